@@ -1,0 +1,1 @@
+"""Keeps a trading bot's record true to its broker."""

@@ -1,0 +1,141 @@
+"""
+The errors, and for each: may it be tried again?
+
+An outcome that was to be expected (a drift, a failed check, a refused read) is
+a value that is returned.  These are raised.
+
+::
+
+    FillbookError
+    ├── OrderError             carries .order, the order as recorded
+    │   ├── Denied             ours: nothing was sent             no, change the request
+    │   ├── Rejected           the broker refused, definitely     no, change the request
+    │   └── Unavailable        provably not sent                  yes, at .retry_at
+    ├── InvalidValue           a number, time or request is bad   no (also a ValueError)
+    ├── KeyReused              one key, two different requests    no
+    ├── UnknownOrder           nobody has heard of this order     no
+    ├── AccountChanged         the broker answers as another      no, see `fillbook rebind`
+    ├── NotArmed               a live account without live=True   no
+    ├── CredentialsMissing     no keys found, or refused          no
+    ├── BadAddress             no such broker or store            no
+    ├── ExtraMissing           an optional dependency is missing  no, install it
+    ├── NotObserved            a read that was needed failed      yes
+    ├── StoreError
+    │   ├── StoreUnavailable   disk full, locked: nothing written yes
+    │   ├── StoreTooNew        written by a newer fillbook        no
+    │   ├── StoreDamaged       not a store, or broken             no
+    │   └── Forked             a store used in a forked child     no
+    └── Bug
+        ├── IllegalTransition  a command the order cannot take    no
+        └── ContractBroken     an adapter broke its contract      no
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fillbook.model.order import Order
+
+
+class FillbookError(Exception):
+    """Everything that fillbook raises on purpose."""
+
+    retry: bool = False  #: whether the same call may succeed later
+
+
+class OrderError(FillbookError):
+    """An order that did not go out, or was refused; `order` is what the record says of it."""
+
+    def __init__(self, message: str, *, order: Order, retry_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.order = order
+        self.retry_at = retry_at
+
+
+class Denied(OrderError):
+    """We refused the request ourselves; nothing was sent."""
+
+
+class Rejected(OrderError):
+    """The broker refused, definitely; the broker's words are in the message."""
+
+
+class Unavailable(OrderError):
+    """The request provably never left; try again at `retry_at` (UTC), or when you like if None."""
+
+    retry = True
+
+
+class InvalidValue(FillbookError, ValueError):
+    """A number, a time or a combination of fields that no order may have."""
+
+
+class KeyReused(FillbookError):
+    """The same `key` came with a different request; neither was sent now."""
+
+
+class UnknownOrder(FillbookError):
+    """No order of that id is in the record."""
+
+
+class AccountChanged(FillbookError):
+    """The broker answers as another account than the record is bound to; see `fillbook rebind`."""
+
+
+class NotArmed(FillbookError):
+    """Sending to a live account needs `open(..., live=True)`."""
+
+
+class CredentialsMissing(FillbookError):
+    """No complete pair of credentials was found, or the broker refused the pair."""
+
+
+class BadAddress(FillbookError):
+    """An address names no broker or store that is installed."""
+
+
+class ExtraMissing(FillbookError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class NotObserved(FillbookError):
+    """A read without which nothing can be said failed; the record is unchanged."""
+
+    retry = True
+
+
+class StoreError(FillbookError):
+    """The store cannot be used; nothing was written."""
+
+
+class StoreUnavailable(StoreError):
+    """The disk is full, read-only or locked; nothing was written."""
+
+    retry = True
+
+
+class StoreTooNew(StoreError):
+    """A newer fillbook wrote this store; update fillbook."""
+
+
+class StoreDamaged(StoreError):
+    """The file is no store of ours, or is broken; it was left as it is."""
+
+
+class Forked(StoreError):
+    """A store that was opened before a fork was used after it; open one in the child."""
+
+
+class Bug(FillbookError):
+    """A fault in fillbook or in an adapter; please report it."""
+
+
+class IllegalTransition(Bug):
+    """A command was given to an order that cannot take it; `core.lifecycle.COMMANDS` is the law."""
+
+
+class ContractBroken(Bug):
+    """An adapter answered what its protocol forbids."""

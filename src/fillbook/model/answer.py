@@ -1,0 +1,206 @@
+"""
+What a broker answers.
+
+A read is `Observed`, `NotObserved` or, by id, `Absent`; a write is `Accepted`,
+`Rejected`, `NotSent` or `Ambiguous`.  *Not observed is not empty*: a read that
+failed says nothing about the account.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, NewType, TypeVar
+
+from attrs import frozen
+
+from fillbook.model.execution import Execution, Void
+from fillbook.model.order import OrderStatus, Terms
+from fillbook.model.stamp import Stamp
+
+T_co = TypeVar("T_co", covariant=True)
+
+Cursor = NewType("Cursor", str)  #: an adapter's own word for where the next page begins
+
+
+@frozen
+class Meter:
+    """What the broker says of our request budget: `remaining` of `limit` until `resets_at`."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+
+
+class Failure(StrEnum):
+    """Why a request has no good answer."""
+
+    UNREACHABLE = "unreachable"  #: no connection; provably nothing was sent
+    NO_ANSWER = "no_answer"  #: time-out or a connection lost on the way
+    SERVER_ERROR = "server_error"  #: 5xx
+    UNREADABLE = "unreadable"  #: a body that is not what the protocol says
+    RATE_LIMITED = "rate_limited"
+    REFUSED = "refused"  #: credentials or permission
+    UNSUPPORTED = "unsupported"  #: the adapter cannot ask this
+    BUG = "bug"  #: an adapter let an exception escape
+
+
+@frozen
+class NotObserved:
+    """A read that says nothing; `retry_at` (UTC) if the broker said when to come back."""
+
+    why: Failure
+    message: str
+    retry_at: datetime | None = None
+    meter: Meter | None = None
+
+
+@frozen
+class Observed(Generic[T_co]):
+    """A read that was answered; `next` is set on pages that have a successor."""
+
+    value: T_co
+    next: Cursor | None = None
+    meter: Meter | None = None
+
+
+@frozen
+class Absent:
+    """The broker's own word that it has no such order."""
+
+    message: str = "not found"
+    meter: Meter | None = None
+
+
+Read = Observed[T_co] | NotObserved
+
+
+class RejectKind(StrEnum):
+    """Why a request was refused, as far as a bot may act on it."""
+
+    FUNDS = "funds"
+    QTY_HELD = "qty_held"  #: other open orders hold the units
+    NO_POSITION = "no_position"
+    DUPLICATE = "duplicate"  #: this client order id exists already
+    WASH_TRADE = "wash_trade"
+    PERMISSION = "permission"
+    INSTRUMENT = "instrument"
+    PRICE = "price"
+    QUANTITY = "quantity"
+    UNSUPPORTED = "unsupported"  #: this combination of type, time in force, class
+    NOT_FOUND = "not_found"
+    TOO_LATE = "too_late"  #: the order has ended already
+    NOT_NOW = "not_now"  #: the order is in a state that forbids it for the moment
+    INPUT = "input"
+    OTHER = "other"
+
+
+@frozen
+class Accepted:
+    """The request was taken; `report` is the broker's picture of the order, if it gave one."""
+
+    report: OrderReport | None = None
+    meter: Meter | None = None
+
+
+@frozen
+class Rejected:
+    """The request was definitely refused, in the broker's words."""
+
+    kind: RejectKind
+    message: str
+    code: str = ""
+    meter: Meter | None = None
+
+
+@frozen
+class NotSent:
+    """The request provably did not reach the broker, and may be made again at `retry_at`."""
+
+    why: Failure
+    message: str
+    retry_at: datetime | None = None
+    meter: Meter | None = None
+
+
+@frozen
+class Ambiguous:
+    """The request may have reached the broker; only asking tells."""
+
+    why: Failure
+    message: str
+    meter: Meter | None = None
+
+
+Outcome = Accepted | Rejected | NotSent | Ambiguous
+
+
+@frozen(order=True)
+class Version:
+    """
+    The total order of a broker's reports on one order.
+
+    Where every report bears the broker's clock, `clock` is that Stamp; else the desk fills
+    in the number of the look.  The rest breaks ties the same way whatever arrived first.
+    """
+
+    clock: str
+    cum: Decimal
+    rank: int
+    raw: str
+
+
+class ReportSource(StrEnum):
+    """How a report on an order reached us."""
+
+    BY_ID = "by_id"
+    LIST = "list"
+    STREAM = "stream"
+    REPLY = "reply"
+
+
+@frozen(kw_only=True)
+class OrderReport:
+    """
+    What a broker says of one of its order ids, now.
+
+    `status` is the broker's word in ours and `raw_status` its own.  `filled_qty` is the
+    broker's total for this id (≥ 0); `avg_price` per unit, None without fills.  `clock` is
+    when the broker last changed the order, by its own clock; None if this report does not
+    bear it.  `executions` and `voids` come with streamed reports only.  `legs` are the
+    exits that the broker made for it.
+    """
+
+    broker_order_id: str
+    terms: Terms
+    status: OrderStatus
+    raw_status: str
+    filled_qty: Decimal
+    client_order_id: str | None = None
+    avg_price: Decimal | None = None
+    filled_value: Decimal | None = None  #: in quote currency, where told
+    fill_count: int | None = None
+    clock: Stamp | None = None
+    created_at: Stamp | None = None
+    last_fill_at: Stamp | None = None
+    expires_at: Stamp | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
+    reason: str | None = None
+    legs: tuple[OrderReport, ...] = ()
+    executions: tuple[Execution, ...] = ()
+    voids: tuple[Void, ...] = ()
+
+
+class OrderScope(StrEnum):
+    OPEN = "open"
+    ALL = "all"
+
+
+@frozen
+class OrderQuery:
+    """Which orders to list: all open ones, or all that were submitted at or after *since*."""
+
+    scope: OrderScope = OrderScope.OPEN
+    since: datetime | None = None

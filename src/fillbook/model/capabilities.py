@@ -1,0 +1,51 @@
+"""What a broker can do, as one value.  The desk refuses early what is not in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from attrs import frozen
+
+from fillbook.model.order import OrderClass, OrderType, TimeInForce
+
+
+class ReplaceCum(StrEnum):
+    """Whether the total of a replacing order starts anew or carries the old one's fills."""
+
+    FRESH = "fresh"
+    CARRIED = "carried"
+    UNKNOWN = "unknown"
+
+
+@frozen(kw_only=True)
+class Capabilities:
+    """
+    Declared by an adapter, checked by the suite: declared means overridden.
+
+    `account_lag` is how far orders, positions and account may be apart.  `clocked`: every
+    report bears the broker's own clock, which then orders reports.  `late_landing` is how
+    long after its request an order may still appear.  `rate_limit` is in requests a minute.
+    """
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    order_classes: frozenset[OrderClass] = frozenset({OrderClass.SIMPLE})
+    notional: bool = False
+    fractional: bool = False
+    short: bool = False
+    extended_hours: bool = False
+    find: bool = False  #: `find` looks an order up by client order id
+    history: bool = False  #: `executions` lists fills
+    activities: bool = False
+    instruments: bool = False
+    sessions: bool = False
+    quotes: bool = False
+    stream: bool = False  #: `listen` streams reports
+    replace: bool = False
+    duplicate_check: bool = False  #: a client order id is taken once and for ever
+    clocked: bool = False
+    replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    account_lag: timedelta = timedelta(seconds=10)
+    late_landing: timedelta = timedelta(seconds=150)
+    rate_limit: int = 200

@@ -1,0 +1,64 @@
+"""
+What can be traced and traded: instruments, sessions, quotes.
+
+Symbols are `AAPL`, `BTC/USD`, and OCC's for options.  Adapters translate through
+the broker's instrument list, never by suffix.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from attrs import frozen
+
+
+class AssetClass(StrEnum):
+    EQUITY = "equity"
+    CRYPTO = "crypto"
+    OPTION = "option"
+    UNRECOGNISED = "unrecognised"  #: the broker uses a word we do not know
+
+
+@frozen
+class Instrument:
+    """One tradable thing; increments and minimums are in units of the base and > 0."""
+
+    symbol: str
+    asset_class: AssetClass
+    aliases: tuple[str, ...] = ()  #: other spellings the broker uses (`BTCUSD`, its asset id)
+    tradable: bool = True
+    fractionable: bool = False
+    shortable: bool = False
+    marginable: bool = False
+    qty_increment: Decimal = Decimal(1)
+    price_increment: Decimal | None = None  #: None: by price, as the market's rule says
+    min_qty: Decimal | None = None
+    min_notional: Decimal | None = None  #: in quote currency
+
+    @property
+    def quantum(self) -> Decimal:
+        """Below this a difference of quantity is rounding: 0 for shares, a tenth of a step else."""
+        return self.qty_increment / 10 if self.asset_class is AssetClass.CRYPTO else Decimal(0)
+
+
+@frozen
+class Session:
+    """One day's regular and extended hours, all UTC."""
+
+    day: date  #: the exchange's own calendar day
+    opens: datetime
+    closes: datetime
+    extended_opens: datetime
+    extended_closes: datetime
+
+
+@frozen
+class Quote:
+    """The best bid and ask, in quote currency per unit, as of *at* (UTC)."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at: datetime
