@@ -1,0 +1,381 @@
+"""
+The journal: what happened to the record, one class a kind of entry.
+
+Entries are facts and requests, never conclusions that could be drawn again;
+`core.journal` says what becomes of the records.  Replaying it is the rebuild.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from fillbook.model.account import AccountId
+from fillbook.model.answer import OrderReport, RejectKind, ReportSource
+from fillbook.model.drift import Drift
+from fillbook.model.evidence import Evidence
+from fillbook.model.execution import Activity, Execution, Void
+from fillbook.model.instrument import Instrument
+from fillbook.model.order import Intent, Order, OrderStatus, Origin, Terms
+from fillbook.model.position import Cash, Movement, Position, Trade
+from fillbook.model.stamp import Stamp
+
+
+@frozen
+class Bound:
+    """From here on this is the record of that account."""
+
+    account: AccountId
+
+
+@frozen
+class Listed:
+    """What the broker says of an instrument that the record deals in."""
+
+    instrument: Instrument
+
+
+@frozen
+class Intended:
+    """We want this order; written before anything is sent."""
+
+    intent: Intent
+
+
+class AnswerKind(StrEnum):
+    """What came back from a request that may change something."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    AMBIGUOUS = "ambiguous"
+
+
+class Command(StrEnum):
+    """What we may ask for."""
+
+    DENY = "deny"  #: decide not to send
+    SEND = "send"  #: create it, or send the same create again
+    CANCEL = "cancel"
+    REPLACE = "replace"
+    GIVE_UP = "give_up"  #: conclude that the broker never had it
+
+
+@frozen
+class Commanded:
+    """A request on an order is about to leave; `number` counts the requests on that order."""
+
+    client_order_id: str
+    command: Command
+    number: int
+    broker_order_id: str | None = None
+
+
+@frozen
+class Answered:
+    """What request *number* on an order came to, in the broker's words."""
+
+    client_order_id: str
+    number: int
+    answer: AnswerKind
+    message: str = ""
+    kind: RejectKind | None = None
+
+
+@frozen
+class Denied:
+    """We decided not to send an order."""
+
+    client_order_id: str
+    reason: str
+
+
+@frozen
+class ConcludedAbsent:
+    """The broker has answered often and late enough that it does not have the order."""
+
+    client_order_id: str
+    answers: int  #: of the broker, not attempts of ours
+
+
+@frozen
+class NotFoundAfterSeen:
+    """The broker denies an order that it has shown before."""
+
+    client_order_id: str
+    broker_order_id: str
+
+
+@frozen
+class Reported:
+    """
+    A broker's report on one of its orders.
+
+    `look` is the number of the read that brought it, for brokers without a clock.
+    """
+
+    report: OrderReport
+    source: ReportSource
+    look: int = 0
+
+
+@frozen
+class Executed:
+    """A fill, from the history or the stream."""
+
+    execution: Execution
+
+
+@frozen
+class Voided:
+    """A fill that the broker took back."""
+
+    void: Void
+
+
+@frozen
+class HistoryRead:
+    """The whole fill history of one broker id was read."""
+
+    broker_order_id: str
+
+
+@frozen
+class Happened:
+    """A row of the account's history that is no trade."""
+
+    activity: Activity
+
+
+@frozen
+class Anchored:
+    """At that time the account held that much of a symbol; *reason* is OPENING or ADOPTED."""
+
+    symbol: str
+    qty: Decimal
+    avg_price: Decimal | None
+    at: Stamp
+    reason: str
+
+
+@frozen
+class CashAnchored:
+    """At that time the account held that much cash."""
+
+    amount: Decimal
+    currency: str
+    at: Stamp
+    reason: str
+
+
+@frozen
+class DriftFound:
+    """A confirmed difference; its symbol is locked for new risk."""
+
+    key: str
+    drift: Drift
+    notional: Decimal | None
+
+
+@frozen
+class DriftCleared:
+    """A difference that is gone; its symbol is unlocked."""
+
+    key: str
+
+
+@frozen
+class Alerted:
+    """Something that a person should know."""
+
+    alert: Alert
+
+
+Entry = (
+    Bound
+    | Listed
+    | Intended
+    | Commanded
+    | Answered
+    | Denied
+    | ConcludedAbsent
+    | NotFoundAfterSeen
+    | Reported
+    | Executed
+    | Voided
+    | HistoryRead
+    | Happened
+    | Anchored
+    | CashAnchored
+    | DriftFound
+    | DriftCleared
+    | Alerted
+)
+
+
+@frozen
+class Recorded:
+    """An entry in its place: `number` counts from 1, `at` is our clock's."""
+
+    number: int
+    at: Stamp
+    entry: Entry
+
+
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    ABSENT = "absent"
+    LANDED_LATE = "landed_late"
+    DISPUTED = "disputed"
+    DRIFT = "drift"
+    UNSETTLED = "unsettled"
+    UNPROVEN = "unproven"
+    STUCK = "stuck"
+    NOT_OBSERVED = "not_observed"
+    FOREIGN_PREFIX = "foreign_prefix"
+    NAKED = "naked"
+
+
+@frozen
+class Alert:
+    """One thing that a person should know: what, about whom, and what to do."""
+
+    kind: AlertKind
+    about: str  #: an order, a symbol, or the account
+    message: str
+
+
+@frozen(kw_only=True)
+class OrderRecord:
+    """
+    Everything that is kept of one order, and the picture made from it.
+
+    `ids` are the broker ids of its replace chain, in order of first sight.
+    """
+
+    client_order_id: str
+    origin: Origin
+    terms: Terms
+    created_at: Stamp
+    order: Order
+    intent: Intent | None = None  #: None for orders that are not ours
+    strategy: str | None = None
+    parent: str | None = None
+    ids: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()
+    verdict: Conclusion | None = None
+    fees: Decimal | None = None
+    seen_at: Stamp | None = None  #: when evidence last changed, by our clock
+
+
+@frozen
+class Request:
+    """One request of ours on an order; `answer` is None while we know of none."""
+
+    number: int
+    command: Command
+    at: Stamp
+    broker_order_id: str | None = None
+    answer: AnswerKind | None = None
+    message: str = ""
+
+
+@frozen
+class Conclusion:
+    """What we concluded ourselves, as long as no evidence says otherwise."""
+
+    status: OrderStatus  #: DENIED, REJECTED or ABSENT
+    why: str
+    at: Stamp
+    may_send: bool = False  #: nothing was sent, and the same create may still be
+
+
+@frozen
+class Binding:
+    """The account that this record is bound to."""
+
+    account: AccountId
+
+
+@frozen
+class CashRecord:
+    """The cash fold as kept: flows after the anchor, and how many of them are unknown."""
+
+    cash: Cash
+    anchor: Decimal | None = None
+    anchored_at: Stamp | None = None
+    flows: Decimal = field(default=Decimal(0))
+    unknown: int = 0
+
+
+@frozen
+class OpenDrift:
+    """A confirmed difference that has not gone away."""
+
+    key: str
+    drift: Drift
+    since: Stamp
+    notional: Decimal | None = None
+
+
+class EventKind(StrEnum):
+    """What a bot can be told of."""
+
+    SUBMITTED = "submitted"
+    FILL = "fill"
+    FILL_REVISED = "fill_revised"
+    FINAL = "final"
+    DRIFT = "drift"
+    LOCK = "lock"
+    ALERT = "alert"
+
+
+@frozen(kw_only=True)
+class Event:
+    """
+    One row of the outbox, written in the transaction of what it tells.
+
+    `cursor` orders events for ever; handing it to `events(since=...)` gives what came after.
+    """
+
+    cursor: str
+    kind: EventKind
+    at: Stamp
+    symbol: str | None = None
+    order: Order | None = None
+    fill: Movement | None = None
+    drift: Drift | None = None
+    alert: Alert | None = None
+    locked: bool | None = None
+
+
+#: What a store keeps, beside the journal; keys and indexes are in `fillbook.records`.
+Record = (
+    Binding
+    | Instrument
+    | OrderRecord
+    | Evidence
+    | Execution
+    | Void
+    | Movement
+    | Position
+    | Trade
+    | CashRecord
+    | Activity
+    | OpenDrift
+    | Event
+)
+
+
+@frozen
+class Changes:
+    """What becomes of the records: those that are now so, and keys of those that are gone."""
+
+    put: tuple[Record, ...] = ()
+    drop: tuple[tuple[type[Record], str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.put or self.drop)

@@ -1,0 +1,139 @@
+"""
+Positions: a fold of movements in the order of the broker's time.
+
+A movement is a fill, a ratio (a split), a fee in units, or an anchor: "at that
+time the account held so much", never an amount.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from fillbook.model.number import ZERO
+from fillbook.model.order import OrderSide
+from fillbook.model.stamp import Stamp
+
+
+class MoveKind(StrEnum):
+    """In the order in which movements of one moment are folded."""
+
+    RATIO = "a-ratio"
+    FILL = "b-fill"
+    AMOUNT = "c-amount"  #: units that came or went without a trade (transfer, assignment)
+    FEE = "d-fee"  #: units that a fee took, posted after the fills it is for
+    ANCHOR = "e-anchor"
+
+
+@frozen(kw_only=True)
+class Movement:
+    """
+    One movement of one symbol.
+
+    `qty` is signed, in units of the base: what a fill or fee changed, what an anchor found.
+    `price` per unit in quote currency, None = unknown (for an anchor the average cost).
+    `ratio` is new units per old one.  `fee` in quote currency, None = unknown.
+    """
+
+    key: str  #: unique; the broker id, source and exec id of a fill
+    symbol: str
+    kind: MoveKind
+    at: Stamp
+    cum: Decimal = ZERO
+    qty: Decimal = ZERO
+    price: Decimal | None = None
+    ratio: Decimal | None = None
+    fee: Decimal | None = None
+    fee_rate: Decimal = ZERO  #: share of a bought qty that a fee in base may still take
+    strategy: str | None = None
+    owner: str | None = None  #: the broker order id of a fill
+    reason: str = ""
+
+    @property
+    def order(self) -> tuple[Stamp, MoveKind, Decimal, str]:
+        """Where it stands in the fold."""
+        return (self.at, self.kind, self.cum, self.key)
+
+
+@frozen
+class Holding:
+    """
+    A signed quantity with its cost, and the round trip that it is in.
+
+    `avg_price` per unit; None when flat or unknown.  `realized` in quote currency, before
+    fees; None once a part of it is unknown.  The last four tell the trade that is open.
+    """
+
+    qty: Decimal = ZERO
+    avg_price: Decimal | None = None
+    realized: Decimal | None = ZERO
+    fees: Decimal = ZERO
+    opened_at: Stamp | None = None
+    entered: Decimal = ZERO  #: units that opened it, > 0
+    entry_value: Decimal | None = ZERO
+    exit_value: Decimal | None = ZERO
+
+
+@frozen(kw_only=True)
+class Position:
+    """
+    What is held of one symbol: by the account, and by strategy.
+
+    `legs` maps a strategy (``""`` is what belongs to nobody) to its part; their quantities
+    sum to the account's.  `fee_due` is the most that fees in base may still take: what the
+    broker holds lies between ``qty - fee_due`` and ``qty``.
+    """
+
+    symbol: str
+    account: Holding = field(factory=Holding)
+    legs: tuple[tuple[str, Holding], ...] = ()
+    fee_due: Decimal = ZERO
+    fee_absorbed: Decimal = ZERO  #: fees that an anchor has already taken into account
+    last: Movement | None = None  #: the newest movement folded in
+    moves: int = 0
+    trades: int = 0
+
+    @property
+    def qty(self) -> Decimal:
+        """Signed, in units of the base."""
+        return self.account.qty
+
+    @property
+    def avg_price(self) -> Decimal | None:
+        """Average cost per unit in quote currency; None when flat or unknown."""
+        return self.account.avg_price
+
+
+@frozen(kw_only=True)
+class Trade:
+    """
+    One round trip of one strategy, from flat to flat.
+
+    `side` is that of the entry, `qty` > 0 what was entered; prices are averages per unit
+    and `pnl` is before fees, all in quote currency, None while a price is unknown.
+    `revision` counts the times that late evidence changed it.
+    """
+
+    key: str
+    symbol: str
+    strategy: str
+    side: OrderSide
+    qty: Decimal
+    entry_price: Decimal | None
+    exit_price: Decimal | None
+    pnl: Decimal | None
+    fees: Decimal
+    opened_at: Stamp
+    closed_at: Stamp
+    revision: int = 0
+
+
+@frozen(kw_only=True)
+class Cash:
+    """The cash fold: an anchor and every flow since, in quote currency."""
+
+    currency: str = "USD"
+    amount: Decimal | None = None  #: None: no anchor yet, or a price is unknown
+    fee_due: Decimal = ZERO

@@ -1,0 +1,78 @@
+"""
+What is kept, and how it is found: each record's name, key and indexes, once.
+
+Stores make of it what they need: dictionaries, or a table with the key, the body
+and one column an index.  An index whose word is None does not list the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from fillbook import model as m
+
+
+@frozen
+class Kind:
+    """One type of record; `indexes` maps a name to the word under which a record is found."""
+
+    name: str
+    type: type[Any]
+    key: Callable[[Any], str]
+    indexes: Mapping[str, Callable[[Any], str | None]] = {}
+
+
+def execution_key(broker_order_id: str, source: str, exec_id: str) -> str:
+    """The key of an execution: ids are unique only within an order and a source."""
+    return f"{broker_order_id}/{source}/{exec_id}"
+
+
+def _fact_key(fact: m.Execution | m.Void) -> str:
+    return execution_key(fact.broker_order_id, fact.source, fact.exec_id)
+
+
+KINDS: Final = (
+    Kind("binding", m.Binding, lambda _: "account"),
+    Kind(
+        "instrument",
+        m.Instrument,
+        lambda r: r.symbol,
+    ),
+    Kind(
+        "orders",
+        m.OrderRecord,
+        lambda r: r.client_order_id,
+        {
+            # An order is followed until it is final and every fill is known by its execution.
+            "open": lambda r: "yes" if not (r.order.is_final and r.order.is_complete) else None,
+            "symbol": lambda r: r.terms.symbol,
+            "strategy": lambda r: r.strategy,
+            "parent": lambda r: r.parent,
+        },
+    ),
+    Kind(
+        "evidence",
+        m.Evidence,
+        lambda r: r.broker_order_id,
+        {"replaces": lambda r: r.replaces, "order": lambda r: r.client_order_id},
+    ),
+    Kind("executions", m.Execution, _fact_key, {"order": lambda r: r.broker_order_id}),
+    Kind("voids", m.Void, _fact_key, {"order": lambda r: r.broker_order_id}),
+    Kind(
+        "movements",
+        m.Movement,
+        lambda r: r.key,
+        {"symbol": lambda r: r.symbol, "owner": lambda r: r.owner},
+    ),
+    Kind("positions", m.Position, lambda r: r.symbol),
+    Kind("trades", m.Trade, lambda r: r.key, {"symbol": lambda r: r.symbol}),
+    Kind("cash", m.CashRecord, lambda _: "cash"),
+    Kind("activities", m.Activity, lambda r: r.activity_id),
+    Kind("drifts", m.OpenDrift, lambda r: r.key),
+    Kind("events", m.Event, lambda r: r.cursor),
+)
+
+BY_TYPE: Final[Mapping[type[Any], Kind]] = {kind.type: kind for kind in KINDS}
