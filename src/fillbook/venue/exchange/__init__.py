@@ -1,0 +1,57 @@
+"""
+A deterministic exchange: given a seed and a clock, the same calls give the same day.
+
+`Exchange` is the venue and the puppeteer's face: instruments, sessions, quotes, and
+everything that happens without a client (fills, busts, splits, manual trades).
+`Account` is what one set of credentials opens: requests, and views that may lag.
+`Truth` is what really is, for tests.  `Faults` says what goes wrong.
+"""
+
+from fillbook.venue.exchange.account import Account, Truth
+from fillbook.venue.exchange.exchange import Exchange
+from fillbook.venue.exchange.faults import (
+    STRIKES,
+    Fault,
+    Faults,
+    Occasion,
+    Rule,
+    Strike,
+    fault_named,
+)
+from fillbook.venue.exchange.values import (
+    Event,
+    Figures,
+    Fill,
+    Holding,
+    Lag,
+    OrderFilter,
+    Picture,
+    Refused,
+    Row,
+    RowKind,
+    Ticket,
+)
+
+__all__ = [
+    "STRIKES",
+    "Account",
+    "Event",
+    "Exchange",
+    "Fault",
+    "Faults",
+    "Figures",
+    "Fill",
+    "Holding",
+    "Lag",
+    "Occasion",
+    "OrderFilter",
+    "Picture",
+    "Refused",
+    "Row",
+    "RowKind",
+    "Rule",
+    "Strike",
+    "Ticket",
+    "Truth",
+    "fault_named",
+]

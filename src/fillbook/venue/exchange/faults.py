@@ -1,0 +1,316 @@
+"""
+What goes wrong, as a value: which fault, where, how often.
+
+A plan *decides* and never acts.  At every `Occasion` somebody asks it for the next
+`Strike`: the exchange for what happens inside it (a view that lags, an event lost),
+whoever carries requests (the simulated broker, the HTTP emulator) for what happens on
+the way (a reply lost, a 429).  `STRIKES` says which fault may strike where.
+
+The order of rules matters: the first that fires is the one that happens.  The same
+seed and the same occasions give the same strikes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook.errors import InvalidValue
+
+
+class Occasion(StrEnum):
+    """Where a fault may strike: requests first, then moments inside the exchange."""
+
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+    ORDERS = "orders"
+    ORDER = "order"
+    FIND = "find"
+    POSITIONS = "positions"
+    ACCOUNT = "account"
+    EXECUTIONS = "executions"
+    ACTIVITIES = "activities"
+    INSTRUMENTS = "instruments"
+    SESSIONS = "sessions"
+    QUOTES = "quotes"
+    LISTEN = "listen"
+
+    TAKEN = "taken"  #: an order was accepted
+    CHANGE = "change"  #: an order changed after it was accepted
+    FILL = "fill"  #: an execution happened
+    ASKED_CANCEL = "asked-cancel"  #: a cancel was accepted
+    EVENT = "event"  #: an event is about to be sent
+    SHOW_ORDERS = "show-orders"  #: orders are about to be shown, listed or by id
+    SHOW_POSITIONS = "show-positions"
+    SHOW_ACCOUNT = "show-account"
+    SHOW_HISTORY = "show-history"  #: executions are about to be shown
+
+
+class Fault(StrEnum):
+    """Each was seen in the field."""
+
+    REQUEST_LOST = "request-lost"  #: never arrives; the client waits in vain
+    REPLY_LOST = "reply-lost"  #: done, and the answer lost
+    LATE_LANDING = "late-landing"  #: a create is taken `seconds` after the client gave up
+    DUPLICATE_UNLISTED = "duplicate-unlisted"  #: taken, reply lost, shown to nobody for `seconds`
+    UNREACHABLE = "unreachable"  #: no connection: provably not sent
+    SLOW = "slow"  #: answered after `seconds`
+    RATE_LIMITED = "rate-limited"  #: 429
+    SERVER_ERROR = "server-error"  #: 5xx, though a write may have been done
+    HTML = "html"  #: an HTML page where JSON was due, though a write may have been done
+    REDIRECT = "redirect"  #: 307 to nowhere
+    EMPTY_LIST = "empty-list"  #: 200 with [] though there is something
+    CUT_PAGE = "cut-page"  #: a body that ends in its middle
+    SHIFTING_PAGE = "shifting-page"  #: the next page begins one row too early
+
+    STREAM_REFUSED = "stream-refused"
+    EVENT_DROPPED = "event-dropped"
+    EVENT_DOUBLED = "event-doubled"
+    EVENT_REORDERED = "event-reordered"  #: held back until the next one was sent
+    EVENT_EARLY = "event-early"  #: sent before the reply to the request behind it
+    STREAM_SILENT = "stream-silent"  #: connected, and says nothing
+    STREAM_IDS_DIFFER = "stream-ids-differ"  #: an execution has another id in events
+
+    STALE_SNAPSHOT = "stale-snapshot"  #: orders or positions as they were `seconds` ago
+    ACCOUNT_OLD = "account-old"  #: the account as it was `seconds` ago
+    ACCOUNT_ID_CHANGED = "account-id-changed"
+    HISTORY_LATE = "history-late"  #: a fill is in the history only `seconds` later
+    HISTORY_OUT_OF_ORDER = "history-out-of-order"  #: rows of one millisecond change places
+    HISTORY_WITHOUT_BUSTS = "history-without-busts"  #: rows stay as if nothing was taken back
+    CUM_LOWERED = "cum-lowered"  #: a bust lowers the order's own total (else it is kept)
+    UPDATED_AT_NULL = "updated-at-null"
+    UPDATED_AT_FROZEN = "updated-at-frozen"  #: a change leaves `updated_at` as it was
+    UNKNOWN_WORD = "unknown-word"  #: a status that nobody knows
+
+    REJECT_AFTER_ACCEPT = "reject-after-accept"
+    CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
+    CANCEL_NEVER_ENDS = "cancel-never-ends"  #: `pending_cancel` for ever
+    BUST = "bust"  #: the execution is taken back `seconds` later
+    CORRECTION = "correction"  #: and its price corrected
+    FOREIGN_ORDER = "foreign-order"  #: one is born and filled between two reads
+    CLOCK_JUMP = "clock-jump"  #: the exchange's own clock goes on `seconds` later
+
+
+O, F = Occasion, Fault
+
+WRITES: Final = frozenset({O.SUBMIT, O.CANCEL})
+READS: Final = frozenset(
+    {
+        O.ORDERS,
+        O.ORDER,
+        O.FIND,
+        O.POSITIONS,
+        O.ACCOUNT,
+        O.EXECUTIONS,
+        O.ACTIVITIES,
+        O.INSTRUMENTS,
+        O.SESSIONS,
+        O.QUOTES,
+    }
+)
+LISTS: Final = frozenset({O.ORDERS, O.POSITIONS, O.EXECUTIONS, O.ACTIVITIES})
+
+#: Where each fault may strike.
+STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
+    F.REQUEST_LOST: WRITES | READS,
+    F.REPLY_LOST: WRITES,
+    F.LATE_LANDING: frozenset({O.SUBMIT}),
+    F.DUPLICATE_UNLISTED: frozenset({O.SUBMIT}),
+    F.UNREACHABLE: WRITES | READS,
+    F.SLOW: WRITES | READS,
+    F.RATE_LIMITED: WRITES | READS,
+    F.SERVER_ERROR: WRITES | READS,
+    F.HTML: WRITES | READS,
+    F.REDIRECT: WRITES | READS,
+    F.EMPTY_LIST: LISTS,
+    F.CUT_PAGE: LISTS,
+    F.SHIFTING_PAGE: LISTS,
+    F.STREAM_REFUSED: frozenset({O.LISTEN}),
+    F.EVENT_DROPPED: frozenset({O.EVENT}),
+    F.EVENT_DOUBLED: frozenset({O.EVENT}),
+    F.EVENT_REORDERED: frozenset({O.EVENT}),
+    F.EVENT_EARLY: frozenset({O.EVENT}),
+    F.STREAM_SILENT: frozenset({O.EVENT}),
+    F.STREAM_IDS_DIFFER: frozenset({O.FILL}),
+    F.STALE_SNAPSHOT: frozenset({O.SHOW_ORDERS, O.SHOW_POSITIONS}),
+    F.ACCOUNT_OLD: frozenset({O.SHOW_ACCOUNT}),
+    F.ACCOUNT_ID_CHANGED: frozenset({O.SHOW_ACCOUNT}),
+    F.HISTORY_LATE: frozenset({O.FILL}),
+    F.HISTORY_OUT_OF_ORDER: frozenset({O.SHOW_HISTORY}),
+    F.HISTORY_WITHOUT_BUSTS: frozenset({O.SHOW_HISTORY}),
+    F.CUM_LOWERED: frozenset({O.FILL}),
+    F.UPDATED_AT_NULL: frozenset({O.SHOW_ORDERS}),
+    F.UPDATED_AT_FROZEN: frozenset({O.CHANGE}),
+    F.UNKNOWN_WORD: frozenset({O.SHOW_ORDERS}),
+    F.REJECT_AFTER_ACCEPT: frozenset({O.TAKEN}),
+    F.CANCEL_FILLS: frozenset({O.ASKED_CANCEL}),
+    F.CANCEL_NEVER_ENDS: frozenset({O.ASKED_CANCEL}),
+    F.BUST: frozenset({O.FILL}),
+    F.CORRECTION: frozenset({O.FILL}),
+    F.FOREIGN_ORDER: frozenset({O.SHOW_ORDERS}),
+    F.CLOCK_JUMP: frozenset({O.TAKEN}),
+}
+
+#: How many seconds a fault means when nobody says; (least, most) of a seeded choice.
+SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
+    F.LATE_LANDING: (5.0, 300.0),
+    F.DUPLICATE_UNLISTED: (5.0, 60.0),
+    F.SLOW: (1.0, 8.0),
+    F.STALE_SNAPSHOT: (1.0, 10.0),
+    F.ACCOUNT_OLD: (1.0, 10.0),
+    F.HISTORY_LATE: (1.0, 30.0),
+    F.BUST: (1.0, 60.0),
+    F.CORRECTION: (1.0, 60.0),
+    F.CLOCK_JUMP: (-30.0, 30.0),
+}
+
+#: Rare in a random plan because one strike changes the account for good.
+_DRASTIC: Final = frozenset({F.ACCOUNT_ID_CHANGED, F.CANCEL_NEVER_ENDS, F.CLOCK_JUMP})
+
+
+@frozen
+class Strike:
+    """One fault that happens now; `seconds` where it needs a length, else 0."""
+
+    fault: Fault
+    occasion: Occasion
+    seconds: float = 0.0
+
+
+@frozen(kw_only=True)
+class Rule:
+    """
+    *fault* strikes at *occasions* with probability *rate*, at most *times* (None: for ever).
+
+    `skip` occasions pass first; `seconds` None is a seeded choice from `SECONDS`.
+    """
+
+    fault: Fault
+    occasions: frozenset[Occasion]
+    rate: float = 1.0
+    times: int | None = None
+    skip: int = 0
+    seconds: float | None = None
+
+
+def fault_named(word: str) -> Fault:
+    """
+    The fault called *word*; the order of its parts does not matter ("lost-reply").
+
+    Raises: InvalidValue, listing the names.
+    """
+    parts = frozenset(word.strip().lower().split("-"))
+    for fault in Fault:
+        if parts == frozenset(fault.value.split("-")):
+            return fault
+    raise InvalidValue(f"no fault is called {word!r}; there are {', '.join(sorted(Fault))}")
+
+
+class Faults:
+    """
+    A plan of faults; it may be changed while the exchange runs, from any thread.
+
+    `counts` says how often each has fired.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._rules = list(rules)
+        self._random = random.Random(f"{seed}:faults")
+        self.counts: Counter[Fault] = Counter()
+
+    @classmethod
+    def random(cls, seed: int, rate: float, *, only: Iterable[str] = ()) -> Faults:
+        """Every fault (or *only* those named), each at *rate* on each of its occasions."""
+        named = [fault_named(word) for word in only] or list(Fault)
+        rules = [
+            Rule(fault=f, occasions=STRIKES[f], rate=rate / 50 if f in _DRASTIC else rate)
+            for f in named
+        ]
+        return cls(rules, seed=seed)
+
+    @classmethod
+    def named(cls, words: str, *, seed: int = 0, rate: float = 1.0) -> Faults:
+        """Those listed in *words* ("lost-reply,silent-stream"), each at *rate*."""
+        named = [fault_named(word) for word in words.split(",") if word.strip()]
+        return cls([Rule(fault=f, occasions=STRIKES[f], rate=rate) for f in named], seed=seed)
+
+    def fail(
+        self,
+        next: str,  # noqa: A002 - reads as the sentence it is: fail(next="submit", with_="…")
+        with_: str,
+        *,
+        times: int = 1,
+        skip: int = 0,
+        seconds: float | None = None,
+    ) -> None:
+        """
+        Have the next *times* occasions called *next* fail *with_* a fault, after *skip* good ones.
+
+        Raises: InvalidValue for a fault that cannot strike there.
+        """
+        fault, occasion = fault_named(with_), Occasion(next)
+        if occasion not in STRIKES[fault]:
+            places = ", ".join(sorted(STRIKES[fault]))
+            raise InvalidValue(f"{fault} does not strike at {occasion}, only at {places}")
+        rule = Rule(
+            fault=fault,
+            occasions=frozenset({occasion}),
+            times=times,
+            skip=skip,
+            seconds=seconds,
+        )
+        with self._lock:
+            # What was asked for by name goes before what happens by chance.
+            self._rules.insert(0, rule)
+
+    def switch_on(self, word: str, *, rate: float = 1.0, seconds: float | None = None) -> None:
+        """Have the fault called *word* strike wherever it can, until it is switched off."""
+        fault = fault_named(word)
+        rule = Rule(fault=fault, occasions=STRIKES[fault], rate=rate, seconds=seconds)
+        with self._lock:
+            self._rules.append(rule)
+
+    def switch_off(self, word: str) -> None:
+        fault = fault_named(word)
+        with self._lock:
+            self._rules = [rule for rule in self._rules if rule.fault is not fault]
+
+    def clear(self) -> None:
+        """From now on nothing goes wrong; what is under way still lands."""
+        with self._lock:
+            self._rules = []
+
+    def next(self, occasion: Occasion | str) -> Strike | None:
+        """What strikes at *occasion* now, if anything; it is counted."""
+        occasion = Occasion(occasion)
+        with self._lock:
+            for place, rule in enumerate(self._rules):
+                if occasion in rule.occasions and self._fires(place, rule):
+                    self.counts[rule.fault] += 1
+                    return Strike(rule.fault, occasion, self._seconds(rule))
+        return None
+
+    def _fires(self, place: int, rule: Rule) -> bool:
+        if rule.times == 0:
+            return False
+        if rule.skip:
+            self._rules[place] = evolve(rule, skip=rule.skip - 1)
+            return False
+        if rule.rate < 1.0 and self._random.random() >= rule.rate:
+            return False
+        if rule.times is not None:
+            self._rules[place] = evolve(rule, times=rule.times - 1)
+        return True
+
+    def _seconds(self, rule: Rule) -> float:
+        if rule.seconds is not None:
+            return rule.seconds
+        least, most = SECONDS.get(rule.fault, (0.0, 0.0))
+        return round(self._random.uniform(least, most), 3) if most > least else least
