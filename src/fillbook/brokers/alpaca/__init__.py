@@ -1,0 +1,1 @@
+"""Alpaca, through alpaca-py, which is imported when a broker is made and not before."""

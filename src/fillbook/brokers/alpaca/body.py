@@ -1,0 +1,78 @@
+"""
+Requests: from intents and changes to the JSON that Alpaca takes.
+
+Numbers are sent as strings in plain notation, so that no digit passes through a
+float and none leaves as ``1E-5``.  Source: https://docs.alpaca.markets/reference/postorder.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from fillbook import model as m
+
+Body = dict[str, object]
+
+
+def submit(intent: m.Intent) -> Body:
+    """The body of ``POST /v2/orders``."""
+    wish = intent.request
+    # An OCO has no entry: its type is that of the take profit, and its prices are its exits'.
+    kind = m.OrderType.LIMIT if wish.order_class is m.OrderClass.OCO else wish.type
+    body: Body = {
+        "symbol": wish.symbol,
+        "side": wish.side.value,
+        "type": kind.value,
+        "time_in_force": wish.time_in_force.value,
+        "client_order_id": intent.client_order_id,
+        **_numbers(
+            qty=wish.qty,
+            notional=wish.notional,
+            limit_price=wish.limit_price,
+            stop_price=wish.stop_price,
+            trail_price=wish.trail_price,
+            trail_percent=wish.trail_percent,
+        ),
+    }
+    if wish.extended_hours:
+        body["extended_hours"] = True
+    return body | _exits(wish)
+
+
+def _exits(wish: m.OrderRequest) -> Body:
+    if wish.order_class is m.OrderClass.SIMPLE:
+        return {}
+    exits = {
+        "take_profit": _numbers(limit_price=wish.take_profit),
+        "stop_loss": _numbers(stop_price=wish.stop_loss, limit_price=wish.stop_loss_limit),
+    }
+    return {"order_class": wish.order_class.value} | {
+        name: prices for name, prices in exits.items() if prices
+    }
+
+
+def replace(change: m.Change) -> Body:
+    """The body of ``PATCH /v2/orders/{id}``."""
+    body: Body = {
+        "client_order_id": change.client_order_id,
+        **_numbers(
+            qty=change.qty,
+            limit_price=change.limit_price,
+            stop_price=change.stop_price,
+            trail=change.trail,
+        ),
+    }
+    if change.time_in_force is not None:
+        body["time_in_force"] = change.time_in_force.value
+    return body
+
+
+def _numbers(**values: Decimal | None) -> Body:
+    return {name: m.plain(value) for name, value in values.items() if value is not None}
+
+
+def before(moment: m.Stamp, by: timedelta = timedelta(microseconds=1)) -> str:
+    """A little before *moment*: Alpaca's ``after`` leaves out its own moment, and we must not."""
+    earlier = m.moment(moment) - by
+    return earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,91 @@
+"""
+Alpaca's words and ours.  A word that is not here is UNRECOGNISED (or OTHER), never an error.
+
+Statuses: https://docs.alpaca.markets/docs/orders-at-alpaca#order-lifecycle.
+Activities: https://docs.alpaca.markets/docs/account-activities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from fillbook import model as m
+
+_OURS_ALONE: Final = {
+    m.OrderStatus.DENIED,
+    m.OrderStatus.UNPROVEN,
+    m.OrderStatus.ABSENT,
+    m.OrderStatus.DISPUTED,
+    m.OrderStatus.UNRECOGNISED,
+}
+
+#: Alpaca's order statuses are FIX's, word for word.
+STATUSES: Final[Mapping[str, m.OrderStatus]] = {
+    status.value: status for status in m.OrderStatus if status not in _OURS_ALONE
+}
+
+TYPES: Final[Mapping[str, m.OrderType]] = {
+    word.value: word for word in m.OrderType if word is not m.OrderType.UNRECOGNISED
+}
+
+TIMES_IN_FORCE: Final[Mapping[str, m.TimeInForce]] = {
+    word.value: word for word in m.TimeInForce if word is not m.TimeInForce.UNRECOGNISED
+}
+
+#: Simple orders bear an empty class or "simple".
+CLASSES: Final[Mapping[str, m.OrderClass]] = {
+    "": m.OrderClass.SIMPLE,
+    "simple": m.OrderClass.SIMPLE,
+    "bracket": m.OrderClass.BRACKET,
+    "oco": m.OrderClass.OCO,
+    "oto": m.OrderClass.OTO,
+}
+
+#: The longer words were seen in old fill activities and in `position_intent`.
+SIDES: Final[Mapping[str, m.OrderSide]] = {
+    "buy": m.OrderSide.BUY,
+    "buy_to_open": m.OrderSide.BUY,
+    "buy_to_close": m.OrderSide.BUY,
+    "sell": m.OrderSide.SELL,
+    "sell_short": m.OrderSide.SELL,
+    "sell_to_open": m.OrderSide.SELL,
+    "sell_to_close": m.OrderSide.SELL,
+}
+
+ASSET_CLASSES: Final[Mapping[str, m.AssetClass]] = {
+    "us_equity": m.AssetClass.EQUITY,
+    "crypto": m.AssetClass.CRYPTO,
+    "us_option": m.AssetClass.OPTION,
+}
+
+#: And back: how Alpaca's lists are asked for one class.
+ASSET_CLASS_WORDS: Final[Mapping[m.AssetClass, str]] = {
+    ours: theirs for theirs, ours in ASSET_CLASSES.items()
+}
+
+_K = m.ActivityKind
+ACTIVITIES: Final[Mapping[str, m.ActivityKind]] = {
+    **dict.fromkeys(("split", "ssp"), _K.SPLIT),
+    **dict.fromkeys(("fee", "cfee", "ptc", "ptr"), _K.FEE),
+    **dict.fromkeys(
+        (
+            "div",
+            "divcgl",
+            "divcgs",
+            "divfee",
+            "divft",
+            "divnra",
+            "divroc",
+            "divtw",
+            "divtxex",
+            "cgd",
+        ),
+        _K.DIVIDEND,
+    ),
+    **dict.fromkeys(
+        ("jnl", "jnlc", "jnls", "acatc", "acats", "csd", "csw", "csr", "trans"), _K.TRANSFER
+    ),
+    **dict.fromkeys(("opasn", "opexp", "opexc", "opxrc", "optrd", "opcsh"), _K.ASSIGNMENT),
+    **dict.fromkeys(("nc", "sc"), _K.SYMBOL_CHANGE),
+}
