@@ -31,8 +31,8 @@ class Reader(Protocol):
         """The records whose *index* says *word*, in order of their keys."""
         ...
 
-    def all(self, of: type[R]) -> Sequence[R]:
-        """Every record of that type, in order of their keys."""
+    def all(self, of: type[R], after: str = "") -> Sequence[R]:
+        """Every record of that type whose key is above *after*, in order of their keys."""
         ...
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
