@@ -1,0 +1,119 @@
+"""
+Where Alpaca is, and with which keys it is asked.
+
+Paper and live differ by nothing but the host, so hosts are compared exactly and
+every other one is refused; loopback is allowed, for emulators.  No message here
+shows a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from attrs import field, frozen
+
+from fillbook.errors import BadAddress, CredentialsMissing
+
+PAPER: Final = "paper-api.alpaca.markets"
+LIVE: Final = "api.alpaca.markets"
+_DATA: Final = "https://data.alpaca.markets"
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+#: Names of environment variables; the first complete pair wins.  Each may end in ``_FILE``.
+PAIRS: Final = (
+    ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"),
+    ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
+)
+
+
+@frozen
+class Place:
+    """One Alpaca: its URL without a path, the host as it is asked, its stream and its data."""
+
+    url: str
+    host: str
+    stream_url: str
+    data_url: str
+    live: bool
+
+
+def place(url: str | None = None, *, paper: bool = True, stream_url: str | None = None) -> Place:
+    """
+    The Alpaca at *url*; without one, the real one, paper or live.
+
+    Raises: BadAddress for hosts that are neither Alpaca's nor loopback, and for live
+    money without ``paper=False``.
+    """
+    base = (url or f"https://{PAPER if paper else LIVE}").rstrip("/")
+    parts = _parts(base, ("https", "http"))
+    is_local = parts.hostname in _LOOPBACK
+    live = not is_local and parts.hostname == LIVE
+    if live and paper:
+        raise BadAddress(f"{base} moves real money: say paper=False, or use {PAPER}")
+    if parts.path or parts.query:
+        raise BadAddress(f"{base} should end after the host; /v2 is added to it")
+    own_stream = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}/stream"
+    stream = stream_url or own_stream
+    if _parts(stream, ("wss", "ws")).hostname != parts.hostname:
+        raise BadAddress(f"{stream} is not on the host of {base}")
+    return Place(base, parts.netloc, stream, base if is_local else _DATA, live)
+
+
+def _parts(url: str, schemes: tuple[str, str]) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        local = parts.hostname in _LOOPBACK
+        real = parts.netloc in (PAPER, LIVE) and parts.scheme == schemes[0]
+        if parts.scheme not in schemes or parts.username or not (local or real):
+            raise ValueError(parts.hostname)
+    except ValueError:
+        raise BadAddress(
+            f"this is not Alpaca: {url.rpartition('@')[2]}; use {schemes[0]}://{PAPER}, "
+            f"{schemes[0]}://{LIVE} or a loopback address"
+        ) from None
+    return parts
+
+
+@frozen
+class Keys:
+    """What opens an account: a pair of keys, or a token for OAuth."""
+
+    api_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    oauth_token: str | None = field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        given = (self.api_key, self.secret_key) if self.oauth_token is None else (self.oauth_token,)
+        for each in given:
+            # A line break in a header's value would be quoted in the error that refuses it.
+            if not each or not each.isascii() or not each.isprintable() or " " in each:
+                raise CredentialsMissing("Alpaca's keys are empty or contain spaces or line breaks")
+
+
+def keys_from(env: Mapping[str, str]) -> Keys:
+    """
+    The first complete pair of keys in *env*.
+
+    Raises: CredentialsMissing, saying what to set.
+    """
+    for key_name, secret_name in PAIRS:
+        key, secret = _lookup(env, key_name), _lookup(env, secret_name)
+        if key and secret:
+            return Keys(key, secret)
+    names = " or ".join(f"{key} and {secret}" for key, secret in PAIRS)
+    raise CredentialsMissing(f"no keys for Alpaca: set {names} (each may end in _FILE)")
+
+
+def _lookup(env: Mapping[str, str], name: str) -> str | None:
+    if name in env:
+        return env[name].strip()
+    file_name = env.get(f"{name}_FILE")
+    if file_name is None:
+        return None
+    try:
+        return Path(file_name).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise CredentialsMissing(f"{name}_FILE names a file that cannot be read") from None

@@ -1,0 +1,175 @@
+"""
+Listening: alpaca-py's trading stream on a thread of its own.
+
+Rule 1: connected means that Alpaca confirmed the subscription, not that a socket is open.
+Rule 2: what was not delivered to the sink is a gap: `lost`, then `connected` again.
+Rule 3: one cause of failure is told once, however often it is met; alpaca-py backs off
+        between attempts (1 s doubling to 30 s), also after HTTP 429 and refused keys.
+
+Alpaca replays nothing and allows one connection a key.
+Source: https://docs.alpaca.markets/docs/websocket-streaming.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from fillbook import model as m
+from fillbook.broker import Sink
+from fillbook.brokers.alpaca.access import Keys
+from fillbook.errors import ExtraMissing
+
+#: A half-open connection is noticed after 10 + 20 s, not after alpaca-py's 190.
+_SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}
+
+_STOP_S = 5.0
+
+ReadEvent = Callable[[object], Sequence[m.OrderReport]]
+
+
+class Listener:
+    """A context in which *sink* hears what *read* makes of each frame."""
+
+    def __init__(self, url: str, keys: Keys, read: ReadEvent, sink: Sink) -> None:
+        self._stream = _stream(url, keys, _Ear(read, sink))
+        self._thread = threading.Thread(target=self._run, name="alpaca-stream", daemon=True)
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._loop is not None and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        asyncio.run(self._listen())
+
+    async def _listen(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._stream._run_forever())
+        self._ready.set()
+        # alpaca-py's own `stop` is noticed only after its read has waited for 5 s.
+        await asyncio.wait({self._task})
+        await self._stream.close()
+
+
+class _Ear:
+    """Tells a sink of frames and of gaps, and of each cause once."""
+
+    def __init__(self, read: ReadEvent, sink: Sink) -> None:
+        self._read = read
+        self._sink = sink
+        self._told: str | None = None
+
+    def frame(self, message: Any) -> None:
+        stream = message.get("stream") if isinstance(message, dict) else None
+        match stream:
+            case "trade_updates":
+                self._event(message)
+            case "listening":
+                self._answer("trade_updates" in _streams(message))
+            case "authorization":
+                self._answer(False)
+
+    def lost(self, why: str) -> None:
+        if why != self._told:
+            self._told = why
+            self._sink.lost(why)
+
+    def _answer(self, subscribed: bool) -> None:
+        if not subscribed:
+            self.lost("Alpaca did not confirm the subscription to trade_updates")
+            return
+        self._told = None
+        self._sink.connected()
+
+    def _event(self, message: object) -> None:
+        try:
+            reports = self._read(message)
+            if reports:
+                self._sink.receive(reports)
+        except Exception as error:
+            # Whoever failed, this event is in nobody's record.
+            self.lost(f"an event was not taken: {type(error).__name__}")
+            self._answer(True)
+
+
+def _streams(message: dict[str, Any]) -> Sequence[object]:
+    inner = message.get("data")
+    streams = inner.get("streams") if isinstance(inner, dict) else None
+    return streams if isinstance(streams, list) else ()
+
+
+def _stream(url: str, keys: Keys, ear: _Ear) -> Any:
+    """
+    A `TradingStream` that tells *ear*.
+
+    Raises: ExtraMissing without alpaca-py.
+    """
+    try:
+        with warnings.catch_warnings():
+            # alpaca-py stands on websockets' old client, which warns when it is imported.
+            warnings.filterwarnings("ignore", "websockets.legacy", DeprecationWarning)
+            from alpaca.trading.stream import TradingStream
+    except ImportError:
+        raise ExtraMissing('alpaca-py is missing: pip install "fillbook[alpaca]"') from None
+
+    class Stream(TradingStream):
+        async def _start_ws(self) -> None:
+            try:
+                await super()._start_ws()  # type: ignore[no-untyped-call]
+            except Exception as error:
+                ear.lost(_why(error))
+                raise
+
+        async def _consume(self) -> None:
+            try:
+                await super()._consume()  # type: ignore[no-untyped-call]
+            except Exception as error:
+                ear.lost(_why(error))
+                raise
+
+        async def _dispatch(self, message: Any) -> None:
+            ear.frame(message)
+
+    stream = Stream(
+        keys.api_key or "",
+        keys.secret_key or "",
+        raw_data=True,
+        url_override=url,
+        websocket_params=_SOCKET,
+    )
+    stream.subscribe_trade_updates(_unused)
+    return stream
+
+
+async def _unused(message: object) -> None:
+    """alpaca-py connects only once it has a listener; frames are taken before they reach it."""
+
+
+def _why(error: Exception) -> str:
+    """What ended the connection, without words that may quote a request."""
+    status = getattr(error, "status_code", None)
+    if status == 429:
+        return "HTTP 429: another connection of this key is open"
+    if status is not None:
+        return f"HTTP {status} instead of a stream"
+    if isinstance(error, ValueError) and "authenticate" in str(error):
+        return "Alpaca refused the keys"
+    return f"the connection ended: {type(error).__name__}"

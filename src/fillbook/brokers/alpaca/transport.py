@@ -1,0 +1,108 @@
+"""
+One request, sent once: through alpaca-py's session and headers, with our time-outs.
+
+alpaca-py's own `get` and `post` repeat every verb on 429 and 504, wait for ever and
+read numbers as floats; its session does none of this.  No redirect is followed, and
+nothing below repeats a request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from fillbook.brokers.alpaca.access import Keys, Place
+from fillbook.brokers.alpaca.body import Body
+from fillbook.brokers.alpaca.verdict import Reply
+from fillbook.errors import ExtraMissing
+
+
+@frozen
+class Silence:
+    """No answer; `sent`: whether any byte of the request may have left."""
+
+    sent: bool
+    message: str
+
+
+class Transport:
+    """What asks one Alpaca with one pair of keys; safe from any thread."""
+
+    def __init__(self, place: Place, keys: Keys, *, connect_s: float, read_s: float) -> None:
+        self._client = trading_client(place, keys)
+        self._timeouts = (connect_s, read_s)
+        self._place = place
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        base: str | None = None,
+    ) -> Reply | Silence:
+        """The answer to *method* on *path*, which begins with the version."""
+        import requests
+
+        headers = self._client._get_default_headers()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            response = self._client._session.request(
+                method,
+                (base or self._place.url) + path,
+                params=query,
+                data=None if body is None else json.dumps(body),
+                headers=headers,
+                timeout=self._timeouts,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, OSError) as error:
+            # Only the class is told: a message may quote a header.
+            return Silence(not _never_left(error), f"{method} {path}: {type(error).__name__}")
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, response.content.decode("utf-8", "replace"), names)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._client._session.close()
+
+
+def trading_client(place: Place, keys: Keys) -> Any:
+    """
+    A client of our own, which repeats nothing.
+
+    Raises: ExtraMissing without alpaca-py.
+    """
+    try:
+        from alpaca.trading.client import TradingClient
+        from requests.adapters import HTTPAdapter
+    except ImportError:
+        raise ExtraMissing('alpaca-py is missing: pip install "fillbook[alpaca]"') from None
+    client = TradingClient(
+        keys.api_key,
+        keys.secret_key,
+        oauth_token=keys.oauth_token,
+        paper=not place.live,
+        raw_data=True,
+        url_override=place.url,
+    )
+    client._retry = 0
+    for scheme in ("https://", "http://"):
+        client._session.mount(scheme, HTTPAdapter(max_retries=0))
+    return client
+
+
+def _never_left(error: Exception) -> bool:
+    """Whether no connection was made, so that nothing can have been sent."""
+    import requests
+    from urllib3.exceptions import NewConnectionError
+
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)
