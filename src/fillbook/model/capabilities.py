@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from attrs import frozen
@@ -46,6 +47,7 @@ class Capabilities:
     duplicate_check: bool = False  #: a client order id is taken once and for ever
     clocked: bool = False
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    base_fee: Decimal = Decimal(0)  #: share of a bought quantity of coins a fee may take later
     account_lag: timedelta = timedelta(seconds=10)
     late_landing: timedelta = timedelta(seconds=150)
     rate_limit: int = 200

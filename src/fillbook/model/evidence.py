@@ -13,8 +13,8 @@ from attrs import field, frozen
 
 from fillbook.model.answer import ReportSource, Version
 from fillbook.model.execution import ExecSource
-from fillbook.model.number import ZERO
-from fillbook.model.order import Anomaly, OrderStatus
+from fillbook.model.number import ZERO, plain
+from fillbook.model.order import Oddity, OrderStatus, Terms
 from fillbook.model.stamp import Stamp
 
 
@@ -27,26 +27,30 @@ class Snap:
     version: Version | None = None  #: None: without the declared clock, so quantities only
     avg: Decimal | None = None
     value: Decimal | None = None  #: filled value in quote currency, where told
-    fills: int | None = None
+    fills: int | None = None  #: the broker's count of executions, where told
     last_fill_at: Stamp | None = None
     source: ReportSource = ReportSource.LIST
-    read_at: Stamp | None = None
+    read_at: Stamp | None = None  #: our clock
     reason: str | None = None
+
+    @property
+    def size(self) -> tuple[Decimal, str]:
+        """What orders snapshots by quantity: the total, then the average's text."""
+        return (self.cum, "" if self.avg is None else plain(self.avg))
 
 
 @frozen
 class Sums:
     """The running sums of one source: O(1) a fill, equal to counting afresh."""
 
-    rows: int = 0  #: living chains
-    gross: Decimal = ZERO
-    net: Decimal = ZERO
+    rows: int = 0  #: executions that stand
+    gross: Decimal = ZERO  #: with those taken back; in quote currency for quote-sized orders
+    net: Decimal = ZERO  #: without them
     value: Decimal = ZERO  #: of what is net, in quote currency
     cum: Decimal = ZERO  #: the greatest total that a row bears
-    counted: bool = True  #: every row bears a total
-    last_at: Stamp | None = None  #: of the latest row without a total
-    largest: Decimal = ZERO  #: quote-sized orders: base of the largest row
-    base: Decimal = ZERO  #: quote-sized orders: base of all rows
+    uncounted_at: Stamp | None = None  #: of the latest row that bears no total
+    base: Decimal = ZERO  #: of what is net, in base units
+    fees: Decimal | None = ZERO  #: in quote currency; None once one is unknown
 
 
 @frozen(kw_only=True)
@@ -56,30 +60,33 @@ class Evidence:
 
     `filled` in base units and `value` in quote currency (None while a price is unknown) are
     the totals that count; `gap` is the part of `filled` that no execution tells of yet, at
-    `gap_price` (None: unknown), since about `gap_at`.
+    `gap_price` (None: unknown), since `gap_at`.
     """
 
     broker_order_id: str
-    client_order_id: str  #: the order of ours that owns it
+    client_order_id: str  #: the order that owns it
+    terms: Terms | None = None  #: as reported; None while only executions are known
     replaces: str | None = None
     replaced_by: str | None = None
+    expires_at: Stamp | None = None
     word: Snap | None = None  #: the snapshot of the greatest version
-    amounts: Snap | None = None  #: the snapshot whose totals count
-    end: Snap | None = None  #: the greatest that ended the order
-    revivals: tuple[
-        Snap, ...
-    ] = ()  #: by-id looks of greater version than `end` that show it working
+    loose: Snap | None = None  #: of the greatest total among those without the clock
+    end: Snap | None = None  #: of the greatest version among those that end the order
+    working: tuple[Snap, ...] = ()  #: looks by id that show it working: they may reopen it
     history: Sums = field(factory=Sums)
     stream: Sums = field(factory=Sums)
-    amended: bool = False  #: a Void or a correction was told by either source
-    history_read: bool = False
-    conflicts: tuple[str, ...] = ()  #: exec ids that came with two contents
+    chosen: Sums = field(factory=Sums)  #: of the source that counts, with what crossed over
     source: ExecSource = ExecSource.HISTORY  #: whose executions count
+    amended: bool = False  #: a Void or a correction was told, by either source
+    quote_sized: bool = False  #: executions are counted in quote currency, which is exact there
+    history_read: bool = False
+    not_found: bool = False  #: the broker denied it after showing it
+    conflicts: tuple[str, ...] = ()  #: ids of executions that came with two contents
+    oddities: tuple[tuple[Oddity, str], ...] = ()  #: found while counting afresh
+    void_at: Stamp | None = None  #: of the latest Void, where told
     filled: Decimal = ZERO
     value: Decimal | None = ZERO
     gap: Decimal = ZERO
     gap_price: Decimal | None = None
     gap_at: Stamp | None = None
     complete: bool = True
-    disputed: bool = False
-    anomalies: tuple[Anomaly, ...] = ()

@@ -10,14 +10,16 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import frozen
 
 from fillbook.model.account import AccountId
 from fillbook.model.answer import OrderReport, RejectKind, ReportSource
+from fillbook.model.capabilities import ReplaceCum
 from fillbook.model.drift import Drift
 from fillbook.model.evidence import Evidence
 from fillbook.model.execution import Activity, Execution, Void
 from fillbook.model.instrument import Instrument
+from fillbook.model.number import ZERO
 from fillbook.model.order import Intent, Order, OrderStatus, Origin, Terms
 from fillbook.model.position import Cash, Movement, Position, Trade
 from fillbook.model.stamp import Stamp
@@ -25,9 +27,13 @@ from fillbook.model.stamp import Stamp
 
 @frozen
 class Bound:
-    """From here on this is the record of that account."""
+    """From here on this is the record of that account, at a broker of these manners."""
 
     account: AccountId
+    clocked: bool = True
+    replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    base_fee: Decimal = ZERO
+    currency: str = "USD"
 
 
 @frozen
@@ -295,20 +301,17 @@ class Conclusion:
 
 @frozen
 class Binding:
-    """The account that this record is bound to."""
+    """
+    The account that this record is bound to, and what its broker's evidence is measured by.
+
+    `clocked` and `replace_cum` are the capabilities of those names; `base_fee` is the share
+    of a bought quantity that a fee may take later.
+    """
 
     account: AccountId
-
-
-@frozen
-class CashRecord:
-    """The cash fold as kept: flows after the anchor, and how many of them are unknown."""
-
-    cash: Cash
-    anchor: Decimal | None = None
-    anchored_at: Stamp | None = None
-    flows: Decimal = field(default=Decimal(0))
-    unknown: int = 0
+    clocked: bool = True
+    replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    base_fee: Decimal = ZERO
 
 
 @frozen
@@ -363,7 +366,7 @@ Record = (
     | Movement
     | Position
     | Trade
-    | CashRecord
+    | Cash
     | Activity
     | OpenDrift
     | Event

@@ -34,7 +34,8 @@ class Movement:
 
     `qty` is signed, in units of the base: what a fill or fee changed, what an anchor found.
     `price` per unit in quote currency, None = unknown (for an anchor the average cost).
-    `ratio` is new units per old one.  `fee` in quote currency, None = unknown.
+    `cash` is what it did to the cash, signed,
+    None = unknown.  `ratio` is new units per old one.  `fee` in quote currency, None = unknown.
     """
 
     key: str  #: unique; the broker id, source and exec id of a fill
@@ -44,6 +45,7 @@ class Movement:
     cum: Decimal = ZERO
     qty: Decimal = ZERO
     price: Decimal | None = None
+    cash: Decimal | None = None
     ratio: Decimal | None = None
     fee: Decimal | None = None
     fee_rate: Decimal = ZERO  #: share of a bought qty that a fee in base may still take
@@ -62,12 +64,13 @@ class Holding:
     """
     A signed quantity with its cost, and the round trip that it is in.
 
-    `avg_price` per unit; None when flat or unknown.  `realized` in quote currency, before
-    fees; None once a part of it is unknown.  The last four tell the trade that is open.
+    `cost` ≥ 0 is what the open quantity cost (brought in, if short), in quote currency;
+    `realized` is before fees, `fees` are those that are known.  A money figure is None once
+    a part of it is unknown.  The last four tell the round trip that is open.
     """
 
     qty: Decimal = ZERO
-    avg_price: Decimal | None = None
+    cost: Decimal | None = ZERO
     realized: Decimal | None = ZERO
     fees: Decimal = ZERO
     opened_at: Stamp | None = None
@@ -75,25 +78,29 @@ class Holding:
     entry_value: Decimal | None = ZERO
     exit_value: Decimal | None = ZERO
 
+    @property
+    def avg_price(self) -> Decimal | None:
+        """Average cost per unit in quote currency; None when flat or unknown."""
+        return None if self.cost is None or not self.qty else self.cost / abs(self.qty)
+
 
 @frozen(kw_only=True)
 class Position:
     """
     What is held of one symbol: by the account, and by strategy.
 
-    `legs` maps a strategy (``""`` is what belongs to nobody) to its part; their quantities
-    sum to the account's.  `fee_due` is the most that fees in base may still take: what the
-    broker holds lies between ``qty - fee_due`` and ``qty``.
+    `legs` pairs a strategy (``""`` is what belongs to nobody) with its part; their
+    quantities sum to the account's.  `fee_due` ≥ 0 is the most that fees in base may still
+    take: what the broker holds lies between ``qty - fee_due`` and ``qty``.
     """
 
     symbol: str
     account: Holding = field(factory=Holding)
     legs: tuple[tuple[str, Holding], ...] = ()
     fee_due: Decimal = ZERO
-    fee_absorbed: Decimal = ZERO  #: fees that an anchor has already taken into account
+    fee_absorbed: Decimal = ZERO  #: pending at the last anchor, which had them taken off already
+    anchored_at: Stamp | None = None
     last: Movement | None = None  #: the newest movement folded in
-    moves: int = 0
-    trades: int = 0
 
     @property
     def qty(self) -> Decimal:
@@ -132,8 +139,20 @@ class Trade:
 
 @frozen(kw_only=True)
 class Cash:
-    """The cash fold: an anchor and every flow since, in quote currency."""
+    """
+    The cash fold: an anchor, and every flow after it, in the account's currency.
+
+    `unknown` counts the flows whose amount is not known yet; `amount` is None while there
+    is one, and before the first anchor.
+    """
 
     currency: str = "USD"
-    amount: Decimal | None = None  #: None: no anchor yet, or a price is unknown
-    fee_due: Decimal = ZERO
+    anchor: Decimal | None = None
+    anchored_at: Stamp | None = None
+    flows: Decimal = ZERO
+    unknown: int = 0
+
+    @property
+    def amount(self) -> Decimal | None:
+        """What the account should hold; may be negative."""
+        return None if self.anchor is None or self.unknown else self.anchor + self.flows

@@ -1,0 +1,275 @@
+"""
+The life of one order, as data.
+
+Rule 1: every request that *we* may make is an entry of `COMMANDS`; a pair that is
+        not in it is our bug (`IllegalTransition`).
+Rule 2: what the broker reports is evidence; it is merged, never refused.  What is
+        odd about it is an `Anomaly` beside the order, computed from the facts.
+Rule 3: this module knows no broker.  Adapters translate a broker's words before
+        they arrive here.
+
+Status names are FIX's OrdStatus (tag 39).  Other halves: `core.evidence` measures
+one broker id, `desk.coordinator` carries commands out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.chains import DISPUTES
+from fillbook.core.evidence import Measure, said_at, spoken
+from fillbook.errors import IllegalTransition
+from fillbook.model import EXACT, ZERO
+
+_S = m.OrderStatus
+_C = m.Command
+
+#: Statuses in which the broker may still fill the order.
+LIVE: Final = frozenset(
+    {
+        _S.PENDING_NEW,
+        _S.ACCEPTED,
+        _S.ACCEPTED_FOR_BIDDING,
+        _S.PENDING_REVIEW,
+        _S.HELD,
+        _S.NEW,
+        _S.PARTIALLY_FILLED,
+        _S.PENDING_CANCEL,
+        _S.PENDING_REPLACE,
+        _S.REPLACED,  # its successor is not known yet
+        _S.DONE_FOR_DAY,
+        _S.CALCULATED,
+        _S.STOPPED,
+        _S.SUSPENDED,
+        _S.UNRECOGNISED,
+        _S.DISPUTED,
+    }
+)
+
+#: What we may ask of an order in each status, and what we then expect to see.
+COMMANDS: Final[Mapping[tuple[m.OrderStatus, m.Command], m.OrderStatus]] = {
+    (_S.UNPROVEN, _C.DENY): _S.DENIED,
+    (_S.UNPROVEN, _C.SEND): _S.UNPROVEN,  # the first time, and again under the same id
+    (_S.DENIED, _C.SEND): _S.UNPROVEN,  # nothing had been sent
+    (_S.UNPROVEN, _C.CANCEL): _S.UNPROVEN,  # not wanted any more: it is not sent again
+    (_S.UNPROVEN, _C.GIVE_UP): _S.ABSENT,
+    **{(status, _C.CANCEL): _S.PENDING_CANCEL for status in LIVE},  # may be repeated
+    **{
+        (status, _C.REPLACE): _S.PENDING_REPLACE
+        for status in LIVE - {_S.PENDING_CANCEL, _S.PENDING_REPLACE, _S.REPLACED, _S.DISPUTED}
+    },
+}
+
+
+def expect(status: m.OrderStatus, command: m.Command) -> m.OrderStatus:
+    """
+    What an order in *status* is expected to become by *command*.
+
+    Raises: IllegalTransition for a pair that is not in `COMMANDS`.
+    """
+    try:
+        return COMMANDS[status, command]
+    except KeyError:
+        raise IllegalTransition(f"an order that is {status} cannot take {command}") from None
+
+
+#: Shown whatever was filled: the order rests, and the broker says how.
+_RESTING: Final = frozenset({_S.DONE_FOR_DAY, _S.CALCULATED, _S.STOPPED, _S.SUSPENDED, _S.HELD})
+_PENDING: Final = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
+
+
+def status(word: m.OrderStatus | None, filled: Decimal, qty: Decimal | None) -> m.OrderStatus:
+    """The status of an order that the broker has, by its *word* (None: only fills are known)."""
+    all_filled = qty is not None and filled >= qty
+    if word in m.ENDINGS:
+        if all_filled:
+            return _S.FILLED
+        return _S.CANCELED if word is _S.REJECTED and filled > 0 else word
+    if word in _PENDING:
+        return word
+    if word is _S.FILLED or all_filled:
+        return _S.FILLED
+    if word in _RESTING:
+        return word
+    if filled > 0:
+        return _S.PARTIALLY_FILLED
+    return _S.ACCEPTED if word is None else word
+
+
+def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measure) -> m.Order:
+    """The order as a bot sees it: a pure function of what we asked and what is known."""
+    if not evidence:
+        return _unseen(record)
+    tip = tip_of(evidence)
+    filled = sum((e.filled for e in evidence), ZERO)
+    value = _total([e.value for e in evidence])
+    snap = spoken(tip, clocked=by.clocked)
+    word = None if snap is None else snap.status
+    anomalies = _anomalies(record, evidence, filled, by)
+    shown = _shown(tip, word, filled, record.terms.qty, anomalies)
+    final = shown is not _S.DISPUTED and (
+        shown in m.ENDINGS
+        or shown is _S.FILLED
+        or (record.terms.qty is not None and filled >= record.terms.qty)
+    )
+    return evolve(
+        _unseen(record),
+        broker_order_id=tip.broker_order_id,
+        status=shown,
+        filled_qty=filled,
+        filled_value=value,
+        avg_price=None if value is None or filled <= 0 else EXACT.divide(value, filled),
+        fees=_total([e.chosen.fees if not e.gap else None for e in evidence]),
+        leaves_qty=_leaves(record.terms.qty, filled, final),
+        leaves_notional=_leaves(record.terms.notional, value, final),
+        is_final=final,
+        is_complete=all(e.complete for e in evidence) and shown is not _S.DISPUTED,
+        reason=None if snap is None else snap.reason,
+        proof=_proof(tip, snap) if final else None,
+        anomalies=anomalies,
+    )
+
+
+def _unseen(record: m.OrderRecord) -> m.Order:
+    """An order of which nothing is known but our intent, and what we concluded of it."""
+    concluded = record.verdict
+    final = concluded is not None
+    return m.Order(
+        client_order_id=record.client_order_id,
+        origin=record.origin,
+        terms=record.terms,
+        strategy=record.strategy,
+        key=None if record.intent is None else record.intent.key,
+        parent=record.parent,
+        created_at=record.created_at,
+        pending=_unanswered(record),
+        broker_order_id=None,
+        status=_S.UNPROVEN if concluded is None else concluded.status,
+        filled_qty=ZERO,
+        filled_value=ZERO,
+        avg_price=None,
+        fees=ZERO,
+        leaves_qty=_leaves(record.terms.qty, ZERO, final),
+        leaves_notional=_leaves(record.terms.notional, ZERO, final),
+        is_final=final,
+        is_complete=final,
+        reason=None if concluded is None else concluded.why,
+        proof=None if concluded is None else m.Proof(concluded.status, None, concluded.at),
+    )
+
+
+def _unanswered(record: m.OrderRecord) -> str | None:
+    """Our latest cancel or replace, as long as nothing answered it."""
+    asked = [r for r in record.requests if r.command in (_C.CANCEL, _C.REPLACE)]
+    if asked and asked[-1].answer in (None, m.AnswerKind.AMBIGUOUS):
+        return str(asked[-1].command)
+    return None
+
+
+def tip_of(evidence: Sequence[m.Evidence]) -> m.Evidence:
+    """The end of the replace chain; of several, the one with the newest word."""
+    superseded = {e.replaces for e in evidence} | {
+        e.broker_order_id
+        for e in evidence
+        if e.replaced_by in {other.broker_order_id for other in evidence}
+    }
+    tips = [e for e in evidence if e.broker_order_id not in superseded] or list(evidence)
+    return max(tips, key=lambda e: (_clock(e.word), e.broker_order_id))
+
+
+def _clock(snap: m.Snap | None) -> str:
+    return "" if snap is None or snap.version is None else snap.version.clock
+
+
+def _shown(
+    tip: m.Evidence,
+    word: m.OrderStatus | None,
+    filled: Decimal,
+    qty: Decimal | None,
+    anomalies: Sequence[m.Anomaly],
+) -> m.OrderStatus:
+    if any(a.oddity in DISPUTES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies):
+        return _S.DISPUTED
+    return status(word, filled, qty)
+
+
+def _total(parts: Sequence[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for part in parts:
+        if part is None:
+            return None
+        total = EXACT.add(total, part)
+    return total
+
+
+def _leaves(asked: Decimal | None, filled: Decimal | None, final: bool) -> Decimal | None:
+    if asked is None or filled is None:
+        return None
+    return ZERO if final else max(ZERO, asked - filled)
+
+
+def _proof(tip: m.Evidence, snap: m.Snap | None) -> m.Proof:
+    if snap is None or not (snap.status in m.ENDINGS or snap.status is _S.FILLED):
+        return m.Proof(tip.source, tip.broker_order_id, None)
+    return m.Proof(snap.source, tip.broker_order_id, said_at(snap))
+
+
+def _anomalies(
+    record: m.OrderRecord, evidence: Sequence[m.Evidence], filled: Decimal, by: Measure
+) -> tuple[m.Anomaly, ...]:
+    """What is odd, from the facts alone; so it too does not depend on the order of arrival."""
+    found: set[m.Anomaly] = set()
+    for e in evidence:
+        found |= {m.Anomaly(odd, e.broker_order_id, detail) for odd, detail in _oddities(e, by)}
+    qty = record.terms.qty
+    if qty is not None and filled > qty + by.quantum:
+        last = evidence[-1].broker_order_id
+        found.add(m.Anomaly(m.Oddity.OVERFILL, last, f"{m.plain(filled)} of {m.plain(qty)}"))
+    if record.verdict is not None and record.verdict.status in (_S.ABSENT, _S.REJECTED):
+        first = min(e.broker_order_id for e in evidence)
+        found.add(m.Anomaly(m.Oddity.LANDED_LATE, first, record.verdict.why))
+    if _bust_unconfirmed(evidence, filled, qty, by):
+        found.add(m.Anomaly(m.Oddity.BUST_UNCONFIRMED, tip_of(evidence).broker_order_id))
+    return tuple(sorted(found))
+
+
+def _oddities(e: m.Evidence, by: Measure) -> list[tuple[m.Oddity, str]]:
+    """The oddities of one broker id."""
+    found = list(e.oddities)
+    found += [(m.Oddity.CONFLICTING_EXECUTION, exec_id) for exec_id in e.conflicts]
+    if e.not_found:
+        found.append((m.Oddity.NOT_FOUND_AFTER_SEEN, ""))
+    word = spoken(e, clocked=by.clocked)
+    if word is None:
+        return found
+    told = max(e.chosen.cum, word.cum if e.loose is None else max(word.cum, e.loose.cum))
+    if told < e.chosen.gross and not e.amended:
+        found.append((m.Oddity.CUM_BELOW_EXECUTIONS, m.plain(told)))
+    if word.status is _S.REJECTED and e.filled > 0:
+        found.append((m.Oddity.REJECTED_WITH_FILLS, m.plain(e.filled)))
+    if word.status in m.ENDINGS and e.chosen.net > word.cum:
+        found.append((m.Oddity.FILL_AFTER_END, m.plain(e.filled)))
+    if e.end is not None and word is not e.end:
+        found.append((m.Oddity.REOPENED, str(e.end.status)))
+    if word.status is _S.UNRECOGNISED:
+        found.append((m.Oddity.UNRECOGNISED_WORD, word.version.raw if word.version else ""))
+    return found
+
+
+def _bust_unconfirmed(
+    evidence: Sequence[m.Evidence], filled: Decimal, qty: Decimal | None, by: Measure
+) -> bool:
+    """Whether a filled order lost a fill, and the broker has not spoken since."""
+    tip = tip_of(evidence)
+    word = spoken(tip, clocked=by.clocked)
+    if word is None or word.status is not _S.FILLED or not any(e.amended for e in evidence):
+        return False
+    short = filled < qty if qty is not None else tip.filled < word.cum
+    if not short or word.cum == tip.filled:
+        return False
+    return tip.void_at is None or _clock(word) <= tip.void_at

@@ -1,0 +1,112 @@
+"""An in-memory picture of the records, for the pure tests of `core`."""
+
+from fillbook import model as m
+from fillbook.core import journal
+from fillbook.records import BY_TYPE
+
+AT = m.stamp("2026-03-02T15:00:00Z")
+
+
+class Records:
+    """What a store's reader is, over dictionaries; `take` plays the recorder's part."""
+
+    def __init__(self):
+        self.kept = {kind.type: {} for kind in BY_TYPE.values()}
+        self.entries = []
+        self.take(m.Bound(m.AccountId("sim", "localhost", "a1")))
+
+    def get(self, of, key):
+        return self.kept[of].get(key)
+
+    def find(self, of, index, word):
+        says = BY_TYPE[of].indexes[index]
+        return [x for _, x in sorted(self.kept[of].items()) if says(x) == word]
+
+    def all(self, of):
+        return [x for _, x in sorted(self.kept[of].items())]
+
+    def take(self, entry, at=AT):
+        """Apply *entry*; whether it changed anything."""
+        changes = journal.apply(entry, len(self.entries) + 1, at, self)
+        if not changes:
+            return False
+        self.entries.append((entry, at))
+        for of, key in changes.drop:
+            del self.kept[of][key]
+        for record in changes.put:
+            kind = BY_TYPE[type(record)]
+            self.kept[kind.type][kind.key(record)] = record
+        return True
+
+    def order(self, client_order_id="c1"):
+        return self.get(m.OrderRecord, client_order_id).order
+
+    def position(self, symbol="AAPL"):
+        return self.get(m.Position, symbol) or m.Position(symbol=symbol)
+
+
+def request(**kw):
+    return m.OrderRequest(**{"symbol": "AAPL", "side": "buy", "qty": 100, **kw})
+
+
+def intended(client_order_id="c1", **kw):
+    return m.Intended(
+        m.Intent(client_order_id=client_order_id, request=request(**kw), at=AT, key=None)
+    )
+
+
+def terms(**kw):
+    return journal.terms_of(request(**kw))
+
+
+def report(word="new", cum=0, avg=None, clock="2026-03-02T15:00:01Z", source="list", **kw):
+    """A broker's report on order b1, which is our c1."""
+    mine = {"client_order_id": "c1", "broker_order_id": "b1", "terms": terms()}
+    return m.Reported(
+        m.OrderReport(
+            **{
+                **mine,
+                "status": m.OrderStatus(word),
+                "raw_status": word,
+                "filled_qty": m.number(cum),
+                "avg_price": m.number_or_none(avg),
+                "clock": m.stamp_or_none(clock),
+                **kw,
+            }
+        ),
+        m.ReportSource(source),
+    )
+
+
+def fill(exec_id, qty, price, *, cum=None, source="stream", at="2026-03-02T15:00:00Z", **kw):
+    """An execution of order b1."""
+    base = {"broker_order_id": "b1", "symbol": "AAPL", "side": m.OrderSide.BUY}
+    return m.Executed(
+        m.Execution(
+            **{
+                **base,
+                "source": m.ExecSource(source),
+                "exec_id": exec_id,
+                "qty": m.number(qty),
+                "price": m.number(price),
+                "cum_qty": m.number_or_none(cum),
+                "at": m.stamp(at),
+                **kw,
+            }
+        )
+    )
+
+
+def void(exec_id, qty=None, source="stream", at=None, **kw):
+    return m.Voided(
+        m.Void(
+            **{
+                "source": m.ExecSource(source),
+                "exec_id": exec_id,
+                "broker_order_id": "b1",
+                "qty": m.number_or_none(qty),
+                "at": m.stamp_or_none(at),
+                **kw,
+            }
+        )
+    )
