@@ -1,0 +1,1 @@
+"""The numbered steps that made the tables what they are; a step is never changed."""
