@@ -1,13 +1,28 @@
-"""One account: what its client can ask (`Account`), and what really is (`Truth`)."""
+"""
+One account: what its client can ask (`Account`), and what really is (`Truth`).
+
+Requests act at once or raise `Refused`.  Views are made here from old versions, as lag and
+faults have them: each read looks at a moment of its own, and that need not be later than
+the moment of the read before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Final
+
+from attrs import evolve
 
 from fillbook import model as m
+from fillbook.venue.exchange import rules
+from fillbook.venue.exchange.faults import Fault, Occasion
+from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.funds import Funds, funds, holders
+from fillbook.venue.exchange.ledger import Ledger, nets
+from fillbook.venue.exchange.trading import Trading
 from fillbook.venue.exchange.values import (
     Event,
     Figures,
@@ -15,45 +30,346 @@ from fillbook.venue.exchange.values import (
     Holding,
     OrderFilter,
     Picture,
+    Refused,
     Row,
     Ticket,
 )
 
-
-class Truth(Protocol):
-    """What really is, without lag or fault; legs are not nested here."""
-
-    def orders(self) -> Sequence[Picture]: ...
-    def order(self, order_id: str) -> Picture: ...
-    def fills(self, order_id: str | None = None) -> Sequence[Fill]: ...  # void and fixed ones too
-    def positions(self) -> dict[str, Decimal]: ...
-    def nets(self) -> dict[str, Decimal]: ...  # the same, summed afresh from fills and rows
-    def cash(self) -> Decimal: ...
+_R: Final = m.RejectKind
+_CLIENT_ID_MAX: Final = 128
+_BY_HAND: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
+_STRANGE_WORD: Final = "under_deliberation"
 
 
-class Account(Protocol):
-    """What one set of credentials opens.  Refusals are raised as `Refused`."""
+class Truth:
+    """What really is, without lag or fault; legs are orders of their own here."""
 
-    id: str  #: uuid
-    number: str  #: "PA3XXXXXXXXX"
-    name: str  #: given at `open_account`; an emulator may use it as the API key
-    truth: Truth
+    def __init__(self, trading: Trading, floor: Floor) -> None:
+        self._trading = trading
+        self._floor = floor
 
-    def submit(self, ticket: Ticket) -> Picture: ...
-    def submit_later(self, ticket: Ticket, seconds: float) -> None: ...  # F.LATE_LANDING
-    def submit_unlisted(self, ticket: Ticket, seconds: float) -> Picture: ...  # F.DUPLICATE_UNLISTED
-    def cancel(self, order_id: str) -> None: ...
-    def cancel_all(self) -> Sequence[str]: ...  # ids of which a cancel was asked
+    def orders(self) -> list[Picture]:
+        with self._floor.timeline.turn():
+            return list(self._trading.orders)
 
-    # views, as old as lag and faults have them
-    def orders(self, which: OrderFilter) -> Sequence[Picture]: ...
-    def order(self, order_id: str, *, nested: bool = True) -> Picture | None: ...
-    def find(self, client_order_id: str, *, nested: bool = True) -> Picture | None: ...
-    def positions(self) -> Sequence[Holding]: ...
-    def position(self, symbol: str) -> Holding | None: ...
-    def figures(self) -> Figures: ...
-    def fills(self, order_id: str | None = None) -> Sequence[Fill]: ...  # oldest first
-    def rows(self) -> Sequence[Row]: ...  # non-trade activities, oldest first
+    def order(self, order_id: str) -> Picture:
+        with self._floor.timeline.turn():
+            return self._trading.orders[order_id]
 
-    # events, in order, without a lock held; a real clock makes them from a thread of the exchange
-    def listen(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]: ...
+    def find(self, client_order_id: str) -> Picture | None:
+        with self._floor.timeline.turn():
+            order_id = self._trading.orders.id_of(client_order_id)
+            return None if order_id is None else self._trading.orders[order_id]
+
+    def fills(self, order_id: str | None = None) -> list[Fill]:
+        """Oldest first, those that were busted or corrected included."""
+        with self._floor.timeline.turn():
+            return [f for f in self._trading.fills if order_id in (None, f.order_id)]
+
+    def rows(self) -> list[Row]:
+        with self._floor.timeline.turn():
+            return list(self._trading.rows)
+
+    def events(self) -> list[Event]:
+        """All that ever happened, heard or not."""
+        with self._floor.timeline.turn():
+            return list(self._trading.feed.events)
+
+    def positions(self) -> dict[str, Decimal]:
+        """Signed units by symbol; nothing that is zero."""
+        with self._floor.timeline.turn():
+            return {s: stake.qty for s, stake in self._trading.ledger.now.stakes.items()}
+
+    def nets(self) -> dict[str, Decimal]:
+        """The same, summed afresh from fills and rows."""
+        with self._floor.timeline.turn():
+            return nets(self._trading.fills, self._trading.rows)
+
+    def cash(self) -> Decimal:
+        with self._floor.timeline.turn():
+            return self._trading.ledger.now.cash
+
+
+class Account:
+    """What one set of credentials opens."""
+
+    def __init__(self, name: str, floor: Floor, cash: Decimal, multiplier: int) -> None:
+        self.name = name
+        self.id = floor.new_id()
+        self.number = floor.new_number()
+        self._floor = floor
+        self._multiplier = multiplier
+        self._created_at = floor.timeline.stamp()
+        ledger = Ledger(cash, floor.timeline.elapsed)
+        self.trading = Trading(name, floor, ledger)  #: the exchange's own side
+        self.truth = Truth(self.trading, floor)
+
+    # --------------------------------------------------------------- requests
+
+    def submit(self, ticket: Ticket) -> Picture:
+        """
+        Place an order; the answer is a snapshot with legs nested.
+
+        Raises: Refused.
+        """
+        with self._floor.timeline.turn():
+            instrument = self._identify(ticket)
+            ticket = evolve(ticket, symbol=instrument.symbol)
+            rules.check(ticket, self._world(ticket, instrument))
+            order = self.trading.take(ticket)
+            return self._nested(order, self._floor.timeline.elapsed)
+
+    def submit_later(self, ticket: Ticket, seconds: float) -> None:
+        """Have the request arrive in *seconds*, when nobody waits for its answer any more."""
+
+        def land() -> None:
+            with suppress(Refused):
+                self.submit(ticket)
+
+        with self._floor.timeline.turn():
+            self._floor.timeline.later(seconds, land)
+
+    def submit_unlisted(self, ticket: Ticket, seconds: float) -> Picture:
+        """
+        Take the order and show it to nobody for *seconds*.
+
+        Raises: Refused.
+        """
+        with self._floor.timeline.turn():
+            order = self.submit(ticket)
+            until = self._floor.timeline.elapsed + timedelta(seconds=seconds)
+            for order_id in (order.id, *order.leg_ids):
+                self.trading.orders.hide(order_id, until)
+            return order
+
+    def cancel(self, order_id: str) -> None:
+        """
+        Ask for an order's end; a repeated cancel is no error.
+
+        Raises: Refused, when it is unknown or over.
+        """
+        with self._floor.timeline.turn():
+            order = self.trading.orders.get(order_id)
+            if order is None:
+                raise Refused(404, 40410000, f"order not found for {order_id}", _R.NOT_FOUND)
+            if order.status == m.OrderStatus.CANCELED:
+                return
+            if order.is_over:
+                words = f'order is already in "{order.status}" state'
+                raise Refused(422, 42210000, words, _R.TOO_LATE)
+            self.trading.cancel(order_id)
+
+    def cancel_all(self) -> list[str]:
+        """Ask for the end of all open orders; the ids that were asked."""
+        with self._floor.timeline.turn():
+            asked = [order.id for order in self.trading.orders.open() if order.parent_id is None]
+            for order_id in asked:
+                self.trading.cancel(order_id)
+            return asked
+
+    def _identify(self, ticket: Ticket) -> m.Instrument:
+        """The instrument, once the ticket's own id is acceptable."""
+        client_id = ticket.client_order_id
+        if client_id is not None and len(client_id) > _CLIENT_ID_MAX:
+            words = f"client_order_id must be no more than {_CLIENT_ID_MAX} characters"
+            raise rules.bad(words, code=40010001)
+        if client_id is not None and self.trading.orders.id_of(client_id) is not None:
+            raise rules.bad("client_order_id must be unique", _R.DUPLICATE, 40010001)
+        instrument = self._floor.instrument(ticket.symbol)
+        if instrument is None:
+            raise rules.bad(f'asset "{ticket.symbol}" not found', _R.INSTRUMENT)
+        return instrument
+
+    def _world(self, ticket: Ticket, instrument: m.Instrument) -> rules.World:
+        orders = self.trading.orders.open()
+        symbol = ticket.symbol
+        return rules.World(
+            instrument=instrument,
+            prices=self._floor.price(symbol),
+            orders=tuple(order for order in orders if order.symbol == symbol),
+            position=self.trading.ledger.now.qty(symbol),
+            held=holders(orders, symbol, ticket.side),
+            funds=self._funds(self._floor.timeline.elapsed),
+        )
+
+    # ------------------------------------------------------------------ views
+
+    def orders(self, which: OrderFilter) -> list[Picture]:
+        """The orders that *which* lets through; newest first unless it says otherwise."""
+        with self._floor.timeline.turn():
+            self._trade_unseen()
+            moment = self._floor.seen_at(Occasion.SHOW_ORDERS, self._floor.lag.orders)
+            shown = list(self.trading.orders.all_at(moment))
+            if which.nested:
+                tops = (order for order in shown if order.parent_id is None)
+                shown = [self._nested(order, moment) for order in tops]
+            found = [order for order in _between(shown, which) if _matches(order, which)]
+            if not which.oldest_first:
+                found.reverse()
+            return self._masked(found[: which.limit])
+
+    def order(self, order_id: str, *, nested: bool = True) -> Picture | None:
+        """One order by its id; None if it is not (yet) there for this client."""
+        with self._floor.timeline.turn():
+            moment = self._floor.seen_at(Occasion.SHOW_ORDERS, self._floor.lag.orders)
+            order = self.trading.orders.at(order_id, moment)
+            if order is None:
+                return None
+            return self._masked([self._nested(order, moment) if nested else order])[0]
+
+    def find(self, client_order_id: str, *, nested: bool = True) -> Picture | None:
+        """One order by its client order id."""
+        with self._floor.timeline.turn():
+            order_id = self.trading.orders.id_of(client_order_id)
+            return None if order_id is None else self.order(order_id, nested=nested)
+
+    def positions(self) -> list[Holding]:
+        with self._floor.timeline.turn():
+            moment = self._floor.seen_at(Occasion.SHOW_POSITIONS, self._floor.lag.positions)
+            stakes = self.trading.ledger.at(moment).stakes
+            return [self._holding(symbol, moment) for symbol in sorted(stakes)]
+
+    def position(self, symbol: str) -> Holding | None:
+        """What is held of *symbol*, in any spelling; None if nothing is."""
+        with self._floor.timeline.turn():
+            moment = self._floor.seen_at(Occasion.SHOW_POSITIONS, self._floor.lag.positions)
+            instrument = self._floor.instrument(symbol)
+            if instrument is None or not self.trading.ledger.at(moment).qty(instrument.symbol):
+                return None
+            return self._holding(instrument.symbol, moment)
+
+    def figures(self) -> Figures:
+        """The account's money."""
+        with self._floor.timeline.turn():
+            changed = self._floor.strikes(Occasion.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
+            moment = self._floor.seen_at(Occasion.SHOW_ACCOUNT, self._floor.lag.account)
+            now = self._funds(moment)
+            return Figures(
+                id=self.id if not changed else self._floor.new_id(),
+                number=self.number if not changed else self._floor.new_number(),
+                cash=self.trading.ledger.at(moment).cash,
+                equity=now.equity,
+                last_equity=now.equity,
+                buying_power=now.buying_power,
+                regt_buying_power=now.regt_buying_power,
+                non_marginable_buying_power=now.non_marginable,
+                initial_margin=now.initial_margin,
+                maintenance_margin=now.maintenance_margin,
+                long_market_value=now.long_value,
+                short_market_value=now.short_value,
+                multiplier=now.multiplier,
+                created_at=self._created_at,
+                shorting_enabled=now.multiplier > 1,
+            )
+
+    def fills(self, order_id: str | None = None) -> list[Fill]:
+        """The history: executions as rows, oldest first, without what was taken back."""
+        with self._floor.timeline.turn():
+            blind = self._floor.strikes(Occasion.SHOW_HISTORY, Fault.HISTORY_WITHOUT_BUSTS)
+            lag = timedelta(seconds=self._floor.lag.history)
+            until = m.stamp(self._floor.timeline.now() - lag)
+            shown = [
+                fill
+                for fill in self.trading.fills
+                if order_id in (None, fill.order_id)
+                and fill.exec_id not in self.trading.late
+                and (not lag or fill.at <= until)
+                and (fill.fixes is None if blind else not (fill.is_void or fill.is_fixed))
+            ]
+            if self._floor.strikes(Occasion.SHOW_HISTORY, Fault.HISTORY_OUT_OF_ORDER):
+                # Rows are in order to the millisecond; within one, anything goes.
+                shown.reverse()
+                return sorted(shown, key=lambda fill: fill.at[:23])
+            return sorted(shown, key=lambda fill: fill.at)
+
+    def rows(self) -> list[Row]:
+        """What moved the account without a trade, oldest first."""
+        return self.truth.rows()
+
+    def listen(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
+        """Have *hear* called with every event, in order and without a lock held."""
+        return self.trading.feed.listen(hear)
+
+    def trade_by_hand(self, ticket: Ticket) -> Picture:
+        """
+        Place an order in the broker's dashboard: it gets a client order id of the broker's.
+
+        Raises: Refused.
+        """
+        return self.submit(evolve(ticket, client_order_id=None))
+
+    # ---------------------------------------------------------------- private
+
+    def _trade_unseen(self) -> None:
+        """By the fault, an order that nobody here placed is born and filled."""
+        if not self._floor.strikes(Occasion.SHOW_ORDERS, Fault.FOREIGN_ORDER):
+            return
+        for symbol, qty in _BY_HAND.items():
+            coin = "/" in symbol
+            ticket = Ticket(
+                symbol=symbol,
+                side=m.OrderSide.BUY,
+                type=m.OrderType.MARKET,
+                time_in_force=m.TimeInForce.GTC if coin else m.TimeInForce.DAY,
+                qty=qty,
+            )
+            if self._floor.is_live(ticket):
+                with suppress(Refused):
+                    order = self.trade_by_hand(ticket)
+                    self.trading.execute(order.id, qty, self._floor.price(symbol).ask)
+                return
+
+    def _funds(self, moment: timedelta) -> Funds:
+        balance = self.trading.ledger.at(moment)
+        open_then = self.trading.orders.open_at(moment)
+        return funds(balance, open_then, self._floor.price, self._multiplier)
+
+    def _holding(self, symbol: str, moment: timedelta) -> Holding:
+        stake = self.trading.ledger.at(moment).stakes[symbol]
+        side = m.OrderSide.SELL if stake.qty > 0 else m.OrderSide.BUY
+        open_then = self.trading.orders.open_at(moment)
+        held = sum(holders(open_then, symbol, side).values(), m.ZERO)
+        free = max(m.ZERO, abs(stake.qty) - held)
+        return Holding(
+            symbol=symbol,
+            asset_class=self._floor.instruments[symbol].asset_class,
+            qty=stake.qty,
+            qty_available=free if stake.qty > 0 else -free,
+            avg_price=stake.avg_price,
+            price=self._floor.price(symbol).mid,
+        )
+
+    def _nested(self, order: Picture, moment: timedelta) -> Picture:
+        legs = (self.trading.orders.at(leg_id, moment) for leg_id in order.leg_ids)
+        return evolve(order, legs=tuple(leg for leg in legs if leg is not None))
+
+    def _masked(self, orders: list[Picture]) -> list[Picture]:
+        """What the faults of a view make of it."""
+        if orders and self._floor.strikes(Occasion.SHOW_ORDERS, Fault.UPDATED_AT_NULL):
+            orders = [evolve(order, updated_at=None) for order in orders]
+        if orders and self._floor.strikes(Occasion.SHOW_ORDERS, Fault.UNKNOWN_WORD):
+            orders = [o if o.is_over else evolve(o, status=_STRANGE_WORD) for o in orders]
+        return orders
+
+
+def _between(orders: Sequence[Picture], which: OrderFilter) -> Sequence[Picture]:
+    """Those after, or before, the order that the filter names, in order of birth."""
+    ids = [order.id for order in orders]
+    first, end = 0, len(orders)
+    if which.after_order_id in ids:
+        first = ids.index(which.after_order_id) + 1
+    if which.before_order_id in ids:
+        end = ids.index(which.before_order_id)
+    return orders[first:end]
+
+
+def _matches(order: Picture, which: OrderFilter) -> bool:
+    at = order.submitted_at or order.created_at
+    is_open = not order.is_over or any(not leg.is_over for leg in order.legs)
+    return (
+        which.scope in ("all", "open" if is_open else "closed")
+        and (which.after is None or at > which.after)
+        and (which.until is None or at < which.until)
+        and (not which.symbols or order.symbol in which.symbols)
+        and which.side in (None, order.side)
+    )

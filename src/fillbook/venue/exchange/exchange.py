@@ -1,52 +1,264 @@
-"""The venue: instruments, sessions, quotes, and what happens without a client."""
+"""The venue: what is listed, when it trades and at what price, and what happens by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Final
 
 from fillbook import model as m
+from fillbook.clock import Clock, SystemClock
+from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.account import Account
 from fillbook.venue.exchange.faults import Faults
-from fillbook.venue.exchange.values import Fill, Lag, Picture, Ticket
+from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.matching import Prices
+from fillbook.venue.exchange.values import Fill, Lag, Picture, RowKind, Ticket
+
+_BPS: Final = Decimal("0.0001")
+_DAY: Final = timedelta(days=1)
+
+Amount = Decimal | int | str
 
 
-class Exchange(Protocol):
-    """Exchange(*, seed=0, clock=SystemClock(), faults=None, latency_s=0.02, partial_rate=0)."""
+class Exchange:
+    """
+    Many accounts, one market.
 
-    faults: Faults
-    lag: Lag  # settable at run time
+    *seed* decides every id, every partial fill, every lag and every fault.  An order that is
+    taken is routed *latency_s* later, and its events are sent half of that after what they
+    tell of; so made-up time must move on for anything to fill.  *partial_rate* is the
+    probability that a trade takes only a part.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        clock: Clock | None = None,
+        faults: Faults | None = None,
+        latency_s: float = 0.02,
+        partial_rate: float = 0.0,
+    ) -> None:
+        self.faults = faults if faults is not None else Faults(seed=seed)
+        self._floor = Floor(
+            seed,
+            clock if clock is not None else SystemClock(),
+            self.faults,
+            latency_s=latency_s,
+            partial_rate=partial_rate,
+        )
+        self._time = self._floor.timeline
+        self._accounts: dict[str, Account] = {}
+        self._watch_sessions()
+        self._watch_fees()
+
+    @property
+    def lag(self) -> Lag:
+        """How old views may be; may be set at any time."""
+        return self._floor.lag
+
+    @lag.setter
+    def lag(self, lag: Lag) -> None:
+        self._floor.lag = lag
+
+    # --------------------------------------------------------------- accounts
 
     def open_account(
-        self, name: str = "paper", *, cash: Decimal | int = 100_000, multiplier: int = 4
-    ) -> Account: ...
-    def account(self, name: str) -> Account: ...  # KeyError
-    def settle(self) -> None: ...  # do what is due by the clock; every other call does it too
+        self, name: str = "paper", *, cash: Amount = 100_000, multiplier: int = 2
+    ) -> Account:
+        """A new account under *name*, which may serve as its key; *multiplier* is 1, 2 or 4."""
+        with self._time.turn():
+            account = Account(name, self._floor, m.number(cash), multiplier)
+            self._accounts[name] = account
+            return account
 
-    # what everybody may see
-    def now(self) -> datetime: ...
-    def instruments(self) -> Sequence[m.Instrument]: ...
-    def instrument(self, symbol: str) -> m.Instrument | None: ...  # any spelling: BTCUSD, BTC/USD, its id
-    def instrument_id(self, symbol: str) -> str: ...  # uuid
-    def sessions(self, first: date, last: date) -> Sequence[m.Session]: ...
-    def is_open(self) -> bool: ...
-    def quote_of(self, symbol: str) -> m.Quote | None: ...
+    def account(self, name: str) -> Account:
+        """The account opened under *name*.  Raises: KeyError."""
+        return self._accounts[name]
 
-    # the puppeteer
-    def list_instrument(self, instrument: m.Instrument, bid: Decimal, ask: Decimal) -> None: ...
-    def quote(self, symbol: str, bid: Decimal | str, ask: Decimal | str) -> None: ...
-    def walk(self, symbol: str, *, step_bps: int = 5, every_s: float = 1.0) -> None: ...
-    def halt(self, symbol: str) -> None: ...  # nothing matches by itself until resume
-    def resume(self, symbol: str) -> None: ...
-    def fill(self, order_id: str, qty: Decimal | None = None, price: Decimal | None = None) -> Fill: ...
-    def trade_by_hand(self, account: Account, ticket: Ticket) -> Picture: ...
-    def reject(self, order_id: str, reason: str) -> None: ...
-    def expire(self, order_id: str) -> None: ...
-    def bust(self, exec_id: str) -> None: ...
-    def correct(self, exec_id: str, *, price: Decimal, qty: Decimal | None = None) -> Fill: ...
-    def split(self, symbol: str, ratio: Decimal) -> None: ...
-    def transfer(self, account: Account, symbol: str, qty: Decimal, price: Decimal) -> None: ...
-    def assign(self, account: Account, symbol: str, qty: Decimal, price: Decimal) -> None: ...
-    def deposit(self, account: Account, cash: Decimal) -> None: ...
+    def settle(self) -> None:
+        """Let happen what is due by the clock; every other call does so first."""
+        self._time.settle()
+
+    # ----------------------------------------------------------- all may look
+
+    def now(self) -> datetime:
+        with self._time.turn():
+            return self._time.now()
+
+    def instruments(self) -> list[m.Instrument]:
+        return list(self._floor.instruments.values())
+
+    def instrument(self, spelling: str) -> m.Instrument | None:
+        """By symbol, another spelling (`BTCUSD`) or id."""
+        return self._floor.instrument(spelling)
+
+    def instrument_id(self, symbol: str) -> str:
+        return self._floor.instrument_id(symbol)
+
+    def sessions(self, first: date, last: date) -> list[m.Session]:
+        """The trading days from *first* to *last*, both included."""
+        return list(sessions.sessions(first, last))
+
+    def is_open(self) -> bool:
+        """Whether the regular session of the stock exchange is under way."""
+        return sessions.is_regular(self.now())
+
+    def quote_of(self, symbol: str) -> m.Quote | None:
+        with self._time.turn():
+            prices = self._floor.prices.get(symbol)
+            if prices is None:
+                return None
+            return m.Quote(symbol, prices.bid, prices.ask, self._time.now())
+
+    # ---------------------------------------------------------- the puppeteer
+
+    def list_instrument(self, instrument: m.Instrument, bid: Amount, ask: Amount) -> None:
+        """Have one more thing to trade, or the same under other rules."""
+        with self._time.turn():
+            self._floor.instruments[instrument.symbol] = instrument
+            self._floor.prices[instrument.symbol] = Prices(m.number(bid), m.number(ask))
+
+    def quote(self, symbol: str, bid: Amount, ask: Amount) -> None:
+        """Set the market, and let trade what can."""
+        with self._time.turn():
+            self._floor.prices[symbol] = Prices(m.number(bid), m.number(ask))
+            self._match(symbol)
+
+    def walk(self, symbol: str, *, step_bps: int = 5, every_s: float = 1.0) -> None:
+        """Have the price of *symbol* take a seeded step of at most *step_bps*, for ever."""
+        tick = self._floor.instruments[symbol].price_increment or Decimal("0.01")
+
+        def step() -> None:
+            old = self._floor.prices[symbol]
+            factor = 1 + self._floor.walks.randint(-step_bps, step_bps) * _BPS
+            bid = max(tick, m.cut(old.bid * factor, tick))
+            self.quote(symbol, bid, bid + old.ask - old.bid)
+            self._time.later(every_s, step)
+
+        with self._time.turn():
+            self._time.later(every_s, step)
+
+    def halt(self, symbol: str) -> None:
+        """Nothing of *symbol* trades by itself until `resume`; `fill` still fills."""
+        with self._time.turn():
+            self._floor.halted.add(symbol)
+
+    def resume(self, symbol: str) -> None:
+        with self._time.turn():
+            self._floor.halted.discard(symbol)
+            self._match(symbol)
+
+    def fill(self, order_id: str, qty: Amount | None = None, price: Amount | None = None) -> Fill:
+        """Fill *qty* (None: all that is left) at *price* (None: the market's)."""
+        with self._time.turn():
+            account = self._owner(order_id)
+            order = account.trading.orders[order_id]
+            at = self._floor.price(order.symbol).touch(order.side)
+            if price is not None:
+                at = m.number(price)
+            return account.trading.execute(
+                order_id, account.trading.leaves(order, at) if qty is None else m.number(qty), at
+            )
+
+    def trade_by_hand(self, account: Account, ticket: Ticket) -> Picture:
+        """An order placed in the broker's dashboard.  Raises: Refused."""
+        return account.trade_by_hand(ticket)
+
+    def reject(self, order_id: str, reason: str = "rejected by the venue") -> None:
+        """Refuse an order that was accepted."""
+        with self._time.turn():
+            self._owner(order_id).trading.reject(order_id, reason)
+
+    def expire(self, order_id: str) -> None:
+        with self._time.turn():
+            self._owner(order_id).trading.expire(order_id)
+
+    def bust(self, exec_id: str) -> None:
+        """Take an execution back."""
+        with self._time.turn():
+            self._trader(exec_id).trading.bust(exec_id)
+
+    def correct(self, exec_id: str, *, price: Amount, qty: Amount | None = None) -> Fill:
+        """
+        Put an execution of *price* (and *qty*, None: the same) in the place of another.
+
+        Raises: ValueError if that was busted or corrected already.
+        """
+        with self._time.turn():
+            account = self._trader(exec_id)
+            old = next(f for f in account.trading.fills if f.exec_id == exec_id)
+            new_qty = old.qty if qty is None else m.number(qty)
+            new = account.trading.correct(exec_id, m.number(price), new_qty)
+            if new is None:
+                raise ValueError(f"execution {exec_id} does not stand any more")
+            return new
+
+    def split(self, symbol: str, ratio: Amount) -> None:
+        """Make *ratio* units of one, in every account; resting orders stay as they are."""
+        by = m.number(ratio)
+        with self._time.turn():
+            for account in self._accounts.values():
+                account.trading.split(symbol, by)
+            old = self._floor.prices[symbol]
+            self.quote(symbol, old.bid / by, old.ask / by)
+
+    def transfer(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
+        """Have *qty* (signed) units of *symbol* come or go without an order and without cash."""
+        with self._time.turn():
+            account.trading.move(
+                RowKind.TRANSFER, symbol, m.number(qty), m.number(price), cash=m.ZERO
+            )
+
+    def assign(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
+        """The same against cash, as an option's assignment does it."""
+        units, at = m.number(qty), m.number(price)
+        with self._time.turn():
+            account.trading.move(RowKind.ASSIGNMENT, symbol, units, at, cash=-units * at)
+
+    def deposit(self, account: Account, cash: Amount) -> None:
+        """Have *cash* (signed) come in or go out."""
+        with self._time.turn():
+            account.trading.move(RowKind.CASH, "", m.ZERO, m.ZERO, cash=m.number(cash))
+
+    # ---------------------------------------------------------------- private
+
+    def _match(self, symbol: str | None = None) -> None:
+        for account in self._accounts.values():
+            account.trading.match_all(symbol)
+
+    def _owner(self, order_id: str) -> Account:
+        for account in self._accounts.values():
+            if account.trading.orders.get(order_id) is not None:
+                return account
+        raise KeyError(order_id)
+
+    def _trader(self, exec_id: str) -> Account:
+        for account in self._accounts.values():
+            if any(exec_id == fill.exec_id for fill in account.trading.fills):
+                return account
+        raise KeyError(exec_id)
+
+    def _watch_sessions(self) -> None:
+        """At the next opening, regular or extended, let trade what rested over night."""
+        now = self._time.now()
+        opens = (sessions.opening(now, extended=False), sessions.following(now).extended_opens)
+        when = min(at for at in opens if at > now)
+
+        def open_up() -> None:
+            self._match()
+            self._watch_sessions()
+
+        self._time.at(when, open_up)
+
+    def _watch_fees(self) -> None:
+        """Crypto fees are posted at the end of the day, UTC."""
+        midnight = datetime.combine(self._time.now().date() + _DAY, datetime.min.time(), UTC)
+
+        def post() -> None:
+            for account in self._accounts.values():
+                account.trading.post_fees()
+            self._watch_fees()
+
+        self._time.at(midnight, post)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -44,6 +44,7 @@ class Occasion(StrEnum):
     TAKEN = "taken"  #: an order was accepted
     CHANGE = "change"  #: an order changed after it was accepted
     FILL = "fill"  #: an execution happened
+    TAKEN_BACK = "taken-back"  #: an execution was busted
     ASKED_CANCEL = "asked-cancel"  #: a cancel was accepted
     EVENT = "event"  #: an event is about to be sent
     SHOW_ORDERS = "show-orders"  #: orders are about to be shown, listed or by id
@@ -97,81 +98,81 @@ class Fault(StrEnum):
     CLOCK_JUMP = "clock-jump"  #: the exchange's own clock goes on `seconds` later
 
 
-O, F = Occasion, Fault
+_O, _F = Occasion, Fault
 
-WRITES: Final = frozenset({O.SUBMIT, O.CANCEL})
+WRITES: Final = frozenset({_O.SUBMIT, _O.CANCEL})
 READS: Final = frozenset(
     {
-        O.ORDERS,
-        O.ORDER,
-        O.FIND,
-        O.POSITIONS,
-        O.ACCOUNT,
-        O.EXECUTIONS,
-        O.ACTIVITIES,
-        O.INSTRUMENTS,
-        O.SESSIONS,
-        O.QUOTES,
+        _O.ORDERS,
+        _O.ORDER,
+        _O.FIND,
+        _O.POSITIONS,
+        _O.ACCOUNT,
+        _O.EXECUTIONS,
+        _O.ACTIVITIES,
+        _O.INSTRUMENTS,
+        _O.SESSIONS,
+        _O.QUOTES,
     }
 )
-LISTS: Final = frozenset({O.ORDERS, O.POSITIONS, O.EXECUTIONS, O.ACTIVITIES})
+LISTS: Final = frozenset({_O.ORDERS, _O.POSITIONS, _O.EXECUTIONS, _O.ACTIVITIES})
 
 #: Where each fault may strike.
 STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
-    F.REQUEST_LOST: WRITES | READS,
-    F.REPLY_LOST: WRITES,
-    F.LATE_LANDING: frozenset({O.SUBMIT}),
-    F.DUPLICATE_UNLISTED: frozenset({O.SUBMIT}),
-    F.UNREACHABLE: WRITES | READS,
-    F.SLOW: WRITES | READS,
-    F.RATE_LIMITED: WRITES | READS,
-    F.SERVER_ERROR: WRITES | READS,
-    F.HTML: WRITES | READS,
-    F.REDIRECT: WRITES | READS,
-    F.EMPTY_LIST: LISTS,
-    F.CUT_PAGE: LISTS,
-    F.SHIFTING_PAGE: LISTS,
-    F.STREAM_REFUSED: frozenset({O.LISTEN}),
-    F.EVENT_DROPPED: frozenset({O.EVENT}),
-    F.EVENT_DOUBLED: frozenset({O.EVENT}),
-    F.EVENT_REORDERED: frozenset({O.EVENT}),
-    F.EVENT_EARLY: frozenset({O.EVENT}),
-    F.STREAM_SILENT: frozenset({O.EVENT}),
-    F.STREAM_IDS_DIFFER: frozenset({O.FILL}),
-    F.STALE_SNAPSHOT: frozenset({O.SHOW_ORDERS, O.SHOW_POSITIONS}),
-    F.ACCOUNT_OLD: frozenset({O.SHOW_ACCOUNT}),
-    F.ACCOUNT_ID_CHANGED: frozenset({O.SHOW_ACCOUNT}),
-    F.HISTORY_LATE: frozenset({O.FILL}),
-    F.HISTORY_OUT_OF_ORDER: frozenset({O.SHOW_HISTORY}),
-    F.HISTORY_WITHOUT_BUSTS: frozenset({O.SHOW_HISTORY}),
-    F.CUM_LOWERED: frozenset({O.FILL}),
-    F.UPDATED_AT_NULL: frozenset({O.SHOW_ORDERS}),
-    F.UPDATED_AT_FROZEN: frozenset({O.CHANGE}),
-    F.UNKNOWN_WORD: frozenset({O.SHOW_ORDERS}),
-    F.REJECT_AFTER_ACCEPT: frozenset({O.TAKEN}),
-    F.CANCEL_FILLS: frozenset({O.ASKED_CANCEL}),
-    F.CANCEL_NEVER_ENDS: frozenset({O.ASKED_CANCEL}),
-    F.BUST: frozenset({O.FILL}),
-    F.CORRECTION: frozenset({O.FILL}),
-    F.FOREIGN_ORDER: frozenset({O.SHOW_ORDERS}),
-    F.CLOCK_JUMP: frozenset({O.TAKEN}),
+    _F.REQUEST_LOST: WRITES | READS,
+    _F.REPLY_LOST: WRITES,
+    _F.LATE_LANDING: frozenset({_O.SUBMIT}),
+    _F.DUPLICATE_UNLISTED: frozenset({_O.SUBMIT}),
+    _F.UNREACHABLE: WRITES | READS,
+    _F.SLOW: WRITES | READS,
+    _F.RATE_LIMITED: WRITES | READS,
+    _F.SERVER_ERROR: WRITES | READS,
+    _F.HTML: WRITES | READS,
+    _F.REDIRECT: WRITES | READS,
+    _F.EMPTY_LIST: LISTS,
+    _F.CUT_PAGE: LISTS,
+    _F.SHIFTING_PAGE: LISTS,
+    _F.STREAM_REFUSED: frozenset({_O.LISTEN}),
+    _F.EVENT_DROPPED: frozenset({_O.EVENT}),
+    _F.EVENT_DOUBLED: frozenset({_O.EVENT}),
+    _F.EVENT_REORDERED: frozenset({_O.EVENT}),
+    _F.EVENT_EARLY: frozenset({_O.EVENT}),
+    _F.STREAM_SILENT: frozenset({_O.EVENT}),
+    _F.STREAM_IDS_DIFFER: frozenset({_O.FILL}),
+    _F.STALE_SNAPSHOT: frozenset({_O.SHOW_ORDERS, _O.SHOW_POSITIONS}),
+    _F.ACCOUNT_OLD: frozenset({_O.SHOW_ACCOUNT}),
+    _F.ACCOUNT_ID_CHANGED: frozenset({_O.SHOW_ACCOUNT}),
+    _F.HISTORY_LATE: frozenset({_O.FILL}),
+    _F.HISTORY_OUT_OF_ORDER: frozenset({_O.SHOW_HISTORY}),
+    _F.HISTORY_WITHOUT_BUSTS: frozenset({_O.SHOW_HISTORY}),
+    _F.CUM_LOWERED: frozenset({_O.TAKEN_BACK}),
+    _F.UPDATED_AT_NULL: frozenset({_O.SHOW_ORDERS}),
+    _F.UPDATED_AT_FROZEN: frozenset({_O.CHANGE}),
+    _F.UNKNOWN_WORD: frozenset({_O.SHOW_ORDERS}),
+    _F.REJECT_AFTER_ACCEPT: frozenset({_O.TAKEN}),
+    _F.CANCEL_FILLS: frozenset({_O.ASKED_CANCEL}),
+    _F.CANCEL_NEVER_ENDS: frozenset({_O.ASKED_CANCEL}),
+    _F.BUST: frozenset({_O.FILL}),
+    _F.CORRECTION: frozenset({_O.FILL}),
+    _F.FOREIGN_ORDER: frozenset({_O.SHOW_ORDERS}),
+    _F.CLOCK_JUMP: frozenset({_O.TAKEN}),
 }
 
 #: How many seconds a fault means when nobody says; (least, most) of a seeded choice.
 SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
-    F.LATE_LANDING: (5.0, 300.0),
-    F.DUPLICATE_UNLISTED: (5.0, 60.0),
-    F.SLOW: (1.0, 8.0),
-    F.STALE_SNAPSHOT: (1.0, 10.0),
-    F.ACCOUNT_OLD: (1.0, 10.0),
-    F.HISTORY_LATE: (1.0, 30.0),
-    F.BUST: (1.0, 60.0),
-    F.CORRECTION: (1.0, 60.0),
-    F.CLOCK_JUMP: (-30.0, 30.0),
+    _F.LATE_LANDING: (5.0, 300.0),
+    _F.DUPLICATE_UNLISTED: (5.0, 60.0),
+    _F.SLOW: (1.0, 8.0),
+    _F.STALE_SNAPSHOT: (1.0, 10.0),
+    _F.ACCOUNT_OLD: (1.0, 10.0),
+    _F.HISTORY_LATE: (1.0, 30.0),
+    _F.BUST: (1.0, 60.0),
+    _F.CORRECTION: (1.0, 60.0),
+    _F.CLOCK_JUMP: (-30.0, 30.0),
 }
 
 #: Rare in a random plan because one strike changes the account for good.
-_DRASTIC: Final = frozenset({F.ACCOUNT_ID_CHANGED, F.CANCEL_NEVER_ENDS, F.CLOCK_JUMP})
+_DRASTIC: Final = frozenset({_F.ACCOUNT_ID_CHANGED, _F.CANCEL_NEVER_ENDS, _F.CLOCK_JUMP})
 
 
 @frozen
@@ -287,12 +288,16 @@ class Faults:
         with self._lock:
             self._rules = []
 
-    def next(self, occasion: Occasion | str) -> Strike | None:
-        """What strikes at *occasion* now, if anything; it is counted."""
+    def next(
+        self, occasion: Occasion | str, *, among: Collection[Fault] = tuple(Fault)
+    ) -> Strike | None:
+        """What strikes at *occasion* now, of those that the asker can carry out; it is counted."""
         occasion = Occasion(occasion)
         with self._lock:
             for place, rule in enumerate(self._rules):
-                if occasion in rule.occasions and self._fires(place, rule):
+                if rule.fault not in among or occasion not in rule.occasions:
+                    continue
+                if self._fires(place, rule):
                     self.counts[rule.fault] += 1
                     return Strike(rule.fault, occasion, self._seconds(rule))
         return None

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from fillbook import model as m
 
@@ -56,8 +56,9 @@ class Picture:
 
     `status` is the venue's word, usually an `OrderStatus`.  `filled_qty` is gross of fees.
     `legs` are filled in by nested views only; `leg_ids` and `parent_id` always are.
-    `is_triggered` and `is_queued` are the venue's own and on no wire: a stop whose price
-    was touched, an order that waits for the next session.
+    Three flags are the venue's own and on no wire: `is_triggered`, a stop whose price was
+    touched; `is_queued`, an order that waits for the next session; `is_awake`, an exit whose
+    entry has filled.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Picture:
     legs: tuple[Picture, ...] = ()
     is_triggered: bool = False
     is_queued: bool = False
+    is_awake: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -98,7 +100,7 @@ class Picture:
 
     @property
     def leaves_qty(self) -> Decimal:
-        """What may still fill, in units; 0 for orders by notional, whose size only a price tells."""
+        """What may still fill, in units; 0 for orders by notional: only a price tells."""
         return m.ZERO if self.is_over or self.qty is None else self.qty - self.filled_qty
 
 
@@ -234,7 +236,7 @@ class Lag:
     history: float = 0.0
 
 
-class Refused(Exception):  # noqa: N818 - an answer rather than an error
+class Refused(Exception):
     """
     The exchange said no.
 
@@ -267,7 +269,7 @@ class OrderFilter:
     until: m.Stamp | None = None
     after_order_id: str | None = None
     before_order_id: str | None = None
-    symbols: frozenset[str] = field(default=frozenset(), converter=frozenset[str])
+    symbols: frozenset[str] = frozenset()
     side: m.OrderSide | None = None
     oldest_first: bool = False
     nested: bool = True

@@ -1,0 +1,67 @@
+"""
+The stream of one account: who listens, and what becomes of each event on its way.
+
+An event is sent a moment after what it tells of, so that the reply to the request behind
+it usually comes first.  Nothing is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from fillbook.venue.exchange.faults import Fault, Occasion
+from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.values import Event
+
+Hear = Callable[[Event], None]
+
+_HELD_BACK_S: Final = 1.0
+
+#: How many copies are sent, and after how many seconds more than usual; None: at once.
+_FATES: Final[dict[Fault | None, tuple[int, float | None]]] = {
+    None: (1, 0.0),
+    Fault.EVENT_DROPPED: (0, 0.0),
+    Fault.STREAM_SILENT: (0, 0.0),
+    Fault.EVENT_DOUBLED: (2, 0.0),
+    Fault.EVENT_REORDERED: (1, _HELD_BACK_S),
+    Fault.EVENT_EARLY: (1, None),
+}
+
+
+class Feed:
+    """Who listens to an account; a listener is called without any lock held."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._hearers: list[Hear] = []
+        self.events: list[Event] = []  #: all that ever happened, heard or not
+
+    def send(self, event: Event) -> None:
+        self.events.append(event)
+        if not self._hearers:
+            return
+        strike = self._floor.faults.next(Occasion.EVENT)
+        copies, delay = _FATES[strike.fault if strike else None]
+        for _ in range(copies):
+            if delay is None:
+                self._say(event)
+            else:
+                self._floor.timeline.later(self._floor.stream_s + delay, lambda: self._say(event))
+
+    def _say(self, event: Event) -> None:
+        for hear in self._hearers:
+            self._floor.timeline.say(lambda hear=hear: hear(event))  # type: ignore[misc]
+
+    @contextmanager
+    def listen(self, hear: Hear) -> Iterator[None]:
+        """Have *hear* called with every event until the context ends."""
+        with self._floor.timeline.hearing():
+            with self._floor.timeline.turn():
+                self._hearers.append(hear)
+            try:
+                yield
+            finally:
+                with self._floor.timeline.turn():
+                    self._hearers.remove(hear)

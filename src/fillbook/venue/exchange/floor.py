@@ -1,0 +1,99 @@
+"""What all accounts share: time, chance, faults, what is listed and what it costs."""
+
+from __future__ import annotations
+
+import random
+import string
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.venue.exchange import sessions
+from fillbook.venue.exchange.faults import Fault, Faults, Occasion
+from fillbook.venue.exchange.listing import LISTED
+from fillbook.venue.exchange.matching import Prices
+from fillbook.venue.exchange.timeline import Timeline
+from fillbook.venue.exchange.values import Lag, Picture, Ticket
+
+_TENTHS = 10
+
+
+class Floor:
+    """
+    The trading floor.
+
+    Chances have a source each, so that a fault more or less does not change every id after
+    it.  `latency_s` passes between taking an order and routing it, and between asking for
+    a cancel and its end; events are sent `stream_s` after what they tell.
+    """
+
+    def __init__(
+        self, seed: int, clock: Clock, faults: Faults, *, latency_s: float, partial_rate: float
+    ) -> None:
+        self.timeline = Timeline(clock)
+        self.faults = faults
+        self.lag = Lag()
+        self.latency_s = latency_s
+        self.stream_s = latency_s / 2
+        self.partial_rate = partial_rate
+        self.instruments = {i.symbol: i for i, _ in LISTED}
+        self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
+        self.halted: set[str] = set()
+        self._ids = random.Random(f"{seed}:ids")
+        self._sizes = random.Random(f"{seed}:sizes")
+        self._lags = random.Random(f"{seed}:lags")
+        self.walks = random.Random(f"{seed}:walks")
+        self._instrument_seed = seed
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+
+    def new_number(self) -> str:
+        """An account number, as on a statement."""
+        return "PA3" + "".join(self._ids.choices(string.ascii_uppercase + string.digits, k=9))
+
+    def instrument_id(self, symbol: str) -> str:
+        """The same on every exchange of this seed, however much has happened."""
+        rng = random.Random(f"{self._instrument_seed}:{symbol}")
+        return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+    def instrument(self, spelling: str) -> m.Instrument | None:
+        """By symbol, by another spelling (BTCUSD), or by id."""
+        if spelling in self.instruments:
+            return self.instruments[spelling]
+        for instrument in self.instruments.values():
+            if spelling in (*instrument.aliases, self.instrument_id(instrument.symbol)):
+                return instrument
+        return None
+
+    def price(self, symbol: str) -> Prices:
+        return self.prices[symbol]
+
+    def is_live(self, order: Picture | Ticket) -> bool:
+        """Whether an order of this kind may trade at the moment."""
+        if self.instruments[order.symbol].asset_class is m.AssetClass.CRYPTO:
+            return True
+        now = self.timeline.now()
+        return sessions.is_regular(now) or (order.extended_hours and sessions.is_extended(now))
+
+    def part_of(self, qty: Decimal, increment: Decimal) -> Decimal:
+        """How much of *qty* trades at once: all, or by chance some tenths of it."""
+        if self.partial_rate <= 0 or self._sizes.random() >= self.partial_rate:
+            return qty
+        part = m.cut(qty * self._sizes.randrange(1, _TENTHS) / _TENTHS, increment)
+        return part or qty
+
+    def strikes(self, occasion: Occasion, fault: Fault) -> bool:
+        """Whether *fault* is what happens on *occasion* now."""
+        strike = self.faults.next(occasion, among=(fault,))
+        return strike is not None
+
+    def seen_at(self, occasion: Occasion, lag_s: float) -> timedelta:
+        """The moment that a view shows: now, or by lag and faults an earlier one."""
+        age = self._lags.uniform(0, lag_s) if lag_s > 0 else 0.0
+        strike = self.faults.next(occasion, among=(Fault.STALE_SNAPSHOT, Fault.ACCOUNT_OLD))
+        if strike is not None:
+            age = max(age, strike.seconds)
+        return self.timeline.elapsed - timedelta(seconds=age)

@@ -1,0 +1,110 @@
+"""
+Buying power and shares kept back: what an account has, and what its open orders leave of it.
+
+Orders that open exposure keep back money, orders that close it keep back units, a bracket or
+OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.venue.exchange.ledger import Balance
+from fillbook.venue.exchange.matching import Prices, reserve_price
+from fillbook.venue.exchange.values import Picture
+
+#: Below this equity an account has no margin and sells nothing short.
+MARGIN_EQUITY_MIN: Final = Decimal(2000)
+_MAINTENANCE: Final = Decimal("0.25")
+
+PriceOf = Callable[[str], Prices]
+
+
+@frozen(kw_only=True)
+class Funds:
+    """All in USD."""
+
+    equity: Decimal
+    long_value: Decimal
+    short_value: Decimal
+    buying_power: Decimal
+    regt_buying_power: Decimal
+    non_marginable: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    multiplier: int
+
+
+def is_coin(symbol: str) -> bool:
+    return "/" in symbol
+
+
+def funds(balance: Balance, orders: Iterable[Picture], prices: PriceOf, multiplier: int) -> Funds:
+    """What *balance* and the open *orders* of an account amount to at *prices*."""
+    values = {s: stake.qty * prices(s).mid for s, stake in balance.stakes.items()}
+    equity = balance.cash + sum(values.values(), m.ZERO)
+    multiplier = multiplier if equity >= MARGIN_EQUITY_MIN else 1
+    coins = sum((v for s, v in values.items() if is_coin(s)), m.ZERO)
+    shares = sum((abs(v) for s, v in values.items() if not is_coin(s)), m.ZERO)
+    kept_shares, kept_coins = _reserved(list(orders), balance, prices)
+    short = sum((v for v in values.values() if v < 0), m.ZERO)
+
+    def power(times: int) -> Decimal:
+        free = equity - coins - shares / times
+        return max(m.ZERO, times * (free - kept_coins) - kept_shares)
+
+    return Funds(
+        equity=equity,
+        long_value=sum((v for v in values.values() if v > 0), m.ZERO),
+        short_value=short,
+        buying_power=power(multiplier),
+        regt_buying_power=power(min(multiplier, 2)),
+        # What came in for shares that are owed buys nothing.
+        non_marginable=max(m.ZERO, balance.cash + 2 * short - kept_shares - kept_coins),
+        initial_margin=shares / 2 + coins,
+        maintenance_margin=shares * _MAINTENANCE + coins,
+        multiplier=multiplier,
+    )
+
+
+def _reserved(orders: list[Picture], balance: Balance, prices: PriceOf) -> tuple[Decimal, Decimal]:
+    """What open orders keep back: of shares, of coins."""
+    kept = {False: m.ZERO, True: m.ZERO}
+    closable: dict[tuple[str, m.OrderSide], Decimal] = {}
+    for order in orders:
+        if order.is_over or order.parent_id is not None:
+            continue
+        if order.notional is not None:
+            spent = order.filled_qty * (order.filled_avg_price or m.ZERO)
+            opens = order.notional - spent if order.side is m.OrderSide.BUY else m.ZERO
+            kept[is_coin(order.symbol)] += opens
+            continue
+        key = (order.symbol, order.side)
+        left = closable.setdefault(key, max(m.ZERO, -order.side.sign * balance.qty(order.symbol)))
+        closing = min(left, order.leaves_qty)
+        closable[key] = left - closing
+        price = reserve_price(order, prices(order.symbol))
+        kept[is_coin(order.symbol)] += (order.leaves_qty - closing) * price
+    return kept[False], kept[True]
+
+
+def holders(orders: Iterable[Picture], symbol: str, side: m.OrderSide) -> dict[str, Decimal]:
+    """The units that open orders of *side* keep back, by the id of the order or its group."""
+    orders = list(orders)
+    held: dict[str, Decimal] = {}
+    for order in orders:
+        if order.symbol != symbol or order.side is not side or order.is_over or is_asleep(order):
+            continue
+        group = order.parent_id or order.id
+        held[group] = max(held.get(group, m.ZERO), order.leaves_qty)
+    return held
+
+
+def is_asleep(order: Picture) -> bool:
+    """Whether it is the exit of an entry that has not filled yet: it holds and does nothing."""
+    return order.parent_id is not None and not order.is_awake

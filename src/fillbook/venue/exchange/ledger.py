@@ -1,0 +1,119 @@
+"""
+An account's cash and positions, with what they were at every earlier moment.
+
+A fill moves both; fees come off what is received: off the units of a crypto buy, off the
+cash of a sale.  Average cost, as the broker shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from fillbook import model as m
+from fillbook.venue.exchange.values import Fill, Row
+
+_KEPT: Final = timedelta(seconds=600)  #: no view is older than this
+
+
+@frozen
+class Stake:
+    """What is held of one symbol: signed units and their average cost."""
+
+    qty: Decimal = m.ZERO
+    avg_price: Decimal = m.ZERO
+
+    def moved(self, qty: Decimal, price: Decimal) -> Stake:
+        """After *qty* more (signed) at *price*."""
+        total = self.qty + qty
+        if total == 0:
+            return Stake()
+        if self.qty * qty >= 0:
+            return Stake(total, (self.qty * self.avg_price + qty * price) / total)
+        return Stake(total, self.avg_price if total * self.qty > 0 else price)
+
+
+@frozen
+class Balance:
+    """Cash and stakes at one moment; symbols of which nothing is held are not in it."""
+
+    cash: Decimal
+    stakes: Mapping[str, Stake] = field(factory=dict)
+
+    def qty(self, symbol: str) -> Decimal:
+        return self.stakes.get(symbol, Stake()).qty
+
+    def moved(self, symbol: str, qty: Decimal, price: Decimal, cash: Decimal) -> Balance:
+        """After *qty* more of *symbol* at *price*, and *cash* more; both signed."""
+        stakes = dict(self.stakes)
+        stakes[symbol] = stakes.get(symbol, Stake()).moved(qty, price)
+        if stakes[symbol].qty == 0:
+            del stakes[symbol]
+        return Balance(self.cash + cash, stakes)
+
+    def scaled(self, symbol: str, ratio: Decimal) -> Balance:
+        """After a split that makes *ratio* units of one."""
+        old = self.stakes[symbol]
+        stakes = {**self.stakes, symbol: Stake(old.qty * ratio, old.avg_price / ratio)}
+        return evolve(self, stakes=stakes)
+
+
+def units_of(fill: Fill) -> Decimal:
+    """The signed change of the position, net of a fee taken in units."""
+    return fill.side.sign * fill.qty - (fill.fee if fill.fee_currency != "USD" else m.ZERO)
+
+
+def cash_of(fill: Fill) -> Decimal:
+    """The signed change of the cash, net of a fee taken in cash."""
+    fee = fill.fee if fill.fee_currency == "USD" else m.ZERO
+    return -fill.side.sign * fill.qty * fill.price - fee
+
+
+class Ledger:
+    """The balance now, and as it was."""
+
+    def __init__(self, cash: Decimal, at: timedelta) -> None:
+        self._past = [(at, Balance(cash))]
+
+    @property
+    def now(self) -> Balance:
+        return self._past[-1][1]
+
+    def at(self, moment: timedelta) -> Balance:
+        """The balance at *moment*, or the oldest that is kept."""
+        for since, balance in reversed(self._past):
+            if since <= moment:
+                return balance
+        return self._past[0][1]
+
+    def put(self, balance: Balance, at: timedelta) -> None:
+        self._past.append((at, balance))
+        if self._past[0][0] < at - 2 * _KEPT:
+            first = next(n for n, (since, _) in enumerate(self._past) if since >= at - _KEPT)
+            del self._past[: max(0, first - 1)]
+
+    def post(self, fill: Fill, at: timedelta, *, back: bool = False) -> None:
+        """Book *fill*, or take it *back*."""
+        sign = -1 if back else 1
+        units, cash = sign * units_of(fill), sign * cash_of(fill)
+        self.put(self.now.moved(fill.symbol, units, fill.price, cash), at)
+
+
+def nets(fills: Iterable[Fill], rows: Iterable[Row]) -> dict[str, Decimal]:
+    """Positions summed afresh, in order of time; fee rows were taken with their fills."""
+    standing = (f for f in fills if not (f.is_void or f.is_fixed))
+    moves: list[tuple[m.Stamp, str, Decimal, Decimal | None]] = [
+        (f.at, f.symbol, units_of(f), None) for f in standing
+    ]
+    for row in rows:
+        if row.symbol is not None and row.qty is not None and row.kind != "CFEE":
+            moves.append((row.at, row.symbol, row.qty, row.ratio))
+    totals: dict[str, Decimal] = {}
+    for _, symbol, qty, ratio in sorted(moves, key=lambda move: move[0]):
+        before = totals.get(symbol, m.ZERO)
+        totals[symbol] = before * ratio if ratio is not None else before + qty
+    return {symbol: qty for symbol, qty in totals.items() if qty}

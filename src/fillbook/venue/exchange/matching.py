@@ -1,0 +1,74 @@
+"""
+At what price an order trades, and what it keeps back until it has: pure, of one quote.
+
+Fills happen at the far side of the quote (Alpaca's paper does the same).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.venue.exchange.values import Picture, Ticket
+
+#: A short sale reserves this much above the ask.
+SHORT_COLLAR: Final = Decimal("1.03")
+_STOP_COLLARS: Final = ((Decimal(50), Decimal("1.025")), (Decimal(0), Decimal("1.04")))
+
+
+@frozen
+class Prices:
+    """The best bid and ask."""
+
+    bid: Decimal
+    ask: Decimal
+
+    @property
+    def mid(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+    def touch(self, side: m.OrderSide) -> Decimal:
+        """What an order of *side* trades at."""
+        return self.ask if side is m.OrderSide.BUY else self.bid
+
+
+def converted(stop: Decimal) -> Decimal:
+    """The limit that a buy stop at *stop* is turned into."""
+    return next(stop * collar for least, collar in _STOP_COLLARS if stop >= least)
+
+
+def limit_of(order: Picture | Ticket) -> Decimal | None:
+    """The worst price the order takes; None for any."""
+    if order.type is m.OrderType.STOP and order.side is m.OrderSide.BUY and order.stop_price:
+        return converted(order.stop_price)
+    return order.limit_price
+
+
+def triggers(order: Picture, prices: Prices) -> bool:
+    """Whether the order's stop price is touched, or was, or there is none."""
+    if order.stop_price is None or order.is_triggered:
+        return True
+    if order.side is m.OrderSide.BUY:
+        return prices.ask >= order.stop_price
+    return prices.bid <= order.stop_price
+
+
+def trade_price(order: Picture, prices: Prices) -> Decimal | None:
+    """What the order trades at now; None if it does not."""
+    touch, limit = prices.touch(order.side), limit_of(order)
+    if not triggers(order, prices):
+        return None
+    if limit is None or (touch - limit) * order.side.sign <= 0:
+        return touch
+    return None
+
+
+def reserve_price(order: Picture | Ticket, prices: Prices) -> Decimal:
+    """What one unit of an order that opens exposure keeps back of the buying power."""
+    limit = limit_of(order)
+    if order.side is m.OrderSide.SELL:
+        return max(limit or m.ZERO, prices.ask * SHORT_COLLAR)
+    return prices.ask if limit is None else limit

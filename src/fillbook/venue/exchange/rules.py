@@ -1,0 +1,316 @@
+"""
+Whether the exchange takes an order: guards in order, the first that refuses speaks.
+
+Each guard is given the ticket and what the exchange knows, and raises `Refused` in the
+words, statuses and codes of Alpaca's error bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.venue.exchange.funds import Funds
+from fillbook.venue.exchange.matching import Prices, limit_of, reserve_price
+from fillbook.venue.exchange.values import Picture, Refused, Ticket
+
+T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
+BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL
+
+_TYPES: Final = frozenset({T.MARKET, T.LIMIT, T.STOP, T.STOP_LIMIT})
+_SHARE_TIFS: Final = frozenset({K.DAY, K.GTC, K.IOC})
+_COIN_TYPES: Final = frozenset({T.MARKET, T.LIMIT, T.STOP_LIMIT})
+_COIN_TIFS: Final = frozenset({K.GTC, K.IOC})
+_COIN_MINIMUM: Final = Decimal(10)
+_PLACES: Final = Decimal("0.000000001")
+
+
+@frozen(kw_only=True)
+class World:
+    """What the exchange knows when an order comes; `held` as `funds.holders` tells it."""
+
+    instrument: m.Instrument
+    prices: Prices
+    orders: tuple[Picture, ...]  #: open ones on this symbol
+    position: Decimal  #: signed
+    held: Mapping[str, Decimal]  #: units that orders of this side keep back
+    funds: Funds
+
+    @property
+    def is_coin(self) -> bool:
+        return self.instrument.asset_class is m.AssetClass.CRYPTO
+
+
+Guard = Callable[[Ticket, World], None]
+
+
+def check(ticket: Ticket, world: World) -> None:
+    """Raises: Refused, by the first guard that does not let *ticket* pass."""
+    for guard in GUARDS:
+        guard(ticket, world)
+
+
+def units(ticket: Ticket, prices: Prices) -> Decimal:
+    """How many units are asked for; for a notional, at the price of now."""
+    if ticket.qty is not None:
+        return ticket.qty
+    return m.cut((ticket.notional or m.ZERO) / prices.touch(ticket.side), _PLACES)
+
+
+def bad(message: str, kind: m.RejectKind = R.INPUT, code: int = 42210000) -> Refused:
+    """Bad input: 422."""
+    return Refused(422, code, message, kind)
+
+
+def denied(
+    message: str,
+    kind: m.RejectKind,
+    details: Mapping[str, str | list[str]] | None = None,
+) -> Refused:
+    """Understood and not allowed: 403."""
+    return Refused(403, 40310000, message, kind, details)
+
+
+def _size(ticket: Ticket, world: World) -> None:
+    if (ticket.qty is None) == (ticket.notional is None):
+        raise bad("qty or notional is required", R.QUANTITY, 40010001)
+    size = ticket.qty if ticket.qty is not None else ticket.notional
+    if size is None or size <= 0:
+        raise bad("qty must be > 0", R.QUANTITY, 40010001)
+    if ticket.notional is not None and ticket.notional != m.cut(ticket.notional, Decimal("0.01")):
+        raise bad("notional value must be limited to 2 decimal places", R.QUANTITY)
+    if ticket.qty is not None and ticket.qty != m.cut(ticket.qty, _PLACES):
+        raise bad("qty must be limited to 9 decimal places", R.QUANTITY)
+
+
+def _tradable(ticket: Ticket, world: World) -> None:
+    if not world.instrument.tradable:
+        raise bad(f'asset "{ticket.symbol}" is not tradable', R.INSTRUMENT)
+
+
+def _kind(ticket: Ticket, world: World) -> None:
+    if ticket.type not in (_COIN_TYPES if world.is_coin else _TYPES):
+        word = "crypto order" if world.is_coin else "order"
+        raise bad(f"invalid order type for {word}", R.UNSUPPORTED, 40010001)
+    if ticket.time_in_force not in (_COIN_TIFS if world.is_coin else _SHARE_TIFS):
+        word = "crypto time_in_force" if world.is_coin else "time_in_force"
+        raise bad(f"invalid {word}", R.UNSUPPORTED)
+    if ticket.time_in_force is K.IOC and ticket.type not in (T.MARKET, T.LIMIT, T.STOP_LIMIT):
+        raise bad("invalid time_in_force", R.UNSUPPORTED)
+    if ticket.order_class is C.OCO:
+        return  # its prices are those of its exits
+    needed = m.PRICES[ticket.type]
+    for name in ("limit_price", "stop_price"):
+        if (getattr(ticket, name) is not None) != (name in needed):
+            verb = "require" if name in needed else "must not have a"
+            raise bad(f"{ticket.type} orders {verb} {name.replace('_', ' ')}", R.PRICE, 40010001)
+
+
+def _fraction(ticket: Ticket, world: World) -> None:
+    whole = ticket.qty is not None and ticket.qty == ticket.qty.to_integral_value()
+    if whole or world.is_coin:
+        return
+    if not world.instrument.fractionable:
+        raise denied(f'asset "{ticket.symbol}" is not fractionable', R.QUANTITY)
+    if ticket.order_class is not C.SIMPLE:
+        raise bad("fractional orders must be simple orders", R.UNSUPPORTED)
+    if ticket.time_in_force is not K.DAY:
+        raise bad("fractional orders must be DAY orders", R.UNSUPPORTED)
+    if ticket.side is SELL and world.position <= 0:
+        raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
+
+
+def _extended(ticket: Ticket, world: World) -> None:
+    if not ticket.extended_hours or world.is_coin:
+        return
+    if ticket.type is not T.LIMIT or ticket.time_in_force not in (K.DAY, K.GTC):
+        raise bad("extended hours order must be DAY or GTC limit orders", R.UNSUPPORTED)
+    if ticket.order_class is not C.SIMPLE:
+        raise bad("extended hours order must be simple orders", R.UNSUPPORTED)
+
+
+_EXITS: Final = {C.SIMPLE: (0, 0), C.OTO: (1, 1), C.BRACKET: (2, 2), C.OCO: (2, 2)}
+
+
+def _class(ticket: Ticket, world: World) -> None:
+    if ticket.order_class not in _EXITS:
+        raise bad("invalid order class", R.UNSUPPORTED)
+    word = ticket.order_class
+    least, most = _EXITS[word]
+    exits = (ticket.take_profit is not None) + (ticket.stop_loss is not None)
+    if word is not C.SIMPLE and world.is_coin:
+        raise bad("crypto orders not allowed for advanced order_class: " + word, R.UNSUPPORTED)
+    if exits < least:
+        missing = "stop_loss.stop_price" if ticket.stop_loss is None else "take_profit.limit_price"
+        raise bad(f"{word} orders require {missing}", R.UNSUPPORTED)
+    if exits > most:
+        raise bad(f"{word} orders do not take exits", R.UNSUPPORTED)
+    if word in (C.BRACKET, C.OTO) and world.position * ticket.side.sign < 0:
+        raise bad(f"{word} orders must be entry orders", R.UNSUPPORTED)
+    if word is C.OCO:
+        if ticket.type is not T.LIMIT:
+            raise bad("oco orders must be limit orders", R.UNSUPPORTED)
+        if world.position * ticket.side.sign >= 0:
+            raise bad("oco orders must be exit orders", R.UNSUPPORTED)
+
+
+def _ticks(ticket: Ticket, world: World) -> None:
+    prices = {
+        "limit_price": ticket.limit_price,
+        "stop_price": ticket.stop_price,
+        "take_profit.limit_price": ticket.take_profit,
+        "stop_loss.stop_price": ticket.stop_loss,
+        "stop_loss.limit_price": ticket.stop_loss_limit,
+    }
+    for name, price in prices.items():
+        if price is None:
+            continue
+        if price <= 0:
+            raise bad(f"{name} must be > 0", R.PRICE)
+        tick = world.instrument.price_increment or Decimal("0.01" if price >= 1 else "0.0001")
+        if price != m.cut(price, tick):
+            raise bad(
+                f"invalid {name} {m.plain(price)}. sub-penny increment does not fulfill"
+                " minimum pricing criteria",
+                R.PRICE,
+            )
+
+
+def _stops(ticket: Ticket, world: World) -> None:
+    _beyond(ticket.stop_price, ticket.side, world.prices)
+    if ticket.order_class is C.SIMPLE or ticket.stop_loss is None:
+        return
+    is_exit = ticket.order_class is C.OCO
+    side = ticket.side if is_exit else (SELL if ticket.side is BUY else BUY)
+    base = ticket.take_profit if is_exit else (limit_of(ticket) or world.prices.mid)
+    if base is not None and (base - ticket.stop_loss) * -side.sign < Decimal("0.01"):
+        words = "stop price must be at least 0.01 beyond the base price"
+        raise Refused(422, 42210000, words, R.PRICE, {"base_price": m.plain(base)})
+
+
+def _beyond(stop: Decimal | None, side: m.OrderSide, prices: Prices) -> None:
+    market = prices.touch(side)
+    if stop is None or (stop - market) * side.sign > 0:
+        return
+    word = "greater" if side is BUY else "less"
+    raise Refused(
+        422,
+        42210000,
+        f"stop price must be {word} than current price",
+        R.PRICE,
+        {"market_price": m.plain(market), "stop_price": m.plain(stop)},
+    )
+
+
+def _minimum(ticket: Ticket, world: World) -> None:
+    if not world.is_coin:
+        if ticket.notional is not None and ticket.notional < 1:
+            raise denied("cost basis must be >= minimal amount of order 1", R.QUANTITY)
+        return
+    price = limit_of(ticket) or world.prices.touch(ticket.side)
+    basis = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
+    if basis < _COIN_MINIMUM:
+        raise denied(
+            "cost basis must be >= minimal amount of order 10",
+            R.QUANTITY,
+            {"cost_basis": m.plain(basis)},
+        )
+
+
+_LIMITED: Final = frozenset({T.LIMIT, T.STOP_LIMIT})
+
+
+def _wash(ticket: Ticket, world: World) -> None:
+    """https://docs.alpaca.markets/docs/user-protection: legs and complex orders are exempt."""
+    if ticket.order_class is not C.SIMPLE:
+        return
+    for order in world.orders:
+        if order.side is ticket.side or order.order_class is not C.SIMPLE:
+            continue
+        reason = "opposite side market/stop order exists"
+        if ticket.type in _LIMITED and order.type in _LIMITED:
+            ours, theirs = ticket.limit_price or m.ZERO, order.limit_price or m.ZERO
+            buy, sell = (ours, theirs) if ticket.side is BUY else (theirs, ours)
+            if buy < sell:
+                continue
+            reason = "opposite side limit order exists. use complex/limit/stop_limit orders"
+        raise denied(
+            "potential wash trade detected. use complex orders",
+            R.WASH_TRADE,
+            {"reject_reason": reason, "existing_order_id": order.id},
+        )
+
+
+def _units(ticket: Ticket, world: World) -> None:
+    """Closing orders need units that no other order keeps back; nothing goes through zero."""
+    asked = units(ticket, world.prices)
+    existing = max(m.ZERO, -ticket.side.sign * world.position)
+    held = sum(world.held.values(), m.ZERO)
+    available = max(m.ZERO, existing - held)
+    if world.is_coin:
+        if ticket.side is SELL and asked > available:
+            base = ticket.symbol.partition("/")[0]
+            raise denied(
+                f"insufficient balance for {base} (requested: {m.plain(asked)},"
+                f" available: {m.plain(available)})",
+                R.QTY_HELD if existing else R.NO_POSITION,
+            )
+    elif existing and asked > available:
+        raise denied(
+            f"insufficient qty available for order (requested: {m.plain(asked)},"
+            f" available: {m.plain(available)})",
+            R.QTY_HELD,
+            {
+                "available": m.plain(available),
+                "existing_qty": m.plain(existing),
+                "held_for_orders": m.plain(held),
+                "related_orders": list(world.held),
+                "symbol": ticket.symbol,
+            },
+        )
+
+
+def _short(ticket: Ticket, world: World) -> None:
+    if ticket.side is BUY or world.is_coin or world.position > 0:
+        return
+    if world.funds.multiplier == 1:
+        raise denied("account is not allowed to short", R.PERMISSION)
+    if not world.instrument.shortable:
+        raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
+
+
+def _money(ticket: Ticket, world: World) -> None:
+    closes = -ticket.side.sign * world.position > 0 or (world.is_coin and ticket.side is SELL)
+    if closes:
+        return
+    price = reserve_price(ticket, world.prices)
+    cost = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
+    power = world.funds.non_marginable if world.is_coin else world.funds.buying_power
+    if cost > power:
+        raise denied(
+            "insufficient buying power",
+            R.FUNDS,
+            {"buying_power": m.plain(power), "cost_basis": m.plain(cost)},
+        )
+
+
+#: The order in which an order is looked at.
+GUARDS: Final[tuple[Guard, ...]] = (
+    _size,
+    _tradable,
+    _kind,
+    _fraction,
+    _extended,
+    _class,
+    _ticks,
+    _stops,
+    _minimum,
+    _wash,
+    _units,
+    _short,
+    _money,
+)

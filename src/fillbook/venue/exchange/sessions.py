@@ -1,0 +1,137 @@
+"""
+When the stock exchange trades, in New York's time: sessions, weekends, holidays.
+
+Holidays by the rules that the NYSE publishes (https://www.nyse.com/markets/hours-calendars):
+a Saturday's is kept on Friday, except New Year's Day, and a Sunday's on Monday.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fillbook import model as m
+from fillbook.errors import ExtraMissing
+
+_DAY: Final = timedelta(days=1)
+_GTC_DAYS: Final = 90
+_GTC_TIME: Final = time(16, 15)
+
+#: Month, weekday (Monday 0) and which of the month (-1: the last).
+_WEEKDAY_HOLIDAYS: Final = ((1, 0, 3), (2, 0, 3), (5, 0, -1), (9, 0, 1), (11, 3, 4))
+_DATED_HOLIDAYS: Final = ((6, 19), (7, 4), (12, 25))
+
+
+@cache
+def new_york() -> ZoneInfo:
+    """
+    The time zone of the exchange.
+
+    Raises: ExtraMissing on a machine without time zone data.
+    """
+    try:
+        return ZoneInfo("America/New_York")
+    except ZoneInfoNotFoundError:
+        raise ExtraMissing("this machine has no time zone data: install tzdata") from None
+
+
+def session(day: date) -> m.Session | None:
+    """The session of *day*, None when the exchange is shut."""
+    if day.weekday() >= 5 or day in _holidays(day.year):
+        return None
+    closes, late = time(16), time(20)
+    if _is_half(day):
+        closes, late = time(13), time(17)
+    return m.Session(day, *(_utc(day, at) for at in (time(9, 30), closes, time(4), late)))
+
+
+def sessions(first: date, last: date) -> Iterator[m.Session]:
+    """Those from *first* to *last*, both included."""
+    for n in range((last - first).days + 1):
+        if found := session(first + n * _DAY):
+            yield found
+
+
+def following(now: datetime) -> m.Session:
+    """The session that is under way at *now*, extended hours included, or the next."""
+    day = now.astimezone(new_york()).date()
+    while (found := session(day)) is None or found.extended_closes <= now:
+        day += _DAY
+    return found
+
+
+def is_regular(now: datetime) -> bool:
+    here = following(now)
+    return here.opens <= now < here.closes
+
+
+def is_extended(now: datetime) -> bool:
+    """Whether any session, regular or extended, is under way."""
+    return following(now).extended_opens <= now
+
+
+def day_order_ends(now: datetime, *, extended: bool) -> datetime:
+    """The close at which a day order that is placed at *now* expires."""
+    here = following(now)
+    if extended:
+        return here.extended_closes
+    return here.closes if now < here.closes else following(here.extended_closes).closes
+
+
+def opening(now: datetime, *, extended: bool) -> datetime:
+    """When an order that must wait at *now* is let go."""
+    here = following(now)
+    if extended:
+        return here.extended_opens
+    return here.opens if now < here.opens else following(here.extended_closes).opens
+
+
+def gtc_ends(now: datetime) -> datetime:
+    """When an order good till canceled is canceled for its age."""
+    day = now.astimezone(new_york()).date() + _GTC_DAYS * _DAY
+    return _utc(day, _GTC_TIME)
+
+
+def _utc(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, new_york()).astimezone(UTC)
+
+
+@cache
+def _holidays(year: int) -> frozenset[date]:
+    kept = {_nth(year, *rule) for rule in _WEEKDAY_HOLIDAYS}
+    kept |= {_observed(date(year, month, day)) for month, day in _DATED_HOLIDAYS}
+    kept.add(_easter(year) - 2 * _DAY)
+    new_year = date(year, 1, 1)
+    if new_year.weekday() != 5:  # on a Saturday it is not kept at all
+        kept.add(_observed(new_year))
+    return frozenset(kept)
+
+
+def _is_half(day: date) -> bool:
+    """The day after Thanksgiving, Christmas Eve, and the third of July close early."""
+    return day == _nth(day.year, 11, 3, 4) + _DAY or (day.month, day.day) in ((12, 24), (7, 3))
+
+
+def _observed(day: date) -> date:
+    return day + {5: -_DAY, 6: _DAY}.get(day.weekday(), timedelta())
+
+
+def _nth(year: int, month: int, weekday: int, n: int) -> date:
+    days = [
+        day
+        for day in (date(year, month, 1) + k * _DAY for k in range(31))
+        if day.month == month and day.weekday() == weekday
+    ]
+    return days[n - 1 if n > 0 else n]
+
+
+def _easter(year: int) -> date:
+    """Western Easter, by the anonymous Gregorian computus."""
+    a, b, c = year % 19, year // 100, year % 100
+    d = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
+    e = (32 + 2 * (b % 4) + 2 * (c // 4) - d - c % 4) % 7
+    f = d + e - 7 * ((a + 11 * d + 22 * e) // 451) + 114
+    return date(year, f // 31, f % 31 + 1)

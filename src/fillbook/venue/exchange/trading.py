@@ -1,0 +1,479 @@
+"""
+The lives of one account's orders: taken, routed, filled, canceled, expired, rejected.
+
+Rule 1: `_change` is the only place where an order changes; it keeps the version and stamps it.
+Rule 2: every end and every fill is followed by `_follow_up`, what it means for the group.
+Rule 3: nothing here decides whether an order is allowed; `rules` did.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.venue.exchange import sessions
+from fillbook.venue.exchange.faults import Fault, Occasion
+from fillbook.venue.exchange.feed import Feed
+from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.funds import is_asleep
+from fillbook.venue.exchange.groups import legs_of, siblings
+from fillbook.venue.exchange.ledger import Ledger
+from fillbook.venue.exchange.matching import trade_price, triggers
+from fillbook.venue.exchange.orders import Orders
+from fillbook.venue.exchange.values import Event, Fill, Picture, Row, RowKind, Ticket
+
+S: Final = m.OrderStatus
+_K: Final = m.TimeInForce
+
+_FEE: Final = Decimal("0.0025")  #: of what is received, crypto only
+_PLACES: Final = Decimal("0.000000001")
+_CORRECTION: Final = Decimal("0.01")  #: what a correction adds to the price
+_RETRY_S: Final = 0.5  #: after a partial fill the rest waits this long for the next
+
+#: Which stamp tells of an end.
+_END_STAMPS: Final = {
+    S.CANCELED: "canceled_at",
+    S.EXPIRED: "expired_at",
+    S.REJECTED: "failed_at",
+    S.FILLED: "filled_at",
+}
+
+
+class Trading:
+    """One account's orders, fills and balance, and all that changes them."""
+
+    def __init__(self, name: str, floor: Floor, ledger: Ledger) -> None:
+        self._name = name
+        self._floor = floor
+        self.orders = Orders()
+        self.ledger = ledger
+        self.feed = Feed(floor)
+        self.fills: list[Fill] = []
+        self.rows: list[Row] = []
+        self.late: set[str] = set()  #: executions that are not in the history yet
+        self._unposted_fees: list[Fill] = []
+        self._stuck: set[str] = set()
+
+    # ------------------------------------------------------------------ begin
+
+    def take(self, ticket: Ticket) -> Picture:
+        """The order that *ticket* becomes; it is routed a moment later."""
+        order, legs = self._pictures(ticket)
+        at = self._floor.timeline.elapsed
+        for each in (order, *legs):
+            self.orders.put(each, at)
+            self._watch_end(each)
+        if order.is_queued:
+            self._tell("accepted", order)
+            when = sessions.opening(self._now(), extended=order.extended_hours)
+            self._floor.timeline.at(when, lambda: self._route(order.id))
+        else:
+            self._floor.timeline.later(self._floor.latency_s, lambda: self._route(order.id))
+        if self._floor.strikes(Occasion.TAKEN, Fault.REJECT_AFTER_ACCEPT):
+            self._floor.timeline.later(
+                self._floor.latency_s / 2, lambda: self.reject(order.id, "rejected by the venue")
+            )
+        strike = self._floor.faults.next(Occasion.TAKEN, among=(Fault.CLOCK_JUMP,))
+        if strike is not None:
+            self._floor.timeline.jump(strike.seconds)
+        return order
+
+    def _pictures(self, ticket: Ticket) -> tuple[Picture, list[Picture]]:
+        stamp, now = self._floor.timeline.stamp(), self._now()
+        instrument = self._floor.instruments[ticket.symbol]
+        is_coin = instrument.asset_class is m.AssetClass.CRYPTO
+        queued = not self._floor.is_live(ticket)
+        ends = sessions.gtc_ends(now)
+        if ticket.time_in_force is _K.DAY:
+            ends = sessions.day_order_ends(now, extended=ticket.extended_hours)
+        limit = ticket.limit_price
+        if ticket.order_class is m.OrderClass.OCO:
+            limit = ticket.take_profit  # the take-profit is the parent, the stop its child
+        order = Picture(
+            id=self._floor.new_id(),
+            client_order_id=ticket.client_order_id or self._floor.new_id(),
+            symbol=ticket.symbol,
+            asset_class=instrument.asset_class,
+            side=ticket.side,
+            type=ticket.type,
+            time_in_force=ticket.time_in_force,
+            order_class=ticket.order_class,
+            status=S.PENDING_NEW if is_coin else S.ACCEPTED,
+            created_at=stamp,
+            updated_at=stamp,
+            submitted_at=stamp,
+            expires_at=m.stamp(ends),
+            qty=ticket.qty,
+            notional=ticket.notional,
+            limit_price=limit,
+            stop_price=ticket.stop_price,
+            extended_hours=ticket.extended_hours,
+            is_queued=queued,
+        )
+        legs = legs_of(order, ticket, self._floor.new_id)
+        return evolve(order, leg_ids=tuple(leg.id for leg in legs)), legs
+
+    def _route(self, order_id: str) -> None:
+        order = self.orders[order_id]
+        if order.is_over:
+            return
+        if order.status != S.PENDING_CANCEL:
+            order = self._change(order, status=S.PENDING_NEW, is_queued=False)
+            self._tell("pending_new", order, execution_id=None)
+            order = self._change(order, status=S.NEW)
+            self._tell("new", order, execution_id=self._floor.new_id())
+        self.match(order_id)
+
+    def _watch_end(self, order: Picture) -> None:
+        assert order.expires_at is not None
+        when = m.moment(order.expires_at)
+        self._floor.timeline.at(when, lambda: self._age(order.id))
+
+    def _age(self, order_id: str) -> None:
+        """A day order expires; one good till canceled is canceled for its age."""
+        order = self.orders[order_id]
+        if order.is_over or order_id in self._stuck:
+            return
+        self._end(order, S.EXPIRED if order.time_in_force is _K.DAY else S.CANCELED)
+
+    # ------------------------------------------------------------------ trade
+
+    def match_all(self, symbol: str | None = None) -> None:
+        """Let every order trade that can, oldest first."""
+        for order in self.orders.open():
+            if symbol in (None, order.symbol):
+                self.match(order.id)
+
+    def match(self, order_id: str) -> None:
+        """Let one order trade, if its price is there."""
+        order = self.orders[order_id]
+        if not self._can_trade(order):
+            return
+        prices = self._floor.price(order.symbol)
+        if order.stop_price is not None and not order.is_triggered and triggers(order, prices):
+            order = self._change(order, is_triggered=True)
+        price = trade_price(order, prices)
+        if price is not None:
+            whole = self.leaves(order, price)
+            part = self._floor.part_of(whole, self._increment(order))
+            self.execute(order_id, part, price)
+            if part < whole and order.time_in_force is not _K.IOC:
+                self._floor.timeline.later(_RETRY_S, lambda: self.match(order_id))
+        if order.time_in_force is _K.IOC and not self.orders[order_id].is_over:
+            self._end(self.orders[order_id], S.CANCELED)
+
+    def _can_trade(self, order: Picture) -> bool:
+        working = order.status in (S.NEW, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.HELD)
+        return (
+            working
+            and not order.is_queued
+            and not is_asleep(order)
+            and order.symbol not in self._floor.halted
+            and self._floor.is_live(order)
+        )
+
+    def _increment(self, order: Picture) -> Decimal:
+        if order.qty is not None and order.qty == order.qty.to_integral_value():
+            coin = order.asset_class is m.AssetClass.CRYPTO
+            return _PLACES if coin else Decimal(1)
+        return _PLACES
+
+    def leaves(self, order: Picture, price: Decimal) -> Decimal:
+        if order.qty is not None:
+            return order.qty - order.filled_qty
+        spent = order.filled_qty * (order.filled_avg_price or m.ZERO)
+        return m.cut(((order.notional or m.ZERO) - spent) / price, _PLACES)
+
+    def execute(self, order_id: str, qty: Decimal, price: Decimal) -> Fill:
+        """Fill *qty* of an order at *price*, and all that follows from it."""
+        order = self.orders[order_id]
+        leaves = self.leaves(order, price) - qty
+        is_last = leaves <= 0
+        cum = order.filled_qty + qty
+        value = order.filled_qty * (order.filled_avg_price or m.ZERO) + qty * price
+        if is_last:
+            status: str = S.FILLED
+        else:
+            still = S.PENDING_CANCEL
+            status = still if order.status == still else S.PARTIALLY_FILLED
+        order = self._change(
+            order,
+            status=status,
+            filled_qty=cum,
+            filled_avg_price=_rounded(value / cum),
+            **({"filled_at": self._floor.timeline.stamp()} if is_last else {}),
+        )
+        fill = self._fill_of(order, qty, price, max(leaves, m.ZERO), is_last=is_last)
+        self._book(fill)
+        self._tell_fill("fill" if is_last else "partial_fill", order, fill)
+        self._follow_up(order, traded=qty)
+        self._strike_fill(fill)
+        return fill
+
+    def _fill_of(
+        self, order: Picture, qty: Decimal, price: Decimal, leaves: Decimal, *, is_last: bool
+    ) -> Fill:
+        exec_id = self._floor.new_id()
+        differs = self._floor.strikes(Occasion.FILL, Fault.STREAM_IDS_DIFFER)
+        fee, currency = m.ZERO, "USD"
+        if order.asset_class is m.AssetClass.CRYPTO:
+            if order.side is m.OrderSide.BUY:
+                fee, currency = m.cut(qty * _FEE, _PLACES), order.symbol.partition("/")[0]
+            else:
+                fee = _rounded(qty * price * _FEE)
+        return Fill(
+            exec_id=exec_id,
+            stream_id=self._floor.new_id() if differs else exec_id,
+            order_id=order.id,
+            symbol=order.symbol,
+            side=order.side,
+            qty=qty,
+            price=price,
+            cum_qty=order.filled_qty,
+            leaves_qty=leaves,
+            at=self._floor.timeline.stamp(),
+            is_last=is_last,
+            order_status=order.status,
+            fee=fee,
+            fee_currency=currency,
+        )
+
+    def _book(self, fill: Fill) -> None:
+        self.fills.append(fill)
+        self.ledger.post(fill, self._floor.timeline.elapsed)
+        if fill.fee:
+            self._unposted_fees.append(fill)
+        late = self._floor.faults.next(Occasion.FILL, among=(Fault.HISTORY_LATE,))
+        if late is not None:
+            self.late.add(fill.exec_id)
+            self._floor.timeline.later(late.seconds, lambda: self.late.discard(fill.exec_id))
+
+    def _strike_fill(self, fill: Fill) -> None:
+        strike = self._floor.faults.next(Occasion.FILL, among=(Fault.BUST, Fault.CORRECTION))
+        if strike is None:
+            return
+
+        def strike_now() -> None:
+            if strike.fault is Fault.BUST:
+                self.bust(fill.exec_id)
+            else:
+                self.correct(fill.exec_id, fill.price + _CORRECTION, fill.qty)
+
+        self._floor.timeline.later(strike.seconds, strike_now)
+
+    # -------------------------------------------------------------- take back
+
+    def bust(self, exec_id: str) -> None:
+        """Take an execution back; the order's total is kept, or lowered by the fault."""
+        fill = self._standing(exec_id)
+        if fill is None:
+            return
+        self._replace_fill(evolve(fill, is_void=True))
+        self.ledger.post(fill, self._floor.timeline.elapsed, back=True)
+        order = self.orders[fill.order_id]
+        lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED)
+        order = self._change(order, **(self._totals(order.id) if lowered else {}))
+        self._tell_fill("trade_bust", order, fill, previous_id=fill.stream_id)
+
+    def correct(self, exec_id: str, price: Decimal, qty: Decimal) -> Fill | None:
+        """Put another execution in one's place; None if it does not stand any more."""
+        old = self._standing(exec_id)
+        if old is None:
+            return None
+        exec_id, stream_id = self._floor.new_id(), old.stream_id
+        new = evolve(
+            old,
+            exec_id=exec_id,
+            stream_id=exec_id if stream_id == old.exec_id else self._floor.new_id(),
+            price=price,
+            qty=qty,
+            cum_qty=old.cum_qty - old.qty + qty,
+            at=self._floor.timeline.stamp(),
+            fixes=old.exec_id,
+            fixes_stream_id=stream_id,
+        )
+        self._replace_fill(evolve(old, is_fixed=True))
+        at = self._floor.timeline.elapsed
+        self.ledger.post(old, at, back=True)
+        self.fills.append(new)
+        self.ledger.post(new, at)
+        order = self.orders[old.order_id]
+        order = self._change(order, **self._totals(order.id))
+        self._tell_fill("trade_correct", order, new, previous_id=stream_id)
+        return new
+
+    def _standing(self, exec_id: str) -> Fill | None:
+        for fill in self.fills:
+            if exec_id in (fill.exec_id, fill.stream_id):
+                return None if fill.is_void or fill.is_fixed else fill
+        raise KeyError(exec_id)
+
+    def _replace_fill(self, fill: Fill) -> None:
+        place = next(n for n, each in enumerate(self.fills) if each.exec_id == fill.exec_id)
+        self.fills[place] = fill
+
+    def _totals(self, order_id: str) -> dict[str, Any]:
+        """What the executions that stand amount to."""
+        standing = [
+            f for f in self.fills if f.order_id == order_id and not (f.is_void or f.is_fixed)
+        ]
+        cum = sum((f.qty for f in standing), m.ZERO)
+        value = sum((f.qty * f.price for f in standing), m.ZERO)
+        return {"filled_qty": cum, "filled_avg_price": _rounded(value / cum) if cum else None}
+
+    # -------------------------------------------------------------------- end
+
+    def cancel(self, order_id: str) -> None:
+        """Begin to cancel an order that is not over; it may still fill meanwhile."""
+        order = self.orders[order_id]
+        if order.status == S.PENDING_CANCEL:
+            return
+        stamp = self._floor.timeline.stamp()
+        self._change(order, status=S.PENDING_CANCEL, cancel_requested_at=stamp)
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS):
+            self._stuck.add(order_id)
+            return
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_FILLS):
+            self._floor.timeline.later(self._floor.latency_s / 2, lambda: self._fill_now(order_id))
+        self._floor.timeline.later(self._floor.latency_s, lambda: self._canceled(order_id))
+
+    def _canceled(self, order_id: str) -> None:
+        order = self.orders[order_id]
+        if not order.is_over:
+            self._end(order, S.CANCELED)
+
+    def _fill_now(self, order_id: str) -> None:
+        """The race lost: it fills at its own limit, or at the market."""
+        order = self.orders[order_id]
+        if order.is_over or is_asleep(order) or not self._floor.is_live(order):
+            return
+        price = order.limit_price or self._floor.price(order.symbol).touch(order.side)
+        self.execute(order_id, self.leaves(order, price), price)
+
+    def reject(self, order_id: str, reason: str) -> None:
+        """The venue refuses an order that was accepted."""
+        order = self.orders[order_id]
+        if not order.is_over:
+            self._end(order, S.REJECTED, reason=reason)
+
+    def expire(self, order_id: str) -> None:
+        order = self.orders[order_id]
+        if not order.is_over:
+            self._end(order, S.EXPIRED)
+
+    def _end(self, order: Picture, word: m.OrderStatus, *, reason: str | None = None) -> None:
+        stamp = self._floor.timeline.stamp()
+        order = self._change(order, status=word, reason=reason, **{_END_STAMPS[word]: stamp})
+        self._tell(word, order, execution_id=self._floor.new_id())
+        self._follow_up(order, traded=m.ZERO)
+
+    def _follow_up(self, order: Picture, traded: Decimal) -> None:
+        """What a fill or an end of one order of a group means for the others."""
+        if order.status == S.FILLED and order.order_class is not m.OrderClass.OCO:
+            for leg_id in order.leg_ids:
+                self._wake(self.orders[leg_id])
+        for other in siblings(order, self.orders):
+            if other.is_over:
+                continue
+            if order.is_over:
+                # One close ends a whole day group: its legs expire and are not canceled.
+                expired = order.status == S.EXPIRED
+                self._end(other, S.EXPIRED if expired else S.CANCELED)
+            elif traded and other.qty is not None:
+                self._change(other, qty=other.qty - traded)
+
+    def _wake(self, leg: Picture) -> None:
+        """The entry has filled: the exit works, a bracket's stop as `held`."""
+        if leg.is_over:
+            return
+        parent = self.orders[leg.parent_id or ""]
+        watched = leg.stop_price is not None and len(parent.leg_ids) > 1
+        leg = self._change(leg, is_awake=True, status=S.HELD if watched else S.NEW)
+        if not watched:
+            self._tell("new", leg, execution_id=self._floor.new_id())
+        self._floor.timeline.later(self._floor.latency_s, lambda: self.match(leg.id))
+
+    # ------------------------------------------------------------------- rows
+
+    def move(
+        self, kind: RowKind, symbol: str, qty: Decimal, price: Decimal, *, cash: Decimal
+    ) -> None:
+        """A position or cash that changes without an order, with its row."""
+        balance = self.ledger.now
+        if symbol:
+            balance = balance.moved(symbol, qty, price, cash)
+        else:
+            balance = evolve(balance, cash=balance.cash + cash)
+        self.ledger.put(balance, self._floor.timeline.elapsed)
+        self._row(kind, symbol=symbol or None, qty=qty or None, price=price or None, cash=cash)
+
+    def split(self, symbol: str, ratio: Decimal) -> None:
+        held = self.ledger.now.qty(symbol)
+        if not held:
+            return
+        scaled = self.ledger.now.scaled(symbol, ratio)
+        self.ledger.put(scaled, self._floor.timeline.elapsed)
+        self._row(RowKind.SPLIT, symbol=symbol, qty=held * ratio - held, ratio=ratio)
+
+    def post_fees(self) -> None:
+        """The rows of the day's crypto fees, which were taken with their fills."""
+        for fill in self._unposted_fees:
+            in_cash = fill.fee_currency == "USD"
+            self._row(
+                RowKind.CRYPTO_FEE,
+                symbol=fill.symbol,
+                qty=None if in_cash else -fill.fee,
+                price=fill.price,
+                cash=-fill.fee if in_cash else None,
+                description="Coin Pair Transaction Fee (Non USD)" if not in_cash else "",
+            )
+        self._unposted_fees = []
+
+    def _row(self, kind: RowKind, **fields: Any) -> None:
+        stamp = self._floor.timeline.stamp()
+        self.rows.append(Row(id=self._floor.new_id(), kind=kind, at=stamp, **fields))
+
+    # ------------------------------------------------------------------- both
+
+    def _change(self, order: Picture, **fields: Any) -> Picture:
+        stamp = self._floor.timeline.stamp()
+        if not self._floor.strikes(Occasion.CHANGE, Fault.UPDATED_AT_FROZEN):
+            fields["updated_at"] = stamp
+        order = evolve(order, **fields)
+        self.orders.put(order, self._floor.timeline.elapsed)
+        return order
+
+    def _tell(self, name: str, order: Picture, **fields: Any) -> None:
+        self.feed.send(
+            Event(
+                number=len(self.feed.events) + 1,
+                account=self._name,
+                name=name,
+                order=order,
+                at=self._floor.timeline.stamp(),
+                **fields,
+            )
+        )
+
+    def _tell_fill(
+        self, name: str, order: Picture, fill: Fill, previous_id: str | None = None
+    ) -> None:
+        self._tell(
+            name,
+            order,
+            execution_id=fill.stream_id,
+            price=fill.price,
+            qty=fill.qty,
+            position_qty=self.ledger.now.qty(order.symbol),
+            previous_id=previous_id,
+        )
+
+    def _now(self) -> Any:
+        return self._floor.timeline.now()
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(_PLACES).normalize()
