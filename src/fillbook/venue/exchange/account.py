@@ -8,7 +8,7 @@ the moment of the read before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -203,7 +203,7 @@ class Account:
             if which.nested:
                 tops = (order for order in shown if order.parent_id is None)
                 shown = [self._nested(order, moment) for order in tops]
-            found = [order for order in _between(shown, which) if _matches(order, which)]
+            found = [o for o in shown if self._is_between(o, which) and _matches(o, which)]
             if not which.oldest_first:
                 found.reverse()
             return self._masked(found[: which.limit])
@@ -343,6 +343,16 @@ class Account:
         legs = (self.trading.orders.at(leg_id, moment) for leg_id in order.leg_ids)
         return evolve(order, legs=tuple(leg for leg in legs if leg is not None))
 
+    def _is_between(self, order: Picture, which: OrderFilter) -> bool:
+        """Whether it was born after, or before, the order that the filter names."""
+        place = self.trading.orders.place
+        here, first, end = (
+            place(order_id) if order_id else None
+            for order_id in (order.id, which.after_order_id, which.before_order_id)
+        )
+        assert here is not None
+        return (first is None or here > first) and (end is None or here < end)
+
     def _masked(self, orders: list[Picture]) -> list[Picture]:
         """What the faults of a view make of it."""
         if orders and self._floor.strikes(Occasion.SHOW_ORDERS, Fault.UPDATED_AT_NULL):
@@ -350,17 +360,6 @@ class Account:
         if orders and self._floor.strikes(Occasion.SHOW_ORDERS, Fault.UNKNOWN_WORD):
             orders = [o if o.is_over else evolve(o, status=_STRANGE_WORD) for o in orders]
         return orders
-
-
-def _between(orders: Sequence[Picture], which: OrderFilter) -> Sequence[Picture]:
-    """Those after, or before, the order that the filter names, in order of birth."""
-    ids = [order.id for order in orders]
-    first, end = 0, len(orders)
-    if which.after_order_id in ids:
-        first = ids.index(which.after_order_id) + 1
-    if which.before_order_id in ids:
-        end = ids.index(which.before_order_id)
-    return orders[first:end]
 
 
 def _matches(order: Picture, which: OrderFilter) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -41,9 +42,10 @@ class Exchange:
         partial_rate: float = 0.0,
     ) -> None:
         self.faults = faults if faults is not None else Faults(seed=seed)
+        self.clock: Clock = clock if clock is not None else SystemClock()
         self._floor = Floor(
             seed,
-            clock if clock is not None else SystemClock(),
+            self.clock,
             self.faults,
             latency_s=latency_s,
             partial_rate=partial_rate,
@@ -113,6 +115,11 @@ class Exchange:
             return m.Quote(symbol, prices.bid, prices.ask, self._time.now())
 
     # ---------------------------------------------------------- the puppeteer
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have *call* made in *seconds* (≥ 0), in its place among all that happens."""
+        with self._time.turn():
+            self._time.later(seconds, call)
 
     def list_instrument(self, instrument: m.Instrument, bid: Amount, ask: Amount) -> None:
         """Have one more thing to trade, or the same under other rules."""

@@ -171,17 +171,26 @@ SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
     _F.CLOCK_JUMP: (-30.0, 30.0),
 }
 
+#: Faults of a write that was done, and of one that was done as often as not.
+_DONE: Final = frozenset({_F.REPLY_LOST, _F.DUPLICATE_UNLISTED, _F.SLOW})
+_PERHAPS_DONE: Final = frozenset({_F.SERVER_ERROR, _F.HTML})
+
 #: Rare in a random plan because one strike changes the account for good.
 _DRASTIC: Final = frozenset({_F.ACCOUNT_ID_CHANGED, _F.CANCEL_NEVER_ENDS, _F.CLOCK_JUMP})
 
 
 @frozen
 class Strike:
-    """One fault that happens now; `seconds` where it needs a length, else 0."""
+    """
+    One fault that happens now; `seconds` where it needs a length, else 0.
+
+    `is_done`: a write that is answered by an error or not at all was done all the same.
+    """
 
     fault: Fault
     occasion: Occasion
     seconds: float = 0.0
+    is_done: bool = False
 
 
 @frozen(kw_only=True)
@@ -299,7 +308,7 @@ class Faults:
                     continue
                 if self._fires(place, rule):
                     self.counts[rule.fault] += 1
-                    return Strike(rule.fault, occasion, self._seconds(rule))
+                    return self._strike(rule, occasion)
         return None
 
     def _fires(self, place: int, rule: Rule) -> bool:
@@ -313,6 +322,10 @@ class Faults:
         if rule.times is not None:
             self._rules[place] = evolve(rule, times=rule.times - 1)
         return True
+
+    def _strike(self, rule: Rule, occasion: Occasion) -> Strike:
+        done = rule.fault in _DONE or (rule.fault in _PERHAPS_DONE and self._random.random() < 0.5)
+        return Strike(rule.fault, occasion, self._seconds(rule), done)
 
     def _seconds(self, rule: Rule) -> float:
         if rule.seconds is not None:

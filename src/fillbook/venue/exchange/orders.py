@@ -15,16 +15,22 @@ class Orders:
         self._past: dict[str, list[tuple[timedelta, Picture]]] = {}
         self._by_client_id: dict[str, str] = {}
         self._open: dict[str, None] = {}
+        self._places: dict[str, int] = {}
         self._latest = timedelta.min
 
     def put(self, order: Picture, at: timedelta) -> None:
         self._past.setdefault(order.id, []).append((at, order))
+        self._places.setdefault(order.id, len(self._places))
         self._latest = at
         self._by_client_id.setdefault(order.client_order_id, order.id)
         if order.is_over:
             self._open.pop(order.id, None)
         else:
             self._open.setdefault(order.id)
+
+    def place(self, order_id: str) -> int | None:
+        """How many orders were born before this one; None if there is none of this id."""
+        return self._places.get(order_id)
 
     def hide(self, order_id: str, until: timedelta) -> None:
         """Show the order to nobody before *until*."""

@@ -1,0 +1,494 @@
+"""
+A broker in this process: the exchange of `fillbook.venue`, asked as any other broker is.
+
+It carries requests, and so carries out what the exchange's fault plan says happens to
+them on the way: a lost reply takes its time-out (made-up time, under a `ManualClock`) and
+comes back `Ambiguous` or `NotObserved`, as a real one would.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import date, datetime, timedelta
+from typing import Final, TypeVar
+from urllib.parse import parse_qsl
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.broker import Broker, PageOf, Sink
+from fillbook.errors import BadAddress, InvalidValue
+from fillbook.venue.exchange import (
+    Account,
+    Event,
+    Exchange,
+    Fault,
+    Faults,
+    Fill,
+    Occasion,
+    OrderFilter,
+    Picture,
+    Refused,
+    Row,
+    RowKind,
+    Strike,
+    Ticket,
+)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_A_MICROSECOND: Final = timedelta(microseconds=1)
+_REFUSED_S: Final = 5.0  #: a refused stream is tried again after this
+_BACK_OFF: Final = timedelta(seconds=1)
+
+CAPABILITIES: Final = m.Capabilities(
+    order_types=frozenset(
+        {m.OrderType.MARKET, m.OrderType.LIMIT, m.OrderType.STOP, m.OrderType.STOP_LIMIT}
+    ),
+    times_in_force=frozenset({m.TimeInForce.DAY, m.TimeInForce.GTC, m.TimeInForce.IOC}),
+    order_classes=frozenset(
+        {m.OrderClass.SIMPLE, m.OrderClass.BRACKET, m.OrderClass.OCO, m.OrderClass.OTO}
+    ),
+    notional=True,
+    fractional=True,
+    short=True,
+    extended_hours=True,
+    find=True,
+    history=True,
+    activities=True,
+    instruments=True,
+    sessions=True,
+    quotes=True,
+    stream=True,
+    duplicate_check=True,
+    clocked=True,
+)
+
+#: What the client is left with, by what happened on the way.
+_FAILURES: Final[Mapping[Fault, m.Failure]] = {
+    Fault.REQUEST_LOST: m.Failure.NO_ANSWER,
+    Fault.REPLY_LOST: m.Failure.NO_ANSWER,
+    Fault.LATE_LANDING: m.Failure.NO_ANSWER,
+    Fault.DUPLICATE_UNLISTED: m.Failure.NO_ANSWER,
+    Fault.UNREACHABLE: m.Failure.UNREACHABLE,
+    Fault.RATE_LIMITED: m.Failure.RATE_LIMITED,
+    Fault.SERVER_ERROR: m.Failure.SERVER_ERROR,
+    Fault.HTML: m.Failure.UNREADABLE,
+    Fault.REDIRECT: m.Failure.UNREADABLE,
+    Fault.CUT_PAGE: m.Failure.UNREADABLE,
+}
+#: Those that take the client's patience before it gives up.
+_SILENT: Final = frozenset(
+    {Fault.REQUEST_LOST, Fault.REPLY_LOST, Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED}
+)
+_NOT_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.RATE_LIMITED})
+
+_KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
+    RowKind.SPLIT: m.ActivityKind.SPLIT,
+    RowKind.CRYPTO_FEE: m.ActivityKind.FEE,
+    RowKind.TRANSFER: m.ActivityKind.TRANSFER,
+    RowKind.ASSIGNMENT: m.ActivityKind.ASSIGNMENT,
+    RowKind.CASH: m.ActivityKind.TRANSFER,
+}
+#: A broker that uses one of our own words means something else by it.
+_OURS: Final = frozenset({"denied", "unproven", "absent", "unrecognised", "disputed"})
+_STATUSES: Final = {word.value: word for word in m.OrderStatus if word.value not in _OURS}
+
+
+class SimulatedBroker(Broker):
+    """
+    One account of an exchange in this process.
+
+    *timeout_s* is how long a request waits for its answer, *page_size* how many rows a page
+    has at most.  Both the market and what goes wrong are moved through `exchange`.
+    """
+
+    name = "sim"
+    host = "localhost"
+    live = False
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        exchange: Exchange | None = None,
+        account: Account | None = None,
+        *,
+        timeout_s: float = 10.0,
+        page_size: int = 500,
+    ) -> None:
+        self.exchange = exchange if exchange is not None else Exchange()
+        #: the exchange's own account, as its client sees it, with its `truth`
+        self.books = account if account is not None else self.exchange.open_account()
+        self._clock = self.exchange.clock
+        self._timeout_s = timeout_s
+        self._page_size = page_size
+
+    @classmethod
+    def from_address(cls, rest: str, env: Mapping[str, str]) -> SimulatedBroker:
+        """
+        The broker behind ``sim:`` + *rest*, such as ``?seed=7&faults=lost-reply&rate=0.1``.
+
+        `seed`, `cash`, `multiplier`, `partial` (the rate of partial fills), `faults` (names,
+        or "random"), `rate` (of each fault), `walk` (symbols whose price moves); no
+        credentials.  Raises: BadAddress.
+        """
+        words = dict(parse_qsl(rest.removeprefix("?"), keep_blank_values=True))
+        try:
+            exchange, account = _opened(words)
+        except (InvalidValue, ValueError, KeyError) as error:
+            raise BadAddress(f"sim:{rest} cannot be opened: {error}") from None
+        if words:
+            raise BadAddress(f"sim:{rest} has unknown settings: {', '.join(sorted(words))}")
+        return cls(exchange, account)
+
+    # ------------------------------------------------------------------ reads
+
+    def account(self) -> m.Read[m.AccountSnapshot]:
+        return self._read(Occasion.ACCOUNT, lambda _: m.Observed(self._account()))
+
+    def positions(self, page: m.Cursor | None) -> PageOf[m.PositionSnapshot]:
+        def held() -> Sequence[m.PositionSnapshot]:
+            return [
+                m.PositionSnapshot(
+                    each.symbol,
+                    each.qty,
+                    each.qty_available,
+                    each.avg_price,
+                    each.market_value,
+                    each.price,
+                )
+                for each in self.books.positions()
+            ]
+
+        return self._list(Occasion.POSITIONS, held, lambda each: each.symbol, page)
+
+    def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
+        # The exchange lists what came after a time, we ask for what came at or after it.
+        since = None if query.since is None else m.stamp(query.since - _A_MICROSECOND)
+
+        def listed() -> Sequence[m.OrderReport]:
+            which = OrderFilter(scope=query.scope, after=since, oldest_first=True)
+            return [report(order) for order in self.books.orders(which)]
+
+        return self._list(Occasion.ORDERS, listed, lambda each: each.broker_order_id, page)
+
+    def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
+        return self._read(Occasion.ORDER, lambda _: _found(self.books.order(broker_order_id)))
+
+    def find(self, client_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
+        return self._read(Occasion.FIND, lambda _: _found(self.books.find(client_order_id)))
+
+    def executions(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Execution]:
+        return self._executions(None, since, page)
+
+    def executions_of(
+        self, broker_order_id: str, since: m.Stamp, page: m.Cursor | None
+    ) -> PageOf[m.Execution]:
+        return self._executions(broker_order_id, since, page)
+
+    def _executions(
+        self, order_id: str | None, since: m.Stamp, page: m.Cursor | None
+    ) -> PageOf[m.Execution]:
+        def rows() -> Sequence[m.Execution]:
+            return [execution(f) for f in self.books.fills(order_id) if f.at >= since]
+
+        return self._list(Occasion.EXECUTIONS, rows, lambda each: each.exec_id, page)
+
+    def activities(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Activity]:
+        def rows() -> Sequence[m.Activity]:
+            return [_activity(row) for row in self.books.rows() if row.at >= since]
+
+        return self._list(Occasion.ACTIVITIES, rows, lambda each: each.activity_id, page)
+
+    def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
+        def listed() -> Sequence[m.Instrument]:
+            return [i for i in self.exchange.instruments() if i.asset_class is asset_class]
+
+        return self._list(Occasion.INSTRUMENTS, listed, lambda each: each.symbol, page)
+
+    def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
+        return self._read(
+            Occasion.SESSIONS, lambda _: m.Observed(self.exchange.sessions(first, last))
+        )
+
+    def quotes(self, symbols: Collection[str]) -> m.Read[Sequence[m.Quote]]:
+        def latest(_: Strike | None) -> m.Observed[Sequence[m.Quote]]:
+            found = (self.exchange.quote_of(symbol) for symbol in symbols)
+            return m.Observed([quote for quote in found if quote is not None])
+
+        return self._read(Occasion.QUOTES, latest)
+
+    # ----------------------------------------------------------------- writes
+
+    def submit(self, intent: m.Intent) -> m.Outcome:
+        ticket = _ticket(intent)
+        strike = self._strike(Occasion.SUBMIT)
+        if strike is not None and strike.fault is Fault.LATE_LANDING:
+            self.books.submit_later(ticket, self._timeout_s + strike.seconds)
+        if strike is not None and strike.fault is Fault.DUPLICATE_UNLISTED:
+            hidden_s = self._timeout_s + strike.seconds
+            return self._carry(strike, lambda: self.books.submit_unlisted(ticket, hidden_s))
+        return self._carry(strike, lambda: self.books.submit(ticket))
+
+    def cancel(self, broker_order_id: str) -> m.Outcome:
+        strike = self._strike(Occasion.CANCEL)
+        return self._carry(strike, lambda: self.books.cancel(broker_order_id))
+
+    # ----------------------------------------------------------------- stream
+
+    def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
+        return self._listening(sink)
+
+    @contextmanager
+    def _listening(self, sink: Sink) -> Iterator[None]:
+        over = threading.Event()
+
+        with ExitStack() as stack:
+
+            def connect() -> None:
+                if over.is_set():
+                    return
+                if self.exchange.faults.next(Occasion.LISTEN) is not None:
+                    sink.lost("the stream was refused")
+                    self.exchange.later(_REFUSED_S, connect)
+                    return
+                stack.enter_context(self.books.listen(lambda e: sink.receive([event_report(e)])))
+                sink.connected()
+
+            try:
+                connect()
+                yield
+            finally:
+                over.set()
+
+    def read_event(self, raw: object) -> Sequence[m.OrderReport]:
+        if not isinstance(raw, Event):
+            raise InvalidValue(f"{type(raw).__name__} is no event of the simulated broker")
+        return [event_report(raw)]
+
+    # ---------------------------------------------------------------- the way
+
+    def _strike(self, occasion: Occasion) -> Strike | None:
+        """What happens to this request on the way; what only takes time has taken it."""
+        strike = self.exchange.faults.next(occasion)
+        if strike is None or strike.fault is not Fault.SLOW:
+            return strike
+        if strike.seconds < self._timeout_s:
+            self._wait(strike.seconds)
+            return None
+        # Slower than our patience is the same as lost: a write is done all the same.
+        return Strike(Fault.REPLY_LOST, occasion, is_done=True)
+
+    def _wait(self, seconds: float) -> None:
+        self._clock.wait(threading.Event(), seconds)
+
+    def _read(self, occasion: Occasion, answer: Callable[[Strike | None], R]) -> R | m.NotObserved:
+        strike = self._strike(occasion)
+        why = None if strike is None else _FAILURES.get(strike.fault)
+        if strike is None or why is None:
+            return answer(strike)
+        if strike.fault in _SILENT:
+            self._wait(self._timeout_s)
+        return m.NotObserved(why, strike.fault, self._retry_at(strike))
+
+    def _list(
+        self,
+        occasion: Occasion,
+        rows: Callable[[], Sequence[T]],
+        name: Callable[[T], str],
+        page: m.Cursor | None,
+    ) -> PageOf[T]:
+        """One page of *rows*; the cursor is the *name* of the last row before it."""
+
+        def answer(strike: Strike | None) -> m.Observed[Sequence[T]]:
+            if strike is not None and strike.fault is Fault.EMPTY_LIST:
+                return m.Observed([])
+            found = rows()
+            names = [name(row) for row in found]
+            first = names.index(page) + 1 if page in names else 0
+            if strike is not None and strike.fault is Fault.SHIFTING_PAGE:
+                first = max(0, first - 1)
+            end = first + self._page_size
+            return m.Observed(
+                found[first:end], next=m.Cursor(names[end - 1]) if end < len(found) else None
+            )
+
+        return self._read(occasion, answer)
+
+    def _carry(self, strike: Strike | None, request: Callable[[], Picture | None]) -> m.Outcome:
+        """A write, and what its sender learns of it."""
+        outcome: m.Outcome | None = None
+        if strike is None or strike.is_done:
+            try:
+                order = request()
+                outcome = m.Accepted(None if order is None else report(order))
+            except Refused as refusal:
+                outcome = m.Rejected(refusal.kind, refusal.message, str(refusal.code))
+        if strike is None:
+            assert outcome is not None
+            return outcome
+        why = _FAILURES[strike.fault]
+        if strike.fault in _NOT_SENT:
+            return m.NotSent(why, strike.fault, self._retry_at(strike))
+        if strike.fault in _SILENT:
+            self._wait(self._timeout_s)
+        return m.Ambiguous(why, strike.fault)
+
+    def _retry_at(self, strike: Strike) -> datetime | None:
+        return self._clock.now() + _BACK_OFF if strike.fault is Fault.RATE_LIMITED else None
+
+    def _account(self) -> m.AccountSnapshot:
+        figures = self.books.figures()
+        return m.AccountSnapshot(
+            m.AccountId(self.name, self.host, figures.id),
+            "USD",
+            cash=figures.cash,
+            equity=figures.equity,
+            buying_power=figures.buying_power,
+            non_marginable_buying_power=figures.non_marginable_buying_power,
+            multiplier=m.number(figures.multiplier),
+            long_market_value=figures.long_market_value,
+            short_market_value=figures.short_market_value,
+            blocked=("trading blocked",) if figures.trading_blocked else (),
+        )
+
+
+def report(order: Picture) -> m.OrderReport:
+    """The exchange's picture in our words."""
+    word = str(order.status)
+    return m.OrderReport(
+        broker_order_id=order.id,
+        client_order_id=order.client_order_id,
+        terms=m.Terms(
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            time_in_force=order.time_in_force,
+            order_class=order.order_class,
+            qty=order.qty,
+            notional=order.notional,
+            limit_price=order.limit_price,
+            stop_price=order.stop_price,
+            extended_hours=order.extended_hours,
+        ),
+        status=_STATUSES.get(word, m.OrderStatus.UNRECOGNISED),
+        raw_status=word,
+        filled_qty=order.filled_qty,
+        avg_price=order.filled_avg_price,
+        clock=order.updated_at,
+        created_at=order.created_at,
+        last_fill_at=order.filled_at,
+        expires_at=order.expires_at,
+        reason=order.reason,
+        legs=tuple(report(leg) for leg in order.legs),
+    )
+
+
+def execution(fill: Fill) -> m.Execution:
+    """A row of the history.  Crypto fees are not in it; they are posted at the end of the day."""
+    return m.Execution(
+        source=m.ExecSource.HISTORY,
+        exec_id=fill.exec_id,
+        broker_order_id=fill.order_id,
+        symbol=fill.symbol,
+        side=fill.side,
+        qty=fill.qty,
+        price=fill.price,
+        at=fill.at,
+        cum_qty=fill.cum_qty,
+        fixes=fill.fixes,
+        fee=None if fill.fee else m.ZERO,
+        fee_currency=None if fill.fee else "USD",
+    )
+
+
+def event_report(event: Event) -> m.OrderReport:
+    """An event in our words: the order after it, and the execution or bust that it tells of."""
+    order = report(event.order)
+    if event.qty is None:
+        return order
+    if event.name == "trade_bust":
+        void = m.Void(
+            source=m.ExecSource.STREAM,
+            exec_id=event.previous_id or "",
+            broker_order_id=event.order.id,
+            qty=event.qty,
+            at=event.at,
+        )
+        return evolve(order, voids=(void,))
+    is_coin = event.order.asset_class is m.AssetClass.CRYPTO
+    fill = m.Execution(
+        source=m.ExecSource.STREAM,
+        exec_id=event.execution_id or "",
+        broker_order_id=event.order.id,
+        symbol=event.order.symbol,
+        side=event.order.side,
+        qty=event.qty,
+        price=event.price,
+        at=event.at,
+        # A correction may be of any fill: the order's total is not the one after it.
+        cum_qty=None if event.previous_id else event.order.filled_qty,
+        fixes=event.previous_id,
+        fee=None if is_coin else m.ZERO,
+        fee_currency=None if is_coin else "USD",
+    )
+    return evolve(order, executions=(fill,))
+
+
+def _found(order: Picture | None) -> m.Observed[m.OrderReport] | m.Absent:
+    return m.Absent() if order is None else m.Observed(report(order))
+
+
+def _activity(row: Row) -> m.Activity:
+    return m.Activity(
+        activity_id=row.id,
+        kind=_KINDS[row.kind],
+        at=row.at,
+        symbol=row.symbol,
+        qty=row.qty,
+        price=row.price,
+        cash=row.cash,
+        ratio=row.ratio,
+        raw_kind=row.kind,
+        description=row.description,
+    )
+
+
+def _ticket(intent: m.Intent) -> Ticket:
+    wish = intent.request
+    return Ticket(
+        symbol=wish.symbol,
+        side=wish.side,
+        type=wish.type,
+        time_in_force=wish.time_in_force,
+        order_class=wish.order_class,
+        qty=wish.qty,
+        notional=wish.notional,
+        limit_price=wish.limit_price,
+        stop_price=wish.stop_price,
+        take_profit=wish.take_profit,
+        stop_loss=wish.stop_loss,
+        stop_loss_limit=wish.stop_loss_limit,
+        extended_hours=wish.extended_hours,
+        client_order_id=intent.client_order_id,
+    )
+
+
+def _opened(words: dict[str, str]) -> tuple[Exchange, Account]:
+    """The exchange and account that *words* ask for; those that are understood are taken out."""
+    seed = int(words.pop("seed", "0"))
+    rate = float(words.pop("rate", "1"))
+    named = words.pop("faults", "")
+    random = named == "random"
+    faults = Faults.random(seed, rate) if random else Faults.named(named, seed=seed, rate=rate)
+    partial_rate = float(words.pop("partial", "0"))
+    exchange = Exchange(seed=seed, faults=faults, partial_rate=partial_rate)
+    account = exchange.open_account(
+        cash=m.number(words.pop("cash", "100000")), multiplier=int(words.pop("multiplier", "2"))
+    )
+    for symbol in filter(None, words.pop("walk", "").split(",")):
+        exchange.walk(symbol)
+    return exchange, account
