@@ -65,7 +65,7 @@ def place(url: str | None = None, *, paper: bool = True, stream_url: str | None 
 def _parts(url: str, schemes: tuple[str, str]) -> SplitResult:
     try:
         parts = urlsplit(url)
-        local = parts.hostname in _LOOPBACK
+        local = parts.hostname in _LOOPBACK and parts.port != 0  # a port that is none raises
         real = parts.netloc in (PAPER, LIVE) and parts.scheme == schemes[0]
         if parts.scheme not in schemes or parts.username or not (local or real):
             raise ValueError(parts.hostname)

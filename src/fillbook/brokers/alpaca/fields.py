@@ -30,6 +30,7 @@ _DIGITS_MAX: Final = 60
 
 #: Go's zero time and its like stand for "never".
 _FIRST_YEAR: Final = "1970"
+_LAST_YEAR: Final = "2970"
 
 
 def parse(text: str | bytes) -> object:
@@ -121,10 +122,13 @@ class Row:
 
     def day(self, name: str) -> date:
         """The calendar day in *name*."""
+        text = self.need_text(name)[:10]
         try:
-            return date.fromisoformat(self.need_text(name)[:10])
+            if _FIRST_YEAR <= text < _LAST_YEAR:
+                return date.fromisoformat(text)
         except ValueError:
-            raise self.wrong(name, "a date") from None
+            pass
+        raise self.wrong(name, "a date")
 
     def flag(self, name: str) -> bool:
         """Whether *name* is true, as JSON or as text."""

@@ -143,6 +143,8 @@ def _stream(url: str, keys: Keys, ear: _Ear) -> Any:
                 await super()._consume()  # type: ignore[no-untyped-call]
             except Exception as error:
                 ear.lost(_why(error))
+                # After an error of its own making alpaca-py would read on as if nothing was missed.
+                await self.close()
                 raise
 
         async def _dispatch(self, message: Any) -> None:
