@@ -16,6 +16,7 @@ class Orders:
         self._by_client_id: dict[str, str] = {}
         self._open: dict[str, None] = {}
         self._places: dict[str, int] = {}
+        self._hidden_until: dict[str, timedelta] = {}
         self._latest = timedelta.min
 
     def put(self, order: Picture, at: timedelta) -> None:
@@ -34,7 +35,7 @@ class Orders:
 
     def hide(self, order_id: str, until: timedelta) -> None:
         """Show the order to nobody before *until*."""
-        self._past[order_id] = [(max(at, until), order) for at, order in self._past[order_id]]
+        self._hidden_until[order_id] = until
 
     def get(self, order_id: str) -> Picture | None:
         past = self._past.get(order_id)
@@ -47,7 +48,9 @@ class Orders:
         return (past[-1][1] for past in self._past.values())
 
     def at(self, order_id: str, moment: timedelta) -> Picture | None:
-        """The order as it was at *moment*; None if it was not there yet."""
+        """The order as it was at *moment*; None if it was not there yet, or hidden."""
+        if moment < self._hidden_until.get(order_id, moment):
+            return None
         for since, order in reversed(self._past.get(order_id, ())):
             if since <= moment:
                 return order

@@ -1,0 +1,1 @@
+"""The numbered cases of the broker suite, by what they are about."""
