@@ -1,0 +1,102 @@
+"""Turns between processes: in the order of asking, whoever is killed meanwhile."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+
+from fillbook.errors import Bug, StoreUnavailable
+from fillbook.stores.filelock import FileLock
+from fillbook.stores.turns import Turns
+from tests.stores.children import children, take_turn_when_told, tickets_drawn, until
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "bot.db-lock"
+
+
+@pytest.fixture
+def queue(path):
+    """Four processes that have asked one after the other; the first has its turn."""
+    with children(take_turn_when_told, 4, path) as started:
+        for child in started:
+            assert child.hear() == "ready"
+        for number, child in enumerate(started, start=1):
+            child.tell()
+            until(lambda number=number: tickets_drawn(path) == number)
+        assert started[0].hear() == "in"
+        yield started
+
+
+def test_processes_take_turns_in_the_order_in_which_they_asked(queue):
+    for child, following in pairwise(queue):
+        assert not following.has_spoken()
+        child.tell()
+        assert child.hear() == "out"
+        assert following.hear() == "in"
+
+
+def test_the_turn_of_a_killed_process_passes_on(queue):
+    holder, *waiting = queue
+    holder.kill()
+    assert waiting[0].hear() == "in"
+    assert not waiting[1].has_spoken()
+
+
+def test_a_waiter_that_is_killed_is_passed_over(queue):
+    holder, first, second, third = queue
+    second.kill()
+    holder.tell()
+    assert first.hear() == "in"
+    first.tell()
+    assert third.hear() == "in"
+
+
+def test_threads_take_turns_in_the_order_in_which_they_asked():
+    turns = Turns()
+    order = []
+
+    def take(name):
+        with turns.turn():
+            order.append(name)
+
+    with turns.turn():
+        threads = [threading.Thread(target=take, args=(name,)) for name in range(5)]
+        for waiting, thread in enumerate(threads, start=1):
+            thread.start()
+            until(lambda waiting=waiting: len(turns._queue) == waiting)
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_two_locks_of_one_path_are_one_lock(path):
+    inside = 0
+    most = 0
+
+    def take(_):
+        nonlocal inside, most
+        for _ in range(20):
+            with FileLock(path).turn():
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(take, range(4)))
+    assert most == 1
+
+
+def test_a_turn_inside_a_turn_is_refused(path):
+    lock = FileLock(path)
+    with lock.turn(), pytest.raises(Bug), FileLock(path).turn():
+        raise AssertionError("there are two turns")
+    with lock.turn():
+        assert tickets_drawn(path) == 2
+
+
+def test_a_lock_file_that_cannot_be_made_is_reported(tmp_path):
+    with pytest.raises(StoreUnavailable), FileLock(tmp_path / "no" / "folder").turn():
+        raise AssertionError("there is a lock")
