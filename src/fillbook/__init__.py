@@ -1,1 +1,99 @@
-"""Keeps a trading bot's record true to its broker."""
+"""
+Keeps a trading bot's record of orders, fills and positions true to its broker.
+
+    import fillbook as fb
+
+    with fb.open("alpaca:paper", store="sqlite:///bot.db") as desk:
+        desk.sync()
+        order = desk.buy("AAPL", qty=10, limit_price="187.20", time_in_force="gtc")
+"""
+
+from fillbook.broker import Broker
+from fillbook.desk import Desk
+from fillbook.desk.book import Book
+from fillbook.errors import (
+    AccountChanged,
+    BadAddress,
+    CredentialsMissing,
+    Denied,
+    ExtraMissing,
+    FillbookError,
+    InvalidValue,
+    KeyReused,
+    NotArmed,
+    NotObserved,
+    Rejected,
+    StoreDamaged,
+    StoreError,
+    StoreTooNew,
+    StoreUnavailable,
+    Unavailable,
+    UnknownOrder,
+)
+from fillbook.model import (
+    Alert,
+    Anomaly,
+    CheckReport,
+    Confidence,
+    Event,
+    EventKind,
+    Finding,
+    Order,
+    OrderClass,
+    OrderRequest,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    Position,
+    SyncReport,
+    TimeInForce,
+    Trade,
+    Verdict,
+)
+from fillbook.opening import check, open, read
+from fillbook.store import Store
+
+__all__ = [
+    "AccountChanged",
+    "Alert",
+    "Anomaly",
+    "BadAddress",
+    "Book",
+    "Broker",
+    "CheckReport",
+    "Confidence",
+    "CredentialsMissing",
+    "Denied",
+    "Desk",
+    "Event",
+    "EventKind",
+    "ExtraMissing",
+    "FillbookError",
+    "Finding",
+    "InvalidValue",
+    "KeyReused",
+    "NotArmed",
+    "NotObserved",
+    "Order",
+    "OrderClass",
+    "OrderRequest",
+    "OrderSide",
+    "OrderStatus",
+    "OrderType",
+    "Position",
+    "Rejected",
+    "Store",
+    "StoreDamaged",
+    "StoreError",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "SyncReport",
+    "TimeInForce",
+    "Trade",
+    "Unavailable",
+    "UnknownOrder",
+    "Verdict",
+    "check",
+    "open",
+    "read",
+]

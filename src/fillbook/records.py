@@ -7,8 +7,8 @@ and one column an index.  An index whose word is None does not list the record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -76,3 +76,42 @@ KINDS: Final = (
 )
 
 BY_TYPE: Final[Mapping[type[Any], Kind]] = {kind.type: kind for kind in KINDS}
+
+R = TypeVar("R")
+
+
+class _Reader(Protocol):
+    def get(self, of: type[R], key: str) -> R | None: ...
+    def find(self, of: type[R], index: str, word: str) -> Sequence[R]: ...
+    def all(self, of: type[R]) -> Sequence[R]: ...
+
+
+class Overlay:
+    """Records as they would become: changes laid over a reader, which stays as it is."""
+
+    def __init__(self, under: _Reader) -> None:
+        self._under = under
+        self._laid: dict[type[Any], dict[str, Any]] = {kind.type: {} for kind in KINDS}
+
+    def take(self, changes: m.Changes) -> None:
+        """Lay *changes* over."""
+        for of, key in changes.drop:
+            self._laid[of][key] = None
+        for record in changes.put:
+            self._laid[type(record)][BY_TYPE[type(record)].key(record)] = record
+
+    def get(self, of: type[R], key: str) -> R | None:
+        laid = self._laid[of]
+        return laid[key] if key in laid else self._under.get(of, key)
+
+    def find(self, of: type[R], index: str, word: str) -> Sequence[R]:
+        says = BY_TYPE[of].indexes[index]
+        return [x for x in self._merged(of, self._under.find(of, index, word)) if says(x) == word]
+
+    def all(self, of: type[R]) -> Sequence[R]:
+        return self._merged(of, self._under.all(of))
+
+    def _merged(self, of: type[R], under: Sequence[R]) -> list[R]:
+        key = BY_TYPE[of].key
+        found = {key(x): x for x in under} | self._laid[of]
+        return [x for _, x in sorted(found.items()) if x is not None]

@@ -128,6 +128,7 @@ def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measur
         leaves_qty=_leaves(record.terms.qty, filled, final),
         leaves_notional=_leaves(record.terms.notional, value, final),
         is_final=final,
+        pending=None if final or shown in _PENDING else _unanswered(record),
         is_complete=all(e.complete for e in evidence) and shown is not _S.DISPUTED,
         reason=None if snap is None else snap.reason,
         proof=_proof(tip, snap) if final else None,

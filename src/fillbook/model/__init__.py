@@ -16,8 +16,8 @@ from fillbook.model.answer import (
     OrderScope,
     Outcome,
     Read,
-    Rejected,
     RejectKind,
+    Rejected,
     ReportSource,
     Version,
 )
@@ -45,11 +45,11 @@ from fillbook.model.execution import Activity, ActivityKind, ExecSource, Executi
 from fillbook.model.instrument import AssetClass, Instrument, Quote, Session
 from fillbook.model.journal import (
     Alert,
-    Alerted,
     AlertKind,
+    Alerted,
     Anchored,
-    Answered,
     AnswerKind,
+    Answered,
     Binding,
     Bound,
     CashAnchored,
@@ -80,10 +80,9 @@ from fillbook.model.journal import (
 )
 from fillbook.model.number import EXACT, ZERO, cut, number, number_or_none, plain
 from fillbook.model.order import (
-    ENDINGS,
-    PRICES,
     Anomaly,
     Change,
+    ENDINGS,
     Intent,
     Oddity,
     Order,
@@ -93,18 +92,16 @@ from fillbook.model.order import (
     OrderStatus,
     OrderType,
     Origin,
+    PRICES,
     Proof,
     Terms,
     TimeInForce,
 )
 from fillbook.model.position import Cash, Holding, MoveKind, Movement, Position, Trade
+from fillbook.model.report import CheckReport, Row, SyncReport
 from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
 
 __all__ = [
-    "ENDINGS",
-    "EXACT",
-    "PRICES",
-    "ZERO",
     "Absent",
     "Accepted",
     "AccountId",
@@ -127,6 +124,7 @@ __all__ = [
     "CashAnchored",
     "Change",
     "Changes",
+    "CheckReport",
     "Command",
     "Commanded",
     "ConcludedAbsent",
@@ -137,6 +135,8 @@ __all__ = [
     "Drift",
     "DriftCleared",
     "DriftFound",
+    "ENDINGS",
+    "EXACT",
     "Entry",
     "Event",
     "EventKind",
@@ -179,6 +179,7 @@ __all__ = [
     "OrderType",
     "Origin",
     "Outcome",
+    "PRICES",
     "Phantom",
     "Position",
     "PositionDrift",
@@ -194,10 +195,12 @@ __all__ = [
     "ReportSource",
     "Reported",
     "Request",
+    "Row",
     "Session",
     "Snap",
     "Stamp",
     "Sums",
+    "SyncReport",
     "Terms",
     "TimeInForce",
     "Trade",
@@ -210,6 +213,7 @@ __all__ = [
     "Voided",
     "WrongCash",
     "WrongQty",
+    "ZERO",
     "cut",
     "moment",
     "number",

@@ -151,6 +151,7 @@ class Cash:
     anchored_at: Stamp | None = None
     flows: Decimal = ZERO
     unknown: int = 0
+    fee_due: Decimal = ZERO  #: ≥ 0: the most that fees posted late may still take
 
     @property
     def amount(self) -> Decimal | None:

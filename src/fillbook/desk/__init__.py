@@ -1,0 +1,187 @@
+"""
+The desk: what a bot holds.
+
+`Desk` composes its parts and delegates, nothing else: outside `__init__`, one statement
+a method.  The parts are built in an order in which each knows only those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from datetime import date
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from fillbook import model as m
+from fillbook.broker import Broker
+from fillbook.clock import Clock
+from fillbook.desk.agenda import Agenda
+from fillbook.desk.binder import Binder
+from fillbook.desk.book import Book
+from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.line import Line
+from fillbook.desk.reconciler import Reconciler
+from fillbook.desk.recorder import Recorder
+from fillbook.desk.rounds import Rounds
+from fillbook.desk.threads import Background
+from fillbook.desk.tracker import Tracker
+from fillbook.store import Store
+
+
+class Desk:
+    """
+    A bot's record of one account, kept true to its broker; safe from any thread.
+
+    Made by `fillbook.open`, which touches no network.  Use it as a context manager: leaving
+    it stops the background and closes the store.  Wherever an order is taken, its
+    `client_order_id` will do.
+    """
+
+    def __init__(
+        self, broker: Broker, store: Store, clock: Clock, *, live: bool = False, wait_s: float = 5.0
+    ) -> None:
+        self.book = Book(store)
+        self._line = Line(broker, clock, live=live)
+        self._recorder = Recorder(store, clock)
+        agenda = Agenda()
+        binder = Binder(self._line, self._recorder)
+        self._tracker = Tracker(self._line, self._recorder, clock)
+        self._coordinator = Coordinator(
+            self._line, self._recorder, agenda, binder, self._tracker, clock, wait_s=wait_s
+        )
+        self._reconciler = Reconciler(
+            self._line, self._recorder, binder, self._tracker, self._coordinator, clock
+        )
+        self._rounds = Rounds(self._tracker, self._coordinator, self._reconciler, agenda, clock)
+        self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
+        self._exit = ExitStack()
+        self._exit.callback(store.close)
+        self._exit.callback(self._background.stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the background and close the store; closing twice is fine."""
+        return self._exit.close()
+
+    # -- looking -----------------------------------------------------------------------
+
+    def check(self, ours: Mapping[str, Decimal | int | str | float] | None = None) -> m.CheckReport:
+        """
+        Compare the record with the broker; writes nothing, sends nothing.
+
+        *ours* is what the bot believes it holds, signed base units by symbol.  What could not
+        be read makes the verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged.
+        """
+        return self._reconciler.check(None if ours is None else beliefs(ours))
+
+    def sync(
+        self,
+        since: date | None = None,
+        *,
+        order: m.Order | str | None = None,
+        adopt: bool = False,
+    ) -> m.SyncReport:
+        """
+        Make the record true: merge what the broker tells; sends nothing.
+
+        *since* reads orders and fills from that day on (UTC); *order* looks at one order
+        alone; *adopt* takes the broker's side where a confirmed difference has no evidence.
+        A first sync takes the broker's picture as the opening.  Raises: AccountChanged,
+        CredentialsMissing, UnknownOrder.
+        """
+        return self._reconciler.sync(since, order=order, adopt=adopt)
+
+    # -- placing -----------------------------------------------------------------------
+
+    def submit(self, request: m.OrderRequest, key: str | None = None) -> m.Order:
+        """
+        Place an order: durable before it is sent, then looked at.
+
+        Returns the order whenever anything may have reached the broker, UNPROVEN included.
+        A market, IOC or FOK order is looked at until it is final or `wait_s` have passed, any
+        other until the broker has shown it.  With *key*, submitting again gives the order that
+        exists, in any state.  Raises: Denied, Rejected, Unavailable (each with `.order`),
+        KeyReused, NotArmed, AccountChanged, NotObserved.
+        """
+        return self._coordinator.submit(request, key)
+
+    def buy(self, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
+        """`submit` of a buy; the fields of `OrderRequest` by name."""
+        return self._coordinator.submit(wished(symbol, m.OrderSide.BUY, wish), key)
+
+    def sell(self, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
+        """`submit` of a sell; the fields of `OrderRequest` by name."""
+        return self._coordinator.submit(wished(symbol, m.OrderSide.SELL, wish), key)
+
+    def cancel(self, order: m.Order | str) -> m.Order:
+        """
+        Ask for an order's end, and look at it until it has ended or `wait_s` have passed.
+
+        A fill wins over a cancel: the order comes back as it is.  Raises: UnknownOrder,
+        NotArmed, AccountChanged, NotObserved.
+        """
+        return self._coordinator.cancel(order)
+
+    def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
+        """Look at an order until it is final or *timeout_s* have passed; as it is then."""
+        return self._coordinator.wait(order, timeout_s)
+
+    # -- hearing -----------------------------------------------------------------------
+
+    def receive(self, event: object) -> int:
+        """
+        Hand on an event of the broker's own SDK, raw or typed; durable when this returns.
+
+        How many entries it made; 0 for what was known already.  Raises: InvalidValue for
+        what is no event of this broker.
+        """
+        return self._rounds.receive(self._line.broker.read_event(event))
+
+    def events(self, since: str = "") -> list[m.Event]:
+        """The outbox after the cursor *since*, in order; each event comes at least once."""
+        return self.book.events(since)
+
+    def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
+        """Have *call* made with every event of *kind* that this desk writes, once it is durable."""
+        return self._recorder.on(m.EventKind(kind), call)
+
+    # -- running -----------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Do what is due now: hear, ask after unproven orders, poll, reconcile."""
+        return self._rounds.tick()
+
+    def start(self) -> None:
+        """Listen and tick in the background, until the desk is closed."""
+        return self._background.start()
+
+    @property
+    def requests(self) -> int:
+        """How many requests this desk has sent so far."""
+        return self._line.requests
+
+
+def beliefs(ours: Mapping[str, Decimal | int | str | float]) -> dict[str, Decimal]:
+    """What a bot believes it holds, with exact numbers and the record's spelling."""
+    return {symbol.strip().upper(): m.number(qty) for symbol, qty in ours.items()}
+
+
+def wished(symbol: str, side: m.OrderSide, wish: Mapping[str, object]) -> m.OrderRequest:
+    """A request from a symbol, a side and the other fields by name."""
+    known: Iterable[str] = m.OrderRequest.__annotations__
+    unknown = sorted(wish.keys() - set(known))
+    if unknown:
+        raise TypeError(f"an order has no {', '.join(unknown)}; see OrderRequest")
+    return m.OrderRequest(symbol=symbol, side=side, **wish)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""
+The binder: whose record this is.
+
+A record is bound at first contact to (broker, host, account id), and every pass reads
+the account first.  If another account answers, nothing of that pass counts and nothing
+is sent until `fillbook rebind` has archived the old record.
+"""
+
+from __future__ import annotations
+
+from fillbook import model as m
+from fillbook.broker import Broker
+from fillbook.desk.line import Line
+from fillbook.desk.recorder import Recorder
+from fillbook.errors import AccountChanged, CredentialsMissing, NotObserved
+
+
+class Binder:
+    """Reads the account, and holds the record to it."""
+
+    def __init__(self, line: Line, recorder: Recorder) -> None:
+        self._line = line
+        self._recorder = recorder
+        self._bound: m.AccountId | None = None
+
+    def account(self) -> m.Read[m.AccountSnapshot]:
+        """
+        The account as it is now, bound at first contact.
+
+        Raises: AccountChanged if it is another than the record's.
+        """
+        answer = self._line.read("account", self._line.broker.account)
+        if isinstance(answer, m.Observed):
+            self._hold(answer.value)
+        return answer
+
+    def bind(self) -> m.AccountId:
+        """
+        The account of this record, asked for once.
+
+        Raises: AccountChanged; CredentialsMissing if the broker refuses the keys;
+        NotObserved if it does not answer.
+        """
+        if self._bound is None:
+            answer = self.account()
+            if isinstance(answer, m.NotObserved):
+                refused = answer.why is m.Failure.REFUSED
+                raise (CredentialsMissing if refused else NotObserved)(
+                    f"the account could not be read: {answer.message}"
+                )
+        assert self._bound is not None  # reading the account bound it
+        return self._bound
+
+    def _hold(self, snapshot: m.AccountSnapshot) -> None:
+        account = snapshot.account
+        if self._bound == account:
+            return
+        with self._recorder.turn() as turn:
+            bound = turn.read.get(m.Binding, "account")
+            if bound is None:
+                turn.take(binding_entry(snapshot, self._line.broker))
+            elif bound.account != account:
+                self._bound = None
+                raise AccountChanged(
+                    f"this record belongs to {bound.account}, but {account} answers; "
+                    "nothing was changed. Open the right store, or archive this record "
+                    "with `fillbook rebind`"
+                )
+        self._bound = account
+
+
+def binding_entry(snapshot: m.AccountSnapshot, broker: Broker) -> m.Bound:
+    """The entry that binds a record to an account, with its broker's manners."""
+    can = broker.capabilities
+    return m.Bound(snapshot.account, can.clocked, can.replace_cum, can.base_fee, snapshot.currency)

@@ -1,0 +1,70 @@
+"""
+The rounds: what is done by itself, when it is due.
+
+Found at the start: unproven orders and unanswered cancels.  From then on: each unproven
+order when its next question is due, a poll of the open orders, and a pass over the whole
+account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.desk.agenda import Agenda
+from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.reconciler import Reconciler
+from fillbook.desk.tracker import Tracker
+
+POLL_EVERY: Final = timedelta(seconds=15)
+SYNC_EVERY: Final = timedelta(seconds=60)
+
+
+class Rounds:
+    """Does what the agenda says."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        coordinator: Coordinator,
+        reconciler: Reconciler,
+        agenda: Agenda,
+        clock: Clock,
+    ) -> None:
+        self._tracker = tracker
+        self._coordinator = coordinator
+        self._reconciler = reconciler
+        self._agenda = agenda
+        self._clock = clock
+        agenda.put("start", timedelta())
+
+    def receive(self, reports: Sequence[m.OrderReport]) -> int:
+        """Write reports down that the bot handed on; an order named without figures is read."""
+        self._tracker.receive(reports)
+        return self._tracker.drain()
+
+    def tick(self) -> None:
+        """Hear what has come, and do what is due."""
+        self._tracker.drain()
+        for matter in self._agenda.take(self._clock.elapsed()):
+            kind, _, name = matter.partition("/")
+            if kind == "order":
+                self._coordinator.resolve(name)
+            else:
+                self._do(kind)
+
+    def _do(self, kind: str) -> None:
+        """A matter of the whole account; it is on the agenda again whatever comes of it."""
+        now = self._clock.elapsed()
+        if kind == "poll":
+            self._agenda.put("poll", now + POLL_EVERY)
+            self._tracker.poll()
+            return
+        self._agenda.put("sync", now + SYNC_EVERY)
+        self._agenda.put("poll", now + POLL_EVERY)
+        report = self._reconciler.sync()
+        if kind == "start" and report.verdict is not m.Verdict.NOT_OBSERVED:
+            self._coordinator.repeat_cancels()

@@ -1,0 +1,159 @@
+"""
+The tracker: open orders, streamed, polled, settled.
+
+What the stream, a poll, a push from the bot or a look by id tells comes in by one door,
+`hear`; from there it is evidence.  One list call follows all open orders; an order that
+leaves the list, or whose fills are not all told, is read by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.desk.line import Line, value_of
+from fillbook.desk.recorder import Recorder
+
+#: At most so many orders are read one by one in a pass; the rest wait for the next.
+BY_ID_MAX: Final = 10
+#: A fill that no history tells of for so long has its order's own history read.
+INCOMPLETE_AFTER: Final = timedelta(seconds=60)
+#: An order is looked for in the history from this long before it was made.
+BEFORE_CREATED: Final = timedelta(minutes=5)
+
+
+class Tracker:
+    """Hears of orders, and asks after those of which too little is heard."""
+
+    def __init__(self, line: Line, recorder: Recorder, clock: Clock) -> None:
+        self._line = line
+        self._recorder = recorder
+        self._clock = clock
+        self._inbox: deque[m.OrderReport] = deque()
+        self.news = threading.Event()
+
+    # -- the door ----------------------------------------------------------------------
+
+    def receive(self, reports: Iterable[m.OrderReport]) -> None:
+        """Put streamed reports into the inbox; safe from any thread, and quick."""
+        self._inbox.extend(reports)
+        self.news.set()
+
+    def drain(self) -> int:
+        """Write down what is in the inbox; how many entries that made."""
+        self.news.clear()
+        entries: list[m.Entry] = []
+        while self._inbox:
+            report = self._inbox.popleft()
+            entries.append(m.Reported(report, m.ReportSource.STREAM, self.look_number()))
+        return self._recorder.record(*entries)
+
+    def look_number(self) -> int:
+        """The number that a look begun now bears, for brokers without a clock."""
+        with self._recorder.store.read() as reader:
+            return reader.last()
+
+    # -- one order ---------------------------------------------------------------------
+
+    def read(self, record: m.OrderRecord) -> m.NotObserved | None:
+        """Look at one order by all its broker ids, and by its client id if it has none."""
+        number = self.look_number()
+        failed: m.NotObserved | None = None
+        for broker_order_id in record.ids:
+            answer = self._line.look_up(
+                "order",
+                lambda i=broker_order_id: self._line.broker.order(i),  # type: ignore[misc]
+            )
+            match answer:
+                case m.Observed(value):
+                    self._recorder.record(m.Reported(value, m.ReportSource.BY_ID, number))
+                case m.Absent():
+                    entry = m.NotFoundAfterSeen(record.client_order_id, broker_order_id)
+                    self._recorder.record(entry)
+                case m.NotObserved():
+                    failed = answer
+        return failed
+
+    def complete(self, record: m.OrderRecord) -> m.NotObserved | None:
+        """Read the whole fill history of one order."""
+        entries: list[m.Entry] = []
+        for broker_order_id in record.ids:
+            answer = self.history(record, broker_order_id)
+            if isinstance(answer, m.NotObserved):
+                return answer
+            entries += [m.Executed(x) for x in answer.value]
+            entries.append(m.HistoryRead(broker_order_id))
+        self._recorder.record(*entries)
+        return None
+
+    def history(
+        self, record: m.OrderRecord, broker_order_id: str
+    ) -> m.Read[tuple[m.Execution, ...]]:
+        """All fills of one broker id."""
+        since = m.stamp(m.moment(record.created_at) - BEFORE_CREATED)
+        broker = self._line.broker
+        return self._line.pages(
+            "executions", lambda page: broker.executions_of(broker_order_id, since, page)
+        )
+
+    # -- all of them -------------------------------------------------------------------
+
+    def followed(self) -> list[m.OrderRecord]:
+        """The orders that are not final, or whose fills are not all told."""
+        with self._recorder.store.read() as reader:
+            return list(reader.find(m.OrderRecord, "open", "yes"))
+
+    def open_orders(self) -> m.Read[tuple[m.OrderReport, ...]]:
+        """Every open order, legs nested: floor(N/500) + 1 pages."""
+        broker = self._line.broker
+        return self._line.pages("orders", lambda page: broker.orders(m.OrderQuery(), page))
+
+    def poll(self) -> int:
+        """One list call, and a look at what left the list; how many entries that made."""
+        number = self.look_number()
+        listed = self.open_orders()
+        if isinstance(listed, m.NotObserved):
+            return 0
+        made = self._recorder.record(
+            *(m.Reported(x, m.ReportSource.LIST, number) for x in listed.value)
+        )
+        for record in self.left(value_of(listed))[:BY_ID_MAX]:
+            self.read(record)
+        for record in self.incomplete()[:BY_ID_MAX]:
+            self.complete(record)
+        return made
+
+    def left(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:
+        """The live orders that a complete list of open ones does not hold."""
+        here = {x.broker_order_id for x in flat(listed)}
+        return [
+            record
+            for record in self.followed()
+            if record.ids and not record.order.is_final and not here.intersection(record.ids)
+        ]
+
+    def incomplete(self, *, at_once: bool = False) -> list[m.OrderRecord]:
+        """The orders whose executions are not all told, and have not been for a while."""
+        since = m.stamp(self._clock.now() - INCOMPLETE_AFTER)
+        return [
+            record
+            for record in self.followed()
+            if record.ids
+            and not record.order.is_complete
+            and record.order.filled_qty
+            and (at_once or (record.seen_at or "") <= since)
+        ]
+
+
+def flat(reports: Iterable[m.OrderReport]) -> list[m.OrderReport]:
+    """Reports with the legs nested in them."""
+    rows: list[m.OrderReport] = []
+    for report in reports:
+        rows.append(report)
+        rows += flat(report.legs)
+    return rows

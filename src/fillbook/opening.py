@@ -1,0 +1,161 @@
+"""
+From addresses to a desk: the only place where parts are chosen.
+
+A broker's address is ``name:rest`` (``alpaca:paper``, ``sim:?seed=7``), a store's a URL
+(``sqlite:///bot.db``, ``memory://``).  Names are entry points, so that a package of its
+own can add one: `fillbook.brokers` and `fillbook.stores`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from fillbook import model as m
+from fillbook.broker import Broker
+from fillbook.clock import Clock, SystemClock
+from fillbook.desk import Desk, beliefs
+from fillbook.desk.book import Book
+from fillbook.desk.line import Line
+from fillbook.desk.reconciler import rows_of
+from fillbook.errors import BadAddress
+from fillbook.store import Store
+
+DEFAULT_STORE: Final = "sqlite:///fillbook.db"
+
+
+def open(  # noqa: A001 - the field's word
+    broker: str | Broker | None = None,
+    store: str | Store | None = None,
+    *,
+    live: bool = False,
+    clock: Clock | None = None,
+    wait_s: float = 5.0,
+    env: Mapping[str, str] | None = None,
+) -> Desk:
+    """
+    A desk over a broker and a store; touches no network.
+
+    *broker* is an address or an instance; None: ``$FILLBOOK_BROKER``.  *store* likewise;
+    None: ``$FILLBOOK_STORE``, else ``sqlite:///fillbook.db``.  *live* lets orders go to an
+    account where real money moves.  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel`
+    look at an order.  *env* (None: the process's) is where credentials are found.
+
+    Raises: BadAddress, CredentialsMissing, ExtraMissing, StoreTooNew, StoreDamaged,
+    StoreUnavailable.
+    """
+    env = os.environ if env is None else env
+    broker = open_broker(broker, env)
+    store = open_store(store, env)
+    return Desk(broker, store, clock or SystemClock(), live=live, wait_s=wait_s)
+
+
+def read(store: str | Store | None = None, *, env: Mapping[str, str] | None = None) -> Book:
+    """The book of a store: all reading, without a broker and without keys."""
+    return Book(open_store(store, os.environ if env is None else env))
+
+
+def check(
+    broker: str | Broker | None = None,
+    ours: Mapping[str, Decimal | int | str | float] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+) -> m.CheckReport:
+    """
+    Compare what the bot believes with the broker: no store, no thread, nothing written.
+
+    *ours* maps a symbol to a signed quantity in base units; a symbol that is left out is
+    believed flat.  What could not be read makes the verdict NOT_OBSERVED.
+    """
+    broker = open_broker(broker, os.environ if env is None else env)
+    clock = SystemClock()
+    line = Line(broker, clock, live=False)
+    at = m.stamp(clock.now())
+    account = line.read("account", broker.account)
+    if isinstance(account, m.Observed) and broker.capabilities.instruments:
+        line.pages("instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page))
+    positions = line.pages("positions", broker.positions)
+    for answer in (account, positions):
+        if isinstance(answer, m.NotObserved):
+            return m.CheckReport(
+                verdict=m.Verdict.NOT_OBSERVED,
+                at=at,
+                unobserved=answer.message,
+                requests=line.requests,
+            )
+    assert isinstance(account, m.Observed)
+    assert isinstance(positions, m.Observed)
+    rows = rows_of((), positions.value, beliefs(ours or {}), None)
+    findings = tuple(_believed(row) for row in rows if row.bot != row.theirs)
+    return m.CheckReport(
+        verdict=m.Verdict.DRIFT if findings else m.Verdict.IN_SYNC,
+        at=at,
+        account=account.value.account,
+        rows=rows,
+        findings=findings,
+        requests=line.requests,
+    )
+
+
+def _believed(row: m.Row) -> m.Finding:
+    """What differs between the bot's belief and the broker."""
+    bot, theirs = row.bot or m.ZERO, row.theirs or m.ZERO
+    drift: m.Drift
+    if not theirs:
+        drift = m.Phantom(row.symbol, bot)
+    elif not bot:
+        drift = m.Untracked(row.symbol, theirs)
+    else:
+        drift = m.WrongQty(row.symbol, bot, theirs)
+    return m.Finding(drift, m.Confidence.SETTLING, "one look; the bot's belief is not a record")
+
+
+# -- names -----------------------------------------------------------------------------
+
+
+def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
+    """The broker behind an address. Raises: BadAddress, CredentialsMissing, ExtraMissing."""
+    if broker is None:
+        broker = env.get("FILLBOOK_BROKER")
+        if broker is None:
+            raise BadAddress(
+                "no broker: give an address such as alpaca:paper or sim:?seed=7, or "
+                "set FILLBOOK_BROKER"
+            )
+    if not isinstance(broker, str):
+        return broker
+    name, colon, rest = broker.partition(":")
+    if not colon:
+        raise BadAddress(f"{broker!r} is no broker's address; write it like alpaca:paper")
+    opened = _plugin("fillbook.brokers", name, broker)
+    made: Broker = opened.from_address(rest, env)
+    return made
+
+
+def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
+    """The store behind an address. Raises: BadAddress, StoreError."""
+    if store is None:
+        store = env.get("FILLBOOK_STORE", DEFAULT_STORE)
+    if not isinstance(store, str):
+        return store
+    name, colon, _ = store.partition("://")
+    if not colon:
+        raise BadAddress(f"{store!r} is no store's address; write it like sqlite:///bot.db")
+    opened = _plugin("fillbook.stores", name, store)
+    made: Store = opened.from_address(store, env)
+    return made
+
+
+def _plugin(group: str, name: str, address: str) -> Any:
+    """What the one entry point of that name loads."""
+    found: dict[str, EntryPoint] = {x.value: x for x in entry_points(group=group, name=name)}
+    if len(found) == 1:
+        return next(iter(found.values())).load()
+    if found:
+        who = " and ".join(sorted(found))
+        raise BadAddress(f"{address!r}: two packages call themselves {name!r}: {who}")
+    known = ", ".join(sorted({x.name for x in entry_points(group=group)}))
+    raise BadAddress(f"{address!r}: nothing installed is called {name!r}; there are {known}")
