@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -110,7 +111,7 @@ class ReadCases(Cases):
 
     def test_b016_what_is_not_declared_answers_unsupported(self, broker: Broker) -> None:
         can = broker.capabilities
-        answers = {
+        answers: dict[str, Callable[[], object]] = {
             "find": lambda: broker.find("x"),
             "history": lambda: broker.executions(EVER, None),
             "activities": lambda: broker.activities(EVER, None),

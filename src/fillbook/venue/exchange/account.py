@@ -1,5 +1,5 @@
 """
-One account: what its client can ask (`Account`), and what really is (`Truth`).
+One account, as its client has it; `truth` is the other half.
 
 Requests act at once or raise `Refused`.  Views are made here from old versions, as lag and
 faults have them: each read looks at a moment of its own, and that need not be later than
@@ -21,8 +21,10 @@ from fillbook.venue.exchange import rules
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import Funds, funds, holders
-from fillbook.venue.exchange.ledger import Ledger, nets
+from fillbook.venue.exchange.history import History
+from fillbook.venue.exchange.ledger import Ledger
 from fillbook.venue.exchange.trading import Trading
+from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
     Event,
     Figures,
@@ -41,55 +43,6 @@ _BY_HAND: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
 _STRANGE_WORD: Final = "under_deliberation"
 
 
-class Truth:
-    """What really is, without lag or fault; legs are orders of their own here."""
-
-    def __init__(self, trading: Trading, floor: Floor) -> None:
-        self._trading = trading
-        self._floor = floor
-
-    def orders(self) -> list[Picture]:
-        with self._floor.timeline.turn():
-            return list(self._trading.orders)
-
-    def order(self, order_id: str) -> Picture:
-        with self._floor.timeline.turn():
-            return self._trading.orders[order_id]
-
-    def find(self, client_order_id: str) -> Picture | None:
-        with self._floor.timeline.turn():
-            order_id = self._trading.orders.id_of(client_order_id)
-            return None if order_id is None else self._trading.orders[order_id]
-
-    def fills(self, order_id: str | None = None) -> list[Fill]:
-        """Oldest first, those that were busted or corrected included."""
-        with self._floor.timeline.turn():
-            return [f for f in self._trading.fills if order_id in (None, f.order_id)]
-
-    def rows(self) -> list[Row]:
-        with self._floor.timeline.turn():
-            return list(self._trading.rows)
-
-    def events(self) -> list[Event]:
-        """All that ever happened, heard or not."""
-        with self._floor.timeline.turn():
-            return list(self._trading.feed.events)
-
-    def positions(self) -> dict[str, Decimal]:
-        """Signed units by symbol; nothing that is zero."""
-        with self._floor.timeline.turn():
-            return {s: stake.qty for s, stake in self._trading.ledger.now.stakes.items()}
-
-    def nets(self) -> dict[str, Decimal]:
-        """The same, summed afresh from fills and rows."""
-        with self._floor.timeline.turn():
-            return nets(self._trading.fills, self._trading.rows)
-
-    def cash(self) -> Decimal:
-        with self._floor.timeline.turn():
-            return self._trading.ledger.now.cash
-
-
 class Account:
     """What one set of credentials opens."""
 
@@ -100,8 +53,9 @@ class Account:
         self._floor = floor
         self._multiplier = multiplier
         self._created_at = floor.timeline.stamp()
-        ledger = Ledger(cash, floor.timeline.elapsed)
-        self.trading = Trading(name, floor, ledger)  #: the exchange's own side
+        #: the exchange's own side
+        self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
+        self.trading = Trading(name, floor, self.history)
         self.truth = Truth(self.trading, floor)
 
     # --------------------------------------------------------------- requests
@@ -187,7 +141,7 @@ class Account:
             instrument=instrument,
             prices=self._floor.price(symbol),
             orders=tuple(order for order in orders if order.symbol == symbol),
-            position=self.trading.ledger.now.qty(symbol),
+            position=self.history.ledger.now.qty(symbol),
             held=holders(orders, symbol, ticket.side),
             funds=self._funds(self._floor.timeline.elapsed),
         )
@@ -226,7 +180,7 @@ class Account:
     def positions(self) -> list[Holding]:
         with self._floor.timeline.turn():
             moment = self._floor.seen_at(Occasion.SHOW_POSITIONS, self._floor.lag.positions)
-            stakes = self.trading.ledger.at(moment).stakes
+            stakes = self.history.ledger.at(moment).stakes
             return [self._holding(symbol, moment) for symbol in sorted(stakes)]
 
     def position(self, symbol: str) -> Holding | None:
@@ -234,7 +188,7 @@ class Account:
         with self._floor.timeline.turn():
             moment = self._floor.seen_at(Occasion.SHOW_POSITIONS, self._floor.lag.positions)
             instrument = self._floor.instrument(symbol)
-            if instrument is None or not self.trading.ledger.at(moment).qty(instrument.symbol):
+            if instrument is None or not self.history.ledger.at(moment).qty(instrument.symbol):
                 return None
             return self._holding(instrument.symbol, moment)
 
@@ -247,7 +201,7 @@ class Account:
             return Figures(
                 id=self.id if not changed else self._floor.new_id(),
                 number=self.number if not changed else self._floor.new_number(),
-                cash=self.trading.ledger.at(moment).cash,
+                cash=self.history.ledger.at(moment).cash,
                 equity=now.equity,
                 last_equity=now.equity,
                 buying_power=now.buying_power,
@@ -265,22 +219,7 @@ class Account:
     def fills(self, order_id: str | None = None) -> list[Fill]:
         """The history: executions as rows, oldest first, without what was taken back."""
         with self._floor.timeline.turn():
-            blind = self._floor.strikes(Occasion.SHOW_HISTORY, Fault.HISTORY_WITHOUT_BUSTS)
-            lag = timedelta(seconds=self._floor.lag.history)
-            until = m.stamp(self._floor.timeline.now() - lag)
-            shown = [
-                fill
-                for fill in self.trading.fills
-                if order_id in (None, fill.order_id)
-                and fill.exec_id not in self.trading.late
-                and (not lag or fill.at <= until)
-                and (fill.fixes is None if blind else not (fill.is_void or fill.is_fixed))
-            ]
-            if self._floor.strikes(Occasion.SHOW_HISTORY, Fault.HISTORY_OUT_OF_ORDER):
-                # Rows are in order to the millisecond; within one, anything goes.
-                shown.reverse()
-                return sorted(shown, key=lambda fill: fill.at[:23])
-            return sorted(shown, key=lambda fill: fill.at)
+            return self.history.shown(order_id)
 
     def rows(self) -> list[Row]:
         """What moved the account without a trade, oldest first."""
@@ -320,12 +259,12 @@ class Account:
                 return
 
     def _funds(self, moment: timedelta) -> Funds:
-        balance = self.trading.ledger.at(moment)
+        balance = self.history.ledger.at(moment)
         open_then = self.trading.orders.open_at(moment)
         return funds(balance, open_then, self._floor.price, self._multiplier)
 
     def _holding(self, symbol: str, moment: timedelta) -> Holding:
-        stake = self.trading.ledger.at(moment).stakes[symbol]
+        stake = self.history.ledger.at(moment).stakes[symbol]
         side = m.OrderSide.SELL if stake.qty > 0 else m.OrderSide.BUY
         open_then = self.trading.orders.open_at(moment)
         held = sum(holders(open_then, symbol, side).values(), m.ZERO)

@@ -11,9 +11,9 @@ from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
 from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.account import Account
-from fillbook.venue.exchange.faults import Faults
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.matching import Prices
+from fillbook.venue.exchange.plan import Faults
 from fillbook.venue.exchange.values import Fill, Lag, Picture, RowKind, Ticket
 
 _BPS: Final = Decimal("0.0001")
@@ -195,7 +195,7 @@ class Exchange:
         """
         with self._time.turn():
             account = self._trader(exec_id)
-            old = next(f for f in account.trading.fills if f.exec_id == exec_id)
+            old = next(f for f in account.history.fills if f.exec_id == exec_id)
             new_qty = old.qty if qty is None else m.number(qty)
             new = account.trading.correct(exec_id, m.number(price), new_qty)
             if new is None:
@@ -207,27 +207,25 @@ class Exchange:
         by = m.number(ratio)
         with self._time.turn():
             for account in self._accounts.values():
-                account.trading.split(symbol, by)
+                account.history.split(symbol, by)
             old = self._floor.prices[symbol]
             self.quote(symbol, old.bid / by, old.ask / by)
 
     def transfer(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
         """Have *qty* (signed) units of *symbol* come or go without an order and without cash."""
         with self._time.turn():
-            account.trading.move(
-                RowKind.TRANSFER, symbol, m.number(qty), m.number(price), cash=m.ZERO
-            )
+            account.history.move(RowKind.TRANSFER, symbol, m.number(qty), m.number(price), m.ZERO)
 
     def assign(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
         """The same against cash, as an option's assignment does it."""
         units, at = m.number(qty), m.number(price)
         with self._time.turn():
-            account.trading.move(RowKind.ASSIGNMENT, symbol, units, at, cash=-units * at)
+            account.history.move(RowKind.ASSIGNMENT, symbol, units, at, -units * at)
 
     def deposit(self, account: Account, cash: Amount) -> None:
         """Have *cash* (signed) come in or go out."""
         with self._time.turn():
-            account.trading.move(RowKind.CASH, "", m.ZERO, m.ZERO, cash=m.number(cash))
+            account.history.move(RowKind.CASH, None, m.ZERO, m.ZERO, m.number(cash))
 
     # ---------------------------------------------------------------- private
 
@@ -243,7 +241,7 @@ class Exchange:
 
     def _trader(self, exec_id: str) -> Account:
         for account in self._accounts.values():
-            if any(exec_id == fill.exec_id for fill in account.trading.fills):
+            if any(exec_id == fill.exec_id for fill in account.history.fills):
                 return account
         raise KeyError(exec_id)
 
@@ -265,7 +263,7 @@ class Exchange:
 
         def post() -> None:
             for account in self._accounts.values():
-                account.trading.post_fees()
+                account.history.post_fees()
             self._watch_fees()
 
         self._time.at(midnight, post)

@@ -11,9 +11,10 @@ from decimal import Decimal
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.venue.exchange import sessions
-from fillbook.venue.exchange.faults import Fault, Faults, Occasion
+from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.listing import LISTED
 from fillbook.venue.exchange.matching import Prices
+from fillbook.venue.exchange.plan import Faults
 from fillbook.venue.exchange.timeline import Timeline
 from fillbook.venue.exchange.values import Lag, Picture, Ticket
 

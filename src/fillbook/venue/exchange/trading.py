@@ -8,6 +8,7 @@ Rule 3: nothing here decides whether an order is allowed; `rules` did.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,16 +21,14 @@ from fillbook.venue.exchange.feed import Feed
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import is_asleep
 from fillbook.venue.exchange.groups import legs_of, siblings
-from fillbook.venue.exchange.ledger import Ledger
+from fillbook.venue.exchange.history import PLACES, History, rounded
 from fillbook.venue.exchange.matching import trade_price, triggers
 from fillbook.venue.exchange.orders import Orders
-from fillbook.venue.exchange.values import Event, Fill, Picture, Row, RowKind, Ticket
+from fillbook.venue.exchange.values import Event, Fill, Picture, Ticket
 
 S: Final = m.OrderStatus
 _K: Final = m.TimeInForce
 
-_FEE: Final = Decimal("0.0025")  #: of what is received, crypto only
-_PLACES: Final = Decimal("0.000000001")
 _CORRECTION: Final = Decimal("0.01")  #: what a correction adds to the price
 _RETRY_S: Final = 0.5  #: after a partial fill the rest waits this long for the next
 
@@ -43,18 +42,14 @@ _END_STAMPS: Final = {
 
 
 class Trading:
-    """One account's orders, fills and balance, and all that changes them."""
+    """One account's orders and all that changes them; what that moves is in `history`."""
 
-    def __init__(self, name: str, floor: Floor, ledger: Ledger) -> None:
+    def __init__(self, name: str, floor: Floor, history: History) -> None:
         self._name = name
         self._floor = floor
         self.orders = Orders()
-        self.ledger = ledger
+        self.history = history
         self.feed = Feed(floor)
-        self.fills: list[Fill] = []
-        self.rows: list[Row] = []
-        self.late: set[str] = set()  #: executions that are not in the history yet
-        self._unposted_fees: list[Fill] = []
         self._stuck: set[str] = set()
 
     # ------------------------------------------------------------------ begin
@@ -178,78 +173,32 @@ class Trading:
     def _increment(self, order: Picture) -> Decimal:
         if order.qty is not None and order.qty == order.qty.to_integral_value():
             coin = order.asset_class is m.AssetClass.CRYPTO
-            return _PLACES if coin else Decimal(1)
-        return _PLACES
+            return PLACES if coin else Decimal(1)
+        return PLACES
 
     def leaves(self, order: Picture, price: Decimal) -> Decimal:
         if order.qty is not None:
             return order.qty - order.filled_qty
         spent = order.filled_qty * (order.filled_avg_price or m.ZERO)
-        return m.cut(((order.notional or m.ZERO) - spent) / price, _PLACES)
+        return m.cut(((order.notional or m.ZERO) - spent) / price, PLACES)
 
     def execute(self, order_id: str, qty: Decimal, price: Decimal) -> Fill:
         """Fill *qty* of an order at *price*, and all that follows from it."""
         order = self.orders[order_id]
-        leaves = self.leaves(order, price) - qty
-        is_last = leaves <= 0
+        leaves = max(m.ZERO, self.leaves(order, price) - qty)
         cum = order.filled_qty + qty
         value = order.filled_qty * (order.filled_avg_price or m.ZERO) + qty * price
-        if is_last:
-            status: str = S.FILLED
-        else:
-            still = S.PENDING_CANCEL
-            status = still if order.status == still else S.PARTIALLY_FILLED
-        order = self._change(
-            order,
-            status=status,
-            filled_qty=cum,
-            filled_avg_price=_rounded(value / cum),
-            **({"filled_at": self._floor.timeline.stamp()} if is_last else {}),
-        )
-        fill = self._fill_of(order, qty, price, max(leaves, m.ZERO), is_last=is_last)
-        self._book(fill)
-        self._tell_fill("fill" if is_last else "partial_fill", order, fill)
+        fields: dict[str, Any] = {"filled_qty": cum, "filled_avg_price": rounded(value / cum)}
+        if not leaves:
+            fields |= {"status": S.FILLED, "filled_at": self._floor.timeline.stamp()}
+        elif order.status != S.PENDING_CANCEL:
+            fields |= {"status": S.PARTIALLY_FILLED}
+        order = self._change(order, **fields)
+        fill = self.history.execute(order, qty, price, leaves)
+        self._tell_fill("partial_fill" if leaves else "fill", order, fill)
         self._follow_up(order, traded=qty)
         self._strike_fill(fill)
         return fill
-
-    def _fill_of(
-        self, order: Picture, qty: Decimal, price: Decimal, leaves: Decimal, *, is_last: bool
-    ) -> Fill:
-        exec_id = self._floor.new_id()
-        differs = self._floor.strikes(Occasion.FILL, Fault.STREAM_IDS_DIFFER)
-        fee, currency = m.ZERO, "USD"
-        if order.asset_class is m.AssetClass.CRYPTO:
-            if order.side is m.OrderSide.BUY:
-                fee, currency = m.cut(qty * _FEE, _PLACES), order.symbol.partition("/")[0]
-            else:
-                fee = _rounded(qty * price * _FEE)
-        return Fill(
-            exec_id=exec_id,
-            stream_id=self._floor.new_id() if differs else exec_id,
-            order_id=order.id,
-            symbol=order.symbol,
-            side=order.side,
-            qty=qty,
-            price=price,
-            cum_qty=order.filled_qty,
-            leaves_qty=leaves,
-            at=self._floor.timeline.stamp(),
-            is_last=is_last,
-            order_status=order.status,
-            fee=fee,
-            fee_currency=currency,
-        )
-
-    def _book(self, fill: Fill) -> None:
-        self.fills.append(fill)
-        self.ledger.post(fill, self._floor.timeline.elapsed)
-        if fill.fee:
-            self._unposted_fees.append(fill)
-        late = self._floor.faults.next(Occasion.FILL, among=(Fault.HISTORY_LATE,))
-        if late is not None:
-            self.late.add(fill.exec_id)
-            self._floor.timeline.later(late.seconds, lambda: self.late.discard(fill.exec_id))
 
     def _strike_fill(self, fill: Fill) -> None:
         strike = self._floor.faults.next(Occasion.FILL, among=(Fault.BUST, Fault.CORRECTION))
@@ -268,61 +217,24 @@ class Trading:
 
     def bust(self, exec_id: str) -> None:
         """Take an execution back; the order's total is kept, or lowered by the fault."""
-        fill = self._standing(exec_id)
+        fill = self.history.standing(exec_id)
         if fill is None:
             return
-        self._replace_fill(evolve(fill, is_void=True))
-        self.ledger.post(fill, self._floor.timeline.elapsed, back=True)
+        self.history.void(fill)
         order = self.orders[fill.order_id]
         lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED)
-        order = self._change(order, **(self._totals(order.id) if lowered else {}))
+        order = self._change(order, **(self.history.totals(order.id) if lowered else {}))
         self._tell_fill("trade_bust", order, fill, previous_id=fill.stream_id)
 
     def correct(self, exec_id: str, price: Decimal, qty: Decimal) -> Fill | None:
         """Put another execution in one's place; None if it does not stand any more."""
-        old = self._standing(exec_id)
+        old = self.history.standing(exec_id)
         if old is None:
             return None
-        exec_id, stream_id = self._floor.new_id(), old.stream_id
-        new = evolve(
-            old,
-            exec_id=exec_id,
-            stream_id=exec_id if stream_id == old.exec_id else self._floor.new_id(),
-            price=price,
-            qty=qty,
-            cum_qty=old.cum_qty - old.qty + qty,
-            at=self._floor.timeline.stamp(),
-            fixes=old.exec_id,
-            fixes_stream_id=stream_id,
-        )
-        self._replace_fill(evolve(old, is_fixed=True))
-        at = self._floor.timeline.elapsed
-        self.ledger.post(old, at, back=True)
-        self.fills.append(new)
-        self.ledger.post(new, at)
-        order = self.orders[old.order_id]
-        order = self._change(order, **self._totals(order.id))
-        self._tell_fill("trade_correct", order, new, previous_id=stream_id)
+        new = self.history.fix(old, price, qty)
+        order = self._change(self.orders[old.order_id], **self.history.totals(old.order_id))
+        self._tell_fill("trade_correct", order, new, previous_id=old.stream_id)
         return new
-
-    def _standing(self, exec_id: str) -> Fill | None:
-        for fill in self.fills:
-            if exec_id in (fill.exec_id, fill.stream_id):
-                return None if fill.is_void or fill.is_fixed else fill
-        raise KeyError(exec_id)
-
-    def _replace_fill(self, fill: Fill) -> None:
-        place = next(n for n, each in enumerate(self.fills) if each.exec_id == fill.exec_id)
-        self.fills[place] = fill
-
-    def _totals(self, order_id: str) -> dict[str, Any]:
-        """What the executions that stand amount to."""
-        standing = [
-            f for f in self.fills if f.order_id == order_id and not (f.is_void or f.is_fixed)
-        ]
-        cum = sum((f.qty for f in standing), m.ZERO)
-        value = sum((f.qty * f.price for f in standing), m.ZERO)
-        return {"filled_qty": cum, "filled_avg_price": _rounded(value / cum) if cum else None}
 
     # -------------------------------------------------------------------- end
 
@@ -396,46 +308,6 @@ class Trading:
             self._tell("new", leg, execution_id=self._floor.new_id())
         self._floor.timeline.later(self._floor.latency_s, lambda: self.match(leg.id))
 
-    # ------------------------------------------------------------------- rows
-
-    def move(
-        self, kind: RowKind, symbol: str, qty: Decimal, price: Decimal, *, cash: Decimal
-    ) -> None:
-        """A position or cash that changes without an order, with its row."""
-        balance = self.ledger.now
-        if symbol:
-            balance = balance.moved(symbol, qty, price, cash)
-        else:
-            balance = evolve(balance, cash=balance.cash + cash)
-        self.ledger.put(balance, self._floor.timeline.elapsed)
-        self._row(kind, symbol=symbol or None, qty=qty or None, price=price or None, cash=cash)
-
-    def split(self, symbol: str, ratio: Decimal) -> None:
-        held = self.ledger.now.qty(symbol)
-        if not held:
-            return
-        scaled = self.ledger.now.scaled(symbol, ratio)
-        self.ledger.put(scaled, self._floor.timeline.elapsed)
-        self._row(RowKind.SPLIT, symbol=symbol, qty=held * ratio - held, ratio=ratio)
-
-    def post_fees(self) -> None:
-        """The rows of the day's crypto fees, which were taken with their fills."""
-        for fill in self._unposted_fees:
-            in_cash = fill.fee_currency == "USD"
-            self._row(
-                RowKind.CRYPTO_FEE,
-                symbol=fill.symbol,
-                qty=None if in_cash else -fill.fee,
-                price=fill.price,
-                cash=-fill.fee if in_cash else None,
-                description="Coin Pair Transaction Fee (Non USD)" if not in_cash else "",
-            )
-        self._unposted_fees = []
-
-    def _row(self, kind: RowKind, **fields: Any) -> None:
-        stamp = self._floor.timeline.stamp()
-        self.rows.append(Row(id=self._floor.new_id(), kind=kind, at=stamp, **fields))
-
     # ------------------------------------------------------------------- both
 
     def _change(self, order: Picture, **fields: Any) -> Picture:
@@ -467,13 +339,9 @@ class Trading:
             execution_id=fill.stream_id,
             price=fill.price,
             qty=fill.qty,
-            position_qty=self.ledger.now.qty(order.symbol),
+            position_qty=self.history.ledger.now.qty(order.symbol),
             previous_id=previous_id,
         )
 
-    def _now(self) -> Any:
+    def _now(self) -> datetime:
         return self._floor.timeline.now()
-
-
-def _rounded(value: Decimal) -> Decimal:
-    return value.quantize(_PLACES).normalize()

@@ -15,10 +15,15 @@ from datetime import date, datetime, timedelta
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
-from attrs import evolve
-
 from fillbook import model as m
 from fillbook.broker import Broker, PageOf, Sink
+from fillbook.brokers.simulated.wire import (
+    activity,
+    event_report,
+    execution,
+    report,
+    ticket_of,
+)
 from fillbook.errors import BadAddress, InvalidValue
 from fillbook.venue.exchange import (
     Account,
@@ -26,15 +31,11 @@ from fillbook.venue.exchange import (
     Exchange,
     Fault,
     Faults,
-    Fill,
     Occasion,
     OrderFilter,
     Picture,
     Refused,
-    Row,
-    RowKind,
     Strike,
-    Ticket,
 )
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ CAPABILITIES: Final = m.Capabilities(
     stream=True,
     duplicate_check=True,
     clocked=True,
+    base_fee=m.number("0.0025"),
 )
 
 #: What the client is left with, by what happened on the way.
@@ -85,17 +87,6 @@ _SILENT: Final = frozenset(
     {Fault.REQUEST_LOST, Fault.REPLY_LOST, Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED}
 )
 _NOT_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.RATE_LIMITED})
-
-_KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
-    RowKind.SPLIT: m.ActivityKind.SPLIT,
-    RowKind.CRYPTO_FEE: m.ActivityKind.FEE,
-    RowKind.TRANSFER: m.ActivityKind.TRANSFER,
-    RowKind.ASSIGNMENT: m.ActivityKind.ASSIGNMENT,
-    RowKind.CASH: m.ActivityKind.TRANSFER,
-}
-#: A broker that uses one of our own words means something else by it.
-_OURS: Final = frozenset({"denied", "unproven", "absent", "unrecognised", "disputed"})
-_STATUSES: Final = {word.value: word for word in m.OrderStatus if word.value not in _OURS}
 
 
 class SimulatedBroker(Broker):
@@ -199,7 +190,7 @@ class SimulatedBroker(Broker):
 
     def activities(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         def rows() -> Sequence[m.Activity]:
-            return [_activity(row) for row in self.books.rows() if row.at >= since]
+            return [activity(row) for row in self.books.rows() if row.at >= since]
 
         return self._list(Occasion.ACTIVITIES, rows, lambda each: each.activity_id, page)
 
@@ -224,7 +215,7 @@ class SimulatedBroker(Broker):
     # ----------------------------------------------------------------- writes
 
     def submit(self, intent: m.Intent) -> m.Outcome:
-        ticket = _ticket(intent)
+        ticket = ticket_of(intent)
         strike = self._strike(Occasion.SUBMIT)
         if strike is not None and strike.fault is Fault.LATE_LANDING:
             self.books.submit_later(ticket, self._timeout_s + strike.seconds)
@@ -356,127 +347,6 @@ class SimulatedBroker(Broker):
         )
 
 
-def report(order: Picture) -> m.OrderReport:
-    """The exchange's picture in our words."""
-    word = str(order.status)
-    return m.OrderReport(
-        broker_order_id=order.id,
-        client_order_id=order.client_order_id,
-        terms=m.Terms(
-            symbol=order.symbol,
-            side=order.side,
-            type=order.type,
-            time_in_force=order.time_in_force,
-            order_class=order.order_class,
-            qty=order.qty,
-            notional=order.notional,
-            limit_price=order.limit_price,
-            stop_price=order.stop_price,
-            extended_hours=order.extended_hours,
-        ),
-        status=_STATUSES.get(word, m.OrderStatus.UNRECOGNISED),
-        raw_status=word,
-        filled_qty=order.filled_qty,
-        avg_price=order.filled_avg_price,
-        clock=order.updated_at,
-        created_at=order.created_at,
-        last_fill_at=order.filled_at,
-        expires_at=order.expires_at,
-        reason=order.reason,
-        legs=tuple(report(leg) for leg in order.legs),
-    )
-
-
-def execution(fill: Fill) -> m.Execution:
-    """A row of the history.  Crypto fees are not in it; they are posted at the end of the day."""
-    return m.Execution(
-        source=m.ExecSource.HISTORY,
-        exec_id=fill.exec_id,
-        broker_order_id=fill.order_id,
-        symbol=fill.symbol,
-        side=fill.side,
-        qty=fill.qty,
-        price=fill.price,
-        at=fill.at,
-        cum_qty=fill.cum_qty,
-        fixes=fill.fixes,
-        fee=None if fill.fee else m.ZERO,
-        fee_currency=None if fill.fee else "USD",
-    )
-
-
-def event_report(event: Event) -> m.OrderReport:
-    """An event in our words: the order after it, and the execution or bust that it tells of."""
-    order = report(event.order)
-    if event.qty is None:
-        return order
-    if event.name == "trade_bust":
-        void = m.Void(
-            source=m.ExecSource.STREAM,
-            exec_id=event.previous_id or "",
-            broker_order_id=event.order.id,
-            qty=event.qty,
-            at=event.at,
-        )
-        return evolve(order, voids=(void,))
-    is_coin = event.order.asset_class is m.AssetClass.CRYPTO
-    fill = m.Execution(
-        source=m.ExecSource.STREAM,
-        exec_id=event.execution_id or "",
-        broker_order_id=event.order.id,
-        symbol=event.order.symbol,
-        side=event.order.side,
-        qty=event.qty,
-        price=event.price,
-        at=event.at,
-        # A correction may be of any fill: the order's total is not the one after it.
-        cum_qty=None if event.previous_id else event.order.filled_qty,
-        fixes=event.previous_id,
-        fee=None if is_coin else m.ZERO,
-        fee_currency=None if is_coin else "USD",
-    )
-    return evolve(order, executions=(fill,))
-
-
-def _found(order: Picture | None) -> m.Observed[m.OrderReport] | m.Absent:
-    return m.Absent() if order is None else m.Observed(report(order))
-
-
-def _activity(row: Row) -> m.Activity:
-    return m.Activity(
-        activity_id=row.id,
-        kind=_KINDS[row.kind],
-        at=row.at,
-        symbol=row.symbol,
-        qty=row.qty,
-        price=row.price,
-        cash=row.cash,
-        ratio=row.ratio,
-        raw_kind=row.kind,
-        description=row.description,
-    )
-
-
-def _ticket(intent: m.Intent) -> Ticket:
-    wish = intent.request
-    return Ticket(
-        symbol=wish.symbol,
-        side=wish.side,
-        type=wish.type,
-        time_in_force=wish.time_in_force,
-        order_class=wish.order_class,
-        qty=wish.qty,
-        notional=wish.notional,
-        limit_price=wish.limit_price,
-        stop_price=wish.stop_price,
-        take_profit=wish.take_profit,
-        stop_loss=wish.stop_loss,
-        stop_loss_limit=wish.stop_loss_limit,
-        extended_hours=wish.extended_hours,
-        client_order_id=intent.client_order_id,
-    )
-
-
 def _opened(words: dict[str, str]) -> tuple[Exchange, Account]:
     """The exchange and account that *words* ask for; those that are understood are taken out."""
     seed = int(words.pop("seed", "0"))
@@ -492,3 +362,7 @@ def _opened(words: dict[str, str]) -> tuple[Exchange, Account]:
     for symbol in filter(None, words.pop("walk", "").split(",")):
         exchange.walk(symbol)
     return exchange, account
+
+
+def _found(order: Picture | None) -> m.Observed[m.OrderReport] | m.Absent:
+    return m.Absent() if order is None else m.Observed(report(order))
