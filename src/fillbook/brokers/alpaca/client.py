@@ -48,6 +48,7 @@ CAPABILITIES: Final = m.Capabilities(
     replace=True,
     duplicate_check=True,
     clocked=True,
+    base_fee=m.number("0.0025"),
     # After a replace of a partly filled order nobody has said whose fills count where.
     replace_cum=m.ReplaceCum.UNKNOWN,
     account_lag=timedelta(seconds=10),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 from fillbook import model as m
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca.access import Keys
-from fillbook.errors import ExtraMissing
+from fillbook.brokers.alpaca.sdk import sdk
 
 #: A half-open connection is noticed after 10 + 20 s, not after alpaca-py's 190.
 _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}
@@ -122,25 +121,19 @@ def _stream(url: str, keys: Keys, ear: _Ear) -> Any:
 
     Raises: ExtraMissing without alpaca-py.
     """
-    try:
-        with warnings.catch_warnings():
-            # alpaca-py stands on websockets' old client, which warns when it is imported.
-            warnings.filterwarnings("ignore", "websockets.legacy", DeprecationWarning)
-            from alpaca.trading.stream import TradingStream
-    except ImportError:
-        raise ExtraMissing('alpaca-py is missing: pip install "fillbook[alpaca]"') from None
+    base: Any = sdk("alpaca.trading.stream").TradingStream
 
-    class Stream(TradingStream):
+    class Stream(base):  # type: ignore[misc]
         async def _start_ws(self) -> None:
             try:
-                await super()._start_ws()  # type: ignore[no-untyped-call]
+                await super()._start_ws()
             except Exception as error:
                 ear.lost(_why(error))
                 raise
 
         async def _consume(self) -> None:
             try:
-                await super()._consume()  # type: ignore[no-untyped-call]
+                await super()._consume()
             except Exception as error:
                 ear.lost(_why(error))
                 # After an error of its own making alpaca-py would read on as if nothing was missed.

@@ -16,8 +16,8 @@ from attrs import frozen
 
 from fillbook.brokers.alpaca.access import Keys, Place
 from fillbook.brokers.alpaca.body import Body
+from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.verdict import Reply
-from fillbook.errors import ExtraMissing
 
 
 @frozen
@@ -78,12 +78,7 @@ def trading_client(place: Place, keys: Keys) -> Any:
 
     Raises: ExtraMissing without alpaca-py.
     """
-    try:
-        from alpaca.trading.client import TradingClient
-        from requests.adapters import HTTPAdapter
-    except ImportError:
-        raise ExtraMissing('alpaca-py is missing: pip install "fillbook[alpaca]"') from None
-    client = TradingClient(
+    client = sdk("alpaca.trading.client").TradingClient(
         keys.api_key,
         keys.secret_key,
         oauth_token=keys.oauth_token,
@@ -91,6 +86,8 @@ def trading_client(place: Place, keys: Keys) -> Any:
         raw_data=True,
         url_override=place.url,
     )
+    from requests.adapters import HTTPAdapter
+
     client._retry = 0
     for scheme in ("https://", "http://"):
         client._session.mount(scheme, HTTPAdapter(max_retries=0))

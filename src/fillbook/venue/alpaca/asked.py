@@ -1,0 +1,212 @@
+"""
+What clients ask, read as Alpaca reads it.
+
+Numbers come as JSON numbers or strings, booleans in any case, symbols in any
+spelling.  What cannot be read is `Refused`, with Alpaca's status and code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, NoReturn, TypeVar
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.errors import InvalidValue
+from fillbook.venue.exchange import Account, Exchange, OrderFilter, Refused, Ticket
+
+E = TypeVar("E", bound=StrEnum)
+
+ORDERS_MAX: Final = 500
+_ORDERS_USUAL: Final = 50
+_DIGITS_MAX: Final = 18
+
+
+def bad(message: str, code: int = 40010001) -> Refused:
+    """Input that cannot be read: 422."""
+    return Refused(422, code, message, m.RejectKind.INPUT)
+
+
+@frozen
+class Asked:
+    """One request of one account, its path's parameters decoded."""
+
+    exchange: Exchange
+    account: Account
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    text: bytes
+
+    def body(self) -> dict[str, Any]:
+        """Raises: Refused for what is no JSON object."""
+        try:
+            found = json.loads(self.text, parse_float=Decimal, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise Refused(400, 40010000, "request body format is invalid", m.RejectKind.INPUT)
+        return found
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in ("true", "1", "t")
+
+    def words(self, name: str) -> frozenset[str]:
+        """The comma-separated words in the query's *name*."""
+        return frozenset(filter(None, self.query.get(name, "").split(",")))
+
+    def whole(self, name: str, usual: int, most: int) -> int:
+        """A whole number from 1 to *most*."""
+        text = self.query.get(name) or str(usual)
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+            raise bad(f"{name} must be between 1 and {most}")
+        return int(text)
+
+    def moment(self, name: str) -> m.Stamp | None:
+        """A time, or the midnight (UTC) of a date."""
+        text = self.query.get(name)
+        if not text:
+            return None
+        try:
+            if len(text) == len("2026-01-02"):
+                day = date.fromisoformat(text)
+                return m.stamp(datetime.combine(day, datetime.min.time(), UTC))
+            # A plus sign that was not encoded arrives as a space.
+            return m.stamp(text.replace(" ", "+") if "T" in text else text)
+        except (InvalidValue, ValueError):
+            raise bad(f"invalid {name}: cannot parse {text[:40]!r} as a time") from None
+
+    def day(self, name: str, usual: date) -> date:
+        text = self.query.get(name)
+        try:
+            return date.fromisoformat(text[:10]) if text else usual
+        except ValueError:
+            raise bad(f"invalid {name}: cannot parse {text!r} as a date") from None
+
+    def symbol(self, spelling: str) -> str:
+        """Our name for *spelling*; itself if nothing is called so."""
+        found = self.exchange.instrument(spelling)
+        return spelling if found is None else found.symbol
+
+
+def order_filter(asked: Asked) -> OrderFilter:
+    """Which orders ``GET /v2/orders`` is about."""
+    query = asked.query
+    scope = query.get("status") or "open"
+    if scope not in ("open", "closed", "all"):
+        raise bad(f"invalid status: {scope}")
+    by_id = {name for name in ("after_order_id", "before_order_id") if query.get(name)}
+    by_time = {name for name in ("after", "until") if query.get(name)}
+    if len(by_id) > 1 or (by_id and by_time):
+        raise bad("after_order_id, before_order_id and times are mutually exclusive")
+    for name in by_id:
+        if asked.account.order(query[name], nested=False) is None:
+            raise bad(f"invalid {name}: order not found")
+    return OrderFilter(
+        scope=scope,
+        after=asked.moment("after"),
+        until=asked.moment("until"),
+        after_order_id=query.get("after_order_id") or None,
+        before_order_id=query.get("before_order_id") or None,
+        symbols=frozenset(asked.symbol(each) for each in asked.words("symbols")),
+        side=_word(m.OrderSide, "side", query.get("side")),
+        oldest_first=_direction(asked) == "asc",
+        nested=asked.flag("nested"),
+        limit=asked.whole("limit", _ORDERS_USUAL, ORDERS_MAX),
+    )
+
+
+def _direction(asked: Asked) -> str:
+    found = asked.query.get("direction") or "desc"
+    if found not in ("asc", "desc"):
+        raise bad(f"invalid direction: {found}")
+    return found
+
+
+def is_ascending(asked: Asked) -> bool:
+    return _direction(asked) == "asc"
+
+
+def ticket(asked: Asked) -> Ticket:
+    """The order that the body of ``POST /v2/orders`` asks for."""
+    body = asked.body()
+    take_profit, stop_loss = _exit(body, "take_profit"), _exit(body, "stop_loss")
+    side = _word(m.OrderSide, "side", body.get("side"))
+    kind = _word(m.OrderType, "type", body.get("type"))
+    time_in_force = _word(m.TimeInForce, "time_in_force", body.get("time_in_force"))
+    if side is None or kind is None or time_in_force is None:
+        raise bad("side, type and time_in_force are required")
+    order_class = body.get("order_class") or m.OrderClass.SIMPLE
+    return Ticket(
+        symbol=asked.symbol(_text(body, "symbol") or _missing("symbol")),
+        side=side,
+        type=kind,
+        time_in_force=time_in_force,
+        order_class=_word(m.OrderClass, "order_class", order_class) or m.OrderClass.SIMPLE,
+        qty=_number(body, "qty"),
+        notional=_number(body, "notional"),
+        limit_price=_number(body, "limit_price"),
+        stop_price=_number(body, "stop_price"),
+        take_profit=_number(take_profit, "limit_price"),
+        stop_loss=_number(stop_loss, "stop_price"),
+        stop_loss_limit=_number(stop_loss, "limit_price"),
+        extended_hours=body.get("extended_hours") in (True, "true", "True"),
+        client_order_id=_text(body, "client_order_id"),
+    )
+
+
+def _exit(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = body.get(name) or {}
+    if not isinstance(found, dict):
+        raise bad(f"{name} is invalid")
+    return found
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    found = body.get(name)
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str) or "\x00" in found:
+        raise bad(f"{name} is invalid")
+    return found
+
+
+def _word(words: type[E], name: str, found: object) -> E | None:
+    """The word called *found*; None if nothing was given.  Ours alone are no words here."""
+    if found is None or found == "":
+        return None
+    if isinstance(found, str) and found != "unrecognised":
+        for word in words:
+            if word.value == found.lower():
+                return word
+    raise bad(f"invalid {name}", 42210000)
+
+
+def _number(body: Mapping[str, Any], name: str) -> Decimal | None:
+    found = body.get(name)
+    if found is None or found == "":
+        return None
+    try:
+        value = m.number(found)
+    except InvalidValue:
+        raise bad(f"invalid {name}") from None
+    if value and abs(value.adjusted()) > _DIGITS_MAX:
+        raise bad(f"invalid {name}")
+    return value
+
+
+def amount(asked: Asked, name: str) -> Decimal | None:
+    """The number in the query's *name*."""
+    return _number(asked.query, name)
+
+
+def _missing(name: str) -> NoReturn:
+    raise bad(f"{name} is required")
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)

@@ -1,0 +1,213 @@
+"""
+The door: who asks, how often, and what happens to the request on the way.
+
+Order: credentials, the budget, the fault plan, the endpoint, the way back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+import uuid
+from datetime import timedelta
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from fillbook.venue.alpaca.asked import Asked
+from fillbook.venue.alpaca.endpoints import Answer, Endpoint, error
+from fillbook.venue.exchange import Account, Exchange, Fault, Occasion, Refused, Strike
+
+#: Where the server puts what cuts the connection of a request.
+ABORT: Final = "fillbook.abort"
+
+_MINUTE: Final = timedelta(minutes=1)
+_HTML: Final = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
+
+#: After these the connection is cut and the client hears nothing.
+_SILENT: Final = frozenset(
+    {
+        Fault.REQUEST_LOST,
+        Fault.REPLY_LOST,
+        Fault.LATE_LANDING,
+        Fault.DUPLICATE_UNLISTED,
+        Fault.UNREACHABLE,
+    }
+)
+#: What is answered instead: status, JSON or HTML, further headers.
+_INSTEAD: Final = {
+    Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
+    Fault.SERVER_ERROR: (504, {"code": 50410000, "message": "request timed out"}, {}),
+    Fault.HTML: (502, _HTML, {"content-type": "text/html"}),
+    Fault.REDIRECT: (307, b"", {"location": "/nowhere"}),
+    Fault.EMPTY_LIST: (200, [], {}),
+}
+#: The exchange takes these requests in another way than usual, so they do reach it.
+_TAKEN_OTHERWISE: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
+
+
+def secret_of(key: str) -> str:
+    """The secret that goes with the key *key*: nothing is hidden in an emulator."""
+    return hashlib.sha256(f"fillbook emulator {key}".encode()).hexdigest()[:40]
+
+
+class Door:
+    """Lets requests in to the accounts of one exchange, under the names they were opened by."""
+
+    def __init__(self, exchange: Exchange, *, rate_limit: int) -> None:
+        self.exchange = exchange
+        self.rate_limit = rate_limit
+        self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
+        self._lock = threading.Lock()
+        self.keys: set[str] = set()  #: those that opened an account until now
+
+    def account(self, key: str | None, secret: str | None) -> Account | None:
+        """The account that the pair opens, if it does."""
+        if key is None or secret != secret_of(key):
+            return None
+        try:
+            found = self.exchange.account(key)
+        except KeyError:
+            return None
+        self.keys.add(key)
+        return found
+
+    async def answer(
+        self, request: Request, occasion: Occasion | None, endpoint: Endpoint
+    ) -> Response:
+        """What *request* gets."""
+        account = self._who(request)
+        if account is None:
+            return _json(401, {"message": "unauthorized."}, {})
+        is_within, headers = await run_in_threadpool(self._spend, account.name)
+        if not is_within:
+            return _instead(Fault.RATE_LIMITED, headers)
+        asked = Asked(
+            self.exchange,
+            account,
+            request.path_params,
+            dict(request.query_params),
+            await request.body(),
+        )
+        strike = await run_in_threadpool(self._strike, occasion)
+        return await self._carry(asked, endpoint, strike, headers)
+
+    async def _carry(
+        self, asked: Asked, endpoint: Endpoint, strike: Strike | None, headers: dict[str, str]
+    ) -> Response:
+        fault = None if strike is None else strike.fault
+        made: Response | None = None
+        if strike is None or strike.is_done or fault in _TAKEN_OTHERWISE or fault not in _LOUD:
+            made = _response(await run_in_threadpool(_ask, endpoint, asked, strike), headers)
+        if fault in _SILENT:
+            return HungUp()
+        if fault is Fault.CUT_PAGE and made is not None:
+            return CutOff(made)
+        if fault in _INSTEAD:
+            return _instead(fault, headers)
+        assert made is not None
+        return made
+
+    def _strike(self, occasion: Occasion | None) -> Strike | None:
+        """What happens on the way; what only takes time has taken it, by the exchange's clock."""
+        strike = None if occasion is None else self.exchange.faults.next(occasion)
+        if strike is not None and strike.fault is Fault.SLOW:
+            self.exchange.clock.wait(threading.Event(), strike.seconds)
+            return None
+        return strike
+
+    def _who(self, request: Request) -> Account | None:
+        headers = request.headers
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if ":" in bearer:  # an emulator's token is the pair itself
+            key, _, secret = bearer.partition(":")
+            return self.account(key, secret)
+        return self.account(headers.get("apca-api-key-id"), headers.get("apca-api-secret-key"))
+
+    def _spend(self, name: str) -> tuple[bool, dict[str, str]]:
+        """Whether one more request is within the account's minute, and the headers that say so."""
+        now = self.exchange.clock.elapsed()
+        with self._lock:
+            ends, spent = self._minutes.get(name, (now, 0))
+            if ends <= now:
+                ends, spent = now + _MINUTE, 0
+            self._minutes[name] = ends, spent + 1
+        left = self.rate_limit - spent - 1
+        return left >= 0, {
+            "x-ratelimit-limit": str(self.rate_limit),
+            "x-ratelimit-remaining": str(max(0, left)),
+            "x-ratelimit-reset": str(math.ceil((self.exchange.now() + ends - now).timestamp())),
+        }
+
+
+#: Faults under which a request does not reach its endpoint, unless it was done all the same.
+_LOUD: Final = _SILENT | frozenset(_INSTEAD)
+
+
+def _ask(endpoint: Endpoint, asked: Asked, strike: Strike | None) -> Answer:
+    try:
+        return endpoint(asked, strike)
+    except Refused as refusal:
+        return Answer(refusal.status, error(refusal))
+
+
+def _response(answer: Answer, headers: dict[str, str]) -> Response:
+    if answer.body is None:
+        return Response(status_code=answer.status, headers=_named(headers))
+    return _json(answer.status, answer.body, headers)
+
+
+def _json(status: int, body: object, headers: dict[str, str]) -> Response:
+    text = json.dumps(body, separators=(",", ":")).encode()
+    return Response(text, status, _named(headers), media_type="application/json")
+
+
+def _instead(fault: Fault, headers: dict[str, str]) -> Response:
+    status, body, more = _INSTEAD[fault]
+    if isinstance(body, bytes):
+        return Response(body, status, _named(headers | more))
+    return _json(status, body, headers | more)
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return headers | {"x-request-id": uuid.uuid4().hex}
+
+
+class HungUp(Response):
+    """No answer: the connection ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ABORT]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class CutOff(Response):
+    """An answer that ends in its middle, as the connection does."""
+
+    def __init__(self, whole: Response) -> None:
+        super().__init__(bytes(whole.body), whole.status_code, media_type="application/json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = {"type": "http.response.start", "status": self.status_code}
+        await send(head | {"headers": self.raw_headers})
+        half = bytes(self.body[: len(self.body) // 2])
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        scope[ABORT]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def not_found(message: str = "endpoint not found.") -> Response:
+    """What an unknown path gets."""
+    return _json(404, {"code": 40410000, "message": message}, {})
+
+
+def not_allowed() -> Response:
+    """What a known path gets that was asked by another method."""
+    return _json(405, {"code": 40510000, "message": "method not allowed."}, {})

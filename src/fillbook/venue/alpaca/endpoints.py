@@ -1,0 +1,318 @@
+"""
+Each endpoint as a function: what was asked in, status and JSON out, refusals raised.
+
+Source: https://docs.alpaca.markets/reference; what is not there is answered as an
+unknown path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.venue.alpaca import asked as read
+from fillbook.venue.alpaca import render
+from fillbook.venue.alpaca.asked import Asked
+from fillbook.venue.alpaca.render import NEW_YORK, Json
+from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
+
+_ACTIVITIES_MAX: Final = 100
+_FAR: Final = timedelta(days=20)
+
+Body = Json | list[Json] | None
+
+
+@frozen
+class Answer:
+    """A status and what is sent with it; None is no body at all."""
+
+    status: int
+    body: Body
+
+
+Endpoint = Callable[[Asked, Strike | None], Answer]
+
+
+def missing(message: str) -> Refused:
+    """Alpaca's 404."""
+    return Refused(404, 40410000, message, m.RejectKind.NOT_FOUND)
+
+
+# Orders ---------------------------------------------------------------------------------------
+
+
+def list_orders(asked: Asked, strike: Strike | None) -> Answer:
+    which = read.order_filter(asked)
+    classes = asked.words("asset_class") - {"all"}
+    limit, after = which.limit, which.after_order_id
+    if _is(strike, Fault.SHIFTING_PAGE) and after is not None:
+        which = evolve(which, after_order_id=None)
+    rows = [
+        render.order(asked.exchange, each)
+        for each in asked.account.orders(evolve(which, limit=None))
+        if not classes or render.asset_class(each.asset_class) in classes
+    ]
+    if which.after_order_id != after:
+        ids = [each["id"] for each in rows]
+        rows = rows[ids.index(after) :] if after in ids else rows
+    return Answer(200, rows[:limit])
+
+
+def get_order(asked: Asked, strike: Strike | None) -> Answer:
+    order_id = asked.path["order_id"]
+    found = asked.account.order(order_id, nested=asked.flag("nested"))
+    return _order(asked, found, f"order not found for {order_id}")
+
+
+def find_order(asked: Asked, strike: Strike | None) -> Answer:
+    client_order_id = asked.query.get("client_order_id", "")
+    found = asked.account.find(client_order_id, nested=asked.flag("nested"))
+    return _order(asked, found, f"order not found for {client_order_id}")
+
+
+def _order(asked: Asked, found: Picture | None, message: str) -> Answer:
+    if found is None:
+        raise missing(message)
+    return Answer(200, render.order(asked.exchange, found))
+
+
+def submit(asked: Asked, strike: Strike | None) -> Answer:
+    ticket = read.ticket(asked)
+    if strike is not None and strike.fault is Fault.DUPLICATE_UNLISTED:
+        asked.account.submit_unlisted(ticket, strike.seconds)
+    if strike is not None and strike.fault is Fault.LATE_LANDING:
+        asked.account.submit_later(ticket, strike.seconds)
+    if strike is not None and strike.fault in (Fault.DUPLICATE_UNLISTED, Fault.LATE_LANDING):
+        return Answer(200, None)  # nobody will see this answer
+    return Answer(200, render.order(asked.exchange, asked.account.submit(ticket)))
+
+
+def cancel(asked: Asked, strike: Strike | None) -> Answer:
+    asked.account.cancel(asked.path["order_id"])
+    return Answer(204, None)
+
+
+def cancel_all(asked: Asked, strike: Strike | None) -> Answer:
+    return Answer(207, [{"id": each, "status": 200} for each in asked.account.cancel_all()])
+
+
+def replace(asked: Asked, strike: Strike | None) -> Answer:
+    order_id = asked.path["order_id"]
+    found = asked.account.order(order_id, nested=False)
+    if found is None:
+        raise missing(f"order not found for {order_id}")
+    # The exchange behind this wire has no replace, and says so in the one way clients know.
+    message = f"cannot replace order in {found.status} status"
+    raise Refused(422, 42210000, message, m.RejectKind.UNSUPPORTED)
+
+
+# Positions ------------------------------------------------------------------------------------
+
+
+def list_positions(asked: Asked, strike: Strike | None) -> Answer:
+    held = asked.account.positions()
+    return Answer(200, [render.position(asked.exchange, each) for each in held])
+
+
+def get_position(asked: Asked, strike: Strike | None) -> Answer:
+    return Answer(200, render.position(asked.exchange, _held(asked)))
+
+
+def close_position(asked: Asked, strike: Strike | None) -> Answer:
+    held = _held(asked)
+    qty, percentage = read.amount(asked, "qty"), read.amount(asked, "percentage")
+    if percentage is not None:
+        if not 0 < percentage <= 100:
+            raise read.bad("percentage must be between 0 and 100")
+        qty = m.cut(abs(held.qty) * percentage / 100, Decimal("0.000000001"))
+    return Answer(200, render.order(asked.exchange, _close(asked, held, qty)))
+
+
+def close_all_positions(asked: Asked, strike: Strike | None) -> Answer:
+    if asked.flag("cancel_orders"):
+        asked.account.cancel_all()
+    return Answer(207, [_closed(asked, each) for each in asked.account.positions()])
+
+
+def _closed(asked: Asked, held: Holding) -> Json:
+    symbol = held.symbol.replace("/", "")
+    try:
+        body = render.order(asked.exchange, _close(asked, held, None))
+        return {"symbol": symbol, "status": 200, "body": body}
+    except Refused as refusal:
+        return {"symbol": symbol, "status": refusal.status, "body": error(refusal)}
+
+
+def _close(asked: Asked, held: Holding, qty: Decimal | None) -> Picture:
+    is_coin = held.asset_class is m.AssetClass.CRYPTO
+    return asked.account.submit(
+        Ticket(
+            symbol=held.symbol,
+            side=m.OrderSide.SELL if held.qty > 0 else m.OrderSide.BUY,
+            type=m.OrderType.MARKET,
+            time_in_force=m.TimeInForce.GTC if is_coin else m.TimeInForce.DAY,
+            qty=abs(held.qty) if qty is None else qty,
+        )
+    )
+
+
+def _held(asked: Asked) -> Holding:
+    found = asked.account.position(asked.path["symbol"])
+    if found is None:
+        raise missing("position does not exist")
+    return found
+
+
+# Account and its history ----------------------------------------------------------------------
+
+
+def get_account(asked: Asked, strike: Strike | None) -> Answer:
+    return Answer(200, render.account(asked.exchange.now(), asked.account.figures()))
+
+
+def get_configurations(asked: Asked, strike: Strike | None) -> Answer:
+    return Answer(200, render.CONFIGURATIONS)
+
+
+def list_activities(asked: Asked, strike: Strike | None) -> Answer:
+    kinds = asked.words("activity_types") | {asked.path.get("activity_type", "")} - {""}
+    rows = [each for at, each in _activities(asked) if _is_asked_for(asked, each, at, kinds)]
+    if not read.is_ascending(asked):
+        rows.reverse()
+    first = 0
+    token = asked.query.get("page_token")
+    if token:
+        ids = [each["id"] for each in rows]
+        if token not in ids:
+            raise read.bad("invalid page_token")
+        first = ids.index(token) + (0 if _is(strike, Fault.SHIFTING_PAGE) else 1)
+    size = asked.whole("page_size", _ACTIVITIES_MAX, _ACTIVITIES_MAX)
+    is_whole_day = asked.query.get("date") and not asked.query.get("page_size")
+    return Answer(200, rows[first:] if is_whole_day else rows[first : first + size])
+
+
+def list_fills(asked: Asked, strike: Strike | None) -> Answer:
+    return list_activities(evolve(asked, path={"activity_type": "FILL"}), strike)
+
+
+def _activities(asked: Asked) -> list[tuple[m.Stamp, Json]]:
+    """Every row with its time, oldest first."""
+    fills = [(each.at, render.fill(each)) for each in asked.account.fills()]
+    others = [(each.at, render.row(each)) for each in asked.account.rows()]
+    return sorted(fills + others, key=lambda each: each[0]) if others else fills
+
+
+def _is_asked_for(asked: Asked, row: Json, at: m.Stamp, kinds: frozenset[str]) -> bool:
+    query = asked.query
+    is_trade = row["activity_type"] == "FILL"
+    category = query.get("category") or ("trade_activity" if is_trade else "non_trade_activity")
+    after, until = asked.moment("after"), asked.moment("until")
+    day = m.moment(at).astimezone(NEW_YORK).date().isoformat()
+    return (
+        (not kinds or row["activity_type"] in kinds)
+        and is_trade == (category == "trade_activity")
+        and (after is None or at > after)
+        and (until is None or at < until)
+        and (not query.get("date") or day == query["date"][:10])
+        and (not query.get("order_id") or row.get("order_id") == query["order_id"])
+    )
+
+
+# What can be traded ---------------------------------------------------------------------------
+
+
+def list_assets(asked: Asked, strike: Strike | None) -> Answer:
+    asset_class = asked.query.get("asset_class") or "us_equity"
+    if asked.query.get("status") not in (None, "", "active"):
+        return Answer(200, [])
+    exchange = asked.query.get("exchange")
+    rows = (render.asset(asked.exchange, each) for each in asked.exchange.instruments())
+    return Answer(
+        200,
+        [
+            row
+            for row in rows
+            if row["class"] == asset_class and (not exchange or row["exchange"] == exchange)
+        ],
+    )
+
+
+def get_asset(asked: Asked, strike: Strike | None) -> Answer:
+    name = asked.path["symbol"]
+    found = asked.exchange.instrument(name)
+    if found is None:
+        raise missing(f"asset not found for {name}")
+    return Answer(200, render.asset(asked.exchange, found))
+
+
+def get_clock(asked: Asked, strike: Strike | None) -> Answer:
+    now = asked.exchange.now()
+    today = now.astimezone(NEW_YORK).date()
+    ahead = list(asked.exchange.sessions(today, today + _FAR))
+    return Answer(200, render.clock(now, asked.exchange.is_open(), ahead))
+
+
+def get_calendar(asked: Asked, strike: Strike | None) -> Answer:
+    today = asked.exchange.now().astimezone(NEW_YORK).date()
+    first = asked.day("start", date(today.year, 1, 1))
+    last = asked.day("end", date(today.year, 12, 31))
+    # The real calendar begins in 1970 and ends in 2029.
+    first, last = max(first, date(1970, 1, 1)), min(last, date(2029, 12, 31))
+    if first > last:
+        return Answer(200, [])
+    listed = list(asked.exchange.sessions(first, last + _FAR))
+    pairs = zip(listed, [*listed[1:], None], strict=True)
+    return Answer(200, [render.day(here, after) for here, after in pairs if here.day <= last])
+
+
+def latest_quotes(asked: Asked, strike: Strike | None) -> Answer:
+    found = (asked.exchange.quote_of(asked.symbol(each)) for each in asked.words("symbols"))
+    return Answer(
+        200, {"quotes": {each.symbol: render.quote(each) for each in found if each is not None}}
+    )
+
+
+# The table ------------------------------------------------------------------------------------
+
+O: Final = Occasion  # noqa: E741 - as short as it is often said
+
+#: (method, path, where faults may strike, what answers); the first that fits.
+ENDPOINTS: Final[tuple[tuple[str, str, Occasion | None, Endpoint], ...]] = (
+    ("GET", "/v2/orders", O.ORDERS, list_orders),
+    ("POST", "/v2/orders", O.SUBMIT, submit),
+    ("DELETE", "/v2/orders", O.CANCEL, cancel_all),
+    ("GET", "/v2/orders:by_client_order_id", O.FIND, find_order),
+    ("GET", "/v2/orders/{order_id}", O.ORDER, get_order),
+    ("PATCH", "/v2/orders/{order_id}", None, replace),
+    ("DELETE", "/v2/orders/{order_id}", O.CANCEL, cancel),
+    ("GET", "/v2/positions", O.POSITIONS, list_positions),
+    ("DELETE", "/v2/positions", O.SUBMIT, close_all_positions),
+    ("GET", "/v2/positions/{symbol:path}", O.POSITIONS, get_position),
+    ("DELETE", "/v2/positions/{symbol:path}", O.SUBMIT, close_position),
+    ("GET", "/v2/account", O.ACCOUNT, get_account),
+    ("GET", "/v2/account/configurations", None, get_configurations),
+    ("GET", "/v2/account/activities/FILL", O.EXECUTIONS, list_fills),
+    ("GET", "/v2/account/activities", O.ACTIVITIES, list_activities),
+    ("GET", "/v2/account/activities/{activity_type}", O.ACTIVITIES, list_activities),
+    ("GET", "/v2/assets", O.INSTRUMENTS, list_assets),
+    ("GET", "/v2/assets/{symbol:path}", O.INSTRUMENTS, get_asset),
+    ("GET", "/v2/clock", O.SESSIONS, get_clock),
+    ("GET", "/v2/calendar", O.SESSIONS, get_calendar),
+    ("GET", "/v2/stocks/quotes/latest", O.QUOTES, latest_quotes),
+    ("GET", "/v1beta3/crypto/us/latest/quotes", O.QUOTES, latest_quotes),
+)
+
+
+def error(refusal: Refused) -> Json:
+    """The body of an error: its code, its words and its details."""
+    details: Mapping[str, object] = refusal.details
+    return {"code": refusal.code, "message": refusal.message, **details}
+
+
+def _is(strike: Strike | None, *faults: Fault) -> bool:
+    return strike is not None and strike.fault in faults

@@ -1,0 +1,160 @@
+"""The emulator: a real server on this machine, in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Final
+
+from fillbook.errors import ExtraMissing
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute, Route, WebSocketRoute
+    from starlette.types import Receive, Scope, Send
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+except ImportError:
+    raise ExtraMissing('the emulators need: pip install "fillbook[emulator]"') from None
+
+from fillbook.venue.alpaca.door import ABORT, Door, not_allowed, not_found, secret_of
+from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
+from fillbook.venue.alpaca.stream import Streams
+from fillbook.venue.exchange import Account, Exchange, Occasion
+
+_START_S: Final = 10.0
+
+
+class Emulator:
+    """
+    Alpaca over *exchange*, at `url` and `stream_url` while the context lasts.
+
+    Each account of the exchange is opened by the name it was given there as the key, and
+    `secret_of(key)`; `key` and `secret` are those of *account*, which is the account named
+    "paper" unless given.  *rate_limit* is in requests a minute for each account, and
+    *one_stream* has a second connection of a key refused, as Alpaca does.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        account: Account | None = None,
+        *,
+        port: int = 0,
+        rate_limit: int = 200,
+        one_stream: bool = True,
+    ) -> None:
+        self.exchange = exchange
+        self.account = account if account is not None else _paper(exchange)
+        self.key = self.account.name
+        self.secret = secret_of(self.key)
+        self.door = Door(exchange, rate_limit=rate_limit)
+        self.streams = Streams(self.door, is_limited=one_stream)
+        self._port = port
+
+    @staticmethod
+    def secret_of(key: str) -> str:
+        """The secret of the account that is named *key*."""
+        return secret_of(key)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def stream_url(self) -> str:
+        return f"ws://127.0.0.1:{self._port}/stream"
+
+    def __enter__(self) -> Emulator:
+        self._socket = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app(self.door, self.streams),
+            http=_Line,
+            ws="websockets-sansio",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="alpaca-emulator", daemon=True
+        )
+        self._thread.start()
+        if not self._server.is_up.wait(_START_S):
+            raise RuntimeError("the emulator did not start")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.streams.hang_up()
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+def app(door: Door, streams: Streams) -> Starlette:
+    """The emulator as an ASGI application, for whoever brings a server."""
+    routes: list[BaseRoute] = [
+        Route(path, _endpoint(door, occasion, endpoint), methods=[method])
+        for method, path, occasion, endpoint in ENDPOINTS
+    ]
+    routes.append(WebSocketRoute("/stream", streams.serve))
+    return Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
+
+
+def _endpoint(door: Door, occasion: Occasion | None, endpoint: Endpoint) -> Any:
+    async def serve(request: Request) -> Response:
+        return await door.answer(request, occasion, endpoint)
+
+    return serve
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    return not_found()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return not_allowed()
+
+
+def _paper(exchange: Exchange) -> Account:
+    try:
+        return exchange.account("paper")
+    except KeyError:
+        return exchange.open_account("paper")
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+
+class _Line(H11Protocol):
+    """A connection that a request may cut."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        served = self.app
+
+        async def with_line(scope: Scope, receive: Receive, send: Send) -> None:
+            # Looked up when it is called: the transport comes with the connection.
+            scope[ABORT] = lambda: self.transport.abort()
+            await served(scope, receive, send)
+
+        self.app = with_line

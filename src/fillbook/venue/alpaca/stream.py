@@ -1,0 +1,187 @@
+"""
+The stream: JSON in binary frames, one connection a key, nothing replayed.
+
+Source: https://docs.alpaca.markets/docs/websocket-streaming.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from contextlib import ExitStack
+from typing import Any
+
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from fillbook.venue.alpaca import render
+from fillbook.venue.alpaca.door import Door
+from fillbook.venue.exchange import Account, Event, Occasion
+
+_TRADE_UPDATES = "trade_updates"
+
+
+class Streams:
+    """
+    The open connections.
+
+    `is_limited`: one connection a key.  A client names its key only after the upgrade, so
+    the upgrade is refused (HTTP 429) once every key that was ever seen has its connection.
+    """
+
+    def __init__(self, door: Door, *, is_limited: bool = True) -> None:
+        self.door = door
+        self.is_limited = is_limited
+        self._open: dict[Connection, str | None] = {}
+        self._changed = threading.Condition()
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One connection, from its upgrade to its end."""
+        strike = self.door.exchange.faults.next(Occasion.LISTEN)
+        if strike is not None or (self.is_limited and self._is_full()):
+            await socket.send_denial_response(Response(status_code=429))
+            return
+        connection = Connection(self, socket)
+        self.note(connection, None)
+        try:
+            await connection.run()
+        finally:
+            self._forget(connection)
+
+    def admit(self, connection: Connection, key: str) -> bool:
+        """Whether *key* may be this connection's: no other one has it."""
+        with self._changed:
+            taken = self.is_limited and key in self._open.values()
+        if not taken:
+            self.note(connection, key)
+        return not taken
+
+    def say(self, frame: object) -> None:
+        """Send *frame*, whatever it is, on every connection that listens; from any thread."""
+        for connection in self._connections():
+            connection.put(frame)
+
+    def hang_up(self) -> None:
+        """End every connection, without a word; from any thread."""
+        for connection in self._connections():
+            connection.put(None)
+
+    def wait_for(self, listening: int, timeout_s: float) -> bool:
+        """Whether *listening* connections are subscribed before *timeout_s* has passed."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: sum(each.is_listening for each in self._open) >= listening, timeout_s
+            )
+
+    def note(self, connection: Connection, key: str | None) -> None:
+        with self._changed:
+            self._open[connection] = key
+            self._changed.notify_all()
+
+    def touch(self) -> None:
+        """Have who waits look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        with self._changed:
+            return bool(self._open) and self.door.keys <= set(self._open.values())
+
+    def _connections(self) -> list[Connection]:
+        with self._changed:
+            return list(self._open)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._changed:
+            del self._open[connection]
+            self._changed.notify_all()
+
+
+class Connection:
+    """One client's connection."""
+
+    def __init__(self, streams: Streams, socket: WebSocket) -> None:
+        self._streams = streams
+        self._socket = socket
+        self._account: Account | None = None
+        self._outbox: asyncio.Queue[object] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._hearing = ExitStack()
+        self.is_listening = False
+
+    def put(self, frame: object) -> None:
+        """Have *frame* sent; None ends the connection.  From any thread."""
+        self._loop.call_soon_threadsafe(self._outbox.put_nowait, frame)
+
+    async def run(self) -> None:
+        await self._socket.accept()
+        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        with self._hearing:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write(self) -> None:
+        while (frame := await self._outbox.get()) is not None:
+            await self._send(frame)
+        await self._socket.close(1001)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                await self._obey(message.get("text") or message.get("bytes") or "")
+        except WebSocketDisconnect:
+            return
+
+    async def _send(self, frame: object) -> None:
+        text = frame if isinstance(frame, str) else json.dumps(frame)
+        await self._socket.send_bytes(text.encode())
+
+    async def _obey(self, text: str | bytes) -> None:
+        try:
+            asked = json.loads(text)
+        except (ValueError, RecursionError):
+            asked = None
+        found: dict[str, Any] = asked if isinstance(asked, dict) else {}
+        given = found.get("data")
+        inner: dict[str, Any] = given if isinstance(given, dict) else {}
+        match found.get("action"):
+            case "authenticate":
+                await self._authenticate(inner.get("key_id"), inner.get("secret_key"))
+            case "auth":  # the form of the data streams; the server takes it too
+                await self._authenticate(found.get("key"), found.get("secret"))
+            case "listen":
+                await self._listen(inner.get("streams"))
+
+    async def _authenticate(self, key: Any, secret: Any) -> None:
+        account = self._streams.door.account(
+            key if isinstance(key, str) else None, secret if isinstance(secret, str) else None
+        )
+        if account is not None and self._streams.admit(self, account.name):
+            self._account = account
+        status = "authorized" if self._account is not None else "unauthorized"
+        await self._send(_authorization(status, "authenticate"))
+
+    async def _listen(self, streams: object) -> None:
+        if self._account is None:
+            await self._send(_authorization("unauthorized", "listen"))
+            return
+        known = [_TRADE_UPDATES] if isinstance(streams, list) and _TRADE_UPDATES in streams else []
+        self._hearing.close()
+        if known:
+            self._hearing.enter_context(self._account.listen(self._hear))
+        await self._send({"stream": "listening", "data": {"streams": known}})
+        self.is_listening = bool(known)
+        self._streams.touch()
+
+    def _hear(self, event: Event) -> None:
+        self.put(render.event(self._streams.door.exchange, event))
+
+
+def _authorization(status: str, action: str) -> dict[str, object]:
+    return {"stream": "authorization", "data": {"status": status, "action": action}}
