@@ -120,12 +120,21 @@ class Faults:
             # What was asked for by name goes before what happens by chance.
             self._rules.insert(0, rule)
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What may strike from now on, in the order in which it is asked."""
+        with self._lock:
+            return tuple(self._rules)
+
+    def add(self, rule: Rule) -> None:
+        """Have *rule* asked after all others."""
+        with self._lock:
+            self._rules.append(rule)
+
     def switch_on(self, word: str, *, rate: float = 1.0, seconds: float | None = None) -> None:
         """Have the fault called *word* strike wherever it can, until it is switched off."""
         fault = fault_named(word)
-        rule = Rule(fault=fault, occasions=STRIKES[fault], rate=rate, seconds=seconds)
-        with self._lock:
-            self._rules.append(rule)
+        self.add(Rule(fault=fault, occasions=STRIKES[fault], rate=rate, seconds=seconds))
 
     def switch_off(self, word: str) -> None:
         fault = fault_named(word)
