@@ -433,8 +433,17 @@ def _flow(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -
     for moves, sign in ((gone, -1), (new, 1)):
         for x in moves:
             if x.kind is m.MoveKind.FILL:
-                cash = plus_flow(cash, x.at, x.cash, sign)
+                cash = plus_fill(cash, x, sign)
     draft.put("cash", cash)
+
+
+def plus_fill(cash: m.Cash, move: m.Movement, sign: int = 1) -> m.Cash:
+    """*cash* with what one fill paid or took; a sale's fee may still be to come."""
+    after = plus_flow(cash, move.at, move.cash, sign)
+    if after is cash or move.qty >= 0 or move.cash is None or move.fee is not None:
+        return after
+    due = EXACT.multiply(abs(move.cash), move.fee_rate) * sign
+    return evolve(after, fee_due=max(ZERO, after.fee_due + due))
 
 
 def plus_flow(cash: m.Cash, at: m.Stamp, amount: Decimal | None, sign: int = 1) -> m.Cash:

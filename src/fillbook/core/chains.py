@@ -162,7 +162,11 @@ def _told(chain: Chain, chosen: Iterable[Chain]) -> bool:
         return any(own.dead and own.gross == chain.gross for own in chosen)
     newest = chain.members[-1]
     for own in chosen:
-        if own.newest is None or not _alike(own.newest, newest):
+        if own.newest is None:  # of that quantity, only a void is told here
+            if chain.dead and own.gross == chain.gross:
+                return True
+            continue
+        if not alike(own.newest, newest):
             continue
         if own.dead == chain.dead and (own.dead or chain.corrected):
             return True
@@ -171,14 +175,17 @@ def _told(chain: Chain, chosen: Iterable[Chain]) -> bool:
 
 def _matches(chain: Chain, chosen: Sequence[Chain]) -> list[Chain]:
     """The chains that hold the execution which was amended; its latest version first."""
+    named = [own for own in chosen if any(x.exec_id == chain.root for x in own.members)]
+    if named and chain.members and chain.members[0].fixes == chain.root:
+        return named  # a correction of what this source alone has told, by its very id
     for member in reversed(chain.members):
-        found = [own for own in chosen if own.newest is not None and _alike(own.newest, member)]
+        found = [own for own in chosen if own.newest is not None and alike(own.newest, member)]
         if found:
             return found
     return []
 
 
-def _alike(a: m.Execution, b: m.Execution) -> bool:
+def alike(a: m.Execution, b: m.Execution) -> bool:
     """Whether two sources may mean the same execution: by total (if both tell), qty and price."""
     totals = a.cum_qty is None or b.cum_qty is None or a.cum_qty == b.cum_qty
     return totals and a.qty == b.qty and a.price == b.price

@@ -21,6 +21,7 @@ from attrs import field, frozen
 
 from fillbook import model as m
 from fillbook.core.booking import Before
+from fillbook.core.chains import Counted, alike, choose
 from fillbook.core.lifecycle import LIVE
 from fillbook.model import ZERO
 
@@ -255,24 +256,34 @@ def moving(after: Before, look: Look, lag: timedelta) -> frozenset[str]:
     return frozenset(symbols)
 
 
+#: An order in such a state is about to become something else.
+_IN_FLIGHT: Final = frozenset(
+    {m.OrderStatus.UNPROVEN, m.OrderStatus.PENDING_CANCEL, m.OrderStatus.PENDING_REPLACE}
+)
+
+
 def _unsettled(record: m.OrderRecord) -> bool:
-    status = record.order.status
-    resting = status in LIVE and status not in (
-        m.OrderStatus.PENDING_CANCEL,
-        m.OrderStatus.PENDING_REPLACE,
-        m.OrderStatus.REPLACED,
-        m.OrderStatus.DISPUTED,
-        m.OrderStatus.UNRECOGNISED,
+    return record.order.status in _IN_FLIGHT or record.order.pending is not None
+
+
+def disputed(after: Before) -> frozenset[str]:
+    """The symbols with an order whose evidence contradicts itself."""
+    return frozenset(
+        record.terms.symbol
+        for record in after.find(m.OrderRecord, "open", "yes")
+        if record.order.status is m.OrderStatus.DISPUTED
     )
-    return not resting or record.order.pending is not None
 
 
-def confirm(first: Sighting, second: Sighting, lag: timedelta) -> list[m.Finding]:
+def confirm(
+    first: Sighting, second: Sighting, lag: timedelta, doubted: frozenset[str] = frozenset()
+) -> list[m.Finding]:
     """
     The differences of *second*, and which of them are confirmed.
 
     Confirmed: both looks valid and a lag apart, the same figures on both sides, and nothing
-    moving on that symbol from a lag before the first to the end of the second.
+    moving on that symbol from a lag before the first to the end of the second; and no order
+    on it disputed (*doubted*).
     """
     apart = second.look.started - first.look.ended >= lag
     valid = first.look.valid and second.look.valid and apart
@@ -281,9 +292,8 @@ def confirm(first: Sighting, second: Sighting, lag: timedelta) -> list[m.Finding
     for found in second.found:
         still = before.get(found.key)
         symbol = getattr(found.drift, "symbol", None)
-        quiet = symbol not in first.moved | second.moved and (
-            symbol is not None or not first.moved | second.moved
-        )
+        moving = first.moved | second.moved | doubted
+        quiet = not moving if symbol is None else symbol not in moving
         sure = valid and quiet and still is not None and still.drift == found.drift
         findings.append(
             m.Finding(
@@ -296,6 +306,66 @@ def confirm(first: Sighting, second: Sighting, lag: timedelta) -> list[m.Finding
             )
         )
     return findings
+
+
+def taken_back(
+    after: Before, broker_order_id: str, history: Iterable[m.Execution]
+) -> tuple[list[m.Void], Decimal]:
+    """
+    What counts as filled of one id, and its whole *history* does not hold; signed, as it moved.
+
+    Alone that proves nothing: a history may be late.  It is believed only where it is the
+    whole of a confirmed difference, so that two of the broker's sources agree.
+    """
+    rows = list(history)
+    evidence = after.get(m.Evidence, broker_order_id)
+    record = None if evidence is None else after.get(m.OrderRecord, evidence.client_order_id)
+    if evidence is None or record is None:
+        return [], ZERO
+    missing = evidence.filled - sum((x.qty for x in rows), ZERO)
+    living = [x.newest for x in _counted(after, broker_order_id).chosen if not x.dead]
+    voids = [
+        _void(broker_order_id, x.exec_id, x.qty)
+        for x in living
+        if x is not None and not _holds(rows, x)
+    ]
+    rest = missing - sum((void.qty or ZERO for void in voids), ZERO)
+    if missing <= 0 or rest < 0:
+        return [], ZERO
+    if rest:  # told by the order's total alone
+        voids.append(_void(broker_order_id, f"{broker_order_id}/{m.ExecSource.INFERRED}", rest))
+    return voids, missing * record.terms.side.sign
+
+
+def agreed_voids(
+    after: Before, broker_order_id: str, history: Iterable[m.Execution]
+) -> list[m.Void]:
+    """The fills that the stream took back and that the id's whole *history* does not hold."""
+    rows = list(history)
+    counted = _counted(after, broker_order_id)
+    known = {x.root for x in counted.history}
+    return [
+        _void(broker_order_id, x.newest.exec_id, x.newest.qty)
+        for x in counted.stream
+        if x.dead and x.newest is not None and x.root not in known and not _holds(rows, x.newest)
+    ]
+
+
+def _counted(after: Before, broker_order_id: str) -> Counted:
+    return choose(
+        after.find(m.Execution, "broker_order_id", broker_order_id),
+        after.find(m.Void, "broker_order_id", broker_order_id),
+    )
+
+
+def _holds(rows: Iterable[m.Execution], x: m.Execution) -> bool:
+    same_source = x.source is m.ExecSource.HISTORY
+    return any(x.exec_id == row.exec_id or (not same_source and alike(x, row)) for row in rows)
+
+
+def _void(broker_order_id: str, exec_id: str, qty: Decimal) -> m.Void:
+    source = m.ExecSource.HISTORY
+    return m.Void(source=source, exec_id=exec_id, broker_order_id=broker_order_id, qty=qty)
 
 
 # -- whether a look may be believed at all -----------------------------------------------

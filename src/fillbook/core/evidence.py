@@ -149,6 +149,7 @@ def _choose(evidence: m.Evidence) -> m.Evidence:
 
 def look(evidence: m.Evidence, snap: m.Snap, by: Measure) -> m.Evidence:
     """*evidence* with one more snapshot."""
+    evidence = _upheld(evidence, snap)
     if snap.version is None or not by.clocked:
         if evidence.loose is None or snap.size > evidence.loose.size:
             evidence = evolve(evidence, loose=snap)
@@ -164,6 +165,20 @@ def look(evidence: m.Evidence, snap: m.Snap, by: Measure) -> m.Evidence:
     elif snap.source is m.ReportSource.BY_ID:
         evidence = evolve(evidence, working=_kept((snap, *evidence.working), by))
     return settle(evidence, by)
+
+
+def _upheld(evidence: m.Evidence, snap: m.Snap) -> m.Evidence:
+    """A look by id, after a fill was taken back, that still says FILLED: the broker stands by it."""
+    asked = snap.source is m.ReportSource.BY_ID and snap.status is m.OrderStatus.FILLED
+    if not asked or not evidence.amended or is_upheld(evidence):
+        return evidence
+    return evolve(evidence, upheld_at=snap.read_at)
+
+
+def is_upheld(evidence: m.Evidence) -> bool:
+    """Whether the broker was asked after the last Void, and stood by its FILLED."""
+    upheld, void = evidence.upheld_at, evidence.void_at
+    return upheld is not None and (void is None or upheld > void)
 
 
 def _same(snap: m.Snap, word: m.Snap | None) -> bool:

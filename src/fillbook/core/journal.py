@@ -28,6 +28,7 @@ from fillbook.core.booking import (
     measure_of,
     merge,
     owner,
+    plus_fill,
     plus_flow,
     redraw,
 )
@@ -377,7 +378,10 @@ def _happened(draft: Draft, activity: m.Activity) -> None:
         book_moves(draft, move.symbol, (), (move,))
     cash = draft.get(m.Cash, "cash")
     if cash is not None and activity.cash:
-        draft.put("cash", plus_flow(cash, activity.at, activity.cash))
+        cash = plus_flow(cash, activity.at, activity.cash)
+        if activity.kind is m.ActivityKind.FEE:
+            cash = evolve(cash, fee_due=ZERO)  # a day's fees are posted together
+        draft.put("cash", cash)
 
 
 def movement_of(activity: m.Activity) -> m.Movement | None:
@@ -419,7 +423,7 @@ def _cash_anchored(draft: Draft, entry: m.CashAnchored) -> None:
     cash = m.Cash(currency=entry.currency, anchor=entry.amount, anchored_at=entry.at)
     for move in draft.before.all(m.Movement):
         if move.kind is m.MoveKind.FILL:
-            cash = plus_flow(cash, move.at, move.cash)
+            cash = plus_fill(cash, move)
     for activity in draft.before.all(m.Activity):
         if activity.cash:
             cash = plus_flow(cash, activity.at, activity.cash)

@@ -22,7 +22,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.chains import DISPUTES
-from fillbook.core.evidence import Measure, said_at, spoken
+from fillbook.core.evidence import Measure, is_upheld, said_at, spoken
 from fillbook.errors import IllegalTransition
 from fillbook.model import EXACT, ZERO
 
@@ -271,6 +271,6 @@ def _bust_unconfirmed(
     if word is None or word.status is not _S.FILLED or not any(e.amended for e in evidence):
         return False
     short = filled < qty if qty is not None else tip.filled < word.cum
-    if not short or word.cum == tip.filled:
+    if not short or word.cum == tip.filled or is_upheld(tip):
         return False
     return tip.void_at is None or _clock(word) <= tip.void_at

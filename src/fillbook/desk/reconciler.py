@@ -399,9 +399,11 @@ class Reconciler:
 
     def _merge(self, compared: _Compared) -> tuple[m.Finding, ...]:
         """Write down what a look told, and move the cursor."""
-        self._recorder.record(*drift.heard(compared.look))
+        look = compared.look
+        self._recorder.record(*drift.heard(look))
+        self._tracker.agree(look.histories, look.fills_after)
         store = self._recorder.store
-        store.swap(CURSOR, store.cell(CURSOR), compared.look.at)
+        store.swap(CURSOR, store.cell(CURSOR), look.at)
         self._full_at = self._full_at or self._clock.elapsed()
         return compared.merged
 
@@ -418,10 +420,54 @@ class Reconciler:
             return first, unsure
         self._merge(second)
         findings = drift.confirm(first.sighting, second.sighting, lag)
+        if self._find_taken_back(findings):
+            second = self._again(second)
+        with self._recorder.store.read() as reader:
+            doubted = drift.disputed(reader)
+        findings = drift.confirm(first.sighting, second.sighting, lag, doubted)
         if adopt:
             findings = self._adopt(second, findings)
         self._clear(second.sighting, findings)
         return second, findings
+
+    def _find_taken_back(self, findings: list[m.Finding]) -> bool:
+        """
+        Explain confirmed differences by fills that a broker took back without saying so.
+
+        They are missing from their order's own history, and are exactly what the broker holds
+        less (or more): two of its sources agree.
+        """
+        voids: list[m.Voided] = []
+        for finding in findings:
+            if finding.confidence is m.Confidence.CONFIRMED and isinstance(
+                finding.drift, m.Phantom | m.WrongQty
+            ):
+                voids += self._voids(finding.drift)
+        self._recorder.record(*voids)
+        book = Book(self._recorder.store)
+        for broker_order_id in {x.void.broker_order_id for x in voids}:
+            self._tracker.read(book.record(broker_order_id))  # what does the broker say of it now?
+        return bool(voids)
+
+    def _voids(self, found: m.Phantom | m.WrongQty) -> list[m.Voided]:
+        theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
+        book = Book(self._recorder.store)
+        filled = [x for x in book.orders(symbol=found.symbol) if x.filled_qty]
+        missing: list[m.Void] = []
+        moved = m.ZERO
+        for order in filled[-BY_ID_MAX:]:
+            record = book.record(order)
+            for broker_order_id in record.ids:
+                history = self._tracker.history(record, broker_order_id)
+                if isinstance(history, m.Observed):
+                    with self._recorder.store.read() as reader:
+                        voids, qty = drift.taken_back(reader, broker_order_id, history.value)
+                    missing += voids
+                    moved += qty
+        held = book.position(found.symbol)
+        after = held.qty - moved
+        explains = missing and after - held.fee_due <= theirs <= after
+        return [m.Voided(void) for void in missing] if explains else []
 
     def _adopt(self, second: _Compared, findings: list[m.Finding]) -> list[m.Finding]:
         """Take the broker's side of what is confirmed: an anchor, never an amount."""

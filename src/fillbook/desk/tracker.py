@@ -16,6 +16,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import drift
 from fillbook.desk.line import Line, value_of
 from fillbook.desk.recorder import Recorder
 
@@ -89,7 +90,18 @@ class Tracker:
             entries += [m.Executed(x) for x in answer.value]
             entries.append(m.HistoryRead(broker_order_id))
         self._recorder.record(*entries)
+        self.agree(record.ids, [x.execution for x in entries if isinstance(x, m.Executed)])
         return None
+
+    def agree(self, broker_ids: Iterable[str], rows: Iterable[m.Execution]) -> None:
+        """Note what the stream took back and the whole history of an id does not hold."""
+        rows = list(rows)
+        voids: list[m.Entry] = []
+        with self._recorder.store.read() as reader:
+            for broker_order_id in broker_ids:
+                told = [x for x in rows if x.broker_order_id == broker_order_id]
+                voids += map(m.Voided, drift.agreed_voids(reader, broker_order_id, told))
+        self._recorder.record(*voids)
 
     def history(
         self, record: m.OrderRecord, broker_order_id: str

@@ -84,6 +84,7 @@ class Evidence:
     conflicts: tuple[str, ...] = ()  #: ids of executions that came with two contents
     oddities: tuple[tuple[Oddity, str], ...] = ()  #: found while counting afresh
     void_at: Stamp | None = None  #: of the latest Void, where told
+    upheld_at: Stamp | None = None  #: our clock: read by id as FILLED once a Void was known
     filled: Decimal = ZERO
     value: Decimal | None = ZERO
     gap: Decimal = ZERO

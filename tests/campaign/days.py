@@ -1,0 +1,159 @@
+"""One simulated day from a seed: a bot trades through faults, and its record is held to the truth."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import fillbook as fb
+from fillbook import errors
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.venue.exchange import Exchange, Fault, Faults, Refused, Ticket
+
+OPENS = datetime(2026, 3, 2, 14, 35, tzinfo=UTC)  # five minutes after the bell
+SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
+
+#: They end the day for this account or the machine, and have tests of their own.
+APART = {Fault.ACCOUNT_ID_CHANGED, Fault.CANCEL_NEVER_ENDS, Fault.CLOCK_JUMP}
+
+
+def faults(seed, rate=0.04):
+    names = [fault.value for fault in Fault if fault not in APART]
+    return Faults.random(seed, rate, only=names)
+
+
+class Day:
+    """The exchange, the bot, and what the bot did."""
+
+    def __init__(self, seed, *, store="memory://", rate=0.04, broker=None, plan=None):
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.clock = ManualClock(OPENS)
+        self.exchange = Exchange(
+            seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3
+        )
+        self.broker = broker(self.exchange) if broker else SimulatedBroker(self.exchange)
+        self.books = self.broker.books
+        self.desk = fb.open(self.broker, store=store, clock=self.clock, wait_s=2)
+        self.plan = plan if plan is not None else faults(seed, rate)
+
+    def run(self, steps=12):
+        report = self.desk.sync()
+        assert report.opened, report.unobserved
+        self.exchange.faults._rules = self.plan._rules  # from here on things go wrong
+        with self.broker.listen(self.desk._background) or _nothing():
+            for _ in range(steps):
+                self.step()
+        self.exchange.faults.clear()
+
+    def step(self):
+        for symbol in SYMBOLS:
+            quote = self.exchange.quote_of(symbol)
+            move = Decimal(self.dice.randint(-30, 30)) / 10_000
+            bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
+            self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
+        try:
+            self.act()
+        except (errors.OrderError, errors.NotObserved, Refused):
+            pass  # the bot gives up on this one; the record does not
+        self.clock.advance(self.dice.choice((0.5, 3, 20)))
+        self.desk.tick()
+
+    def act(self):
+        symbol = self.dice.choice(SYMBOLS)
+        quote = self.exchange.quote_of(symbol)
+        qty = Decimal(self.dice.randint(1, 9)) / (100 if "/" in symbol else 1)
+        held = self.desk.book.position(symbol).qty
+        side = "sell" if held > qty and self.dice.random() < 0.5 else "buy"
+        open_orders = self.desk.book.orders(open=True)
+        kind = self.dice.choice(("market", "market", "limit", "cancel", "manual"))
+        if kind == "cancel" and open_orders:
+            self.desk.cancel(self.dice.choice(open_orders))
+        elif kind == "manual":
+            self.exchange.trade_by_hand(self.books, ticket(symbol, side, qty))
+        elif kind == "limit":
+            price = quote.bid if side == "buy" else quote.ask
+            self.order(symbol, side, qty, limit_price=price)
+        else:
+            self.order(symbol, side, qty)
+
+    def order(self, symbol, side, qty, **kw):
+        request = fb.OrderRequest(symbol=symbol, side=side, qty=qty, strategy="bot", **kw)
+        self.desk.submit(request)
+
+    def rest(self):
+        """Nothing goes wrong any more; everything under way lands, and the windows pass."""
+        self.clock.advance(301)
+        while any(o.status is m.OrderStatus.UNPROVEN for o in self.desk.book.orders(open=True)):
+            self.clock.advance(10)  # the broker has to answer often enough, and late enough
+            self.desk.tick()
+        for order in self.books.truth.orders():
+            if order.status in ("held", "new", "accepted", "partially_filled", "pending_new"):
+                self.books.cancel(order.id)
+        self.clock.advance(30)
+
+
+def ticket(symbol, side, qty):
+    gtc = m.TimeInForce.GTC if "/" in symbol else m.TimeInForce.DAY
+    return Ticket(
+        symbol=symbol, side=m.OrderSide(side), type=m.OrderType.MARKET, time_in_force=gtc, qty=qty
+    )
+
+
+class _nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+def wrong(day):
+    """Where the record is not the truth; empty at rest."""
+    found = []
+    book = day.desk.book
+    truth = day.books.truth
+    theirs = {o.id: o for o in truth.orders()}
+    ours = {o.broker_order_id: o for o in book.orders()}
+    for order_id, order in theirs.items():
+        mine = ours.get(order_id)
+        moved = [f for f in truth.fills(order_id) if not (f.is_void or f.is_fixed)]
+        if mine is None and order.is_over and not moved:
+            continue  # somebody else's, born and ended between two looks: it moved nothing
+        if mine is None:
+            found.append(f"order {order_id} {order.status} is not in the record")
+            continue
+        told = sum(
+            (f.qty for f in truth.fills(order_id) if not (f.is_void or f.is_fixed)), Decimal(0)
+        )
+        if mine.filled_qty != told:
+            found.append(f"order {order_id}: filled {mine.filled_qty}, truth {told}")
+        if not mine.is_final or (mine.status.value != order.status):
+            found.append(f"order {order_id}: {mine.status} final={mine.is_final}, truth {order.status}")
+        spent = sum(
+            (f.qty * f.price for f in truth.fills(order_id) if not (f.is_void or f.is_fixed)),
+            Decimal(0),
+        )
+        if mine.filled_value != spent:
+            found.append(f"order {order_id}: value {mine.filled_value}, truth {spent}")
+    for order in book.orders():
+        if order.broker_order_id is None and not order.is_final:
+            found.append(f"{order.client_order_id} is {order.status} at rest")
+    held = truth.positions()
+    for symbol in {*held, *(x.symbol for x in book.positions())}:
+        mine = book.position(symbol)
+        actual = held.get(symbol, Decimal(0))
+        if not mine.qty - mine.fee_due <= actual <= mine.qty:
+            found.append(f"{symbol}: {mine.qty} (fees {mine.fee_due}), truth {actual}")
+        if sum((leg.qty for _, leg in mine.legs), Decimal(0)) != mine.qty:
+            found.append(f"{symbol}: legs do not sum")
+    cash = book.cash()
+    with day.desk._recorder.store.read() as reader:
+        due = reader.get(m.Cash, "cash").fee_due
+    if cash is None or not cash - due - Decimal("0.01") <= truth.cash() <= cash:
+        found.append(f"cash {cash}, truth {truth.cash()}")
+    ids = [o.client_order_id for o in truth.orders()]
+    if len(ids) != len(set(ids)):
+        found.append("one intent, two orders")
+    return found
