@@ -33,6 +33,7 @@ class Streams:
     def __init__(self, door: Door, *, is_limited: bool = True) -> None:
         self.door = door
         self.is_limited = is_limited
+        self.told = 0  #: events that were put on a connection until now
         self._open: dict[Connection, str | None] = {}
         self._changed = threading.Condition()
 
@@ -180,6 +181,7 @@ class Connection:
         self._streams.touch()
 
     def _hear(self, event: Event) -> None:
+        self._streams.told += 1
         self.put(render.event(self._streams.door.exchange, event))
 
 

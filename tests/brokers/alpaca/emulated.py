@@ -1,0 +1,100 @@
+"""An adapter at an emulator, in made-up time, with ways to know what was heard."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from fillbook import model as m
+from fillbook.broker import Sink
+from fillbook.brokers.alpaca import AlpacaBroker
+from fillbook.clock import ManualClock
+from fillbook.testing.puppeteer import ExchangePuppeteer
+from fillbook.venue.alpaca import Emulator
+
+PATIENCE_S = 10.0
+
+
+class Ear:
+    """A sink before a sink; `wait_for` knows when it has heard."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._news = threading.Condition()
+        self.calls = 0
+        self.is_told = False  #: of a connection or of its loss
+
+    def receive(self, reports: Sequence[m.OrderReport]) -> None:
+        self._sink.receive(reports)
+        with self._news:
+            self.calls += 1
+            self._news.notify_all()
+
+    def connected(self) -> None:
+        self._sink.connected()
+        self._tell()
+
+    def lost(self, why: str) -> None:
+        self._sink.lost(why)
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._news:
+            self.is_told = True
+            self._news.notify_all()
+
+    def wait_for(self, calls: int) -> None:
+        with self._news:
+            heard = self._news.wait_for(lambda: self.is_told and self.calls >= calls, PATIENCE_S)
+        assert heard, f"{self.calls} of {calls} events were heard"
+
+
+class Listening:
+    """A stream of the adapter, and the ear on it."""
+
+    def __init__(
+        self, broker: HeardBroker, ear: Ear, stream: AbstractContextManager[object]
+    ) -> None:
+        self._broker = broker
+        self._ear = ear
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        self._stream.__enter__()
+        self._broker.ear = self._ear
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._broker.ear = None
+        self._stream.__exit__(kind, error, traceback)
+
+
+class HeardBroker(AlpacaBroker):
+    """An adapter of which one may know what its stream has brought so far."""
+
+    ear: Ear | None = None
+
+    def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
+        ear = Ear(sink)
+        stream = super().listen(ear)
+        return None if stream is None else Listening(self, ear, stream)
+
+
+class EmulatorPuppeteer(ExchangePuppeteer):
+    """Moves the exchange behind an emulator, and waits for the wire."""
+
+    def __init__(self, emulator: Emulator, broker: HeardBroker, clock: ManualClock) -> None:
+        super().__init__(emulator.exchange, emulator.account, clock)
+        self._emulator = emulator
+        self._broker = broker
+
+    def heard(self) -> None:
+        super().heard()
+        if self._broker.ear is not None:
+            self._broker.ear.wait_for(self._emulator.streams.told)
