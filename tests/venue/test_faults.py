@@ -74,11 +74,9 @@ def buy(day: Day) -> None:
 
 def early(day: Day) -> object:
     with day.heard() as events:
-        day.pass_(1)
-        day.faults.fail("event", "event-early")
-        order = day.submit(client_order_id="x", limit_price="150")
-        day.pass_(0.021)  # routed, and its events are still on their way
-        return [e.name for e in events], order.status
+        day.faults.fail("taken", "event-early")
+        order = day.submit()
+        return [event.name for event in events], order.status
 
 
 def refused_stream(day: Day) -> object:
@@ -207,8 +205,6 @@ def slow(day: Day) -> object:
     return answer, (day.clock.now() - FRIDAY_10).total_seconds()
 
 
-NEW = ["pending_new", "new", "fill"]
-
 #: Every fault, what is played, and what comes of it.
 PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.REQUEST_LOST: (of_write(F.REQUEST_LOST), (m.Ambiguous, False, False)),
@@ -228,7 +224,7 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.EVENT_DROPPED: (heard("event-dropped", buy), ["pending_new", "fill"]),
     F.EVENT_DOUBLED: (heard("event-doubled", buy), ["pending_new", "new", "new", "fill"]),
     F.EVENT_REORDERED: (heard("event-reordered", buy), ["pending_new", "fill", "new"]),
-    F.EVENT_EARLY: (early, (["pending_new"], "accepted")),
+    F.EVENT_EARLY: (early, (["pending_new", "new", "fill"], "accepted")),
     F.STREAM_SILENT: (silent_stream, []),
     F.STREAM_IDS_DIFFER: (differing_ids, False),
     F.STALE_SNAPSHOT: (seen(F.STALE_SNAPSHOT, lambda day, i: day.account.order(i)), None),

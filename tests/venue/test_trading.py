@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fillbook.clock import SystemClock
-from fillbook.venue.exchange import Exchange, Refused
+from fillbook.venue.exchange import Exchange, OrderFilter, Refused
 from tests.venue.floor import EVERY, D, Day, at, ticket
 
 
@@ -119,6 +119,37 @@ def test_a_filled_or_unknown_order_cannot_be_canceled() -> None:
     with pytest.raises(Refused, match="order not found for nobody") as unknown:
         day.account.cancel("nobody")
     assert (filled.value.status, unknown.value.status) == (422, 404)
+
+
+def test_a_fill_may_come_after_the_cancel_and_leaves_the_word() -> None:
+    day = Day()
+    order = day.worked(limit_price="150")
+    day.account.cancel(order.id)
+    day.pass_(1)
+    day.exchange.fill(order.id, 3)
+    assert ("canceled", D(3)) == (day.status(order.id), day.truth.order(order.id).filled_qty)
+    assert {"AAPL": D(3)} == day.truth.positions()
+
+
+def test_no_order_fills_beyond_its_size() -> None:
+    day = Day()
+    order = day.worked(limit_price="150")
+    with pytest.raises(ValueError, match="10 are left"):
+        day.exchange.fill(order.id, 11)
+    day.exchange.fill(order.id)
+    with pytest.raises(ValueError, match="0 are left"):
+        day.exchange.fill(order.id)
+
+
+def test_canceling_everything_ends_exits_too() -> None:
+    day = Day()
+    entry = day.worked(
+        order_class="bracket", take_profit="200", stop_loss="180", time_in_force="gtc"
+    )
+    resting = day.worked(symbol="MSFT", limit_price="300", qty=1)
+    assert {resting.id, *entry.leg_ids} == set(day.account.cancel_all())
+    day.pass_(1)
+    assert day.account.orders(OrderFilter()) == []
 
 
 def test_day_exits_of_a_bracket_die_at_the_close_and_leave_the_position_naked() -> None:

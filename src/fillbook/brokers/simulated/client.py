@@ -123,17 +123,18 @@ class SimulatedBroker(Broker):
         The broker behind ``sim:`` + *rest*, such as ``?seed=7&faults=lost-reply&rate=0.1``.
 
         `seed`, `cash`, `multiplier`, `partial` (the rate of partial fills), `faults` (names,
-        or "random"), `rate` (of each fault), `walk` (symbols whose price moves); no
-        credentials.  Raises: BadAddress.
+        or "random"), `rate` (of each fault), `walk` (symbols whose price moves), `timeout`
+        (seconds that a lost request takes); no credentials.  Raises: BadAddress.
         """
         words = dict(parse_qsl(rest.removeprefix("?"), keep_blank_values=True))
         try:
+            timeout_s = float(words.pop("timeout", "10"))
             exchange, account = _opened(words)
         except (InvalidValue, ValueError, KeyError) as error:
             raise BadAddress(f"sim:{rest} cannot be opened: {error}") from None
         if words:
             raise BadAddress(f"sim:{rest} has unknown settings: {', '.join(sorted(words))}")
-        return cls(exchange, account)
+        return cls(exchange, account, timeout_s=timeout_s)
 
     # ------------------------------------------------------------------ reads
 

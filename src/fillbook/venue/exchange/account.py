@@ -20,7 +20,7 @@ from fillbook import model as m
 from fillbook.venue.exchange import rules
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
-from fillbook.venue.exchange.funds import Funds, funds, holders
+from fillbook.venue.exchange.funds import Funds, funds, holders, is_asleep
 from fillbook.venue.exchange.history import History
 from fillbook.venue.exchange.ledger import Ledger
 from fillbook.venue.exchange.trading import Trading
@@ -116,7 +116,7 @@ class Account:
     def cancel_all(self) -> list[str]:
         """Ask for the end of all open orders; the ids that were asked."""
         with self._floor.timeline.turn():
-            asked = [order.id for order in self.trading.orders.open() if order.parent_id is None]
+            asked = [o.id for o in self.trading.orders.open() if not is_asleep(o)]
             for order_id in asked:
                 self.trading.cancel(order_id)
             return asked
@@ -153,7 +153,9 @@ class Account:
         with self._floor.timeline.turn():
             self._trade_unseen()
             moment = self._floor.seen_at(Occasion.SHOW_ORDERS, self._floor.lag.orders)
-            shown = list(self.trading.orders.all_at(moment))
+            known = self.trading.orders
+            rows = known.working_at if which.scope == "open" else known.all_at
+            shown = list(rows(moment))
             if which.nested:
                 tops = (order for order in shown if order.parent_id is None)
                 shown = [self._nested(order, moment) for order in tops]
@@ -279,6 +281,8 @@ class Account:
         )
 
     def _nested(self, order: Picture, moment: timedelta) -> Picture:
+        if not order.leg_ids:
+            return order
         legs = (self.trading.orders.at(leg_id, moment) for leg_id in order.leg_ids)
         return evolve(order, legs=tuple(leg for leg in legs if leg is not None))
 

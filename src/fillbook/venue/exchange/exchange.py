@@ -158,16 +158,22 @@ class Exchange:
             self._match(symbol)
 
     def fill(self, order_id: str, qty: Amount | None = None, price: Amount | None = None) -> Fill:
-        """Fill *qty* (None: all that is left) at *price* (None: the market's)."""
+        """
+        Fill *qty* (None: all that is left) at *price* (None: the market's).
+
+        An order that is over may still fill, late, but not beyond its size.
+        Raises: ValueError for that.
+        """
         with self._time.turn():
             account = self._owner(order_id)
             order = account.trading.orders[order_id]
-            at = self._floor.price(order.symbol).touch(order.side)
-            if price is not None:
-                at = m.number(price)
-            return account.trading.execute(
-                order_id, account.trading.leaves(order, at) if qty is None else m.number(qty), at
-            )
+            touch = self._floor.price(order.symbol).touch(order.side)
+            at = touch if price is None else m.number(price)
+            left = account.trading.leaves(order, at)
+            size = left if qty is None else m.number(qty)
+            if not 0 < size <= left:
+                raise ValueError(f"{size} cannot fill: {left} are left of order {order_id}")
+            return account.trading.execute(order_id, size, at)
 
     def trade_by_hand(self, account: Account, ticket: Ticket) -> Picture:
         """An order placed in the broker's dashboard.  Raises: Refused."""

@@ -63,7 +63,7 @@ class Fault(StrEnum):
     EVENT_DROPPED = "event-dropped"
     EVENT_DOUBLED = "event-doubled"
     EVENT_REORDERED = "event-reordered"  #: held back until the next one was sent
-    EVENT_EARLY = "event-early"  #: sent before the reply to the request behind it
+    EVENT_EARLY = "event-early"  #: an order is routed, and says so, before the reply to its create
     STREAM_SILENT = "stream-silent"  #: connected, and says nothing
     STREAM_IDS_DIFFER = "stream-ids-differ"  #: an execution has another id in events
 
@@ -125,7 +125,7 @@ STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
     _F.EVENT_DROPPED: frozenset({_O.EVENT}),
     _F.EVENT_DOUBLED: frozenset({_O.EVENT}),
     _F.EVENT_REORDERED: frozenset({_O.EVENT}),
-    _F.EVENT_EARLY: frozenset({_O.EVENT}),
+    _F.EVENT_EARLY: frozenset({_O.TAKEN}),
     _F.STREAM_SILENT: frozenset({_O.EVENT}),
     _F.STREAM_IDS_DIFFER: frozenset({_O.FILL}),
     _F.STALE_SNAPSHOT: frozenset({_O.SHOW_ORDERS, _O.SHOW_POSITIONS}),

@@ -19,14 +19,13 @@ Hear = Callable[[Event], None]
 
 _HELD_BACK_S: Final = 1.0
 
-#: How many copies are sent, and after how many seconds more than usual; None: at once.
-_FATES: Final[dict[Fault | None, tuple[int, float | None]]] = {
+#: How many copies are sent, and after how many seconds more than usual.
+_FATES: Final[dict[Fault | None, tuple[int, float]]] = {
     None: (1, 0.0),
     Fault.EVENT_DROPPED: (0, 0.0),
     Fault.STREAM_SILENT: (0, 0.0),
     Fault.EVENT_DOUBLED: (2, 0.0),
     Fault.EVENT_REORDERED: (1, _HELD_BACK_S),
-    Fault.EVENT_EARLY: (1, None),
 }
 
 
@@ -36,6 +35,7 @@ class Feed:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._hearers: list[Hear] = []
+        self._at_once = False
         self.events: list[Event] = []  #: all that ever happened, heard or not
 
     def send(self, event: Event) -> None:
@@ -45,10 +45,19 @@ class Feed:
         strike = self._floor.faults.next(Occasion.EVENT)
         copies, delay = _FATES[strike.fault if strike else None]
         for _ in range(copies):
-            if delay is None:
+            if self._at_once:
                 self._say(event)
             else:
                 self._floor.timeline.later(self._floor.stream_s + delay, lambda: self._say(event))
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Send what happens meanwhile without delay: before the reply to the request behind it."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
     def _say(self, event: Event) -> None:
         for hear in self._hearers:

@@ -61,6 +61,15 @@ class Orders:
             if order := self.at(order_id, moment):
                 yield order
 
+    def working_at(self, moment: timedelta) -> Iterator[Picture]:
+        """Those that were not over at *moment*, and the entries of their groups; maybe others."""
+        if moment < self._latest:
+            return self.all_at(moment)
+        ids = {order_id for each in self.open() for order_id in (each.id, each.parent_id)}
+        places = sorted((self._places[i], i) for i in ids if i is not None)
+        seen = (self.at(order_id, moment) for _, order_id in places)
+        return (order for order in seen if order is not None)
+
     def open_at(self, moment: timedelta) -> list[Picture]:
         """Those that were not over at *moment*."""
         if moment >= self._latest:

@@ -61,12 +61,7 @@ class Trading:
         for each in (order, *legs):
             self.orders.put(each, at)
             self._watch_end(each)
-        if order.is_queued:
-            self._tell("accepted", order)
-            when = sessions.opening(self._now(), extended=order.extended_hours)
-            self._floor.timeline.at(when, lambda: self._route(order.id))
-        else:
-            self._floor.timeline.later(self._floor.latency_s, lambda: self._route(order.id))
+        self._send_off(order)
         if self._floor.strikes(Occasion.TAKEN, Fault.REJECT_AFTER_ACCEPT):
             self._floor.timeline.later(
                 self._floor.latency_s / 2, lambda: self.reject(order.id, "rejected by the venue")
@@ -75,6 +70,18 @@ class Trading:
         if strike is not None:
             self._floor.timeline.jump(strike.seconds)
         return order
+
+    def _send_off(self, order: Picture) -> None:
+        """Have the order routed: a moment later, when its market opens, or by the fault now."""
+        if order.is_queued:
+            self._tell("accepted", order)
+            when = sessions.opening(self._now(), extended=order.extended_hours)
+            self._floor.timeline.at(when, lambda: self._route(order.id))
+        elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY):
+            with self.feed.at_once():
+                self._route(order.id)
+        else:
+            self._floor.timeline.later(self._floor.latency_s, lambda: self._route(order.id))
 
     def _pictures(self, ticket: Ticket) -> tuple[Picture, list[Picture]]:
         stamp, now = self._floor.timeline.stamp(), self._now()
@@ -183,13 +190,19 @@ class Trading:
         return m.cut(((order.notional or m.ZERO) - spent) / price, PLACES)
 
     def execute(self, order_id: str, qty: Decimal, price: Decimal) -> Fill:
-        """Fill *qty* of an order at *price*, and all that follows from it."""
+        """
+        Fill *qty* of an order at *price*, and all that follows from it.
+
+        An order that is over keeps its word: the fill was on its way when it ended.
+        """
         order = self.orders[order_id]
         leaves = max(m.ZERO, self.leaves(order, price) - qty)
         cum = order.filled_qty + qty
         value = order.filled_qty * (order.filled_avg_price or m.ZERO) + qty * price
         fields: dict[str, Any] = {"filled_qty": cum, "filled_avg_price": rounded(value / cum)}
-        if not leaves:
+        if order.is_over:
+            pass
+        elif not leaves:
             fields |= {"status": S.FILLED, "filled_at": self._floor.timeline.stamp()}
         elif order.status != S.PENDING_CANCEL:
             fields |= {"status": S.PARTIALLY_FILLED}
