@@ -108,7 +108,10 @@ def app(door: Door, streams: Streams) -> Starlette:
         for method, path, occasion, endpoint in ENDPOINTS
     ]
     routes.append(WebSocketRoute("/stream", streams.serve))
-    return Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
+    made = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
+    # `/v2/orders/` without an id must not become `/v2/orders`, which cancels all.
+    made.router.redirect_slashes = False
+    return made
 
 
 def _endpoint(door: Door, occasion: Occasion | None, endpoint: Endpoint) -> Any:

@@ -75,6 +75,11 @@ class Streams:
                 lambda: sum(each.is_listening for each in self._open) >= listening, timeout_s
             )
 
+    def wait_for_none(self, timeout_s: float) -> bool:
+        """Whether no connection is open before *timeout_s* has passed."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._open, timeout_s)
+
     def note(self, connection: Connection, key: str | None) -> None:
         with self._changed:
             self._open[connection] = key
