@@ -17,8 +17,9 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
+from operator import is_
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 
@@ -193,8 +194,9 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(
         lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum_reader
     )
+    # By predicate: a hook registered for a class would take its subclasses, StrEnums, too.
     for exact in (str, int, bool):
-        converter.register_structure_hook(exact, _only(exact))
+        converter.register_structure_hook_func(partial(is_, exact), _only(exact))
     converter.register_unstructure_hook(Decimal, _number_text)
     converter.register_structure_hook(Decimal, _number)
     for moment in (datetime, date):

@@ -1,0 +1,17 @@
+"""How much the property tests try: little and always the same, unless asked for more."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    derandomize=True,  # a run that failed fails again
+    max_examples=100,
+    deadline=None,  # the machine may be busy
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough", settings.get_profile("default"), derandomize=False, max_examples=5_000
+)
+settings.load_profile(os.environ.get("FILLBOOK_TEST_PROFILE", "default"))
