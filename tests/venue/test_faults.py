@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -79,25 +79,37 @@ def early(day: Day) -> object:
         return [event.name for event in events], order.status
 
 
-def refused_stream(day: Day) -> object:
-    class Sink:
-        said: list[str] = []
+def streamed(occasion: str, fault: Fault) -> Callable[[Day], object]:
+    """What a sink is told of a stream that meets with the fault, while an order fills."""
 
-        def receive(self, reports: object) -> None: ...
+    def play(day: Day) -> object:
+        day.faults.fail(occasion, fault)
+        sink = Sink()
+        stream = broker(day).listen(sink)
+        assert stream is not None
+        with stream:
+            buy(day)
+            day.pass_(6)
+            buy(day)
+        return sink.said
 
-        def connected(self) -> None:
-            self.said.append("connected")
+    return play
 
-        def lost(self, why: str) -> None:
-            self.said.append("lost")
 
-    day.faults.fail("listen", "stream-refused")
-    sink = Sink()
-    stream = broker(day).listen(sink)
-    assert stream is not None
-    with stream:
-        day.pass_(6)
-    return sink.said
+class Sink:
+    """Keeps the words of what it hears."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def receive(self, reports: Sequence[m.OrderReport]) -> None:
+        self.said += [report.raw_status for report in reports]
+
+    def connected(self) -> None:
+        self.said.append("connected")
+
+    def lost(self, why: str) -> None:
+        self.said.append("lost")
 
 
 def silent_stream(day: Day) -> object:
@@ -205,6 +217,8 @@ def slow(day: Day) -> object:
     return answer, (day.clock.now() - FRIDAY_10).total_seconds()
 
 
+STEPS = ["pending_new", "new", "filled"]
+
 #: Every fault, what is played, and what comes of it.
 PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.REQUEST_LOST: (of_write(F.REQUEST_LOST), (m.Ambiguous, False, False)),
@@ -220,7 +234,11 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.EMPTY_LIST: (of_list(F.EMPTY_LIST), []),
     F.CUT_PAGE: (of_list(F.CUT_PAGE), m.Failure.UNREADABLE),
     F.SHIFTING_PAGE: (of_list(F.SHIFTING_PAGE), ["o1", "o2"]),
-    F.STREAM_REFUSED: (refused_stream, ["lost", "connected"]),
+    F.STREAM_REFUSED: (streamed("listen", F.STREAM_REFUSED), ["lost", "connected", *STEPS]),
+    F.STREAM_LOST: (
+        streamed("event", F.STREAM_LOST),
+        ["connected", "lost", "connected", *STEPS],
+    ),
     F.EVENT_DROPPED: (heard("event-dropped", buy), ["pending_new", "fill"]),
     F.EVENT_DOUBLED: (heard("event-doubled", buy), ["pending_new", "new", "new", "fill"]),
     F.EVENT_REORDERED: (heard("event-reordered", buy), ["pending_new", "fill", "new"]),

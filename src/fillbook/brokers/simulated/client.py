@@ -42,7 +42,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _A_MICROSECOND: Final = timedelta(microseconds=1)
-_REFUSED_S: Final = 5.0  #: a refused stream is tried again after this
+_AGAIN_S: Final = 5.0  #: a stream that was refused or lost is tried again after this
 _BACK_OFF: Final = timedelta(seconds=1)
 
 CAPABILITIES: Final = m.Capabilities(
@@ -238,16 +238,22 @@ class SimulatedBroker(Broker):
     def _listening(self, sink: Sink) -> Iterator[None]:
         over = threading.Event()
 
+        def hear(event: Event) -> None:
+            sink.receive([event_report(event)])
+
+        def lost(why: str) -> None:
+            sink.lost(why)
+            self.exchange.later(_AGAIN_S, connect)
+
         with ExitStack() as stack:
 
             def connect() -> None:
                 if over.is_set():
                     return
                 if self.exchange.faults.next(Occasion.LISTEN) is not None:
-                    sink.lost("the stream was refused")
-                    self.exchange.later(_REFUSED_S, connect)
+                    lost("the stream was refused")
                     return
-                stack.enter_context(self.books.listen(lambda e: sink.receive([event_report(e)])))
+                stack.enter_context(self.books.listen(hear, lambda: lost("the exchange hung up")))
                 sink.connected()
 
             try:

@@ -14,6 +14,7 @@ from fillbook.testing.broker_cases.base import Cases, Listener
 from fillbook.testing.puppeteer import Puppeteer
 
 _S: Final = m.OrderStatus
+_PATIENCE: Final = 10  #: how often it is looked whether a lost stream is back
 
 
 class StreamCases(Cases):
@@ -151,6 +152,18 @@ class StreamCases(Cases):
         order = puppeteer.trade_by_hand(self.symbol, m.OrderSide.BUY, "3")
         puppeteer.heard()
         assert [Decimal(3)] == [each.qty for each in listener.executions(order)]
+
+    def test_b115_a_stream_that_breaks_says_so_and_comes_back(
+        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+    ) -> None:
+        puppeteer.fail("event", "stream-lost")
+        missed = self._worked(broker, puppeteer)
+        assert listener.losses
+        for _ in range(_PATIENCE):
+            puppeteer.heard()
+        assert listener.connections == 2
+        assert listener.words(missed) == []
+        assert listener.words(self._worked(broker, puppeteer))
 
     def _worked(self, broker: Broker, puppeteer: Puppeteer, **wish: object) -> str:
         """The id of an order of which all that there is to hear was heard."""

@@ -227,9 +227,15 @@ class Account:
         """What moved the account without a trade, oldest first."""
         return self.truth.rows()
 
-    def listen(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
-        """Have *hear* called with every event, in order and without a lock held."""
-        return self.trading.feed.listen(hear)
+    def listen(
+        self, hear: Callable[[Event], None], lost: Callable[[], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """
+        Have *hear* called with every event, in order and without a lock held.
+
+        *lost* is called when the exchange hangs up; nothing is heard after that.
+        """
+        return self.trading.feed.listen(hear, lost)
 
     def trade_by_hand(self, ticket: Ticket) -> Picture:
         """

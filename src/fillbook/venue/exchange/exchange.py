@@ -175,6 +175,11 @@ class Exchange:
                 raise ValueError(f"{size} cannot fill: {left} are left of order {order_id}")
             return account.trading.execute(order_id, size, at)
 
+    def hang_up(self, account: Account) -> None:
+        """Close the streams of *account*; whoever listens has to connect again."""
+        with self._time.turn():
+            account.trading.feed.hang_up()
+
     def trade_by_hand(self, account: Account, ticket: Ticket) -> Picture:
         """An order placed in the broker's dashboard.  Raises: Refused."""
         return account.trade_by_hand(ticket)

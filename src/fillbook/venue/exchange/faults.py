@@ -60,6 +60,7 @@ class Fault(StrEnum):
     SHIFTING_PAGE = "shifting-page"  #: the next page begins one row too early
 
     STREAM_REFUSED = "stream-refused"
+    STREAM_LOST = "stream-lost"  #: the exchange hangs up; what follows is missed
     EVENT_DROPPED = "event-dropped"
     EVENT_DOUBLED = "event-doubled"
     EVENT_REORDERED = "event-reordered"  #: held back until the next one was sent
@@ -122,6 +123,7 @@ STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
     _F.CUT_PAGE: LISTS,
     _F.SHIFTING_PAGE: LISTS,
     _F.STREAM_REFUSED: frozenset({_O.LISTEN}),
+    _F.STREAM_LOST: frozenset({_O.EVENT}),
     _F.EVENT_DROPPED: frozenset({_O.EVENT}),
     _F.EVENT_DOUBLED: frozenset({_O.EVENT}),
     _F.EVENT_REORDERED: frozenset({_O.EVENT}),

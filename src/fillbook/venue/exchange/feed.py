@@ -8,7 +8,7 @@ it usually comes first.  Nothing is replayed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from fillbook.venue.exchange.faults import Fault, Occasion
@@ -16,6 +16,7 @@ from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.values import Event
 
 Hear = Callable[[Event], None]
+Lost = Callable[[], None]
 
 _HELD_BACK_S: Final = 1.0
 
@@ -34,7 +35,7 @@ class Feed:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._hearers: list[Hear] = []
+        self._hearers: list[tuple[Hear, Lost | None]] = []
         self._at_once = False
         self.events: list[Event] = []  #: all that ever happened, heard or not
 
@@ -43,6 +44,9 @@ class Feed:
         if not self._hearers:
             return
         strike = self._floor.faults.next(Occasion.EVENT)
+        if strike is not None and strike.fault is Fault.STREAM_LOST:
+            self.hang_up()
+            return
         copies, delay = _FATES[strike.fault if strike else None]
         for _ in range(copies):
             if self._at_once:
@@ -60,17 +64,25 @@ class Feed:
             self._at_once = False
 
     def _say(self, event: Event) -> None:
-        for hear in self._hearers:
+        for hear, _ in self._hearers:
             self._floor.timeline.say(lambda hear=hear: hear(event))  # type: ignore[misc]
 
+    def hang_up(self) -> None:
+        """Nobody hears anything any more; who asked to be told is told."""
+        for _, lost in self._hearers:
+            if lost is not None:
+                self._floor.timeline.say(lost)
+        self._hearers = []
+
     @contextmanager
-    def listen(self, hear: Hear) -> Iterator[None]:
-        """Have *hear* called with every event until the context ends."""
+    def listen(self, hear: Hear, lost: Lost | None = None) -> Iterator[None]:
+        """Have *hear* called with every event until the context ends, or `hang_up`."""
+        hearer = (hear, lost)
         with self._floor.timeline.hearing():
             with self._floor.timeline.turn():
-                self._hearers.append(hear)
+                self._hearers.append(hearer)
             try:
                 yield
             finally:
-                with self._floor.timeline.turn():
-                    self._hearers.remove(hear)
+                with self._floor.timeline.turn(), suppress(ValueError):
+                    self._hearers.remove(hearer)
