@@ -13,13 +13,12 @@ orjson is used where it is installed; each of the two libraries reads what the o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum
-from functools import cache, partial
+from enum import StrEnum
+from functools import cache
 from importlib import import_module
-from operator import is_
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 
@@ -129,9 +128,13 @@ def _only(kind: type) -> Callable[[object, object], Any]:
     return check
 
 
-def _enum_reader(kind: type[Enum]) -> Callable[[object, object], Any]:
-    by_value = {member.value: member for member in kind}
-    return lambda value, _: by_value[value]
+@cache
+def _members(kind: type[StrEnum]) -> Mapping[object, StrEnum]:
+    return {member.value: member for member in kind}
+
+
+def _member(word: object, kind: Any) -> StrEnum:
+    return _members(kind)[word]
 
 
 def _classes(union: object) -> tuple[type[Any], ...]:
@@ -188,15 +191,10 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook_factory(_is_union_of_classes, _union_writer)
     converter.register_structure_hook_factory(_is_union_of_classes, _union_reader)
     # Both JSON libraries write a StrEnum as its value.
-    converter.register_unstructure_hook_func(
-        lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _as_is
-    )
-    converter.register_structure_hook_factory(
-        lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum_reader
-    )
-    # By predicate: a hook registered for a class would take its subclasses, StrEnums, too.
+    converter.register_unstructure_hook(StrEnum, _as_is)
+    converter.register_structure_hook(StrEnum, _member)
     for exact in (str, int, bool):
-        converter.register_structure_hook_func(partial(is_, exact), _only(exact))
+        converter.register_structure_hook(exact, _only(exact))
     converter.register_unstructure_hook(Decimal, _number_text)
     converter.register_structure_hook(Decimal, _number)
     for moment in (datetime, date):

@@ -1,0 +1,96 @@
+"""Everything that is checked, each in an environment of its own: `nox --list`."""
+
+import re
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = ("3.11", "3.12", "3.13")
+EXTRAS = ".[alpaca,cli,emulator,fast]"
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+nox.options.sessions = [f"tests-{HERE if HERE in SUPPORTED else SUPPORTED[0]}"]
+
+
+def install(session: nox.Session, *groups: str, package: str | None = EXTRAS) -> None:
+    """The project, and the dependency groups of that name."""
+    wanted = nox.project.dependency_groups(PROJECT, *groups)
+    session.install(*(("-e", package) if package else ()), *wanted)
+
+
+@nox.session(python=SUPPORTED)
+def tests(session: nox.Session) -> None:
+    """The tests, and whether they visit every branch of the core."""
+    install(session, "tests")
+    report = f".coverage.{session.python}"
+    session.env["COVERAGE_FILE"] = report
+    session.run("pytest", "-n", "2", "--cov", "--cov-report=", *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "report", "--include=*/core/*", "--fail-under=100")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format and style."""
+    install(session, "lint", package=None)
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict on the sources and on the public face."""
+    install(session, "types", "tests")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "-q", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """The tests on the lowest versions that we say we work with."""
+    pins = session.create_tmp() + "/lowest.txt"
+    Path(pins).write_text("\n".join(lowest_versions()))
+    session.install("-e", EXTRAS, *nox.project.dependency_groups(PROJECT, "tests"), "-c", pins)
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Hundreds of kills of a writing process."""
+    install(session, "tests")
+    session.env["FILLBOOK_TEST_KILLS"] = "300"
+    session.run("pytest", "--timeout=1800", "-k", "kill", "tests", *session.posargs)
+
+
+@nox.session
+def campaign(session: nox.Session) -> None:
+    """Many more examples of every property, and new ones each time."""
+    install(session, "tests")
+    session.env["FILLBOOK_TEST_PROFILE"] = "thorough"
+    session.run("pytest", "-n", "2", "--timeout=3600", *session.posargs)
+
+
+def lowest_versions() -> list[str]:
+    """``name==version`` for every lower bound among what users install."""
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    bounds = [*project["dependencies"], *(bound for extra in extras for bound in extra)]
+    return [re.sub(r">=", "==", bound) for bound in bounds]
+
+
+if shutil.which("uv") is None and HERE not in SUPPORTED:
+    nox.options.sessions = ["tests"]

@@ -1,0 +1,228 @@
+"""Values come back from JSON text as they were, whichever library wrote it."""
+
+import json
+import subprocess
+import sys
+import types
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import Union, get_args, get_origin
+
+import attrs
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fillbook import codec
+from fillbook import model as m
+from fillbook.errors import InvalidValue, StoreDamaged
+from fillbook.records import KINDS
+
+RECORDS = [kind.type for kind in KINDS]
+ENTRIES = list(get_args(m.Entry))
+FEWER = settings(max_examples=settings().max_examples // 5)  # for each of many types
+LIBRARIES = [codec.orjson, None] if codec.orjson else [None]
+
+
+def exponents_up_to(highest):
+    return st.builds(
+        lambda sign, digits, exponent: Decimal((sign, tuple(map(int, str(digits))), exponent)),
+        st.integers(0, 1),
+        st.integers(0, 10**40),
+        st.integers(-60, highest),
+    )
+
+
+decimals = exponents_up_to(60)
+#: Those that read as they were written: ``1E+2`` comes back as 100, which only equals it.
+plain_decimals = exponents_up_to(0)
+words = st.text(st.characters(codec="utf-8"), max_size=8)
+stamps = st.datetimes(timezones=st.just(UTC)).map(m.stamp)
+prices = st.decimals("0.01", "1000000", places=4)
+requests = st.builds(
+    m.OrderRequest,
+    symbol=st.sampled_from(["AAPL", "BTC/USD"]),
+    side=st.sampled_from(m.OrderSide),
+    qty=prices,
+    limit_price=st.none() | prices,
+    stop_price=st.none() | prices,
+    strategy=st.none() | words,
+    good_for_s=st.none() | st.integers(0, 10_000),
+)
+
+#: What cannot be made from the type of a field alone.
+LEAVES = {
+    Decimal: plain_decimals,
+    str: words,
+    int: st.integers(-(2**63), 2**63 - 1),
+    bool: st.booleans(),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+    date: st.dates(),
+    m.Stamp: stamps,
+    m.OrderRequest: requests,
+    type(None): st.none(),
+}
+
+
+@cache
+def values(kind, depth=0):
+    """Any value of the type *kind*, as its annotation says."""
+    if kind in LEAVES:
+        return LEAVES[kind]
+    if get_origin(kind) in (Union, types.UnionType):
+        return st.one_of(*(values(one, depth) for one in get_args(kind)))
+    if get_origin(kind) is tuple:
+        return sequences(get_args(kind), depth)
+    if hasattr(kind, "__supertype__"):
+        return values(kind.__supertype__, depth)
+    if issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    attrs.resolve_types(kind)
+    fields = {one.alias: values(one.type, depth + 1) for one in attrs.fields(kind) if one.init}
+    return st.builds(kind, **fields)
+
+
+def sequences(arguments, depth):
+    if arguments[-1] is not Ellipsis:
+        return st.tuples(*(values(one, depth) for one in arguments))
+    if depth > 2:  # a report has legs, which are reports
+        return st.just(())
+    return st.lists(st.deferred(lambda: values(arguments[0], depth + 1)), max_size=2).map(tuple)
+
+
+@pytest.fixture(
+    params=LIBRARIES, ids=lambda library: "orjson" if library else "json", scope="module"
+)
+def library(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "orjson", request.param)
+        yield request.param
+
+
+@pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
+@FEWER
+@given(choice=st.data())
+def test_every_record_comes_back(library, kind, choice):
+    value = choice.draw(values(kind))
+    again = codec.load(kind, codec.dump(value))
+    assert again == value
+    assert repr(again) == repr(value)  # 1.0 equals 1.00, and a word the enum's member
+
+
+@pytest.mark.parametrize("kind", ENTRIES, ids=lambda kind: kind.__name__)
+@FEWER
+@given(choice=st.data())
+def test_every_entry_comes_back(library, kind, choice):
+    entry = choice.draw(values(kind))
+    again = codec.load_entry(codec.dump_entry(entry))
+    assert again == entry
+    assert repr(again) == repr(entry)
+
+
+@given(value=decimals)
+@example(value=Decimal("1E+60"))
+@example(value=Decimal("-0"))
+@example(value=Decimal("1.50"))
+def test_a_decimal_is_plain_text_of_the_same_value(value):
+    text = codec.dump(m.Phantom("AAPL", value))
+    written = json.loads(text)["ours"]
+    assert "E" not in written
+    assert Decimal(written) == value
+    assert codec.load(m.Phantom, text).ours == value
+
+
+@pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_finite_number_is_not_kept(bad):
+    with pytest.raises(InvalidValue):
+        codec.dump(m.Phantom("AAPL", Decimal(bad)))
+    with pytest.raises(StoreDamaged):
+        codec.load(m.Phantom, f'{{"symbol": "AAPL", "ours": "{bad}"}}')
+
+
+@pytest.mark.skipif(len(LIBRARIES) == 1, reason="orjson is not installed")
+@given(alert=values(m.Alert))
+@example(alert=m.Alert(m.AlertKind.STUCK, "c1", "half a pair: \ud800"))
+def test_each_library_reads_what_the_other_wrote(alert):
+    for writer, reader in (LIBRARIES, LIBRARIES[::-1]):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(codec, "orjson", writer)
+            text = codec.dump(alert)
+            patch.setattr(codec, "orjson", reader)
+            assert codec.load(m.Alert, text) == alert
+
+
+def test_the_class_of_a_union_is_named_beside_its_fields(library):
+    drift = m.DriftFound("AAPL", m.Phantom("AAPL", Decimal("1.50")), None)
+    assert json.loads(codec.dump_entry(drift)) == {
+        "_type": "DriftFound",
+        "key": "AAPL",
+        "drift": {"_type": "Phantom", "symbol": "AAPL", "ours": "1.50"},
+        "notional": None,
+    }
+
+
+def test_unknown_keys_are_passed_over_and_missing_ones_take_their_default():
+    text = '{"symbol": "AAPL", "asset_class": "equity", "since_version_9": [1, 2]}'
+    assert codec.load(m.Instrument, text) == m.Instrument("AAPL", m.AssetClass.EQUITY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "7",
+        "{}",
+        '{"symbol": null, "ours": "1"}',
+        '{"symbol": 7, "ours": "1"}',
+        '{"symbol": "AAPL", "ours": 1}',
+        '{"symbol": "AAPL", "ours": "one"}',
+        '{"symbol": "AAPL"}',
+    ],
+)
+def test_a_text_that_is_no_such_value_is_damage_and_names_the_type(library, text):
+    with pytest.raises(StoreDamaged, match="Phantom"):
+        codec.load(m.Phantom, text)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"_type": "Unheard"}', "{}", '{"_type": "Denied"}', '{"_type": ["Denied"]}']
+)
+def test_a_text_that_is_no_entry_is_damage(library, text):
+    with pytest.raises(StoreDamaged):
+        codec.load_entry(text)
+
+
+@given(text=st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_any_text_is_a_value_or_damage(text):
+    try:
+        entry = codec.load_entry(text)
+    except StoreDamaged:
+        return
+    assert isinstance(entry, m.Entry)
+
+
+def test_a_word_that_no_enum_has_is_damage():
+    with pytest.raises(StoreDamaged):
+        codec.load(m.Alert, '{"kind": "unheard", "about": "c1", "message": ""}')
+
+
+def test_days_and_times_are_iso_text():
+    at = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
+    session = m.Session(date(2026, 3, 2), at, at, at, at)
+    assert json.loads(codec.dump(session))["day"] == "2026-03-02"
+    assert codec.load(m.Session, codec.dump(session)) == session
+
+
+def test_the_codec_needs_attrs_and_cattrs_and_nothing_else():
+    script = (
+        "import sys; sys.modules['orjson'] = None; import fillbook.codec; "
+        "print(sorted({n.split('.')[0] for n, x in sys.modules.items() "
+        "if 'site-packages' in (getattr(x, '__file__', None) or '') and n[0] != '_'}))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(eval(run.stdout)) <= {"attr", "attrs", "cattr", "cattrs", "typing_extensions"}
