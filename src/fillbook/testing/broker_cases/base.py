@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -32,12 +33,15 @@ class Listener:
         self.reports: list[m.OrderReport] = []
         self.connections = 0
         self.losses: list[str] = []
+        self.again = threading.Event()  #: connected after it was lost
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
         self.reports.extend(reports)
 
     def connected(self) -> None:
         self.connections += 1
+        if self.losses:
+            self.again.set()
 
     def lost(self, why: str) -> None:
         self.losses.append(why)

@@ -180,10 +180,13 @@ class Connection:
         known = [_TRADE_UPDATES] if isinstance(streams, list) and _TRADE_UPDATES in streams else []
         self._hearing.close()
         if known:
-            self._hearing.enter_context(self._account.listen(self._hear))
+            self._hearing.enter_context(self._account.listen(self._hear, self._hang_up))
         await self._send({"stream": "listening", "data": {"streams": known}})
         self.is_listening = bool(known)
         self._streams.touch()
+
+    def _hang_up(self) -> None:
+        self.put(None)
 
     def _hear(self, event: Event) -> None:
         self._streams.told += 1
