@@ -50,8 +50,10 @@ from fillbook.model import (
     Trade,
     Verdict,
 )
-from fillbook.opening import check, open, read
+from fillbook.opening import check, open, read  # noqa: A004 - the field's words
 from fillbook.store import Store
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AccountChanged",

@@ -12,19 +12,18 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Any
 
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
+from fillbook.config import setting
 from fillbook.desk import Desk, beliefs
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import rows_of
 from fillbook.errors import BadAddress
 from fillbook.store import Store
-
-DEFAULT_STORE: Final = "sqlite:///fillbook.db"
 
 
 def open(  # noqa: A001 - the field's word
@@ -39,9 +38,9 @@ def open(  # noqa: A001 - the field's word
     """
     A desk over a broker and a store; touches no network.
 
-    *broker* is an address or an instance; None: ``$FILLBOOK_BROKER``.  *store* likewise;
-    None: ``$FILLBOOK_STORE``, else ``sqlite:///fillbook.db``.  *live* lets orders go to an
-    account where real money moves.  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel`
+    *broker* and *store* are addresses or instances; None: what `fillbook.config` finds in
+    the environment or the settings' file (a store is then ``sqlite:///fillbook.db``).  *live*
+    lets orders go to an account where real money moves.  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel`
     look at an order.  *env* (None: the process's) is where credentials are found.
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, StoreTooNew, StoreDamaged,
@@ -119,7 +118,7 @@ def _believed(row: m.Row) -> m.Finding:
 def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
     """The broker behind an address. Raises: BadAddress, CredentialsMissing, ExtraMissing."""
     if broker is None:
-        broker = env.get("FILLBOOK_BROKER")
+        broker = setting("broker", None, env).value
         if broker is None:
             raise BadAddress(
                 "no broker: give an address such as alpaca:paper or sim:?seed=7, or "
@@ -138,7 +137,7 @@ def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
 def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
     """The store behind an address. Raises: BadAddress, StoreError."""
     if store is None:
-        store = env.get("FILLBOOK_STORE", DEFAULT_STORE)
+        store = setting("store", None, env).value or ""
     if not isinstance(store, str):
         return store
     name, colon, _ = store.partition("://")

@@ -124,6 +124,23 @@ class SqliteStore:
         self._closed = True  # whoever waits for a turn finds this
         self._let_go()
 
+    def archive(self) -> Path:
+        """
+        Close the store and put its file away under a new name beside it; where it is now.
+
+        Raises: StoreUnavailable.
+        """
+        self.close()
+        with self._lock.turn():
+            number = 1
+            while (away := self._path.with_name(f"{self._path.name}.{number}")).exists():
+                number += 1
+            try:
+                self._path.rename(away)
+            except OSError as error:
+                raise StoreUnavailable(f"{self._path} cannot be put away: {error}") from None
+        return away
+
     # --- connections ------------------------------------------------------------------------
 
     def _connect(self) -> sqlite3.Connection:

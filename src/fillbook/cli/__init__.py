@@ -1,0 +1,25 @@
+"""
+The command line.  `main` is the entry point; the commands are in `fillbook.cli.commands`.
+
+It needs the extra `cli`: without it, one line says how to get it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from fillbook.cli.commands import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("cyclopts", "rich"):
+            raise
+        print(
+            f"fillbook: the command line needs {error.name}; "
+            'install it with: pip install "fillbook[cli]"',
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:]))

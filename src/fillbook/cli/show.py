@@ -1,0 +1,260 @@
+"""
+What the commands print: tables for people, JSON for programs.
+
+Nothing is cut off silently: a table that is wider than the terminal folds its cells.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fillbook import codec
+from fillbook import model as m
+from fillbook.cli.words import drift_words, entry_words
+
+out: Final = Console(highlight=False, soft_wrap=False)
+err: Final = Console(stderr=True, highlight=False)
+
+_VERDICTS: Final = {
+    m.Verdict.IN_SYNC: "[green]IN SYNC[/]",
+    m.Verdict.DRIFT: "[yellow]DRIFT[/]",
+    m.Verdict.NOT_OBSERVED: "[red]NOT OBSERVED[/]",
+}
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    if isinstance(value, list | tuple):
+        print("[" + ",\n ".join(codec.dump(one) for one in value) + "]")
+    else:
+        print(codec.dump(value))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; columns whose name ends in ``>`` are right-aligned."""
+    made = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    for name in columns:
+        right = name.endswith(">")
+        made.add_column(name.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    count = 0
+    for row in rows:
+        made.add_row(*(cell(x) for x in row))
+        count += 1
+    if count:
+        out.print(made)
+    else:
+        out.print(f"[bold]{title}[/]: none")
+
+
+def cell(value: object) -> str:
+    """One cell: exact numbers without noise, a dash for what is not known."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, Decimal):
+        return m.plain(value)
+    return str(value) if isinstance(value, Markup) else escape(str(value))
+
+
+class Markup(str):
+    """Text that is rich's markup already."""
+
+
+def money(value: Decimal | None) -> str | None:
+    """An amount to the cent, as people read it; None stays None."""
+    return None if value is None else f"{value:,.2f}"
+
+
+def short(name: str | None) -> str | None:
+    """An id that can be told apart in a narrow table."""
+    return name if name is None or len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
+
+
+def day(at: m.Stamp | None) -> str | None:
+    """A moment to the second, UTC."""
+    return None if at is None else f"{at[:10]} {at[11:19]}"
+
+
+# -- reports ---------------------------------------------------------------------------
+
+
+def check(report: m.CheckReport) -> None:
+    """A comparison: positions, differences, verdict."""
+    _rows(report.rows)
+    if report.opened:
+        _findings("What the record does not know", report.findings)
+    else:
+        out.print("The record is empty: the first [bold]fillbook sync[/] takes this picture.")
+    _verdict(report.verdict, report.unobserved, report.requests)
+
+
+def sync(report: m.SyncReport) -> None:
+    """A pass: what was merged, what is left, verdict."""
+    if report.opened:
+        out.print("First contact: the broker's picture was taken as the opening.")
+    _findings("Merged into the record", report.merged)
+    _findings("Left: no evidence explains it", report.left)
+    for name in report.unproven:
+        out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
+    _rows(report.rows)
+    _verdict(report.verdict, report.unobserved, report.requests)
+    out.print(f"{report.entries} entries appended to the journal")
+
+
+def _rows(rows: Sequence[m.Row]) -> None:
+    bot = any(row.bot is not None for row in rows)
+    record = any(row.ours is not None for row in rows)
+    columns = ["symbol", *["bot>"] * bot, *["record>"] * record, "broker>", "verdict"]
+    table("Positions", columns, (_row(row, bot=bot, record=record) for row in rows))
+
+
+def _row(row: m.Row, *, bot: bool, record: bool) -> list[object]:
+    colour = "green" if row.verdict == "in sync" else "yellow"
+    verdict = Markup(f"[{colour}]{row.verdict}[/]")
+    return [row.symbol, *[row.bot] * bot, *[row.ours] * record, row.theirs, verdict]
+
+
+def _findings(title: str, findings: Sequence[m.Finding]) -> None:
+    if not findings:
+        return
+    rows = [(*drift_words(x.drift), str(x.confidence), money(x.notional)) for x in findings]
+    table(title, ("about", "difference", "sure", "worth>"), rows)
+
+
+def _verdict(verdict: m.Verdict, unobserved: str | None, requests: int) -> None:
+    why = f": {escape(unobserved)}" if unobserved else ""
+    out.print(f"{_VERDICTS[verdict]}{why}  ({requests} requests)")
+    if verdict is m.Verdict.NOT_OBSERVED:
+        out.print("Nothing was changed; what is not observed is not taken for empty.")
+
+
+# -- lists -----------------------------------------------------------------------------
+
+
+def orders(found: Sequence[m.Order]) -> None:
+    """Orders, oldest first."""
+    table(
+        "Orders",
+        ("order", "symbol", "side", "type", "qty>", "filled>", "avg>", "status"),
+        (
+            (
+                short(x.client_order_id),
+                x.symbol,
+                x.side,
+                x.type,
+                x.qty if x.qty is not None else x.notional,
+                x.filled_qty,
+                None if x.avg_price is None else round(x.avg_price, 6).normalize(),
+                _status(x),
+            )
+            for x in found
+        ),
+    )
+
+
+def _status(order: m.Order) -> Markup:
+    colour = {
+        m.OrderStatus.UNPROVEN: "yellow",
+        m.OrderStatus.DISPUTED: "red",
+        m.OrderStatus.FILLED: "green",
+    }.get(order.status, "default")
+    beside = f" ({order.pending}?)" if order.pending else ""
+    odd = " !" if order.anomalies else ""
+    return Markup(f"[{colour}]{order.status}[/]{beside}{odd}")
+
+
+def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Request]) -> None:
+    """One order with everything that is known of it."""
+    terms = found.terms
+    facts: list[tuple[str, object]] = [
+        ("client order id", found.client_order_id),
+        ("broker order id", found.broker_order_id),
+        ("strategy", found.strategy),
+        ("key", found.key),
+        ("parent", found.parent),
+        ("asked", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
+        ("as", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
+        ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
+        ("status", found.status),
+        ("filled", f"{cell(found.filled_qty)} at {cell(found.avg_price)}"),
+        ("leaves", found.leaves_qty),
+        ("final", "yes" if found.is_final else "no"),
+        ("every fill known", "yes" if found.is_complete else "no"),
+        ("reason", found.reason),
+        ("proof", None if found.proof is None else f"{found.proof.source}, {day(found.proof.at)}"),
+    ]
+    table("Order", ("field", "value"), [x for x in facts if x[1] not in (None, "")])
+    if fills:
+        table(
+            "Fills",
+            ("time (UTC)", "qty>", "price>", "told by"),
+            ((day(x.at), x.qty, x.price, x.reason) for x in fills),
+        )
+    if requests:
+        table(
+            "Requests",
+            ("#>", "time (UTC)", "asked", "answer", "words"),
+            ((x.number, day(x.at), x.command, x.answer or "none yet", x.message) for x in requests),
+        )
+    for odd in found.anomalies:
+        out.print(f"[yellow]odd[/] {odd.oddity} {escape(odd.detail)}")
+
+
+def positions(found: Sequence[m.Position]) -> None:
+    """Positions, with the parts of the strategies."""
+    rows: list[Sequence[object]] = []
+    for x in found:
+        rows.append((x.symbol, "account", x.qty, _price(x.avg_price), money(x.account.realized)))
+        rows += [
+            ("", name or "nobody's", leg.qty, _price(leg.avg_price), money(leg.realized))
+            for name, leg in x.legs
+            if leg.qty and len(x.legs) > 1
+        ]
+    table("Positions", ("symbol", "whose", "qty>", "avg price>", "realized>"), rows)
+
+
+def _price(value: Decimal | None) -> Decimal | None:
+    return None if value is None else round(value, 6).normalize()
+
+
+def trades(found: Sequence[m.Trade]) -> None:
+    """Round trips."""
+    table(
+        "Trades",
+        ("symbol", "strategy", "side", "qty>", "in>", "out>", "p&l>", "closed (UTC)", "rev>"),
+        (
+            (
+                x.symbol,
+                x.strategy,
+                x.side,
+                x.qty,
+                _price(x.entry_price),
+                _price(x.exit_price),
+                money(x.pnl),
+                day(x.closed_at),
+                x.revision,
+            )
+            for x in found
+        ),
+    )
+
+
+def audit(entries: Sequence[m.Recorded]) -> None:
+    """The journal, oldest first."""
+    table(
+        "Journal",
+        ("#>", "time (UTC)", "what", "about"),
+        ((x.number, day(x.at), *entry_words(x.entry)) for x in entries),
+    )
+
+
+def fail(message: str) -> None:
+    """One line on standard error."""
+    err.print(f"[red]fillbook:[/] {escape(message)}", soft_wrap=True)
+    sys.stdout.flush()

@@ -1,0 +1,95 @@
+"""Entries and differences in words, for tables."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from fillbook import model as m
+
+
+def drift_words(drift: m.Drift) -> tuple[str, str]:
+    """What a difference is about, and what it is; quantities in base units."""
+    match drift:
+        case m.MissedFill(symbol, name, ours, theirs):
+            return symbol, f"order {_short(name)} filled {_n(theirs)}, the record said {_n(ours)}"
+        case m.OrderStatusDiffers(symbol, name, was, now):
+            return symbol, f"order {_short(name)} is {now}, the record said {was}"
+        case m.UnknownToUs(symbol, name, side, qty, filled, status):
+            asked = "" if qty is None else f" {_n(qty)}"
+            return symbol, f"somebody's {side}{asked}, filled {_n(filled)}, {status}"
+        case m.UnknownToBroker(symbol, name):
+            return symbol, f"order {_short(name)} is denied by the broker that showed it before"
+        case m.ExternalTrade(symbol, _, _, qty, price):
+            at = "" if price is None else f" at {_n(price)}"
+            return symbol, f"somebody traded {_n(qty)}{at}"
+        case m.HappenedWithoutTrade(symbol, kind, qty, ratio, cash):
+            said = [f"{kind}"]
+            said += [] if ratio is None else [f"{_n(ratio)} for 1"]
+            said += [] if not qty else [f"{_n(qty)} units"]
+            said += [] if not cash else [f"{_n(cash)} cash"]
+            return symbol or "cash", " ".join(said)
+        case m.Phantom(symbol, ours):
+            return symbol, f"the record has {_n(ours)}, the broker nothing"
+        case m.Untracked(symbol, theirs):
+            return symbol, f"the broker has {_n(theirs)}, the record nothing"
+        case m.WrongQty(symbol, ours, theirs):
+            return symbol, f"the record has {_n(ours)}, the broker {_n(theirs)}"
+        case m.WrongCash(ours, theirs):
+            return "cash", f"the record has {ours:,.2f}, the broker {theirs:,.2f}"
+        case _:
+            assert_never(drift)
+
+
+def entry_words(entry: m.Entry) -> tuple[str, str]:
+    """What an entry is, and what it is about."""
+    match entry:
+        case m.Bound(account):
+            return "bound", str(account)
+        case m.Listed(instrument):
+            return "instrument", instrument.symbol
+        case m.Intended(intent):
+            wish = intent.request
+            return "intended", f"{wish.side} {_n(wish.qty or wish.notional)} {wish.symbol}"
+        case m.Commanded(name, command):
+            return f"asking to {command}", _short(name)
+        case m.Answered(name, _, answer, message):
+            return f"answer: {answer}", " ".join(x for x in (_short(name), message) if x)
+        case m.Denied(name, reason):
+            return "denied", f"{_short(name)} {reason}"
+        case m.ConcludedAbsent(name, answers):
+            return "absent", f"{_short(name)} after {answers} answers"
+        case m.NotFoundAfterSeen(name):
+            return "denied by the broker", _short(name)
+        case m.Reported(report, source):
+            said = f"{report.terms.symbol} {report.raw_status} {_n(report.filled_qty)}"
+            return f"report ({source})", said
+        case m.Executed(x):
+            price = "?" if x.price is None else _n(x.price)
+            return f"fill ({x.source})", f"{x.side} {_n(x.qty)} {x.symbol} at {price}"
+        case m.Voided(void):
+            return f"bust ({void.source})", _short(void.exec_id)
+        case m.HistoryRead(broker_order_id):
+            return "history read", _short(broker_order_id)
+        case m.Happened(activity):
+            return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
+        case m.Anchored(symbol, qty, _, _, reason):
+            return f"anchor ({reason.lower()})", f"{_n(qty)} {symbol}"
+        case m.CashAnchored(amount, currency, _, reason):
+            return f"anchor ({reason.lower()})", f"{amount:,.2f} {currency}"
+        case m.DriftFound(_, drift):
+            return "drift confirmed", ": ".join(drift_words(drift))
+        case m.DriftCleared(key):
+            return "drift gone", key
+        case m.Alerted(alert):
+            return f"alert: {alert.kind}", alert.message
+        case _:
+            assert_never(entry)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
+
+
+def _n(value: Decimal | None) -> str:
+    return "?" if value is None else m.plain(value)
