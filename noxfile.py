@@ -47,7 +47,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy --strict on the sources and on the public face."""
+    """Strict typing, on the sources and on the public face."""
     install(session, "types", "tests")
     session.run("mypy")
 
