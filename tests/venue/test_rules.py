@@ -90,6 +90,36 @@ REFUSED: list[tuple[dict[str, Any], int, int, m.RejectKind, str]] = [
         K.PRICE,
         "at least 0.01 beyond the base price",
     ),
+    (
+        {"stop_price": "200", "time_in_force": "ioc"},
+        422,
+        42210000,
+        K.UNSUPPORTED,
+        "invalid time_in_force",
+    ),
+    (
+        {"extended_hours": True, "limit_price": "180", "order_class": "bracket", **EXITS},
+        422,
+        42210000,
+        K.UNSUPPORTED,
+        "extended hours order must be simple orders",
+    ),
+    (
+        {"order_class": "oto", **EXITS},
+        422,
+        42210000,
+        K.UNSUPPORTED,
+        "oto orders take no more than 1 exits",
+    ),
+    (
+        {"order_class": "oco", "side": "sell", **EXITS},
+        422,
+        42210000,
+        K.UNSUPPORTED,
+        "oco orders must be limit orders",
+    ),
+    ({"limit_price": "0"}, 422, 42210000, K.PRICE, "limit_price must be > 0"),
+    ({"notional": "0.50"}, 403, 40310000, K.QUANTITY, "minimal amount of order 1"),
     ({"qty": 2000}, 403, 40310000, K.FUNDS, "insufficient buying power"),
 ]
 

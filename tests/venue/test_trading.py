@@ -257,6 +257,26 @@ def test_crypto_fees_come_off_what_is_received_and_are_told_of_at_midnight() -> 
     assert [("CFEE", D("-0.0005"), None), ("CFEE", None, D("-16.0625"))] == rows
 
 
+def test_a_busted_crypto_buy_gives_its_fee_back_and_says_so_if_it_was_posted() -> None:
+    day = Day()
+    early, late = (day.worked(symbol="BTC/USD", qty="0.2") for _ in range(2))
+    day.exchange.bust(day.truth.fills(early.id)[0].exec_id)
+    day.to(at("2026-11-21 00:00"))
+    day.exchange.bust(day.truth.fills(late.id)[0].exec_id)
+    assert [D("-0.0005"), D("0.0005")] == [row.qty for row in day.account.rows()]
+    assert (day.truth.positions(), day.truth.nets()) == ({}, {})
+
+
+def test_an_open_notional_order_keeps_back_what_is_left_of_it() -> None:
+    day = Day()
+    day.exchange.halt("AAPL")
+    order = day.worked(notional="1000")
+    assert D(199_000) == day.account.figures().buying_power
+    day.exchange.fill(order.id, 2, "187.02")
+    lost = 2 * (D("187.02") - D("187.01"))  # what is held counts at the middle of the quote
+    assert D(199_000) - lost == day.account.figures().buying_power
+
+
 def test_accounts_share_a_market_and_nothing_else() -> None:
     day = Day()
     other = day.exchange.open_account("other", cash=500)

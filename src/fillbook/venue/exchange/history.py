@@ -103,7 +103,6 @@ class History:
             cum_qty=old.cum_qty - old.qty + qty,
             at=self._floor.timeline.stamp(),
             fixes=old.exec_id,
-            fixes_stream_id=old.stream_id,
         )
         self._mark(evolve(old, is_fixed=True))
         self.ledger.post(old, self._floor.timeline.elapsed, back=True)

@@ -148,7 +148,7 @@ def _class(ticket: Ticket, world: World) -> None:
         missing = "stop_loss.stop_price" if ticket.stop_loss is None else "take_profit.limit_price"
         raise bad(f"{word} orders require {missing}", R.UNSUPPORTED)
     if exits > most:
-        raise bad(f"{word} orders do not take exits", R.UNSUPPORTED)
+        raise bad(f"{word} orders take no more than {most} exits", R.UNSUPPORTED)
     if word in (C.BRACKET, C.OTO) and world.position * ticket.side.sign < 0:
         raise bad(f"{word} orders must be entry orders", R.UNSUPPORTED)
     if word is C.OCO:

@@ -129,7 +129,6 @@ class Fill:
     fee: Decimal = m.ZERO
     fee_currency: str = "USD"
     fixes: str | None = None
-    fixes_stream_id: str | None = None
     is_void: bool = False
     is_fixed: bool = False
 
