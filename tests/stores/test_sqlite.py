@@ -233,6 +233,23 @@ def test_addresses_are_relative_with_three_slashes_and_absolute_with_four(tmp_pa
     assert {file.name for file in tmp_path.glob("*.db")} == {"near.db", "far.db"}
 
 
+def test_an_archived_file_is_put_beside_and_keeps_everything(kept):
+    before = read_all(kept)
+    away = SqliteStore(kept).archive()
+    assert away.name == "bot.db.1"
+    assert not kept.exists()
+    assert read_all(away) == before
+    assert SqliteStore(kept).archive().name == "bot.db.2"
+
+
+def test_a_file_that_is_open_elsewhere_is_not_archived(kept):
+    with closing(SqliteStore(kept)) as other:
+        with pytest.raises(StoreUnavailable, match="open elsewhere"):
+            SqliteStore(kept).archive()
+        with other.write() as writer:
+            assert put(writer) == 51
+
+
 # --- readers ---------------------------------------------------------------------------------
 
 

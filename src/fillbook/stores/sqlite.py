@@ -61,6 +61,7 @@ class SqliteStore:
         self._home = Home()
         self._closed = False
         self._idle: deque[sqlite3.Connection] = deque()  # connections that read
+        self._log = self._path.with_name(self._path.name + "-wal")
         self._lock = FileLock(self._path.with_name(self._path.name + "-lock"))
         with self._lock.turn(), self._meaning():
             self._writer = self._connect()
@@ -128,10 +129,14 @@ class SqliteStore:
         """
         Close the store and put its file away under a new name beside it; where it is now.
 
-        Raises: StoreUnavailable.
+        Raises: StoreUnavailable, also while another process has the store open.
         """
         self.close()
         with self._lock.turn():
+            # The last to close takes the log away.  A file renamed without its log loses
+            # what is only there: https://sqlite.org/howtocorrupt.html#unlink
+            if self._log.exists():
+                raise StoreUnavailable(f"{self._path} is open elsewhere; stop that first")
             number = 1
             while (away := self._path.with_name(f"{self._path.name}.{number}")).exists():
                 number += 1
@@ -162,8 +167,7 @@ class SqliteStore:
 
     def _check_length(self) -> None:
         """A file that lost its end is damaged, though SQLite sees that only when it gets there."""
-        log = self._path.with_name(self._path.name + "-wal")
-        if log.exists() and log.stat().st_size:
+        if self._log.exists() and self._log.stat().st_size:
             return  # pages may be in the log that are not yet in the file
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
         (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
