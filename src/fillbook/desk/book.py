@@ -63,7 +63,9 @@ class Book:
         name = order if isinstance(order, str) else order.client_order_id
         with self._store.read() as reader:
             record = reader.get(m.OrderRecord, name)
-            if record is None and (known := reader.get(m.Evidence, name)) is not None:
+            # A fill that came before its order's first report named it by the broker's id.
+            known = reader.get(m.Evidence, name.removeprefix("?"))
+            if record is None and known is not None:
                 record = reader.get(m.OrderRecord, known.client_order_id)
         if record is None:
             raise UnknownOrder(f"no order {name!r} in this record; see `fillbook orders`")

@@ -1,0 +1,85 @@
+"""
+First contact: an empty record takes the broker's picture as its opening.
+
+Two looks, the broker's lag apart, have to agree and nothing be filled from a lag before
+the first to the end of the second; so the moment of the first has no fill on either side.
+From there on everything has evidence.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, timedelta
+from typing import Final
+
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.core import drift
+from fillbook.core.drift import Look
+from fillbook.desk.lookout import Compared, Lookout
+from fillbook.desk.recorder import Recorder
+
+#: How often we wait for the account to come to rest.
+TRIES: Final = 6
+OPENING: Final = "OPENING"
+
+
+class FirstContact:
+    """Takes the opening picture, once in the life of a record."""
+
+    def __init__(self, lookout: Lookout, recorder: Recorder, clock: Clock, lag: timedelta) -> None:
+        self._lookout = lookout
+        self._recorder = recorder
+        self._clock = clock
+        self._lag = lag
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the record has no opening picture yet."""
+        with self._recorder.store.read() as reader:
+            return reader.get(m.Cash, "cash") is None
+
+    def take(self, first: Compared, since: date | None) -> Compared | m.NotObserved:
+        """Take the picture from *first* and another look; the comparison after it."""
+        for _ in range(TRIES):
+            self._clock.wait(threading.Event(), self._lag.total_seconds())
+            second = self._lookout.sight(since)
+            if isinstance(second, m.NotObserved):
+                return second
+            if _at_rest(first.look, second.look, self._lag):
+                self._anchor(first.look)
+                return self._lookout.compare(second.look)
+            first = second
+        return m.NotObserved(
+            m.Failure.UNREADABLE,
+            "the account does not come to rest: its positions or fills changed between all "
+            "looks. Sync again when it trades less",
+        )
+
+    def _anchor(self, look: Look) -> None:
+        self._recorder.record(*drift.heard(look))
+        entries: list[m.Entry] = [anchor(x.symbol, x, look.at, OPENING) for x in look.positions]
+        listed = {x.symbol for x in look.positions}
+        with self._recorder.store.read() as reader:
+            rest = [x.symbol for x in reader.all(m.Position) if x.symbol not in listed]
+        entries += [anchor(symbol, None, look.at, OPENING) for symbol in rest]
+        account = look.account
+        entries.append(m.CashAnchored(account.cash, account.currency, look.at, OPENING))
+        self._recorder.record(*entries)
+
+
+def _at_rest(first: Look, second: Look, lag: timedelta) -> bool:
+    """Whether nothing was filled from a lag before the first look to the end of the second."""
+    since = m.stamp(m.moment(first.at) - lag)
+    filled = [x for x in (*second.fills, *second.fills_after) if x.at >= since]
+    held = [
+        [*sorted((x.symbol, x.qty) for x in look.positions), ("", look.account.cash)]
+        for look in (first, second)
+    ]
+    return first.valid and second.valid and not filled and held[0] == held[1]
+
+
+def anchor(symbol: str, found: m.PositionSnapshot | None, at: m.Stamp, reason: str) -> m.Anchored:
+    """The entry that says what the account held of *symbol*; None: nothing."""
+    qty = m.ZERO if found is None else found.qty
+    return m.Anchored(symbol, qty, None if found is None else found.avg_price, at, reason)
