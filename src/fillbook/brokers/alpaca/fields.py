@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, NoReturn, TypeVar
+from functools import lru_cache
+from typing import Any, Final, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
-
-from attrs import frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
@@ -31,6 +30,31 @@ _DIGITS_MAX: Final = 60
 #: Go's zero time and its like stand for "never".
 _FIRST_YEAR: Final = "1970"
 _LAST_YEAR: Final = "2970"
+
+
+def _is_stamp(value: str) -> bool:
+    """
+    Whether *value* is what Alpaca usually writes, which is a Stamp already.
+
+    Raises: ValueError for a moment that does not exist.
+    """
+    marks = value[4:5], value[10:11], value[13:14], value[19:20], value[29:]
+    digits = value[20:29]
+    return (
+        marks == ("-", "T", ":", ".", "Z")
+        and digits.isascii()
+        and digits.isdigit()
+        and datetime.fromisoformat(value[:19]).tzinfo is None
+    )
+
+
+@lru_cache(maxsize=4096)
+def _number(value: str | int | float | Decimal) -> Decimal:
+    """*value*, exactly.  Prices and quantities repeat, and a Decimal is for ever the same."""
+    result = m.number(value)
+    if result and abs(result.adjusted()) > _DIGITS_MAX:
+        raise InvalidValue("too long for a price or a quantity")
+    return result
 
 
 def parse(text: str | bytes) -> object:
@@ -56,12 +80,14 @@ def array(raw: object, what: str) -> Sequence[object]:
     return raw
 
 
-@frozen
 class Row:
     """One JSON object; `what` names it in messages."""
 
-    what: str
-    fields: Mapping[object, object]
+    __slots__ = ("fields", "what")
+
+    def __init__(self, what: str, fields: Mapping[object, Any]) -> None:
+        self.what = what
+        self.fields = fields
 
     def text(self, name: str) -> str | None:
         """The string in *name*; None if missing, null or empty."""
@@ -83,15 +109,10 @@ class Row:
         value = self.fields.get(name)
         if value is None or value == "":
             return None
-        if not isinstance(value, (str, int, float, Decimal)):
-            raise self.wrong(name, "a number")
         try:
-            result = m.number(value)
-        except InvalidValue:
-            raise self.wrong(name, "a number") from None
-        if result and abs(result.adjusted()) > _DIGITS_MAX:
-            raise self.wrong(name, "a number of this world")
-        return result
+            return _number(value)
+        except (InvalidValue, TypeError):
+            raise self.wrong(name, "a number of this world") from None
 
     def need_number(self, name: str) -> Decimal:
         value = self.number(name)
@@ -110,8 +131,8 @@ class Row:
         if not isinstance(value, str) or value < _FIRST_YEAR:
             return None
         try:
-            return m.stamp(value)
-        except InvalidValue:
+            return m.Stamp(value) if _is_stamp(value) else m.stamp(value)
+        except ValueError:
             return None
 
     def need_time(self, name: str) -> m.Stamp:
@@ -147,7 +168,9 @@ class Row:
 
     def wrong(self, name: str, wanted: str) -> InvalidValue:
         """The error that says that *name* is not what was *wanted*."""
-        return InvalidValue(f"{self.what}: {name} should be {wanted}, not {self._shown(name)}")
+        own = self.fields.get("id")
+        what = f"{self.what} {own}" if isinstance(own, str) and name != "id" else self.what
+        return InvalidValue(f"{what}: {name} should be {wanted}, not {self._shown(name)}")
 
     def _shown(self, name: str) -> str:
         value = self.fields.get(name)

@@ -77,8 +77,6 @@ def executions(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Execution,
 
 
 def _execution(found: Row, spelling: Spelling) -> m.Execution:
-    exec_id = found.need_text("id")
-    found = Row(f"fill {exec_id}", found.fields)
     way = side(found)
     if way is None:
         raise found.wrong("side", "buy or sell")
@@ -87,7 +85,7 @@ def _execution(found: Row, spelling: Spelling) -> m.Execution:
         raise found.wrong("type", "fill or partial_fill")
     return m.Execution(
         source=m.ExecSource.HISTORY,
-        exec_id=exec_id,
+        exec_id=found.need_text("id"),
         broker_order_id=found.need_text("order_id"),
         symbol=symbol(found, spelling) or found.need_text("symbol"),
         side=way,
@@ -114,17 +112,23 @@ def _fill_price(found: Row) -> Decimal:
 
 
 def activities(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Activity, ...]:
-    """A page of activities that are no trades; fills among them are left to `executions`."""
+    """
+    A page of activities that are no trades.
+
+    Fills among them are left to `executions`; a canceled row moved nothing.
+    """
     rows = (row(each, "activity") for each in array(raw, "activities"))
-    return tuple(_activity(each, spelling) for each in rows if each.text("activity_type") != "FILL")
+    return tuple(
+        _activity(each, spelling)
+        for each in rows
+        if each.text("activity_type") != "FILL" and each.text("status") != "canceled"
+    )
 
 
 def _activity(found: Row, spelling: Spelling) -> m.Activity:
-    activity_id = found.need_text("id")
-    found = Row(f"activity {activity_id}", found.fields)
     kind = found.word("activity_type", words.ACTIVITIES, m.ActivityKind.OTHER)
     return m.Activity(
-        activity_id=activity_id,
+        activity_id=found.need_text("id"),
         kind=kind,
         at=_activity_time(found, kind),
         symbol=symbol(found, spelling) or None,

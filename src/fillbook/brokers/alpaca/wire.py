@@ -34,7 +34,7 @@ AS_IT_IS: Final[Spelling] = {}
 def symbol(found: Row, spelling: Spelling) -> str:
     """The symbol of *found* in our spelling; empty if it has none."""
     name = (found.text("symbol") or "").strip().upper()
-    return spelling.get(name, name) if _may_be_crypto(found) else name
+    return spelling.get(name, name) if spelling and _may_be_crypto(found) else name
 
 
 def strange_symbols(rows: Iterable[object]) -> frozenset[str]:
@@ -75,21 +75,20 @@ def order_page(raw: object, spelling: Spelling = AS_IT_IS) -> OrderPage:
 def order(raw: object, spelling: Spelling = AS_IT_IS) -> m.OrderReport:
     """One order with its legs, which have none of their own."""
     found = row(raw, "order")
-    report = _order(found, spelling)
-    legs = array(found.fields.get("legs") or (), f"{found.what}, legs")
-    return evolve(report, legs=tuple(_order(row(leg, "leg"), spelling) for leg in legs))
+    rows = found.fields.get("legs")
+    legs = tuple(_order(row(each, "leg"), spelling) for each in array(rows, "legs")) if rows else ()
+    return _order(found, spelling, legs)
 
 
-def _order(found: Row, spelling: Spelling) -> m.OrderReport:
-    order_id = found.need_text("id")
-    found = Row(f"{found.what} {order_id}", found.fields)
+def _order(found: Row, spelling: Spelling, legs: tuple[m.OrderReport, ...] = ()) -> m.OrderReport:
+    way, name = side(found), symbol(found, spelling)
     filled = found.number("filled_qty") or m.ZERO
     if filled < 0:
         raise found.wrong("filled_qty", "zero or more")
     report = m.OrderReport(
-        broker_order_id=order_id,
+        broker_order_id=found.need_text("id"),
         client_order_id=found.text("client_order_id"),
-        terms=_terms(found, spelling),
+        terms=_terms(found, name, way or m.OrderSide.BUY),
         status=found.word("status", words.STATUSES, m.OrderStatus.UNRECOGNISED),
         raw_status=found.text("status") or "",
         filled_qty=filled,
@@ -100,22 +99,19 @@ def _order(found: Row, spelling: Spelling) -> m.OrderReport:
         expires_at=found.time("expires_at"),
         replaces=found.text("replaces"),
         replaced_by=found.text("replaced_by"),
+        legs=legs,
     )
-    return report if _has_units(found, report.terms) else _without_units(found, report)
+    return report if name and way is not None else _without_units(report)
 
 
-def _has_units(found: Row, terms: m.Terms) -> bool:
-    return bool(terms.symbol) and side(found) is not None
-
-
-def _without_units(found: Row, report: m.OrderReport) -> m.OrderReport:
+def _without_units(report: m.OrderReport) -> m.OrderReport:
     """
     An order of no symbol or no side: its figures are no units of anything we could book.
 
     The head of a multi-leg order is one: it counts strategies, and its legs the units.
     Anything else without a side is alive and not understood.
     """
-    is_head = not report.terms.symbol and bool(found.fields.get("legs"))
+    is_head = not report.terms.symbol and bool(report.legs)
     return evolve(
         report,
         terms=evolve(report.terms, qty=None, order_class=m.OrderClass.UNRECOGNISED),
@@ -125,12 +121,12 @@ def _without_units(found: Row, report: m.OrderReport) -> m.OrderReport:
     )
 
 
-def _terms(found: Row, spelling: Spelling) -> m.Terms:
+def _terms(found: Row, name: str, way: m.OrderSide) -> m.Terms:
     # Alpaca sends both `type` and the deprecated `order_type`; the legs of old orders only one.
-    kind = "type" if found.text("type") else "order_type"
+    kind = "type" if found.fields.get("type") else "order_type"
     return m.Terms(
-        symbol=symbol(found, spelling),
-        side=side(found) or m.OrderSide.BUY,  # without one the order counts for nothing
+        symbol=name,
+        side=way,
         type=found.word(kind, words.TYPES, m.OrderType.UNRECOGNISED),
         time_in_force=found.word("time_in_force", words.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
         order_class=_order_class(found),
@@ -145,7 +141,7 @@ def _terms(found: Row, spelling: Spelling) -> m.Terms:
 
 
 def _order_class(found: Row) -> m.OrderClass:
-    if found.text("order_class") is None:
+    if not found.fields.get("order_class"):
         return m.OrderClass.SIMPLE
     return found.word("order_class", words.CLASSES, m.OrderClass.UNRECOGNISED)
 
@@ -180,8 +176,8 @@ def _event(found: Row, spelling: Spelling) -> m.OrderReport:
     raw = found.fields.get("order")
     report = order(raw, spelling)
     report = evolve(report, reason=found.text("reason") or found.text("reject_reason"))
-    if not _has_units(row(raw, "order"), report.terms):
-        return report
+    if not report.terms.symbol or side(row(raw, "order")) is None:
+        return report  # it has no units that could have traded
     match found.text("event"):
         case "fill" | "partial_fill":
             cum = report.filled_qty or None
