@@ -16,8 +16,8 @@ from fillbook.model.answer import (
     OrderScope,
     Outcome,
     Read,
-    RejectKind,
     Rejected,
+    RejectKind,
     ReportSource,
     Version,
 )
@@ -45,11 +45,11 @@ from fillbook.model.execution import Activity, ActivityKind, ExecSource, Executi
 from fillbook.model.instrument import AssetClass, Instrument, Quote, Session
 from fillbook.model.journal import (
     Alert,
-    AlertKind,
     Alerted,
+    AlertKind,
     Anchored,
-    AnswerKind,
     Answered,
+    AnswerKind,
     Binding,
     Bound,
     CashAnchored,
@@ -80,9 +80,10 @@ from fillbook.model.journal import (
 )
 from fillbook.model.number import EXACT, ZERO, cut, number, number_or_none, plain
 from fillbook.model.order import (
+    ENDINGS,
+    PRICES,
     Anomaly,
     Change,
-    ENDINGS,
     Intent,
     Oddity,
     Order,
@@ -92,7 +93,6 @@ from fillbook.model.order import (
     OrderStatus,
     OrderType,
     Origin,
-    PRICES,
     Proof,
     Terms,
     TimeInForce,
@@ -102,6 +102,10 @@ from fillbook.model.report import CheckReport, Row, SyncReport
 from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
 
 __all__ = [
+    "ENDINGS",
+    "EXACT",
+    "PRICES",
+    "ZERO",
     "Absent",
     "Accepted",
     "AccountId",
@@ -135,8 +139,6 @@ __all__ = [
     "Drift",
     "DriftCleared",
     "DriftFound",
-    "ENDINGS",
-    "EXACT",
     "Entry",
     "Event",
     "EventKind",
@@ -179,7 +181,6 @@ __all__ = [
     "OrderType",
     "Origin",
     "Outcome",
-    "PRICES",
     "Phantom",
     "Position",
     "PositionDrift",
@@ -213,7 +214,6 @@ __all__ = [
     "Voided",
     "WrongCash",
     "WrongQty",
-    "ZERO",
     "cut",
     "moment",
     "number",
