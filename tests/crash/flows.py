@@ -1,0 +1,118 @@
+"""
+What a child process does until it is killed, and what its successor does after it.
+
+A boundary is a moment before or after a transaction of the store, or before or after a
+request to the broker.  A child told to die at boundary k sends itself SIGKILL there.
+"""
+
+import os
+import signal
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import fillbook as fb
+from fillbook.brokers.alpaca import AlpacaBroker
+from fillbook.clock import ManualClock
+from fillbook.stores.sqlite import SqliteStore
+
+REQUESTS = (
+    "account", "positions", "orders", "order", "submit", "cancel", "find",
+    "executions", "executions_of", "activities", "instruments",
+)
+WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, limit_price="150.00", time_in_force="gtc")
+
+
+class Fuse:
+    """Counts boundaries once it is armed, and burns down at the given one."""
+
+    def __init__(self, at):
+        self.at = at
+        self.armed = False
+        self.passed = 0
+
+    def boundary(self):
+        if self.armed:
+            if self.passed == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.passed += 1
+
+
+def fused_store(path, fuse):
+    """The SQLite store, with a boundary on either side of each transaction."""
+
+    class Fused(SqliteStore):
+        @contextmanager
+        def write(self):
+            with super().write() as writer:
+                yield writer
+                fuse.boundary()  # written, not yet committed
+            fuse.boundary()
+
+    return Fused(path)
+
+
+def fused_broker(url, key, secret, fuse):
+    """The adapter, with a boundary on either side of each request."""
+
+    class Fused(AlpacaBroker):
+        pass
+
+    def fused(name):
+        plain = getattr(AlpacaBroker, name)
+
+        def ask(self, *args, **kw):
+            fuse.boundary()
+            answer = plain(self, *args, **kw)
+            fuse.boundary()
+            return answer
+
+        return ask
+
+    for name in REQUESTS:
+        setattr(Fused, name, fused(name))
+    return Fused(key, secret, url=url)
+
+
+def opened(where, fuse):
+    """A desk on the emulator's account; its time is made up, so that nobody waits."""
+    broker = fused_broker(where["url"], where["key"], where["secret"], fuse)
+    store = fused_store(where["path"], fuse)
+    return fb.open(broker, store, clock=ManualClock(datetime.now(UTC)), wait_s=1)
+
+
+def prepare(flow, desk):
+    """What the flow stands on; nobody is killed yet."""
+    desk.sync()
+    if flow == "cancel":
+        desk.submit(WISH, key="one")
+
+
+def act(flow, desk):
+    """The flow itself."""
+    if flow in ("submit", "unwanted"):
+        desk.submit(wish(flow), key="one")
+    elif flow == "cancel":
+        desk.cancel(desk.book.orders()[0])
+    else:
+        desk.sync()
+
+
+def wish(flow):
+    if flow != "unwanted":
+        return WISH
+    return fb.OrderRequest(
+        symbol="AAPL", side="buy", qty=3, limit_price="150.00", time_in_force="gtc", good_for_s=0
+    )
+
+
+def child(flow, where, at, ready, go, passed):
+    """Run *flow* and die at boundary *at*; `passed` says how many there were if it lived."""
+    fuse = Fuse(at)
+    with opened(where, fuse) as desk:
+        prepare(flow, desk)
+        ready.set()
+        go.wait()
+        fuse.armed = True
+        act(flow, desk)
+        fuse.armed = False
+        passed.value = fuse.passed

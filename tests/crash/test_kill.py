@@ -1,0 +1,119 @@
+"""P12: killed at any boundary of submit, cancel and sync, nothing is lost and nothing is doubled."""
+
+import multiprocessing
+import signal
+import sqlite3
+
+import pytest
+
+pytest.importorskip("alpaca.trading.client")
+pytest.importorskip("starlette")
+
+from fillbook import model as m
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange, Ticket
+from tests.crash import flows
+
+FLOWS = ("submit", "unwanted", "cancel", "sync")
+#: More boundaries than any flow has; a child that outlives them ends the enumeration.
+MOST = 60
+
+children = multiprocessing.get_context("forkserver")
+children.set_forkserver_preload(["tests.crash.flows", "alpaca.trading.client"])
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    with Emulator(Exchange(seed=12), rate_limit=1_000_000) as running:
+        yield running
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("flow", FLOWS)
+def test_killed_at_every_boundary(flow, emulator, tmp_path):
+    """For each boundary: a child dies there, and its successor reaches a record that is true."""
+    for at in range(MOST):
+        where = place(emulator, f"{flow}-{at}", tmp_path)
+        died = killed(flow, where, at, emulator)
+        succeed(flow, where, emulator)
+        if not died:
+            assert at > 4, "the harness found too few boundaries to mean anything"
+            return
+    pytest.fail("the flow has no end")
+
+
+def place(emulator, name, tmp_path):
+    emulator.exchange.open_account(name)
+    return {
+        "name": name,
+        "url": emulator.url,
+        "key": name,
+        "secret": emulator.secret_of(name),
+        "path": str(tmp_path / f"{name}.db"),
+    }
+
+
+def killed(flow, where, at, emulator):
+    """Whether the child died by its own hand at boundary *at*."""
+    ready, go, passed = children.Event(), children.Event(), children.Value("i", -1)
+    process = children.Process(target=flows.child, args=(flow, where, at, ready, go, passed))
+    process.start()
+    assert ready.wait(60), "the child did not get ready"
+    if flow == "sync":  # what the pass is to find: somebody traded meanwhile
+        emulator.exchange.trade_by_hand(emulator.exchange.account(where["name"]), by_hand())
+    go.set()
+    process.join(60)
+    assert process.exitcode in (0, -signal.SIGKILL), f"the child failed: {process.exitcode}"
+    return process.exitcode == -signal.SIGKILL
+
+
+def by_hand():
+    return Ticket(
+        symbol="BTC/USD", side=m.OrderSide.BUY, type=m.OrderType.MARKET,
+        time_in_force=m.TimeInForce.GTC, qty=m.number("0.01"),
+    )
+
+
+def succeed(flow, where, emulator):
+    """The next start: it asks after what it finds, and goes on as the bot would."""
+    with sqlite3.connect(where["path"]) as file:
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    file.close()
+    truth = emulator.exchange.account(where["name"]).truth
+    with flows.opened(where, flows.Fuse(-1)) as desk:
+        desk.sync()
+        if flow in ("submit", "unwanted"):
+            desk.submit(flows.wish(flow), key="one")
+        for _ in range(40):  # four hundred seconds of the bot's time
+            desk._reconciler._clock.advance(10)
+            desk.tick()
+        check_one_order(flow, desk, truth)
+        check_true(desk, truth)
+        assert desk.sync().entries == 0
+
+
+def check_one_order(flow, desk, truth):
+    """P1, P2: each intent is the broker's one order, or absent."""
+    theirs = [x.client_order_id for x in truth.orders() if x.client_order_id.startswith("fb-")]
+    assert len(theirs) == len(set(theirs))
+    ours = [x for x in desk.book.orders() if x.origin is m.Origin.OURS]
+    if flow == "submit":
+        assert len(theirs) == 1
+    for order in ours:
+        there = order.client_order_id in theirs
+        assert there or order.status in (m.OrderStatus.ABSENT, m.OrderStatus.DENIED)
+    assert set(theirs) <= {x.client_order_id for x in ours}  # none leaves before its intent
+    if flow == "cancel":
+        assert ours[0].status in (m.OrderStatus.CANCELED, m.OrderStatus.NEW, m.OrderStatus.ACCEPTED)
+
+
+def check_true(desk, truth):
+    """The record says what the exchange says."""
+    held = truth.positions()
+    for position in desk.book.positions():
+        low = position.qty - position.fee_due
+        assert low <= held[position.symbol] <= position.qty
+    assert {x.symbol for x in desk.book.positions()} == set(held)
+    for order in desk.book.orders():
+        if order.broker_order_id is not None:
+            assert truth.order(order.broker_order_id).status == order.status
