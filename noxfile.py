@@ -1,7 +1,6 @@
 """Everything that is checked, each in an environment of its own: `nox --list`."""
 
 import re
-import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -17,7 +16,7 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 EXTRAS = ".[alpaca,cli,emulator,fast]"
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-nox.options.sessions = [f"tests-{HERE if HERE in SUPPORTED else SUPPORTED[0]}"]
+nox.options.sessions = [f"tests-{HERE}" if HERE in SUPPORTED else "tests"]
 
 
 def install(session: nox.Session, *groups: str, package: str | None = EXTRAS) -> None:
@@ -95,7 +94,3 @@ def lowest_versions() -> list[str]:
     extras = project["optional-dependencies"].values()
     bounds = [*project["dependencies"], *(bound for extra in extras for bound in extra)]
     return [re.sub(r">=", "==", bound) for bound in bounds]
-
-
-if shutil.which("uv") is None and HERE not in SUPPORTED:
-    nox.options.sessions = ["tests"]
