@@ -114,10 +114,14 @@ class Connection:
         self._outbox: asyncio.Queue[object] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._hearing = ExitStack()
+        self._is_ending = False
         self.is_listening = False
 
     def put(self, frame: object) -> None:
-        """Have *frame* sent; None ends the connection.  From any thread."""
+        """Have *frame* sent; None ends the connection, and nothing follows.  From any thread."""
+        if self._is_ending:
+            return
+        self._is_ending = frame is None
         self._loop.call_soon_threadsafe(self._outbox.put_nowait, frame)
 
     async def run(self) -> None:
@@ -189,6 +193,8 @@ class Connection:
         self.put(None)
 
     def _hear(self, event: Event) -> None:
+        if self._is_ending:
+            return
         self._streams.told += 1
         self.put(render.event(self._streams.door.exchange, event))
 
