@@ -136,7 +136,9 @@ def _void(chain: Chain | None, void: m.Void, odd: set[_Odd]) -> Chain:
     newest = chain.members[-1]
     if void.exec_id != newest.exec_id:
         odd.add((m.Oddity.SUPERSEDED_VOID, void.exec_id))
-        return evolve(chain, corrected=True)
+        seen = any(x.exec_id == void.exec_id for x in chain.members)
+        qty = ZERO if seen or void.qty is None else void.qty
+        return evolve(chain, corrected=True, gross=max(chain.gross, qty))
     return evolve(chain, dead=True)
 
 

@@ -22,7 +22,6 @@ from attrs import field, frozen
 from fillbook import model as m
 from fillbook.core.booking import Before
 from fillbook.core.chains import Counted, alike, choose
-from fillbook.core.lifecycle import LIVE
 from fillbook.model import ZERO
 
 #: A pass that loses more than this share of the known positions at once saw nothing.

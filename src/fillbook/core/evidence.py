@@ -119,7 +119,7 @@ def recount(
             stream=_sums(counted.stream),
             chosen=_sums(counted.chosen),
             source=counted.source,
-            amended=bool(voids) or any(chain.amended for chain in counted.chosen),
+            amended=any(chain.amended for chain in (*counted.history, *counted.stream)),
             oddities=counted.oddities,
             void_at=max((void.at for void in voids if void.at is not None), default=None),
         ),

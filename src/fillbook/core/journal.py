@@ -67,10 +67,48 @@ def apply(entry: m.Entry, number: int, at: m.Stamp, before: Before) -> m.Changes
     """What becomes of the records by *entry*, numbered *number*, taken down *at*."""
     draft = Draft(before, number, at)
     _take(draft, entry)
-    for was, order in draft.orders():
-        if order.order.is_final and not (was is not None and was.order.is_final):
-            draft.tell(m.EventKind.FINAL, symbol=order.terms.symbol, order=order.order)
+    for was, now in draft.orders():
+        if now.order.is_final and not (was is not None and was.order.is_final):
+            draft.tell(m.EventKind.FINAL, symbol=now.terms.symbol, order=now.order)
+        alert = alert_of(was, now)
+        if alert is not None:
+            draft.tell(m.EventKind.ALERT, symbol=now.terms.symbol, order=now.order, alert=alert)
     return draft.changes()
+
+
+#: What a person should know when an order comes to be so.
+_ALARMING: Final = {
+    m.OrderStatus.ABSENT: (
+        m.AlertKind.ABSENT,
+        "the broker never had it; it is watched in case it lands late",
+    ),
+    m.OrderStatus.DISPUTED: (
+        m.AlertKind.DISPUTED,
+        "its evidence contradicts itself; look at it at the broker's",
+    ),
+}
+
+
+def alert_of(was: m.OrderRecord | None, now: m.OrderRecord) -> m.Alert | None:
+    """What a person should know of how an order changed."""
+    name, status = now.client_order_id, now.order.status
+    before = None if was is None else was.order.status
+    if was is None:
+        if now.origin is m.Origin.EXTERNAL and name.startswith(m.ID_PREFIX):
+            return m.Alert(
+                m.AlertKind.FOREIGN_PREFIX,
+                name,
+                f"order {name} is fillbook's and not in this record: a second record is kept of "
+                "this account, or this one was lost",
+            )
+        return None
+    if before is m.OrderStatus.ABSENT and status is not m.OrderStatus.ABSENT:
+        words = f"order {name} was taken for absent and has landed after all: it is {status}"
+        return m.Alert(m.AlertKind.LANDED_LATE, name, words)
+    if status in _ALARMING and status is not before:
+        kind, words = _ALARMING[status]
+        return m.Alert(kind, name, f"order {name} is {status}: {words}")
+    return None
 
 
 def _take(draft: Draft, entry: m.Entry) -> None:
@@ -359,8 +397,9 @@ def _conclude(draft: Draft, record: m.OrderRecord, command: m.Command, why: str)
 
 # -- what happens to the account ---------------------------------------------------------
 
-#: Which activities move units, and how they are folded.
+#: Which activities move units, and how they are folded; a split with its ratio is one.
 _MOVES: Final[dict[m.ActivityKind, m.MoveKind]] = {
+    m.ActivityKind.SPLIT: m.MoveKind.AMOUNT,
     m.ActivityKind.FEE: m.MoveKind.FEE,
     m.ActivityKind.TRANSFER: m.MoveKind.AMOUNT,
     m.ActivityKind.ASSIGNMENT: m.MoveKind.AMOUNT,

@@ -57,15 +57,16 @@ class FirstContact:
         )
 
     def _anchor(self, look: Look) -> None:
-        self._recorder.record(*drift.heard(look))
-        entries: list[m.Entry] = [anchor(x.symbol, x, look.at, OPENING) for x in look.positions]
-        listed = {x.symbol for x in look.positions}
-        with self._recorder.store.read() as reader:
-            rest = [x.symbol for x in reader.all(m.Position) if x.symbol not in listed]
-        entries += [anchor(symbol, None, look.at, OPENING) for symbol in rest]
+        """Write the picture down, unless another desk on this record has done so meanwhile."""
         account = look.account
-        entries.append(m.CashAnchored(account.cash, account.currency, look.at, OPENING))
-        self._recorder.record(*entries)
+        with self._recorder.turn() as turn:
+            if turn.read.get(m.Cash, "cash") is not None:
+                return
+            turn.take(*drift.heard(look))
+            held = {x.symbol: x for x in look.positions}
+            flat = [x.symbol for x in turn.read.all(m.Position) if x.symbol not in held]
+            turn.take(*(anchor(s, held.get(s), look.at, OPENING) for s in (*held, *flat)))
+            turn.take(m.CashAnchored(account.cash, account.currency, look.at, OPENING))
 
 
 def _at_rest(first: Look, second: Look, lag: timedelta) -> bool:

@@ -33,7 +33,6 @@ from fillbook.desk.tracker import Tracker
 
 #: These are meant to end at once: `submit` looks at them until they have.
 _AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
-_PREFIX: Final = "fb"
 
 
 class Coordinator:
@@ -395,4 +394,4 @@ def client_order_id(account: m.AccountId, strategy: str | None, key: str | None)
         seed = "\x1f".join((str(account), strategy or "", key))
         word = hashlib.sha256(seed.encode()).hexdigest()[:32]
     name = re.sub(r"[^a-z0-9]+", "-", (strategy or "").lower()).strip("-")[:20]
-    return "-".join(part for part in (_PREFIX, name, word) if part)
+    return m.ID_PREFIX + "-".join(part for part in (name, word) if part)

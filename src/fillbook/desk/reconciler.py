@@ -57,7 +57,6 @@ class Reconciler:
         self._contact = FirstContact(self._lookout, recorder, clock, self._lag)
         self._unsettled: dict[str, timedelta] = {}
         self._overdue_told: set[str] = set()
-        self._one_pass = threading.Lock()
 
     # -- checking ----------------------------------------------------------------------
 
@@ -112,10 +111,9 @@ class Reconciler:
         adopt: bool = False,
     ) -> m.SyncReport:
         """Make the record true: merge all evidence; what none explains is told, or adopted."""
-        with self._one_pass:
-            if order is not None:
-                return self._sync_order(order)
-            return self._sync(since, adopt=adopt)
+        if order is not None:
+            return self._sync_order(order)
+        return self._sync(since, adopt=adopt)
 
     def _sync_order(self, order: m.Order | str) -> m.SyncReport:
         """Look at one order alone, by its ids and its whole fill history."""

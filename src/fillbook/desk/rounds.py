@@ -42,9 +42,13 @@ class Rounds:
         agenda.put("start", timedelta())
 
     def receive(self, reports: Sequence[m.OrderReport]) -> int:
-        """Write reports down that the bot handed on; an order named without figures is read."""
+        """Write reports down that the bot handed on; an order that is only named is read soon."""
         self._tracker.receive(reports)
-        return self._tracker.drain()
+        made = self._tracker.drain()
+        for report in reports:
+            if report.clock is None:
+                self._agenda.put(f"look/{report.broker_order_id}", self._clock.elapsed())
+        return made
 
     def tick(self) -> None:
         """Hear what has come, and do what is due."""
@@ -53,6 +57,8 @@ class Rounds:
             kind, _, name = matter.partition("/")
             if kind == "order":
                 self._coordinator.resolve(name)
+            elif kind == "look":
+                self._tracker.read_id(name)
             else:
                 self._do(kind)
 

@@ -80,6 +80,14 @@ class Tracker:
                     failed = answer
         return failed
 
+    def read_id(self, broker_order_id: str) -> None:
+        """Look at the order that owns a broker id, if the record knows it."""
+        with self._recorder.store.read() as reader:
+            known = reader.get(m.Evidence, broker_order_id)
+            record = None if known is None else reader.get(m.OrderRecord, known.client_order_id)
+        if record is not None:
+            self.read(record)
+
     def complete(self, record: m.OrderRecord) -> m.NotObserved | None:
         """Read the whole fill history of one order."""
         entries: list[m.Entry] = []

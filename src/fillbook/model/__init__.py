@@ -81,6 +81,7 @@ from fillbook.model.journal import (
 from fillbook.model.number import EXACT, ZERO, cut, number, number_or_none, plain
 from fillbook.model.order import (
     ENDINGS,
+    ID_PREFIX,
     PRICES,
     Anomaly,
     Change,
@@ -104,6 +105,7 @@ from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
 __all__ = [
     "ENDINGS",
     "EXACT",
+    "ID_PREFIX",
     "PRICES",
     "ZERO",
     "Absent",

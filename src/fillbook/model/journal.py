@@ -238,11 +238,7 @@ class AlertKind(StrEnum):
     DISPUTED = "disputed"
     DRIFT = "drift"
     UNSETTLED = "unsettled"
-    UNPROVEN = "unproven"
-    STUCK = "stuck"
-    NOT_OBSERVED = "not_observed"
     FOREIGN_PREFIX = "foreign_prefix"
-    NAKED = "naked"
 
 
 @frozen

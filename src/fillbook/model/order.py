@@ -84,6 +84,9 @@ class OrderStatus(StrEnum):
     DISPUTED = "disputed"  #: ours: the evidence contradicts itself
 
 
+#: Every client order id of ours begins so.
+ID_PREFIX: Final = "fb-"
+
 #: Words that end an order at the broker, with or without fills (FILLED ends it too).
 ENDINGS: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
