@@ -36,7 +36,8 @@ _BY_REPORT: Final = "the broker's own report"
 @frozen(kw_only=True)
 class Look:
     """
-    One complete reading of the account; `started` and `ended` are of the monotonic clock.
+    One complete reading of the account; `at` is of the broker's clock if it told it, else of
+    ours; `started` and `ended` are of the monotonic clock.
 
     `fills` are those since the cursor, read before and after everything else; the look is
     valid only if both readings are the same.

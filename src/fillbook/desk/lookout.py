@@ -124,7 +124,7 @@ class Lookout:
 
     def _look(self, since: date | None, *, bind: bool) -> Look | m.NotObserved:
         """One complete reading of the account; whatever fails makes it none."""
-        at, started = m.stamp(self._clock.now()), self._clock.elapsed()
+        asked_at, started = self._clock.now(), self._clock.elapsed()
         account = (
             self._binder.account()
             if bind
@@ -151,7 +151,8 @@ class Lookout:
         by_id, gone = self._missing(orders.value)
         histories, told = self._histories()
         return Look(
-            at=at,
+            # Fills bear the broker's clock, so the look does too where the broker tells it.
+            at=m.stamp(account.at or asked_at),
             started=started,
             ended=self._clock.elapsed(),
             account=account.value,

@@ -363,6 +363,7 @@ def rows_of(
         their_qty = m.ZERO if actual is None else actual.qty
         believed = None if bot is None else bot.get(symbol, m.ZERO)
         wrong = bool(differs) or (believed is not None and believed != their_qty)
+        pending = mine is not None and mine.qty != their_qty
         if wrong or (mine is not None and mine.qty) or their_qty:
             rows.append(
                 m.Row(
@@ -370,7 +371,7 @@ def rows_of(
                     None if record is None else (m.ZERO if mine is None else mine.qty),
                     their_qty,
                     believed,
-                    "drift" if wrong else "in sync",
+                    "drift" if wrong else "fee pending" if pending else "in sync",
                 )
             )
     return tuple(rows)

@@ -58,11 +58,16 @@ class NotObserved:
 
 @frozen
 class Observed(Generic[T_co]):
-    """A read that was answered; `next` is set on pages that have a successor."""
+    """
+    A read that was answered; `next` is set on pages that have a successor.
+
+    `at` is the broker's own clock as it answered (UTC), where it tells.
+    """
 
     value: T_co
     next: Cursor | None = None
     meter: Meter | None = None
+    at: datetime | None = None
 
 
 @frozen

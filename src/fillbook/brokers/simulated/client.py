@@ -139,7 +139,9 @@ class SimulatedBroker(Broker):
     # ------------------------------------------------------------------ reads
 
     def account(self) -> m.Read[m.AccountSnapshot]:
-        return self._read(Occasion.ACCOUNT, lambda _: m.Observed(self._account()))
+        return self._read(
+            Occasion.ACCOUNT, lambda _: m.Observed(self._account(), at=self.exchange.now())
+        )
 
     def positions(self, page: m.Cursor | None) -> PageOf[m.PositionSnapshot]:
         def held() -> Sequence[m.PositionSnapshot]:
