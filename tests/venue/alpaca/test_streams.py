@@ -69,6 +69,11 @@ def test_both_forms_of_authentication_are_taken(emulator: Emulator) -> None:
         assert one.ask(json.dumps(LISTEN).encode()) == ACK
 
 
+def test_a_slash_at_the_end_is_the_same_stream(emulator: Emulator) -> None:
+    with connect(f"{emulator.stream_url}/") as socket:
+        assert Client(socket).ask(LISTEN) == verdict("unauthorized", "listen")
+
+
 @pytest.mark.parametrize("data", [{}, {"key_id": "paper", "secret_key": "no"}, {"key_id": 5}, None])
 def test_strangers_are_told_so(emulator: Emulator, data: Any) -> None:
     with client(emulator) as one:

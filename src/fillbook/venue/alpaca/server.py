@@ -107,7 +107,8 @@ def app(door: Door, streams: Streams) -> Starlette:
         Route(path, _endpoint(door, occasion, endpoint), methods=[method])
         for method, path, occasion, endpoint in ENDPOINTS
     ]
-    routes.append(WebSocketRoute("/stream", streams.serve))
+    # Alpaca's older client asks with a slash at the end.
+    routes += [WebSocketRoute(path, streams.serve) for path in ("/stream", "/stream/")]
     made = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
     # `/v2/orders/` without an id must not become `/v2/orders`, which cancels all.
     made.router.redirect_slashes = False
