@@ -47,7 +47,7 @@ class Desk:
         self._recorder = Recorder(store, clock)
         agenda = Agenda()
         binder = Binder(self._line, self._recorder)
-        self._tracker = Tracker(self._line, self._recorder, clock)
+        self._tracker = Tracker(self._line, self._recorder, binder, clock)
         self._coordinator = Coordinator(
             self._line, self._recorder, agenda, binder, self._tracker, clock, wait_s=wait_s
         )

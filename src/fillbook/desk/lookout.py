@@ -218,16 +218,10 @@ class Lookout:
         found: list[m.OrderReport] = []
         gone: list[m.NotFoundAfterSeen] = []
         for record in self._tracker.left(orders)[:BY_ID_MAX]:
-            for broker_order_id in record.ids:
-                answer = self._by_id(broker_order_id)
-                if isinstance(answer, m.Observed):
-                    found.append(answer.value)
-                elif isinstance(answer, m.Absent):
-                    gone.append(m.NotFoundAfterSeen(record.client_order_id, broker_order_id))
+            told = self._tracker.chain(record)
+            found += told.reports
+            gone += told.gone
         return found, gone
-
-    def _by_id(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
-        return self._line.look_up("order", lambda: self._line.broker.order(broker_order_id))
 
     def _histories(self) -> tuple[list[str], list[m.Execution]]:
         """The whole fill histories of orders whose executions are long not all told."""
@@ -243,7 +237,7 @@ class Lookout:
 
     def _strays(self, compared: Compared) -> list[m.OrderReport]:
         """The orders of stray fills, so that each fill has its owner."""
-        answers = [self._by_id(broker_order_id) for broker_order_id in compared.strays[:BY_ID_MAX]]
+        answers = [self._tracker.by_id(i) for i in compared.strays[:BY_ID_MAX]]
         return [x.value for x in answers if isinstance(x, m.Observed)]
 
 

@@ -14,9 +14,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
+from attrs import frozen
+
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import drift
+from fillbook.desk.binder import Binder
 from fillbook.desk.line import Line, value_of
 from fillbook.desk.recorder import Recorder
 
@@ -28,12 +31,22 @@ INCOMPLETE_AFTER: Final = timedelta(seconds=60)
 BEFORE_CREATED: Final = timedelta(minutes=5)
 
 
+@frozen
+class Chain:
+    """What was read of one order: reports by id, ids denied, and the read that failed."""
+
+    reports: tuple[m.OrderReport, ...]
+    gone: tuple[m.NotFoundAfterSeen, ...]
+    failed: m.NotObserved | None
+
+
 class Tracker:
     """Hears of orders, and asks after those of which too little is heard."""
 
-    def __init__(self, line: Line, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, line: Line, recorder: Recorder, binder: Binder, clock: Clock) -> None:
         self._line = line
         self._recorder = recorder
+        self._binder = binder
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
         self.news = threading.Event()
@@ -62,23 +75,38 @@ class Tracker:
     # -- one order ---------------------------------------------------------------------
 
     def read(self, record: m.OrderRecord) -> m.NotObserved | None:
-        """Look at one order by all its broker ids, and by its client id if it has none."""
+        """Look at one order by all its broker ids; why that was not observed whole, or None."""
         number = self.look_number()
+        told = self.chain(record)
+        self._recorder.record(
+            *(m.Reported(x, m.ReportSource.BY_ID, number) for x in told.reports), *told.gone
+        )
+        return told.failed
+
+    def chain(self, record: m.OrderRecord) -> Chain:
+        """What the broker says of every id of an order, and of those that replaced them."""
+        reports: list[m.OrderReport] = []
+        gone: list[m.NotFoundAfterSeen] = []
         failed: m.NotObserved | None = None
-        for broker_order_id in record.ids:
-            answer = self._line.look_up(
-                "order",
-                lambda i=broker_order_id: self._line.broker.order(i),  # type: ignore[misc]
-            )
+        ids = list(record.ids)
+        for broker_order_id in ids:  # grows as successors are met
+            answer = self.by_id(broker_order_id)
             match answer:
                 case m.Observed(value):
-                    self._recorder.record(m.Reported(value, m.ReportSource.BY_ID, number))
+                    reports.append(value)
+                    if value.replaced_by is not None and value.replaced_by not in ids:
+                        ids.append(value.replaced_by)
                 case m.Absent():
-                    entry = m.NotFoundAfterSeen(record.client_order_id, broker_order_id)
-                    self._recorder.record(entry)
+                    gone.append(m.NotFoundAfterSeen(record.client_order_id, broker_order_id))
                 case m.NotObserved():
                     failed = answer
-        return failed
+        if gone and not isinstance(self._binder.account(), m.Observed):
+            gone = []  # an absence counts only if its pass saw the account that is bound
+        return Chain(tuple(reports), tuple(gone), failed)
+
+    def by_id(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
+        """One broker id."""
+        return self._line.look_up("order", lambda: self._line.broker.order(broker_order_id))
 
     def read_id(self, broker_order_id: str) -> None:
         """Look at the order that owns a broker id, if the record knows it."""
@@ -165,7 +193,6 @@ class Tracker:
             for record in self.followed()
             if record.ids
             and not record.order.is_complete
-            and record.order.filled_qty
             and (at_once or (record.seen_at or "") <= since)
         ]
 
