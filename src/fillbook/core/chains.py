@@ -147,14 +147,17 @@ def _cross(
 ) -> tuple[Chain, ...]:
     """*chosen* with the voids and corrections that only *other* told."""
     made = {chain.root: chain for chain in chosen}
+    taken: set[str] = set()
     for chain in other:
         if not chain.amended or _told(chain, chosen):
             continue
-        matches = _matches(chain, chosen)
-        if len(matches) != 1:
+        roots = {own.root for own in _matches(chain, chosen)}
+        if len(roots) != 1 or roots <= taken:  # none, several, or one that another has taken
             odd.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue
-        made[matches[0].root] = _carry(made[matches[0].root], chain)
+        taken |= roots
+        (root,) = roots
+        made[root] = _carry(made[root], chain)
     return tuple(made[root] for root in sorted(made))
 
 

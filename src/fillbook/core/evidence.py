@@ -189,7 +189,7 @@ def _newer(snap: m.Snap, than: m.Snap | None) -> bool:
     return than is None or _rank(snap) > _rank(than)
 
 
-def _rank(snap: m.Snap) -> tuple[m.Version, tuple[Decimal, str]]:
+def _rank(snap: m.Snap) -> tuple[m.Version, tuple[object, ...]]:
     assert snap.version is not None
     return (snap.version, snap.size)
 

@@ -34,9 +34,16 @@ class Snap:
     reason: str | None = None
 
     @property
-    def size(self) -> tuple[Decimal, str]:
-        """What orders snapshots by quantity: the total, then the average's text."""
-        return (self.cum, "" if self.avg is None else plain(self.avg))
+    def size(self) -> tuple[Decimal, str, Decimal, int, str, str]:
+        """What orders snapshots by quantity: the total; then all else that they tell."""
+        return (
+            self.cum,
+            "" if self.avg is None else plain(self.avg),
+            ZERO if self.value is None else self.value,
+            self.fills or 0,
+            self.last_fill_at or "",
+            self.reason or "",
+        )
 
 
 @frozen

@@ -1,0 +1,322 @@
+"""
+P4, P5: one broker id, counted from its facts as the definition says, step by step.
+
+The definition is written here a second time, in the plainest way and knowing nothing of
+running sums, and every set of facts that Hypothesis finds has to amount to the same.
+Quantities are whole and few, so that executions of the two sources often look alike.
+"""
+
+from decimal import Decimal
+
+from attrs import evolve, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fillbook import model as m
+from fillbook.core.chains import DISPUTES
+from fillbook.core.journal import canonical
+from tests.core.records import Records, fill, intended, report, void
+
+LIMIT = Decimal(7)
+SOURCES = ("history", "stream")
+
+
+# -- the definition --------------------------------------------------------------------
+
+
+@frozen
+class Result:
+    """What a set of facts amounts to."""
+
+    source: str
+    filled: Decimal
+    value: Decimal | None
+    gap: Decimal
+    gap_price: Decimal | None
+    complete: bool
+    disputed: bool
+
+
+@frozen
+class Link:
+    """A chain: its members (oldest first), the greatest quantity any had, whether it is void."""
+
+    root: str
+    members: tuple
+    gross: Decimal
+    dead: bool
+    disputed: bool = False
+
+    @property
+    def amended(self):
+        return self.dead or self.disputed or any(x.fixes is not None for x in self.members)
+
+
+def define(facts, *, clocked=True, quantum=Decimal(0)):
+    """The algorithm, in its own order and words."""
+    executions = {source: one_content_an_id(facts, source) for source in SOURCES}
+    voids = {source: fullest(facts, source) for source in SOURCES}
+    chains = {source: link(executions[source], voids[source]) for source in SOURCES}
+    gross = {source: sum((c.gross for c in chains[source]), Decimal(0)) for source in SOURCES}
+    source = "history" if gross["history"] >= gross["stream"] else "stream"
+    other = "stream" if source == "history" else "history"
+    counted, unmatched = cross(chains[source], chains[other])
+    living = [c for c in counted if c.members and not c.dead]
+    net = sum((c.members[-1].qty for c in living), Decimal(0))
+    value = sum((c.members[-1].qty * c.members[-1].price for c in living), Decimal(0))
+    total = sum((c.gross for c in counted), Decimal(0))
+    snap = snapshot(facts, clocked)
+    rows_cum = max((x.cum_qty or 0 for c in counted for x in c.members), default=Decimal(0))
+    told = max(snap.filled_qty if snap else Decimal(0), Decimal(rows_cum))
+    gap = told - total
+    if gap < quantum or gap <= 0:
+        gap = Decimal(0)
+    # A void or a correction of the source that does not count crosses over, or is disputed:
+    # either way no average can be trusted to hold what the executions hold.
+    amended = any(c.amended for s in SOURCES for c in chains[s])
+    price = None
+    if gap and snap and not amended:
+        price = price_of(gap, value, snap, told, [c.members[-1] for c in living])
+    if gap:
+        value = None if price is None else snap.avg_price * snap.filled_qty
+    rows = snap is None or snap.fill_count is None or snap.fill_count == len(living)
+    return Result(
+        source=source,
+        filled=net + gap,
+        value=value,
+        gap=gap,
+        gap_price=price,
+        complete=total == told and rows,
+        disputed=unmatched or any(c.disputed for s in SOURCES for c in chains[s]),
+    )
+
+
+def one_content_an_id(facts, source):
+    """Step 1: of two contents under one id the greatest by canonical text."""
+    kept = {}
+    for fact in facts:
+        if isinstance(fact, m.Executed) and fact.execution.source == source:
+            x = fact.execution
+            kept[x.exec_id] = max(kept.get(x.exec_id, x), x, key=canonical)
+    return kept
+
+
+def fullest(facts, source):
+    """The voids by the id they name; told with and without a quantity, it is told with one."""
+    kept = {}
+    for fact in facts:
+        if isinstance(fact, m.Voided) and fact.void.source == source:
+            v = fact.void
+            kept[v.exec_id] = max(kept.get(v.exec_id) or Decimal(0), v.qty or Decimal(0))
+    return kept
+
+
+def link(by_id, voids):
+    """Steps 2, 3 and 4."""
+
+    def way(exec_id):
+        x = by_id.get(exec_id)
+        return [exec_id] if x is None or x.fixes is None else [*way(x.fixes), exec_id]
+
+    made = []
+    roots = {way(exec_id)[0] for exec_id in (*by_id, *voids)}
+    for root in sorted(roots):
+        members = [x for x in by_id.values() if way(x.exec_id)[0] == root]
+        members.sort(key=lambda x: (len(way(x.exec_id)), x.at, x.exec_id))
+        named = [exec_id for exec_id in voids if way(exec_id)[0] == root]
+        unseen = [voids[exec_id] for exec_id in named if exec_id not in by_id]
+        newest = members[-1].exec_id if members else root
+        made.append(
+            Link(
+                root,
+                tuple(members),
+                gross=max([x.qty for x in members] + unseen),
+                dead=newest in named,
+                disputed=any(exec_id != newest for exec_id in named),
+            )
+        )
+    return made
+
+
+def cross(chosen, other):
+    """Step 6: what only the other source told; and whether some of it found no one place."""
+    made, unmatched, taken = {c.root: c for c in chosen}, False, []
+    for told in other:
+        if not told.amended or any(says_the_same(own, told) for own in chosen):
+            continue
+        places = [own.root for own in place(told, chosen)]
+        if len(places) != 1 or places[0] in taken:
+            unmatched = True
+            continue
+        taken += places
+        own = made[places[0]]
+        # The total stays that of the source that counts.
+        moved = (fill_like(told.members[-1]),)
+        made[own.root] = Link(
+            own.root,
+            own.members + moved,
+            max(own.gross, told.gross),
+            own.dead or told.dead,
+            disputed=own.disputed,
+        )
+    return list(made.values()), unmatched
+
+
+def fill_like(x):
+    base = {"broker_order_id": "b1", "symbol": x.symbol, "side": x.side, "source": x.source}
+    return m.Execution(
+        **base, exec_id=x.exec_id, qty=x.qty, price=x.price, at=x.at, cum_qty=None, fixes="told"
+    )
+
+
+def says_the_same(own, told):
+    if not told.members or not own.members:
+        # Of one of them only a void is known: all that can be compared is how much was lost.
+        return told.dead and own.dead and own.gross == told.gross
+    newest = same(own.members[-1], told.members[-1])
+    return newest and own.dead == told.dead and (own.dead or not told.dead)
+
+
+def place(told, chosen):
+    # A correction names its execution by id; where the source that counts holds just that
+    # id, and the other source holds only the correction, it is meant.
+    if told.members and told.members[0].fixes == told.root:
+        named = [own for own in chosen if told.root in [x.exec_id for x in own.members]]
+        if named:
+            return named
+    for member in reversed(told.members):  # its latest version first
+        found = [own for own in chosen if own.members and same(own.members[-1], member)]
+        if found:
+            return found
+    return []
+
+
+def same(a, b):
+    # Where rows of one side bear no totals, quantity and price have to do.
+    totals = a.cum_qty is None or b.cum_qty is None or a.cum_qty == b.cum_qty
+    return totals and (a.qty, a.price) == (b.qty, b.price)
+
+
+def snapshot(facts, clocked):
+    """Step 8; a report without the clock counts where it tells more."""
+    reports = [fact.report for fact in facts if isinstance(fact, m.Reported)]
+    if not clocked:
+        most = max(r.filled_qty for r in reports)
+        # Of the greatest total the latest word, unless a stale one came after it.
+        return reports[-1] if reports[-1].filled_qty == most else max(reports, key=size)
+    with_clock = [r for r in reports if r.clock is not None]
+    by_version = max(with_clock, key=version, default=None)
+    by_cum = max((r for r in reports if r.clock is None), key=size, default=None)
+    if by_version is None or (by_cum and by_cum.filled_qty > by_version.filled_qty):
+        return by_cum
+    return by_version
+
+
+def version(r):
+    ranks = ["new", "partially_filled", "filled"]
+    return (r.clock, r.filled_qty, ranks.index(r.raw_status), size(r))
+
+
+def size(r):
+    return (r.filled_qty, str(r.avg_price or ""), r.fill_count or 0, r.last_fill_at or "")
+
+
+def price_of(gap, value, snap, told, rows):
+    """Step 10."""
+    if snap.avg_price is None or told != snap.filled_qty:
+        return None
+    for x in rows:
+        if x.cum_qty is not None and x.cum_qty > snap.filled_qty:
+            return None
+        if x.cum_qty is None and (snap.last_fill_at is None or x.at > snap.last_fill_at):
+            return None
+    price = m.EXACT.divide(snap.avg_price * snap.filled_qty - value, gap)
+    return price if 0 < price <= LIMIT else None
+
+
+# -- the facts -------------------------------------------------------------------------
+
+
+IDS = ("a", "b", "c", "d")  # a correction names one before it, so there are no loops
+AT = [f"2026-03-02T15:00:0{n}Z" for n in range(4)]
+PRICES = st.sampled_from((5, 6))
+QTYS = st.sampled_from((10, 20))
+
+
+@st.composite
+def executions(draw):
+    n = draw(st.integers(0, len(IDS) - 1))
+    source = draw(st.sampled_from(SOURCES))
+    fixes = draw(st.sampled_from((None, None, None, "unseen", *IDS[:n])))
+    prefix = draw(st.sampled_from(("", "s" if source == "stream" else "")))
+    return fill(
+        prefix + IDS[n],
+        draw(QTYS),
+        draw(PRICES),
+        cum=draw(st.sampled_from((None, 10, 20, 30, 40))),
+        source=source,
+        at=draw(st.sampled_from(AT)),
+        fixes=fixes if fixes in (None, "unseen") else prefix + fixes,
+    )
+
+
+@st.composite
+def voids(draw):
+    return void(
+        draw(st.sampled_from((*IDS, "sa", "sb", "unseen"))),
+        draw(st.sampled_from((None, 10, 20))),
+        draw(st.sampled_from(SOURCES)),
+    )
+
+
+@st.composite
+def snapshots(draw):
+    cum = draw(st.sampled_from((0, 10, 20, 30, 40, 60)))
+    return report(
+        draw(st.sampled_from(("new", "partially_filled", "filled"))),
+        cum,
+        draw(st.sampled_from((None, "5.5", "6", "8"))) if cum else None,
+        draw(st.sampled_from((None, *AT))),
+        last_fill_at=draw(st.sampled_from((None, m.stamp(AT[1]), m.stamp(AT[3])))),
+        fill_count=draw(st.sampled_from((None, None, 1, 2))),
+    )
+
+
+#: By its first report the order is known to be ours; it too may come last.
+FIRST = report("new", 0, clock=AT[0])
+facts = st.lists(st.one_of(executions(), executions(), voids(), snapshots()), max_size=8).flatmap(
+    lambda some: st.permutations([FIRST, *some])
+)
+
+
+def amounts(heard, *before):
+    """What our record makes of it."""
+    records = Records()
+    for fact in (*before, intended(limit_price=LIMIT), *heard):
+        records.take(fact)
+    e = records.get(m.Evidence, "b1")
+    odd = {a.oddity for a in records.order().anomalies}
+    return Result(
+        str(e.source), e.filled, e.value, e.gap, e.gap_price, e.complete, bool(odd & DISPUTES)
+    )
+
+
+@given(facts)
+def test_what_is_kept_of_an_id_is_what_the_definition_says(heard):
+    """Running sums, whatever came first, equal the definition over the whole set."""
+    assert amounts(heard) == define(heard)
+
+
+@given(facts)
+def test_a_broker_without_a_clock_is_believed_in_its_greatest_total(heard):
+    """Step 8: looks are numbered in the order in which they were begun."""
+    looks = [evolve(x, look=n) if isinstance(x, m.Reported) else x for n, x in enumerate(heard)]
+    unclocked = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)
+    assert amounts(looks, unclocked) == define(heard, clocked=False)
+
+
+@given(facts)
+def test_a_gap_below_the_quantum_of_a_coin_is_rounding(heard):
+    """Step 14: a tenth of the increment, here of such a size that a gap of 10 is nothing."""
+    coin = m.Instrument("AAPL", m.AssetClass.CRYPTO, qty_increment=Decimal(200))
+    assert amounts(heard, m.Listed(coin)) == define(heard, quantum=Decimal(20))
