@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NoReturn, TypeVar
@@ -32,20 +32,13 @@ _FIRST_YEAR: Final = "1970"
 _LAST_YEAR: Final = "2970"
 
 
-def _is_stamp(value: str) -> bool:
-    """
-    Whether *value* is what Alpaca usually writes, which is a Stamp already.
-
-    Raises: ValueError for a moment that does not exist.
-    """
-    marks = value[4:5], value[10:11], value[13:14], value[19:20], value[29:]
-    digits = value[20:29]
-    return (
-        marks == ("-", "T", ":", ".", "Z")
-        and digits.isascii()
-        and digits.isdigit()
-        and datetime.fromisoformat(value[:19]).tzinfo is None
-    )
+@lru_cache(maxsize=4096)
+def _stamp(value: str) -> m.Stamp | None:
+    """*value* as a Stamp; None if it is none.  A poll shows mostly what the last one showed."""
+    try:
+        return m.stamp(value)
+    except InvalidValue:
+        return None
 
 
 @lru_cache(maxsize=4096)
@@ -130,10 +123,7 @@ class Row:
         value = self.fields.get(name)
         if not isinstance(value, str) or value < _FIRST_YEAR:
             return None
-        try:
-            return m.Stamp(value) if _is_stamp(value) else m.stamp(value)
-        except ValueError:
-            return None
+        return _stamp(value)
 
     def need_time(self, name: str) -> m.Stamp:
         value = self.time(name)
