@@ -363,7 +363,9 @@ def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
 
 def _answered(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> None:
     requests = tuple(
-        evolve(r, answer=entry.answer, message=entry.message) if r.number == entry.number else r
+        evolve(r, answer=entry.answer, message=entry.message, kind=entry.kind)
+        if r.number == entry.number
+        else r
         for r in record.requests
     )
     asked = next(r for r in requests if r.number == entry.number)

@@ -142,17 +142,16 @@ class Coordinator:
     def _create(self, name: str, number: int) -> m.Outcome:
         record = self._book.record(name)
         assert record.intent is not None  # only our own orders are sent
-        intent = record.intent
+        intent, look = record.intent, self._tracker.look_number()
         outcome = self._line.write("submit", lambda: self._line.broker.submit(intent))
         entries: list[m.Entry] = [answered(name, number, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(
-                m.Reported(outcome.report, m.ReportSource.REPLY, self._tracker.look_number())
-            )
+            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
         self._recorder.record(*entries)
         if self._book.order(name).status is m.OrderStatus.UNPROVEN:
             self._inquire(name, sent_at=self._clock.elapsed())
-            if isinstance(outcome, m.Rejected):  # "duplicate": it is there
+            if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.DUPLICATE:
+                # It is there, though nobody has shown it yet.
                 self._inquiries[name] = evolve(self._inquiries[name], exists=True)
         return outcome
 
@@ -227,7 +226,7 @@ class Coordinator:
                 client_order_id=name,
                 sent_at=sent_at,
                 wanted_until=sent_at if canceled else sent_at + max(left, timedelta()),
-                exists=any(r.answer is m.AnswerKind.REJECTED for r in record.requests),
+                exists=any(r.kind is m.RejectKind.DUPLICATE for r in record.requests),
             )
         self._agenda.put(f"order/{name}", sent_at)
 

@@ -283,6 +283,7 @@ class Request:
     broker_order_id: str | None = None
     answer: AnswerKind | None = None
     message: str = ""
+    kind: RejectKind | None = None  #: of a rejection
 
 
 @frozen
