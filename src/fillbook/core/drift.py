@@ -21,7 +21,7 @@ from attrs import field, frozen
 
 from fillbook import model as m
 from fillbook.core.booking import Before
-from fillbook.core.chains import Counted, alike, choose
+from fillbook.core.chains import Chain, Counted, alike, choose
 from fillbook.model import ZERO
 
 #: A pass that loses more than this share of the known positions at once saw nothing.
@@ -317,7 +317,7 @@ def taken_back(
     Alone that proves nothing: a history may be late.  It is believed only where it is the
     whole of a confirmed difference, so that two of the broker's sources agree.
     """
-    rows = list(history)
+    rows = list({x.exec_id: x for x in history}.values())
     evidence = after.get(m.Evidence, broker_order_id)
     record = None if evidence is None else after.get(m.OrderRecord, evidence.client_order_id)
     if evidence is None or record is None:
@@ -325,7 +325,7 @@ def taken_back(
     missing = evidence.filled - sum((x.qty for x in rows), ZERO)
     living = [x.newest for x in _counted(after, broker_order_id).chosen if not x.dead]
     voids = [
-        _void(broker_order_id, x.exec_id, x.qty)
+        _void(broker_order_id, x.exec_id, x.qty, x.source)
         for x in living
         if x is not None and not _holds(rows, x)
     ]
@@ -340,15 +340,40 @@ def taken_back(
 def agreed_voids(
     after: Before, broker_order_id: str, history: Iterable[m.Execution]
 ) -> list[m.Void]:
-    """The fills that the stream took back and that the id's whole *history* does not hold."""
-    rows = list(history)
+    """
+    The fills that the stream took back and that the id's whole *history* does not hold.
+
+    Of a fill that nobody told of before, only its quantity is known; it is believed to be out
+    of the history if the sums then come out.
+    """
+    rows = list({x.exec_id: x for x in history}.values())
     counted = _counted(after, broker_order_id)
-    known = {x.root for x in counted.history}
+    known = {x.root for x in counted.history} | {row.exec_id for row in rows}
+    dead = [x for x in counted.stream if x.dead and x.root not in known]
+    gone = [x for x in dead if x.newest is not None and not _holds(rows, x.newest)]
+    unseen = [x for x in dead if x.newest is None]
+    if unseen and _comes_out(after.get(m.Evidence, broker_order_id), rows, (*gone, *unseen)):
+        gone += unseen
     return [
-        _void(broker_order_id, x.newest.exec_id, x.newest.qty)
-        for x in counted.stream
-        if x.dead and x.newest is not None and x.root not in known and not _holds(rows, x.newest)
+        _void(broker_order_id, x.root, x.gross)
+        if x.newest is None
+        else _void(broker_order_id, x.newest.exec_id, x.newest.qty)
+        for x in gone
     ]
+
+
+def _comes_out(
+    evidence: m.Evidence | None, rows: Iterable[m.Execution], gone: Iterable[Chain]
+) -> bool:
+    """Whether *rows*, alone or with what is *gone*, are what the broker's totals say."""
+    if evidence is None or evidence.quote_sized:
+        return False
+    rows = list(rows)
+    net = sum((row.qty for row in rows), ZERO)
+    gross = net + sum((x.gross for x in gone), ZERO)
+    word = ZERO if evidence.word is None else evidence.word.cum
+    told = max((word, evidence.stream.cum, *(row.cum_qty or ZERO for row in rows)))
+    return net == word or gross == told  # brokers lower their total by a bust, or keep it
 
 
 def _counted(after: Before, broker_order_id: str) -> Counted:
@@ -363,8 +388,12 @@ def _holds(rows: Iterable[m.Execution], x: m.Execution) -> bool:
     return any(x.exec_id == row.exec_id or (not same_source and alike(x, row)) for row in rows)
 
 
-def _void(broker_order_id: str, exec_id: str, qty: Decimal) -> m.Void:
-    source = m.ExecSource.HISTORY
+def _void(
+    broker_order_id: str,
+    exec_id: str,
+    qty: Decimal,
+    source: m.ExecSource = m.ExecSource.HISTORY,
+) -> m.Void:
     return m.Void(source=source, exec_id=exec_id, broker_order_id=broker_order_id, qty=qty)
 
 
