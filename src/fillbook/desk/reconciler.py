@@ -206,8 +206,15 @@ class Reconciler:
         look = compared.look
         self._recorder.record(*drift.heard(look))
         self._tracker.agree(look.histories, look.fills_after)
+        self._clarify()
         self._lookout.done(look)
         return compared.merged
+
+    def _clarify(self) -> None:
+        """Read the whole histories of disputed orders, instead of waiting until they are old."""
+        if self._line.broker.capabilities.history:
+            for record in self._tracker.disputed()[:BY_ID_MAX]:
+                self._tracker.complete(record)
 
     def _settle(self, first: Compared, *, adopt: bool) -> tuple[Compared, list[m.Finding]]:
         """A second look where the first differs: what it shows again at rest is confirmed."""
@@ -247,9 +254,9 @@ class Reconciler:
                 voids += self._voids(finding.drift)
         self._recorder.record(*voids)
         for broker_order_id in {x.void.broker_order_id for x in voids}:
-            self._tracker.read(
-                self._book.record(broker_order_id)
-            )  # what does the broker say of it now?
+            record = self._book.record(broker_order_id)
+            self._tracker.read(record)  # what does the broker say of it now?
+            self._tracker.complete(record)
         return bool(voids)
 
     def _voids(self, found: m.Phantom | m.WrongQty) -> list[m.Voided]:

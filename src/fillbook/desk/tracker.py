@@ -185,16 +185,18 @@ class Tracker:
             if record.ids and not record.order.is_final and not here.intersection(record.ids)
         ]
 
-    def incomplete(self, *, at_once: bool = False) -> list[m.OrderRecord]:
+    def incomplete(self) -> list[m.OrderRecord]:
         """The orders whose executions are not all told, and have not been for a while."""
         since = m.stamp(self._clock.now() - INCOMPLETE_AFTER)
         return [
             record
             for record in self.followed()
-            if record.ids
-            and not record.order.is_complete
-            and (at_once or (record.seen_at or "") <= since)
+            if record.ids and not record.order.is_complete and (record.seen_at or "") <= since
         ]
+
+    def disputed(self) -> list[m.OrderRecord]:
+        """The orders whose evidence contradicts itself: more of it may help at once."""
+        return [x for x in self.followed() if x.order.status is m.OrderStatus.DISPUTED]
 
 
 def flat(reports: Iterable[m.OrderReport]) -> list[m.OrderReport]:
