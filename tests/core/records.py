@@ -15,6 +15,13 @@ class Records:
         self.entries = []
         self.take(m.Bound(m.AccountId("sim", "localhost", "a1")))
 
+    def copy(self):
+        """Records that hold the same, and become different from here on."""
+        other = Records.__new__(Records)
+        other.kept = {of: dict(kept) for of, kept in self.kept.items()}
+        other.entries = list(self.entries)
+        return other
+
     def get(self, of, key):
         return self.kept[of].get(key)
 

@@ -228,6 +228,8 @@ def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
 
 def with_id(record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
     """*record* owning one more broker id; their order is that of their names."""
+    if broker_order_id in record.ids:
+        return record
     return evolve(record, ids=tuple(sorted({*record.ids, broker_order_id})))
 
 
@@ -237,11 +239,14 @@ def with_id(record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
 def redraw(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
     """Make the order's picture again."""
     known = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
-    record = evolve(record, terms=_terms(record, known))
-    order = lifecycle.make_order(record, known, measure_of(draft, record.terms))
+    terms = _terms(record, known)
+    if terms is not record.terms:
+        record = evolve(record, terms=terms)
+    order = lifecycle.make_order(record, known, measure_of(draft, terms))
     before = draft.get(m.OrderRecord, record.client_order_id)
     changed = before is None or before.order != order
-    record = evolve(record, order=order, seen_at=draft.at if changed else record.seen_at)
+    if changed or record.order != order:
+        record = evolve(record, order=order, seen_at=draft.at if changed else record.seen_at)
     draft.put(record.client_order_id, record)
     return record
 

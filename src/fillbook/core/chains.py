@@ -44,9 +44,9 @@ class Chain:
         return self.dead or self.corrected
 
     @property
-    def cum(self) -> Decimal | None:
-        """The greatest total that a member bears."""
-        return max((x.cum_qty for x in self.members if x.cum_qty is not None), default=None)
+    def cum(self) -> Decimal:
+        """The greatest total that a member bears; 0 if none does."""
+        return max((x.cum_qty or ZERO for x in self.members), default=ZERO)
 
 
 @frozen(kw_only=True)
@@ -56,6 +56,7 @@ class Counted:
     history: tuple[Chain, ...]
     stream: tuple[Chain, ...]
     chosen: tuple[Chain, ...]
+    crossed: bool  #: whether something did
     source: m.ExecSource
     oddities: tuple[_Odd, ...]
 
@@ -76,11 +77,12 @@ def choose(executions: Iterable[m.Execution], voids: Iterable[m.Void]) -> Counte
         source, chosen, other = m.ExecSource.HISTORY, history, stream
     else:
         source, chosen, other = m.ExecSource.STREAM, stream, history
-    chosen = _cross(chosen, other, odd)
+    counted = _cross(chosen, other, odd)
     return Counted(
         history=history,
         stream=stream,
-        chosen=chosen,
+        chosen=counted,
+        crossed=counted != chosen,
         source=source,
         oddities=tuple(sorted(odd)),
     )
@@ -200,7 +202,7 @@ def _carry(own: Chain, told: Chain) -> Chain:
     newest = told.members[-1]
     return Chain(
         root=own.root,
-        members=(*own.members, evolve(newest, cum_qty=own.cum)),
+        members=(*own.members, evolve(newest, cum_qty=own.cum or None)),
         dead=own.dead or told.dead,
         gross=max(own.gross, told.gross),
         corrected=True,

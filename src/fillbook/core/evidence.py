@@ -70,10 +70,18 @@ def add(
     if known is not None or execution.fixes is not None or evidence.amended:
         return None
     if execution.source is m.ExecSource.HISTORY:
-        evidence = evolve(evidence, history=plus(evidence.history, execution))
+        history, stream = plus(evidence.history, execution), evidence.stream
     else:
-        evidence = evolve(evidence, stream=plus(evidence.stream, execution))
-    return settle(_choose(evidence), by)
+        history, stream = evidence.history, plus(evidence.stream, execution)
+    first = history.gross >= stream.gross
+    evidence = evolve(
+        evidence,
+        history=history,
+        stream=stream,
+        chosen=history if first else stream,
+        source=m.ExecSource.HISTORY if first else m.ExecSource.STREAM,
+    )
+    return settle(evidence, by)
 
 
 def plus(sums: m.Sums, execution: m.Execution) -> m.Sums:
@@ -112,12 +120,14 @@ def recount(
     """*evidence* with its executions counted afresh from all that is known of the id."""
     voids = tuple(voids)
     counted = choose(executions, voids)
+    history, stream = _sums(counted.history), _sums(counted.stream)
+    own = history if counted.source is m.ExecSource.HISTORY else stream
     return settle(
         evolve(
             evidence,
-            history=_sums(counted.history),
-            stream=_sums(counted.stream),
-            chosen=_sums(counted.chosen),
+            history=history,
+            stream=stream,
+            chosen=_sums(counted.chosen) if counted.crossed else own,
             source=counted.source,
             amended=any(chain.amended for chain in (*counted.history, *counted.stream)),
             oddities=counted.oddities,
@@ -128,23 +138,13 @@ def recount(
 
 
 def _sums(chains: Iterable[Chain]) -> m.Sums:
-    sums = m.Sums()
+    sums, gross, cum = m.Sums(), ZERO, ZERO
     for chain in chains:
-        if chain.newest is None or chain.dead:
-            cum = sums.cum if chain.cum is None else max(sums.cum, chain.cum)
-            sums = evolve(sums, gross=EXACT.add(sums.gross, chain.gross), cum=cum)
-            continue
-        sums = plus(sums, chain.newest)
-        extra = EXACT.subtract(chain.gross, chain.newest.qty)
-        cum = sums.cum if chain.cum is None else max(sums.cum, chain.cum)
-        sums = evolve(sums, gross=EXACT.add(sums.gross, extra), cum=cum)
-    return sums
-
-
-def _choose(evidence: m.Evidence) -> m.Evidence:
-    if evidence.history.gross >= evidence.stream.gross:
-        return evolve(evidence, source=m.ExecSource.HISTORY, chosen=evidence.history)
-    return evolve(evidence, source=m.ExecSource.STREAM, chosen=evidence.stream)
+        if chain.newest is not None and not chain.dead:
+            sums = plus(sums, chain.newest)
+        gross = EXACT.add(gross, chain.gross)
+        cum = max(cum, chain.cum)
+    return evolve(sums, gross=gross, cum=cum)
 
 
 def look(evidence: m.Evidence, snap: m.Snap, by: Measure) -> m.Evidence:
@@ -168,7 +168,7 @@ def look(evidence: m.Evidence, snap: m.Snap, by: Measure) -> m.Evidence:
 
 
 def _upheld(evidence: m.Evidence, snap: m.Snap) -> m.Evidence:
-    """A look by id, after a fill was taken back, that still says FILLED: the broker stands by it."""
+    """A look by id that still says FILLED after a fill was taken back: the broker stands by it."""
     asked = snap.source is m.ReportSource.BY_ID and snap.status is m.OrderStatus.FILLED
     if not asked or not evidence.amended or is_upheld(evidence):
         return evidence

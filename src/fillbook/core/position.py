@@ -22,6 +22,7 @@ from fillbook import model as m
 from fillbook.model import EXACT, ZERO
 
 NOBODY: Final = ""
+_FLAT: Final = m.Holding()
 #: Fees of a day are posted at its end: those before an anchor come within a day after it.
 _FEES_FOLLOW: Final = timedelta(days=1)
 
@@ -65,17 +66,22 @@ def _with(
 def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
     name = move.strategy or NOBODY
     legs = legs_of(position)
-    legs[name], closed = _trade(legs.get(name, m.Holding()), move)
-    account, _ = _trade(position.account, move)
-    due = ZERO if move.qty < 0 else EXACT.multiply(move.qty, move.fee_rate)
-    position = _with(position, move, account, legs)
+    leg = legs.get(name, _FLAT)
+    legs[name], closed = _trade(leg, move)
+    # One strategy that holds it all has the account's own leg.
+    account = legs[name] if leg == position.account else _trade(position.account, move)[0]
     trade = None if closed is None else _round_trip(position.symbol, name, closed, move)
-    return evolve(position, fee_due=EXACT.add(position.fee_due, due)), trade
+    position = _with(position, move, account, legs)
+    if move.qty > 0 and move.fee_rate:
+        due = EXACT.multiply(move.qty, move.fee_rate)
+        position = evolve(position, fee_due=EXACT.add(position.fee_due, due))
+    return position, trade
 
 
 def _trade(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m.Holding | None]:
     """*holding* after a fill; and, if that closed a round trip, what it was when it closed."""
-    holding = evolve(holding, fees=holding.fees + (move.fee or ZERO))
+    if move.fee:
+        holding = evolve(holding, fees=EXACT.add(holding.fees, move.fee))
     if holding.qty * move.qty >= 0:
         return _enter(holding, move.qty, move), None
     if abs(move.qty) < abs(holding.qty):
@@ -155,7 +161,7 @@ def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
 def _amount(position: m.Position, move: m.Movement, qty: Decimal) -> m.Position:
     """Units that came or went without a trade: nobody's, and of the cost that was told."""
     legs = legs_of(position)
-    legs[NOBODY] = _moved(legs.get(NOBODY, m.Holding()), qty, move)
+    legs[NOBODY] = _moved(legs.get(NOBODY, _FLAT), qty, move)
     return _with(position, move, _moved(position.account, qty, move), legs)
 
 
@@ -190,7 +196,7 @@ def _fee(position: m.Position, move: m.Movement) -> m.Position:
     legs = legs_of(position)
     held = [name for name, leg in legs.items() if leg.qty]
     name = held[0] if len(held) == 1 else NOBODY
-    legs[name] = _charged(legs.get(name, m.Holding()), qty)
+    legs[name] = _charged(legs.get(name, _FLAT), qty)
     position = _with(position, move, _charged(position.account, qty), legs)
     return evolve(position, fee_due=ZERO, fee_absorbed=absorbed - taken)
 
@@ -203,7 +209,7 @@ def _anchor(position: m.Position, move: m.Movement) -> m.Position:
     legs = legs_of(position)
     known = sum((leg.qty for name, leg in legs.items() if name != NOBODY), ZERO)
     rest = EXACT.subtract(move.qty, known)
-    nobody = legs.get(NOBODY, m.Holding())
+    nobody = legs.get(NOBODY, _FLAT)
     if rest != nobody.qty or NOBODY in legs:
         legs[NOBODY] = _found(nobody, rest, move)
     account = _found(position.account, move.qty, move)
