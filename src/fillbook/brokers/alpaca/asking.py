@@ -156,7 +156,7 @@ class Asking:
 
 def _made(reply: verdict.Reply, make: Callable[[object], T]) -> m.Read[T]:
     try:
-        return m.Observed(make(parse(reply.text)), None, reply.meter)
+        return m.Observed(make(parse(reply.text)), None, reply.meter, reply.at)
     except InvalidValue as error:
         return m.NotObserved(m.Failure.UNREADABLE, str(error), None, reply.meter)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from attrs import frozen
@@ -43,6 +44,15 @@ class Reply:
             return m.Meter(limit, remaining, datetime.fromtimestamp(reset, UTC))
         except (KeyError, ValueError, OverflowError, OSError):
             return None
+
+    @property
+    def at(self) -> datetime | None:
+        """Alpaca's clock as it answered, to the second; None where it did not say."""
+        try:
+            said = parsedate_to_datetime(self.headers["date"])
+        except (KeyError, ValueError):
+            return None
+        return None if said.tzinfo is None else said.astimezone(UTC)
 
     @property
     def resets_at(self) -> datetime | None:

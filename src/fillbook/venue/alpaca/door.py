@@ -12,6 +12,7 @@ import math
 import threading
 import uuid
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -139,6 +140,8 @@ class Door:
             self._minutes[name] = ends, spent + 1
         left = self.rate_limit - spent - 1
         return left >= 0, {
+            # The exchange's clock, which may be made up; the server's own is turned off.
+            "date": format_datetime(self.exchange.now(), usegmt=True),
             "x-ratelimit-limit": str(self.rate_limit),
             "x-ratelimit-remaining": str(max(0, left)),
             "x-ratelimit-reset": str(math.ceil((self.exchange.now() + ends - now).timestamp())),

@@ -77,6 +77,7 @@ class Emulator:
             ws="websockets-sansio",
             log_config=None,
             access_log=False,
+            date_header=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
         )

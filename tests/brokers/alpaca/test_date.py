@@ -1,0 +1,26 @@
+"""Alpaca's clock is taken from the Date of its answers, and its absence is no error."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from fillbook.brokers.alpaca.verdict import Reply
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("Mon, 02 Mar 2026 15:00:07 GMT", datetime(2026, 3, 2, 15, 0, 7, tzinfo=UTC)),
+        ("Mon, 02 Mar 2026 10:00:07 -0500", datetime(2026, 3, 2, 15, 0, 7, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_the_date_of_an_answer(said, at):
+    """A date that cannot be read is none."""
+    assert Reply(200, "{}", {"date": said}).at == at
+
+
+def test_an_answer_without_a_date():
+    """Not every proxy lets it through."""
+    assert Reply(200, "{}", {}).at is None
