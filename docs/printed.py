@@ -1,0 +1,293 @@
+"""
+The parts of the pages that are printed from the code: `python docs/printed.py` renews them.
+
+A part stands between ``<!-- printed: name -->`` and ``<!-- end -->``; a test compares each
+with what is printed now.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from attrs import fields, has
+from rich.console import Console
+
+import fillbook as fb
+from fillbook import config, demo, errors
+from fillbook import model as m
+from fillbook.brokers.alpaca.client import CAPABILITIES as ALPACA
+from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
+from fillbook.cli import show
+from fillbook.cli.commands import app
+from fillbook.core.lifecycle import COMMANDS, LIVE
+from fillbook.venue.exchange.faults import SECONDS, STRIKES, Fault
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+_PART = re.compile(r"(<!-- printed: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def renewed(text: str) -> str:
+    """A page with every printed part as it is printed now."""
+    return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]().strip()}\n\n{part[3]}", text)
+
+
+# -- from the sources ------------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of the pages."""
+    cells = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in cells
+    )
+
+
+def remarks(kind: type) -> dict[str, str]:
+    """What a class says of each member or field, behind ``#:`` on its line."""
+    source = inspect.getsource(kind)
+    return dict(re.findall(r"^    (\w+)\b[^\n]*?  #: (.+)$", source, re.MULTILINE))
+
+
+def told(thing: object) -> str:
+    """A docstring as a page's text."""
+    return re.sub(r"``([^`]+)``", r"`\1`", inspect.getdoc(thing) or "")
+
+
+def sentence(thing: object) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join(told(thing).split("\n\n")[0].split())
+
+
+def code(word: object) -> str:
+    return f"`{word}`"
+
+
+def listed(words: Iterable[object]) -> str:
+    return ", ".join(code(word) for word in sorted(map(str, words))) or "none"
+
+
+# -- parts -----------------------------------------------------------------------------
+
+#: What the README leaves out of the demo: from the first line that begins so to the next one.
+_LEFT_OUT = (("What happens", "Tuesday"), ("Orders before", "sync merges"), ("Orders", "A second"))
+
+
+def demo_shortened() -> str:
+    """What `fillbook demo` prints, without some of its tables."""
+    lines = printed_demo().splitlines()
+    for first, then in _LEFT_OUT:
+        start = next(i for i, line in enumerate(lines) if line.split("  ")[0].strip() == first)
+        end = next(i for i in range(start, len(lines)) if lines[i].startswith(then))
+        lines[start:end] = ["[…]", ""]
+    end = next(i for i, line in enumerate(lines) if line == "Next")
+    kept = "\n".join(lines[:end]).strip()
+    return f"```text\n{kept}\n```"
+
+
+def printed_demo() -> str:
+    """What `fillbook demo` prints where there is no terminal, 80 columns wide."""
+    text, usual = io.StringIO(), show.out
+    show.out = Console(file=text, highlight=False, width=80)
+    try:
+        with redirect_stdout(text):
+            demo.tell(seed=7, wire=False, json=False)
+    finally:
+        show.out = usual
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def statuses() -> str:
+    said = remarks(m.OrderStatus)
+    rows = []
+    for status in m.OrderStatus:
+        words = said.get(status.name, "")
+        whose = "ours" if words.startswith("ours: ") else "the broker's"
+        alive = "yes" if status in LIVE or status is m.OrderStatus.UNPROVEN else "no"
+        ended = "yes" if (status, m.Command.CANCEL) in COMMANDS else "no"
+        rows.append((code(status), whose, alive, ended, words.removeprefix("ours: ")))
+    return table(("status", "whose word", "may still fill", "may be canceled", ""), rows)
+
+
+def failures() -> str:
+    def rows(kind: type[fb.FillbookError], depth: int) -> Iterable[Sequence[object]]:
+        again = "yes" if kind.retry else "no"
+        yield "– " * depth + code(kind.__name__), again, sentence(kind)
+        for child in kind.__subclasses__():
+            if child.__module__ == errors.__name__:
+                yield from rows(child, depth + 1)
+
+    return table(("error", "may the same call be tried again?", "when"), rows(fb.FillbookError, 0))
+
+
+def faults() -> str:
+    said = remarks(Fault)
+    rows = []
+    for fault in Fault:
+        least, most = SECONDS.get(fault, (0.0, 0.0))
+        length = f"{least:g} to {most:g} s" if least or most else "–"
+        rows.append((code(fault), said.get(fault.name, ""), listed(STRIKES[fault]), length))
+    return table(("fault", "what happens", "where it strikes", "how long"), rows)
+
+
+def drifts() -> str:
+    kinds = (
+        *(m.MissedFill, m.OrderStatusDiffers, m.UnknownToUs, m.UnknownToBroker),
+        *(m.ExternalTrade, m.HappenedWithoutTrade),
+        *(m.Phantom, m.Untracked, m.WrongQty, m.WrongCash),
+    )
+    return table(("kind", "what differs"), ((code(x.__name__), sentence(x)) for x in kinds))
+
+
+def alerts() -> str:
+    return listed(m.AlertKind)
+
+
+def settings() -> str:
+    rows = [
+        (
+            code(name),
+            code(f"FILLBOOK_{name.upper()}"),
+            code(f"--{name}"),
+            code(default or "not set"),
+        )
+        for name, default in config.DEFAULTS.items()
+    ]
+    return table(("in fillbook.toml", "in the environment", "on the command line", "else"), rows)
+
+
+def commands() -> str:
+    return "\n\n".join(_command(name) for name in sorted(app) if not name.startswith("-"))
+
+
+def _command(name: str) -> str:
+    made = app[name]
+    rows = []
+    for one in made.assemble_argument_collection():
+        default = one.field_info.default
+        shown = "" if one.required or default in (None, False, (), "") else code(default)
+        names = name_of_argument(one)
+        rows.append((names, " ".join((one.parameter.help or "").split()), shown))
+    text = told(made.default_command)
+    return f"### `fillbook {name}`\n\n{text}\n\n" + table(("option", "", "default"), rows)
+
+
+def name_of_argument(one: Any) -> str:
+    is_positional = one.field_info.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    word = one.names[0]
+    return code(word.removeprefix("--").upper() if is_positional else word)
+
+
+def capabilities() -> str:
+    def said(value: object) -> str:
+        if isinstance(value, frozenset):
+            return listed(value)
+        return "yes" if value else "no"
+
+    rows = [
+        (code(x.name), said(getattr(ALPACA, x.name)), said(getattr(SIMULATED, x.name)))
+        for x in fields(m.Capabilities)
+        if isinstance(getattr(ALPACA, x.name), bool | frozenset)
+    ]
+    return table(("capability", "`alpaca:`", "`sim:`"), rows)
+
+
+def functions() -> str:
+    return "\n\n".join(_callable(f"fillbook.{f.__name__}", f) for f in (fb.open, fb.read, fb.check))
+
+
+def desk() -> str:
+    return _members(fb.Desk)
+
+
+def book() -> str:
+    return _members(fb.Book)
+
+
+def broker() -> str:
+    return _members(fb.Broker)
+
+
+def _members(kind: type) -> str:
+    parts = []
+    for name, member in vars(kind).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(member, property):
+            parts.append(f"**`{name}`**\n\n{told(member)}")
+        elif inspect.isfunction(member):
+            parts.append(_callable(name, member))
+    return "\n\n".join(parts)
+
+
+def _callable(name: str, function: Callable[..., Any]) -> str:
+    words = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()")
+    plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", re.sub(r"\bm\.", "", words))
+    return f"**`{name}{plain}`**\n\n{told(function)}"
+
+
+def values() -> str:
+    kinds = [
+        kind
+        for name in fb.__all__
+        if isinstance(kind := getattr(fb, name), type)
+        and (has(kind) or issubclass(kind, enum.Enum))
+    ]
+    return "\n\n".join(_value(kind) for kind in kinds)
+
+
+def _value(kind: type) -> str:
+    about = told(kind) if has(kind) or (kind.__doc__ or "").strip() else ""
+    lines = [f"### `{kind.__name__}`", "", *([about, ""] if about else [])]
+    said = remarks(kind)
+    if has(kind):
+        names = [x.name for x in fields(kind)]
+        names += [x for x, member in vars(kind).items() if isinstance(member, property)]
+    else:
+        names = [one.value for one in kind]  # type: ignore[attr-defined]
+        said = {one.value: said[one.name] for one in kind if one.name in said}  # type: ignore[attr-defined]
+    lines += [", ".join(code(name) for name in names) + ".", ""]
+    lines += [
+        f"- {code(name)}: {said[name].removeprefix('ours: ')}" for name in names if name in said
+    ]
+    return "\n".join(lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "alerts": alerts,
+    "book": book,
+    "broker": broker,
+    "capabilities": capabilities,
+    "commands": commands,
+    "demo": demo_shortened,
+    "desk": desk,
+    "drifts": drifts,
+    "errors": failures,
+    "faults": faults,
+    "functions": functions,
+    "settings": settings,
+    "statuses": statuses,
+    "values": values,
+}
+
+
+def main() -> None:
+    """Renew every page."""
+    for page in PAGES:
+        was = page.read_text("utf-8")
+        now = renewed(was)
+        if now != was:
+            page.write_text(now, "utf-8")
+            print(f"renewed {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
