@@ -85,6 +85,7 @@ def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")
     session.env["FILLBOOK_TEST_PROFILE"] = "thorough"
+    session.env["FILLBOOK_SEEDS"] = "2000"
     session.run("pytest", "-n", "2", "--timeout=3600", *session.posargs)
 
 

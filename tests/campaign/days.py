@@ -1,7 +1,8 @@
-"""One simulated day from a seed: a bot trades through faults, and its record is held to the truth."""
+"""One simulated day from a seed: a bot trades through faults; its record is held to the truth."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import fillbook as fb
@@ -33,16 +34,17 @@ class Day:
         self.exchange = Exchange(
             seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3
         )
-        self.broker = broker(self.exchange) if broker else SimulatedBroker(self.exchange)
-        self.books = self.broker.books
+        self.books = self.exchange.open_account("paper")
+        self.broker = (broker or SimulatedBroker)(self.exchange, self.books)
         self.desk = fb.open(self.broker, store=store, clock=self.clock, wait_s=2)
         self.plan = plan if plan is not None else faults(seed, rate)
 
     def run(self, steps=12):
         report = self.desk.sync()
         assert report.opened, report.unobserved
-        self.exchange.faults._rules = self.plan._rules  # from here on things go wrong
-        with self.broker.listen(self.desk._background) or _nothing():
+        for rule in self.plan.rules:  # from here on things go wrong
+            self.exchange.faults.add(rule)
+        with self.broker.listen(self.desk._background):
             for _ in range(steps):
                 self.step()
         self.exchange.faults.clear()
@@ -53,10 +55,9 @@ class Day:
             move = Decimal(self.dice.randint(-30, 30)) / 10_000
             bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
             self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
-        try:
+        # The bot gives up on this one; the record does not.
+        with suppress(errors.OrderError, errors.NotObserved, Refused):
             self.act()
-        except (errors.OrderError, errors.NotObserved, Refused):
-            pass  # the bot gives up on this one; the record does not
         self.clock.advance(self.dice.choice((0.5, 3, 20)))
         self.desk.tick()
 
@@ -101,14 +102,6 @@ def ticket(symbol, side, qty):
     )
 
 
-class _nothing:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-
 def wrong(day):
     """Where the record is not the truth; empty at rest."""
     found = []
@@ -129,6 +122,8 @@ def wrong(day):
         )
         if mine.filled_qty != told:
             found.append(f"order {order_id}: filled {mine.filled_qty}, truth {told}")
+        if mine.strategy is None and mine.client_order_id.startswith(m.ID_PREFIX):
+            found.append(f"order {order_id} has lost its strategy")
         word = "canceled" if order.status == "rejected" and told else order.status
         if not mine.is_final or mine.status.value != word:
             found.append(f"order {order_id}: {mine.status}, final {mine.is_final}, truth {word}")
