@@ -73,16 +73,8 @@ class Coordinator:
         account = self._binder.bind()
         name = client_order_id(account, request.strategy, key)
         with self._recorder.turn() as turn:
-            known = turn.read.get(m.OrderRecord, name)
-            if known is None:
-                intent = m.Intent(client_order_id=name, request=request, at=turn.at, key=key)
-                turn.take(m.Intended(intent))
-                denied = self._refuse(turn, request)
-            else:
-                denied = None
-                self._same(known, request)
-            record = turn.read.get(m.OrderRecord, name)
-            assert record is not None  # its intent was taken down just now, or before
+            record = self._intended(turn, name, request, key)
+            denied = None if _was_sent(record) else self._refuse(turn, request)
             number = self._begin(turn, record, denied)
         if denied is not None:
             raise errors.Denied(
@@ -92,12 +84,23 @@ class Coordinator:
             return self._settled(name)
         return self._send(name, number)
 
-    def _same(self, known: m.OrderRecord, request: m.OrderRequest) -> None:
-        if known.intent is None or known.intent.request != request:
+    def _intended(
+        self, turn: Transaction, name: str, request: m.OrderRequest, key: str | None
+    ) -> m.OrderRecord:
+        """The order of that name: the one that is known, or a fresh intent."""
+        known = turn.read.get(m.OrderRecord, name)
+        if known is None:
+            turn.take(
+                m.Intended(m.Intent(client_order_id=name, request=request, at=turn.at, key=key))
+            )
+            known = turn.read.get(m.OrderRecord, name)
+            assert known is not None  # its intent was taken down just now
+        elif known.intent is None or known.intent.request != request:
             raise errors.KeyReused(
-                f"order {known.client_order_id} was asked for with other words under this key; "
+                f"order {name} was asked for with other words under this key; "
                 "use a new key for a new order"
             )
+        return known
 
     def _refuse(self, turn: Transaction, request: m.OrderRequest) -> checks.Reason | None:
         return checks.unsupported(request, self._line.broker.capabilities) or checks.locked(
@@ -111,12 +114,12 @@ class Coordinator:
     def _begin(
         self, turn: Transaction, record: m.OrderRecord, denied: checks.Reason | None
     ) -> int | None:
-        """Write down what comes next of a fresh intent; the number of the request to make."""
+        """Write down what comes next of an intent; the number of the request to make, if any."""
         if denied is not None:
-            turn.take(m.Denied(record.client_order_id, denied.message))
+            if record.order.status is not m.OrderStatus.DENIED:  # else it was denied before
+                turn.take(m.Denied(record.client_order_id, denied.message))
             return None
-        again = record.verdict is not None and record.verdict.may_send
-        if record.requests and not again:
+        if _was_sent(record):
             return None
         number = len(record.requests) + 1
         turn.take(m.Commanded(record.client_order_id, m.Command.SEND, number))
@@ -372,6 +375,12 @@ def answered(name: str, number: int, outcome: m.Outcome) -> m.Answered:
             return m.Answered(name, number, m.AnswerKind.NOT_SENT, message)
         case m.Ambiguous(_, message):
             return m.Answered(name, number, m.AnswerKind.AMBIGUOUS, message)
+
+
+def _was_sent(record: m.OrderRecord) -> bool:
+    """Whether a create of it may have left; what provably did not may be sent as if new."""
+    may_send = record.verdict is not None and record.verdict.may_send
+    return bool(record.requests) and not may_send
 
 
 def _rests(order: m.Order) -> bool:
