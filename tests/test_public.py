@@ -1,0 +1,52 @@
+"""The public face: what it lists, what it loads, and that its typed use is complete."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import fillbook as fb
+
+USED = Path(__file__).parent / "typing" / "api.py"
+LOADED = """
+import json, sys
+before = set(sys.modules)
+import fillbook
+print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+
+
+def test_the_face_lists_every_name_that_it_has_and_no_other():
+    there = {
+        name
+        for name, value in vars(fb).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert set(fb.__all__) == there
+    assert len(fb.__all__) == len(set(fb.__all__))
+
+
+def test_importing_it_loads_attrs_cattrs_and_the_standard_library():
+    told = subprocess.run(
+        [sys.executable, "-I", "-c", LOADED], capture_output=True, text=True, check=True
+    )
+    ours = {"attr", "attrs", "cattr", "cattrs", "fillbook", "typing_extensions", "orjson"}
+    strangers = set(json.loads(told.stdout)) - ours - sys.stdlib_module_names
+    assert {name for name in strangers if not name.startswith("__")} == set()
+
+
+def test_the_typed_use_of_the_face_is_complete():
+    tree = ast.parse(USED.read_text("utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    methods = {
+        name for kind in (fb.Desk, fb.Book) for name in vars(kind) if not name.startswith("_")
+    }
+    assert sorted((set(fb.__all__) | methods) - names) == []
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    assert fb.__version__ == version("fillbook")

@@ -1,0 +1,119 @@
+"""
+The public face, used as a bot uses it; only type-checked, never run.
+
+What stops being accepted here breaks somebody's `mypy --strict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+
+import fillbook as fb
+
+
+def look(broker: fb.Broker, env: Mapping[str, str]) -> bool:
+    report: fb.CheckReport = fb.check("alpaca:paper", ours={"AAPL": 10, "MSFT": "0.5"})
+    fb.check(broker, {"BTC/USD": Decimal("0.1"), "SPY": 1.5}, env=env)
+    fb.check()
+    findings: Sequence[fb.Finding] = report.findings
+    sure: list[fb.Confidence] = [finding.confidence for finding in findings]
+    worth: list[Decimal | None] = [finding.notional for finding in findings]
+    print(sure, worth, report.rows, report.unobserved, report.requests, report.opened)
+    return report.verdict is fb.Verdict.IN_SYNC
+
+
+def keep(broker: fb.Broker, store: fb.Store) -> int:
+    with fb.open() as desk:
+        desk.tick()
+    with fb.open("alpaca:live", "sqlite:///bot.db", live=True, wait_s=2.5, env={}) as desk:
+        desk.start()
+    with fb.open(broker, store=store) as desk:
+        report: fb.SyncReport = desk.sync()
+        desk.sync(date(2026, 1, 5))
+        desk.sync(since=date(2026, 1, 5), adopt=True)
+        desk.sync(order="fb-1")
+        desk.check({"AAPL": 10})
+        desk.close()
+        print(report.merged, report.left, report.unproven, report.settling, desk.requests)
+        return report.entries
+
+
+def place(desk: fb.Desk) -> fb.Order:
+    wish = fb.OrderRequest(
+        symbol="AAPL",
+        side=fb.OrderSide.BUY,
+        qty=10,
+        limit_price="187.20",
+        type=fb.OrderType.LIMIT,
+        time_in_force=fb.TimeInForce.GTC,
+        order_class=fb.OrderClass.SIMPLE,
+        strategy="mean-rev",
+    )
+    fb.OrderRequest(symbol="BTC/USD", side="sell", notional="100", good_for_s=30)
+    desk.submit(wish)
+    desk.buy("AAPL", qty=10)
+    desk.sell("AAPL", qty="2.5", key="2", stop_price="180", time_in_force="gtc")
+    order: fb.Order = desk.submit(wish, key="1")
+    order = desk.wait(order, timeout_s=5)
+    desk.wait(order.client_order_id)
+    desk.cancel(order)
+    return desk.cancel(order.client_order_id)
+
+
+def refused(desk: fb.Desk) -> fb.Order | None:
+    try:
+        return desk.buy("AAPL", qty=10)
+    except (fb.Denied, fb.Rejected) as refusal:
+        return refusal.order
+    except fb.Unavailable as outage:
+        print(outage.retry_at, outage.retry)
+        return outage.order
+    except (fb.InvalidValue, fb.KeyReused, fb.UnknownOrder, fb.NotArmed, fb.AccountChanged):
+        return None
+    except (fb.BadAddress, fb.CredentialsMissing, fb.ExtraMissing, fb.NotObserved):
+        return None
+    except (fb.StoreDamaged, fb.StoreTooNew, fb.StoreUnavailable, fb.StoreError):
+        return None
+    except fb.FillbookError as error:
+        return None if error.retry else desk.book.orders()[0]
+
+
+def hear(desk: fb.Desk, event: object) -> str:
+    entries: int = desk.receive(event)
+    desk.on(fb.EventKind.FILL, told)
+    desk.on("final", told)
+    news: list[fb.Event] = desk.events()
+    news += desk.events(since="0")
+    return news[-1].cursor if entries else ""
+
+
+def told(event: fb.Event) -> None:
+    alert: fb.Alert | None = event.alert
+    if event.order is not None and alert is not None:
+        print(event.kind, event.at, event.symbol, alert.kind, alert.about, alert.message)
+
+
+def read(book: fb.Book) -> Decimal:
+    orders: list[fb.Order] = book.orders(open=True, symbol="AAPL", strategy="mean-rev")
+    order: fb.Order = book.order("fb-1")
+    status: fb.OrderStatus = order.status
+    odd: tuple[fb.Anomaly, ...] = order.anomalies
+    filled: Decimal = order.filled_qty
+    price: Decimal | None = order.avg_price
+    positions: list[fb.Position] = book.positions(strategy="mean-rev")
+    position: fb.Position = book.position("AAPL")
+    trades: list[fb.Trade] = book.trades(symbol="AAPL")
+    profit: list[Decimal | None] = [trade.pnl for trade in trades]
+    cash: Decimal | None = book.cash()
+    print(orders, status, odd, price, positions, profit, cash, order.is_final, order.is_complete)
+    print(book.fills(order), book.requests("fb-1"), book.record(order), book.drifts())
+    print(book.account(), book.journal(after=5), book.events(since=""))
+    return filled + position.qty
+
+
+def elsewhere(store: fb.Store) -> list[fb.Position]:
+    fb.read()
+    fb.read("sqlite:///bot.db", env={})
+    return fb.read(store).positions()
