@@ -30,7 +30,9 @@ from fillbook.core.booking import (
     owner,
     plus_fill,
     plus_flow,
+    rebook,
     redraw,
+    with_successors,
 )
 from fillbook.model import ZERO
 
@@ -213,7 +215,8 @@ def _owner_of_fact(draft: Draft, fact: m.Execution | m.Void) -> m.OrderRecord:
         time_in_force=m.TimeInForce.UNRECOGNISED,
     )
     key = f"?{fact.broker_order_id}"
-    return blank(m.Origin.EXTERNAL, key, unknown, fact.at or draft.at)
+    record = blank(m.Origin.EXTERNAL, key, unknown, fact.at or draft.at)
+    return with_successors(draft, record, fact.broker_order_id)
 
 
 def _execution(draft: Draft, execution: m.Execution) -> None:
@@ -321,15 +324,21 @@ def terms_of(request: m.OrderRequest) -> m.Terms:
     )
 
 
+def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
+    """Whether an order of *terms*, as a broker tells them, may be the one of *request*."""
+    wish = terms_of(request)
+    return all(
+        getattr(terms, name) == getattr(wish, name)
+        for name in ("symbol", "side", "type", "qty", "notional", "limit_price", "stop_price")
+    )
+
+
 _Asked = m.Intended | m.Commanded | m.Answered | m.Denied | m.ConcludedAbsent
 
 
 def _request(draft: Draft, entry: _Asked) -> None:
     if isinstance(entry, m.Intended):
-        intent = entry.intent
-        terms = terms_of(intent.request)
-        record = blank(m.Origin.OURS, intent.client_order_id, terms, intent.at)
-        redraw(draft, evolve(record, intent=intent, strategy=intent.request.strategy))
+        _intended(draft, entry.intent)
         return
     record = _known(draft, entry.client_order_id)
     match entry:
@@ -342,6 +351,17 @@ def _request(draft: Draft, entry: _Asked) -> None:
         case m.ConcludedAbsent():
             why = f"{entry.answers} answers that it does not exist"
             _conclude(draft, record, m.Command.GIVE_UP, why)
+
+
+def _intended(draft: Draft, intent: m.Intent) -> None:
+    """A wish of ours; if its order was seen first, by a record that had lost it, it is ours now."""
+    name, terms = intent.client_order_id, terms_of(intent.request)
+    known = draft.get(m.OrderRecord, name) or blank(m.Origin.OURS, name, terms, intent.at)
+    strategy = intent.request.strategy
+    record = evolve(known, origin=m.Origin.OURS, intent=intent, strategy=strategy)
+    record = redraw(draft, record)
+    for broker_order_id in record.ids:
+        rebook(draft, record, broker_order_id)
 
 
 def _known(draft: Draft, client_order_id: str) -> m.OrderRecord:

@@ -22,7 +22,7 @@ from attrs import evolve
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import checks, lifecycle, resolution
+from fillbook.core import checks, journal, lifecycle, resolution
 from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
@@ -89,17 +89,21 @@ class Coordinator:
     ) -> m.OrderRecord:
         """The order of that name: the one that is known, or a fresh intent."""
         known = turn.read.get(m.OrderRecord, name)
-        if known is None:
-            turn.take(
-                m.Intended(m.Intent(client_order_id=name, request=request, at=turn.at, key=key))
-            )
-            known = turn.read.get(m.OrderRecord, name)
-            assert known is not None  # its intent was taken down just now
-        elif known.intent is None or known.intent.request != request:
+        same = known is None or (
+            known.intent.request == request
+            if known.intent is not None
+            else journal.asks_for(known.terms, request)
+        )
+        if not same:
             raise errors.KeyReused(
                 f"order {name} was asked for with other words under this key; "
                 "use a new key for a new order"
             )
+        if known is None or known.intent is None:  # the broker may have told of it first
+            intent = m.Intent(client_order_id=name, request=request, at=turn.at, key=key)
+            turn.take(m.Intended(intent))
+            known = turn.read.get(m.OrderRecord, name)
+            assert known is not None  # its intent was taken down just now
         return known
 
     def _refuse(self, turn: Transaction, request: m.OrderRequest) -> checks.Reason | None:
@@ -380,7 +384,7 @@ def answered(name: str, number: int, outcome: m.Outcome) -> m.Answered:
 def _was_sent(record: m.OrderRecord) -> bool:
     """Whether a create of it may have left; what provably did not may be sent as if new."""
     may_send = record.verdict is not None and record.verdict.may_send
-    return bool(record.requests) and not may_send
+    return bool(record.ids or (record.requests and not may_send))
 
 
 def _rests(order: m.Order) -> bool:

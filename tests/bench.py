@@ -1,0 +1,122 @@
+"""A bot at a simulated broker, in made-up time, with everything that may go wrong at hand."""
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from attrs import evolve
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.stores.memory import MemoryStore
+from fillbook.venue.exchange import Exchange, Faults, Ticket
+
+MONDAY_10 = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)  # ten in the morning in New York
+QUOTES = {"AAPL": ("187.00", "187.02"), "MSFT": ("412.00", "412.05"), "SPY": ("570.00", "570.02")}
+READS = (
+    *("account", "positions", "orders", "order", "find"),
+    *("executions", "activities", "instruments"),
+)
+
+
+class Bench:
+    """The exchange and a desk on it; `sync` has been called once unless *opened* is False."""
+
+    def __init__(self, *, store=None, wait_s=2, broker=SimulatedBroker, opened=True, **account):
+        self.clock = ManualClock(MONDAY_10)
+        self.exchange = Exchange(seed=7, clock=self.clock, faults=Faults(seed=7))
+        for symbol, (bid, ask) in QUOTES.items():
+            self.exchange.quote(symbol, bid, ask)
+        self.books = self.exchange.open_account("paper", **account)
+        self.truth = self.books.truth
+        self.broker = broker(self.exchange, self.books)
+        self.store = store if store is not None else MemoryStore()
+        self.wait_s = wait_s
+        self.desk = self.open()
+        if opened:
+            assert self.desk.sync().opened
+
+    def open(self, store=None):
+        """A desk as a process makes it when it starts, on the same record unless told otherwise."""
+        store = self.store if store is None else store
+        return fb.open(self.broker, store, clock=self.clock, wait_s=self.wait_s)
+
+    def fail(self, next, with_, times=1, seconds=None):  # noqa: A002
+        self.exchange.faults.fail(next, with_, times=times, seconds=seconds)
+
+    def outage(self):
+        """No request of any kind is answered, until `over`."""
+        self.exchange.faults.switch_on("unreachable")
+
+    def over(self):
+        self.exchange.faults.clear()
+
+    def pass_(self, seconds, every=5):
+        """Let time pass, with a tick every few seconds."""
+        for _ in range(int(seconds // every)):
+            self.clock.advance(every)
+            self.desk.tick()
+
+    @contextmanager
+    def streamed(self):
+        """The desk hears the stream, in this thread."""
+        with self.broker.listen(self.desk._background):
+            yield
+
+    @contextmanager
+    def heard(self):
+        """The raw events that the exchange tells meanwhile, for a bot that hands them on."""
+        events = []
+        with self.books.listen(events.append):
+            yield events
+            self.clock.advance(1)
+
+    def by_hand(self, symbol, side, qty, **wish):
+        """Somebody trades in the broker's own application."""
+        self.clock.advance(1)
+        kind = m.OrderType.LIMIT if "limit_price" in wish else m.OrderType.MARKET
+        pair = "/" in symbol
+        ticket = Ticket(
+            symbol=symbol,
+            side=m.OrderSide(side),
+            type=kind,
+            time_in_force=m.TimeInForce.GTC if pair else m.TimeInForce.DAY,
+            qty=m.number(qty),
+            **{name: m.number(value) for name, value in wish.items()},
+        )
+        order = self.exchange.trade_by_hand(self.books, ticket)
+        self.clock.advance(1)
+        return order
+
+    def resting(self, symbol="AAPL", qty=10, **wish):
+        """An order of the bot's that rests at the broker."""
+        return self.desk.buy(symbol, qty=qty, limit_price="150", strategy="s", **wish)
+
+    def filled(self, order, *parts):
+        """Fill a resting order in those parts."""
+        for part in parts or (None,):
+            self.exchange.fill(order.broker_order_id, part)
+
+    def ours(self):
+        """The orders at the exchange that bear our client ids."""
+        return [x for x in self.truth.orders() if x.client_order_id.startswith("fb-")]
+
+    @property
+    def sent(self):
+        """How many requests of each name have left this desk."""
+        return self.desk._line.sent
+
+    def is_true(self):
+        """Whether positions and cash are the exchange's own."""
+        held = {x.symbol: x.qty for x in self.desk.book.positions()}
+        return held == self.truth.positions() and self.desk.book.cash() == self.truth.cash()
+
+
+def unable(**can):
+    """A simulated broker that says it can do less."""
+
+    class Unable(SimulatedBroker):
+        capabilities = evolve(SimulatedBroker.capabilities, **can)
+
+    return Unable

@@ -1,0 +1,155 @@
+"""Submit ambiguity: a create without a good answer is neither failed nor repeated blindly."""
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.stores.memory import MemoryStore
+from tests.bench import Bench, unable
+
+S = m.OrderStatus
+
+
+@pytest.mark.parametrize("fault", ["reply-lost", "slow", "duplicate-unlisted"])
+def test_sub_01_a_create_that_timed_out_is_never_sent_twice(fault):
+    """The order was taken, the answer lost: it is found by its own id, and nobody repeats it."""
+    bench = Bench()
+    bench.fail("submit", fault, seconds=30)
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.pass_(60)
+    assert bench.desk.book.order(order).status is S.FILLED
+    assert bench.sent["submit"] == 1
+    assert len(bench.ours()) == 1
+
+
+def test_sub_02_the_same_intent_bears_the_same_client_id():
+    """A bot that issues its action again gets the order that exists."""
+    bench = Bench()
+    bench.fail("submit", "reply-lost")
+    first = bench.desk.buy("AAPL", qty=10, key="entry-1")
+    again = bench.desk.buy("AAPL", qty=10, key="entry-1")
+    assert again.client_order_id == first.client_order_id
+    assert again.status is S.FILLED
+    assert len(bench.ours()) == 1
+
+
+def test_sub_04_an_outage_is_no_rejection():
+    """While nobody answers the order is alive and its symbol closed; then it is what it is."""
+    bench = Bench()
+    bench.fail("submit", "reply-lost")
+    bench.exchange.faults.switch_on("unreachable")
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.pass_(600, every=30)
+    assert bench.desk.book.order(order).status is S.UNPROVEN
+    with pytest.raises(fb.Denied, match="closed for new risk"):
+        bench.desk.buy("AAPL", qty=1)
+    bench.over()
+    bench.pass_(60)
+    assert bench.desk.book.order(order).status is S.FILLED
+    assert bench.is_true()
+
+
+def test_sub_05_a_lost_acknowledgement_is_looked_up_by_client_id():
+    """We never learnt the broker's id, and need not have."""
+    bench = Bench()
+    bench.fail("submit", "reply-lost")
+    order = bench.desk.buy("AAPL", qty=10)
+    assert bench.sent["find"] >= 1
+    assert order.broker_order_id == bench.ours()[0].id
+
+
+def test_sub_07_a_broker_without_a_duplicate_check_is_never_sent_to_again():
+    """Where a second request could fill twice, we ask until the broker has denied it for good."""
+    bench = Bench(broker=unable(duplicate_check=False))
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.pass_(400)
+    assert bench.desk.book.order(order).status is S.ABSENT
+    assert bench.sent["submit"] == 1
+
+
+class DiesOnSubmit(SimulatedBroker):
+    """The process is interrupted after the broker took the order, before anything is written."""
+
+    def submit(self, intent):
+        super().submit(intent)
+        raise KeyboardInterrupt
+
+
+def test_sub_08_a_start_asks_after_the_intent_it_finds():
+    """Not sent, or sent and the answer lost: the successor asks before it takes new risk."""
+    bench = Bench(broker=DiesOnSubmit)
+    with pytest.raises(KeyboardInterrupt):
+        bench.desk.buy("AAPL", qty=10, key="one")
+    bench.desk = bench.open()
+    with pytest.raises(fb.Denied):
+        bench.desk.buy("AAPL", qty=10, key="two")
+    bench.desk.tick()
+    assert bench.desk.buy("AAPL", qty=10, key="one").status is S.FILLED
+    assert len(bench.ours()) == 1
+
+
+def test_sub_10_an_order_of_which_no_event_tells_is_polled():
+    """Acknowledged, and then silence: the poll sees it filled within half a minute."""
+    bench = Bench()
+    bench.exchange.faults.switch_on("stream-silent")
+    with bench.streamed():
+        order = bench.resting()
+        bench.filled(order)
+        bench.pass_(30)
+    assert bench.desk.book.order(order).status is S.FILLED
+
+
+def test_sub_11_a_reject_that_only_the_stream_tells_is_heard():
+    """An event is enough; nothing is asked."""
+    bench = Bench()
+    order = bench.resting()
+    with bench.streamed():
+        bench.exchange.reject(order.broker_order_id, "the venue is closed to it")
+        bench.clock.advance(1)
+        asked = bench.desk.requests
+        bench.desk._tracker.drain()
+    assert bench.desk.book.order(order).status is S.REJECTED
+    assert bench.desk.book.order(order).reason == "the venue is closed to it"
+    assert bench.desk.requests == asked
+
+
+def test_sub_11_a_word_that_nobody_knows_is_shown_and_alive():
+    """A status we have no word for is neither dropped nor an end."""
+    bench = Bench()
+    order = bench.resting()
+    bench.exchange.faults.switch_on("unknown-word")
+    bench.clock.advance(1)
+    bench.filled(order, 1)
+    bench.pass_(15)
+    strange = bench.desk.book.order(order)
+    assert not strange.is_final
+    assert m.Oddity.UNRECOGNISED_WORD in {x.oddity for x in strange.anomalies}
+
+
+def test_sub_13_a_create_that_lands_hours_after_its_error_is_found():
+    """What was concluded absent and lives after all is reopened, booked and alerted."""
+    bench = Bench()
+    bench.fail("submit", "late-landing", seconds=280)
+    order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
+    bench.pass_(200)
+    assert bench.desk.book.order(order).status is S.ABSENT
+    bench.pass_(200)
+    landed = bench.desk.book.order(order)
+    assert landed.status is S.FILLED
+    assert m.Oddity.LANDED_LATE in {x.oddity for x in landed.anomalies}
+    kinds = [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+    assert kinds == [m.AlertKind.ABSENT, m.AlertKind.LANDED_LATE]
+
+
+def test_sub_14_a_duplicate_means_that_the_order_exists():
+    """A bot that lost its record submits under its old key, and gets the order that lives."""
+    bench = Bench()
+    first = bench.desk.buy("AAPL", qty=10, key="entry-1")
+    bench.desk = bench.open(MemoryStore())
+    bench.desk.sync()
+    again = bench.desk.buy("AAPL", qty=10, key="entry-1")
+    assert again.client_order_id == first.client_order_id
+    assert again.status is S.FILLED
+    assert len(bench.ours()) == 1
