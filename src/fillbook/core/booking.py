@@ -40,6 +40,7 @@ def fact_key(fact: m.Execution | m.Void) -> str:
 
 #: The keys of what is found by a word here; `fillbook.records` has them all.
 KEYS: Final[dict[type[Any], Callable[[Any], str]]] = {
+    m.OrderRecord: lambda x: x.client_order_id,
     m.Evidence: lambda x: x.broker_order_id,
     m.Execution: fact_key,
     m.Void: fact_key,
@@ -129,7 +130,9 @@ def owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRec
     the same orders come out.
     """
     known = draft.get(m.Evidence, report.broker_order_id)
-    record = _by_client_id(draft, report) or _by_lineage(draft, report)
+    record = _by_client_id(draft, report)
+    if record is None or record.origin is not m.Origin.OURS:  # a replace has a name of its own
+        record = _by_lineage(draft, report) or record
     if record is None:
         key = report.client_order_id or _placeholder(report.broker_order_id)
         record = _external(draft, report, key)
@@ -137,9 +140,18 @@ def owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRec
         record = _made_leg(draft, record, parent)
     if known is not None and known.client_order_id != record.client_order_id:
         record = move(draft, known, record)
-    for later in draft.find(m.Evidence, "replaces", report.broker_order_id):
-        if later.client_order_id != record.client_order_id:
+    return with_successors(draft, record, report.broker_order_id)
+
+
+def with_successors(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
+    """*record* with what replaced that id, and what replaced those, if they were heard first."""
+    for later in draft.find(m.Evidence, "replaces", broker_order_id):
+        held = draft.get(m.OrderRecord, later.client_order_id)
+        if held is None or held.origin is m.Origin.OURS:
+            continue  # ours by its client id, which says more than lineage
+        if held.client_order_id != record.client_order_id:
             record = move(draft, later, record)
+            record = with_successors(draft, record, later.broker_order_id)
     return record
 
 
@@ -160,9 +172,9 @@ def _by_client_id(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
 
 
 def _by_lineage(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
-    if report.replaces is None:
-        return None
-    root = draft.get(m.Evidence, report.replaces)
+    known = draft.get(m.Evidence, report.broker_order_id)
+    replaces = report.replaces or (None if known is None else known.replaces)
+    root = None if replaces is None else draft.get(m.Evidence, replaces)
     return None if root is None else draft.get(m.OrderRecord, root.client_order_id)
 
 
@@ -204,7 +216,7 @@ def _made_leg(draft: Draft, record: m.OrderRecord, parent: str) -> m.OrderRecord
         parent=parent,
         strategy=None if above is None else above.strategy,
     )
-    draft.put(record.client_order_id, record)
+    record = redraw(draft, record)
     for broker_order_id in record.ids:
         rebook(draft, record, broker_order_id)
     return record
@@ -219,6 +231,8 @@ def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
             redraw(draft, evolve(left, ids=ids))
         else:
             draft.drop(m.OrderRecord, left.client_order_id)
+            for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
+                _made_leg(draft, leg, to.client_order_id)
     draft.put(found.broker_order_id, evolve(found, client_order_id=to.client_order_id))
     to = with_id(to, found.broker_order_id)
     draft.put(to.client_order_id, to)
@@ -284,10 +298,12 @@ def merge(
 
 def _plainly(was: m.Evidence, now: m.Evidence, fresh: m.Execution | None) -> bool:
     """Whether nothing that was booked before has changed, but for the inferred fill."""
+    if now.amended or was.amended or now.conflicts:
+        return False
     same_source = was.source is now.source or not was.chosen.rows
     added = now.chosen.rows - was.chosen.rows
     expected = 1 if fresh is not None and fresh.source is now.source else 0
-    return same_source and not now.amended and not was.amended and added == expected
+    return same_source and added == expected
 
 
 def _gap_key(broker_order_id: str) -> str:
