@@ -1,0 +1,321 @@
+"""The commands, walked whole; the status rule; reopening, busts, lineage, proof."""
+
+from decimal import Decimal
+
+import pytest
+
+from fillbook import model as m
+from fillbook.core import lifecycle
+from fillbook.errors import IllegalTransition
+from tests.core.records import AT, Records, fill, intended, report, terms, void
+
+S = m.OrderStatus
+C = m.Command
+
+#: Everything that may be asked, and in which statuses; every other pair is our bug.
+MAY = {
+    C.DENY: {"unproven"},
+    C.SEND: {"unproven", "denied"},
+    C.GIVE_UP: {"unproven"},
+    C.CANCEL: {
+        *("unproven", "pending_new", "accepted", "accepted_for_bidding", "pending_review", "held"),
+        *("new", "partially_filled", "pending_cancel", "pending_replace", "replaced"),
+        *("done_for_day", "calculated", "stopped", "suspended", "unrecognised", "disputed"),
+    },
+    C.REPLACE: {
+        *("pending_new", "accepted", "accepted_for_bidding", "pending_review", "held", "new"),
+        *("partially_filled", "done_for_day", "calculated", "stopped", "suspended"),
+        "unrecognised",
+    },
+}
+BECOMES = {
+    (C.DENY, S.UNPROVEN): S.DENIED,
+    (C.GIVE_UP, S.UNPROVEN): S.ABSENT,
+    (C.CANCEL, S.UNPROVEN): S.UNPROVEN,
+    (C.SEND, S.UNPROVEN): S.UNPROVEN,
+    (C.SEND, S.DENIED): S.UNPROVEN,
+}
+
+
+@pytest.mark.parametrize("command", C)
+@pytest.mark.parametrize("status", S)
+def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command):
+    """Nothing is asked of an order that has ended, and nothing sent twice that was seen."""
+    if status in MAY[command]:
+        usual = {C.CANCEL: S.PENDING_CANCEL, C.REPLACE: S.PENDING_REPLACE}.get(command)
+        assert lifecycle.expect(status, command) is BECOMES.get((command, status), usual)
+    else:
+        with pytest.raises(IllegalTransition, match=f"{status} cannot take {command}"):
+            lifecycle.expect(status, command)
+
+
+@pytest.mark.parametrize(
+    ("word", "filled", "shown"),
+    [
+        ("canceled", 0, "canceled"),
+        ("canceled", 4, "canceled"),
+        ("canceled", 10, "filled"),  # rule 2: the cancel came too late
+        ("expired", 10, "filled"),
+        ("expired", 9, "expired"),
+        ("rejected", 0, "rejected"),
+        ("rejected", 4, "canceled"),  # no rejected order has fills
+        ("rejected", 11, "filled"),
+        ("pending_cancel", 10, "pending_cancel"),  # rule 3
+        ("pending_replace", 4, "pending_replace"),
+        ("filled", 4, "filled"),  # rule 4: the broker's word
+        ("new", 10, "filled"),
+        ("new", 11, "filled"),
+        (None, 10, "filled"),
+        *((word, 4, word) for word in ("done_for_day", "calculated", "stopped", "suspended")),
+        ("held", 4, "held"),  # rule 5
+        ("held", 10, "filled"),
+        ("new", 4, "partially_filled"),  # rule 6
+        ("unrecognised", 4, "partially_filled"),
+        (None, 4, "partially_filled"),
+        *((word, 0, word) for word in ("new", "accepted", "pending_new", "unrecognised")),
+        ("replaced", 0, "replaced"),
+        (None, 0, "accepted"),  # rule 7; only a void tells of it
+    ],
+)
+def test_the_status_is_the_first_rule_that_fits(word, filled, shown):
+    found = lifecycle.status(None if word is None else S(word), Decimal(filled), Decimal(10))
+    assert found is S(shown)
+
+
+@pytest.mark.parametrize(("word", "shown"), [("new", "partially_filled"), ("filled", "filled")])
+def test_an_order_by_notional_is_filled_by_the_brokers_word_alone(word, shown):
+    assert lifecycle.status(S(word), Decimal(10**6), None) is S(shown)
+
+
+# -- the record ------------------------------------------------------------------------
+
+
+def clock(second):
+    return f"2026-03-02T15:00:{second:02}Z"
+
+
+def look(second, word, cum=0, avg=None, *, source="by_id", **kw):
+    """What the broker says of b1 as of that second."""
+    return report(word, cum, avg, clock(second), source, **kw)
+
+
+def heard(*facts, before=(), at=AT):
+    records = Records()
+    for fact in (*before, intended(), m.Commanded("c1", C.SEND, 1), *facts):
+        records.take(fact, at)
+    return records
+
+
+def odd(records):
+    return {str(a.oddity) for a in records.order().anomalies}
+
+
+UNCLOCKED = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)
+
+
+def test_an_order_that_nobody_has_seen_is_unproven_and_may_still_fill_whole():
+    """P3: it is alive, and counts as exposure."""
+    order = heard().order()
+    assert (order.status, order.is_final, order.leaves_qty) == (S.UNPROVEN, False, 100)
+
+
+@pytest.mark.parametrize("source", ["by_id", "list", "stream", "reply"])
+def test_an_end_is_revoked_by_a_later_look_by_id_alone(source):
+    """GTC orders that a broker calls expired overnight."""
+    records = heard(look(1, "expired"), look(2, "new", source=source))
+    reopened = source == "by_id"
+    assert records.order().status is (S.NEW if reopened else S.EXPIRED)
+    assert odd(records) == ({"reopened"} if reopened else set())
+    assert records.order().is_final is not reopened
+
+
+def test_an_earlier_look_by_id_revokes_nothing():
+    assert heard(look(2, "expired"), look(1, "new")).order().status is S.EXPIRED
+
+
+def test_what_was_reopened_ends_again():
+    records = heard(look(1, "expired"), look(2, "new"), look(3, "canceled"))
+    assert (records.order().status, odd(records)) == (S.CANCELED, set())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [((0, 9), "canceled"), ((0, 10), "new"), ((0, 4, 9, 13), "new")]
+)
+def test_without_a_clock_two_looks_by_id_ten_seconds_apart_revoke_an_end(seconds, status):
+    """A single stale read, or two at once, do not."""
+    records = heard(report("canceled", clock=None), before=[UNCLOCKED])
+    for n, second in enumerate(seconds, 1):
+        seen = report("new", clock=None, source="by_id")
+        records.take(m.Reported(seen.report, seen.source, n), m.stamp(clock(second)))
+    assert records.order().status is S(status)
+
+
+def test_without_a_clock_a_report_of_an_earlier_look_does_not_revoke():
+    records = heard(before=[UNCLOCKED])
+    for n, second in ((1, 0), (2, 30)):
+        seen = report("new", clock=None, source="by_id")
+        records.take(m.Reported(seen.report, seen.source, n), m.stamp(clock(second)))
+    ended = report("canceled", clock=None)
+    records.take(m.Reported(ended.report, ended.source, 3))
+    assert records.order().status is S.CANCELED
+
+
+def test_a_bust_on_a_filled_order_is_disputed_until_the_brokers_next_word():
+    """And what the broker then says counts."""
+    records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
+    records.take(void("f1", 100, at=clock(2)))
+    order = records.order()
+    assert (order.status, order.filled_qty, order.is_final) == (S.DISPUTED, 0, False)
+    assert "bust_unconfirmed" in odd(records)
+    records.take(look(3, "canceled", 0))
+    assert (records.order().status, records.order().filled_qty) == (S.CANCELED, 0)
+
+
+def test_a_broker_that_is_asked_after_a_bust_and_stands_by_filled_is_believed():
+    """Some never change the word of an order that was filled once."""
+    records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
+    records.take(void("f1", 100, at=clock(2)))
+    records.take(look(1, "filled", 100, 10, source="list"), m.stamp(clock(5)))
+    assert records.order().status is S.DISPUTED  # it was not asked about this order
+    records.take(look(1, "filled", 100, 10), m.stamp(clock(6)))
+    assert (records.order().status, records.order().filled_qty) == (S.FILLED, 0)
+
+
+def test_a_bust_of_one_fill_of_several_leaves_the_others():
+    records = heard(
+        fill("f1", 40, 10, cum=40), fill("f2", 20, 11, cum=60), look(1, "partially_filled", 60)
+    )
+    records.take(void("f1", at=clock(2)))
+    order = records.order()
+    assert (order.status, order.filled_qty, order.filled_value) == (S.PARTIALLY_FILLED, 20, 220)
+
+
+def test_more_filled_than_asked_is_filled_and_odd():
+    records = heard(fill("f1", 110, 10, cum=110))
+    records.take(look(1, "filled", 110, 10))
+    assert (records.order().status, records.order().leaves_qty) == (S.FILLED, 0)
+    assert [a.detail for a in records.order().anomalies] == ["110 of 100"]
+
+
+def test_a_rejected_order_with_fills_is_canceled_and_odd():
+    records = heard(look(1, "rejected", 4, 10), fill("f1", 4, 10, cum=4))
+    assert (records.order().status, odd(records)) == (S.CANCELED, {"rejected_with_fills"})
+
+
+def test_a_fill_after_the_end_is_booked_and_the_end_stays():
+    records = heard(look(1, "canceled", 0), fill("f1", 4, 10, cum=4, at=clock(2)))
+    order = records.order()
+    assert (order.status, order.filled_qty, records.position().qty) == (S.CANCELED, 4, 4)
+    assert odd(records) == {"fill_after_end"}
+
+
+def test_a_total_below_its_own_fills_is_odd():
+    records = heard(look(1, "new", 0), fill("f1", 4, 10))
+    assert odd(records) == {"cum_below_executions"}
+
+
+def test_a_word_that_we_do_not_know_is_alive():
+    records = heard(look(1, "unrecognised", raw_status="held_by_moon"))
+    order = records.order()
+    assert (order.status, order.is_final) == (S.UNRECOGNISED, False)
+    assert [a.detail for a in order.anomalies] == ["held_by_moon"]
+    assert S.UNRECOGNISED in lifecycle.LIVE
+
+
+def test_an_order_that_was_concluded_absent_and_lands_is_reopened():
+    """ABSENT is legal ground for fills."""
+    records = heard(m.ConcludedAbsent("c1", 3))
+    order = records.order()
+    assert (order.status, order.is_final, order.leaves_qty) == (S.ABSENT, True, 0)
+    assert order.proof == m.Proof("absent", None, AT)
+    records.take(look(1, "new"))
+    assert (records.order().status, records.order().is_final) == (S.NEW, False)
+    assert odd(records) == {"landed_late"}
+
+
+@pytest.mark.parametrize("word", ["canceled", "expired", "rejected", "filled"])
+def test_an_end_bears_its_proof(word):
+    """Which report said so, of which id, and of when by the broker's own clock."""
+    cum = 100 if word == "filled" else 0
+    order = heard(look(7, word, cum, 10 if cum else None)).order()
+    assert order.proof == m.Proof("by_id", "b1", m.stamp(clock(7)))
+
+
+def test_an_end_by_fills_alone_is_proven_by_their_source():
+    order = heard(look(1, "new"), fill("f1", 100, 10, source="history")).order()
+    assert order.proof == m.Proof("history", "b1", None)
+
+
+def test_an_end_without_the_brokers_clock_is_of_when_it_was_read():
+    records = heard(report("canceled", clock=None), before=[UNCLOCKED])
+    assert records.order().proof == m.Proof("list", "b1", AT)
+
+
+def test_our_own_unanswered_request_is_shown_beside_the_status():
+    """The broker's word stays; an answer ends it."""
+    records = heard(look(1, "new"), m.Commanded("c1", C.CANCEL, 2, "b1"))
+    assert (records.order().status, records.order().pending) == (S.NEW, "cancel")
+    records.take(m.Answered("c1", 2, m.AnswerKind.AMBIGUOUS))
+    assert records.order().pending == "cancel"
+    records.take(look(2, "pending_cancel"))
+    assert (records.order().status, records.order().pending) == (S.PENDING_CANCEL, None)
+    records.take(look(3, "new"))  # the broker refused the cancel
+    records.take(m.Answered("c1", 2, m.AnswerKind.REJECTED, "too late"))
+    assert (records.order().status, records.order().pending) == (S.NEW, None)
+
+
+# -- lineage ---------------------------------------------------------------------------
+
+
+def successor(second, word, cum=0, avg=None, **kw):
+    mine = {"broker_order_id": "b1r", "client_order_id": "c1.r1", "replaces": "b1"}
+    return look(second, word, cum, avg, **{**mine, "terms": terms(limit_price=9), **kw})
+
+
+OLD = look(2, "replaced", 40, 10, replaced_by="b1r")
+
+
+def test_one_order_owns_its_replace_chain_and_shows_its_tip():
+    """Terms and status are the tip's, fills those of all."""
+    records = heard(look(1, "new"), OLD, successor(2, "new"))
+    order = records.order()
+    assert (order.broker_order_id, order.status) == ("b1r", S.PARTIALLY_FILLED)
+    assert (order.limit_price, order.filled_qty, order.leaves_qty) == (9, 40, 60)
+
+
+def test_a_fill_on_the_old_id_after_its_replacement_counts():
+    records = heard(OLD, successor(2, "new"), fill("f9", 60, 10, cum=60, at=clock(3)))
+    assert (records.order().filled_qty, records.position().qty) == (60, 60)
+
+
+def test_a_replace_by_hand_under_a_name_of_its_own_belongs_to_the_order():
+    by_hand = successor(3, "new", client_order_id="web-77")
+    records = heard(OLD, by_hand)
+    assert records.get(m.OrderRecord, "c1").ids == ("b1", "b1r")
+    assert records.get(m.OrderRecord, "web-77") is None
+
+
+def test_of_living_twins_the_one_with_the_newest_word_is_shown_and_both_count():
+    """One intent, two orders at the broker: both are exposure."""
+    twin = look(5, "partially_filled", 10, 10, broker_order_id="b0")
+    records = heard(look(1, "partially_filled", 40, 10), twin)
+    order = records.order()
+    assert (order.broker_order_id, order.filled_qty) == ("b0", 50)
+    assert records.get(m.OrderRecord, "c1").ids == ("b0", "b1")
+
+
+def test_a_chain_that_bites_its_tail_still_has_a_tip():
+    records = heard(look(1, "new", replaces="b1r"), successor(2, "new"))
+    assert records.order().broker_order_id == "b1r"
+
+
+@pytest.mark.parametrize("carries", [m.ReplaceCum.UNKNOWN, m.ReplaceCum.CARRIED])
+def test_no_fill_is_inferred_on_a_successor_before_its_own_history_was_read(carries):
+    """Its total may carry the old one's fills."""
+    manners = m.Bound(m.AccountId("sim", "localhost", "a1"), replace_cum=carries)
+    records = heard(OLD, successor(3, "partially_filled", 70, 10), before=[manners])
+    assert records.order().filled_qty == 40
+    records.take(m.HistoryRead("b1r"))
+    carried = carries is m.ReplaceCum.CARRIED
+    assert records.order().filled_qty == (40 if carried else 110)
+    assert records.get(m.Evidence, "b1r").complete is carried
