@@ -1,0 +1,87 @@
+"""Cancel: a fill wins, an end is an end, and a not-found needs a second source."""
+
+import pytest
+
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench
+
+S = m.OrderStatus
+
+
+@pytest.mark.parametrize("fault", ["cr-01", "cr-02"])
+def test_cr_01_and_cr_02_cannot_cancel_means_read_the_order(fault):
+    """It has just filled: the fill wins, and asking again is no failure."""
+    bench = Bench()
+    order = bench.resting()
+    bench.filled(order)
+    bench.clock.advance(1)
+    canceled = bench.desk.cancel(order)
+    assert (canceled.status, canceled.filled_qty) == (S.FILLED, 10)
+    if fault == "cr-02":
+        assert bench.desk.cancel(order) == bench.desk.book.order(order)
+        assert bench.sent["cancel"] == 1
+
+
+def test_cr_08_pending_cancel_is_alive():
+    """It still may fill, however long it hangs."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail("asked-cancel", "cancel-never-ends")
+    pending = bench.desk.cancel(order)
+    bench.pass_(600, every=30)
+    assert (pending.status, pending.is_final) == (S.PENDING_CANCEL, False)
+    bench.filled(order)
+    bench.pass_(30)
+    assert bench.desk.book.order(order).status is S.FILLED
+
+
+def test_cr_14_a_fill_after_the_cancel_is_booked():
+    """Filled and canceled at once: the fill counts, and the order says what is odd."""
+    bench = Bench()
+    order = bench.resting()
+    bench.desk.cancel(order)
+    bench.filled(order, 4)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    now = bench.desk.book.order(order)
+    assert (now.status, now.filled_qty) == (S.CANCELED, 4)
+    assert bench.is_true()
+
+
+class Denies(SimulatedBroker):
+    """A broker that does not know its own orders, while it is told to."""
+
+    denies = False
+
+    def order(self, broker_order_id):
+        return m.Absent() if self.denies else super().order(broker_order_id)
+
+    def cancel(self, broker_order_id):
+        if self.denies:
+            return m.Rejected(m.RejectKind.NOT_FOUND, "order not found")
+        return super().cancel(broker_order_id)
+
+
+def test_cr_16_a_cancel_that_is_not_found_forgets_nothing():
+    """The broker denies an order that it has shown: it stays, odd and alive, and is asked for."""
+    bench = Bench(broker=Denies)
+    order = bench.resting()
+    bench.broker.denies = True
+    now = bench.desk.cancel(order)
+    assert not now.is_final
+    assert {x.oddity for x in now.anomalies} == {m.Oddity.NOT_FOUND_AFTER_SEEN}
+    bench.broker.denies = False
+    assert bench.desk.cancel(order).status is S.CANCELED
+
+
+def test_cr_17_a_cancel_of_what_never_arrived_resolves_it():
+    """The order exists here only: it is not sent again, and is ABSENT after the window."""
+    bench = Bench()
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=10, limit_price="150")
+    assert order.status is S.UNPROVEN
+    bench.desk.cancel(order)
+    bench.pass_(200)
+    assert bench.desk.book.order(order).status is S.ABSENT
+    assert (bench.sent["submit"], bench.sent["cancel"]) == (1, 0)

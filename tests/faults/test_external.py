@@ -1,0 +1,51 @@
+"""Trades of others on the account: booked to nobody, and never refused."""
+
+from fillbook import model as m
+from tests.bench import Bench
+
+S = m.OrderStatus
+
+
+def test_ext_01_a_trade_by_hand_is_taken_down_as_nobody_s():
+    """It has evidence, so it is no drift; no strategy of ours gets it."""
+    bench = Bench()
+    bench.by_hand("AAPL", "buy", 5)
+    report = bench.desk.sync()
+    assert {type(x.drift) for x in report.merged} == {m.UnknownToUs, m.ExternalTrade}
+    assert report.left == ()
+    assert dict(bench.desk.book.position("AAPL").legs)[""].qty == 5
+    assert bench.desk.book.orders()[0].origin is m.Origin.EXTERNAL
+
+
+def test_ext_02_a_manual_close_is_seen_within_a_minute():
+    """Somebody sells the bot's position; the next pass books it."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10, strategy="s")
+    bench.desk.tick()
+    bench.by_hand("AAPL", "sell", 10)
+    bench.pass_(75)
+    assert bench.desk.book.position("AAPL").qty == 0
+    assert bench.is_true()
+
+
+def test_ext_04_the_first_that_is_heard_of_an_order_is_its_fill():
+    """The order is made of the event, and the same event is applied to it."""
+    bench = Bench()
+    with bench.heard() as events:
+        order = bench.by_hand("AAPL", "buy", 5)
+    fill = next(x for x in events if x.name == "fill")
+    bench.desk.receive(fill)
+    ours = bench.desk.book.order(order.id)
+    assert (ours.origin, ours.filled_qty, ours.status) == (m.Origin.EXTERNAL, 5, S.FILLED)
+    assert bench.desk.book.position("AAPL").qty == 5
+
+
+def test_ext_11_orders_of_the_broker_s_own_screen_are_visible():
+    """This broker lists them for every client of the account: they are followed to their end."""
+    bench = Bench()
+    order = bench.by_hand("AAPL", "buy", 5, limit_price="150")
+    bench.pass_(75)
+    assert bench.desk.book.order(order.id).status is S.NEW
+    bench.books.cancel(order.id)
+    bench.pass_(75)
+    assert bench.desk.book.order(order.id).status is S.CANCELED

@@ -1,0 +1,92 @@
+"""Positions: what was not observed is not empty, and no difference is closed by guessing."""
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from tests.bench import Bench, unable
+
+BLIND = unable(activities=False)  #: it tells of no transfer
+
+
+@pytest.mark.parametrize("fault", ["empty-list", "cut-page", "html", "server-error", "unreachable"])
+def test_pos_01_a_position_query_that_failed_is_not_flat(fault):
+    """The pass counts for nothing: no drift, no lock, nothing written."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    bench.fail("positions", fault, times=5)
+    report = bench.desk.sync()
+    assert (report.verdict, report.entries) == (m.Verdict.NOT_OBSERVED, 0)
+    assert bench.desk.book.position("AAPL").qty == 10
+    assert bench.desk.book.drifts() == []
+
+
+def test_pos_02_a_position_that_vanished_is_noticed():
+    """Both sides are looked at: what the broker lists no more is a phantom."""
+    bench = Bench(broker=BLIND)
+    bench.desk.buy("AAPL", qty=10)
+    bench.desk.buy("MSFT", qty=1)
+    bench.desk.buy("SPY", qty=1)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    bench.silently("AAPL", "-10", "187")
+    bench.clock.advance(20)
+    report = bench.desk.sync()
+    assert [x.drift for x in report.left] == [m.Phantom("AAPL", m.number("10"))]
+
+
+def test_pos_08_a_difference_ends_no_order():
+    """A position that cannot be explained is a drift; orders that work go on working."""
+    bench = Bench(broker=BLIND)
+    order = bench.resting()
+    bench.silently("MSFT", "7", "412")
+    bench.clock.advance(20)
+    assert bench.desk.sync().left[0].drift == m.Untracked("MSFT", m.number("7"))
+    assert not bench.desk.book.order(order).is_final
+
+
+def test_pos_10_a_symbol_that_is_not_explained_takes_no_new_risk():
+    """It is closed until the books agree, and others are not."""
+    bench = Bench(broker=BLIND)
+    bench.silently("AAPL", "7", "187")
+    bench.clock.advance(20)
+    bench.desk.sync()
+    with pytest.raises(fb.Denied, match="closed for new risk since"):
+        bench.desk.buy("AAPL", qty=1)
+    assert bench.desk.buy("MSFT", qty=1).is_final
+    bench.desk.sync(adopt=True)
+    assert bench.desk.buy("AAPL", qty=1).is_final
+
+
+def test_pos_11_the_real_fill_takes_the_place_of_the_inferred_one():
+    """The total came seconds before the execution: one fill, not two."""
+    bench = Bench()
+    bench.fail("fill", "history-late", seconds=20)
+    order = bench.desk.buy("AAPL", qty=10)
+    assert [x.reason for x in bench.desk.book.fills(order)] == ["inferred"]
+    bench.clock.advance(30)
+    bench.desk.sync()
+    assert [x.reason for x in bench.desk.book.fills(order)] == ["history"]
+    assert bench.desk.book.position("AAPL").qty == 10
+
+
+def test_pos_14_a_position_read_in_a_callback_is_current():
+    """The record is written before anybody is told."""
+    bench = Bench()
+    seen = []
+    bench.desk.on("fill", lambda event: seen.append(bench.desk.book.position("AAPL").qty))
+    bench.desk.buy("AAPL", qty=10)
+    assert seen == [10]
+
+
+def test_pos_20_a_position_older_than_any_history_is_taken_as_it_is():
+    """The first sync takes the picture; nothing has to be rebuilt."""
+    bench = Bench(opened=False)
+    bench.silently("AAPL", "25", "90")
+    bench.clock.advance(90 * 86_400)
+    report = bench.desk.sync()
+    assert report.opened
+    assert report.verdict is m.Verdict.IN_SYNC
+    assert bench.desk.book.position("AAPL").qty == 25
