@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -80,14 +81,13 @@ def _stage(seed: int, *, wire: bool) -> Iterator[Stage]:
 
 @contextmanager
 def _over_the_wire(exchange: Exchange, account: Account) -> Iterator[Broker]:
-    try:
-        from fillbook.venue.alpaca import Emulator
-    except ModuleNotFoundError as error:
+    if missing := [name for name in ("alpaca", "starlette") if find_spec(name) is None]:
         raise ExtraMissing(
-            f"demo --wire needs {error.name}; install it with: "
+            f"demo --wire needs {' and '.join(missing)}; install with: "
             'pip install "fillbook[cli,alpaca,emulator]"'
-        ) from None
+        )
     from fillbook.brokers.alpaca import AlpacaBroker
+    from fillbook.venue.alpaca import Emulator
 
     with Emulator(exchange, account) as emulator:
         yield AlpacaBroker(emulator.key, emulator.secret, url=emulator.url)
@@ -212,9 +212,9 @@ def _mark(verdict: str) -> show.Markup:
 def _next_steps() -> None:
     show.out.print("\n[bold]Next[/]")
     for line in (
-        "fillbook demo --wire                          the same through alpaca-py",
-        "fillbook check --broker alpaca:paper --ours AAPL=10   your own bot's book",
-        "fillbook sync --broker alpaca:paper --store sqlite:///bot.db",
-        "fillbook emulate alpaca                       an Alpaca on this machine",
+        "fillbook demo --wire                                 the same through alpaca-py",
+        "fillbook check --broker alpaca:paper --ours AAPL=10  your bot and its account",
+        "fillbook sync --broker alpaca:paper                  begin a record",
+        "fillbook emulate alpaca                              an Alpaca on this machine",
     ):
         show.out.print(f"  {line}")

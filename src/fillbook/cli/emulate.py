@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 import threading
+from typing import Annotated, Final
+
+from cyclopts import Parameter
 
 from fillbook.cli import show
-from fillbook.errors import BadAddress, ExtraMissing, InvalidValue
+from fillbook.errors import BadAddress
+
+_PORTS: Final = range(65536)
+#: Symbols whose price moves by itself.
+_WALKING: Final = ("AAPL", "MSFT", "SPY", "BTC/USD", "ETH/USD")
 
 
-def serve(*, port: int, seed: int, faults: str, rate: float) -> int:
-    """Run the emulator until it is interrupted."""
-    try:
-        from fillbook.venue.alpaca import Emulator
-    except ModuleNotFoundError as error:
-        raise ExtraMissing(
-            f'the emulator needs {error.name}; install it with: pip install "fillbook[emulator]"'
-        ) from None
+def emulate(
+    what: Annotated[str, Parameter(help="What to emulate: alpaca.")],
+    /,
+    *,
+    port: Annotated[int, Parameter(help="The port on 127.0.0.1; 0 takes a free one.")] = 0,
+    seed: Annotated[int, Parameter(help="Decides ids, partial fills and faults.")] = 0,
+    faults: Annotated[
+        str, Parameter(help="What goes wrong, like lost-reply,silent-stream; or random.")
+    ] = "",
+    rate: Annotated[
+        float, Parameter(show_default=True, help="How often each of these faults strikes.")
+    ] = 0.05,
+) -> int:
+    """Run a broker on this machine that any of its clients can trade with, until Ctrl-C."""
+    if what != "alpaca":
+        raise BadAddress(f"{what!r} cannot be emulated; there is: alpaca")
+    if port not in _PORTS:
+        raise BadAddress(f"{port} is no port; there are 0 to {_PORTS[-1]}")
+    from fillbook.venue.alpaca import Emulator
     from fillbook.venue.exchange import Exchange, Faults
 
-    try:
-        plan = (
-            Faults.random(seed, rate)
-            if faults.strip() == "random"
-            else Faults.named(faults, seed=seed, rate=rate)
-        )
-    except InvalidValue as error:
-        raise BadAddress(str(error)) from None
+    is_random = faults.strip() == "random"
+    plan = Faults.random(seed, rate) if is_random else Faults.named(faults, seed=seed, rate=rate)
     exchange = Exchange(seed=seed, faults=plan)
     exchange.open_account("paper")
-    for symbol in ("AAPL", "MSFT", "SPY", "BTC/USD", "ETH/USD"):
+    for symbol in _WALKING:
         exchange.walk(symbol)
     try:
-        emulator = Emulator(exchange, port=port)
-        with emulator:
+        with Emulator(exchange, port=port) as emulator:
             _introduce(emulator.url, emulator.stream_url, emulator.key, emulator.secret)
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                show.err.print("stopped")
+            _until_interrupted()
     except OSError as error:
         raise BadAddress(f"port {port} on 127.0.0.1 cannot be had: {error}") from None
     return 0
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        show.err.print("stopped")
 
 
 def _introduce(url: str, stream_url: str, key: str, secret: str) -> None:

@@ -19,8 +19,16 @@ from fillbook import codec
 from fillbook import model as m
 from fillbook.cli.words import drift_words, entry_words
 
-out: Final = Console(highlight=False, soft_wrap=False)
-err: Final = Console(stderr=True, highlight=False)
+
+class Terminal(Console):
+    """A console that leaves it to `run` what a reader who has seen enough means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+out: Final = Terminal(highlight=False, soft_wrap=False)
+err: Final = Terminal(stderr=True, highlight=False)
 
 _VERDICTS: Final = {
     m.Verdict.IN_SYNC: "[green]IN SYNC[/]",
@@ -31,10 +39,15 @@ _VERDICTS: Final = {
 
 def as_json(value: Any) -> None:
     """One JSON document on standard output."""
+    print(_json(value))
+
+
+def _json(value: Any) -> str:
     if isinstance(value, list | tuple):
-        print("[" + ",\n ".join(codec.dump(one) for one in value) + "]")
-    else:
-        print(codec.dump(value))
+        return "[" + ",\n ".join(_json(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ",\n ".join(f'"{name}": {_json(one)}' for name, one in value.items()) + "}"
+    return codec.dump(value)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -86,8 +99,11 @@ def day(at: m.Stamp | None) -> str | None:
 
 def check(report: m.CheckReport) -> None:
     """A comparison: positions, differences, verdict."""
-    _rows(report.rows)
-    if report.opened:
+    _rows(report.rows, report.verdict)
+    is_belief = bool(report.rows) and all(row.ours is None for row in report.rows)
+    if is_belief:
+        _findings("Where the bot is wrong", report.findings, book="the bot")
+    elif report.opened:
         _findings("What the record does not know", report.findings)
     else:
         out.print("The record is empty: the first [bold]fillbook sync[/] takes this picture.")
@@ -102,12 +118,14 @@ def sync(report: m.SyncReport) -> None:
     _findings("Left: no evidence explains it", report.left)
     for name in report.unproven:
         out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
-    _rows(report.rows)
+    _rows(report.rows, report.verdict)
     _verdict(report.verdict, report.unobserved, report.requests)
     out.print(f"{report.entries} entries appended to the journal")
 
 
-def _rows(rows: Sequence[m.Row]) -> None:
+def _rows(rows: Sequence[m.Row], verdict: m.Verdict) -> None:
+    if verdict is m.Verdict.NOT_OBSERVED and not rows:
+        return  # "none" would say that nothing is held
     bot = any(row.bot is not None for row in rows)
     record = any(row.ours is not None for row in rows)
     columns = ["symbol", *["bot>"] * bot, *["record>"] * record, "broker>", "verdict"]
@@ -120,10 +138,10 @@ def _row(row: m.Row, *, bot: bool, record: bool) -> list[object]:
     return [row.symbol, *[row.bot] * bot, *[row.ours] * record, row.theirs, verdict]
 
 
-def _findings(title: str, findings: Sequence[m.Finding]) -> None:
+def _findings(title: str, findings: Sequence[m.Finding], book: str = "the record") -> None:
     if not findings:
         return
-    rows = [(*drift_words(x.drift), str(x.confidence), money(x.notional)) for x in findings]
+    rows = [(*drift_words(x.drift, book), str(x.confidence), money(x.notional)) for x in findings]
     table(title, ("about", "difference", "sure", "worth>"), rows)
 
 

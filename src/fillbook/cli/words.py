@@ -8,8 +8,8 @@ from typing import assert_never
 from fillbook import model as m
 
 
-def drift_words(drift: m.Drift) -> tuple[str, str]:
-    """What a difference is about, and what it is; quantities in base units."""
+def drift_words(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
+    """What a difference is about, and what it is; *book* is what is held against the broker."""
     match drift:
         case m.MissedFill(symbol, name, ours, theirs):
             return symbol, f"order {_short(name)} filled {_n(theirs)}, the record said {_n(ours)}"
@@ -30,11 +30,11 @@ def drift_words(drift: m.Drift) -> tuple[str, str]:
             said += [] if not cash else [f"{_n(cash)} cash"]
             return symbol or "cash", " ".join(said)
         case m.Phantom(symbol, ours):
-            return symbol, f"the record has {_n(ours)}, the broker nothing"
+            return symbol, f"{book} has {_n(ours)}, the broker nothing"
         case m.Untracked(symbol, theirs):
-            return symbol, f"the broker has {_n(theirs)}, the record nothing"
+            return symbol, f"the broker has {_n(theirs)}, {book} nothing"
         case m.WrongQty(symbol, ours, theirs):
-            return symbol, f"the record has {_n(ours)}, the broker {_n(theirs)}"
+            return symbol, f"{book} has {_n(ours)}, the broker {_n(theirs)}"
         case m.WrongCash(ours, theirs):
             return "cash", f"the record has {ours:,.2f}, the broker {theirs:,.2f}"
         case _:

@@ -1,0 +1,111 @@
+"""`fillbook doctor`: what is set up, where it came from, and whether it works."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import config, errors
+from fillbook import model as m
+from fillbook.cli import show
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    StoreOption,
+    has_store,
+    open_book,
+    open_broker,
+)
+
+#: Where credentials are found; each may end in ``_FILE``.
+_SECRETS: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+#: What each extra brings.
+_EXTRAS: Final = (("alpaca", "alpaca"), ("emulator", "starlette"), ("fast", "orjson"))
+_MARKS: Final = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}
+
+
+@frozen
+class Finding:
+    """One line of the doctor's: `ok` is None for a remark."""
+
+    what: str
+    ok: bool | None
+    said: str
+
+
+def doctor(
+    *, broker: BrokerOption = None, store: StoreOption = None, json: JsonOption = False
+) -> int:
+    """
+    Say what is set up, where it came from, and whether it works; secrets are hidden.
+
+    Exits with 1 if something that is set up does not work.
+    """
+    found = [*_settings(broker, store), *_extras(), _sqlite(), *_answers(broker, store)]
+    if json:
+        show.as_json(found)
+    else:
+        rows = [(x.what, show.Markup(_MARKS[x.ok]), x.said) for x in found]
+        show.table("Doctor", ("what", "ok", "found"), rows)
+    return 1 if any(x.ok is False for x in found) else 0
+
+
+def _settings(broker: str | None, store: str | None) -> Iterable[Finding]:
+    for name, given in (("broker", broker), ("store", store)):
+        one = config.setting(name, given, os.environ)
+        if one.value is None:
+            yield Finding(name, None, "not set: --broker alpaca:paper, or $FILLBOOK_BROKER")
+        else:
+            yield Finding(name, True, f"{one.value} ({one.origin})")
+    for name in _SECRETS:
+        for variable in (name, f"{name}_FILE"):
+            if os.environ.get(variable):
+                yield Finding(f"${variable}", True, "set, hidden")
+
+
+def _extras() -> Iterable[Finding]:
+    for extra, package in _EXTRAS:
+        there = find_spec(package) is not None
+        said = "installed" if there else f'not installed: pip install "fillbook[{extra}]"'
+        yield Finding(f"extra {extra}", True if there else None, said)
+
+
+def _sqlite() -> Finding:
+    old = sqlite3.sqlite_version_info < (3, 51, 3)
+    said = f"SQLite {sqlite3.sqlite_version}"
+    if old:
+        said += "; before 3.51.3 only fillbook itself should open the file while it is in use"
+    return Finding("sqlite", None if old else True, said)
+
+
+def _answers(broker: str | None, store: str | None) -> Iterable[Finding]:
+    asked: list[tuple[str, Callable[[], str]]] = [("the record", lambda: _record(store))]
+    if config.setting("broker", broker, os.environ).value is not None:
+        asked.append(("the account", lambda: _account(broker)))
+    for what, ask in asked:
+        try:
+            yield Finding(what, True, ask())
+        except errors.FillbookError as error:
+            yield Finding(what, False, str(error))
+
+
+def _record(store: str | None) -> str:
+    if not has_store(store):
+        return "not there yet; the first sync makes it"
+    account = open_book(store).account()
+    return "bound to no account yet" if account is None else f"bound to {account}"
+
+
+def _account(broker: str | None) -> str:
+    opened = open_broker(broker)
+    read = opened.account()
+    if isinstance(read, m.NotObserved):
+        raise errors.NotObserved(read.message)
+    blocked = f"; blocked: {', '.join(read.value.blocked)}" if read.value.blocked else ""
+    money = "real money" if opened.live else "no real money"
+    return f"{read.value.account} answers ({money}){blocked}"

@@ -1,0 +1,111 @@
+"""What the commands share: options, the words behind them, and how a desk or a book is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from cyclopts import Group, Parameter
+
+from fillbook import config, errors, opening
+from fillbook import model as m
+from fillbook.broker import Broker
+from fillbook.cli import show
+from fillbook.desk import Desk
+from fillbook.desk.book import Book
+
+_WHERE: Final = Group("Where", sort_key=1)
+_FILE: Final = "sqlite:///"
+
+BrokerOption = Annotated[
+    str | None,
+    Parameter(
+        name="--broker",
+        group=_WHERE,
+        help="Address of the broker: alpaca:paper, alpaca:live, sim:?seed=7. "
+        "Else $FILLBOOK_BROKER or fillbook.toml.",
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    Parameter(
+        name="--store",
+        group=_WHERE,
+        help="Address of the record: sqlite:///bot.db. Else $FILLBOOK_STORE, fillbook.toml, "
+        "or sqlite:///fillbook.db.",
+    ),
+]
+JsonOption = Annotated[
+    bool, Parameter(name="--json", help="Print JSON for programs, and nothing else.")
+]
+SymbolOption = Annotated[str | None, Parameter(help="Only of that symbol.")]
+StrategyOption = Annotated[str | None, Parameter(help="Only of that strategy.")]
+OrderName = Annotated[str, Parameter(help="A client order id, or the broker's.")]
+
+
+def tell(value: Any, people: Callable[[Any], None], *, json: bool) -> None:
+    """Print *value* for programs, or the way *people* read it."""
+    if json:
+        show.as_json(value)
+    else:
+        people(value)
+
+
+def open_broker(address: str | None) -> Broker:
+    return opening.open_broker(address, os.environ)
+
+
+def open_desk(broker: str | None, store: str | None, *, live: bool = False) -> Desk:
+    return opening.open(broker, store, live=live)
+
+
+def open_book(store: str | None) -> Book:
+    return opening.read(existing(store))
+
+
+def existing(store: str | None) -> str:
+    """
+    The store's address; a file that is not there is not made by reading it.
+
+    Raises: BadAddress.
+    """
+    address = _address(store)
+    if not has_store(store):
+        raise errors.BadAddress(
+            f"there is no record at {address.removeprefix(_FILE)}; `fillbook sync` makes it, "
+            "and --store names another"
+        )
+    return address
+
+
+def has_store(store: str | None) -> bool:
+    """Whether the record is there; an address that names no file is taken to be."""
+    address = _address(store)
+    return not address.startswith(_FILE) or Path(address.removeprefix(_FILE)).exists()
+
+
+def _address(store: str | None) -> str:
+    return config.setting("store", store, os.environ).value or ""
+
+
+def beliefs(words: Sequence[str]) -> Mapping[str, Decimal] | None:
+    """What ``AAPL=10 BTC/USD=0.5`` says; None without a word. Raises: InvalidValue."""
+    if not words:
+        return None
+    pairs = [word.partition("=") for word in words]
+    for symbol, equals, qty in pairs:
+        if not symbol or not equals or not qty:
+            raise errors.InvalidValue(f"--ours takes SYMBOL=QUANTITY, not {symbol}{equals}{qty}")
+    return {symbol: m.number(qty) for symbol, _, qty in pairs}
+
+
+def day(word: str | None) -> date | None:
+    """The day that *word* names. Raises: InvalidValue."""
+    try:
+        return None if word is None else date.fromisoformat(word)
+    except ValueError:
+        raise errors.InvalidValue(f"--since takes a day like 2026-01-05, not {word!r}") from None

@@ -1,0 +1,76 @@
+"""The commands that read the record: they ask nobody and need no keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fillbook.cli import show
+from fillbook.cli.options import (
+    JsonOption,
+    OrderName,
+    StoreOption,
+    StrategyOption,
+    SymbolOption,
+    open_book,
+    tell,
+)
+
+
+def orders(
+    *,
+    store: StoreOption = None,
+    open_only: Annotated[
+        bool, Parameter(name="--open", help="Only those that are not final.")
+    ] = False,
+    symbol: SymbolOption = None,
+    strategy: StrategyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the record's orders; asks nobody."""
+    book = open_book(store)
+    found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
+    tell(found, show.orders, json=json)
+
+
+def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show one order with its fills, its requests and what is odd about it; asks nobody."""
+    book = open_book(store)
+    found = book.order(order)
+    fills, requests = book.fills(found), book.requests(found)
+    if json:
+        show.as_json({"order": found, "fills": fills, "requests": requests})
+    else:
+        show.order(found, fills, requests)
+
+
+def positions(
+    *, store: StoreOption = None, strategy: StrategyOption = None, json: JsonOption = False
+) -> None:
+    """List what the record says is held, by symbol and strategy; asks nobody."""
+    tell(open_book(store).positions(strategy=strategy), show.positions, json=json)
+
+
+def trades(
+    *, store: StoreOption = None, symbol: SymbolOption = None, json: JsonOption = False
+) -> None:
+    """List round trips from flat to flat, with real prices; asks nobody."""
+    tell(open_book(store).trades(symbol=_upper(symbol)), show.trades, json=json)
+
+
+def audit(
+    *,
+    store: StoreOption = None,
+    last: Annotated[
+        int, Parameter(show_default=True, help="How many of the newest entries; 0 for all.")
+    ] = 40,
+    json: JsonOption = False,
+) -> None:
+    """Show the journal: everything that happened to the record, in order; asks nobody."""
+    entries = open_book(store).journal()
+    tell(entries[-last:] if last > 0 else entries, show.audit, json=json)
+
+
+def _upper(symbol: str | None) -> str | None:
+    return None if symbol is None else symbol.strip().upper()

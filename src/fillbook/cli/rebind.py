@@ -1,0 +1,44 @@
+"""`fillbook rebind`: an old record is put away, whole, and its place is free."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fillbook import errors, opening
+from fillbook.cli import show
+from fillbook.cli.options import JsonOption, StoreOption, existing
+from fillbook.desk.book import Book
+from fillbook.stores.sqlite import SqliteStore
+
+
+def rebind(
+    *,
+    store: StoreOption = None,
+    dry_run: Annotated[bool, Parameter(help="Only say what would be done.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """
+    Put the record of another account away, so that the store can begin anew.
+
+    A record belongs to one account. If the broker answers as another one (paper was reset, keys
+    were changed), nothing is written until the old record is archived. It is kept, whole.
+    """
+    opened = opening.open_store(existing(store), os.environ)
+    try:
+        if not isinstance(opened, SqliteStore):
+            raise errors.BadAddress("only a record in a file can be put away")
+        account = Book(opened).account()
+        if account is None:
+            raise errors.BadAddress("this record is bound to no account yet; nothing is to be done")
+        where = None if dry_run else str(opened.archive())
+    finally:
+        opened.close()
+    if json:
+        show.as_json({"account": str(account), "archived_to": where})
+    elif where is None:
+        show.out.print(f"The record of {account} would be put away; nothing was done.")
+    else:
+        show.out.print(f"The record of {account} is now {where}. The next sync begins a new one.")

@@ -1,0 +1,215 @@
+"""The command line, in process: exit codes, what is said where, and JSON."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+import fillbook as fb
+from fillbook import __version__
+from fillbook.cli import show
+from fillbook.cli.commands import app, run
+from fillbook.clock import ManualClock
+from fillbook.model import OrderSide
+from fillbook.testing.puppeteer import ExchangePuppeteer
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+
+MONDAY_10 = datetime(2026, 3, 2, 15, tzinfo=UTC)
+COMMANDS = sorted(name for name in app if not name.startswith("-"))
+READING = [["orders"], ["positions"], ["trades"], ["audit"], ["rebind", "--dry-run"], ["doctor"]]
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """An empty folder, and nothing set."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("BROKER", "STORE", "CONFIG"):
+        monkeypatch.delenv(f"FILLBOOK_{name}", raising=False)
+    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    with Emulator(Exchange(seed=7, clock=ManualClock(MONDAY_10))) as running:
+        monkeypatch.setenv("ALPACA_API_KEY", running.key)
+        monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
+        monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{running.url}")
+        yield running
+
+
+@pytest.fixture
+def order(emulator):
+    """The order of a record, bot.db, that says what the emulator says."""
+    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+        desk.sync()
+        order = desk.buy("AAPL", qty=10, strategy="mean-rev")
+        desk.sync()
+    return order
+
+
+def trade_by_hand(emulator):
+    clock = emulator.exchange.clock
+    world = ExchangePuppeteer(emulator.exchange, emulator.account, clock)
+    world.trade_by_hand("MSFT", OrderSide.BUY, "3")
+    clock.advance(60)
+
+
+def told(capsys, *words):
+    """The exit code, standard output and standard error of one command line."""
+    code = run(words)
+    return (code, *capsys.readouterr())
+
+
+def test_in_sync_is_0_drift_is_3_and_a_sync_makes_it_0_again(emulator, order, capsys):
+    at = ("--store", "sqlite:///bot.db")
+    assert told(capsys, "check", *at)[0] == 0
+    trade_by_hand(emulator)
+    code, out, _ = told(capsys, "check", *at)
+    assert (code, "MSFT" in out, "DRIFT" in out) == (3, True, True)
+    assert told(capsys, "sync", *at)[0] == 0
+    assert told(capsys, "check", *at)[0] == 0
+
+
+def test_what_a_bot_believes_is_compared_without_a_record(emulator, capsys):
+    code, out, _ = told(capsys, "check", "--ours", "AAPL=10", "MSFT=2")
+    assert code == 3
+    assert "the bot has 10, the broker nothing" in out
+    assert "the record" not in out
+    assert list(fb.read("memory://").orders()) == []
+
+
+def test_what_was_not_observed_is_1_and_shows_no_empty_account(emulator, capsys):
+    emulator.exchange.faults.switch_on("unreachable")
+    code, out, _ = told(capsys, "check", "--ours", "AAPL=10")
+    assert (code, "NOT OBSERVED" in out, "none" in out) == (1, True, False)
+
+
+def test_an_order_is_shown_with_its_fill_and_its_request(order, capsys):
+    code, out, _ = told(capsys, "order", order.client_order_id, "--store", "sqlite:///bot.db")
+    assert code == 0
+    assert [part for part in ("Fills", "Requests", order.client_order_id) if part not in out] == []
+    words = ("order", order.client_order_id, "--store", "sqlite:///bot.db", "--json")
+    said = json.loads(told(capsys, *words)[1])
+    assert said["order"]["client_order_id"] == order.client_order_id
+    assert [fill["qty"] for fill in said["fills"]] == ["10"]
+    assert [request["answer"] for request in said["requests"]] == ["accepted"]
+
+
+@pytest.mark.parametrize("words", [*READING, ["check"], ["sync"]], ids=lambda words: words[0])
+def test_json_is_one_document_and_nothing_else(words, order, capsys):
+    code, out, err = told(capsys, *words, "--store", "sqlite:///bot.db", "--json")
+    json.loads(out)
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
+def test_a_record_is_read_by_people_too(words, order, capsys):
+    code, out, err = told(capsys, *words, "--store", "sqlite:///bot.db")
+    assert (code, err) == (0, "")
+    assert out.strip()
+
+
+def test_orders_are_found_by_what_one_asks_for(order, capsys):
+    at = ("--store", "sqlite:///bot.db", "--json")
+    found = [
+        len(json.loads(told(capsys, "orders", *at, *words)[1]))
+        for words in ((), ("--symbol", "aapl"), ("--strategy", "other"), ("--open",))
+    ]
+    assert found == [1, 1, 0, 0]
+
+
+def test_a_fill_wins_over_a_cancel(order, capsys):
+    code, out, _ = told(capsys, "cancel", order.client_order_id, "--store", "sqlite:///bot.db")
+    assert (code, "filled" in out) == (0, True)
+
+
+def test_an_old_record_is_put_away_whole(order, tmp_path, capsys):
+    at = ("--store", "sqlite:///bot.db")
+    told(capsys, "rebind", "--dry-run", *at)
+    assert (tmp_path / "bot.db").exists()
+    said = json.loads(told(capsys, "rebind", "--json", *at)[1])
+    assert not (tmp_path / "bot.db").exists()
+    put_away = fb.read(f"sqlite:///{said['archived_to']}")
+    assert put_away.order(order).filled_qty == 10
+
+
+WRONG = {
+    "an unknown command": (["nonsense"], "nonsense"),
+    "no broker": (["check"], "FILLBOOK_BROKER"),
+    "no address": (["check", "--broker", "foo"], "alpaca:paper"),
+    "an unknown broker": (["check", "--broker", "foo:bar"], "there are alpaca, sim"),
+    "no keys": (["check", "--broker", "alpaca:paper"], "ALPACA_API_KEY"),
+    "no Alpaca": (["check", "--broker", "alpaca:moon"], "alpaca:paper"),
+    "no record": (["orders"], "there is no record at fillbook.db"),
+    "an unknown store": (["orders", "--store", "foo://x"], "there are memory, sqlite"),
+    "no belief": (["check", "--broker", "sim:", "--ours", "AAPL"], "SYMBOL=QUANTITY"),
+    "no number": (["check", "--broker", "sim:", "--ours", "AAPL=x"], "not a number"),
+    "no day": (["sync", "--broker", "sim:", "--since", "yesterday"], "2026-01-05"),
+    "no port": (["emulate", "alpaca", "--port", "99999"], "99999 is no port"),
+    "no fault": (["emulate", "alpaca", "--faults", "zork"], "no fault is called 'zork'"),
+    "nothing to emulate": (["emulate", "mars"], "there is: alpaca"),
+    "an unknown setting of sim": (["check", "--broker", "sim:?sead=7"], "sead"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_call_is_2_and_one_line_that_says_what_to_write(what, capsys):
+    words, part = WRONG[what]
+    code, out, err = told(capsys, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("fillbook: ")
+    assert part in err
+
+
+def test_an_unknown_order_is_a_wrong_call(order, capsys):
+    assert told(capsys, "order", "zzz", "--store", "sqlite:///bot.db")[0] == 2
+
+
+@pytest.mark.parametrize("name", ["text.db", "folder.db", "missing/bot.db"])
+def test_what_is_no_record_is_1_and_is_left_alone(name, tmp_path, capsys):
+    (tmp_path / "text.db").write_text("hello")
+    (tmp_path / "folder.db").mkdir()
+    before = sorted(tmp_path.iterdir())
+    code, out, err = told(capsys, "sync", "--broker", "sim:", "--store", f"sqlite:///{name}")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert (tmp_path / "text.db").read_text() == "hello"
+    assert [path for path in sorted(tmp_path.iterdir()) if "-lock" not in path.name] == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_is_for(command, capsys):
+    code, out, _ = told(capsys, command, "--help")
+    assert (code, f"fillbook {command}" in out) == (0, True)
+    assert "default: ()" not in out
+    assert "default: False" not in out
+
+
+def test_the_version_is_printed(capsys):
+    assert told(capsys, "--version") == (0, f"{__version__}\n", "")
+
+
+def test_the_doctor_says_where_a_setting_came_from_and_hides_keys(emulator, order, capsys):
+    with open("fillbook.toml", "w") as file:
+        file.write('store = "sqlite:///bot.db"\n')
+    code, out, _ = told(capsys, "doctor", "--json")
+    said = {row["what"]: row["said"] for row in json.loads(out)}
+    assert (code, "(fillbook.toml)" in said["store"]) == (0, True)
+    assert "($FILLBOOK_BROKER)" in said["broker"]
+    assert "answers (no real money)" in said["the account"]
+    assert emulator.secret not in out
+
+
+def test_the_doctor_is_1_if_what_is_set_up_does_not_work(capsys):
+    code, out, _ = told(capsys, "doctor", "--broker", "alpaca:paper", "--json")
+    assert code == 1
+    [broken] = [row for row in json.loads(out) if row["ok"] is False]
+    assert "no keys" in broken["said"]
+
+
+def test_a_folded_table_loses_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(show, "out", show.Terminal(highlight=False, width=24))
+    show.table("Wide", ("a", "b"), [("x" * 30, "y" * 30)])
+    out = capsys.readouterr().out
+    assert (out.count("x"), out.count("y")) == (30, 30)

@@ -1,0 +1,49 @@
+"""The command line as a process: a reader who leaves, a demo, an emulator that is stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
+
+
+def test_the_demo_ends_true_and_prints_plain_text_into_a_pipe():
+    told = subprocess.run(
+        [*FILLBOOK, "demo"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+        check=True,
+    )
+    assert "A second sync finds nothing: 0 entries" in told.stdout
+    assert ("\x1b" in told.stdout, told.stderr) == (False, "")
+    assert max(len(line) for line in told.stdout.splitlines()) <= 80
+
+
+def test_the_demo_is_the_same_over_the_wire():
+    told = subprocess.run([*FILLBOOK, "demo", "--wire", "--json"], capture_output=True, check=True)
+    before, report, again, after = json.loads(told.stdout)
+    assert (before["verdict"], after["verdict"]) == ("drift", "in_sync")
+    assert (report["entries"] > 0, again["entries"]) == (True, 0)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    with subprocess.Popen(
+        [*FILLBOOK, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+
+
+def test_an_emulator_says_where_it_is_and_ends_when_it_is_stopped():
+    with subprocess.Popen(
+        [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        first = running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        ended = running.wait(timeout=20)
+    assert first.startswith("Alpaca is emulated at http://127.0.0.1:")
+    assert ended == 0
