@@ -69,8 +69,11 @@ class Rounds:
             self._agenda.put("poll", now + POLL_EVERY)
             self._tracker.poll()
             return
-        self._agenda.put("sync", now + SYNC_EVERY)
+        # A start is one until its pass has seen the account.
+        self._agenda.put(kind, now + SYNC_EVERY)
         self._agenda.put("poll", now + POLL_EVERY)
         report = self._reconciler.sync()
         if kind == "start" and report.verdict is not m.Verdict.NOT_OBSERVED:
+            self._agenda.drop("start")
+            self._agenda.put("sync", now + SYNC_EVERY)
             self._coordinator.repeat_cancels()
