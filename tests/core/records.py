@@ -1,7 +1,7 @@
 """An in-memory picture of the records, for the pure tests of `core`."""
 
 from fillbook import model as m
-from fillbook.core import journal
+from fillbook.core import asking, journal
 from fillbook.records import BY_TYPE
 
 AT = m.stamp("2026-03-02T15:00:00Z")
@@ -63,7 +63,7 @@ def intended(client_order_id="c1", **kw):
 
 
 def terms(**kw):
-    return journal.terms_of(request(**kw))
+    return asking.terms_of(request(**kw))
 
 
 def report(word="new", cum=0, avg=None, clock="2026-03-02T15:00:01Z", source="list", **kw):

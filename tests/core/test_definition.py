@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core.chains import DISPUTES
-from fillbook.core.journal import canonical
+from fillbook.core.hearing import canonical
 from tests.core.records import Records, fill, intended, report, void
 
 LIMIT = Decimal(7)

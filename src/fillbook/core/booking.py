@@ -1,186 +1,23 @@
 """
-Evidence booked: whose it is, what it moved, and what a bot is told of it.
+Evidence booked: the order made from it, what it moved, and what a bot is told of it.
 
-Everything here works on a `Draft`: the records as they were, with what becomes of
-them laid over.  Nothing is decided about the broker here; that is `core.evidence`
-and `core.lifecycle`.  Other half: `core.journal`, which knows the entries.
+Nothing is decided about the broker here; that is `core.evidence` and `core.lifecycle`.
+Whose the evidence is, `core.ownership` has found out before.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final, Protocol, TypeVar
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import chains, evidence, lifecycle, position
+from fillbook.core.draft import Draft, binding, fact_key, measure_of
 from fillbook.model import EXACT, ZERO
 
-R = TypeVar("R")
-
-#: A replace of ours bears its order's client id with a number behind it.
-_REPLACE_ID: Final = re.compile(r"(.+)\.r\d+")
-
-
-class Before(Protocol):
-    """The records as they are; a store's reader is one."""
-
-    def get(self, of: type[R], key: str) -> R | None: ...
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]: ...
-    def all(self, of: type[R]) -> Sequence[R]: ...
-
-
-def fact_key(fact: m.Execution | m.Void) -> str:
-    """The key of a fact: ids are unique only within an order and a source."""
-    return f"{fact.broker_order_id}/{fact.source}/{fact.exec_id}"
-
-
-#: The keys of what is found by a word here; `fillbook.records` has them all.
-KEYS: Final[dict[type[Any], Callable[[Any], str]]] = {
-    m.OrderRecord: lambda x: x.client_order_id,
-    m.Evidence: lambda x: x.broker_order_id,
-    m.Execution: fact_key,
-    m.Void: fact_key,
-    m.Movement: lambda x: x.key,
-    m.Trade: lambda x: x.key,
-}
-
-
-class Draft:
-    """The records as they become by one entry; what a bot is told is numbered by that entry."""
-
-    def __init__(self, before: Before, number: int, at: m.Stamp) -> None:
-        self.before = before
-        self.number = number
-        self.at = at
-        self._put: dict[tuple[type[Any], str], m.Record] = {}
-        self._gone: dict[tuple[type[Any], str], None] = {}
-        self._told: list[m.Event] = []
-
-    def get(self, of: type[R], key: str) -> R | None:
-        if (of, key) in self._gone:
-            return None
-        laid = self._put.get((of, key))
-        return laid if isinstance(laid, of) else self.before.get(of, key)
-
-    def find(self, of: type[R], index: str, word: str) -> list[R]:
-        """The records whose attribute *index* is *word*, as they are in the draft."""
-        key_of = KEYS[of]
-        found = {key_of(x): x for x in self.before.find(of, index, word)}
-        for (kind, key), laid in self._put.items():
-            if kind is of and isinstance(laid, of):
-                found.pop(key, None)
-                if getattr(laid, index) == word:
-                    found[key] = laid
-        return [x for key, x in sorted(found.items()) if (of, key) not in self._gone]
-
-    def orders(self) -> list[tuple[m.OrderRecord | None, m.OrderRecord]]:
-        """The orders that changed: as they were, and as they become."""
-        laid = [x for x in self._put.values() if isinstance(x, m.OrderRecord)]
-        return [(self.before.get(m.OrderRecord, x.client_order_id), x) for x in laid]
-
-    def put(self, key: str, record: m.Record) -> None:
-        """Lay *record* over, unless it says what is there already."""
-        of = type(record)
-        self._gone.pop((of, key), None)
-        if self.before.get(of, key) == record:
-            self._put.pop((of, key), None)
-        else:
-            self._put[of, key] = record
-
-    def drop(self, of: type[m.Record], key: str) -> None:
-        self._put.pop((of, key), None)
-        if self.before.get(of, key) is not None:
-            self._gone[of, key] = None
-
-    def tell(self, kind: m.EventKind, **about: object) -> None:
-        """Put one row into the outbox."""
-        cursor = f"{self.number:012d}.{len(self._told):04d}"
-        self._told.append(m.Event(cursor=cursor, kind=kind, at=self.at, **about))  # type: ignore[arg-type]
-
-    def changes(self) -> m.Changes:
-        """What becomes of the records; nothing is told where nothing changed."""
-        if not self._put and not self._gone and not self._told:
-            return m.Changes()
-        return m.Changes((*self._put.values(), *self._told), tuple(self._gone))
-
-
-def binding(draft: Draft) -> m.Binding:
-    """What the record is bound to; before that, the manners of the strictest broker."""
-    bound = draft.get(m.Binding, "account")
-    return bound or m.Binding(m.AccountId("", "", ""))
-
-
-def measure_of(draft: Draft, terms: m.Terms) -> evidence.Measure:
-    """What the evidence of an order of *terms* is measured by."""
-    return evidence.measure(terms, draft.get(m.Instrument, terms.symbol), binding(draft))
-
-
-# -- whose it is -----------------------------------------------------------------------
-
-
-def owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRecord:
-    """
-    The order that a report is about: ours by its client id, ours by its lineage, or nobody's.
-
-    Where it was taken for another order's before, it moves; so whatever was heard first,
-    the same orders come out.
-    """
-    known = draft.get(m.Evidence, report.broker_order_id)
-    record = _by_client_id(draft, report)
-    if record is None or record.origin is not m.Origin.OURS:  # a replace has a name of its own
-        record = _by_lineage(draft, report) or record
-    if record is None:
-        key = report.client_order_id or _placeholder(report.broker_order_id)
-        record = _external(draft, report, key)
-    if parent is not None and record.origin is not m.Origin.OURS and record.parent is None:
-        record = _made_leg(draft, record, parent)
-    if known is not None and known.client_order_id != record.client_order_id:
-        record = move(draft, known, record)
-    return with_successors(draft, record, report.broker_order_id)
-
-
-def with_successors(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
-    """*record* with what replaced that id, and what replaced those, if they were heard first."""
-    for later in draft.find(m.Evidence, "replaces", broker_order_id):
-        held = draft.get(m.OrderRecord, later.client_order_id)
-        if held is None or held.origin is m.Origin.OURS:
-            continue  # ours by its client id, which says more than lineage
-        if held.client_order_id != record.client_order_id:
-            record = move(draft, later, record)
-            record = with_successors(draft, record, later.broker_order_id)
-    return record
-
-
-def _placeholder(broker_order_id: str) -> str:
-    return f"?{broker_order_id}"
-
-
-def _by_client_id(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
-    name = report.client_order_id
-    if name is None:
-        return None
-    replace = _REPLACE_ID.fullmatch(name)
-    for key in (name, replace.group(1) if replace else None):
-        record = None if key is None else draft.get(m.OrderRecord, key)
-        if record is not None and (key == name or record.origin is m.Origin.OURS):
-            return record
-    return None
-
-
-def _by_lineage(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
-    known = draft.get(m.Evidence, report.broker_order_id)
-    replaces = report.replaces or (None if known is None else known.replaces)
-    root = None if replaces is None else draft.get(m.Evidence, replaces)
-    return None if root is None else draft.get(m.OrderRecord, root.client_order_id)
-
-
-def _external(draft: Draft, report: m.OrderReport, key: str) -> m.OrderRecord:
-    created = report.created_at or report.clock or draft.at
-    return blank(m.Origin.EXTERNAL, key, report.terms, created)
+# -- the order made from it ------------------------------------------------------------
 
 
 def blank(origin: m.Origin, key: str, terms: m.Terms, created_at: m.Stamp) -> m.OrderRecord:
@@ -206,48 +43,11 @@ def blank(origin: m.Origin, key: str, terms: m.Terms, created_at: m.Stamp) -> m.
     )
 
 
-def _made_leg(draft: Draft, record: m.OrderRecord, parent: str) -> m.OrderRecord:
-    """An exit that the broker made for *parent*: it bears the parent's strategy."""
-    above = draft.get(m.OrderRecord, parent)
-    ours = above is not None and above.origin is not m.Origin.EXTERNAL
-    record = evolve(
-        record,
-        origin=m.Origin.LEG if ours else m.Origin.EXTERNAL,
-        parent=parent,
-        strategy=None if above is None else above.strategy,
-    )
-    record = redraw(draft, record)
-    for broker_order_id in record.ids:
-        rebook(draft, record, broker_order_id)
-    return record
-
-
-def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
-    """Give the evidence of one id to the order whose it is; an order left without any goes."""
-    left = draft.get(m.OrderRecord, found.client_order_id)
-    if left is not None:
-        ids = tuple(i for i in left.ids if i != found.broker_order_id)
-        if ids or left.origin is m.Origin.OURS:
-            redraw(draft, evolve(left, ids=ids))
-        else:
-            draft.drop(m.OrderRecord, left.client_order_id)
-            for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
-                _made_leg(draft, leg, to.client_order_id)
-    draft.put(found.broker_order_id, evolve(found, client_order_id=to.client_order_id))
-    to = with_id(to, found.broker_order_id)
-    draft.put(to.client_order_id, to)
-    rebook(draft, to, found.broker_order_id)
-    return to
-
-
 def with_id(record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
     """*record* owning one more broker id; their order is that of their names."""
     if broker_order_id in record.ids:
         return record
     return evolve(record, ids=tuple(sorted({*record.ids, broker_order_id})))
-
-
-# -- the order made from it ------------------------------------------------------------
 
 
 def redraw(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:

@@ -22,7 +22,7 @@ from attrs import evolve
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import checks, journal, lifecycle, resolution
+from fillbook.core import asking, checks, lifecycle, resolution
 from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
@@ -92,7 +92,7 @@ class Coordinator:
         same = known is None or (
             known.intent.request == request
             if known.intent is not None
-            else journal.asks_for(known.terms, request)
+            else asking.asks_for(known.terms, request)
         )
         if not same:
             raise errors.KeyReused(

@@ -15,8 +15,8 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import drift, journal
-from fillbook.core.booking import Before
+from fillbook.core import absence, drift, journal
+from fillbook.core.draft import Before
 from fillbook.core.drift import Look, Sighting
 from fillbook.desk.binder import Binder, binding_entry
 from fillbook.desk.line import Line
@@ -119,7 +119,7 @@ class Lookout:
             merged=tuple(drift.explained(fresh, reader, after)),
             sighting=sighting,
             strays=tuple(sorted(i for i in filled if not _is_known(after, i))),
-            doubt=drift.doubt(after, look),
+            doubt=absence.doubt(after, look),
         )
 
     def _look(self, since: date | None, *, bind: bool) -> Look | m.NotObserved:

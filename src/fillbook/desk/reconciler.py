@@ -16,8 +16,8 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import drift
-from fillbook.core.booking import Before
+from fillbook.core import absence, drift
+from fillbook.core.draft import Before
 from fillbook.core.drift import Look, Sighting
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
@@ -270,7 +270,7 @@ class Reconciler:
                 history = self._tracker.history(record, broker_order_id)
                 if isinstance(history, m.Observed):
                     with self._recorder.store.read() as reader:
-                        voids, qty = drift.taken_back(reader, broker_order_id, history.value)
+                        voids, qty = absence.taken_back(reader, broker_order_id, history.value)
                     missing += voids
                     moved += qty
         held = self._book.position(found.symbol)

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import drift
+from fillbook.core import absence
 from fillbook.desk.binder import Binder
 from fillbook.desk.line import Line, value_of
 from fillbook.desk.recorder import Recorder
@@ -136,7 +136,7 @@ class Tracker:
         with self._recorder.store.read() as reader:
             for broker_order_id in broker_ids:
                 told = [x for x in rows if x.broker_order_id == broker_order_id]
-                voids += map(m.Voided, drift.agreed_voids(reader, broker_order_id, told))
+                voids += map(m.Voided, absence.agreed_voids(reader, broker_order_id, told))
         self._recorder.record(*voids)
 
     def history(

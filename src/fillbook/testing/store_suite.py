@@ -215,7 +215,7 @@ class StoreSuite:
             m.Denied("c1", "no cash"),
             m.Anchored("BTC/USD", Decimal("0.10"), None, AT, "OPENING"),
             m.DriftFound("AAPL", m.WrongQty("AAPL", Decimal(1), Decimal("1.5")), None),
-            m.Alerted(m.Alert(m.AlertKind.STUCK, "c1", "line one\nline two")),
+            m.Alerted(m.Alert(m.AlertKind.DRIFT, "c1", "line one\nline two")),
         ]
         with store.write() as writer:
             for entry in entries:
