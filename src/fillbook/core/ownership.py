@@ -31,6 +31,8 @@ def owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRec
     record = _by_client_id(draft, report)
     if record is None or record.origin is not m.Origin.OURS:  # a replace has a name of its own
         record = _by_lineage(draft, report) or record
+    if record is None and known is not None and report.client_order_id is None:
+        record = draft.get(m.OrderRecord, known.client_order_id)  # a name left out is no other
     if record is None:
         key = report.client_order_id or _placeholder(report.broker_order_id)
         record = _external(draft, report, key)

@@ -1,0 +1,178 @@
+"""Bad input: a typed error that says what to do, or a fact kept beside the record."""
+
+import logging
+import traceback
+from datetime import datetime
+
+import pytest
+from attrs import evolve
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.alpaca import AlpacaBroker
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+from tests.bench import MONDAY_10, Bench
+
+S = m.OrderStatus
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"qty": float("nan")},
+        {"qty": float("inf")},
+        {"qty": "NaN"},
+        {"qty": "ten"},
+        {"qty": 0},
+        {"qty": "-1"},
+        {"qty": None},
+        {"qty": 1, "notional": 5},
+        {"notional": "-5"},
+        {"qty": 1, "limit_price": 0},
+        {"qty": 1, "limit_price": float("-inf")},
+        {"qty": 1, "type": "limit"},
+        {"qty": 1, "stop_loss_limit": 5},
+        {"qty": 1, "time_in_force": "sometimes"},
+        {"qty": 1, "good_for_s": -1},
+        {"symbol": "  ", "qty": 1},
+    ],
+    ids=str,
+)
+def test_a_bad_wish_is_refused_before_anything_is_written(wish):
+    """It is a ValueError with a sentence, and no intent exists."""
+    bench = Bench()
+    before = bench.desk.book.journal()
+    with pytest.raises(ValueError, match=r"\w+ .*\w+"):
+        bench.desk.buy(wish.pop("symbol", "AAPL"), **wish)
+    assert bench.desk.book.journal() == before
+
+
+def test_a_field_that_orders_do_not_have_is_named():
+    """A misspelt field is no order at some other price."""
+    with pytest.raises(TypeError, match="an order has no limit;"):
+        Bench().desk.buy("AAPL", qty=1, limit="150")
+
+
+def test_the_noise_of_floats_is_not_sent():
+    """0.1 + 0.2 is what it says; 0.1 is a tenth."""
+    bench = Bench()
+    order = bench.desk.buy("BTC/USD", qty=0.1, limit_price=60_000.5)
+    assert (m.plain(order.qty), m.plain(order.limit_price)) == ("0.1", "60000.5")
+
+
+def test_an_unknown_symbol_is_the_broker_s_to_refuse():
+    """Definite, in its words, with the order as recorded."""
+    bench = Bench()
+    with pytest.raises(fb.Rejected, match="refused") as raised:
+        bench.desk.buy("NOSUCH", qty=1)
+    assert raised.value.order.status is S.REJECTED
+
+
+def test_a_naive_time_is_refused():
+    """Nobody knows what zone it is of."""
+    with pytest.raises(fb.InvalidValue):
+        m.stamp(datetime(2026, 3, 2, 10))  # noqa: DTZ001 - that is the point
+
+
+@pytest.mark.parametrize("raw", [None, 5, "fill", b"{", {}, [], {"data": None}, {"event": "fill"}])
+def test_a_pushed_event_of_no_sense_is_refused_and_changes_nothing(raw):
+    """The bot may hand on whatever its SDK gave it."""
+    bench = Bench()
+    before = bench.desk.book.journal()
+    with pytest.raises(fb.InvalidValue):
+        bench.desk.receive(raw)
+    assert bench.desk.book.journal() == before
+
+
+class Odd(SimulatedBroker):
+    """A broker whose reports lack what they may lack, or say more than we know."""
+
+    change = {}
+
+    def orders(self, query, page):
+        answer = super().orders(query, page)
+        rows = [evolve(x, **self.change) for x in answer.value]
+        return m.Observed(rows, answer.next)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clock": None, "created_at": None},
+        {"avg_price": None, "filled_value": None, "last_fill_at": None},
+        {"status": S.UNRECOGNISED, "raw_status": "under_deliberation"},
+        {"client_order_id": None},
+    ],
+    ids=str,
+)
+def test_a_report_with_holes_loses_no_order(change):
+    """What is told counts, what is not stays unknown; the order is still there and alive."""
+    bench = Bench(broker=Odd)
+    order = bench.resting()
+    bench.broker.change = change
+    bench.filled(order, 4)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    now = bench.desk.book.order(order)
+    assert (now.filled_qty, now.is_final) == (4, False)
+    assert bench.desk.book.position("AAPL").qty == 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["html", "cut-page", "empty-list", "shifting-page", "redirect", "server-error", "rate-limited"],
+)
+@pytest.mark.parametrize("name", ["orders", "positions", "executions"])
+def test_a_body_of_no_sense_never_loses_a_record(name, fault):
+    """The pass counts for nothing or finds what it found before; the next one is clean."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    order = bench.resting("MSFT", 1)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    bench.fail(name, fault)
+    bench.desk.sync()
+    bench.clock.advance(20)
+    assert bench.desk.sync().verdict is m.Verdict.IN_SYNC
+    assert bench.desk.book.position("AAPL").qty == 10
+    assert not bench.desk.book.order(order).is_final
+
+
+def test_the_key_and_the_secret_are_seen_nowhere(caplog):
+    """P13: not in a repr, a log, an exception with its traceback, the journal or a page."""
+    caplog.set_level(logging.DEBUG)
+    shown = []
+    with Emulator(Exchange(seed=3, clock=ManualClock(MONDAY_10))) as emulator:
+        secret = emulator.secret
+        good = AlpacaBroker(emulator.key, secret, url=emulator.url)
+        with fb.open(good, "memory://", clock=ManualClock(MONDAY_10), wait_s=1) as desk:
+            desk.sync()
+            emulator.exchange.faults.fail(next="submit", with_="reply-lost")
+            shown.append(repr(desk.buy("AAPL", qty=1)))
+            emulator.exchange.faults.fail(next="positions", with_="html")
+            shown += [repr(desk.sync()), repr(desk.check()), repr(desk), repr(good)]
+            shown.append(repr(desk.book.journal()))
+        bad = AlpacaBroker("a-key-of-nobody", "a-secret-of-nobody", url=emulator.url)
+        with fb.open(bad, "memory://", clock=ManualClock(MONDAY_10)) as desk:
+            with pytest.raises(fb.CredentialsMissing) as raised:
+                desk.sync()
+            shown += traceback.format_exception(raised.value)
+    said = "\n".join([*shown, caplog.text])
+    assert secret not in said
+    assert "a-secret-of-nobody" not in said
+    assert "a-key-of-nobody" not in said
+
+
+def test_a_check_without_a_store_compares_what_a_bot_believes():
+    """No record and no thread: what differs is named, with a verdict for programs."""
+    bench = Bench(opened=False)
+    bench.by_hand("AAPL", "buy", 5)
+    report = fb.check(bench.broker, ours={"aapl": 5.0, "MSFT": "1"})
+    assert report.verdict is m.Verdict.DRIFT
+    assert [x.drift for x in report.findings] == [m.Phantom("MSFT", m.number("1"))]
+    assert fb.check(bench.broker, ours={"AAPL": 5}).verdict is m.Verdict.IN_SYNC
+    bench.fail("positions", "html")
+    assert fb.check(bench.broker, ours={"AAPL": 5}).verdict is m.Verdict.NOT_OBSERVED

@@ -1,0 +1,218 @@
+"""The coordinator: what becomes of a wish, by what came back; keys; cancels."""
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench, unable
+
+S = m.OrderStatus
+
+
+@pytest.mark.parametrize(
+    ("fault", "at_once", "after_a_minute", "sent"),
+    [
+        ("reply-lost", S.FILLED, S.FILLED, 1),
+        ("request-lost", S.UNPROVEN, S.ABSENT, 1),
+        ("late-landing", S.UNPROVEN, S.FILLED, 1),
+        ("server-error", S.UNPROVEN, S.ABSENT, 1),
+        ("html", S.UNPROVEN, S.ABSENT, 1),
+        ("redirect", S.UNPROVEN, S.ABSENT, 1),
+        ("slow", S.FILLED, S.FILLED, 1),
+    ],
+)
+def test_a_submit_is_what_its_answer_and_then_the_broker_say(fault, at_once, after_a_minute, sent):
+    """A market order that is not sent again; what did not arrive is ABSENT after the window."""
+    bench = Bench(broker=NeverDone)
+    bench.fail("submit", fault, seconds=40 if fault == "late-landing" else 3)
+    order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
+    assert order.status is at_once
+    bench.pass_(200)
+    assert bench.desk.book.order(order).status is after_a_minute
+    assert bench.sent["submit"] == sent
+
+
+class NeverDone(SimulatedBroker):
+    """A server error or a page of HTML means here that the order was not taken."""
+
+    def _carry(self, strike, request):
+        if strike is not None and strike.fault in ("server-error", "html"):
+            return m.Ambiguous(m.Failure.SERVER_ERROR, str(strike.fault))
+        return super()._carry(strike, request)
+
+
+def test_a_lost_order_that_is_still_wanted_is_sent_again_under_its_id():
+    """Three of the broker's answers over half a minute; the duplicate check lets one live."""
+    bench = Bench()
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=10, limit_price="190")
+    bench.pass_(90)
+    assert bench.desk.book.order(order).status is S.FILLED
+    assert bench.sent["submit"] == 2
+    assert len(bench.ours()) == 1
+
+
+def test_both_creates_may_land_and_one_lives():
+    """The first lands after the second was taken: the broker's duplicate check refuses it."""
+    bench = Bench()
+    bench.fail("submit", "late-landing", seconds=120)
+    order = bench.desk.buy("AAPL", qty=10, limit_price="190")
+    bench.pass_(300)
+    assert bench.sent["submit"] == 2
+    assert bench.desk.book.order(order).status is S.FILLED
+    assert [x.qty for x in bench.ours()] == [10]
+    assert bench.is_true()
+
+
+def test_absent_is_concluded_never_before_the_window():
+    """Not wanted any more, and 150 seconds of not-founds: one second less is not enough."""
+    bench = Bench()
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
+    begun = bench.clock.elapsed()
+    while bench.desk.book.order(order).status is S.UNPROVEN:
+        bench.clock.advance(1)
+        bench.desk.tick()
+    took = (bench.clock.elapsed() - begun).total_seconds()
+    assert 138 <= took <= 200  # ten seconds had passed in the submit itself
+
+
+def test_an_outage_of_a_week_ends_no_order():
+    """Attempts prove nothing; once the broker is back, one pass makes everything definite."""
+    bench = Bench()
+    bench.fail("submit", "reply-lost")
+    bench.outage()
+    lost = bench.desk.buy("AAPL", qty=10)
+    for _ in range(7 * 24):
+        bench.clock.advance(3600)
+        bench.desk.tick()
+    assert bench.desk.book.order(lost).status is S.UNPROVEN
+    bench.over()
+    bench.desk.sync()
+    assert bench.desk.book.order(lost).status is S.FILLED
+    assert bench.is_true()
+
+
+def test_a_key_is_one_order_in_any_state():
+    """Resting, filled, denied, rejected: submitting again gives it, and sends nothing."""
+    bench = Bench()
+    first = bench.resting(key="a")
+    assert bench.resting(key="a") == first
+    bench.filled(first)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    assert bench.resting(key="a").status is S.FILLED
+    with pytest.raises(fb.Rejected):
+        bench.desk.buy("AAPL", qty=10_000_000, key="b")
+    assert bench.desk.buy("AAPL", qty=10_000_000, key="b").status is S.REJECTED
+    assert bench.sent["submit"] == 2
+
+
+def test_a_key_with_other_words_is_refused():
+    """The bot has to say which of the two it means."""
+    bench = Bench()
+    bench.resting(key="a")
+    with pytest.raises(fb.KeyReused, match="use a new key"):
+        bench.resting(qty=11, key="a")
+    assert bench.sent["submit"] == 1
+
+
+def test_a_request_that_provably_did_not_leave_may_be_made_again():
+    """Unavailable says when; the same key then sends, as if for the first time."""
+    bench = Bench()
+    bench.fail("submit", "rate-limited")
+    with pytest.raises(fb.Unavailable) as raised:
+        bench.resting(key="a")
+    assert raised.value.order.status is S.DENIED
+    assert raised.value.retry_at > bench.clock.now()
+    bench.clock.advance(2)
+    assert bench.resting(key="a").status in (S.NEW, S.ACCEPTED)
+    assert len(bench.ours()) == 1
+
+
+def test_what_the_broker_cannot_do_is_denied_before_it_is_sent():
+    """Nothing is emulated silently; the message says that nothing was sent."""
+    bench = Bench(broker=unable(notional=False))
+    with pytest.raises(fb.Denied, match=r"does not take orders by notional.*nothing was sent"):
+        bench.desk.buy("AAPL", notional="500")
+    assert bench.sent["submit"] == 0
+
+
+def test_a_denied_order_is_checked_again_under_its_key():
+    """Its symbol is still closed: it is denied again; once it opens, it is sent."""
+    bench = Bench()
+    bench.fail("submit", "reply-lost")
+    bench.outage()
+    bench.desk.buy("AAPL", qty=10, key="first")
+    for _ in range(2):
+        with pytest.raises(fb.Denied):
+            bench.desk.buy("AAPL", qty=1, key="second")
+    assert bench.sent["submit"] == 1
+    bench.over()
+    bench.pass_(30)
+    assert bench.desk.buy("AAPL", qty=1, key="second").status is S.FILLED
+
+
+def test_an_order_that_reduces_passes_a_closed_symbol():
+    """New risk waits, a way out does not."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    bench.fail("submit", "request-lost")
+    bench.fail("find", "unreachable", times=20)
+    bench.desk.buy("AAPL", qty=5)
+    with pytest.raises(fb.Denied):
+        bench.desk.buy("AAPL", qty=1)
+    with pytest.raises(fb.Denied):
+        bench.desk.sell("AAPL", qty=11)
+    assert bench.desk.sell("AAPL", qty=10).status is S.FILLED
+
+
+@pytest.mark.parametrize("fault", ["reply-lost", "request-lost", "server-error", "unreachable"])
+def test_a_cancel_without_an_answer_is_read_and_repeated_by_the_next_start(fault):
+    """Whatever came of it, the order ends, and is shown alive until the broker says so."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail("cancel", fault)
+    bench.fail("order", "unreachable", times=20)
+    now = bench.desk.cancel(order)
+    assert not now.is_final
+    bench.over()
+    bench.desk = bench.open()
+    bench.pass_(30)
+    if fault == "unreachable":  # it provably did not leave, and the bot was told so by its state
+        assert bench.desk.cancel(order).status is S.CANCELED
+    assert bench.desk.book.order(order).status is S.CANCELED
+
+
+def test_a_cancel_is_repeated_after_a_start_that_met_an_outage():
+    """The first pass saw nothing; the cancel is not forgotten by that."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail("cancel", "request-lost")
+    bench.fail("order", "unreachable", times=20)
+    bench.desk.cancel(order)
+    bench.desk = bench.open()
+    bench.fail("positions", "server-error", times=2)
+    bench.exchange.faults.switch_off("unreachable")
+    bench.pass_(180)
+    assert bench.desk.book.order(order).status is S.CANCELED
+
+
+def test_an_order_that_nobody_knows_is_an_error_that_says_where_to_look():
+    """By whatever id it was asked for."""
+    bench = Bench()
+    for ask in (bench.desk.cancel, bench.desk.wait, bench.desk.book.order):
+        with pytest.raises(fb.UnknownOrder, match="fillbook orders"):
+            ask("no-such-order")
+
+
+def test_wait_ends_with_the_order_or_with_its_time():
+    """It gives the order as it is then; nobody sees a time-out."""
+    bench = Bench()
+    order = bench.resting()
+    began = bench.clock.elapsed()
+    assert not bench.desk.wait(order, timeout_s=3).is_final
+    assert 3 <= (bench.clock.elapsed() - began).total_seconds() < 4
+    bench.filled(order)
+    assert bench.desk.wait(order.broker_order_id, timeout_s=3).status is S.FILLED

@@ -1,0 +1,100 @@
+"""The line: the gate, what escapes from an adapter, pages that never end, and back-off."""
+
+from datetime import timedelta
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench
+
+S = m.OrderStatus
+
+
+class Live(SimulatedBroker):
+    live = True
+
+
+class Escapes(SimulatedBroker):
+    """An adapter with a bug on one of its ways; the request was done all the same."""
+
+    bug = ""
+
+    def submit(self, intent):
+        outcome = super().submit(intent)
+        return self._or_bug("submit", outcome)
+
+    def positions(self, page):
+        return self._or_bug("positions", super().positions(page))
+
+    def _or_bug(self, name, answer):
+        if self.bug == name:
+            raise KeyError("a field that was always there")
+        return answer
+
+
+class Loops(SimulatedBroker):
+    """Every page says that another follows: the same one, or always a new one."""
+
+    fresh = False
+    asked = 0
+
+    def positions(self, page):
+        self.asked += 1
+        return m.Observed([], next=m.Cursor(str(self.asked) if self.fresh else "again"))
+
+
+def test_nothing_is_sent_to_a_live_account_that_is_not_armed():
+    """Looking needs no permission, sending does; no intent is written either."""
+    bench = Bench(broker=Live)
+    before = len(bench.desk.book.journal())
+    with pytest.raises(fb.NotArmed, match="live=True"):
+        bench.desk.buy("AAPL", qty=1)
+    assert bench.sent["submit"] == 0
+    assert len(bench.desk.book.journal()) == before
+
+
+def test_an_exception_out_of_a_write_leaves_the_order_unproven_and_found(caplog):
+    """A bug in an adapter loses no order."""
+    bench = Bench(broker=Escapes)
+    bench.broker.bug = "submit"
+    order = bench.desk.buy("AAPL", qty=10)
+    assert order.status is S.FILLED
+    assert "let an exception escape" in caplog.text
+
+
+def test_an_exception_out_of_a_read_observes_nothing(caplog):
+    """The pass counts for nothing, and says why."""
+    bench = Bench(broker=Escapes)
+    bench.broker.bug = "positions"
+    report = bench.desk.check()
+    assert report.verdict is m.Verdict.NOT_OBSERVED
+    assert "KeyError" in report.unobserved
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_pages_that_do_not_end_were_not_observed(fresh):
+    """They are left, whether they come back to one or go on for ever."""
+    bench = Bench(broker=Loops, opened=False)
+    bench.broker.fresh = fresh
+    report = bench.desk.check()
+    assert report.verdict is m.Verdict.NOT_OBSERVED
+    assert "do not end" in report.unobserved
+    assert bench.broker.asked <= 1_000
+
+
+def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
+    """Until the broker's own moment nothing is read; a cancel leaves all the same."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail("account", "rate-limited")
+    assert bench.desk.check().verdict is m.Verdict.NOT_OBSERVED
+    asked = bench.desk.requests
+    assert bench.desk.check().verdict is m.Verdict.NOT_OBSERVED
+    assert bench.desk.requests == asked
+    bench.desk._coordinator._cancel(order.client_order_id)
+    assert bench.sent["cancel"] == 1
+    bench.clock.advance(2)
+    assert bench.desk.check().verdict is not m.Verdict.NOT_OBSERVED
+    assert bench.clock.elapsed() < timedelta(minutes=1)

@@ -1,0 +1,245 @@
+"""The reconciler: first contact, check, sync, drift confirmed, adopted, cleared."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.stores.memory import MemoryStore
+from tests.bench import MONDAY_10, QUOTES, Bench, unable
+
+S, V = m.OrderStatus, m.Verdict
+BLIND = unable(activities=False)  #: it tells of no transfer
+
+
+def drifted(qty="7"):
+    """A desk that has just seen units of AAPL that nothing explains."""
+    bench = Bench(broker=BLIND)
+    bench.silently("AAPL", qty, "187")
+    bench.clock.advance(20)
+    return bench, bench.desk.sync()
+
+
+def test_first_contact_takes_the_picture_of_an_account_at_rest():
+    """What was there is the opening: no drift, no alert, nothing locked."""
+    bench = Bench(opened=False)
+    bench.silently("AAPL", "25", "90")
+    bench.by_hand("MSFT", "buy", 3, limit_price="300")
+    bench.clock.advance(20)
+    report = bench.desk.sync()
+    assert (report.opened, report.verdict, report.left) == (True, V.IN_SYNC, ())
+    assert bench.is_true()
+    assert bench.desk.sync().entries == 0
+
+
+def test_first_contact_waits_until_nothing_is_filled():
+    """An account that trades all the time gives no moment; the record stays empty and says so."""
+    bench = Bench(opened=False)
+
+    def trade():
+        bench.exchange.trade_by_hand(bench.books, ticket())
+        bench.exchange.later(4, trade)
+
+    bench.exchange.later(0, trade)
+    report = bench.desk.sync()
+    assert report.verdict is V.NOT_OBSERVED
+    assert "does not come to rest" in report.unobserved
+    assert bench.desk.book.cash() is None
+
+
+def ticket():
+    from fillbook.venue.exchange import Ticket
+
+    return Ticket(
+        symbol="AAPL",
+        side=m.OrderSide.BUY,
+        type=m.OrderType.MARKET,
+        time_in_force=m.TimeInForce.DAY,
+        qty=Decimal(1),
+    )
+
+
+def test_a_check_writes_nothing(tmp_path):
+    """Not a row of the journal, not a byte of the file, and nothing is sent."""
+    bench = Bench(store=fb.opening.open_store(f"sqlite:///{tmp_path}/bot.db", {}))
+    bench.by_hand("AAPL", "buy", 5)
+    before = {x.name: x.read_bytes() for x in tmp_path.iterdir()}
+    report = bench.desk.check({"AAPL": 4, "MSFT": 1})
+    assert {x.name: x.read_bytes() for x in tmp_path.iterdir()} == before
+    assert report.verdict is V.DRIFT
+    rows = {x.symbol: (x.bot, x.ours, x.theirs) for x in report.rows}
+    assert rows == {"AAPL": (4, 0, 5), "MSFT": (1, 0, 0)}
+    assert bench.sent["submit"] == bench.sent["cancel"] == 0
+    bench.desk.close()
+
+
+def test_a_drift_that_two_looks_confirm_locks_its_symbol_and_goes_with_its_cause():
+    """Alerted once, locked, and unlocked when the books agree again."""
+    bench, report = drifted()
+    assert [(x.drift, x.confidence) for x in report.left] == [
+        (m.Untracked("AAPL", m.number("7")), m.Confidence.CONFIRMED)
+    ]
+    bench.pass_(300, every=60)
+    alerts = [x for x in bench.desk.events() if x.alert is not None]
+    locks = [x.locked for x in bench.desk.events() if x.kind is m.EventKind.LOCK]
+    assert (len(alerts), locks) == (1, [True])
+    bench.silently("AAPL", "-7", "187")
+    bench.clock.advance(20)
+    assert bench.desk.sync().verdict is V.IN_SYNC
+    assert bench.desk.book.drifts() == []
+    assert bench.desk.buy("AAPL", qty=1).status is S.FILLED
+
+
+def test_adopting_takes_the_broker_s_side_of_what_is_confirmed():
+    """An anchor, no amount: the units are nobody's, and the next pass finds nothing."""
+    bench, _ = drifted()
+    report = bench.desk.sync(adopt=True)
+    assert report.left == ()
+    assert bench.desk.book.position("AAPL").qty == 7
+    assert bench.desk.book.drifts() == []
+    assert bench.desk.sync().entries == 0
+
+
+def test_what_moves_is_not_confirmed():
+    """A difference on a symbol with a fill within the lag is settling, and locks nothing."""
+    bench = Bench(broker=BLIND)
+    bench.desk.buy("AAPL", qty=1)
+    bench.silently("AAPL", "7", "187")
+    report = bench.desk.sync()
+    assert {x.confidence for x in report.left} == {m.Confidence.SETTLING}
+    assert report.settling
+    assert bench.desk.book.drifts() == []
+
+
+class OtherAccount(SimulatedBroker):
+    """The same keys open another account, once they are told to."""
+
+    other = None
+
+    def account(self):
+        answer = super().account()
+        if self.other is None or not isinstance(answer, m.Observed):
+            return answer
+        from attrs import evolve
+
+        account = m.AccountId(self.name, self.host, self.other)
+        return m.Observed(evolve(answer.value, account=account))
+
+
+def test_another_account_that_answers_changes_nothing():
+    """Nothing of the pass counts, and nothing is sent by the next process either."""
+    bench = Bench(broker=OtherAccount)
+    order = bench.resting()
+    before = bench.desk.book.journal()
+    bench.broker.other = "somebody-else"
+    bench.filled(order)
+    bench.desk = bench.open()
+    for act in (bench.desk.sync, bench.desk.check, lambda: bench.desk.buy("AAPL", qty=1)):
+        with pytest.raises(fb.AccountChanged, match="fillbook rebind"):
+            act()
+    assert bench.desk.book.journal() == before
+    assert len(bench.ours()) == 1
+
+
+@pytest.mark.parametrize("name", ["account", "positions", "orders", "executions", "activities"])
+def test_a_pass_that_misses_a_part_counts_for_nothing(name):
+    """P6: one of its reads fails, and not a row is written."""
+    bench = Bench()
+    bench.by_hand("AAPL", "buy", 5)
+    bench.fail(name, "server-error")
+    before = bench.desk.book.journal()
+    report = bench.desk.sync()
+    assert (report.verdict, report.entries) == (V.NOT_OBSERVED, 0)
+    assert report.unobserved
+    assert bench.desk.book.journal() == before
+
+
+class Forgets(SimulatedBroker):
+    """Its list of positions leaves some out, and its values say nothing of it."""
+
+    hidden = frozenset()
+    values = True
+
+    def positions(self, page):
+        from attrs import evolve
+
+        answer = super().positions(page)
+        rows = [x for x in answer.value if x.symbol not in self.hidden]
+        if not self.values:
+            rows = [evolve(x, market_value=None) for x in rows]
+        return m.Observed(rows, answer.next)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "values", "why"),
+    [
+        ({"AAPL", "MSFT"}, False, "2 of 3 known positions are missing at once"),
+        ({"MSFT"}, True, "positions sum to"),
+    ],
+)
+def test_positions_that_vanish_without_agreement_are_a_look_that_failed(hidden, values, why):
+    """More than half at once, or a sum that the account contradicts."""
+    bench = Bench(broker=Forgets)
+    for symbol in QUOTES:
+        bench.desk.buy(symbol, qty=10)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    bench.broker.hidden, bench.broker.values = hidden, values
+    report = bench.desk.sync()
+    assert report.verdict is V.NOT_OBSERVED
+    assert why in report.unobserved
+    assert len(bench.desk.book.positions()) == 3
+
+
+def test_sync_since_a_day_reads_from_there():
+    """Orders and fills of a week ago, that no cursor would reach any more."""
+    bench = Bench()
+    bench.outage()
+    bench.by_hand("AAPL", "buy", 5)
+    bench.clock.advance(7 * 86_400)
+    bench.over()
+    store = MemoryStore()
+    fresh = bench.open(store)
+    fresh.sync()
+    assert fresh.book.orders() == []
+    report = fresh.sync(since=MONDAY_10.date())
+    assert [x.filled_qty for x in fresh.book.orders()] == [5]
+    assert report.left == ()
+    assert fresh.book.position("AAPL").qty == 5
+    assert fresh.sync(since=date(2026, 1, 5)).entries == 0
+
+
+def test_sync_of_one_order_looks_at_it_alone():
+    """By its ids and its own history; no list is asked for."""
+    bench = Bench()
+    order = bench.resting()
+    bench.filled(order)
+    before = bench.sent.copy()
+    report = bench.desk.sync(order=order)
+    names = dict(bench.sent - before)
+    assert names == {"order": 1, "executions": 1}
+    assert report.merged[0].drift == m.MissedFill(
+        "AAPL", order.client_order_id, m.ZERO, m.number("10")
+    )
+    assert bench.desk.book.order(order).is_complete
+
+
+def test_a_clock_that_jumps_ends_and_doubles_nothing():
+    """An hour back, a day ahead: what is read stays one record, and unproven stays unproven."""
+    bench = Bench()
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=10)
+    for seconds in (-3600, 86_400, -86_400):
+        bench.clock.jump(seconds)
+        bench.desk.tick()
+        assert bench.desk.book.order(order).status is S.UNPROVEN
+    bench.pass_(400)
+    assert bench.desk.book.order(order).status is S.ABSENT
+    filled = bench.desk.buy("AAPL", qty=3)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    assert bench.desk.book.order(filled).status is S.FILLED
+    assert bench.is_true()

@@ -1,0 +1,70 @@
+"""The recorder: one transaction, callbacks after it, and nothing that says nothing."""
+
+import threading
+
+from fillbook import model as m
+from tests.bench import Bench
+
+
+def test_a_callback_may_write_and_read_because_the_transaction_is_over():
+    """It places an order of its own from within the fill of the first."""
+    bench = Bench()
+    placed = []
+
+    def hedge(event):
+        if event.symbol == "AAPL":
+            placed.append(bench.desk.sell("SPY", qty=1))
+
+    bench.desk.on("fill", hedge)
+    bench.desk.buy("AAPL", qty=10)
+    assert [x.status for x in placed] == [m.OrderStatus.FILLED]
+
+
+def test_a_callback_that_raises_costs_nobody_anything(caplog):
+    """It is logged; the next one is told, and the record is written."""
+    bench = Bench()
+    told = []
+    bench.desk.on("fill", lambda event: 1 / 0)
+    bench.desk.on("fill", told.append)
+    order = bench.desk.buy("AAPL", qty=10)
+    assert len(told) == 1
+    assert "a callback for fill raised" in caplog.text
+    assert order.status is m.OrderStatus.FILLED
+
+
+def test_what_was_known_already_is_no_entry():
+    """P8: the same reports and fills again leave the journal as it is."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    entries = [x.entry for x in bench.desk.book.journal() if isinstance(x.entry, m.Executed)]
+    assert bench.desk._recorder.record(*entries) == 0
+    assert bench.desk.sync().entries == 0
+
+
+def test_the_outbox_is_durable_and_in_order():
+    """A bot that was away reads on from its cursor; each event comes at least once."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    first = bench.desk.events()
+    bench.desk.buy("MSFT", qty=1)
+    rest = bench.desk.events(since=first[-1].cursor)
+    assert [x.cursor for x in first + rest] == [x.cursor for x in bench.desk.events()]
+    assert {x.symbol for x in rest} == {"MSFT"}
+
+
+def test_threads_take_turns():
+    """Each of eight threads places one order; none is lost, and no entry has another's number."""
+    bench = Bench()
+    threads = [
+        threading.Thread(target=bench.resting, kwargs={"key": str(n)}, daemon=True)
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    numbers = [x.number for x in bench.desk.book.journal()]
+    assert len(bench.ours()) == 8
+    assert numbers == list(range(1, len(numbers) + 1))

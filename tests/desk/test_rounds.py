@@ -1,0 +1,94 @@
+"""Rounds and threads: what is done by itself, in this thread or in the background."""
+
+import threading
+from datetime import timedelta
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.venue.exchange import Exchange
+from tests.bench import Bench
+
+S = m.OrderStatus
+PATIENCE_S = 20
+
+
+def test_a_tick_does_only_what_is_due():
+    """The first reads everything; the next, at the same moment, asks for nothing."""
+    bench = Bench()
+    bench.desk.tick()
+    asked = bench.desk.requests
+    bench.desk.tick()
+    assert bench.desk.requests == asked
+    bench.clock.advance(15)
+    bench.desk.tick()
+    assert bench.desk.requests == asked + 1  # the poll
+
+
+def test_the_background_opens_the_record_and_hears_the_stream():
+    """Started, it syncs; a fill is in the book without a tick of ours, and leaving ends it."""
+    exchange = Exchange(seed=7)
+    broker = SimulatedBroker(exchange)
+    broker.capabilities = quick(broker)
+    heard = threading.Event()
+    with fb.open(broker, "memory://") as desk:
+        desk.sync()
+        desk.on("fill", lambda event: heard.set())
+        desk.start()
+        desk.start()  # twice is fine
+        order = desk.buy("BTC/USD", qty="0.01", limit_price="1000")
+        exchange.fill(order.broker_order_id, price="1000")
+        assert heard.wait(PATIENCE_S)
+        assert desk.book.order(order).status is S.FILLED
+    names = {x.name for x in threading.enumerate()}
+    assert "fillbook" not in names
+
+
+def quick(broker):
+    """A broker whose endpoints are hardly apart, so that nobody waits ten seconds."""
+    from attrs import evolve
+
+    return evolve(broker.capabilities, account_lag=timedelta(milliseconds=1))
+
+
+def test_what_a_pass_raises_does_not_end_the_background(caplog):
+    """It is logged, and the next pass follows."""
+    exchange = Exchange(seed=7)
+    broker = SimulatedBroker(exchange)
+    broker.capabilities = quick(broker)
+    exchange.faults.fail(next="account", with_="server-error")
+    opened = threading.Event()
+    with fb.open(broker, "memory://") as desk:
+        desk.start()
+        wait_until(lambda: "could not be read" in caplog.text, opened)
+        desk.sync()
+        assert desk.book.cash() == 100_000
+
+
+def wait_until(is_so, never):
+    for _ in range(PATIENCE_S * 100):
+        if is_so():
+            return
+        never.wait(0.01)
+    raise AssertionError("it never became so")
+
+
+def test_closing_twice_is_fine():
+    """And so is closing what was never started."""
+    bench = Bench()
+    bench.desk.close()
+    bench.desk.close()
+
+
+def test_every_method_of_the_desk_delegates():
+    """Outside `__init__`, one statement a method beside its docstring."""
+    import ast
+    import inspect
+
+    from fillbook.desk import Desk
+
+    (found,) = ast.parse(inspect.getsource(Desk)).body
+    for method in found.body:
+        if isinstance(method, ast.FunctionDef) and method.name != "__init__":
+            body = [x for x in method.body if not isinstance(x, ast.Expr) or x is method.body[-1]]
+            assert len(body) == 1, method.name

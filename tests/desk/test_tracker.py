@@ -1,0 +1,106 @@
+"""The tracker: one list follows everything, and what left it is read by itself."""
+
+import pytest
+
+from fillbook import model as m
+from fillbook.venue.exchange import Ticket
+from tests.bench import READS, Bench
+
+S = m.OrderStatus
+
+
+@pytest.fixture(scope="module")
+def thousand():
+    """A desk with a thousand orders that rest: ten of its own, the others found on the account."""
+    bench = Bench(wait_s=0, opened=False)
+    ticket = Ticket(
+        symbol="AAPL",
+        side=m.OrderSide.BUY,
+        type=m.OrderType.LIMIT,
+        time_in_force=m.TimeInForce.GTC,
+        qty=m.number("1"),
+        limit_price=m.number("100"),
+    )
+    for _ in range(990):
+        bench.books.trading.take(ticket)  # a thousand checks of its funds would take long
+    bench.clock.advance(1)
+    bench.desk.sync()
+    for n in range(10):
+        bench.desk.buy("AAPL", qty=1, limit_price="100", time_in_force="gtc", key=str(n))
+    bench.clock.advance(1)
+    bench.desk.tick()
+    assert len(bench.desk.book.orders(open=True)) == 1_000
+    return bench
+
+
+def asked(bench, act):
+    """What *act* asks of the broker, by name."""
+    before = bench.sent.copy()
+    act()
+    return dict(bench.sent - before)
+
+
+def test_a_thousand_open_orders_are_polled_with_three_lists(thousand):
+    """floor(1000/500) + 1 pages at most, and no order is read by itself."""
+    assert asked(thousand, thousand.desk._tracker.poll) in ({"orders": 2}, {"orders": 3})
+
+
+def test_a_pass_over_a_thousand_open_orders_asks_for_lists_only(thousand):
+    """Account, positions, fills twice, activities, and the pages of orders."""
+    names = asked(thousand, thousand.desk.sync)
+    assert names.pop("orders") <= 3
+    assert names == {"account": 1, "executions": 2, "positions": 1, "activities": 1}
+
+
+def test_of_many_that_left_the_list_ten_are_read_in_a_poll(thousand):
+    """The rest wait for the next; a pass reads them all with one list."""
+    for order in thousand.desk.book.orders(open=True)[:25]:
+        thousand.books.cancel(order.broker_order_id)
+    thousand.clock.advance(1)
+    names = asked(thousand, thousand.desk._tracker.poll)
+    assert names["order"] == 10
+    names = asked(thousand, thousand.desk.sync)
+    assert names.get("order", 0) == 0
+    assert len(thousand.desk.book.orders(open=True)) == 975
+
+
+def test_at_rest_a_desk_asks_at_most_twenty_times_a_minute():
+    """Ten minutes of ticks with an order that rests and nothing else to do."""
+    bench = Bench()
+    bench.resting()
+    bench.pass_(60)
+    before = bench.desk.requests
+    bench.pass_(600)
+    assert (bench.desk.requests - before) / 10 <= 20
+
+
+def test_an_order_without_its_executions_has_its_history_read_after_a_minute():
+    """Its total was told, its fill was not; then the order's own history is asked for."""
+    bench = Bench()
+    bench.fail("fill", "history-late", seconds=50)
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.clock.advance(61)
+    assert not order.is_complete
+    assert "executions" in asked(bench, bench.desk._tracker.poll)
+    assert bench.desk.book.order(order).is_complete
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_that_fails_changes_no_order(name):
+    """Whatever of a pass is not answered, the open orders stay as they were."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail(name, "server-error", times=3)
+    bench.desk.tick()
+    assert bench.desk.book.order(order).status in (S.NEW, S.ACCEPTED)
+
+
+def test_what_receive_was_given_is_durable_when_it_returns():
+    """Another process that reads the store sees it at once."""
+    bench = Bench()
+    with bench.heard() as events:
+        order = bench.resting()
+        bench.filled(order)
+    made = [bench.desk.receive(event) for event in events]
+    assert sum(made) > 0
+    assert bench.open().book.order(order).status is S.FILLED
