@@ -94,7 +94,7 @@ FACTS = [
     happened("fee", "fee", 13, qty=Decimal("-0.5"), cash=Decimal(-1)),
     void("s1", 40, at=DAY.format(13)),
     sold("l1b", 50, "11.5", cum=50, at=DAY.format(13), broker_order_id="b2", fixes="l1"),
-    m.Anchored("AAPL", Decimal(25), Decimal("10.2"), m.stamp(DAY.format(9)), "ADOPTED"),
+    m.Anchored("AAPL", Decimal(25), Decimal("10.2"), m.stamp("2026-03-02T15:00:09.5Z"), "ADOPTED"),
     told("x0", "X0", 1, "replaced"),
     told("x1", "X1", 1, "new", replaces="x0"),
 ]

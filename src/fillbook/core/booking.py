@@ -223,7 +223,10 @@ def book_moves(
     else:
         held, trades = position.refold(symbol, draft.find(m.Movement, "symbol", symbol))
         _drop_trades(draft, symbol, {trade.key for trade in trades})
-    draft.put(symbol, held)
+    if held.last is None:
+        draft.drop(m.Position, symbol)  # nothing is left that ever moved it
+    else:
+        draft.put(symbol, held)
     for trade in trades:
         _put_trade(draft, trade)
     _flow(draft, gone, new)

@@ -70,7 +70,9 @@ def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade |
     legs[name], closed = _trade(leg, move)
     # One strategy that holds it all has the account's own leg.
     account = legs[name] if leg == position.account else _trade(position.account, move)[0]
-    trade = None if closed is None else _round_trip(position.symbol, name, closed, move)
+    trade = None
+    if closed is not None and closed.entered:  # units that only a fee made were never entered
+        trade = _round_trip(position.symbol, name, closed, move)
     position = _with(position, move, account, legs)
     if move.qty > 0 and move.fee_rate:
         due = EXACT.multiply(move.qty, move.fee_rate)
@@ -191,7 +193,7 @@ def _fee(position: m.Position, move: m.Movement) -> m.Position:
     anchored = position.anchored_at
     if anchored is None or m.moment(move.at) - m.moment(anchored) >= _FEES_FOLLOW:
         absorbed = ZERO
-    taken = min(due, absorbed)
+    taken = max(ZERO, min(due, absorbed))  # a fee that is given back was never absorbed
     qty = EXACT.subtract(taken, due)
     legs = legs_of(position)
     held = [name for name, leg in legs.items() if leg.qty]
