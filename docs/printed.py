@@ -28,6 +28,7 @@ from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import show
 from fillbook.cli.commands import app
 from fillbook.core.lifecycle import COMMANDS, LIVE
+from fillbook.venue.alpaca.endpoints import ENDPOINTS
 from fillbook.venue.exchange.faults import SECONDS, STRIKES, Fault
 
 ROOT = Path(__file__).parent.parent
@@ -136,6 +137,14 @@ def faults() -> str:
         length = f"{least:g} to {most:g} s" if least or most else "–"
         rows.append((code(fault), said.get(fault.name, ""), listed(STRIKES[fault]), length))
     return table(("fault", "what happens", "where it strikes", "how long"), rows)
+
+
+def endpoints() -> str:
+    rows = [
+        (code(method), code(path), code(occasion) if occasion else "")
+        for method, path, occasion, _ in ENDPOINTS
+    ]
+    return table(("", "path", "what its faults are called"), rows)
 
 
 def drifts() -> str:
@@ -270,6 +279,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "demo": demo_shortened,
     "desk": desk,
     "drifts": drifts,
+    "endpoints": endpoints,
     "errors": failures,
     "faults": faults,
     "functions": functions,
