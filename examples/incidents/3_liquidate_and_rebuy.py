@@ -1,0 +1,37 @@
+"""A time-out is taken for a failure though the order filled; money is spent that is not there."""
+
+from datetime import UTC, datetime
+
+import fillbook as fb
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.venue.exchange import Exchange
+
+clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
+exchange = Exchange(seed=3, clock=clock)
+exchange.quote("SPY", "546.40", "546.42")
+exchange.quote("MSFT", "412.00", "412.05")
+account = exchange.open_account(cash="3432.62", multiplier=1)
+exchange.transfer(account, "SPY", "90", "500")
+clock.advance(60)
+
+with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as desk:
+    desk.sync()
+    print("The rebalancer sells 90 SPY to buy them back later, and hears nothing")
+    exchange.faults.fail(next="submit", with_="reply-lost")
+    sold = desk.sell("SPY", qty=90, key="sell-everything", strategy="rebalance")
+    print('The bot believes: "timed out", so it failed; it sells again')
+    again = desk.sell("SPY", qty=90, key="sell-everything", strategy="rebalance")
+    print(f"fillbook shows: {again.status}, {again.filled_qty} at {again.avg_price}; one order")
+    print(f"  the same order: {again.client_order_id == sold.client_order_id}")
+    print(f"  orders at the broker: {len(account.truth.orders())}")
+
+    print("It has bought MSFT with the proceeds, and buys for $52,596 more on a stale number")
+    desk.buy("MSFT", notional="49000", strategy="rebalance")
+    try:
+        desk.buy("SPY", notional="52596", strategy="rebalance", key="buy-back")
+    except fb.Rejected as refused:
+        print(f"fillbook shows: {refused.order.status}, for good: {refused}")
+    clock.advance(60)
+    print(f"Verdict: {desk.sync().verdict}; cash {desk.book.cash():.2f}")
+    print("Reserving buying power, and trading only the difference, come with later releases")

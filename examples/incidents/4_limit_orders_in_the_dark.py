@@ -1,0 +1,52 @@
+"""Limit orders of two teams on one account: which are open, which filled, whose they are."""
+
+from datetime import UTC, datetime
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.venue.exchange import Exchange, Ticket
+
+clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
+exchange = Exchange(seed=4, clock=clock)
+exchange.quote("AAPL", "187.00", "187.02")
+broker = SimulatedBroker(exchange)
+
+with fb.open(broker, "memory://", clock=clock) as desk:
+    desk.sync()
+    for price in ("186.50", "186.00", "180.00"):
+        desk.buy("AAPL", qty=10, limit_price=price, strategy="dips")
+    desk.buy("AAPL", qty=5, limit_price="170.00", strategy="crash")
+    by_hand = Ticket(
+        symbol="AAPL",
+        side=m.OrderSide.BUY,
+        type=m.OrderType.LIMIT,
+        time_in_force=m.TimeInForce.DAY,
+        qty=m.number(3),
+        limit_price=m.number("175"),
+    )
+    exchange.trade_by_hand(broker.books, by_hand)
+    clock.advance(5)
+    exchange.quote("AAPL", "185.98", "186.00")  # two of them fill; nobody tells the bot
+    clock.advance(5)
+    exchange.quote("AAPL", "188.00", "188.02")
+    clock.advance(60)
+    print("The bot believes: 4 orders sent, no fills; it cannot tell which are still open")
+
+    desk.sync()
+    desk.sell("AAPL", qty=20, limit_price="188", strategy="dips")
+    clock.advance(5)
+    desk.sync()
+    print("fillbook shows, open:")
+    for order in desk.book.orders(open=True):
+        whose = order.strategy or "nobody of ours"
+        print(f"  {order.side} {order.leaves_qty} at {order.limit_price}, {order.status}: {whose}")
+    for trade in desk.book.trades():
+        print(f"  trade of {trade.strategy}: {trade.qty} AAPL, {trade.pnl:+} before fees")
+    for order in desk.book.orders(open=True, strategy="dips"):
+        desk.cancel(order)
+    left = [x.strategy for x in desk.book.orders(open=True)]
+    print(f"After one team's orders are canceled, {len(left)} are open: {left}")
+    clock.advance(60)
+    print(f"Verdict: {desk.sync().verdict}")
