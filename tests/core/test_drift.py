@@ -1,0 +1,324 @@
+"""P6 and P8: what two looks say, what explains it, and what no look may be believed in."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core import absence, drift, journal
+from fillbook.records import Overlay
+from tests.core.records import AT, Records, fill, intended, report, void
+
+LAG = timedelta(seconds=10)
+ACCOUNT = m.AccountSnapshot(
+    account=m.AccountId("sim", "localhost", "a1"),
+    currency="USD",
+    cash=Decimal(1000),
+    equity=Decimal(1000),
+    buying_power=Decimal(1000),
+)
+
+
+def seconds(value):
+    return timedelta(seconds=value)
+
+
+def look(begun=0, *, positions=(), fills=(), after=None, cash=1000, **kw):
+    account = evolve(ACCOUNT, cash=Decimal(str(cash)), **kw.pop("account", {}))
+    fills = tuple(x.execution for x in fills)
+    return drift.Look(
+        **{
+            "at": AT,
+            "started": seconds(begun),
+            "ended": seconds(begun + 1),
+            "account": account,
+            "orders": (),
+            "positions": tuple(positions),
+            "fills": fills,
+            "fills_after": fills if after is None else tuple(x.execution for x in after),
+            **kw,
+        }
+    )
+
+
+def held(symbol, qty, price=None, value=None):
+    return m.PositionSnapshot(
+        symbol, Decimal(str(qty)), price=m.number_or_none(price), market_value=value
+    )
+
+
+def records(*facts):
+    made = Records()
+    for fact in facts:
+        made.take(fact)
+    return made
+
+
+def anchored(symbol, qty):
+    return m.Anchored(symbol, Decimal(qty), Decimal(10), AT, "OPENING")
+
+
+# -- what is left ----------------------------------------------------------------------
+
+
+def ours(qty, due="0"):
+    return m.Position(symbol="X", account=m.Holding(qty=Decimal(qty)), fee_due=Decimal(due))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "quantum", "expected"),
+    [
+        (None, None, "0", None),
+        (ours(10), 10, "0", None),
+        (ours(10), 11, "0", m.WrongQty("X", Decimal(10), Decimal(11))),
+        (ours(10), -10, "0", m.WrongQty("X", Decimal(10), Decimal(-10))),
+        (ours(10), None, "0", m.Phantom("X", Decimal(10))),
+        (None, 10, "0", m.Untracked("X", Decimal(10))),
+        (ours(0), 10, "0", m.Untracked("X", Decimal(10))),
+        (ours(10), "10.01", "0.01", None),  # within one increment
+        (ours(10), "10.02", "0.01", m.WrongQty("X", Decimal(10), Decimal("10.02"))),
+        (ours(10, "0.5"), "9.5", "0", None),  # a fee that is pending is no drift
+        (ours(10, "0.5"), "9.4", "0", m.WrongQty("X", Decimal(10), Decimal("9.4"))),
+        (ours(10, "0.5"), "10.1", "0", m.WrongQty("X", Decimal(10), Decimal("10.1"))),
+    ],
+)
+def test_a_difference_of_one_symbol(mine, theirs, quantum, expected):
+    snapshot = None if theirs is None else held("X", theirs)
+    assert drift.position_drift("X", mine, snapshot, Decimal(quantum)) == expected
+
+
+def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price():
+    """A cost basis is never a price: without one there is no notional."""
+    record = records(anchored("B", 10), anchored("C", 10), anchored("D", 10))
+    theirs = [held("D", 8, 5), held("A", 3, 7), held("C", 10, 5)]
+    found = drift.differences(record, look(positions=theirs))
+    assert [(x.key, x.notional) for x in found] == [
+        ("position/A", 21),
+        ("position/B", None),
+        ("position/D", 10),
+    ]
+
+
+def test_a_coin_differs_by_more_than_a_tenth_of_its_increment():
+    coin = m.Instrument("X", m.AssetClass.CRYPTO, qty_increment=Decimal("0.1"))
+    record = records(m.Listed(coin), anchored("X", 10))
+    assert drift.differences(record, look(positions=[held("X", "10.01")])) == []
+
+
+@pytest.mark.parametrize(
+    ("cash", "drifts"), [(1000, 0), ("1000.01", 0), ("999.99", 0), ("1000.02", 1), (900, 1)]
+)
+def test_cash_is_compared_to_the_cent(cash, drifts):
+    record = records(m.CashAnchored(Decimal(1000), "USD", AT, "OPENING"))
+    found = drift.differences(record, look(cash=cash))
+    assert [type(x.drift) for x in found] == [m.WrongCash] * drifts
+
+
+def test_cash_is_not_compared_without_an_anchor_or_while_a_price_is_unknown():
+    later = "2026-03-02T15:00:09Z"
+    unknown = report("filled", 5, clock=later)
+    record = records(m.CashAnchored(Decimal(1), "USD", AT, "OPENING"), intended(), unknown)
+    assert record.get(m.Cash, "cash").unknown == 1
+    assert drift.differences(Records(), look()) == []
+    theirs = look(positions=[held("AAPL", 5)])
+    assert drift.differences(record, theirs) == []
+
+
+# -- confirmation ------------------------------------------------------------------------
+
+WRONG = drift.Difference("position/X", m.Phantom("X", Decimal(3)), None)
+OTHER = drift.Difference("position/X", m.Phantom("X", Decimal(4)), None)
+MONEY = drift.Difference("cash", m.WrongCash(Decimal(1), Decimal(2)), Decimal(1))
+TORN = {"fills": [fill("f1", 1, 9)], "after": []}
+
+
+def sighting(begun, *found, moved=(), **kw):
+    return drift.Sighting(look=look(begun, **kw), found=found, journal=0, moved=frozenset(moved))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "doubted", "confirmed"),
+    [
+        (sighting(0, WRONG), sighting(11, WRONG), (), True),
+        (sighting(0, WRONG), sighting(10, WRONG), (), False),  # the first ended at 1
+        (sighting(0, OTHER), sighting(11, WRONG), (), False),  # another figure
+        (sighting(0), sighting(11, WRONG), (), False),  # seen once
+        (sighting(0, WRONG, moved="X"), sighting(11, WRONG), (), False),
+        (sighting(0, WRONG), sighting(11, WRONG, moved="X"), (), False),
+        (sighting(0, WRONG, moved="Y"), sighting(11, WRONG), (), True),
+        (sighting(0, WRONG), sighting(11, WRONG), ("X",), False),
+        (sighting(0, WRONG, **TORN), sighting(11, WRONG), (), False),
+        (sighting(0, WRONG), sighting(11, WRONG, **TORN), (), False),
+        (sighting(0, MONEY), sighting(11, MONEY), (), True),
+        (sighting(0, MONEY, moved="Y"), sighting(11, MONEY), (), False),  # any trade moves cash
+    ],
+)
+def test_a_difference_is_confirmed_by_two_looks_at_rest(first, second, doubted, confirmed):
+    (finding,) = drift.confirm(first, second, LAG, frozenset(doubted))
+    assert finding.drift == second.found[0].drift
+    assert (finding.confidence is m.Confidence.CONFIRMED) is confirmed
+
+
+def test_a_symbol_moves_while_an_order_is_in_flight_or_a_fill_is_fresh():
+    at = {f"2026-03-02T14:59:{n}Z": n >= 50 for n in (49, 50)}
+    for moment, fresh in at.items():
+        fills = [fill("f1", 1, 9, at=moment)]
+        assert drift.moving(Records(), look(fills=fills), LAG) == ({"AAPL"} if fresh else set())
+    assert drift.moving(records(intended()), look(), LAG) == {"AAPL"}
+    working = records(intended(), report("new"))
+    assert drift.moving(working, look(), LAG) == set()
+    working.take(m.Commanded("c1", m.Command.CANCEL, 1, "b1"))
+    assert drift.moving(working, look(), LAG) == {"AAPL"}
+
+
+def test_a_symbol_is_doubted_while_an_order_on_it_is_disputed():
+    record = records(intended(), report("new"), fill("f1", 5, 9, cum=5))
+    assert drift.disputed(record) == set()
+    record.take(void("other", source="history"))
+    assert drift.disputed(record) == {"AAPL"}
+
+
+# -- explained -------------------------------------------------------------------------
+
+
+def explain(before, *entries):
+    after = Overlay(before)
+    for n, entry in enumerate(entries, 1000):
+        after.take(journal.apply(entry, n, AT, after))
+    return drift.explained(entries, before, after)
+
+
+def kinds(findings):
+    return [type(x.drift).__name__ for x in findings]
+
+
+def test_what_a_report_says_that_was_not_known_is_told_once_an_order():
+    before = records(intended(), report("new"))
+    filled = report("filled", 100, 9, "2026-03-02T15:00:05Z")
+    found = explain(before, filled, fill("f1", 100, 9, cum=100))
+    assert [x.drift for x in found] == [m.MissedFill("AAPL", "c1", Decimal(0), Decimal(100))]
+    assert kinds(explain(before, report("canceled", clock="2026-03-02T15:00:05Z"))) == [
+        "OrderStatusDiffers"
+    ]
+    assert explain(before, report("new")) == []
+
+
+def test_somebody_elses_orders_and_fills_are_told_and_exits_of_ours_are_not():
+    theirs = report("new", broker_order_id="x1", client_order_id="web")
+    sale = fill("f1", 4, 9, broker_order_id="x1", cum=4, side=m.OrderSide.SELL)
+    found = explain(records(intended()), theirs, sale)
+    assert kinds(found) == ["UnknownToUs", "ExternalTrade"]
+    assert found[1].drift.qty == -4
+    parent = report("new")
+    leg = report("held", broker_order_id="b2", client_order_id="L").report
+    nested = evolve(parent, report=evolve(parent.report, legs=(leg,)))
+    assert kinds(explain(records(intended()), nested)) == ["OrderStatusDiffers"]
+
+
+def test_activities_and_denied_orders_are_told_and_the_rest_says_nothing():
+    split = m.Activity(
+        activity_id="a", kind=m.ActivityKind.SPLIT, at=AT, symbol="X", ratio=Decimal(2)
+    )
+    gone = m.NotFoundAfterSeen("c1", "b1")
+    before = records(intended(), report("new"))
+    found = explain(before, m.Happened(split), gone, m.HistoryRead("b1"))
+    assert kinds(found) == ["HappenedWithoutTrade", "UnknownToBroker"]
+    assert (found[0].because, found[1].drift.symbol) == ("split", "AAPL")
+
+
+def test_what_a_look_tells_is_heard_orders_first():
+    read = look(
+        orders=(report().report,),
+        by_id=(report("new").report,),
+        fills=[fill("f1", 1, 9)],
+        histories=("b1",),
+        gone=(m.NotFoundAfterSeen("c1", "b1"),),
+        activities=(m.Activity(activity_id="a", kind=m.ActivityKind.FEE, at=AT),),
+        number=7,
+    )
+    heard = drift.heard(read)
+    assert [type(x).__name__ for x in heard] == [
+        *("Reported", "Reported", "Executed", "HistoryRead", "Happened", "NotFoundAfterSeen")
+    ]
+    assert [(x.source, x.look) for x in heard[:2]] == [("list", 7), ("by_id", 7)]
+
+
+# -- absence ---------------------------------------------------------------------------
+
+VALUED = {"long_market_value": Decimal(1000), "short_market_value": Decimal(-500)}
+
+
+@pytest.mark.parametrize(
+    ("values", "account", "doubted"),
+    [
+        ((1000, -500), VALUED, False),
+        ((1000, -529), VALUED, False),  # within two hundredths
+        ((1000, -540), VALUED, True),
+        ((1000,), VALUED, True),  # one is missing from the list
+        ((1000, None), VALUED, False),  # not all are valued: nothing to compare
+        ((1,), {}, False),
+    ],
+)
+def test_market_values_sum_to_the_accounts(values, account, doubted):
+    listed = [held(str(n), 1, value=m.number_or_none(x)) for n, x in enumerate(values)]
+    found = absence.doubt(Records(), look(positions=listed, account=account))
+    assert (found is not None) is doubted
+
+
+@pytest.mark.parametrize(
+    ("listed", "doubted"), [("AB", False), ("A", False), ("", True), ("ABC", False)]
+)
+def test_more_than_half_of_the_positions_do_not_vanish_at_once(listed, doubted):
+    """P6: such a pass saw nothing; half of them may."""
+    record = records(anchored("A", 1), anchored("B", 1))
+    found = absence.doubt(record, look(positions=[held(x, 1) for x in listed]))
+    assert (found is not None) is doubted
+
+
+def test_the_only_position_may_vanish():
+    assert absence.doubt(records(anchored("A", 1)), look()) is None
+
+
+def rows(*fills):
+    return [x.execution for x in fills]
+
+
+def test_a_fill_that_the_whole_history_does_not_hold_may_have_been_taken_back():
+    """As voids, and as what they would move; belief is the reconciler's."""
+    kept = fill("s1", 40, 9, cum=40)
+    record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
+    history = rows(fill("h1", 40, 9, source="history"))
+    voids, moved = absence.taken_back(record, "b1", history)
+    assert ([v.exec_id for v in voids], moved) == (["s2"], 20)
+    assert absence.taken_back(record, "b1", [*history, *history])[1] == 20
+    whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
+    assert absence.taken_back(record, "b1", whole) == ([], 0)
+    assert absence.taken_back(record, "unheard", history) == ([], 0)
+
+
+def test_what_only_a_total_told_is_taken_back_by_quantity():
+    record = records(intended(), report("partially_filled", 40, 9))
+    ((inferred,), moved) = absence.taken_back(record, "b1", [])
+    assert (inferred.exec_id, inferred.qty, moved) == ("b1/inferred", 40, 40)
+
+
+def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
+    record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
+    (agreed,) = absence.agreed_voids(record, "b1", [])
+    assert (agreed.exec_id, agreed.qty, agreed.source) == ("s1", 40, "history")
+    held_by_history = rows(fill("h1", 40, 9, source="history"))
+    assert absence.agreed_voids(record, "b1", held_by_history) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "cum", "agreed"),
+    [("partially_filled", 60, 1), ("partially_filled", 40, 1), ("partially_filled", 50, 0)],
+)
+def test_a_bust_of_a_fill_that_nobody_told_of_is_agreed_if_the_sums_come_out(word, cum, agreed):
+    """Brokers keep their total over a bust, or lower it."""
+    kept = fill("h1", 40, 9, source="history")
+    record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
+    assert len(absence.agreed_voids(record, "b1", rows(kept))) == agreed
+    assert absence.agreed_voids(record, "unheard", []) == []
