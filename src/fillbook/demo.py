@@ -212,7 +212,7 @@ def _mark(verdict: str) -> show.Markup:
 def _next_steps() -> None:
     show.out.print("\n[bold]Next[/]")
     for line in (
-        "fillbook demo --wire                                 the same through alpaca-py",
+        "fillbook demo --wire                                 the same over HTTP",
         "fillbook check --broker alpaca:paper --ours AAPL=10  your bot and its account",
         "fillbook sync --broker alpaca:paper                  begin a record",
         "fillbook emulate alpaca                              an Alpaca on this machine",
