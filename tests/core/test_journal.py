@@ -1,0 +1,261 @@
+"""Every entry of the journal: what becomes of the records, and what a bot is told."""
+
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core import asking
+from tests.core.records import AT, Records, fill, intended, report, request, terms, void
+
+S = m.OrderStatus
+LATER = "2026-03-02T15:00:05Z"
+
+
+def made(*facts):
+    records = Records()
+    for fact in facts:
+        records.take(fact)
+    return records
+
+
+def told(records, *kinds):
+    return [str(e.kind) for e in records.all(m.Event) if not kinds or e.kind in kinds]
+
+
+SENT = (intended(), m.Commanded("c1", m.Command.SEND, 1))
+
+
+def test_bound_and_listed_are_kept_as_told():
+    coin = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
+    account = m.AccountId("sim", "elsewhere", "a2")
+    records = made(m.Bound(account, clocked=False), m.Listed(coin))
+    assert records.get(m.Binding, "account") == m.Binding(account, clocked=False)
+    assert records.get(m.Instrument, "BTC/USD") == coin
+    assert not records.take(m.Listed(coin))
+
+
+def test_the_first_send_is_told_and_a_second_is_not():
+    records = made(*SENT, m.Commanded("c1", m.Command.SEND, 2))
+    assert told(records) == ["submitted"]
+    assert [r.number for r in records.get(m.OrderRecord, "c1").requests] == [1, 2]
+
+
+A = m.AnswerKind
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([A.ACCEPTED], S.UNPROVEN),  # the reply bore no picture of the order
+        ([A.AMBIGUOUS], S.UNPROVEN),
+        ([A.REJECTED], S.REJECTED),
+        ([A.NOT_SENT], S.DENIED),
+        ([A.AMBIGUOUS, A.REJECTED], S.UNPROVEN),  # the first may still have landed
+        ([A.AMBIGUOUS, A.NOT_SENT], S.UNPROVEN),
+        ([A.NOT_SENT, A.REJECTED], S.REJECTED),
+    ],
+)
+def test_what_a_definite_answer_to_a_create_says_of_an_order_that_nobody_saw(answers, status):
+    records = made(intended())
+    for n, answer in enumerate(answers, 1):
+        records.take(m.Commanded("c1", m.Command.SEND, n))
+        records.take(m.Answered("c1", n, answer, "no funds", m.RejectKind.FUNDS))
+    assert records.order().status is status
+
+
+def test_a_duplicate_is_no_refusal_of_the_order():
+    """P2: it is there."""
+    records = made(*SENT, m.Answered("c1", 1, A.REJECTED, "exists", m.RejectKind.DUPLICATE))
+    assert records.order().status is S.UNPROVEN
+
+
+def test_an_answer_says_nothing_against_an_order_that_was_seen():
+    records = made(*SENT, report("new"), m.Answered("c1", 1, A.REJECTED, "no"))
+    assert (records.order().status, records.order().anomalies) == (S.NEW, ())
+
+
+def test_denied_is_final_and_may_be_sent_after_all():
+    records = made(intended(), m.Denied("c1", "closed"))
+    assert (records.order().status, records.order().reason) == (S.DENIED, "closed")
+    assert told(records) == ["final"]
+    records.take(m.Commanded("c1", m.Command.SEND, 1))
+    assert records.order().status is S.UNPROVEN
+
+
+def test_absent_is_final_and_alerts_and_so_does_landing_after_all():
+    records = made(*SENT, m.ConcludedAbsent("c1", 3))
+    assert told(records) == ["submitted", "final", "alert"]
+    records.take(report("new"))
+    alerts = [e.alert.kind for e in records.all(m.Event) if e.alert is not None]
+    assert alerts == [m.AlertKind.ABSENT, m.AlertKind.LANDED_LATE]
+
+
+def test_an_order_that_bears_our_prefix_and_is_not_in_this_record_alerts():
+    records = made(report(client_order_id=f"{m.ID_PREFIX}77"))
+    assert [e.alert.kind for e in records.all(m.Event)] == [m.AlertKind.FOREIGN_PREFIX]
+
+
+def test_a_disputed_order_alerts():
+    records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), void("?", source="history"))
+    assert records.all(m.Event)[-1].alert.kind is m.AlertKind.DISPUTED
+
+
+def test_an_order_of_ours_that_was_seen_before_its_intent_becomes_ours_whole():
+    """A record that was lost and is kept again: its fills move to their strategy."""
+    records = made(report("new"), fill("f1", 5, 9, cum=5))
+    assert records.order().origin is m.Origin.EXTERNAL
+    records.take(intended(strategy="trend"))
+    assert records.order().origin is m.Origin.OURS
+    assert [name for name, leg in records.position().legs if leg.qty] == ["trend"]
+
+
+def test_a_denial_of_what_was_shown_is_odd_once():
+    """P2: it can never become absent."""
+    gone = m.NotFoundAfterSeen("c1", "b1")
+    records = made(*SENT, report("new"), gone)
+    assert [a.oddity for a in records.order().anomalies] == [m.Oddity.NOT_FOUND_AFTER_SEEN]
+    assert records.order().status is S.NEW
+    assert not records.take(gone)
+    assert not records.take(m.NotFoundAfterSeen("c1", "never"))
+
+
+def test_a_history_that_was_read_counts_once_and_of_known_ids_alone():
+    records = made(*SENT, report("new"))
+    assert records.take(m.HistoryRead("b1"))
+    assert not records.take(m.HistoryRead("b1"))
+    assert not records.take(m.HistoryRead("never"))
+
+
+def activity(kind, **kw):
+    base = {"activity_id": "a1", "kind": m.ActivityKind(kind), "at": m.stamp(LATER)}
+    return m.Happened(m.Activity(**{**base, "symbol": "AAPL", **kw}))
+
+
+@pytest.mark.parametrize(
+    ("happened", "qty"),
+    [
+        (activity("split", ratio=Decimal(2), qty=Decimal(10)), 20),
+        (activity("split", qty=Decimal(10)), 20),  # told by what was added alone
+        (activity("split"), 10),
+        (activity("transfer", qty=Decimal(-4)), 6),
+        (activity("assignment", qty=Decimal(5), price=Decimal(3)), 15),
+        (activity("fee", qty=Decimal("-0.5")), Decimal("9.5")),
+        (activity("dividend", cash=Decimal(7)), 10),
+        (activity("fee", symbol=None, qty=Decimal(-1)), 10),  # of no symbol: it moved no units
+        (activity("other", qty=Decimal(0)), 10),
+    ],
+)
+def test_what_happened_moves_the_units_that_it_tells_of(happened, qty):
+    records = made(m.Anchored("AAPL", Decimal(10), Decimal(9), AT, "OPENING"), happened)
+    assert records.position().qty == qty
+    assert not records.take(happened)
+
+
+def test_the_cash_is_its_anchor_and_what_flowed_after_it():
+    """In whatever order it is heard; a sale's fee may still be taken."""
+    flows = (
+        intended(),
+        fill("f1", 10, 9, cum=10, at=LATER),
+        report("new"),
+        fill("f0", 10, 9, cum=10, at="2026-03-02T14:00:00Z", broker_order_id="old"),
+        activity("dividend", cash=Decimal(7)),
+        activity("transfer", activity_id="a2", cash=Decimal(5), at=m.stamp("2026-03-01T00:00:00Z")),
+        activity("transfer", activity_id="a3", qty=Decimal(1)),
+    )
+    anchor = m.CashAnchored(Decimal(1000), "USD", AT, "OPENING")
+    assert made(anchor, *flows).get(m.Cash, "cash") == made(*flows, anchor).get(m.Cash, "cash")
+    assert made(anchor, *flows).get(m.Cash, "cash").amount == 1000 - 90 + 7
+
+
+def test_a_fee_that_is_posted_late_is_due_until_then():
+    coin = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
+    manners = m.Bound(m.AccountId("sim", "localhost", "a1"), base_fee=Decimal("0.01"))
+    sale = fill("f1", 2, 100, cum=2, at=LATER, symbol="BTC/USD", side=m.OrderSide.SELL)
+    anchor = m.CashAnchored(Decimal(0), "USD", AT, "OPENING")
+    records = made(manners, m.Listed(coin), anchor, sale)
+    cash = records.get(m.Cash, "cash")
+    assert (cash.amount, cash.fee_due) == (200, 2)
+    records.take(activity("fee", symbol=None, cash=Decimal("-1.5")))
+    cash = records.get(m.Cash, "cash")
+    assert (cash.amount, cash.fee_due) == (Decimal("198.5"), 0)
+
+
+def test_a_fee_that_a_fill_bears_is_paid_in_its_own_currency():
+    """In base it is taken from the units, in quote from the cash."""
+    anchor = m.CashAnchored(Decimal(0), "USD", AT, "OPENING")
+    base = {"symbol": "BTC/USD", "at": LATER, "fee": Decimal("0.1")}
+    coins = made(anchor, fill("f1", 2, 100, cum=2, fee_currency="BTC", **base))
+    assert coins.position("BTC/USD").qty == Decimal("1.9")
+    assert coins.get(m.Cash, "cash").amount == -200
+    money = made(anchor, fill("f1", 2, 100, cum=2, fee_currency="USD", **base))
+    assert money.position("BTC/USD").qty == 2
+    assert money.get(m.Cash, "cash").amount == Decimal("-200.1")
+    assert money.position("BTC/USD").account.fees == Decimal("0.1")
+
+
+def test_a_drift_locks_its_symbol_from_when_it_was_found_until_it_clears():
+    found = m.DriftFound("position/X", m.Phantom("X", Decimal(3)), Decimal(30))
+    records = made(found)
+    records.take(evolve(found, notional=Decimal(31)), m.stamp(LATER))
+    assert records.get(m.OpenDrift, "position/X").since == AT
+    assert not records.take(m.DriftCleared("position/Y"))
+    records.take(m.DriftCleared("position/X"))
+    assert records.all(m.OpenDrift) == []
+    locks = [e.locked for e in records.all(m.Event) if e.kind is m.EventKind.LOCK]
+    assert locks == [True, True, False]
+
+
+def test_cash_that_drifts_locks_nothing():
+    records = made(m.DriftFound("cash", m.WrongCash(Decimal(1), Decimal(2)), Decimal(1)))
+    assert told(records) == ["drift"]
+
+
+def test_an_alert_is_told():
+    alert = m.Alert(m.AlertKind.UNSETTLED, "c1", "look at it")
+    assert [e.alert for e in made(m.Alerted(alert)).all(m.Event)] == [alert]
+
+
+def test_a_fill_is_told_and_a_bust_of_it_too():
+    records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), void("f1", 5))
+    assert told(records, m.EventKind.FILL, m.EventKind.FILL_REVISED) == ["fill", "fill_revised"]
+
+
+def test_a_bust_heard_before_anything_else_waits_for_its_fill():
+    """P5: its order is nobody's until the fill tells of what."""
+    records = made(void("f1"), fill("f1", 5, 9, cum=5))
+    assert (records.order("?b1").symbol, records.order("?b1").filled_qty) == ("AAPL", 0)
+
+
+def test_of_a_void_told_twice_the_fuller_telling_counts():
+    records = made(*SENT, report("new"), void("f1", 5))
+    assert not records.take(void("f1"))
+    assert not records.take(void("f1", 5))
+    assert records.take(void("f1", 5, at=LATER))
+
+
+def test_a_report_nests_executions_and_voids():
+    bust = void("f1").void
+    nested = report("new", 5, "9", executions=(fill("f1", 5, 9, cum=5).execution,), voids=(bust,))
+    assert made(*SENT, nested).order().filled_qty == 0
+
+
+def test_an_order_sized_in_quote_is_counted_in_quote():
+    """Rows are exact in quote; once all are there the broker's base is the order's."""
+    wish = {"symbol": "BTC/USD", "qty": None, "notional": Decimal(100)}
+    row = {"symbol": "BTC/USD", "in_quote": True}
+    whole = {"terms": terms(**wish), "filled_value": Decimal(100), "fill_count": 2}
+    records = made(intended(**wish), report("filled", 3, clock=LATER, **whole))
+    records.take(fill("f1", 40, 30, **row))
+    order = records.order()
+    assert (order.filled_qty, order.filled_value, order.is_complete) == (3, 100, False)
+    records.take(fill("f2", 60, 36, **row))
+    order = records.order()
+    assert (order.filled_qty, order.filled_value, order.is_complete) == (3, 100, True)
+    assert order.leaves_notional == 0
+
+
+def test_what_a_broker_tells_of_an_order_may_be_what_was_asked():
+    assert asking.asks_for(terms(limit_price=9), request(limit_price=9))
+    assert not asking.asks_for(terms(limit_price=9), request(limit_price=8))
