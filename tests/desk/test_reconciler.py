@@ -4,11 +4,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.stores.memory import MemoryStore
+from fillbook.venue.exchange import Ticket
 from tests.bench import MONDAY_10, QUOTES, Bench, unable
 
 S, V = m.OrderStatus, m.Verdict
@@ -51,8 +53,6 @@ def test_first_contact_waits_until_nothing_is_filled():
 
 
 def ticket():
-    from fillbook.venue.exchange import Ticket
-
     return Ticket(
         symbol="AAPL",
         side=m.OrderSide.BUY,
@@ -123,8 +123,6 @@ class OtherAccount(SimulatedBroker):
         answer = super().account()
         if self.other is None or not isinstance(answer, m.Observed):
             return answer
-        from attrs import evolve
-
         account = m.AccountId(self.name, self.host, self.other)
         return m.Observed(evolve(answer.value, account=account))
 
@@ -164,8 +162,6 @@ class Forgets(SimulatedBroker):
     values = True
 
     def positions(self, page):
-        from attrs import evolve
-
         answer = super().positions(page)
         rows = [x for x in answer.value if x.symbol not in self.hidden]
         if not self.values:

@@ -1,7 +1,12 @@
 """Rounds and threads: what is done by itself, in this thread or in the background."""
 
+import ast
+import inspect
+import logging
 import threading
 from datetime import timedelta
+
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
@@ -46,31 +51,35 @@ def test_the_background_opens_the_record_and_hears_the_stream():
 
 def quick(broker):
     """A broker whose endpoints are hardly apart, so that nobody waits ten seconds."""
-    from attrs import evolve
-
     return evolve(broker.capabilities, account_lag=timedelta(milliseconds=1))
 
 
-def test_what_a_pass_raises_does_not_end_the_background(caplog):
+def test_what_a_pass_raises_does_not_end_the_background():
     """It is logged, and the next pass follows."""
     exchange = Exchange(seed=7)
     broker = SimulatedBroker(exchange)
     broker.capabilities = quick(broker)
     exchange.faults.fail(next="account", with_="server-error")
-    opened = threading.Event()
+    log, said = logging.getLogger("fillbook"), Said()
+    log.addHandler(said)
     with fb.open(broker, "memory://") as desk:
         desk.start()
-        wait_until(lambda: "could not be read" in caplog.text, opened)
+        assert said.heard.wait(PATIENCE_S)
         desk.sync()
         assert desk.book.cash() == 100_000
+    log.removeHandler(said)
 
 
-def wait_until(is_so, never):
-    for _ in range(PATIENCE_S * 100):
-        if is_so():
-            return
-        never.wait(0.01)
-    raise AssertionError("it never became so")
+class Said(logging.Handler):
+    """Knows when the log has said that the account could not be read."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = threading.Event()
+
+    def emit(self, record):
+        if "could not be read" in record.getMessage():
+            self.heard.set()
 
 
 def test_closing_twice_is_fine():
@@ -82,12 +91,7 @@ def test_closing_twice_is_fine():
 
 def test_every_method_of_the_desk_delegates():
     """Outside `__init__`, one statement a method beside its docstring."""
-    import ast
-    import inspect
-
-    from fillbook.desk import Desk
-
-    (found,) = ast.parse(inspect.getsource(Desk)).body
+    (found,) = ast.parse(inspect.getsource(fb.desk.Desk)).body
     for method in found.body:
         if isinstance(method, ast.FunctionDef) and method.name != "__init__":
             body = [x for x in method.body if not isinstance(x, ast.Expr) or x is method.body[-1]]

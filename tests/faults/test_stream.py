@@ -1,7 +1,7 @@
 """The stream: late, doubled, lost, silent or refused, it never costs or doubles a fill."""
 
 from fillbook import model as m
-from fillbook.venue.exchange import Occasion
+from fillbook.venue.exchange import Lag, Occasion
 from tests.bench import Bench
 
 S = m.OrderStatus
@@ -176,7 +176,7 @@ def test_str_17_fills_drive_the_quantity_and_not_the_status():
     bench = Bench()
     order = bench.resting()
     bench.clock.advance(20)
-    bench.exchange.lag = type(bench.exchange.lag)(orders=9)
+    bench.exchange.lag = Lag(orders=9)
     bench.filled(order, 10)
     bench.clock.advance(1)
     bench.desk.sync()
