@@ -7,6 +7,8 @@ the broker tells.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from attrs import evolve
 
 from fillbook import model as m
@@ -60,6 +62,8 @@ def take_request(draft: Draft, entry: _Asked) -> None:
         case m.ConcludedAbsent():
             why = f"{entry.answers} answers that it does not exist"
             _conclude(draft, record, m.Command.GIVE_UP, why)
+        case _:
+            assert_never(entry)
 
 
 def _intended(draft: Draft, intent: m.Intent) -> None:

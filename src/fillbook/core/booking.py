@@ -120,8 +120,7 @@ def _gap_gone(draft: Draft, was: m.Evidence | None, now: m.Evidence) -> list[m.M
 def rebook(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> None:
     """Make all movements of one id again from its executions."""
     now = draft.get(m.Evidence, broker_order_id)
-    if now is None:
-        return
+    assert now is not None  # an order never owns an id without evidence
     counted = chains.choose(
         draft.find(m.Execution, "broker_order_id", broker_order_id),
         draft.find(m.Void, "broker_order_id", broker_order_id),

@@ -182,8 +182,10 @@ def _told(chain: Chain, chosen: Iterable[Chain]) -> bool:
 
 def _matches(chain: Chain, chosen: Sequence[Chain]) -> list[Chain]:
     """The chains that hold the execution which was amended; its latest version first."""
+    if not chain.members:  # only a void is told: it means that very id, as it stands now
+        return [x for x in chosen if x.newest is not None and x.newest.exec_id == chain.root]
     named = [own for own in chosen if any(x.exec_id == chain.root for x in own.members)]
-    if named and chain.members and chain.members[0].fixes == chain.root:
+    if named and chain.members[0].fixes == chain.root:
         return named  # a correction of what this source alone has told, by its very id
     for member in reversed(chain.members):
         found = [own for own in chosen if own.newest is not None and alike(own.newest, member)]
@@ -199,6 +201,8 @@ def alike(a: m.Execution, b: m.Execution) -> bool:
 
 
 def _carry(own: Chain, told: Chain) -> Chain:
+    if not told.members:
+        return evolve(own, dead=True, gross=max(own.gross, told.gross))
     newest = told.members[-1]
     return Chain(
         root=own.root,

@@ -63,10 +63,8 @@ def add(
     """
     *evidence* with one more execution; None if the id has to be counted afresh.
 
-    *known* is the execution of the same id and source that is already counted.
+    *known* is another content of the same id and source, which is already counted.
     """
-    if known == execution:
-        return evidence
     if known is not None or execution.fixes is not None or evidence.amended:
         return None
     if execution.source is m.ExecSource.HISTORY:

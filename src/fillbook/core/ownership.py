@@ -102,14 +102,14 @@ def _made_leg(draft: Draft, record: m.OrderRecord, parent: str) -> m.OrderRecord
 def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
     """Give the evidence of one id to the order whose it is; an order left without any goes."""
     left = draft.get(m.OrderRecord, found.client_order_id)
-    if left is not None:
-        ids = tuple(i for i in left.ids if i != found.broker_order_id)
-        if ids or left.origin is m.Origin.OURS:
-            redraw(draft, evolve(left, ids=ids))
-        else:
-            draft.drop(m.OrderRecord, left.client_order_id)
-            for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
-                _made_leg(draft, leg, to.client_order_id)
+    assert left is not None  # evidence never outlives its order
+    ids = tuple(i for i in left.ids if i != found.broker_order_id)
+    if ids or left.origin is m.Origin.OURS:
+        redraw(draft, evolve(left, ids=ids))
+    else:
+        draft.drop(m.OrderRecord, left.client_order_id)
+        for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
+            _made_leg(draft, leg, to.client_order_id)
     draft.put(found.broker_order_id, evolve(found, client_order_id=to.client_order_id))
     to = with_id(to, found.broker_order_id)
     draft.put(to.client_order_id, to)

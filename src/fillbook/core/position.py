@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 
 from attrs import evolve
 
@@ -40,6 +40,8 @@ def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | 
             return _fee(position, move), None
         case m.MoveKind.ANCHOR:
             return _anchor(position, move), None
+        case _:
+            assert_never(move.kind)
 
 
 def refold(symbol: str, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:

@@ -1,0 +1,95 @@
+"""Corrections and busts: chains, and what one source tells of the other's fills."""
+
+from decimal import Decimal
+
+import pytest
+
+from fillbook import model as m
+from fillbook.core import absence, chains
+from fillbook.core.draft import Draft
+from tests.core.records import AT, Records, fill, intended, report, terms, void
+
+
+def counted(*facts):
+    executions = [x.execution for x in facts if isinstance(x, m.Executed)]
+    return chains.choose(executions, [x.void for x in facts if isinstance(x, m.Voided)])
+
+
+def words(found):
+    return [(str(odd), detail) for odd, detail in found.oddities]
+
+
+def history(*args, **kw):
+    return fill(*args, source="history", **kw)
+
+
+@pytest.mark.parametrize("first", ["a", "b", "c"])
+def test_corrections_that_correct_each_other_are_one_chain_and_odd(first):
+    """Wherever the loop is entered."""
+    ring = {"a": "b", "b": "c", "c": "a"}
+    names = [first, *(x for x in ring if x != first)]
+    found = counted(*(fill(x, 10, 9, fixes=ring[x]) for x in names))
+    assert [c.root for c in found.stream] == ["a"]
+    assert words(found) == [("correction_loop", "a")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "living", "odd"),
+    [
+        ([history("h1", 10, 9), fill("s1", 10, 9), void("s1")], [], []),
+        ([history("h1", 10, 9), history("h2", 10, 9), void("s1", 10)], ["h1", "h2"], ["s1"]),
+        # The history lost such a quantity too: it is the same bust.
+        ([history("h1", 10, 9), void("h9", 10, "history"), void("s1", 10)], ["h1"], []),
+        # Only a void is told here, and there the fill that it took back.
+        ([history("h1", 20, 9), void("h9", 10, "history"), fill("s1", 10, 8), void("s1")],
+         ["h1"], []),
+        ([history("h1", 20, 9), void("h9", 5, "history"), fill("s1", 10, 8), void("s1")],
+         ["h1"], ["s1"]),
+        # Two look alike: never guessed.
+        ([history("h1", 10, 9), history("h2", 10, 9), fill("s1", 10, 9), void("s1")],
+         ["h1", "h2"], ["s1"]),
+        # One place is taken once.
+        ([history("h1", 10, 9), history("h2", 10, 7), fill("s1", 10, 9), void("s1"),
+          fill("s2", 10, 9), void("s2")], ["h2"], ["s2"]),
+    ],
+)  # fmt: skip
+def test_what_the_other_source_took_back_finds_its_one_place_or_is_disputed(facts, living, odd):
+    found = counted(*facts)
+    assert [c.root for c in found.chosen if not c.dead] == living
+    assert words(found) == [("unmatched_correction", root) for root in odd]
+
+
+def test_a_void_of_what_was_corrected_already_keeps_the_greatest_quantity():
+    (chain,) = counted(fill("b", 10, 9, fixes="a"), void("a", 30)).chosen
+    assert (chain.gross, chain.dead, chain.amended) == (30, False, True)
+
+
+def test_a_gap_that_cannot_have_cost_what_the_average_says_has_no_price():
+    """A rounded average may leave less than nothing for the rest."""
+    records = Records()
+    for fact in (intended(), report("new", 11, "9"), fill("f1", 10, "9.95", cum=10)):
+        records.take(fact)
+    order = records.order()
+    assert (order.filled_qty, order.filled_value, order.avg_price) == (11, None, None)
+
+
+def test_a_quote_sized_order_never_agrees_to_a_bust_by_its_sums():
+    """Rows are in quote and totals in base there."""
+    wish = {"symbol": "BTC/USD", "qty": None, "notional": Decimal(100)}
+    row = fill("h1", 40, 30, source="history", symbol="BTC/USD", in_quote=True)
+    records = Records()
+    for fact in (intended(**wish), report("new", terms=terms(**wish)), row, void("s9", 10)):
+        records.take(fact)
+    assert absence.agreed_voids(records, "b1", [row.execution]) == []
+
+
+def test_a_draft_reads_what_it_dropped_as_gone_and_put_back_as_unchanged():
+    records = Records()
+    records.take(intended())
+    draft = Draft(records, 9, AT)
+    order = draft.get(m.OrderRecord, "c1")
+    draft.drop(m.OrderRecord, "c1")
+    assert draft.get(m.OrderRecord, "c1") is None
+    assert draft.changes().drop == ((m.OrderRecord, "c1"),)
+    draft.put("c1", order)
+    assert not draft.changes()
