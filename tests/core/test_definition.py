@@ -151,7 +151,7 @@ def cross(chosen, other):
         taken += places
         own = made[places[0]]
         # The total stays that of the source that counts.
-        moved = (fill_like(told.members[-1]),)
+        moved = tuple(map(fill_like, told.members[-1:]))
         made[own.root] = Link(
             own.root,
             own.members + moved,
@@ -178,9 +178,12 @@ def says_the_same(own, told):
 
 
 def place(told, chosen):
+    # A void of what only the source that counts has told names it by id, as it stands now.
+    if not told.members:
+        return [own for own in chosen if own.members and own.members[-1].exec_id == told.root]
     # A correction names its execution by id; where the source that counts holds just that
     # id, and the other source holds only the correction, it is meant.
-    if told.members and told.members[0].fixes == told.root:
+    if told.members[0].fixes == told.root:
         named = [own for own in chosen if told.root in [x.exec_id for x in own.members]]
         if named:
             return named

@@ -239,3 +239,47 @@ def test_a_clock_that_jumps_ends_and_doubles_nothing():
     bench.desk.sync()
     assert bench.desk.book.order(filled).status is S.FILLED
     assert bench.is_true()
+
+
+def busted(side, *, told):
+    """A position of 10 AAPL, an order on it that filled, and its fill taken back."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    order = bench.desk.submit(fb.OrderRequest(symbol="AAPL", side=side, qty=10))
+    bench.clock.advance(20)
+    bench.desk.sync()
+    with bench.heard() as events:
+        bench.exchange.bust(bench.truth.fills(order.broker_order_id)[-1].exec_id)
+    for event in events if told else ():
+        bench.desk.receive(event)
+    bench.clock.advance(80)
+    return bench, order
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(("side", "left"), [("buy", 10), ("sell", 10)])
+def test_a_fill_that_was_taken_back_moves_nothing(side, left, told):
+    """Told by the stream, or quietly: then two of the broker's sources have to agree."""
+    bench, order = busted(side, told=told)
+    report = bench.desk.sync()
+    assert report.left == ()
+    assert bench.desk.book.order(order).filled_qty == 0
+    assert bench.desk.book.position("AAPL").qty == left
+    assert bench.is_true()
+    assert bench.desk.sync().entries == 0
+
+
+def test_a_bust_names_a_fill_of_the_history_by_its_id():
+    """The stream never told of the fill, only that it is void; the ids are the same."""
+    bench = Bench()
+    bench.fail("show-history", "history-without-busts", times=99)
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    with bench.heard() as events:
+        bench.exchange.bust(bench.truth.fills(order.broker_order_id)[-1].exec_id)
+    for event in events:
+        bench.desk.receive(event)
+    now = bench.desk.book.order(order)
+    assert now.filled_qty == 0
+    assert m.Oddity.UNMATCHED_CORRECTION not in {x.oddity for x in now.anomalies}

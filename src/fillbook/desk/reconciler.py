@@ -249,7 +249,7 @@ class Reconciler:
         voids: list[m.Voided] = []
         for finding in findings:
             if finding.confidence is m.Confidence.CONFIRMED and isinstance(
-                finding.drift, m.Phantom | m.WrongQty
+                finding.drift, m.PositionDrift
             ):
                 voids += self._voids(finding.drift)
         self._recorder.record(*voids)
@@ -259,7 +259,7 @@ class Reconciler:
             self._tracker.complete(record)
         return bool(voids)
 
-    def _voids(self, found: m.Phantom | m.WrongQty) -> list[m.Voided]:
+    def _voids(self, found: m.PositionDrift) -> list[m.Voided]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
         filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
         missing: list[m.Void] = []
