@@ -1,6 +1,6 @@
 """The reconciler: first contact, check, sync, drift confirmed, adopted, cleared."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -283,3 +283,26 @@ def test_a_bust_names_a_fill_of_the_history_by_its_id():
     now = bench.desk.book.order(order)
     assert now.filled_qty == 0
     assert m.Oddity.UNMATCHED_CORRECTION not in {x.oddity for x in now.anomalies}
+
+
+class Keeps(SimulatedBroker):
+    """Its list of fills tells nothing that is older than a minute."""
+
+    def executions(self, since, page):
+        recent = m.stamp(m.moment(m.stamp(self.exchange.now())) - timedelta(minutes=1))
+        return super().executions(max(since, recent), page)
+
+
+def test_an_old_order_that_is_not_complete_makes_no_look_invalid():
+    """Its own history is read besides; the two readings of the account's fills still agree."""
+    bench = Bench(broker=Keeps)
+    bench.fail("event", "event-dropped", times=99)
+    with bench.streamed():
+        order = bench.resting()
+        bench.filled(order, 4, 6)
+    bench.desk._tracker.poll()
+    bench.clock.advance(120)
+    bench.fail("orders", "empty-list", times=9)
+    look = bench.desk._reconciler._lookout.sight().look
+    assert look.told
+    assert look.valid

@@ -3,7 +3,7 @@
 import threading
 
 from fillbook import model as m
-from tests.bench import Bench
+from tests.bench import QUOTES, Bench
 
 
 def test_a_callback_may_write_and_read_because_the_transaction_is_over():
@@ -55,16 +55,18 @@ def test_the_outbox_is_durable_and_in_order():
 
 
 def test_threads_take_turns():
-    """Each of eight threads places one order; none is lost, and no entry has another's number."""
+    """Each of three threads places five orders; none is lost, and no two entries share a number."""
     bench = Bench()
-    threads = [
-        threading.Thread(target=bench.resting, kwargs={"key": str(n)}, daemon=True)
-        for n in range(8)
-    ]
+
+    def place(symbol):
+        for n in range(5):
+            bench.resting(symbol, 1, key=f"{symbol}-{n}")
+
+    threads = [threading.Thread(target=place, args=(symbol,), daemon=True) for symbol in QUOTES]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
     numbers = [x.number for x in bench.desk.book.journal()]
-    assert len(bench.ours()) == 8
+    assert len(bench.ours()) == 15
     assert numbers == list(range(1, len(numbers) + 1))

@@ -35,7 +35,8 @@ class Look:
     ours; `started` and `ended` are of the monotonic clock.
 
     `fills` are those since the cursor, read before and after everything else; the look is
-    valid only if both readings are the same.
+    valid only if both readings are the same.  `told` are the whole fill histories of the ids
+    in `histories`, of any age.
     """
 
     at: m.Stamp
@@ -50,6 +51,7 @@ class Look:
     by_id: tuple[m.OrderReport, ...] = ()
     gone: tuple[m.NotFoundAfterSeen, ...] = ()
     histories: tuple[str, ...] = ()
+    told: tuple[m.Execution, ...] = ()
     number: int = 0
 
     @property
@@ -63,7 +65,7 @@ def heard(look: Look) -> list[m.Entry]:
     entries: list[m.Entry] = []
     entries += [m.Reported(x, m.ReportSource.LIST, look.number) for x in look.orders]
     entries += [m.Reported(x, m.ReportSource.BY_ID, look.number) for x in look.by_id]
-    entries += [m.Executed(x) for x in look.fills_after]
+    entries += [m.Executed(x) for x in (*look.fills_after, *look.told)]
     entries += [m.HistoryRead(broker_order_id) for broker_order_id in look.histories]
     entries += [m.Happened(x) for x in look.activities]
     entries += look.gone

@@ -159,11 +159,12 @@ class Lookout:
             orders=orders.value,
             positions=positions.value,
             fills=fills.value,
-            fills_after=(*fills_after.value, *told),
+            fills_after=fills_after.value,
             activities=activities.value,
             by_id=tuple(by_id),
             gone=tuple(gone),
             histories=tuple(histories),
+            told=tuple(told),
             number=number,
         )
 

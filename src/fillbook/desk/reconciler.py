@@ -205,7 +205,7 @@ class Reconciler:
         """Write down what a look told, and move the cursor."""
         look = compared.look
         self._recorder.record(*drift.heard(look))
-        self._tracker.agree(look.histories, look.fills_after)
+        self._tracker.agree(look.histories, look.told)
         self._clarify()
         self._lookout.done(look)
         return compared.merged
