@@ -66,5 +66,6 @@ def test_keeping_makes_a_record_of_what_the_bot_sent_itself(emulator, tmp_path):
     said = run("2_keep", emulator, tmp_path)
     held = Decimal(said.rpartition("the record says ")[2])
     assert Decimal("0.5") * (1 - FEE) <= held <= Decimal("0.5")
-    [order] = fb.read(f"sqlite:///{tmp_path / 'bot.db'}").orders()
+    with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
+        [order] = book.orders()
     assert (order.symbol, order.status, order.filled_qty) == ("BTC/USD", "filled", Decimal("0.5"))

@@ -72,12 +72,12 @@ def test_in_sync_is_0_drift_is_3_and_a_sync_makes_it_0_again(emulator, order, ca
     assert told(capsys, "check", *at)[0] == 0
 
 
-def test_what_a_bot_believes_is_compared_without_a_record(emulator, capsys):
+def test_what_a_bot_believes_is_compared_without_a_record(emulator, tmp_path, capsys):
     code, out, _ = told(capsys, "check", "--ours", "AAPL=10", "MSFT=2")
     assert code == 3
     assert "the bot has 10, the broker nothing" in out
     assert "the record" not in out
-    assert list(fb.read("memory://").orders()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_not_observed_is_1_and_shows_no_empty_account(emulator, capsys):
@@ -131,8 +131,8 @@ def test_an_old_record_is_put_away_whole(order, tmp_path, capsys):
     assert (tmp_path / "bot.db").exists()
     said = json.loads(told(capsys, "rebind", "--json", *at)[1])
     assert not (tmp_path / "bot.db").exists()
-    put_away = fb.read(f"sqlite:///{said['archived_to']}")
-    assert put_away.order(order).filled_qty == 10
+    with fb.read(f"sqlite:///{said['archived_to']}") as put_away:
+        assert put_away.order(order).filled_qty == 10
 
 
 WRONG = {

@@ -115,5 +115,6 @@ def read(book: fb.Book) -> Decimal:
 
 def elsewhere(store: fb.Store) -> list[fb.Position]:
     fb.read()
-    fb.read("sqlite:///bot.db", env={})
+    with fb.read("sqlite:///bot.db", env={}) as book:
+        book.close()
     return fb.read(store).positions()

@@ -97,7 +97,8 @@ def _answers(broker: str | None, store: str | None) -> Iterable[Finding]:
 def _record(store: str | None) -> str:
     if not has_store(store):
         return "not there yet; the first sync makes it"
-    account = open_book(store).account()
+    with open_book(store) as book:
+        account = book.account()
     return "bound to no account yet" if account is None else f"bound to {account}"
 
 

@@ -29,16 +29,16 @@ def orders(
     json: JsonOption = False,
 ) -> None:
     """List the record's orders; asks nobody."""
-    book = open_book(store)
-    found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
+    with open_book(store) as book:
+        found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
     tell(found, show.orders, json=json)
 
 
 def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
     """Show one order with its fills, its requests and what is odd about it; asks nobody."""
-    book = open_book(store)
-    found = book.order(order)
-    fills, requests = book.fills(found), book.requests(found)
+    with open_book(store) as book:
+        found = book.order(order)
+        fills, requests = book.fills(found), book.requests(found)
     if json:
         show.as_json({"order": found, "fills": fills, "requests": requests})
     else:
@@ -49,14 +49,16 @@ def positions(
     *, store: StoreOption = None, strategy: StrategyOption = None, json: JsonOption = False
 ) -> None:
     """List what the record says is held, by symbol and strategy; asks nobody."""
-    tell(open_book(store).positions(strategy=strategy), show.positions, json=json)
+    with open_book(store) as book:
+        tell(book.positions(strategy=strategy), show.positions, json=json)
 
 
 def trades(
     *, store: StoreOption = None, symbol: SymbolOption = None, json: JsonOption = False
 ) -> None:
     """List round trips from flat to flat, with real prices; asks nobody."""
-    tell(open_book(store).trades(symbol=_upper(symbol)), show.trades, json=json)
+    with open_book(store) as book:
+        tell(book.trades(symbol=_upper(symbol)), show.trades, json=json)
 
 
 def audit(
@@ -68,7 +70,8 @@ def audit(
     json: JsonOption = False,
 ) -> None:
     """Show the journal: everything that happened to the record, in order; asks nobody."""
-    entries = open_book(store).journal()
+    with open_book(store) as book:
+        entries = book.journal()
     tell(entries[-last:] if last > 0 else entries, show.audit, json=json)
 
 

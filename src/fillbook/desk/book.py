@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from types import TracebackType
+from typing import Self
 
 from fillbook import model as m
 from fillbook.errors import UnknownOrder
@@ -16,10 +18,25 @@ from fillbook.store import Store
 
 
 class Book:
-    """What the record says."""
+    """What the record says; as a context manager it closes the store when it is left."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store, and with it the desk that uses it; closing twice is fine."""
+        self._store.close()
 
     def orders(
         self,
