@@ -135,7 +135,7 @@ TORN = {"fills": [fill("f1", 1, 9)], "after": []}
 
 
 def sighting(begun, *found, moved=(), **kw):
-    return drift.Sighting(look=look(begun, **kw), found=found, journal=0, moved=frozenset(moved))
+    return drift.Sighting(look=look(begun, **kw), found=found, moved=frozenset(moved))
 
 
 @pytest.mark.parametrize(
@@ -285,22 +285,32 @@ def rows(*fills):
     return [x.execution for x in fills]
 
 
+LATER = m.stamp("2026-03-02T16:00:00Z")
+
+
+def test_a_young_fill_is_not_taken_back():
+    """Positions and history may both be late; for a minute that proves nothing."""
+    record = records(intended(), report("partially_filled", 40, 9))
+    soon = m.stamp("2026-03-02T15:00:30Z")
+    assert absence.taken_back(record, "b1", [], soon) == ([], 0)
+
+
 def test_a_fill_that_the_whole_history_does_not_hold_may_have_been_taken_back():
     """As voids, and as what they would move; belief is the reconciler's."""
     kept = fill("s1", 40, 9, cum=40)
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
     history = rows(fill("h1", 40, 9, source="history"))
-    voids, moved = absence.taken_back(record, "b1", history)
+    voids, moved = absence.taken_back(record, "b1", history, LATER)
     assert ([v.exec_id for v in voids], moved) == (["s2"], 20)
-    assert absence.taken_back(record, "b1", [*history, *history])[1] == 20
+    assert absence.taken_back(record, "b1", [*history, *history], LATER)[1] == 20
     whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
-    assert absence.taken_back(record, "b1", whole) == ([], 0)
-    assert absence.taken_back(record, "unheard", history) == ([], 0)
+    assert absence.taken_back(record, "b1", whole, LATER) == ([], 0)
+    assert absence.taken_back(record, "unheard", history, LATER) == ([], 0)
 
 
 def test_what_only_a_total_told_is_taken_back_by_quantity():
     record = records(intended(), report("partially_filled", 40, 9))
-    ((inferred,), moved) = absence.taken_back(record, "b1", [])
+    ((inferred,), moved) = absence.taken_back(record, "b1", [], LATER)
     assert (inferred.exec_id, inferred.qty, moved) == ("b1/inferred", 40, 40)
 
 

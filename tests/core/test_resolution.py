@@ -110,8 +110,8 @@ def test_questions_are_asked_at_growing_intervals_and_then_with_the_background()
 
 def test_after_it_was_sent_again_everything_is_counted_anew():
     """The last byte could have left only now."""
-    again = res.sent_again(denied_at(inquiry(), 10, 20, 30), seconds(31))
-    assert (again.sent_at, again.answers, again.asked) == (seconds(31), (), 0)
+    again = res.sent_again(denied_at(inquiry(), 10, 20, 30), seconds(31), 2)
+    assert (again.sent_at, again.answers, again.asked, again.sends) == (seconds(31), (), 0, 2)
     assert res.next_step(again, seconds(31), CAN) == res.Ask(seconds(31))
     assert denied_at(again, 40).answers == ()  # nine seconds after it left
 

@@ -50,6 +50,67 @@ def test_a_bad_wish_is_refused_before_anything_is_written(wish):
     assert bench.desk.book.journal() == before
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("symbol", x) for x in (None, 5, b"AAPL", "", "AA\x00PL", "\ud800")),
+        *(("side", x) for x in (None, "x", "BUY ", 1)),
+        *(("type", x) for x in (None, "foo", 3, [], "unrecognised")),
+        *(("time_in_force", x) for x in (None, "sometimes", fb.OrderSide.BUY)),
+        *(("order_class", x) for x in (None, "exotic", "unrecognised")),
+        *(("extended_hours", x) for x in ("no", 1, None)),
+        *(("strategy", x) for x in (5, "", "a\nb", "x" * 65, "\ud800", b"s")),
+        *(("good_for_s", x) for x in (0.5, True, m.number(5), "5", -1, 10**15)),
+    ],
+    ids=ascii,
+)
+def test_a_field_of_another_type_is_named_with_what_it_takes(field, value):
+    """Nothing else is raised by any of them, and nothing of them is ever written."""
+    wish = {"symbol": "AAPL", "side": "buy", "qty": 1, field: value}
+    with pytest.raises(fb.InvalidValue, match=rf"^{field} takes .* not "):
+        fb.OrderRequest(**wish)
+
+
+NAN = float("nan")
+HANDED = {
+    "no request": lambda desk: desk.submit(None),
+    "a request of another kind": lambda desk: desk.submit({"symbol": "AAPL"}),
+    "a key of another type": lambda desk: desk.buy("AAPL", qty=1, key=5),
+    "an empty key": lambda desk: desk.sell("AAPL", qty=1, key=""),
+    "a long key": lambda desk: desk.buy("AAPL", qty=1, key="k" * 201),
+    "a key that no store takes": lambda desk: desk.buy("AAPL", qty=1, key="\ud800"),
+    "a day in words": lambda desk: desk.sync(since="2026-01-01"),
+    "a moment for a day": lambda desk: desk.sync(since=MONDAY_10),
+    "an order of another type": lambda desk: desk.sync(order=5),
+    "nothing to cancel": lambda desk: desk.cancel(None),
+    "nothing to wait for": lambda desk: desk.wait(None),
+    "a wait back in time": lambda desk: desk.wait("fb-1", timeout_s=-1),
+    "a wait that is no number": lambda desk: desk.wait("fb-1", timeout_s=NAN),
+    "a wait without an end": lambda desk: desk.wait("fb-1", timeout_s=float("inf")),
+    "a wait of another type": lambda desk: desk.wait("fb-1", timeout_s="5"),
+    "no kind of event": lambda desk: desk.on("nonsense", print),
+    "nothing to call": lambda desk: desk.on("fill", None),
+    "a belief about no symbol": lambda desk: desk.check({5: 1}),
+    "beliefs without quantities": lambda desk: desk.check(["AAPL"]),
+}
+
+
+@pytest.mark.parametrize("what", HANDED)
+def test_what_makes_no_sense_is_refused_at_the_desk_s_door(what):
+    """Before a request is sent or an entry written, and in words of one line."""
+    bench = Bench()
+    before, requests = bench.desk.book.journal(), bench.desk.requests
+    with pytest.raises(fb.InvalidValue, match=r"^[ -~]*; |^[ -~]* takes [ -~]*$"):
+        HANDED[what](bench.desk)
+    assert (bench.desk.book.journal(), bench.desk.requests) == (before, requests)
+
+
+def test_a_desk_that_would_look_for_less_than_no_time_is_not_opened():
+    """No file is made for it either."""
+    with pytest.raises(fb.InvalidValue, match="wait_s takes seconds"):
+        fb.open("sim:", "sqlite:///never.db", wait_s=-1)
+
+
 def test_a_field_that_orders_do_not_have_is_named():
     """A misspelt field is no order at some other price."""
     with pytest.raises(TypeError, match="an order has no limit;"):

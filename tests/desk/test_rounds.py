@@ -27,7 +27,7 @@ def test_a_tick_does_only_what_is_due():
     assert bench.desk.requests == asked
     bench.clock.advance(15)
     bench.desk.tick()
-    assert bench.desk.requests == asked + 1  # the poll
+    assert bench.desk.requests == asked + 2  # the poll, of the account that is bound
 
 
 def test_the_background_opens_the_record_and_hears_the_stream():

@@ -8,6 +8,7 @@ gone only where two of the broker's sources agree that it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -23,11 +24,17 @@ LOST_AT_ONCE: Final = Decimal("0.5")
 VALUES_WITHIN: Final = Decimal("0.02")
 
 
+#: A fill younger than that may only not be shown yet, by several endpoints at once.
+YOUNG: Final = timedelta(seconds=60)
+
+
+@m.exact
 def taken_back(
-    after: Before, broker_order_id: str, history: Iterable[m.Execution]
+    after: Before, broker_order_id: str, history: Iterable[m.Execution], at: m.Stamp
 ) -> tuple[list[m.Void], Decimal]:
     """
     What counts as filled of one id, and its whole *history* does not hold; signed, as it moved.
+    *at* is when that was read.
 
     Alone that proves nothing: a history may be late.  It is believed only where it is the
     whole of a confirmed difference, so that two of the broker's sources agree.
@@ -35,7 +42,7 @@ def taken_back(
     rows = list({x.exec_id: x for x in history}.values())
     evidence = after.get(m.Evidence, broker_order_id)
     record = None if evidence is None else after.get(m.OrderRecord, evidence.client_order_id)
-    if evidence is None or record is None:
+    if evidence is None or record is None or _is_young(after, evidence, at):
         return [], ZERO
     missing = evidence.filled - sum((x.qty for x in rows), ZERO)
     living = [x.newest for x in _counted(after, broker_order_id).chosen if not x.dead]
@@ -52,6 +59,13 @@ def taken_back(
     return voids, missing * record.terms.side.sign
 
 
+def _is_young(after: Before, evidence: m.Evidence, at: m.Stamp) -> bool:
+    since = m.stamp(m.moment(at) - YOUNG)
+    moves = after.find(m.Movement, "owner", evidence.broker_order_id)
+    return any(x.at > since for x in moves)
+
+
+@m.exact
 def agreed_voids(
     after: Before, broker_order_id: str, history: Iterable[m.Execution]
 ) -> list[m.Void]:
@@ -115,6 +129,7 @@ def _void(
 # -- whether a look may be believed at all -----------------------------------------------
 
 
+@m.exact
 def doubt(after: Before, look: Look) -> str | None:
     """
     Why *look* cannot be believed as a whole, or None.

@@ -72,6 +72,7 @@ def heard(look: Look) -> list[m.Entry]:
     return entries
 
 
+@m.exact
 def explained(entries: Iterable[m.Entry], before: Before, after: Before) -> list[m.Finding]:
     """What *entries*, which changed the record, say that it had not known."""
     findings: list[m.Finding] = []
@@ -173,6 +174,7 @@ class Difference:
     notional: Decimal | None
 
 
+@m.exact
 def differences(after: Before, look: Look) -> list[Difference]:
     """Where the record and *look* still differ once everything heard is merged; by symbol."""
     theirs = {x.symbol: x for x in look.positions}
@@ -194,6 +196,7 @@ def _quantum(after: Before, symbol: str) -> Decimal:
     return ZERO if instrument is None else instrument.quantum
 
 
+@m.exact
 def position_drift(
     symbol: str, ours: m.Position | None, theirs: m.PositionSnapshot | None, quantum: Decimal
 ) -> m.PositionDrift | None:
@@ -237,7 +240,6 @@ class Sighting:
 
     look: Look
     found: tuple[Difference, ...]
-    journal: int  #: the number of the newest entry then
     moved: frozenset[str] = field(factory=frozenset)  #: symbols that may still be moving
 
 
@@ -250,6 +252,8 @@ def moving(after: Before, look: Look, lag: timedelta) -> frozenset[str]:
     }
     since = m.stamp(m.moment(look.at) - lag)
     symbols |= {x.symbol for x in look.fills_after if x.at >= since}
+    # A fill that only the order's total tells of yet is one too.
+    symbols |= {x.symbol for x in after.all(m.Position) if x.last and x.last.at >= since}
     return frozenset(symbols)
 
 

@@ -53,6 +53,7 @@ class Inquiry:
     asked: int = 0
     asked_at: timedelta | None = None
     answers: tuple[timedelta, ...] = ()
+    sends: int = 0  #: of the record, when the count began; another number begins it anew
     exists: bool = False  #: the broker said "duplicate": it is there, though not shown
 
 
@@ -117,6 +118,6 @@ def not_found(inquiry: Inquiry, at: timedelta) -> Inquiry:
     return evolve(inquiry, answers=(*inquiry.answers, at))
 
 
-def sent_again(inquiry: Inquiry, at: timedelta) -> Inquiry:
-    """*inquiry* once the same create has been sent again: the count begins anew."""
-    return evolve(inquiry, sent_at=at, asked=0, asked_at=None, answers=())
+def sent_again(inquiry: Inquiry, at: timedelta, sends: int) -> Inquiry:
+    """*inquiry* once the same create has been sent or answered again: the count begins anew."""
+    return evolve(inquiry, sent_at=at, asked=0, asked_at=None, answers=(), sends=sends)

@@ -7,7 +7,7 @@ a method.  The parts are built in an order in which each knows only those before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Self
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
+from fillbook.desk import door
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
@@ -36,7 +37,7 @@ class Desk:
 
     Made by `fillbook.open`, which touches no network.  Use it as a context manager: leaving
     it stops the background and closes the store.  Wherever an order is taken, its
-    `client_order_id` will do.
+    `client_order_id` will do.  What makes no sense is refused with InvalidValue.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Desk:
         *ours* is what the bot believes it holds, signed base units by symbol.  What could not
         be read makes the verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged.
         """
-        return self._reconciler.check(None if ours is None else beliefs(ours))
+        return self._reconciler.check(None if ours is None else door.beliefs(ours))
 
     def sync(
         self,
@@ -101,7 +102,9 @@ class Desk:
         A first sync takes the broker's picture as the opening.  Raises: AccountChanged,
         CredentialsMissing, UnknownOrder.
         """
-        return self._reconciler.sync(since, order=order, adopt=adopt)
+        return self._reconciler.sync(
+            door.day(since), order=None if order is None else door.order(order), adopt=adopt
+        )
 
     # -- placing -----------------------------------------------------------------------
 
@@ -115,15 +118,15 @@ class Desk:
         exists, in any state.  Raises: Denied, Rejected, Unavailable (each with `.order`),
         KeyReused, NotArmed, AccountChanged, NotObserved.
         """
-        return self._coordinator.submit(request, key)
+        return self._coordinator.submit(door.asked(request), door.key(key))
 
     def buy(self, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a buy; the fields of `OrderRequest` by name."""
-        return self._coordinator.submit(wished(symbol, m.OrderSide.BUY, wish), key)
+        return self._coordinator.submit(door.wished(symbol, m.OrderSide.BUY, wish), door.key(key))
 
     def sell(self, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a sell; the fields of `OrderRequest` by name."""
-        return self._coordinator.submit(wished(symbol, m.OrderSide.SELL, wish), key)
+        return self._coordinator.submit(door.wished(symbol, m.OrderSide.SELL, wish), door.key(key))
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """
@@ -132,11 +135,11 @@ class Desk:
         A fill wins over a cancel: the order comes back as it is.  Raises: UnknownOrder,
         NotArmed, AccountChanged, NotObserved.
         """
-        return self._coordinator.cancel(order)
+        return self._coordinator.cancel(door.order(order))
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""
-        return self._coordinator.wait(order, timeout_s)
+        return self._coordinator.wait(door.order(order), door.seconds("timeout_s", timeout_s))
 
     # -- hearing -----------------------------------------------------------------------
 
@@ -155,7 +158,7 @@ class Desk:
 
     def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
         """Have *call* made with every event of *kind* that this desk writes, once it is durable."""
-        return self._recorder.on(m.EventKind(kind), call)
+        return self._recorder.on(door.kind(kind), door.call(call))
 
     # -- running -----------------------------------------------------------------------
 
@@ -171,17 +174,3 @@ class Desk:
     def requests(self) -> int:
         """How many requests this desk has sent so far."""
         return self._line.requests
-
-
-def beliefs(ours: Mapping[str, Decimal | int | str | float]) -> dict[str, Decimal]:
-    """What a bot believes it holds, with exact numbers and the record's spelling."""
-    return {symbol.strip().upper(): m.number(qty) for symbol, qty in ours.items()}
-
-
-def wished(symbol: str, side: m.OrderSide, wish: Mapping[str, object]) -> m.OrderRequest:
-    """A request from a symbol, a side and the other fields by name."""
-    known: Iterable[str] = m.OrderRequest.__annotations__
-    unknown = sorted(wish.keys() - set(known))
-    if unknown:
-        raise TypeError(f"an order has no {', '.join(unknown)}; see OrderRequest")
-    return m.OrderRequest(symbol=symbol, side=side, **wish)  # type: ignore[arg-type]

@@ -27,10 +27,18 @@ OPENING: Final = "OPENING"
 class FirstContact:
     """Takes the opening picture, once in the life of a record."""
 
-    def __init__(self, lookout: Lookout, recorder: Recorder, clock: Clock, lag: timedelta) -> None:
+    def __init__(
+        self,
+        lookout: Lookout,
+        recorder: Recorder,
+        clock: Clock,
+        closing: threading.Event,
+        lag: timedelta,
+    ) -> None:
         self._lookout = lookout
         self._recorder = recorder
         self._clock = clock
+        self._closing = closing
         self._lag = lag
 
     @property
@@ -42,7 +50,8 @@ class FirstContact:
     def take(self, first: Compared, since: date | None) -> Compared | m.NotObserved:
         """Take the picture from *first* and another look; the comparison after it."""
         for _ in range(TRIES):
-            self._clock.wait(threading.Event(), self._lag.total_seconds())
+            if self._clock.wait(self._closing, self._lag.total_seconds()):
+                return m.NotObserved(m.Failure.NO_ANSWER, "the desk was closed meanwhile")
             second = self._lookout.sight(since)
             if isinstance(second, m.NotObserved):
                 return second

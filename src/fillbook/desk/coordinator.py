@@ -17,16 +17,15 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
-from attrs import evolve
-
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import asking, checks, lifecycle, resolution
-from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
+from fillbook.core.resolution import Ask, GiveUp, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
+from fillbook.desk.inquirer import Inquirer
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.tracker import Tracker
@@ -57,7 +56,7 @@ class Coordinator:
         self._clock = clock
         self._book = Book(recorder.store)
         self._wait_s = wait_s
-        self._inquiries: dict[str, Inquiry] = {}
+        self._inquirer = Inquirer(clock)
 
     # -- from wish to sent -------------------------------------------------------------
 
@@ -155,11 +154,7 @@ class Coordinator:
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
         self._recorder.record(*entries)
-        if self._book.order(name).status is m.OrderStatus.UNPROVEN:
-            self._inquire(name, sent_at=self._clock.elapsed())
-            if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.DUPLICATE:
-                # It is there, though nobody has shown it yet.
-                self._inquiries[name] = evolve(self._inquiries[name], exists=True)
+        self._after(name)
         return outcome
 
     # -- what became of it -------------------------------------------------------------
@@ -186,7 +181,8 @@ class Coordinator:
                 return order
             if order.status is m.OrderStatus.UNPROVEN:
                 self.resolve(name)
-                due = self._due(name, now)
+                record = self._book.record(name)
+                due = self._due(record) if _is_unproven(record) else now
             elif now >= due:
                 if asked:  # the reply, or the stream, has just told how it is
                     self._tracker.read(self._book.record(name))
@@ -197,119 +193,107 @@ class Coordinator:
             pause = min(due, end) - self._clock.elapsed()
             self._clock.wait(self._tracker.news, max(0.01, pause.total_seconds()))
 
-    def _due(self, name: str, now: timedelta) -> timedelta:
-        inquiry = self._inquiries.get(name)
-        step = None if inquiry is None else self._step(inquiry)
-        return step.at if isinstance(step, Ask) else now
-
     # -- unproven ----------------------------------------------------------------------
 
     def resume(self) -> list[str]:
-        """Take up every unproven order in the record; their client ids."""
-        names = [r.client_order_id for r in self._unproven()]
-        for name in names:
-            if name not in self._inquiries:
-                self._inquire(name, sent_at=self._clock.elapsed())
-        return names
-
-    def _unproven(self) -> list[m.OrderRecord]:
-        return [
-            record
+        """Put every unproven order in the record on the agenda; their client ids."""
+        names = [
+            record.client_order_id
             for record in self._tracker.followed()
             if record.order.status is m.OrderStatus.UNPROVEN and record.requests
         ]
-
-    def _inquire(self, name: str, *, sent_at: timedelta) -> None:
-        record = self._book.record(name)
-        assert record.intent is not None  # only our own orders are unproven
-        age = self._clock.now() - m.moment(record.intent.at)
-        left = resolution.good_for(record.intent.request) - max(age, timedelta())
-        canceled = any(r.command is m.Command.CANCEL for r in record.requests)
-        known = self._inquiries.get(name)
-        if known is not None:
-            self._inquiries[name] = resolution.sent_again(known, sent_at)
-        else:
-            self._inquiries[name] = Inquiry(
-                client_order_id=name,
-                sent_at=sent_at,
-                wanted_until=sent_at if canceled else sent_at + max(left, timedelta()),
-                exists=any(r.kind is m.RejectKind.DUPLICATE for r in record.requests),
-            )
-        self._agenda.put(f"order/{name}", sent_at)
+        for name in names:
+            self._after(name)
+        return names
 
     def resolve(self, name: str) -> None:
         """Take the next step about an unproven order, if it is due."""
-        inquiry = self._inquiries.get(name)
-        if inquiry is None:
-            self.resume()
-            inquiry = self._inquiries.get(name)
-        if inquiry is None:
-            return
-        match self._step(inquiry):
-            case Ask(at) if at <= self._clock.elapsed():
-                self._ask(inquiry)
-            case Ask():
-                pass
-            case SendAgain():
-                self._send_again(name)
-            case GiveUp(answers):
-                self._give_up(name, answers)
+        record = self._book.record(name)
+        if record.order.status is m.OrderStatus.UNPROVEN:
+            match self._step(record):
+                case Ask(at) if at <= self._clock.elapsed():
+                    self._ask(name)
+                case Ask():
+                    pass
+                case SendAgain() if self._line.is_armed:
+                    self._send_again(record)
+                case SendAgain():
+                    self._ask(name)
+                case GiveUp(answers):
+                    self._give_up(record, answers)
         self._after(name)
 
     def ask(self, name: str) -> None:
         """Ask after an unproven order now, and conclude if that was enough; sends nothing."""
-        inquiry = self._inquiries.get(name)
-        if inquiry is not None:
-            self._ask(inquiry)
-            step = self._step(self._inquiries[name])
+        record = self._book.record(name)
+        if record.order.status is not m.OrderStatus.UNPROVEN:
+            return
+        self._ask(name)
+        record = self._book.record(name)
+        if record.order.status is m.OrderStatus.UNPROVEN:
+            step = self._step(record)
             if isinstance(step, GiveUp):
-                self._give_up(name, step.answers)
-            self._after(name)
+                self._give_up(record, step.answers)
+        self._after(name)
 
-    def _step(self, inquiry: Inquiry) -> resolution.Step:
+    def _step(self, record: m.OrderRecord) -> resolution.Step:
         can = self._line.broker.capabilities
-        return resolution.next_step(inquiry, self._clock.elapsed(), can)
+        return resolution.next_step(self._inquirer.about(record), self._clock.elapsed(), can)
 
-    def _ask(self, inquiry: Inquiry) -> None:
-        name = inquiry.client_order_id
+    def _ask(self, name: str) -> None:
         number = self._tracker.look_number()
+        sends = self._inquirer.about(self._book.record(name)).sends
         answer = self._line.look_up("find", lambda: self._line.broker.find(name))
         now = self._clock.elapsed()
-        inquiry = resolution.asked(inquiry, now)
+        self._inquirer.change(name, lambda inquiry: resolution.asked(inquiry, now))
         if isinstance(answer, m.Observed):
             self._recorder.record(m.Reported(answer.value, m.ReportSource.BY_ID, number))
         elif isinstance(answer, m.Absent) and self._same_account():
-            inquiry = resolution.not_found(inquiry, now)
-        self._inquiries[name] = inquiry
+            # It says nothing of a create that somebody sent meanwhile.
+            self._inquirer.change(
+                name, lambda x: resolution.not_found(x, now) if x.sends == sends else x
+            )
 
     def _same_account(self) -> bool:
         """An absence counts only if its pass saw the account that is bound."""
         return isinstance(self._binder.account(), m.Observed)
 
-    def _send_again(self, name: str) -> None:
+    def _send_again(self, was: m.OrderRecord) -> None:
+        name = was.client_order_id
         with self._recorder.turn() as turn:
-            record = turn.read.get(m.OrderRecord, name)
-            assert record is not None  # it is unproven, so it is there
-            if record.order.status is not m.OrderStatus.UNPROVEN:
-                return  # somebody heard of it meanwhile
+            record = self._still_unproven(turn, was)
+            if record is None:
+                return
             number = len(record.requests) + 1
             turn.take(m.Commanded(name, m.Command.SEND, number))
         self._create(name, number)
 
-    def _give_up(self, name: str, answers: int) -> None:
+    def _give_up(self, was: m.OrderRecord, answers: int) -> None:
         with self._recorder.turn() as turn:
-            record = turn.read.get(m.OrderRecord, name)
-            if record is not None and record.order.status is m.OrderStatus.UNPROVEN:
-                turn.take(m.ConcludedAbsent(name, answers))
+            if self._still_unproven(turn, was) is not None:
+                turn.take(m.ConcludedAbsent(was.client_order_id, answers))
+
+    def _still_unproven(self, turn: Transaction, was: m.OrderRecord) -> m.OrderRecord | None:
+        """The order as it is, unless somebody heard of it or asked for it since *was*."""
+        record = turn.read.get(m.OrderRecord, was.client_order_id)
+        same = record is not None and record.requests == was.requests
+        unproven = record is not None and record.order.status is m.OrderStatus.UNPROVEN
+        return record if same and unproven else None
 
     def _after(self, name: str) -> None:
-        """Put the next step on the agenda, or be done with the order."""
-        matter = f"order/{name}"
-        if self._book.order(name).status is m.OrderStatus.UNPROVEN:
-            self._agenda.put(matter, self._due(name, self._clock.elapsed()))
-        else:
-            self._inquiries.pop(name, None)
-            self._agenda.drop(matter)
+        """Put the next step on the agenda, or be done with the question."""
+        matter, record = f"order/{name}", self._book.record(name)
+        if record.order.status is m.OrderStatus.UNPROVEN:
+            self._agenda.put(matter, self._due(record))
+            return
+        self._inquirer.drop(name)
+        self._agenda.drop(matter)
+        if record.order.pending == m.Command.CANCEL:  # it was found after its end was wanted
+            self._agenda.put("cancels", self._clock.elapsed())
+
+    def _due(self, record: m.OrderRecord) -> timedelta:
+        step = self._step(record)
+        return step.at if isinstance(step, Ask) else self._clock.elapsed()
 
     # -- the end of it -----------------------------------------------------------------
 
@@ -318,7 +302,8 @@ class Coordinator:
         Ask for an order's end, and look at it until it has ended or wait_s have passed.
 
         An order that has ended is given back as it is; a fill wins over a cancel.  An order
-        that is unproven is not sent again.  Raises: UnknownOrder, NotArmed.
+        that is unproven is not sent again, and canceled as soon as it is found.  Raises:
+        UnknownOrder, NotArmed.
         """
         self._line.gate()
         record = self._book.record(order)
@@ -343,7 +328,8 @@ class Coordinator:
             number, broker_order_id = len(record.requests) + 1, record.order.broker_order_id
             turn.take(m.Commanded(name, m.Command.CANCEL, number, broker_order_id))
         if broker_order_id is None:
-            self._unwanted(name, number)
+            # Nothing to send: it is not sent again, and canceled as soon as it is found.
+            self._after(name)
             return
         outcome = self._line.write("cancel", lambda: self._line.broker.cancel(broker_order_id))
         self._recorder.record(answered(name, number, outcome))
@@ -353,19 +339,12 @@ class Coordinator:
     def repeat_cancels(self) -> None:
         """Ask again for the end of orders whose cancel nobody answered, if they are read alive."""
         for record in self._tracker.followed():
-            if record.order.pending == m.Command.CANCEL and record.ids:
+            wanted = record.order.pending == m.Command.CANCEL and record.ids
+            if wanted and self._line.is_armed:
                 self._tracker.read(record)
                 order = self._book.order(record.client_order_id)
                 if order.pending == m.Command.CANCEL:
                     self._cancel(order.client_order_id)
-
-    def _unwanted(self, name: str, number: int) -> None:
-        """Nothing to send: the order is not wanted any more, so it is not sent again."""
-        self._recorder.record(m.Answered(name, number, m.AnswerKind.NOT_SENT, "not sent again"))
-        self.resume()
-        inquiry = self._inquiries.get(name)
-        if inquiry is not None:
-            self._inquiries[name] = evolve(inquiry, wanted_until=self._clock.elapsed())
 
 
 def answered(name: str, number: int, outcome: m.Outcome) -> m.Answered:
@@ -387,6 +366,10 @@ def _was_sent(record: m.OrderRecord) -> bool:
     return bool(record.ids or (record.requests and not may_send))
 
 
+def _is_unproven(record: m.OrderRecord) -> bool:
+    return record.order.status is m.OrderStatus.UNPROVEN
+
+
 def _rests(order: m.Order) -> bool:
     """Whether an order is known to the broker and not meant to end at once."""
     at_once = order.type is m.OrderType.MARKET or order.time_in_force in _AT_ONCE
@@ -403,7 +386,8 @@ def client_order_id(account: m.AccountId, strategy: str | None, key: str | None)
     if key is None:
         word = secrets.token_hex(16)
     else:
-        seed = "\x1f".join((str(account), strategy or "", key))
+        parts = (str(account), strategy or "", key)
+        seed = "".join(f"{len(part)}:{part}" for part in parts)  # no two triples are alike
         word = hashlib.sha256(seed.encode()).hexdigest()[:32]
     name = re.sub(r"[^a-z0-9]+", "-", (strategy or "").lower()).strip("-")[:20]
     return m.ID_PREFIX + "-".join(part for part in (name, word) if part)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from fillbook import model as m
@@ -23,6 +24,8 @@ log = logging.getLogger("fillbook")
 
 #: A chain of pages longer than this never ends properly.
 PAGES_MAX: Final = 1_000
+#: Reads are held back for so long at most, whatever a broker's clock says.
+HELD_MAX: Final = timedelta(seconds=60)
 
 
 class Line:
@@ -31,10 +34,9 @@ class Line:
     def __init__(self, broker: Broker, clock: Clock, *, live: bool) -> None:
         self.broker = broker
         self.sent: Counter[str] = Counter()
-        self.meter: m.Meter | None = None
         self._clock = clock
         self._armed = live or not broker.live
-        self._held: m.NotObserved | None = None
+        self._held: tuple[m.NotObserved | None, timedelta] = (None, timedelta())
 
     @property
     def requests(self) -> int:
@@ -85,8 +87,12 @@ class Line:
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.Ambiguous(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        self._note(outcome.meter)
         return outcome
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether what may change something is let through."""
+        return self._armed
 
     def gate(self) -> None:
         """Refuse what must not leave. Raises: NotArmed."""
@@ -96,8 +102,8 @@ class Line:
             )
 
     def _read(self, name: str, ask: Callable[[], m.Read[T] | m.Absent]) -> m.Read[T] | m.Absent:
-        held = self._held
-        if held is not None and held.retry_at is not None and held.retry_at > self._clock.now():
+        held, until = self._held
+        if held is not None and self._clock.elapsed() < until:
             return held  # the broker said when to come back; writes still go
         self.sent[name] += 1
         try:
@@ -105,13 +111,15 @@ class Line:
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.NotObserved(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        limited = isinstance(answer, m.NotObserved) and answer.why is m.Failure.RATE_LIMITED
-        self._held = answer if limited and isinstance(answer, m.NotObserved) else None
-        self._note(answer.meter)
+        self._held = self._hold(answer)
         return answer
 
-    def _note(self, meter: m.Meter | None) -> None:
-        self.meter = meter or self.meter
+    def _hold(self, answer: object) -> tuple[m.NotObserved | None, timedelta]:
+        """Until when reads are held back; a length, since either clock may be off."""
+        if not isinstance(answer, m.NotObserved) or answer.retry_at is None:
+            return None, timedelta()
+        pause = min(max(answer.retry_at - self._clock.now(), timedelta()), HELD_MAX)
+        return answer, self._clock.elapsed() + pause
 
 
 def value_of(answer: m.Read[Sequence[T]]) -> Sequence[T]:

@@ -64,7 +64,9 @@ class Lookout:
 
     def done(self, look: Look) -> None:
         """*look* is in the record: the next one need not read so far back."""
-        self._store.swap(CURSOR, self._store.cell(CURSOR), look.at)
+        newest = max((x.at for x in look.fills_after), default=None)
+        if newest is not None:  # the broker's own time, however far ours is off
+            self._store.swap(CURSOR, self._store.cell(CURSOR), min(newest, look.at))
         if self._a_day_is_due():
             self._whole_day_at = self._clock.elapsed()
 
@@ -110,7 +112,6 @@ class Lookout:
         sighting = Sighting(
             look=look,
             found=tuple(drift.differences(after, look)),
-            journal=reader.last(),
             moved=drift.moving(after, look, self._line.broker.capabilities.account_lag),
         )
         filled = {x.broker_order_id for x in look.fills_after}

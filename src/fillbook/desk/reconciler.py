@@ -8,7 +8,6 @@ changes the account.  Both take the same look and the same pure steps
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -54,7 +53,7 @@ class Reconciler:
         self._lag = line.broker.capabilities.account_lag
         self._book = Book(recorder.store)
         self._lookout = Lookout(line, binder, tracker, recorder.store, clock)
-        self._contact = FirstContact(self._lookout, recorder, clock, self._lag)
+        self._contact = FirstContact(self._lookout, recorder, clock, tracker.closing, self._lag)
         self._unsettled: dict[str, timedelta] = {}
         self._overdue_told: set[str] = set()
 
@@ -222,14 +221,14 @@ class Reconciler:
             self._clear(first.sighting, [])
             return first, []
         lag = self._lag
-        self._clock.wait(threading.Event(), lag.total_seconds())
+        self._clock.wait(self._tracker.closing, lag.total_seconds())
         second = self._lookout.sight()
         if isinstance(second, m.NotObserved):
             unsure = drift.confirm(first.sighting, first.sighting, timedelta.max)
             return first, unsure
         self._merge(second)
         findings = drift.confirm(first.sighting, second.sighting, lag)
-        if self._find_taken_back(findings):
+        if self._find_taken_back(second.look, findings):
             second = self._lookout.compare(second.look)
         with self._recorder.store.read() as reader:
             doubted = drift.disputed(reader)
@@ -239,19 +238,22 @@ class Reconciler:
         self._clear(second.sighting, findings)
         return second, findings
 
-    def _find_taken_back(self, findings: list[m.Finding]) -> bool:
+    def _find_taken_back(self, look: Look, findings: list[m.Finding]) -> bool:
         """
         Explain confirmed differences by fills that a broker took back without saying so.
 
         They are missing from their order's own history, and are exactly what the broker holds
         less (or more): two of its sources agree.
         """
+        cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
+        if not cash and self._book.cash() is not None:
+            return False  # what was paid was not paid back: the positions may only be old
         voids: list[m.Voided] = []
         for finding in findings:
             if finding.confidence is m.Confidence.CONFIRMED and isinstance(
                 finding.drift, m.PositionDrift
             ):
-                voids += self._voids(finding.drift)
+                voids += self._voids(look, finding.drift)
         self._recorder.record(*voids)
         for broker_order_id in {x.void.broker_order_id for x in voids}:
             record = self._book.record(broker_order_id)
@@ -259,7 +261,7 @@ class Reconciler:
             self._tracker.complete(record)
         return bool(voids)
 
-    def _voids(self, found: m.PositionDrift) -> list[m.Voided]:
+    def _voids(self, look: Look, found: m.PositionDrift) -> list[m.Voided]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
         filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
         missing: list[m.Void] = []
@@ -269,8 +271,11 @@ class Reconciler:
             for broker_order_id in record.ids:
                 history = self._tracker.history(record, broker_order_id)
                 if isinstance(history, m.Observed):
+                    # The account's own fills are history too, read at another moment.
+                    mine = [x for x in look.fills_after if x.broker_order_id == broker_order_id]
+                    rows = (*history.value, *mine)
                     with self._recorder.store.read() as reader:
-                        voids, qty = absence.taken_back(reader, broker_order_id, history.value)
+                        voids, qty = absence.taken_back(reader, broker_order_id, rows, look.at)
                     missing += voids
                     moved += qty
         held = self._book.position(found.symbol)

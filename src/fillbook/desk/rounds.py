@@ -21,6 +21,7 @@ from fillbook.desk.tracker import Tracker
 
 POLL_EVERY: Final = timedelta(seconds=15)
 SYNC_EVERY: Final = timedelta(seconds=60)
+AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised
 
 
 class Rounds:
@@ -51,16 +52,31 @@ class Rounds:
         return made
 
     def tick(self) -> None:
-        """Hear what has come, and do what is due."""
+        """
+        Hear what has come, and do what is due.
+
+        What raises is due again soon, and so is what came after it.
+        """
         self._tracker.drain()
-        for matter in self._agenda.take(self._clock.elapsed()):
-            kind, _, name = matter.partition("/")
-            if kind == "order":
-                self._coordinator.resolve(name)
-            elif kind == "look":
-                self._tracker.read_id(name)
-            else:
-                self._do(kind)
+        due = self._agenda.take(self._clock.elapsed())
+        for done, matter in enumerate(due):
+            try:
+                self._see_to(matter)
+            except BaseException:
+                for left in due[done:]:
+                    self._agenda.put(left, self._clock.elapsed() + AGAIN_AFTER)
+                raise
+
+    def _see_to(self, matter: str) -> None:
+        kind, _, name = matter.partition("/")
+        if kind == "order":
+            self._coordinator.resolve(name)
+        elif kind == "look":
+            self._tracker.read_id(name)
+        elif kind == "cancels":
+            self._coordinator.repeat_cancels()
+        else:
+            self._do(kind)
 
     def _do(self, kind: str) -> None:
         """A matter of the whole account; it is on the agenda again whatever comes of it."""
@@ -73,7 +89,8 @@ class Rounds:
         self._agenda.put(kind, now + SYNC_EVERY)
         self._agenda.put("poll", now + POLL_EVERY)
         report = self._reconciler.sync()
-        if kind == "start" and report.verdict is not m.Verdict.NOT_OBSERVED:
-            self._agenda.drop("start")
-            self._agenda.put("sync", now + SYNC_EVERY)
-            self._coordinator.repeat_cancels()
+        if report.verdict is m.Verdict.NOT_OBSERVED:
+            return
+        self._agenda.drop(kind)
+        self._agenda.put("sync", now + SYNC_EVERY)
+        self._coordinator.repeat_cancels()

@@ -2,7 +2,7 @@
 The tracker: open orders, streamed, polled, settled.
 
 What the stream, a poll, a push from the bot or a look by id tells comes in by one door,
-`hear`; from there it is evidence.  One list call follows all open orders; an order that
+`receive`; from there it is evidence.  One list call follows all open orders; an order that
 leaves the list, or whose fills are not all told, is read by itself.
 """
 
@@ -50,6 +50,7 @@ class Tracker:
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
         self.news = threading.Event()
+        self.closing = threading.Event()  #: set once the desk is to be closed: nobody waits then
 
     # -- the door ----------------------------------------------------------------------
 
@@ -61,11 +62,16 @@ class Tracker:
     def drain(self) -> int:
         """Write down what is in the inbox; how many entries that made."""
         self.news.clear()
-        entries: list[m.Entry] = []
+        heard: list[m.OrderReport] = []
         while self._inbox:
-            report = self._inbox.popleft()
-            entries.append(m.Reported(report, m.ReportSource.STREAM, self.look_number()))
-        return self._recorder.record(*entries)
+            heard.append(self._inbox.popleft())
+        try:
+            number = self.look_number() if heard else 0
+            stream = m.ReportSource.STREAM
+            return self._recorder.record(*(m.Reported(x, stream, number) for x in heard))
+        except BaseException:
+            self._inbox.extendleft(reversed(heard))  # nobody tells it again
+            raise
 
     def look_number(self) -> int:
         """The number that a look begun now bears, for brokers without a clock."""
@@ -163,6 +169,8 @@ class Tracker:
 
     def poll(self) -> int:
         """One list call, and a look at what left the list; how many entries that made."""
+        if not isinstance(self._binder.account(), m.Observed):
+            return 0  # whose orders would these be?
         number = self.look_number()
         listed = self.open_orders()
         if isinstance(listed, m.NotObserved):
