@@ -8,6 +8,7 @@ from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core.resolution import Ask
 from fillbook.desk.inquirer import Inquirer
 from fillbook.errors import AccountChanged, StoreUnavailable
@@ -124,6 +125,33 @@ def test_a_streamed_report_outlives_a_failing_store():
             bench.desk._tracker.drain()
         bench.desk._tracker.drain()
     assert bench.desk.book.order(order).filled_qty == 10
+
+
+def test_an_order_that_the_broker_denies_stays_a_difference():
+    """It was shown, and now it is not found: told once as an alert, and left in every pass."""
+
+    class Denying(SimulatedBroker):
+        denies = False
+
+        def order(self, broker_order_id):
+            return m.Absent() if self.denies else super().order(broker_order_id)
+
+        def orders(self, query, page):
+            return m.Observed([]) if self.denies else super().orders(query, page)
+
+    bench = Bench(broker=Denying)
+    order = bench.resting()
+    bench.broker.denies = True
+    for _ in range(2):
+        bench.clock.advance(60)
+        report = bench.desk.sync()
+        assert [type(x.drift) for x in report.left] == [m.UnknownToBroker]
+        assert report.verdict is m.Verdict.DRIFT
+    alerts = [x for x in bench.desk.events() if x.kind is m.EventKind.ALERT]
+    assert len(alerts) == 1
+    assert not bench.desk.book.order(order).is_final
+    bench.broker.denies = False
+    assert bench.desk.sync().verdict is m.Verdict.IN_SYNC
 
 
 def unproven(bench):

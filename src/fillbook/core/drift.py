@@ -90,7 +90,7 @@ def explained(entries: Iterable[m.Entry], before: Before, after: Before) -> list
             case m.Happened():
                 findings.append(_happened(entry.activity))
             case m.NotFoundAfterSeen():
-                findings.append(_not_found(entry, after))
+                findings.append(denied(entry, after))
             case _:
                 pass  # the other entries tell nothing of the broker
     return findings
@@ -155,7 +155,8 @@ def _happened(activity: m.Activity) -> m.Finding:
     return m.Finding(drift, m.Confidence.EXPLAINED, because)
 
 
-def _not_found(entry: m.NotFoundAfterSeen, after: Before) -> m.Finding:
+def denied(entry: m.NotFoundAfterSeen, after: Before) -> m.Finding:
+    """A live order of ours that the broker says it does not have."""
     record = after.get(m.OrderRecord, entry.client_order_id)
     symbol = "" if record is None else record.terms.symbol
     drift = m.UnknownToBroker(symbol, entry.client_order_id)

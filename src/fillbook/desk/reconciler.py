@@ -168,6 +168,11 @@ class Reconciler:
         unproven = [x.client_order_id for x in self._tracker.followed() if _unproven(x)]
         with self._recorder.store.read() as reader:
             rows = self._rows(reader, last.look, None)
+            # As long as the broker denies an order it is no less denied than at first.
+            left += [drift.denied(x, reader) for x in last.look.gone]
+        self._recorder.record(
+            *(_alert(x) for x in merged if isinstance(x.drift, m.UnknownToBroker))
+        )
         return m.SyncReport(
             verdict=m.Verdict.IN_SYNC if not left and not unproven else m.Verdict.DRIFT,
             at=at,
@@ -347,14 +352,8 @@ def _key(found: m.Drift) -> str:
 
 def _alert(found: m.Finding) -> m.Alerted:
     about = getattr(found.drift, "symbol", None) or "cash"
-    return m.Alerted(
-        m.Alert(
-            m.AlertKind.DRIFT,
-            about,
-            f"{about}: our record and the broker differ, and no fill, order or activity "
-            f"explains it: {found.drift}",
-        )
-    )
+    words = f"{about}: our record and the broker differ ({found.because}): {found.drift}"
+    return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, words))
 
 
 def rows_of(
