@@ -73,6 +73,7 @@ def locked(
     return None
 
 
+@m.exact
 def closable(side: m.OrderSide, position: m.Position | None, orders: Iterable[m.Order]) -> Decimal:
     """
     How much an order of *side* may close in the worst case, in base units, ≥ 0.

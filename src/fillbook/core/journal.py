@@ -16,6 +16,7 @@ from fillbook.core import account, asking, hearing
 from fillbook.core.draft import Before, Draft
 
 
+@m.exact
 def apply(entry: m.Entry, number: int, at: m.Stamp, before: Before) -> m.Changes:
     """What becomes of the records by *entry*, numbered *number*, taken down *at*."""
     draft = Draft(before, number, at)

@@ -27,6 +27,7 @@ _FLAT: Final = m.Holding()
 _FEES_FOLLOW: Final = timedelta(days=1)
 
 
+@m.exact
 def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
     """*position* after *move*, and the round trip that it closed; `move` is not before `last`."""
     match move.kind:
@@ -44,6 +45,7 @@ def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | 
             assert_never(move.kind)
 
 
+@m.exact
 def refold(symbol: str, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:
     """The position and the round trips that all *moves* of *symbol* amount to."""
     position, trades = m.Position(symbol=symbol), []

@@ -78,7 +78,7 @@ from fillbook.model.journal import (
     Request,
     Voided,
 )
-from fillbook.model.number import EXACT, ZERO, cut, number, number_or_none, plain
+from fillbook.model.number import EXACT, ZERO, cut, exact, number, number_or_none, plain
 from fillbook.model.order import (
     ENDINGS,
     ID_PREFIX,
@@ -97,6 +97,7 @@ from fillbook.model.order import (
     Proof,
     Terms,
     TimeInForce,
+    symbol_of,
 )
 from fillbook.model.position import Cash, Holding, MoveKind, Movement, Position, Trade
 from fillbook.model.report import CheckReport, Row, SyncReport
@@ -217,10 +218,12 @@ __all__ = [
     "WrongCash",
     "WrongQty",
     "cut",
+    "exact",
     "moment",
     "number",
     "number_or_none",
     "plain",
     "stamp",
     "stamp_or_none",
+    "symbol_of",
 ]

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from fillbook.model.number import exact
+
 
 class AssetClass(StrEnum):
     EQUITY = "equity"
@@ -38,6 +40,7 @@ class Instrument:
     min_notional: Decimal | None = None  #: in quote currency
 
     @property
+    @exact
     def quantum(self) -> Decimal:
         """Below this a difference of quantity is rounding: 0 for shares, a tenth of a step else."""
         return self.qty_increment / 10 if self.asset_class is AssetClass.CRYPTO else Decimal(0)

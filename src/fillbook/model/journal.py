@@ -255,7 +255,7 @@ class OrderRecord:
     """
     Everything that is kept of one order, and the picture made from it.
 
-    `ids` are the broker ids of its replace chain, in order of first sight.
+    `ids` are the broker ids of its replace chain, sorted by name.
     """
 
     client_order_id: str
@@ -269,7 +269,6 @@ class OrderRecord:
     ids: tuple[str, ...] = ()
     requests: tuple[Request, ...] = ()
     verdict: Conclusion | None = None
-    fees: Decimal | None = None
     seen_at: Stamp | None = None  #: when evidence last changed, by our clock
 
 

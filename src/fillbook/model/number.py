@@ -7,22 +7,53 @@ A `float` is taken by its shortest repr, which is what its author typed:
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
-from typing import Final
+from collections.abc import Callable
+from decimal import (
+    ROUND_DOWN,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 from fillbook.errors import InvalidValue
 
 ZERO: Final = Decimal(0)
 
 # Sums of broker figures must be exact: 60 digits hold any product of two of them.
-EXACT: Final = Context(prec=60)
+EXACT: Final = Context(
+    prec=60, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow]
+)
+
+#: No price or quantity of this world has more digits before or behind its point.
+_DIGITS_MAX: Final = 30
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def exact(decide: Callable[P, R]) -> Callable[P, R]:
+    """*decide* under our own decimal context: the bot's, of any precision, is not its business."""
+
+    @wraps(decide)
+    def decided(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(EXACT):
+            return decide(*args, **kwargs)
+
+    return decided
 
 
 def number(value: Decimal | int | str | float) -> Decimal:
     """
     *value* as an exact Decimal.
 
-    Raises: InvalidValue for NaN, infinities, booleans and what is no number.
+    Raises: InvalidValue for NaN, infinities, booleans, what is no number, and what has more
+        than 30 digits before or behind its point.
     """
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str, float)):
         raise InvalidValue(f"{value!r} is not a number")
@@ -32,6 +63,8 @@ def number(value: Decimal | int | str | float) -> Decimal:
         raise InvalidValue(f"{value!r} is not a number") from None
     if not result.is_finite():
         raise InvalidValue(f"{value!r} is not a finite number")
+    if result and abs(result.adjusted()) > _DIGITS_MAX:
+        raise InvalidValue(f"{value!r} is no price or quantity of this world")
     return result
 
 
@@ -48,6 +81,7 @@ def plain(value: Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
+@exact
 def cut(value: Decimal, increment: Decimal) -> Decimal:
     """*value* cut toward zero to a multiple of *increment* (> 0)."""
     return (value / increment).to_integral_value(rounding=ROUND_DOWN) * increment

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from fillbook.model.number import ZERO
+from fillbook.model.number import ZERO, exact
 from fillbook.model.order import OrderSide
 from fillbook.model.stamp import Stamp
 
@@ -79,6 +79,7 @@ class Holding:
     exit_value: Decimal | None = ZERO
 
     @property
+    @exact
     def avg_price(self) -> Decimal | None:
         """Average cost per unit in quote currency; None when flat or unknown."""
         return None if self.cost is None or not self.qty else self.cost / abs(self.qty)
@@ -154,6 +155,7 @@ class Cash:
     fee_due: Decimal = ZERO  #: ≥ 0: the most that fees posted late may still take
 
     @property
+    @exact
     def amount(self) -> Decimal | None:
         """What the account should hold; may be negative."""
         return None if self.anchor is None or self.unknown else self.anchor + self.flows

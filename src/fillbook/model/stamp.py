@@ -30,7 +30,7 @@ def stamp(value: str | datetime) -> Stamp:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidValue(f"{value!r} has no time zone; say which, e.g. tzinfo=UTC")
-        return Stamp(value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z")
+        return Stamp(_text(value.astimezone(UTC)) + "000Z")
     found = _RFC3339.fullmatch(value)
     if found is None:
         raise InvalidValue(f"{value!r} is not a time with a zone, like 2026-11-20T14:30:00Z")
@@ -40,10 +40,14 @@ def stamp(value: str | datetime) -> Stamp:
         whole = datetime.fromisoformat(f"{day}T{clock}").replace(
             tzinfo=timezone(-offset if sign == "-" else offset)
         )
-        text = whole.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        text = _text(whole.astimezone(UTC))[:19]
     except (ValueError, OverflowError):
         raise InvalidValue(f"{value!r} is not a time that exists") from None
     return Stamp(f"{text}.{(fraction or '')[:9].ljust(9, '0')}Z")
+
+
+def _text(utc: datetime) -> str:
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds")  # strftime pads no year
 
 
 def stamp_or_none(value: str | datetime | None) -> Stamp | None:

@@ -1,0 +1,68 @@
+"""The record is exact whatever the bot does to its decimal context; numbers have bounds."""
+
+import decimal
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from fillbook import model as m
+from fillbook.core import drift
+from fillbook.errors import InvalidValue
+from tests.core.records import AT, Records, fill, intended, report
+
+
+@pytest.fixture(params=["six digits", "every trap"])
+def bots_context(request):
+    """What a bot may do to the context of its thread."""
+    with decimal.localcontext() as context:
+        if request.param == "six digits":
+            context.prec = 6
+        else:
+            context.traps = dict.fromkeys(context.traps, True)
+            context.traps[decimal.FloatOperation] = False
+        yield context
+
+
+@pytest.mark.usefixtures("bots_context")
+def test_a_position_has_all_its_digits():
+    records = Records()
+    records.take(m.CashAnchored(Decimal(0), "USD", m.stamp("2026-03-01T00:00:00Z"), "OPENING"))
+    records.take(intended(qty="2.469135779"))
+    records.take(report("accepted"))
+    records.take(fill("s1", "1.234567890", "1.00000003", cum="1.234567890"))
+    records.take(fill("s2", "1.234567889", "1.00000003", cum="2.469135779"))
+    assert records.order().filled_qty == records.position().qty == Decimal("2.469135779")
+    assert records.position().avg_price == Decimal("1.00000003")
+    assert records.get(m.Cash, "cash").amount == Decimal("-2.46913585307407337")
+
+
+@pytest.mark.usefixtures("bots_context")
+def test_a_difference_in_the_tenth_digit_is_seen():
+    ours = m.Position(symbol="AAPL", account=m.Holding(qty=Decimal("2.469135779")))
+    theirs = m.PositionSnapshot("AAPL", Decimal("2.469135778"))
+    found = drift.position_drift("AAPL", ours, theirs, Decimal(0))
+    assert found == m.WrongQty("AAPL", Decimal("2.469135779"), Decimal("2.469135778"))
+
+
+@pytest.mark.usefixtures("bots_context")
+def test_cutting_keeps_all_digits_below():
+    assert m.cut(Decimal("1234567.89"), Decimal("0.1")) == Decimal("1234567.8")
+
+
+@pytest.mark.parametrize("value", ["1E+999999", "-1E+31", "1E-999999", Decimal("1E-31")])
+def test_a_number_of_no_world_is_refused(value):
+    with pytest.raises(InvalidValue):
+        m.number(value)
+
+
+@pytest.mark.parametrize("value", ["1E+30", "1E-30", "0E-99"])
+def test_any_price_or_quantity_is_a_number(value):
+    assert m.number(value) == Decimal(value)
+
+
+def test_the_first_moment_is_padded_like_any_other():
+    """Text order is time order, so every year has four digits."""
+    first = m.stamp(datetime(1, 1, 1, tzinfo=UTC))
+    assert first == m.stamp("0001-01-01T00:00:00Z") == "0001-01-01T00:00:00.000000000Z"
+    assert first < AT
