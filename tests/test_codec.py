@@ -39,6 +39,7 @@ decimals = exponents_up_to(60)
 #: Those that read as they were written: ``1E+2`` comes back as 100, which only equals it.
 plain_decimals = exponents_up_to(0)
 words = st.text(st.characters(codec="utf-8"), max_size=8)
+names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
 stamps = st.datetimes(timezones=st.just(UTC)).map(m.stamp)
 prices = st.decimals("0.01", "1000000", places=4)
 requests = st.builds(
@@ -48,7 +49,7 @@ requests = st.builds(
     qty=prices,
     limit_price=st.none() | prices,
     stop_price=st.none() | prices,
-    strategy=st.none() | words,
+    strategy=st.none() | names,
     good_for_s=st.none() | st.integers(0, 10_000),
 )
 

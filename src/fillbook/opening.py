@@ -18,7 +18,7 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
-from fillbook.desk import Desk, beliefs
+from fillbook.desk import Desk, door
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import rows_of
@@ -40,12 +40,14 @@ def open(  # noqa: A001 - the field's word
 
     *broker* and *store* are addresses or instances; None: what `fillbook.config` finds in
     the environment or the settings' file (a store is then ``sqlite:///fillbook.db``).  *live*
-    lets orders go to an account where real money moves.  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel`
-    look at an order.  *env* (None: the process's) is where credentials are found.
+    lets orders go to an account where real money moves.  *wait_s* (≥ 0 seconds) is how long
+    `submit` and `cancel` look at an order.  *env* (None: the process's) is where credentials
+    are found.
 
-    Raises: BadAddress, CredentialsMissing, ExtraMissing, StoreTooNew, StoreDamaged,
-    StoreUnavailable.
+    Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
+    StoreDamaged, StoreUnavailable.
     """
+    wait_s = door.seconds("wait_s", wait_s)
     env = os.environ if env is None else env
     broker = open_broker(broker, env)
     store = open_store(store, env)
@@ -69,6 +71,7 @@ def check(
     *ours* maps a symbol to a signed quantity in base units; a symbol that is left out is
     believed flat.  What could not be read makes the verdict NOT_OBSERVED.
     """
+    believed = door.beliefs(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
     line = Line(broker, clock, live=False)
@@ -87,7 +90,7 @@ def check(
             )
     assert isinstance(account, m.Observed)
     assert isinstance(positions, m.Observed)
-    rows = rows_of((), positions.value, beliefs(ours or {}), None)
+    rows = rows_of((), positions.value, believed, None)
     findings = tuple(_believed(row) for row in rows if row.bot != row.theirs)
     return m.CheckReport(
         verdict=m.Verdict.DRIFT if findings else m.Verdict.IN_SYNC,

@@ -98,6 +98,7 @@ from fillbook.model.order import (
     Terms,
     TimeInForce,
     symbol_of,
+    symbol_of,
 )
 from fillbook.model.position import Cash, Holding, MoveKind, Movement, Position, Trade
 from fillbook.model.report import CheckReport, Row, SyncReport
@@ -225,5 +226,6 @@ __all__ = [
     "plain",
     "stamp",
     "stamp_or_none",
+    "symbol_of",
     "symbol_of",
 ]

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-from attrs import Factory, field, frozen
+from attrs import Attribute, Factory, field, frozen
 
 from fillbook.errors import InvalidValue
 from fillbook.model.number import number_or_none
@@ -91,8 +91,67 @@ ID_PREFIX: Final = "fb-"
 ENDINGS: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
 
-def _symbol(value: str) -> str:
-    return value.strip().upper()
+#: An order whose request was lost is not wanted for longer than this.
+GOOD_FOR_MAX_S: Final = 30 * 86_400
+STRATEGY_MAX: Final = 64
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def symbol_of(value: str) -> str:
+    """The record's spelling of a symbol. Raises: InvalidValue."""
+    symbol = value.strip().upper() if isinstance(value, str) else ""
+    if not symbol or not symbol.isprintable():
+        raise InvalidValue(f"symbol takes a name like AAPL or BTC/USD, not {value!r}")
+    return symbol
+
+
+def _word(name: str, kind: type[_Word], value: str) -> _Word:
+    """The word that *value* is; one that only a broker may use is none."""
+    words = [word for word in kind if word != OrderType.UNRECOGNISED]
+    if not isinstance(value, str) or value not in words:
+        raise InvalidValue(f"{name} takes one of {', '.join(words)}; not {value!r}")
+    return kind(value)
+
+
+def _side(value: str) -> OrderSide:
+    return _word("side", OrderSide, value)
+
+
+def _type(value: str) -> OrderType:
+    return _word("type", OrderType, value)
+
+
+def _time_in_force(value: str) -> TimeInForce:
+    return _word("time_in_force", TimeInForce, value)
+
+
+def _order_class(value: str) -> OrderClass:
+    return _word("order_class", OrderClass, value)
+
+
+def _flag(wish: OrderRequest, field: Attribute[bool], value: bool) -> None:
+    if not isinstance(value, bool):
+        raise InvalidValue(f"{field.name} takes True or False, not {value!r}")
+
+
+def _name(wish: OrderRequest, field: Attribute[str | None], value: str | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= STRATEGY_MAX:
+        raise InvalidValue(
+            f"{field.name} takes 1 to {STRATEGY_MAX} printable characters, not {value!r}"
+        )
+
+
+def _seconds(wish: OrderRequest, field: Attribute[int | None], value: int | None) -> None:
+    if value is None:
+        return
+    # Python counts True as the number 1.
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= GOOD_FOR_MAX_S:
+        raise InvalidValue(
+            f"{field.name} takes whole seconds from 0 to {GOOD_FOR_MAX_S}, not {value!r}"
+        )
 
 
 def _request_type(wish: OrderRequest) -> OrderType:
@@ -133,13 +192,13 @@ class OrderRequest:
     `take_profit` is a limit price, `stop_loss` a stop price, `stop_loss_limit` the limit of
     that stop; all prices in quote currency per unit.  `good_for_s` says for how long an
     order whose request was lost is still wanted (None: 30 s for market, 300 s for the
-    rest; 0: it is never sent again).
+    rest; 0: it is never sent again).  `strategy` is the bot's own name for who asked.
 
     Raises: InvalidValue, saying which field and why.
     """
 
-    symbol: str = field(converter=_symbol)
-    side: OrderSide = field(converter=OrderSide)
+    symbol: str = field(converter=symbol_of)
+    side: OrderSide = field(converter=_side)
     qty: Decimal | None = field(default=None, converter=number_or_none)
     notional: Decimal | None = field(default=None, converter=number_or_none)
     limit_price: Decimal | None = field(default=None, converter=number_or_none)
@@ -149,16 +208,16 @@ class OrderRequest:
     take_profit: Decimal | None = field(default=None, converter=number_or_none)
     stop_loss: Decimal | None = field(default=None, converter=number_or_none)
     stop_loss_limit: Decimal | None = field(default=None, converter=number_or_none)
-    type: OrderType = field(default=Factory(_request_type, takes_self=True), converter=OrderType)
+    type: OrderType = field(default=Factory(_request_type, takes_self=True), converter=_type)
     time_in_force: TimeInForce = field(
-        default=Factory(_request_time_in_force, takes_self=True), converter=TimeInForce
+        default=Factory(_request_time_in_force, takes_self=True), converter=_time_in_force
     )
     order_class: OrderClass = field(
-        default=Factory(_request_class, takes_self=True), converter=OrderClass
+        default=Factory(_request_class, takes_self=True), converter=_order_class
     )
-    extended_hours: bool = False
-    strategy: str | None = None
-    good_for_s: int | None = None
+    extended_hours: bool = field(default=False, validator=_flag)
+    strategy: str | None = field(default=None, validator=_name)
+    good_for_s: int | None = field(default=None, validator=_seconds)
 
     def __attrs_post_init__(self) -> None:
         for name in (
@@ -175,12 +234,8 @@ class OrderRequest:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise InvalidValue(f"{name} must be above zero, not {value}")
-        if not self.symbol:
-            raise InvalidValue("symbol is empty")
         if (self.qty is None) == (self.notional is None):
             raise InvalidValue("give exactly one of qty and notional")
-        if self.good_for_s is not None and self.good_for_s < 0:
-            raise InvalidValue(f"good_for_s must not be negative, not {self.good_for_s}")
         self._check_prices()
 
     def _check_prices(self) -> None:
@@ -189,8 +244,6 @@ class OrderRequest:
             for name in ("limit_price", "stop_price", "trail_price", "trail_percent")
             if getattr(self, name) is not None
         }
-        if self.type not in PRICES or self.time_in_force is TimeInForce.UNRECOGNISED:
-            raise InvalidValue(f"no order can be sent as {self.type}, {self.time_in_force}")
         needed = PRICES[self.type]
         if self.type is OrderType.TRAILING_STOP:
             if len(given) != 1 or not given <= needed:
