@@ -55,18 +55,30 @@ class Binder:
         account = snapshot.account
         if self._bound == account:
             return
+        self._bound = None
+        # Only the first contact writes: a check of a bound record needs no turn at it.
+        owner = self._owner() or self._first(snapshot)
+        if owner != account:
+            raise AccountChanged(
+                f"this record belongs to {owner}, but {account} answers; "
+                "nothing was changed. Open the right store, or archive this record "
+                "with `fillbook rebind`"
+            )
+        self._bound = account
+
+    def _owner(self) -> m.AccountId | None:
+        with self._recorder.store.read() as reader:
+            bound = reader.get(m.Binding, "account")
+        return None if bound is None else bound.account
+
+    def _first(self, snapshot: m.AccountSnapshot) -> m.AccountId:
+        """Bind the record, unless another desk has done so meanwhile; whose it is."""
         with self._recorder.turn() as turn:
             bound = turn.read.get(m.Binding, "account")
-            if bound is None:
-                turn.take(binding_entry(snapshot, self._line.broker))
-            elif bound.account != account:
-                self._bound = None
-                raise AccountChanged(
-                    f"this record belongs to {bound.account}, but {account} answers; "
-                    "nothing was changed. Open the right store, or archive this record "
-                    "with `fillbook rebind`"
-                )
-        self._bound = account
+            if bound is not None:
+                return bound.account
+            turn.take(binding_entry(snapshot, self._line.broker))
+        return snapshot.account
 
 
 def binding_entry(snapshot: m.AccountSnapshot, broker: Broker) -> m.Bound:

@@ -1,0 +1,31 @@
+"""The binder: whose record this is, and how little it takes to know."""
+
+from contextlib import contextmanager
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.stores.memory import MemoryStore
+from tests.bench import Bench
+
+
+class Occupied(MemoryStore):
+    """A store at which nobody gets a turn while it is occupied; reading goes on."""
+
+    occupied = False
+
+    @contextmanager
+    def write(self):
+        if self.occupied:
+            raise fb.StoreUnavailable("somebody else has the turn")
+        with super().write() as writer:
+            yield writer
+
+
+def test_a_check_by_a_fresh_desk_writes_nothing():
+    """The record is bound already, and whose it is can be read."""
+    bench = Bench(store=Occupied())
+    bench.desk.buy("AAPL", qty=10)
+    bench.clock.advance(20)
+    bench.desk.sync()
+    bench.store.occupied = True
+    assert bench.open().check().verdict is m.Verdict.IN_SYNC
