@@ -11,6 +11,7 @@ from attrs import evolve
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import SystemClock
 from fillbook.venue.exchange import Exchange
 from tests.bench import Bench
 
@@ -87,6 +88,28 @@ def test_closing_twice_is_fine():
     bench = Bench()
     bench.desk.close()
     bench.desk.close()
+
+
+class Watched(SystemClock):
+    """Knows when somebody has begun to wait."""
+
+    def __init__(self):
+        self.begun = threading.Event()
+
+    def wait(self, news, timeout_s):
+        self.begun.set()
+        return super().wait(news, timeout_s)
+
+
+def test_closing_does_not_wait_for_a_first_contact():
+    """The two looks of it lie seconds apart; nobody stands on them any more."""
+    clock = Watched()
+    desk = fb.open(SimulatedBroker(Exchange(seed=7)), "memory://", clock=clock)
+    desk.start()
+    assert clock.begun.wait(PATIENCE_S)
+    before = clock.elapsed()
+    desk.close()
+    assert clock.elapsed() - before < timedelta(seconds=1)
 
 
 def test_every_method_of_the_desk_delegates():

@@ -59,6 +59,7 @@ class Background:
     def stop(self) -> None:
         """Stop listening and ticking, and wait for both; stopping twice is fine."""
         self._stop.set()
+        self._tracker.closing.set()
         self._tracker.news.set()
         self._open.close()
         if self._thread is not None and self._thread is not threading.current_thread():
