@@ -1,6 +1,6 @@
 """The recorder: one transaction, callbacks after it, and nothing that says nothing."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from fillbook import model as m
 from tests.bench import QUOTES, Bench
@@ -62,11 +62,9 @@ def test_threads_take_turns():
         for n in range(5):
             bench.resting(symbol, 1, key=f"{symbol}-{n}")
 
-    threads = [threading.Thread(target=place, args=(symbol,), daemon=True) for symbol in QUOTES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    with ThreadPoolExecutor(len(QUOTES)) as pool:
+        for done in [pool.submit(place, symbol) for symbol in QUOTES]:
+            done.result()  # raises what was raised there, and waits as long as it takes
     numbers = [x.number for x in bench.desk.book.journal()]
     assert len(bench.ours()) == 15
     assert numbers == list(range(1, len(numbers) + 1))
