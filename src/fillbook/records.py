@@ -68,6 +68,7 @@ KINDS: Final = (
         {"symbol": lambda r: r.symbol, "owner": lambda r: r.owner},
     ),
     Kind("positions", m.Position, lambda r: r.symbol),
+    Kind("chapters", m.Chapter, lambda r: r.key),
     Kind("trades", m.Trade, lambda r: r.key, {"symbol": lambda r: r.symbol}),
     Kind("cash", m.Cash, lambda _: "cash"),
     Kind("activities", m.Activity, lambda r: r.activity_id),

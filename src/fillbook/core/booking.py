@@ -13,7 +13,7 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import chains, evidence, lifecycle, position
+from fillbook.core import chains, chapters, evidence, lifecycle
 from fillbook.core.draft import Draft, binding, fact_key, measure_of
 from fillbook.model import EXACT, ZERO
 
@@ -208,42 +208,14 @@ def book_moves(
     draft: Draft, symbol: str, gone: Sequence[m.Movement], new: Sequence[m.Movement]
 ) -> None:
     """Take movements of *symbol* away, add others, and fold the position and the cash again."""
-    for x in gone:
-        draft.drop(m.Movement, x.key)
+    known = (draft.get(m.Movement, x.key) for x in new)
+    replaced = {x.key: x for x in (*gone, *known) if x is not None}
+    for key in replaced:
+        draft.drop(m.Movement, key)
     for x in new:
         draft.put(x.key, x)
-    held = draft.get(m.Position, symbol) or m.Position(symbol=symbol)
-    ordered = sorted(new, key=lambda x: x.order)
-    if not gone and (held.last is None or held.last.order < ordered[0].order):
-        trades = []
-        for x in ordered:
-            held, trade = position.fold(held, x)
-            trades += [] if trade is None else [trade]
-    else:
-        held, trades = position.refold(symbol, draft.find(m.Movement, "symbol", symbol))
-        _drop_trades(draft, symbol, {trade.key for trade in trades})
-    if held.last is None:
-        draft.drop(m.Position, symbol)  # nothing is left that ever moved it
-    else:
-        draft.put(symbol, held)
-    for trade in trades:
-        _put_trade(draft, trade)
+    chapters.fold_in(draft, symbol, replaced.values(), sorted(new, key=lambda x: x.order))
     _flow(draft, gone, new)
-
-
-def _drop_trades(draft: Draft, symbol: str, kept: set[str]) -> None:
-    for trade in draft.find(m.Trade, "symbol", symbol):
-        if trade.key not in kept:
-            draft.drop(m.Trade, trade.key)
-
-
-def _put_trade(draft: Draft, trade: m.Trade) -> None:
-    known = draft.before.get(m.Trade, trade.key)
-    if known is not None and evolve(known, revision=0) != trade:
-        trade = evolve(trade, revision=known.revision + 1)
-    elif known is not None:
-        trade = known
-    draft.put(trade.key, trade)
 
 
 # -- the cash --------------------------------------------------------------------------

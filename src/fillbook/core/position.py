@@ -6,7 +6,7 @@ the position any more; a late one changes whose it was, from nobody's leg to its
 strategy's, by itself.  Money that is not known stays unknown; it is never zero.
 
 `fold` costs O(1) a movement (times the strategies of the symbol); what comes late is
-folded again from the start by `refold`.
+folded again by `core.chapters`, as `refold` would from the start.
 """
 
 from __future__ import annotations
@@ -105,9 +105,15 @@ def _enter(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
         qty=EXACT.add(holding.qty, qty),
         cost=_plus(holding.cost, value),
         opened_at=holding.opened_at or move.at,
+        opened_by=holding.opened_by or _opener(move),
         entered=EXACT.add(holding.entered, abs(qty)),
         entry_value=_plus(holding.entry_value, value),
     )
+
+
+def _opener(move: m.Movement) -> str:
+    """What tells a round trip from others of its moment, and stays when its fill is corrected."""
+    return f"{move.owner}@{m.plain(move.cum)}" if move.owner and move.cum else move.key
 
 
 def _leave(holding: m.Holding, qty: Decimal, price: Decimal | None) -> m.Holding:
@@ -135,7 +141,7 @@ def _round_trip(symbol: str, strategy: str, closed: m.Holding, move: m.Movement)
     entry, out = closed.entry_value, closed.exit_value
     pnl = None if entry is None or out is None else (out - entry) * (1 if long else -1)
     return m.Trade(
-        key=f"{symbol}/{strategy}/{opened}",
+        key=f"{symbol}/{strategy}/{opened}/{closed.opened_by}",
         symbol=symbol,
         strategy=strategy,
         side=m.OrderSide.BUY if long else m.OrderSide.SELL,
@@ -179,12 +185,12 @@ def _moved(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
         cost = None if holding.cost is None else holding.cost * abs(after) / abs(holding.qty)
     else:
         cost = _times(abs(after), move.price)
-    opened = holding.opened_at or move.at
     return evolve(
         holding,
         qty=after,
         cost=cost if after else ZERO,
-        opened_at=opened,
+        opened_at=holding.opened_at or move.at,
+        opened_by=holding.opened_by or _opener(move),
         entered=max(holding.entered, abs(after)),
         entry_value=None,
         exit_value=None,
@@ -236,6 +242,7 @@ def _found(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
         qty=qty,
         cost=_times(abs(qty), move.price),
         opened_at=move.at if qty else None,
+        opened_by=_opener(move) if qty else None,
         entered=abs(qty),
         entry_value=_times(abs(qty), move.price),
         exit_value=ZERO,

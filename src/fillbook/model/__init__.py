@@ -98,9 +98,8 @@ from fillbook.model.order import (
     Terms,
     TimeInForce,
     symbol_of,
-    symbol_of,
 )
-from fillbook.model.position import Cash, Holding, MoveKind, Movement, Position, Trade
+from fillbook.model.position import Cash, Chapter, Holding, MoveKind, Movement, Position, Trade
 from fillbook.model.report import CheckReport, Row, SyncReport
 from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
 
@@ -132,6 +131,7 @@ __all__ = [
     "CashAnchored",
     "Change",
     "Changes",
+    "Chapter",
     "CheckReport",
     "Command",
     "Commanded",
@@ -226,6 +226,5 @@ __all__ = [
     "plain",
     "stamp",
     "stamp_or_none",
-    "symbol_of",
     "symbol_of",
 ]

@@ -21,7 +21,7 @@ from fillbook.model.execution import Activity, Execution, Void
 from fillbook.model.instrument import Instrument
 from fillbook.model.number import ZERO
 from fillbook.model.order import Intent, Order, OrderStatus, Origin, Terms
-from fillbook.model.position import Cash, Movement, Position, Trade
+from fillbook.model.position import Cash, Chapter, Movement, Position, Trade
 from fillbook.model.stamp import Stamp
 
 
@@ -361,6 +361,7 @@ Record = (
     | Void
     | Movement
     | Position
+    | Chapter
     | Trade
     | Cash
     | Activity

@@ -66,7 +66,7 @@ class Holding:
 
     `cost` ≥ 0 is what the open quantity cost (brought in, if short), in quote currency;
     `realized` is before fees, `fees` are those that are known.  A money figure is None once
-    a part of it is unknown.  The last four tell the round trip that is open.
+    a part of it is unknown.  The last five tell the round trip that is open.
     """
 
     qty: Decimal = ZERO
@@ -74,6 +74,7 @@ class Holding:
     realized: Decimal | None = ZERO
     fees: Decimal = ZERO
     opened_at: Stamp | None = None
+    opened_by: str | None = None  #: its fill, as order@total, or the movement that did
     entered: Decimal = ZERO  #: units that opened it, > 0
     entry_value: Decimal | None = ZERO
     exit_value: Decimal | None = ZERO
@@ -112,6 +113,27 @@ class Position:
     def avg_price(self) -> Decimal | None:
         """Average cost per unit in quote currency; None when flat or unknown."""
         return self.account.avg_price
+
+
+@frozen
+class Chapter:
+    """
+    A run of a symbol's movements, and the position that it begins with.
+
+    `moves` are the keys of its movements in the order of the fold, `trades` those of the
+    round trips that ended in it.  The last chapter of a symbol is the one that is not closed.
+    """
+
+    symbol: str
+    number: int
+    before: Position
+    moves: tuple[str, ...] = ()
+    trades: tuple[str, ...] = ()
+    closed: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.symbol}/{self.number}" if self.closed else self.symbol
 
 
 @frozen(kw_only=True)

@@ -31,6 +31,8 @@ CREATE INDEX movements_by_owner ON movements (by_owner, key) WHERE by_owner IS N
 
 CREATE TABLE positions (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 
+CREATE TABLE chapters (key TEXT PRIMARY KEY, body TEXT NOT NULL);
+
 CREATE TABLE trades (key TEXT PRIMARY KEY, body TEXT NOT NULL, by_symbol TEXT);
 CREATE INDEX trades_by_symbol ON trades (by_symbol, key) WHERE by_symbol IS NOT NULL;
 

@@ -1,0 +1,111 @@
+"""P9 in many movements: folded in chapters, a symbol comes out as folded from the start."""
+
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fillbook import model as m
+from fillbook.core import chapters, position
+from tests.core.records import AT, Records, fill, report, terms
+
+
+def moment(n):
+    return f"2026-03-02T15:{n // 60:02}:{n % 60:02}Z"
+
+
+def snapshot(n, price=10, side="buy"):
+    """Order n, filled, seen before its fill."""
+    mine = {"broker_order_id": f"b{n}", "client_order_id": f"X{n}", "last_fill_at": moment(n)}
+    asked = terms(qty=1, side=side)
+    return report("filled", 1, price, moment(n), terms=asked, created_at=AT, **mine)
+
+
+def row(n, price=10, side="buy"):
+    """Its row of the history."""
+    kw = {"broker_order_id": f"b{n}", "side": m.OrderSide(side), "cum": 1, "source": "history"}
+    return fill(f"h{n}", 1, price, at=moment(n), **kw)
+
+
+def anchor(n, qty):
+    return m.Anchored("AAPL", Decimal(qty), Decimal(9), m.stamp(moment(n)), "ADOPTED")
+
+
+def assert_whole(records):
+    """The position and its round trips are those of all movements, folded from the start."""
+    held, trades = position.refold("AAPL", records.all(m.Movement))
+    assert records.position() == held
+    kept = [evolve(x, revision=0) for x in records.all(m.Trade)]
+    assert kept == sorted(trades, key=lambda x: x.key)
+
+
+def side(n):
+    return "sell" if n % 3 == 2 else "buy"
+
+
+@pytest.fixture
+def short_chapters(monkeypatch):
+    monkeypatch.setattr(chapters, "LENGTH", 2)
+
+
+facts = st.one_of(
+    st.builds(lambda n: snapshot(n, side=side(n)), st.integers(0, 40)),
+    st.builds(lambda n, p: row(n, p, side(n)), st.integers(0, 40), st.sampled_from((10, 10, 11))),
+    st.builds(anchor, st.integers(0, 40), st.integers(-2, 2)),
+)
+
+
+@given(st.lists(facts, max_size=40))
+def test_any_arrival_is_the_fold_of_the_movements(heard):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chapters, "LENGTH", 2)
+        records = Records()
+        for fact in heard:
+            records.take(fact)
+            assert_whole(records)
+
+
+@pytest.mark.parametrize("orders", [range(20), range(20, 0, -1)], ids=["oldest", "newest"])
+@pytest.mark.usefixtures("short_chapters")
+def test_no_chapter_grows_without_end(orders):
+    """Whatever comes first."""
+    records = Records()
+    for n in orders:
+        records.take(snapshot(n))
+    assert_whole(records)
+    kept = records.all(m.Chapter)
+    assert max(len(x.moves) for x in kept) <= 4
+    assert sorted(key for x in kept for key in x.moves) == [x.key for x in records.all(m.Movement)]
+
+
+def folded(count, monkeypatch):
+    """How many movements are folded until *count* orders were seen, and then their fills."""
+    folds = []
+    fold = position.fold
+    with monkeypatch.context() as patch:
+        patch.setattr(position, "fold", lambda *of: folds.append(of) or fold(*of))
+        records = Records()
+        for n in range(count):
+            records.take(snapshot(n))
+        for n in range(count):
+            records.take(row(n))
+    assert records.position().qty == count
+    return len(folds)
+
+
+def test_fills_that_replace_their_orders_totals_cost_the_same_each(monkeypatch):
+    """Twice the orders on one symbol are not four times the work."""
+    assert folded(400, monkeypatch) < 3 * folded(200, monkeypatch)
+
+
+def test_two_round_trips_of_one_moment_are_two():
+    """One stamp, four fills: neither trade takes the other's place."""
+    records, at = Records(), moment(1)
+    for n, (order, cum) in enumerate((("b1", 1), ("b2", 1), ("b1", 2), ("b2", 2))):
+        sold = m.OrderSide.SELL if order == "b2" else m.OrderSide.BUY
+        of = {"broker_order_id": order, "side": sold, "at": at}
+        records.take(fill(f"f{n}", 1, 10 + n, cum=cum, **of))
+    assert_whole(records)
+    assert len(records.all(m.Trade)) == 2
