@@ -125,6 +125,29 @@ def test_a_fill_wins_over_a_cancel(order, capsys):
     assert (code, "filled" in out) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("qty", "limit", "words"),
+    [(1, 150, "would be asked to cancel its {}."), (1, None, "nothing would be asked")],
+    ids=["alive", "ended"],
+)
+def test_a_cancel_can_be_looked_at_first(qty, limit, words, emulator, capsys):
+    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+        desk.sync()
+        order = desk.buy("AAPL", qty=qty, limit_price=limit)
+        entries = desk.book.journal()
+    at = (order.client_order_id, "--dry-run", "--store", "sqlite:///bot.db")
+    code, out, err = told(capsys, "cancel", *at)
+    assert (code, words.format(order.broker_order_id) in " ".join(out.split()), err) == (
+        0,
+        True,
+        "",
+    )
+    shown = json.loads(told(capsys, "cancel", *at, "--json")[1])
+    assert shown["client_order_id"] == order.client_order_id
+    with fb.read("sqlite:///bot.db") as book:
+        assert book.journal() == entries
+
+
 def test_an_old_record_is_put_away_whole(order, tmp_path, capsys):
     at = ("--store", "sqlite:///bot.db")
     told(capsys, "rebind", "--dry-run", *at)

@@ -29,6 +29,7 @@ from fillbook.cli.options import (
     beliefs,
     day,
     has_store,
+    open_book,
     open_broker,
     open_desk,
     tell,
@@ -145,6 +146,9 @@ def cancel(
     live: Annotated[
         bool, Parameter(help="Let the request go to an account with real money.")
     ] = False,
+    dry_run: Annotated[
+        bool, Parameter(help="Only say what would be asked for; asks nobody.")
+    ] = False,
     json: JsonOption = False,
 ) -> int:
     """
@@ -152,6 +156,10 @@ def cancel(
 
     Exits with 1 if it has not ended yet.
     """
+    if dry_run:
+        with open_book(store) as book:
+            tell(book.order(order), show.would_cancel, json=json)
+        return 0
     with open_desk(broker, store, live=live) as desk:
         ended = desk.cancel(order)
     tell(ended, lambda x: show.orders([x]), json=json)

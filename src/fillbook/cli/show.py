@@ -187,6 +187,18 @@ def _status(order: m.Order) -> Markup:
     return Markup(f"[{colour}]{order.status}[/]{beside}{odd}")
 
 
+def would_cancel(found: m.Order) -> None:
+    """What a cancel of that order would ask for, by what the record says of it."""
+    orders([found])
+    if found.is_final:
+        asked = "It has ended: nothing would be asked."
+    elif found.broker_order_id is None:
+        asked = "The broker has shown no id of it: it would not be sent again."
+    else:
+        asked = f"The broker would be asked to cancel its {escape(found.broker_order_id)}."
+    out.print(f"{asked} Nothing was done.")
+
+
 def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Request]) -> None:
     """One order with everything that is known of it."""
     terms = found.terms
