@@ -276,11 +276,11 @@ OLD = look(2, "replaced", 40, 10, replaced_by="b1r")
 
 
 def test_one_order_owns_its_replace_chain_and_shows_its_tip():
-    """Terms and status are the tip's, fills those of all."""
+    """Terms, status and what may still fill are the tip's, fills those of all."""
     records = heard(look(1, "new"), OLD, successor(2, "new"))
     order = records.order()
     assert (order.broker_order_id, order.status) == ("b1r", S.PARTIALLY_FILLED)
-    assert (order.limit_price, order.filled_qty, order.leaves_qty) == (9, 40, 60)
+    assert (order.limit_price, order.filled_qty, order.leaves_qty) == (9, 40, 100)
 
 
 def test_a_fill_on_the_old_id_after_its_replacement_counts():

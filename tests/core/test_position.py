@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import position
-from tests.core.records import AT, Records, fill, intended, report, void
+from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 FILL, RATIO, AMOUNT, FEE, ANCHOR = (
     m.MoveKind.FILL,
@@ -231,7 +231,7 @@ def test_late_evidence_revises_the_trades_after_it():
     records.take(report("new", broker_order_id="x", client_order_id="c1.r1", replaces="b1"))
     records.take(intended("c2", side="sell", strategy="a"))
     sale = {"broker_order_id": "b2", "client_order_id": "c2"}
-    records.take(report("new", **sale))
+    records.take(report("new", terms=terms(side="sell"), **sale))
     sold = {"broker_order_id": "b2", "side": m.OrderSide.SELL}
     records.take(fill("z1", 20, 12, at=at(9), **sold))
     trades = {x.key: x for x in records.all(m.Trade)}

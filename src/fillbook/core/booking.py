@@ -70,9 +70,10 @@ def _terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:
     if not known:
         return record.terms
     tip = lifecycle.tip_of(known)
-    if tip.terms is None or (record.intent is not None and tip.replaces is None):
+    if tip.terms is None:
         return record.terms
-    return tip.terms
+    as_asked = record.intent is not None and tip.replaces is None
+    return record.terms if as_asked and not lifecycle.is_other(record.intent, tip) else tip.terms
 
 
 # -- what it moved ---------------------------------------------------------------------

@@ -80,12 +80,20 @@ def expect(status: m.OrderStatus, command: m.Command) -> m.OrderStatus:
 
 #: Shown whatever was filled: the order rests, and the broker says how.
 _RESTING: Final = frozenset({_S.DONE_FOR_DAY, _S.CALCULATED, _S.STOPPED, _S.SUSPENDED, _S.HELD})
+#: Two orders that differ in one of these are not the same.
+_BODY: Final = ("symbol", "side", "qty")
 _PENDING: Final = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
-def status(word: m.OrderStatus | None, filled: Decimal, qty: Decimal | None) -> m.OrderStatus:
-    """The status of an order that the broker has, by its *word* (None: only fills are known)."""
-    all_filled = qty is not None and filled >= qty
+def status(
+    word: m.OrderStatus | None, filled: Decimal, qty: Decimal | None, own: Decimal | None = None
+) -> m.OrderStatus:
+    """
+    The status of an order that the broker has, by its *word* (None: only fills are known).
+
+    *own* is what counts toward *qty*, where that is less than what the order *filled* in all.
+    """
+    all_filled = qty is not None and (filled if own is None else own) >= qty
     if word in m.ENDINGS:
         if all_filled:
             return _S.FILLED
@@ -110,12 +118,12 @@ def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measur
     value = _total([e.value for e in evidence])
     snap = spoken(tip, clocked=by.clocked)
     word = None if snap is None else snap.status
-    anomalies = _anomalies(record, evidence, filled, by)
-    shown = _shown(tip, word, filled, record.terms.qty, anomalies)
-    final = shown is not _S.DISPUTED and (
-        shown in m.ENDINGS
-        or shown is _S.FILLED
-        or (record.terms.qty is not None and filled >= record.terms.qty)
+    own, qty = _own(tip, filled, by), record.terms.qty
+    anomalies = _anomalies(record, evidence, own, by)
+    disputed = any(a.oddity in DISPUTES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies)
+    shown = _S.DISPUTED if disputed else status(word, filled, qty, own)
+    final = not disputed and (
+        shown in m.ENDINGS or shown is _S.FILLED or (qty is not None and own >= qty)
     )
     return evolve(
         _unseen(record),
@@ -125,7 +133,7 @@ def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measur
         filled_value=value,
         avg_price=None if value is None or filled <= 0 else EXACT.divide(value, filled),
         fees=_total([e.chosen.fees if not e.gap else None for e in evidence]),
-        leaves_qty=_leaves(record.terms.qty, filled, final),
+        leaves_qty=_leaves(qty, own, final),
         leaves_notional=_leaves(record.terms.notional, value, final),
         is_final=final,
         pending=None if final or shown in _PENDING else _unanswered(record),
@@ -187,16 +195,19 @@ def _clock(snap: m.Snap | None) -> str:
     return "" if snap is None or snap.version is None else snap.version.clock
 
 
-def _shown(
-    tip: m.Evidence,
-    word: m.OrderStatus | None,
-    filled: Decimal,
-    qty: Decimal | None,
-    anomalies: Sequence[m.Anomaly],
-) -> m.OrderStatus:
-    if any(a.oddity in DISPUTES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies):
-        return _S.DISPUTED
-    return status(word, filled, qty)
+def _own(tip: m.Evidence, filled: Decimal, by: Measure) -> Decimal:
+    """What counts toward the quantity of the *tip*, of all that was *filled* in its lineage."""
+    # The quantity of a replacing order may be the total or what remained: the larger leaves.
+    return filled if by.replace_cum is m.ReplaceCum.CARRIED else tip.filled
+
+
+def is_other(intent: m.Intent | None, evidence: m.Evidence) -> bool:
+    """Whether the broker's order of our id is another: a store that was lost gave the id twice."""
+    if intent is None or evidence.terms is None or evidence.replaces is not None:
+        return False
+    asked = intent.request
+    pairs = ((getattr(asked, name), getattr(evidence.terms, name)) for name in _BODY)
+    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
 
 def _total(parts: Sequence[Decimal | None]) -> Decimal | None:
@@ -221,20 +232,22 @@ def _proof(tip: m.Evidence, snap: m.Snap | None) -> m.Proof:
 
 
 def _anomalies(
-    record: m.OrderRecord, evidence: Sequence[m.Evidence], filled: Decimal, by: Measure
+    record: m.OrderRecord, evidence: Sequence[m.Evidence], own: Decimal, by: Measure
 ) -> tuple[m.Anomaly, ...]:
     """What is odd, from the facts alone; so it too does not depend on the order of arrival."""
     found: set[m.Anomaly] = set()
     for e in evidence:
         found |= {m.Anomaly(odd, e.broker_order_id, detail) for odd, detail in _oddities(e, by)}
-    qty = record.terms.qty
-    if qty is not None and filled > qty + by.quantum:
-        last = evidence[-1].broker_order_id
-        found.add(m.Anomaly(m.Oddity.OVERFILL, last, f"{m.plain(filled)} of {m.plain(qty)}"))
+        qty = (e.terms or record.terms).qty
+        if qty is not None and e.filled > qty + by.quantum:
+            detail = f"{m.plain(e.filled)} of {m.plain(qty)}"
+            found.add(m.Anomaly(m.Oddity.OVERFILL, e.broker_order_id, detail))
+        if is_other(record.intent, e):
+            found.add(m.Anomaly(m.Oddity.OTHER_BODY, e.broker_order_id))
     if record.verdict is not None and record.verdict.status in (_S.ABSENT, _S.REJECTED):
         first = min(e.broker_order_id for e in evidence)
         found.add(m.Anomaly(m.Oddity.LANDED_LATE, first, record.verdict.why))
-    if _bust_unconfirmed(evidence, filled, qty, by):
+    if _bust_unconfirmed(evidence, own, record.terms.qty, by):
         found.add(m.Anomaly(m.Oddity.BUST_UNCONFIRMED, tip_of(evidence).broker_order_id))
     return tuple(sorted(found))
 
@@ -263,14 +276,14 @@ def _oddities(e: m.Evidence, by: Measure) -> list[tuple[m.Oddity, str]]:
 
 
 def _bust_unconfirmed(
-    evidence: Sequence[m.Evidence], filled: Decimal, qty: Decimal | None, by: Measure
+    evidence: Sequence[m.Evidence], own: Decimal, qty: Decimal | None, by: Measure
 ) -> bool:
     """Whether a filled order lost a fill, and the broker has not spoken since."""
     tip = tip_of(evidence)
     word = spoken(tip, clocked=by.clocked)
     if word is None or word.status is not _S.FILLED or not any(e.amended for e in evidence):
         return False
-    short = filled < qty if qty is not None else tip.filled < word.cum
+    short = own < qty if qty is not None else tip.filled < word.cum
     if not short or word.cum == tip.filled or is_upheld(tip):
         return False
     return tip.void_at is None or _clock(word) <= tip.void_at

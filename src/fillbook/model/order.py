@@ -326,6 +326,7 @@ class Oddity(StrEnum):
     BUST_UNCONFIRMED = "bust_unconfirmed"  #: a filled order lost a fill; its next word is awaited
     UNRECOGNISED_WORD = "unrecognised_word"
     LANDED_LATE = "landed_late"  #: concluded absent, and then seen
+    OTHER_BODY = "other_body"  #: the broker's order of our id is another than we asked for
     NOT_FOUND_AFTER_SEEN = "not_found_after_seen"  #: the broker denies what it showed before
 
 
