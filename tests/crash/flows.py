@@ -16,8 +16,17 @@ from fillbook.clock import ManualClock
 from fillbook.stores.sqlite import SqliteStore
 
 REQUESTS = (
-    "account", "positions", "orders", "order", "submit", "cancel", "find",
-    "executions", "executions_of", "activities", "instruments",
+    "account",
+    "positions",
+    "orders",
+    "order",
+    "submit",
+    "cancel",
+    "find",
+    "executions",
+    "executions_of",
+    "activities",
+    "instruments",
 )
 WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, limit_price="150.00", time_in_force="gtc")
 

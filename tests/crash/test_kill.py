@@ -1,4 +1,4 @@
-"""P12: killed at any boundary of submit, cancel and sync, nothing is lost and nothing is doubled."""
+"""P12: killed at any boundary of submit, cancel and sync, nothing is lost or doubled."""
 
 import multiprocessing
 import signal
@@ -69,8 +69,11 @@ def killed(flow, where, at, emulator):
 
 def by_hand():
     return Ticket(
-        symbol="BTC/USD", side=m.OrderSide.BUY, type=m.OrderType.MARKET,
-        time_in_force=m.TimeInForce.GTC, qty=m.number("0.01"),
+        symbol="BTC/USD",
+        side=m.OrderSide.BUY,
+        type=m.OrderType.MARKET,
+        time_in_force=m.TimeInForce.GTC,
+        qty=m.number("0.01"),
     )
 
 
