@@ -44,18 +44,14 @@ def emulate(
         exchange.walk(symbol)
     try:
         with Emulator(exchange, port=port) as emulator:
-            _introduce(emulator.url, emulator.stream_url, emulator.key, emulator.secret)
-            _until_interrupted()
+            try:
+                _introduce(emulator.url, emulator.stream_url, emulator.key, emulator.secret)
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                show.err.print("stopped")
     except OSError as error:
         raise BadAddress(f"port {port} on 127.0.0.1 cannot be had: {error}") from None
     return 0
-
-
-def _until_interrupted() -> None:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        show.err.print("stopped")
 
 
 def _introduce(url: str, stream_url: str, key: str, secret: str) -> None:

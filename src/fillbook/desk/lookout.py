@@ -64,9 +64,12 @@ class Lookout:
 
     def done(self, look: Look) -> None:
         """*look* is in the record: the next one need not read so far back."""
-        newest = max((x.at for x in look.fills_after), default=None)
-        if newest is not None:  # the broker's own time, however far ours is off
-            self._store.swap(CURSOR, self._store.cell(CURSOR), min(newest, look.at))
+        cursor = self._store.cell(CURSOR)
+        # The newest fill bears the broker's own time, however far ours is off; before there is
+        # one, the first look stands, with room for a clock that is wrong by hours.
+        begun = cursor or m.stamp(m.moment(look.at) - OVERLAP_AT_START)
+        newest = max((x.at for x in look.fills_after), default=begun)
+        self._store.swap(CURSOR, cursor, min(newest, look.at))
         if self._a_day_is_due():
             self._whole_day_at = self._clock.elapsed()
 
