@@ -14,7 +14,7 @@ cancel, and each of the others is skipped with that reason.  Cases about what yo
 does not declare are skipped as well, so the skips must match the capabilities.
 
 Numbers are kept for ever: B001 reads, B020 orders, B050 fills, B070 lost requests, B090
-groups, B100 stream.
+groups, B100 stream, B120 replaces.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ from fillbook.testing.broker_cases.fills import FillCases  # noqa: E402
 from fillbook.testing.broker_cases.groups import GroupCases  # noqa: E402
 from fillbook.testing.broker_cases.orders import OrderCases  # noqa: E402
 from fillbook.testing.broker_cases.reads import ReadCases  # noqa: E402
+from fillbook.testing.broker_cases.replacing import ReplaceCases  # noqa: E402
 from fillbook.testing.broker_cases.stream import StreamCases  # noqa: E402
 
 
-class BrokerSuite(ReadCases, OrderCases, FillCases, AmbiguityCases, GroupCases, StreamCases):
+class BrokerSuite(
+    ReadCases, OrderCases, FillCases, AmbiguityCases, GroupCases, StreamCases, ReplaceCases
+):
     """All cases; override `broker`, and `venue` if you have one."""

@@ -28,6 +28,7 @@ from alpaca.trading.requests import (
     GetOrdersRequest,
     LimitOrderRequest,
     MarketOrderRequest,
+    ReplaceOrderRequest,
     StopLossRequest,
     TakeProfitRequest,
 )
@@ -153,6 +154,29 @@ def test_a_cancel_is_asked_and_then_done(typed: TradingClient, clock: ManualCloc
     assert typed.get_order_by_id(order.id).status is OrderStatus.CANCELED
     assert typed.get_orders() == []
     assert typed.cancel_order_by_id(order.id) is None
+
+
+def test_a_replace_is_answered_by_the_new_order(typed: TradingClient, clock: ManualClock) -> None:
+    order = resting(typed, clock)
+    change = ReplaceOrderRequest(qty=3, limit_price=151.25, client_order_id="mine.r1")
+    new = typed.replace_order_by_id(order.id, change)
+    assert isinstance(new, Order)
+    assert (new.replaces, new.qty, new.limit_price) == (order.id, "3", "151.25")
+    assert typed.get_order_by_id(order.id).status is OrderStatus.PENDING_REPLACE
+    clock.advance(2)
+    old = typed.get_order_by_id(order.id)
+    assert (old.status, old.replaced_by) == (OrderStatus.REPLACED, new.id)
+    assert typed.get_order_by_client_id("mine.r1").status is OrderStatus.NEW
+    assert [each.id for each in typed.get_orders()] == [new.id]
+
+
+def test_an_order_that_is_being_replaced_is_not_canceled_with_the_others(
+    typed: TradingClient, clock: ManualClock
+) -> None:
+    order = resting(typed, clock)
+    new = typed.replace_order_by_id(order.id, ReplaceOrderRequest(limit_price=151))
+    answers = {each.id: each.status for each in typed.cancel_orders()}
+    assert {order.id: 422, new.id: 200} == answers
 
 
 def test_all_are_canceled_at_once(typed: TradingClient, clock: ManualClock) -> None:
@@ -382,6 +406,20 @@ def test_a_client_comes_back_after_its_connection_was_ended(
         assert emulator.streams.wait_for(1, PATIENCE_S)
         bought(raw, clock)
         assert len(bot.wait_for(3)) == 3
+
+
+def test_a_replace_is_streamed_as_the_old_order_and_then_the_new(
+    emulator: Emulator, typed: TradingClient, clock: ManualClock
+) -> None:
+    order = resting(typed, clock)
+    with Bot(emulator, raw_data=False) as bot:
+        assert emulator.streams.wait_for(1, PATIENCE_S)
+        new = typed.replace_order_by_id(order.id, ReplaceOrderRequest(limit_price=151))
+        clock.advance(2)
+        events = bot.wait_for(2)
+    told = [(each.event, each.order.id, each.order.limit_price) for each in events]
+    assert [("replaced", order.id, "150.5"), ("new", new.id, "151")] == told
+    assert new.id == events[0].order.replaced_by
 
 
 # Errors, through alpaca-py

@@ -19,6 +19,7 @@ from fillbook import model as m
 from fillbook.broker import Broker, PageOf, Sink
 from fillbook.brokers.simulated.wire import (
     activity,
+    amendment_of,
     event_report,
     execution,
     report,
@@ -64,6 +65,7 @@ CAPABILITIES: Final = m.Capabilities(
     sessions=True,
     quotes=True,
     stream=True,
+    replace=True,
     duplicate_check=True,
     clocked=True,
     base_fee=m.number("0.0025"),
@@ -230,6 +232,11 @@ class SimulatedBroker(Broker):
     def cancel(self, broker_order_id: str) -> m.Outcome:
         strike = self._strike(Occasion.CANCEL)
         return self._carry(strike, lambda: self.books.cancel(broker_order_id))
+
+    def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
+        amendment = amendment_of(change)
+        strike = self._strike(Occasion.REPLACE)
+        return self._carry(strike, lambda: self.books.replace(broker_order_id, amendment))
 
     # ----------------------------------------------------------------- stream
 

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import Event, Fill, Picture, Row, RowKind, Ticket
+from fillbook.venue.exchange import Amendment, Event, Fill, Picture, Row, RowKind, Ticket
 
 _KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
     RowKind.SPLIT: m.ActivityKind.SPLIT,
@@ -48,6 +48,8 @@ def report(order: Picture) -> m.OrderReport:
         created_at=order.created_at,
         last_fill_at=order.filled_at,
         expires_at=order.expires_at,
+        replaces=order.replaces,
+        replaced_by=order.replaced_by,
         reason=order.reason,
         legs=tuple(report(leg) for leg in order.legs),
     )
@@ -136,4 +138,14 @@ def ticket_of(intent: m.Intent) -> Ticket:
         stop_loss_limit=wish.stop_loss_limit,
         extended_hours=wish.extended_hours,
         client_order_id=intent.client_order_id,
+    )
+
+
+def amendment_of(change: m.Change) -> Amendment:
+    return Amendment(
+        qty=change.qty,
+        limit_price=change.limit_price,
+        stop_price=change.stop_price,
+        time_in_force=change.time_in_force,
+        client_order_id=change.client_order_id,
     )

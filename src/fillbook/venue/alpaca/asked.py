@@ -18,7 +18,7 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange import Account, Exchange, OrderFilter, Refused, Ticket
+from fillbook.venue.exchange import Account, Amendment, Exchange, OrderFilter, Refused, Ticket
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -155,6 +155,20 @@ def ticket(asked: Asked) -> Ticket:
         stop_loss=_number(stop_loss, "stop_price"),
         stop_loss_limit=_number(stop_loss, "limit_price"),
         extended_hours=body.get("extended_hours") in (True, "true", "True"),
+        client_order_id=_text(body, "client_order_id"),
+    )
+
+
+def amendment(asked: Asked) -> Amendment:
+    """The change that the body of ``PATCH /v2/orders/{id}`` asks for."""
+    body = asked.body()
+    if _number(body, "notional") is not None:
+        raise bad("notional can be changed of IPO orders only")
+    return Amendment(
+        qty=_number(body, "qty"),
+        limit_price=_number(body, "limit_price"),
+        stop_price=_number(body, "stop_price"),
+        time_in_force=_word(m.TimeInForce, "time_in_force", body.get("time_in_force")),
         client_order_id=_text(body, "client_order_id"),
     )
 

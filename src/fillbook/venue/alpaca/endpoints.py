@@ -98,17 +98,18 @@ def cancel(asked: Asked, strike: Strike | None) -> Answer:
 
 
 def cancel_all(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(207, [{"id": each, "status": 200} for each in asked.account.cancel_all()])
+    return Answer(207, [_canceled(*each) for each in asked.account.cancel_all().items()])
+
+
+def _canceled(order_id: str, refusal: Refused | None) -> Json:
+    if refusal is None:
+        return {"id": order_id, "status": 200}
+    return {"id": order_id, "status": refusal.status, "body": error(refusal)}
 
 
 def replace(asked: Asked, strike: Strike | None) -> Answer:
-    order_id = asked.path["order_id"]
-    found = asked.account.order(order_id, nested=False)
-    if found is None:
-        raise missing(f"order not found for {order_id}")
-    # The exchange behind this wire has no replace, and says so in the one way clients know.
-    message = f"cannot replace order in {found.status} status"
-    raise Refused(422, 42210000, message, m.RejectKind.UNSUPPORTED)
+    found = asked.account.replace(asked.path["order_id"], read.amendment(asked))
+    return Answer(200, render.order(asked.exchange, found))
 
 
 # Positions ------------------------------------------------------------------------------------
@@ -288,7 +289,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, Occasion | None, Endpoint], ...]] = (
     ("DELETE", "/v2/orders", O.CANCEL, cancel_all),
     ("GET", "/v2/orders:by_client_order_id", O.FIND, find_order),
     ("GET", "/v2/orders/{order_id}", O.ORDER, get_order),
-    ("PATCH", "/v2/orders/{order_id}", None, replace),
+    ("PATCH", "/v2/orders/{order_id}", O.REPLACE, replace),
     ("DELETE", "/v2/orders/{order_id}", O.CANCEL, cancel),
     ("GET", "/v2/positions", O.POSITIONS, list_positions),
     ("DELETE", "/v2/positions", O.SUBMIT, close_all_positions),

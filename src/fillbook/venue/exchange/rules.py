@@ -7,7 +7,7 @@ words, statuses and codes of Alpaca's error bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -48,9 +48,9 @@ class World:
 Guard = Callable[[Ticket, World], None]
 
 
-def check(ticket: Ticket, world: World) -> None:
-    """Raises: Refused, by the first guard that does not let *ticket* pass."""
-    for guard in GUARDS:
+def check(ticket: Ticket, world: World, guards: Sequence[Guard] | None = None) -> None:
+    """Raises: Refused, by the first of the *guards* (None: all) that does not let *ticket* pass."""
+    for guard in GUARDS if guards is None else guards:
         guard(ticket, world)
 
 
@@ -314,3 +314,18 @@ GUARDS: Final[tuple[Guard, ...]] = (
     _short,
     _money,
 )
+
+#: Those that look at what is to replace an order, and at what is to replace an exit: that
+#: reserves nothing of its own.
+SUCCESSOR_GUARDS: Final = (
+    _size,
+    _kind,
+    _fraction,
+    _extended,
+    _ticks,
+    _stops,
+    _wash,
+    _units,
+    _money,
+)
+EXIT_GUARDS: Final = (_size, _kind, _ticks, _stops)

@@ -20,8 +20,10 @@ S: Final = m.OrderStatus
 
 #: Words after which an order neither fills nor reserves.
 OVER: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
+#: Words that an order keeps while it is canceled or replaced, whatever fills meanwhile.
+PENDING: Final = frozenset({S.PENDING_CANCEL, S.PENDING_REPLACE})
 #: Words under which an order may trade when the price is there.
-WORKING: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, S.PENDING_CANCEL})
+WORKING: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, S.HELD}) | PENDING
 
 
 @frozen(kw_only=True)
@@ -50,15 +52,32 @@ class Ticket:
 
 
 @frozen(kw_only=True)
+class Amendment:
+    """
+    What a replace is to change; None leaves a field as it is.
+
+    `qty` in units of the base, the fills until then included.  `client_order_id` None has
+    the exchange make one for the new order.
+    """
+
+    qty: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: m.TimeInForce | None = None
+    client_order_id: str | None = None
+
+
+@frozen(kw_only=True)
 class Picture:
     """
     One order at one moment.
 
     `status` is the venue's word, usually an `OrderStatus`.  `filled_qty` is gross of fees.
     `legs` are filled in by nested views only; `leg_ids` and `parent_id` always are.
-    Three flags are the venue's own and on no wire: `is_triggered`, a stop whose price was
-    touched; `is_queued`, an order that waits for the next session; `is_awake`, an exit whose
-    entry has filled.
+    What follows them is the venue's own and on no wire: `chain_id`, the first order of a
+    chain of replaces; `carried_qty`, what of `filled_qty` the orders before it filled, at
+    `carried_price`; `is_triggered`, a stop whose price was touched; `is_queued`, an order
+    that waits for the next session; `is_awake`, an exit whose entry has filled.
     """
 
     id: str
@@ -84,12 +103,18 @@ class Picture:
     canceled_at: m.Stamp | None = None
     expired_at: m.Stamp | None = None
     failed_at: m.Stamp | None = None
+    replaced_at: m.Stamp | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
     expires_at: m.Stamp | None = None
     cancel_requested_at: m.Stamp | None = None
     reason: str | None = None
     parent_id: str | None = None
     leg_ids: tuple[str, ...] = ()
     legs: tuple[Picture, ...] = ()
+    chain_id: str | None = None
+    carried_qty: Decimal = m.ZERO
+    carried_price: Decimal | None = None
     is_triggered: bool = False
     is_queued: bool = False
     is_awake: bool = False
