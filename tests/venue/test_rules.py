@@ -30,8 +30,9 @@ REFUSED: list[tuple[dict[str, Any], int, int, m.RejectKind, str]] = [
         K.PRICE,
         "market orders must not have a limit price",
     ),
-    ({"type": "trailing_stop"}, 422, 40010001, K.UNSUPPORTED, "invalid order type"),
-    ({"time_in_force": "fok"}, 422, 42210000, K.UNSUPPORTED, "invalid time_in_force"),
+    ({"type": "trailing_stop"}, 422, 40010001, K.PRICE, "orders require trail percent"),
+    ({**BTC, "type": "trailing_stop"}, 422, 40010001, K.UNSUPPORTED, "invalid order type"),
+    ({"time_in_force": "gtd"}, 422, 42210000, K.UNSUPPORTED, "invalid time_in_force"),
     ({**BTC, "time_in_force": "day"}, 422, 42210000, K.UNSUPPORTED, "invalid crypto time_in"),
     ({**BTC, "stop_price": "70000"}, 422, 40010001, K.UNSUPPORTED, "order type for crypto"),
     (

@@ -47,10 +47,8 @@ _AGAIN_S: Final = 5.0  #: a stream that was refused or lost is tried again after
 _BACK_OFF: Final = timedelta(seconds=1)
 
 CAPABILITIES: Final = m.Capabilities(
-    order_types=frozenset(
-        {m.OrderType.MARKET, m.OrderType.LIMIT, m.OrderType.STOP, m.OrderType.STOP_LIMIT}
-    ),
-    times_in_force=frozenset({m.TimeInForce.DAY, m.TimeInForce.GTC, m.TimeInForce.IOC}),
+    order_types=frozenset(m.OrderType) - {m.OrderType.UNRECOGNISED},
+    times_in_force=frozenset(m.TimeInForce) - {m.TimeInForce.GTD, m.TimeInForce.UNRECOGNISED},
     order_classes=frozenset(
         {m.OrderClass.SIMPLE, m.OrderClass.BRACKET, m.OrderClass.OCO, m.OrderClass.OTO}
     ),

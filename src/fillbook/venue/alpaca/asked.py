@@ -151,6 +151,8 @@ def ticket(asked: Asked) -> Ticket:
         notional=_number(body, "notional"),
         limit_price=_number(body, "limit_price"),
         stop_price=_number(body, "stop_price"),
+        trail_price=_number(body, "trail_price"),
+        trail_percent=_number(body, "trail_percent"),
         take_profit=_number(take_profit, "limit_price"),
         stop_loss=_number(stop_loss, "stop_price"),
         stop_loss_limit=_number(stop_loss, "limit_price"),
@@ -168,6 +170,7 @@ def amendment(asked: Asked) -> Amendment:
         qty=_number(body, "qty"),
         limit_price=_number(body, "limit_price"),
         stop_price=_number(body, "stop_price"),
+        trail=_number(body, "trail"),
         time_in_force=_word(m.TimeInForce, "time_in_force", body.get("time_in_force")),
         client_order_id=_text(body, "client_order_id"),
     )

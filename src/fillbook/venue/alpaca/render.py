@@ -74,9 +74,9 @@ def order(exchange: Exchange, shown: Picture) -> Json:
         "status": str(shown.status),
         "extended_hours": shown.extended_hours,
         "legs": [order(exchange, leg) for leg in shown.legs] or None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "trail_percent": _text(shown.trail_percent),
+        "trail_price": _text(shown.trail_price),
+        "hwm": _text(shown.hwm),
         "subtag": None,
         "source": None,
     }

@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import replacing, rules
+from fillbook.venue.exchange import replacing, rules, sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import Funds, funds, holders, is_asleep
@@ -181,6 +181,7 @@ class Account:
             instrument=instrument,
             prices=self._floor.price(symbol),
             orders=tuple(order for order in orders if order.symbol == symbol),
+            clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
             position=self.history.ledger.now.qty(symbol),
             held=holders(orders, symbol, ticket.side),
             funds=funds(self.history.ledger.now, orders, self._floor.price, self._multiplier),

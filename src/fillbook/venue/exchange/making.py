@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from attrs import evolve
 
@@ -10,7 +11,10 @@ from fillbook import model as m
 from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.groups import legs_of
+from fillbook.venue.exchange.matching import trailed
 from fillbook.venue.exchange.values import Picture, S, Ticket
+
+_AUCTION: Final = timedelta(milliseconds=1)
 
 
 def pictures(ticket: Ticket, floor: Floor) -> tuple[Picture, list[Picture]]:
@@ -39,15 +43,27 @@ def pictures(ticket: Ticket, floor: Floor) -> tuple[Picture, list[Picture]]:
         notional=ticket.notional,
         limit_price=limit,
         stop_price=ticket.stop_price,
+        trail_price=ticket.trail_price,
+        trail_percent=ticket.trail_percent,
         extended_hours=ticket.extended_hours,
-        is_queued=not floor.is_live(ticket),
+        is_queued=not floor.is_live(ticket) or ticket.time_in_force is m.TimeInForce.CLS,
     )
+    if order.type is m.OrderType.TRAILING_STOP and not order.is_queued:
+        order = evolve(order, **trailed(order, floor.price(order.symbol)))
     legs = legs_of(order, ticket, floor.new_id)
     return evolve(order, leg_ids=tuple(leg.id for leg in legs)), legs
 
 
+def routed_at(order: Picture, now: datetime) -> datetime:
+    """When an order that waits at *now* is let go: at an opening, or for the close."""
+    if order.time_in_force is m.TimeInForce.CLS:
+        # The auction is the last thing that happens in the session.
+        return sessions.day_order_ends(now, extended=False) - _AUCTION
+    return sessions.opening(now, extended=order.extended_hours)
+
+
 def ends_at(order: Ticket | Picture, now: datetime) -> datetime:
     """When an order that is placed at *now* ends by itself."""
-    if order.time_in_force is m.TimeInForce.DAY:
-        return sessions.day_order_ends(now, extended=order.extended_hours)
-    return sessions.gtc_ends(now)
+    if order.time_in_force is m.TimeInForce.GTC:
+        return sessions.gtc_ends(now)
+    return sessions.day_order_ends(now, extended=order.extended_hours)

@@ -33,8 +33,13 @@ _REFUSALS: Final[Mapping[str, tuple[str, m.RejectKind]]] = {
 }
 
 #: What may be changed of an order, by the same name in both.
-_FIELDS: Final = ("qty", "limit_price", "stop_price", "time_in_force")
-_PRICES: Final = ("limit_price", "stop_price")
+_FIELDS: Final = ("qty", "limit_price", "stop_price", "trail", "time_in_force")
+#: What only orders of some types have.
+_OWN: Final = {
+    "limit_price": frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT}),
+    "stop_price": frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT}),
+    "trail": frozenset({m.OrderType.TRAILING_STOP}),
+}
 
 
 @frozen
@@ -80,8 +85,8 @@ def _chain(wanted: Wanted) -> None:
 
 def _change(wanted: Wanted) -> None:
     order = wanted.order
-    for name in _PRICES:
-        if getattr(wanted.change, name) is not None and getattr(order, name) is None:
+    for name, types in _OWN.items():
+        if getattr(wanted.change, name) is not None and order.type not in types:
             words = name.replace("_", " ")
             raise bad(f"{order.type} orders must not have a {words}", _R.PRICE, 40010001)
     if not wanted.changed:
@@ -128,7 +133,9 @@ def ticket(order: Picture, change: Amendment) -> Ticket:
         order_class=new.order_class,
         qty=None if new.qty is None else new.qty - order.filled_qty,
         limit_price=new.limit_price,
-        stop_price=new.stop_price,
+        stop_price=None if new.trail is not None else new.stop_price,
+        trail_price=new.trail_price,
+        trail_percent=new.trail_percent,
         extended_hours=new.extended_hours,
     )
 
@@ -136,6 +143,7 @@ def ticket(order: Picture, change: Amendment) -> Ticket:
 def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Stamp) -> Picture:
     """What is to replace *order*, before anything of it has happened."""
     given = {name: getattr(change, name) for name in _FIELDS}
+    given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
     return evolve(
         order,
         id=new_id,
@@ -147,6 +155,8 @@ def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Stamp) ->
         replaces=order.id,
         chain_id=order.chain_id or order.id,
         leg_ids=(),
+        # Another trail begins at the market of its moment.
+        hwm=None if change.trail is not None else order.hwm,
         filled_qty=m.ZERO,
         filled_avg_price=None,
         carried_qty=m.ZERO,

@@ -15,15 +15,15 @@ from typing import Any, Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.feed import Feed
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import is_asleep
 from fillbook.venue.exchange.groups import siblings
 from fillbook.venue.exchange.history import PLACES, History, rounded
-from fillbook.venue.exchange.making import ends_at, pictures
-from fillbook.venue.exchange.matching import trade_price, triggers
+from fillbook.venue.exchange.kinds import AT_ONCE
+from fillbook.venue.exchange.making import ends_at, pictures, routed_at
+from fillbook.venue.exchange.matching import trade_price, trailed, triggers
 from fillbook.venue.exchange.orders import Orders
 from fillbook.venue.exchange.replacing import Habit, beginning, successor, working_word
 from fillbook.venue.exchange.values import (
@@ -85,7 +85,7 @@ class Trading:
         """Have the order routed: a moment later, when its market opens, or by the fault now."""
         if order.is_queued:
             self._tell("accepted", order)
-            when = sessions.opening(self._now(), extended=order.extended_hours)
+            when = routed_at(order, self._now())
             self._floor.timeline.at(when, lambda: self._route(order.id))
         elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY):
             with self.feed.at_once():
@@ -110,11 +110,14 @@ class Trading:
         self._floor.timeline.at(when, lambda: self._age(order.id))
 
     def _age(self, order_id: str) -> None:
-        """A day order expires; one good till canceled is canceled for its age."""
+        """A day order expires; for one good till canceled a cancel is sent, for its age."""
         order = self.orders[order_id]
         if order.is_over or order_id in self._stuck:
             return
-        self._end(order, S.EXPIRED if order.time_in_force is _K.DAY else S.CANCELED)
+        if order.time_in_force is _K.GTC:
+            self.cancel(order_id)
+        else:
+            self._end(order, S.EXPIRED)
 
     # ------------------------------------------------------------------ trade
 
@@ -130,16 +133,19 @@ class Trading:
         if not self._can_trade(order):
             return
         prices = self._floor.price(order.symbol)
+        if order.type is m.OrderType.TRAILING_STOP and (moved := trailed(order, prices)):
+            order = self._change(order, **moved)
         if order.stop_price is not None and not order.is_triggered and triggers(order, prices):
             order = self._change(order, is_triggered=True)
         price = trade_price(order, prices)
         if price is not None:
             whole = self.leaves(order, price)
             part = self._floor.part_of(whole, self._increment(order))
-            self.execute(order_id, part, price)
-            if part < whole and order.time_in_force is not _K.IOC:
+            if part == whole or order.time_in_force is not _K.FOK:
+                self.execute(order_id, part, price)
+            if part < whole and order.time_in_force not in AT_ONCE:
                 self._floor.timeline.later(_RETRY_S, lambda: self.match(order_id))
-        if order.time_in_force is _K.IOC and not self.orders[order_id].is_over:
+        if order.time_in_force in AT_ONCE and not self.orders[order_id].is_over:
             self._end(self.orders[order_id], S.CANCELED)
 
     def _can_trade(self, order: Picture) -> bool:

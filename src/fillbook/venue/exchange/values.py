@@ -44,6 +44,8 @@ class Ticket:
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
     stop_loss_limit: Decimal | None = None
@@ -56,13 +58,15 @@ class Amendment:
     """
     What a replace is to change; None leaves a field as it is.
 
-    `qty` in units of the base, the fills until then included.  `client_order_id` None has
-    the exchange make one for the new order.
+    `qty` in units of the base, the fills until then included; `trail` is whichever the
+    order has of a price and a percentage.  `client_order_id` None has the exchange make one
+    for the new order.
     """
 
     qty: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Decimal | None = None
     time_in_force: m.TimeInForce | None = None
     client_order_id: str | None = None
 
@@ -73,6 +77,7 @@ class Picture:
     One order at one moment.
 
     `status` is the venue's word, usually an `OrderStatus`.  `filled_qty` is gross of fees.
+    `hwm` is the best price that a trailing stop has seen; its `stop_price` follows from it.
     `legs` are filled in by nested views only; `leg_ids` and `parent_id` always are.
     What follows them is the venue's own and on no wire: `chain_id`, the first order of a
     chain of replaces; `carried_qty`, what of `filled_qty` the orders before it filled, at
@@ -96,6 +101,9 @@ class Picture:
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None
     extended_hours: bool = False
     filled_qty: Decimal = m.ZERO
     filled_avg_price: Decimal | None = None
@@ -122,6 +130,11 @@ class Picture:
     @property
     def is_over(self) -> bool:
         return self.status in OVER
+
+    @property
+    def trail(self) -> Decimal | None:
+        """How far a trailing stop stays behind, in its own measure."""
+        return self.trail_percent if self.trail_price is None else self.trail_price
 
     @property
     def leaves_qty(self) -> Decimal:
