@@ -12,7 +12,7 @@ Source: https://docs.alpaca.markets/docs/api-error-codes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -130,6 +130,16 @@ BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
     404: _K.NOT_FOUND,
     422: _K.INPUT,
 }
+
+
+def table() -> Sequence[Sequence[str]]:
+    """Refusals and what they are taken for, as rows of words under a row of heads."""
+    return [
+        ["HTTP", "what the message contains", "kind"],
+        *([str(status or "4xx"), piece.strip(), str(kind)] for status, piece, kind in REFUSALS),
+        *([str(status), "anything else", str(kind)] for status, kind in BY_STATUS.items()),
+        ["4xx", "anything else", str(m.RejectKind.OTHER)],
+    ]
 
 
 def kind_of(status: int, error: Row) -> m.RejectKind:

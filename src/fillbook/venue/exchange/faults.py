@@ -85,13 +85,9 @@ class Fault(StrEnum):
     CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
     CANCEL_NEVER_ENDS = "cancel-never-ends"  #: `pending_cancel` for ever
     REPLACE_DENIED = "replace-denied"  #: answered 422 though it was done
-    REPLACE_FILLS = (
-        "replace-fills"  #: the order fills first, and what should replace it is rejected
-    )
-    CUM_FRESH = "cum-fresh"  #: the new order counts its own fills only (else all of the chain)
-    QTY_REMAINING = (
-        "qty-remaining"  #: the whole quantity is ordered again, whatever filled (else not)
-    )
+    REPLACE_FILLS = "replace-fills"  #: the order fills first, and the new one is rejected
+    CUM_FRESH = "cum-fresh"  #: the new order counts its own fills only, not the chain's
+    QTY_REMAINING = "qty-remaining"  #: the whole quantity is ordered again, whatever filled
     BUST = "bust"  #: the execution is taken back `seconds` later
     CORRECTION = "correction"  #: and its price corrected
     FOREIGN_ORDER = "foreign-order"  #: one is born and filled between two reads
