@@ -484,3 +484,39 @@ def test_quotes_are_served_as_the_data_host_does(emulator: Emulator, http: Any) 
     coins = http("GET", "/v1beta3/crypto/us/latest/quotes?symbols=BTC%2FUSD").json()["quotes"]
     assert {k: coins["BTC/USD"][k] for k in ("ap", "bp")} == {"ap": 64260.0, "bp": 64250.0}
     assert m.stamp(coins["BTC/USD"]["t"]).startswith("2026-11-20T15:00:00")
+
+
+# What the account's owner sets
+
+
+def test_configurations_are_read_changed_and_kept_to(
+    typed: TradingClient, clock: ManualClock
+) -> None:
+    found = typed.get_account_configurations()
+    assert (found.suspend_trade, found.max_margin_multiplier) == (False, "4")
+    found.suspend_trade, found.max_margin_multiplier = True, "1"
+    changed = typed.set_account_configurations(found)
+    assert (changed.suspend_trade, changed.max_margin_multiplier) == (True, "1")
+    account = typed.get_account()
+    assert (account.trade_suspended_by_user, account.multiplier) == (True, "1")
+    with pytest.raises(APIError, match="rejected by user request"):
+        resting(typed, clock)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"suspend_trade": "yes"}, {"max_margin_multiplier": 4}, {"max_options_trading_level": True}],
+)
+def test_a_configuration_that_cannot_be_is_refused(http: Any, change: dict[str, Any]) -> None:
+    answer = http("PATCH", "/v2/account/configurations", change)
+    assert (answer.status_code, answer.json()["message"]) == (422, f"invalid {next(iter(change))}")
+
+
+def test_assets_may_have_lost_the_word_easy_to_borrow(exchange: Exchange) -> None:
+    with Emulator(exchange, easy_to_borrow=False) as emulator:
+        client = TradingClient(
+            emulator.key, emulator.secret, url_override=emulator.url, raw_data=True
+        )
+        (shares,) = {frozenset(each) for each in client.get("/assets")}
+        client._session.close()
+    assert SHARE - {"easy_to_borrow"} == shares

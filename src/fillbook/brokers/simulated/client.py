@@ -357,7 +357,14 @@ class SimulatedBroker(Broker):
             multiplier=m.number(figures.multiplier),
             long_market_value=figures.long_market_value,
             short_market_value=figures.short_market_value,
-            blocked=("trading blocked",) if figures.trading_blocked else (),
+            blocked=tuple(
+                word
+                for word, holds in (
+                    ("trading_blocked", figures.trading_blocked),
+                    ("trade_suspended_by_user", figures.suspended),
+                )
+                if holds
+            ),
         )
 
 

@@ -60,9 +60,12 @@ def secret_of(key: str) -> str:
 class Door:
     """Lets requests in to the accounts of one exchange, under the names they were opened by."""
 
-    def __init__(self, exchange: Exchange, *, rate_limit: int) -> None:
+    def __init__(
+        self, exchange: Exchange, *, rate_limit: int, left_out: frozenset[str] = frozenset()
+    ) -> None:
         self.exchange = exchange
         self.rate_limit = rate_limit
+        self.left_out = left_out
         self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
         self._lock = threading.Lock()
         self.keys: set[str] = set()  #: those that opened an account until now
@@ -94,6 +97,7 @@ class Door:
             request.path_params,
             dict(request.query_params),
             await request.body(),
+            self.left_out,
         )
         strike = await run_in_threadpool(self._strike, occasion)
         return await self._carry(asked, endpoint, strike, headers)

@@ -177,7 +177,12 @@ def get_account(asked: Asked, strike: Strike | None) -> Answer:
 
 
 def get_configurations(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, render.CONFIGURATIONS)
+    return Answer(200, render.configurations(asked.account.configurations))
+
+
+def set_configurations(asked: Asked, strike: Strike | None) -> Answer:
+    asked.account.configure(read.configurations(asked))
+    return get_configurations(asked, strike)
 
 
 def list_activities(asked: Asked, strike: Strike | None) -> Answer:
@@ -232,7 +237,7 @@ def list_assets(asked: Asked, strike: Strike | None) -> Answer:
     if asked.query.get("status") not in (None, "", "active"):
         return Answer(200, [])
     exchange = asked.query.get("exchange")
-    rows = (render.asset(asked.exchange, each) for each in asked.exchange.instruments())
+    rows = (_asset(asked, each) for each in asked.exchange.instruments())
     return Answer(
         200,
         [
@@ -248,7 +253,12 @@ def get_asset(asked: Asked, strike: Strike | None) -> Answer:
     found = asked.exchange.instrument(name)
     if found is None:
         raise missing(f"asset not found for {name}")
-    return Answer(200, render.asset(asked.exchange, found))
+    return Answer(200, _asset(asked, found))
+
+
+def _asset(asked: Asked, shown: m.Instrument) -> Json:
+    made = render.asset(asked.exchange, shown)
+    return {name: value for name, value in made.items() if name not in asked.left_out}
 
 
 def get_clock(asked: Asked, strike: Strike | None) -> Answer:
@@ -297,6 +307,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, Occasion | None, Endpoint], ...]] = (
     ("DELETE", "/v2/positions/{symbol:path}", O.SUBMIT, close_position),
     ("GET", "/v2/account", O.ACCOUNT, get_account),
     ("GET", "/v2/account/configurations", None, get_configurations),
+    ("PATCH", "/v2/account/configurations", None, set_configurations),
     ("GET", "/v2/account/activities/FILL", O.EXECUTIONS, list_fills),
     ("GET", "/v2/account/activities", O.ACTIVITIES, list_activities),
     ("GET", "/v2/account/activities/{activity_type}", O.ACTIVITIES, list_activities),

@@ -12,8 +12,20 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from attrs import asdict
+
 from fillbook import model as m
-from fillbook.venue.exchange import Event, Exchange, Figures, Fill, Holding, Picture, Row, RowKind
+from fillbook.venue.exchange import (
+    Configurations,
+    Event,
+    Exchange,
+    Figures,
+    Fill,
+    Holding,
+    Picture,
+    Row,
+    RowKind,
+)
 
 Json = dict[str, object]
 
@@ -167,23 +179,14 @@ def account(now: datetime, shown: Figures) -> Json:
         "trading_blocked": shown.trading_blocked,
         "transfers_blocked": False,
         "account_blocked": False,
-        "trade_suspended_by_user": False,
+        "trade_suspended_by_user": shown.suspended,
         "admin_configurations": {},
         "user_configurations": None,
     }
 
 
-#: `GET /v2/account/configurations`; nothing here changes them.
-CONFIGURATIONS: Final[Json] = {
-    "disable_overnight_trading": False,
-    "fractional_trading": True,
-    "max_margin_multiplier": "4",
-    "max_options_trading_level": 2,
-    "no_shorting": False,
-    "ptp_no_exception_entry": False,
-    "suspend_trade": False,
-    "trade_confirm_email": "all",
-}
+def configurations(shown: Configurations) -> Json:
+    return asdict(shown) | {"max_margin_multiplier": str(shown.max_margin_multiplier)}
 
 
 def fill(shown: Fill) -> Json:

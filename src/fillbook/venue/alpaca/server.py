@@ -34,8 +34,9 @@ class Emulator:
 
     Each account of the exchange is opened by the name it was given there as the key, and
     `secret_of(key)`; `key` and `secret` are those of *account*, which is the account named
-    "paper" unless given.  *rate_limit* is in requests a minute for each account, and
-    *one_stream* has a second connection of a key refused, as Alpaca does.
+    "paper" unless given.  *rate_limit* is in requests a minute for each account,
+    *one_stream* has a second connection of a key refused, as Alpaca does, and
+    *easy_to_borrow* has assets bear that word, whose announced end was in September 2026.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Emulator:
         port: int = 0,
         rate_limit: int = 200,
         one_stream: bool = True,
+        easy_to_borrow: bool = True,
     ) -> None:
         self.exchange = exchange
         self.account = account if account is not None else _paper(exchange)
         self.key = self.account.name
         self.secret = secret_of(self.key)
-        self.door = Door(exchange, rate_limit=rate_limit)
+        left_out = frozenset() if easy_to_borrow else frozenset({"easy_to_borrow"})
+        self.door = Door(exchange, rate_limit=rate_limit, left_out=left_out)
         self.streams = Streams(self.door, is_limited=one_stream)
         self._port = port
 

@@ -14,6 +14,7 @@ from fillbook.venue.exchange.plan import Faults, Rule, Strike
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
     Amendment,
+    Configurations,
     Event,
     Figures,
     Fill,
@@ -31,6 +32,7 @@ __all__ = [
     "STRIKES",
     "Account",
     "Amendment",
+    "Configurations",
     "Event",
     "Exchange",
     "Fault",

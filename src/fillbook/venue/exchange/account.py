@@ -28,6 +28,7 @@ from fillbook.venue.exchange.trading import Trading
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
     Amendment,
+    Configurations,
     Event,
     Figures,
     Fill,
@@ -53,7 +54,9 @@ class Account:
         self.id = floor.new_id()
         self.number = floor.new_number()
         self._floor = floor
-        self._multiplier = multiplier
+        self._multiplier_max = multiplier
+        self.configurations = Configurations()
+        self.is_blocked = False
         self._created_at = floor.timeline.stamp()
         #: the exchange's own side
         self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
@@ -61,6 +64,11 @@ class Account:
         self.truth = Truth(self.trading, floor)
 
     # --------------------------------------------------------------- requests
+
+    def configure(self, configurations: Configurations) -> None:
+        """Set what the owner allows; it holds for orders from now on."""
+        with self._floor.timeline.turn():
+            self.configurations = configurations
 
     def submit(self, ticket: Ticket) -> Picture:
         """
@@ -181,6 +189,8 @@ class Account:
             instrument=instrument,
             prices=self._floor.price(symbol),
             orders=tuple(order for order in orders if order.symbol == symbol),
+            is_blocked=self.is_blocked,
+            allowed=self.configurations,
             clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
             position=self.history.ledger.now.qty(symbol),
             held=holders(orders, symbol, ticket.side),
@@ -256,7 +266,9 @@ class Account:
                 short_market_value=now.short_value,
                 multiplier=now.multiplier,
                 created_at=self._created_at,
-                shorting_enabled=now.multiplier > 1,
+                shorting_enabled=now.multiplier > 1 and not self.configurations.no_shorting,
+                trading_blocked=self.is_blocked,
+                suspended=self.configurations.suspend_trade,
             )
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
@@ -306,6 +318,10 @@ class Account:
                     order = self.trade_by_hand(ticket)
                     self.trading.execute(order.id, qty, self._floor.price(symbol).ask)
                 return
+
+    @property
+    def _multiplier(self) -> int:
+        return min(self._multiplier_max, self.configurations.max_margin_multiplier)
 
     def _funds(self, moment: timedelta) -> Funds:
         balance = self.history.ledger.at(moment)

@@ -18,7 +18,7 @@ from fillbook import model as m
 from fillbook.venue.exchange.funds import Funds
 from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
 from fillbook.venue.exchange.matching import Prices, limit_of, reserve_price
-from fillbook.venue.exchange.values import Picture, Refused, Ticket
+from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
 
 T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
 BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL
@@ -34,6 +34,8 @@ class World:
     instrument: m.Instrument
     prices: Prices
     orders: tuple[Picture, ...]  #: open ones on this symbol
+    is_blocked: bool  #: by the broker
+    allowed: Configurations
     clock: time  #: New York's
     position: Decimal  #: signed
     held: Mapping[str, Decimal]  #: units that orders of this side keep back
@@ -72,6 +74,13 @@ def denied(
 ) -> Refused:
     """Understood and not allowed: 403."""
     return Refused(403, 40310000, message, kind, details)
+
+
+def _permitted(ticket: Ticket, world: World) -> None:
+    if world.is_blocked:
+        raise denied("account is not authorized to trade", R.PERMISSION)
+    if world.allowed.suspend_trade:
+        raise denied("new orders are rejected by user request", R.PERMISSION)
 
 
 def _size(ticket: Ticket, world: World) -> None:
@@ -121,6 +130,8 @@ def _fraction(ticket: Ticket, world: World) -> None:
     whole = ticket.qty is not None and ticket.qty == ticket.qty.to_integral_value()
     if whole or world.is_coin:
         return
+    if not world.allowed.fractional_trading:
+        raise denied("account is not allowed to trade fractions", R.PERMISSION)
     if not world.instrument.fractionable:
         raise denied(f'asset "{ticket.symbol}" is not fractionable', R.QUANTITY)
     if ticket.order_class is not C.SIMPLE:
@@ -305,7 +316,7 @@ def _units(ticket: Ticket, world: World) -> None:
 def _short(ticket: Ticket, world: World) -> None:
     if ticket.side is BUY or world.is_coin or world.position > 0:
         return
-    if world.funds.multiplier == 1:
+    if world.funds.multiplier == 1 or world.allowed.no_shorting:
         raise denied("account is not allowed to short", R.PERMISSION)
     if not world.instrument.shortable:
         raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
@@ -328,6 +339,7 @@ def _money(ticket: Ticket, world: World) -> None:
 
 #: The order in which an order is looked at.
 GUARDS: Final[tuple[Guard, ...]] = (
+    _permitted,
     _size,
     _tradable,
     _kind,
@@ -348,6 +360,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
 #: Those that look at what is to replace an order, and at what is to replace an exit: that
 #: reserves nothing of its own.
 SUCCESSOR_GUARDS: Final = (
+    _permitted,
     _size,
     _kind,
     _auction,
@@ -360,4 +373,4 @@ SUCCESSOR_GUARDS: Final = (
     _units,
     _money,
 )
-EXIT_GUARDS: Final = (_size, _kind, _ticks, _stops)
+EXIT_GUARDS: Final = (_permitted, _size, _kind, _ticks, _stops)

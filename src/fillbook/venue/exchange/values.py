@@ -238,6 +238,24 @@ class Holding:
 
 
 @frozen(kw_only=True)
+class Configurations:
+    """
+    What its owner allows an account, by Alpaca's names; the last four change nothing here.
+
+    Source: https://docs.alpaca.markets/reference/getaccountconfig-1.
+    """
+
+    suspend_trade: bool = False
+    no_shorting: bool = False
+    fractional_trading: bool = True
+    max_margin_multiplier: int = 4
+    disable_overnight_trading: bool = False
+    max_options_trading_level: int = 2
+    ptp_no_exception_entry: bool = False
+    trade_confirm_email: str = "all"
+
+
+@frozen(kw_only=True)
 class Figures:
     """The account's money, in USD; `short_market_value` ≤ 0."""
 
@@ -257,6 +275,7 @@ class Figures:
     created_at: m.Stamp
     shorting_enabled: bool = True
     trading_blocked: bool = False
+    suspended: bool = False  #: by its own owner
 
 
 @frozen
