@@ -22,6 +22,7 @@ except ImportError:
 
 from fillbook.venue.alpaca.door import ABORT, Door, not_allowed, not_found, secret_of
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
+from fillbook.venue.alpaca.events import Events
 from fillbook.venue.alpaca.stream import Streams
 from fillbook.venue.exchange import Account, Exchange, Occasion
 
@@ -56,6 +57,7 @@ class Emulator:
         left_out = frozenset() if easy_to_borrow else frozenset({"easy_to_borrow"})
         self.door = Door(exchange, rate_limit=rate_limit, left_out=left_out)
         self.streams = Streams(self.door, is_limited=one_stream)
+        self.events = Events(self.door)
         self._port = port
 
     @staticmethod
@@ -75,7 +77,7 @@ class Emulator:
         self._socket = _listening(self._port)
         self._port = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app(self.door, self.streams),
+            app(self.door, self.streams, self.events),
             http=_Line,
             ws="websockets-sansio",
             log_config=None,
@@ -100,17 +102,19 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         self.streams.hang_up()
+        self.events.hang_up()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
 
 
-def app(door: Door, streams: Streams) -> Starlette:
+def app(door: Door, streams: Streams, events: Events) -> Starlette:
     """The emulator as an ASGI application, for whoever brings a server."""
     routes: list[BaseRoute] = [
         Route(path, _endpoint(door, occasion, endpoint), methods=[method])
         for method, path, occasion, endpoint in ENDPOINTS
     ]
+    routes.append(Route("/v2/events/trades", events.serve, methods=["GET"]))
     # Alpaca's older client asks with a slash at the end.
     routes += [WebSocketRoute(path, streams.serve) for path in ("/stream", "/stream/")]
     made = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
