@@ -53,14 +53,14 @@ def list_orders(asked: Asked, strike: Strike | None) -> Answer:
     if _is(strike, Fault.SHIFTING_PAGE) and after is not None:
         which = evolve(which, after_order_id=None)
     rows = [
-        render.order(asked.exchange, each)
+        each
         for each in asked.account.orders(evolve(which, limit=None))
         if not classes or render.asset_class(each.asset_class) in classes
     ]
     if which.after_order_id != after:
-        ids = [each["id"] for each in rows]
+        ids = [each.id for each in rows]
         rows = rows[ids.index(after) :] if after in ids else rows
-    return Answer(200, rows[:limit])
+    return Answer(200, [render.order(asked.exchange, each) for each in rows[:limit]])
 
 
 def get_order(asked: Asked, strike: Strike | None) -> Answer:

@@ -112,10 +112,9 @@ def _one_a_chain(
 
 def holders(orders: Iterable[Picture], symbol: str, side: m.OrderSide) -> dict[str, Decimal]:
     """The units that open orders of *side* keep back, by the id of the order or its group."""
+    here = (o for o in orders if o.symbol == symbol and o.side is side and not is_asleep(o))
     held: dict[str, Decimal] = {}
-    for order in _one_a_chain(orders, lambda each: each.leaves_qty):
-        if order.symbol != symbol or order.side is not side or is_asleep(order):
-            continue
+    for order in _one_a_chain(here, lambda each: each.leaves_qty):
         group = order.parent_id or order.id
         held[group] = max(held.get(group, m.ZERO), order.leaves_qty)
     return held
