@@ -23,12 +23,14 @@ from rich.console import Console
 import fillbook as fb
 from fillbook import config, demo, errors
 from fillbook import model as m
+from fillbook.brokers.alpaca import verdict
 from fillbook.brokers.alpaca.client import CAPABILITIES as ALPACA
 from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import show
 from fillbook.cli.commands import app
 from fillbook.core.lifecycle import COMMANDS, LIVE
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
+from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults import SECONDS, STRIKES, Fault
 
 ROOT = Path(__file__).parent.parent
@@ -145,6 +147,16 @@ def endpoints() -> str:
         for method, path, occasion, _ in ENDPOINTS
     ]
     return table(("", "path", "what its faults are called"), rows)
+
+
+def order_kinds() -> str:
+    head, *rows = kinds.table()
+    return table(head, rows)
+
+
+def refusals() -> str:
+    head, *rows = verdict.table()
+    return table(head, ((status, words, code(kind)) for status, words, kind in rows))
 
 
 def drifts() -> str:
@@ -283,6 +295,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": failures,
     "faults": faults,
     "functions": functions,
+    "order-kinds": order_kinds,
+    "refusals": refusals,
     "settings": settings,
     "statuses": statuses,
     "values": values,

@@ -13,7 +13,7 @@ from fillbook.clock import ManualClock
 from fillbook.errors import BadAddress
 from fillbook.testing.broker_suite import BrokerSuite
 from fillbook.testing.puppeteer import ExchangePuppeteer
-from fillbook.venue.exchange import Exchange
+from fillbook.venue.exchange import Configurations, Exchange
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York
 
@@ -73,3 +73,12 @@ def test_the_same_seed_gives_the_same_day() -> None:
         return [*broker.books.truth.orders(), *broker.books.truth.fills()]
 
     assert day() == day()
+
+
+def test_what_blocks_an_account_is_told_in_words() -> None:
+    broker = SimulatedBroker()
+    broker.books.configure(Configurations(suspend_trade=True))
+    broker.exchange.block(broker.books)
+    answer = broker.account()
+    assert isinstance(answer, m.Observed)
+    assert answer.value.blocked == ("trading_blocked", "trade_suspended_by_user")

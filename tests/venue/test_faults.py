@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange import STRIKES, Fault, Faults, Occasion, fault_named
+from fillbook.venue.exchange import (
+    STRIKES,
+    Amendment,
+    Fault,
+    Faults,
+    Occasion,
+    Refused,
+    fault_named,
+)
 from tests.venue.floor import EVERY, FRIDAY_10, D, Day
 
 F = Fault
@@ -217,6 +226,22 @@ def slow(day: Day) -> object:
     return answer, (day.clock.now() - FRIDAY_10).total_seconds()
 
 
+def chained(fault: Fault) -> Callable[[Day], object]:
+    """Status, quantity and fills of an order of which 4 filled, and of what should replace it."""
+
+    def play(day: Day) -> object:
+        day.faults.fail("asked-replace", fault)
+        old = day.worked(limit_price="150", client_order_id="old")
+        day.exchange.fill(old.id, 4)
+        with suppress(Refused):
+            day.account.replace(old.id, Amendment(limit_price=D(151), client_order_id="new"))
+        day.pass_(1)
+        seen = [day.truth.find(name) for name in ("old", "new")]
+        return [(each.status, each.qty, each.filled_qty) for each in seen if each is not None]
+
+    return play
+
+
 STEPS = ["pending_new", "new", "filled"]
 
 #: Every fault, what is played, and what comes of it.
@@ -273,6 +298,19 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.CANCEL_NEVER_ENDS: (
         after("asked-cancel", F.CANCEL_NEVER_ENDS, limit_price="150"),
         ("pending_cancel", D(0), None, {}),
+    ),
+    F.REPLACE_DENIED: (
+        chained(F.REPLACE_DENIED),
+        [("replaced", D(10), D(4)), ("partially_filled", D(10), D(4))],
+    ),
+    F.REPLACE_FILLS: (
+        chained(F.REPLACE_FILLS),
+        [("filled", D(10), D(10)), ("rejected", D(10), D(0))],
+    ),
+    F.CUM_FRESH: (chained(F.CUM_FRESH), [("replaced", D(10), D(4)), ("new", D(6), D(0))]),
+    F.QTY_REMAINING: (
+        chained(F.QTY_REMAINING),
+        [("replaced", D(10), D(4)), ("partially_filled", D(14), D(4))],
     ),
     F.BUST: (after("fill", F.BUST), ("filled", D(10), D("187.02"), {})),
     F.CORRECTION: (

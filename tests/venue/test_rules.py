@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fillbook import model as m
+from fillbook.venue.exchange import Configurations
 from tests.venue.floor import D, Day, at
 
 K = m.RejectKind
@@ -30,8 +31,9 @@ REFUSED: list[tuple[dict[str, Any], int, int, m.RejectKind, str]] = [
         K.PRICE,
         "market orders must not have a limit price",
     ),
-    ({"type": "trailing_stop"}, 422, 40010001, K.UNSUPPORTED, "invalid order type"),
-    ({"time_in_force": "fok"}, 422, 42210000, K.UNSUPPORTED, "invalid time_in_force"),
+    ({"type": "trailing_stop"}, 422, 40010001, K.PRICE, "orders require trail percent"),
+    ({**BTC, "type": "trailing_stop"}, 422, 40010001, K.UNSUPPORTED, "invalid order type"),
+    ({"time_in_force": "gtd"}, 422, 42210000, K.UNSUPPORTED, "invalid time_in_force"),
     ({**BTC, "time_in_force": "day"}, 422, 42210000, K.UNSUPPORTED, "invalid crypto time_in"),
     ({**BTC, "stop_price": "70000"}, 422, 40010001, K.UNSUPPORTED, "order type for crypto"),
     (
@@ -284,3 +286,31 @@ def test_selling_when_a_market_order_waits_for_the_open_is_refused_as_held() -> 
     day.to(at("2026-11-21 12:00"))
     assert day.worked(side="sell").status == "accepted"
     assert K.QTY_HELD is day.refusal(side="sell").kind
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wish", "words"),
+    [
+        ({"suspend_trade": True}, {}, "new orders are rejected by user request"),
+        ({"no_shorting": True}, {"side": "sell"}, "account is not allowed to short"),
+        ({"fractional_trading": False}, {"qty": "1.5"}, "not allowed to trade fractions"),
+        ({"max_margin_multiplier": 1}, {"qty": 600}, "insufficient buying power"),
+    ],
+)
+def test_its_owner_may_allow_an_account_less(
+    allowed: dict[str, Any], wish: dict[str, Any], words: str
+) -> None:
+    day = Day()
+    day.account.configure(Configurations(**allowed))
+    assert words in day.refusal(**wish).message
+    day.account.configure(Configurations())
+    assert day.worked(**wish).status == "filled"
+
+
+def test_a_blocked_account_trades_nothing_and_says_so_until_it_is_unblocked() -> None:
+    day = Day()
+    day.exchange.block(day.account)
+    assert day.refusal().message == "account is not authorized to trade"
+    assert day.account.figures().trading_blocked
+    day.exchange.block(day.account, is_blocked=False)
+    assert day.worked().status == "filled"

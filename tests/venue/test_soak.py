@@ -40,7 +40,7 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
     elif deed < 0.7:
         rest = [o for o in day.truth.orders() if not o.is_over]
         if rest:
-            broker.cancel(rng.choice(rest).id)
+            stir_one(broker, rng.choice(rest), rng, n)
     elif deed < 0.8:
         symbol = rng.choice(SYMBOLS)
         bid = (BASES[symbol] * rng.randrange(95, 106) / 100).quantize(Decimal("0.01"))
@@ -49,6 +49,20 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
         broker.positions(None), broker.orders(m.OrderQuery(), None), broker.account()
         broker.executions(m.Stamp(""), None)
     day.pass_(rng.choice((0.01, 1, 30, 3600)))
+
+
+def stir_one(broker: SimulatedBroker, order: Picture, rng: random.Random, n: int) -> None:
+    """Cancel an order, or change it in what it has."""
+    change = m.Change(
+        client_order_id=f"r{n}",
+        qty=None if order.qty is None or order.parent_id else order.qty + rng.randrange(-3, 4),
+        limit_price=order.limit_price and order.limit_price + 1,
+        stop_price=order.stop_price and order.stop_price - 1,
+    )
+    if rng.random() < 0.5:
+        broker.replace(order.id, change)
+    else:
+        broker.cancel(order.id)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -73,7 +87,8 @@ def check(order: Picture, fills: list[Fill]) -> None:
     if any(fill.is_void for fill in fills):
         return  # a bust may leave the order's own total as it was
     standing = [fill for fill in fills if not fill.is_fixed]
-    assert order.filled_qty == sum(fill.qty for fill in standing)
-    value = sum(fill.qty * fill.price for fill in standing)
+    carried = order.carried_qty * (order.carried_price or m.ZERO)
+    assert order.filled_qty == order.carried_qty + sum(fill.qty for fill in standing)
+    value = carried + sum(fill.qty * fill.price for fill in standing)
     told = order.filled_qty * (order.filled_avg_price or m.ZERO)
     assert abs(value - told) < Decimal("0.0001")

@@ -14,7 +14,8 @@ cancel, and each of the others is skipped with that reason.  Cases about what yo
 does not declare are skipped as well, so the skips must match the capabilities.
 
 Numbers are kept for ever: B001 reads, B020 orders, B050 fills, B070 lost requests, B090
-groups, B100 stream.
+groups, B100 stream, B120 replaces, B140
+kinds of orders.
 """
 
 from __future__ import annotations
@@ -27,10 +28,21 @@ pytest.register_assert_rewrite("fillbook.testing.broker_cases")
 from fillbook.testing.broker_cases.ambiguity import AmbiguityCases  # noqa: E402
 from fillbook.testing.broker_cases.fills import FillCases  # noqa: E402
 from fillbook.testing.broker_cases.groups import GroupCases  # noqa: E402
+from fillbook.testing.broker_cases.kinds import KindCases  # noqa: E402
 from fillbook.testing.broker_cases.orders import OrderCases  # noqa: E402
 from fillbook.testing.broker_cases.reads import ReadCases  # noqa: E402
+from fillbook.testing.broker_cases.replacing import ReplaceCases  # noqa: E402
 from fillbook.testing.broker_cases.stream import StreamCases  # noqa: E402
 
 
-class BrokerSuite(ReadCases, OrderCases, FillCases, AmbiguityCases, GroupCases, StreamCases):
+class BrokerSuite(
+    ReadCases,
+    OrderCases,
+    FillCases,
+    AmbiguityCases,
+    GroupCases,
+    StreamCases,
+    ReplaceCases,
+    KindCases,
+):
     """All cases; override `broker`, and `venue` if you have one."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fillbook import model as m
-from fillbook.brokers.alpaca.verdict import Reply, of_read, of_read_by_id, of_write
+from fillbook.brokers.alpaca.verdict import REFUSALS, Reply, of_read, of_read_by_id, of_write, table
 
 from .recorded import recorded
 
@@ -78,6 +78,10 @@ def test_every_recorded_error_has_its_meaning() -> None:
         (422, "cannot replace order in filled status", K.TOO_LATE),
         (422, "cannot replace order in pending_new status", K.NOT_NOW),
         (422, "order already replaced", K.TOO_LATE),
+        (422, "notional orders cannot be replaced", K.UNSUPPORTED),
+        (422, "time_in_force cannot be changed for advanced orders", K.UNSUPPORTED),
+        (422, "limit orders must not have a stop price", K.PRICE),
+        (422, "cannot cancel order in pending_replace status", K.NOT_NOW),
         (422, "order chain not fully replaced", K.NOT_NOW),
         (422, "qty must be > filled_qty", K.QUANTITY),
         (422, 'order is already in "canceled" state', K.TOO_LATE),
@@ -181,3 +185,12 @@ def test_a_meter_is_read_or_is_none(spoiled: dict[str, str]) -> None:
     meter = Reply(200, "", HEADERS).meter
     assert meter is not None
     assert (meter.limit, meter.remaining) == (200, 0)
+
+
+def test_the_table_has_a_row_for_each_refusal_and_for_the_rest() -> None:
+    head, *rows = table()
+    assert head == ["HTTP", "what the message contains", "kind"]
+    assert ["4xx", "wash trade", "wash_trade"] in rows
+    assert ["403", "anything else", "permission"] in rows
+    assert len(rows) > len(REFUSALS)
+    assert {len(row) for row in rows} == {3}

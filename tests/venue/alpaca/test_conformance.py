@@ -28,6 +28,7 @@ from alpaca.trading.requests import (
     GetOrdersRequest,
     LimitOrderRequest,
     MarketOrderRequest,
+    ReplaceOrderRequest,
     StopLossRequest,
     TakeProfitRequest,
 )
@@ -153,6 +154,29 @@ def test_a_cancel_is_asked_and_then_done(typed: TradingClient, clock: ManualCloc
     assert typed.get_order_by_id(order.id).status is OrderStatus.CANCELED
     assert typed.get_orders() == []
     assert typed.cancel_order_by_id(order.id) is None
+
+
+def test_a_replace_is_answered_by_the_new_order(typed: TradingClient, clock: ManualClock) -> None:
+    order = resting(typed, clock)
+    change = ReplaceOrderRequest(qty=3, limit_price=151.25, client_order_id="mine.r1")
+    new = typed.replace_order_by_id(order.id, change)
+    assert isinstance(new, Order)
+    assert (new.replaces, new.qty, new.limit_price) == (order.id, "3", "151.25")
+    assert typed.get_order_by_id(order.id).status is OrderStatus.PENDING_REPLACE
+    clock.advance(2)
+    old = typed.get_order_by_id(order.id)
+    assert (old.status, old.replaced_by) == (OrderStatus.REPLACED, new.id)
+    assert typed.get_order_by_client_id("mine.r1").status is OrderStatus.NEW
+    assert [each.id for each in typed.get_orders()] == [new.id]
+
+
+def test_an_order_that_is_being_replaced_is_not_canceled_with_the_others(
+    typed: TradingClient, clock: ManualClock
+) -> None:
+    order = resting(typed, clock)
+    new = typed.replace_order_by_id(order.id, ReplaceOrderRequest(limit_price=151))
+    answers = {each.id: each.status for each in typed.cancel_orders()}
+    assert {order.id: 422, new.id: 200} == answers
 
 
 def test_all_are_canceled_at_once(typed: TradingClient, clock: ManualClock) -> None:
@@ -384,6 +408,20 @@ def test_a_client_comes_back_after_its_connection_was_ended(
         assert len(bot.wait_for(3)) == 3
 
 
+def test_a_replace_is_streamed_as_the_old_order_and_then_the_new(
+    emulator: Emulator, typed: TradingClient, clock: ManualClock
+) -> None:
+    order = resting(typed, clock)
+    with Bot(emulator, raw_data=False) as bot:
+        assert emulator.streams.wait_for(1, PATIENCE_S)
+        new = typed.replace_order_by_id(order.id, ReplaceOrderRequest(limit_price=151))
+        clock.advance(2)
+        events = bot.wait_for(2)
+    told = [(each.event, each.order.id, each.order.limit_price) for each in events]
+    assert [("replaced", order.id, "150.5"), ("new", new.id, "151")] == told
+    assert new.id == events[0].order.replaced_by
+
+
 # Errors, through alpaca-py
 
 
@@ -446,3 +484,39 @@ def test_quotes_are_served_as_the_data_host_does(emulator: Emulator, http: Any) 
     coins = http("GET", "/v1beta3/crypto/us/latest/quotes?symbols=BTC%2FUSD").json()["quotes"]
     assert {k: coins["BTC/USD"][k] for k in ("ap", "bp")} == {"ap": 64260.0, "bp": 64250.0}
     assert m.stamp(coins["BTC/USD"]["t"]).startswith("2026-11-20T15:00:00")
+
+
+# What the account's owner sets
+
+
+def test_configurations_are_read_changed_and_kept_to(
+    typed: TradingClient, clock: ManualClock
+) -> None:
+    found = typed.get_account_configurations()
+    assert (found.suspend_trade, found.max_margin_multiplier) == (False, "4")
+    found.suspend_trade, found.max_margin_multiplier = True, "1"
+    changed = typed.set_account_configurations(found)
+    assert (changed.suspend_trade, changed.max_margin_multiplier) == (True, "1")
+    account = typed.get_account()
+    assert (account.trade_suspended_by_user, account.multiplier) == (True, "1")
+    with pytest.raises(APIError, match="rejected by user request"):
+        resting(typed, clock)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"suspend_trade": "yes"}, {"max_margin_multiplier": 4}, {"max_options_trading_level": True}],
+)
+def test_a_configuration_that_cannot_be_is_refused(http: Any, change: dict[str, Any]) -> None:
+    answer = http("PATCH", "/v2/account/configurations", change)
+    assert (answer.status_code, answer.json()["message"]) == (422, f"invalid {next(iter(change))}")
+
+
+def test_assets_may_have_lost_the_word_easy_to_borrow(exchange: Exchange) -> None:
+    with Emulator(exchange, easy_to_borrow=False) as emulator:
+        client = TradingClient(
+            emulator.key, emulator.secret, url_override=emulator.url, raw_data=True
+        )
+        (shares,) = {frozenset(each) for each in client.get("/assets")}
+        client._session.close()
+    assert SHARE - {"easy_to_borrow"} == shares

@@ -158,18 +158,21 @@ def test_a_list_that_cannot_be_meant_is_refused(http: Any, query: str) -> None:
     ],
 )
 def test_what_is_not_there(http: Any, method: str, path: str, status: int, words: str) -> None:
-    answer = http(method, path)
+    answer = http(method, path, {} if method == "PATCH" else None)
     assert (status, words) == (answer.status_code, answer.json()["message"])
     assert str(status) == str(answer.json()["code"])[:3]
 
 
-def test_a_replace_is_refused_by_an_exchange_that_has_none(http: Any) -> None:
+def test_a_replace_is_refused_in_alpacas_words(http: Any) -> None:
     order = http("POST", "/v2/orders", LIMIT).json()
-    answer = http("PATCH", f"/v2/orders/{order['id']}", {"qty": "2"})
-    assert (
-        answer.status_code,
-        answer.json()["message"],
-    ) == (422, "cannot replace order in accepted status")
+    early = http("PATCH", f"/v2/orders/{order['id']}", {"qty": "2"})
+    ipo = http("PATCH", f"/v2/orders/{order['id']}", {"notional": "200"})
+    bad = http("PATCH", f"/v2/orders/{order['id']}", b"[]")
+    assert [(each.status_code, each.json()["message"]) for each in (early, ipo, bad)] == [
+        (422, "cannot replace order in accepted status"),
+        (422, "notional can be changed of IPO orders only"),
+        (400, "request body format is invalid"),
+    ]
 
 
 # Faults on the way

@@ -12,7 +12,7 @@ Source: https://docs.alpaca.markets/docs/api-error-codes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -97,11 +97,17 @@ REFUSALS: Final[tuple[tuple[int | None, str, m.RejectKind], ...]] = (
     (None, "fractional orders must be", _K.UNSUPPORTED),
     (None, "invalid order type", _K.UNSUPPORTED),
     (None, "invalid crypto time_in_force", _K.UNSUPPORTED),
+    (None, "invalid time_in_force", _K.UNSUPPORTED),
+    (None, "orders are not accepted between", _K.NOT_NOW),
+    (None, "trailing stop orders must be", _K.UNSUPPORTED),
     (None, "symbol is not allowed", _K.UNSUPPORTED),
     (None, "bracket orders", _K.UNSUPPORTED),
     (None, "oco orders", _K.UNSUPPORTED),
     (None, "oto orders", _K.UNSUPPORTED),
-    (None, "qty cannot be changed", _K.UNSUPPORTED),
+    (None, "cannot be changed", _K.UNSUPPORTED),
+    (None, "cannot be replaced", _K.UNSUPPORTED),
+    (None, "must not have a", _K.PRICE),
+    (None, "cannot cancel order in", _K.NOT_NOW),
     (None, "order is already in", _K.TOO_LATE),
     (None, "order already replaced", _K.TOO_LATE),
     (None, "order chain not fully replaced", _K.NOT_NOW),
@@ -124,6 +130,16 @@ BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
     404: _K.NOT_FOUND,
     422: _K.INPUT,
 }
+
+
+def table() -> Sequence[Sequence[str]]:
+    """Refusals and what they are taken for, as rows of words under a row of heads."""
+    return [
+        ["HTTP", "what the message contains", "kind"],
+        *([str(status or "4xx"), piece.strip(), str(kind)] for status, piece, kind in REFUSALS),
+        *([str(status), "anything else", str(kind)] for status, kind in BY_STATUS.items()),
+        ["4xx", "anything else", str(m.RejectKind.OTHER)],
+    ]
 
 
 def kind_of(status: int, error: Row) -> m.RejectKind:

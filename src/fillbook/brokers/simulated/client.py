@@ -19,6 +19,7 @@ from fillbook import model as m
 from fillbook.broker import Broker, PageOf, Sink
 from fillbook.brokers.simulated.wire import (
     activity,
+    amendment_of,
     event_report,
     execution,
     report,
@@ -46,10 +47,8 @@ _AGAIN_S: Final = 5.0  #: a stream that was refused or lost is tried again after
 _BACK_OFF: Final = timedelta(seconds=1)
 
 CAPABILITIES: Final = m.Capabilities(
-    order_types=frozenset(
-        {m.OrderType.MARKET, m.OrderType.LIMIT, m.OrderType.STOP, m.OrderType.STOP_LIMIT}
-    ),
-    times_in_force=frozenset({m.TimeInForce.DAY, m.TimeInForce.GTC, m.TimeInForce.IOC}),
+    order_types=frozenset(m.OrderType) - {m.OrderType.UNRECOGNISED},
+    times_in_force=frozenset(m.TimeInForce) - {m.TimeInForce.GTD, m.TimeInForce.UNRECOGNISED},
     order_classes=frozenset(
         {m.OrderClass.SIMPLE, m.OrderClass.BRACKET, m.OrderClass.OCO, m.OrderClass.OTO}
     ),
@@ -64,6 +63,7 @@ CAPABILITIES: Final = m.Capabilities(
     sessions=True,
     quotes=True,
     stream=True,
+    replace=True,
     duplicate_check=True,
     clocked=True,
     base_fee=m.number("0.0025"),
@@ -231,6 +231,11 @@ class SimulatedBroker(Broker):
         strike = self._strike(Occasion.CANCEL)
         return self._carry(strike, lambda: self.books.cancel(broker_order_id))
 
+    def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
+        amendment = amendment_of(change)
+        strike = self._strike(Occasion.REPLACE)
+        return self._carry(strike, lambda: self.books.replace(broker_order_id, amendment))
+
     # ----------------------------------------------------------------- stream
 
     def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
@@ -352,7 +357,14 @@ class SimulatedBroker(Broker):
             multiplier=m.number(figures.multiplier),
             long_market_value=figures.long_market_value,
             short_market_value=figures.short_market_value,
-            blocked=("trading blocked",) if figures.trading_blocked else (),
+            blocked=tuple(
+                word
+                for word, holds in (
+                    ("trading_blocked", figures.trading_blocked),
+                    ("trade_suspended_by_user", figures.suspended),
+                )
+                if holds
+            ),
         )
 
 

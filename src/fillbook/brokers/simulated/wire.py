@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import Event, Fill, Picture, Row, RowKind, Ticket
+from fillbook.venue.exchange import Amendment, Event, Fill, Picture, Row, RowKind, Ticket
 
 _KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
     RowKind.SPLIT: m.ActivityKind.SPLIT,
@@ -38,6 +38,8 @@ def report(order: Picture) -> m.OrderReport:
             notional=order.notional,
             limit_price=order.limit_price,
             stop_price=order.stop_price,
+            trail_price=order.trail_price,
+            trail_percent=order.trail_percent,
             extended_hours=order.extended_hours,
         ),
         status=_STATUSES.get(word, m.OrderStatus.UNRECOGNISED),
@@ -48,6 +50,8 @@ def report(order: Picture) -> m.OrderReport:
         created_at=order.created_at,
         last_fill_at=order.filled_at,
         expires_at=order.expires_at,
+        replaces=order.replaces,
+        replaced_by=order.replaced_by,
         reason=order.reason,
         legs=tuple(report(leg) for leg in order.legs),
     )
@@ -131,9 +135,22 @@ def ticket_of(intent: m.Intent) -> Ticket:
         notional=wish.notional,
         limit_price=wish.limit_price,
         stop_price=wish.stop_price,
+        trail_price=wish.trail_price,
+        trail_percent=wish.trail_percent,
         take_profit=wish.take_profit,
         stop_loss=wish.stop_loss,
         stop_loss_limit=wish.stop_loss_limit,
         extended_hours=wish.extended_hours,
         client_order_id=intent.client_order_id,
+    )
+
+
+def amendment_of(change: m.Change) -> Amendment:
+    return Amendment(
+        qty=change.qty,
+        limit_price=change.limit_price,
+        stop_price=change.stop_price,
+        trail=change.trail,
+        time_in_force=change.time_in_force,
+        client_order_id=change.client_order_id,
     )

@@ -14,11 +14,19 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange import Account, Exchange, OrderFilter, Refused, Ticket
+from fillbook.venue.exchange import (
+    Account,
+    Amendment,
+    Configurations,
+    Exchange,
+    OrderFilter,
+    Refused,
+    Ticket,
+)
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -41,6 +49,7 @@ class Asked:
     path: Mapping[str, str]
     query: Mapping[str, str]
     text: bytes
+    left_out: frozenset[str] = frozenset()  #: members of assets that are not sent any more
 
     def body(self) -> dict[str, Any]:
         """Raises: Refused for what is no JSON object."""
@@ -151,12 +160,59 @@ def ticket(asked: Asked) -> Ticket:
         notional=_number(body, "notional"),
         limit_price=_number(body, "limit_price"),
         stop_price=_number(body, "stop_price"),
+        trail_price=_number(body, "trail_price"),
+        trail_percent=_number(body, "trail_percent"),
         take_profit=_number(take_profit, "limit_price"),
         stop_loss=_number(stop_loss, "stop_price"),
         stop_loss_limit=_number(stop_loss, "limit_price"),
         extended_hours=body.get("extended_hours") in (True, "true", "True"),
         client_order_id=_text(body, "client_order_id"),
     )
+
+
+def amendment(asked: Asked) -> Amendment:
+    """The change that the body of ``PATCH /v2/orders/{id}`` asks for."""
+    body = asked.body()
+    if _number(body, "notional") is not None:
+        raise bad("notional can be changed of IPO orders only")
+    return Amendment(
+        qty=_number(body, "qty"),
+        limit_price=_number(body, "limit_price"),
+        stop_price=_number(body, "stop_price"),
+        trail=_number(body, "trail"),
+        time_in_force=_word(m.TimeInForce, "time_in_force", body.get("time_in_force")),
+        client_order_id=_text(body, "client_order_id"),
+    )
+
+
+#: What a configuration may be set to, as it is sent.
+_CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
+    **dict.fromkeys(
+        (
+            "suspend_trade",
+            "no_shorting",
+            "fractional_trading",
+            "disable_overnight_trading",
+            "ptp_no_exception_entry",
+        ),
+        (True, False),
+    ),
+    "max_margin_multiplier": ("1", "2", "4"),
+    "max_options_trading_level": (0, 1, 2, 3),
+    "trade_confirm_email": ("all", "none"),
+}
+
+
+def configurations(asked: Asked) -> Configurations:
+    """What the body of ``PATCH /v2/account/configurations`` makes of those that hold now."""
+    body = asked.body()
+    given = {name: body[name] for name in _CHOICES if body.get(name) is not None}
+    for name, value in given.items():
+        if not any(value == choice and type(value) is type(choice) for choice in _CHOICES[name]):
+            raise bad(f"invalid {name}")
+    if "max_margin_multiplier" in given:
+        given["max_margin_multiplier"] = int(given["max_margin_multiplier"])
+    return evolve(asked.account.configurations, **given)
 
 
 def _exit(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -60,9 +60,12 @@ def secret_of(key: str) -> str:
 class Door:
     """Lets requests in to the accounts of one exchange, under the names they were opened by."""
 
-    def __init__(self, exchange: Exchange, *, rate_limit: int) -> None:
+    def __init__(
+        self, exchange: Exchange, *, rate_limit: int, left_out: frozenset[str] = frozenset()
+    ) -> None:
         self.exchange = exchange
         self.rate_limit = rate_limit
+        self.left_out = left_out
         self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
         self._lock = threading.Lock()
         self.keys: set[str] = set()  #: those that opened an account until now
@@ -82,9 +85,9 @@ class Door:
         self, request: Request, occasion: Occasion | None, endpoint: Endpoint
     ) -> Response:
         """What *request* gets."""
-        account = self._who(request)
+        account = self.who(request)
         if account is None:
-            return _json(401, {"message": "unauthorized."}, {})
+            return unauthorized()
         is_within, headers = await run_in_threadpool(self._spend, account.name)
         if not is_within:
             return _instead(Fault.RATE_LIMITED, headers)
@@ -94,6 +97,7 @@ class Door:
             request.path_params,
             dict(request.query_params),
             await request.body(),
+            self.left_out,
         )
         strike = await run_in_threadpool(self._strike, occasion)
         return await self._carry(asked, endpoint, strike, headers)
@@ -122,7 +126,8 @@ class Door:
             return None
         return strike
 
-    def _who(self, request: Request) -> Account | None:
+    def who(self, request: Request) -> Account | None:
+        """The account whose keys *request* bears."""
         headers = request.headers
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if ":" in bearer:  # an emulator's token is the pair itself
@@ -204,6 +209,20 @@ class CutOff(Response):
         scope[ABORT]()
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+def unauthorized() -> Response:
+    """What a stranger gets: a body without a code."""
+    return _json(401, {"message": "unauthorized."}, {})
+
+
+def too_many() -> Response:
+    """What whoever asks too often gets, and a stream that is refused."""
+    return _instead(Fault.RATE_LIMITED, {})
+
+
+def refused(refusal: Refused) -> Response:
+    return _json(refusal.status, error(refusal), {})
 
 
 def not_found(message: str = "endpoint not found.") -> Response:

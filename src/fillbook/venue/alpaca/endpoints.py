@@ -53,14 +53,14 @@ def list_orders(asked: Asked, strike: Strike | None) -> Answer:
     if _is(strike, Fault.SHIFTING_PAGE) and after is not None:
         which = evolve(which, after_order_id=None)
     rows = [
-        render.order(asked.exchange, each)
+        each
         for each in asked.account.orders(evolve(which, limit=None))
         if not classes or render.asset_class(each.asset_class) in classes
     ]
     if which.after_order_id != after:
-        ids = [each["id"] for each in rows]
+        ids = [each.id for each in rows]
         rows = rows[ids.index(after) :] if after in ids else rows
-    return Answer(200, rows[:limit])
+    return Answer(200, [render.order(asked.exchange, each) for each in rows[:limit]])
 
 
 def get_order(asked: Asked, strike: Strike | None) -> Answer:
@@ -98,17 +98,18 @@ def cancel(asked: Asked, strike: Strike | None) -> Answer:
 
 
 def cancel_all(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(207, [{"id": each, "status": 200} for each in asked.account.cancel_all()])
+    return Answer(207, [_canceled(*each) for each in asked.account.cancel_all().items()])
+
+
+def _canceled(order_id: str, refusal: Refused | None) -> Json:
+    if refusal is None:
+        return {"id": order_id, "status": 200}
+    return {"id": order_id, "status": refusal.status, "body": error(refusal)}
 
 
 def replace(asked: Asked, strike: Strike | None) -> Answer:
-    order_id = asked.path["order_id"]
-    found = asked.account.order(order_id, nested=False)
-    if found is None:
-        raise missing(f"order not found for {order_id}")
-    # The exchange behind this wire has no replace, and says so in the one way clients know.
-    message = f"cannot replace order in {found.status} status"
-    raise Refused(422, 42210000, message, m.RejectKind.UNSUPPORTED)
+    found = asked.account.replace(asked.path["order_id"], read.amendment(asked))
+    return Answer(200, render.order(asked.exchange, found))
 
 
 # Positions ------------------------------------------------------------------------------------
@@ -176,7 +177,12 @@ def get_account(asked: Asked, strike: Strike | None) -> Answer:
 
 
 def get_configurations(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, render.CONFIGURATIONS)
+    return Answer(200, render.configurations(asked.account.configurations))
+
+
+def set_configurations(asked: Asked, strike: Strike | None) -> Answer:
+    asked.account.configure(read.configurations(asked))
+    return get_configurations(asked, strike)
 
 
 def list_activities(asked: Asked, strike: Strike | None) -> Answer:
@@ -231,7 +237,7 @@ def list_assets(asked: Asked, strike: Strike | None) -> Answer:
     if asked.query.get("status") not in (None, "", "active"):
         return Answer(200, [])
     exchange = asked.query.get("exchange")
-    rows = (render.asset(asked.exchange, each) for each in asked.exchange.instruments())
+    rows = (_asset(asked, each) for each in asked.exchange.instruments())
     return Answer(
         200,
         [
@@ -247,7 +253,12 @@ def get_asset(asked: Asked, strike: Strike | None) -> Answer:
     found = asked.exchange.instrument(name)
     if found is None:
         raise missing(f"asset not found for {name}")
-    return Answer(200, render.asset(asked.exchange, found))
+    return Answer(200, _asset(asked, found))
+
+
+def _asset(asked: Asked, shown: m.Instrument) -> Json:
+    made = render.asset(asked.exchange, shown)
+    return {name: value for name, value in made.items() if name not in asked.left_out}
 
 
 def get_clock(asked: Asked, strike: Strike | None) -> Answer:
@@ -288,7 +299,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, Occasion | None, Endpoint], ...]] = (
     ("DELETE", "/v2/orders", O.CANCEL, cancel_all),
     ("GET", "/v2/orders:by_client_order_id", O.FIND, find_order),
     ("GET", "/v2/orders/{order_id}", O.ORDER, get_order),
-    ("PATCH", "/v2/orders/{order_id}", None, replace),
+    ("PATCH", "/v2/orders/{order_id}", O.REPLACE, replace),
     ("DELETE", "/v2/orders/{order_id}", O.CANCEL, cancel),
     ("GET", "/v2/positions", O.POSITIONS, list_positions),
     ("DELETE", "/v2/positions", O.SUBMIT, close_all_positions),
@@ -296,6 +307,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, Occasion | None, Endpoint], ...]] = (
     ("DELETE", "/v2/positions/{symbol:path}", O.SUBMIT, close_position),
     ("GET", "/v2/account", O.ACCOUNT, get_account),
     ("GET", "/v2/account/configurations", None, get_configurations),
+    ("PATCH", "/v2/account/configurations", None, set_configurations),
     ("GET", "/v2/account/activities/FILL", O.EXECUTIONS, list_fills),
     ("GET", "/v2/account/activities", O.ACTIVITIES, list_activities),
     ("GET", "/v2/account/activities/{activity_type}", O.ACTIVITIES, list_activities),

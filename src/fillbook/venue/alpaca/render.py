@@ -12,8 +12,20 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from attrs import asdict
+
 from fillbook import model as m
-from fillbook.venue.exchange import Event, Exchange, Figures, Fill, Holding, Picture, Row, RowKind
+from fillbook.venue.exchange import (
+    Configurations,
+    Event,
+    Exchange,
+    Figures,
+    Fill,
+    Holding,
+    Picture,
+    Row,
+    RowKind,
+)
 
 Json = dict[str, object]
 
@@ -53,9 +65,9 @@ def order(exchange: Exchange, shown: Picture) -> Json:
         "expired_at": shown.expired_at,
         "canceled_at": shown.canceled_at,
         "failed_at": shown.failed_at,
-        "replaced_at": None,
-        "replaced_by": None,
-        "replaces": None,
+        "replaced_at": shown.replaced_at,
+        "replaced_by": shown.replaced_by,
+        "replaces": shown.replaces,
         "asset_id": exchange.instrument_id(shown.symbol),
         "symbol": shown.symbol,
         "asset_class": asset_class(shown.asset_class),
@@ -74,9 +86,9 @@ def order(exchange: Exchange, shown: Picture) -> Json:
         "status": str(shown.status),
         "extended_hours": shown.extended_hours,
         "legs": [order(exchange, leg) for leg in shown.legs] or None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "trail_percent": _text(shown.trail_percent),
+        "trail_price": _text(shown.trail_price),
+        "hwm": _text(shown.hwm),
         "subtag": None,
         "source": None,
     }
@@ -167,23 +179,14 @@ def account(now: datetime, shown: Figures) -> Json:
         "trading_blocked": shown.trading_blocked,
         "transfers_blocked": False,
         "account_blocked": False,
-        "trade_suspended_by_user": False,
+        "trade_suspended_by_user": shown.suspended,
         "admin_configurations": {},
         "user_configurations": None,
     }
 
 
-#: `GET /v2/account/configurations`; nothing here changes them.
-CONFIGURATIONS: Final[Json] = {
-    "disable_overnight_trading": False,
-    "fractional_trading": True,
-    "max_margin_multiplier": "4",
-    "max_options_trading_level": 2,
-    "no_shorting": False,
-    "ptp_no_exception_entry": False,
-    "suspend_trade": False,
-    "trade_confirm_email": "all",
-}
+def configurations(shown: Configurations) -> Json:
+    return asdict(shown) | {"max_margin_multiplier": str(shown.max_margin_multiplier)}
 
 
 def fill(shown: Fill) -> Json:

@@ -22,6 +22,7 @@ except ImportError:
 
 from fillbook.venue.alpaca.door import ABORT, Door, not_allowed, not_found, secret_of
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
+from fillbook.venue.alpaca.events import Events
 from fillbook.venue.alpaca.stream import Streams
 from fillbook.venue.exchange import Account, Exchange, Occasion
 
@@ -34,8 +35,9 @@ class Emulator:
 
     Each account of the exchange is opened by the name it was given there as the key, and
     `secret_of(key)`; `key` and `secret` are those of *account*, which is the account named
-    "paper" unless given.  *rate_limit* is in requests a minute for each account, and
-    *one_stream* has a second connection of a key refused, as Alpaca does.
+    "paper" unless given.  *rate_limit* is in requests a minute for each account,
+    *one_stream* has a second connection of a key refused, as Alpaca does, and
+    *easy_to_borrow* has assets bear that word, whose announced end was in September 2026.
     """
 
     def __init__(
@@ -46,13 +48,16 @@ class Emulator:
         port: int = 0,
         rate_limit: int = 200,
         one_stream: bool = True,
+        easy_to_borrow: bool = True,
     ) -> None:
         self.exchange = exchange
         self.account = account if account is not None else _paper(exchange)
         self.key = self.account.name
         self.secret = secret_of(self.key)
-        self.door = Door(exchange, rate_limit=rate_limit)
+        left_out = frozenset() if easy_to_borrow else frozenset({"easy_to_borrow"})
+        self.door = Door(exchange, rate_limit=rate_limit, left_out=left_out)
         self.streams = Streams(self.door, is_limited=one_stream)
+        self.events = Events(self.door)
         self._port = port
 
     @staticmethod
@@ -72,7 +77,7 @@ class Emulator:
         self._socket = _listening(self._port)
         self._port = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app(self.door, self.streams),
+            app(self.door, self.streams, self.events),
             http=_Line,
             ws="websockets-sansio",
             log_config=None,
@@ -97,17 +102,19 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         self.streams.hang_up()
+        self.events.hang_up()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
 
 
-def app(door: Door, streams: Streams) -> Starlette:
+def app(door: Door, streams: Streams, events: Events) -> Starlette:
     """The emulator as an ASGI application, for whoever brings a server."""
     routes: list[BaseRoute] = [
         Route(path, _endpoint(door, occasion, endpoint), methods=[method])
         for method, path, occasion, endpoint in ENDPOINTS
     ]
+    routes.append(Route("/v2/events/trades", events.serve, methods=["GET"]))
     # Alpaca's older client asks with a slash at the end.
     routes += [WebSocketRoute(path, streams.serve) for path in ("/stream", "/stream/")]
     made = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})

@@ -13,6 +13,8 @@ from fillbook.venue.exchange.faults import STRIKES, Fault, Occasion, fault_named
 from fillbook.venue.exchange.plan import Faults, Rule, Strike
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
+    Amendment,
+    Configurations,
     Event,
     Figures,
     Fill,
@@ -29,6 +31,8 @@ from fillbook.venue.exchange.values import (
 __all__ = [
     "STRIKES",
     "Account",
+    "Amendment",
+    "Configurations",
     "Event",
     "Exchange",
     "Fault",

@@ -17,15 +17,18 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import rules
+from fillbook.venue.exchange import replacing, rules, sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import Funds, funds, holders, is_asleep
+from fillbook.venue.exchange.groups import group_of
 from fillbook.venue.exchange.history import History
 from fillbook.venue.exchange.ledger import Ledger
 from fillbook.venue.exchange.trading import Trading
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
+    Amendment,
+    Configurations,
     Event,
     Figures,
     Fill,
@@ -51,7 +54,9 @@ class Account:
         self.id = floor.new_id()
         self.number = floor.new_number()
         self._floor = floor
-        self._multiplier = multiplier
+        self._multiplier_max = multiplier
+        self.configurations = Configurations()
+        self.is_blocked = False
         self._created_at = floor.timeline.stamp()
         #: the exchange's own side
         self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
@@ -59,6 +64,11 @@ class Account:
         self.truth = Truth(self.trading, floor)
 
     # --------------------------------------------------------------- requests
+
+    def configure(self, configurations: Configurations) -> None:
+        """Set what the owner allows; it holds for orders from now on."""
+        with self._floor.timeline.turn():
+            self.configurations = configurations
 
     def submit(self, ticket: Ticket) -> Picture:
         """
@@ -103,47 +113,88 @@ class Account:
         Raises: Refused, when it is unknown or over.
         """
         with self._floor.timeline.turn():
-            order = self.trading.orders.get(order_id)
-            if order is None:
-                raise Refused(404, 40410000, f"order not found for {order_id}", _R.NOT_FOUND)
+            order = self._known(order_id)
             if order.status == m.OrderStatus.CANCELED:
                 return
             if order.is_over:
-                words = f'order is already in "{order.status}" state'
-                raise Refused(422, 42210000, words, _R.TOO_LATE)
+                raise rules.bad(f'order is already in "{order.status}" state', _R.TOO_LATE)
+            if order.status == m.OrderStatus.PENDING_REPLACE:
+                raise rules.bad(f"cannot cancel order in {order.status} status", _R.NOT_NOW)
             self.trading.cancel(order_id)
 
-    def cancel_all(self) -> list[str]:
-        """Ask for the end of all open orders; the ids that were asked."""
+    def cancel_all(self) -> dict[str, Refused | None]:
+        """Ask for the end of all open orders; the ids that were asked, and why not."""
         with self._floor.timeline.turn():
             asked = [o.id for o in self.trading.orders.open() if not is_asleep(o)]
-            for order_id in asked:
-                self.trading.cancel(order_id)
-            return asked
+            return {order_id: self._refusal(order_id) for order_id in asked}
 
-    def _identify(self, ticket: Ticket) -> m.Instrument:
-        """The instrument, once the ticket's own id is acceptable."""
-        client_id = ticket.client_order_id
+    def _refusal(self, order_id: str) -> Refused | None:
+        """Cancel an order; why it is not."""
+        try:
+            self.cancel(order_id)
+        except Refused as refusal:
+            return refusal
+        return None
+
+    def replace(self, order_id: str, change: Amendment) -> Picture:
+        """
+        Ask for an order to be replaced; the answer is the new one, which may still be rejected.
+
+        Raises: Refused.
+        """
+        with self._floor.timeline.turn():
+            order = self._known(order_id)
+            self._check_name(change.client_order_id)
+            group = group_of(order, self.trading.orders)
+            replacing.check(replacing.Wanted(order, change, group))
+            ticket = replacing.ticket(order, change)
+            world = self._world(ticket, self._floor.instruments[order.symbol], without=order.id)
+            is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
+            rules.check(ticket, world, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
+            new = self.trading.replace(order_id, change)
+            if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_DENIED):
+                words = "unable to replace order, order isn't sent to exchange yet"
+                raise rules.bad(words, _R.NOT_NOW, 40010001)
+            return new
+
+    def _known(self, order_id: str) -> Picture:
+        order = self.trading.orders.get(order_id)
+        if order is None:
+            raise Refused(404, 40410000, f"order not found for {order_id}", _R.NOT_FOUND)
+        return order
+
+    def _check_name(self, client_id: str | None) -> None:
+        """Raises: Refused, for a client order id that is too long or was used before."""
         if client_id is not None and len(client_id) > _CLIENT_ID_MAX:
             words = f"client_order_id must be no more than {_CLIENT_ID_MAX} characters"
             raise rules.bad(words, code=40010001)
         if client_id is not None and self.trading.orders.id_of(client_id) is not None:
             raise rules.bad("client_order_id must be unique", _R.DUPLICATE, 40010001)
+
+    def _identify(self, ticket: Ticket) -> m.Instrument:
+        """The instrument, once the ticket's own id is acceptable."""
+        self._check_name(ticket.client_order_id)
         instrument = self._floor.instrument(ticket.symbol)
         if instrument is None:
             raise rules.bad(f'asset "{ticket.symbol}" not found', _R.INSTRUMENT)
         return instrument
 
-    def _world(self, ticket: Ticket, instrument: m.Instrument) -> rules.World:
-        orders = self.trading.orders.open()
+    def _world(
+        self, ticket: Ticket, instrument: m.Instrument, *, without: str | None = None
+    ) -> rules.World:
+        """What the guards know, as if there were no order *without*."""
+        orders = [each for each in self.trading.orders.open() if each.id != without]
         symbol = ticket.symbol
         return rules.World(
             instrument=instrument,
             prices=self._floor.price(symbol),
             orders=tuple(order for order in orders if order.symbol == symbol),
+            is_blocked=self.is_blocked,
+            allowed=self.configurations,
+            clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
             position=self.history.ledger.now.qty(symbol),
             held=holders(orders, symbol, ticket.side),
-            funds=self._funds(self._floor.timeline.elapsed),
+            funds=funds(self.history.ledger.now, orders, self._floor.price, self._multiplier),
         )
 
     # ------------------------------------------------------------------ views
@@ -215,7 +266,9 @@ class Account:
                 short_market_value=now.short_value,
                 multiplier=now.multiplier,
                 created_at=self._created_at,
-                shorting_enabled=now.multiplier > 1,
+                shorting_enabled=now.multiplier > 1 and not self.configurations.no_shorting,
+                trading_blocked=self.is_blocked,
+                suspended=self.configurations.suspend_trade,
             )
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
@@ -265,6 +318,10 @@ class Account:
                     order = self.trade_by_hand(ticket)
                     self.trading.execute(order.id, qty, self._floor.price(symbol).ask)
                 return
+
+    @property
+    def _multiplier(self) -> int:
+        return min(self._multiplier_max, self.configurations.max_margin_multiplier)
 
     def _funds(self, moment: timedelta) -> Funds:
         balance = self.history.ledger.at(moment)

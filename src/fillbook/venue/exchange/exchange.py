@@ -157,6 +157,11 @@ class Exchange:
             self._floor.halted.discard(symbol)
             self._match(symbol)
 
+    def block(self, account: Account, *, is_blocked: bool = True) -> None:
+        """Have the broker take no orders of *account* any more, or take them again."""
+        with self._time.turn():
+            account.is_blocked = is_blocked
+
     def fill(self, order_id: str, qty: Amount | None = None, price: Amount | None = None) -> Fill:
         """
         Fill *qty* (None: all that is left) at *price* (None: the market's).

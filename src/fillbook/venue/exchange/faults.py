@@ -18,6 +18,7 @@ class Occasion(StrEnum):
 
     SUBMIT = "submit"
     CANCEL = "cancel"
+    REPLACE = "replace"
     ORDERS = "orders"
     ORDER = "order"
     FIND = "find"
@@ -35,6 +36,7 @@ class Occasion(StrEnum):
     FILL = "fill"  #: an execution happened
     TAKEN_BACK = "taken-back"  #: an execution was busted
     ASKED_CANCEL = "asked-cancel"  #: a cancel was accepted
+    ASKED_REPLACE = "asked-replace"  #: a replace was accepted
     EVENT = "event"  #: an event is about to be sent
     SHOW_ORDERS = "show-orders"  #: orders are about to be shown, listed or by id
     SHOW_POSITIONS = "show-positions"
@@ -82,6 +84,10 @@ class Fault(StrEnum):
     REJECT_AFTER_ACCEPT = "reject-after-accept"
     CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
     CANCEL_NEVER_ENDS = "cancel-never-ends"  #: `pending_cancel` for ever
+    REPLACE_DENIED = "replace-denied"  #: answered 422 though it was done
+    REPLACE_FILLS = "replace-fills"  #: the order fills first, and the new one is rejected
+    CUM_FRESH = "cum-fresh"  #: the new order counts its own fills only, not the chain's
+    QTY_REMAINING = "qty-remaining"  #: the whole quantity is ordered again, whatever filled
     BUST = "bust"  #: the execution is taken back `seconds` later
     CORRECTION = "correction"  #: and its price corrected
     FOREIGN_ORDER = "foreign-order"  #: one is born and filled between two reads
@@ -90,7 +96,7 @@ class Fault(StrEnum):
 
 _O, _F = Occasion, Fault
 
-WRITES: Final = frozenset({_O.SUBMIT, _O.CANCEL})
+WRITES: Final = frozenset({_O.SUBMIT, _O.CANCEL, _O.REPLACE})
 READS: Final = frozenset(
     {
         _O.ORDERS,
@@ -143,6 +149,10 @@ STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
     _F.REJECT_AFTER_ACCEPT: frozenset({_O.TAKEN}),
     _F.CANCEL_FILLS: frozenset({_O.ASKED_CANCEL}),
     _F.CANCEL_NEVER_ENDS: frozenset({_O.ASKED_CANCEL}),
+    **dict.fromkeys(
+        (_F.REPLACE_DENIED, _F.REPLACE_FILLS, _F.CUM_FRESH, _F.QTY_REMAINING),
+        frozenset({_O.ASKED_REPLACE}),
+    ),
     _F.BUST: frozenset({_O.FILL}),
     _F.CORRECTION: frozenset({_O.FILL}),
     _F.FOREIGN_ORDER: frozenset({_O.SHOW_ORDERS}),

@@ -7,7 +7,7 @@ OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -76,8 +76,8 @@ def _reserved(orders: list[Picture], balance: Balance, prices: PriceOf) -> tuple
     """What open orders keep back: of shares, of coins."""
     kept = {False: m.ZERO, True: m.ZERO}
     closable: dict[tuple[str, m.OrderSide], Decimal] = {}
-    for order in orders:
-        if order.is_over or order.parent_id is not None:
+    for order in _one_a_chain(orders, lambda each: _worth(each, prices)):
+        if order.parent_id is not None:
             continue
         if order.notional is not None:
             spent = order.filled_qty * (order.filled_avg_price or m.ZERO)
@@ -93,13 +93,28 @@ def _reserved(orders: list[Picture], balance: Balance, prices: PriceOf) -> tuple
     return kept[False], kept[True]
 
 
+def _worth(order: Picture, prices: PriceOf) -> Decimal:
+    """What is left of an order of units, in quote currency."""
+    return order.leaves_qty * reserve_price(order, prices(order.symbol))
+
+
+def _one_a_chain(
+    orders: Iterable[Picture], size: Callable[[Picture], Decimal]
+) -> Collection[Picture]:
+    """Those that are open; of an order and what is to replace it only the larger."""
+    found: dict[str, Picture] = {}
+    for order in orders:
+        chain = order.chain_id or order.id
+        if not order.is_over and (chain not in found or size(order) > size(found[chain])):
+            found[chain] = order
+    return found.values()
+
+
 def holders(orders: Iterable[Picture], symbol: str, side: m.OrderSide) -> dict[str, Decimal]:
     """The units that open orders of *side* keep back, by the id of the order or its group."""
-    orders = list(orders)
+    here = (o for o in orders if o.symbol == symbol and o.side is side and not is_asleep(o))
     held: dict[str, Decimal] = {}
-    for order in orders:
-        if order.symbol != symbol or order.side is not side or order.is_over or is_asleep(order):
-            continue
+    for order in _one_a_chain(here, lambda each: each.leaves_qty):
         group = order.parent_id or order.id
         held[group] = max(held.get(group, m.ZERO), order.leaves_qty)
     return held

@@ -62,6 +62,8 @@ def siblings(order: Picture, orders: Orders) -> list[Picture]:
     """
     if order.parent_id is not None:
         parent = orders[order.parent_id]
+        if order.id not in parent.leg_ids:
+            return []  # it was to replace an exit, and did not
         group = [orders[leg_id] for leg_id in parent.leg_ids]
         if parent.order_class is m.OrderClass.OCO:
             group.append(parent)
@@ -70,3 +72,9 @@ def siblings(order: Picture, orders: Orders) -> list[Picture]:
         return [orders[leg_id] for leg_id in order.leg_ids]
     entry_ended = order.is_over and order.status != m.OrderStatus.FILLED
     return [orders[leg_id] for leg_id in order.leg_ids] if entry_ended else []
+
+
+def group_of(order: Picture, orders: Orders) -> list[Picture]:
+    """All others that were placed with *order*."""
+    parent = order if order.parent_id is None else orders[order.parent_id]
+    return [orders[one] for one in (parent.id, *parent.leg_ids) if one != order.id]

@@ -109,13 +109,14 @@ class History:
         self._book(new)
         return new
 
-    def totals(self, order_id: str) -> dict[str, Any]:
+    def totals(self, order: Picture) -> dict[str, Any]:
         """What the executions of an order that stand amount to, as fields of its picture."""
         standing = [
-            f for f in self.fills if f.order_id == order_id and not (f.is_void or f.is_fixed)
+            f for f in self.fills if f.order_id == order.id and not (f.is_void or f.is_fixed)
         ]
-        cum = sum((f.qty for f in standing), m.ZERO)
-        value = sum((f.qty * f.price for f in standing), m.ZERO)
+        carried = order.carried_qty * (order.carried_price or m.ZERO)
+        cum = sum((f.qty for f in standing), order.carried_qty)
+        value = sum((f.qty * f.price for f in standing), carried)
         return {"filled_qty": cum, "filled_avg_price": rounded(value / cum) if cum else None}
 
     def shown(self, order_id: str | None) -> list[Fill]:

@@ -7,7 +7,7 @@ Fills happen at the far side of the quote (Alpaca's paper does the same).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -16,6 +16,7 @@ from fillbook.venue.exchange.values import Picture, Ticket
 
 #: A short sale reserves this much above the ask.
 SHORT_COLLAR: Final = Decimal("1.03")
+_CENT: Final = Decimal("0.01")
 _STOP_COLLARS: Final = ((Decimal(50), Decimal("1.025")), (Decimal(0), Decimal("1.04")))
 
 
@@ -56,6 +57,15 @@ def triggers(order: Picture, prices: Prices) -> bool:
     return prices.bid <= order.stop_price
 
 
+def trailed(order: Picture, prices: Prices) -> dict[str, Any]:
+    """What moves of a trailing stop at *prices*, as fields: its mark and the stop behind it."""
+    touch, sign = prices.touch(order.side), order.side.sign
+    if order.is_triggered or (order.hwm is not None and (order.hwm - touch) * sign <= 0):
+        return {}
+    trail = order.trail_price or touch * (order.trail_percent or m.ZERO) / 100
+    return {"hwm": touch, "stop_price": m.cut(touch + sign * trail, _CENT)}
+
+
 def trade_price(order: Picture, prices: Prices) -> Decimal | None:
     """What the order trades at now; None if it does not."""
     touch, limit = prices.touch(order.side), limit_of(order)
@@ -69,6 +79,9 @@ def trade_price(order: Picture, prices: Prices) -> Decimal | None:
 def reserve_price(order: Picture | Ticket, prices: Prices) -> Decimal:
     """What one unit of an order that opens exposure keeps back of the buying power."""
     limit = limit_of(order)
+    if order.type is m.OrderType.TRAILING_STOP:
+        # Nobody has said what it reserves; its stop with the margin of a stop is the most likely.
+        limit = converted(prices.ask if order.stop_price is None else order.stop_price)
     if order.side is m.OrderSide.SELL:
         return max(limit or m.ZERO, prices.ask * SHORT_COLLAR)
     return prices.ask if limit is None else limit

@@ -7,7 +7,8 @@ words, statuses and codes of Alpaca's error bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import time
 from decimal import Decimal
 from typing import Final
 
@@ -15,16 +16,13 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.venue.exchange.funds import Funds
+from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
 from fillbook.venue.exchange.matching import Prices, limit_of, reserve_price
-from fillbook.venue.exchange.values import Picture, Refused, Ticket
+from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
 
 T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
 BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL
 
-_TYPES: Final = frozenset({T.MARKET, T.LIMIT, T.STOP, T.STOP_LIMIT})
-_SHARE_TIFS: Final = frozenset({K.DAY, K.GTC, K.IOC})
-_COIN_TYPES: Final = frozenset({T.MARKET, T.LIMIT, T.STOP_LIMIT})
-_COIN_TIFS: Final = frozenset({K.GTC, K.IOC})
 _COIN_MINIMUM: Final = Decimal(10)
 _PLACES: Final = Decimal("0.000000001")
 
@@ -36,6 +34,9 @@ class World:
     instrument: m.Instrument
     prices: Prices
     orders: tuple[Picture, ...]  #: open ones on this symbol
+    is_blocked: bool  #: by the broker
+    allowed: Configurations
+    clock: time  #: New York's
     position: Decimal  #: signed
     held: Mapping[str, Decimal]  #: units that orders of this side keep back
     funds: Funds
@@ -48,9 +49,9 @@ class World:
 Guard = Callable[[Ticket, World], None]
 
 
-def check(ticket: Ticket, world: World) -> None:
-    """Raises: Refused, by the first guard that does not let *ticket* pass."""
-    for guard in GUARDS:
+def check(ticket: Ticket, world: World, guards: Sequence[Guard] | None = None) -> None:
+    """Raises: Refused, by the first of the *guards* (None: all) that does not let *ticket* pass."""
+    for guard in GUARDS if guards is None else guards:
         guard(ticket, world)
 
 
@@ -75,6 +76,13 @@ def denied(
     return Refused(403, 40310000, message, kind, details)
 
 
+def _permitted(ticket: Ticket, world: World) -> None:
+    if world.is_blocked:
+        raise denied("account is not authorized to trade", R.PERMISSION)
+    if world.allowed.suspend_trade:
+        raise denied("new orders are rejected by user request", R.PERMISSION)
+
+
 def _size(ticket: Ticket, world: World) -> None:
     if (ticket.qty is None) == (ticket.notional is None):
         raise bad("qty or notional is required", R.QUANTITY, 40010001)
@@ -93,32 +101,45 @@ def _tradable(ticket: Ticket, world: World) -> None:
 
 
 def _kind(ticket: Ticket, world: World) -> None:
-    if ticket.type not in (_COIN_TYPES if world.is_coin else _TYPES):
-        word = "crypto order" if world.is_coin else "order"
-        raise bad(f"invalid order type for {word}", R.UNSUPPORTED, 40010001)
-    if ticket.time_in_force not in (_COIN_TIFS if world.is_coin else _SHARE_TIFS):
-        word = "crypto time_in_force" if world.is_coin else "time_in_force"
-        raise bad(f"invalid {word}", R.UNSUPPORTED)
-    if ticket.time_in_force is K.IOC and ticket.type not in (T.MARKET, T.LIMIT, T.STOP_LIMIT):
-        raise bad("invalid time_in_force", R.UNSUPPORTED)
+    taken, word = (TAKEN[Sort.COIN], "crypto ") if world.is_coin else (TAKEN[Sort.WHOLE], "")
+    if ticket.type not in taken:
+        raise bad(f"invalid order type for {word}order", R.UNSUPPORTED, 40010001)
+    if ticket.time_in_force not in taken[ticket.type]:
+        raise bad(f"invalid {word}time_in_force", R.UNSUPPORTED)
     if ticket.order_class is C.OCO:
         return  # its prices are those of its exits
     needed = m.PRICES[ticket.type]
-    for name in ("limit_price", "stop_price"):
+    if ticket.type is T.TRAILING_STOP:  # one of the two
+        needed = frozenset({"trail_percent" if ticket.trail_price is None else "trail_price"})
+    for name in ("limit_price", "stop_price", "trail_price", "trail_percent"):
         if (getattr(ticket, name) is not None) != (name in needed):
             verb = "require" if name in needed else "must not have a"
             raise bad(f"{ticket.type} orders {verb} {name.replace('_', ' ')}", R.PRICE, 40010001)
+
+
+def _auction(ticket: Ticket, world: World) -> None:
+    since, until = SHUT.get(ticket.time_in_force, (time.max, time.max))
+    if since <= world.clock < until:
+        word = ticket.time_in_force
+        raise bad(
+            f"{word} orders are not accepted between {since:%H:%M} and {until:%H:%M}", R.NOT_NOW
+        )
 
 
 def _fraction(ticket: Ticket, world: World) -> None:
     whole = ticket.qty is not None and ticket.qty == ticket.qty.to_integral_value()
     if whole or world.is_coin:
         return
+    if not world.allowed.fractional_trading:
+        raise denied("account is not allowed to trade fractions", R.PERMISSION)
     if not world.instrument.fractionable:
         raise denied(f'asset "{ticket.symbol}" is not fractionable', R.QUANTITY)
     if ticket.order_class is not C.SIMPLE:
         raise bad("fractional orders must be simple orders", R.UNSUPPORTED)
-    if ticket.time_in_force is not K.DAY:
+    if ticket.type not in TAKEN[Sort.FRACTION]:
+        words = "fractional orders must be market, limit, stop, or stop_limit orders"
+        raise bad(words, R.UNSUPPORTED)
+    if ticket.time_in_force not in TAKEN[Sort.FRACTION][ticket.type]:
         raise bad("fractional orders must be DAY orders", R.UNSUPPORTED)
     if ticket.side is SELL and world.position <= 0:
         raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
@@ -127,7 +148,7 @@ def _fraction(ticket: Ticket, world: World) -> None:
 def _extended(ticket: Ticket, world: World) -> None:
     if not ticket.extended_hours or world.is_coin:
         return
-    if ticket.type is not T.LIMIT or ticket.time_in_force not in (K.DAY, K.GTC):
+    if ticket.time_in_force not in TAKEN[Sort.EXTENDED].get(ticket.type, ()):
         raise bad("extended hours order must be DAY or GTC limit orders", R.UNSUPPORTED)
     if ticket.order_class is not C.SIMPLE:
         raise bad("extended hours order must be simple orders", R.UNSUPPORTED)
@@ -144,6 +165,10 @@ def _class(ticket: Ticket, world: World) -> None:
     exits = (ticket.take_profit is not None) + (ticket.stop_loss is not None)
     if word is not C.SIMPLE and world.is_coin:
         raise bad("crypto orders not allowed for advanced order_class: " + word, R.UNSUPPORTED)
+    if word is not C.SIMPLE and ticket.type is T.TRAILING_STOP:
+        raise bad("trailing stop orders must be simple orders", R.UNSUPPORTED)
+    if word is not C.SIMPLE and ticket.time_in_force not in (K.DAY, K.GTC):
+        raise bad(f"{word} orders must be DAY or GTC orders", R.UNSUPPORTED)
     if exits < least:
         missing = "stop_loss.stop_price" if ticket.stop_loss is None else "take_profit.limit_price"
         raise bad(f"{word} orders require {missing}", R.UNSUPPORTED)
@@ -162,6 +187,7 @@ def _ticks(ticket: Ticket, world: World) -> None:
     prices = {
         "limit_price": ticket.limit_price,
         "stop_price": ticket.stop_price,
+        "trail_price": ticket.trail_price,
         "take_profit.limit_price": ticket.take_profit,
         "stop_loss.stop_price": ticket.stop_loss,
         "stop_loss.limit_price": ticket.stop_loss_limit,
@@ -178,6 +204,11 @@ def _ticks(ticket: Ticket, world: World) -> None:
                 " minimum pricing criteria",
                 R.PRICE,
             )
+
+
+def _trail(ticket: Ticket, world: World) -> None:
+    if ticket.trail_percent is not None and not 0 < ticket.trail_percent < 100:
+        raise bad("trail_percent must be between 0 and 100", R.PRICE)
 
 
 def _stops(ticket: Ticket, world: World) -> None:
@@ -225,11 +256,15 @@ _LIMITED: Final = frozenset({T.LIMIT, T.STOP_LIMIT})
 
 
 def _wash(ticket: Ticket, world: World) -> None:
-    """https://docs.alpaca.markets/docs/user-protection: legs and complex orders are exempt."""
-    if ticket.order_class is not C.SIMPLE:
+    """
+    Orders that might trade with each other are refused; complex orders and trailing stops may.
+
+    Source: https://docs.alpaca.markets/docs/user-protection.
+    """
+    if _is_exempt(ticket):
         return
     for order in world.orders:
-        if order.side is ticket.side or order.order_class is not C.SIMPLE:
+        if order.side is ticket.side or _is_exempt(order):
             continue
         reason = "opposite side market/stop order exists"
         if ticket.type in _LIMITED and order.type in _LIMITED:
@@ -243,6 +278,10 @@ def _wash(ticket: Ticket, world: World) -> None:
             R.WASH_TRADE,
             {"reject_reason": reason, "existing_order_id": order.id},
         )
+
+
+def _is_exempt(order: Picture | Ticket) -> bool:
+    return order.order_class is not C.SIMPLE or order.type is T.TRAILING_STOP
 
 
 def _units(ticket: Ticket, world: World) -> None:
@@ -277,7 +316,7 @@ def _units(ticket: Ticket, world: World) -> None:
 def _short(ticket: Ticket, world: World) -> None:
     if ticket.side is BUY or world.is_coin or world.position > 0:
         return
-    if world.funds.multiplier == 1:
+    if world.funds.multiplier == 1 or world.allowed.no_shorting:
         raise denied("account is not allowed to short", R.PERMISSION)
     if not world.instrument.shortable:
         raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
@@ -300,13 +339,16 @@ def _money(ticket: Ticket, world: World) -> None:
 
 #: The order in which an order is looked at.
 GUARDS: Final[tuple[Guard, ...]] = (
+    _permitted,
     _size,
     _tradable,
     _kind,
+    _auction,
     _fraction,
     _extended,
     _class,
     _ticks,
+    _trail,
     _stops,
     _minimum,
     _wash,
@@ -314,3 +356,21 @@ GUARDS: Final[tuple[Guard, ...]] = (
     _short,
     _money,
 )
+
+#: Those that look at what is to replace an order, and at what is to replace an exit: that
+#: reserves nothing of its own.
+SUCCESSOR_GUARDS: Final = (
+    _permitted,
+    _size,
+    _kind,
+    _auction,
+    _fraction,
+    _extended,
+    _ticks,
+    _trail,
+    _stops,
+    _wash,
+    _units,
+    _money,
+)
+EXIT_GUARDS: Final = (_permitted, _size, _kind, _ticks, _stops)

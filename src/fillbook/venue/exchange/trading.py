@@ -15,18 +15,28 @@ from typing import Any, Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.feed import Feed
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import is_asleep
-from fillbook.venue.exchange.groups import legs_of, siblings
+from fillbook.venue.exchange.groups import siblings
 from fillbook.venue.exchange.history import PLACES, History, rounded
-from fillbook.venue.exchange.matching import trade_price, triggers
+from fillbook.venue.exchange.kinds import AT_ONCE
+from fillbook.venue.exchange.making import ends_at, pictures, routed_at
+from fillbook.venue.exchange.matching import trade_price, trailed, triggers
 from fillbook.venue.exchange.orders import Orders
-from fillbook.venue.exchange.values import Event, Fill, Picture, Ticket
+from fillbook.venue.exchange.replacing import Habit, beginning, successor, working_word
+from fillbook.venue.exchange.values import (
+    PENDING,
+    WORKING,
+    Amendment,
+    Event,
+    Fill,
+    Picture,
+    S,
+    Ticket,
+)
 
-S: Final = m.OrderStatus
 _K: Final = m.TimeInForce
 
 _CORRECTION: Final = Decimal("0.01")  #: what a correction adds to the price
@@ -56,7 +66,7 @@ class Trading:
 
     def take(self, ticket: Ticket) -> Picture:
         """The order that *ticket* becomes; it is routed a moment later."""
-        order, legs = self._pictures(ticket)
+        order, legs = pictures(ticket, self._floor)
         at = self._floor.timeline.elapsed
         for each in (order, *legs):
             self.orders.put(each, at)
@@ -75,48 +85,13 @@ class Trading:
         """Have the order routed: a moment later, when its market opens, or by the fault now."""
         if order.is_queued:
             self._tell("accepted", order)
-            when = sessions.opening(self._now(), extended=order.extended_hours)
+            when = routed_at(order, self._now())
             self._floor.timeline.at(when, lambda: self._route(order.id))
         elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY):
             with self.feed.at_once():
                 self._route(order.id)
         else:
             self._floor.timeline.later(self._floor.latency_s, lambda: self._route(order.id))
-
-    def _pictures(self, ticket: Ticket) -> tuple[Picture, list[Picture]]:
-        stamp, now = self._floor.timeline.stamp(), self._now()
-        instrument = self._floor.instruments[ticket.symbol]
-        is_coin = instrument.asset_class is m.AssetClass.CRYPTO
-        queued = not self._floor.is_live(ticket)
-        ends = sessions.gtc_ends(now)
-        if ticket.time_in_force is _K.DAY:
-            ends = sessions.day_order_ends(now, extended=ticket.extended_hours)
-        limit = ticket.limit_price
-        if ticket.order_class is m.OrderClass.OCO:
-            limit = ticket.take_profit  # the take-profit is the parent, the stop its child
-        order = Picture(
-            id=self._floor.new_id(),
-            client_order_id=ticket.client_order_id or self._floor.new_id(),
-            symbol=ticket.symbol,
-            asset_class=instrument.asset_class,
-            side=ticket.side,
-            type=ticket.type,
-            time_in_force=ticket.time_in_force,
-            order_class=ticket.order_class,
-            status=S.PENDING_NEW if is_coin else S.ACCEPTED,
-            created_at=stamp,
-            updated_at=stamp,
-            submitted_at=stamp,
-            expires_at=m.stamp(ends),
-            qty=ticket.qty,
-            notional=ticket.notional,
-            limit_price=limit,
-            stop_price=ticket.stop_price,
-            extended_hours=ticket.extended_hours,
-            is_queued=queued,
-        )
-        legs = legs_of(order, ticket, self._floor.new_id)
-        return evolve(order, leg_ids=tuple(leg.id for leg in legs)), legs
 
     def _route(self, order_id: str) -> None:
         order = self.orders[order_id]
@@ -135,11 +110,14 @@ class Trading:
         self._floor.timeline.at(when, lambda: self._age(order.id))
 
     def _age(self, order_id: str) -> None:
-        """A day order expires; one good till canceled is canceled for its age."""
+        """A day order expires; for one good till canceled a cancel is sent, for its age."""
         order = self.orders[order_id]
         if order.is_over or order_id in self._stuck:
             return
-        self._end(order, S.EXPIRED if order.time_in_force is _K.DAY else S.CANCELED)
+        if order.time_in_force is _K.GTC:
+            self.cancel(order_id)
+        else:
+            self._end(order, S.EXPIRED)
 
     # ------------------------------------------------------------------ trade
 
@@ -155,22 +133,24 @@ class Trading:
         if not self._can_trade(order):
             return
         prices = self._floor.price(order.symbol)
+        if order.type is m.OrderType.TRAILING_STOP and (moved := trailed(order, prices)):
+            order = self._change(order, **moved)
         if order.stop_price is not None and not order.is_triggered and triggers(order, prices):
             order = self._change(order, is_triggered=True)
         price = trade_price(order, prices)
         if price is not None:
             whole = self.leaves(order, price)
             part = self._floor.part_of(whole, self._increment(order))
-            self.execute(order_id, part, price)
-            if part < whole and order.time_in_force is not _K.IOC:
+            if part == whole or order.time_in_force is not _K.FOK:
+                self.execute(order_id, part, price)
+            if part < whole and order.time_in_force not in AT_ONCE:
                 self._floor.timeline.later(_RETRY_S, lambda: self.match(order_id))
-        if order.time_in_force is _K.IOC and not self.orders[order_id].is_over:
+        if order.time_in_force in AT_ONCE and not self.orders[order_id].is_over:
             self._end(self.orders[order_id], S.CANCELED)
 
     def _can_trade(self, order: Picture) -> bool:
-        working = order.status in (S.NEW, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.HELD)
         return (
-            working
+            order.status in WORKING
             and not order.is_queued
             and not is_asleep(order)
             and order.symbol not in self._floor.halted
@@ -204,7 +184,7 @@ class Trading:
             pass
         elif not leaves:
             fields |= {"status": S.FILLED, "filled_at": self._floor.timeline.stamp()}
-        elif order.status != S.PENDING_CANCEL:
+        elif order.status not in PENDING:
             fields |= {"status": S.PARTIALLY_FILLED}
         order = self._change(order, **fields)
         fill = self.history.execute(order, qty, price, leaves)
@@ -236,7 +216,7 @@ class Trading:
         self.history.void(fill)
         order = self.orders[fill.order_id]
         lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED)
-        order = self._change(order, **(self.history.totals(order.id) if lowered else {}))
+        order = self._change(order, **(self.history.totals(order) if lowered else {}))
         self._tell_fill("trade_bust", order, fill, previous_id=fill.stream_id)
 
     def correct(self, exec_id: str, price: Decimal, qty: Decimal) -> Fill | None:
@@ -245,9 +225,65 @@ class Trading:
         if old is None:
             return None
         new = self.history.fix(old, price, qty)
-        order = self._change(self.orders[old.order_id], **self.history.totals(old.order_id))
+        order = self.orders[old.order_id]
+        order = self._change(order, **self.history.totals(order))
         self._tell_fill("trade_correct", order, new, previous_id=old.stream_id)
         return new
+
+    # ---------------------------------------------------------------- replace
+
+    def replace(self, order_id: str, change: Amendment) -> Picture:
+        """What is to take the place of an order, which may still fill meanwhile."""
+        old = self.orders[order_id]
+        new = successor(old, change, self._floor.new_id(), self._floor.timeline.stamp())
+        new = evolve(new, expires_at=m.stamp(ends_at(new, self._now())))
+        self.orders.put(new, self._floor.timeline.elapsed)
+        self._watch_end(new)
+        self._change(old, status=S.PENDING_REPLACE)
+        if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_FILLS):
+            self._floor.timeline.later(self._floor.latency_s / 2, lambda: self._fill_now(order_id))
+        habit = Habit(
+            is_fresh=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.CUM_FRESH),
+            is_repeated=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.QTY_REMAINING),
+        )
+        self._floor.timeline.later(
+            self._floor.latency_s, lambda: self._settle_replace(order_id, new.id, change.qty, habit)
+        )
+        return new
+
+    def _settle_replace(self, old_id: str, new_id: str, qty: Decimal | None, habit: Habit) -> None:
+        """One of the two works on: the new order, unless the old one or the new one has ended."""
+        old, new = self.orders[old_id], self.orders[new_id]
+        # A group shrinks as one of it fills, so what was not changed is what it is now.
+        size = qty or old.qty or m.ZERO
+        if old.is_over or new.is_over or size <= old.filled_qty:
+            if not new.is_over:
+                self._end(new, S.REJECTED, reason=f'order is already in "{old.status}" state')
+            if not old.is_over:
+                old = self._change(old, status=working_word(old))
+                self._tell("order_replace_rejected", old)
+            return
+        stamp = self._floor.timeline.stamp()
+        old = self._change(old, status=S.REPLACED, replaced_by=new.id, replaced_at=stamp)
+        self._tell("replaced", old, execution_id=self._floor.new_id())
+        self._regroup(old, new_id)
+        new = self._change(self.orders[new_id], **beginning(old, size, habit))
+        if new.status != S.PENDING_CANCEL:
+            new = self._change(new, status=working_word(new))
+            if new.status != S.HELD:
+                self._tell("new", new, execution_id=self._floor.new_id())
+        self.match(new.id)
+
+    def _regroup(self, old: Picture, new_id: str) -> None:
+        """Put the new order in the old one's place among those that belong together."""
+        if old.parent_id is not None:
+            parent = self.orders[old.parent_id]
+            legs = tuple(new_id if leg_id == old.id else leg_id for leg_id in parent.leg_ids)
+            self._change(parent, leg_ids=legs)
+        for leg_id in old.leg_ids:
+            self._change(self.orders[leg_id], parent_id=new_id)
+        self._change(self.orders[new_id], leg_ids=old.leg_ids)
+        self._change(self.orders[old.id], leg_ids=())
 
     # -------------------------------------------------------------------- end
 
@@ -316,8 +352,9 @@ class Trading:
             return
         parent = self.orders[leg.parent_id or ""]
         watched = leg.stop_price is not None and len(parent.leg_ids) > 1
-        leg = self._change(leg, is_awake=True, status=S.HELD if watched else S.NEW)
-        if not watched:
+        word = leg.status if leg.status in PENDING else S.HELD if watched else S.NEW
+        leg = self._change(leg, is_awake=True, status=word)
+        if word == S.NEW:
             self._tell("new", leg, execution_id=self._floor.new_id())
         self._floor.timeline.later(self._floor.latency_s, lambda: self.match(leg.id))
 

@@ -20,8 +20,10 @@ S: Final = m.OrderStatus
 
 #: Words after which an order neither fills nor reserves.
 OVER: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
+#: Words that an order keeps while it is canceled or replaced, whatever fills meanwhile.
+PENDING: Final = frozenset({S.PENDING_CANCEL, S.PENDING_REPLACE})
 #: Words under which an order may trade when the price is there.
-WORKING: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, S.PENDING_CANCEL})
+WORKING: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, S.HELD}) | PENDING
 
 
 @frozen(kw_only=True)
@@ -42,10 +44,30 @@ class Ticket:
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
     stop_loss_limit: Decimal | None = None
     extended_hours: bool = False
+    client_order_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Amendment:
+    """
+    What a replace is to change; None leaves a field as it is.
+
+    `qty` in units of the base, the fills until then included; `trail` is whichever the
+    order has of a price and a percentage.  `client_order_id` None has the exchange make one
+    for the new order.
+    """
+
+    qty: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: m.TimeInForce | None = None
     client_order_id: str | None = None
 
 
@@ -55,10 +77,12 @@ class Picture:
     One order at one moment.
 
     `status` is the venue's word, usually an `OrderStatus`.  `filled_qty` is gross of fees.
+    `hwm` is the best price that a trailing stop has seen; its `stop_price` follows from it.
     `legs` are filled in by nested views only; `leg_ids` and `parent_id` always are.
-    Three flags are the venue's own and on no wire: `is_triggered`, a stop whose price was
-    touched; `is_queued`, an order that waits for the next session; `is_awake`, an exit whose
-    entry has filled.
+    What follows them is the venue's own and on no wire: `chain_id`, the first order of a
+    chain of replaces; `carried_qty`, what of `filled_qty` the orders before it filled, at
+    `carried_price`; `is_triggered`, a stop whose price was touched; `is_queued`, an order
+    that waits for the next session; `is_awake`, an exit whose entry has filled.
     """
 
     id: str
@@ -77,6 +101,9 @@ class Picture:
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None
     extended_hours: bool = False
     filled_qty: Decimal = m.ZERO
     filled_avg_price: Decimal | None = None
@@ -84,12 +111,18 @@ class Picture:
     canceled_at: m.Stamp | None = None
     expired_at: m.Stamp | None = None
     failed_at: m.Stamp | None = None
+    replaced_at: m.Stamp | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
     expires_at: m.Stamp | None = None
     cancel_requested_at: m.Stamp | None = None
     reason: str | None = None
     parent_id: str | None = None
     leg_ids: tuple[str, ...] = ()
     legs: tuple[Picture, ...] = ()
+    chain_id: str | None = None
+    carried_qty: Decimal = m.ZERO
+    carried_price: Decimal | None = None
     is_triggered: bool = False
     is_queued: bool = False
     is_awake: bool = False
@@ -97,6 +130,11 @@ class Picture:
     @property
     def is_over(self) -> bool:
         return self.status in OVER
+
+    @property
+    def trail(self) -> Decimal | None:
+        """How far a trailing stop stays behind, in its own measure."""
+        return self.trail_percent if self.trail_price is None else self.trail_price
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -200,6 +238,24 @@ class Holding:
 
 
 @frozen(kw_only=True)
+class Configurations:
+    """
+    What its owner allows an account, by Alpaca's names; the last four change nothing here.
+
+    Source: https://docs.alpaca.markets/reference/getaccountconfig-1.
+    """
+
+    suspend_trade: bool = False
+    no_shorting: bool = False
+    fractional_trading: bool = True
+    max_margin_multiplier: int = 4
+    disable_overnight_trading: bool = False
+    max_options_trading_level: int = 2
+    ptp_no_exception_entry: bool = False
+    trade_confirm_email: str = "all"
+
+
+@frozen(kw_only=True)
 class Figures:
     """The account's money, in USD; `short_market_value` ≤ 0."""
 
@@ -219,6 +275,7 @@ class Figures:
     created_at: m.Stamp
     shorting_enabled: bool = True
     trading_blocked: bool = False
+    suspended: bool = False  #: by its own owner
 
 
 @frozen
