@@ -131,7 +131,7 @@ def test_sub_11_a_word_that_nobody_knows_is_shown_and_alive():
 def test_sub_13_a_create_that_lands_hours_after_its_error_is_found():
     """What was concluded absent and lives after all is reopened, booked and alerted."""
     bench = Bench()
-    bench.fail("submit", "late-landing", seconds=280)
+    bench.fail("submit", "late-landing", seconds=300)
     order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
     bench.pass_(200)
     assert bench.desk.book.order(order).status is S.ABSENT
