@@ -227,7 +227,7 @@ def tracked_texts():
 NOT_OURS = {
     "an Alpaca key": r"\b[AP]K[A-Z0-9]{18}\b",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*\S",
-    "a path of one machine": r"/home/\w+|/Users/\w+|/root/|/work/",
+    "a path of one machine": rf"/home/\w+|/Users/\w+|/root/|{re.escape(str(ROOT))}",
 }
 
 

@@ -60,7 +60,7 @@ def test_an_oco_is_a_limit_order_whose_prices_are_its_exits() -> None:
 
 
 def test_extended_hours_and_trails_are_sent() -> None:
-    assert True is sent(qty=1, limit_price=60, extended_hours=True)["extended_hours"]
+    assert sent(qty=1, limit_price=60, extended_hours=True)["extended_hours"] is True
     trailing = sent(qty=1, side="sell", trail_percent="1.5")
     assert (trailing["type"], trailing["trail_percent"]) == ("trailing_stop", "1.5")
 
