@@ -64,7 +64,8 @@ def test_two_processes_that_place_under_one_key_make_one_order(tmp_path):
         for child in children:
             child.join(60)
         assert len(emulator.account.truth.orders()) == 1
-    sends = [x for x in fb.read(where["store"]).journal() if isinstance(x.entry, m.Commanded)]
+    with fb.read(where["store"]) as book:
+        sends = [x for x in book.journal() if isinstance(x.entry, m.Commanded)]
     assert len(sends) == 1
 
 
