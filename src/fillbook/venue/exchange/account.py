@@ -8,7 +8,7 @@ the moment of the read before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ from fillbook import model as m
 from fillbook.venue.exchange import replacing, rules, sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
-from fillbook.venue.exchange.funds import Funds, funds, holders, is_asleep
+from fillbook.venue.exchange.funds import Funds, Reserves, funds, holders, is_asleep, reserved
 from fillbook.venue.exchange.groups import group_of
 from fillbook.venue.exchange.history import History
 from fillbook.venue.exchange.ledger import Ledger
@@ -62,6 +62,7 @@ class Account:
         self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
         self.trading = Trading(name, floor, self.history)
         self.truth = Truth(self.trading, floor)
+        self._reserves = Reserves(self.trading.orders, floor.price)
 
     # --------------------------------------------------------------- requests
 
@@ -148,7 +149,7 @@ class Account:
             group = group_of(order, self.trading.orders)
             replacing.check(replacing.Wanted(order, change, group))
             ticket = replacing.ticket(order, change)
-            world = self._world(ticket, self._floor.instruments[order.symbol], without=order.id)
+            world = self._world(ticket, self._floor.instruments[order.symbol], without=order)
             is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
             rules.check(ticket, world, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
             new = self.trading.replace(order_id, change)
@@ -180,21 +181,22 @@ class Account:
         return instrument
 
     def _world(
-        self, ticket: Ticket, instrument: m.Instrument, *, without: str | None = None
+        self, ticket: Ticket, instrument: m.Instrument, *, without: Picture | None = None
     ) -> rules.World:
         """What the guards know, as if there were no order *without*."""
-        orders = [each for each in self.trading.orders.open() if each.id != without]
-        symbol = ticket.symbol
+        symbol, balance = ticket.symbol, self.history.ledger.now
+        orders = [o for o in self.trading.orders.open(symbol) if not without or o.id != without.id]
+        kept = self._reserves.now(balance, without)
         return rules.World(
             instrument=instrument,
             prices=self._floor.price(symbol),
-            orders=tuple(order for order in orders if order.symbol == symbol),
+            orders=tuple(orders),
             is_blocked=self.is_blocked,
             allowed=self.configurations,
             clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
-            position=self.history.ledger.now.qty(symbol),
+            position=balance.qty(symbol),
             held=holders(orders, symbol, ticket.side),
-            funds=funds(self.history.ledger.now, orders, self._floor.price, self._multiplier),
+            funds=funds(balance, kept, self._floor.price, self._multiplier),
         )
 
     # ------------------------------------------------------------------ views
@@ -204,13 +206,11 @@ class Account:
         with self._floor.timeline.turn():
             self._trade_unseen()
             moment = self._floor.seen_at(Occasion.SHOW_ORDERS, self._floor.lag.orders)
-            known = self.trading.orders
-            rows = known.working_at if which.scope == "open" else known.all_at
-            shown = list(rows(moment))
+            shown = list(self._rows(which, moment))
             if which.nested:
                 tops = (order for order in shown if order.parent_id is None)
                 shown = [self._nested(order, moment) for order in tops]
-            found = [o for o in shown if self._is_between(o, which) and _matches(o, which)]
+            found = [order for order in shown if _matches(order, which)]
             if not which.oldest_first:
                 found.reverse()
             return self._masked(found[: which.limit])
@@ -325,13 +325,17 @@ class Account:
 
     def _funds(self, moment: timedelta) -> Funds:
         balance = self.history.ledger.at(moment)
-        open_then = self.trading.orders.open_at(moment)
-        return funds(balance, open_then, self._floor.price, self._multiplier)
+        if moment < self._floor.timeline.elapsed:
+            open_then = self.trading.orders.open_at(moment)
+            kept = reserved(open_then, balance, self._floor.price)
+        else:
+            kept = self._reserves.now(balance)
+        return funds(balance, kept, self._floor.price, self._multiplier)
 
     def _holding(self, symbol: str, moment: timedelta) -> Holding:
         stake = self.history.ledger.at(moment).stakes[symbol]
         side = m.OrderSide.SELL if stake.qty > 0 else m.OrderSide.BUY
-        open_then = self.trading.orders.open_at(moment)
+        open_then = self.trading.orders.open_at(moment, symbol)
         held = sum(holders(open_then, symbol, side).values(), m.ZERO)
         free = max(m.ZERO, abs(stake.qty) - held)
         return Holding(
@@ -349,15 +353,13 @@ class Account:
         legs = (self.trading.orders.at(leg_id, moment) for leg_id in order.leg_ids)
         return evolve(order, legs=tuple(leg for leg in legs if leg is not None))
 
-    def _is_between(self, order: Picture, which: OrderFilter) -> bool:
-        """Whether it was born after, or before, the order that the filter names."""
-        place = self.trading.orders.place
-        here, first, end = (
-            place(order_id) if order_id else None
-            for order_id in (order.id, which.after_order_id, which.before_order_id)
-        )
-        assert here is not None
-        return (first is None or here > first) and (end is None or here < end)
+    def _rows(self, which: OrderFilter, moment: timedelta) -> Iterator[Picture]:
+        """Those that were born between the two orders that the filter names."""
+        known = self.trading.orders
+        first, end = (known.place(which.after_order_id), known.place(which.before_order_id))
+        span = slice(0 if first is None else first + 1, end)
+        rows = known.working_at if which.scope == "open" else known.all_at
+        return rows(moment, span)
 
     def _masked(self, orders: list[Picture]) -> list[Picture]:
         """What the faults of a view make of it."""

@@ -2,7 +2,8 @@
 Buying power and shares kept back: what an account has, and what its open orders leave of it.
 
 Orders that open exposure keep back money, orders that close it keep back units, a bracket or
-OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").
+OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").  What one
+symbol keeps back depends on nothing of another, so `Reserves` sums anew only what has moved.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.venue.exchange.ledger import Balance
 from fillbook.venue.exchange.matching import Prices, reserve_price
+from fillbook.venue.exchange.orders import Orders
 from fillbook.venue.exchange.values import Picture
 
 #: Below this equity an account has no margin and sells nothing short.
@@ -44,19 +46,26 @@ def is_coin(symbol: str) -> bool:
     return "/" in symbol
 
 
-def funds(balance: Balance, orders: Iterable[Picture], prices: PriceOf, multiplier: int) -> Funds:
-    """What *balance* and the open *orders* of an account amount to at *prices*."""
+@frozen
+class Kept:
+    """What open orders keep back, in USD: of shares, of coins."""
+
+    shares: Decimal
+    coins: Decimal
+
+
+def funds(balance: Balance, kept: Kept, prices: PriceOf, multiplier: int) -> Funds:
+    """What *balance*, and what open orders leave of it, amount to at *prices*."""
     values = {s: stake.qty * prices(s).mid for s, stake in balance.stakes.items()}
     equity = balance.cash + sum(values.values(), m.ZERO)
     multiplier = multiplier if equity >= MARGIN_EQUITY_MIN else 1
     coins = sum((v for s, v in values.items() if is_coin(s)), m.ZERO)
     shares = sum((abs(v) for s, v in values.items() if not is_coin(s)), m.ZERO)
-    kept_shares, kept_coins = _reserved(list(orders), balance, prices)
     short = sum((v for v in values.values() if v < 0), m.ZERO)
 
     def power(times: int) -> Decimal:
         free = equity - coins - shares / times
-        return max(m.ZERO, times * (free - kept_coins) - kept_shares)
+        return max(m.ZERO, times * (free - kept.coins) - kept.shares)
 
     return Funds(
         equity=equity,
@@ -65,15 +74,15 @@ def funds(balance: Balance, orders: Iterable[Picture], prices: PriceOf, multipli
         buying_power=power(multiplier),
         regt_buying_power=power(min(multiplier, 2)),
         # What came in for shares that are owed buys nothing.
-        non_marginable=max(m.ZERO, balance.cash + 2 * short - kept_shares - kept_coins),
+        non_marginable=max(m.ZERO, balance.cash + 2 * short - kept.shares - kept.coins),
         initial_margin=shares / 2 + coins,
         maintenance_margin=shares * _MAINTENANCE + coins,
         multiplier=multiplier,
     )
 
 
-def _reserved(orders: list[Picture], balance: Balance, prices: PriceOf) -> tuple[Decimal, Decimal]:
-    """What open orders keep back: of shares, of coins."""
+def reserved(orders: Iterable[Picture], balance: Balance, prices: PriceOf) -> Kept:
+    """What open *orders*, oldest first, keep back: the definition."""
     kept = {False: m.ZERO, True: m.ZERO}
     closable: dict[tuple[str, m.OrderSide], Decimal] = {}
     for order in _one_a_chain(orders, lambda each: _worth(each, prices)):
@@ -90,7 +99,34 @@ def _reserved(orders: list[Picture], balance: Balance, prices: PriceOf) -> tuple
         closable[key] = left - closing
         price = reserve_price(order, prices(order.symbol))
         kept[is_coin(order.symbol)] += (order.leaves_qty - closing) * price
-    return kept[False], kept[True]
+    return Kept(kept[False], kept[True])
+
+
+class Reserves:
+    """`reserved` of one account as it is now, remembered by symbol."""
+
+    def __init__(self, orders: Orders, prices: PriceOf) -> None:
+        self._orders = orders
+        self._prices = prices
+        self._known: dict[str, tuple[object, Kept]] = {}
+
+    def now(self, balance: Balance, without: Picture | None = None) -> Kept:
+        """What is kept back, as if there were no order *without*."""
+        parts = {symbol: self._of(symbol, balance) for symbol in self._orders.open_symbols()}
+        if without is not None:
+            rest = (each for each in self._orders.open(without.symbol) if each.id != without.id)
+            parts[without.symbol] = reserved(rest, balance, self._prices)
+        shares = sum((part.shares for part in parts.values()), m.ZERO)
+        return Kept(shares, sum((part.coins for part in parts.values()), m.ZERO))
+
+    def _of(self, symbol: str, balance: Balance) -> Kept:
+        # All that it depends on.
+        state = (self._orders.version(symbol), balance.qty(symbol), self._prices(symbol))
+        known = self._known.get(symbol)
+        if known is None or known[0] != state:
+            known = state, reserved(self._orders.open(symbol), balance, self._prices)
+            self._known[symbol] = known
+        return known[1]
 
 
 def _worth(order: Picture, prices: PriceOf) -> Decimal:

@@ -34,6 +34,7 @@ class History:
         self._floor = floor
         self.ledger = ledger
         self.fills: list[Fill] = []
+        self._places: dict[str, list[int]] = {}  # of each order's in `fills`
         self.rows: list[Row] = []
         self._late: set[str] = set()  # executions that are not in the history yet
         self._unposted_fees: list[Fill] = []
@@ -111,9 +112,7 @@ class History:
 
     def totals(self, order: Picture) -> dict[str, Any]:
         """What the executions of an order that stand amount to, as fields of its picture."""
-        standing = [
-            f for f in self.fills if f.order_id == order.id and not (f.is_void or f.is_fixed)
-        ]
+        standing = [f for f in self.of(order.id) if not (f.is_void or f.is_fixed)]
         carried = order.carried_qty * (order.carried_price or m.ZERO)
         cum = sum((f.qty for f in standing), order.carried_qty)
         value = sum((f.qty * f.price for f in standing), carried)
@@ -126,9 +125,8 @@ class History:
         until = m.stamp(self._floor.timeline.now() - lag)
         shown = [
             fill
-            for fill in self.fills
-            if order_id in (None, fill.order_id)
-            and fill.exec_id not in self._late
+            for fill in self.of(order_id)
+            if fill.exec_id not in self._late
             and (not lag or fill.at <= until)
             and (fill.fixes is None if blind else not (fill.is_void or fill.is_fixed))
         ]
@@ -138,7 +136,14 @@ class History:
             return sorted(shown, key=lambda fill: fill.at[:23])
         return sorted(shown, key=lambda fill: fill.at)
 
+    def of(self, order_id: str | None) -> list[Fill]:
+        """All executions of an order (None: of all), those that were taken back included."""
+        if order_id is None:
+            return self.fills
+        return [self.fills[place] for place in self._places.get(order_id, ())]
+
     def _book(self, fill: Fill) -> None:
+        self._places.setdefault(fill.order_id, []).append(len(self.fills))
         self.fills.append(fill)
         self.ledger.post(fill, self._floor.timeline.elapsed)
 

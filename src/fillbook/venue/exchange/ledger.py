@@ -45,7 +45,8 @@ class Balance:
     stakes: Mapping[str, Stake] = field(factory=dict)
 
     def qty(self, symbol: str) -> Decimal:
-        return self.stakes.get(symbol, Stake()).qty
+        stake = self.stakes.get(symbol)
+        return m.ZERO if stake is None else stake.qty
 
     def moved(self, symbol: str, qty: Decimal, price: Decimal, cash: Decimal) -> Balance:
         """After *qty* more of *symbol* at *price*, and *cash* more; both signed."""

@@ -1,9 +1,16 @@
-"""Every version of every order of one account, so that old ones can be shown."""
+"""
+Every version of every order of one account, so that old ones can be shown.
+
+Open orders are kept by symbol and changes in their order, so that no question costs more
+than what it is about: not the whole book for one symbol, not all that ever was for a moment ago.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
+from itertools import chain
 
 from fillbook.venue.exchange.values import Picture
 
@@ -14,24 +21,36 @@ class Orders:
     def __init__(self) -> None:
         self._past: dict[str, list[tuple[timedelta, Picture]]] = {}
         self._by_client_id: dict[str, str] = {}
-        self._open: dict[str, None] = {}
+        self._open: dict[str, dict[str, None]] = {}  # by symbol
+        self._versions: dict[str, int] = {}  # how often anything of a symbol has changed
+        self._ids: list[str] = []
         self._places: dict[str, int] = {}
         self._hidden_until: dict[str, timedelta] = {}
-        self._latest = timedelta.min
+        self._changed: list[tuple[timedelta, str]] = []
 
     def put(self, order: Picture, at: timedelta) -> None:
+        if order.id not in self._places:
+            self._places[order.id] = len(self._ids)
+            self._ids.append(order.id)
         self._past.setdefault(order.id, []).append((at, order))
-        self._places.setdefault(order.id, len(self._places))
-        self._latest = at
+        self._changed.append((at, order.id))
         self._by_client_id.setdefault(order.client_order_id, order.id)
+        self._versions[order.symbol] = self.version(order.symbol) + 1
+        here = self._open.setdefault(order.symbol, {})
         if order.is_over:
-            self._open.pop(order.id, None)
+            here.pop(order.id, None)
         else:
-            self._open.setdefault(order.id)
+            here.setdefault(order.id)
+        if not here:
+            del self._open[order.symbol]
 
-    def place(self, order_id: str) -> int | None:
+    def version(self, symbol: str) -> int:
+        """Another number whenever an order of *symbol* has changed."""
+        return self._versions.get(symbol, 0)
+
+    def place(self, order_id: str | None) -> int | None:
         """How many orders were born before this one; None if there is none of this id."""
-        return self._places.get(order_id)
+        return None if order_id is None else self._places.get(order_id)
 
     def hide(self, order_id: str, until: timedelta) -> None:
         """Show the order to nobody before *until*."""
@@ -51,34 +70,57 @@ class Orders:
         """The order as it was at *moment*; None if it was not there yet, or hidden."""
         if moment < self._hidden_until.get(order_id, moment):
             return None
+        return self._then(order_id, moment)
+
+    def _then(self, order_id: str, moment: timedelta) -> Picture | None:
         for since, order in reversed(self._past.get(order_id, ())):
             if since <= moment:
                 return order
         return None
 
-    def all_at(self, moment: timedelta) -> Iterator[Picture]:
-        for order_id in self._past:
-            if order := self.at(order_id, moment):
-                yield order
+    def all_at(self, moment: timedelta, span: slice) -> Iterator[Picture]:
+        """Those of the places in *span*, as they were at *moment*."""
+        return self._at(self._ids[span], moment)
 
-    def working_at(self, moment: timedelta) -> Iterator[Picture]:
+    def working_at(self, moment: timedelta, span: slice) -> Iterator[Picture]:
         """Those that were not over at *moment*, and the entries of their groups; maybe others."""
-        if moment < self._latest:
-            return self.all_at(moment)
-        ids = {order_id for each in self.open() for order_id in (each.id, each.parent_id)}
-        places = sorted((self._places[i], i) for i in ids if i is not None)
-        seen = (self.at(order_id, moment) for _, order_id in places)
-        return (order for order in seen if order is not None)
+        near = self._near(moment)
+        parents = (self[order_id].parent_id for order_id in near)
+        places = range(len(self._ids))[span]
+        ids = self._sorted({*near, *filter(None, parents)})
+        return self._at((each for each in ids if self._places[each] in places), moment)
 
-    def open_at(self, moment: timedelta) -> list[Picture]:
-        """Those that were not over at *moment*."""
-        if moment >= self._latest:
-            return self.open()
-        return [order for order in self.all_at(moment) if not order.is_over]
+    def open_at(self, moment: timedelta, symbol: str | None = None) -> Iterator[Picture]:
+        """Those (of *symbol*, None: of all) that were not over at *moment*, hidden ones too."""
+        seen = (self._then(each, moment) for each in self._sorted(self._near(moment, symbol)))
+        return (order for order in seen if order is not None and not order.is_over)
 
-    def open(self) -> list[Picture]:
-        """Those that are not over."""
-        return [self[order_id] for order_id in self._open]
+    def open(self, symbol: str | None = None) -> list[Picture]:
+        """Those (of *symbol*, None: of all) that are not over."""
+        if symbol is not None:
+            return [self[order_id] for order_id in self._open.get(symbol, ())]
+        return [
+            self[order_id] for order_id in self._sorted(chain.from_iterable(self._open.values()))
+        ]
+
+    def open_symbols(self) -> Collection[str]:
+        """The symbols of those that are not over."""
+        return self._open.keys()
 
     def id_of(self, client_order_id: str) -> str | None:
         return self._by_client_id.get(client_order_id)
+
+    def _at(self, ids: Iterable[str], moment: timedelta) -> Iterator[Picture]:
+        seen = (self.at(order_id, moment) for order_id in ids)
+        return (order for order in seen if order is not None)
+
+    def _near(self, moment: timedelta, symbol: str | None = None) -> set[str]:
+        """All (of *symbol*) that were open at *moment*: they still are, or have changed since."""
+        since = bisect_right(self._changed, moment, key=lambda each: each[0])
+        changed = {order_id for _, order_id in self._changed[since:]}
+        if symbol is None:
+            return changed.union(*self._open.values())
+        return {i for i in changed if self[i].symbol == symbol}.union(self._open.get(symbol, ()))
+
+    def _sorted(self, ids: Iterable[str]) -> list[str]:
+        return sorted(ids, key=self._places.__getitem__)

@@ -38,6 +38,7 @@ def new_york() -> ZoneInfo:
         raise ExtraMissing("this machine has no time zone data: install tzdata") from None
 
 
+@cache
 def session(day: date) -> m.Session | None:
     """The session of *day*, None when the exchange is shut."""
     if day.weekday() >= 5 or day in _holidays(day.year):

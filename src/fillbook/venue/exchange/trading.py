@@ -123,9 +123,8 @@ class Trading:
 
     def match_all(self, symbol: str | None = None) -> None:
         """Let every order trade that can, oldest first."""
-        for order in self.orders.open():
-            if symbol in (None, order.symbol):
-                self.match(order.id)
+        for order in self.orders.open(symbol):
+            self.match(order.id)
 
     def match(self, order_id: str) -> None:
         """Let one order trade, if its price is there."""

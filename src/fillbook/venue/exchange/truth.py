@@ -33,7 +33,7 @@ class Truth:
     def fills(self, order_id: str | None = None) -> list[Fill]:
         """Oldest first, those that were busted or corrected included."""
         with self._floor.timeline.turn():
-            return [f for f in self._trading.history.fills if order_id in (None, f.order_id)]
+            return list(self._trading.history.of(order_id))
 
     def rows(self) -> list[Row]:
         with self._floor.timeline.turn():
