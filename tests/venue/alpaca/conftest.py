@@ -1,4 +1,8 @@
-"""An emulator in made-up time, and alpaca-py's own clients at it, unmodified."""
+"""
+An emulator in made-up time, and alpaca-py's own clients at it, unmodified.
+
+Every answer that a client of these gets is held against Alpaca's description of its API.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from alpaca.trading.client import TradingClient
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
+from tests.venue.alpaca.contract import CONTRACT
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York
 
@@ -37,6 +42,7 @@ def emulator(exchange: Exchange) -> Iterator[Emulator]:
 @pytest.fixture
 def typed(emulator: Emulator) -> Iterator[TradingClient]:
     client = TradingClient(emulator.key, emulator.secret, url_override=emulator.url)
+    client._session.hooks["response"].append(CONTRACT.hold)
     yield client
     client._session.close()
 
@@ -44,6 +50,7 @@ def typed(emulator: Emulator) -> Iterator[TradingClient]:
 @pytest.fixture
 def raw(emulator: Emulator) -> Iterator[TradingClient]:
     client = TradingClient(emulator.key, emulator.secret, url_override=emulator.url, raw_data=True)
+    client._session.hooks["response"].append(CONTRACT.hold)
     yield client
     client._session.close()
 
@@ -54,6 +61,7 @@ class Http:
     def __init__(self, emulator: Emulator) -> None:
         self._url = emulator.url
         self._session = requests.Session()
+        self._session.hooks["response"].append(CONTRACT.hold)
         self._session.headers.update(
             {"APCA-API-KEY-ID": emulator.key, "APCA-API-SECRET-KEY": emulator.secret}
         )
