@@ -97,4 +97,4 @@ class EmulatorPuppeteer(ExchangePuppeteer):
     def heard(self) -> None:
         super().heard()
         if self._broker.ear is not None:
-            self._broker.ear.wait_for(self._emulator.streams.told)
+            self._broker.ear.wait_for(self._emulator.streams.told + self._emulator.events.told)

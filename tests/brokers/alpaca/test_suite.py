@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 
 from fillbook.clock import ManualClock
-from fillbook.testing.broker_suite import BrokerSuite
+from fillbook.testing.broker_suite import BrokerSuite, StreamCases
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 
@@ -17,7 +18,9 @@ from .emulated import EmulatorPuppeteer, HeardBroker
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York
 
 
-class TestAlpacaBroker(BrokerSuite):
+class AtEmulator:
+    stream: ClassVar[str]
+
     @pytest.fixture
     def clock(self) -> ManualClock:
         return ManualClock(OPEN)
@@ -29,7 +32,7 @@ class TestAlpacaBroker(BrokerSuite):
 
     @pytest.fixture
     def broker(self, emulator: Emulator) -> Iterator[HeardBroker]:
-        broker = HeardBroker(emulator.key, emulator.secret, url=emulator.url)
+        broker = HeardBroker(emulator.key, emulator.secret, url=emulator.url, stream=self.stream)
         yield broker
         broker.close()
 
@@ -38,3 +41,13 @@ class TestAlpacaBroker(BrokerSuite):
         self, emulator: Emulator, broker: HeardBroker, clock: ManualClock
     ) -> EmulatorPuppeteer:
         return EmulatorPuppeteer(emulator, broker, clock)
+
+
+class TestAlpacaBroker(AtEmulator, BrokerSuite):
+    stream = "websocket"
+
+
+class TestAlpacaEvents(AtEmulator, StreamCases):
+    """The stream once more, over plain HTTP."""
+
+    stream = "sse"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from attrs import field, frozen
 
@@ -21,6 +21,9 @@ PAPER: Final = "paper-api.alpaca.markets"
 LIVE: Final = "api.alpaca.markets"
 _DATA: Final = "https://data.alpaca.markets"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+#: How events come: by alpaca-py's stream, or over HTTP, where they are replayed.
+STREAMS: Final = ("websocket", "sse")
 
 #: Names of environment variables; the first complete pair wins.  Each may end in ``_FILE``.
 PAIRS: Final = (
@@ -38,6 +41,19 @@ class Place:
     stream_url: str
     data_url: str
     live: bool
+
+
+def address(rest: str) -> tuple[str, dict[str, str]]:
+    """
+    Where ``paper?stream=sse`` points, and what it asks for; empty values are kept.
+
+    Raises: BadAddress for options that there are not.
+    """
+    where, _, asked = rest.partition("?")
+    options = dict(parse_qsl(asked, keep_blank_values=True))
+    if options.keys() - {"stream"}:
+        raise BadAddress(f"alpaca:{rest.rpartition('@')[2]}: the only option is ?stream=sse")
+    return where, options
 
 
 def place(url: str | None = None, *, paper: bool = True, stream_url: str | None = None) -> Place:

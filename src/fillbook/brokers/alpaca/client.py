@@ -3,7 +3,7 @@ Alpaca as a broker.  One method is one request, but for the list of coins, which
 fetched once when a coin without a slash is met.
 
 Its other halves: `asking` sends, `wire`, `holdings` and `market` read, `body` writes,
-`verdict` judges, `stream` listens.
+`verdict` judges, `stream` and `events` listen.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ class AlpacaBroker(Broker):
     """
     One account at Alpaca, paper or live, or at an emulator on this machine (*url*).
 
+    *stream* is "websocket", alpaca-py's own, which forgets what it told; or "sse", events
+    over HTTP, which goes on after a loss where it was, and which Alpaca does not document.
+
     Raises: CredentialsMissing, BadAddress, ExtraMissing (without alpaca-py).
     """
 
@@ -72,9 +75,13 @@ class AlpacaBroker(Broker):
         paper: bool = True,
         url: str | None = None,
         stream_url: str | None = None,
+        stream: str = "websocket",
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 10.0,
     ) -> None:
+        if stream not in access.STREAMS:
+            raise BadAddress(f"stream={stream!r} is neither {' nor '.join(access.STREAMS)}")
+        self._stream = stream
         self._place = access.place(url, paper=paper, stream_url=stream_url)
         self._keys = access.Keys(api_key, secret_key, oauth_token)
         self._transport = Transport(
@@ -89,7 +96,12 @@ class AlpacaBroker(Broker):
 
     @classmethod
     def from_address(cls, rest: str, env: Mapping[str, str]) -> AlpacaBroker:
-        """The broker behind ``alpaca:paper``, ``alpaca:live`` or ``alpaca:http://127.0.0.1:8080``."""
+        """
+        The broker behind ``alpaca:paper``, ``alpaca:live`` or ``alpaca:http://127.0.0.1:8080``.
+
+        Each may end in ``?stream=sse``.
+        """
+        rest, options = access.address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest not in ("paper", "live"):
             raise BadAddress(f"alpaca:{rest} is none of alpaca:paper, alpaca:live, alpaca:http://…")
@@ -99,10 +111,13 @@ class AlpacaBroker(Broker):
             keys.secret_key,
             paper=rest != "live",
             url=rest if is_url else None,
+            stream=options.get("stream", "websocket"),
         )
 
     @classmethod
-    def from_client(cls, client: Any, *, stream_url: str | None = None) -> AlpacaBroker:
+    def from_client(
+        cls, client: Any, *, stream_url: str | None = None, stream: str = "websocket"
+    ) -> AlpacaBroker:
         """The broker that *client*, a bot's own `TradingClient`, asks; it is left as it is."""
         base = getattr(client._base_url, "value", client._base_url)
         return cls(
@@ -112,6 +127,7 @@ class AlpacaBroker(Broker):
             paper=base.removeprefix("https://").rstrip("/") != access.LIVE,
             url=base,
             stream_url=stream_url,
+            stream=stream,
         )
 
     def close(self) -> None:
@@ -223,6 +239,10 @@ class AlpacaBroker(Broker):
     # Events -----------------------------------------------------------------------------------
 
     def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
+        if self._stream == "sse":
+            from fillbook.brokers.alpaca.events import EventListener
+
+            return EventListener(self._transport, self.read_event, sink)
         from fillbook.brokers.alpaca.stream import Listener
 
         if self._keys.oauth_token is not None:

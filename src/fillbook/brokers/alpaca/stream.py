@@ -6,7 +6,8 @@ Rule 2: what was not delivered to the sink is a gap: `lost`, then `connected` ag
 Rule 3: one cause of failure is told once, however often it is met; alpaca-py backs off
         between attempts (1 s doubling to 30 s), also after HTTP 429 and refused keys.
 
-Alpaca replays nothing and allows one connection a key.
+Alpaca replays nothing here and allows one connection a key; `events` listens over HTTP,
+where it replays.
 Source: https://docs.alpaca.markets/docs/websocket-streaming.
 """
 
@@ -14,21 +15,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from fillbook import model as m
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca.access import Keys
+from fillbook.brokers.alpaca.ear import Ear, ReadEvent
 from fillbook.brokers.alpaca.sdk import sdk
 
 #: A half-open connection is noticed after 10 + 20 s, not after alpaca-py's 190.
 _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}
 
 _STOP_S = 5.0
-
-ReadEvent = Callable[[object], Sequence[m.OrderReport]]
 
 
 class Listener:
@@ -68,45 +67,24 @@ class Listener:
         await self._stream.close()
 
 
-class _Ear:
-    """Tells a sink of frames and of gaps, and of each cause once."""
-
-    def __init__(self, read: ReadEvent, sink: Sink) -> None:
-        self._read = read
-        self._sink = sink
-        self._told: str | None = None
+class _Ear(Ear):
+    """Tells a sink of the frames of alpaca-py."""
 
     def frame(self, message: Any) -> None:
         stream = message.get("stream") if isinstance(message, dict) else None
         match stream:
             case "trade_updates":
-                self._event(message)
+                self.event(message)
             case "listening":
                 self._answer("trade_updates" in _streams(message))
             case "authorization":
                 self._answer(False)
 
-    def lost(self, why: str) -> None:
-        if why != self._told:
-            self._told = why
-            self._sink.lost(why)
-
     def _answer(self, subscribed: bool) -> None:
-        if not subscribed:
+        if subscribed:
+            self.connected()
+        else:
             self.lost("Alpaca did not confirm the subscription to trade_updates")
-            return
-        self._told = None
-        self._sink.connected()
-
-    def _event(self, message: object) -> None:
-        try:
-            reports = self._read(message)
-            if reports:
-                self._sink.receive(reports)
-        except Exception as error:
-            # Whoever failed, this event is in nobody's record.
-            self.lost(f"an event was not taken: {type(error).__name__}")
-            self._answer(True)
 
 
 def _streams(message: dict[str, Any]) -> Sequence[object]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -18,6 +18,9 @@ from fillbook.brokers.alpaca.access import Keys, Place
 from fillbook.brokers.alpaca.body import Body
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.verdict import Reply
+
+if TYPE_CHECKING:
+    import requests
 
 
 @frozen
@@ -66,6 +69,22 @@ class Transport:
             return Silence(not _never_left(error), f"{method} {path}: {type(error).__name__}")
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, response.content.decode("utf-8", "replace"), names)
+
+    def listen(self, path: str, query: Mapping[str, str], *, silence_s: float) -> requests.Response:
+        """
+        The open answer to a GET of *path*, whose body comes as it is told.
+
+        Raises: requests.RequestException, also when nothing has come for *silence_s*.
+        """
+        response: requests.Response = self._client._session.get(
+            self._place.url + path,
+            params=query,
+            headers=self._client._get_default_headers() | {"Accept": "text/event-stream"},
+            timeout=(self._timeouts[0], silence_s),
+            allow_redirects=False,
+            stream=True,
+        )
+        return response
 
     def close(self) -> None:
         """Close the idle connections."""

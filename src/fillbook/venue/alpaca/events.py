@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Final
 
 from attrs import frozen
@@ -65,6 +67,8 @@ class Events:
 
     def __init__(self, door: Door) -> None:
         self.door = door
+        self.told = 0  #: events that were put on an answer until now
+        self._counting = threading.Lock()
         self._open: set[Put] = set()
 
     async def serve(self, request: Request) -> Response:
@@ -78,7 +82,9 @@ class Events:
             span = _span(Asked(self.door.exchange, account, {}, dict(request.query_params), b""))
         except Refused as refusal:
             return refused(refusal)
-        return StreamingResponse(self._told(account, span), media_type="text/event-stream")
+        date = {"date": format_datetime(self.door.exchange.now(), usegmt=True)}
+        told = self._told(account, span)
+        return StreamingResponse(told, headers=date, media_type="text/event-stream")
 
     def hang_up(self) -> None:
         """End every answer; from any thread."""
@@ -90,6 +96,7 @@ class Events:
         box: asyncio.Queue[Event | None] = asyncio.Queue()
 
         def put(event: Event | None) -> None:
+            self._count(event is not None)
             loop.call_soon_threadsafe(box.put_nowait, event)
 
         self._open.add(put)
@@ -98,14 +105,22 @@ class Events:
                 yield _HELLO
                 # Whoever listens first and looks back then misses nothing in between.
                 past = account.truth.events() if span.is_replayed else []
-                for event in filter(span.has, past):
+                again = [event for event in past if span.has(event)]
+                self._count(len(again))
+                for event in again:
                     yield self._frame(event)
                 told = past[-1].number if past else 0
                 while not span.is_past and (heard := await box.get()) is not None:
                     if heard.number > told:
                         yield self._frame(heard)
+                    else:
+                        self._count(-1)
         finally:
             self._open.discard(put)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self.told += more
 
     def _frame(self, event: Event) -> str:
         inner = render.event(self.door.exchange, event)["data"]

@@ -1,0 +1,310 @@
+"""Events over HTTP: what was missed is told when the connection is back."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.brokers.alpaca import AlpacaBroker, events
+from fillbook.errors import BadAddress
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+
+from .recorded import recorded
+from .test_stream import Heard
+
+KEY, SECRET = "key-of-the-test", "s3cr3t-of-the-test"
+SINCE = m.stamp("2026-11-20T15:00:00Z")
+DATE = "Fri, 20 Nov 2026 15:00:00 GMT"
+CHUNKED = ("Transfer-Encoding", "chunked")
+CUT = object()  #: hang up in the middle of a body
+
+
+@frozen
+class Told:
+    """How one connection is answered."""
+
+    status: int = 200
+    kind: str = "text/event-stream"
+    date: str = DATE
+    chunked: bool = True
+
+
+class Host:
+    """Alpaca's events on this machine; text put into `say` is sent, None ends the answer."""
+
+    def __init__(self) -> None:
+        self.say: queue.Queue[Any] = queue.Queue()
+        self.answers: list[Told] = []
+        self.asked: queue.Queue[dict[str, str]] = queue.Queue()
+        self.keys: set[tuple[str, str]] = set()
+        self.open: list[Any] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = False
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        for _ in range(10):
+            self.say.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        host = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                told = host.answers.pop(0) if host.answers else Told()
+                asked = urlsplit(self.path)
+                assert asked.path == "/v2/events/trades"
+                host.keys.add(
+                    (self.headers["APCA-API-KEY-ID"], self.headers["APCA-API-SECRET-KEY"])
+                )
+                self.send_response_only(told.status)
+                self.send_header("Content-Type", told.kind)
+                if told.date:
+                    self.send_header("Date", told.date)
+                if told.status != 200 or told.kind != "text/event-stream":
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    host.asked.put(dict(parse_qsl(asked.query)))
+                    return
+                coding = (
+                    ("Transfer-Encoding", "chunked") if told.chunked else ("Connection", "close")
+                )
+                self.send_header(*coding)
+                self.end_headers()
+                host.asked.put(dict(parse_qsl(asked.query)))
+                self.close_connection = True
+                with suppress(OSError):  # the client has gone
+                    self._body(told)
+
+            def _body(self, told: Told) -> None:
+                while (text := host.say.get()) is not None:
+                    if text is CUT:
+                        return
+                    data = text.encode() if isinstance(text, str) else text
+                    head = f"{len(data):x}\r\n".encode() if told.chunked else b""
+                    self.wfile.write(head + data + (b"\r\n" if told.chunked else b""))
+                if told.chunked:
+                    self.wfile.write(b"0\r\n\r\n")
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        return Handler
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    made = Host()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_FIRST_S", 0.02)
+    monkeypatch.setattr(events, "_MOST_S", 0.05)
+
+
+def broker_at(host: Host) -> AlpacaBroker:
+    return AlpacaBroker(KEY, SECRET, url=host.url, stream="sse")
+
+
+def event(order_id: str = "o1", at: str = "2026-11-20T15:00:01.000000007Z") -> str:
+    return f"data: {json.dumps(inner(order_id, at))}\n\n"
+
+
+def inner(order_id: str, at: str) -> dict[str, Any]:
+    told: dict[str, Any] = recorded("frames")["sse_new_notional"]
+    return told | {"at": at, "order": told["order"] | {"id": order_id}}
+
+
+def test_connected_is_told_once_events_are_and_each_is_taken(host: Host) -> None:
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        assert heard.next() == ("connected", None)
+        host.say.put(": heartbeat\n\n" + event("o1") + event("o2"))
+        assert [heard.next(), heard.next()] == [("receive", ["o1"]), ("receive", ["o2"])]
+    assert host.asked.get_nowait() == {}
+    assert {(KEY, SECRET)} == host.keys
+
+
+@pytest.mark.parametrize("end", [None, CUT], ids=["ended", "cut"])
+def test_after_a_loss_it_goes_on_at_the_last_event_that_was_heard(host: Host, end: object) -> None:
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        host.say.put(event())
+        host.say.put(end)
+        told = [heard.next()[0] for _ in range(4)]
+        assert told == ["connected", "receive", "lost", "connected"]
+        assert [host.asked.get(timeout=9) for _ in range(2)] == [
+            {},
+            {"since": "2026-11-20T15:00:01.000000007Z"},
+        ]
+
+
+def test_before_the_first_event_it_goes_on_where_alpacas_clock_stood(host: Host) -> None:
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        host.say.put(CUT)
+        assert [heard.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
+        host.asked.get(timeout=9)
+        assert host.asked.get(timeout=9) == {"since": "2026-11-20T15:00:00.000000000Z"}
+
+
+def test_without_alpacas_clock_nothing_is_asked_again(host: Host) -> None:
+    host.answers = [Told(date=""), Told(date="soon")]
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        host.say.put(CUT)
+        assert [heard.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
+        assert [host.asked.get(timeout=9) for _ in range(2)] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["you are reading too slowly, dropped 3 messages", "internal server error", "\xff slow"],
+)
+def test_a_comment_that_tells_of_a_gap_has_it_told_again(host: Host, comment: str) -> None:
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        host.say.put(event() + f": {comment}\n\n" + event("missed"))
+        assert [heard.next()[0] for _ in range(2)] == ["connected", "receive"]
+        assert ("lost", f"Alpaca said {comment!r}") == heard.next()
+        assert heard.next() == ("connected", None)
+        host.asked.get(timeout=9)
+        assert "since" in host.asked.get(timeout=9)
+
+
+def test_silence_ends_a_connection_and_is_no_loss(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_SILENCE_S", 0.2)
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        assert heard.next() == ("connected", None)
+        asked = [host.asked.get(timeout=9) for _ in range(3)]
+    assert heard.news.empty()
+    assert asked == [{}] + [{"since": "2026-11-20T15:00:00.000000000Z"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (Told(status=404), "HTTP 404: this host tells no events over HTTP"),
+        (Told(status=401), "Alpaca refused the keys"),
+        (Told(status=429), "HTTP 429 instead of a stream"),
+        (Told(status=307), "HTTP 307 instead of a stream"),
+        (Told(kind="text/html"), "this host tells something else than events"),
+    ],
+)
+def test_what_is_no_stream_is_told_once_and_asked_again(host: Host, told: Told, why: str) -> None:
+    host.answers = [told] * 3
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        assert ("lost", why) == heard.next()
+        assert heard.next() == ("connected", None)
+
+
+def test_where_nobody_listens_it_is_told_once() -> None:
+    heard = Heard()
+    broker = AlpacaBroker(KEY, SECRET, url="http://127.0.0.1:1", stream="sse")
+    with broker.listen(heard):
+        assert heard.next() == ("lost", "the connection ended: ConnectionError")
+
+
+@pytest.mark.parametrize("data", ["{", "[]", "null", '{"event": "fill"}', '{"at": 5}', "\udc80"])
+def test_what_is_no_event_is_a_gap_and_the_next_one_is_heard(host: Host, data: str) -> None:
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        host.say.put(f"data: {data}\n\n".encode("utf-8", "surrogateescape") + event().encode())
+        assert [heard.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
+        assert heard.next() == ("receive", ["o1"])
+
+
+def test_bodies_that_come_in_bytes_or_pieces_are_not_waited_for(host: Host) -> None:
+    host.answers = [Told(chunked=False), Told()]
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        assert heard.next() == ("connected", None)
+        host.say.put(event("o1"))
+        assert heard.next() == ("receive", ["o1"])
+        host.say.put(CUT)
+        assert [heard.next()[0] for _ in range(2)] == ["lost", "connected"]
+        for piece in event("o2").replace("\n\n", "\r\n\r\n").partition(":"):
+            host.say.put(piece)
+        assert heard.next() == ("receive", ["o2"])
+
+
+@pytest.mark.parametrize("when", ["at once", "connected", "refused"])
+def test_listening_ends_without_delay_and_leaves_nothing(host: Host, when: str) -> None:
+    if when == "refused":
+        host.answers = [Told(status=503)] * 99
+    heard = Heard()
+    with broker_at(host).listen(heard):
+        if when != "at once":
+            heard.next()
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert not [each for each in threading.enumerate() if each.name == "alpaca-events"]
+
+
+def test_an_address_says_how_events_come() -> None:
+    env = {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
+    broker = AlpacaBroker.from_address("http://127.0.0.1:9?stream=sse", env)
+    assert isinstance(broker.listen(Heard()), events.EventListener)
+    assert not isinstance(
+        AlpacaBroker.from_address("paper", env).listen(Heard()), events.EventListener
+    )
+    for wrong in ("paper?stream=", "paper?stream=sees", "paper?steam=sse", "?stream=sse"):
+        with pytest.raises(BadAddress):
+            AlpacaBroker.from_address(wrong, env)
+
+
+def test_an_order_while_the_line_was_down_is_told_when_it_is_back() -> None:
+    exchange = Exchange(seed=7)
+    with Emulator(exchange) as emulator:
+        exchange.quote("BTC/USD", "100", "101")
+        broker = AlpacaBroker(emulator.key, emulator.secret, url=emulator.url, stream="sse")
+        heard = Heard()
+        with broker.listen(heard):
+            assert heard.next() == ("connected", None)
+            exchange.faults.switch_on("stream-refused")
+            emulator.events.hang_up()
+            assert heard.next()[0] == "lost"
+            wish = m.OrderRequest(
+                symbol="BTC/USD",
+                side=m.OrderSide.BUY,
+                type=m.OrderType.MARKET,
+                qty=m.number("0.5"),
+                time_in_force=m.TimeInForce.GTC,
+            )
+            placed = broker.submit(
+                m.Intent(
+                    client_order_id="while-down", request=wish, at=m.stamp("2026-11-20T15:00:00Z")
+                )
+            )
+            assert isinstance(placed, m.Accepted)
+            exchange.faults.clear()
+            assert placed.report is not None
+            told = iter(heard.next, ("receive", [placed.report.broker_order_id]))
+            assert "receive" not in [kind for kind, _ in told]
+        broker.close()
