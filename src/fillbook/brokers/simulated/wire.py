@@ -16,6 +16,8 @@ _KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
     RowKind.TRANSFER: m.ActivityKind.TRANSFER,
     RowKind.ASSIGNMENT: m.ActivityKind.ASSIGNMENT,
     RowKind.CASH: m.ActivityKind.TRANSFER,
+    RowKind.DIVIDEND: m.ActivityKind.DIVIDEND,
+    RowKind.NAME_CHANGE: m.ActivityKind.SYMBOL_CHANGE,
 }
 #: A broker that uses one of our own words means something else by it.
 _OURS: Final = frozenset({"denied", "unproven", "absent", "unrecognised", "disputed"})
@@ -114,7 +116,8 @@ def activity(row: Row) -> m.Activity:
         kind=_KINDS[row.kind],
         at=row.at,
         symbol=row.symbol,
-        qty=row.qty,
+        # A dividend's qty is what was held; no unit moved.
+        qty=None if row.kind is RowKind.DIVIDEND else row.qty,
         price=row.price,
         cash=row.cash,
         ratio=row.ratio,

@@ -37,6 +37,7 @@ _CLASSES: Final = {
     m.AssetClass.OPTION: "us_option",
 }
 _EXCHANGES: Final = {m.AssetClass.EQUITY: "NASDAQ", m.AssetClass.CRYPTO: "CRYPTO"}
+_SUB_TYPES: Final = {RowKind.DIVIDEND: "CDIV", RowKind.NAME_CHANGE: "SNC"}
 _CENT: Final = Decimal("0.01")
 _RATIO: Final = Decimal("0.0000000001")
 
@@ -223,8 +224,17 @@ def row(shown: Row) -> Json:
         "symbol": (shown.symbol or "").replace("/", "") or None,
         "qty": _text(shown.qty) if shown.kind is not RowKind.CASH else None,
         "price": _text(shown.price),
+        "activity_sub_type": _sub_type(shown),
+        "per_share_amount": _text(shown.per_share),
+        "group_id": shown.group_id,
     }
     return made | {name: value for name, value in figures.items() if value is not None}
+
+
+def _sub_type(shown: Row) -> str | None:
+    if shown.kind is RowKind.SPLIT and shown.ratio is not None:
+        return "FSPLIT" if shown.ratio > 1 else "RSPLIT"
+    return _SUB_TYPES.get(shown.kind)
 
 
 def asset(exchange: Exchange, shown: m.Instrument) -> Json:

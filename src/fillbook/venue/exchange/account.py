@@ -340,7 +340,7 @@ class Account:
         free = max(m.ZERO, abs(stake.qty) - held)
         return Holding(
             symbol=symbol,
-            asset_class=self._floor.instruments[symbol].asset_class,
+            asset_class=self._floor.instruments[self._floor.current(symbol)].asset_class,
             qty=stake.qty,
             qty_available=free if stake.qty > 0 else -free,
             avg_price=stake.avg_price,

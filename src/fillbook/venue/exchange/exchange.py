@@ -9,7 +9,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
-from fillbook.venue.exchange import sessions
+from fillbook.venue.exchange import corporate, sessions
 from fillbook.venue.exchange.account import Account
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.matching import Prices
@@ -130,6 +130,7 @@ class Exchange:
     def quote(self, symbol: str, bid: Amount, ask: Amount) -> None:
         """Set the market, and let trade what can."""
         with self._time.turn():
+            symbol = self._floor.current(symbol)
             self._floor.prices[symbol] = Prices(m.number(bid), m.number(ask))
             self._match(symbol)
 
@@ -138,7 +139,7 @@ class Exchange:
         tick = self._floor.instruments[symbol].price_increment or Decimal("0.01")
 
         def step() -> None:
-            old = self._floor.prices[symbol]
+            old = self._floor.price(symbol)
             factor = 1 + self._floor.walks.randint(-step_bps, step_bps) * _BPS
             bid = max(tick, m.cut(old.bid * factor, tick))
             self.quote(symbol, bid, bid + old.ask - old.bid)
@@ -218,14 +219,36 @@ class Exchange:
                 raise ValueError(f"execution {exec_id} does not stand any more")
             return new
 
-    def split(self, symbol: str, ratio: Amount) -> None:
-        """Make *ratio* units of one, in every account; resting orders stay as they are."""
+    def split(self, symbol: str, ratio: Amount, *, adjusts: bool = True) -> None:
+        """
+        Make *ratio* units of one, in every account; fractions stay.
+
+        A forward split adjusts price and quantity of plain orders good till canceled, unless
+        *adjusts* is false; all others stay as they are.
+        """
         by = m.number(ratio)
         with self._time.turn():
             for account in self._accounts.values():
-                account.history.split(symbol, by)
+                corporate.split(account.trading, symbol, by, adjusts=adjusts)
             old = self._floor.prices[symbol]
             self.quote(symbol, old.bid / by, old.ask / by)
+
+    def rename(self, old: str, new: str) -> None:
+        """
+        Have *old* be called *new* from now on; what is over keeps its name.
+
+        Raises: ValueError if *old* is not listed, or *new* is or was.
+        """
+        with self._time.turn():
+            self._floor.rename(old, new)
+            for account in self._accounts.values():
+                corporate.rename(account.trading, old, new)
+
+    def dividend(self, symbol: str, per_share: Amount) -> None:
+        """Pay *per_share* in cash to all who hold *symbol*, out of the cash of who is short."""
+        with self._time.turn():
+            for account in self._accounts.values():
+                account.history.dividend(symbol, m.number(per_share))
 
     def transfer(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
         """Have *qty* (signed) units of *symbol* come or go without an order and without cash."""

@@ -8,6 +8,8 @@ import uuid
 from datetime import timedelta
 from decimal import Decimal
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.venue.exchange import sessions
@@ -42,11 +44,13 @@ class Floor:
         self.instruments = {i.symbol: i for i, _ in LISTED}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
+        self._names: dict[str, str] = {}  # what was called so, and what it was renamed to
         self._ids = random.Random(f"{seed}:ids")
         self._sizes = random.Random(f"{seed}:sizes")
         self._lags = random.Random(f"{seed}:lags")
         self.walks = random.Random(f"{seed}:walks")
         self._instrument_seed = seed
+        self._instrument_ids: dict[str, str] = {}  # every order that is shown bears one
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
@@ -57,6 +61,9 @@ class Floor:
 
     def instrument_id(self, symbol: str) -> str:
         """The same on every exchange of this seed, however much has happened."""
+        former = {new: old for old, new in self._names.items()}
+        while symbol in former:
+            symbol = former[symbol]
         rng = random.Random(f"{self._instrument_seed}:{symbol}")
         return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
@@ -70,7 +77,29 @@ class Floor:
         return None
 
     def price(self, symbol: str) -> Prices:
-        return self.prices[symbol]
+        return self.prices[self.current(symbol)]
+
+    def current(self, symbol: str) -> str:
+        """What *symbol* is called by now."""
+        while symbol in self._names:
+            symbol = self._names[symbol]
+        return symbol
+
+    def rename(self, old: str, new: str) -> None:
+        """
+        Have what is listed as *old* be listed as *new*; its id stays.
+
+        Raises: ValueError if *old* is not listed, or *new* is or was.
+        """
+        if old not in self.instruments or new in {*self.instruments, *self._names}:
+            raise ValueError(
+                f"{old} cannot be renamed to {new}: the one is not listed or the other is"
+            )
+        self._names[old] = new
+        self.instruments[new] = evolve(self.instruments.pop(old), symbol=new)
+        self.prices[new] = self.prices.pop(old)
+        if old in self.halted:
+            self.halted = self.halted - {old} | {new}
 
     def is_live(self, order: Picture | Ticket) -> bool:
         """Whether an order of this kind may trade at the moment."""

@@ -85,7 +85,7 @@ class History:
     def void(self, fill: Fill) -> None:
         """Take an execution back, its fee included."""
         self._mark(evolve(fill, is_void=True))
-        self.ledger.post(fill, self._floor.timeline.elapsed, back=True)
+        self._post(fill, back=True)
         if fill in self._unposted_fees:
             self._unposted_fees.remove(fill)
         elif fill.fee:
@@ -106,7 +106,7 @@ class History:
             fixes=old.exec_id,
         )
         self._mark(evolve(old, is_fixed=True))
-        self.ledger.post(old, self._floor.timeline.elapsed, back=True)
+        self._post(old, back=True)
         self._book(new)
         return new
 
@@ -145,7 +145,11 @@ class History:
     def _book(self, fill: Fill) -> None:
         self._places.setdefault(fill.order_id, []).append(len(self.fills))
         self.fills.append(fill)
-        self.ledger.post(fill, self._floor.timeline.elapsed)
+        self._post(fill)
+
+    def _post(self, fill: Fill, *, back: bool = False) -> None:
+        symbol = self._floor.current(fill.symbol)
+        self.ledger.post(fill, symbol, self._floor.timeline.elapsed, back=back)
 
     def _mark(self, fill: Fill) -> None:
         place = next(n for n, each in enumerate(self.fills) if each.exec_id == fill.exec_id)
@@ -172,6 +176,32 @@ class History:
             scaled = self.ledger.now.scaled(symbol, ratio)
             self.ledger.put(scaled, self._floor.timeline.elapsed)
             self._row(RowKind.SPLIT, symbol=symbol, qty=held * ratio - held, ratio=ratio)
+
+    def rename(self, old: str, new: str) -> None:
+        """Have what is held of *old* be of *new*, at the same cost."""
+        stake = self.ledger.now.stakes.get(old)
+        if stake is None:
+            return
+        self.ledger.put(self.ledger.now.renamed(old, new), self._floor.timeline.elapsed)
+        group_id = self._floor.new_id()
+        for symbol, qty in ((old, -stake.qty), (new, stake.qty)):
+            self._row(
+                RowKind.NAME_CHANGE,
+                symbol=symbol,
+                qty=qty,
+                price=stake.avg_price,
+                group_id=group_id,
+                description=f"{old} is now {new}",
+            )
+
+    def dividend(self, symbol: str, per_share: Decimal) -> None:
+        """Pay *per_share* in cash for what is held; who is short pays it himself."""
+        held, balance = self.ledger.now.qty(symbol), self.ledger.now
+        if held:
+            cash = held * per_share
+            paid = evolve(balance, cash=balance.cash + cash)
+            self.ledger.put(paid, self._floor.timeline.elapsed)
+            self._row(RowKind.DIVIDEND, symbol=symbol, qty=held, cash=cash, per_share=per_share)
 
     def post_fees(self) -> None:
         """The rows of the day's crypto fees."""

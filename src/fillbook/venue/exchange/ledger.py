@@ -7,7 +7,7 @@ cash of a sale.  Average cost, as the broker shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -15,8 +15,9 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.values import Fill, Row
+from fillbook.venue.exchange.values import Fill, Row, RowKind
 
+_UNMOVED: Final = frozenset({RowKind.CRYPTO_FEE, RowKind.DIVIDEND})
 _KEPT: Final = timedelta(seconds=600)  #: no view is older than this
 
 
@@ -62,6 +63,12 @@ class Balance:
         stakes = {**self.stakes, symbol: Stake(old.qty * ratio, old.avg_price / ratio)}
         return evolve(self, stakes=stakes)
 
+    def renamed(self, old: str, new: str) -> Balance:
+        """After *old*, which is held, has got another name."""
+        stakes = dict(self.stakes)
+        stakes[new] = stakes.pop(old)
+        return evolve(self, stakes=stakes)
+
 
 def units_of(fill: Fill) -> Decimal:
     """The signed change of the position, net of a fee taken in units."""
@@ -97,22 +104,28 @@ class Ledger:
             first = next(n for n, (since, _) in enumerate(self._past) if since >= at - _KEPT)
             del self._past[: max(0, first - 1)]
 
-    def post(self, fill: Fill, at: timedelta, *, back: bool = False) -> None:
-        """Book *fill*, or take it *back*."""
+    def post(self, fill: Fill, symbol: str, at: timedelta, *, back: bool = False) -> None:
+        """Book *fill*, of what is called *symbol* by now, or take it *back*."""
         sign = -1 if back else 1
         units, cash = sign * units_of(fill), sign * cash_of(fill)
-        self.put(self.now.moved(fill.symbol, units, fill.price, cash), at)
+        self.put(self.now.moved(symbol, units, fill.price, cash), at)
 
 
-def nets(fills: Iterable[Fill], rows: Iterable[Row]) -> dict[str, Decimal]:
-    """Positions summed afresh, in order of time; fee rows were taken with their fills."""
+def nets(
+    fills: Iterable[Fill], rows: Iterable[Row], current: Callable[[str], str]
+) -> dict[str, Decimal]:
+    """
+    Positions summed afresh, in order of time, under the names of today.
+
+    Fee rows were taken with their fills, and a dividend moves no units.
+    """
     standing = (f for f in fills if not (f.is_void or f.is_fixed))
     moves: list[tuple[m.Stamp, str, Decimal, Decimal | None]] = [
-        (f.at, f.symbol, units_of(f), None) for f in standing
+        (f.at, current(f.symbol), units_of(f), None) for f in standing
     ]
     for row in rows:
-        if row.symbol is not None and row.qty is not None and row.kind != "CFEE":
-            moves.append((row.at, row.symbol, row.qty, row.ratio))
+        if row.symbol is not None and row.qty is not None and row.kind not in _UNMOVED:
+            moves.append((row.at, current(row.symbol), row.qty, row.ratio))
     totals: dict[str, Decimal] = {}
     for _, symbol, qty, ratio in sorted(moves, key=lambda move: move[0]):
         before = totals.get(symbol, m.ZERO)

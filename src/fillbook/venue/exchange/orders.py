@@ -32,17 +32,23 @@ class Orders:
         if order.id not in self._places:
             self._places[order.id] = len(self._ids)
             self._ids.append(order.id)
+        before = self.get(order.id)
+        if before is not None and before.symbol != order.symbol:
+            self._close(before)
         self._past.setdefault(order.id, []).append((at, order))
         self._changed.append((at, order.id))
         self._by_client_id.setdefault(order.client_order_id, order.id)
         self._versions[order.symbol] = self.version(order.symbol) + 1
-        here = self._open.setdefault(order.symbol, {})
         if order.is_over:
-            here.pop(order.id, None)
+            self._close(order)
         else:
-            here.setdefault(order.id)
+            self._open.setdefault(order.symbol, {}).setdefault(order.id)
+
+    def _close(self, order: Picture) -> None:
+        here = self._open.get(order.symbol, {})
+        here.pop(order.id, None)
         if not here:
-            del self._open[order.symbol]
+            self._open.pop(order.symbol, None)
 
     def version(self, symbol: str) -> int:
         """Another number whenever an order of *symbol* has changed."""

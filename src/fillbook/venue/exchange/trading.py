@@ -359,6 +359,10 @@ class Trading:
 
     # ------------------------------------------------------------------- both
 
+    def restate(self, order: Picture, **fields: Any) -> None:
+        """Change an order that nobody asked to change."""
+        self._tell("restated", self._change(order, **fields))
+
     def _change(self, order: Picture, **fields: Any) -> Picture:
         stamp = self._floor.timeline.stamp()
         if not self._floor.strikes(Occasion.CHANGE, Fault.UPDATED_AT_FROZEN):
@@ -388,7 +392,7 @@ class Trading:
             execution_id=fill.stream_id,
             price=fill.price,
             qty=fill.qty,
-            position_qty=self.history.ledger.now.qty(order.symbol),
+            position_qty=self.history.ledger.now.qty(self._floor.current(order.symbol)),
             previous_id=previous_id,
         )
 

@@ -52,7 +52,8 @@ class Truth:
     def nets(self) -> dict[str, Decimal]:
         """The same, summed afresh from fills and rows."""
         with self._floor.timeline.turn():
-            return nets(self._trading.history.fills, self._trading.history.rows)
+            history = self._trading.history
+            return nets(history.fills, history.rows, self._floor.current)
 
     def cash(self) -> Decimal:
         with self._floor.timeline.turn():

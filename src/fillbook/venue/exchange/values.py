@@ -179,11 +179,18 @@ class RowKind(StrEnum):
     TRANSFER = "ACATS"
     ASSIGNMENT = "OPASN"
     CASH = "CSD"
+    DIVIDEND = "DIV"
+    NAME_CHANGE = "NC"
 
 
 @frozen(kw_only=True)
 class Row:
-    """One such row; `qty` signed change of the position, `cash` signed change of the cash."""
+    """
+    One such row; `qty` signed change of the position, `cash` signed change of the cash.
+
+    A dividend's `qty` is what it was paid for, `per_share` each.  Rows of one `group_id` tell
+    of one thing that happened.
+    """
 
     id: str
     kind: RowKind
@@ -193,6 +200,8 @@ class Row:
     price: Decimal | None = None
     cash: Decimal | None = None
     ratio: Decimal | None = None
+    per_share: Decimal | None = None
+    group_id: str | None = None
     description: str = ""
 
 
