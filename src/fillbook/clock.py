@@ -13,7 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 
 class Clock(Protocol):
@@ -27,9 +30,24 @@ class Clock(Protocol):
         """Since an arbitrary start; never runs backward and never jumps."""
         ...
 
+    @property
+    def timeline(self) -> str:
+        """Which start that is: processes whose timelines are equal may compare `elapsed`."""
+        ...
+
     def wait(self, news: threading.Event, timeout_s: float) -> bool:
         """Sleep until *news* is set or *timeout_s* has passed; whether it was set."""
         ...
+
+
+@cache
+def _boot() -> str:
+    """The boot that the monotonic clock counts from; a word of this process where none tells."""
+    try:
+        # https://docs.kernel.org/admin-guide/sysctl/kernel.html#random
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return uuid4().hex
 
 
 class SystemClock:
@@ -40,6 +58,10 @@ class SystemClock:
 
     def elapsed(self) -> timedelta:
         return timedelta(microseconds=time.monotonic_ns() // 1000)
+
+    @property
+    def timeline(self) -> str:
+        return _boot()
 
     def wait(self, news: threading.Event, timeout_s: float) -> bool:
         return news.wait(max(0.0, timeout_s))
@@ -61,6 +83,7 @@ class ManualClock:
         self._due: list[tuple[timedelta, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._lock = threading.RLock()
+        self._timeline = uuid4().hex
         self.grace_s = grace_s
 
     def now(self) -> datetime:
@@ -70,6 +93,10 @@ class ManualClock:
     def elapsed(self) -> timedelta:
         with self._lock:
             return self._elapsed
+
+    @property
+    def timeline(self) -> str:
+        return self._timeline
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have *call* made once *seconds* (≥ 0) have passed."""

@@ -43,6 +43,10 @@ class Reader(Protocol):
         """The number of the newest entry; 0 for an empty journal."""
         ...
 
+    def cell(self, name: str) -> str | None:
+        """The word of a cell in this picture; inside `write` nobody else changes it meanwhile."""
+        ...
+
 
 class Writer(Reader, Protocol):
     """A reader that sees its own writes; they are durable once its context has ended."""

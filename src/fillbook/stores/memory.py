@@ -65,6 +65,7 @@ class _View:
     def __init__(self, store: MemoryStore, journal_length: int) -> None:
         self._store = store
         self._length = journal_length
+        self._cells = store._cells
         self._layer: _Layer = {}
         self._new: list[m.Recorded] = []
         self._open = True
@@ -107,6 +108,10 @@ class _View:
     def last(self) -> int:
         return self._length + len(self._new)
 
+    def cell(self, name: str) -> str | None:
+        with self._looking():
+            return self._cells.get(name)
+
     @contextmanager
     def _looking(self) -> Iterator[Mapping[type[Any], _Shelf]]:
         if not self._open:
@@ -142,7 +147,7 @@ class MemoryStore:
         self._guard = threading.RLock()  # held for moments only, over all that follows
         self._shelves: dict[type[Any], _Shelf] = {of: _Shelf(k) for of, k in BY_TYPE.items()}
         self._journal: list[m.Recorded] = []
-        self._cells: dict[str, str] = {}
+        self._cells: Mapping[str, str] = {}  # never changed in place: views keep what they saw
         self._readers: weakref.WeakSet[_View] = weakref.WeakSet()
         self._closed = False
 
@@ -188,13 +193,12 @@ class MemoryStore:
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
         self._check()
-        with self._guard:
+        with self._turns.turn():
+            self._check()  # it may have been closed while we waited
             if self._cells.get(name) != old:
                 return False
-            if new is None:
-                self._cells.pop(name, None)
-            else:
-                self._cells[name] = new
+            rest = {other: word for other, word in self._cells.items() if other != name}
+            self._cells = rest if new is None else {**rest, name: new}
             return True
 
     def close(self) -> None:

@@ -118,6 +118,10 @@ class SqlReader:
     def last(self) -> int:
         return self._last
 
+    def cell(self, name: str) -> str | None:
+        row = self._execute(f"SELECT word FROM cells WHERE name = {self._mark}", name).fetchone()
+        return None if row is None else cast(str, row[0])
+
     def end(self) -> None:
         """Refuse everything from here on: the transaction is over."""
         self._connection = None
@@ -150,13 +154,6 @@ class SqlWriter(SqlReader):
             self._execute(statements.put, *statements.row(record))
         self._last = number
         return number
-
-
-def cell(connection: Connection, dialect: Dialect, name: str) -> str | None:
-    """The word in a cell."""
-    sql = f"SELECT word FROM cells WHERE name = {dialect.mark}"
-    row = connection.execute(sql, (name,)).fetchone()
-    return None if row is None else cast(str, row[0])
 
 
 def set_cell(connection: Connection, dialect: Dialect, name: str, word: str | None) -> None:

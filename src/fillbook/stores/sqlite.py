@@ -108,12 +108,12 @@ class SqliteStore:
                 writer.end()
 
     def cell(self, name: str) -> str | None:
-        with self._reading() as connection:
-            return sql.cell(connection, DIALECT, name)
+        with self.read() as reader:
+            return reader.cell(name)
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
         with self._writing() as connection:
-            if sql.cell(connection, DIALECT, name) != old:
+            if sql.SqlReader(connection, DIALECT).cell(name) != old:
                 return False
             sql.set_cell(connection, DIALECT, name, new)
             return True

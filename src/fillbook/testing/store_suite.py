@@ -355,6 +355,29 @@ class StoreSuite:
         assert won.count(True) == 1
         assert store.cell("lease") == str(won.index(True))
 
+    def test_s063_a_picture_has_its_cells(self, store: Store) -> None:
+        assert store.swap("lease", None, "one")
+        with store.read() as reader:
+            in_thread(lambda: store.swap("lease", "one", "two"))
+            in_thread(lambda: store.swap("other", None, "new"))
+            assert (reader.cell("lease"), reader.cell("other")) == ("one", None)
+        with store.write() as writer:
+            assert (writer.cell("lease"), writer.cell("other")) == ("two", "new")
+        with pytest.raises(Bug):
+            reader.cell("lease")
+        with pytest.raises(Bug):
+            writer.cell("lease")
+
+    def test_s064_nobody_swaps_a_cell_while_a_transaction_decides_on_it(self, store: Store) -> None:
+        assert store.swap("lease", None, "one")
+        with ThreadPoolExecutor(1) as threads:
+            with store.write() as writer:
+                swap = threads.submit(store.swap, "lease", "one", "two")
+                put(writer, movement("a"))
+                assert (writer.cell("lease"), swap.done()) == ("one", False)
+            assert swap.result() is True
+        assert store.cell("lease") == "two"
+
     # --- its end ----------------------------------------------------------------------------
 
     def test_s070_closing_twice_is_fine_and_a_closed_store_says_so(self, store: Store) -> None:
@@ -404,7 +427,7 @@ def change_everything(store: Store) -> None:
         drop(writer, "a")
 
 
-def in_thread(call: Callable[[], None]) -> None:
+def in_thread(call: Callable[[], object]) -> None:
     """Have *call* made by another thread, and wait for it."""
     with ThreadPoolExecutor(1) as threads:
         threads.submit(call).result()

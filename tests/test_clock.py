@@ -1,0 +1,32 @@
+"""The source of time: moments, lengths, and which start a length is counted from."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from fillbook.clock import ManualClock, SystemClock
+
+ASK = """
+from fillbook.clock import SystemClock
+print(SystemClock().timeline, SystemClock().elapsed().total_seconds())
+"""
+
+
+def test_processes_of_one_boot_share_a_timeline_where_the_system_tells_its_boot():
+    """On Linux another process counts from the same start; elsewhere each is on its own."""
+    before = SystemClock().elapsed().total_seconds()
+    told = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
+    theirs, elapsed = told.stdout.strip().split(" ", 1)
+    if sys.platform == "linux":
+        assert theirs == SystemClock().timeline
+        assert before <= float(elapsed) <= SystemClock().elapsed().total_seconds()
+    else:
+        assert theirs != SystemClock().timeline
+
+
+def test_a_made_up_clock_has_a_timeline_of_its_own():
+    """What two made-up clocks have counted is not to be compared."""
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    one, other = ManualClock(start), ManualClock(start)
+    assert one.timeline == one.timeline
+    assert len({one.timeline, other.timeline, SystemClock().timeline}) == 3
