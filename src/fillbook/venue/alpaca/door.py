@@ -13,6 +13,7 @@ import threading
 import uuid
 from datetime import timedelta
 from email.utils import format_datetime
+from functools import cache
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -52,6 +53,7 @@ _INSTEAD: Final = {
 _TAKEN_OTHERWISE: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
 
 
+@cache
 def secret_of(key: str) -> str:
     """The secret that goes with the key *key*: nothing is hidden in an emulator."""
     return hashlib.sha256(f"fillbook emulator {key}".encode()).hexdigest()[:40]
@@ -88,9 +90,6 @@ class Door:
         account = self.who(request)
         if account is None:
             return unauthorized()
-        is_within, headers = await run_in_threadpool(self._spend, account.name)
-        if not is_within:
-            return _instead(Fault.RATE_LIMITED, headers)
         asked = Asked(
             self.exchange,
             account,
@@ -99,16 +98,18 @@ class Door:
             await request.body(),
             self.left_out,
         )
-        strike = await run_in_threadpool(self._strike, occasion)
-        return await self._carry(asked, endpoint, strike, headers)
+        # In a thread, and in one go: changing threads costs more than most requests do.
+        return await run_in_threadpool(self._serve, asked, occasion, endpoint)
 
-    async def _carry(
-        self, asked: Asked, endpoint: Endpoint, strike: Strike | None, headers: dict[str, str]
-    ) -> Response:
+    def _serve(self, asked: Asked, occasion: Occasion | None, endpoint: Endpoint) -> Response:
+        is_within, headers = self._spend(asked.account.name)
+        if not is_within:
+            return _instead(Fault.RATE_LIMITED, headers)
+        strike = self._strike(occasion)
         fault = None if strike is None else strike.fault
         made: Response | None = None
         if strike is None or strike.is_done or fault in _TAKEN_OTHERWISE or fault not in _LOUD:
-            made = _response(await run_in_threadpool(_ask, endpoint, asked, strike), headers)
+            made = _response(_ask(endpoint, asked, strike), headers)
         if fault in _SILENT:
             return HungUp()
         if fault is Fault.CUT_PAGE and made is not None:

@@ -83,6 +83,7 @@ class Emulator:
             log_config=None,
             access_log=False,
             date_header=False,
+            proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
