@@ -73,6 +73,12 @@ KINDS: Final = (
     Kind("cash", m.Cash, lambda _: "cash"),
     Kind("activities", m.Activity, lambda r: r.activity_id),
     Kind("drifts", m.OpenDrift, lambda r: r.key),
+    Kind(
+        "reservations",
+        m.Reservation,
+        lambda r: r.key,
+        {"open": lambda r: "yes" if r.is_open else None},
+    ),
     Kind("events", m.Event, lambda r: r.cursor),
 )
 

@@ -97,7 +97,7 @@ def test_a_newer_file_is_refused_and_left_alone(kept):
     "statement",
     [
         "UPDATE steps SET checksum = 'other'",
-        "UPDATE steps SET number = 0",
+        "UPDATE steps SET number = -number",
         "DROP TABLE movements",
         "DROP TABLE steps",
         "DROP TABLE cells",

@@ -13,7 +13,7 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import chains, chapters, evidence, lifecycle
+from fillbook.core import chains, chapters, evidence, lifecycle, reservation
 from fillbook.core.draft import Draft, binding, fact_key, measure_of
 from fillbook.model import EXACT, ZERO
 
@@ -61,8 +61,23 @@ def redraw(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
     changed = before is None or before.order != order
     if changed or record.order != order:
         record = evolve(record, order=order, seen_at=draft.at if changed else record.seen_at)
+    record = _reserved(draft, record, known)
     draft.put(record.client_order_id, record)
     return record
+
+
+def _reserved(draft: Draft, record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.OrderRecord:
+    """*record* with what it can still cost, which is found by when it last grew."""
+    was = record.reservation
+    costs = reservation.charge(record, known, binding(draft).reserve_rule)
+    now = reservation.reservation(was, record, costs, draft.number, draft.at)
+    if now == was:
+        return record
+    if was is not None:
+        draft.drop(m.Reservation, was.key)
+    if now is not None:
+        draft.put(now.key, now)
+    return evolve(record, reservation=now)
 
 
 def _terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:

@@ -88,7 +88,13 @@ def _take(draft: Draft, entry: m.Entry) -> None:
         case m.DriftFound() | m.DriftCleared():
             account.take_drift(draft, entry)
         case m.Bound():
-            bound = m.Binding(entry.account, entry.clocked, entry.replace_cum, entry.base_fee)
+            bound = m.Binding(
+                entry.account,
+                entry.clocked,
+                entry.replace_cum,
+                entry.base_fee,
+                entry.reserve_rule,
+            )
             draft.put("account", bound)
         case m.Listed():
             draft.put(entry.instrument.symbol, entry.instrument)

@@ -84,4 +84,11 @@ class Binder:
 def binding_entry(snapshot: m.AccountSnapshot, broker: Broker) -> m.Bound:
     """The entry that binds a record to an account, with its broker's manners."""
     can = broker.capabilities
-    return m.Bound(snapshot.account, can.clocked, can.replace_cum, can.base_fee, snapshot.currency)
+    return m.Bound(
+        snapshot.account,
+        can.clocked,
+        can.replace_cum,
+        can.base_fee,
+        snapshot.currency,
+        can.reserve_rule,
+    )

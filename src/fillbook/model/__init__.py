@@ -101,12 +101,21 @@ from fillbook.model.order import (
 )
 from fillbook.model.position import Cash, Chapter, Holding, MoveKind, Movement, Position, Trade
 from fillbook.model.report import CheckReport, Row, SyncReport
+from fillbook.model.reservation import (
+    NEVER,
+    BuyingPower,
+    Funds,
+    Reservation,
+    Reserve,
+    ReserveRule,
+)
 from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
 
 __all__ = [
     "ENDINGS",
     "EXACT",
     "ID_PREFIX",
+    "NEVER",
     "PRICES",
     "ZERO",
     "Absent",
@@ -126,6 +135,7 @@ __all__ = [
     "AssetClass",
     "Binding",
     "Bound",
+    "BuyingPower",
     "Capabilities",
     "Cash",
     "CashAnchored",
@@ -153,6 +163,7 @@ __all__ = [
     "ExternalTrade",
     "Failure",
     "Finding",
+    "Funds",
     "Happened",
     "HappenedWithoutTrade",
     "HistoryRead",
@@ -200,6 +211,9 @@ __all__ = [
     "ReportSource",
     "Reported",
     "Request",
+    "Reservation",
+    "Reserve",
+    "ReserveRule",
     "Row",
     "Session",
     "Snap",

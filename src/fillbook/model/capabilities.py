@@ -6,9 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fillbook.model.order import OrderClass, OrderType, TimeInForce
+from fillbook.model.reservation import ReserveRule
 
 
 class ReplaceCum(StrEnum):
@@ -51,3 +52,5 @@ class Capabilities:
     account_lag: timedelta = timedelta(seconds=10)
     late_landing: timedelta = timedelta(seconds=150)
     rate_limit: int = 200
+    reserve_rule: ReserveRule = field(factory=ReserveRule)  #: what an open order keeps back
+    nets_open_orders: bool = False  #: the account's buying power is told without that

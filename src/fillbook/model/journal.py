@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fillbook.model.account import AccountId
 from fillbook.model.answer import OrderReport, RejectKind, ReportSource
@@ -22,6 +22,7 @@ from fillbook.model.instrument import Instrument
 from fillbook.model.number import ZERO
 from fillbook.model.order import Intent, Order, OrderStatus, Origin, Terms
 from fillbook.model.position import Cash, Chapter, Movement, Position, Trade
+from fillbook.model.reservation import Reservation, ReserveRule
 from fillbook.model.stamp import Stamp
 
 
@@ -34,6 +35,7 @@ class Bound:
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     base_fee: Decimal = ZERO
     currency: str = "USD"
+    reserve_rule: ReserveRule = field(factory=ReserveRule)
 
 
 @frozen
@@ -270,6 +272,7 @@ class OrderRecord:
     requests: tuple[Request, ...] = ()
     verdict: Conclusion | None = None
     seen_at: Stamp | None = None  #: when evidence last changed, by our clock
+    reservation: Reservation | None = None  #: what it can still cost; None: nothing
 
 
 @frozen
@@ -300,14 +303,15 @@ class Binding:
     """
     The account that this record is bound to, and what its broker's evidence is measured by.
 
-    `clocked` and `replace_cum` are the capabilities of those names; `base_fee` is the share
-    of a bought quantity that a fee may take later.
+    `clocked`, `replace_cum` and `reserve_rule` are the capabilities of those names; `base_fee`
+    is the share of a bought quantity that a fee may take later.
     """
 
     account: AccountId
     clocked: bool = True
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     base_fee: Decimal = ZERO
+    reserve_rule: ReserveRule = field(factory=ReserveRule)
 
 
 @frozen
@@ -366,6 +370,7 @@ Record = (
     | Cash
     | Activity
     | OpenDrift
+    | Reservation
     | Event
 )
 

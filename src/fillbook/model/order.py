@@ -17,6 +17,7 @@ from attrs import Attribute, Factory, field, frozen
 
 from fillbook.errors import InvalidValue
 from fillbook.model.number import number_or_none
+from fillbook.model.reservation import Reserve
 from fillbook.model.stamp import Stamp
 
 
@@ -297,6 +298,7 @@ class Intent:
     request: OrderRequest
     at: Stamp
     key: str | None = None
+    reserve: Reserve | None = None  #: what it keeps back; None where nothing was promised
 
 
 @frozen(kw_only=True)

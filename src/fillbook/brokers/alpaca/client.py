@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from fillbook import model as m
@@ -48,6 +49,11 @@ CAPABILITIES: Final = m.Capabilities(
     # After a replace of a partly filled order nobody has said whose fills count where.
     replace_cum=m.ReplaceCum.UNKNOWN,
     account_lag=timedelta(seconds=10),
+    nets_open_orders=True,
+    # A buy stop becomes a stop limit, 2.5 % above the stop from $50 on and 4 % below that.
+    reserve_rule=m.ReserveRule(
+        stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04")))
+    ),
     late_landing=timedelta(seconds=150),
     rate_limit=200,
 )

@@ -1,0 +1,253 @@
+"""
+Buying power promised, held, posted, released (promise P7).
+
+`charge` is the most that an order can still cost: the reserve of what is open and the cost
+of what filled.  A fill is posted, not released; only a charge of nothing vanishes at once.
+An account read *holds* an order if it was asked a lag after we learnt of the order's last
+increase: the broker's number then counts it, and we do not.  What a read does not surely
+hold is taken off its number, so that a dollar is counted twice for a while and never
+promised twice.
+
+Two clocks: entries are in the order of the store, lengths are of a clock that never jumps.
+Other half: `desk.reservation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.model import ZERO
+
+#: What was learnt so long before a read, by clocks that may be wrong, is held by it.
+LONG_AGO: Final = timedelta(hours=2)
+
+_S = m.OrderStatus
+#: Words after which an id costs nothing more than its fills.
+_DEAD: Final = m.ENDINGS | {_S.FILLED, _S.REPLACED}
+_NEEDS_ASK: Final = frozenset({m.OrderType.MARKET, m.OrderType.TRAILING_STOP})
+
+
+# -- the broker's rule -----------------------------------------------------------------
+
+
+@m.exact
+def reserve(
+    request: m.OrderRequest,
+    ask: Decimal | None,
+    instrument: m.Instrument | None,
+    rule: m.ReserveRule,
+    *,
+    opens: bool,
+) -> m.Reserve | None:
+    """
+    What *request* is to keep back; None if that needs a price and *ask* is not known.
+
+    *opens* says whether it opens exposure, in the worst case.
+    """
+    margin = _on_margin(request.symbol, instrument)
+    if not opens:
+        return m.Reserve(opens=False, margin=margin)
+    short = request.side is m.OrderSide.SELL
+    if not needs_ask(request):
+        return m.Reserve(opens=True, margin=margin)
+    if ask is None:
+        return None
+    if short:
+        return m.Reserve(opens=True, floor=ask * rule.short_collar, margin=margin)
+    if request.type is m.OrderType.TRAILING_STOP:
+        trail = request.trail_price or ask * (request.trail_percent or ZERO) / 100
+        return m.Reserve(opens=True, floor=_converted(ask + trail, rule), margin=margin)
+    return m.Reserve(opens=True, floor=ask * rule.market_collar, margin=margin)
+
+
+def needs_ask(request: m.OrderRequest) -> bool:
+    """Whether what an opening *request* keeps back depends on the market's price."""
+    if request.notional is not None:
+        return False
+    return request.side is m.OrderSide.SELL or request.type in _NEEDS_ASK
+
+
+def _on_margin(symbol: str, instrument: m.Instrument | None) -> bool:
+    if instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO:
+        return False
+    return "/" not in symbol
+
+
+def _converted(stop: Decimal, rule: m.ReserveRule) -> Decimal:
+    """The worst price that a buy stop at *stop* is held to."""
+    factors = (factor for least, factor in rule.stop_collars if stop >= least)
+    return stop * next(factors, Decimal(1))
+
+
+@m.exact
+def unit(terms: m.Terms | m.OrderRequest, kept: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """What one unit keeps back, in quote currency."""
+    price = terms.limit_price
+    if price is None and terms.stop_price is not None:
+        price = _converted(terms.stop_price, rule)
+    return max(price or ZERO, kept.floor) * (1 + rule.fee)
+
+
+@m.exact
+def need(request: m.OrderRequest, kept: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """What a new order of *request* takes of the buying power."""
+    if not kept.opens:
+        return ZERO
+    if request.qty is None:
+        return (request.notional or ZERO) * (1 + rule.fee)
+    return request.qty * unit(request, kept, rule)
+
+
+# -- what an order can still cost ------------------------------------------------------
+
+
+@m.exact
+def charge(record: m.OrderRecord, known: Sequence[m.Evidence], rule: m.ReserveRule) -> Decimal:
+    """The most that an order can still cost, in quote currency: what is open, and what filled."""
+    kept = None if record.intent is None else record.intent.reserve
+    if kept is None or not kept.opens:
+        return ZERO
+    spent = sum((_spent(e, record, kept, rule) for e in known), ZERO)
+    return spent + _open(record, known, spent, kept, rule)
+
+
+def _spent(e: m.Evidence, record: m.OrderRecord, kept: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """What the fills of one id cost; at the reserve's price as long as theirs is unknown."""
+    if e.value is not None:
+        return e.value
+    return e.filled * unit(e.terms or record.terms, kept, rule)
+
+
+def _open(
+    record: m.OrderRecord,
+    known: Sequence[m.Evidence],
+    spent: Decimal,
+    kept: m.Reserve,
+    rule: m.ReserveRule,
+) -> Decimal:
+    order, terms = record.order, record.terms
+    if order.is_final:
+        return ZERO
+    if terms.qty is None:
+        return max(ZERO, (terms.notional or ZERO) - spent) * (1 + rule.fee)
+    leaves = terms.qty if order.leaves_qty is None else order.leaves_qty
+    total = leaves * unit(terms, kept, rule)
+    for e in known:  # once two ids were seen alive both may fill
+        if e.broker_order_id != order.broker_order_id and e.terms is not None and not _is_dead(e):
+            total += max(ZERO, (e.terms.qty or ZERO) - e.filled) * unit(e.terms, kept, rule)
+    return total
+
+
+def _is_dead(e: m.Evidence) -> bool:
+    return e.word is not None and e.word.status in _DEAD
+
+
+def reservation(
+    was: m.Reservation | None, record: m.OrderRecord, costs: Decimal, number: int, at: m.Stamp
+) -> m.Reservation | None:
+    """
+    What is to be kept of an order that can cost *costs*; None: nothing.
+
+    It grows by entry *number* if that first shows the order at the broker, or if the order
+    can cost more than it could.
+    """
+    kept = None if record.intent is None else record.intent.reserve
+    if kept is None or not costs:
+        return None
+    grown, grown_at = (None, None) if was is None else (was.grown, was.grown_at)
+    if not record.ids:
+        grown = grown_at = None  # a read may or may not count it: nobody knows where it is
+    elif was is None or was.grown is None or costs > was.charge:
+        grown, grown_at = number, at
+    return m.Reservation(
+        client_order_id=record.client_order_id,
+        symbol=record.terms.symbol,
+        charge=costs,
+        margin=kept.margin,
+        grown=grown,
+        grown_at=grown_at,
+        is_open=not record.order.is_final,
+    )
+
+
+# -- what is available -----------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Reading:
+    """
+    One good read of the account.
+
+    It surely holds what had grown by the entry numbered `held`, a lag before it was `asked`,
+    and what had grown by the moment `long_ago` of the wall clock.
+    """
+
+    asked: timedelta
+    held: int
+    long_ago: m.Stamp
+    funds: m.Funds
+    multiplier: Decimal = Decimal(1)
+
+
+@frozen
+class Mark:
+    """At that moment of the clock that never jumps the newest entry had that number."""
+
+    number: int
+    at: timedelta
+
+
+def held(marks: Iterable[Mark], asked: timedelta, lag: timedelta) -> int:
+    """The entry up to which everything had been learnt *lag* before a read was *asked*; or -1."""
+    return max((mark.number for mark in marks if mark.at + lag <= asked), default=-1)
+
+
+@m.exact
+def available(
+    readings: Sequence[Reading],
+    reservations: Iterable[m.Reservation],
+    lag: timedelta,
+    *,
+    nets_open_orders: bool,
+) -> m.Funds:
+    """
+    What may be promised: never more than the newest of *readings* says (the last one).
+
+    The best bound is taken of those asked in the two lags before it: a read from before an
+    order counts it once, where a newer one may count it twice.
+    """
+    newest = readings[-1]
+    kept = tuple(reservations)
+    bounds = [
+        _bound(reading, kept, nets_open_orders=nets_open_orders)
+        for reading in readings
+        if newest.asked - reading.asked <= 2 * lag
+    ]
+    return m.Funds(
+        max(ZERO, min(newest.funds.buying_power, max(x.buying_power for x in bounds))),
+        max(ZERO, min(newest.funds.non_marginable, max(x.non_marginable for x in bounds))),
+    )
+
+
+def _bound(reading: Reading, kept: Iterable[m.Reservation], *, nets_open_orders: bool) -> m.Funds:
+    """What a read leaves once everything is taken off that it does not surely hold."""
+    buying_power, non_marginable = reading.funds.buying_power, reading.funds.non_marginable
+    for each in kept:
+        if _is_held(reading, each) and (nets_open_orders or not each.is_open):
+            continue
+        # A coin is paid in full: it takes the margin away that its money could have had.
+        buying_power -= each.charge if each.margin else each.charge * reading.multiplier
+        non_marginable -= each.charge
+    return m.Funds(buying_power, non_marginable)
+
+
+def _is_held(reading: Reading, each: m.Reservation) -> bool:
+    if each.grown is None or each.grown_at is None:
+        return False
+    return each.grown <= reading.held or each.grown_at <= reading.long_ago
