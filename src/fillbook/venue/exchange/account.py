@@ -50,11 +50,16 @@ class Account:
     """What one set of credentials opens."""
 
     def __init__(self, name: str, floor: Floor, cash: Decimal, multiplier: int) -> None:
+        self._floor = floor
+        self._multiplier_max = multiplier
+        self.begin(name, cash)
+
+    def begin(self, name: str, cash: Decimal) -> None:
+        """Be a new account: what is still under way for the one before moves nothing here."""
+        floor = self._floor
         self.name = name
         self.id = floor.new_id()
         self.number = floor.new_number()
-        self._floor = floor
-        self._multiplier_max = multiplier
         self.configurations = Configurations()
         self.is_blocked = False
         self._created_at = floor.timeline.stamp()

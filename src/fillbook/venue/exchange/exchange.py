@@ -79,6 +79,22 @@ class Exchange:
         """The account opened under *name*.  Raises: KeyError."""
         return self._accounts[name]
 
+    def reset(self, account: Account, *, cash: Amount = 100_000, key: str | None = None) -> None:
+        """
+        Have a paper account begin anew, as its owner may: another id, *cash*, and nothing else.
+
+        All order ids are unknown from now on and its streams are closed.  With *key* it is
+        opened by that name, and by the old one no more.  Raises: ValueError if *key* is taken.
+        """
+        with self._time.turn():
+            name = account.name if key is None else key
+            if self._accounts.get(name, account) is not account:
+                raise ValueError(f"another account is opened by {name!r}")
+            account.trading.feed.hang_up()
+            del self._accounts[account.name]
+            account.begin(name, m.number(cash))
+            self._accounts[name] = account
+
     def settle(self) -> None:
         """Let happen what is due by the clock; every other call does so first."""
         self._time.settle()
