@@ -172,6 +172,9 @@ WRONG = {
     "no day": (["sync", "--broker", "sim:", "--since", "yesterday"], "2026-01-05"),
     "no port": (["emulate", "alpaca", "--port", "99999"], "99999 is no port"),
     "no fault": (["emulate", "alpaca", "--faults", "zork"], "no fault is called 'zork'"),
+    "no bars": (["emulate", "alpaca", "--bars", "AAPL"], "write --bars AAPL=aapl.csv"),
+    "no file": (["emulate", "alpaca", "--bars", "AAPL=no.csv"], "no.csv cannot be read"),
+    "no pace": (["emulate", "alpaca", "--bar-seconds", "0"], "--bar-seconds is above zero"),
     "nothing to emulate": (["emulate", "mars"], "there is: alpaca"),
     "an unknown setting of sim": (["check", "--broker", "sim:?sead=7"], "sead"),
 }

@@ -24,7 +24,7 @@ def test_a_reset_leaves_nothing_of_the_account_but_its_name() -> None:
     assert before.number != after.number
     assert (D(5000), D(5000)) == (after.cash, after.equity)
     assert day.account.positions() == []
-    assert [None, None] == [day.account.order(each.id) for each in (filled, resting)]
+    assert [day.account.order(each.id) for each in (filled, resting)] == [None, None]
     assert day.account.fills() == []
     assert day.account.configurations == Configurations()
     assert day.exchange.account("paper") is day.account

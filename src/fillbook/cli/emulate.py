@@ -27,10 +27,22 @@ def emulate(
     rate: Annotated[
         float, Parameter(show_default=True, help="How often each of these faults strikes.")
     ] = 0.05,
+    bars: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="SYMBOL=FILE: prices from a CSV of time, open, high, low, close; may be repeated.",
+            negative="",
+        ),
+    ] = (),
+    bar_seconds: Annotated[
+        float | None, Parameter(help="How long each bar lasts; else as in its file.")
+    ] = None,
 ) -> int:
     """Run a broker on this machine that any of its clients can trade with, until Ctrl-C."""
     if what != "alpaca":
         raise BadAddress(f"{what!r} cannot be emulated; there is: alpaca")
+    if bar_seconds is not None and bar_seconds <= 0:
+        raise BadAddress(f"a bar cannot last {bar_seconds:g} seconds; --bar-seconds is above zero")
     if port not in _PORTS:
         raise BadAddress(f"{port} is no port; there are 0 to {_PORTS[-1]}")
     from fillbook.venue.alpaca import Emulator
@@ -40,8 +52,12 @@ def emulate(
     plan = Faults.random(seed, rate) if is_random else Faults.named(faults, seed=seed, rate=rate)
     exchange = Exchange(seed=seed, faults=plan)
     exchange.open_account("paper")
+    played = _files(bars)
+    for symbol, path in played.items():
+        exchange.play(symbol, path, bar_s=bar_seconds)
     for symbol in _WALKING:
-        exchange.walk(symbol)
+        if symbol not in played:
+            exchange.walk(symbol)
     try:
         with Emulator(exchange, port=port) as emulator:
             try:
@@ -52,6 +68,15 @@ def emulate(
     except OSError as error:
         raise BadAddress(f"port {port} on 127.0.0.1 cannot be had: {error}") from None
     return 0
+
+
+def _files(bars: tuple[str, ...]) -> dict[str, str]:
+    """The file of each symbol."""
+    pairs = [each.partition("=") for each in bars]
+    for symbol, equals, path in pairs:
+        if not (symbol and equals and path):
+            raise BadAddress(f"{symbol + equals + path!r} is no --bars; write --bars AAPL=aapl.csv")
+    return {symbol.upper(): path for symbol, _, path in pairs}
 
 
 def _introduce(url: str, stream_url: str, key: str, secret: str) -> None:

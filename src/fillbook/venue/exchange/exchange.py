@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -11,7 +11,9 @@ from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
 from fillbook.venue.exchange import corporate, sessions
 from fillbook.venue.exchange.account import Account
+from fillbook.venue.exchange.bars import Source, paced, quoted, read_bars
 from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.listing import listed
 from fillbook.venue.exchange.matching import Prices
 from fillbook.venue.exchange.plan import Faults
 from fillbook.venue.exchange.values import Fill, Lag, Picture, RowKind, Ticket
@@ -163,6 +165,57 @@ class Exchange:
 
         with self._time.turn():
             self._time.later(every_s, step)
+
+    def script(self, quotes: Iterable[tuple[float, str, Amount, Amount]]) -> None:
+        """Set markets later: (seconds from now, symbol, bid, ask), in any order."""
+        with self._time.turn():
+            begin = self._time.elapsed
+            rest = iter(sorted(quotes, key=lambda quote: quote[0]))
+
+            def arm() -> None:
+                # One at a time, so that a long script costs nothing before it is played.
+                if (row := next(rest, None)) is None:
+                    return
+                seconds, symbol, bid, ask = row
+
+                def happen() -> None:
+                    self.quote(symbol, bid, ask)
+                    arm()
+
+                passed = (self._time.elapsed - begin).total_seconds()
+                self._time.later(seconds - passed, happen)
+
+            arm()
+
+    def play(
+        self,
+        symbol: str,
+        source: Source,
+        *,
+        spread_bps: Amount = 2,
+        bar_s: float | None = None,
+    ) -> None:
+        """
+        Quote *symbol* by the bars of a CSV file, or of its lines, as `bars` reads them.
+
+        Each is open, then low and high (first high if it falls), then close, *spread_bps* apart
+        around it.  The first bar begins now, or at its own time if that is still to come; a bar
+        lasts until the next one of the file, or *bar_s*.  What is not listed yet will be.
+        Raises: InvalidValue, naming the line that is no bar.
+        """
+        read = read_bars(source)
+        with self._time.turn():
+            symbol = self._floor.current(symbol)
+            if symbol not in self._floor.instruments:
+                self.list_instrument(listed(symbol), read[0].open, read[0].open)
+            tick = self._floor.instruments[symbol].price_increment
+            ahead = max(0.0, (read[0].at - self._time.now()).total_seconds())
+            bars = read if bar_s is None else paced(read, bar_s)
+            found = quoted(bars, m.number(spread_bps), tick)
+            self.script(
+                (ahead + after.total_seconds(), symbol, prices.bid, prices.ask)
+                for after, prices in found
+            )
 
     def halt(self, symbol: str) -> None:
         """Nothing of *symbol* trades by itself until `resume`; `fill` still fills."""
