@@ -33,6 +33,7 @@ from fillbook.errors import (
 from fillbook.model import (
     Alert,
     Anomaly,
+    BuyingPower,
     CheckReport,
     Confidence,
     Event,
@@ -62,6 +63,7 @@ __all__ = [
     "BadAddress",
     "Book",
     "Broker",
+    "BuyingPower",
     "CheckReport",
     "Confidence",
     "CredentialsMissing",

@@ -89,6 +89,12 @@ def hear(desk: fb.Desk, event: object) -> str:
     return news[-1].cursor if entries else ""
 
 
+def free(desk: fb.Desk) -> Decimal:
+    power: fb.BuyingPower = desk.buying_power()
+    print(power.told, power.promised, power.read_at, power.lag_s, power.non_marginable)
+    return power.available
+
+
 def told(event: fb.Event) -> None:
     alert: fb.Alert | None = event.alert
     if event.order is not None and alert is not None:
@@ -109,7 +115,8 @@ def read(book: fb.Book) -> Decimal:
     cash: Decimal | None = book.cash()
     print(orders, status, odd, price, positions, profit, cash, order.is_final, order.is_complete)
     print(book.fills(order), book.requests("fb-1"), book.record(order), book.drifts())
-    print(book.account(), book.journal(after=5), book.events(since=""))
+    kept: list[Decimal] = [each.charge for each in book.reservations()]
+    print(kept, book.account(), book.journal(after=5), book.events(since=""))
     return filled + position.qty
 
 

@@ -25,6 +25,7 @@ from fillbook.desk.coordinator import Coordinator
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
+from fillbook.desk.reservation import Reserves
 from fillbook.desk.rounds import Rounds
 from fillbook.desk.threads import Background
 from fillbook.desk.tracker import Tracker
@@ -47,13 +48,14 @@ class Desk:
         self._line = Line(broker, clock, live=live)
         self._recorder = Recorder(store, clock)
         agenda = Agenda()
-        binder = Binder(self._line, self._recorder)
-        self._tracker = Tracker(self._line, self._recorder, binder, clock)
+        reserves = Reserves(store, clock, broker.capabilities)
+        self._binder = Binder(self._line, self._recorder, reserves)
+        self._tracker = Tracker(self._line, self._recorder, self._binder, clock)
         self._coordinator = Coordinator(
-            self._line, self._recorder, agenda, binder, self._tracker, clock, wait_s=wait_s
+            self._line, self._recorder, agenda, self._binder, self._tracker, clock, wait_s=wait_s
         )
         self._reconciler = Reconciler(
-            self._line, self._recorder, binder, self._tracker, self._coordinator, clock
+            self._line, self._recorder, self._binder, self._tracker, self._coordinator, clock
         )
         self._rounds = Rounds(self._tracker, self._coordinator, self._reconciler, agenda, clock)
         self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
@@ -105,6 +107,14 @@ class Desk:
         return self._reconciler.sync(
             door.day(since), order=None if order is None else door.order(order), adopt=adopt
         )
+
+    def buying_power(self) -> m.BuyingPower:
+        """
+        What new orders may still cost: the broker's number, less what it may not count yet.
+
+        Reads the account.  Raises: AccountChanged, NotObserved.
+        """
+        return self._binder.buying_power()
 
     # -- placing -----------------------------------------------------------------------
 

@@ -12,15 +12,17 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
+from fillbook.desk.reservation import Reserves
 from fillbook.errors import AccountChanged, CredentialsMissing, NotObserved
 
 
 class Binder:
     """Reads the account, and holds the record to it."""
 
-    def __init__(self, line: Line, recorder: Recorder) -> None:
+    def __init__(self, line: Line, recorder: Recorder, reserves: Reserves) -> None:
         self._line = line
         self._recorder = recorder
+        self._reserves = reserves
         self._bound: m.AccountId | None = None
 
     def account(self) -> m.Read[m.AccountSnapshot]:
@@ -29,10 +31,23 @@ class Binder:
 
         Raises: AccountChanged if it is another than the record's.
         """
+        asked = self._reserves.asking()
         answer = self._line.read("account", self._line.broker.account)
         if isinstance(answer, m.Observed):
             self._hold(answer.value)
+            self._reserves.told(asked, answer.value)
         return answer
+
+    def buying_power(self) -> m.BuyingPower:
+        """
+        What new orders may still cost, by a read of the account made now.
+
+        Raises: AccountChanged, NotObserved.
+        """
+        answer = self.account()
+        if isinstance(answer, m.NotObserved):
+            raise NotObserved(f"the account could not be read: {answer.message}")
+        return self._reserves.power()
 
     def bind(self) -> m.AccountId:
         """

@@ -128,6 +128,11 @@ class Book:
             cash = reader.get(m.Cash, "cash")
         return None if cash is None else cash.amount
 
+    def reservations(self) -> list[m.Reservation]:
+        """What open orders of ours can still cost, in the order in which that grew."""
+        with self._store.read() as reader:
+            return list(reader.find(m.Reservation, "open", "yes"))
+
     def drifts(self) -> list[m.OpenDrift]:
         """Confirmed differences that stand; their symbols are closed for new risk."""
         with self._store.read() as reader:

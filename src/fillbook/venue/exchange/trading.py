@@ -17,7 +17,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.feed import Feed
-from fillbook.venue.exchange.floor import Floor, about
+from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.funds import is_asleep
 from fillbook.venue.exchange.groups import siblings
 from fillbook.venue.exchange.history import PLACES, History, rounded
@@ -72,13 +72,11 @@ class Trading:
             self.orders.put(each, at)
             self._watch_end(each)
         self._send_off(order)
-        if self._floor.strikes(Occasion.TAKEN, Fault.REJECT_AFTER_ACCEPT, order):
+        if self._floor.strikes(Occasion.TAKEN, Fault.REJECT_AFTER_ACCEPT):
             self._floor.timeline.later(
                 self._floor.latency_s / 2, lambda: self.reject(order.id, "rejected by the venue")
             )
-        strike = self._floor.faults.next(
-            Occasion.TAKEN, among=(Fault.CLOCK_JUMP,), about=about(order)
-        )
+        strike = self._floor.faults.next(Occasion.TAKEN, among=(Fault.CLOCK_JUMP,))
         if strike is not None:
             self._floor.timeline.jump(strike.seconds)
         return order
@@ -89,7 +87,7 @@ class Trading:
             self._tell("accepted", order)
             when = routed_at(order, self._now())
             self._floor.timeline.at(when, lambda: self._route(order.id))
-        elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY, order):
+        elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY):
             with self.feed.at_once():
                 self._route(order.id)
         else:
@@ -195,11 +193,7 @@ class Trading:
         return fill
 
     def _strike_fill(self, fill: Fill) -> None:
-        strike = self._floor.faults.next(
-            Occasion.FILL,
-            among=(Fault.BUST, Fault.CORRECTION),
-            about=about(self.orders[fill.order_id]),
-        )
+        strike = self._floor.faults.next(Occasion.FILL, among=(Fault.BUST, Fault.CORRECTION))
         if strike is None:
             return
 
@@ -220,7 +214,7 @@ class Trading:
             return
         self.history.void(fill)
         order = self.orders[fill.order_id]
-        lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED, order)
+        lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED)
         order = self._change(order, **(self.history.totals(order) if lowered else {}))
         self._tell_fill("trade_bust", order, fill, previous_id=fill.stream_id)
 
@@ -245,11 +239,11 @@ class Trading:
         self.orders.put(new, self._floor.timeline.elapsed)
         self._watch_end(new)
         self._change(old, status=S.PENDING_REPLACE)
-        if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_FILLS, old):
+        if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_FILLS):
             self._floor.timeline.later(self._floor.latency_s / 2, lambda: self._fill_now(order_id))
         habit = Habit(
-            is_fresh=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.CUM_FRESH, old),
-            is_repeated=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.QTY_REMAINING, old),
+            is_fresh=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.CUM_FRESH),
+            is_repeated=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.QTY_REMAINING),
         )
         self._floor.timeline.later(
             self._floor.latency_s, lambda: self._settle_replace(order_id, new.id, change.qty, habit)
@@ -299,23 +293,12 @@ class Trading:
             return
         stamp = self._floor.timeline.stamp()
         self._change(order, status=S.PENDING_CANCEL, cancel_requested_at=stamp)
-        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS, order):
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS):
             self._stuck.add(order_id)
             return
-        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_FILLS, order):
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_FILLS):
             self._floor.timeline.later(self._floor.latency_s / 2, lambda: self._fill_now(order_id))
-        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_REJECTED, order):
-            self._floor.timeline.later(self._floor.latency_s, lambda: self._not_canceled(order))
-        else:
-            self._floor.timeline.later(self._floor.latency_s, lambda: self._canceled(order_id))
-
-    def _not_canceled(self, before: Picture) -> None:
-        """The cancel is refused: the order has the word again that it had *before*, or a later."""
-        order = self.orders[before.id]
-        if order.is_over:
-            return
-        word = S.PARTIALLY_FILLED if order.filled_qty else before.status
-        self._tell("order_cancel_rejected", self._change(order, status=word))
+        self._floor.timeline.later(self._floor.latency_s, lambda: self._canceled(order_id))
 
     def _canceled(self, order_id: str) -> None:
         order = self.orders[order_id]
@@ -382,7 +365,7 @@ class Trading:
 
     def _change(self, order: Picture, **fields: Any) -> Picture:
         stamp = self._floor.timeline.stamp()
-        if not self._floor.strikes(Occasion.CHANGE, Fault.UPDATED_AT_FROZEN, order):
+        if not self._floor.strikes(Occasion.CHANGE, Fault.UPDATED_AT_FROZEN):
             fields["updated_at"] = stamp
         order = evolve(order, **fields)
         self.orders.put(order, self._floor.timeline.elapsed)
