@@ -299,6 +299,10 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
         after("asked-cancel", F.CANCEL_NEVER_ENDS, limit_price="150"),
         ("pending_cancel", D(0), None, {}),
     ),
+    F.CANCEL_REJECTED: (
+        after("asked-cancel", F.CANCEL_REJECTED, limit_price="150"),
+        ("new", D(0), None, {}),
+    ),
     F.REPLACE_DENIED: (
         chained(F.REPLACE_DENIED),
         [("replaced", D(10), D(4)), ("partially_filled", D(10), D(4))],
@@ -322,7 +326,11 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
 }
 
 
-@pytest.mark.parametrize("fault", list(Fault))
+#: What an emulator puts on its wire; its own tests have them.
+ON_THE_WIRE = {f for f, places in STRIKES.items() if places & {Occasion.FRAME, Occasion.WORDS}}
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in ON_THE_WIRE])
 def test_a_fault_does_what_it_says_and_is_counted(fault: Fault) -> None:
     play, expected = PLAYS[fault]
     day = Day()
@@ -345,6 +353,44 @@ def test_words_of_a_name_may_come_in_any_order() -> None:
 def test_a_fault_cannot_be_asked_for_where_it_does_not_strike() -> None:
     with pytest.raises(InvalidValue, match="only at listen"):
         Faults().fail("submit", "stream-refused")
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"next": "submitting", "with_": "slow"}, "nothing is called 'submitting'"),
+        ({"next": "account", "with_": "slow", "where": "AAPL"}, "about no one order"),
+        ({"next": "submit", "with_": "slow", "status": 500}, "cannot be answered"),
+        ({"next": "submit", "with_": "server-error", "status": 404}, "cannot be answered"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(wish: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidValue, match=words):
+        Faults().fail(**wish)
+
+
+def test_a_rule_may_be_about_one_symbol_or_order() -> None:
+    day = Day()
+    day.faults.fail("taken", "reject-after-accept", where="MSFT")
+    day.faults.fail("taken", "reject-after-accept", where="mine")
+    ids = [
+        day.submit(symbol="AAPL", limit_price="150").id,
+        day.submit(symbol="MSFT", limit_price="150").id,
+        day.submit(symbol="AAPL", limit_price="150", client_order_id="mine").id,
+    ]
+    day.pass_(2)
+    assert [day.account.truth.order(i).status for i in ids] == ["new", "rejected", "rejected"]
+
+
+def test_a_cancel_that_is_refused_is_told_of() -> None:
+    day = Day()
+    order = day.submit(limit_price="150")
+    day.pass_(2)
+    day.faults.fail("asked-cancel", "cancel-rejected")
+    day.account.cancel(order.id)
+    day.pass_(2)
+    last = day.account.truth.events()[-1]
+    assert (last.name, last.order.status) == ("order_cancel_rejected", "new")
 
 
 def test_a_rule_waits_strikes_and_is_over() -> None:

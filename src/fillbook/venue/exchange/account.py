@@ -158,7 +158,7 @@ class Account:
             is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
             rules.check(ticket, world, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
             new = self.trading.replace(order_id, change)
-            if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_DENIED):
+            if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
                 words = "unable to replace order, order isn't sent to exchange yet"
                 raise rules.bad(words, _R.NOT_NOW, 40010001)
             return new

@@ -42,6 +42,8 @@ class Occasion(StrEnum):
     SHOW_POSITIONS = "show-positions"
     SHOW_ACCOUNT = "show-account"
     SHOW_HISTORY = "show-history"  #: executions are about to be shown
+    FRAME = "frame"  #: an event is about to be put on an emulator's stream
+    WORDS = "words"  #: orders or positions are about to be put in an emulator's words
 
 
 class Fault(StrEnum):
@@ -53,9 +55,9 @@ class Fault(StrEnum):
     DUPLICATE_UNLISTED = "duplicate-unlisted"  #: taken, reply lost, shown to nobody for `seconds`
     UNREACHABLE = "unreachable"  #: no connection: provably not sent
     SLOW = "slow"  #: answered after `seconds`
-    RATE_LIMITED = "rate-limited"  #: 429
-    SERVER_ERROR = "server-error"  #: 5xx, though a write may have been done
-    HTML = "html"  #: an HTML page where JSON was due, though a write may have been done
+    RATE_LIMITED = "rate-limited"  #: 429, with `Retry-After` if `seconds` are given
+    SERVER_ERROR = "server-error"  #: 504 or another `status`, though a write may have been done
+    HTML = "html"  #: an HTML page (502 or another `status`), though a write may have been done
     REDIRECT = "redirect"  #: 307 to nowhere
     EMPTY_LIST = "empty-list"  #: 200 with [] though there is something
     CUT_PAGE = "cut-page"  #: a body that ends in its middle
@@ -84,6 +86,7 @@ class Fault(StrEnum):
     REJECT_AFTER_ACCEPT = "reject-after-accept"
     CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
     CANCEL_NEVER_ENDS = "cancel-never-ends"  #: `pending_cancel` for ever
+    CANCEL_REJECTED = "cancel-rejected"  #: `pending_cancel`, and then works on as before
     REPLACE_DENIED = "replace-denied"  #: answered 422 though it was done
     REPLACE_FILLS = "replace-fills"  #: the order fills first, and the new one is rejected
     CUM_FRESH = "cum-fresh"  #: the new order counts its own fills only, not the chain's
@@ -92,6 +95,11 @@ class Fault(StrEnum):
     CORRECTION = "correction"  #: and its price corrected
     FOREIGN_ORDER = "foreign-order"  #: one is born and filled between two reads
     CLOCK_JUMP = "clock-jump"  #: the exchange's own clock goes on `seconds` later
+
+    STREAM_CUT = "stream-cut"  #: the connection ends without a closing frame
+    EVENT_NULL = "event-null"  #: a frame whose `data` is null, in an event's place
+    UNKNOWN_EVENT = "unknown-event"  #: an event of a name that nobody knows
+    UNKNOWN_CLASS = "unknown-class"  #: an asset class that nobody knows
 
 
 _O, _F = Occasion, Fault
@@ -149,6 +157,7 @@ STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
     _F.REJECT_AFTER_ACCEPT: frozenset({_O.TAKEN}),
     _F.CANCEL_FILLS: frozenset({_O.ASKED_CANCEL}),
     _F.CANCEL_NEVER_ENDS: frozenset({_O.ASKED_CANCEL}),
+    _F.CANCEL_REJECTED: frozenset({_O.ASKED_CANCEL}),
     **dict.fromkeys(
         (_F.REPLACE_DENIED, _F.REPLACE_FILLS, _F.CUM_FRESH, _F.QTY_REMAINING),
         frozenset({_O.ASKED_REPLACE}),
@@ -157,6 +166,10 @@ STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
     _F.CORRECTION: frozenset({_O.FILL}),
     _F.FOREIGN_ORDER: frozenset({_O.SHOW_ORDERS}),
     _F.CLOCK_JUMP: frozenset({_O.TAKEN}),
+    _F.STREAM_CUT: frozenset({_O.FRAME}),
+    _F.EVENT_NULL: frozenset({_O.FRAME}),
+    _F.UNKNOWN_EVENT: frozenset({_O.FRAME}),
+    _F.UNKNOWN_CLASS: frozenset({_O.WORDS}),
 }
 
 #: How many seconds a fault means when nobody says; (least, most) of a seeded choice.
@@ -175,6 +188,17 @@ SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
 #: Faults of a write that was done, and of one that was done as often as not.
 DONE: Final = frozenset({_F.REPLY_LOST, _F.DUPLICATE_UNLISTED, _F.SLOW})
 PERHAPS_DONE: Final = frozenset({_F.SERVER_ERROR, _F.HTML})
+#: Which statuses may be asked for in the place of the usual one.
+STATUSES: Final[Mapping[Fault, range]] = {
+    _F.SERVER_ERROR: range(500, 600),
+    _F.HTML: range(400, 600),
+}
+
+#: Occasions that are about one order or one symbol, so that a rule may choose among them.
+ABOUT: Final = WRITES | {
+    *(_O.ORDER, _O.FIND, _O.POSITIONS, _O.TAKEN, _O.CHANGE, _O.FILL, _O.TAKEN_BACK),
+    *(_O.ASKED_CANCEL, _O.ASKED_REPLACE, _O.EVENT, _O.FRAME),
+}
 
 #: Rare in a random plan because one strike changes the account for good.
 DRASTIC: Final = frozenset({_F.ACCOUNT_ID_CHANGED, _F.CANCEL_NEVER_ENDS, _F.CLOCK_JUMP})

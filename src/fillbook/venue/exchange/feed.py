@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from fillbook.venue.exchange.faults import Fault, Occasion
-from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.floor import Floor, about
 from fillbook.venue.exchange.values import Event
 
 Hear = Callable[[Event], None]
@@ -43,7 +43,7 @@ class Feed:
         self.events.append(event)
         if not self._hearers:
             return
-        strike = self._floor.faults.next(Occasion.EVENT)
+        strike = self._floor.faults.next(Occasion.EVENT, about=about(event.order))
         if strike is not None and strike.fault is Fault.STREAM_LOST:
             self.hang_up()
             return

@@ -115,9 +115,11 @@ class Floor:
         part = m.cut(qty * self._sizes.randrange(1, _TENTHS) / _TENTHS, increment)
         return part or qty
 
-    def strikes(self, occasion: Occasion, fault: Fault) -> bool:
-        """Whether *fault* is what happens on *occasion* now."""
-        strike = self.faults.next(occasion, among=(fault,))
+    def strikes(self, occasion: Occasion, fault: Fault, order: Picture | None = None) -> bool:
+        """Whether *fault* is what happens on *occasion*, which is about *order*, now."""
+        strike = self.faults.next(
+            occasion, among=(fault,), about=() if order is None else about(order)
+        )
         return strike is not None
 
     def seen_at(self, occasion: Occasion, lag_s: float) -> timedelta:
@@ -127,3 +129,8 @@ class Floor:
         if strike is not None:
             age = max(age, strike.seconds)
         return self.timeline.elapsed - timedelta(seconds=age)
+
+
+def about(order: Picture) -> tuple[str, str, str]:
+    """By what a rule of the fault plan may choose *order*."""
+    return order.symbol, order.id, order.client_order_id

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.venue.exchange.faults import Fault, Occasion
-from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.floor import Floor, about
 from fillbook.venue.exchange.ledger import Ledger
 from fillbook.venue.exchange.values import Fill, Picture, Row, RowKind
 
@@ -44,7 +44,7 @@ class History:
     def execute(self, order: Picture, qty: Decimal, price: Decimal, leaves: Decimal) -> Fill:
         """Book an execution of *order*, which shows it already."""
         exec_id = self._floor.new_id()
-        differs = self._floor.strikes(Occasion.FILL, Fault.STREAM_IDS_DIFFER)
+        differs = self._floor.strikes(Occasion.FILL, Fault.STREAM_IDS_DIFFER, order)
         fee, currency = _fee(order, qty, price)
         fill = Fill(
             exec_id=exec_id,
@@ -65,7 +65,9 @@ class History:
         self._book(fill)
         if fee:
             self._unposted_fees.append(fill)
-        late = self._floor.faults.next(Occasion.FILL, among=(Fault.HISTORY_LATE,))
+        late = self._floor.faults.next(
+            Occasion.FILL, among=(Fault.HISTORY_LATE,), about=about(order)
+        )
         if late is not None:
             self._late.add(exec_id)
             self._floor.timeline.later(late.seconds, lambda: self._late.discard(exec_id))

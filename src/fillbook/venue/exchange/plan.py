@@ -21,10 +21,12 @@ from attrs import evolve, frozen
 
 from fillbook.errors import InvalidValue
 from fillbook.venue.exchange.faults import (
+    ABOUT,
     DONE,
     DRASTIC,
     PERHAPS_DONE,
     SECONDS,
+    STATUSES,
     STRIKES,
     Fault,
     Occasion,
@@ -38,12 +40,14 @@ class Strike:
     One fault that happens now; `seconds` where it needs a length, else 0.
 
     `is_done`: a write that is answered by an error or not at all was done all the same.
+    `status`: the HTTP status to answer with; None is the fault's usual one.
     """
 
     fault: Fault
     occasion: Occasion
     seconds: float = 0.0
     is_done: bool = False
+    status: int | None = None
 
 
 @frozen(kw_only=True)
@@ -51,7 +55,8 @@ class Rule:
     """
     *fault* strikes at *occasions* with probability *rate*, at most *times* (None: for ever).
 
-    `skip` occasions pass first; `seconds` None is a seeded choice from `SECONDS`.
+    `skip` occasions pass first; `seconds` None is a seeded choice from `SECONDS`.  `where`
+    is a symbol, an order's id or its client order id: only what is about it is struck.
     """
 
     fault: Fault
@@ -60,6 +65,8 @@ class Rule:
     times: int | None = None
     skip: int = 0
     seconds: float | None = None
+    where: str | None = None
+    status: int | None = None
 
 
 class Faults:
@@ -99,22 +106,32 @@ class Faults:
         times: int = 1,
         skip: int = 0,
         seconds: float | None = None,
+        where: str | None = None,
+        status: int | None = None,
     ) -> None:
         """
         Have the next *times* occasions called *next* fail *with_* a fault, after *skip* good ones.
 
-        Raises: InvalidValue for a fault that cannot strike there.
+        *where*, a symbol, an order's id or its client order id, lets all others pass;
+        *status* is the HTTP status of an emulator's answer.
+        Raises: InvalidValue for what cannot be.
         """
-        fault, occasion = fault_named(with_), Occasion(next)
+        fault, occasion = fault_named(with_), _occasion_named(next)
         if occasion not in STRIKES[fault]:
             places = ", ".join(sorted(STRIKES[fault]))
             raise InvalidValue(f"{fault} does not strike at {occasion}, only at {places}")
+        if where is not None and occasion not in ABOUT:
+            raise InvalidValue(f"{occasion} is about no one order or symbol; leave out where")
+        if status is not None and status not in STATUSES.get(fault, ()):
+            raise InvalidValue(f"{fault} cannot be answered with the status {status}")
         rule = Rule(
             fault=fault,
             occasions=frozenset({occasion}),
             times=times,
             skip=skip,
             seconds=seconds,
+            where=where,
+            status=status,
         )
         with self._lock:
             # What was asked for by name goes before what happens by chance.
@@ -147,13 +164,23 @@ class Faults:
             self._rules = []
 
     def next(
-        self, occasion: Occasion | str, *, among: Collection[Fault] = tuple(Fault)
+        self,
+        occasion: Occasion | str,
+        *,
+        among: Collection[Fault] = tuple(Fault),
+        about: Collection[str | None] = (),
     ) -> Strike | None:
-        """What strikes at *occasion* now, of those that the asker can carry out; it is counted."""
+        """
+        What strikes at *occasion* now, of those that the asker can carry out; it is counted.
+
+        *about* are the symbols and ids that the occasion is about.
+        """
         occasion = Occasion(occasion)
         with self._lock:
             for place, rule in enumerate(self._rules):
                 if rule.fault not in among or occasion not in rule.occasions:
+                    continue
+                if rule.where is not None and rule.where not in about:
                     continue
                 if self._fires(place, rule):
                     self.counts[rule.fault] += 1
@@ -174,10 +201,18 @@ class Faults:
 
     def _strike(self, rule: Rule, occasion: Occasion) -> Strike:
         done = rule.fault in DONE or (rule.fault in PERHAPS_DONE and self._random.random() < 0.5)
-        return Strike(rule.fault, occasion, self._seconds(rule), done)
+        return Strike(rule.fault, occasion, self._seconds(rule), done, rule.status)
 
     def _seconds(self, rule: Rule) -> float:
         if rule.seconds is not None:
             return rule.seconds
         least, most = SECONDS.get(rule.fault, (0.0, 0.0))
         return round(self._random.uniform(least, most), 3) if most > least else least
+
+
+def _occasion_named(word: str) -> Occasion:
+    try:
+        return Occasion(word)
+    except ValueError:
+        known = ", ".join(sorted(Occasion))
+        raise InvalidValue(f"nothing is called {word!r}; faults strike at {known}") from None

@@ -17,7 +17,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.feed import Feed
-from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.floor import Floor, about
 from fillbook.venue.exchange.funds import is_asleep
 from fillbook.venue.exchange.groups import siblings
 from fillbook.venue.exchange.history import PLACES, History, rounded
@@ -72,11 +72,13 @@ class Trading:
             self.orders.put(each, at)
             self._watch_end(each)
         self._send_off(order)
-        if self._floor.strikes(Occasion.TAKEN, Fault.REJECT_AFTER_ACCEPT):
+        if self._floor.strikes(Occasion.TAKEN, Fault.REJECT_AFTER_ACCEPT, order):
             self._floor.timeline.later(
                 self._floor.latency_s / 2, lambda: self.reject(order.id, "rejected by the venue")
             )
-        strike = self._floor.faults.next(Occasion.TAKEN, among=(Fault.CLOCK_JUMP,))
+        strike = self._floor.faults.next(
+            Occasion.TAKEN, among=(Fault.CLOCK_JUMP,), about=about(order)
+        )
         if strike is not None:
             self._floor.timeline.jump(strike.seconds)
         return order
@@ -87,7 +89,7 @@ class Trading:
             self._tell("accepted", order)
             when = routed_at(order, self._now())
             self._floor.timeline.at(when, lambda: self._route(order.id))
-        elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY):
+        elif self._floor.strikes(Occasion.TAKEN, Fault.EVENT_EARLY, order):
             with self.feed.at_once():
                 self._route(order.id)
         else:
@@ -193,7 +195,11 @@ class Trading:
         return fill
 
     def _strike_fill(self, fill: Fill) -> None:
-        strike = self._floor.faults.next(Occasion.FILL, among=(Fault.BUST, Fault.CORRECTION))
+        strike = self._floor.faults.next(
+            Occasion.FILL,
+            among=(Fault.BUST, Fault.CORRECTION),
+            about=about(self.orders[fill.order_id]),
+        )
         if strike is None:
             return
 
@@ -214,7 +220,7 @@ class Trading:
             return
         self.history.void(fill)
         order = self.orders[fill.order_id]
-        lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED)
+        lowered = self._floor.strikes(Occasion.TAKEN_BACK, Fault.CUM_LOWERED, order)
         order = self._change(order, **(self.history.totals(order) if lowered else {}))
         self._tell_fill("trade_bust", order, fill, previous_id=fill.stream_id)
 
@@ -239,11 +245,11 @@ class Trading:
         self.orders.put(new, self._floor.timeline.elapsed)
         self._watch_end(new)
         self._change(old, status=S.PENDING_REPLACE)
-        if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_FILLS):
+        if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_FILLS, old):
             self._floor.timeline.later(self._floor.latency_s / 2, lambda: self._fill_now(order_id))
         habit = Habit(
-            is_fresh=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.CUM_FRESH),
-            is_repeated=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.QTY_REMAINING),
+            is_fresh=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.CUM_FRESH, old),
+            is_repeated=self._floor.strikes(Occasion.ASKED_REPLACE, Fault.QTY_REMAINING, old),
         )
         self._floor.timeline.later(
             self._floor.latency_s, lambda: self._settle_replace(order_id, new.id, change.qty, habit)
@@ -293,12 +299,23 @@ class Trading:
             return
         stamp = self._floor.timeline.stamp()
         self._change(order, status=S.PENDING_CANCEL, cancel_requested_at=stamp)
-        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS):
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS, order):
             self._stuck.add(order_id)
             return
-        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_FILLS):
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_FILLS, order):
             self._floor.timeline.later(self._floor.latency_s / 2, lambda: self._fill_now(order_id))
-        self._floor.timeline.later(self._floor.latency_s, lambda: self._canceled(order_id))
+        if self._floor.strikes(Occasion.ASKED_CANCEL, Fault.CANCEL_REJECTED, order):
+            self._floor.timeline.later(self._floor.latency_s, lambda: self._not_canceled(order))
+        else:
+            self._floor.timeline.later(self._floor.latency_s, lambda: self._canceled(order_id))
+
+    def _not_canceled(self, before: Picture) -> None:
+        """The cancel is refused: the order has the word again that it had *before*, or a later."""
+        order = self.orders[before.id]
+        if order.is_over:
+            return
+        word = S.PARTIALLY_FILLED if order.filled_qty else before.status
+        self._tell("order_cancel_rejected", self._change(order, status=word))
 
     def _canceled(self, order_id: str) -> None:
         order = self.orders[order_id]
@@ -365,7 +382,7 @@ class Trading:
 
     def _change(self, order: Picture, **fields: Any) -> Picture:
         stamp = self._floor.timeline.stamp()
-        if not self._floor.strikes(Occasion.CHANGE, Fault.UPDATED_AT_FROZEN):
+        if not self._floor.strikes(Occasion.CHANGE, Fault.UPDATED_AT_FROZEN, order):
             fields["updated_at"] = stamp
         order = evolve(order, **fields)
         self.orders.put(order, self._floor.timeline.elapsed)
