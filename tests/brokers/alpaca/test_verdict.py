@@ -110,7 +110,7 @@ def test_every_recorded_error_has_its_meaning() -> None:
         (422, "oto orders cannot be replaced", K.UNSUPPORTED),
         (422, "crypto orders not allowed for advanced order_class: bracket", K.UNSUPPORTED),
         (422, "extended hours order must be DAY or GTC limit orders", K.UNSUPPORTED),
-        (422, "trailing stop orders must specify one of trail_percent or trail_price", K.UNSUPPORTED),
+        (422, "trailing stop orders must specify a trail", K.UNSUPPORTED),
         (422, "take_profit.limit_price must be >= base_price + 0.01", K.PRICE),
         (422, "stop price must be less than current price 61.2", K.PRICE),
         (422, "invalid stop_price 0.12345. sub-penny increment does not fulfill", K.PRICE),
