@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -560,3 +561,76 @@ def _(bench: Bench) -> None:
     assert before.at is not None
     assert after.at is not None
     assert after.at < before.at
+
+
+@of(Fault.CANCEL_REJECTED)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("asked-cancel", "cancel-rejected")
+    assert said(bench.broker.cancel(order)) == "accepted"
+    assert bench.order(order).status is S.PENDING_CANCEL
+    bench.clock.advance(60)
+    assert bench.order(order).status is S.NEW
+
+
+# -- what a wire does ------------------------------------------------------------------
+
+
+@of(Fault.STREAM_CUT)
+def _(bench: Bench) -> None:
+    heard = Listener()
+    with bench.broker.listen(heard):
+        bench.world.heard()
+        bench.fail("frame", "stream-cut")
+        bench.submit()
+        bench.clock.advance(2)
+        assert heard.again.wait(10)
+    assert [why[:20] for why in heard.losses] == ["the connection ended"]
+
+
+@of(Fault.EVENT_NULL)
+def _(bench: Bench) -> None:
+    order, heard = _framed(bench, "event-null")
+    assert (heard.executions(order), heard.losses) == ([], [])
+
+
+@of(Fault.UNKNOWN_EVENT)
+def _(bench: Bench) -> None:
+    # What it says of the order holds all the same; only its own slice is not understood.
+    order, heard = _framed(bench, "unknown-event")
+    assert (heard.executions(order), heard.losses) == ([], [])
+    assert heard.of(order)[-1].filled_qty == 5
+
+
+def _framed(bench: Bench, fault: str) -> tuple[str, Listener]:
+    """An order whose only fill was told in a frame that met *fault*."""
+    heard = Listener()
+    with bench.broker.listen(heard):
+        bench.world.heard()
+        order = bench.placed()
+        bench.fail("frame", fault)
+        bench.world.fill(order, "5", "100")
+        bench.submit("after")
+        bench.clock.advance(2)
+        _until(lambda: "after" in [report.client_order_id for report in heard.reports])
+    return order, heard
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it did not come to be")
+
+
+@of(Fault.UNKNOWN_CLASS)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.world.fill(order, "5", "100")
+    bench.fail("words", "unknown-class")
+    assert bench.order(order).terms.symbol == "AAPL"
+    bench.fail("words", "unknown-class")
+    found = bench.broker.positions(None)
+    assert isinstance(found, m.Observed)
+    assert [(each.symbol, each.qty) for each in found.value] == [("AAPL", 5)]
