@@ -86,7 +86,8 @@ class Account:
             instrument = self._identify(ticket)
             ticket = evolve(ticket, symbol=instrument.symbol)
             rules.check(ticket, self._world(ticket, instrument))
-            order = self.trading.take(ticket)
+            overnight = not self.configurations.disable_overnight_trading
+            order = self.trading.take(ticket, overnight=overnight)
             return self._nested(order, self._floor.timeline.elapsed)
 
     def submit_later(self, ticket: Ticket, seconds: float) -> None:
@@ -318,7 +319,7 @@ class Account:
                 time_in_force=m.TimeInForce.GTC if coin else m.TimeInForce.DAY,
                 qty=qty,
             )
-            if self._floor.is_live(ticket):
+            if coin or sessions.is_regular(self._floor.timeline.now()):
                 with suppress(Refused):
                     order = self.trade_by_hand(ticket)
                     self.trading.execute(order.id, qty, self._floor.price(symbol).ask)

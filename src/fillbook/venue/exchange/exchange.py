@@ -139,9 +139,17 @@ class Exchange:
         with self._time.turn():
             self._time.later(seconds, call)
 
-    def list_instrument(self, instrument: m.Instrument, bid: Amount, ask: Amount) -> None:
+    def is_overnight(self, symbol: str) -> bool:
+        """Whether *symbol* is traded from 20:00 to 4:00 too."""
+        return symbol in self._floor.overnight
+
+    def list_instrument(
+        self, instrument: m.Instrument, bid: Amount, ask: Amount, *, overnight: bool = False
+    ) -> None:
         """Have one more thing to trade, or the same under other rules."""
         with self._time.turn():
+            change = self._floor.overnight.add if overnight else self._floor.overnight.discard
+            change(instrument.symbol)
             self._floor.instruments[instrument.symbol] = instrument
             self._floor.prices[instrument.symbol] = Prices(m.number(bid), m.number(ask))
 
@@ -354,9 +362,10 @@ class Exchange:
         raise KeyError(exec_id)
 
     def _watch_sessions(self) -> None:
-        """At the next opening, regular or extended, let trade what rested over night."""
+        """At the next opening, regular, extended or of a night, let trade what rested."""
         now = self._time.now()
-        opens = (sessions.opening(now, extended=False), sessions.following(now).extended_opens)
+        extended = sessions.following(now).extended_opens
+        opens = (sessions.opening(now, extended=False), extended, sessions.nightfall(now))
         when = min(at for at in opens if at > now)
 
         def open_up() -> None:

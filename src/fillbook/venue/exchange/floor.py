@@ -14,11 +14,11 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
-from fillbook.venue.exchange.listing import LISTED
+from fillbook.venue.exchange.listing import LISTED, OVERNIGHT
 from fillbook.venue.exchange.matching import Prices
 from fillbook.venue.exchange.plan import Faults
 from fillbook.venue.exchange.timeline import Timeline
-from fillbook.venue.exchange.values import Lag, Picture, Ticket
+from fillbook.venue.exchange.values import Lag, Picture
 
 _TENTHS = 10
 
@@ -44,6 +44,7 @@ class Floor:
         self.instruments = {i.symbol: i for i, _ in LISTED}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
+        self.overnight = set(OVERNIGHT)  #: what is traded through the night
         self._names: dict[str, str] = {}  # what was called so, and what it was renamed to
         self._ids = random.Random(f"{seed}:ids")
         self._sizes = random.Random(f"{seed}:sizes")
@@ -98,15 +99,19 @@ class Floor:
         self._names[old] = new
         self.instruments[new] = evolve(self.instruments.pop(old), symbol=new)
         self.prices[new] = self.prices.pop(old)
-        if old in self.halted:
-            self.halted = self.halted - {old} | {new}
+        for marked in (self.halted, self.overnight):
+            if old in marked:
+                marked.symmetric_difference_update({old, new})
 
-    def is_live(self, order: Picture | Ticket) -> bool:
+    def is_live(self, order: Picture) -> bool:
         """Whether an order of this kind may trade at the moment."""
-        if self.instruments[order.symbol].asset_class is m.AssetClass.CRYPTO:
-            return True
         now = self.timeline.now()
-        return sessions.is_regular(now) or (order.extended_hours and sessions.is_extended(now))
+        return (
+            order.asset_class is m.AssetClass.CRYPTO
+            or sessions.is_regular(now)
+            or (order.extended_hours and sessions.is_extended(now))
+            or (order.is_overnight and sessions.is_overnight(now))
+        )
 
     def part_of(self, qty: Decimal, increment: Decimal) -> Decimal:
         """How much of *qty* trades at once: all, or by chance some tenths of it."""

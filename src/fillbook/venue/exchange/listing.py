@@ -42,6 +42,9 @@ def _at(bid: str, ask: str) -> Prices:
     return Prices(Decimal(bid), Decimal(ask))
 
 
+#: What is traded from 20:00 to 4:00 too.
+OVERNIGHT: Final = frozenset({"AAPL", "MSFT", "SPY", "NVDA", "TSLA", "F"})
+
 LISTED: Final = (
     (_share("AAPL"), _at("187.00", "187.02")),
     (_share("MSFT"), _at("412.30", "412.36")),

@@ -17,8 +17,10 @@ from fillbook.venue.exchange.values import Picture, S, Ticket
 _AUCTION: Final = timedelta(milliseconds=1)
 
 
-def pictures(ticket: Ticket, floor: Floor) -> tuple[Picture, list[Picture]]:
-    """The order that *ticket* becomes, and its exits."""
+def pictures(
+    ticket: Ticket, floor: Floor, *, overnight: bool = True
+) -> tuple[Picture, list[Picture]]:
+    """The order that *ticket* becomes, and its exits; *overnight* says if it may trade then."""
     stamp, now = floor.timeline.stamp(), floor.timeline.now()
     instrument = floor.instruments[ticket.symbol]
     is_coin = instrument.asset_class is m.AssetClass.CRYPTO
@@ -46,8 +48,10 @@ def pictures(ticket: Ticket, floor: Floor) -> tuple[Picture, list[Picture]]:
         trail_price=ticket.trail_price,
         trail_percent=ticket.trail_percent,
         extended_hours=ticket.extended_hours,
-        is_queued=not floor.is_live(ticket) or ticket.time_in_force is m.TimeInForce.CLS,
+        is_overnight=overnight and ticket.extended_hours and ticket.symbol in floor.overnight,
     )
+    is_queued = not floor.is_live(order) or order.time_in_force is m.TimeInForce.CLS
+    order = evolve(order, is_queued=is_queued)
     if order.type is m.OrderType.TRAILING_STOP and not order.is_queued:
         order = evolve(order, **trailed(order, floor.price(order.symbol)))
     legs = legs_of(order, ticket, floor.new_id)
@@ -59,7 +63,7 @@ def routed_at(order: Picture, now: datetime) -> datetime:
     if order.time_in_force is m.TimeInForce.CLS:
         # The auction is the last thing that happens in the session.
         return sessions.day_order_ends(now, extended=False) - _AUCTION
-    return sessions.opening(now, extended=order.extended_hours)
+    return sessions.opening(now, extended=order.extended_hours, overnight=order.is_overnight)
 
 
 def ends_at(order: Ticket | Picture, now: datetime) -> datetime:

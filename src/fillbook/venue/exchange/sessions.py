@@ -1,5 +1,5 @@
 """
-When the stock exchange trades, in New York's time: sessions, weekends, holidays.
+When the stock exchange trades, in New York's time: sessions, nights, weekends, holidays.
 
 Holidays by the rules that the NYSE publishes (https://www.nyse.com/markets/hours-calendars):
 a Saturday's is kept on Friday, except New Year's Day, and a Sunday's on Monday.
@@ -19,6 +19,7 @@ from fillbook.errors import ExtraMissing
 _DAY: Final = timedelta(days=1)
 _GTC_DAYS: Final = 90
 _GTC_TIME: Final = time(16, 15)
+_MORNING, _NIGHT = time(4), time(20)
 
 #: Month, weekday (Monday 0) and which of the month (-1: the last).
 _WEEKDAY_HOLIDAYS: Final = ((1, 0, 3), (2, 0, 3), (5, 0, -1), (9, 0, 1), (11, 3, 4))
@@ -43,10 +44,10 @@ def session(day: date) -> m.Session | None:
     """The session of *day*, None when the exchange is shut."""
     if day.weekday() >= 5 or day in _holidays(day.year):
         return None
-    closes, late = time(16), time(20)
+    closes, late = time(16), _NIGHT
     if _is_half(day):
         closes, late = time(13), time(17)
-    return m.Session(day, *(_utc(day, at) for at in (time(9, 30), closes, time(4), late)))
+    return m.Session(day, *(_utc(day, at) for at in (time(9, 30), closes, _MORNING, late)))
 
 
 def sessions(first: date, last: date) -> Iterator[m.Session]:
@@ -74,6 +75,22 @@ def is_extended(now: datetime) -> bool:
     return following(now).extended_opens <= now
 
 
+def is_overnight(now: datetime) -> bool:
+    """Whether the night before a session is traded through: from 20:00 to 4:00."""
+    here = now.astimezone(new_york())
+    if _MORNING <= here.time() < _NIGHT:
+        return False
+    return session(here.date() + _DAY * (here.time() >= _NIGHT)) is not None
+
+
+def nightfall(now: datetime) -> datetime:
+    """The next beginning of a night that is traded through."""
+    day = now.astimezone(new_york()).date()
+    while session(day + _DAY) is None or _utc(day, _NIGHT) <= now:
+        day += _DAY
+    return _utc(day, _NIGHT)
+
+
 def day_order_ends(now: datetime, *, extended: bool) -> datetime:
     """The close at which a day order that is placed at *now* expires."""
     here = following(now)
@@ -82,9 +99,11 @@ def day_order_ends(now: datetime, *, extended: bool) -> datetime:
     return here.closes if now < here.closes else following(here.extended_closes).closes
 
 
-def opening(now: datetime, *, extended: bool) -> datetime:
+def opening(now: datetime, *, extended: bool, overnight: bool = False) -> datetime:
     """When an order that must wait at *now* is let go."""
     here = following(now)
+    if overnight:
+        return min(here.extended_opens, nightfall(now))
     if extended:
         return here.extended_opens
     return here.opens if now < here.opens else following(here.extended_closes).opens

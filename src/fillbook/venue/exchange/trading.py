@@ -64,9 +64,9 @@ class Trading:
 
     # ------------------------------------------------------------------ begin
 
-    def take(self, ticket: Ticket) -> Picture:
+    def take(self, ticket: Ticket, *, overnight: bool = True) -> Picture:
         """The order that *ticket* becomes; it is routed a moment later."""
-        order, legs = pictures(ticket, self._floor)
+        order, legs = pictures(ticket, self._floor, overnight=overnight)
         at = self._floor.timeline.elapsed
         for each in (order, *legs):
             self.orders.put(each, at)

@@ -82,7 +82,8 @@ class Picture:
     What follows them is the venue's own and on no wire: `chain_id`, the first order of a
     chain of replaces; `carried_qty`, what of `filled_qty` the orders before it filled, at
     `carried_price`; `is_triggered`, a stop whose price was touched; `is_queued`, an order
-    that waits for the next session; `is_awake`, an exit whose entry has filled.
+    that waits for the next session; `is_overnight`, one that trades through the night too;
+    `is_awake`, an exit whose entry has filled.
     """
 
     id: str
@@ -125,6 +126,7 @@ class Picture:
     carried_price: Decimal | None = None
     is_triggered: bool = False
     is_queued: bool = False
+    is_overnight: bool = False
     is_awake: bool = False
 
     @property
@@ -249,7 +251,7 @@ class Holding:
 @frozen(kw_only=True)
 class Configurations:
     """
-    What its owner allows an account, by Alpaca's names; the last four change nothing here.
+    What its owner allows an account, by Alpaca's names; the last three change nothing here.
 
     Source: https://docs.alpaca.markets/reference/getaccountconfig-1.
     """
