@@ -29,6 +29,7 @@ from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import show
 from fillbook.cli.commands import app
 from fillbook.core.lifecycle import COMMANDS, LIVE
+from fillbook.venue.alpaca import Ways
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
 from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults import SECONDS, STRIKES, Fault
@@ -147,6 +148,12 @@ def endpoints() -> str:
         for method, path, occasion, _ in ENDPOINTS
     ]
     return table(("", "path", "what its faults are called"), rows)
+
+
+def ways() -> str:
+    said = remarks(Ways)
+    rows = [(code(x.name), code(x.default), said[x.name]) for x in fields(Ways)]
+    return table(("way", "unless given", ""), rows)
 
 
 def order_kinds() -> str:
@@ -300,6 +307,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "statuses": statuses,
     "values": values,
+    "ways": ways,
 }
 
 

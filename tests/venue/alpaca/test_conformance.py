@@ -36,7 +36,7 @@ from alpaca.trading.stream import TradingStream
 
 from fillbook import model as m
 from fillbook.clock import ManualClock
-from fillbook.venue.alpaca import Emulator
+from fillbook.venue.alpaca import Emulator, Ways
 from fillbook.venue.exchange import Exchange
 
 PATIENCE_S = 10
@@ -513,7 +513,7 @@ def test_a_configuration_that_cannot_be_is_refused(http: Any, change: dict[str, 
 
 
 def test_assets_may_have_lost_the_word_easy_to_borrow(exchange: Exchange) -> None:
-    with Emulator(exchange, easy_to_borrow=False) as emulator:
+    with Emulator(exchange, ways=Ways(easy_to_borrow=False)) as emulator:
         client = TradingClient(
             emulator.key, emulator.secret, url_override=emulator.url, raw_data=True
         )

@@ -37,6 +37,7 @@ from fillbook.venue.exchange import (
     Picture,
     Refused,
     Strike,
+    about,
 )
 
 T = TypeVar("T")
@@ -170,10 +171,16 @@ class SimulatedBroker(Broker):
         return self._list(Occasion.ORDERS, listed, lambda each: each.broker_order_id, page)
 
     def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
-        return self._read(Occasion.ORDER, lambda _: _found(self.books.order(broker_order_id)))
+        return self._read(
+            Occasion.ORDER,
+            lambda _: _found(self.books.order(broker_order_id)),
+            *self._about(broker_order_id),
+        )
 
     def find(self, client_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
-        return self._read(Occasion.FIND, lambda _: _found(self.books.find(client_order_id)))
+        return self._read(
+            Occasion.FIND, lambda _: _found(self.books.find(client_order_id)), client_order_id
+        )
 
     def executions(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Execution]:
         return self._executions(None, since, page)
@@ -219,7 +226,7 @@ class SimulatedBroker(Broker):
 
     def submit(self, intent: m.Intent) -> m.Outcome:
         ticket = ticket_of(intent)
-        strike = self._strike(Occasion.SUBMIT)
+        strike = self._strike(Occasion.SUBMIT, ticket.symbol, intent.client_order_id)
         if strike is not None and strike.fault is Fault.LATE_LANDING:
             self.books.submit_later(ticket, self._timeout_s + strike.seconds)
         if strike is not None and strike.fault is Fault.DUPLICATE_UNLISTED:
@@ -228,12 +235,12 @@ class SimulatedBroker(Broker):
         return self._carry(strike, lambda: self.books.submit(ticket))
 
     def cancel(self, broker_order_id: str) -> m.Outcome:
-        strike = self._strike(Occasion.CANCEL)
+        strike = self._strike(Occasion.CANCEL, *self._about(broker_order_id))
         return self._carry(strike, lambda: self.books.cancel(broker_order_id))
 
     def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
         amendment = amendment_of(change)
-        strike = self._strike(Occasion.REPLACE)
+        strike = self._strike(Occasion.REPLACE, *self._about(broker_order_id))
         return self._carry(strike, lambda: self.books.replace(broker_order_id, amendment))
 
     # ----------------------------------------------------------------- stream
@@ -276,9 +283,13 @@ class SimulatedBroker(Broker):
 
     # ---------------------------------------------------------------- the way
 
-    def _strike(self, occasion: Occasion) -> Strike | None:
-        """What happens to this request on the way; what only takes time has taken it."""
-        strike = self.exchange.faults.next(occasion)
+    def _about(self, broker_order_id: str) -> tuple[str, ...]:
+        order = self.books.truth.get(broker_order_id)
+        return () if order is None else about(order)
+
+    def _strike(self, occasion: Occasion, *about: str) -> Strike | None:
+        """What happens to a request on the way; what only takes time has taken it."""
+        strike = self.exchange.faults.next(occasion, about=about)
         if strike is None or strike.fault is not Fault.SLOW:
             return strike
         if strike.seconds < self._timeout_s:
@@ -290,8 +301,10 @@ class SimulatedBroker(Broker):
     def _wait(self, seconds: float) -> None:
         self._clock.wait(threading.Event(), seconds)
 
-    def _read(self, occasion: Occasion, answer: Callable[[Strike | None], R]) -> R | m.NotObserved:
-        strike = self._strike(occasion)
+    def _read(
+        self, occasion: Occasion, answer: Callable[[Strike | None], R], *about: str
+    ) -> R | m.NotObserved:
+        strike = self._strike(occasion, *about)
         why = None if strike is None else _FAILURES.get(strike.fault)
         if strike is None or why is None:
             return answer(strike)

@@ -1,10 +1,11 @@
 """
 Alpaca's wire over our exchange: HTTP and WebSocket, so that any client talks to it as to Alpaca.
 
-`Emulator` runs the server; the exchange behind it is moved through the exchange itself,
-and what goes wrong on the way is in the exchange's fault plan.
+`Emulator` runs the server, in the `Ways` that are asked for; the exchange behind it is moved
+through the exchange itself, and what goes wrong on the way is in the exchange's fault plan.
 """
 
 from fillbook.venue.alpaca.server import Emulator
+from fillbook.venue.alpaca.ways import Ways
 
-__all__ = ["Emulator"]
+__all__ = ["Emulator", "Ways"]

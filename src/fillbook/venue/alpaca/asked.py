@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
+from fillbook.venue.alpaca.ways import Ways
 from fillbook.venue.exchange import (
     Account,
     Amendment,
@@ -29,6 +31,9 @@ from fillbook.venue.exchange import (
 )
 
 E = TypeVar("E", bound=StrEnum)
+
+#: The members of a body by which the fault plan may choose a request.
+_NAMES: Final = ("symbol", "client_order_id")
 
 ORDERS_MAX: Final = 500
 _ORDERS_USUAL: Final = 50
@@ -49,7 +54,7 @@ class Asked:
     path: Mapping[str, str]
     query: Mapping[str, str]
     text: bytes
-    left_out: frozenset[str] = frozenset()  #: members of assets that are not sent any more
+    ways: Ways = field(factory=Ways)
 
     def body(self) -> dict[str, Any]:
         """Raises: Refused for what is no JSON object."""
@@ -60,6 +65,17 @@ class Asked:
         if not isinstance(found, dict):
             raise Refused(400, 40010000, "request body format is invalid", m.RejectKind.INPUT)
         return found
+
+    def about(self) -> frozenset[str]:
+        """The symbols and ids that it is about, for the fault plan."""
+        found = {*self.path.values(), self.query.get("client_order_id")}
+        with suppress(Refused):
+            body = self.body()
+            found |= {each for name in _NAMES if isinstance(each := body.get(name), str)}
+        order = self.account.truth.get(self.path.get("order_id", ""))
+        if order is not None:
+            found |= {order.symbol, order.client_order_id}
+        return frozenset(self.symbol(each) for each in found if each)
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() in ("true", "1", "t")

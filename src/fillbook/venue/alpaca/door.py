@@ -14,6 +14,7 @@ import uuid
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -21,15 +22,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from fillbook import model as m
 from fillbook.venue.alpaca.asked import Asked
 from fillbook.venue.alpaca.endpoints import Answer, Endpoint, error
+from fillbook.venue.alpaca.ways import Ways
 from fillbook.venue.exchange import Account, Exchange, Fault, Occasion, Refused, Strike
 
 #: Where the server puts what cuts the connection of a request.
 ABORT: Final = "fillbook.abort"
 
+_KNOWN: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
-_HTML: Final = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
+_HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
+#: What Alpaca says beside a status of its own; else HTTP's words for it.
+_WORDS: Final = {500: "internal server error occurred", 504: "request timed out"}
 
 #: After these the connection is cut and the client hears nothing.
 _SILENT: Final = frozenset(
@@ -44,8 +50,8 @@ _SILENT: Final = frozenset(
 #: What is answered instead: status, JSON or HTML, further headers.
 _INSTEAD: Final = {
     Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
-    Fault.SERVER_ERROR: (504, {"code": 50410000, "message": "request timed out"}, {}),
-    Fault.HTML: (502, _HTML, {"content-type": "text/html"}),
+    Fault.SERVER_ERROR: (504, {}, {}),
+    Fault.HTML: (502, b"", {"content-type": "text/html"}),
     Fault.REDIRECT: (307, b"", {"location": "/nowhere"}),
     Fault.EMPTY_LIST: (200, [], {}),
 }
@@ -62,12 +68,10 @@ def secret_of(key: str) -> str:
 class Door:
     """Lets requests in to the accounts of one exchange, under the names they were opened by."""
 
-    def __init__(
-        self, exchange: Exchange, *, rate_limit: int, left_out: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, exchange: Exchange, *, rate_limit: int, ways: Ways) -> None:
         self.exchange = exchange
         self.rate_limit = rate_limit
-        self.left_out = left_out
+        self.ways = ways
         self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
         self._lock = threading.Lock()
         self.keys: set[str] = set()  #: those that opened an account until now
@@ -96,7 +100,7 @@ class Door:
             request.path_params,
             dict(request.query_params),
             await request.body(),
-            self.left_out,
+            self.ways,
         )
         # In a thread, and in one go: changing threads costs more than most requests do.
         return await run_in_threadpool(self._serve, asked, occasion, endpoint)
@@ -105,7 +109,7 @@ class Door:
         is_within, headers = self._spend(asked.account.name)
         if not is_within:
             return _instead(Fault.RATE_LIMITED, headers)
-        strike = self._strike(occasion)
+        strike = self._strike(asked, occasion)
         fault = None if strike is None else strike.fault
         made: Response | None = None
         if strike is None or strike.is_done or fault in _TAKEN_OTHERWISE or fault not in _LOUD:
@@ -114,14 +118,17 @@ class Door:
             return HungUp()
         if fault is Fault.CUT_PAGE and made is not None:
             return CutOff(made)
-        if fault in _INSTEAD:
-            return _instead(fault, headers)
+        if strike is not None and fault in _INSTEAD:
+            return _instead(fault, headers, strike)
         assert made is not None
         return made
 
-    def _strike(self, occasion: Occasion | None) -> Strike | None:
+    def _strike(self, asked: Asked, occasion: Occasion | None) -> Strike | None:
         """What happens on the way; what only takes time has taken it, by the exchange's clock."""
-        strike = None if occasion is None else self.exchange.faults.next(occasion)
+        faults = self.exchange.faults
+        if occasion is None or not faults.rules:
+            return None
+        strike = faults.next(occasion, about=asked.about())
         if strike is not None and strike.fault is Fault.SLOW:
             self.exchange.clock.wait(threading.Event(), strike.seconds)
             return None
@@ -145,9 +152,11 @@ class Door:
                 ends, spent = now + _MINUTE, 0
             self._minutes[name] = ends, spent + 1
         left = self.rate_limit - spent - 1
-        return left >= 0, {
-            # The exchange's clock, which may be made up; the server's own is turned off.
-            "date": format_datetime(self.exchange.now(), usegmt=True),
+        # The exchange's clock, which may be made up; the server's own is turned off.
+        date = {"date": format_datetime(self.exchange.now(), usegmt=True)}
+        if not self.ways.rate_headers:
+            return left >= 0, date
+        return left >= 0, date | {
             "x-ratelimit-limit": str(self.rate_limit),
             "x-ratelimit-remaining": str(max(0, left)),
             "x-ratelimit-reset": str(math.ceil((self.exchange.now() + ends - now).timestamp())),
@@ -162,7 +171,10 @@ def _ask(endpoint: Endpoint, asked: Asked, strike: Strike | None) -> Answer:
     try:
         return endpoint(asked, strike)
     except Refused as refusal:
-        return Answer(refusal.status, error(refusal))
+        body = error(refusal)
+        if refusal.kind is m.RejectKind.DUPLICATE:
+            body["code"] = asked.ways.duplicate_code
+        return Answer(refusal.status, body)
 
 
 def _response(answer: Answer, headers: dict[str, str]) -> Response:
@@ -176,11 +188,20 @@ def _json(status: int, body: object, headers: dict[str, str]) -> Response:
     return Response(text, status, _named(headers), media_type="application/json")
 
 
-def _instead(fault: Fault, headers: dict[str, str]) -> Response:
+def _instead(fault: Fault, headers: dict[str, str], strike: Strike | None = None) -> Response:
     status, body, more = _INSTEAD[fault]
+    status = (strike and strike.status) or status
+    phrase = HTTPStatus(status).phrase if status in _KNOWN else "Unknown"
+    headers = headers | more
+    if fault is Fault.RATE_LIMITED and strike is not None and strike.seconds:
+        headers["retry-after"] = str(math.ceil(strike.seconds))
+    if fault is Fault.SERVER_ERROR:
+        words = _WORDS.get(status, phrase.lower())
+        body = {"code": status * 100000 + 10000, "message": words}
     if isinstance(body, bytes):
-        return Response(body, status, _named(headers | more))
-    return _json(status, body, headers | more)
+        body = _HTML.format(status, phrase).encode() if fault is Fault.HTML else body
+        return Response(body, status, _named(headers))
+    return _json(status, body, headers)
 
 
 def _named(headers: dict[str, str]) -> dict[str, str]:

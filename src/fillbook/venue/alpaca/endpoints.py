@@ -18,7 +18,8 @@ from fillbook import model as m
 from fillbook.venue.alpaca import asked as read
 from fillbook.venue.alpaca import render
 from fillbook.venue.alpaca.asked import Asked
-from fillbook.venue.alpaca.render import NEW_YORK, Json
+from fillbook.venue.alpaca.render import NEW_YORK, STRANGE_WORD, Json
+from fillbook.venue.alpaca.ways import Ways
 from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
 
 _ACTIVITIES_MAX: Final = 100
@@ -60,7 +61,25 @@ def list_orders(asked: Asked, strike: Strike | None) -> Answer:
     if which.after_order_id != after:
         ids = [each.id for each in rows]
         rows = rows[ids.index(after) :] if after in ids else rows
-    return Answer(200, [render.order(asked.exchange, each) for each in rows[:limit]])
+    if which.scope == "open":
+        rows = [each for each in rows if _is_listed(each, asked.ways)]
+    return Answer(
+        200, _worded(asked, [render.order(asked.exchange, each) for each in rows[:limit]])
+    )
+
+
+def _is_listed(order: Picture, ways: Ways) -> bool:
+    """Whether an open order is among those that are listed."""
+    return (ways.lists_held or order.status != m.OrderStatus.HELD) and (
+        ways.lists_filled_parents or not order.is_over
+    )
+
+
+def _worded(asked: Asked, rows: list[Json]) -> list[Json]:
+    """Orders or positions as they are, or by the fault with a word that nobody knows."""
+    if asked.exchange.faults.next(Occasion.WORDS) is None:
+        return rows
+    return [row | {"asset_class": STRANGE_WORD} for row in rows]
 
 
 def get_order(asked: Asked, strike: Strike | None) -> Answer:
@@ -78,7 +97,7 @@ def find_order(asked: Asked, strike: Strike | None) -> Answer:
 def _order(asked: Asked, found: Picture | None, message: str) -> Answer:
     if found is None:
         raise missing(message)
-    return Answer(200, render.order(asked.exchange, found))
+    return Answer(200, _worded(asked, [render.order(asked.exchange, found)])[0])
 
 
 def submit(asked: Asked, strike: Strike | None) -> Answer:
@@ -117,7 +136,7 @@ def replace(asked: Asked, strike: Strike | None) -> Answer:
 
 def list_positions(asked: Asked, strike: Strike | None) -> Answer:
     held = asked.account.positions()
-    return Answer(200, [render.position(asked.exchange, each) for each in held])
+    return Answer(200, _worded(asked, [render.position(asked.exchange, each) for each in held]))
 
 
 def get_position(asked: Asked, strike: Strike | None) -> Answer:
@@ -258,7 +277,9 @@ def get_asset(asked: Asked, strike: Strike | None) -> Answer:
 
 def _asset(asked: Asked, shown: m.Instrument) -> Json:
     made = render.asset(asked.exchange, shown)
-    return {name: value for name, value in made.items() if name not in asked.left_out}
+    if not asked.ways.easy_to_borrow:
+        del made["easy_to_borrow"]
+    return made
 
 
 def get_clock(asked: Asked, strike: Strike | None) -> Answer:

@@ -29,6 +29,8 @@ from fillbook.venue.exchange import (
 
 Json = dict[str, object]
 
+#: What nobody knows: the real service grows words too.
+STRANGE_WORD: Final = "under_deliberation"
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
 _CLASSES: Final = {
@@ -115,6 +117,13 @@ def event(exchange: Exchange, said: Event) -> Json:
     }
     inner |= {name: value for name, value in figures.items() if value is not None}
     return {"stream": "trade_updates", "data": inner}
+
+
+def renamed(frame: Json) -> Json:
+    """A frame whose event has a name that nobody knows."""
+    inner = frame["data"]
+    assert isinstance(inner, dict)
+    return frame | {"data": inner | {"event": STRANGE_WORD}}
 
 
 def position(exchange: Exchange, held: Holding) -> Json:

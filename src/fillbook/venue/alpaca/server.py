@@ -17,6 +17,7 @@ try:
     from starlette.routing import BaseRoute, Route, WebSocketRoute
     from starlette.types import Receive, Scope, Send
     from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 except ImportError:
     raise ExtraMissing('the emulators need: pip install "fillbook[emulator]"') from None
 
@@ -24,6 +25,7 @@ from fillbook.venue.alpaca.door import ABORT, Door, not_allowed, not_found, secr
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
 from fillbook.venue.alpaca.events import Events
 from fillbook.venue.alpaca.stream import Streams
+from fillbook.venue.alpaca.ways import Ways
 from fillbook.venue.exchange import Account, Exchange, Occasion
 
 _START_S: Final = 10.0
@@ -35,9 +37,8 @@ class Emulator:
 
     Each account of the exchange is opened by the name it was given there as the key, and
     `secret_of(key)`; `key` and `secret` are those of *account*, which is the account named
-    "paper" unless given.  *rate_limit* is in requests a minute for each account,
-    *one_stream* has a second connection of a key refused, as Alpaca does, and
-    *easy_to_borrow* has assets bear that word, whose announced end was in September 2026.
+    "paper" unless given.  *rate_limit* is in requests a minute for each account; *ways* are
+    how it does what Alpaca may do in several ways.
     """
 
     def __init__(
@@ -47,16 +48,12 @@ class Emulator:
         *,
         port: int = 0,
         rate_limit: int = 200,
-        one_stream: bool = True,
-        easy_to_borrow: bool = True,
+        ways: Ways = Ways(),  # noqa: B008 - frozen
     ) -> None:
         self.exchange = exchange
         self.account = account if account is not None else _paper(exchange)
-        self.key = self.account.name
-        self.secret = secret_of(self.key)
-        left_out = frozenset() if easy_to_borrow else frozenset({"easy_to_borrow"})
-        self.door = Door(exchange, rate_limit=rate_limit, left_out=left_out)
-        self.streams = Streams(self.door, is_limited=one_stream)
+        self.door = Door(exchange, rate_limit=rate_limit, ways=ways)
+        self.streams = Streams(self.door, is_limited=ways.one_stream)
         self.events = Events(self.door)
         self._port = port
 
@@ -64,6 +61,15 @@ class Emulator:
     def secret_of(key: str) -> str:
         """The secret of the account that is named *key*."""
         return secret_of(key)
+
+    @property
+    def key(self) -> str:
+        """What opens the account; a reset may have given it another."""
+        return self.account.name
+
+    @property
+    def secret(self) -> str:
+        return secret_of(self.key)
 
     @property
     def url(self) -> str:
@@ -79,7 +85,7 @@ class Emulator:
         config = uvicorn.Config(
             app(self.door, self.streams, self.events),
             http=_Line,
-            ws="websockets-sansio",
+            ws=_Socket,
             log_config=None,
             access_log=False,
             date_header=False,
@@ -172,8 +178,11 @@ class _Server(uvicorn.Server):
         self.is_up.set()
 
 
-class _Line(H11Protocol):
-    """A connection that a request may cut."""
+class _Cuttable:
+    """A connection that whoever serves it may cut."""
+
+    app: Any
+    transport: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,3 +194,11 @@ class _Line(H11Protocol):
             await served(scope, receive, send)
 
         self.app = with_line
+
+
+class _Line(_Cuttable, H11Protocol):
+    """A connection for requests."""
+
+
+class _Socket(_Cuttable, WebSocketsSansIOProtocol):
+    """A connection for a stream."""

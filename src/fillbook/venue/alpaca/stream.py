@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fillbook.venue.alpaca import render
-from fillbook.venue.alpaca.door import Door
-from fillbook.venue.exchange import Account, Event, Occasion
+from fillbook.venue.alpaca.door import ABORT, Door
+from fillbook.venue.exchange import Account, Event, Fault, Occasion, about
 
 _TRADE_UPDATES = "trade_updates"
 
@@ -196,7 +196,18 @@ class Connection:
         if self._is_ending:
             return
         self._streams.told += 1
-        self.put(render.event(self._streams.door.exchange, event))
+        exchange = self._streams.door.exchange
+        strike = exchange.faults.next(Occasion.FRAME, about=about(event.order))
+        frame = render.event(exchange, event)
+        match strike and strike.fault:
+            case Fault.STREAM_CUT:
+                self._loop.call_soon_threadsafe(self._socket.scope[ABORT])
+            case Fault.EVENT_NULL:
+                self.put(frame | {"data": None})
+            case Fault.UNKNOWN_EVENT:
+                self.put(render.renamed(frame))
+            case _:
+                self.put(frame)
 
 
 def _authorization(status: str, action: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ everything that happens without a client (fills, busts, splits, manual trades).
 from fillbook.venue.exchange.account import Account
 from fillbook.venue.exchange.exchange import Exchange
 from fillbook.venue.exchange.faults import STRIKES, Fault, Occasion, fault_named
+from fillbook.venue.exchange.floor import about
 from fillbook.venue.exchange.plan import Faults, Rule, Strike
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
@@ -51,5 +52,6 @@ __all__ = [
     "Strike",
     "Ticket",
     "Truth",
+    "about",
     "fault_named",
 ]

@@ -196,7 +196,7 @@ STATUSES: Final[Mapping[Fault, range]] = {
 
 #: Occasions that are about one order or one symbol, so that a rule may choose among them.
 ABOUT: Final = WRITES | {
-    *(_O.ORDER, _O.FIND, _O.POSITIONS, _O.TAKEN, _O.CHANGE, _O.FILL, _O.TAKEN_BACK),
+    *(_O.ORDER, _O.FIND, _O.TAKEN, _O.CHANGE, _O.FILL, _O.TAKEN_BACK),
     *(_O.ASKED_CANCEL, _O.ASKED_REPLACE, _O.EVENT, _O.FRAME),
 }
 

@@ -25,6 +25,10 @@ class Truth:
         with self._floor.timeline.turn():
             return self._trading.orders[order_id]
 
+    def get(self, order_id: str) -> Picture | None:
+        with self._floor.timeline.turn():
+            return self._trading.orders.get(order_id)
+
     def find(self, client_order_id: str) -> Picture | None:
         with self._floor.timeline.turn():
             order_id = self._trading.orders.id_of(client_order_id)
