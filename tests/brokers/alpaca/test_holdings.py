@@ -120,12 +120,20 @@ def test_rows_that_are_no_trade(
     assert (kind, qty, cash) == (found.kind, found.qty, found.cash)
 
 
-@pytest.mark.parametrize("word", [*sorted(words.ACTIVITIES), "MISC"])
-def test_each_word_of_the_history_has_its_kind(word: str) -> None:
+#: Words that stand for no kind of ours: what they moved is booked under their own name.
+OTHERS = (
+    *("cil", "extrd", "fxtrd", "int", "intnra", "intpnl", "inttw", "ma", "mem", "misc", "oct"),
+    *("opca", "reo", "reorg", "spin", "swp", "vof", "wh", "a-word-of-tomorrow"),
+)
+
+
+@pytest.mark.parametrize("word", [*sorted(words.ACTIVITIES), *OTHERS])
+def test_each_word_of_the_history_has_its_kind_and_none_is_dropped(word: str) -> None:
     raw = recorded("activities")["optrd"] | {"activity_type": word.upper()}
     (found,) = holdings.activities([raw])
     assert words.ACTIVITIES.get(word, K.OTHER) is found.kind
-    assert word.upper() == found.raw_kind
+    assert (word.upper(), Decimal(451)) == (found.raw_kind, found.cash)
+    assert found.qty == (None if found.kind is K.DIVIDEND else Decimal(-100))
 
 
 @pytest.mark.parametrize(

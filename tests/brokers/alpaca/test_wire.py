@@ -1,6 +1,8 @@
 """Orders and events: every real shape becomes a value, and nothing is made up."""
 
 import json
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.brokers.alpaca import holdings, market, wire
+from fillbook.brokers.alpaca import holdings, market, wire, words
 from fillbook.brokers.alpaca.fields import parse
 from fillbook.errors import InvalidValue
 
@@ -286,6 +288,60 @@ def test_any_json_is_a_value_or_an_invalid_value(name: str) -> None:
             assert read(raw) is not NotImplemented
 
     whatever()
+
+
+@given(_one_of("orders"))
+def test_what_is_read_of_an_order_was_said_of_it(raw: dict[str, object]) -> None:
+    try:
+        report = wire.order(raw)
+    except InvalidValue:
+        return
+    said = [raw.get("filled_qty"), raw.get("filled_avg_price"), raw.get("status")]
+    made = [report.filled_qty, report.avg_price, report.raw_status]
+    for word, value in zip(said, made, strict=True):
+        assert not value or str(word) == str(value) or Decimal(str(word)) == value
+    known = words.STATUSES.get(report.raw_status.lower(), m.OrderStatus.UNRECOGNISED)
+    assert report.status in (known, m.OrderStatus.UNRECOGNISED)
+    assert (report.executions, report.voids) == ((), ())
+
+
+HOSTILE = [
+    *(None, True, 0, -1, Decimal("1e999999"), Decimal("-0"), 10**400),
+    *("", " ", "-0", "1e999999999", "9" * 100_000, "NaN", "-inf", "1_000", "١٢", "\ud800", "\x00"),
+    *("0001-01-01T00:00:00Z", "9999-12-31T23:59:60Z", "2026-01-02T15:00:00+99:99", "2026-01-02"),
+    *("filled", "trade_bust", [], [[]], [{}], {}, {"a": 1}),
+]
+READERS = {
+    "orders": wire.order,
+    "accounts": lambda raw: holdings.account(raw, "here"),
+    "positions": lambda raw: holdings.positions([raw]),
+    "activities": lambda raw: holdings.activities([raw]),
+    "fills": lambda raw: holdings.executions([raw]),
+    "assets": lambda raw: market.instruments([raw]),
+    "frames": wire.events,
+}
+
+
+@pytest.mark.parametrize("family", READERS)
+def test_each_field_may_be_anything_and_costs_no_time(family: str) -> None:
+    for raw in recorded(family.replace("fills", "activities")).values():
+        for path in _paths(raw):
+            for value in HOSTILE:
+                began = time.thread_time()
+                with suppress(InvalidValue):
+                    assert READERS[family](_with(raw, path, value)) is not None
+                assert time.thread_time() - began < 0.05, (path, value)
+
+
+def _paths(raw: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        yield (*above, name)
+        yield from _paths(value, (*above, name))
+
+
+def _with(raw: dict[str, object], path: tuple[str, ...], value: object) -> dict[str, object]:
+    name, *rest = path
+    return raw | {name: _with(raw[name], tuple(rest), value) if rest else value}
 
 
 @given(st.text() | st.binary())

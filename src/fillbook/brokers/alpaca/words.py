@@ -79,12 +79,14 @@ ACTIVITIES: Final[Mapping[str, m.ActivityKind]] = {
             "divroc",
             "divtw",
             "divtxex",
+            "divwh",
             "cgd",
         ),
         _K.DIVIDEND,
     ),
     **dict.fromkeys(
-        ("jnl", "jnlc", "jnls", "acatc", "acats", "csd", "csw", "csr", "trans"), _K.TRANSFER
+        ("jnl", "jnlc", "jnls", "acatc", "acats", "fopt", "csd", "csw", "csr", "trans"),
+        _K.TRANSFER,
     ),
     **dict.fromkeys(("opasn", "opexp", "opexc", "opxrc", "optrd", "opcsh"), _K.ASSIGNMENT),
     **dict.fromkeys(("nc", "sc"), _K.SYMBOL_CHANGE),
