@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fillbook import model as m
-from fillbook.venue.exchange import Configurations
+from fillbook.venue.exchange import Amendment, Configurations, Refused
 from tests.venue.floor import D, Day, at
 
 K = m.RejectKind
@@ -311,6 +311,75 @@ def test_a_blocked_account_trades_nothing_and_says_so_until_it_is_unblocked() ->
     day = Day()
     day.exchange.block(day.account)
     assert day.refusal().message == "account is not authorized to trade"
-    assert day.account.figures().trading_blocked
+    assert {"trading_blocked"} == day.account.figures().blocks
     day.exchange.block(day.account, is_blocked=False)
     assert day.worked().status == "filled"
+
+
+def test_a_blocked_account_may_not_even_cancel_and_a_blocked_transfer_is_none() -> None:
+    day = Day()
+    order = day.worked(limit_price="150")
+    day.exchange.block(day.account, "account_blocked")
+    assert day.refusal().message == "account is not authorized to trade"
+    with pytest.raises(Refused, match="not authorized"):
+        day.account.cancel(order.id)
+    with pytest.raises(Refused, match="not authorized"):
+        day.account.replace(order.id, Amendment(limit_price=D(151)))
+    day.exchange.block(day.account, "account_blocked", is_blocked=False)
+    day.exchange.block(day.account, "transfers_blocked")
+    with pytest.raises(ValueError, match="transfers of 'paper' are blocked"):
+        day.exchange.deposit(day.account, 100)
+    assert day.worked().status == "filled"
+    with pytest.raises(ValueError, match="is not a valid Block"):
+        day.exchange.block(day.account, "everything")
+
+
+def test_short_sales_of_what_is_hard_to_borrow_are_canceled_before_the_open() -> None:
+    day = Day()
+    short = day.worked(side="sell", limit_price="250", time_in_force="gtc")
+    group = day.worked(
+        side="sell",
+        order_class="bracket",
+        time_in_force="gtc",
+        limit_price="260",
+        take_profit="150",
+        stop_loss="300",
+    )
+    other = day.worked(symbol="MSFT", side="sell", limit_price="500", time_in_force="gtc")
+    day.exchange.borrow("AAPL", is_easy=False)
+    assert "cannot be sold short" in day.refusal(side="sell").message
+    assert day.status(short.id) == "new"
+    day.to(at("2026-11-23 14:31"))
+    ended = [short.id, group.id, *group.leg_ids]
+    assert {"canceled"} == {day.status(each) for each in ended}
+    assert day.truth.order(short.id).reason == "hard to borrow"
+    assert day.status(other.id) == "new"
+    day.exchange.borrow("AAPL", is_easy=True)
+    assert day.worked(side="sell", limit_price="250").status == "new"
+
+
+def test_exits_of_a_long_position_need_nothing_borrowed() -> None:
+    day = Day()
+    exits = EXITS | {"stop_loss": "100"}
+    entry = day.worked(order_class="bracket", time_in_force="gtc", limit_price="150", **exits)
+    day.exchange.transfer(day.account, "MSFT", 10, 412)
+    exit_ = day.worked(symbol="MSFT", side="sell", limit_price="500", time_in_force="gtc")
+    for symbol in ("AAPL", "MSFT"):
+        day.exchange.borrow(symbol, is_easy=False)
+    day.to(at("2026-11-23 14:31"))
+    assert [
+        day.status(each) for each in (entry.id, *entry.leg_ids, exit_.id)
+    ] == ["new", "held", "held", "new"]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_position_of_six_times_the_equity_may_only_be_made_smaller(side: int) -> None:
+    day = Day(cash=10_000)
+    day.exchange.quote("AAPL", 100, 100)
+    day.exchange.transfer(day.account, "AAPL", 1000 * side, 100)
+    day.exchange.deposit(day.account, -100_000 * side + 5000)
+    more, less = ("buy", "sell") if side > 0 else ("sell", "buy")
+    refused = day.refusal(side=more, qty=1)
+    assert (refused.kind, refused.message[-19:]) == (K.PERMISSION, "closing orders only")
+    assert "closing orders only" in day.refusal(symbol="F", qty=1).message
+    assert day.worked(side=less, qty=500).status == "filled"

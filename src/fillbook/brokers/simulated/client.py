@@ -28,6 +28,7 @@ from fillbook.brokers.simulated.wire import (
 from fillbook.errors import BadAddress, InvalidValue
 from fillbook.venue.exchange import (
     Account,
+    Block,
     Event,
     Exchange,
     Fault,
@@ -370,13 +371,9 @@ class SimulatedBroker(Broker):
             multiplier=m.number(figures.multiplier),
             long_market_value=figures.long_market_value,
             short_market_value=figures.short_market_value,
-            blocked=tuple(
-                word
-                for word, holds in (
-                    ("trading_blocked", figures.trading_blocked),
-                    ("trade_suspended_by_user", figures.suspended),
-                )
-                if holds
+            blocked=(
+                *(block.value for block in Block if block in figures.blocks),
+                *(["trade_suspended_by_user"] if figures.suspended else []),
             ),
         )
 

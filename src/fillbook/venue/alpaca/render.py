@@ -16,6 +16,7 @@ from attrs import asdict
 
 from fillbook import model as m
 from fillbook.venue.exchange import (
+    Block,
     Configurations,
     Event,
     Exchange,
@@ -186,9 +187,7 @@ def account(now: datetime, shown: Figures) -> Json:
         "balance_asof": (now.astimezone(NEW_YORK) - timedelta(days=1)).date().isoformat(),
         "created_at": shown.created_at,
         "shorting_enabled": shown.shorting_enabled,
-        "trading_blocked": shown.trading_blocked,
-        "transfers_blocked": False,
-        "account_blocked": False,
+        **{block.value: block in shown.blocks for block in Block},
         "trade_suspended_by_user": shown.suspended,
         "admin_configurations": {},
         "user_configurations": None,
@@ -259,6 +258,7 @@ def asset(exchange: Exchange, shown: m.Instrument) -> Json:
         "shortable": shown.shortable,
         "easy_to_borrow": shown.shortable,
         "fractionable": shown.fractionable,
+        "attributes": ["overnight_tradable"] if exchange.is_overnight(shown.symbol) else [],
     }
     if shown.asset_class is not m.AssetClass.CRYPTO:
         return made | {"borrow_status": "easy_to_borrow" if shown.shortable else "hard_to_borrow"}

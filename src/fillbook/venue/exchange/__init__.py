@@ -15,6 +15,7 @@ from fillbook.venue.exchange.plan import Faults, Rule, Strike
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
     Amendment,
+    Block,
     Configurations,
     Event,
     Figures,
@@ -33,6 +34,7 @@ __all__ = [
     "STRIKES",
     "Account",
     "Amendment",
+    "Block",
     "Configurations",
     "Event",
     "Exchange",

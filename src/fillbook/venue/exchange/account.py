@@ -28,6 +28,7 @@ from fillbook.venue.exchange.trading import Trading
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
     Amendment,
+    Block,
     Configurations,
     Event,
     Figures,
@@ -61,7 +62,7 @@ class Account:
         self.id = floor.new_id()
         self.number = floor.new_number()
         self.configurations = Configurations()
-        self.is_blocked = False
+        self.blocks: set[Block] = set()
         self._created_at = floor.timeline.stamp()
         #: the exchange's own side
         self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
@@ -127,6 +128,8 @@ class Account:
                 raise rules.bad(f'order is already in "{order.status}" state', _R.TOO_LATE)
             if order.status == m.OrderStatus.PENDING_REPLACE:
                 raise rules.bad(f"cannot cancel order in {order.status} status", _R.NOT_NOW)
+            if Block.ACCOUNT in self.blocks:
+                raise rules.denied("account is not authorized to trade", _R.PERMISSION)
             self.trading.cancel(order_id)
 
     def cancel_all(self) -> dict[str, Refused | None]:
@@ -197,7 +200,7 @@ class Account:
             instrument=instrument,
             prices=self._floor.price(symbol),
             orders=tuple(orders),
-            is_blocked=self.is_blocked,
+            is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
             allowed=self.configurations,
             clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
             position=balance.qty(symbol),
@@ -273,7 +276,7 @@ class Account:
                 multiplier=now.multiplier,
                 created_at=self._created_at,
                 shorting_enabled=now.multiplier > 1 and not self.configurations.no_shorting,
-                trading_blocked=self.is_blocked,
+                blocks=frozenset(self.blocks),
                 suspended=self.configurations.suspend_trade,
             )
 

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
 from fillbook.venue.exchange import corporate, sessions
@@ -16,7 +18,7 @@ from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.listing import listed
 from fillbook.venue.exchange.matching import Prices
 from fillbook.venue.exchange.plan import Faults
-from fillbook.venue.exchange.values import Fill, Lag, Picture, RowKind, Ticket
+from fillbook.venue.exchange.values import Block, Fill, Lag, Picture, RowKind, Ticket
 
 _BPS: Final = Decimal("0.0001")
 _DAY: Final = timedelta(days=1)
@@ -235,10 +237,24 @@ class Exchange:
             self._floor.halted.discard(symbol)
             self._match(symbol)
 
-    def block(self, account: Account, *, is_blocked: bool = True) -> None:
-        """Have the broker take no orders of *account* any more, or take them again."""
+    def block(
+        self, account: Account, what: str = Block.TRADING, *, is_blocked: bool = True
+    ) -> None:
+        """Have the broker forbid *account* something, or allow it again; `Block` lists what."""
         with self._time.turn():
-            account.is_blocked = is_blocked
+            change = account.blocks.add if is_blocked else account.blocks.discard
+            change(Block(what))
+
+    def borrow(self, symbol: str, *, is_easy: bool) -> None:
+        """
+        Have shares of *symbol* be easy or hard to borrow.
+
+        If they are hard, no short sale is taken, and those that rest are canceled before the
+        next opening.
+        """
+        with self._time.turn():
+            listed = self._floor.instruments[symbol]
+            self._floor.instruments[symbol] = evolve(listed, shortable=is_easy)
 
     def fill(self, order_id: str, qty: Amount | None = None, price: Amount | None = None) -> Fill:
         """
@@ -339,8 +355,10 @@ class Exchange:
             account.history.move(RowKind.ASSIGNMENT, symbol, units, at, -units * at)
 
     def deposit(self, account: Account, cash: Amount) -> None:
-        """Have *cash* (signed) come in or go out."""
+        """Have *cash* (signed) come in or go out.  Raises: ValueError if that is blocked."""
         with self._time.turn():
+            if Block.TRANSFERS in account.blocks:
+                raise ValueError(f"transfers of {account.name!r} are blocked")
             account.history.move(RowKind.CASH, None, m.ZERO, m.ZERO, m.number(cash))
 
     # ---------------------------------------------------------------- private
@@ -369,6 +387,8 @@ class Exchange:
         when = min(at for at in opens if at > now)
 
         def open_up() -> None:
+            for account in self._accounts.values():
+                account.trading.recall()
             self._match()
             self._watch_sessions()
 

@@ -24,6 +24,7 @@ T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
 BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL
 
 _COIN_MINIMUM: Final = Decimal(10)
+_LEVERAGE_MAX: Final = 6
 _PLACES: Final = Decimal("0.000000001")
 
 
@@ -322,9 +323,20 @@ def _short(ticket: Ticket, world: World) -> None:
         raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
 
 
+def _leverage(ticket: Ticket, world: World) -> None:
+    """Positions of more than six times the equity may only be made smaller."""
+    held = world.funds.long_value - world.funds.short_value
+    if held > _LEVERAGE_MAX * world.funds.equity and not _closes(ticket, world):
+        raise denied("account is restricted to closing orders only", R.PERMISSION)
+
+
+def _closes(ticket: Ticket, world: World) -> bool:
+    is_coin_sale = world.is_coin and ticket.side is SELL
+    return -ticket.side.sign * world.position > 0 or is_coin_sale
+
+
 def _money(ticket: Ticket, world: World) -> None:
-    closes = -ticket.side.sign * world.position > 0 or (world.is_coin and ticket.side is SELL)
-    if closes:
+    if _closes(ticket, world):
         return
     price = reserve_price(ticket, world.prices)
     cost = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
@@ -354,6 +366,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     _wash,
     _units,
     _short,
+    _leverage,
     _money,
 )
 

@@ -317,6 +317,16 @@ class Trading:
         word = S.PARTIALLY_FILLED if order.filled_qty else before.status
         self._tell("order_cancel_rejected", self._change(order, status=word))
 
+    def recall(self) -> None:
+        """Cancel what rests to sell short of what has become hard to borrow."""
+        for order in self.orders.open():
+            if self._sells_short(order) and not self._floor.instruments[order.symbol].shortable:
+                self._end(order, S.CANCELED, reason="hard to borrow")
+
+    def _sells_short(self, order: Picture) -> bool:
+        is_sale = order.side is m.OrderSide.SELL and order.asset_class is m.AssetClass.EQUITY
+        return is_sale and not is_asleep(order) and self.history.ledger.now.qty(order.symbol) <= 0
+
     def _canceled(self, order_id: str) -> None:
         order = self.orders[order_id]
         if not order.is_over:

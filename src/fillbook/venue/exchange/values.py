@@ -248,6 +248,14 @@ class Holding:
         return self.qty * self.avg_price
 
 
+class Block(StrEnum):
+    """What the broker may forbid an account, in Alpaca's words."""
+
+    TRADING = "trading_blocked"  #: no order is taken
+    ACCOUNT = "account_blocked"  #: no order is taken, replaced or canceled
+    TRANSFERS = "transfers_blocked"  #: no cash comes in or goes out
+
+
 @frozen(kw_only=True)
 class Configurations:
     """
@@ -285,7 +293,7 @@ class Figures:
     multiplier: int
     created_at: m.Stamp
     shorting_enabled: bool = True
-    trading_blocked: bool = False
+    blocks: frozenset[Block] = frozenset()
     suspended: bool = False  #: by its own owner
 
 
