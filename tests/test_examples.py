@@ -61,12 +61,32 @@ def test_every_incident_has_its_script():
     assert all(len(text.splitlines()) <= LINES_MAX for text in scripts.values())
 
 
+BOTS = INCIDENTS.parent / "bots"
+BOTS_SHOWN = {
+    "asyncio_bot": ("trend: bought at 187.02", "asked again: filled, 3 SPY", "verdict: in_sync"),
+}
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_incident_shows_what_was_believed_and_what_is(name, tmp_path):
     """Its lines are there, in order; it writes no file."""
+    shows(INCIDENTS / f"{name}.py", SHOWN[name], tmp_path)
+
+
+def test_every_bot_has_its_script():
+    assert sorted(x.stem for x in BOTS.glob("*.py")) == sorted(BOTS_SHOWN)
+
+
+@pytest.mark.parametrize("name", BOTS_SHOWN)
+def test_a_bot_shows_what_it_did(name, tmp_path):
+    shows(BOTS / f"{name}.py", BOTS_SHOWN[name], tmp_path)
+
+
+def shows(script, lines, folder):
+    """The script ends well, prints *lines* in that order, and writes no file."""
     ended = subprocess.run(
-        [sys.executable, INCIDENTS / f"{name}.py"],
-        cwd=tmp_path,
+        [sys.executable, script],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -74,7 +94,7 @@ def test_an_incident_shows_what_was_believed_and_what_is(name, tmp_path):
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     at = 0
-    for words in SHOWN[name]:
+    for words in lines:
         assert words in ended.stdout[at:], f"{words!r} is not in:\n{ended.stdout}"
         at = ended.stdout.index(words, at)
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []

@@ -10,6 +10,7 @@ Keeps a trading bot's record of orders, fills and positions true to its broker.
 
 from fillbook.broker import Broker
 from fillbook.desk import Desk
+from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.book import Book
 from fillbook.errors import (
     AccountChanged,
@@ -51,7 +52,7 @@ from fillbook.model import (
     Trade,
     Verdict,
 )
-from fillbook.opening import check, open, read  # noqa: A004 - the field's words
+from fillbook.opening import check, open, open_async, read  # noqa: A004 - the field's words
 from fillbook.store import Store
 
 __version__ = "0.1.0"
@@ -60,6 +61,7 @@ __all__ = [
     "AccountChanged",
     "Alert",
     "Anomaly",
+    "AsyncDesk",
     "BadAddress",
     "Book",
     "Broker",
@@ -99,5 +101,6 @@ __all__ = [
     "Verdict",
     "check",
     "open",
+    "open_async",
     "read",
 ]

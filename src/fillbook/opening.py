@@ -8,17 +8,19 @@ own can add one: `fillbook.brokers` and `fillbook.stores`.
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, ParamSpec
 
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
 from fillbook.desk import Desk, door
+from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import rows_of
@@ -52,6 +54,24 @@ def open(  # noqa: A001 - the field's word
     broker = open_broker(broker, env)
     store = open_store(store, env)
     return Desk(broker, store, clock or SystemClock(), live=live, wait_s=wait_s)
+
+
+P = ParamSpec("P")
+
+
+def _in_asyncio(opens: Callable[P, Desk]) -> Callable[P, AsyncDesk]:
+    def open_async(*args: P.args, **kwargs: P.kwargs) -> AsyncDesk:
+        """`open` for asyncio: the same desk, whose methods are awaited; use ``async with``."""
+        return AsyncDesk(opens(*args, **kwargs))
+
+    # Its parameters and what it raises are those of `open`.
+    open_async.__signature__ = inspect.signature(opens).replace(  # type: ignore[attr-defined]
+        return_annotation="AsyncDesk"
+    )
+    return open_async
+
+
+open_async = _in_asyncio(open)
 
 
 def read(store: str | Store | None = None, *, env: Mapping[str, str] | None = None) -> Book:

@@ -40,6 +40,16 @@ def keep(broker: fb.Broker, store: fb.Store) -> int:
         return report.entries
 
 
+async def in_asyncio() -> Decimal:
+    async with fb.open_async("sim:?seed=7", store="memory://") as desk:
+        order: fb.Order = await desk.buy("AAPL", qty=10, key="1")
+        return order.filled_qty + (await later(desk, order)).filled_qty
+
+
+async def later(desk: fb.AsyncDesk, order: fb.Order) -> fb.Order:
+    return await desk.wait(order, timeout_s=5)
+
+
 def place(desk: fb.Desk) -> fb.Order:
     wish = fb.OrderRequest(
         symbol="AAPL",

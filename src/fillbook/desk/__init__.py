@@ -130,11 +130,11 @@ class Desk:
         """
         return self._coordinator.submit(door.asked(request), door.key(key))
 
-    def buy(self, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
+    def buy(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a buy; the fields of `OrderRequest` by name."""
         return self._coordinator.submit(door.wished(symbol, m.OrderSide.BUY, wish), door.key(key))
 
-    def sell(self, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
+    def sell(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a sell; the fields of `OrderRequest` by name."""
         return self._coordinator.submit(door.wished(symbol, m.OrderSide.SELL, wish), door.key(key))
 

@@ -1,0 +1,37 @@
+"""A bot in asyncio: strategies that trade side by side, and one that loses patience."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import fillbook as fb
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.venue.exchange import Exchange
+
+clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))  # a Monday, 10:00 in New York
+broker = SimulatedBroker(Exchange(seed=7, clock=clock))
+
+
+async def trade(desk: fb.AsyncDesk, strategy: str, symbol: str) -> None:
+    """Buy, and sell again what was filled."""
+    bought = await desk.buy(symbol, qty=10, strategy=strategy, key=f"{strategy}-in")
+    sold = await desk.sell(symbol, qty=bought.filled_qty, strategy=strategy, key=f"{strategy}-out")
+    print(f"{strategy}: bought at {bought.avg_price}, sold at {sold.avg_price}")
+
+
+async def main() -> None:
+    async with fb.open_async(broker, "memory://", clock=clock) as desk:
+        await desk.sync()
+        await desk.start()
+        await asyncio.gather(trade(desk, "trend", "AAPL"), trade(desk, "value", "MSFT"))
+
+        hasty = asyncio.create_task(desk.buy("SPY", qty=3, strategy="hasty", key="hasty-in"))
+        await asyncio.sleep(0.01)
+        hasty.cancel()  # the bot stops waiting; the order goes on
+        order = await desk.buy("SPY", qty=3, strategy="hasty", key="hasty-in")
+        print(f"hasty gave up waiting, and asked again: {order.status}, {order.filled_qty} SPY")
+        print(f"SPY in all: {desk.book.position('SPY').qty}; {len(desk.book.orders())} orders")
+        print(f"verdict: {(await desk.sync()).verdict}")
+
+
+asyncio.run(main())
