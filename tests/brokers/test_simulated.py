@@ -28,6 +28,10 @@ class TestSimulatedBroker(BrokerSuite):
         return SimulatedBroker(Exchange(seed=7, clock=clock), page_size=2)
 
     @pytest.fixture
+    def restarted(self, broker: SimulatedBroker) -> SimulatedBroker:
+        return SimulatedBroker(broker.exchange, broker.books)
+
+    @pytest.fixture
     def venue(self, broker: SimulatedBroker, clock: ManualClock) -> ExchangePuppeteer:
         return ExchangePuppeteer(broker.exchange, broker.books, clock)
 

@@ -227,6 +227,15 @@ def test_the_doctor_says_where_a_setting_came_from_and_hides_keys(emulator, orde
     assert emulator.secret not in out
 
 
+def test_the_doctor_says_what_an_account_may_not_do(emulator, order, capsys):
+    emulator.exchange.block(emulator.account, "trading_blocked")
+    emulator.exchange.block(emulator.account, "transfers_blocked")
+    _, out, _ = told(capsys, "doctor", "--json")
+    said = {row["what"]: row["said"] for row in json.loads(out)}
+    words = "; blocked: trading_blocked; restricted: transfers_blocked"
+    assert said["the account"].endswith(words)
+
+
 def test_the_doctor_is_1_if_what_is_set_up_does_not_work(capsys):
     code, out, _ = told(capsys, "doctor", "--broker", "alpaca:paper", "--json")
     assert code == 1

@@ -107,6 +107,9 @@ def _account(broker: str | None) -> str:
     read = opened.account()
     if isinstance(read, m.NotObserved):
         raise errors.NotObserved(read.message)
-    blocked = f"; blocked: {', '.join(read.value.blocked)}" if read.value.blocked else ""
     money = "real money" if opened.live else "no real money"
-    return f"{read.value.account} answers ({money}){blocked}"
+    said = [f"{read.value.account} answers ({money})"]
+    for what, words in (("blocked", read.value.blocked), ("restricted", read.value.restricted)):
+        if words:
+            said.append(f"{what}: {', '.join(words)}")
+    return "; ".join(said)

@@ -32,7 +32,8 @@ class AccountSnapshot:
     multiplier: Decimal = Decimal(1)
     long_market_value: Decimal | None = None  #: ≥ 0
     short_market_value: Decimal | None = None  #: ≤ 0
-    blocked: tuple[str, ...] = ()  #: why nothing may be sent, in the broker's words
+    blocked: tuple[str, ...] = ()  #: why no order will be taken, in the broker's words
+    restricted: tuple[str, ...] = ()  #: what else it may not do, though orders are taken
 
 
 @frozen

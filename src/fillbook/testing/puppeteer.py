@@ -58,6 +58,10 @@ class Puppeteer(Protocol):
         """Have units (signed) come or go without an order."""
         ...
 
+    def block(self, *, is_blocked: bool = True) -> None:
+        """Have the broker take no order of the account any more, or take them again."""
+        ...
+
     def heard(self) -> None:
         """Return once all that was said until now has been heard."""
         ...
@@ -108,6 +112,9 @@ class ExchangePuppeteer:
 
     def transfer(self, symbol: str, qty: str, price: str) -> None:
         self.exchange.transfer(self._account, symbol, qty, price)
+
+    def block(self, *, is_blocked: bool = True) -> None:
+        self.exchange.block(self._account, is_blocked=is_blocked)
 
     def heard(self) -> None:
         # Events are sent within the second, and in this process hearing is immediate.

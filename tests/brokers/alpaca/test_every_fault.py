@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+import fillbook.testing.broker_suite  # noqa: F401 - has pytest rewrite the asserts of its cases
 from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.testing.broker_cases.base import EVER, Listener

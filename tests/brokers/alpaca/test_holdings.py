@@ -37,6 +37,22 @@ def test_a_blocked_account_says_why(change: dict[str, object], expected: tuple[s
     assert expected == holdings.account(raw, "here").blocked
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ()),
+        ({"transfers_blocked": True}, ("transfers_blocked",)),
+        ({"shorting_enabled": False}, ("no shorting",)),
+        ({"shorting_enabled": None}, ()),
+    ],
+)
+def test_a_restricted_account_takes_orders_and_says_what_not(
+    change: dict[str, object], expected: tuple[str, ...]
+) -> None:
+    found = holdings.account(recorded("accounts")["paper_2x"] | change, "here")
+    assert (found.blocked, found.restricted) == ((), expected)
+
+
 @pytest.mark.parametrize("missing", ["id", "cash", "equity", "buying_power"])
 def test_an_account_without_its_money_is_no_account(missing: str) -> None:
     raw = recorded("accounts")["paper_2x"]

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from fillbook.brokers.alpaca import AlpacaBroker
 from fillbook.clock import ManualClock
 from fillbook.testing.broker_suite import BrokerSuite, StreamCases
 from fillbook.venue.alpaca import Emulator
@@ -33,6 +34,12 @@ class AtEmulator:
     @pytest.fixture
     def broker(self, emulator: Emulator) -> Iterator[HeardBroker]:
         broker = HeardBroker(emulator.key, emulator.secret, url=emulator.url, stream=self.stream)
+        yield broker
+        broker.close()
+
+    @pytest.fixture
+    def restarted(self, emulator: Emulator) -> Iterator[AlpacaBroker]:
+        broker = AlpacaBroker(emulator.key, emulator.secret, url=emulator.url)
         yield broker
         broker.close()
 

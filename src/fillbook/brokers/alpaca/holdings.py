@@ -15,21 +15,26 @@ from fillbook.brokers.alpaca import words
 from fillbook.brokers.alpaca.fields import NEW_YORK, Row, array, row
 from fillbook.brokers.alpaca.wire import AS_IT_IS, Spelling, side, symbol
 
-_BLOCKS: Final = (
-    "trading_blocked",
-    "transfers_blocked",
-    "account_blocked",
-    "trade_suspended_by_user",
-)
+#: Any of these and no order is taken, one that reduces no more than another.
+_BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
 
 
 def account(raw: object, host: str) -> m.AccountSnapshot:
-    """The account, as *host* tells it."""
+    """
+    The account, as *host* tells it.
+
+    What its owner has configured is a second request (`/v2/account/configurations`) and not
+    made: `suspend_trade`, `no_shorting` and `max_margin_multiplier` show here by their effect,
+    and Alpaca refuses by name what the others forbid.
+    """
     found = row(raw, "account")
     status = found.text("status")
     blocked = [name for name in _BLOCKS if found.flag(name)]
     if status not in (None, "ACTIVE"):
         blocked.append(f"status {status}")
+    restricted = ["transfers_blocked"] if found.flag("transfers_blocked") else []
+    if found.fields.get("shorting_enabled") is False:
+        restricted.append("no shorting")
     return m.AccountSnapshot(
         account=m.AccountId("alpaca", host, found.need_text("id")),
         currency=found.text("currency") or "USD",
@@ -41,6 +46,7 @@ def account(raw: object, host: str) -> m.AccountSnapshot:
         long_market_value=found.number("long_market_value"),
         short_market_value=found.number("short_market_value"),
         blocked=tuple(blocked),
+        restricted=tuple(restricted),
     )
 
 

@@ -372,8 +372,12 @@ class SimulatedBroker(Broker):
             long_market_value=figures.long_market_value,
             short_market_value=figures.short_market_value,
             blocked=(
-                *(block.value for block in Block if block in figures.blocks),
+                *(each.value for each in (Block.TRADING, Block.ACCOUNT) if each in figures.blocks),
                 *(["trade_suspended_by_user"] if figures.suspended else []),
+            ),
+            restricted=(
+                *([Block.TRANSFERS.value] if Block.TRANSFERS in figures.blocks else []),
+                *([] if figures.shorting_enabled else ["no shorting"]),
             ),
         )
 

@@ -81,6 +81,11 @@ class Cases:
         return None
 
     @pytest.fixture
+    def restarted(self) -> Broker | None:
+        """Another broker on the account of `broker`, as after a restart; None if there is none."""
+        return None
+
+    @pytest.fixture
     def puppeteer(self, broker: Broker, venue: Puppeteer | None) -> Puppeteer:
         """The venue, for cases that cannot be without."""
         if venue is None:

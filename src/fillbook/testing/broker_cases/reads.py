@@ -11,6 +11,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import CANNOT, UNSUPPORTED, Broker
 from fillbook.testing.broker_cases.base import EVER, NEVER, Cases
+from fillbook.testing.puppeteer import Puppeteer
 
 _UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 
@@ -130,3 +131,28 @@ class ReadCases(Cases):
         assert m.OrderClass.SIMPLE in can.order_classes
         assert can.rate_limit > 0
         assert can.account_lag >= timedelta(0)
+
+    def test_b018_a_blocked_account_says_why_and_takes_no_order(
+        self, broker: Broker, puppeteer: Puppeteer
+    ) -> None:
+        puppeteer.block()
+        assert self.value(broker.account()).blocked
+        refused = broker.submit(self.intent())
+        assert isinstance(refused, m.Rejected)
+        assert m.RejectKind.PERMISSION is refused.kind
+        puppeteer.block(is_blocked=False)
+        assert self.value(broker.account()).blocked == ()
+        assert isinstance(broker.submit(self.intent()), m.Accepted)
+
+    def test_b019_what_was_placed_is_read_by_a_broker_that_has_just_started(
+        self, broker: Broker, restarted: Broker | None
+    ) -> None:
+        if restarted is None:
+            pytest.skip("no `restarted` fixture: nothing is read by a second broker")
+        order = self.placed(broker)
+        before, after = broker.account(), restarted.account()
+        assert self.value(before).account == self.value(after).account
+        assert self.seen(broker, order.broker_order_id) == self.seen(
+            restarted, order.broker_order_id
+        )
+        assert isinstance(restarted.cancel(order.broker_order_id), m.Accepted)
