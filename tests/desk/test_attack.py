@@ -240,4 +240,4 @@ def test_threads_that_ask_and_send_share_one_inquiry():
     for thread in threads:
         thread.join()
     assert inquirer.about(record).asked == 1_600
-    assert isinstance(bench.desk._coordinator._step(record), Ask)
+    assert isinstance(bench.desk._coordinator._resolver._step(record), Ask)

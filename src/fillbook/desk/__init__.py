@@ -22,10 +22,12 @@ from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.reservation import Reserves
+from fillbook.desk.resolver import Resolver
 from fillbook.desk.rounds import Rounds
 from fillbook.desk.threads import Background
 from fillbook.desk.tracker import Tracker
@@ -51,13 +53,17 @@ class Desk:
         reserves = Reserves(store, clock, broker.capabilities)
         self._binder = Binder(self._line, self._recorder, reserves)
         self._tracker = Tracker(self._line, self._recorder, self._binder, clock)
-        self._coordinator = Coordinator(
+        resolver = Resolver(
             self._line, self._recorder, agenda, self._binder, self._tracker, clock, wait_s=wait_s
         )
+        self._coordinator = Coordinator(self._line, self._recorder, self._binder, resolver)
+        self._ending = Ending(self._line, self._recorder, self._binder, self._tracker, resolver)
         self._reconciler = Reconciler(
-            self._line, self._recorder, self._binder, self._tracker, self._coordinator, clock
+            self._line, self._recorder, self._binder, self._tracker, resolver, clock
         )
-        self._rounds = Rounds(self._tracker, self._coordinator, self._reconciler, agenda, clock)
+        self._rounds = Rounds(
+            self._tracker, resolver, self._ending, self._reconciler, agenda, clock
+        )
         self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
         self._exit = ExitStack()
         self._exit.callback(store.close)
@@ -145,7 +151,7 @@ class Desk:
         A fill wins over a cancel: the order comes back as it is.  Raises: UnknownOrder,
         NotArmed, AccountChanged, NotObserved.
         """
-        return self._coordinator.cancel(door.order(order))
+        return self._ending.cancel(door.order(order))
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""

@@ -3,7 +3,7 @@ The inquirer: what is being asked about unproven orders (promises P2 and P3).
 
 It keeps an `Inquiry` for each, in step with the record: a create that anybody sends, or
 an answer to one, begins the count anew.  What is to be done is `core.resolution`'s, and
-the coordinator does it.  Safe from any thread; no lock is held over a request.
+the resolver does it.  Safe from any thread; no lock is held over a request.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from fillbook.core.drift import Look, Sighting
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.contact import FirstContact, anchor
-from fillbook.desk.coordinator import Coordinator
 from fillbook.desk.line import Line
 from fillbook.desk.lookout import Compared, Lookout
 from fillbook.desk.recorder import Recorder
+from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import BY_ID_MAX, Tracker
 
 ADOPTED: Final = "ADOPTED"
@@ -41,14 +41,14 @@ class Reconciler:
         recorder: Recorder,
         binder: Binder,
         tracker: Tracker,
-        coordinator: Coordinator,
+        resolver: Resolver,
         clock: Clock,
     ) -> None:
         self._line = line
         self._recorder = recorder
         self._binder = binder
         self._tracker = tracker
-        self._coordinator = coordinator
+        self._resolver = resolver
         self._clock = clock
         self._lag = line.broker.capabilities.account_lag
         self._book = Book(recorder.store)
@@ -121,8 +121,8 @@ class Reconciler:
         account = self._binder.bind()
         was = self._book.record(order)
         name = was.client_order_id
-        self._coordinator.resume()
-        self._coordinator.ask(name)
+        self._resolver.resume()
+        self._resolver.ask(name)
         record = self._book.record(name)
         failed = self._tracker.read(record)
         if failed is None and record.ids and self._line.broker.capabilities.history:
@@ -188,9 +188,9 @@ class Reconciler:
 
     def _resolve(self) -> list[str]:
         """One question about every unproven order."""
-        names = self._coordinator.resume()
+        names = self._resolver.resume()
         for name in names:
-            self._coordinator.ask(name)
+            self._resolver.ask(name)
         return names
 
     def _list_instruments(self) -> None:

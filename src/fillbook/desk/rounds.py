@@ -15,8 +15,9 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.desk.agenda import Agenda
-from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.ending import Ending
 from fillbook.desk.reconciler import Reconciler
+from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
 
 POLL_EVERY: Final = timedelta(seconds=15)
@@ -30,13 +31,15 @@ class Rounds:
     def __init__(
         self,
         tracker: Tracker,
-        coordinator: Coordinator,
+        resolver: Resolver,
+        ending: Ending,
         reconciler: Reconciler,
         agenda: Agenda,
         clock: Clock,
     ) -> None:
         self._tracker = tracker
-        self._coordinator = coordinator
+        self._resolver = resolver
+        self._ending = ending
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
@@ -70,11 +73,11 @@ class Rounds:
     def _see_to(self, matter: str) -> None:
         kind, _, name = matter.partition("/")
         if kind == "order":
-            self._coordinator.resolve(name)
+            self._resolver.resolve(name)
         elif kind == "look":
             self._tracker.read_id(name)
         elif kind == "cancels":
-            self._coordinator.repeat_cancels()
+            self._ending.repeat_cancels()
         else:
             self._do(kind)
 
@@ -93,4 +96,4 @@ class Rounds:
             return
         self._agenda.drop(kind)
         self._agenda.put("sync", now + SYNC_EVERY)
-        self._coordinator.repeat_cancels()
+        self._ending.repeat_cancels()
