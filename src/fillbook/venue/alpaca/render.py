@@ -258,10 +258,12 @@ def asset(exchange: Exchange, shown: m.Instrument) -> Json:
         "shortable": shown.shortable,
         "easy_to_borrow": shown.shortable,
         "fractionable": shown.fractionable,
-        "attributes": ["overnight_tradable"] if exchange.is_overnight(shown.symbol) else [],
     }
     if shown.asset_class is not m.AssetClass.CRYPTO:
-        return made | {"borrow_status": "easy_to_borrow" if shown.shortable else "hard_to_borrow"}
+        return made | {
+            "attributes": ["overnight_tradable"] if exchange.is_overnight(shown.symbol) else [],
+            "borrow_status": "easy_to_borrow" if shown.shortable else "hard_to_borrow",
+        }
     return made | {
         "min_order_size": m.plain(shown.min_qty or shown.qty_increment),
         "min_trade_increment": m.plain(shown.qty_increment),
