@@ -1,0 +1,53 @@
+"""
+An Alpaca for the tests of a bot, as a fixture: `alpaca`.
+
+Opted into, by ``pytest_plugins = ["fillbook.testing.emulators"]`` in a test module or in the
+topmost ``conftest.py``, or by importing the fixtures; nothing loads it by itself.  Its time is
+made up: it stands until the test calls ``alpaca_clock.advance(seconds)``, and what takes time,
+such as a fill, happens then.  A test that overrides `alpaca_clock` by one that returns
+`fillbook.clock.SystemClock()` has time pass as it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+
+from fillbook.clock import Clock, ManualClock
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+
+#: A Monday, 10:00 in New York: the market is open.
+MONDAY_10: Final = datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+#: Under which names bots look for the address and the keys.
+_NAMES: Final = {
+    "url": ("APCA_API_BASE_URL",),
+    "key": ("APCA_API_KEY_ID", "ALPACA_API_KEY"),
+    "secret": ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY"),
+}
+
+
+@pytest.fixture
+def alpaca_clock() -> Clock:
+    """The emulator's time, made up; override it for another beginning, or for real time."""
+    return ManualClock(MONDAY_10)
+
+
+@pytest.fixture
+def alpaca_exchange(alpaca_clock: Clock) -> Exchange:
+    """The exchange behind the emulator; override it for another seed, faults or lag."""
+    return Exchange(seed=7, clock=alpaca_clock)
+
+
+@pytest.fixture
+def alpaca(alpaca_exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An Alpaca of this test's own; its address and keys are in the environment too."""
+    with Emulator(alpaca_exchange) as emulator:
+        for what, names in _NAMES.items():
+            for name in names:
+                monkeypatch.setenv(name, getattr(emulator, what))
+        yield emulator
