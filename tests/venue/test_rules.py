@@ -367,9 +367,12 @@ def test_exits_of_a_long_position_need_nothing_borrowed() -> None:
     for symbol in ("AAPL", "MSFT"):
         day.exchange.borrow(symbol, is_easy=False)
     day.to(at("2026-11-23 14:31"))
-    assert [
-        day.status(each) for each in (entry.id, *entry.leg_ids, exit_.id)
-    ] == ["new", "held", "held", "new"]
+    assert [day.status(each) for each in (entry.id, *entry.leg_ids, exit_.id)] == [
+        "new",
+        "held",
+        "held",
+        "new",
+    ]
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -383,3 +386,50 @@ def test_a_position_of_six_times_the_equity_may_only_be_made_smaller(side: int) 
     assert (refused.kind, refused.message[-19:]) == (K.PERMISSION, "closing orders only")
     assert "closing orders only" in day.refusal(symbol="F", qty=1).message
     assert day.worked(side=less, qty=500).status == "filled"
+
+
+#: What rests or comes, by kind; buys far below the market, sells far above it.
+SIDES: dict[str, dict[str, dict[str, Any]]] = {
+    "market": {"buy": {}, "sell": {}},
+    "limit low": {"buy": {"limit_price": "150"}, "sell": {"limit_price": "150"}},
+    "limit high": {"buy": {"limit_price": "250"}, "sell": {"limit_price": "250"}},
+    "stop": {"buy": {"stop_price": "200"}, "sell": {"stop_price": "170"}},
+    "stop_limit": {
+        "buy": {"stop_price": "200", "limit_price": "201"},
+        "sell": {"stop_price": "170", "limit_price": "169"},
+    },
+    "trailing_stop": {
+        "buy": {"type": "trailing_stop", "trail_price": "20"},
+        "sell": {"type": "trailing_stop", "trail_price": "20"},
+    },
+}
+_PLAIN = {"limit low", "limit high", "stop_limit"}
+
+
+def is_wash(resting: str, coming: str, side: str) -> bool:
+    """The broker's page: market and stop with anything, limits if they could meet."""
+    if "trailing_stop" in (resting, coming):
+        return False
+    if not {resting, coming} <= _PLAIN:
+        return True
+    opposite = "sell" if side == "buy" else "buy"
+    limits = {side: SIDES[coming][side], opposite: SIDES[resting][opposite]}
+    return D(limits["buy"]["limit_price"]) >= D(limits["sell"]["limit_price"])
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("coming", SIDES)
+@pytest.mark.parametrize("resting", SIDES)
+def test_every_pair_of_kinds_is_a_wash_or_not_as_the_page_says(
+    resting: str, coming: str, side: str
+) -> None:
+    day = Day(at("2026-11-20 12:00"), cash=1_000_000)  # 7:00: nothing trades yet
+    day.exchange.transfer(day.account, "AAPL", 100, 187)
+    opposite = "sell" if side == "buy" else "buy"
+    first = day.submit(side=opposite, time_in_force="gtc", **SIDES[resting][opposite])
+    wish = {"side": side, "time_in_force": "gtc", **SIDES[coming][side]}
+    if is_wash(resting, coming, side):
+        refused = day.refusal(**wish)
+        assert (K.WASH_TRADE, first.id) == (refused.kind, refused.details["existing_order_id"])
+    else:
+        assert day.submit(**wish).status == "accepted"
