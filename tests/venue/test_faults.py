@@ -194,6 +194,15 @@ def after(occasion: str, fault: Fault, **wish: Any) -> Callable[[Day], object]:
     return play
 
 
+def unpaid(day: Day) -> object:
+    """Far more than the account has."""
+    day.faults.fail("checked", F.FUNDS_UNCHECKED)
+    order = day.submit(qty=100_000, limit_price="150")
+    day.pass_(2)
+    seen = day.account.truth.order(order.id)
+    return seen.status, seen.qty
+
+
 def foreign(day: Day) -> object:
     day.faults.fail("show-orders", "foreign-order")
     (order,) = day.account.orders(EVERY)
@@ -290,6 +299,7 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
         )[2],
         "under_deliberation",
     ),
+    F.FUNDS_UNCHECKED: (unpaid, ("new", D(100_000))),
     F.REJECT_AFTER_ACCEPT: (after("taken", F.REJECT_AFTER_ACCEPT), ("rejected", D(0), None, {})),
     F.CANCEL_FILLS: (
         after("asked-cancel", F.CANCEL_FILLS, limit_price="150"),

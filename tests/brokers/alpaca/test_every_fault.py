@@ -444,6 +444,13 @@ def _(bench: Bench) -> None:
     assert bench.order(bench.placed()).status is S.REJECTED
 
 
+@of(Fault.FUNDS_UNCHECKED)
+def _(bench: Bench) -> None:
+    assert said(bench.submit(qty=100_000)) == "rejected funds"
+    bench.fail("checked", "funds-unchecked")
+    assert said(bench.submit(qty=100_000)) == "accepted accepted"
+
+
 @of(Fault.CANCEL_FILLS)
 def _(bench: Bench) -> None:
     order = bench.placed()

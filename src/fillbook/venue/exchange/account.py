@@ -20,7 +20,15 @@ from fillbook import model as m
 from fillbook.venue.exchange import replacing, rules, sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
-from fillbook.venue.exchange.funds import Funds, Reserves, funds, holders, is_asleep, reserved
+from fillbook.venue.exchange.funds import (
+    Funds,
+    Reserves,
+    boundless,
+    funds,
+    holders,
+    is_asleep,
+    reserved,
+)
 from fillbook.venue.exchange.groups import group_of
 from fillbook.venue.exchange.history import History
 from fillbook.venue.exchange.ledger import Ledger
@@ -86,7 +94,10 @@ class Account:
         with self._floor.timeline.turn():
             instrument = self._identify(ticket)
             ticket = evolve(ticket, symbol=instrument.symbol)
-            rules.check(ticket, self._world(ticket, instrument))
+            world = self._world(ticket, instrument)
+            if self._floor.strikes(Occasion.CHECKED, Fault.FUNDS_UNCHECKED):
+                world = evolve(world, funds=boundless(world.funds))
+            rules.check(ticket, world)
             overnight = not self.configurations.disable_overnight_trading
             order = self.trading.take(ticket, overnight=overnight)
             return self._nested(order, self._floor.timeline.elapsed)

@@ -31,6 +31,7 @@ class Occasion(StrEnum):
     QUOTES = "quotes"
     LISTEN = "listen"
 
+    CHECKED = "checked"  #: an order that was asked for is held against the account
     TAKEN = "taken"  #: an order was accepted
     CHANGE = "change"  #: an order changed after it was accepted
     FILL = "fill"  #: an execution happened
@@ -83,6 +84,7 @@ class Fault(StrEnum):
     UPDATED_AT_FROZEN = "updated-at-frozen"  #: a change leaves `updated_at` as it was
     UNKNOWN_WORD = "unknown-word"  #: a status that nobody knows
 
+    FUNDS_UNCHECKED = "funds-unchecked"  #: an order is taken though nothing is left to pay it
     REJECT_AFTER_ACCEPT = "reject-after-accept"
     CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
     CANCEL_NEVER_ENDS = "cancel-never-ends"  #: `pending_cancel` for ever
@@ -154,6 +156,7 @@ STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
     _F.UPDATED_AT_NULL: frozenset({_O.SHOW_ORDERS}),
     _F.UPDATED_AT_FROZEN: frozenset({_O.CHANGE}),
     _F.UNKNOWN_WORD: frozenset({_O.SHOW_ORDERS}),
+    _F.FUNDS_UNCHECKED: frozenset({_O.CHECKED}),
     _F.REJECT_AFTER_ACCEPT: frozenset({_O.TAKEN}),
     _F.CANCEL_FILLS: frozenset({_O.ASKED_CANCEL}),
     _F.CANCEL_NEVER_ENDS: frozenset({_O.ASKED_CANCEL}),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.venue.exchange.ledger import Balance
@@ -22,6 +22,7 @@ from fillbook.venue.exchange.values import Picture
 
 #: Below this equity an account has no margin and sells nothing short.
 MARGIN_EQUITY_MIN: Final = Decimal(2000)
+_ALL: Final = Decimal("Infinity")
 _MAINTENANCE: Final = Decimal("0.25")
 
 PriceOf = Callable[[str], Prices]
@@ -40,6 +41,11 @@ class Funds:
     initial_margin: Decimal
     maintenance_margin: Decimal
     multiplier: int
+
+
+def boundless(money: Funds) -> Funds:
+    """*money* of an account that can pay for anything."""
+    return evolve(money, buying_power=_ALL, non_marginable=_ALL)
 
 
 def is_coin(symbol: str) -> bool:
