@@ -12,10 +12,10 @@ Override `venue` too if something can move the world behind your broker (an emul
 broker's own test bench): with it all cases run, without it only those that read, place and
 cancel, and each of the others is skipped with that reason.  Cases about what your broker
 does not declare are skipped as well, so the skips must match the capabilities.
+Override `restarted` with a second broker on the account, as a bot that starts again has it.
 
 Numbers are kept for ever: B001 reads, B020 orders, B050 fills, B070 lost requests, B090
-groups, B100 stream, B120 replaces, B140
-kinds of orders.
+groups, B100 stream, B120 replaces, B140 kinds of orders.
 """
 
 from __future__ import annotations

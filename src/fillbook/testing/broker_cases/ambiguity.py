@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -191,6 +192,20 @@ class AmbiguityCases(Cases):
         assert stale.clock is not None
         assert fresh.clock is not None
         assert stale.clock < fresh.clock
+
+    @pytest.mark.parametrize("read", sorted(_READS))
+    def test_b087_a_refused_rate_is_over_when_it_says(
+        self, broker: Broker, puppeteer: Puppeteer, read: str
+    ) -> None:
+        capability, ask = _READS[read]
+        self.need(capability is None or getattr(broker.capabilities, capability), read)
+        puppeteer.fail(read, "rate-limited")
+        answer = ask(broker)
+        assert isinstance(answer, m.NotObserved)
+        assert answer.retry_at is not None
+        assert timedelta(0) == answer.retry_at.utcoffset()
+        puppeteer.advance(60)
+        assert not isinstance(ask(broker), m.NotObserved)
 
     def _lost(
         self, broker: Broker, puppeteer: Puppeteer, fault: str, seconds: float | None = None

@@ -130,6 +130,14 @@ class OrderCases(Cases):
         )
         assert isinstance(outcome, m.Rejected), outcome
 
+    def test_b035_a_fraction_comes_back_to_the_last_digit(self, broker: Broker) -> None:
+        self.need(broker.capabilities.fractional, "fractions")
+        qty = Decimal("0.123456789")
+        order = self.placed(broker, qty=qty)
+        seen = self.seen(broker, order.broker_order_id)
+        listed = self.open_orders(broker)[order.broker_order_id]
+        assert (qty, qty, qty) == (order.terms.qty, seen.terms.qty, listed.terms.qty)
+
     def test_b040_a_cancel_ends_the_order(self, broker: Broker, venue: Puppeteer | None) -> None:
         assert _S.CANCELED is self._canceled(broker, venue).status
 

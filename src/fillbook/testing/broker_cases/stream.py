@@ -177,6 +177,17 @@ class StreamCases(Cases):
         # A stream may tell all of it again or nothing, and never one fill under two names.
         assert list(told.values()) in (read[:1], read)
 
+    def test_b117_what_was_told_last_is_what_is_read(
+        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+    ) -> None:
+        order = self._worked(broker, puppeteer, qty=5)
+        puppeteer.fill(order, "2", "99.5")
+        puppeteer.fill(order, "3", "99")
+        puppeteer.heard()
+        told, seen = listener.of(order)[-1], self.seen(broker, order)
+        assert (told.status, told.filled_qty) == (seen.status, seen.filled_qty)
+        assert (told.avg_price, told.terms) == (seen.avg_price, seen.terms)
+
     def _back(self, puppeteer: Puppeteer, listener: Listener) -> None:
         for _ in range(_PATIENCE):
             puppeteer.heard()  # made-up time moves, real time passes below
