@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.alpaca import holdings
 from fillbook.venue.alpaca import render
+from fillbook.venue.exchange import Refused
 from tests.bench import Bench
 from tests.venue.floor import D, Day
 
@@ -24,6 +27,35 @@ def test_a_forward_split_adjusts_plain_orders_good_till_canceled() -> None:
     found = day.truth.order(order.id)
     assert (D(30), D(50), "new") == (found.qty, found.limit_price, found.status)
     assert [event.name for event in events] == ["restated"]
+
+
+def test_a_forward_split_adjusts_what_trails_and_triggers_nothing() -> None:
+    day = Day()
+    day.exchange.transfer(day.account, "AAPL", 20, 187)
+    trail = {"type": "trailing_stop", "trail_price": "5"}
+    stops = [
+        day.worked(side="sell", time_in_force="gtc", **wish)
+        for wish in ({"stop_price": "180"}, trail)
+    ]
+    day.exchange.split("AAPL", 2)
+    day.pass_(1)
+    assert [(D(90), D(20), "new"), (D(91), D(20), "new")] == [
+        (order.stop_price, order.qty, order.status)
+        for order in (day.truth.order(stop.id) for stop in stops)
+    ]
+    day.exchange.quote("AAPL", 100, 100)
+    assert D("97.50") == day.truth.order(stops[1].id).stop_price
+
+
+def test_a_split_triggers_the_stop_of_a_group() -> None:
+    """A bracket is not reduced: its stop is above the market of the next day."""
+    day = Day()
+    entry = day.worked(
+        order_class="bracket", take_profit="200", stop_loss="180", time_in_force="gtc"
+    )
+    day.exchange.split("AAPL", 2)
+    assert day.status(entry.leg_ids[1]) == "filled"
+    assert {"AAPL": D(10)} == day.truth.positions()
 
 
 @pytest.mark.parametrize(
@@ -250,3 +282,60 @@ def test_a_desk_follows_an_order_that_a_split_adjusted() -> None:
     assert {"AAPL": D(32)} == held(bench)
     assert bench.desk.book.order(order.client_order_id).status == "filled"
     assert bench.is_true()
+
+
+def test_a_desk_that_listens_hears_what_was_restated() -> None:
+    bench = Bench()
+    with bench.streamed():
+        order = bench.resting(time_in_force="gtc")
+        bench.pass_(10)
+        bench.exchange.split("AAPL", 2)
+        bench.exchange.rename("AAPL", "APLE")
+        bench.pass_(10)
+        bench.exchange.fill(order.broker_order_id)
+        bench.pass_(30)
+    assert bench.desk.sync().verdict is V.IN_SYNC
+    assert held(bench) == {"APLE": D(20)}
+
+
+# Whatever comes after whatever ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_books_add_up_whatever_companies_do(seed: int) -> None:
+    """Units by every name, and every cent, with orders, splits, dividends and names at random."""
+    day, rng = Day(partial_rate=0.3, seed=seed), random.Random(seed)
+    names = ["AAPL", "MSFT", "F"]
+    for n in range(60):
+        place = rng.randrange(3)
+        symbol = names[place]
+        match rng.randrange(7):
+            case 0:
+                day.exchange.split(symbol, rng.choice(("2", "3", "0.5")))
+            case 1:
+                day.exchange.dividend(symbol, "0.37")
+            case 2:
+                names[place] = f"{symbol[0]}{n}"
+                day.exchange.rename(symbol, names[place])
+            case _:
+                with suppress(Refused):
+                    stir(day, rng, symbol)
+        day.pass_(rng.choice((0.01, 5, 60)))
+        assert day.truth.positions() == day.truth.nets()
+        assert {order.symbol for order in day.account.trading.orders.open()} <= set(names)
+    traded = sum(-fill.side.sign * fill.qty * fill.price for fill in day.truth.fills())
+    paid = sum(row.cash or D(0) for row in day.truth.rows())
+    assert day.truth.cash() == 100_000 + traded + paid
+
+
+def stir(day: Day, rng: random.Random, symbol: str) -> None:
+    """An order near the market, good till canceled or not."""
+    quote = day.exchange.quote_of(symbol)
+    assert quote is not None
+    day.submit(
+        symbol=symbol,
+        side=rng.choice(("buy", "sell")),
+        qty=rng.randrange(1, 9),
+        limit_price=(quote.ask * rng.randrange(95, 106) / 100).quantize(D("0.01")),
+        time_in_force=rng.choice(("day", "gtc")),
+    )

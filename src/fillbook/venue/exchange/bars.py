@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange.matching import Prices
+from fillbook.venue.exchange.matching import Prices, tick_at
 
 _PRICES: Final = ("open", "high", "low", "close")
 _COLUMNS: Final = ("time", *_PRICES)
@@ -147,7 +147,7 @@ def quoted(
 
 def around(price: Decimal, spread_bps: Decimal, tick: Decimal | None) -> Prices:
     """Bid and ask *spread_bps* apart around *price*, in whole ticks (None: as shares have)."""
-    step = tick or Decimal("0.01" if price >= 1 else "0.0001")
+    step = tick_at(price, tick)
     half = price * spread_bps * _BPS / 2
     bid, ask = max(step, m.cut(price - half, step)), m.cut(price + half, step)
     return Prices(bid, max(bid, ask if ask >= price + half else ask + step))

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from fillbook import model as m
+from fillbook.venue.exchange.matching import told
 from fillbook.venue.exchange.trading import Trading
 from fillbook.venue.exchange.values import Picture
 
-_TICK: Final = Decimal("0.01")
+_PRICES: Final = ("limit_price", "stop_price", "trail_price", "hwm")
 
 
 def split(trading: Trading, symbol: str, ratio: Decimal, *, adjusts: bool) -> None:
@@ -33,9 +34,8 @@ def adjusted(order: Picture, ratio: Decimal) -> dict[str, Any]:
     qty = order.filled_qty + order.leaves_qty * ratio
     if order.qty is None or qty % 1:
         return {}
-    prices = {"limit_price": order.limit_price, "stop_price": order.stop_price}
-    cut = {name: m.cut(price / ratio, _TICK) for name, price in prices.items() if price}
-    return {"qty": qty, **cut} if all(cut.values()) else {}
+    prices = ((name, getattr(order, name)) for name in _PRICES)
+    return {"qty": qty} | {name: told(price / ratio) for name, price in prices if price}
 
 
 def rename(trading: Trading, old: str, new: str) -> None:

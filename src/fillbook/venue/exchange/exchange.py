@@ -16,7 +16,7 @@ from fillbook.venue.exchange.account import Account
 from fillbook.venue.exchange.bars import Source, paced, quoted, read_bars
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.listing import listed
-from fillbook.venue.exchange.matching import Prices
+from fillbook.venue.exchange.matching import Prices, told
 from fillbook.venue.exchange.plan import Faults
 from fillbook.venue.exchange.values import Block, Fill, Lag, Picture, RowKind, Ticket
 
@@ -323,8 +323,8 @@ class Exchange:
         with self._time.turn():
             for account in self._accounts.values():
                 corporate.split(account.trading, symbol, by, adjusts=adjusts)
-            old = self._floor.prices[symbol]
-            self.quote(symbol, old.bid / by, old.ask / by)
+            old, step = self._floor.prices[symbol], self._floor.instruments[symbol].price_increment
+            self.quote(symbol, *(told(each / by, step) for each in (old.bid, old.ask)))
 
     def rename(self, old: str, new: str) -> None:
         """

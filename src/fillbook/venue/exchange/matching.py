@@ -36,6 +36,17 @@ class Prices:
         return self.ask if side is m.OrderSide.BUY else self.bid
 
 
+def tick_at(price: Decimal, increment: Decimal | None = None) -> Decimal:
+    """The step in which prices around *price* are told: *increment*, or as shares have it."""
+    return increment or (_CENT if price >= 1 else _CENT / 100)
+
+
+def told(price: Decimal, increment: Decimal | None = None) -> Decimal:
+    """*price* as a market tells it: in whole ticks, and one at least."""
+    tick = tick_at(price, increment)
+    return max(tick, m.cut(price, tick))
+
+
 def converted(stop: Decimal) -> Decimal:
     """The limit that a buy stop at *stop* is turned into."""
     return next(stop * collar for least, collar in _STOP_COLLARS if stop >= least)

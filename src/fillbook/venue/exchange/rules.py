@@ -17,7 +17,7 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.venue.exchange.funds import Funds
 from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
-from fillbook.venue.exchange.matching import Prices, limit_of, reserve_price
+from fillbook.venue.exchange.matching import Prices, limit_of, reserve_price, tick_at
 from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
 
 T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
@@ -198,8 +198,7 @@ def _ticks(ticket: Ticket, world: World) -> None:
             continue
         if price <= 0:
             raise bad(f"{name} must be > 0", R.PRICE)
-        tick = world.instrument.price_increment or Decimal("0.01" if price >= 1 else "0.0001")
-        if price != m.cut(price, tick):
+        if price != m.cut(price, tick_at(price, world.instrument.price_increment)):
             raise bad(
                 f"invalid {name} {m.plain(price)}. sub-penny increment does not fulfill"
                 " minimum pricing criteria",
