@@ -184,7 +184,7 @@ def settings() -> str:
         (
             code(name),
             code(f"FILLBOOK_{name.upper()}"),
-            code(f"--{name}"),
+            code(f"--{name}") if name != "repairs" else "–",  # no command repairs
             code(default or "not set"),
         )
         for name, default in config.DEFAULTS.items()

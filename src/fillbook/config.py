@@ -6,6 +6,7 @@ First of: the argument, the environment, the file, the default.  The file is TOM
 
     broker = "alpaca:paper"
     store = "sqlite:///bot.db"
+    repairs = "observe"
 
 Credentials are no settings: they stay in the environment or in files of their own.
 """
@@ -21,7 +22,7 @@ from attrs import frozen
 
 from fillbook.errors import BadAddress
 
-DEFAULTS: Final = {"broker": None, "store": "sqlite:///fillbook.db"}
+DEFAULTS: Final = {"broker": None, "store": "sqlite:///fillbook.db", "repairs": "observe"}
 _FILE: Final = "fillbook.toml"
 
 
@@ -36,7 +37,7 @@ class Setting:
 
 def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     """
-    The setting called *name*: "broker" or "store".
+    The setting called *name*, one of `DEFAULTS`.
 
     Raises: BadAddress for a file that is no TOML, or says something else than text.
     """

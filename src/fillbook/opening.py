@@ -26,6 +26,7 @@ from fillbook.desk.line import Line
 from fillbook.desk.reconciler import rows_of
 from fillbook.errors import BadAddress
 from fillbook.store import Store
+from fillbook.stores.memory import MemoryStore
 
 
 def open(  # noqa: A001 - the field's word
@@ -33,6 +34,7 @@ def open(  # noqa: A001 - the field's word
     store: str | Store | None = None,
     *,
     live: bool = False,
+    repairs: str | None = None,
     clock: Clock | None = None,
     wait_s: float = 5.0,
     env: Mapping[str, str] | None = None,
@@ -42,7 +44,10 @@ def open(  # noqa: A001 - the field's word
 
     *broker* and *store* are addresses or instances; None: what `fillbook.config` finds in
     the environment or the settings' file (a store is then ``sqlite:///fillbook.db``).  *live*
-    lets orders go to an account where real money moves.  *wait_s* (≥ 0 seconds) is how long
+    lets orders go to an account where real money moves.  *repairs* is what is done about what
+    nobody asked for, such as an order that lands after it was given up: ``observe`` (the
+    default) tells of it, ``approve`` tells what would set it right too, ``auto`` sets it right.
+    *wait_s* (≥ 0 seconds) is how long
     `submit` and `cancel` look at an order.  *env* (None: the process's) is where credentials
     are found.
 
@@ -52,8 +57,9 @@ def open(  # noqa: A001 - the field's word
     wait_s = door.seconds("wait_s", wait_s)
     env = os.environ if env is None else env
     broker = open_broker(broker, env)
+    permitted = door.repairs(setting("repairs", repairs, env).value)
     store = open_store(store, env)
-    return Desk(broker, store, clock or SystemClock(), live=live, wait_s=wait_s)
+    return Desk(broker, store, clock or SystemClock(), live=live, repairs=permitted, wait_s=wait_s)
 
 
 P = ParamSpec("P")
@@ -94,7 +100,7 @@ def check(
     believed = door.beliefs(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
-    line = Line(broker, clock, live=False)
+    line = Line(broker, MemoryStore(), clock, live=False)
     at = m.stamp(clock.now())
     account = line.read("account", broker.account)
     if isinstance(account, m.Observed) and broker.capabilities.instruments:

@@ -109,6 +109,11 @@ def test_a_desk_that_would_look_for_less_than_no_time_is_not_opened():
     """No file is made for it either."""
     with pytest.raises(fb.InvalidValue, match="wait_s takes seconds"):
         fb.open("sim:", "sqlite:///never.db", wait_s=-1)
+    for word in ("", "always", 5):
+        with pytest.raises(fb.InvalidValue, match="repairs takes observe, approve, auto"):
+            fb.open("sim:", "sqlite:///never.db", repairs=word)
+    with pytest.raises(fb.InvalidValue, match="repairs takes"):
+        fb.open("sim:", "sqlite:///never.db", env={"FILLBOOK_REPAIRS": "always"})
 
 
 def test_a_field_that_orders_do_not_have_is_named():

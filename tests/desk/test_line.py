@@ -1,12 +1,16 @@
 """The line: the gate, what escapes from an adapter, pages that never end, and back-off."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.core.permission import Warrant
+from fillbook.desk.line import Line
 from tests.bench import Bench
 
 S = m.OrderStatus
@@ -98,3 +102,61 @@ def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
     bench.clock.advance(2)
     assert bench.desk.check().verdict is not m.Verdict.NOT_OBSERVED
     assert bench.clock.elapsed() < timedelta(minutes=1)
+
+
+class Counting(Line):
+    """A line that knows which requests passed its gate, and with what warrant."""
+
+    def _let(self, warrant):
+        self.let.append(warrant)
+        super()._let(warrant)
+
+    def write(self, name, send, warrant=Warrant.ORDER):
+        before = len(self.let)
+        outcome = super().write(name, send, warrant)
+        self.passed.append((name, self.let[before:]))
+        return outcome
+
+
+def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monkeypatch):
+    """Whatever the bot calls and whatever is done by itself; the broker counts what came."""
+    monkeypatch.setattr(fb.desk, "Line", Counting)
+    monkeypatch.setattr(Counting, "let", [], raising=False)
+    monkeypatch.setattr(Counting, "passed", [], raising=False)
+    came = []
+
+    class Counted(SimulatedBroker):
+        def submit(self, intent):
+            came.append("submit")
+            return super().submit(intent)
+
+        def cancel(self, broker_order_id):
+            came.append("cancel")
+            return super().cancel(broker_order_id)
+
+    bench = Bench(broker=Counted)
+    bench.desk.buy("AAPL", qty=1)
+    bench.desk.sell("AAPL", qty=1)
+    order = bench.resting()
+    bench.fail("cancel", "request-lost")
+    bench.desk.cancel(order)
+    bench.fail("submit", "request-lost")
+    bench.desk.buy("MSFT", qty=1, limit_price="400", good_for_s=600)
+    bench.desk.check()
+    bench.desk.sync()
+    bench.pass_(120)
+    assert came.count("submit") == 5  # one was sent again
+    assert came.count("cancel") == 2  # one was repeated
+    assert [name for name, _ in Counting.passed] == came
+    assert {len(let) for _, let in Counting.passed} == {1}
+
+
+def test_only_the_line_asks_a_broker_to_change_anything():
+    """No module of the desk calls a broker's writing method but inside `Line.write`."""
+    calls = re.compile(r"broker\.(submit|cancel|replace)\(")
+    found = []
+    for path in Path(fb.desk.__file__).parent.glob("*.py"):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if calls.search(line) and ".write(" not in line:
+                found.append((path.name, number, line))
+    assert found == []

@@ -17,6 +17,7 @@ from typing import Self
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
+from fillbook.core.permission import Repairs
 from fillbook.desk import door
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
@@ -44,10 +45,17 @@ class Desk:
     """
 
     def __init__(
-        self, broker: Broker, store: Store, clock: Clock, *, live: bool = False, wait_s: float = 5.0
+        self,
+        broker: Broker,
+        store: Store,
+        clock: Clock,
+        *,
+        live: bool = False,
+        repairs: Repairs = Repairs.OBSERVE,
+        wait_s: float = 5.0,
     ) -> None:
         self.book = Book(store)
-        self._line = Line(broker, clock, live=live)
+        self._line = Line(broker, store, clock, live=live, repairs=repairs)
         self._recorder = Recorder(store, clock)
         agenda = Agenda()
         reserves = Reserves(store, clock, broker.capabilities)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fillbook import model as m
 from fillbook.broker import Broker
+from fillbook.core.pacing import Lane
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.reservation import Reserves
@@ -57,7 +58,8 @@ class Binder:
         NotObserved if it does not answer.
         """
         if self._bound is None:
-            answer = self.account()
+            with self._line.lane(Lane.EXIT):  # a cancel may be what waits for it
+                answer = self.account()
             if isinstance(answer, m.NotObserved):
                 refused = answer.why is m.Failure.REFUSED
                 raise (CredentialsMissing if refused else NotObserved)(

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
+from fillbook.core.permission import Repairs
 from fillbook.errors import InvalidValue
 
 #: Nobody waits for longer than this.
@@ -75,6 +76,13 @@ def kind(word: m.EventKind | str) -> m.EventKind:
     if not isinstance(word, str) or word not in list(m.EventKind):
         raise InvalidValue(f"there are events {', '.join(m.EventKind)}; not {_short(word)}")
     return m.EventKind(word)
+
+
+def repairs(word: str | None) -> Repairs:
+    """What may be repaired. Raises: InvalidValue."""
+    if not isinstance(word, str) or word not in list(Repairs):
+        raise InvalidValue(f"repairs takes {', '.join(Repairs)}; not {_short(word)}")
+    return Repairs(word)
 
 
 def call(back: Callable[[m.Event], None]) -> Callable[[m.Event], None]:

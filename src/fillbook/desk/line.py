@@ -1,54 +1,96 @@
 """
 The line to the broker: every request leaves here (promise P11).
 
-Gate, page, time and catch, once for all brokers.  What escapes from an adapter is
+Gate, pace, page, time and catch, once for all brokers.  What escapes from an adapter is
 `NotObserved` on a read and `Ambiguous` on a write, so that a bug in an adapter never
 loses an order.  Nothing is repeated here.
+
+Each request goes in a lane of the account's budget, by its name or by what it is asked
+for: a cancel waits behind no poll, and neither does what is read for a cancel.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, TypeVar
 
 from fillbook import model as m
 from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
+from fillbook.core.pacing import Lane
+from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
+from fillbook.desk.pacing import Pacer
 from fillbook.errors import NotArmed
+from fillbook.store import Store
 
 T = TypeVar("T")
 log = logging.getLogger("fillbook")
 
 #: A chain of pages longer than this never ends properly.
 PAGES_MAX: Final = 1_000
-#: Reads are held back for so long at most, whatever a broker's clock says.
-HELD_MAX: Final = timedelta(seconds=60)
+#: The lanes of requests that are asked for nothing else.
+LANES: Final[Mapping[str, Lane]] = {
+    "cancel": Lane.EXIT,
+    "submit": Lane.SUBMIT,
+    "replace": Lane.SUBMIT,
+    "quotes": Lane.SUBMIT,
+    "sessions": Lane.SUBMIT,
+    "instrument": Lane.SUBMIT,
+    "order": Lane.VERIFY,
+    "find": Lane.VERIFY,
+}
+
+
+class _Purpose(threading.local):
+    """What this thread is asking for just now."""
+
+    lane: Lane | None = None
 
 
 class Line:
     """Asks one broker, and keeps count."""
 
-    def __init__(self, broker: Broker, clock: Clock, *, live: bool) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        clock: Clock,
+        *,
+        live: bool,
+        repairs: Repairs = Repairs.OBSERVE,
+    ) -> None:
         self.broker = broker
         self.sent: Counter[str] = Counter()
-        self._clock = clock
+        self.closing = threading.Event()  #: set once the desk is to be closed: nobody waits then
+        self._pacer = Pacer(store, clock, broker.capabilities.rate_limit, self.closing)
+        self._purpose = _Purpose()
         self._armed = live or not broker.live
-        self._held: tuple[m.NotObserved | None, timedelta] = (None, timedelta())
+        self._repairs = repairs
 
     @property
     def requests(self) -> int:
         """How many requests have left so far."""
         return self.sent.total()
 
+    @contextmanager
+    def lane(self, lane: Lane) -> Iterator[None]:
+        """Have all that this thread asks inside go in *lane*; the outermost counts."""
+        before = self._purpose.lane
+        self._purpose.lane = before or lane
+        try:
+            yield
+        finally:
+            self._purpose.lane = before
+
     def read(self, name: str, ask: Callable[[], m.Read[T]]) -> m.Read[T]:
         """One read; what fails says nothing about the account."""
         answer = self._read(name, ask)
-        if isinstance(answer, m.Absent):
-            return m.NotObserved(m.Failure.UNREADABLE, f"{name}: {answer.message}")
-        return answer
+        return answer if isinstance(answer, m.Observed) else _unobserved(name, answer)
 
     def look_up(self, name: str, ask: Callable[[], m.Read[T] | m.Absent]) -> m.Read[T] | m.Absent:
         """One read by id, which the broker may answer with its own not-found."""
@@ -62,9 +104,10 @@ class Line:
         page: m.Cursor | None = None
         seen: set[m.Cursor] = set()
         while len(seen) < PAGES_MAX:
-            answer = self.read(name, lambda page=page: ask(page))  # type: ignore[misc]
-            if isinstance(answer, m.NotObserved):
-                return answer
+            # Half a list is worth nothing: what follows its first page waits for its share.
+            answer = self._read(name, lambda page=page: ask(page), patient=bool(seen))  # type: ignore[misc]
+            if not isinstance(answer, m.Observed):
+                return _unobserved(name, answer)
             rows += answer.value
             if answer.next is None:
                 return m.Observed(tuple(rows))
@@ -74,52 +117,78 @@ class Line:
             page = answer.next
         return m.NotObserved(m.Failure.UNREADABLE, f"{name}: the pages do not end")
 
-    def write(self, name: str, send: Callable[[], m.Outcome]) -> m.Outcome:
+    def write(
+        self, name: str, send: Callable[[], m.Outcome], warrant: Warrant = Warrant.ORDER
+    ) -> m.Outcome:
         """
         One request that may change something; its intent is durable already (P1).
 
-        Raises: NotArmed for a live account that was not opened with live=True.
+        Raises: NotArmed for what `core.permission` does not let through.
         """
-        self.gate()
+        self._let(warrant)
+        retry_at = self._pacer.take(self._lane_of(name))
+        if retry_at is not None:
+            return m.NotSent(m.Failure.RATE_LIMITED, _spent(retry_at), retry_at)
         self.sent[name] += 1
         try:
             outcome = send()
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.Ambiguous(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
+        self._pacer.heard(outcome)
         return outcome
 
     @property
     def is_armed(self) -> bool:
-        """Whether what may change something is let through."""
+        """Whether what the bot asks for is let through."""
         return self._armed
 
+    def permission(self, warrant: Warrant) -> Permission:
+        """What would become of a request with that warrant."""
+        return PERMISSIONS[warrant, self._armed, self._repairs]
+
     def gate(self) -> None:
-        """Refuse what must not leave. Raises: NotArmed."""
+        """Refuse what must not leave before it is written down. Raises: NotArmed."""
         if not self._armed:
             raise NotArmed(
                 f"{self.broker.host} moves real money: open it with live=True to send orders"
             )
 
-    def _read(self, name: str, ask: Callable[[], m.Read[T] | m.Absent]) -> m.Read[T] | m.Absent:
-        held, until = self._held
-        if held is not None and self._clock.elapsed() < until:
-            return held  # the broker said when to come back; writes still go
+    def _let(self, warrant: Warrant) -> None:
+        """The gate: every request that may change something passes here, once."""
+        if self.permission(warrant) is not Permission.SEND:
+            self.gate()
+            raise NotArmed("what nobody asked for is sent only with repairs='auto'")
+
+    def _lane_of(self, name: str) -> Lane:
+        return self._purpose.lane or LANES.get(name, Lane.RECONCILE)
+
+    def _read(
+        self, name: str, ask: Callable[[], m.Read[T] | m.Absent], *, patient: bool = False
+    ) -> m.Read[T] | m.Absent:
+        retry_at = self._pacer.take(self._lane_of(name), patient=patient)
+        if retry_at is not None:
+            return m.NotObserved(m.Failure.RATE_LIMITED, f"{name}: {_spent(retry_at)}", retry_at)
         self.sent[name] += 1
         try:
             answer = ask()
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.NotObserved(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        self._held = self._hold(answer)
+        self._pacer.heard(answer)
         return answer
 
-    def _hold(self, answer: object) -> tuple[m.NotObserved | None, timedelta]:
-        """Until when reads are held back; a length, since either clock may be off."""
-        if not isinstance(answer, m.NotObserved) or answer.retry_at is None:
-            return None, timedelta()
-        pause = min(max(answer.retry_at - self._clock.now(), timedelta()), HELD_MAX)
-        return answer, self._clock.elapsed() + pause
+
+def _unobserved(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
+    """Of what is no order's, a broker's not-found says nothing."""
+    if isinstance(answer, m.NotObserved):
+        return answer
+    return m.NotObserved(m.Failure.UNREADABLE, f"{name}: {answer.message}")
+
+
+def _spent(retry_at: datetime) -> str:
+    """What is said of a request for which there is no room."""
+    return f"the requests of this minute are spent; there is room at {m.stamp(retry_at)}"
 
 
 def value_of(answer: m.Read[Sequence[T]]) -> Sequence[T]:

@@ -18,6 +18,7 @@ from fillbook.clock import Clock
 from fillbook.core import absence, drift
 from fillbook.core.draft import Before
 from fillbook.core.drift import Look, Sighting
+from fillbook.core.pacing import Lane
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.contact import FirstContact, anchor
@@ -112,7 +113,10 @@ class Reconciler:
         """Make the record true: merge all evidence; what none explains is told, or adopted."""
         if order is not None:
             return self._sync_order(order)
-        return self._sync(since, adopt=adopt)
+        if since is None:
+            return self._sync(None, adopt=adopt)
+        with self._line.lane(Lane.BACKFILL):
+            return self._sync(since, adopt=adopt)
 
     def _sync_order(self, order: m.Order | str) -> m.SyncReport:
         """Look at one order alone, by its ids and its whole fill history."""

@@ -50,7 +50,7 @@ class Tracker:
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
         self.news = threading.Event()
-        self.closing = threading.Event()  #: set once the desk is to be closed: nobody waits then
+        self.closing = line.closing
 
     # -- the door ----------------------------------------------------------------------
 

@@ -1,0 +1,23 @@
+"""The gate's table: total, and neither permission widens the other."""
+
+from itertools import product
+
+from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
+
+
+def test_every_warrant_has_its_answer_under_every_permission():
+    """There is no pair that nobody thought of."""
+    assert set(PERMISSIONS) == set(product(Warrant, (True, False), Repairs))
+
+
+def test_nothing_is_sent_by_a_desk_that_is_not_armed():
+    """Whatever may be repaired."""
+    sent = [key for key, answer in PERMISSIONS.items() if answer is Permission.SEND]
+    assert all(armed for _, armed, _ in sent)
+
+
+def test_what_nobody_asked_for_is_sent_only_with_auto():
+    """And what the bot asked for does not need it."""
+    sent = {key for key, answer in PERMISSIONS.items() if answer is Permission.SEND}
+    assert {repairs for why, _, repairs in sent if why is Warrant.REPAIR} == {Repairs.AUTO}
+    assert {repairs for why, _, repairs in sent if why is Warrant.ORDER} == set(Repairs)

@@ -1,0 +1,212 @@
+"""Pacing: one budget for all desks of a store, and an exit waits behind no poll."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.core.pacing import Lane
+from fillbook.desk.pacing import CELL, Pacer
+from fillbook.errors import StoreUnavailable
+from fillbook.stores.memory import MemoryStore
+from tests.bench import MONDAY_10, Bench
+
+MINUTE = timedelta(seconds=60)
+SYMBOLS = ("AAPL", "MSFT", "SPY")
+
+
+def counted(limit=200):
+    """A broker that knows when each of its requests came, and which it was."""
+
+    class Counted(SimulatedBroker):
+        capabilities = evolve(SimulatedBroker.capabilities, rate_limit=limit)
+
+        def __init__(self, *args, **wish):
+            super().__init__(*args, **wish)
+            self.came = []
+
+        def __getattribute__(self, name):
+            if name in REQUESTS:
+                self.came.append((self._clock.elapsed(), name))
+            return super().__getattribute__(name)
+
+        def most(self):
+            """The most requests that came in any minute."""
+            moments = sorted(at for at, _ in self.came)
+            return max(sum(at <= x < at + MINUTE for x in moments) for at in moments)
+
+    return Counted
+
+
+REQUESTS = frozenset(
+    {"account", "positions", "orders", "order", "submit", "cancel", "find", "executions"}
+    | {"executions_of", "activities", "instruments", "quotes", "sessions"}
+)
+
+
+def test_a_storm_of_two_desks_stays_below_the_limit():
+    """Two desks on one store, threads that place, cancel, check and look: never above 200."""
+    bench = Bench(broker=counted(), wait_s=0)
+    desks = [bench.desk, bench.open()]
+    errors = []
+
+    def storm(desk, number):
+        for _ in range(40):
+            try:
+                order = desk.buy(SYMBOLS[number], qty=1, limit_price="150")
+                desk.check()
+                desk.cancel(order)
+                desk.tick()
+            except (fb.Unavailable, fb.Denied, fb.NotObserved):
+                bench.clock.advance(0.5)
+            except Exception as error:
+                errors.append(repr(error))
+
+    threads = [threading.Thread(target=storm, args=(desks[n % 2], n)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert bench.clock.elapsed() > 2 * MINUTE
+    assert bench.broker.most() <= 200
+
+
+def test_a_cancel_goes_when_polls_have_spent_their_share():
+    """And at once: not a second of made-up time passes."""
+    bench = Bench(broker=counted(limit=40), wait_s=0)
+    order = bench.resting()
+    while bench.desk.check().verdict is not m.Verdict.NOT_OBSERVED:
+        pass
+    before = bench.clock.elapsed()
+    bench.desk.cancel(order)
+    assert bench.sent["cancel"] == 1
+    assert bench.clock.elapsed() == before
+
+
+def test_a_cancel_goes_after_a_restart_though_every_other_share_is_spent():
+    """The account that is read before it goes in its lane."""
+    bench = Bench(broker=counted(limit=40), wait_s=0)
+    order = bench.resting()
+    while bench.desk._line._pacer._try(Lane.SUBMIT) is None:
+        pass
+    desk = bench.open()
+    before = bench.clock.elapsed()
+    desk.cancel(order.client_order_id)
+    assert desk._line.sent["cancel"] == 1
+    assert bench.clock.elapsed() == before
+
+
+def test_a_read_without_room_says_at_once_when_to_come_back():
+    """Nothing is sent, nothing is waited for, and then it is answered."""
+    bench = Bench(broker=counted(limit=40))
+    report = bench.desk.check()
+    while report.verdict is not m.Verdict.NOT_OBSERVED:
+        report = bench.desk.check()
+    asked, before = bench.desk.requests, bench.clock.elapsed()
+    answer = bench.desk._line.read("account", bench.broker.account)
+    assert (answer.why, bench.desk.requests) == (m.Failure.RATE_LIMITED, asked)
+    assert bench.clock.elapsed() == before
+    bench.clock.advance((answer.retry_at - bench.clock.now()).total_seconds())
+    assert isinstance(bench.desk._line.read("account", bench.broker.account), m.Observed)
+
+
+def test_an_order_waits_a_little_for_its_share_and_then_says_when():
+    """It was provably not sent, and may be submitted again at that moment."""
+    bench = Bench(broker=counted(limit=40), wait_s=0)
+    pacer = bench.desk._line._pacer
+    bench.clock.advance(120)
+    while pacer._try(Lane.SUBMIT) is None:
+        pass
+    before = bench.clock.elapsed()
+    with pytest.raises(fb.Unavailable) as refused:
+        bench.desk.buy("AAPL", qty=1, limit_price="150", key="k")
+    assert refused.value.order.status is m.OrderStatus.DENIED
+    assert bench.sent["submit"] == 0
+    assert bench.clock.elapsed() - before <= timedelta(seconds=6)
+    bench.clock.advance((refused.value.retry_at - bench.clock.now()).total_seconds())
+    bench.desk.buy("AAPL", qty=1, limit_price="150", key="k")
+    assert bench.sent["submit"] == 1
+
+
+def test_what_the_broker_counts_beyond_ours_is_taken_off():
+    """Somebody else asks with our keys: what is left for polls is less."""
+
+    class Told(SimulatedBroker):
+        left = None
+
+        def account(self):
+            read = super().account()
+            resets = self._clock.now() + timedelta(seconds=30)
+            return evolve(read, meter=self.left and m.Meter(200, self.left, resets))
+
+    bench = Bench(broker=Told)
+    bench.clock.advance(120)
+    bench.broker.left = 90
+    assert bench.desk.check().verdict is m.Verdict.NOT_OBSERVED
+    assert isinstance(bench.desk._line.write("cancel", lambda: m.Accepted()), m.Accepted)
+    bench.broker.left = None
+    bench.clock.advance(30)
+    assert bench.desk.check().verdict is m.Verdict.IN_SYNC
+
+
+def test_desks_whose_clocks_count_from_other_starts_share_a_budget():
+    """By the wall clock: what one has sent, the other does not send again."""
+    store, closing = MemoryStore(), threading.Event()
+    one, other = ManualClock(MONDAY_10), ManualClock(MONDAY_10)
+    other.advance(500)
+    other.jump(-500)
+    pacers = [Pacer(store, clock, 10, closing) for clock in (one, other)]
+    for _ in range(5):
+        assert [x.take(Lane.RECONCILE) is None for x in pacers] in (
+            [True, True],
+            [True, False],
+            [False, False],
+        )
+    assert [x.take(Lane.VERIFY) is None for x in pacers] == [True, True]
+    assert [x.take(Lane.VERIFY) is None for x in pacers] == [False, False]
+    other.advance(62)
+    one.advance(62)
+    assert [x.take(Lane.VERIFY) is None for x in pacers] == [True, True]
+
+
+def test_a_store_that_cannot_be_written_holds_no_cancel_back(caplog):
+    """The process counts for itself meanwhile, and says so."""
+
+    class Full(MemoryStore):
+        full = False
+
+        def swap(self, name, old, new):
+            if self.full:
+                raise StoreUnavailable("the disk is full")
+            return super().swap(name, old, new)
+
+    store, clock = Full(), ManualClock(MONDAY_10)
+    pacer = Pacer(store, clock, 10, threading.Event())
+    store.full = True
+    went = [pacer.take(Lane.RECONCILE) for _ in range(6)]
+    assert [x is None for x in went] == [True] * 5 + [False]
+    assert pacer.take(Lane.EXIT) is None
+    assert store.cell(CELL) is None
+    assert "the disk is full" in caplog.text
+
+
+def test_a_long_list_takes_more_than_a_minute_s_share():
+    """What follows the first page waits for room, and the list comes whole."""
+    bench = Bench(broker=counted(limit=40), opened=False)
+    line = bench.desk._line
+    pages = iter(range(30))
+
+    def ask(page):
+        number = next(pages)
+        return m.Observed((number,), m.Cursor(str(number)) if number < 29 else None)
+
+    before = bench.clock.elapsed()
+    answer = line.pages("positions", ask)
+    assert answer.value == tuple(range(30))
+    assert bench.clock.elapsed() - before > MINUTE
