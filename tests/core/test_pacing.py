@@ -88,7 +88,7 @@ def test_a_lane_fills_the_minute_up_to_its_level():
         Lane.SUBMIT: 160,
         Lane.EXIT: 200,
     }
-    assert pacing.free_at(budget, Lane.EXIT, 7) == 68
+    assert pacing.free_at(budget, Lane.EXIT, 7) == 69
 
 
 def test_what_others_send_with_our_keys_is_counted_until_the_broker_counts_anew():
@@ -106,7 +106,7 @@ def test_what_others_send_with_our_keys_is_counted_until_the_broker_counts_anew(
 def test_a_broker_whose_clock_is_off_holds_nobody_for_longer_than_a_minute():
     """Neither its count nor its refusal."""
     budget = pacing.held(pacing.observed(Budget(limit=200), meter(0), 9_999, 10), 9_999, 10)
-    assert (budget.others_until, budget.held_until) == (71, 70)
+    assert (budget.others_until, budget.held_until) == (72, 70)
     assert pacing.observed(Budget(limit=200), meter(0), -9_999, 10).others_until == 10
     assert pacing.held(Budget(limit=200), -9_999, 10).held_until == 10
 
@@ -158,4 +158,4 @@ def test_a_wall_clock_set_back_makes_nothing_lie_ahead():
     )
     here = pacing.moved(there, "b", 900, 110)
     assert here.sent == ((110, 3),)
-    assert (here.others_until, here.held_until) == (171, 170)
+    assert (here.others_until, here.held_until) == (172, 170)

@@ -1,10 +1,11 @@
 """
 Requests per minute as a value, by lane (design: one budget per account).
 
-What was sent is counted by whole seconds of the monotonic clock, and a second counts for
-as long as any moment of it lies in the last minute; so in no minute more is sent than the
-limit, whatever the sequence.  Each lane may fill the minute up to a level of its own, and
-what is above that level is kept for the lanes before it.
+What was sent is counted by whole seconds of the monotonic clock.  It leaves within a second
+of being counted, and a second counts for as long as what was counted in it may have left
+in the last minute; so in no minute more is sent than the limit, whatever the sequence.
+Each lane may fill the minute up to a level of its own, and what is above that level is kept
+for the lanes before it.
 
 `core.pacing` decides, `desk.pacing` keeps the budget in the store, where all who ask with
 the same keys share it.
@@ -20,8 +21,8 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 
-#: A request of second s is in the minute before a moment of second s + 60, and not of s + 61.
-WINDOW: Final = 61
+#: What is counted in second s leaves before s + 2; from s + 62 on that is no minute ago.
+WINDOW: Final = 62
 #: Reads are held back for so long at most, whatever a broker's clock says,
 HELD_MAX: Final = 60
 #: and for so long if it was too much, and the broker does not say when to come back.

@@ -55,10 +55,13 @@ class Pacer:
         patience = GOING_ON if patient else PATIENCE.get(lane, timedelta())
         end = self._clock.elapsed() + patience
         while True:
+            counted = self._clock.elapsed()
             free = self._try(lane)
             now = self._clock.elapsed()
-            if free is None:
+            if free is None and now - counted < _SECOND:
                 return None
+            if free is None:  # this process was stopped meanwhile: what it counted may be past
+                continue
             if free * _SECOND > end or self._closing.is_set():
                 return self._clock.now() + max(free * _SECOND - now, timedelta())
             self._clock.wait(self._closing, max(0.01, (free * _SECOND - now).total_seconds()))
