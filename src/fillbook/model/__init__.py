@@ -1,6 +1,7 @@
 """Values: everything that is stored or crosses a protocol.  Imported as `m`."""
 
 from fillbook.model.account import AccountId, AccountSnapshot, PositionSnapshot
+from fillbook.model.alert import Alert, AlertKind, Thresholds
 from fillbook.model.answer import (
     Absent,
     Accepted,
@@ -44,9 +45,7 @@ from fillbook.model.evidence import Evidence, Snap, Sums
 from fillbook.model.execution import Activity, ActivityKind, ExecSource, Execution, Void
 from fillbook.model.instrument import AssetClass, Instrument, Quote, Session
 from fillbook.model.journal import (
-    Alert,
     Alerted,
-    AlertKind,
     Anchored,
     Answered,
     AnswerKind,
@@ -221,6 +220,7 @@ __all__ = [
     "Sums",
     "SyncReport",
     "Terms",
+    "Thresholds",
     "TimeInForce",
     "Trade",
     "UnknownToBroker",

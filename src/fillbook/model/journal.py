@@ -13,6 +13,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from fillbook.model.account import AccountId
+from fillbook.model.alert import Alert
 from fillbook.model.answer import OrderReport, RejectKind, ReportSource
 from fillbook.model.capabilities import ReplaceCum
 from fillbook.model.drift import Drift
@@ -230,26 +231,6 @@ class Recorded:
     number: int
     at: Stamp
     entry: Entry
-
-
-class AlertKind(StrEnum):
-    """What an alert is about."""
-
-    ABSENT = "absent"
-    LANDED_LATE = "landed_late"
-    DISPUTED = "disputed"
-    DRIFT = "drift"
-    UNSETTLED = "unsettled"
-    FOREIGN_PREFIX = "foreign_prefix"
-
-
-@frozen
-class Alert:
-    """One thing that a person should know: what, about whom, and what to do."""
-
-    kind: AlertKind
-    about: str  #: an order, a symbol, or the account
-    message: str
 
 
 @frozen(kw_only=True)

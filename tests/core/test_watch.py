@@ -1,0 +1,90 @@
+"""What takes too long is told, from a moment on and not before."""
+
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core import watch
+from tests.core.records import AT, Records, intended, report
+
+LIMITS = m.Thresholds(stale_s=120, stuck_s=300, slow_fill_s=30, rejected_in_a_row=3)
+NOW = m.moment(AT)
+
+
+def record(*entries, **wish):
+    """Order c1, after what was heard of it at `AT`."""
+    records = Records()
+    records.take(intended(**wish))
+    for entry in entries:
+        records.take(entry)
+    return records.get(m.OrderRecord, "c1")
+
+
+def told(of, seconds):
+    alert = watch.of_order(of, NOW + timedelta(seconds=seconds), LIMITS)
+    return None if alert is None else alert.kind
+
+
+CANCEL = m.Commanded("c1", m.Command.CANCEL, 2, "b1")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (),
+        (report("pending_new"),),
+        (report("pending_cancel"),),
+        (report("pending_replace"),),
+        (report("unrecognised"),),
+        (report("new"), CANCEL),
+    ],
+)
+def test_an_order_that_waits_for_a_word_is_stuck_after_a_while(entries):
+    waiting = record(*entries, limit_price=9)
+    assert (told(waiting, 299), told(waiting, 300)) == (None, m.AlertKind.STUCK)
+
+
+@pytest.mark.parametrize("word", ["new", "accepted", "held", "filled", "canceled", "done_for_day"])
+def test_an_order_that_rests_or_has_ended_is_not_stuck(word):
+    assert told(record(report(word, cum=100 * (word == "filled")), limit_price=9), 9_999) is None
+
+
+@pytest.mark.parametrize(
+    "wish", [{}, {"time_in_force": "ioc", "limit_price": 9}, {"time_in_force": "fok"}]
+)
+def test_an_order_that_was_to_fill_at_once_and_does_not_fills_slowly(wish):
+    for word in ("new", "partially_filled"):
+        slow = record(report(word, cum=10 * (word != "new")), **wish)
+        assert (told(slow, 29), told(slow, 30)) == (None, m.AlertKind.SLOW_FILL)
+    assert told(record(report("accepted"), **wish), 9_999) is None  # it waits for the market
+
+
+def test_of_many_orders_only_those_are_told_that_take_too_long():
+    stuck, resting = record(limit_price=9), record(report("new"), limit_price=9)
+    late = NOW + timedelta(hours=1)
+    assert [x.about for x in watch.of_orders([stuck, resting], late, LIMITS)] == ["c1"]
+
+
+def test_an_order_without_evidence_has_waited_since_it_was_made():
+    assert told(evolve(record(limit_price=9), seen_at=None), 300) is m.AlertKind.STUCK
+
+
+def test_the_message_says_what_waits_and_for_how_long():
+    found = watch.of_order(
+        record(report("new"), CANCEL, limit_price=9), NOW + timedelta(hours=1), LIMITS
+    )
+    assert "order c1 has been new, cancel asked for 60 min" in found.message
+    found = watch.of_order(record(report("new")), NOW + timedelta(seconds=31), LIMITS)
+    assert "order c1 is new after 31 s" in found.message
+
+
+def test_an_account_that_is_not_read_grows_stale():
+    assert watch.of_account(timedelta(seconds=119), LIMITS) is None
+    assert watch.of_account(timedelta(seconds=120), LIMITS).kind is m.AlertKind.STALE
+
+
+def test_one_refusal_after_another_is_told():
+    assert watch.of_refusals(2, LIMITS) is None
+    assert watch.of_refusals(3, LIMITS).kind is m.AlertKind.REJECTED_IN_A_ROW
