@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from decimal import Decimal
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -101,10 +101,10 @@ def pace(day: Day) -> float:
     """How many seconds a hundred more orders take, at best."""
     took = []
     for _ in range(3):
-        began = perf_counter()
+        began = process_time()
         for n in range(100):
             day.submit(symbol=f"S{n}", qty=1, limit_price=50)
-        took.append(perf_counter() - began)
+        took.append(process_time() - began)
     return min(took)
 
 
