@@ -2,9 +2,9 @@
 Listening over plain HTTP: server-sent events, which Alpaca can tell again.
 
 Rule 1: connected means that Alpaca answered with a stream of events.
-Rule 2: the next connection goes on at the last event that was heard, and before there
-        is one at the moment when the first connection was made, by Alpaca's clock.  An
-        event told twice is merged once; one told never would be a gap.
+Rule 2: each connection goes on at the last event that was heard, and before there is one
+        where Alpaca's clock stood before the first.  An event told twice is merged once;
+        one told never would be a gap.
 Rule 3: what says that something was passed over ("dropped 3 messages") ends the
         connection, so that the next one has it told.
 Rule 4: silence ends the connection too, since a dead line is silent; that is no loss.
@@ -22,7 +22,6 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +30,7 @@ from fillbook.broker import Sink
 from fillbook.brokers.alpaca.ear import Ear, ReadEvent
 from fillbook.brokers.alpaca.fields import parse, row
 from fillbook.brokers.alpaca.sdk import sdk
-from fillbook.brokers.alpaca.transport import Transport
+from fillbook.brokers.alpaca.transport import Silence, Transport
 from fillbook.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -100,6 +99,7 @@ class EventListener:
         """Listen until the connection ends; why it did, or None if nothing can be missing."""
         import requests
 
+        self._since = self._since or self._now()
         query = {} if self._since is None else {"since": self._since}
         try:
             with self._transport.listen(_PATH, query, silence_s=_SILENCE_S) as answer:
@@ -116,7 +116,6 @@ class EventListener:
         """Tell what the open *answer* tells until it ends; why it did."""
         if self._over.is_set():
             return ""
-        self._since = self._since or _date(answer)
         gaps: list[str] = []
         client = self._client(_watched(_chunks(answer), gaps))
         if not self._is_heard:
@@ -127,6 +126,12 @@ class EventListener:
                 break
             self._take(event.data)
         return gaps[0] if gaps else "the connection ended"
+
+    def _now(self) -> m.Stamp | None:
+        """Alpaca's clock, to the second; None where it does not say."""
+        reply = self._transport.ask("GET", "/v2/clock")
+        at = None if isinstance(reply, Silence) else reply.at
+        return None if at is None else m.stamp(at)
 
     def _take(self, text: str) -> None:
         self._ear.event(text)
@@ -166,13 +171,6 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         yield from (line + b"\n" for line in whole)
-
-
-def _date(answer: requests.Response) -> m.Stamp | None:
-    """Alpaca's clock as it answered; None where it did not say."""
-    with suppress(KeyError, ValueError):
-        return m.stamp(parsedate_to_datetime(answer.headers["date"]))
-    return None
 
 
 def _was_silent(error: Exception) -> bool:

@@ -14,7 +14,6 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Final
 
 from attrs import frozen
@@ -82,9 +81,9 @@ class Events:
             span = _span(Asked(self.door.exchange, account, {}, dict(request.query_params), b""))
         except Refused as refusal:
             return refused(refusal)
-        date = {"date": format_datetime(self.door.exchange.now(), usegmt=True)}
         told = self._told(account, span)
-        return StreamingResponse(told, headers=date, media_type="text/event-stream")
+        hello = await anext(told)  # who gets an answer at all is listening by then
+        return StreamingResponse(_all(hello, told), media_type="text/event-stream")
 
     def hang_up(self) -> None:
         """End every answer; from any thread."""
@@ -127,6 +126,12 @@ class Events:
         assert isinstance(inner, dict)
         body = inner | {"at": event.at, "event_id": ulid(event)}
         return f"data: {json.dumps(body)}\n\n"
+
+
+async def _all(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield first
+    async for each in rest:
+        yield each
 
 
 def ulid(event: Event) -> str:
