@@ -162,6 +162,19 @@ def test_a_fill_from_before_is_busted_under_the_new_name() -> None:
     assert D(100_000) == day.truth.cash()
 
 
+def test_a_fill_from_before_a_split_is_busted_with_what_it_has_become() -> None:
+    day = Day()
+    day.worked(qty=5)
+    first = day.truth.fills()[0]
+    day.worked(qty=2)
+    day.exchange.split("AAPL", 2)
+    day.exchange.rename("AAPL", "APLE")
+    day.exchange.split("APLE", 3)
+    day.exchange.split("MSFT", 7)
+    day.exchange.bust(first.exec_id)
+    assert {"APLE": D(12)} == day.truth.positions() == day.truth.nets()
+
+
 def test_a_walk_and_a_halt_follow_the_name() -> None:
     day = Day()
     day.exchange.walk("AAPL")

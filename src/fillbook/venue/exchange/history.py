@@ -87,7 +87,7 @@ class History:
     def void(self, fill: Fill) -> None:
         """Take an execution back, its fee included."""
         self._mark(evolve(fill, is_void=True))
-        self._post(fill, back=True)
+        self._unpost(fill)
         if fill in self._unposted_fees:
             self._unposted_fees.remove(fill)
         elif fill.fee:
@@ -108,7 +108,7 @@ class History:
             fixes=old.exec_id,
         )
         self._mark(evolve(old, is_fixed=True))
-        self._post(old, back=True)
+        self._unpost(old)
         self._book(new)
         return new
 
@@ -147,11 +147,16 @@ class History:
     def _book(self, fill: Fill) -> None:
         self._places.setdefault(fill.order_id, []).append(len(self.fills))
         self.fills.append(fill)
-        self._post(fill)
-
-    def _post(self, fill: Fill, *, back: bool = False) -> None:
         symbol = self._floor.current(fill.symbol)
-        self.ledger.post(fill, symbol, self._floor.timeline.elapsed, back=back)
+        self.ledger.post(fill, symbol, self._floor.timeline.elapsed)
+
+    def _unpost(self, fill: Fill) -> None:
+        """Take *fill* back, with what splits have made of it since."""
+        symbol, ratio = self._floor.current(fill.symbol), Decimal(1)
+        for row in self.rows:
+            if row.ratio is not None and row.at > fill.at and row.symbol is not None:
+                ratio *= row.ratio if self._floor.current(row.symbol) == symbol else 1
+        self.ledger.unpost(fill, symbol, self._floor.timeline.elapsed, ratio)
 
     def _mark(self, fill: Fill) -> None:
         place = next(n for n, each in enumerate(self.fills) if each.exec_id == fill.exec_id)

@@ -104,11 +104,14 @@ class Ledger:
             first = next(n for n, (since, _) in enumerate(self._past) if since >= at - _KEPT)
             del self._past[: max(0, first - 1)]
 
-    def post(self, fill: Fill, symbol: str, at: timedelta, *, back: bool = False) -> None:
-        """Book *fill*, of what is called *symbol* by now, or take it *back*."""
-        sign = -1 if back else 1
-        units, cash = sign * units_of(fill), sign * cash_of(fill)
-        self.put(self.now.moved(symbol, units, fill.price, cash), at)
+    def post(self, fill: Fill, symbol: str, at: timedelta) -> None:
+        """Book *fill*, of what is called *symbol* by now."""
+        self.put(self.now.moved(symbol, units_of(fill), fill.price, cash_of(fill)), at)
+
+    def unpost(self, fill: Fill, symbol: str, at: timedelta, ratio: Decimal) -> None:
+        """Take *fill* back, of which a unit is *ratio* units by now."""
+        units, price = -units_of(fill) * ratio, fill.price / ratio
+        self.put(self.now.moved(symbol, units, price, -cash_of(fill)), at)
 
 
 def nets(
