@@ -97,15 +97,14 @@ class EventListener:
 
     def _hear(self) -> str | None:
         """Listen until the connection ends; why it did, or None if nothing can be missing."""
-        import requests
-
         self._since = self._since or self._now()
         query = {} if self._since is None else {"since": self._since}
         try:
             with self._transport.listen(_PATH, query, silence_s=_SILENCE_S) as answer:
                 self._answer = answer
                 return _refusal(answer) or self._tell(answer)
-        except (requests.RequestException, OSError) as error:
+        except Exception as error:
+            # Whatever it was, a thread that dies would be a stream that is silent for ever.
             # Only the class is told: a message may quote a header.
             is_calm = self._is_heard and self._since is not None and _was_silent(error)
             return None if is_calm else f"the connection ended: {type(error).__name__}"
