@@ -176,6 +176,15 @@ WRONG = {
     "no file": (["emulate", "alpaca", "--bars", "AAPL=no.csv"], "no.csv cannot be read"),
     "no pace": (["emulate", "alpaca", "--bar-seconds", "0"], "--bar-seconds is above zero"),
     "nothing to emulate": (["emulate", "mars"], "there is: alpaca"),
+    "a port that is none": (["emulate", "alpaca", "--port", "99999"], "0 to 65535"),
+    "a fault that is none": (
+        ["emulate", "alpaca", "--faults", "replylost"],
+        "did you mean reply-lost?",
+    ),
+    "a rate that is none": (
+        ["emulate", "alpaca", "--faults", "slow", "--rate", "7"],
+        "from 0 (never) to 1 (always)",
+    ),
     "an unknown setting of sim": (["check", "--broker", "sim:?sead=7"], "sead"),
 }
 
@@ -187,6 +196,14 @@ def test_a_wrong_call_is_2_and_one_line_that_says_what_to_write(what, capsys):
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("fillbook: ")
     assert part in err
+
+
+def test_a_port_that_somebody_has_is_a_wrong_call(emulator, capsys):
+    port = emulator.url.rpartition(":")[2]
+    code, out, err = told(capsys, "emulate", "alpaca", "--port", port)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"port {port} on 127.0.0.1" in err
+    assert "--port 0 takes a free one" in err
 
 
 def test_an_unknown_order_is_a_wrong_call(order, capsys):

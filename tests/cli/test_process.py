@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,12 +39,37 @@ def test_a_reader_who_has_seen_enough_is_no_error():
     assert running.returncode == 0
 
 
+def lines_of(running):
+    """What an emulator prints, to its last line."""
+    lines = [running.stdout.readline().rstrip()]
+    while "fillbook sync" not in lines[-1]:
+        lines.append(running.stdout.readline().rstrip())
+    return lines
+
+
 def test_an_emulator_says_where_it_is_and_ends_when_it_is_stopped():
     with subprocess.Popen(
         [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        first = running.stdout.readline()
+        lines = lines_of(running)
         running.send_signal(signal.SIGINT)
-        ended = running.wait(timeout=20)
-    assert first.startswith("Alpaca is emulated at http://127.0.0.1:")
-    assert ended == 0
+        ended, errors = running.wait(timeout=20), running.stderr.read()
+    assert lines[0].startswith("Alpaca is emulated at http://127.0.0.1:")
+    assert [line for line in lines if len(line) > 80] == []
+    assert (ended, errors) == (0, "stopped\n")
+
+
+def test_the_lines_of_an_emulator_do_what_they_say():
+    with subprocess.Popen(
+        [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, text=True
+    ) as running:
+        lines = lines_of(running)
+        names = dict(re.findall(r"export (\w+)=(\S+)", "\n".join(lines)))
+        told = subprocess.run(
+            [*FILLBOOK, "check", "--broker", f"alpaca:{names['APCA_API_BASE_URL']}"],
+            capture_output=True,
+            env={**os.environ, **names},
+            check=False,
+        )
+        running.send_signal(signal.SIGINT)
+    assert told.returncode == 0, told.stderr

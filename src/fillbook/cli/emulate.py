@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated, Final
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
 
 from fillbook.cli import show
 from fillbook.errors import BadAddress
+
+if TYPE_CHECKING:
+    from fillbook.venue.alpaca import Emulator
+    from fillbook.venue.exchange import Exchange
+
+_FAR: Final = timedelta(days=10)
+_NEW_YORK: Final = ZoneInfo("America/New_York")
 
 _PORTS: Final = range(65536)
 #: Symbols whose price moves by itself.
@@ -61,12 +71,13 @@ def emulate(
     try:
         with Emulator(exchange, port=port) as emulator:
             try:
-                _introduce(emulator.url, emulator.stream_url, emulator.key, emulator.secret)
+                _introduce(emulator)
                 threading.Event().wait()
             except KeyboardInterrupt:
                 show.err.print("stopped")
     except OSError as error:
-        raise BadAddress(f"port {port} on 127.0.0.1 cannot be had: {error}") from None
+        why = f"port {port} on 127.0.0.1 cannot be had ({error.strerror})"
+        raise BadAddress(f"{why}; --port 0 takes a free one") from None
     return 0
 
 
@@ -79,17 +90,36 @@ def _files(bars: tuple[str, ...]) -> dict[str, str]:
     return {symbol.upper(): path for symbol, _, path in pairs}
 
 
-def _introduce(url: str, stream_url: str, key: str, secret: str) -> None:
+def _introduce(emulator: Emulator) -> None:
+    """Print what points a client here; each line is to be copied as it is."""
+    url, key, secret = emulator.url, emulator.key, emulator.secret
     lines = (
         f"Alpaca is emulated at {url}  (Ctrl-C ends it)",
+        *_hours(emulator.exchange),
         "",
         "alpaca-py:",
-        f'    TradingClient("{key}", "{secret}", url_override="{url}")',
-        f'    TradingStream("{key}", "{secret}", url_override="{stream_url}")',
+        f'    KEY, SECRET = "{key}", "{secret}"',
+        f'    TradingClient(KEY, SECRET, url_override="{url}")',
+        f'    TradingStream(KEY, SECRET, url_override="{emulator.stream_url}")',
+        "",
+        "alpaca-trade-api, for Python and for JavaScript:",
+        f"    export APCA_API_BASE_URL={url}",
+        f"    export APCA_API_KEY_ID={key}",
+        f"    export APCA_API_SECRET_KEY={secret}",
         "",
         "fillbook:",
-        f"    export ALPACA_API_KEY={key} ALPACA_SECRET_KEY={secret}",
+        f"    export ALPACA_API_KEY={key}",
+        f"    export ALPACA_SECRET_KEY={secret}",
         f"    fillbook sync --broker alpaca:{url}",
     )
     for line in lines:
         print(line, flush=True)
+
+
+def _hours(exchange: Exchange) -> Iterable[str]:
+    """A word to whoever wonders at night why nothing fills."""
+    now = exchange.now()
+    ahead = exchange.sessions(now.date(), now.date() + _FAR)
+    if not exchange.is_open():
+        opens = next(day.opens for day in ahead if day.opens > now).astimezone(_NEW_YORK)
+        yield f"The stock market is closed until {opens:%A %H:%M} in New York; coins trade."

@@ -154,8 +154,12 @@ def _listening(port: int) -> socket.socket:
     """
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind(("127.0.0.1", port))
-    made.listen(128)
+    try:
+        made.bind(("127.0.0.1", port))
+        made.listen(128)
+    except OSError:
+        made.close()
+        raise
     return made
 
 

@@ -7,6 +7,7 @@ The faults, as a list: what each is, where it may strike, and for how long.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
@@ -211,10 +212,12 @@ def fault_named(word: str) -> Fault:
     """
     The fault called *word*; the order of its parts does not matter ("lost-reply").
 
-    Raises: InvalidValue, listing the names.
+    Raises: InvalidValue, with the name that is meant, or all.
     """
     parts = frozenset(word.strip().lower().split("-"))
     for fault in Fault:
         if parts == frozenset(fault.value.split("-")):
             return fault
-    raise InvalidValue(f"no fault is called {word!r}; there are {', '.join(sorted(Fault))}")
+    near = get_close_matches(word, [fault.value for fault in Fault], 1)
+    meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(Fault))}"
+    raise InvalidValue(f"no fault is called {word!r}{meant}")

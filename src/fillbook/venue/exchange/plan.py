@@ -17,7 +17,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from attrs import evolve, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from fillbook.errors import InvalidValue
 from fillbook.venue.exchange.faults import (
@@ -50,6 +50,11 @@ class Strike:
     status: int | None = None
 
 
+def _is_rate(rule: Rule, field: Attribute[float], value: float) -> None:
+    if not 0 <= value <= 1:
+        raise InvalidValue(f"a rate is from 0 (never) to 1 (always), not {value}")
+
+
 @frozen(kw_only=True)
 class Rule:
     """
@@ -61,7 +66,7 @@ class Rule:
 
     fault: Fault
     occasions: frozenset[Occasion]
-    rate: float = 1.0
+    rate: float = field(default=1.0, validator=_is_rate)
     times: int | None = None
     skip: int = 0
     seconds: float | None = None
