@@ -95,14 +95,15 @@ def next_step(inquiry: Inquiry, now: timedelta, can: m.Capabilities) -> Step:
                 return SendAgain()
         elif waited >= can.late_landing:
             return GiveUp(len(inquiry.answers))
-    return Ask(_due(inquiry))
+    return question(inquiry)
 
 
-def _due(inquiry: Inquiry) -> timedelta:
+def question(inquiry: Inquiry) -> Ask:
+    """The next question, also where somebody else has to send or to conclude."""
     if inquiry.asked_at is None:
-        return inquiry.sent_at
+        return Ask(inquiry.sent_at)
     pause = ASK_AFTER[inquiry.asked] if inquiry.asked < len(ASK_AFTER) else BACKGROUND
-    return inquiry.asked_at + pause
+    return Ask(inquiry.asked_at + pause)
 
 
 def asked(inquiry: Inquiry, at: timedelta) -> Inquiry:

@@ -70,11 +70,12 @@ class Desk:
             self._line, self._recorder, self._binder, self._tracker, resolver, clock
         )
         self._rounds = Rounds(
-            self._tracker, resolver, self._ending, self._reconciler, agenda, clock
+            self._line, self._tracker, resolver, self._ending, self._reconciler, agenda, clock
         )
         self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
         self._exit = ExitStack()
         self._exit.callback(store.close)
+        self._exit.callback(self._line.lease.release)
         self._exit.callback(self._background.stop)
 
     def __enter__(self) -> Self:

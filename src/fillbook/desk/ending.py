@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fillbook import model as m
 from fillbook.core import lifecycle
+from fillbook.core.permission import Permission, Warrant
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
@@ -50,12 +51,14 @@ class Ending:
         self._cancel(name)
         return self._resolver.ended(name)
 
-    def _cancel(self, name: str) -> None:
+    def _cancel(self, name: str, warrant: Warrant = Warrant.ORDER) -> None:
         """One cancel of an order that was alive a moment ago."""
         with self._recorder.turn() as turn:
             record = turn.read.get(m.OrderRecord, name)
             if record is None or record.order.is_final:
                 return  # it ended meanwhile
+            if warrant is not Warrant.ORDER and not self._line.lease.is_mine(turn.read):
+                return  # another desk asks for it
             lifecycle.expect(record.order.status, m.Command.CANCEL)
             number, broker_order_id = len(record.requests) + 1, record.order.broker_order_id
             turn.take(m.Commanded(name, m.Command.CANCEL, number, broker_order_id))
@@ -63,17 +66,20 @@ class Ending:
             # Nothing to send: it is not sent again, and canceled as soon as it is found.
             self._resolver.after(name)
             return
-        outcome = self._line.write("cancel", lambda: self._line.broker.cancel(broker_order_id))
+        outcome = self._line.write(
+            "cancel", lambda: self._line.broker.cancel(broker_order_id), warrant
+        )
         self._recorder.record(answered(name, number, outcome))
         if not isinstance(outcome, m.Accepted):
             self._tracker.read(self._book.record(name))
 
     def repeat_cancels(self) -> None:
         """Ask again for the end of orders whose cancel nobody answered, if they are read alive."""
+        if self._line.permission(Warrant.STANDING) is not Permission.SEND:
+            return
         for record in self._tracker.followed():
-            wanted = record.order.pending == m.Command.CANCEL and record.ids
-            if wanted and self._line.is_armed:
+            if record.order.pending == m.Command.CANCEL and record.ids:
                 self._tracker.read(record)
                 order = self._book.order(record.client_order_id)
                 if order.pending == m.Command.CANCEL:
-                    self._cancel(order.client_order_id)
+                    self._cancel(order.client_order_id, Warrant.STANDING)

@@ -24,6 +24,7 @@ from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
+from fillbook.desk.lease import Tenure
 from fillbook.desk.pacing import Pacer
 from fillbook.errors import NotArmed
 from fillbook.store import Store
@@ -68,6 +69,7 @@ class Line:
         self.sent: Counter[str] = Counter()
         self.closing = threading.Event()  #: set once the desk is to be closed: nobody waits then
         self._pacer = Pacer(store, clock, broker.capabilities.rate_limit, self.closing)
+        self.lease = Tenure(store, clock)
         self._purpose = _Purpose()
         self._armed = live or not broker.live
         self._repairs = repairs
@@ -129,6 +131,8 @@ class Line:
         retry_at = self._pacer.take(self._lane_of(name))
         if retry_at is not None:
             return m.NotSent(m.Failure.RATE_LIMITED, _spent(retry_at), retry_at)
+        if warrant is not Warrant.ORDER and not self.lease.may_send():
+            return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
         self.sent[name] += 1
         try:
             outcome = send()

@@ -15,6 +15,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import resolution
+from fillbook.core.permission import Permission, Warrant
 from fillbook.core.resolution import Ask, GiveUp, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
@@ -52,12 +53,12 @@ class Resolver:
         self._wait_s = wait_s
         self._inquirer = Inquirer(clock)
 
-    def create(self, name: str, number: int) -> m.Outcome:
+    def create(self, name: str, number: int, warrant: Warrant = Warrant.ORDER) -> m.Outcome:
         """Make the create that was written down as request *number*; what it came to."""
         record = self._book.record(name)
         assert record.intent is not None  # only our own orders are sent
         intent, look = record.intent, self._tracker.look_number()
-        outcome = self._line.write("submit", lambda: self._line.broker.submit(intent))
+        outcome = self._line.write("submit", lambda: self._line.broker.submit(intent), warrant)
         entries: list[m.Entry] = [answered(name, number, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
@@ -123,10 +124,8 @@ class Resolver:
                     self._ask(name)
                 case Ask():
                     pass
-                case SendAgain() if self._line.is_armed:
-                    self._send_again(record)
                 case SendAgain():
-                    self._ask(name)
+                    self._send_again(record)
                 case GiveUp(answers):
                     self._give_up(record, answers)
         self.after(name)
@@ -145,8 +144,21 @@ class Resolver:
         self.after(name)
 
     def _step(self, record: m.OrderRecord) -> resolution.Step:
-        can = self._line.broker.capabilities
-        return resolution.next_step(self._inquirer.about(record), self._clock.elapsed(), can)
+        can, inquiry = self._line.broker.capabilities, self._inquirer.about(record)
+        step = resolution.next_step(inquiry, self._clock.elapsed(), can)
+        return step if self._may(step) else resolution.question(inquiry)
+
+    def _may(self, step: resolution.Step) -> bool:
+        """Whether it is for this desk to take *step*; who may not goes on asking."""
+        match step:
+            case Ask():
+                return True
+            case GiveUp():
+                return self._line.lease.hold()
+            case SendAgain():
+                permission = self._line.permission(Warrant.STANDING)
+                sends = self._line.lease.hold() and self._line.lease.may_send()
+                return sends and permission is Permission.SEND
 
     def _ask(self, name: str) -> None:
         number = self._tracker.look_number()
@@ -170,15 +182,16 @@ class Resolver:
         name = was.client_order_id
         with self._recorder.turn() as turn:
             record = self._still_unproven(turn, was)
-            if record is None:
+            if record is None or not self._line.lease.is_mine(turn.read):
                 return
             number = len(record.requests) + 1
             turn.take(m.Commanded(name, m.Command.SEND, number))
-        self.create(name, number)
+        self.create(name, number, Warrant.STANDING)
 
     def _give_up(self, was: m.OrderRecord, answers: int) -> None:
         with self._recorder.turn() as turn:
-            if self._still_unproven(turn, was) is not None:
+            fenced = not self._line.lease.is_mine(turn.read)
+            if not fenced and self._still_unproven(turn, was) is not None:
                 turn.take(m.ConcludedAbsent(was.client_order_id, answers))
 
     def _still_unproven(self, turn: Transaction, was: m.OrderRecord) -> m.OrderRecord | None:

@@ -16,13 +16,16 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.ending import Ending
+from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
 
 POLL_EVERY: Final = timedelta(seconds=15)
 SYNC_EVERY: Final = timedelta(seconds=60)
-AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised
+AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised, or is another desk's
+#: What is for the desk that has the lease; the rest each desk does for what it was told.
+SHARED: Final = frozenset({"start", "sync", "poll", "cancels"})
 
 
 class Rounds:
@@ -30,6 +33,7 @@ class Rounds:
 
     def __init__(
         self,
+        line: Line,
         tracker: Tracker,
         resolver: Resolver,
         ending: Ending,
@@ -37,6 +41,7 @@ class Rounds:
         agenda: Agenda,
         clock: Clock,
     ) -> None:
+        self._line = line
         self._tracker = tracker
         self._resolver = resolver
         self._ending = ending
@@ -61,10 +66,14 @@ class Rounds:
         What raises is due again soon, and so is what came after it.
         """
         self._tracker.drain()
+        ticks = self._line.lease.hold()
         due = self._agenda.take(self._clock.elapsed())
         for done, matter in enumerate(due):
             try:
-                self._see_to(matter)
+                if ticks or matter not in SHARED:
+                    self._see_to(matter)
+                else:
+                    self._agenda.put(matter, self._clock.elapsed() + AGAIN_AFTER)
             except BaseException:
                 for left in due[done:]:
                     self._agenda.put(left, self._clock.elapsed() + AGAIN_AFTER)

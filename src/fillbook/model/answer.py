@@ -41,6 +41,7 @@ class Failure(StrEnum):
     SERVER_ERROR = "server_error"  #: 5xx
     UNREADABLE = "unreadable"  #: a body that is not what the protocol says
     RATE_LIMITED = "rate_limited"
+    FENCED = "fenced"  #: another desk on the store has taken over; nothing was sent
     REFUSED = "refused"  #: credentials or permission
     UNSUPPORTED = "unsupported"  #: the adapter cannot ask this
     BUG = "bug"  #: an adapter let an exception escape

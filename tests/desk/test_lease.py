@@ -1,0 +1,236 @@
+"""The lease: one desk of a store ticks; one that wakes too late changes nothing."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.clock import ManualClock
+from fillbook.codec import dump, load
+from fillbook.desk import lease
+from fillbook.desk.lease import CELL, REQUEST_MAX, SLACK, TERM, Lease, Tenure
+from fillbook.errors import Forked
+from fillbook.stores.memory import MemoryStore
+from tests.bench import MONDAY_10, Bench
+
+S = m.OrderStatus
+
+
+def tenures(count=2, clocks=None):
+    """So many desks' tenures of one store."""
+    store, clock = MemoryStore(), ManualClock(MONDAY_10)
+    made = [Tenure(store, x) for x in clocks or [clock] * count]
+    return store, clock, *made
+
+
+def is_mine(store, tenure):
+    with store.read() as reader:
+        return tenure.is_mine(reader)
+
+
+def test_one_has_it_until_it_is_over():
+    """Renewed it goes on; unrenewed another takes it, under the next epoch."""
+    store, clock, one, other = tenures()
+    assert (one.hold(), other.hold()) == (True, False)
+    clock.advance(30)
+    assert (one.hold(), other.hold()) == (True, False)
+    clock.advance(TERM.total_seconds())
+    assert (other.hold(), one.hold()) == (True, False)
+    assert load(Lease, store.cell(CELL)).epoch == 2
+    assert (is_mine(store, one), is_mine(store, other)) == (False, True)
+
+
+def test_it_sends_only_as_long_as_its_requests_arrive_within_it():
+    """The last moment is a request before the end, whoever has it then."""
+    _, clock, one = tenures(1)
+    assert not one.may_send()
+    assert one.hold()
+    assert one.may_send()
+    clock.advance((TERM - REQUEST_MAX).total_seconds() - 1)
+    assert one.may_send()
+    clock.advance(1)
+    assert not one.may_send()
+
+
+def test_a_successor_sends_nothing_before_the_old_one_s_requests_have_arrived():
+    """It has the lease at once, and waits for as long as a request may take."""
+    _, clock, one, other = tenures()
+    assert one.hold()
+    clock.advance(TERM.total_seconds())
+    assert other.hold()
+    assert not other.may_send()
+    clock.advance(REQUEST_MAX.total_seconds())
+    assert other.hold()
+    assert other.may_send()
+
+
+def test_what_was_released_is_taken_and_used_at_once():
+    """Closing a desk leaves nothing under way; releasing twice is fine."""
+    store, _, one, other = tenures(clocks=[ManualClock(MONDAY_10), ManualClock(MONDAY_10)])
+    assert one.hold()
+    one.release()
+    one.release()
+    assert not is_mine(store, one)
+    assert other.hold()
+    assert other.may_send()
+
+
+def test_another_machine_s_lease_is_judged_by_the_wall_clock_and_some():
+    """Clocks that were set apart by less than the slack do not make two desks tick."""
+    one, other = ManualClock(MONDAY_10), ManualClock(MONDAY_10)
+    other.advance(1_000)
+    other.jump(-1_000)
+    _, _, here, there = tenures(clocks=[one, other])
+    assert here.hold()
+    other.advance((TERM + SLACK).total_seconds() - 1)
+    assert not there.hold()
+    other.advance(1)
+    assert there.hold()
+
+
+def test_the_lease_of_a_process_that_is_no_more_is_free():
+    """Where the system tells; who was killed keeps nobody waiting."""
+    store, _, one, other = tenures()
+    assert one.hold()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    held = load(Lease, store.cell(CELL))
+    place = held.process.split(" ")
+    dead = evolve(held, process=f"{place[0]} {gone.pid} 1")
+    assert store.swap(CELL, dump(held), dump(dead))
+    assert other.hold() is bool(place[0])
+
+
+def test_a_process_of_another_machine_is_never_taken_for_ended():
+    """Its number may be anybody's here."""
+    assert not lease._has_ended("elsewhere 1 1")
+    assert not lease._has_ended(" 1 1")
+    assert not lease._has_ended(lease._process())
+
+
+def test_who_loses_the_race_for_a_free_lease_does_not_have_it():
+    """Compared and set: of two that find it over, one has it."""
+
+    class Raced(MemoryStore):
+        rival = None
+
+        def swap(self, name, old, new):
+            if self.rival is not None:
+                rival, self.rival = self.rival, None
+                assert rival.hold()
+            return super().swap(name, old, new)
+
+    store, clock = Raced(), ManualClock(MONDAY_10)
+    one, other = Tenure(store, clock), Tenure(store, clock)
+    store.rival = other
+    assert not one.hold()
+    assert other.hold()
+
+
+def test_a_second_desk_does_not_tick_and_takes_over_when_the_first_is_gone():
+    """It asks for nothing meanwhile; afterwards it polls and reconciles."""
+    bench = Bench()
+    second = bench.open()
+    bench.desk.tick()
+    second.tick()
+    assert second.requests == 0
+    for _ in range(5):
+        bench.clock.advance(10)
+        bench.desk.tick()
+        second.tick()
+    assert second.requests == 0
+    bench.clock.advance(41)
+    second.tick()
+    assert second.requests > 0
+    asked = bench.desk.requests
+    bench.desk.tick()
+    assert bench.desk.requests == asked
+
+
+def test_a_desk_without_the_lease_places_cancels_and_hears():
+    """Merging needs none."""
+    bench = Bench()
+    bench.desk.tick()
+    second = bench.open()
+    order = second.buy("AAPL", qty=1, limit_price="150")
+    assert second.cancel(order).is_final
+    filled = second.buy("AAPL", qty=1)
+    assert filled.status is S.FILLED
+    assert second.sync().verdict is m.Verdict.IN_SYNC
+
+
+def test_a_desk_that_lost_the_lease_sends_nothing_again_and_concludes_nothing():
+    """The other one does; each is there once."""
+    bench = Bench(wait_s=0)
+    bench.desk.tick()
+    bench.fail("submit", "request-lost")
+    lost = bench.desk.buy("AAPL", qty=1, limit_price="150", good_for_s=600)
+    bench.fail("submit", "request-lost")
+    unwanted = bench.desk.buy("MSFT", qty=1, limit_price="150", good_for_s=0)
+    second = bench.open()
+    bench.clock.advance(50)
+    second.tick()  # it has the lease from here on
+    sent = bench.sent["submit"]
+    for _ in range(80):
+        bench.clock.advance(5)
+        bench.desk.tick()
+        second.tick()
+    assert bench.sent["submit"] == sent
+    assert second._line.sent["submit"] == 1
+    assert second.book.order(lost).status is S.NEW
+    assert second.book.order(unwanted).status is S.ABSENT
+    assert len(bench.ours()) == 1
+
+
+def test_who_wakes_between_writing_down_and_sending_does_not_send():
+    """The moment is checked right before the request leaves."""
+    bench = Bench(wait_s=0)
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=1, limit_price="150", good_for_s=600)
+    bench.pass_(30)
+    line = bench.desk._line
+    take = line._pacer.take
+
+    def sleeps(lane, **patience):
+        answer = take(lane, **patience)
+        bench.clock.advance(120)
+        return answer
+
+    line._pacer.take = sleeps
+    before = bench.sent["submit"]
+    record = bench.desk.book.record(order)
+    line.lease.hold()
+    bench.desk._rounds._resolver._send_again(record)
+    assert bench.sent["submit"] == before
+    assert bench.desk.book.order(order).status is S.UNPROVEN
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_desk_in_a_forked_child_refuses():
+    """Whatever it is asked to do; the parent goes on."""
+    bench = Bench()
+    bench.desk.tick()
+    bench.clock.advance(60)  # something is due
+    pid = os.fork()
+    if pid == 0:
+        refused = 0
+        try:
+            for call in (
+                bench.desk.check,
+                bench.desk.sync,
+                bench.desk.tick,
+                lambda: bench.desk.buy("AAPL", qty=1),
+                bench.desk.book.orders,
+            ):
+                try:
+                    call()
+                except Forked:
+                    refused += 1
+        finally:
+            os._exit(refused)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 5
+    assert bench.desk.sync().verdict is m.Verdict.IN_SYNC
