@@ -78,7 +78,11 @@ SHARE = {
     "attributes", "borrow_status", "class", "easy_to_borrow", "exchange", "fractionable", "id",
     "marginable", "name", "shortable", "status", "symbol", "tradable",
 }  # fmt: skip
-COIN = (SHARE - {"attributes", "borrow_status"}) | {"min_order_size", "min_trade_increment", "price_increment"}
+COIN = (SHARE - {"attributes", "borrow_status"}) | {
+    "min_order_size",
+    "min_trade_increment",
+    "price_increment",
+}
 DAY = {"date", "open", "close", "session_open", "session_close", "settlement_date"}
 CLOCK = {"is_open", "next_close", "next_open", "timestamp"}
 EVENT = {"event", "execution_id", "order", "timestamp"}
