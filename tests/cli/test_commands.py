@@ -1,52 +1,19 @@
 """The command line, in process: exit codes, what is said where, and JSON."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
 import fillbook as fb
 from fillbook import __version__
 from fillbook.cli import show
-from fillbook.cli.commands import app, run
-from fillbook.clock import ManualClock
+from fillbook.cli.commands import app
 from fillbook.model import OrderSide
 from fillbook.testing.puppeteer import ExchangePuppeteer
-from fillbook.venue.alpaca import Emulator
-from fillbook.venue.exchange import Exchange
+from tests.cli.line import told
 
-MONDAY_10 = datetime(2026, 3, 2, 15, tzinfo=UTC)
 COMMANDS = sorted(name for name in app if not name.startswith("-"))
 READING = [["orders"], ["positions"], ["trades"], ["audit"], ["rebind", "--dry-run"], ["doctor"]]
-
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch, tmp_path):
-    """An empty folder, and nothing set."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("BROKER", "STORE", "CONFIG"):
-        monkeypatch.delenv(f"FILLBOOK_{name}", raising=False)
-    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def emulator(monkeypatch):
-    with Emulator(Exchange(seed=7, clock=ManualClock(MONDAY_10))) as running:
-        monkeypatch.setenv("ALPACA_API_KEY", running.key)
-        monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
-        monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{running.url}")
-        yield running
-
-
-@pytest.fixture
-def order(emulator):
-    """The order of a record, bot.db, that says what the emulator says."""
-    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
-        desk.sync()
-        order = desk.buy("AAPL", qty=10, strategy="mean-rev")
-        desk.sync()
-    return order
 
 
 def trade_by_hand(emulator):
@@ -54,12 +21,6 @@ def trade_by_hand(emulator):
     world = ExchangePuppeteer(emulator.exchange, emulator.account, clock)
     world.trade_by_hand("MSFT", OrderSide.BUY, "3")
     clock.advance(60)
-
-
-def told(capsys, *words):
-    """The exit code, standard output and standard error of one command line."""
-    code = run(words)
-    return (code, *capsys.readouterr())
 
 
 def test_in_sync_is_0_drift_is_3_and_a_sync_makes_it_0_again(emulator, order, capsys):

@@ -159,3 +159,9 @@ def test_a_wall_clock_set_back_makes_nothing_lie_ahead():
     here = pacing.moved(there, "b", 900, 110)
     assert here.sent == ((110, 3),)
     assert (here.others_until, here.held_until) == (172, 170)
+
+
+def test_the_pace_counts_what_we_and_others_sent_in_the_last_minute():
+    budget = Budget(limit=200, sent=((0, 3), (60, 2)), others=4, others_until=70)
+    told = [pacing.pace(budget, now).sent for now in (60, 62, 70, 122)]
+    assert told == [9, 6, 2, 0]

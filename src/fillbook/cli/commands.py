@@ -34,8 +34,10 @@ from fillbook.cli.options import (
     open_desk,
     tell,
 )
+from fillbook.cli.placing import buying_power
 from fillbook.cli.reading import audit, order, orders, positions, trades
 from fillbook.cli.rebind import rebind
+from fillbook.cli.watch import watch
 
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
 _WRONG_CALL: Final = (
@@ -185,7 +187,7 @@ def demo(
 
 for _command in (
     *(demo, doctor, check, sync, cancel),
-    *(orders, order, positions, trades, audit),
+    *(orders, order, positions, trades, audit, buying_power, watch),
     *(rebind, emulate),
 ):
     app.command(_command)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from fillbook import codec
 from fillbook import model as m
@@ -51,7 +52,12 @@ def _json(value: Any) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; columns whose name ends in ``>`` are right-aligned."""
+    """Print a table; columns whose name ends in ``>`` are right-aligned."""
+    out.print(tabled(title, columns, rows))
+
+
+def tabled(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
+    """A table, or the line that says that it would be empty."""
     made = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for name in columns:
         right = name.endswith(">")
@@ -60,10 +66,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         made.add_row(*(cell(x) for x in row))
         count += 1
-    if count:
-        out.print(made)
-    else:
-        out.print(f"[bold]{title}[/]: none")
+    return made if count else Text.from_markup(f"[bold]{title}[/]: none")
 
 
 def cell(value: object) -> str:
@@ -168,15 +171,16 @@ def orders(found: Sequence[m.Order]) -> None:
                 x.type,
                 x.qty if x.qty is not None else x.notional,
                 x.filled_qty,
-                None if x.avg_price is None else round(x.avg_price, 6).normalize(),
-                _status(x),
+                price(x.avg_price),
+                status(x),
             )
             for x in found
         ),
     )
 
 
-def _status(order: m.Order) -> Markup:
+def status(order: m.Order) -> Markup:
+    """Its status, and beside it what we have asked for and whether something is odd."""
     colour = {
         m.OrderStatus.UNPROVEN: "yellow",
         m.OrderStatus.DISPUTED: "red",
@@ -240,16 +244,17 @@ def positions(found: Sequence[m.Position]) -> None:
     """Positions, with the parts of the strategies."""
     rows: list[Sequence[object]] = []
     for x in found:
-        rows.append((x.symbol, "account", x.qty, _price(x.avg_price), money(x.account.realized)))
+        rows.append((x.symbol, "account", x.qty, price(x.avg_price), money(x.account.realized)))
         rows += [
-            ("", name or "nobody's", leg.qty, _price(leg.avg_price), money(leg.realized))
+            ("", name or "nobody's", leg.qty, price(leg.avg_price), money(leg.realized))
             for name, leg in x.legs
             if leg.qty and len(x.legs) > 1
         ]
     table("Positions", ("symbol", "whose", "qty>", "avg price>", "realized>"), rows)
 
 
-def _price(value: Decimal | None) -> Decimal | None:
+def price(value: Decimal | None) -> Decimal | None:
+    """An average, to six places."""
     return None if value is None else round(value, 6).normalize()
 
 
@@ -264,8 +269,8 @@ def trades(found: Sequence[m.Trade]) -> None:
                 x.strategy,
                 x.side,
                 x.qty,
-                _price(x.entry_price),
-                _price(x.exit_price),
+                price(x.entry_price),
+                price(x.exit_price),
                 money(x.pnl),
                 day(x.closed_at),
                 x.revision,

@@ -68,6 +68,21 @@ class Budget:
     held_until: int = 0  #: the broker has had enough, of all lanes but EXIT
 
 
+@frozen
+class Pace:
+    """How many requests left in the last minute, and how many may."""
+
+    sent: int
+    limit: int
+
+
+def pace(budget: Budget, now: int) -> Pace:
+    """How much of *budget* is used, by us and by others with our keys."""
+    ours = sum(count for second, count in budget.sent if second + WINDOW > now)
+    others = budget.others if budget.others_until > now else 0
+    return Pace(ours + others, budget.limit)
+
+
 def free_at(budget: Budget, lane: Lane, now: int) -> int:
     """From which second on a request of *lane* may leave; *now* or before: at once."""
     held = 0 if lane is Lane.EXIT else budget.held_until

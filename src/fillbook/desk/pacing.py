@@ -115,9 +115,19 @@ class Pacer:
             return now
 
     def _here(self, budget: Budget) -> tuple[Budget, int]:
-        """*budget* on this clock's timeline, and the second that it is."""
-        elapsed = self._clock.elapsed()
-        now = elapsed // _SECOND
-        offset = (self._clock.now() - _EPOCH - elapsed) // _SECOND
         budget = evolve(budget, limit=self._mine.limit)  # as our own adapter declares it
-        return pacing.moved(budget, self._clock.timeline, offset, now), now
+        return _on(self._clock, budget)
+
+
+def pace_of(store: Store, clock: Clock) -> pacing.Pace | None:
+    """How many requests those who share *store* have sent; None before the first."""
+    word = store.cell(CELL)
+    return None if word is None else pacing.pace(*_on(clock, load(Budget, word)))
+
+
+def _on(clock: Clock, budget: Budget) -> tuple[Budget, int]:
+    """*budget* on this clock's timeline, and the second that it is."""
+    elapsed = clock.elapsed()
+    now = elapsed // _SECOND
+    offset = (clock.now() - _EPOCH - elapsed) // _SECOND
+    return pacing.moved(budget, clock.timeline, offset, now), now

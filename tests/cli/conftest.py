@@ -1,0 +1,52 @@
+"""An empty folder for each test, and an emulator that `fillbook.toml` need not name."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+import fillbook as fb
+from fillbook.clock import ManualClock
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+
+MONDAY_10 = datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """An empty folder, and nothing set."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("BROKER", "STORE", "CONFIG"):
+        monkeypatch.delenv(f"FILLBOOK_{name}", raising=False)
+    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    """The broker of the environment, in made-up time."""
+    yield from _running(monkeypatch, Exchange(seed=7, clock=ManualClock(MONDAY_10)))
+
+
+@pytest.fixture
+def emulator_now(monkeypatch):
+    """The broker of the environment, in real time: coins trade at any hour."""
+    yield from _running(monkeypatch, Exchange(seed=7))
+
+
+def _running(monkeypatch, exchange):
+    with Emulator(exchange) as running:
+        monkeypatch.setenv("ALPACA_API_KEY", running.key)
+        monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
+        monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{running.url}")
+        yield running
+
+
+@pytest.fixture
+def order(emulator):
+    """The order of a record, bot.db, that says what the emulator says."""
+    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+        desk.sync()
+        order = desk.buy("AAPL", qty=10, strategy="mean-rev")
+        desk.sync()
+    return order
