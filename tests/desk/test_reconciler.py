@@ -312,6 +312,7 @@ def test_an_old_order_that_is_not_complete_makes_no_look_invalid():
     bench = Bench(broker=Keeps)
     bench.fail("event", "event-dropped", times=99)
     with bench.streamed():
+        bench.desk._tracker.poll()
         order = bench.resting()
         bench.filled(order, 4, 6)
     bench.desk._tracker.poll()

@@ -54,16 +54,15 @@ def test_a_pass_over_a_thousand_open_orders_asks_for_lists_only(thousand):
     assert names == {"account": 1, "executions": 2, "positions": 1, "activities": 1}
 
 
-def test_of_many_that_left_the_list_ten_are_read_in_a_poll(thousand):
-    """The rest wait for the next; a pass reads them all with one list."""
-    for order in thousand.desk.book.orders(open=True)[:25]:
-        thousand.books.cancel(order.broker_order_id)
-    thousand.clock.advance(1)
-    names = asked(thousand, thousand.desk._tracker.poll)
-    assert names["order"] == 10
-    names = asked(thousand, thousand.desk.sync)
-    assert names.get("order", 0) == 0
-    assert len(thousand.desk.book.orders(open=True)) == 975
+def test_of_those_that_left_the_list_few_are_read_one_by_one_and_many_by_a_list(thousand):
+    """So a poll knows at once how all of them ended, and asks no order by order."""
+    for count, left in ((10, 990), (25, 965)):
+        for order in thousand.desk.book.orders(open=True)[:count]:
+            thousand.books.cancel(order.broker_order_id)
+        thousand.clock.advance(1)
+        names = asked(thousand, thousand.desk._tracker.poll)
+        assert names.get("order", 0) == (count if count <= 10 else 0)
+        assert len(thousand.desk.book.orders(open=True)) == left
 
 
 def test_at_rest_a_desk_asks_at_most_twenty_times_a_minute():

@@ -20,17 +20,12 @@ from fillbook.core.draft import Before
 from fillbook.core.drift import Look, Sighting
 from fillbook.desk.binder import Binder, binding_entry
 from fillbook.desk.line import Line
-from fillbook.desk.tracker import BY_ID_MAX, Tracker
+from fillbook.desk.tracker import BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker
 from fillbook.records import Overlay
 from fillbook.store import Reader, Store
 
-#: Each pass reads this far back behind the cursor; at start, and once a day, a whole day.
-OVERLAP: Final = timedelta(minutes=10)
+#: Each pass reads an overlap behind the cursor; at start, and once a day, a whole day.
 OVERLAP_AT_START: Final = timedelta(days=1)
-#: The cell that holds up to when every fill has been read.
-CURSOR: Final = "fills-read-until"
-#: An order may have been made a little before we first heard of it.
-_BEFORE: Final = timedelta(minutes=5)
 
 
 @frozen
@@ -206,9 +201,7 @@ class Lookout:
         elif len(left) <= BY_ID_MAX:
             return listed
         assert oldest is not None  # a date was given, or orders have left
-        query = m.OrderQuery(m.OrderScope.ALL, oldest - _BEFORE)
-        broker = self._line.broker
-        rest = self._line.pages("orders", lambda page: broker.orders(query, page))
+        rest = self._tracker.orders_since(oldest - BEFORE_CREATED)
         if isinstance(rest, m.NotObserved):
             return rest
         seen = {x.broker_order_id for x in listed.value}

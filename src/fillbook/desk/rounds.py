@@ -14,6 +14,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core.cadence import QUICK
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
@@ -21,7 +22,6 @@ from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
 
-POLL_EVERY: Final = timedelta(seconds=15)
 SYNC_EVERY: Final = timedelta(seconds=60)
 AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised, or is another desk's
 #: What is for the desk that has the lease; the rest each desk does for what it was told.
@@ -94,15 +94,23 @@ class Rounds:
         """A matter of the whole account; it is on the agenda again whatever comes of it."""
         now = self._clock.elapsed()
         if kind == "poll":
-            self._agenda.put("poll", now + POLL_EVERY)
-            self._tracker.poll()
+            self._agenda.put("poll", now + AGAIN_AFTER)
+            observed = self._tracker.poll()
+            self._agenda.put("poll", now + (self._poll_after() if observed else QUICK))
             return
         # A start is one until its pass has seen the account.
         self._agenda.put(kind, now + SYNC_EVERY)
-        self._agenda.put("poll", now + POLL_EVERY)
+        self._agenda.put("poll", now + QUICK)
+        missed, was = self._tracker.stream.missed, self._tracker.followed()
         report = self._reconciler.sync()
         if report.verdict is m.Verdict.NOT_OBSERVED:
             return
+        self._tracker.looked(was)
+        self._tracker.stream.resynced(missed)
+        self._agenda.put("poll", now + self._poll_after())
         self._agenda.drop(kind)
         self._agenda.put("sync", now + SYNC_EVERY)
         self._ending.repeat_cancels()
+
+    def _poll_after(self) -> timedelta:
+        return self._tracker.stream.poll_after()

@@ -10,11 +10,11 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
+from fillbook.core.cadence import RESYNC_EVERY
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.tracker import Tracker
 from fillbook.errors import FillbookError
@@ -49,8 +49,12 @@ class Background:
         """Listen to the stream and tick, in the background; starting twice is fine."""
         if self._thread is not None:
             return
+        self._tracker.stream.begun()
         stream = self._broker.listen(self)
-        if stream is not None:
+        if stream is None:
+            self._tracker.stream.ended()
+        else:
+            self._open.callback(self._tracker.stream.ended)
             self._open.enter_context(stream)
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="fillbook", daemon=True)
@@ -69,15 +73,23 @@ class Background:
     # -- the stream's sink -------------------------------------------------------------
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
+        self._tracker.stream.heard()
         self._tracker.receive(reports)
 
     def connected(self) -> None:
-        # Whatever was missed before is missed: read it now.
-        self._agenda.put("sync", timedelta())
-        self._tracker.news.set()
+        self._tracker.stream.connected()
+        self._read_what_is_missed()
 
     def lost(self, why: str) -> None:
         log.warning("the stream of %s is lost (%s); polling goes on", self._broker.name, why)
+        self._tracker.stream.lost()
+        self._read_what_is_missed()
+
+    def _read_what_is_missed(self) -> None:
+        """Poll at once, unless that was done a moment ago."""
+        now, last = self._clock.elapsed(), self._tracker.polled_at
+        self._agenda.put("poll", now if last is None else max(now, last + RESYNC_EVERY))
+        self._tracker.news.set()
 
     # ----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import frozen
@@ -20,13 +20,17 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import absence
 from fillbook.desk.binder import Binder
-from fillbook.desk.line import Line, value_of
+from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
+from fillbook.desk.stream import Stream
 
 #: At most so many orders are read one by one in a pass; the rest wait for the next.
 BY_ID_MAX: Final = 10
 #: A fill that no history tells of for so long has its order's own history read.
 INCOMPLETE_AFTER: Final = timedelta(seconds=60)
+#: Up to when every fill has been read: the cell that says so, and how far back we read again.
+CURSOR: Final = "fills-read-until"
+OVERLAP: Final = timedelta(minutes=10)
 #: An order is looked for in the history from this long before it was made.
 BEFORE_CREATED: Final = timedelta(minutes=5)
 
@@ -49,6 +53,8 @@ class Tracker:
         self._binder = binder
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
+        self.stream = Stream(clock)
+        self.polled_at: timedelta | None = None  #: when the last poll began
         self.news = threading.Event()
         self.closing = line.closing
 
@@ -167,22 +173,77 @@ class Tracker:
         broker = self._line.broker
         return self._line.pages("orders", lambda page: broker.orders(m.OrderQuery(), page))
 
-    def poll(self) -> int:
-        """One list call, and a look at what left the list; how many entries that made."""
+    def orders_since(self, since: datetime) -> m.Read[tuple[m.OrderReport, ...]]:
+        """Every order from *since* on, whether it is open or not."""
+        query = m.OrderQuery(m.OrderScope.ALL, since)
+        broker = self._line.broker
+        return self._line.pages("orders", lambda page: broker.orders(query, page))
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the record has what the stream has missed; new risk waits for it."""
+        return self.stream.in_sync
+
+    def poll(self) -> bool:
+        """
+        One list call, and a look at what left the list; whether all of it was observed.
+
+        What the stream has missed is read with it.
+        """
+        self.polled_at = self._clock.elapsed()
+        missed, behind = self.stream.missed, not self.in_sync
         if not isinstance(self._binder.account(), m.Observed):
-            return 0  # whose orders would these be?
+            return False  # whose orders would these be?
         number = self.look_number()
         listed = self.open_orders()
         if isinstance(listed, m.NotObserved):
-            return 0
-        made = self._recorder.record(
-            *(m.Reported(x, m.ReportSource.LIST, number) for x in listed.value)
-        )
-        for record in self.left(value_of(listed))[:BY_ID_MAX]:
-            self.read(record)
+            return False
+        self.drain()  # what the stream has told by now is no news of the list
+        was = self.followed()
+        self._recorder.record(*(m.Reported(x, m.ReportSource.LIST, number) for x in listed.value))
+        whole = self._follow(self.left(listed.value))
         for record in self.incomplete()[:BY_ID_MAX]:
             self.complete(record)
-        return made
+        self.looked(was)
+        whole = whole and (not behind or self._read_fills())
+        if whole:
+            self.stream.resynced(missed)
+        return whole
+
+    def _follow(self, left: Sequence[m.OrderRecord]) -> bool:
+        """Look at what left the list: a few one by one, many by one more list."""
+        if len(left) > BY_ID_MAX:
+            number = self.look_number()
+            told = self.orders_since(began(left))
+            if isinstance(told, m.NotObserved):
+                return False
+            source = m.ReportSource.LIST
+            self._recorder.record(*(m.Reported(x, source, number) for x in told.value))
+            left = self.left(told.value)
+        return not [x for x in left[:BY_ID_MAX] if self.read(x) is not None]
+
+    def looked(self, was: Sequence[m.OrderRecord]) -> None:
+        """All open orders were looked at; the stream is late if one has filled since *was*."""
+        with self._recorder.store.read() as reader:
+            now = [reader.get(m.OrderRecord, x.client_order_id) for x in was]
+        self.stream.polled(news=list(map(_progress, was)) != list(map(_progress, now)))
+
+    def _read_fills(self) -> bool:
+        """Read the account's fills since it was last read whole; those of known orders count."""
+        broker = self._line.broker
+        if not broker.capabilities.history:
+            return True
+        with self._recorder.store.read() as reader:
+            cursor = reader.cell(CURSOR)
+        begin = self._clock.now() if cursor is None else m.moment(m.Stamp(cursor))
+        since = m.stamp(begin - OVERLAP)
+        told = self._line.pages("executions", lambda page: broker.executions(since, page))
+        if isinstance(told, m.NotObserved):
+            return False
+        with self._recorder.store.read() as reader:
+            known = [x for x in told.value if reader.get(m.Evidence, x.broker_order_id)]
+        self._recorder.record(*map(m.Executed, known))
+        return True
 
     def left(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:
         """The live orders that a complete list of open ones does not hold."""
@@ -205,6 +266,16 @@ class Tracker:
     def disputed(self) -> list[m.OrderRecord]:
         """The orders whose evidence contradicts itself: more of it may help at once."""
         return [x for x in self.followed() if x.order.status is m.OrderStatus.DISPUTED]
+
+
+def _progress(record: m.OrderRecord | None) -> object:
+    """How far an order has come."""
+    return None if record is None else (record.order.filled_qty, record.order.is_final)
+
+
+def began(records: Iterable[m.OrderRecord]) -> datetime:
+    """A little before the oldest of them was made."""
+    return min(m.moment(x.created_at) for x in records) - BEFORE_CREATED
 
 
 def flat(reports: Iterable[m.OrderReport]) -> list[m.OrderReport]:

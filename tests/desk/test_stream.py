@@ -1,0 +1,154 @@
+"""The stream and the poll as one: whatever the stream does, it costs latency only."""
+
+import random
+from contextlib import nullcontext
+
+import pytest
+
+from fillbook import model as m
+from fillbook.core.cadence import StreamState
+from tests.bench import Bench
+
+S = m.OrderStatus
+KNOWN_WITHIN_S = 30
+A_MINUTE = 20
+
+#: What a stream may do for any time; each is switched on for as long as one wants.
+AILMENTS = (
+    None,
+    "stream-silent",
+    "event-dropped",
+    "event-doubled",
+    "event-reordered",
+    "event-early",
+    "stream-refused",
+    "hangs-up",
+)
+
+
+class Listening:
+    """A desk that hears a stream with an ailment, and ticks every second."""
+
+    def __init__(self, ailment, *, orders=0):
+        self.bench = Bench(wait_s=0)
+        self.ailment = ailment
+        self.orders = [
+            self.bench.desk.buy("AAPL", qty=10, limit_price=str(100 + n)) for n in range(orders)
+        ]
+        self.bench.clock.advance(120)
+        if ailment not in (None, "hangs-up"):
+            self.bench.exchange.faults.switch_on(ailment)
+
+    def live(self, seconds):
+        """Let so many seconds pass, each with a tick."""
+        for second in range(seconds):
+            if self.ailment == "hangs-up" and second % 7 == 0:
+                self.bench.exchange.hang_up(self.bench.books)
+            self.bench.clock.advance(1)
+            self.bench.desk.tick()
+
+    def known(self, order):
+        return self.bench.desk.book.order(order).filled_qty
+
+
+@pytest.mark.parametrize("ailment", AILMENTS)
+def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
+    """Forty fills at moments of all kinds; the longest of them took no longer."""
+    desk, chance = Listening(ailment, orders=40), random.Random(11)
+    longest = 0
+    with desk.bench.streamed():
+        desk.live(30)
+        for order in desk.orders:
+            desk.bench.exchange.fill(order.broker_order_id, 10, order.limit_price)
+            waited = 0
+            while desk.known(order) != 10:
+                desk.live(1)
+                waited += 1
+                assert waited <= KNOWN_WITHIN_S
+            longest = max(longest, waited)
+            desk.live(chance.randrange(12))
+    assert desk.bench.desk.sync().verdict is m.Verdict.IN_SYNC
+    if ailment in ("stream-silent", "event-dropped"):
+        assert longest > 1  # the poll is what told it
+
+
+@pytest.mark.parametrize("ailment", [*AILMENTS, "nobody-listens"])
+def test_at_rest_a_desk_with_fifty_orders_asks_twenty_times_a_minute_at_most(ailment):
+    """In every state of the stream, for ten minutes."""
+    listens = ailment != "nobody-listens"
+    desk = Listening(ailment if listens else None, orders=50)
+    with desk.bench.streamed() if listens else nullcontext():
+        desk.live(60)
+        before = desk.bench.desk.requests
+        desk.live(600)
+        assert desk.bench.desk.requests - before <= 10 * A_MINUTE
+
+
+def test_all_fifty_orders_that_fill_at_once_unheard_are_known_within_half_a_minute():
+    """One list more tells of them, not fifty reads one by one."""
+    desk = Listening("stream-silent", orders=50)
+    with desk.bench.streamed():
+        desk.live(60)
+        before = desk.bench.desk.requests
+        for order in desk.orders:
+            desk.bench.exchange.fill(order.broker_order_id, 10, order.limit_price)
+        desk.live(KNOWN_WITHIN_S)
+    assert {desk.known(x) for x in desk.orders} == {10}
+    assert desk.bench.desk.requests - before <= 30
+
+
+def test_a_mute_stream_is_found_out_by_a_poll_and_polled_quickly_then():
+    """It is connected and tells nothing; one fill that only the poll told gives it away."""
+    desk = Listening(None, orders=2)
+    with desk.bench.streamed():
+        desk.live(60)
+        stream = desk.bench.desk._tracker.stream
+        assert stream.poll_after().total_seconds() == 25
+        desk.bench.exchange.faults.switch_on("stream-silent")
+        desk.bench.exchange.fill(desk.orders[0].broker_order_id, 10, "100")
+        desk.live(KNOWN_WITHIN_S)
+        assert (stream.state, stream.poll_after().total_seconds()) == (StreamState.LIVE, 10)
+        desk.bench.exchange.faults.clear()
+        desk.bench.exchange.fill(desk.orders[1].broker_order_id, 4, "101")
+        desk.live(2)
+        assert stream.poll_after().total_seconds() == 25
+
+
+def test_after_a_loss_the_record_is_behind_until_all_was_read_again():
+    """The list, what left it and the fills; a reading that failed does not count."""
+    desk = Listening(None, orders=1)
+    tracker = desk.bench.desk._tracker
+    with desk.bench.streamed():
+        desk.live(20)
+        assert tracker.in_sync
+        desk.bench.exchange.hang_up(desk.bench.books)
+        assert not tracker.in_sync
+        for failing in ("account", "orders", "executions"):
+            desk.bench.fail(failing, "server-error")
+            assert not tracker.poll()
+            assert not tracker.in_sync
+        assert tracker.poll()
+        assert tracker.in_sync
+        desk.bench.clock.advance(6)  # it is connected again: what came meanwhile was missed
+        assert (tracker.stream.state, tracker.in_sync) == (StreamState.GAP, False)
+        desk.live(16)
+        assert (tracker.stream.state, tracker.in_sync) == (StreamState.LIVE, True)
+
+
+def test_a_loss_while_it_is_read_is_read_again():
+    """The reading that was under way does not count for it."""
+    desk = Listening(None, orders=1)
+    tracker, broker = desk.bench.desk._tracker, desk.bench.broker
+    ask = broker.executions
+
+    def interrupted(*words):
+        broker.executions = ask
+        tracker.stream.connected()
+        return ask(*words)
+
+    with desk.bench.streamed():
+        broker.executions = interrupted
+        assert tracker.poll()
+        assert not tracker.in_sync
+        assert tracker.poll()
+        assert tracker.in_sync
