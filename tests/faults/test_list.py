@@ -25,7 +25,6 @@ POWER = "buying power is not reserved yet"
 EXITS = "exits are not made or renewed yet"
 ACTIONS = "resting orders are not checked against corporate actions yet"
 CHECKS = "orders are not checked against sessions, lots and ticks yet"
-PACING = "requests are not budgeted yet; what the broker says of its limit is obeyed by reads"
 LEGS = "fills without an order of ours go to nobody's leg; there is no other policy yet"
 PNL = "profit is not compared with the broker's yet"
 
@@ -47,9 +46,7 @@ NOT_YET = {
     "EXT-10": "cash rows are tested with the adapters' activities",
     "TIF-01": "the core's tables hold that an end is revoked by a later look by id",
     "TIF-02": "the adapters' tables of words are tested with the adapters",
-    **dict.fromkeys(("TIF-04", "TIF-05", "TIF-07", "TIF-08"), CHECKS),
-    **dict.fromkeys(("RL-01", "RL-02", "RL-04", "RL-05", "RL-07"), PACING),
-    "RL-08": "the adapter's own tests hold that nothing below us repeats",
+    **dict.fromkeys(("TIF-04", "TIF-05", "TIF-07"), CHECKS),
     **dict.fromkeys(("PREC-01", "PREC-02"), CHECKS),
     "PREC-04": "the core's definition has one increment of tolerance, for coins only",
     "PREC-05": "prices are kept as told; the codec's round trip holds it",
