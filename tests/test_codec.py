@@ -52,6 +52,13 @@ requests = st.builds(
     strategy=st.none() | names,
     good_for_s=st.none() | st.integers(0, 10_000),
 )
+changes = st.builds(
+    m.Change,
+    client_order_id=names,
+    qty=st.none() | prices,
+    limit_price=st.none() | prices,
+    time_in_force=st.none() | st.sampled_from([m.TimeInForce.DAY, m.TimeInForce.GTC]),
+)
 
 #: What cannot be made from the type of a field alone.
 LEAVES = {
@@ -63,6 +70,7 @@ LEAVES = {
     date: st.dates(),
     m.Stamp: stamps,
     m.OrderRequest: requests,
+    m.Change: changes,
     type(None): st.none(),
 }
 

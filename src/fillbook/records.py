@@ -30,6 +30,12 @@ def execution_key(broker_order_id: str, source: str, exec_id: str) -> str:
     return f"{broker_order_id}/{source}/{exec_id}"
 
 
+def _is_open(order: m.Order) -> bool:
+    # An order is followed until it is final, every fill is known by its execution, and it is
+    # known what became of each replace.
+    return not (order.is_final and order.is_complete and order.pending is None)
+
+
 def _fact_key(fact: m.Execution | m.Void) -> str:
     return execution_key(fact.broker_order_id, fact.source, fact.exec_id)
 
@@ -46,8 +52,7 @@ KINDS: Final = (
         m.OrderRecord,
         lambda r: r.client_order_id,
         {
-            # An order is followed until it is final and every fill is known by its execution.
-            "open": lambda r: "yes" if not (r.order.is_final and r.order.is_complete) else None,
+            "open": lambda r: "yes" if _is_open(r.order) else None,
             "symbol": lambda r: r.terms.symbol,
             "strategy": lambda r: r.strategy,
             "parent": lambda r: r.parent,

@@ -309,13 +309,20 @@ def test_a_chain_that_bites_its_tail_still_has_a_tip():
     assert records.order().broker_order_id == "b1r"
 
 
-@pytest.mark.parametrize("carries", [m.ReplaceCum.UNKNOWN, m.ReplaceCum.CARRIED])
-def test_no_fill_is_inferred_on_a_successor_before_its_own_history_was_read(carries):
-    """Its total may carry the old one's fills."""
+@pytest.mark.parametrize("carries", m.ReplaceCum)
+def test_a_fill_is_inferred_on_a_successor_only_where_its_total_is_its_own(carries):
+    """Else it may carry the old one's fills; and nothing before its own history was read."""
     manners = m.Bound(m.AccountId("sim", "localhost", "a1"), replace_cum=carries)
     records = heard(OLD, successor(3, "partially_filled", 70, 10), before=[manners])
     assert records.order().filled_qty == 40
     records.take(m.HistoryRead("b1r"))
-    carried = carries is m.ReplaceCum.CARRIED
-    assert records.order().filled_qty == (40 if carried else 110)
-    assert records.get(m.Evidence, "b1r").complete is carried
+    assert records.order().filled_qty == (110 if carries is m.ReplaceCum.FRESH else 40)
+    assert not records.order().is_complete  # 30 of the 70, or all of them, are told by nobody
+
+
+def test_a_total_that_is_the_old_ones_fills_is_complete():
+    """The successor has filled nothing yet, and carries what its predecessor had."""
+    records = heard(OLD, successor(3, "partially_filled", 40, 10), fill("f1", 40, 10, cum=40))
+    assert not records.order().is_complete
+    records.take(m.HistoryRead("b1r"))
+    assert records.order().is_complete

@@ -195,6 +195,26 @@ def test_two_living_ids_of_one_order_are_both_counted():
     assert kept(records).charge == 1100
 
 
+def test_a_replace_that_is_unproven_keeps_the_larger():
+    """It may have been done; once it is known that it was not, nothing of it is kept."""
+    records = reserved(limit_price=10)
+    records.take(report(terms=terms(limit_price=10)))
+    change = m.Change(client_order_id="c1.r1", qty=150, limit_price=12)
+    records.take(m.Commanded("c1", m.Command.REPLACE, 2, "b1", change))
+    assert kept(records).charge == 150 * 12
+    records.take(m.Settled("c1", 2, "refused"))
+    assert kept(records).charge == 100 * 10
+
+
+def test_an_order_that_gives_way_to_a_cheaper_one_is_kept_until_it_has():
+    records = reserved(limit_price=10)
+    records.take(report("pending_replace", terms=terms(limit_price=10)))
+    new = {"broker_order_id": "b2", "client_order_id": "c1.r1", "replaces": "b1"}
+    late = "2026-03-02T15:00:02Z"
+    records.take(report("accepted", clock=late, terms=terms(limit_price=9), **new))
+    assert kept(records).charge == 100 * 10
+
+
 # -- what is available -----------------------------------------------------------------
 
 

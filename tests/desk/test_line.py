@@ -98,7 +98,7 @@ def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
     asked = bench.desk.requests
     assert bench.desk.check().verdict is m.Verdict.NOT_OBSERVED
     assert bench.desk.requests == asked
-    bench.desk._ending._cancel(order.client_order_id)
+    bench.desk._ending.end(order.client_order_id)
     assert bench.sent["cancel"] == 1
     bench.clock.advance(2)
     assert bench.desk.check().verdict is not m.Verdict.NOT_OBSERVED

@@ -68,6 +68,7 @@ def place(desk: fb.Desk) -> fb.Order:
     order: fb.Order = desk.submit(wish, key="1")
     order = desk.wait(order, timeout_s=5)
     desk.wait(order.client_order_id)
+    desk.replace(order, qty="5", limit_price=Decimal(150))
     desk.cancel(order)
     return desk.cancel(order.client_order_id)
 

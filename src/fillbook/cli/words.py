@@ -81,6 +81,8 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
             return "drift confirmed", ": ".join(drift_words(drift))
         case m.DriftCleared(key):
             return "drift gone", key
+        case m.Settled(name, _, why):
+            return "replace settled", f"{_short(name)}: {why}"
         case m.Alerted(alert):
             return f"alert: {alert.kind}", alert.message
         case _:

@@ -13,26 +13,8 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import lifecycle
-from fillbook.core.booking import blank, rebook, redraw
+from fillbook.core.booking import blank, rebook, redraw, terms_of
 from fillbook.core.draft import Draft
-
-
-def terms_of(request: m.OrderRequest) -> m.Terms:
-    """What a request asks for, as terms."""
-    return m.Terms(
-        symbol=request.symbol,
-        side=request.side,
-        type=request.type,
-        time_in_force=request.time_in_force,
-        order_class=request.order_class,
-        qty=request.qty,
-        notional=request.notional,
-        limit_price=request.limit_price,
-        stop_price=request.stop_price,
-        trail_price=request.trail_price,
-        trail_percent=request.trail_percent,
-        extended_hours=request.extended_hours,
-    )
 
 
 def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
@@ -44,7 +26,7 @@ def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
     )
 
 
-_Asked = m.Intended | m.Commanded | m.Answered | m.Denied | m.ConcludedAbsent
+_Asked = m.Intended | m.Commanded | m.Answered | m.Denied | m.Settled | m.ConcludedAbsent
 
 
 def take_request(draft: Draft, entry: _Asked) -> None:
@@ -59,6 +41,8 @@ def take_request(draft: Draft, entry: _Asked) -> None:
             _answered(draft, record, entry)
         case m.Denied():
             _conclude(draft, record, m.Command.DENY, entry.reason)
+        case m.Settled():
+            _settled(draft, record, entry)
         case m.ConcludedAbsent():
             why = f"{entry.answers} answers that it does not exist"
             _conclude(draft, record, m.Command.GIVE_UP, why)
@@ -85,7 +69,9 @@ def _known(draft: Draft, client_order_id: str) -> m.OrderRecord:
 
 def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
     lifecycle.expect(record.order.status, entry.command)
-    request = m.Request(entry.number, entry.command, draft.at, entry.broker_order_id)
+    request = m.Request(
+        entry.number, entry.command, draft.at, entry.broker_order_id, change=entry.change
+    )
     first = not any(r.command is m.Command.SEND for r in record.requests)
     verdict = None if entry.command is m.Command.SEND else record.verdict
     record = evolve(record, requests=(*record.requests, request), verdict=verdict)
@@ -106,6 +92,13 @@ def _answered(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> None:
     if asked.command is m.Command.SEND and not record.ids:
         record = evolve(record, verdict=_verdict(draft, record, entry))
     redraw(draft, record)
+
+
+def _settled(draft: Draft, record: m.OrderRecord, entry: m.Settled) -> None:
+    requests = tuple(
+        evolve(r, settled=entry.why) if r.number == entry.number else r for r in record.requests
+    )
+    redraw(draft, evolve(record, requests=requests))
 
 
 def _verdict(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> m.Conclusion | None:

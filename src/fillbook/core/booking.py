@@ -13,7 +13,7 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import chains, chapters, evidence, lifecycle, reservation
+from fillbook.core import chains, chapters, evidence, lifecycle, lineage, reservation
 from fillbook.core.draft import Draft, binding, fact_key, measure_of
 from fillbook.model import EXACT, ZERO
 
@@ -80,15 +80,34 @@ def _reserved(draft: Draft, record: m.OrderRecord, known: Sequence[m.Evidence]) 
     return evolve(record, reservation=now)
 
 
+def terms_of(request: m.OrderRequest) -> m.Terms:
+    """What a request asks for, as terms."""
+    return m.Terms(
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        time_in_force=request.time_in_force,
+        order_class=request.order_class,
+        qty=request.qty,
+        notional=request.notional,
+        limit_price=request.limit_price,
+        stop_price=request.stop_price,
+        trail_price=request.trail_price,
+        trail_percent=request.trail_percent,
+        extended_hours=request.extended_hours,
+    )
+
+
 def _terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:
     """What the order asks for now: a replace changes it, and for others' we know no intent."""
     if not known:
         return record.terms
-    tip = lifecycle.tip_of(known)
+    tip = lineage.tip_of(known)
     if tip.terms is None:
         return record.terms
-    as_asked = record.intent is not None and tip.replaces is None
-    return record.terms if as_asked and not lifecycle.is_other(record.intent, tip) else tip.terms
+    if record.intent is None or tip.replaces is not None:
+        return tip.terms
+    return tip.terms if lifecycle.is_other(record.intent, tip) else terms_of(record.intent.request)
 
 
 # -- what it moved ---------------------------------------------------------------------

@@ -291,8 +291,9 @@ def _rows_told(sums: m.Sums, snap: m.Snap | None) -> bool:
 
 
 def _carried(evidence: m.Evidence, by: Measure) -> bool:
-    # The total of a replacing order may carry the fills of the one it replaced.
-    carries = by.replace_cum is m.ReplaceCum.CARRIED or not evidence.history_read
+    # The total of a replacing order may carry the fills of the one it replaced: where nobody
+    # knows, its own executions have to tell.
+    carries = by.replace_cum is not m.ReplaceCum.FRESH or not evidence.history_read
     return evidence.replaces is not None and carries
 
 

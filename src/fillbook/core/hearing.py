@@ -58,6 +58,7 @@ def take_report(draft: Draft, report: m.OrderReport, entry: m.Reported, parent: 
     now = evolve(
         now,
         terms=now.terms if _stale(snap, now) else report.terms,
+        name=now.name or report.client_order_id,
         replaces=report.replaces or now.replaces,
         replaced_by=report.replaced_by or now.replaced_by,
         expires_at=report.expires_at or now.expires_at,

@@ -59,6 +59,12 @@ def alert_of(was: m.OrderRecord | None, now: m.OrderRecord) -> m.Alert | None:
     if before is m.OrderStatus.ABSENT and status is not m.OrderStatus.ABSENT:
         words = f"order {name} was taken for absent and has landed after all: it is {status}"
         return m.Alert(m.AlertKind.LANDED_LATE, name, words)
+    late = [x for x in now.order.anomalies if x.oddity is m.Oddity.LANDED_LATE]
+    if was is not None and set(late) - set(was.order.anomalies):
+        words = (
+            f"a request on order {name} that was given up has landed after all: {late[-1].detail}"
+        )
+        return m.Alert(m.AlertKind.LANDED_LATE, name, words)
     if status in _ALARMING and status is not before:
         kind, words = _ALARMING[status]
         return m.Alert(kind, name, f"order {name} is {status}: {words}")
@@ -77,7 +83,14 @@ def _take(draft: Draft, entry: m.Entry) -> None:
             hearing.take_history(draft, entry.broker_order_id)
         case m.Happened():
             account.take_activity(draft, entry.activity)
-        case m.Intended() | m.Commanded() | m.Answered() | m.Denied() | m.ConcludedAbsent():
+        case (
+            m.Intended()
+            | m.Commanded()
+            | m.Answered()
+            | m.Denied()
+            | m.Settled()
+            | m.ConcludedAbsent()
+        ):
             asking.take_request(draft, entry)
         case m.NotFoundAfterSeen():
             hearing.take_not_found(draft, entry)

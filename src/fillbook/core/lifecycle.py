@@ -21,8 +21,10 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core import lineage
 from fillbook.core.chains import DISPUTES
 from fillbook.core.evidence import Measure, is_upheld, said_at, spoken
+from fillbook.core.lineage import clock_of, tip_of
 from fillbook.errors import IllegalTransition
 from fillbook.model import EXACT, ZERO
 
@@ -122,9 +124,9 @@ def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measur
     anomalies = _anomalies(record, evidence, own, by)
     disputed = any(a.oddity in DISPUTES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies)
     shown = _S.DISPUTED if disputed else status(word, filled, qty, own)
-    final = not disputed and (
-        shown in m.ENDINGS or shown is _S.FILLED or (qty is not None and own >= qty)
-    )
+    twins = lineage.twins(evidence, tip)
+    ended = shown in m.ENDINGS or shown is _S.FILLED or (qty is not None and own >= qty)
+    final = ended and not disputed and not twins
     return evolve(
         _unseen(record),
         broker_order_id=tip.broker_order_id,
@@ -133,11 +135,11 @@ def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measur
         filled_value=value,
         avg_price=None if value is None or filled <= 0 else EXACT.divide(value, filled),
         fees=_total([e.chosen.fees if not e.gap else None for e in evidence]),
-        leaves_qty=_leaves(qty, own, final),
+        leaves_qty=_most(_leaves(qty, own, final), record, evidence, twins, final=final),
         leaves_notional=_leaves(record.terms.notional, value, final),
         is_final=final,
-        pending=None if final or shown in _PENDING else _unanswered(record),
-        is_complete=all(e.complete for e in evidence) and shown is not _S.DISPUTED,
+        pending=_word(lineage.pending(record, evidence)),
+        is_complete=all(_is_told(e, evidence) for e in evidence) and shown is not _S.DISPUTED,
         reason=None if snap is None else snap.reason,
         proof=_proof(tip, snap) if final else None,
         anomalies=anomalies,
@@ -156,7 +158,7 @@ def _unseen(record: m.OrderRecord) -> m.Order:
         key=None if record.intent is None else record.intent.key,
         parent=record.parent,
         created_at=record.created_at,
-        pending=_unanswered(record),
+        pending=None if final else _word(lineage.pending(record, ())),
         broker_order_id=None,
         status=_S.UNPROVEN if concluded is None else concluded.status,
         filled_qty=ZERO,
@@ -172,27 +174,37 @@ def _unseen(record: m.OrderRecord) -> m.Order:
     )
 
 
-def _unanswered(record: m.OrderRecord) -> str | None:
-    """Our latest cancel or replace, as long as nothing answered it."""
-    asked = [r for r in record.requests if r.command in (_C.CANCEL, _C.REPLACE)]
-    if asked and asked[-1].answer in (None, m.AnswerKind.AMBIGUOUS):
-        return str(asked[-1].command)
-    return None
+def _word(command: m.Command | None) -> str | None:
+    return None if command is None else str(command)
 
 
-def tip_of(evidence: Sequence[m.Evidence]) -> m.Evidence:
-    """The end of the replace chain; of several, the one with the newest word."""
-    superseded = {e.replaces for e in evidence} | {
-        e.broker_order_id
-        for e in evidence
-        if e.replaced_by in {other.broker_order_id for other in evidence}
-    }
-    tips = [e for e in evidence if e.broker_order_id not in superseded] or list(evidence)
-    return max(tips, key=lambda e: (_clock(e.word), e.broker_order_id))
+def _is_told(e: m.Evidence, evidence: Sequence[m.Evidence]) -> bool:
+    """Whether every fill of one id is told; its total may carry those of what it replaced."""
+    if e.complete or e.replaces is None or not e.history_read or e.word is None:
+        return e.complete
+    before = sum((other.filled for other in evidence if other is not e), ZERO)
+    return e.word.cum - e.chosen.gross == before
 
 
-def _clock(snap: m.Snap | None) -> str:
-    return "" if snap is None or snap.version is None else snap.version.clock
+def _most(
+    leaves: Decimal | None,
+    record: m.OrderRecord,
+    evidence: Sequence[m.Evidence],
+    twins: Sequence[m.Evidence],
+    *,
+    final: bool,
+) -> Decimal | None:
+    """What may still fill at most: of both twins, or of the larger while a replace is under way."""
+    if leaves is None or final:
+        return leaves
+    asked = lineage.unsettled(record, evidence)
+    if asked is not None and asked.change is not None and asked.change.qty is not None:
+        filled = sum((e.filled for e in evidence), ZERO)
+        leaves = max(leaves, asked.change.qty - filled)
+    for e in twins:
+        more = lineage.open_qty(e) or ZERO
+        leaves = max(leaves, more) if lineage.is_giving_way(e) else leaves + more
+    return leaves
 
 
 def _own(tip: m.Evidence, filled: Decimal, by: Measure) -> Decimal:
@@ -247,6 +259,11 @@ def _anomalies(
     if record.verdict is not None and record.verdict.status in (_S.ABSENT, _S.REJECTED):
         first = min(e.broker_order_id for e in evidence)
         found.add(m.Anomaly(m.Oddity.LANDED_LATE, first, record.verdict.why))
+    given_up = {r.change.client_order_id: r.settled for r in record.requests if r.change}
+    for e in evidence:
+        why = given_up.get(e.name or "")
+        if why is not None:
+            found.add(m.Anomaly(m.Oddity.LANDED_LATE, e.broker_order_id, why))
     if _bust_unconfirmed(evidence, own, record.terms.qty, by):
         found.add(m.Anomaly(m.Oddity.BUST_UNCONFIRMED, tip_of(evidence).broker_order_id))
     return tuple(sorted(found))
@@ -286,4 +303,4 @@ def _bust_unconfirmed(
     short = own < qty if qty is not None else tip.filled < word.cum
     if not short or word.cum == tip.filled or is_upheld(tip):
         return False
-    return tip.void_at is None or _clock(word) <= tip.void_at
+    return tip.void_at is None or clock_of(word) <= tip.void_at

@@ -22,14 +22,12 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.core import lineage, replacing
 from fillbook.model import ZERO
 
 #: What was learnt so long before a read, by clocks that may be wrong, is held by it.
 LONG_AGO: Final = timedelta(hours=2)
 
-_S = m.OrderStatus
-#: Words after which an id costs nothing more than its fills.
-_DEAD: Final = m.ENDINGS | {_S.FILLED, _S.REPLACED}
 _NEEDS_ASK: Final = frozenset({m.OrderType.MARKET, m.OrderType.TRAILING_STOP})
 
 
@@ -137,15 +135,26 @@ def _open(
     if terms.qty is None:
         return max(ZERO, (terms.notional or ZERO) - spent) * (1 + rule.fee)
     leaves = terms.qty if order.leaves_qty is None else order.leaves_qty
-    total = leaves * unit(terms, kept, rule)
-    for e in known:  # once two ids were seen alive both may fill
-        if e.broker_order_id != order.broker_order_id and e.terms is not None and not _is_dead(e):
-            total += max(ZERO, (e.terms.qty or ZERO) - e.filled) * unit(e.terms, kept, rule)
-    return total
+    others = [e for e in known if e.broker_order_id != order.broker_order_id]
+    # Once two ids were seen alive both may fill, and each at its own price.
+    twins = [e for e in others if lineage.is_alive(e) and not lineage.is_giving_way(e)]
+    rivals = [e.terms for e in others if lineage.is_giving_way(e) and e.terms is not None]
+    dearest = max(unit(x, kept, rule) for x in (terms, *_changed(record, known), *rivals))
+    return sum(
+        (
+            (lineage.open_qty(e) or ZERO) * (unit(e.terms or terms, kept, rule) - dearest)
+            for e in twins
+        ),
+        leaves * dearest,
+    )
 
 
-def _is_dead(e: m.Evidence) -> bool:
-    return e.word is not None and e.word.status in _DEAD
+def _changed(record: m.OrderRecord, known: Sequence[m.Evidence]) -> list[m.Terms]:
+    """What the order may have become by a replace of which nobody knows."""
+    asked = lineage.unsettled(record, known)
+    if asked is None or asked.change is None:
+        return []
+    return [replacing.changed(record.terms, asked.change)]
 
 
 def reservation(

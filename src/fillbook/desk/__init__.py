@@ -27,12 +27,16 @@ from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
+from fillbook.desk.replacing import Replacing
 from fillbook.desk.reservation import Reserves
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.rounds import Rounds
 from fillbook.desk.threads import Background
 from fillbook.desk.tracker import Tracker
 from fillbook.store import Store
+
+#: A price or a quantity as a bot has it; floats are taken by their shortest text.
+Figure = Decimal | int | str | float | None
 
 
 class Desk:
@@ -66,11 +70,28 @@ class Desk:
         )
         self._coordinator = Coordinator(self._line, self._recorder, self._binder, resolver)
         self._ending = Ending(self._line, self._recorder, self._binder, self._tracker, resolver)
+        self._replacing = Replacing(
+            self._line,
+            self._recorder,
+            self._binder,
+            self._tracker,
+            resolver,
+            self._coordinator,
+            self._ending,
+            clock,
+        )
         self._reconciler = Reconciler(
             self._line, self._recorder, self._binder, self._tracker, resolver, clock
         )
         self._rounds = Rounds(
-            self._line, self._tracker, resolver, self._ending, self._reconciler, agenda, clock
+            self._line,
+            self._tracker,
+            resolver,
+            self._ending,
+            self._replacing,
+            self._reconciler,
+            agenda,
+            clock,
         )
         self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
         self._exit = ExitStack()
@@ -161,6 +182,37 @@ class Desk:
         NotArmed, AccountChanged, NotObserved.
         """
         return self._ending.cancel(door.order(order))
+
+    def replace(
+        self,
+        order: m.Order | str,
+        *,
+        qty: Figure = None,
+        limit_price: Figure = None,
+        stop_price: Figure = None,
+        trail: Figure = None,
+        time_in_force: str | None = None,
+    ) -> m.Order:
+        """
+        Change an order; *qty* is what is to fill in all, None leaves a field as it is.
+
+        The order keeps its client id, and shows its new terms once the broker has; until it is
+        known what became of a replace, `pending` says so and no other is sent.  A fill wins.
+        Where the broker changes no quantity once there are fills, the order is canceled and
+        what is left is ordered anew: that order is returned.  Raises: Denied, Rejected,
+        Unavailable (each with `.order`), UnknownOrder, NotArmed, AccountChanged, NotObserved.
+        """
+        return self._replacing.replace(
+            door.order(order),
+            m.Change(
+                client_order_id="",
+                qty=qty,
+                limit_price=limit_price,
+                stop_price=stop_price,
+                trail=trail,
+                time_in_force=time_in_force,
+            ),
+        )
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""

@@ -82,6 +82,7 @@ class AsyncDesk:
     submit = awaited(Desk.submit)
     buy = awaited(Desk.buy)
     sell = awaited(Desk.sell)
+    replace = awaited(Desk.replace)
     cancel = awaited(Desk.cancel)
     wait = awaited(Desk.wait)
     receive = awaited(Desk.receive)

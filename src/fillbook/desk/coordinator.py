@@ -14,6 +14,7 @@ import secrets
 from fillbook import errors
 from fillbook import model as m
 from fillbook.core import asking, checks
+from fillbook.core.permission import Warrant
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
@@ -41,7 +42,16 @@ class Coordinator:
         """
         self._line.gate()
         account = self._binder.bind()
-        name = client_order_id(account, request.strategy, key)
+        return self.place(client_order_id(account, request.strategy, key), request, key)
+
+    def place(
+        self,
+        name: str,
+        request: m.OrderRequest,
+        key: str | None = None,
+        warrant: Warrant = Warrant.ORDER,
+    ) -> m.Order:
+        """`submit` under a client id of one's own; placing again gives the order that exists."""
         with self._recorder.turn() as turn:
             record = self._intended(turn, name, request, key)
             denied = None if _was_sent(record) else self._refuse(turn, request)
@@ -52,7 +62,7 @@ class Coordinator:
             )
         if number is None:  # it was sent before: the bot asks again
             return self._resolver.settled(name)
-        return self._send(name, number)
+        return self._send(name, number, warrant)
 
     def _intended(
         self, turn: Transaction, name: str, request: m.OrderRequest, key: str | None
@@ -99,9 +109,9 @@ class Coordinator:
         turn.take(m.Commanded(record.client_order_id, m.Command.SEND, number))
         return number
 
-    def _send(self, name: str, number: int) -> m.Order:
+    def _send(self, name: str, number: int, warrant: Warrant) -> m.Order:
         """Make the request that was just written down, and see what comes of it."""
-        outcome = self._resolver.create(name, number)
+        outcome = self._resolver.create(name, number, warrant)
         order = self._book.order(name)
         match outcome:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:

@@ -8,14 +8,14 @@ that is unproven is not sent again, and canceled as soon as it is found.
 from __future__ import annotations
 
 from fillbook import model as m
-from fillbook.core import lifecycle
+from fillbook.core import lifecycle, lineage
 from fillbook.core.permission import Permission, Warrant
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder
+from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.resolver import Resolver, answered
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.tracker import Tracker, evidence_of
 
 
 class Ending:
@@ -48,30 +48,54 @@ class Ending:
         if record.order.is_final:
             return record.order
         self._binder.bind()
-        self._cancel(name)
+        self.end(name)
         return self._resolver.ended(name)
 
-    def _cancel(self, name: str, warrant: Warrant = Warrant.ORDER) -> None:
-        """One cancel of an order that was alive a moment ago."""
+    def end(
+        self, name: str, change: m.Change | None = None, warrant: Warrant = Warrant.ORDER
+    ) -> None:
+        """
+        One cancel of every id of an order that was alive a moment ago.
+
+        With *change* it is the first half of a plan to change the order, and says so.
+        """
         with self._recorder.turn() as turn:
-            record = turn.read.get(m.OrderRecord, name)
-            if record is None or record.order.is_final:
-                return  # it ended meanwhile
             if warrant is not Warrant.ORDER and not self._line.lease.is_mine(turn.read):
                 return  # another desk asks for it
-            lifecycle.expect(record.order.status, m.Command.CANCEL)
-            number, broker_order_id = len(record.requests) + 1, record.order.broker_order_id
-            turn.take(m.Commanded(name, m.Command.CANCEL, number, broker_order_id))
-        if broker_order_id is None:
-            # Nothing to send: it is not sent again, and canceled as soon as it is found.
+            asked = self._begin(turn, name, change)
+        if not asked:
             self._resolver.after(name)
-            return
-        outcome = self._line.write(
-            "cancel", lambda: self._line.broker.cancel(broker_order_id), warrant
-        )
-        self._recorder.record(answered(name, number, outcome))
-        if not isinstance(outcome, m.Accepted):
+        for request in asked:
+            self._send(name, request, warrant)
+        if asked and any(r.answer is not m.AnswerKind.ACCEPTED for r in self._told(name, asked)):
             self._tracker.read(self._book.record(name))
+
+    def _begin(self, turn: Transaction, name: str, change: m.Change | None) -> list[m.Commanded]:
+        """Write down the cancels that are to be sent, if any; the others are for later."""
+        record = turn.read.get(m.OrderRecord, name)
+        if record is None or record.order.is_final:
+            return []  # it ended meanwhile
+        lifecycle.expect(record.order.status, m.Command.CANCEL)
+        living = [e.broker_order_id for e in evidence_of(turn.read, record) if lineage.is_alive(e)]
+        first = len(record.requests) + 1
+        asked = [
+            m.Commanded(name, m.Command.CANCEL, number, broker_order_id, change)
+            for number, broker_order_id in enumerate(
+                living or [record.order.broker_order_id], first
+            )
+        ]
+        turn.take(*asked)
+        # Of an unproven order nothing is sent; nor is it sent again.
+        return [request for request in asked if request.broker_order_id is not None]
+
+    def _send(self, name: str, request: m.Commanded, warrant: Warrant) -> None:
+        broker, broker_order_id = self._line.broker, request.broker_order_id or ""
+        outcome = self._line.write("cancel", lambda: broker.cancel(broker_order_id), warrant)
+        self._recorder.record(answered(name, request.number, outcome))
+
+    def _told(self, name: str, asked: list[m.Commanded]) -> list[m.Request]:
+        numbers = {request.number for request in asked}
+        return [x for x in self._book.record(name).requests if x.number in numbers]
 
     def repeat_cancels(self) -> None:
         """Ask again for the end of orders whose cancel nobody answered, if they are read alive."""
@@ -82,4 +106,13 @@ class Ending:
                 self._tracker.read(record)
                 order = self._book.order(record.client_order_id)
                 if order.pending == m.Command.CANCEL:
-                    self._cancel(order.client_order_id, Warrant.STANDING)
+                    self.end(order.client_order_id, _planned(record), Warrant.STANDING)
+
+
+def _planned(record: m.OrderRecord) -> m.Change | None:
+    """The change that the newest cancel is the first half of."""
+    return next((r.change for r in reversed(record.requests) if _is_cancel(r)), None)
+
+
+def _is_cancel(request: m.Request) -> bool:
+    return request.command is m.Command.CANCEL

@@ -42,16 +42,31 @@ class Inquirer:
             self._open[name] = evolve(inquiry, exists=inquiry.exists or is_there(record))
             return self._open[name]
 
+    def about_replace(self, request: m.Request) -> Inquiry:
+        """The inquiry about a replace: nobody sends it again, so it is unwanted from the start."""
+        assert request.change is not None  # a replace bears one
+        name, now = request.change.client_order_id, self._clock.elapsed()
+        sends = int(request.answer is not None)
+        with self._lock:
+            known = self._open.get(name)
+            if known is None:
+                known = Inquiry(client_order_id=name, sent_at=now, wanted_until=now, sends=sends)
+            elif known.sends != sends:
+                known = resolution.sent_again(known, now, sends)
+            self._open[name] = known
+            return known
+
     def change(self, name: str, change: Callable[[Inquiry], Inquiry]) -> None:
         """Change an inquiry as it is now, which may not be as it was when one asked."""
         with self._lock:
             if name in self._open:
                 self._open[name] = change(self._open[name])
 
-    def drop(self, name: str) -> None:
+    def drop(self, *names: str) -> None:
         """There is nothing to ask any more."""
         with self._lock:
-            self._open.pop(name, None)
+            for name in names:
+                self._open.pop(name, None)
 
     def _begun(self, record: m.OrderRecord, now: timedelta) -> Inquiry:
         assert record.intent is not None  # only our own orders are unproven

@@ -9,24 +9,28 @@ asks after.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import resolution
+from fillbook.core import lineage, resolution
 from fillbook.core.permission import Permission, Warrant
-from fillbook.core.resolution import Ask, GiveUp, SendAgain
+from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.inquirer import Inquirer
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.tracker import Tracker, evidence_of
 
 #: These are meant to end at once: `settled` looks at them until they have.
 _AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
+
+#: A plan to change an order is taken up again after this.
+CARRY_ON_AFTER: Final = timedelta(seconds=2)
 
 
 class Resolver:
@@ -70,28 +74,33 @@ class Resolver:
 
     def settled(self, name: str) -> m.Order:
         """Look at an order until it is final, or rests where it was meant to; at most wait_s."""
-        end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
-        return self._look_until(name, end, rests=True)
+        return self._look_until(name, _rests)
 
     def ended(self, name: str, timeout_s: float | None = None) -> m.Order:
         """Look at an order until it is final, or *timeout_s* (wait_s) have passed."""
+        return self._look_until(name, lambda order: order.is_final, timeout_s)
+
+    def changed(self, name: str) -> m.Order:
+        """Look at an order until it is known what became of its replace; at most wait_s."""
+        return self._look_until(name, lambda order: order.pending != m.Command.REPLACE)
+
+    def _look_until(
+        self, name: str, until: Callable[[m.Order], bool], timeout_s: float | None = None
+    ) -> m.Order:
         wait_s = self._wait_s if timeout_s is None else timeout_s
         end = self._clock.elapsed() + timedelta(seconds=wait_s)
-        return self._look_until(name, end, rests=False)
-
-    def _look_until(self, name: str, end: timedelta, *, rests: bool) -> m.Order:
         asked = 0
         due = self._clock.elapsed()
         while True:
             self._tracker.drain()
             order = self._book.order(name)
             now = self._clock.elapsed()
-            if order.is_final or (rests and _rests(order)) or now >= end:
+            if until(order) or now >= end:
                 return order
-            if order.status is m.OrderStatus.UNPROVEN:
+            if self._is_open(self._book.record(name)):
                 self.resolve(name)
                 record = self._book.record(name)
-                due = self._due(record) if _is_unproven(record) else now
+                due = self._due(record) if self._is_open(record) else now
             elif now >= due:
                 if asked:  # the reply, or the stream, has just told how it is
                     self._tracker.read(self._book.record(name))
@@ -105,20 +114,20 @@ class Resolver:
     # -- unproven ----------------------------------------------------------------------
 
     def resume(self) -> list[str]:
-        """Put every unproven order in the record on the agenda; their client ids."""
-        names = [
-            record.client_order_id
-            for record in self._tracker.followed()
-            if record.order.status is m.OrderStatus.UNPROVEN and record.requests
-        ]
-        for name in names:
-            self.after(name)
+        """Put every unproven order or replace in the record on the agenda; their client ids."""
+        names = []
+        for record in self._tracker.followed():
+            asked = bool(record.requests) and self._is_open(record)
+            if asked:
+                names.append(record.client_order_id)
+            if asked or record.order.pending == m.Command.REPLACE:
+                self.after(record.client_order_id)
         return names
 
     def resolve(self, name: str) -> None:
-        """Take the next step about an unproven order, if it is due."""
+        """Take the next step about an unproven order or replace, if it is due."""
         record = self._book.record(name)
-        if record.order.status is m.OrderStatus.UNPROVEN:
+        if self._is_open(record):
             match self._step(record):
                 case Ask(at) if at <= self._clock.elapsed():
                     self._ask(name)
@@ -131,20 +140,19 @@ class Resolver:
         self.after(name)
 
     def ask(self, name: str) -> None:
-        """Ask after an unproven order now, and conclude if that was enough; sends nothing."""
-        record = self._book.record(name)
-        if record.order.status is not m.OrderStatus.UNPROVEN:
+        """Ask after an unproven order or replace now, and conclude if that was enough."""
+        if not self._is_open(self._book.record(name)):
             return
         self._ask(name)
         record = self._book.record(name)
-        if record.order.status is m.OrderStatus.UNPROVEN:
+        if self._is_open(record):
             step = self._step(record)
             if isinstance(step, GiveUp):
                 self._give_up(record, step.answers)
         self.after(name)
 
     def _step(self, record: m.OrderRecord) -> resolution.Step:
-        can, inquiry = self._line.broker.capabilities, self._inquirer.about(record)
+        can, inquiry = self._line.broker.capabilities, self._inquiry(record)
         step = resolution.next_step(inquiry, self._clock.elapsed(), can)
         return step if self._may(step) else resolution.question(inquiry)
 
@@ -160,19 +168,50 @@ class Resolver:
                 sends = self._line.lease.hold() and self._line.lease.may_send()
                 return sends and permission is Permission.SEND
 
+    def _is_open(self, record: m.OrderRecord) -> bool:
+        """Whether it is to be asked what became of the order, or of a replace of it."""
+        return _is_unproven(record) or self._replaced(record) is not None
+
+    def _replaced(self, record: m.OrderRecord) -> m.Request | None:
+        """The replace that is unproven."""
+        if all(request.change is None for request in record.requests):
+            return None
+        asked = lineage.unsettled(record, self._tracker.known(record))
+        return asked if asked is not None and asked.command is m.Command.REPLACE else None
+
+    def _inquiry(self, record: m.OrderRecord) -> Inquiry:
+        replaced = None if _is_unproven(record) else self._replaced(record)
+        if replaced is not None:
+            return self._inquirer.about_replace(replaced)
+        return self._inquirer.about(record)
+
     def _ask(self, name: str) -> None:
-        number = self._tracker.look_number()
-        sends = self._inquirer.about(self._book.record(name)).sends
-        answer = self._line.look_up("find", lambda: self._line.broker.find(name))
+        """One question by client id; a replace may also show in what it was to replace."""
+        record = self._book.record(name)
+        replaced = self._replaced(record)
+        read = None if replaced is None else self._tracker.read(record)
+        inquiry = self._inquiry(record)
+        asked, sends, number = inquiry.client_order_id, inquiry.sends, self._tracker.look_number()
+        answer = self._line.look_up("find", lambda: self._line.broker.find(asked))
         now = self._clock.elapsed()
-        self._inquirer.change(name, lambda inquiry: resolution.asked(inquiry, now))
+        self._inquirer.change(asked, lambda inquiry: resolution.asked(inquiry, now))
         if isinstance(answer, m.Observed):
             self._recorder.record(m.Reported(answer.value, m.ReportSource.BY_ID, number))
         elif isinstance(answer, m.Absent) and self._same_account():
             # It says nothing of a create that somebody sent meanwhile.
             self._inquirer.change(
-                name, lambda x: resolution.not_found(x, now) if x.sends == sends else x
+                asked, lambda x: resolution.not_found(x, now) if x.sends == sends else x
             )
+            if replaced is not None and read is None:
+                self._refused(name, replaced)
+
+    def _refused(self, name: str, replaced: m.Request) -> None:
+        """A replace was refused, its id is not there, and the order works on: it is as it was."""
+        old = {e.broker_order_id: e for e in self._tracker.known(self._book.record(name))}
+        e = old.get(replaced.broker_order_id or "")
+        works = e is not None and lineage.is_alive(e) and not lineage.is_giving_way(e)
+        if replaced.answer is m.AnswerKind.REJECTED and works:
+            self._recorder.record(m.Settled(name, replaced.number, replaced.message))
 
     def _same_account(self) -> bool:
         """An absence counts only if its pass saw the account that is bound."""
@@ -190,27 +229,36 @@ class Resolver:
 
     def _give_up(self, was: m.OrderRecord, answers: int) -> None:
         with self._recorder.turn() as turn:
-            fenced = not self._line.lease.is_mine(turn.read)
-            if not fenced and self._still_unproven(turn, was) is not None:
-                turn.take(m.ConcludedAbsent(was.client_order_id, answers))
+            record = self._still_unproven(turn, was)
+            if record is None or not self._line.lease.is_mine(turn.read):
+                return
+            name = record.client_order_id
+            replaced = lineage.unsettled(record, evidence_of(turn.read, record))
+            if replaced is None:
+                turn.take(m.ConcludedAbsent(name, answers))
+            else:
+                why = f"{answers} answers that it does not exist"
+                turn.take(m.Settled(name, replaced.number, why))
 
     def _still_unproven(self, turn: Transaction, was: m.OrderRecord) -> m.OrderRecord | None:
         """The order as it is, unless somebody heard of it or asked for it since *was*."""
         record = turn.read.get(m.OrderRecord, was.client_order_id)
-        same = record is not None and record.requests == was.requests
-        unproven = record is not None and record.order.status is m.OrderStatus.UNPROVEN
-        return record if same and unproven else None
+        same = record is not None and record.requests == was.requests and record.ids == was.ids
+        return record if same else None
 
     def after(self, name: str) -> None:
         """Put the next step on the agenda, or be done with the question."""
         matter, record = f"order/{name}", self._book.record(name)
-        if record.order.status is m.OrderStatus.UNPROVEN:
+        if self._is_open(record):
             self._agenda.put(matter, self._due(record))
-            return
-        self._inquirer.drop(name)
-        self._agenda.drop(matter)
-        if record.order.pending == m.Command.CANCEL:  # it was found after its end was wanted
-            self._agenda.put("cancels", self._clock.elapsed())
+        else:
+            changes = (r.change.client_order_id for r in record.requests if r.change is not None)
+            self._inquirer.drop(name, *changes)
+            self._agenda.drop(matter)
+        if record.ids and record.order.pending == m.Command.CANCEL:
+            self._agenda.put("cancels", self._clock.elapsed())  # found after its end was wanted
+        elif record.order.pending == m.Command.REPLACE and not self._is_open(record):
+            self._agenda.put(f"change/{name}", self._clock.elapsed() + CARRY_ON_AFTER)
 
     def _due(self, record: m.OrderRecord) -> timedelta:
         step = self._step(record)
@@ -235,6 +283,8 @@ def _is_unproven(record: m.OrderRecord) -> bool:
 
 
 def _rests(order: m.Order) -> bool:
-    """Whether an order is known to the broker and not meant to end at once."""
+    """Whether an order has ended, or is known to the broker and not meant to end at once."""
+    if order.is_final:
+        return True
     at_once = order.type is m.OrderType.MARKET or order.time_in_force in _AT_ONCE
     return order.status is not m.OrderStatus.UNPROVEN and not at_once

@@ -19,6 +19,7 @@ from fillbook.desk.agenda import Agenda
 from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
+from fillbook.desk.replacing import Replacing
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
 
@@ -37,6 +38,7 @@ class Rounds:
         tracker: Tracker,
         resolver: Resolver,
         ending: Ending,
+        replacing: Replacing,
         reconciler: Reconciler,
         agenda: Agenda,
         clock: Clock,
@@ -45,6 +47,7 @@ class Rounds:
         self._tracker = tracker
         self._resolver = resolver
         self._ending = ending
+        self._replacing = replacing
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
@@ -83,6 +86,8 @@ class Rounds:
         kind, _, name = matter.partition("/")
         if kind == "order":
             self._resolver.resolve(name)
+        elif kind == "change":
+            self._replacing.resume(name)
         elif kind == "look":
             self._tracker.read_id(name)
         elif kind == "cancels":

@@ -23,6 +23,7 @@ from fillbook.desk.binder import Binder
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.stream import Stream
+from fillbook.store import Reader
 
 #: At most so many orders are read one by one in a pass; the rest wait for the next.
 BY_ID_MAX: Final = 10
@@ -161,6 +162,11 @@ class Tracker:
             "executions", lambda page: broker.executions_of(broker_order_id, since, page)
         )
 
+    def known(self, record: m.OrderRecord) -> list[m.Evidence]:
+        """What is known of each broker id of an order."""
+        with self._recorder.store.read() as reader:
+            return evidence_of(reader, record)
+
     # -- all of them -------------------------------------------------------------------
 
     def followed(self) -> list[m.OrderRecord]:
@@ -276,6 +282,12 @@ def _progress(record: m.OrderRecord | None) -> object:
 def began(records: Iterable[m.OrderRecord]) -> datetime:
     """A little before the oldest of them was made."""
     return min(m.moment(x.created_at) for x in records) - BEFORE_CREATED
+
+
+def evidence_of(reader: Reader, record: m.OrderRecord) -> list[m.Evidence]:
+    """What is known of each broker id of an order, as *reader* has it."""
+    found = (reader.get(m.Evidence, broker_order_id) for broker_order_id in record.ids)
+    return [x for x in found if x is not None]
 
 
 def flat(reports: Iterable[m.OrderReport]) -> list[m.OrderReport]:

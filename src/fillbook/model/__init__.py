@@ -22,7 +22,7 @@ from fillbook.model.answer import (
     ReportSource,
     Version,
 )
-from fillbook.model.capabilities import Capabilities, ReplaceCum
+from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceQty
 from fillbook.model.drift import (
     Confidence,
     Drift,
@@ -75,6 +75,7 @@ from fillbook.model.journal import (
     Recorded,
     Reported,
     Request,
+    Settled,
     Voided,
 )
 from fillbook.model.number import EXACT, ZERO, cut, exact, number, number_or_none, plain
@@ -207,6 +208,7 @@ __all__ = [
     "RejectKind",
     "Rejected",
     "ReplaceCum",
+    "ReplaceQty",
     "ReportSource",
     "Reported",
     "Request",
@@ -215,6 +217,7 @@ __all__ = [
     "ReserveRule",
     "Row",
     "Session",
+    "Settled",
     "Snap",
     "Stamp",
     "Sums",

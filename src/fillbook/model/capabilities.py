@@ -20,6 +20,14 @@ class ReplaceCum(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ReplaceQty(StrEnum):
+    """What the quantity of a replace means for an order that has fills."""
+
+    TOTAL = "total"  #: what is to be filled in all
+    REMAINING = "remaining"  #: what is to be filled from then on, whatever fills meanwhile
+    UNKNOWN = "unknown"
+
+
 @frozen(kw_only=True)
 class Capabilities:
     """
@@ -44,10 +52,11 @@ class Capabilities:
     sessions: bool = False
     quotes: bool = False
     stream: bool = False  #: `listen` streams reports
-    replace: bool = False
+    replace: bool = False  #: what became of it is asked by `find`
     duplicate_check: bool = False  #: a client order id is taken once and for ever
     clocked: bool = False
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    replace_qty: ReplaceQty = ReplaceQty.UNKNOWN
     base_fee: Decimal = Decimal(0)  #: share of a bought quantity of coins a fee may take later
     account_lag: timedelta = timedelta(seconds=10)
     late_landing: timedelta = timedelta(seconds=150)

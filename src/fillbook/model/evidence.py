@@ -72,6 +72,7 @@ class Evidence:
 
     broker_order_id: str
     client_order_id: str  #: the order that owns it
+    name: str | None = None  #: the client id that it bears at the broker, where told
     terms: Terms | None = None  #: as reported; None while only executions are known
     replaces: str | None = None
     replaced_by: str | None = None

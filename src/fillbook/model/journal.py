@@ -21,7 +21,7 @@ from fillbook.model.evidence import Evidence
 from fillbook.model.execution import Activity, Execution, Void
 from fillbook.model.instrument import Instrument
 from fillbook.model.number import ZERO
-from fillbook.model.order import Intent, Order, OrderStatus, Origin, Terms
+from fillbook.model.order import Change, Intent, Order, OrderStatus, Origin, Terms
 from fillbook.model.position import Cash, Chapter, Movement, Position, Trade
 from fillbook.model.reservation import Reservation, ReserveRule
 from fillbook.model.stamp import Stamp
@@ -74,12 +74,18 @@ class Command(StrEnum):
 
 @frozen
 class Commanded:
-    """A request on an order is about to leave; `number` counts the requests on that order."""
+    """
+    A request on an order is about to leave; `number` counts the requests on that order.
+
+    `change` is what a replace asks for; on a cancel it is the plan of which that cancel is
+    the first half: what is then left is ordered anew, under the change's client id.
+    """
 
     client_order_id: str
     command: Command
     number: int
     broker_order_id: str | None = None
+    change: Change | None = None
 
 
 @frozen
@@ -99,6 +105,15 @@ class Denied:
 
     client_order_id: str
     reason: str
+
+
+@frozen
+class Settled:
+    """It is known what became of the replace that request *number* asked for: nothing, or why."""
+
+    client_order_id: str
+    number: int
+    why: str
 
 
 @frozen
@@ -209,6 +224,7 @@ Entry = (
     | Commanded
     | Answered
     | Denied
+    | Settled
     | ConcludedAbsent
     | NotFoundAfterSeen
     | Reported
@@ -267,6 +283,8 @@ class Request:
     answer: AnswerKind | None = None
     message: str = ""
     kind: RejectKind | None = None  #: of a rejection
+    change: Change | None = None  #: what a replace asks for, or a cancel prepares
+    settled: str | None = None  #: why a replace needs no asking any more, if nobody has shown it
 
 
 @frozen

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from attrs import Attribute, Factory, field, frozen
+from attrs.converters import optional
 
 from fillbook.errors import InvalidValue
 from fillbook.model.number import number_or_none
@@ -306,11 +307,17 @@ class Change:
     """What a replace is to change; None leaves a field as it is. Prices and qty as in a request."""
 
     client_order_id: str
-    qty: Decimal | None = None
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    trail: Decimal | None = None
-    time_in_force: TimeInForce | None = None
+    qty: Decimal | None = field(default=None, converter=number_or_none)
+    limit_price: Decimal | None = field(default=None, converter=number_or_none)
+    stop_price: Decimal | None = field(default=None, converter=number_or_none)
+    trail: Decimal | None = field(default=None, converter=number_or_none)
+    time_in_force: TimeInForce | None = field(default=None, converter=optional(_time_in_force))
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("qty", "limit_price", "stop_price", "trail"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InvalidValue(f"{name} must be above zero, not {value}")
 
 
 class Oddity(StrEnum):
@@ -359,7 +366,8 @@ class Order:
     orders by notional, which have `leaves_notional`); `avg_price` per unit, None without
     fills or while one price is unknown; `fees` in quote currency, None while unknown.
     `is_final`: no more fills are to be expected.  `is_complete`: every fill is known by
-    its own execution.  `pending` is our own cancel or replace without an answer.
+    its own execution.  `pending` is our own cancel or replace of which it is not known what
+    became, or the cancel that is still to be sent for what replaced the order.
     """
 
     client_order_id: str

@@ -1,0 +1,215 @@
+"""
+Replacing: an order changed, under a client id of its own (promises P1 and P2).
+
+What is asked for is durable first, and neither repeated nor followed by another while it is
+unproven; any answer but a plain yes is followed by reading the old id and asking for the
+new one.  Where a quantity cannot be changed natively it is a plan: the order is canceled,
+and once its end is proven, what is left is ordered anew.
+
+Other half: `core.replacing`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.core import checks, lineage, replacing, resolution
+from fillbook.core.checks import Reason
+from fillbook.core.permission import Permission, Warrant
+from fillbook.core.replacing import Wanted
+from fillbook.desk.binder import Binder
+from fillbook.desk.book import Book
+from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.ending import Ending
+from fillbook.desk.line import Line
+from fillbook.desk.recorder import Recorder, Transaction
+from fillbook.desk.resolver import Resolver, answered
+from fillbook.desk.tracker import Tracker, evidence_of
+
+
+class Replacing:
+    """Changes orders."""
+
+    def __init__(
+        self,
+        line: Line,
+        recorder: Recorder,
+        binder: Binder,
+        tracker: Tracker,
+        resolver: Resolver,
+        coordinator: Coordinator,
+        ending: Ending,
+        clock: Clock,
+    ) -> None:
+        self._line = line
+        self._recorder = recorder
+        self._binder = binder
+        self._tracker = tracker
+        self._resolver = resolver
+        self._coordinator = coordinator
+        self._ending = ending
+        self._clock = clock
+        self._book = Book(recorder.store)
+
+    def replace(self, order: m.Order | str, change: m.Change) -> m.Order:
+        """
+        Change an order, and look at it until it is known what became of that; at most wait_s.
+
+        Raises: UnknownOrder, Denied, Rejected, Unavailable, NotArmed, AccountChanged.
+        """
+        self._line.gate()
+        record = self._book.record(order)
+        name = record.client_order_id
+        self._binder.bind()
+        if record.order.pending is not None:  # it may be known by now
+            self._tracker.read(record)
+        with self._recorder.turn() as turn:
+            wanted = self._wanted(turn, name, change)
+            denied = replacing.refused(wanted) or self._locked(turn, wanted)
+            change = replacing.numbered(wanted)
+            natively = not replacing.by_cancel(wanted)
+            if denied is None and natively:
+                request = self._begin(turn, wanted.record, change)
+        if denied is not None:
+            words = f"{denied.message} (nothing was sent)"
+            raise errors.Denied(words, order=self._book.order(name))
+        return self._send(name, request) if natively else self._order_anew(name, change)
+
+    def _wanted(self, turn: Transaction, name: str, change: m.Change) -> Wanted:
+        record = turn.read.get(m.OrderRecord, name)
+        assert record is not None  # orders of ours are never forgotten
+        known = evidence_of(turn.read, record)
+        return Wanted(record, known, change, self._line.broker.capabilities)
+
+    def _locked(self, turn: Transaction, wanted: Wanted) -> Reason | None:
+        """What is added to an order is new risk, as much as an order of its own."""
+        more = replacing.added(wanted.record, wanted.change)
+        if not more:
+            return None
+        order = wanted.order
+        request = m.OrderRequest(symbol=order.symbol, side=order.side, qty=more)
+        orders = [x.order for x in turn.read.find(m.OrderRecord, "open", "yes")]
+        position = turn.read.get(m.Position, order.symbol)
+        return checks.locked(request, position, orders, turn.read.all(m.OpenDrift))
+
+    def _begin(self, turn: Transaction, record: m.OrderRecord, change: m.Change) -> m.Commanded:
+        order, number = record.order, len(record.requests) + 1
+        request = m.Commanded(
+            record.client_order_id, m.Command.REPLACE, number, order.broker_order_id, change
+        )
+        turn.take(request)
+        return request
+
+    # -- natively ----------------------------------------------------------------------
+
+    def _send(self, name: str, request: m.Commanded) -> m.Order:
+        broker_order_id, change, look = request.broker_order_id, request.change, self._look()
+        assert broker_order_id is not None  # only what the broker has shown is replaced
+        assert change is not None
+        broker = self._line.broker
+        outcome = self._line.write("replace", lambda: broker.replace(broker_order_id, change))
+        entries: list[m.Entry] = [answered(name, request.number, outcome)]
+        if isinstance(outcome, m.Accepted) and outcome.report is not None:
+            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
+        self._recorder.record(*entries)
+        if isinstance(outcome, m.NotSent):
+            words = f"order {name} was not changed: {outcome.message}; ask for it again"
+            order = self._book.order(name)
+            raise errors.Unavailable(words, order=order, retry_at=outcome.retry_at)
+        self._tracker.read(self._book.record(name))
+        self._resolver.ask(name)
+        return self._told(self._resolver.changed(name), request.number)
+
+    def _told(self, order: m.Order, number: int) -> m.Order:
+        """The order once it is known what became of request *number*; refusals are raised."""
+        request = next(r for r in self._book.requests(order) if r.number == number)
+        refused = request.answer is m.AnswerKind.REJECTED and request.settled is not None
+        if refused and not order.is_final:  # a fill wins over a replace
+            words = f"the broker did not change order {order.client_order_id}: {request.message}"
+            raise errors.Rejected(words, order=order)
+        return order
+
+    def _look(self) -> int:
+        return self._tracker.look_number()
+
+    # -- by a plan ---------------------------------------------------------------------
+
+    def _order_anew(self, name: str, change: m.Change) -> m.Order:
+        """Cancel the order; once that is proven, place what is then left of it."""
+        self._ending.end(name, change)
+        self._resolver.ended(name)
+        return self.carry_on(name) or self._book.order(name)
+
+    def carry_on(self, name: str, warrant: Warrant = Warrant.ORDER) -> m.Order | None:
+        """
+        Take the next step of a plan, if there is one; the order that it placed.
+
+        What nobody wants any more is given up, with an alert.
+        """
+        record = self._book.record(name)
+        plan = lineage.unsettled(record, self._tracker.known(record))
+        if plan is None or plan.change is None or plan.command is not m.Command.CANCEL:
+            return None
+        if record.order.is_final:
+            return self._place(record, plan, plan.change, warrant)
+        refused = plan.answer is m.AnswerKind.REJECTED and record.order.pending != m.Command.CANCEL
+        if refused or not self._is_wanted(record, plan):
+            self._give_up(record, plan, f"order {name} is {record.order.status}, not canceled")
+        self._resolver.after(name)
+        return None
+
+    def resume(self, name: str) -> None:
+        """`carry_on` in the background: a refusal is told, and tried no more."""
+        sends = self._line.permission(Warrant.STANDING) is Permission.SEND
+        if not (sends and self._line.lease.hold() and self._line.lease.may_send()):
+            self._resolver.after(name)
+            return
+        try:
+            self.carry_on(name, Warrant.STANDING)
+        except errors.OrderError as error:
+            words = f"the change of order {name} was given up: {error}"
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)))
+
+    def _place(
+        self, record: m.OrderRecord, plan: m.Request, change: m.Change, warrant: Warrant
+    ) -> m.Order | None:
+        known = self._named(change.client_order_id)
+        intent = None if known is None else known.intent
+        wish = replacing.rest(record, change) if intent is None else intent.request
+        if wish is None:
+            self._settle(record, plan, "all of it had filled")
+        elif known is None and not self._is_wanted(record, plan):
+            self._give_up(record, plan, "it was not ordered anew in time")
+        else:
+            name = change.client_order_id
+            # Placing again under the same name gives the order that exists: a crash in
+            # between makes no second one.
+            try:
+                return self._coordinator.place(name, wish, warrant=warrant)
+            finally:
+                if self._named(name) is not None:
+                    self._settle(record, plan, f"what was left is order {name}")
+        return None
+
+    def _named(self, name: str) -> m.OrderRecord | None:
+        with self._recorder.store.read() as reader:
+            return reader.get(m.OrderRecord, name)
+
+    def _is_wanted(self, record: m.OrderRecord, plan: m.Request) -> bool:
+        request = None if record.intent is None else record.intent.request
+        length = resolution.GOOD_FOR_ELSE if request is None else resolution.good_for(request)
+        return self._clock.now() - m.moment(plan.at) < max(length, timedelta())
+
+    def _settle(self, record: m.OrderRecord, plan: m.Request, why: str) -> None:
+        self._recorder.record(m.Settled(record.client_order_id, plan.number, why))
+
+    def _give_up(self, record: m.OrderRecord, plan: m.Request, why: str) -> None:
+        name = record.client_order_id
+        words = f"the change of order {name} was given up: {why}; what is left is not ordered"
+        self._recorder.record(
+            m.Settled(name, plan.number, why),
+            m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)),
+        )
