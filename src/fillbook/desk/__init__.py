@@ -28,6 +28,7 @@ from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.replacing import Replacing
+from fillbook.desk.repair import Repair
 from fillbook.desk.reservation import Reserves
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.rounds import Rounds
@@ -83,12 +84,14 @@ class Desk:
         self._reconciler = Reconciler(
             self._line, self._recorder, self._binder, self._tracker, resolver, clock
         )
+        repair = Repair(self._line, self._recorder, agenda, self._tracker, self._ending)
         self._rounds = Rounds(
             self._line,
             self._tracker,
             resolver,
             self._ending,
             self._replacing,
+            repair,
             self._reconciler,
             agenda,
             clock,

@@ -8,7 +8,7 @@ account.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -20,13 +20,14 @@ from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.replacing import Replacing
+from fillbook.desk.repair import Repair
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
 
 SYNC_EVERY: Final = timedelta(seconds=60)
 AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised, or is another desk's
 #: What is for the desk that has the lease; the rest each desk does for what it was told.
-SHARED: Final = frozenset({"start", "sync", "poll", "cancels"})
+SHARED: Final = frozenset({"start", "sync", "poll", "cancels", "repairs"})
 
 
 class Rounds:
@@ -39,18 +40,28 @@ class Rounds:
         resolver: Resolver,
         ending: Ending,
         replacing: Replacing,
+        repair: Repair,
         reconciler: Reconciler,
         agenda: Agenda,
         clock: Clock,
     ) -> None:
         self._line = line
         self._tracker = tracker
-        self._resolver = resolver
         self._ending = ending
-        self._replacing = replacing
+        self._repair = repair
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
+        self._does: Mapping[str, Callable[[str], object]] = {
+            "order": resolver.resolve,
+            "change": replacing.resume,
+            "look": tracker.read_id,
+            "cancels": lambda _: ending.repeat_cancels(),
+            "repairs": lambda _: repair.look(),
+            "poll": lambda _: self._poll(),
+            "start": lambda _: self._sync("start"),
+            "sync": lambda _: self._sync("sync"),
+        }
         agenda.put("start", timedelta())
 
     def receive(self, reports: Sequence[m.OrderReport]) -> int:
@@ -84,25 +95,17 @@ class Rounds:
 
     def _see_to(self, matter: str) -> None:
         kind, _, name = matter.partition("/")
-        if kind == "order":
-            self._resolver.resolve(name)
-        elif kind == "change":
-            self._replacing.resume(name)
-        elif kind == "look":
-            self._tracker.read_id(name)
-        elif kind == "cancels":
-            self._ending.repeat_cancels()
-        else:
-            self._do(kind)
+        self._does[kind](name)
 
-    def _do(self, kind: str) -> None:
-        """A matter of the whole account; it is on the agenda again whatever comes of it."""
+    def _poll(self) -> None:
         now = self._clock.elapsed()
-        if kind == "poll":
-            self._agenda.put("poll", now + AGAIN_AFTER)
-            observed = self._tracker.poll()
-            self._agenda.put("poll", now + (self._poll_after() if observed else QUICK))
-            return
+        self._agenda.put("poll", now + AGAIN_AFTER)
+        observed = self._tracker.poll()
+        self._agenda.put("poll", now + (self._poll_after() if observed else QUICK))
+
+    def _sync(self, kind: str) -> None:
+        """A pass over the whole account; it is on the agenda again whatever comes of it."""
+        now = self._clock.elapsed()
         # A start is one until its pass has seen the account.
         self._agenda.put(kind, now + SYNC_EVERY)
         self._agenda.put("poll", now + QUICK)
@@ -116,6 +119,7 @@ class Rounds:
         self._agenda.drop(kind)
         self._agenda.put("sync", now + SYNC_EVERY)
         self._ending.repeat_cancels()
+        self._repair.look()
 
     def _poll_after(self) -> timedelta:
         return self._tracker.stream.poll_after()

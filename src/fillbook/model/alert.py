@@ -14,6 +14,7 @@ class AlertKind(StrEnum):
 
     ABSENT = "absent"
     LANDED_LATE = "landed_late"
+    PROPOSED = "proposed"
     DISPUTED = "disputed"
     DRIFT = "drift"
     UNSETTLED = "unsettled"

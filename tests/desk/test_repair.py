@@ -1,0 +1,77 @@
+"""The repair: an order that was given up and lands after all is told, proposed or ended."""
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench
+
+S, K = m.OrderStatus, m.AlertKind
+
+
+class Live(SimulatedBroker):
+    live = True
+
+
+def landed(repairs, broker=SimulatedBroker, *, sent_by=None):
+    """A desk whose lost order was given up, and has then landed; a minute has passed since."""
+    bench = Bench(broker=broker, wait_s=0, opened=False)
+    first = fb.open(bench.broker, bench.store, clock=bench.clock, wait_s=0, live=True)
+    first.sync()
+    bench.fail("submit", "late-landing", seconds=300)
+    order = first.buy("AAPL", qty=10, limit_price="150", good_for_s=0)
+    first._line.lease.release()
+    bench.desk = fb.open(
+        bench.broker,
+        bench.store,
+        clock=bench.clock,
+        wait_s=0,
+        live=broker is SimulatedBroker,
+        repairs=repairs,
+    )
+    bench.pass_(240)
+    assert bench.desk.book.order(order).status is S.ABSENT
+    bench.pass_(180)
+    return bench, bench.desk.book.order(order)
+
+
+def told(bench):
+    return [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+
+
+def test_observed_it_is_told():
+    """And it stays where it is."""
+    bench, order = landed("observe")
+    assert order.status is S.NEW
+    assert told(bench) == [K.ABSENT, K.LANDED_LATE]
+    assert bench.sent["cancel"] == 0
+
+
+def test_to_be_approved_it_is_proposed_once():
+    """In words that name the order and what ends it."""
+    bench, order = landed("approve")
+    assert order.status is S.NEW
+    assert told(bench) == [K.ABSENT, K.LANDED_LATE, K.PROPOSED]
+    (proposed,) = [x.alert for x in bench.desk.events() if x.alert and x.alert.kind is K.PROPOSED]
+    assert f"cancel('{order.client_order_id}')" in proposed.message
+    assert bench.sent["cancel"] == 0
+    bench.pass_(300)
+    assert told(bench).count(K.PROPOSED) == 1
+
+
+def test_by_itself_it_is_canceled_once():
+    """It was not wanted any more, or it would not have been given up."""
+    bench, order = landed("auto")
+    assert order.status is S.CANCELED
+    assert bench.sent["cancel"] == 1
+    assert K.LANDED_LATE in told(bench)
+
+
+@pytest.mark.parametrize("repairs", ["auto", "approve"])
+def test_where_real_money_moves_and_nobody_is_armed_it_is_proposed(repairs):
+    """Repairs by themselves do not arm a desk."""
+    bench, order = landed(repairs, Live)
+    assert order.status is S.NEW
+    assert K.PROPOSED in told(bench)
+    assert bench.sent["cancel"] == 0
