@@ -27,8 +27,8 @@ from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
-from fillbook.desk.replacing import Replacing
 from fillbook.desk.repair import Repair
+from fillbook.desk.replacing import Replacing
 from fillbook.desk.reservation import Reserves
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.rounds import Rounds

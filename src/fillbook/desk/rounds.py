@@ -19,8 +19,8 @@ from fillbook.desk.agenda import Agenda
 from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.reconciler import Reconciler
-from fillbook.desk.replacing import Replacing
 from fillbook.desk.repair import Repair
+from fillbook.desk.replacing import Replacing
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
 
