@@ -131,6 +131,7 @@ WRONG = {
     "no belief": (["check", "--broker", "sim:", "--ours", "AAPL"], "SYMBOL=QUANTITY"),
     "no number": (["check", "--broker", "sim:", "--ours", "AAPL=x"], "not a number"),
     "no day": (["sync", "--broker", "sim:", "--since", "yesterday"], "2026-01-05"),
+    "one and all": (["sync", "--broker", "sim:", "--order", "x", "--adopt"], "for all"),
     "no port": (["emulate", "alpaca", "--port", "99999"], "99999 is no port"),
     "no fault": (["emulate", "alpaca", "--faults", "zork"], "no fault is called 'zork'"),
     "no bars": (["emulate", "alpaca", "--bars", "AAPL"], "write --bars AAPL=aapl.csv"),
@@ -169,6 +170,23 @@ def test_a_port_that_somebody_has_is_a_wrong_call(emulator, capsys):
 
 def test_an_unknown_order_is_a_wrong_call(order, capsys):
     assert told(capsys, "order", "zzz", "--store", "sqlite:///bot.db")[0] == 2
+
+
+def test_a_look_at_one_order_says_what_the_record_said_before(emulator, capsys):
+    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+        desk.sync()
+        resting = desk.buy("AAPL", qty=10, limit_price="150")
+    emulator.exchange.clock.advance(5)
+    emulator.exchange.quote("AAPL", "149.90", "149.95")
+    emulator.exchange.clock.advance(5)
+    at = ("sync", "--order", resting.client_order_id, "--store", "sqlite:///bot.db")
+    said = json.loads(told(capsys, *at, "--json")[1])
+    told_of = [(said[side]["status"], said[side]["filled_qty"]) for side in ("before", "after")]
+    assert told_of[0][1] == "0"
+    assert told_of[1] == ("filled", "10")
+    assert said["report"]["merged"]
+    code, out, err = told(capsys, *at)
+    assert (code, out.count("filled"), "0 entries" in out, err) == (0, 3, True, "")
 
 
 @pytest.mark.parametrize("name", ["text.db", "folder.db", "missing/bot.db"])

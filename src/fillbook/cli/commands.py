@@ -18,7 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from fillbook import __version__, errors, opening
 from fillbook import model as m
-from fillbook.cli import show
+from fillbook.cli import facts, show
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
 from fillbook.cli.options import (
@@ -28,6 +28,7 @@ from fillbook.cli.options import (
     StoreOption,
     beliefs,
     day,
+    existing,
     has_store,
     open_book,
     open_broker,
@@ -119,7 +120,9 @@ def sync(
     since: Annotated[
         str | None, Parameter(help="Read orders and fills from that day on, like 2026-01-05 (UTC).")
     ] = None,
-    order: Annotated[str | None, Parameter(help="Look at one order alone, by its id.")] = None,
+    order: Annotated[
+        str | None, Parameter(help="Look at one order alone, by its id; says what it was before.")
+    ] = None,
     adopt: Annotated[
         bool, Parameter(help="Take the broker's side where nothing explains a difference.")
     ] = False,
@@ -131,11 +134,28 @@ def sync(
     The first sync of a record takes the broker's picture as its opening. Exits like check.
     """
     first = day(since)
+    if order is not None:
+        if first is not None or adopt:
+            raise errors.InvalidValue("--order looks at one order; --since and --adopt are for all")
+        return _sync_order(order, broker, store, json=json)
     with open_desk(broker, store) as desk:
         if not json and desk.book.cash() is None:
             show.err.print("First contact: two looks, a while apart…")
-        report = desk.sync(first, order=order, adopt=adopt)
+        report = desk.sync(first, adopt=adopt)
     tell(report, show.sync, json=json)
+    return CODES[report.verdict]
+
+
+def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool) -> int:
+    """Look at one order, and show what it was and is."""
+    with open_desk(broker, existing(store)) as desk:
+        before = desk.book.order(order)
+        report = desk.sync(order=order)
+        after = desk.book.order(before)
+    if json:
+        show.as_json({"before": before, "after": after, "report": report})
+    else:
+        facts.synced(before, after, report)
     return CODES[report.verdict]
 
 

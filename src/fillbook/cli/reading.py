@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from fillbook.cli import show
+from fillbook.cli import facts, show
 from fillbook.cli.options import (
     JsonOption,
     OrderName,
@@ -42,7 +42,7 @@ def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = 
     if json:
         show.as_json({"order": found, "fills": fills, "requests": requests})
     else:
-        show.order(found, fills, requests)
+        facts.order(found, fills, requests)
 
 
 def positions(

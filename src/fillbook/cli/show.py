@@ -105,24 +105,24 @@ def check(report: m.CheckReport) -> None:
     _rows(report.rows, report.verdict)
     is_belief = bool(report.rows) and all(row.ours is None for row in report.rows)
     if is_belief:
-        _findings("Where the bot is wrong", report.findings, book="the bot")
+        findings("Where the bot is wrong", report.findings, book="the bot")
     elif report.opened:
-        _findings("What the record does not know", report.findings)
+        findings("What the record does not know", report.findings)
     else:
         out.print("The record is empty: the first [bold]fillbook sync[/] takes this picture.")
-    _verdict(report.verdict, report.unobserved, report.requests)
+    verdict(report.verdict, report.unobserved, report.requests)
 
 
 def sync(report: m.SyncReport) -> None:
     """A pass: what was merged, what is left, verdict."""
     if report.opened:
         out.print("First contact: the broker's picture was taken as the opening.")
-    _findings("Merged into the record", report.merged)
-    _findings("Left: no evidence explains it", report.left)
+    findings("Merged into the record", report.merged)
+    findings("Left: no evidence explains it", report.left)
     for name in report.unproven:
         out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
     _rows(report.rows, report.verdict)
-    _verdict(report.verdict, report.unobserved, report.requests)
+    verdict(report.verdict, report.unobserved, report.requests)
     out.print(f"{report.entries} entries appended to the journal")
 
 
@@ -141,17 +141,19 @@ def _row(row: m.Row, *, bot: bool, record: bool) -> list[object]:
     return [row.symbol, *[row.bot] * bot, *[row.ours] * record, row.theirs, verdict]
 
 
-def _findings(title: str, findings: Sequence[m.Finding], book: str = "the record") -> None:
-    if not findings:
+def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -> None:
+    """Differences, if there are any; *book* is what is held against the broker."""
+    if not found:
         return
-    rows = [(*drift_words(x.drift, book), str(x.confidence), money(x.notional)) for x in findings]
+    rows = [(*drift_words(x.drift, book), str(x.confidence), money(x.notional)) for x in found]
     table(title, ("about", "difference", "sure", "worth>"), rows)
 
 
-def _verdict(verdict: m.Verdict, unobserved: str | None, requests: int) -> None:
+def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
+    """What a comparison comes to."""
     why = f": {escape(unobserved)}" if unobserved else ""
-    out.print(f"{_VERDICTS[verdict]}{why}  ({requests} requests)")
-    if verdict is m.Verdict.NOT_OBSERVED:
+    out.print(f"{_VERDICTS[found]}{why}  ({requests} requests)")
+    if found is m.Verdict.NOT_OBSERVED:
         out.print("Nothing was changed; what is not observed is not taken for empty.")
 
 
@@ -201,43 +203,6 @@ def would_cancel(found: m.Order) -> None:
     else:
         asked = f"The broker would be asked to cancel its {escape(found.broker_order_id)}."
     out.print(f"{asked} Nothing was done.")
-
-
-def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Request]) -> None:
-    """One order with everything that is known of it."""
-    terms = found.terms
-    facts: list[tuple[str, object]] = [
-        ("client order id", found.client_order_id),
-        ("broker order id", found.broker_order_id),
-        ("strategy", found.strategy),
-        ("key", found.key),
-        ("parent", found.parent),
-        ("asked", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
-        ("as", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
-        ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
-        ("status", found.status),
-        ("filled", f"{cell(found.filled_qty)} at {cell(found.avg_price)}"),
-        ("leaves", found.leaves_qty),
-        ("final", "yes" if found.is_final else "no"),
-        ("every fill known", "yes" if found.is_complete else "no"),
-        ("reason", found.reason),
-        ("proof", None if found.proof is None else f"{found.proof.source}, {day(found.proof.at)}"),
-    ]
-    table("Order", ("field", "value"), [x for x in facts if x[1] not in (None, "")])
-    if fills:
-        table(
-            "Fills",
-            ("time (UTC)", "qty>", "price>", "told by"),
-            ((day(x.at), x.qty, x.price, x.reason) for x in fills),
-        )
-    if requests:
-        table(
-            "Requests",
-            ("#>", "time (UTC)", "asked", "answer", "words"),
-            ((x.number, day(x.at), x.command, x.answer or "none yet", x.message) for x in requests),
-        )
-    for odd in found.anomalies:
-        out.print(f"[yellow]odd[/] {odd.oddity} {escape(odd.detail)}")
 
 
 def positions(found: Sequence[m.Position]) -> None:
