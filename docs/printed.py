@@ -175,6 +175,16 @@ def drifts() -> str:
     return table(("kind", "what differs"), ((code(x.__name__), sentence(x)) for x in kinds))
 
 
+def checks() -> str:
+    rows = [(str(n), code(x.__name__), sentence(x)) for n, x in enumerate(fb.CHECKS, 1)]
+    return table(("", "check", "what it looks at"), rows)
+
+
+def reasons() -> str:
+    said = remarks(m.ReasonCode)
+    return table(("code", "why"), ((code(x), said[x.name]) for x in m.ReasonCode))
+
+
 def alerts() -> str:
     return listed(m.AlertKind)
 
@@ -294,6 +304,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "book": book,
     "broker": broker,
     "capabilities": capabilities,
+    "checks": checks,
     "commands": commands,
     "demo": demo_shortened,
     "desk": desk,
@@ -303,6 +314,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "faults": faults,
     "functions": functions,
     "order-kinds": order_kinds,
+    "reasons": reasons,
     "refusals": refusals,
     "settings": settings,
     "statuses": statuses,

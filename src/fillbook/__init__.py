@@ -9,6 +9,8 @@ Keeps a trading bot's record of orders, fills and positions true to its broker.
 """
 
 from fillbook.broker import Broker
+from fillbook.core.checks import CHECKS, Check
+from fillbook.core.world import World
 from fillbook.desk import Desk
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.book import Book
@@ -32,6 +34,7 @@ from fillbook.errors import (
     UnknownOrder,
 )
 from fillbook.model import (
+    Adjustment,
     Alert,
     Anomaly,
     BuyingPower,
@@ -40,6 +43,8 @@ from fillbook.model import (
     Event,
     EventKind,
     Finding,
+    Impact,
+    Limits,
     Order,
     OrderClass,
     OrderRequest,
@@ -47,6 +52,10 @@ from fillbook.model import (
     OrderStatus,
     OrderType,
     Position,
+    Preview,
+    Quote,
+    Reason,
+    ReasonCode,
     SyncReport,
     TimeInForce,
     Trade,
@@ -58,7 +67,9 @@ from fillbook.store import Store
 __version__ = "0.1.0"
 
 __all__ = [
+    "CHECKS",
     "AccountChanged",
+    "Adjustment",
     "Alert",
     "Anomaly",
     "AsyncDesk",
@@ -66,6 +77,7 @@ __all__ = [
     "Book",
     "Broker",
     "BuyingPower",
+    "Check",
     "CheckReport",
     "Confidence",
     "CredentialsMissing",
@@ -76,8 +88,10 @@ __all__ = [
     "ExtraMissing",
     "FillbookError",
     "Finding",
+    "Impact",
     "InvalidValue",
     "KeyReused",
+    "Limits",
     "NotArmed",
     "NotObserved",
     "Order",
@@ -87,6 +101,10 @@ __all__ = [
     "OrderStatus",
     "OrderType",
     "Position",
+    "Preview",
+    "Quote",
+    "Reason",
+    "ReasonCode",
     "Rejected",
     "Store",
     "StoreDamaged",
@@ -99,6 +117,7 @@ __all__ = [
     "Unavailable",
     "UnknownOrder",
     "Verdict",
+    "World",
     "check",
     "open",
     "open_async",

@@ -102,6 +102,10 @@ class Broker(Protocol):
         """Everything of one class that can be traded, with the broker's other spellings."""
         return UNSUPPORTED
 
+    def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
+        """One instrument as it is now; Absent is the broker's own word that it has none."""
+        return UNSUPPORTED
+
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
         """The trading days from *first* to *last*, both included."""
         return UNSUPPORTED

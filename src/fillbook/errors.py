@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from fillbook.model.approval import Reason
     from fillbook.model.order import Order
 
 
@@ -56,7 +57,11 @@ class OrderError(FillbookError):
 
 
 class Denied(OrderError):
-    """We refused the request ourselves; nothing was sent."""
+    """We refused the request ourselves, for `reason`; nothing was sent."""
+
+    def __init__(self, message: str, *, order: Order, reason: Reason) -> None:
+        super().__init__(message, order=order)
+        self.reason = reason
 
 
 class Rejected(OrderError):

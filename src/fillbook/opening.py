@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ParamSpec
@@ -19,10 +19,12 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
+from fillbook.core.checks import Check
 from fillbook.desk import Desk, door
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
+from fillbook.desk.market import Prices
 from fillbook.desk.reconciler import rows_of
 from fillbook.errors import BadAddress
 from fillbook.store import Store
@@ -37,6 +39,9 @@ def open(  # noqa: A001 - the field's word
     repairs: str | None = None,
     clock: Clock | None = None,
     wait_s: float = 5.0,
+    checks: Sequence[Check] | None = None,
+    limits: m.Limits | None = None,
+    prices: Prices | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Desk:
     """
@@ -47,19 +52,29 @@ def open(  # noqa: A001 - the field's word
     lets orders go to an account where real money moves.  *repairs* is what is done about what
     nobody asked for, such as an order that lands after it was given up: ``observe`` (the
     default) tells of it, ``approve`` tells what would set it right too, ``auto`` sets it right.
-    *wait_s* (≥ 0 seconds) is how long
-    `submit` and `cancel` look at an order.  *env* (None: the process's) is where credentials
-    are found.
+    *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` look at an order.  *checks* are run
+    before an order, in that order: ``fb.CHECKS + (no_fridays,)`` (None: ``fb.CHECKS``).
+    *limits* bound new risk.  *prices* tells the newest quote of a symbol where the broker does
+    not.  *env* (None: the process's) is where credentials are found.
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
     StoreDamaged, StoreUnavailable.
     """
-    wait_s = door.seconds("wait_s", wait_s)
+    wait_s, checks = door.seconds("wait_s", wait_s), door.guards(checks)
+    limits, prices = door.limits(limits), door.prices(prices)
     env = os.environ if env is None else env
     broker = open_broker(broker, env)
     permitted = door.repairs(setting("repairs", repairs, env).value)
     store = open_store(store, env)
-    return Desk(broker, store, clock or SystemClock(), live=live, repairs=permitted, wait_s=wait_s)
+    return Desk(
+        *(broker, store, clock or SystemClock()),
+        live=live,
+        repairs=permitted,
+        wait_s=wait_s,
+        checks=checks,
+        limits=limits,
+        prices=prices,
+    )
 
 
 P = ParamSpec("P")

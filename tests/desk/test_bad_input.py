@@ -129,12 +129,14 @@ def test_the_noise_of_floats_is_not_sent():
     assert (m.plain(order.qty), m.plain(order.limit_price)) == ("0.1", "60000.5")
 
 
-def test_an_unknown_symbol_is_the_broker_s_to_refuse():
-    """Definite, in its words, with the order as recorded."""
+def test_an_unknown_symbol_is_denied_on_the_broker_s_word():
+    """Definite, with the order as recorded; and nothing is sent for it."""
     bench = Bench()
-    with pytest.raises(fb.Rejected, match="refused") as raised:
+    with pytest.raises(fb.Denied, match="has no NOSUCH") as raised:
         bench.desk.buy("NOSUCH", qty=1)
-    assert raised.value.order.status is S.REJECTED
+    assert raised.value.order.status is S.DENIED
+    assert raised.value.reason.code == "unknown_symbol"
+    assert bench.sent["submit"] == 0
 
 
 def test_a_naive_time_is_refused():

@@ -83,7 +83,7 @@ def test_an_outage_of_a_week_ends_no_order():
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.outage()
-    lost = bench.desk.buy("AAPL", qty=10)
+    lost = bench.desk.buy("AAPL", qty=10, limit_price="190")
     for _ in range(7 * 24):
         bench.clock.advance(3600)
         bench.desk.tick()
@@ -103,9 +103,10 @@ def test_a_key_is_one_order_in_any_state():
     bench.clock.advance(1)
     bench.desk.sync()
     assert bench.resting(key="a").status is S.FILLED
+    bench.exchange.block(bench.books)
     with pytest.raises(fb.Rejected):
-        bench.desk.buy("AAPL", qty=10_000_000, key="b")
-    assert bench.desk.buy("AAPL", qty=10_000_000, key="b").status is S.REJECTED
+        bench.desk.buy("AAPL", qty=10, key="b")
+    assert bench.desk.buy("AAPL", qty=10, key="b").status is S.REJECTED
     assert bench.sent["submit"] == 2
 
 
@@ -144,7 +145,7 @@ def test_a_denied_order_is_checked_again_under_its_key():
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.outage()
-    bench.desk.buy("AAPL", qty=10, key="first")
+    bench.desk.buy("AAPL", qty=10, limit_price="190", key="first")
     for _ in range(2):
         with pytest.raises(fb.Denied):
             bench.desk.buy("AAPL", qty=1, key="second")

@@ -53,7 +53,16 @@ def counted(limit=200):
     return Counted
 
 
-REQUESTS = (*READS, "executions_of", "quotes", "sessions", "submit", "cancel", "replace")
+REQUESTS = (
+    *READS,
+    "executions_of",
+    "instrument",
+    "quotes",
+    "sessions",
+    "submit",
+    "cancel",
+    "replace",
+)
 
 
 def test_a_storm_of_two_desks_stays_below_the_limit():
@@ -61,12 +70,13 @@ def test_a_storm_of_two_desks_stays_below_the_limit():
     bench = Bench(broker=counted(), wait_s=0)
     desks, chance = [bench.desk, bench.open()], random.Random(7)
     orders = []
-    for _ in range(1_500):
+    for n in range(1_500):
         desk = chance.choice(desks)
         try:
             match chance.choice(["place", "cancel", "check", "tick", "open"]):
                 case "place":
-                    orders.append(desk.buy(chance.choice(SYMBOLS), qty=1, limit_price="150"))
+                    symbol, key = chance.choice(SYMBOLS), str(n)
+                    orders.append(desk.buy(symbol, qty=1, limit_price="150", key=key))
                 case "cancel" if orders:
                     desk.cancel(orders.pop())
                 case "check":

@@ -259,7 +259,7 @@ def busted(side, *, told):
     """A position of 10 AAPL, an order on it that filled, and its fill taken back."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
-    order = bench.desk.submit(fb.OrderRequest(symbol="AAPL", side=side, qty=10))
+    order = bench.desk.submit(fb.OrderRequest(symbol="AAPL", side=side, qty=10), key="busted")
     bench.clock.advance(20)
     bench.desk.sync()
     with bench.heard() as events:

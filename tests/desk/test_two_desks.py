@@ -86,8 +86,8 @@ def test_a_reader_beside_a_writing_desk_sees_whole_pictures(tmp_path):
     watcher = threading.Thread(target=watch)
     with bench.desk:
         watcher.start()
-        for _ in range(10):
-            bench.desk.buy("AAPL", qty=1)
+        for n in range(10):
+            bench.desk.buy("AAPL", qty=1, key=str(n))
         over.set()
         watcher.join(30)
         assert odd == []

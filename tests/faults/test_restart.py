@@ -58,7 +58,7 @@ def test_rst_08_an_unproven_order_is_asked_after_by_the_next_process():
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.outage()
-    order = bench.desk.buy("AAPL", qty=10)
+    order = bench.desk.buy("AAPL", qty=10, limit_price="190")
     for _ in range(3):
         bench.clock.advance(3600)
         bench.desk = bench.open()

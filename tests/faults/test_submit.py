@@ -39,7 +39,7 @@ def test_sub_04_an_outage_is_no_rejection():
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.exchange.faults.switch_on("unreachable")
-    order = bench.desk.buy("AAPL", qty=10)
+    order = bench.desk.buy("AAPL", qty=10, limit_price="190")
     bench.pass_(600, every=30)
     assert bench.desk.book.order(order).status is S.UNPROVEN
     with pytest.raises(fb.Denied, match="closed for new risk"):

@@ -7,7 +7,7 @@ What stops being accepted here breaks somebody's `mypy --strict`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import fillbook as fb
@@ -71,6 +71,30 @@ def place(desk: fb.Desk) -> fb.Order:
     desk.replace(order, qty="5", limit_price=Decimal(150))
     desk.cancel(order)
     return desk.cancel(order.client_order_id)
+
+
+def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
+    def no_fridays(request: fb.OrderRequest, world: fb.World) -> fb.Reason | None:
+        return fb.Reason("friday", "no") if world.now.weekday() == 4 else None
+
+    def price(symbol: str) -> fb.Quote | None:
+        return fb.Quote(symbol, Decimal(1), Decimal(2), datetime.now(UTC))
+
+    more: tuple[fb.Check, ...] = (*fb.CHECKS, no_fridays)
+    bounds = fb.Limits(order_notional_max=5000, price_collar="0.05", oversell="cut")
+    desk = fb.open(broker, store, checks=more, limits=bounds, prices=price)
+    preview: fb.Preview = desk.preview(fb.OrderRequest(symbol="A", side="buy", qty=1))
+    impact: fb.Impact = preview.impact
+    made: tuple[fb.Adjustment, ...] = preview.adjustments
+    print(impact.buying_power, impact.pnl, [x.sent for x in made], preview.is_approved)
+    desk.halt("wait")
+    desk.lift()
+    try:
+        desk.buy("A", qty=1, reference_price="10")
+    except fb.Denied as denied:
+        known = denied.reason.code == fb.ReasonCode.HALTED
+        return denied.reason if known else preview.reason
+    return None
 
 
 def refused(desk: fb.Desk) -> fb.Order | None:

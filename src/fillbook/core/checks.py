@@ -1,103 +1,162 @@
 """
 Checks before an order, in order; the first that fails names the result.
 
-A symbol is closed for *new risk* while an order on it is unproven or disputed, or a
-confirmed drift stands.  Orders that reduce in the worst case pass.
+After the last one the order *will* be sent.  A check is a function of the request and the
+`World`, and returns a `Reason` or None; a bot adds its own: ``CHECKS + (no_fridays,)``.
+An order that only reduces in the worst case waits for no cash, no symbol lock and no stream.
+
+What the broker takes is checked in `core.fitting`, what an order would do in `core.risk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-
-from attrs import frozen
+from typing import Final
 
 from fillbook import model as m
-from fillbook.core.lifecycle import LIVE
-from fillbook.model import ZERO
+from fillbook.core import fitting, risk
+from fillbook.core.world import World
+from fillbook.model import Reason, ReasonCode
+
+Check = Callable[[m.OrderRequest, World], Reason | None]
+
+_UNSETTLED: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED})
 
 
-@frozen
-class Reason:
-    """Why an order is not sent: a word for programs and a sentence for people."""
-
-    code: str
-    message: str
-
-
-def unsupported(request: m.OrderRequest, can: m.Capabilities) -> Reason | None:
-    """What the broker cannot do of *request*; nothing is emulated silently."""
-    wants = (
-        (request.type in can.order_types, f"{request.type} orders"),
-        (request.time_in_force in can.times_in_force, f"time in force {request.time_in_force}"),
-        (request.order_class in can.order_classes, f"{request.order_class} orders"),
-        (request.notional is None or can.notional, "orders by notional"),
-        (not request.extended_hours or can.extended_hours, "extended hours"),
-        (request.qty is None or _whole(request) or can.fractional, "fractions of a share"),
-    )
-    for possible, what in wants:
-        if not possible:
-            return Reason("unsupported", f"this broker does not take {what}")
-    return None
-
-
-def _whole(request: m.OrderRequest) -> bool:
-    return request.qty is None or request.qty == request.qty.to_integral_value()
-
-
-def locked(
-    request: m.OrderRequest,
-    position: m.Position | None,
-    orders: Iterable[m.Order],
-    drifts: Iterable[m.OpenDrift],
-) -> Reason | None:
-    """Why no new risk may be taken on the symbol now; *orders* are those that are followed."""
-    orders = [order for order in orders if order.symbol == request.symbol]
-    if request.qty is not None and request.qty <= closable(request.side, position, orders):
+def not_halted(request: m.OrderRequest, world: World) -> Reason | None:
+    """The kill switch."""
+    if world.halted is None:
         return None
-    for order in orders:
-        if order.status in (m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED):
+    return Reason(
+        ReasonCode.HALTED,
+        f"halted: {world.halted}; desk.lift() or `fillbook halt --lift` lets orders go again",
+        (("why", world.halted),),
+    )
+
+
+def not_blocked(request: m.OrderRequest, world: World) -> Reason | None:
+    """The broker's own word on the account."""
+    if world.account is None or not world.account.blocked:
+        return None
+    words = ", ".join(world.account.blocked)
+    return Reason(ReasonCode.ACCOUNT_BLOCKED, f"the account is blocked: {words}", (("why", words),))
+
+
+def unlocked(request: m.OrderRequest, world: World) -> Reason | None:
+    """A symbol is closed for new risk while an order on it is unproven, or a drift stands."""
+    if world.reduces(request):
+        return None
+    for order in world.of(request.symbol):
+        if order.status in _UNSETTLED:
             return Reason(
-                "symbol_locked",
+                ReasonCode.SYMBOL_LOCKED,
                 f"{request.symbol} is closed for new risk: order {order.client_order_id} is "
                 f"{order.status}; it opens once the broker has answered",
+                (("order", order.client_order_id),),
             )
-    for drift in drifts:
+    for drift in world.drifts:
         if getattr(drift.drift, "symbol", None) == request.symbol:
             return Reason(
-                "symbol_locked",
+                ReasonCode.SYMBOL_LOCKED,
                 f"{request.symbol} is closed for new risk since {drift.since}: our record and "
                 "the broker differ; see `fillbook check`, and `fillbook sync --adopt` if the "
                 "broker is right",
+                (("since", drift.since),),
             )
     return None
 
 
-@m.exact
-def closable(side: m.OrderSide, position: m.Position | None, orders: Iterable[m.Order]) -> Decimal:
+def in_sync(request: m.OrderRequest, world: World) -> Reason | None:
+    """After a gap in the stream new risk waits until what was missed has been read."""
+    if world.in_sync or world.reduces(request):
+        return None
+    return Reason(
+        ReasonCode.NOT_IN_SYNC,
+        "the stream was interrupted, and what was missed has not been read yet; try again soon",
+    )
+
+
+def affordable(request: m.OrderRequest, world: World) -> Reason | None:
+    """What it may cost, against what is left to promise (promise P7)."""
+    if world.reduces(request):
+        return None
+    if world.reserve is None:
+        return risk.no_price(request)
+    if not world.reserve.opens:
+        return None
+    if world.funds is None:
+        return Reason(
+            ReasonCode.NO_FUNDS_READ,
+            "the account could not be read, so nothing can be said of its buying power",
+        )
+    funds = world.funds
+    left = funds.buying_power if world.reserve.margin else funds.non_marginable
+    if world.need <= left:
+        return None
+    return Reason(
+        ReasonCode.BUYING_POWER,
+        f"it may cost {_money(world.need)}, and {_money(left)} of buying power is left to promise",
+        (("needed", world.need), ("available", left)),
+    )
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+#: Every check, in order.
+CHECKS: Final[tuple[Check, ...]] = (
+    not_halted,
+    not_blocked,
+    fitting.market_open,
+    fitting.supported,
+    fitting.tradable,
+    fitting.sized,
+    fitting.priced,
+    risk.position,
+    risk.wash,
+    risk.duplicate,
+    risk.order_notional,
+    risk.symbol_notional,
+    risk.day_notional,
+    risk.orders_per_minute,
+    risk.position_limit,
+    risk.price_collar,
+    unlocked,
+    in_sync,
+    affordable,
+)
+
+
+def run(
+    request: m.OrderRequest,
+    world: World,
+    checks: Sequence[Check],
+    raised: Callable[[str, Exception], None],
+) -> Iterator[m.Checked]:
     """
-    How much an order of *side* may close in the worst case, in base units, ≥ 0.
+    What each of *checks* says, in order.
 
-    The smallest position that the evidence allows, less what live and unproven orders of
-    that side may still close (the exits of one bracket count once).
+    One that raises denies, since what cannot be checked is not sent; *raised* is told.
     """
-    if position is None or position.qty * side.sign >= 0:
-        return ZERO
-    held = abs(position.qty)
-    held -= position.fee_due if position.qty > 0 else ZERO
-    return max(ZERO, held - _leaving(side, orders))
+    for check in checks:
+        name = getattr(check, "__name__", type(check).__name__)
+        try:
+            reason = check(request, world)
+        except Exception as error:
+            raised(name, error)
+            words = f"the check {name} raised {type(error).__name__}: {error}"
+            reason = Reason(ReasonCode.CHECK_FAILED, words, (("check", name),))
+        yield m.Checked(name, reason)
 
 
-def _leaving(side: m.OrderSide, orders: Iterable[m.Order]) -> Decimal:
-    groups: dict[str, Decimal] = {}
-    for order in orders:
-        if order.side is not side or order.is_final or not _alive(order):
-            continue
-        leaves = order.leaves_qty if order.leaves_qty is not None else Decimal("Infinity")
-        group = order.parent or order.client_order_id
-        groups[group] = max(groups.get(group, ZERO), leaves)
-    return sum(groups.values(), ZERO)
-
-
-def _alive(order: m.Order) -> bool:
-    return order.status in LIVE or order.status is m.OrderStatus.UNPROVEN
+def refuse(
+    request: m.OrderRequest,
+    world: World,
+    checks: Sequence[Check] = CHECKS,
+    raised: Callable[[str, Exception], None] = lambda name, error: None,
+) -> Reason | None:
+    """The reason of the first check that does not let *request* pass; None: it may be sent."""
+    found = (x.reason for x in run(request, world, checks, raised))
+    return next((reason for reason in found if reason is not None), None)

@@ -156,6 +156,7 @@ def _unseen(record: m.OrderRecord) -> m.Order:
         terms=record.terms,
         strategy=record.strategy,
         key=None if record.intent is None else record.intent.key,
+        adjustments=() if record.intent is None else record.intent.adjustments,
         parent=record.parent,
         created_at=record.created_at,
         pending=None if final else _word(lineage.pending(record, ())),

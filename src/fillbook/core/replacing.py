@@ -18,9 +18,8 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.core.checks import Reason
 from fillbook.core.lifecycle import COMMANDS
-from fillbook.model import ZERO
+from fillbook.model import ZERO, Reason
 
 #: The client ids of replaces have at most 128 characters, whatever the order's own is
 #: (https://docs.alpaca.markets/reference/patchorderbyorderid-1).

@@ -7,7 +7,7 @@ a method.  The parts are built in an order in which each knows only those before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
@@ -17,14 +17,19 @@ from typing import Self
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
+from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
+from fillbook.core.risk import length_of
 from fillbook.desk import door
 from fillbook.desk.agenda import Agenda
+from fillbook.desk.approval import Approval
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.coordinator import Coordinator
 from fillbook.desk.ending import Ending
+from fillbook.desk.halting import Switch
 from fillbook.desk.line import Line
+from fillbook.desk.market import Market, Prices
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.repair import Repair
@@ -58,6 +63,9 @@ class Desk:
         live: bool = False,
         repairs: Repairs = Repairs.OBSERVE,
         wait_s: float = 5.0,
+        checks: Sequence[Check] = CHECKS,
+        limits: m.Limits | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.book = Book(store)
         self._line = Line(broker, store, clock, live=live, repairs=repairs)
@@ -69,7 +77,18 @@ class Desk:
         resolver = Resolver(
             self._line, self._recorder, agenda, self._binder, self._tracker, clock, wait_s=wait_s
         )
-        self._coordinator = Coordinator(self._line, self._recorder, self._binder, resolver)
+        self._switch = Switch(self._recorder)
+        limits = m.Limits() if limits is None else limits
+        age = length_of(limits.quote_age_max_s)
+        market = Market(self._line, self._recorder, clock, prices=prices, quote_age_max=age)
+        approval = Approval(
+            *(self._line, self._recorder, self._binder, reserves, self._tracker, market),
+            checks=checks,
+            limits=limits,
+        )
+        self._coordinator = Coordinator(
+            self._line, self._recorder, self._binder, resolver, approval
+        )
         self._ending = Ending(self._line, self._recorder, self._binder, self._tracker, resolver)
         self._replacing = Replacing(
             self._line,
@@ -176,6 +195,26 @@ class Desk:
     def sell(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a sell; the fields of `OrderRequest` by name."""
         return self._coordinator.submit(door.wished(symbol, m.OrderSide.SELL, wish), door.key(key))
+
+    def preview(self, request: m.OrderRequest) -> m.Preview:
+        """
+        What every check says of *request*, and what it would do to the account.
+
+        Sends nothing and writes nothing.  Raises: AccountChanged.
+        """
+        return self._coordinator.preview(door.asked(request))
+
+    def halt(self, why: str) -> None:
+        """
+        Deny every new order of every desk on this store, until `lift`; cancels pass.
+
+        What rests at the broker stays there: `fillbook halt` cancels it too.
+        """
+        return self._switch.halt(door.text("why", why))
+
+    def lift(self) -> None:
+        """Let orders go again after a `halt`."""
+        return self._switch.lift()
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """

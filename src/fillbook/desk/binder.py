@@ -25,18 +25,21 @@ class Binder:
         self._recorder = recorder
         self._reserves = reserves
         self._bound: m.AccountId | None = None
+        self.newest: m.AccountSnapshot | None = None  #: what the newest good read told
 
-    def account(self) -> m.Read[m.AccountSnapshot]:
+    def account(self, *, bind: bool = True) -> m.Read[m.AccountSnapshot]:
         """
-        The account as it is now, bound at first contact.
+        The account as it is now, bound at first contact; without *bind*, only if it is already.
 
         Raises: AccountChanged if it is another than the record's.
         """
         asked = self._reserves.asking()
         answer = self._line.read("account", self._line.broker.account)
         if isinstance(answer, m.Observed):
-            self._hold(answer.value)
+            if bind or self._owner() is not None:
+                self._hold(answer.value)
             self._reserves.told(asked, answer.value)
+            self.newest = answer.value
         return answer
 
     def buying_power(self) -> m.BuyingPower:

@@ -13,8 +13,9 @@ import secrets
 
 from fillbook import errors
 from fillbook import model as m
-from fillbook.core import asking, checks
+from fillbook.core import asking
 from fillbook.core.permission import Warrant
+from fillbook.desk.approval import Approval, Seen
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.line import Line
@@ -25,11 +26,19 @@ from fillbook.desk.resolver import Resolver
 class Coordinator:
     """Sends what the bot asks for."""
 
-    def __init__(self, line: Line, recorder: Recorder, binder: Binder, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        line: Line,
+        recorder: Recorder,
+        binder: Binder,
+        resolver: Resolver,
+        approval: Approval,
+    ) -> None:
         self._line = line
         self._recorder = recorder
         self._binder = binder
         self._resolver = resolver
+        self._approval = approval
         self._book = Book(recorder.store)
 
     def submit(self, request: m.OrderRequest, key: str | None = None) -> m.Order:
@@ -52,62 +61,55 @@ class Coordinator:
         warrant: Warrant = Warrant.ORDER,
     ) -> m.Order:
         """`submit` under a client id of one's own; placing again gives the order that exists."""
+        seen = None if self._is_sent(name) else self._approval.look(request)
         with self._recorder.turn() as turn:
-            record = self._intended(turn, name, request, key)
-            denied = None if _was_sent(record) else self._refuse(turn, request)
-            number = self._begin(turn, record, denied)
-        if denied is not None:
-            raise errors.Denied(
-                f"{denied.message} (nothing was sent)", order=self._book.order(name)
-            )
+            reason, number = self._take(turn, name, request, key, seen)
+        if reason is not None:
+            raise _refusal(self._book.order(name), reason, seen)
         if number is None:  # it was sent before: the bot asks again
             return self._resolver.settled(name)
         return self._send(name, number, warrant)
 
-    def _intended(
-        self, turn: Transaction, name: str, request: m.OrderRequest, key: str | None
-    ) -> m.OrderRecord:
-        """The order of that name: the one that is known, or a fresh intent."""
+    def preview(self, request: m.OrderRequest) -> m.Preview:
+        """What would become of *request*; sends nothing and writes nothing."""
+        return self._approval.preview(request)
+
+    def _is_sent(self, name: str) -> bool:
+        with self._recorder.store.read() as reader:
+            record = reader.get(m.OrderRecord, name)
+        return record is not None and _was_sent(record)
+
+    def _take(
+        self,
+        turn: Transaction,
+        name: str,
+        request: m.OrderRequest,
+        key: str | None,
+        seen: Seen | None,
+    ) -> tuple[m.Reason | None, int | None]:
+        """
+        Decide on a request and write that down.
+
+        Why it is denied, or the number of the request to make; neither for what was sent before.
+        """
         known = turn.read.get(m.OrderRecord, name)
-        same = known is None or (
-            known.intent.request == request
-            if known.intent is not None
-            else asking.asks_for(known.terms, request)
-        )
-        if not same:
-            raise errors.KeyReused(
-                f"order {name} was asked for with other words under this key; "
-                "use a new key for a new order"
-            )
-        if known is None or known.intent is None:  # the broker may have told of it first
-            intent = m.Intent(client_order_id=name, request=request, at=turn.at, key=key)
-            turn.take(m.Intended(intent))
-            known = turn.read.get(m.OrderRecord, name)
-            assert known is not None  # its intent was taken down just now
-        return known
-
-    def _refuse(self, turn: Transaction, request: m.OrderRequest) -> checks.Reason | None:
-        return checks.unsupported(request, self._line.broker.capabilities) or checks.locked(
-            request,
-            turn.read.get(m.Position, request.symbol),
-            # The intent just taken down is on no order's way but its own.
-            [x.order for x in turn.read.find(m.OrderRecord, "open", "yes") if x.requests or x.ids],
-            turn.read.all(m.OpenDrift),
-        )
-
-    def _begin(
-        self, turn: Transaction, record: m.OrderRecord, denied: checks.Reason | None
-    ) -> int | None:
-        """Write down what comes next of an intent; the number of the request to make, if any."""
-        if denied is not None:
-            if record.order.status is not m.OrderStatus.DENIED:  # else it was denied before
-                turn.take(m.Denied(record.client_order_id, denied.message))
-            return None
-        if _was_sent(record):
-            return None
-        number = len(record.requests) + 1
-        turn.take(m.Commanded(record.client_order_id, m.Command.SEND, number))
-        return number
+        _expect_same(known, name, request)
+        if known is not None and _was_sent(known):
+            if known.intent is None:  # a record that was lost: the broker told of it first
+                intent = m.Intent(client_order_id=name, request=request, at=turn.at, key=key)
+                turn.take(m.Intended(intent))
+            return None, None
+        assert seen is not None  # it was not sent when we looked, and no answer takes that back
+        decision = self._approval.decide(turn.read, turn.at, request, key, seen)
+        if decision.reason is None or known is None:
+            turn.take(m.Intended(decision.intent(name, turn.at)))
+        if decision.reason is None:
+            number = len(known.requests) + 1 if known is not None else 1
+            turn.take(m.Commanded(name, m.Command.SEND, number))
+            return None, number
+        if known is None or known.order.status is not m.OrderStatus.DENIED:
+            turn.take(m.Denied(name, decision.reason.message, decision.reason.code))
+        return decision.reason, None
 
     def _send(self, name: str, number: int, warrant: Warrant) -> m.Order:
         """Make the request that was just written down, and see what comes of it."""
@@ -129,6 +131,30 @@ class Coordinator:
     def wait(self, order: m.Order | str, timeout_s: float) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""
         return self._resolver.ended(self._book.record(order).client_order_id, timeout_s)
+
+
+def _refusal(order: m.Order, reason: m.Reason, seen: Seen | None) -> errors.OrderError:
+    """The error that says why an order was not sent."""
+    words = f"{reason} (nothing was sent)"
+    unread = None if seen is None else seen.account
+    if isinstance(unread, m.NotObserved) and reason.code == m.ReasonCode.NO_FUNDS_READ:
+        return errors.Unavailable(words, order=order, retry_at=unread.retry_at)
+    return errors.Denied(words, order=order, reason=reason)
+
+
+def _expect_same(known: m.OrderRecord | None, name: str, request: m.OrderRequest) -> None:
+    """Raises: KeyReused if the order of that name was asked for with other words."""
+    if known is None:
+        return
+    if known.intent is not None:
+        same = known.intent.wish == request
+    else:
+        same = asking.asks_for(known.terms, request)
+    if not same:
+        raise errors.KeyReused(
+            f"order {name} was asked for with other words under this key; "
+            "use a new key for a new order"
+        )
 
 
 def _was_sent(record: m.OrderRecord) -> bool:

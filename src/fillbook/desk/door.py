@@ -7,13 +7,15 @@ is `model.order`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
+from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
+from fillbook.desk.market import Prices
 from fillbook.errors import InvalidValue
 
 #: Nobody waits for longer than this.
@@ -45,6 +47,36 @@ def key(word: str | None) -> str | None:
     if not isinstance(word, str) or not 0 < len(word) <= KEY_MAX or _is_broken(word):
         raise InvalidValue(f"key takes text of 1 to {KEY_MAX} characters; not {_short(word)}")
     return word
+
+
+def text(name: str, words: str) -> str:
+    """A sentence. Raises: InvalidValue."""
+    if not isinstance(words, str) or not words.strip() or _is_broken(words):
+        raise InvalidValue(f"{name} takes text, not {_short(words)}")
+    return words
+
+
+def guards(checks: Sequence[Check] | None) -> tuple[Check, ...]:
+    """Checks to run before an order. Raises: InvalidValue."""
+    if checks is None:
+        return CHECKS
+    if not isinstance(checks, Sequence) or not all(callable(each) for each in checks):
+        raise InvalidValue(f"checks takes functions of a request and a world, not {_short(checks)}")
+    return tuple(checks)
+
+
+def limits(bounds: m.Limits | None) -> m.Limits:
+    """What new risk may be taken. Raises: InvalidValue."""
+    if bounds is not None and not isinstance(bounds, m.Limits):
+        raise InvalidValue(f"limits takes Limits, not {_short(bounds)}")
+    return m.Limits() if bounds is None else bounds
+
+
+def prices(told: Prices | None) -> Prices | None:
+    """A bot's own prices. Raises: InvalidValue."""
+    if told is not None and not callable(told):
+        raise InvalidValue(f"prices takes a function of one symbol, not {_short(told)}")
+    return told
 
 
 def order(named: m.Order | str) -> m.Order | str:

@@ -53,9 +53,13 @@ class Recorder:
     def turn(self) -> Iterator[Transaction]:
         """An exclusive transaction; durable once the block has ended, undone if it raises."""
         with self.store.write() as writer:
-            transaction = Transaction(writer, m.stamp(self._clock.now()))
+            transaction = Transaction(writer, self.now())
             yield transaction
         self._tell(transaction.events)
+
+    def now(self) -> m.Stamp:
+        """The moment that an entry would bear."""
+        return m.stamp(self._clock.now())
 
     def record(self, *entries: m.Entry) -> int:
         """Write *entries* down in one transaction; how many of them changed something."""

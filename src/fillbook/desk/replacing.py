@@ -17,13 +17,14 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import checks, lineage, replacing, resolution
-from fillbook.core.checks import Reason
 from fillbook.core.permission import Permission, Warrant
 from fillbook.core.replacing import Wanted
+from fillbook.core.world import World
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.coordinator import Coordinator
 from fillbook.desk.ending import Ending
+from fillbook.desk.halting import halted
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.resolver import Resolver, answered
@@ -75,7 +76,7 @@ class Replacing:
                 request = self._begin(turn, wanted.record, change)
         if denied is not None:
             words = f"{denied.message} (nothing was sent)"
-            raise errors.Denied(words, order=self._book.order(name))
+            raise errors.Denied(words, order=self._book.order(name), reason=denied)
         return self._send(name, request) if natively else self._order_anew(name, change)
 
     def _wanted(self, turn: Transaction, name: str, change: m.Change) -> Wanted:
@@ -84,16 +85,22 @@ class Replacing:
         known = evidence_of(turn.read, record)
         return Wanted(record, known, change, self._line.broker.capabilities)
 
-    def _locked(self, turn: Transaction, wanted: Wanted) -> Reason | None:
+    def _locked(self, turn: Transaction, wanted: Wanted) -> m.Reason | None:
         """What is added to an order is new risk, as much as an order of its own."""
         more = replacing.added(wanted.record, wanted.change)
         if not more:
             return None
         order = wanted.order
         request = m.OrderRequest(symbol=order.symbol, side=order.side, qty=more)
-        orders = [x.order for x in turn.read.find(m.OrderRecord, "open", "yes")]
-        position = turn.read.get(m.Position, order.symbol)
-        return checks.locked(request, position, orders, turn.read.all(m.OpenDrift))
+        world = World(
+            now=m.moment(turn.at),
+            can=wanted.can,
+            halted=halted(turn.read),
+            position=turn.read.get(m.Position, order.symbol),
+            orders=tuple(x.order for x in turn.read.find(m.OrderRecord, "open", "yes")),
+            drifts=tuple(turn.read.all(m.OpenDrift)),
+        )
+        return checks.refuse(request, world, (checks.not_halted, checks.unlocked))
 
     def _begin(self, turn: Transaction, record: m.OrderRecord, change: m.Change) -> m.Commanded:
         order, number = record.order, len(record.requests) + 1

@@ -21,6 +21,7 @@ from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
+from fillbook.desk.halting import halted
 from fillbook.desk.inquirer import Inquirer
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
@@ -221,7 +222,7 @@ class Resolver:
         name = was.client_order_id
         with self._recorder.turn() as turn:
             record = self._still_unproven(turn, was)
-            if record is None or not self._line.lease.is_mine(turn.read):
+            if record is None or halted(turn.read) or not self._line.lease.is_mine(turn.read):
                 return
             number = len(record.requests) + 1
             turn.take(m.Commanded(name, m.Command.SEND, number))

@@ -1,6 +1,7 @@
 """Values: everything that is stored or crosses a protocol.  Imported as `m`."""
 
 from fillbook.model.account import AccountId, AccountSnapshot, PositionSnapshot
+from fillbook.model.adjustment import Adjustment
 from fillbook.model.alert import Alert, AlertKind, Thresholds
 from fillbook.model.answer import (
     Absent,
@@ -21,6 +22,15 @@ from fillbook.model.answer import (
     RejectKind,
     ReportSource,
     Version,
+)
+from fillbook.model.approval import (
+    Checked,
+    Impact,
+    Limits,
+    Oversell,
+    Preview,
+    Reason,
+    ReasonCode,
 )
 from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceQty
 from fillbook.model.drift import (
@@ -109,6 +119,7 @@ from fillbook.model.reservation import (
     Reserve,
     ReserveRule,
 )
+from fillbook.model.rules import Auction, OrderSort, Takes, Tick, WashRule
 from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
 
 __all__ = [
@@ -124,6 +135,7 @@ __all__ = [
     "AccountSnapshot",
     "Activity",
     "ActivityKind",
+    "Adjustment",
     "Alert",
     "AlertKind",
     "Alerted",
@@ -133,6 +145,7 @@ __all__ = [
     "AnswerKind",
     "Answered",
     "AssetClass",
+    "Auction",
     "Binding",
     "Bound",
     "BuyingPower",
@@ -143,6 +156,7 @@ __all__ = [
     "Changes",
     "Chapter",
     "CheckReport",
+    "Checked",
     "Command",
     "Commanded",
     "ConcludedAbsent",
@@ -168,9 +182,11 @@ __all__ = [
     "HappenedWithoutTrade",
     "HistoryRead",
     "Holding",
+    "Impact",
     "Instrument",
     "Intended",
     "Intent",
+    "Limits",
     "Listed",
     "Meter",
     "MissedFill",
@@ -191,18 +207,23 @@ __all__ = [
     "OrderRequest",
     "OrderScope",
     "OrderSide",
+    "OrderSort",
     "OrderStatus",
     "OrderStatusDiffers",
     "OrderType",
     "Origin",
     "Outcome",
+    "Oversell",
     "Phantom",
     "Position",
     "PositionDrift",
     "PositionSnapshot",
+    "Preview",
     "Proof",
     "Quote",
     "Read",
+    "Reason",
+    "ReasonCode",
     "Record",
     "Recorded",
     "RejectKind",
@@ -222,8 +243,10 @@ __all__ = [
     "Stamp",
     "Sums",
     "SyncReport",
+    "Takes",
     "Terms",
     "Thresholds",
+    "Tick",
     "TimeInForce",
     "Trade",
     "UnknownToBroker",
@@ -233,6 +256,7 @@ __all__ = [
     "Version",
     "Void",
     "Voided",
+    "WashRule",
     "WrongCash",
     "WrongQty",
     "cut",

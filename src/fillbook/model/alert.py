@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     SLOW_FILL = "slow_fill"  #: an order that was to fill at once has not
     REJECTED_IN_A_ROW = "rejected_in_a_row"
     GIVEN_UP = "given_up"  #: a change of an order was begun, and is not ended any more
+    HALT = "halt"  #: the kill switch was set, or lifted
     LAG_DOUBLED = "lag_doubled"  #: the account is further behind than it was taken to be
 
 

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from fillbook.model.order import OrderClass, OrderType, TimeInForce
 from fillbook.model.reservation import ReserveRule
+from fillbook.model.rules import Auction, Takes, Tick, WashRule
 
 
 class ReplaceCum(StrEnum):
@@ -36,6 +37,7 @@ class Capabilities:
     `account_lag` is how far orders, positions and account may be apart.  `clocked`: every
     report bears the broker's own clock, which then orders reports.  `late_landing` is how
     long after its request an order may still appear.  `rate_limit` is in requests a minute.
+    What goes together is in `takes`: of a sort that no row is of, everything declared does.
     """
 
     order_types: frozenset[OrderType]
@@ -49,6 +51,7 @@ class Capabilities:
     history: bool = False  #: `executions` lists fills
     activities: bool = False
     instruments: bool = False
+    instrument: bool = False  #: `instrument` looks one up
     sessions: bool = False
     quotes: bool = False
     stream: bool = False  #: `listen` streams reports
@@ -63,3 +66,8 @@ class Capabilities:
     rate_limit: int = 200
     reserve_rule: ReserveRule = field(factory=ReserveRule)  #: what an open order keeps back
     nets_open_orders: bool = False  #: the account's buying power is told without that
+    takes: tuple[Takes, ...] = ()
+    auctions: tuple[Auction, ...] = ()
+    ticks: tuple[Tick, ...] = ()  #: the highest first; an instrument may tell its own step
+    notional_step: Decimal | None = None
+    wash_rule: WashRule | None = None  #: None: orders of both sides may rest together

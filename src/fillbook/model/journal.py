@@ -101,10 +101,11 @@ class Answered:
 
 @frozen
 class Denied:
-    """We decided not to send an order."""
+    """We decided not to send an order; `code` is the word of the reason."""
 
     client_order_id: str
     reason: str
+    code: str = ""
 
 
 @frozen

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from attrs import Attribute, Factory, field, frozen
+from attrs import Attribute, Factory, evolve, field, frozen
 from attrs.converters import optional
 
 from fillbook.errors import InvalidValue
+from fillbook.model.adjustment import Adjustment
 from fillbook.model.number import number_or_none
 from fillbook.model.reservation import Reserve
 from fillbook.model.stamp import Stamp
@@ -195,6 +196,8 @@ class OrderRequest:
     that stop; all prices in quote currency per unit.  `good_for_s` says for how long an
     order whose request was lost is still wanted (None: 30 s for market, 300 s for the
     rest; 0: it is never sent again).  `strategy` is the bot's own name for who asked.
+    `reference_price` is what a unit is reckoned at where the market's price is not known;
+    it is not sent, and two requests that differ in nothing else are the same.
 
     Raises: InvalidValue, saying which field and why.
     """
@@ -220,6 +223,7 @@ class OrderRequest:
     extended_hours: bool = field(default=False, validator=_flag)
     strategy: str | None = field(default=None, validator=_name)
     good_for_s: int | None = field(default=None, validator=_seconds)
+    reference_price: Decimal | None = field(default=None, converter=number_or_none, eq=False)
 
     def __attrs_post_init__(self) -> None:
         for name in (
@@ -232,6 +236,7 @@ class OrderRequest:
             "take_profit",
             "stop_loss",
             "stop_loss_limit",
+            "reference_price",
         ):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -300,6 +305,14 @@ class Intent:
     at: Stamp
     key: str | None = None
     reserve: Reserve | None = None  #: what it keeps back; None where nothing was promised
+    adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what was asked
+    worth: Decimal | None = None  #: in quote currency when it was made; None without a price
+
+    @property
+    def wish(self) -> OrderRequest:
+        """What was asked, before it was made to fit."""
+        asked: dict[str, Any] = {x.field: x.wished for x in self.adjustments}
+        return evolve(self.request, **asked) if asked else self.request
 
 
 @frozen(kw_only=True)
@@ -391,6 +404,7 @@ class Order:
     pending: str | None = None
     proof: Proof | None = None
     anomalies: tuple[Anomaly, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()  #: how it differs from what was asked
 
     @property
     def symbol(self) -> str:

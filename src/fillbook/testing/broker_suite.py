@@ -15,7 +15,7 @@ does not declare are skipped as well, so the skips must match the capabilities.
 Override `restarted` with a second broker on the account, as a bot that starts again has it.
 
 Numbers are kept for ever: B001 reads, B020 orders, B050 fills, B070 lost requests, B090
-groups, B100 stream, B120 replaces, B140 kinds of orders.
+groups, B100 stream, B120 replaces, B140 kinds of orders, B150 reads again.
 """
 
 from __future__ import annotations

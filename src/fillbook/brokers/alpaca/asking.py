@@ -54,6 +54,13 @@ class Asking:
             return verdict.of_read_by_id(reply)
         return self._spelled(_made(reply, lambda raw: raw), wire.order, single=True)
 
+    def known(self, path: str, make: Callable[[object], T]) -> m.Read[T] | m.Absent:
+        """What *make* makes of the JSON at *path*, or Alpaca's word that there is none."""
+        reply = self._transport.ask("GET", path, query={})
+        if isinstance(reply, Silence):
+            return _unheard(reply)
+        return _made(reply, make) if reply.status == 200 else verdict.of_read_by_id(reply)
+
     def page(
         self,
         path: str,

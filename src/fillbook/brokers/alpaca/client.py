@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import quote
 
 from fillbook import model as m
-from fillbook.broker import Broker, PageOf, Sink
-from fillbook.brokers.alpaca import access, body, holdings, market, wire, words
+from fillbook.broker import UNSUPPORTED, Broker, PageOf, Sink
+from fillbook.brokers.alpaca import access, body, holdings, market, rules, wire, words
 from fillbook.brokers.alpaca.asking import Asking
 from fillbook.brokers.alpaca.transport import Transport
 from fillbook.errors import BadAddress
@@ -39,6 +40,7 @@ CAPABILITIES: Final = m.Capabilities(
     history=True,
     activities=True,
     instruments=True,
+    instrument=True,
     sessions=True,
     quotes=True,
     stream=True,
@@ -56,6 +58,11 @@ CAPABILITIES: Final = m.Capabilities(
     ),
     late_landing=timedelta(seconds=150),
     rate_limit=200,
+    takes=rules.TAKES,
+    auctions=rules.AUCTIONS,
+    ticks=rules.TICKS,
+    notional_step=rules.CENT,
+    wash_rule=rules.WASH_RULE,
 )
 
 
@@ -204,6 +211,17 @@ class AlpacaBroker(Broker):
     def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
         return self._asking.instruments(asset_class)
 
+    def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
+        if _OPTION.fullmatch(symbol):
+            return UNSUPPORTED  # contracts are no assets
+        found = self._asking.known(f"/v2/assets/{quote(symbol, safe='')}", market.instrument)
+        if isinstance(found, m.Observed):
+            one = found.value
+            if symbol not in (one.symbol, *one.aliases):
+                message = f"the answer is about another asset, {one.symbol}"
+                return m.NotObserved(m.Failure.UNREADABLE, message, None, found.meter)
+        return found
+
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
         asked = {"start": first.isoformat(), "end": last.isoformat()}
         return self._asking.read("/v2/calendar", asked, market.sessions)
@@ -212,6 +230,7 @@ class AlpacaBroker(Broker):
         coins = sorted(each for each in symbols if "/" in each)
         stocks = sorted(s for s in symbols if "/" not in s and not _OPTION.fullmatch(s))
         found: list[m.Quote] = []
+        at: datetime | None = None
         for path, names in (
             ("/v2/stocks/quotes/latest", stocks),
             ("/v1beta3/crypto/us/latest/quotes", coins),
@@ -222,7 +241,8 @@ class AlpacaBroker(Broker):
                 if isinstance(read, m.NotObserved):
                     return read
                 found += read.value
-        return m.Observed(tuple(found))
+                at = read.at
+        return m.Observed(tuple(found), at=at)
 
     # Writes -----------------------------------------------------------------------------------
 

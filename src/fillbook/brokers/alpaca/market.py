@@ -27,6 +27,11 @@ def instruments(raw: object) -> tuple[m.Instrument, ...]:
     return tuple(_instrument(row(each, "asset")) for each in array(raw, "assets"))
 
 
+def instrument(raw: object) -> m.Instrument:
+    """One asset."""
+    return _instrument(row(raw, "asset"))
+
+
 def _instrument(found: Row) -> m.Instrument:
     name = found.need_text("symbol").upper()
     found = Row(f"asset {name}", found.fields)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from fillbook import model as m
 from fillbook.broker import Broker, PageOf, Sink
+from fillbook.brokers.simulated import rules
 from fillbook.brokers.simulated.wire import (
     activity,
     amendment_of,
@@ -62,6 +63,7 @@ CAPABILITIES: Final = m.Capabilities(
     history=True,
     activities=True,
     instruments=True,
+    instrument=True,
     sessions=True,
     quotes=True,
     stream=True,
@@ -69,6 +71,11 @@ CAPABILITIES: Final = m.Capabilities(
     duplicate_check=True,
     clocked=True,
     base_fee=m.number("0.0025"),
+    takes=rules.TAKES,
+    auctions=rules.AUCTIONS,
+    ticks=rules.TICKS,
+    notional_step=rules.CENT,
+    wash_rule=rules.WASH_RULE,
 )
 
 #: What the client is left with, by what happened on the way.
@@ -211,6 +218,13 @@ class SimulatedBroker(Broker):
 
         return self._list(Occasion.INSTRUMENTS, listed, lambda each: each.symbol, page)
 
+    def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
+        def found(_: Strike | None) -> m.Observed[m.Instrument] | m.Absent:
+            one = self.exchange.instrument(symbol)
+            return m.Absent() if one is None else m.Observed(one)
+
+        return self._read(Occasion.INSTRUMENTS, found)
+
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
         return self._read(
             Occasion.SESSIONS, lambda _: m.Observed(self.exchange.sessions(first, last))
@@ -219,7 +233,8 @@ class SimulatedBroker(Broker):
     def quotes(self, symbols: Collection[str]) -> m.Read[Sequence[m.Quote]]:
         def latest(_: Strike | None) -> m.Observed[Sequence[m.Quote]]:
             found = (self.exchange.quote_of(symbol) for symbol in symbols)
-            return m.Observed([quote for quote in found if quote is not None])
+            quotes = [quote for quote in found if quote is not None]
+            return m.Observed(quotes, at=self.exchange.now())
 
         return self._read(Occasion.QUOTES, latest)
 

@@ -1,4 +1,4 @@
-"""B001-B019: reads, and what is declared."""
+"""B001-B019 and B150-B159: reads, and what is declared."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _DECLARED: Final = {
     "history": ("executions", "executions_of"),
     "activities": ("activities",),
     "instruments": ("instruments",),
+    "instrument": ("instrument",),
     "sessions": ("sessions",),
     "quotes": ("quotes",),
     "stream": ("listen",),
@@ -116,6 +117,7 @@ class ReadCases(Cases):
             "find": lambda: broker.find("x"),
             "history": lambda: broker.executions(EVER, None),
             "activities": lambda: broker.activities(EVER, None),
+            "instrument": lambda: broker.instrument(self.symbol),
             "sessions": lambda: broker.sessions(date(2026, 1, 5), date(2026, 1, 6)),
             "quotes": lambda: broker.quotes([self.symbol]),
             "replace": lambda: broker.replace(_UNKNOWN_ID, m.Change(client_order_id="x")),
@@ -156,3 +158,17 @@ class ReadCases(Cases):
             restarted, order.broker_order_id
         )
         assert isinstance(restarted.cancel(order.broker_order_id), m.Accepted)
+
+    def test_b150_one_instrument_is_told_as_the_list_tells_it(self, broker: Broker) -> None:
+        self.need(broker.capabilities.instrument, "instrument")
+        one = broker.instrument(self.symbol)
+        assert isinstance(one, m.Observed)
+        assert one.value.symbol == self.symbol
+        assert one.value.qty_increment > 0
+        if broker.capabilities.instruments:
+            rows = self.all_of(lambda page: broker.instruments(one.value.asset_class, page))
+            assert one.value in rows
+
+    def test_b151_a_symbol_that_nobody_lists_is_absent(self, broker: Broker) -> None:
+        self.need(broker.capabilities.instrument, "instrument")
+        assert isinstance(broker.instrument("NOSUCH"), m.Absent)

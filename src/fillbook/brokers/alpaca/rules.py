@@ -1,0 +1,44 @@
+"""
+What Alpaca takes, as data: types by time in force, auctions, price steps, the wash rule.
+
+Sources: https://docs.alpaca.markets/docs/orders-at-alpaca and
+https://docs.alpaca.markets/docs/user-protection.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from fillbook import model as m
+
+_T, _K, _C = m.OrderType, m.TimeInForce, m.OrderClass
+_S = m.OrderSort
+
+_RESTING: Final = frozenset({_K.DAY, _K.GTC})
+_GROUPS: Final = frozenset({_C.SIMPLE, _C.BRACKET, _C.OCO, _C.OTO})
+_PLAIN: Final = frozenset({_T.MARKET, _T.LIMIT})
+
+TAKES: Final = (
+    m.Takes(_S.WHOLE, _PLAIN | {_T.STOP, _T.STOP_LIMIT}, _RESTING, _GROUPS),
+    m.Takes(_S.WHOLE, frozenset({_T.TRAILING_STOP}), _RESTING),
+    m.Takes(_S.WHOLE, _PLAIN, frozenset({_K.IOC, _K.FOK, _K.OPG, _K.CLS})),
+    m.Takes(_S.FRACTION, _PLAIN | {_T.STOP, _T.STOP_LIMIT}, frozenset({_K.DAY})),
+    m.Takes(_S.EXTENDED, frozenset({_T.LIMIT}), _RESTING),
+    m.Takes(_S.COIN, _PLAIN | {_T.STOP_LIMIT}, frozenset({_K.GTC, _K.IOC})),
+)
+
+#: 9:28 to 19:00 and 15:50 to 19:00 in New York, whose market opens at 9:30.
+_AGAIN: Final = timedelta(hours=9, minutes=30)
+AUCTIONS: Final = (
+    m.Auction(_K.OPG, timedelta(minutes=-2), _AGAIN),
+    m.Auction(_K.CLS, timedelta(hours=6, minutes=20), _AGAIN),
+)
+
+TICKS: Final = (m.Tick(Decimal(1), Decimal("0.01")), m.Tick(Decimal(0), Decimal("0.0001")))
+CENT: Final = Decimal("0.01")
+
+WASH_RULE: Final = m.WashRule(
+    always=frozenset({_T.MARKET, _T.STOP}), crossing=frozenset({_T.LIMIT, _T.STOP_LIMIT})
+)

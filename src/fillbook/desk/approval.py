@@ -1,0 +1,227 @@
+"""
+The approval: whether an order may be sent, and what it would keep back (promise P7).
+
+What is to be asked of the network is asked before the transaction (`look`), and what is
+decided is decided inside it (`decide`), on the record as it is then.  An instrument that is
+known, an account that was read lately and a price that is not needed cost no request.
+Other halves: `core.checks`, `core.reservation`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.core import checks, reservation, risk
+from fillbook.core.checks import Check
+from fillbook.core.impact import impact
+from fillbook.core.pacing import Lane
+from fillbook.core.rounding import adjusted
+from fillbook.core.world import World, closable
+from fillbook.desk.binder import Binder
+from fillbook.desk.halting import halted
+from fillbook.desk.line import Line
+from fillbook.desk.market import Market
+from fillbook.desk.recent import Recent
+from fillbook.desk.recorder import Recorder
+from fillbook.desk.reservation import Reserves
+from fillbook.desk.tracker import Tracker
+from fillbook.store import Reader
+
+log = logging.getLogger("fillbook")
+
+#: These are refused or canceled at some hours.
+_BY_THE_HOUR: Final = frozenset(
+    {m.TimeInForce.IOC, m.TimeInForce.FOK, m.TimeInForce.OPG, m.TimeInForce.CLS}
+)
+
+
+@frozen
+class Seen:
+    """What was asked of the network for one request; None where nothing was, or no answer came."""
+
+    instrument: m.Instrument | m.Absent | None
+    session: m.Session | None
+    quote: m.Quote | None
+    account: m.Read[m.AccountSnapshot] | None  #: read now, or lately enough
+
+
+@frozen(kw_only=True)
+class Decision:
+    """What is to be sent, or why it is not."""
+
+    request: m.OrderRequest
+    world: World
+    adjustments: tuple[m.Adjustment, ...]
+    reason: m.Reason | None
+
+    def intent(self, name: str, at: m.Stamp) -> m.Intent:
+        """The intent of that name."""
+        return m.Intent(
+            client_order_id=name,
+            request=self.request,
+            at=at,
+            key=self.world.key,
+            reserve=self.world.reserve,
+            adjustments=self.adjustments,
+            worth=self.world.worth(self.request),
+        )
+
+
+class Approval:
+    """Decides on requests, with the checks and limits that the bot has set."""
+
+    def __init__(
+        self,
+        line: Line,
+        recorder: Recorder,
+        binder: Binder,
+        reserves: Reserves,
+        tracker: Tracker,
+        market: Market,
+        *,
+        checks: Sequence[Check],
+        limits: m.Limits,
+    ) -> None:
+        self._line = line
+        self._can = line.broker.capabilities
+        self._recorder = recorder
+        self._binder = binder
+        self._reserves = reserves
+        self._tracker = tracker
+        self._market = market
+        self._checks = tuple(checks)
+        self._limits = limits
+        self._recent = Recent()
+
+    def look(self, request: m.OrderRequest, *, keep: bool = True) -> Seen:
+        """
+        Ask the network for what the checks need, and write down what holds for the day.
+
+        Without *keep*, for a preview, nothing is written, and a price is asked for in any case.
+        Raises: AccountChanged.
+        """
+        opens = self._may_open(request)
+        by_the_hour = request.time_in_force in _BY_THE_HOUR
+        at_a_price = not keep or (opens and self._needs_quote(request))
+        with self._line.lane(Lane.SUBMIT):
+            if opens and keep and not self._tracker.in_sync:
+                self._tracker.poll()  # what the stream has missed is read before new risk
+            return Seen(
+                instrument=self._market.instrument(request.symbol, keep=keep),
+                session=self._market.session() if by_the_hour else None,
+                quote=self._market.quote(request.symbol) if at_a_price else None,
+                account=self._account(opens=opens, keep=keep),  # last: it ages soonest
+            )
+
+    def _account(self, *, opens: bool, keep: bool) -> m.Read[m.AccountSnapshot] | None:
+        if opens and self._reserves.is_stale:
+            return self._binder.account(bind=keep)
+        newest = self._binder.newest
+        return None if newest is None else m.Observed(newest)
+
+    def _may_open(self, request: m.OrderRequest) -> bool:
+        """Whether, as the record is now, it does more than reduce what is held."""
+        with self._recorder.store.read() as reader:
+            position = reader.get(m.Position, request.symbol)
+            if position is None or position.qty * request.side.sign >= 0:
+                return True
+            orders = _followed(reader)
+        own = [order for order in orders if order.symbol == request.symbol]
+        return request.qty is None or request.qty > closable(request.side, position, own)
+
+    def _needs_quote(self, request: m.OrderRequest) -> bool:
+        limits = self._limits
+        by_units = limits.position_max is not None or limits.symbol_notional_max is not None
+        return (
+            reservation.needs_ask(request)
+            or request.stop_price is not None
+            or (request.notional is not None and by_units)
+            or limits.price_collar is not None
+        )
+
+    # -- deciding ----------------------------------------------------------------------
+
+    def decide(
+        self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
+    ) -> Decision:
+        """Whether *request* may be sent, in the transaction of *reader*."""
+        made = self._prepared(reader, at, request, key, seen)
+        reason = checks.refuse(made.request, made.world, self._checks, _told)
+        return evolve(made, reason=reason)
+
+    def preview(self, request: m.OrderRequest) -> m.Preview:
+        """What every check says of *request*, and what it would do; nothing is written."""
+        seen = self.look(request, keep=False)
+        at = self._recorder.now()
+        with self._recorder.store.read() as reader:
+            made = self._prepared(reader, at, request, None, seen)
+        return m.Preview(
+            request=made.request,
+            adjustments=made.adjustments,
+            checks=tuple(checks.run(made.request, made.world, self._checks, _told)),
+            impact=impact(made.request, made.world),
+        )
+
+    def _prepared(
+        self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
+    ) -> Decision:
+        """*request* made to fit, and the world that it is decided in."""
+        world = self._world(reader, at, request, key, seen)
+        request, adjustments = adjusted(request, world)
+        rule = self._can.reserve_rule
+        ask = request.reference_price if seen.quote is None else seen.quote.ask
+        opens = not world.reduces(request)
+        kept = reservation.reserve(request, ask, world.listed, rule, opens=opens)
+        need = m.ZERO if kept is None else reservation.need(request, kept, rule)
+        world = evolve(world, reserve=kept, need=need)
+        return Decision(request=request, world=world, adjustments=adjustments, reason=None)
+
+    def _world(
+        self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
+    ) -> World:
+        """The world as the record has it, and as the network told."""
+        position = reader.get(m.Position, request.symbol)
+        if position is None and reader.get(m.Cash, "cash") is not None:
+            position = m.Position(symbol=request.symbol)  # the opening picture had none of it
+        account = seen.account.value if isinstance(seen.account, m.Observed) else None
+        return World(
+            now=m.moment(at),
+            can=self._can,
+            limits=self._limits,
+            key=key,
+            halted=halted(reader),
+            account=account,
+            session=seen.session,
+            instrument=seen.instrument,
+            quote=seen.quote,
+            position=position,
+            orders=_followed(reader),
+            recent=self._recent.sent(reader, at, self._looks_back()),
+            drifts=tuple(reader.all(m.OpenDrift)),
+            in_sync=self._tracker.in_sync,
+            funds=None if account is None else self._reserves.available(reader),
+        )
+
+    def _looks_back(self) -> timedelta:
+        """How far back the limits ask what was sent."""
+        limits = self._limits
+        if limits.day_notional_max is not None:
+            return risk.DAY
+        least = timedelta(minutes=1) if limits.orders_per_minute_max is not None else timedelta()
+        return max(least, risk.length_of(limits.duplicate_s))
+
+
+def _followed(reader: Reader) -> tuple[m.Order, ...]:
+    """Every order that is followed; an intent that nobody has sent is on no order's way."""
+    found = reader.find(m.OrderRecord, "open", "yes")
+    return tuple(x.order for x in found if x.requests or x.ids)
+
+
+def _told(name: str, error: Exception) -> None:
+    log.error("the check %s raised; the order is denied", name, exc_info=error)
