@@ -425,3 +425,21 @@ def test_checks_limits_and_prices_that_are_none_are_refused(word, value):
     bench = Bench(opened=False)
     with pytest.raises(fb.InvalidValue, match=word):
         fb.open(bench.broker, bench.store, **{word: value})
+
+
+# -- a gap in the stream ---------------------------------------------------------------
+
+
+def test_after_a_gap_new_risk_reads_what_was_missed_and_exits_wait_for_nothing():
+    """The submit itself makes the reading; while that fails only new risk is denied."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    tracker = bench.desk._tracker
+    tracker.stream.connected()
+    assert not tracker.in_sync
+    bench.fail("orders", "unreachable", times=1)
+    assert denied(bench.desk, "MSFT", qty=1, limit_price="100").code == "not_in_sync"
+    assert bench.desk.sell("AAPL", qty=5).status is S.FILLED
+    assert not tracker.in_sync
+    bench.desk.buy("MSFT", qty=1, limit_price="100")
+    assert tracker.in_sync
