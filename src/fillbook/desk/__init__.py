@@ -19,7 +19,6 @@ from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
-from fillbook.core.risk import length_of
 from fillbook.desk import door
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.approval import Approval
@@ -29,7 +28,7 @@ from fillbook.desk.coordinator import Coordinator
 from fillbook.desk.ending import Ending
 from fillbook.desk.halting import Switch
 from fillbook.desk.line import Line
-from fillbook.desk.market import Market, Prices
+from fillbook.desk.market import Prices
 from fillbook.desk.reconciler import Reconciler
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.repair import Repair
@@ -78,13 +77,11 @@ class Desk:
             self._line, self._recorder, agenda, self._binder, self._tracker, clock, wait_s=wait_s
         )
         self._switch = Switch(self._recorder)
-        limits = m.Limits() if limits is None else limits
-        age = length_of(limits.quote_age_max_s)
-        market = Market(self._line, self._recorder, clock, prices=prices, quote_age_max=age)
         approval = Approval(
-            *(self._line, self._recorder, self._binder, reserves, self._tracker, market),
+            *(self._line, self._recorder, self._binder, reserves, self._tracker, clock),
             checks=checks,
-            limits=limits,
+            limits=limits or m.Limits(),
+            prices=prices,
         )
         self._coordinator = Coordinator(
             self._line, self._recorder, self._binder, resolver, approval

@@ -17,6 +17,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
+from fillbook.clock import Clock
 from fillbook.core import checks, reservation, risk
 from fillbook.core.checks import Check
 from fillbook.core.impact import impact
@@ -26,7 +27,7 @@ from fillbook.core.world import World, closable
 from fillbook.desk.binder import Binder
 from fillbook.desk.halting import halted
 from fillbook.desk.line import Line
-from fillbook.desk.market import Market
+from fillbook.desk.market import Market, Prices
 from fillbook.desk.recent import Recent
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.reservation import Reserves
@@ -83,10 +84,11 @@ class Approval:
         binder: Binder,
         reserves: Reserves,
         tracker: Tracker,
-        market: Market,
+        clock: Clock,
         *,
         checks: Sequence[Check],
         limits: m.Limits,
+        prices: Prices | None,
     ) -> None:
         self._line = line
         self._can = line.broker.capabilities
@@ -94,7 +96,8 @@ class Approval:
         self._binder = binder
         self._reserves = reserves
         self._tracker = tracker
-        self._market = market
+        age = risk.length_of(limits.quote_age_max_s)
+        self._market = Market(line, recorder, clock, prices=prices, quote_age_max=age)
         self._checks = tuple(checks)
         self._limits = limits
         self._recent = Recent()
