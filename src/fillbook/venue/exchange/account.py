@@ -20,15 +20,7 @@ from fillbook import model as m
 from fillbook.venue.exchange import replacing, rules, sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
-from fillbook.venue.exchange.funds import (
-    Funds,
-    Reserves,
-    boundless,
-    funds,
-    holders,
-    is_asleep,
-    reserved,
-)
+from fillbook.venue.exchange.funds import Funds, boundless, funds, holders, is_asleep, reserved
 from fillbook.venue.exchange.groups import group_of
 from fillbook.venue.exchange.history import History
 from fillbook.venue.exchange.ledger import Ledger
@@ -76,7 +68,6 @@ class Account:
         self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
         self.trading = Trading(name, floor, self.history)
         self.truth = Truth(self.trading, floor)
-        self._reserves = Reserves(self.trading.orders, floor.price)
 
     # --------------------------------------------------------------- requests
 
@@ -204,18 +195,20 @@ class Account:
         self, ticket: Ticket, instrument: m.Instrument, *, without: Picture | None = None
     ) -> rules.World:
         """What the guards know, as if there were no order *without*."""
-        symbol, balance = ticket.symbol, self.history.ledger.now
-        orders = [o for o in self.trading.orders.open(symbol) if not without or o.id != without.id]
-        kept = self._reserves.now(balance, without)
+        symbol, side, balance = ticket.symbol, ticket.side, self.history.ledger.now
+        here, prices = self.trading.orders.resting(symbol), self._floor.price(symbol)
+        kept = self.trading.orders.kept(balance, self._floor.price, without)
+        others = (order for order in here if without is None or order.id != without.id)
         return rules.World(
             instrument=instrument,
-            prices=self._floor.price(symbol),
-            orders=tuple(orders),
+            prices=prices,
+            rivals=here.rivals(side),
             is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
             allowed=self.configurations,
             clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
             position=balance.qty(symbol),
-            held=holders(orders, symbol, ticket.side),
+            held=here.held(side, prices, without),
+            holders=lambda: list(holders(others, side)),
             funds=funds(balance, kept, self._floor.price, self._multiplier),
         )
 
@@ -349,14 +342,13 @@ class Account:
             open_then = self.trading.orders.open_at(moment)
             kept = reserved(open_then, balance, self._floor.price)
         else:
-            kept = self._reserves.now(balance)
+            kept = self.trading.orders.kept(balance, self._floor.price)
         return funds(balance, kept, self._floor.price, self._multiplier)
 
     def _holding(self, symbol: str, moment: timedelta) -> Holding:
         stake = self.history.ledger.at(moment).stakes[symbol]
         side = m.OrderSide.SELL if stake.qty > 0 else m.OrderSide.BUY
-        open_then = self.trading.orders.open_at(moment, symbol)
-        held = sum(holders(open_then, symbol, side).values(), m.ZERO)
+        held = self._held(symbol, side, moment)
         free = max(m.ZERO, abs(stake.qty) - held)
         return Holding(
             symbol=symbol,
@@ -366,6 +358,13 @@ class Account:
             avg_price=stake.avg_price,
             price=self._floor.price(symbol).mid,
         )
+
+    def _held(self, symbol: str, side: m.OrderSide, moment: timedelta) -> Decimal:
+        """The units that orders of *side* keep back."""
+        orders = self.trading.orders
+        if moment < self._floor.timeline.elapsed:
+            return sum(holders(orders.open_at(moment, symbol), side).values(), m.ZERO)
+        return orders.resting(symbol).held(side, self._floor.price(symbol))
 
     def _nested(self, order: Picture, moment: timedelta) -> Picture:
         if not order.leg_ids:

@@ -2,8 +2,8 @@
 Buying power and shares kept back: what an account has, and what its open orders leave of it.
 
 Orders that open exposure keep back money, orders that close it keep back units, a bracket or
-OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").  What one
-symbol keeps back depends on nothing of another, so `Reserves` sums anew only what has moved.
+OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").  These are
+the definitions; `resting` remembers what they come to, so that not all orders are looked at.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.venue.exchange.ledger import Balance
 from fillbook.venue.exchange.matching import Prices, reserve_price
-from fillbook.venue.exchange.orders import Orders
 from fillbook.venue.exchange.values import Picture
 
 #: Below this equity an account has no margin and sells nothing short.
@@ -88,59 +87,46 @@ def funds(balance: Balance, kept: Kept, prices: PriceOf, multiplier: int) -> Fun
 
 
 def reserved(orders: Iterable[Picture], balance: Balance, prices: PriceOf) -> Kept:
-    """What open *orders*, oldest first, keep back: the definition."""
+    """What open *orders*, oldest first, keep back."""
     kept = {False: m.ZERO, True: m.ZERO}
-    closable: dict[tuple[str, m.OrderSide], Decimal] = {}
-    for order in _one_a_chain(orders, lambda each: _worth(each, prices)):
-        if order.parent_id is not None:
-            continue
-        if order.notional is not None:
-            spent = order.filled_qty * (order.filled_avg_price or m.ZERO)
-            opens = order.notional - spent if order.side is m.OrderSide.BUY else m.ZERO
-            kept[is_coin(order.symbol)] += opens
-            continue
-        key = (order.symbol, order.side)
-        left = closable.setdefault(key, max(m.ZERO, -order.side.sign * balance.qty(order.symbol)))
-        closing = min(left, order.leaves_qty)
-        closable[key] = left - closing
-        price = reserve_price(order, prices(order.symbol))
-        kept[is_coin(order.symbol)] += (order.leaves_qty - closing) * price
+    by_symbol: dict[str, list[Picture]] = {}
+    for order in orders:
+        by_symbol.setdefault(order.symbol, []).append(order)
+    for symbol, here in by_symbol.items():
+        kept[is_coin(symbol)] += kept_back(here, balance.qty(symbol), prices(symbol))
     return Kept(kept[False], kept[True])
 
 
-class Reserves:
-    """`reserved` of one account as it is now, remembered by symbol."""
+def kept_back(orders: Iterable[Picture], qty: Decimal, prices: Prices) -> Decimal:
+    """
+    What open *orders* of one symbol, oldest first, keep back in USD while *qty* is held.
 
-    def __init__(self, orders: Orders, prices: PriceOf) -> None:
-        self._orders = orders
-        self._prices = prices
-        self._known: dict[str, tuple[object, Kept]] = {}
-
-    def now(self, balance: Balance, without: Picture | None = None) -> Kept:
-        """What is kept back, as if there were no order *without*."""
-        parts = {symbol: self._of(symbol, balance) for symbol in self._orders.open_symbols()}
-        if without is not None:
-            rest = (each for each in self._orders.open(without.symbol) if each.id != without.id)
-            parts[without.symbol] = reserved(rest, balance, self._prices)
-        shares = sum((part.shares for part in parts.values()), m.ZERO)
-        return Kept(shares, sum((part.coins for part in parts.values()), m.ZERO))
-
-    def _of(self, symbol: str, balance: Balance) -> Kept:
-        # All that it depends on.
-        state = (self._orders.version(symbol), balance.qty(symbol), self._prices(symbol))
-        known = self._known.get(symbol)
-        if known is None or known[0] != state:
-            known = state, reserved(self._orders.open(symbol), balance, self._prices)
-            self._known[symbol] = known
-        return known[1]
+    Those that close the position keep back nothing, as far as it goes.
+    """
+    kept = m.ZERO
+    closable = {side: max(m.ZERO, -side.sign * qty) for side in (m.OrderSide.BUY, m.OrderSide.SELL)}
+    for order in one_a_chain(orders, lambda each: worth(each, prices)):
+        if order.parent_id is not None:
+            continue
+        closing = min(closable[order.side], order.leaves_qty)
+        closable[order.side] -= closing
+        kept += spending(order) + (order.leaves_qty - closing) * reserve_price(order, prices)
+    return kept
 
 
-def _worth(order: Picture, prices: PriceOf) -> Decimal:
+def worth(order: Picture, prices: Prices) -> Decimal:
     """What is left of an order of units, in quote currency."""
-    return order.leaves_qty * reserve_price(order, prices(order.symbol))
+    return order.leaves_qty * reserve_price(order, prices)
 
 
-def _one_a_chain(
+def spending(order: Picture) -> Decimal:
+    """What is left of a purchase by notional, in quote currency."""
+    if order.notional is None or order.side is m.OrderSide.SELL:
+        return m.ZERO
+    return order.notional - order.filled_qty * (order.filled_avg_price or m.ZERO)
+
+
+def one_a_chain(
     orders: Iterable[Picture], size: Callable[[Picture], Decimal]
 ) -> Collection[Picture]:
     """Those that are open; of an order and what is to replace it only the larger."""
@@ -152,11 +138,11 @@ def _one_a_chain(
     return found.values()
 
 
-def holders(orders: Iterable[Picture], symbol: str, side: m.OrderSide) -> dict[str, Decimal]:
-    """The units that open orders of *side* keep back, by the id of the order or its group."""
-    here = (o for o in orders if o.symbol == symbol and o.side is side and not is_asleep(o))
+def holders(orders: Iterable[Picture], side: m.OrderSide) -> dict[str, Decimal]:
+    """The units that open *orders* of one symbol keep back, by the id of the order or its group."""
+    here = (o for o in orders if o.side is side and not is_asleep(o))
     held: dict[str, Decimal] = {}
-    for order in _one_a_chain(here, lambda each: each.leaves_qty):
+    for order in one_a_chain(here, lambda each: each.leaves_qty):
         group = order.parent_id or order.id
         held[group] = max(held.get(group, m.ZERO), order.leaves_qty)
     return held

@@ -12,8 +12,11 @@ from typing import Any, Final
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.venue.exchange.kinds import AT_ONCE
 from fillbook.venue.exchange.values import Picture, Ticket
 
+#: Those that trade at a limit, once triggered if they have a stop.
+LIMITED: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
 #: A short sale reserves this much above the ask.
 SHORT_COLLAR: Final = Decimal("1.03")
 _CENT: Final = Decimal("0.01")
@@ -68,6 +71,20 @@ def triggers(order: Picture, prices: Prices) -> bool:
     return prices.bid <= order.stop_price
 
 
+def reach(order: Picture) -> tuple[int, Decimal] | None:
+    """
+    From which price on *order* trades or triggers, and which way: 1 upwards, -1 downwards.
+
+    None for any price, and for what every look at it may change.
+    """
+    if order.type is m.OrderType.TRAILING_STOP or order.time_in_force in AT_ONCE:
+        return None
+    if order.stop_price is not None and not order.is_triggered:
+        return order.side.sign, order.stop_price
+    limit = limit_of(order)
+    return None if limit is None else (-order.side.sign, limit)
+
+
 def trailed(order: Picture, prices: Prices) -> dict[str, Any]:
     """What moves of a trailing stop at *prices*, as fields: its mark and the stop behind it."""
     touch, sign = prices.touch(order.side), order.side.sign
@@ -85,6 +102,16 @@ def trade_price(order: Picture, prices: Prices) -> Decimal | None:
     if limit is None or (touch - limit) * order.side.sign <= 0:
         return touch
     return None
+
+
+def is_priced(order: Picture) -> bool:
+    """Whether what it keeps back goes with the quote."""
+    return order.side is m.OrderSide.SELL or limit_of(order) is None
+
+
+def may_wash(order: Picture | Ticket) -> bool:
+    """Whether it must not meet another of its account; complex orders and trailing stops may."""
+    return order.order_class is m.OrderClass.SIMPLE and order.type is not m.OrderType.TRAILING_STOP
 
 
 def reserve_price(order: Picture | Ticket, prices: Prices) -> Decimal:

@@ -8,10 +8,14 @@ than what it is about: not the whole book for one symbol, not all that ever was 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import chain
 
+from fillbook import model as m
+from fillbook.venue.exchange.funds import Kept, PriceOf, is_coin
+from fillbook.venue.exchange.ledger import Balance
+from fillbook.venue.exchange.resting import Resting
 from fillbook.venue.exchange.values import Picture
 
 
@@ -21,8 +25,8 @@ class Orders:
     def __init__(self) -> None:
         self._past: dict[str, list[tuple[timedelta, Picture]]] = {}
         self._by_client_id: dict[str, str] = {}
-        self._open: dict[str, dict[str, None]] = {}  # by symbol
-        self._versions: dict[str, int] = {}  # how often anything of a symbol has changed
+        self._open: dict[str, Resting] = {}  # by symbol
+        self._families: dict[str, str] = {}  # the first order of all that belong together
         self._ids: list[str] = []
         self._places: dict[str, int] = {}
         self._hidden_until: dict[str, timedelta] = {}
@@ -32,27 +36,23 @@ class Orders:
         if order.id not in self._places:
             self._places[order.id] = len(self._ids)
             self._ids.append(order.id)
+            kin = order.chain_id or order.parent_id or order.id
+            self._families[order.id] = self._families.get(kin, kin)
         before = self.get(order.id)
-        if before is not None and before.symbol != order.symbol:
+        if before is not None and (order.is_over or before.symbol != order.symbol):
             self._close(before)
         self._past.setdefault(order.id, []).append((at, order))
         self._changed.append((at, order.id))
         self._by_client_id.setdefault(order.client_order_id, order.id)
-        self._versions[order.symbol] = self.version(order.symbol) + 1
-        if order.is_over:
-            self._close(order)
-        else:
-            self._open.setdefault(order.symbol, {}).setdefault(order.id)
+        if not order.is_over:
+            here = self._open.setdefault(order.symbol, Resting())
+            here.put(order, self._places[order.id], self._families[order.id])
 
     def _close(self, order: Picture) -> None:
-        here = self._open.get(order.symbol, {})
-        here.pop(order.id, None)
+        here = self.resting(order.symbol)
+        here.drop(order.id)
         if not here:
             self._open.pop(order.symbol, None)
-
-    def version(self, symbol: str) -> int:
-        """Another number whenever an order of *symbol* has changed."""
-        return self._versions.get(symbol, 0)
 
     def place(self, order_id: str | None) -> int | None:
         """How many orders were born before this one; None if there is none of this id."""
@@ -104,14 +104,28 @@ class Orders:
     def open(self, symbol: str | None = None) -> list[Picture]:
         """Those (of *symbol*, None: of all) that are not over."""
         if symbol is not None:
-            return [self[order_id] for order_id in self._open.get(symbol, ())]
-        return [
-            self[order_id] for order_id in self._sorted(chain.from_iterable(self._open.values()))
-        ]
+            return list(self.resting(symbol))
+        found = chain.from_iterable(self._open.values())
+        return sorted(found, key=lambda order: self._places[order.id])
 
-    def open_symbols(self) -> Collection[str]:
-        """The symbols of those that are not over."""
-        return self._open.keys()
+    def resting(self, symbol: str) -> Resting:
+        """Those of *symbol* that are not over, as sums and by price."""
+        return self._open.get(symbol) or Resting()
+
+    def touched(self, prices: PriceOf, symbol: str | None = None) -> list[str]:
+        """The ids of those (of *symbol*, None: of all) that *prices* may let trade."""
+        if symbol is not None:
+            return self.resting(symbol).touched(prices(symbol))
+        return self._sorted(
+            chain.from_iterable(here.touched(prices(name)) for name, here in self._open.items())
+        )
+
+    def kept(self, balance: Balance, prices: PriceOf, without: Picture | None = None) -> Kept:
+        """`funds.reserved` of those that are not over, as if there were no order *without*."""
+        kept = {False: m.ZERO, True: m.ZERO}
+        for symbol, here in self._open.items():
+            kept[is_coin(symbol)] += here.kept(balance.qty(symbol), prices(symbol), without)
+        return Kept(kept[False], kept[True])
 
     def id_of(self, client_order_id: str) -> str | None:
         return self._by_client_id.get(client_order_id)
@@ -125,8 +139,8 @@ class Orders:
         since = bisect_right(self._changed, moment, key=lambda each: each[0])
         changed = {order_id for _, order_id in self._changed[since:]}
         if symbol is None:
-            return changed.union(*self._open.values())
-        return {i for i in changed if self[i].symbol == symbol}.union(self._open.get(symbol, ()))
+            return changed.union(*(here.ids() for here in self._open.values()))
+        return {i for i in changed if self[i].symbol == symbol}.union(self.resting(symbol).ids())
 
     def _sorted(self, ids: Iterable[str]) -> list[str]:
         return sorted(ids, key=self._places.__getitem__)

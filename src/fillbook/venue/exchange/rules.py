@@ -17,7 +17,14 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.venue.exchange.funds import Funds
 from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
-from fillbook.venue.exchange.matching import Prices, limit_of, reserve_price, tick_at
+from fillbook.venue.exchange.matching import (
+    LIMITED,
+    Prices,
+    limit_of,
+    may_wash,
+    reserve_price,
+    tick_at,
+)
 from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
 
 T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
@@ -30,16 +37,17 @@ _PLACES: Final = Decimal("0.000000001")
 
 @frozen(kw_only=True)
 class World:
-    """What the exchange knows when an order comes; `held` as `funds.holders` tells it."""
+    """What the exchange knows when an order comes."""
 
     instrument: m.Instrument
     prices: Prices
-    orders: tuple[Picture, ...]  #: open ones on this symbol
+    rivals: Sequence[Picture]  #: whom it would trade with first, as `Resting.rivals` tells it
     is_blocked: bool  #: by the broker
     allowed: Configurations
     clock: time  #: New York's
     position: Decimal  #: signed
-    held: Mapping[str, Decimal]  #: units that orders of this side keep back
+    held: Decimal  #: units that orders of this side keep back
+    holders: Callable[[], Sequence[str]]  #: the ids of those
     funds: Funds
 
     @property
@@ -252,22 +260,17 @@ def _minimum(ticket: Ticket, world: World) -> None:
         )
 
 
-_LIMITED: Final = frozenset({T.LIMIT, T.STOP_LIMIT})
-
-
 def _wash(ticket: Ticket, world: World) -> None:
     """
     Orders that might trade with each other are refused; complex orders and trailing stops may.
 
     Source: https://docs.alpaca.markets/docs/user-protection.
     """
-    if _is_exempt(ticket):
+    if not may_wash(ticket):
         return
-    for order in world.orders:
-        if order.side is ticket.side or _is_exempt(order):
-            continue
+    for order in world.rivals:
         reason = "opposite side market/stop order exists"
-        if ticket.type in _LIMITED and order.type in _LIMITED:
+        if ticket.type in LIMITED and order.type in LIMITED:
             ours, theirs = ticket.limit_price or m.ZERO, order.limit_price or m.ZERO
             buy, sell = (ours, theirs) if ticket.side is BUY else (theirs, ours)
             if buy < sell:
@@ -280,16 +283,11 @@ def _wash(ticket: Ticket, world: World) -> None:
         )
 
 
-def _is_exempt(order: Picture | Ticket) -> bool:
-    return order.order_class is not C.SIMPLE or order.type is T.TRAILING_STOP
-
-
 def _units(ticket: Ticket, world: World) -> None:
     """Closing orders need units that no other order keeps back; nothing goes through zero."""
     asked = units(ticket, world.prices)
     existing = max(m.ZERO, -ticket.side.sign * world.position)
-    held = sum(world.held.values(), m.ZERO)
-    available = max(m.ZERO, existing - held)
+    available = max(m.ZERO, existing - world.held)
     if world.is_coin:
         if ticket.side is SELL and asked > available:
             base = ticket.symbol.partition("/")[0]
@@ -306,8 +304,8 @@ def _units(ticket: Ticket, world: World) -> None:
             {
                 "available": m.plain(available),
                 "existing_qty": m.plain(existing),
-                "held_for_orders": m.plain(held),
-                "related_orders": list(world.held),
+                "held_for_orders": m.plain(world.held),
+                "related_orders": list(world.holders()),
                 "symbol": ticket.symbol,
             },
         )

@@ -124,9 +124,9 @@ class Trading:
     # ------------------------------------------------------------------ trade
 
     def match_all(self, symbol: str | None = None) -> None:
-        """Let every order trade that can, oldest first."""
-        for order in self.orders.open(symbol):
-            self.match(order.id)
+        """Let every order (of *symbol*, None: of all) trade that can, oldest first."""
+        for order_id in self.orders.touched(self._floor.price, symbol):
+            self.match(order_id)
 
     def match(self, order_id: str) -> None:
         """Let one order trade, if its price is there."""
