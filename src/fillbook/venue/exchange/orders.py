@@ -45,8 +45,10 @@ class Orders:
         self._changed.append((at, order.id))
         self._by_client_id.setdefault(order.client_order_id, order.id)
         if not order.is_over:
-            here = self._open.setdefault(order.symbol, Resting())
-            here.put(order, self._places[order.id], self._families[order.id])
+            if order.symbol not in self._open:
+                self._open[order.symbol] = Resting()
+            place, family = self._places[order.id], self._families[order.id]
+            self._open[order.symbol].put(order, place, family)
 
     def _close(self, order: Picture) -> None:
         here = self.resting(order.symbol)
