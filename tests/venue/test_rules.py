@@ -166,6 +166,20 @@ def test_buying_power_is_lowered_by_what_is_bought_and_what_is_open(
     assert D(power) - 18_700 - 1500 == day.account.figures().buying_power
 
 
+@pytest.mark.parametrize(
+    ("moment", "price"), [("2026-11-20T15:00", 110), ("2026-11-21T15:00", 100)]
+)
+def test_a_market_buy_is_reckoned_at_the_ask_or_while_the_market_is_shut_at_the_middle(
+    moment: str, price: int
+) -> None:
+    day = Day(at(moment), multiplier=1)
+    day.exchange.list_instrument(m.Instrument("WIDE", m.AssetClass.EQUITY), 90, 110)
+    details = day.refusal(symbol="WIDE", qty=2000).details
+    assert str(2000 * price) == details["cost_basis"]
+    day.submit(symbol="WIDE", qty=10)
+    assert D(100_000 - 10 * price) == day.account.figures().buying_power
+
+
 def test_crypto_is_bought_with_cash_and_lowers_buying_power_by_the_multiplier() -> None:
     day = Day()
     day.worked(**BTC, qty="0.5", limit_price="60000")

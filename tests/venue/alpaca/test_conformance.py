@@ -38,6 +38,7 @@ from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator, Ways
 from fillbook.venue.exchange import Exchange
+from tests.venue.floor import ticket
 
 PATIENCE_S = 10
 
@@ -207,6 +208,21 @@ def test_positions_are_closed_one_by_one_and_together(
     assert typed.get_all_positions() == []
 
 
+def test_orders_that_hold_what_is_to_be_closed_are_canceled_first(
+    typed: TradingClient, raw: TradingClient, clock: ManualClock
+) -> None:
+    bought(typed, clock)
+    exit_ = resting(typed, clock, side=OrderSide.SELL, limit_price=300)
+    with pytest.raises(APIError) as caught:
+        typed.close_position("AAPL")
+    assert "related_orders" not in str(caught.value)
+    (row,) = raw.close_all_positions(cancel_orders=True)
+    assert (row["status"], row["body"]["qty"]) == (200, "2")
+    clock.advance(2)
+    assert typed.get_order_by_id(exit_.id).status == OrderStatus.CANCELED  # type: ignore[union-attr]
+    assert typed.get_all_positions() == []
+
+
 def test_clock_calendar_and_assets_are_alpacas(typed: TradingClient) -> None:
     now = typed.get_clock()
     assert (now.is_open, now.next_close.isoformat()) == (True, "2026-11-20T16:00:00-05:00")
@@ -316,6 +332,22 @@ def test_orders_are_paged_by_id(raw: TradingClient, clock: ManualClock) -> None:
     assert ids == [each["id"] for each in first + rest]
     before = raw.get("/orders", {"status": "all", "before_order_id": ids[1]})
     assert ids[:1] == [each["id"] for each in before]
+
+
+@pytest.mark.parametrize(("count", "requests"), [(999, 2), (1000, 3)])
+def test_open_orders_are_listed_in_as_many_requests_as_there_are_pages(
+    raw: TradingClient, emulator: Emulator, clock: ManualClock, count: int, requests: int
+) -> None:
+    """Pages of 500, and a last one that is not full: floor(n / 500) + 1."""
+    wish = ticket(qty=1, limit_price=50, time_in_force="gtc")
+    placed = [emulator.account.submit(wish).id for _ in range(count)]
+    clock.advance(60)
+    query = {"status": "open", "direction": "asc", "limit": 500}
+    pages = [raw.get("/orders", query)]
+    while len(pages[-1]) == 500:
+        pages.append(raw.get("/orders", query | {"after_order_id": pages[-1][-1]["id"]}))
+    assert placed == [row["id"] for page in pages for row in page]
+    assert requests == len(pages)
 
 
 # The stream

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -94,14 +94,12 @@ class Door:
         account = self.who(request)
         if account is None:
             return unauthorized()
-        asked = Asked(
-            self.exchange,
-            account,
-            request.path_params,
-            dict(request.query_params),
-            await request.body(),
-            self.ways,
-        )
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return HungUp()  # nobody is there to be answered
+        path, query = request.path_params, dict(request.query_params)
+        asked = Asked(self.exchange, account, path, query, body, self.ways)
         # In a thread, and in one go: changing threads costs more than most requests do.
         return await run_in_threadpool(self._serve, asked, occasion, endpoint)
 

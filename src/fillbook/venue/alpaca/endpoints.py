@@ -155,7 +155,7 @@ def close_position(asked: Asked, strike: Strike | None) -> Answer:
 
 def close_all_positions(asked: Asked, strike: Strike | None) -> Answer:
     if asked.flag("cancel_orders"):
-        asked.account.cancel_all()
+        asked.account.cancel_all(at_once=True)
     return Answer(207, [_closed(asked, each) for each in asked.account.positions()])
 
 
@@ -170,15 +170,19 @@ def _closed(asked: Asked, held: Holding) -> Json:
 
 def _close(asked: Asked, held: Holding, qty: Decimal | None) -> Picture:
     is_coin = held.asset_class is m.AssetClass.CRYPTO
-    return asked.account.submit(
-        Ticket(
-            symbol=held.symbol,
-            side=m.OrderSide.SELL if held.qty > 0 else m.OrderSide.BUY,
-            type=m.OrderType.MARKET,
-            time_in_force=m.TimeInForce.GTC if is_coin else m.TimeInForce.DAY,
-            qty=abs(held.qty) if qty is None else qty,
-        )
+    ticket = Ticket(
+        symbol=held.symbol,
+        side=m.OrderSide.SELL if held.qty > 0 else m.OrderSide.BUY,
+        type=m.OrderType.MARKET,
+        time_in_force=m.TimeInForce.GTC if is_coin else m.TimeInForce.DAY,
+        qty=abs(held.qty) if qty is None else qty,
     )
+    try:
+        return asked.account.submit(ticket)
+    except Refused as refusal:
+        # Whoever closes is not told which orders are in the way.
+        refusal.details = {k: v for k, v in refusal.details.items() if k != "related_orders"}
+        raise
 
 
 def _held(asked: Asked) -> Holding:

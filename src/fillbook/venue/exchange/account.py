@@ -134,11 +134,18 @@ class Account:
                 raise rules.denied("account is not authorized to trade", _R.PERMISSION)
             self.trading.cancel(order_id)
 
-    def cancel_all(self) -> dict[str, Refused | None]:
-        """Ask for the end of all open orders; the ids that were asked, and why not."""
+    def cancel_all(self, *, at_once: bool = False) -> dict[str, Refused | None]:
+        """
+        Ask for the end of all open orders; the ids that were asked, and why not.
+
+        *at_once* has them ended before anything else is asked.
+        """
         with self._floor.timeline.turn():
             asked = [o.id for o in self.trading.orders.open() if not is_asleep(o)]
-            return {order_id: self._refusal(order_id) for order_id in asked}
+            answers = {order_id: self._refusal(order_id) for order_id in asked}
+            for order_id in asked if at_once else ():
+                self.trading.end_cancel(order_id)
+            return answers
 
     def _refusal(self, order_id: str) -> Refused | None:
         """Cancel an order; why it is not."""
@@ -196,8 +203,9 @@ class Account:
     ) -> rules.World:
         """What the guards know, as if there were no order *without*."""
         symbol, side, balance = ticket.symbol, ticket.side, self.history.ledger.now
-        here, prices = self.trading.orders.resting(symbol), self._floor.price(symbol)
-        kept = self.trading.orders.kept(balance, self._floor.price, without)
+        price = self._floor.reckoning()
+        here, prices = self.trading.orders.resting(symbol), price(symbol)
+        kept = self.trading.orders.kept(balance, price, without)
         others = (order for order in here if without is None or order.id != without.id)
         return rules.World(
             instrument=instrument,
@@ -340,9 +348,9 @@ class Account:
         balance = self.history.ledger.at(moment)
         if moment < self._floor.timeline.elapsed:
             open_then = self.trading.orders.open_at(moment)
-            kept = reserved(open_then, balance, self._floor.price)
+            kept = reserved(open_then, balance, self._floor.reckoning())
         else:
-            kept = self.trading.orders.kept(balance, self._floor.price)
+            kept = self.trading.orders.kept(balance, self._floor.reckoning())
         return funds(balance, kept, self._floor.price, self._multiplier)
 
     def _holding(self, symbol: str, moment: timedelta) -> Holding:
@@ -364,7 +372,7 @@ class Account:
         orders = self.trading.orders
         if moment < self._floor.timeline.elapsed:
             return sum(holders(orders.open_at(moment, symbol), side).values(), m.ZERO)
-        return orders.resting(symbol).held(side, self._floor.price(symbol))
+        return orders.resting(symbol).held(side, self._floor.reckoning()(symbol))
 
     def _nested(self, order: Picture, moment: timedelta) -> Picture:
         if not order.leg_ids:

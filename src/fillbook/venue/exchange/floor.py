@@ -14,6 +14,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.venue.exchange import sessions
 from fillbook.venue.exchange.faults import Fault, Occasion
+from fillbook.venue.exchange.funds import PriceOf, is_coin
 from fillbook.venue.exchange.listing import LISTED, OVERNIGHT
 from fillbook.venue.exchange.matching import Prices
 from fillbook.venue.exchange.plan import Faults
@@ -79,6 +80,19 @@ class Floor:
 
     def price(self, symbol: str) -> Prices:
         return self.prices[self.current(symbol)]
+
+    def reckoning(self) -> PriceOf:
+        """
+        At which prices it is reckoned what orders keep back.
+
+        While the core session is shut, a market buy of shares is reckoned at the middle.
+        Source: https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power".
+        """
+        return self.price if sessions.is_regular(self.timeline.now()) else self._shut_price
+
+    def _shut_price(self, symbol: str) -> Prices:
+        prices = self.price(symbol)
+        return prices if is_coin(symbol) else evolve(prices, market=prices.mid)
 
     def current(self, symbol: str) -> str:
         """What *symbol* is called by now."""

@@ -25,10 +25,11 @@ _STOP_COLLARS: Final = ((Decimal(50), Decimal("1.025")), (Decimal(0), Decimal("1
 
 @frozen
 class Prices:
-    """The best bid and ask."""
+    """The best bid and ask; `market` is what a market buy is reckoned at, None: the ask."""
 
     bid: Decimal
     ask: Decimal
+    market: Decimal | None = None
 
     @property
     def mid(self) -> Decimal:
@@ -122,4 +123,4 @@ def reserve_price(order: Picture | Ticket, prices: Prices) -> Decimal:
         limit = converted(prices.ask if order.stop_price is None else order.stop_price)
     if order.side is m.OrderSide.SELL:
         return max(limit or m.ZERO, prices.ask * SHORT_COLLAR)
-    return prices.ask if limit is None else limit
+    return limit or prices.market or prices.ask

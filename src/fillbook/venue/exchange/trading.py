@@ -309,6 +309,12 @@ class Trading:
         else:
             self._floor.timeline.later(self._floor.latency_s, lambda: self._canceled(order_id))
 
+    def end_cancel(self, order_id: str) -> None:
+        """Have a cancel that was asked be done now, unless by a fault it never is."""
+        order = self.orders[order_id]
+        if order.status == S.PENDING_CANCEL and order_id not in self._stuck:
+            self._canceled(order_id)
+
     def _not_canceled(self, before: Picture) -> None:
         """The cancel is refused: the order has the word again that it had *before*, or a later."""
         order = self.orders[before.id]
