@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import localcontext
 
 import pytest
 
@@ -67,6 +68,18 @@ def test_an_immediate_order_that_cannot_fill_is_canceled() -> None:
 def test_a_notional_order_fills_its_money_in_fractions() -> None:
     order = Day().worked(notional="1000")
     assert ("filled", None, D("5.347021708")) == (order.status, order.qty, order.filled_qty)
+
+
+def test_the_exchange_reckons_exactly_whatever_its_caller_does() -> None:
+    day = Day()
+    with localcontext(prec=3):
+        order = day.submit(qty=7, limit_price="123.45")
+        before = day.account.figures()
+        day.pass_(1)
+        day.exchange.fill(order.id, "3", "123.45")
+        after = day.account.figures()
+    assert D(200_000) - 7 * D("123.45") == before.buying_power
+    assert D(100_000) - 3 * D("123.45") == after.cash
 
 
 def test_parts_come_one_after_the_other_and_sum_to_the_whole() -> None:

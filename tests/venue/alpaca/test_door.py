@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -45,6 +46,43 @@ def test_a_bearer_of_the_pair_is_let_in(emulator: Emulator) -> None:
     headers = {"Authorization": f"Bearer {emulator.key}:{emulator.secret}"}
     answer = requests.get(f"{emulator.url}/v2/account", headers=headers, timeout=10)
     assert answer.json()["id"] == emulator.account.id
+
+
+# Connections
+
+
+def raw_line(emulator: Emulator, text: str) -> socket.socket:
+    """A connection on which *text* was sent, for whatever it is good."""
+    made = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), 10)
+    keys = f"APCA-API-KEY-ID: {emulator.key}\r\nAPCA-API-SECRET-KEY: {emulator.secret}\r\n"
+    made.sendall(text.replace("KEYS\r\n", keys).encode())
+    return made
+
+
+def test_requests_may_be_sent_before_the_answers_to_others(emulator: Emulator) -> None:
+    with raw_line(emulator, "GET /v2/clock HTTP/1.1\r\nHost: x\r\nKEYS\r\n\r\n" * 20) as line:
+        heard = b""
+        while heard.count(b"HTTP/1.1 200 OK") < 20:
+            heard += line.recv(65536) or pytest.fail("the connection ended")
+
+
+def test_clients_that_are_slow_or_leave_hold_nobody_up(
+    emulator: Emulator, http: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = "POST /v2/orders HTTP/1.1\r\nHost: x\r\nKEYS\r\nContent-Length: 99\r\n\r\n{"
+    lines = [raw_line(emulator, head) for _ in range(100)]
+    assert http("GET", "/v2/account").status_code == 200
+    for line in lines:
+        line.close()
+    assert http("GET", "/v2/orders").json() == []
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "TRACE", "DELETE"])
+@pytest.mark.parametrize("path", ["/v2/account", "/v2//orders", "/v2/orders/", "/v2/clock/", "/"])
+def test_what_is_not_there_is_said_to_be_missing(http: Any, method: str, path: str) -> None:
+    """A slash too many on a DELETE must not cancel everything."""
+    assert http(method, path).status_code in (404, 405)
 
 
 # The budget
@@ -93,6 +131,10 @@ def test_a_body_that_is_no_object_is_refused(http: Any, body: str) -> None:
         {"qty": "many"},
         {"qty": True},
         {"qty": "1E+400"},
+        {"qty": "1_000"},
+        {"qty": " 1"},
+        {"qty": "\u0661"},
+        {"extended_hours": "perhaps"},
         {"qty": None},
         {"take_profit": 5},
         {"order_class": "mleg"},

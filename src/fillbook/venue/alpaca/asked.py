@@ -8,6 +8,7 @@ spelling.  What cannot be read is `Refused`, with Alpaca's status and code.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -38,6 +39,8 @@ _NAMES: Final = ("symbol", "client_order_id")
 ORDERS_MAX: Final = 500
 _ORDERS_USUAL: Final = 50
 _DIGITS_MAX: Final = 18
+#: Python's own numbers may have spaces, underscores and digits of any script.
+_NUMERAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def bad(message: str, code: int = 40010001) -> Refused:
@@ -181,7 +184,7 @@ def ticket(asked: Asked) -> Ticket:
         take_profit=_number(take_profit, "limit_price"),
         stop_loss=_number(stop_loss, "stop_price"),
         stop_loss_limit=_number(stop_loss, "limit_price"),
-        extended_hours=body.get("extended_hours") in (True, "true", "True"),
+        extended_hours=_flag(body, "extended_hours"),
         client_order_id=_text(body, "client_order_id"),
     )
 
@@ -258,10 +261,19 @@ def _word(words: type[E], name: str, found: object) -> E | None:
     raise bad(f"invalid {name}", 42210000)
 
 
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    found = body.get(name) or False
+    if str(found).lower() not in ("true", "false"):
+        raise bad(f"invalid {name}")
+    return str(found).lower() == "true"
+
+
 def _number(body: Mapping[str, Any], name: str) -> Decimal | None:
     found = body.get(name)
     if found is None or found == "":
         return None
+    if isinstance(found, str) and not _NUMERAL.fullmatch(found):
+        raise bad(f"invalid {name}")
     try:
         value = m.number(found)
     except InvalidValue:

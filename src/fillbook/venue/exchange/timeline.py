@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Context, localcontext
 from typing import Final
 
 from fillbook import model as m
@@ -25,6 +26,7 @@ from fillbook.clock import Clock, ManualClock
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BEAT_S: Final = 0.02
+_CONTEXT: Final = Context()  #: of our own: whoever calls may reckon with as few digits as it likes
 
 
 class Timeline:
@@ -86,7 +88,7 @@ class Timeline:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Alone with the exchange, after all that was due; what it said is heard afterwards."""
-        with self._lock:
+        with self._lock, localcontext(_CONTEXT):
             self._depth += 1
             try:
                 if self._depth == 1:
