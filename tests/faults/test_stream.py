@@ -42,8 +42,8 @@ def test_str_04_fills_during_a_disconnect_are_read_afterwards():
     """Once the stream is back, the account is read before anything else is due."""
     bench = Bench()
     bench.desk.tick()
+    order = bench.resting()
     with bench.streamed():
-        order = bench.resting()
         bench.exchange.hang_up(bench.books)
         bench.filled(order, 10)
         bench.clock.advance(6)  # it connects again after five seconds

@@ -88,29 +88,16 @@ class Desk:
         )
         self._ending = Ending(self._line, self._recorder, self._binder, self._tracker, resolver)
         self._replacing = Replacing(
-            self._line,
-            self._recorder,
-            self._binder,
-            self._tracker,
-            resolver,
-            self._coordinator,
-            self._ending,
-            clock,
+            *(self._line, self._recorder, self._binder, self._tracker, resolver),
+            *(self._coordinator, self._ending, clock),
         )
         self._reconciler = Reconciler(
             self._line, self._recorder, self._binder, self._tracker, resolver, clock
         )
         repair = Repair(self._line, self._recorder, agenda, self._tracker, self._ending)
         self._rounds = Rounds(
-            self._line,
-            self._tracker,
-            resolver,
-            self._ending,
-            self._replacing,
-            repair,
-            self._reconciler,
-            agenda,
-            clock,
+            *(self._line, self._tracker, resolver, self._ending, self._replacing, repair),
+            *(self._reconciler, agenda, clock),
         )
         self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
         self._exit = ExitStack()
