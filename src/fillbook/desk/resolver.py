@@ -16,6 +16,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import lineage, resolution
+from fillbook.core.pacing import Lane
 from fillbook.core.permission import Permission, Warrant
 from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.desk.agenda import Agenda
@@ -63,7 +64,8 @@ class Resolver:
         record = self._book.record(name)
         assert record.intent is not None  # only our own orders are sent
         intent, look = record.intent, self._tracker.look_number()
-        outcome = self._line.write("submit", lambda: self._line.broker.submit(intent), warrant)
+        with self._line.lane(_lane_of(intent)):
+            outcome = self._line.write("submit", lambda: self._line.broker.submit(intent), warrant)
         entries: list[m.Entry] = [answered(name, number, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
@@ -277,6 +279,12 @@ def answered(name: str, number: int, outcome: m.Outcome) -> m.Answered:
             return m.Answered(name, number, m.AnswerKind.NOT_SENT, message)
         case m.Ambiguous(_, message):
             return m.Answered(name, number, m.AnswerKind.AMBIGUOUS, message)
+
+
+def _lane_of(intent: m.Intent) -> Lane:
+    """The lane of an order: one that only reduces is an exit."""
+    reduces = intent.reserve is not None and not intent.reserve.opens
+    return Lane.EXIT if reduces else Lane.SUBMIT
 
 
 def _is_unproven(record: m.OrderRecord) -> bool:
