@@ -21,6 +21,8 @@ AILMENTS = (
     "event-doubled",
     "event-reordered",
     "event-early",
+    "stream-ids-differ",
+    "stream-lost",
     "stream-refused",
     "hangs-up",
 )
@@ -70,6 +72,32 @@ def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
     assert desk.bench.desk.sync().verdict is m.Verdict.IN_SYNC
     if ailment in ("stream-silent", "event-dropped"):
         assert longest > 1  # the poll is what told it
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_stream_that_is_ill_in_one_way_after_another_costs_latency_only(seed):
+    """Whatever comes after whatever: no fill takes longer, none is counted twice."""
+    chance = random.Random(seed)
+    desk = Listening(None, orders=30)
+    with desk.bench.streamed():
+        for order in desk.orders:
+            desk.bench.exchange.faults.clear()
+            desk.ailment = chance.choice(AILMENTS)
+            if desk.ailment not in (None, "hangs-up"):
+                desk.bench.exchange.faults.switch_on(desk.ailment)
+            first = chance.randrange(1, 10)
+            for part in (first, 10 - first):
+                desk.live(chance.randrange(20))
+                before = desk.known(order)
+                desk.bench.exchange.fill(order.broker_order_id, part, order.limit_price)
+                for _ in range(KNOWN_WITHIN_S):
+                    desk.live(1)
+                    if desk.known(order) == before + part:
+                        break
+                assert desk.known(order) == before + part
+        desk.bench.exchange.faults.clear()
+        desk.live(90)
+    assert desk.bench.is_true()
 
 
 @pytest.mark.parametrize("ailment", [*AILMENTS, "nobody-listens"])
