@@ -260,3 +260,19 @@ def test_a_long_list_takes_more_than_a_minute_s_share():
     answer = line.pages("positions", ask)
     assert answer.value == tuple(range(30))
     assert bench.clock.elapsed() - before > MINUTE
+
+
+def test_a_sale_of_what_is_held_is_an_exit_and_goes_before_orders():
+    """Orders have used all they may; what only reduces does not wait a second."""
+    bench = Bench(broker=counted(limit=60), wait_s=0)
+    bench.desk.buy("AAPL", qty=5)
+    bench.clock.advance(2)
+    bench.desk.sync()
+    while bench.desk._line._pacer._try(Lane.SUBMIT) is None:
+        pass
+    before = bench.clock.elapsed()
+    bench.desk.sell("AAPL", qty=5, limit_price="180")
+    assert bench.clock.elapsed() == before
+    assert bench.sent["submit"] == 2
+    with pytest.raises(fb.FillbookError):
+        bench.desk.buy("AAPL", qty=5, limit_price="150")

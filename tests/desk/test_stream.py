@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
+import fillbook as fb
 from fillbook import model as m
 from fillbook.core.cadence import StreamState
 from tests.bench import Bench
@@ -180,3 +181,34 @@ def test_a_loss_while_it_is_read_is_read_again():
         assert not tracker.in_sync
         assert tracker.poll()
         assert tracker.in_sync
+
+
+def test_in_a_gap_an_order_first_reads_what_was_missed():
+    """Then it goes; nobody has to try again."""
+    desk = Listening(None, orders=1)
+    with desk.bench.streamed():
+        desk.live(20)
+        desk.bench.exchange.hang_up(desk.bench.books)
+        desk.bench.exchange.fill(desk.orders[0].broker_order_id, 10, "100")
+        desk.bench.desk.buy("MSFT", qty=1, limit_price="300")
+        assert desk.known(desk.orders[0]) == 10
+        assert desk.bench.desk._tracker.in_sync
+
+
+def test_new_risk_waits_until_the_gap_was_read_and_exits_do_not():
+    """The list fails: a buy is denied for its reason; a sale of what is held and a cancel go."""
+    desk = Listening(None, orders=1)
+    bench = desk.bench
+    bench.desk.buy("AAPL", qty=5)
+    bench.clock.advance(2)
+    with bench.streamed():
+        desk.live(20)
+        bench.exchange.hang_up(bench.books)
+        bench.fail("orders", "server-error", times=99)
+        with pytest.raises(fb.Denied) as denied:
+            bench.desk.buy("MSFT", qty=1, limit_price="300")
+        assert denied.value.reason.code == "not_in_sync"
+        bench.desk.cancel(desk.orders[0])
+        bench.desk.sell("AAPL", qty=5, limit_price="180")
+        bench.clock.advance(2)
+        assert bench.truth.positions() == {}

@@ -112,7 +112,7 @@ class Approval:
         opens = self._may_open(request)
         by_the_hour = request.time_in_force in _BY_THE_HOUR
         at_a_price = not keep or (opens and self._needs_quote(request))
-        with self._line.lane(Lane.SUBMIT):
+        with self._line.lane(Lane.SUBMIT if opens else Lane.EXIT):
             if opens and keep and not self._tracker.in_sync:
                 self._tracker.poll()  # what the stream has missed is read before new risk
             return Seen(
