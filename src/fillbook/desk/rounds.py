@@ -99,6 +99,7 @@ class Rounds:
 
     def _poll(self) -> None:
         now = self._clock.elapsed()
+        self._tracker.polled_at = now
         self._agenda.put("poll", now + AGAIN_AFTER)
         observed = self._tracker.poll()
         self._agenda.put("poll", now + (self._poll_after() if observed else QUICK))

@@ -55,7 +55,7 @@ class Tracker:
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
         self.stream = Stream(clock)
-        self.polled_at: timedelta | None = None  #: when the last poll began
+        self.polled_at: timedelta | None = None  #: when the last one of the rounds began
         self.news = threading.Event()
         self.closing = line.closing
 
@@ -196,7 +196,6 @@ class Tracker:
 
         What the stream has missed is read with it.
         """
-        self.polled_at = self._clock.elapsed()
         missed, behind = self.stream.missed, not self.in_sync
         if not isinstance(self._binder.account(), m.Observed):
             return False  # whose orders would these be?
