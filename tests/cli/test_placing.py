@@ -1,7 +1,9 @@
-"""The commands around placing an order."""
+"""Placing an order from the command line, and what may be spent."""
 
 import json
 from decimal import Decimal
+
+import pytest
 
 import fillbook as fb
 from tests.cli.line import told
@@ -28,3 +30,107 @@ def test_buying_power_without_a_record_makes_none(emulator, tmp_path, capsys):
     code, out, _ = told(capsys, "buying-power")
     assert (code, "Kept back for open orders: none" in out) == (0, True)
     assert list(tmp_path.iterdir()) == []
+
+
+BUY = ("buy", "BTC/USD")
+
+
+def test_an_order_is_placed_and_told(emulator_now, capsys):
+    code, out, err = told(capsys, *BUY, "0.1", "--strategy", "trend", "--key", "a", *STORE)
+    assert (code, "filled" in out, err) == (0, True, "")
+    again = json.loads(
+        told(capsys, *BUY, "0.1", "--strategy=trend", "--key=a", *STORE, "--json")[1]
+    )
+    assert again["client_order_id"] in out
+    with fb.read("sqlite:///bot.db") as book:
+        [order] = book.orders()
+    assert (order.strategy, order.key, order.filled_qty) == ("trend", "a", Decimal("0.1"))
+    assert len(emulator_now.account.truth.orders()) == 1
+
+
+def test_what_is_held_can_be_sold(emulator_now, capsys):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.buy("BTC/USD", qty="0.1")
+    sold = json.loads(told(capsys, "sell", "BTC/USD", "0.05", *STORE, "--json")[1])
+    assert (sold["terms"]["side"], sold["status"]) == ("sell", "filled")
+
+
+def test_what_cannot_be_paid_is_denied_with_its_figures(emulator_now, capsys):
+    words = (*BUY, "--notional", "9000000", *STORE)
+    code, out, err = told(capsys, *words)
+    assert (code, out) == (1, "")
+    assert "it may cost 9,000,000.00" in err
+    assert "nothing was sent" in err
+    code, out, _ = told(capsys, *words, "--json")
+    assert (code, json.loads(out)["status"]) == (1, "denied")
+    assert emulator_now.account.truth.orders() == []
+
+
+def test_a_dry_run_says_what_would_become_of_it_and_leaves_nothing(emulator_now, tmp_path, capsys):
+    code, out, err = told(capsys, *BUY, "0.1", "--dry-run")
+    assert (code, "It would be sent." in out, "affordable" in out, err) == (0, True, True, "")
+    code, out, err = told(capsys, *BUY, "1000", "--dry-run")
+    assert (code, "It would be denied: it may cost" in " ".join(out.split()), err) == (1, True, "")
+    said = json.loads(told(capsys, *BUY, "1000", "--dry-run", "--json")[1])
+    assert said["is_approved"] is False
+    assert list(tmp_path.iterdir()) == []
+    assert emulator_now.account.truth.orders() == []
+
+
+ASKED = {
+    "limit": (["10", "--limit", "150"], {"qty": "10", "type": "limit", "limit_price": "150"}),
+    "stop-limit": (["10", "--stop=150", "--limit=151"], {"type": "stop_limit"}),
+    "trail": (["10", "--trail", "1.50"], {"type": "trailing_stop", "trail_price": "1.50"}),
+    "percent": (["10", "--trail", "2%"], {"type": "trailing_stop", "trail_percent": "2"}),
+    "notional": (["--notional", "500"], {"notional": "500", "time_in_force": "day"}),
+    "bracket": (
+        ["10", "--take-profit=200", "--stop-loss=140", "--stop-loss-limit=139", "--tif=gtc"],
+        {"order_class": "bracket", "stop_loss_limit": "139", "time_in_force": "gtc"},
+    ),
+    "oco": (["10", "--oco", "--take-profit=200", "--stop-loss=140"], {"order_class": "oco"}),
+    "late": (["10", "--limit=150", "--extended-hours"], {"extended_hours": True}),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_the_options_are_the_fields_of_a_request(what, capsys):
+    words, wanted = ASKED[what]
+    out = told(capsys, "sell", "AAPL", *words, "--broker", "sim:?seed=7", "--dry-run", "--json")[1]
+    request = json.loads(out)["preview"]["request"]
+    assert {name: request[name] for name in wanted} == wanted
+
+
+def test_an_order_that_nobody_answered_for_is_told_as_one(emulator_now, capsys):
+    emulator_now.exchange.faults.fail(next="submit", with_="server-error")
+    emulator_now.exchange.faults.fail(next="find", with_="server-error", times=1_000)
+    code, out, _ = told(capsys, *BUY, "0.1", *STORE)
+    assert (code, "do not place it anew" in " ".join(out.split())) == (1, True)
+
+
+WRONG = {
+    "two quantities": (["AAPL", "1", "--notional", "5"], "exactly one of qty and notional"),
+    "no quantity": (["AAPL"], "exactly one of qty and notional"),
+    "no number": (["AAPL", "ten"], "not a number"),
+    "no symbol": ([], "SYMBOL"),
+    "no time in force": (["AAPL", "1", "--tif", "forever"], "forever"),
+    "below zero": (["AAPL", "-1"], "above zero"),
+    "no option": (["AAPL", "1", "--limitt", "5"], "--limitt"),
+    "a stop without one": (["AAPL", "1", "--stop-loss-limit", "5"], "give both"),
+}
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_order_is_2_and_one_line(what, side, tmp_path, capsys):
+    words, part = WRONG[what]
+    code, out, err = told(capsys, side, *words, "--broker", "sim:")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert part in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_real_money_moves_only_if_that_was_said(monkeypatch, capsys):
+    monkeypatch.setenv("ALPACA_API_KEY", "k")
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "s")
+    code, _, err = told(capsys, "buy", "AAPL", "1", "--broker", "alpaca:live")
+    assert (code, "--live" in err) == (2, True)

@@ -21,9 +21,11 @@ from fillbook import model as m
 from fillbook.cli import facts, show
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
+from fillbook.cli.funds import buying_power
 from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
+    LiveOption,
     OrderName,
     StoreOption,
     beliefs,
@@ -35,7 +37,7 @@ from fillbook.cli.options import (
     open_desk,
     tell,
 )
-from fillbook.cli.placing import buying_power
+from fillbook.cli.placing import buy, sell
 from fillbook.cli.reading import audit, order, orders, positions, trades
 from fillbook.cli.rebind import rebind
 from fillbook.cli.watch import watch
@@ -46,7 +48,6 @@ _WRONG_CALL: Final = (
     errors.CredentialsMissing,
     errors.ExtraMissing,
     errors.InvalidValue,
-    errors.NotArmed,
     errors.UnknownOrder,
 )
 
@@ -67,6 +68,9 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         show.fail(f"{str(error).strip()}  (see fillbook --help)")
+        return 2
+    except errors.NotArmed as error:
+        show.fail(f"{error}; here: --live")
         return 2
     except _WRONG_CALL as error:
         show.fail(str(error))
@@ -165,9 +169,7 @@ def cancel(
     *,
     broker: BrokerOption = None,
     store: StoreOption = None,
-    live: Annotated[
-        bool, Parameter(help="Let the request go to an account with real money.")
-    ] = False,
+    live: LiveOption = False,
     dry_run: Annotated[
         bool, Parameter(help="Only say what would be asked for; asks nobody.")
     ] = False,
@@ -206,7 +208,8 @@ def demo(
 
 
 for _command in (
-    *(demo, doctor, check, sync, cancel),
+    *(demo, doctor, check, sync),
+    *(buy, sell, cancel),
     *(orders, order, positions, trades, audit, buying_power, watch),
     *(rebind, emulate),
 ):

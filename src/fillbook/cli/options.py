@@ -42,6 +42,9 @@ StoreOption = Annotated[
 JsonOption = Annotated[
     bool, Parameter(name="--json", help="Print JSON for programs, and nothing else.")
 ]
+LiveOption = Annotated[
+    bool, Parameter(name="--live", help="Let the request go to an account with real money.")
+]
 SymbolOption = Annotated[str | None, Parameter(help="Only of that symbol.")]
 StrategyOption = Annotated[str | None, Parameter(help="Only of that strategy.")]
 OrderName = Annotated[str, Parameter(help="A client order id, or the broker's.")]
