@@ -31,9 +31,10 @@ SHOWN = {
         "fillbook shows: filled, 90 at 546.4; one order",
         "the same order: True",
         "orders at the broker: 1",
-        "rejected, for good",
-        "insufficient buying power",
-        "in_sync; cash",
+        "the broker says 52,608.62; left to promise are 3,432.62",
+        "denied: it may cost 52,596.00, and 3,432.62 of buying power is left to promise",
+        "orders at the broker: 2",
+        "in_sync; cash 3,432.62",
     ),
     "4_limit_orders_in_the_dark": (
         "believes: 4 orders sent, no fills",

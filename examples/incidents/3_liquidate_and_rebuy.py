@@ -1,4 +1,4 @@
-"""A time-out is taken for a failure though the order filled; money is spent that is not there."""
+"""A time-out is taken for a failure though the order filled; money is spent that is gone."""
 
 from datetime import UTC, datetime
 
@@ -26,12 +26,16 @@ with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as de
     print(f"  the same order: {again.client_order_id == sold.client_order_id}")
     print(f"  orders at the broker: {len(account.truth.orders())}")
 
-    print("It has bought MSFT with the proceeds, and buys for $52,596 more on a stale number")
-    desk.buy("MSFT", notional="49000", strategy="rebalance")
+    print("It buys MSFT with the proceeds; the broker's number is nine seconds behind from here on")
+    desk.buy("MSFT", notional="49176", strategy="rebalance")
+    exchange.faults.switch_on("account-old", seconds=9)
+    power = desk.buying_power()
+    print(f"  the broker says {power.told:,.2f}; left to promise are {power.available:,.2f}")
     try:
         desk.buy("SPY", notional="52596", strategy="rebalance", key="buy-back")
-    except fb.Rejected as refused:
-        print(f"fillbook shows: {refused.order.status}, for good: {refused}")
+    except fb.Denied as denied:
+        print(f"fillbook shows: {denied.order.status}: {denied}")
+    print(f"  orders at the broker: {len(account.truth.orders())}")
+    exchange.faults.clear()
     clock.advance(60)
-    print(f"Verdict: {desk.sync().verdict}; cash {desk.book.cash():.2f}")
-    print("Reserving buying power, and trading only the difference, come with later releases")
+    print(f"Verdict: {desk.sync().verdict}; cash {desk.book.cash():,.2f}")

@@ -22,9 +22,9 @@ with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
     print(f"The bot believes: {told[0].report.status}, for so the reply to its order said")
     print(f"fillbook shows: {order.status}, {order.filled_qty} at {order.avg_price} after {took} s")
 
-    print("The next reply is lost as well, and nobody answers for two minutes")
+    print("The next reply is lost as well, and then nobody answers for two minutes")
     exchange.faults.fail(next="submit", with_="reply-lost")
-    exchange.faults.switch_on("unreachable")
+    clock.call_later(1, lambda: exchange.faults.switch_on("unreachable"))
     second = desk.buy("AAPL", qty=5, key="more")
     print(f"fillbook shows: {second.status}; it may be there, so it counts, and is asked after")
     for _ in range(24):
