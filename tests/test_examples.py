@@ -65,6 +65,11 @@ def test_every_incident_has_its_script():
 BOTS = INCIDENTS.parent / "bots"
 BOTS_SHOWN = {
     "asyncio_bot": ("trend: bought at 187.02", "asked again: filled, 3 SPY", "verdict: in_sync"),
+    "threaded_bot": (
+        "denied, it may cost 40,000.00, and 10,000.00 of buying power is left to promise",
+        "positions: 1; orders sent: 1",
+        "left to promise: 10,000.00; told by the broker: 10,000.00",
+    ),
 }
 
 
