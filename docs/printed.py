@@ -28,7 +28,10 @@ from fillbook.brokers.alpaca.client import CAPABILITIES as ALPACA
 from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import show
 from fillbook.cli.commands import app
+from fillbook.core import risk
 from fillbook.core.lifecycle import COMMANDS, LIVE
+from fillbook.core.pacing import LEVELS, Lane
+from fillbook.core.permission import PERMISSIONS, Repairs, Warrant
 from fillbook.venue.alpaca import Ways
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
 from fillbook.venue.exchange import kinds
@@ -166,6 +169,49 @@ def refusals() -> str:
     return table(head, ((status, words, code(kind)) for status, words, kind in rows))
 
 
+def checks() -> str:
+    rows = (
+        (number, code(check.__name__), sentence(check), listed(reasons_of(check)))
+        for number, check in enumerate(fb.CHECKS, start=1)
+    )
+    return table(("", "check", "what it looks at", "its reasons"), rows)
+
+
+def reasons_of(check: Callable[..., object]) -> set[str]:
+    """The codes of the reasons that a function gives, or the functions beside it that it calls."""
+    source = inspect.getsource(check)
+    found = {m.ReasonCode[name].value for name in re.findall(r"ReasonCode\.(\w+)", source)}
+    for name in set(re.findall(r"\b(\w+)\(", source)) - {check.__name__}:
+        beside = getattr(inspect.getmodule(check), name, None) or getattr(risk, name, None)
+        if inspect.isfunction(beside) and beside.__module__.startswith("fillbook.core."):
+            found |= reasons_of(beside)
+    return found
+
+
+def reasons() -> str:
+    said = remarks(m.ReasonCode)
+    return table(("code", "why"), ((code(x), said[x.name]) for x in m.ReasonCode))
+
+
+def permissions() -> str:
+    said = remarks(Warrant)
+    rows = []
+    for warrant in Warrant:
+        row = [f"{code(warrant)}: {said[warrant.name]}"]
+        for armed in (True, False):
+            row += [str(PERMISSIONS[warrant, armed, repairs]) for repairs in Repairs]
+        rows.append(row)
+    head = ["why it is to be sent"]
+    head += [f"{armed}, {code(x)}" for armed in ("armed", "not armed") for x in Repairs]
+    return table(head, rows)
+
+
+def lanes() -> str:
+    said = remarks(Lane)
+    rows = ((code(lane), said[lane.name], f"{level} %") for lane, level in LEVELS.items())
+    return table(("lane", "for", "fills a minute up to"), rows)
+
+
 def drifts() -> str:
     kinds = (
         *(m.MissedFill, m.OrderStatusDiffers, m.UnknownToUs, m.UnknownToBroker),
@@ -173,11 +219,6 @@ def drifts() -> str:
         *(m.Phantom, m.Untracked, m.WrongQty, m.WrongCash),
     )
     return table(("kind", "what differs"), ((code(x.__name__), sentence(x)) for x in kinds))
-
-
-def checks() -> str:
-    rows = [(str(n), code(x.__name__), sentence(x)) for n, x in enumerate(fb.CHECKS, 1)]
-    return table(("", "check", "what it looks at"), rows)
 
 
 def reasons() -> str:
@@ -313,7 +354,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": failures,
     "faults": faults,
     "functions": functions,
+    "lanes": lanes,
     "order-kinds": order_kinds,
+    "permissions": permissions,
     "reasons": reasons,
     "refusals": refusals,
     "settings": settings,
