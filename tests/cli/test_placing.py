@@ -108,12 +108,13 @@ def test_an_order_that_nobody_answered_for_is_told_as_one(emulator_now, capsys):
 
 
 WRONG = {
-    "two quantities": (["AAPL", "1", "--notional", "5"], "exactly one of qty and notional"),
-    "no quantity": (["AAPL"], "exactly one of qty and notional"),
+    "two quantities": (["AAPL", "1", "--notional", "5"], "one of the two"),
+    "no quantity": (["AAPL"], "one of the two"),
     "no number": (["AAPL", "ten"], "not a number"),
     "no symbol": ([], "SYMBOL"),
     "no time in force": (["AAPL", "1", "--tif", "forever"], "forever"),
     "below zero": (["AAPL", "-1"], "above zero"),
+    "one word too many": (["AAPL", "1", "2"], "'2' is too much.  (see fillbook"),
     "no option": (["AAPL", "1", "--limitt", "5"], "--limitt"),
     "a stop without one": (["AAPL", "1", "--stop-loss-limit", "5"], "give both"),
 }

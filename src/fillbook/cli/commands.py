@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from fillbook import __version__, errors, opening
 from fillbook import model as m
@@ -67,7 +67,7 @@ def run(words: Sequence[str]) -> int:
         code = app(list(words), exit_on_error=False, print_error=False, console=show.out)
         sys.stdout.flush()
     except CycloptsError as error:
-        show.fail(f"{str(error).strip()}  (see fillbook --help)")
+        show.fail(_wrong_words(error))
         return 2
     except errors.NotArmed as error:
         show.fail(f"{error}; here: --live")
@@ -86,6 +86,15 @@ def run(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _wrong_words(error: CycloptsError) -> str:
+    """What was wrong with the words of a call, and where the right ones are told."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        said = f"{' '.join(error.unused_tokens)!r} is too much."
+    else:
+        said = str(error).strip()
+    return f"{said}  (see {' '.join(('fillbook', *(error.command_chain or ())))} --help)"
 
 
 def check(

@@ -66,6 +66,10 @@ class Wish:
 
     def request(self, symbol: str, side: m.OrderSide, qty: str | None) -> m.OrderRequest:
         """What is wanted. Raises: InvalidValue."""
+        if (qty is None) == (self.notional is None):
+            raise errors.InvalidValue(
+                f"how much? fillbook {side} {symbol} 10, or --notional 500; one of the two"
+            )
         return m.OrderRequest(
             symbol=symbol,
             side=side,
