@@ -221,11 +221,6 @@ def drifts() -> str:
     return table(("kind", "what differs"), ((code(x.__name__), sentence(x)) for x in kinds))
 
 
-def reasons() -> str:
-    said = remarks(m.ReasonCode)
-    return table(("code", "why"), ((code(x), said[x.name]) for x in m.ReasonCode))
-
-
 def alerts() -> str:
     return listed(m.AlertKind)
 
