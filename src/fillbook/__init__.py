@@ -16,6 +16,7 @@ from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.book import Book
 from fillbook.errors import (
     AccountChanged,
+    AlreadySent,
     BadAddress,
     CredentialsMissing,
     Denied,
@@ -71,6 +72,7 @@ __all__ = [
     "AccountChanged",
     "Adjustment",
     "Alert",
+    "AlreadySent",
     "Anomaly",
     "AsyncDesk",
     "BadAddress",

@@ -9,6 +9,7 @@ a value that is returned.  These are raised.
     FillbookError
     ├── OrderError             carries .order, the order as recorded
     │   ├── Denied             ours: nothing was sent             no, change the request
+    │   ├── AlreadySent        what was to be sent exists         no, see the order
     │   ├── Rejected           the broker refused, definitely     no, change the request
     │   └── Unavailable        provably not sent                  yes, at .retry_at
     ├── InvalidValue           a number, time or request is bad   no (also a ValueError)
@@ -62,6 +63,10 @@ class Denied(OrderError):
     def __init__(self, message: str, *, order: Order, reason: Reason) -> None:
         super().__init__(message, order=order)
         self.reason = reason
+
+
+class AlreadySent(OrderError):
+    """The order of this `key` was sent before, so that the bot is not to send it; nothing was."""
 
 
 class Rejected(OrderError):

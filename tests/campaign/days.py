@@ -68,9 +68,11 @@ class Day:
         held = self.desk.book.position(symbol).qty
         side = "sell" if held > qty and self.dice.random() < 0.5 else "buy"
         open_orders = self.desk.book.orders(open=True)
-        kind = self.dice.choice(("market", "market", "limit", "cancel", "manual"))
+        kind = self.dice.choice(("market", "market", "limit", "cancel", "replace", "manual"))
         if kind == "cancel" and open_orders:
             self.desk.cancel(self.dice.choice(open_orders))
+        elif kind == "replace" and open_orders:
+            self.replace(self.dice.choice(open_orders), quote)
         elif kind == "manual":
             self.exchange.trade_by_hand(self.books, ticket(symbol, side, qty))
         elif kind == "limit":
@@ -79,6 +81,12 @@ class Day:
         else:
             self.order(symbol, side, qty)
 
+    def replace(self, order, quote):
+        """Another price, and every other time another quantity too."""
+        price = None if order.limit_price is None else quote.bid - self.dice.randint(1, 9)
+        grown = order.qty and order.qty * 2 if self.dice.random() < 0.5 else None
+        self.desk.replace(order, limit_price=price, qty=grown)
+
     def order(self, symbol, side, qty, **kw):
         request = fb.OrderRequest(symbol=symbol, side=side, qty=qty, strategy="bot", **kw)
         self.desk.submit(request)
@@ -86,13 +94,18 @@ class Day:
     def rest(self):
         """Nothing goes wrong any more; everything under way lands, and the windows pass."""
         self.clock.advance(301)
-        while any(o.status is m.OrderStatus.UNPROVEN for o in self.desk.book.orders(open=True)):
+        while any(is_unknown(o) for o in self.desk.book.orders()):
             self.clock.advance(10)  # the broker has to answer often enough, and late enough
             self.desk.tick()
         for order in self.books.truth.orders():
             if order.status in ("held", "new", "accepted", "partially_filled", "pending_new"):
                 self.books.cancel(order.id)
         self.clock.advance(61)  # what no history told of for a minute has its own read
+
+
+def is_unknown(order):
+    """Whether it is still asked what became of it, or of a replace of it."""
+    return order.status is m.OrderStatus.UNPROVEN or order.pending == "replace"
 
 
 def ticket(symbol, side, qty):
@@ -108,18 +121,24 @@ def wrong(day):
     book = day.desk.book
     truth = day.books.truth
     theirs = {o.id: o for o in truth.orders()}
-    ours = {o.broker_order_id: o for o in book.orders()}
+    ours = {i: o for o in book.orders() for i in book.record(o).ids}
     for order_id, order in theirs.items():
         mine = ours.get(order_id)
+        if mine is not None and mine.broker_order_id != order_id:
+            continue  # an older id of an order that was replaced; it is counted with the tip
         moved = [f for f in truth.fills(order_id) if not (f.is_void or f.is_fixed)]
         if mine is None and order.is_over and not moved:
             continue  # somebody else's, born and ended between two looks: it moved nothing
         if mine is None:
             found.append(f"order {order_id} {order.status} is not in the record")
             continue
-        told = sum(
-            (f.qty for f in truth.fills(order_id) if not (f.is_void or f.is_fixed)), Decimal(0)
-        )
+        fills = [
+            f
+            for one in book.record(mine).ids
+            for f in truth.fills(one)
+            if not (f.is_void or f.is_fixed)
+        ]
+        told = sum((f.qty for f in fills), Decimal(0))
         if mine.filled_qty != told:
             found.append(f"order {order_id}: filled {mine.filled_qty}, truth {told}")
         if mine.strategy is None and mine.client_order_id.startswith(m.ID_PREFIX):
@@ -127,13 +146,12 @@ def wrong(day):
         word = "canceled" if order.status == "rejected" and told else order.status
         if not mine.is_final or mine.status.value != word:
             found.append(f"order {order_id}: {mine.status}, final {mine.is_final}, truth {word}")
-        spent = sum(
-            (f.qty * f.price for f in truth.fills(order_id) if not (f.is_void or f.is_fixed)),
-            Decimal(0),
-        )
+        spent = sum((f.qty * f.price for f in fills), Decimal(0))
         if mine.filled_value != spent:
             found.append(f"order {order_id}: value {mine.filled_value}, truth {spent}")
     for order in book.orders():
+        if order.pending is not None:
+            found.append(f"{order.client_order_id}: {order.pending} is pending at rest")
         if order.broker_order_id is None and not order.is_final:
             found.append(f"{order.client_order_id} is {order.status} at rest")
     held = truth.positions()

@@ -28,8 +28,24 @@ def test_both_faces_have_the_same_names_and_parameters():
 
 def test_every_method_is_a_coroutine_function():
     for name, member in inspect.getmembers(fb.AsyncDesk, inspect.isfunction):
-        if not name.startswith("_"):
+        if not name.startswith("_") and name != "sending":  # that one is for `async with`
             assert inspect.iscoroutinefunction(member), name
+
+
+def test_an_order_is_sent_by_an_asyncio_bot_itself():
+    async def trade():
+        bench = Bench()
+        async with desk_of(bench) as desk:
+            wish = fb.OrderRequest(symbol="AAPL", side="buy", qty=3)
+            async with desk.sending(wish) as order:
+                bench.broker.submit(desk.book.record(order).intent)
+            assert desk.book.order(order).status is fb.OrderStatus.FILLED
+            with pytest.raises(OSError):
+                async with desk.sending(wish) as order:
+                    raise OSError
+            assert desk.book.order(order).status is fb.OrderStatus.UNPROVEN
+
+    asyncio.run(trade())
 
 
 def desk_of(bench):

@@ -69,6 +69,9 @@ def place(desk: fb.Desk) -> fb.Order:
     order = desk.wait(order, timeout_s=5)
     desk.wait(order.client_order_id)
     desk.replace(order, qty="5", limit_price=Decimal(150))
+    with desk.sending(wish, key="3") as unsent:
+        desk.wait(unsent)
+    desk.cancel_all(symbol="AAPL", strategy="mean-rev")
     desk.cancel(order)
     return desk.cancel(order.client_order_id)
 
@@ -100,7 +103,7 @@ def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
 def refused(desk: fb.Desk) -> fb.Order | None:
     try:
         return desk.buy("AAPL", qty=10)
-    except (fb.Denied, fb.Rejected) as refusal:
+    except (fb.Denied, fb.AlreadySent, fb.Rejected) as refusal:
         return refusal.order
     except fb.Unavailable as outage:
         print(outage.retry_at, outage.retry)

@@ -70,7 +70,12 @@ def _known(draft: Draft, client_order_id: str) -> m.OrderRecord:
 def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
     lifecycle.expect(record.order.status, entry.command)
     request = m.Request(
-        entry.number, entry.command, draft.at, entry.broker_order_id, change=entry.change
+        entry.number,
+        entry.command,
+        draft.at,
+        entry.broker_order_id,
+        change=entry.change,
+        handed=entry.handed,
     )
     first = not any(r.command is m.Command.SEND for r in record.requests)
     verdict = None if entry.command is m.Command.SEND else record.verdict

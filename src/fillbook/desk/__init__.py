@@ -8,7 +8,7 @@ a method.  The parts are built in an order in which each knows only those before
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import date
 from decimal import Decimal
 from types import TracebackType
@@ -172,6 +172,19 @@ class Desk:
         """
         return self._coordinator.submit(door.asked(request), door.key(key))
 
+    def sending(
+        self, request: m.OrderRequest, key: str | None = None
+    ) -> AbstractContextManager[m.Order]:
+        """
+        For a bot that sends by itself: `with desk.sending(wish) as order:` and send it inside.
+
+        The order is checked and durable before the body runs, which is to send it under
+        `order.client_order_id`; afterwards it is looked at as `submit` does.  What escapes the
+        body leaves it UNPROVEN and is raised on.  It is never sent by us.  Raises: Denied and
+        AlreadySent (each with `.order`), KeyReused, AccountChanged, NotObserved.
+        """
+        return self._coordinator.sending(door.asked(request), door.key(key))
+
     def buy(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a buy; the fields of `OrderRequest` by name."""
         return self._coordinator.submit(door.wished(symbol, m.OrderSide.BUY, wish), door.key(key))
@@ -239,6 +252,17 @@ class Desk:
                 time_in_force=time_in_force,
             ),
         )
+
+    def cancel_all(
+        self, *, symbol: str | None = None, strategy: str | None = None
+    ) -> list[m.Order]:
+        """
+        Ask for the end of every open order, of a symbol or a strategy where given.
+
+        Each by its own request, and all are tried: what could not be canceled comes back not
+        final.  Looks at them for `wait_s` in all.  Raises: NotArmed, AccountChanged, NotObserved.
+        """
+        return self._ending.cancel_all(None if symbol is None else m.symbol_of(symbol), strategy)
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""

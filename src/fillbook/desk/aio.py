@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
@@ -87,11 +88,26 @@ class AsyncDesk:
     halt = awaited(Desk.halt)
     lift = awaited(Desk.lift)
     cancel = awaited(Desk.cancel)
+    cancel_all = awaited(Desk.cancel_all)
     wait = awaited(Desk.wait)
     receive = awaited(Desk.receive)
     events = awaited(Desk.events)
     tick = awaited(Desk.tick)
     start = awaited(Desk.start)
+
+    @asynccontextmanager
+    async def sending(
+        self, request: m.OrderRequest, key: str | None = None
+    ) -> AsyncIterator[m.Order]:
+        """As `Desk.sending`, with `async with`."""
+        body = self._desk.sending(request, key)
+        order = await self._run(body.__enter__)
+        try:
+            yield order
+        except BaseException as error:
+            await self._run(functools.partial(body.__exit__, type(error), error, None))
+            raise
+        await self._run(functools.partial(body.__exit__, None, None, None))
 
     async def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
         """Have *call* made in this event loop with every event of *kind*, once it is durable."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fillbook import errors
 from fillbook import model as m
@@ -61,14 +63,42 @@ class Coordinator:
         warrant: Warrant = Warrant.ORDER,
     ) -> m.Order:
         """`submit` under a client id of one's own; placing again gives the order that exists."""
-        seen = None if self._is_sent(name) else self._approval.look(request)
-        with self._recorder.turn() as turn:
-            reason, number = self._take(turn, name, request, key, seen)
-        if reason is not None:
-            raise _refusal(self._book.order(name), reason, seen)
+        number = self._decide(name, request, key)
         if number is None:  # it was sent before: the bot asks again
             return self._resolver.settled(name)
         return self._send(name, number, warrant)
+
+    @contextmanager
+    def sending(self, request: m.OrderRequest, key: str | None) -> Iterator[m.Order]:
+        """
+        Write an order down that the bot then sends by itself, and look at it afterwards.
+
+        It is never sent again by us.  Raises: Denied, AlreadySent, KeyReused, AccountChanged.
+        """
+        name = client_order_id(self._binder.bind(), request.strategy, key)
+        number, order = self._decide(name, request, key, handed=True), self._book.order(name)
+        if number is None:
+            words = f"order {name} was sent before and is {order.status}: nothing is to be sent"
+            raise errors.AlreadySent(words, order=order)
+        try:
+            yield order
+        finally:
+            # Whatever became of it: its bytes may have left until just now.
+            words = "left to the bot"
+            self._recorder.record(m.Answered(name, number, m.AnswerKind.AMBIGUOUS, words))
+            self._resolver.after(name)
+        self._resolver.settled(name)
+
+    def _decide(
+        self, name: str, request: m.OrderRequest, key: str | None, *, handed: bool = False
+    ) -> int | None:
+        """The number of the create that is to be made, durable; None if it was made before."""
+        seen = None if self._is_sent(name) else self._approval.look(request)
+        with self._recorder.turn() as turn:
+            reason, number = self._take(turn, name, request, key, seen, handed=handed)
+        if reason is not None:
+            raise _refusal(self._book.order(name), reason, seen)
+        return number
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
         """What would become of *request*; sends nothing and writes nothing."""
@@ -86,6 +116,8 @@ class Coordinator:
         request: m.OrderRequest,
         key: str | None,
         seen: Seen | None,
+        *,
+        handed: bool,
     ) -> tuple[m.Reason | None, int | None]:
         """
         Decide on a request and write that down.
@@ -105,7 +137,7 @@ class Coordinator:
             turn.take(m.Intended(decision.intent(name, turn.at)))
         if decision.reason is None:
             number = len(known.requests) + 1 if known is not None else 1
-            turn.take(m.Commanded(name, m.Command.SEND, number))
+            turn.take(m.Commanded(name, m.Command.SEND, number, handed=handed))
             return None, number
         if known is None or known.order.status is not m.OrderStatus.DENIED:
             turn.take(m.Denied(name, decision.reason.message, decision.reason.code))

@@ -40,16 +40,32 @@ class Ending:
         UnknownOrder, NotArmed.
         """
         self._line.gate()
-        record = self._book.record(order)
-        name = record.client_order_id
-        if record.order.pending is not None:  # repeat a cancel only of what is read alive
+        name = self._book.record(order).client_order_id
+        return self._resolver.ended(name) if self._ask(name) else self._book.order(name)
+
+    def cancel_all(self, symbol: str | None, strategy: str | None) -> list[m.Order]:
+        """
+        Ask for the end of every open order, each by its own request, and look at all of them.
+
+        None keeps another from being asked for; those that are not final are told as they are.
+        Raises: NotArmed, AccountChanged, NotObserved.
+        """
+        self._line.gate()
+        orders = self._book.orders(open=True, symbol=symbol, strategy=strategy)
+        names = [order.client_order_id for order in orders]
+        self._resolver.all_ended([name for name in names if self._ask(name)])
+        return [self._book.order(name) for name in names]
+
+    def _ask(self, name: str) -> bool:
+        """Whether the end of an order was asked for: a cancel is repeated of what is read alive."""
+        record = self._book.record(name)
+        if record.order.pending is not None:
             self._tracker.read(record)
-            record = self._book.record(name)
-        if record.order.is_final:
-            return record.order
+        if self._book.order(name).is_final:
+            return False
         self._binder.bind()
         self.end(name)
-        return self._resolver.ended(name)
+        return True
 
     def end(
         self, name: str, change: m.Change | None = None, warrant: Warrant = Warrant.ORDER

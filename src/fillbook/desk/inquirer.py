@@ -92,5 +92,5 @@ def is_there(record: m.OrderRecord) -> bool:
 
 
 def is_unwanted(record: m.OrderRecord) -> bool:
-    """Whether the bot has asked for its end."""
-    return any(r.command is m.Command.CANCEL for r in record.requests)
+    """Whether nobody is to send it again: the bot wants its end, or sends it by itself."""
+    return any(r.command is m.Command.CANCEL or r.handed for r in record.requests)

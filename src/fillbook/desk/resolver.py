@@ -9,7 +9,7 @@ asks after.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Final
 
@@ -82,6 +82,18 @@ class Resolver:
     def ended(self, name: str, timeout_s: float | None = None) -> m.Order:
         """Look at an order until it is final, or *timeout_s* (wait_s) have passed."""
         return self._look_until(name, lambda order: order.is_final, timeout_s)
+
+    def all_ended(self, names: Collection[str]) -> None:
+        """Poll until several orders are final, or wait_s have passed in all."""
+        end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
+        for pause in resolution.ASK_AFTER:
+            left = end - self._clock.elapsed()
+            over = all(self._book.order(name).is_final for name in names)
+            if over or left <= timedelta():
+                break
+            self._clock.wait(self._tracker.news, min(pause, left).total_seconds())
+            self._tracker.drain()
+            self._tracker.poll()
 
     def changed(self, name: str) -> m.Order:
         """Look at an order until it is known what became of its replace; at most wait_s."""

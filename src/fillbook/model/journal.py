@@ -86,6 +86,7 @@ class Commanded:
     number: int
     broker_order_id: str | None = None
     change: Change | None = None
+    handed: bool = False  #: the bot makes this request itself; nobody makes it again
 
 
 @frozen
@@ -285,6 +286,7 @@ class Request:
     message: str = ""
     kind: RejectKind | None = None  #: of a rejection
     change: Change | None = None  #: what a replace asks for, or a cancel prepares
+    handed: bool = False  #: the bot made it itself
     settled: str | None = None  #: why a replace needs no asking any more, if nobody has shown it
 
 
