@@ -48,8 +48,9 @@ def test_what_replaced_an_order_says_whether_it_works(successor, status, filled,
 
 
 def test_more_than_its_own_quantity_is_an_overfill_of_that_id():
-    (anomaly,) = replaced("filled", 5).anomalies
-    assert anomaly == m.Anomaly(m.Oddity.OVERFILL, "b2", "5 of 4")
+    in_all, of_its_own = replaced("filled", 5).anomalies
+    assert of_its_own == m.Anomaly(m.Oddity.OVERFILL, "b2", "5 of 4")
+    assert in_all == m.Anomaly(m.Oddity.OVERFILL, "b2", "11 of 10")
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,8 @@ def test_twins_that_fill_are_an_overfill_that_is_kept():
     records.take(fill("s2", 50, 11, cum=50, broker_order_id="b2"))
     order = records.order()
     assert (order.broker_order_id, order.filled_qty, order.is_final) == ("b2", 150, False)
+    overfill = m.Anomaly(m.Oddity.OVERFILL, "b2", "150 of 100")
+    assert overfill in order.anomalies
     assert records.position().qty == 150
 
 

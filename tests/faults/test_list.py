@@ -19,7 +19,6 @@ KNOWN = {
     "PREC": (1, 2, 4, 5, 7, 8),
 }
 
-REPLACE = "the desk does not replace orders yet; the core's lineage has tests of its own"
 REPAIR = "nothing is sent to repair an account yet: differences are shown and lock their symbol"
 POWER = "buying power is not reserved yet"
 EXITS = "exits are not made or renewed yet"
@@ -29,11 +28,8 @@ LEGS = "fills without an order of ours go to nobody's leg; there is no other pol
 PNL = "profit is not compared with the broker's yet"
 
 NOT_YET = {
-    "PF-04": REPLACE,
     "PF-07": EXITS,
     "PF-10": "an order is complete when its broker says so; no tolerance can be set yet",
-    **dict.fromkeys(("CR-04", "CR-05", "CR-07", "CR-11", "CR-13"), REPLACE),
-    "CR-10": EXITS,
     **dict.fromkeys(("POS-04", "POS-05", "POS-17"), REPAIR),
     "POS-07": "no broker here keeps legs of one symbol apart",
     "POS-13": "there is no baseline to go stale: P4 and P5 have properties of their own",

@@ -260,6 +260,11 @@ def _anomalies(
     if record.verdict is not None and record.verdict.status in (_S.ABSENT, _S.REJECTED):
         first = min(e.broker_order_id for e in evidence)
         found.add(m.Anomaly(m.Oddity.LANDED_LATE, first, record.verdict.why))
+    filled, wanted = sum((e.filled for e in evidence), ZERO), lineage.wanted_qty(record)
+    if wanted is not None and len(evidence) > 1 and filled > wanted + by.quantum:
+        detail = f"{m.plain(filled)} of {m.plain(wanted)}"
+        tip = tip_of(evidence).broker_order_id
+        found.add(m.Anomaly(m.Oddity.OVERFILL, tip, detail))
     given_up = {r.change.client_order_id: r.settled for r in record.requests if r.change}
     for e in evidence:
         why = given_up.get(e.name or "")

@@ -90,6 +90,18 @@ def unsettled(record: m.OrderRecord, evidence: Sequence[m.Evidence]) -> m.Reques
     return None
 
 
+def wanted_qty(record: m.OrderRecord) -> Decimal | None:
+    """How much we want of an order in all; None where that is not ours to say, or by notional."""
+    if record.intent is None:
+        return None
+    asked = [
+        r.change.qty
+        for r in record.requests
+        if r.command is _C.REPLACE and r.change is not None and r.settled is None
+    ]
+    return max([qty for qty in asked if qty], default=record.intent.request.qty)
+
+
 def _is_seen(request: m.Request, evidence: Sequence[m.Evidence]) -> bool:
     """Whether what a replace makes was shown; by its client id, or by its place without one."""
     assert request.change is not None  # the caller has looked

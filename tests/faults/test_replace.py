@@ -1,0 +1,123 @@
+"""Replace: an order has several ids, and only the newest that lives says how it is."""
+
+import pytest
+from attrs import evolve
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench
+
+S = m.OrderStatus
+
+
+def replaced(bench, **change):
+    """An order, its first broker id, and the order as it is once it has been replaced."""
+    order = bench.resting()
+    bench.clock.advance(1)
+    now = bench.desk.replace(order, **(change or {"limit_price": "151"}))
+    return order.broker_order_id, now
+
+
+@pytest.mark.parametrize("fault", ["cr-04", "cr-05"])
+def test_cr_04_and_cr_05_the_end_of_a_superseded_id_ends_nothing(fault):
+    """A snapshot or an event calls the old half canceled: what replaced it lives."""
+    bench = Bench()
+    old, order = replaced(bench)
+    seen = bench.broker.order(old).value
+    late = m.stamp(m.moment(seen.clock) + m.moment(seen.clock).resolution)
+    canceled = evolve(seen, status=S.CANCELED, raw_status="canceled", clock=late)
+    if fault == "cr-05":
+        canceled = evolve(canceled, replaced_by=None)
+    bench.desk._tracker.receive([canceled])
+    bench.desk.tick()
+    now = bench.desk.book.order(order)
+    assert (now.status, now.is_final, now.leaves_qty) == (S.NEW, False, 10)
+    bench.pass_(60)
+    assert [x.client_order_id for x in bench.ours() if not x.is_over] == [
+        f"{order.client_order_id}.r1"
+    ]
+
+
+def test_cr_07_what_is_told_of_any_id_of_an_order_is_the_orders():
+    """The bot holds the old id; fills, looks and a cancel find the new one."""
+    bench = Bench()
+    old, order = replaced(bench)
+    assert bench.desk.book.order(old).broker_order_id == order.broker_order_id != old
+    bench.filled(order, 3)
+    bench.clock.advance(1)
+    bench.desk.sync(order=old)
+    assert bench.desk.book.order(old).filled_qty == 3
+    assert bench.desk.cancel(old).status is S.CANCELED
+    assert [x.status for x in bench.ours()] == ["replaced", "canceled"]
+
+
+def test_cr_10_what_replaces_an_order_is_placed_only_once_its_end_is_proven():
+    """The cancel is ignored: nothing else is sent, however often one asks."""
+    bench = Bench()
+    order = bench.resting()
+    bench.filled(order, 4)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    bench.fail("asked-cancel", "cancel-never-ends")
+    bench.desk.replace(order, qty=20)
+    bench.pass_(30)
+    with pytest.raises(errors.Denied, match="canceled"):
+        bench.desk.replace(order, qty=21)
+    assert len(bench.ours()) == 1
+
+
+def test_cr_11_what_fills_meanwhile_is_taken_off_what_is_ordered_anew():
+    """What is left is counted after the end of the old order, not when the bot asked."""
+    bench = Bench()
+    order = bench.resting()
+    bench.filled(order, 4)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    bench.filled(order, 3)  # nobody has read that yet
+    new = bench.desk.replace(order, qty=12)
+    assert (new.qty, bench.desk.book.order(order).filled_qty) == (5, 7)
+    bench.clock.advance(1)
+    bench.filled(new)
+    bench.clock.advance(1)
+    bench.pass_(90)
+    assert bench.desk.book.position("AAPL").qty == 12
+    assert bench.is_true()
+
+
+def test_pf_04_a_replacement_that_orders_the_whole_again_is_an_overfill_that_is_kept():
+    """Four had filled; the broker ordered all ten anew: fourteen are held, and said."""
+    bench = Bench()
+    order = bench.resting()
+    bench.filled(order, 4)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    bench.fail("asked-replace", "qty-remaining")
+    now = bench.desk.replace(order, limit_price="151")
+    assert now.leaves_qty >= 10  # the larger of what it may mean
+    bench.filled(now)
+    bench.clock.advance(1)
+    bench.pass_(90)
+    now = bench.desk.book.order(order)
+    assert (now.filled_qty, now.is_final) == (14, True)
+    assert [(x.oddity, x.detail) for x in now.anomalies] == [(m.Oddity.OVERFILL, "14 of 10")]
+    assert bench.is_true()
+
+
+class Holds(SimulatedBroker):
+    """A broker that counts an order's own units as held by another."""
+
+    def replace(self, broker_order_id, change):
+        return m.Rejected(m.RejectKind.QTY_HELD, "insufficient qty available for order")
+
+
+def test_cr_13_a_replace_that_is_refused_for_no_reason_leaves_the_order_as_it_was():
+    """The bot hears why, and may cancel and order anew; nothing is left open by itself."""
+    bench = Bench(broker=Holds)
+    order = bench.resting()
+    bench.clock.advance(1)
+    with pytest.raises(errors.Rejected, match="insufficient qty") as refused:
+        bench.desk.replace(order, limit_price="151")
+    now = refused.value.order
+    assert (now.pending, now.limit_price, now.is_final) == (None, 150, False)
+    assert bench.desk.cancel(order).status is S.CANCELED
