@@ -41,7 +41,7 @@ def test_an_order_is_sent_by_an_asyncio_bot_itself():
                 bench.broker.submit(desk.book.record(order).intent)
             assert desk.book.order(order).status is fb.OrderStatus.FILLED
             with pytest.raises(OSError):
-                async with desk.sending(wish) as order:
+                async with desk.sending(wish, key="2") as order:
                     raise OSError
             assert desk.book.order(order).status is fb.OrderStatus.UNPROVEN
 
