@@ -22,6 +22,7 @@ from fillbook.cli import facts, show
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
 from fillbook.cli.funds import buying_power
+from fillbook.cli.halt import halt
 from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
@@ -220,6 +221,6 @@ for _command in (
     *(demo, doctor, check, sync),
     *(buy, sell, cancel),
     *(orders, order, positions, trades, audit, buying_power, watch),
-    *(rebind, emulate),
+    *(halt, rebind, emulate),
 ):
     app.command(_command)
