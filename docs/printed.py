@@ -7,6 +7,7 @@ with what is printed now.
 
 from __future__ import annotations
 
+import ast
 import enum
 import inspect
 import io
@@ -39,6 +40,8 @@ from fillbook.venue.exchange.faults import SECONDS, STRIKES, Fault
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+#: What a docstring says to whoever reads the code.
+_ASIDE = re.compile(r" \((?:promise|other half|design|P\d)[^)]*\)")
 _PART = re.compile(r"(<!-- printed: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -171,7 +174,7 @@ def refusals() -> str:
 
 def checks() -> str:
     rows = (
-        (number, code(check.__name__), sentence(check), listed(reasons_of(check)))
+        (number, code(check.__name__), _ASIDE.sub("", sentence(check)), listed(reasons_of(check)))
         for number, check in enumerate(fb.CHECKS, start=1)
     )
     return table(("", "check", "what it looks at", "its reasons"), rows)
@@ -186,6 +189,18 @@ def reasons_of(check: Callable[..., object]) -> set[str]:
         if inspect.isfunction(beside) and beside.__module__.startswith("fillbook.core."):
             found |= reasons_of(beside)
     return found
+
+
+def rooms() -> str:
+    """The modules that decide and those that act, each by its first sentence."""
+    rows = []
+    for ring in ("core", "desk"):
+        for path in sorted((ROOT / "src" / "fillbook" / ring).glob("*.py")):
+            said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            first = " ".join(said.split("\n\n")[0].split())
+            if path.stem != "__init__":
+                rows.append((code(f"{ring}/{path.name}"), _ASIDE.sub("", first)))
+    return table(("module", "what it is"), rows)
 
 
 def reasons() -> str:
@@ -354,6 +369,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "permissions": permissions,
     "reasons": reasons,
     "refusals": refusals,
+    "rooms": rooms,
     "settings": settings,
     "statuses": statuses,
     "values": values,
