@@ -42,7 +42,8 @@ SHOWN = {
         "buy 10 at 180.00, new: dips",
         "buy 3 at 175, new: nobody of ours",
         "trade of dips: 20 AAPL, +40.00 before fees",
-        "2 are open: ['crash', None]",
+        "One team ends what it has open: ['canceled']",
+        "2 are left: ['crash', None]",
         "in_sync",
     ),
     "5_stuck_pending": (

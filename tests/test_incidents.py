@@ -72,8 +72,8 @@ def test_limit_orders_in_the_dark_are_listed_and_ended_by_who_asked_for_them():
             bench.desk.buy("AAPL", qty=10, limit_price=price, strategy=strategy)
     bench.by_hand("AAPL", "buy", 3, limit_price="160")
     bench.desk.sync()
-    for order in bench.desk.book.orders(open=True, strategy="dips"):
-        bench.desk.cancel(order)
+    ended = bench.desk.cancel_all(strategy="dips")
+    assert [(x.strategy, x.status) for x in ended] == [("dips", m.OrderStatus.CANCELED)] * 3
     left = bench.desk.book.orders(open=True)
     assert sorted(x.strategy or "" for x in left) == ["", "crash", "crash", "crash"]
 

@@ -44,9 +44,9 @@ with fb.open(broker, "memory://", clock=clock) as desk:
         print(f"  {order.side} {order.leaves_qty} at {order.limit_price}, {order.status}: {whose}")
     for trade in desk.book.trades():
         print(f"  trade of {trade.strategy}: {trade.qty} AAPL, {trade.pnl:+} before fees")
-    for order in desk.book.orders(open=True, strategy="dips"):
-        desk.cancel(order)
+    ended = desk.cancel_all(strategy="dips")
+    print(f"One team ends what it has open: {[str(order.status) for order in ended]}")
     left = [x.strategy for x in desk.book.orders(open=True)]
-    print(f"After one team's orders are canceled, {len(left)} are open: {left}")
+    print(f"  {len(left)} are left: {left}")
     clock.advance(60)
     print(f"Verdict: {desk.sync().verdict}")
