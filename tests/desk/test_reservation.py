@@ -1,5 +1,7 @@
 """What a process may promise by its reads of the account, and what the next process knows."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,6 +10,7 @@ from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core import reservation
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.reservation import Reserves
@@ -132,9 +135,8 @@ def test_the_account_is_stale_after_a_lag(desk):
 
 
 def test_what_was_granted_and_refused_doubles_the_lag_for_a_day(desk):
-    assert desk.reserves.refused() == 2
-    assert desk.reserves.lag == timedelta(seconds=20)
-    assert desk.reserves.refused() == 4
+    assert desk.reserves.refused() == timedelta(seconds=20)
+    assert desk.reserves.refused() == timedelta(seconds=40)
     desk.clock.advance(24 * 3600 + 1)
     assert desk.reserves.lag == timedelta(seconds=10)
 
@@ -195,6 +197,51 @@ def test_crossing_reads_are_in_the_order_in_which_they_were_asked(desk):
     desk.reserves.told(second, evolve(SNAPSHOT, buying_power=Decimal(100)))
     desk.reserves.told(first, SNAPSHOT)
     assert desk.available == 100
+
+
+def test_an_order_that_was_granted_and_refused_is_alerted():
+    """Somebody else has spent the money; the account did not say so yet."""
+    bench = Bench(cash=10_000, multiplier=1)
+    bench.desk.buying_power()
+    bench.by_hand("SPY", "buy", 17)
+    with pytest.raises(fb.Rejected, match="insufficient buying power"):
+        bench.desk.buy("AAPL", qty=10, limit_price="187.02")
+    [alert] = [x.alert for x in bench.desk.events() if x.alert is not None]
+    assert alert.kind is m.AlertKind.LAG_DOUBLED
+    assert "20 s old" in alert.message
+    assert bench.desk.buying_power().lag_s == 20
+
+
+class Slow(SimulatedBroker):
+    """Its first create waits until it is let through."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def submit(self, intent):
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.go_on.wait(10)
+        return super().submit(intent)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_order_in_flight_on_the_symbol_is_waited_for(answers):
+    """It is unproven for so long, and no reason to refuse the next; but not for ever."""
+    bench = Bench(broker=Slow)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(bench.desk.buy, "AAPL", qty=1, key="1")
+        assert bench.broker.begun.wait(10)
+        if answers:
+            threads.submit(lambda: bench.clock.call_later(0.5, bench.broker.go_on.set))
+            second = threads.submit(bench.desk.buy, "AAPL", qty=2, key="2")
+            assert second.result().status is fb.OrderStatus.FILLED
+        else:
+            with pytest.raises(fb.Denied, match="is unproven"):
+                bench.desk.buy("AAPL", qty=2, key="2")
+            bench.broker.go_on.set()
+        assert first.result().status is fb.OrderStatus.FILLED
 
 
 def test_the_desk_tells_what_is_left_and_of_when():

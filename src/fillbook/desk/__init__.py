@@ -84,7 +84,7 @@ class Desk:
             prices=prices,
         )
         self._coordinator = Coordinator(
-            self._line, self._recorder, self._binder, resolver, approval
+            self._line, self._recorder, self._binder, resolver, approval, clock, wait_s=wait_s
         )
         self._ending = Ending(self._line, self._recorder, self._binder, self._tracker, resolver)
         self._replacing = Replacing(

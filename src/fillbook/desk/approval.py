@@ -171,6 +171,18 @@ class Approval:
             impact=impact(made.request, made.world),
         )
 
+    def answered(self, order: m.Order, outcome: m.Outcome) -> None:
+        """Learn from what a create that was granted has come to."""
+        self._reserves.mark()
+        refused = isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS
+        if refused and order.status is m.OrderStatus.REJECTED:
+            lag = self._reserves.refused()
+            words = (
+                f"the broker has not the money for order {order.client_order_id}, which its own "
+                f"account had; that is taken to be up to {lag.total_seconds():g} s old for a day"
+            )
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.LAG_DOUBLED, "account", words)))
+
     def _prepared(
         self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
     ) -> Decision:

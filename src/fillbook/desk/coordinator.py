@@ -12,9 +12,12 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
 
 from fillbook import errors
 from fillbook import model as m
+from fillbook.clock import Clock
 from fillbook.core import asking
 from fillbook.core.permission import Warrant
 from fillbook.desk.approval import Approval, Seen
@@ -23,6 +26,9 @@ from fillbook.desk.book import Book
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.resolver import Resolver
+
+#: How often an order under way on the same symbol is looked at.
+_UNDER_WAY_S: Final = 0.05
 
 
 class Coordinator:
@@ -35,12 +41,17 @@ class Coordinator:
         binder: Binder,
         resolver: Resolver,
         approval: Approval,
+        clock: Clock,
+        *,
+        wait_s: float,
     ) -> None:
         self._line = line
         self._recorder = recorder
         self._binder = binder
         self._resolver = resolver
         self._approval = approval
+        self._clock = clock
+        self._wait = timedelta(seconds=wait_s)
         self._book = Book(recorder.store)
 
     def submit(self, request: m.OrderRequest, key: str | None = None) -> m.Order:
@@ -92,10 +103,22 @@ class Coordinator:
     def _decide(
         self, name: str, request: m.OrderRequest, key: str | None, *, handed: bool = False
     ) -> int | None:
-        """The number of the create that is to be made, durable; None if it was made before."""
-        seen = None if self._is_sent(name) else self._approval.look(request)
-        with self._recorder.turn() as turn:
-            reason, number = self._take(turn, name, request, key, seen, handed=handed)
+        """
+        The number of the create that is to be made, durable; None if it was made before.
+
+        Where the order of another thread or process is under way on the symbol, its answer is
+        waited for, at most wait_s: an order in flight is no reason to refuse the next.
+        """
+        end = self._clock.elapsed() + self._wait
+        while True:
+            seen = None if self._is_sent(name) else self._approval.look(request)
+            with self._recorder.turn() as turn:
+                waits = self._clock.elapsed() < end and not self._line.closing.is_set()
+                taken = self._take(turn, name, request, key, seen, handed=handed, waits=waits)
+            if taken is not None:
+                break
+            self._clock.wait(self._line.closing, _UNDER_WAY_S)
+        reason, number = taken
         if reason is not None:
             raise _refusal(self._book.order(name), reason, seen)
         return number
@@ -118,11 +141,13 @@ class Coordinator:
         seen: Seen | None,
         *,
         handed: bool,
-    ) -> tuple[m.Reason | None, int | None]:
+        waits: bool,
+    ) -> tuple[m.Reason | None, int | None] | None:
         """
         Decide on a request and write that down.
 
         Why it is denied, or the number of the request to make; neither for what was sent before.
+        None, with nothing written, if it *waits* for an order that is under way.
         """
         known = turn.read.get(m.OrderRecord, name)
         _expect_same(known, name, request)
@@ -133,6 +158,8 @@ class Coordinator:
             return None, None
         assert seen is not None  # it was not sent when we looked, and no answer takes that back
         decision = self._approval.decide(turn.read, turn.at, request, key, seen)
+        if waits and _is_under_way(turn, decision.reason):
+            return None
         if decision.reason is None or known is None:
             turn.take(m.Intended(decision.intent(name, turn.at)))
         if decision.reason is None:
@@ -147,6 +174,7 @@ class Coordinator:
         """Make the request that was just written down, and see what comes of it."""
         outcome = self._resolver.create(name, number, warrant)
         order = self._book.order(name)
+        self._approval.answered(order, outcome)
         match outcome:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:
                 if order.status is m.OrderStatus.REJECTED and order.broker_order_id is None:
@@ -163,6 +191,14 @@ class Coordinator:
     def wait(self, order: m.Order | str, timeout_s: float) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""
         return self._resolver.ended(self._book.record(order).client_order_id, timeout_s)
+
+
+def _is_under_way(turn: Transaction, reason: m.Reason | None) -> bool:
+    """Whether all that stands in the way is an order whose request was just made."""
+    if reason is None or reason.code != m.ReasonCode.SYMBOL_LOCKED:
+        return False
+    other = turn.read.get(m.OrderRecord, str(dict(reason.figures).get("order", "")))
+    return other is not None and bool(other.requests) and other.requests[-1].answer is None
 
 
 def _refusal(order: m.Order, reason: m.Reason, seen: Seen | None) -> errors.OrderError:

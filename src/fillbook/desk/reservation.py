@@ -134,12 +134,12 @@ class Reserves:
         """How far behind the broker's number may be; longer for a day after it proved to be."""
         return self._can.account_lag * self._times()
 
-    def refused(self) -> int:
+    def refused(self) -> timedelta:
         """The broker refused what we had granted: its number was older than we took it to be."""
         times, word = self._times() * 2, self._store.cell(LAG)
         until = m.stamp(self._clock.now() + DOUBLED_FOR)
         self._store.swap(LAG, word, json.dumps([times, until]))
-        return times
+        return self.lag
 
     def _times(self) -> int:
         word = self._store.cell(LAG)

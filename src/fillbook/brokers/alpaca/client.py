@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -51,11 +50,6 @@ CAPABILITIES: Final = m.Capabilities(
     # After a replace of a partly filled order nobody has said whose fills count where.
     replace_cum=m.ReplaceCum.UNKNOWN,
     account_lag=timedelta(seconds=10),
-    nets_open_orders=True,
-    # A buy stop becomes a stop limit, 2.5 % above the stop from $50 on and 4 % below that.
-    reserve_rule=m.ReserveRule(
-        stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04")))
-    ),
     late_landing=timedelta(seconds=150),
     rate_limit=200,
     takes=rules.TAKES,
@@ -63,6 +57,8 @@ CAPABILITIES: Final = m.Capabilities(
     ticks=rules.TICKS,
     notional_step=rules.CENT,
     wash_rule=rules.WASH_RULE,
+    nets_open_orders=True,
+    reserve_rule=rules.RESERVE_RULE,
 )
 
 

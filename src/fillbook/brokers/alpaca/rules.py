@@ -42,3 +42,9 @@ CENT: Final = Decimal("0.01")
 WASH_RULE: Final = m.WashRule(
     always=frozenset({_T.MARKET, _T.STOP}), crossing=frozenset({_T.LIMIT, _T.STOP_LIMIT})
 )
+
+#: What an open order keeps back: a buy stop becomes a stop limit, 2.5 % above the stop from
+#: $50 on and 4 % below that.
+RESERVE_RULE: Final = m.ReserveRule(
+    stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04")))
+)

@@ -76,6 +76,8 @@ CAPABILITIES: Final = m.Capabilities(
     ticks=rules.TICKS,
     notional_step=rules.CENT,
     wash_rule=rules.WASH_RULE,
+    nets_open_orders=True,
+    reserve_rule=rules.RESERVE_RULE,
 )
 
 #: What the client is left with, by what happened on the way.

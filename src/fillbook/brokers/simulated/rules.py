@@ -50,3 +50,9 @@ WASH_RULE: Final = m.WashRule(
     always=frozenset({m.OrderType.MARKET, m.OrderType.STOP}),
     crossing=frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT}),
 )
+
+#: What an open order keeps back: a buy stop becomes a stop limit, 2.5 % above the stop from
+#: $50 on and 4 % below that.
+RESERVE_RULE: Final = m.ReserveRule(
+    stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04")))
+)
