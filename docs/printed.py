@@ -245,7 +245,7 @@ def settings() -> str:
         (
             code(name),
             code(f"FILLBOOK_{name.upper()}"),
-            code(f"--{name}") if name != "repairs" else "–",  # no command repairs
+            code(f"--{name}") if name in ("broker", "store") else "–",
             code(default or "not set"),
         )
         for name, default in config.DEFAULTS.items()

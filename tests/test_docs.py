@@ -110,5 +110,5 @@ def test_every_public_name_and_every_setting_has_a_sentence():
     missing = [
         name for name in fb.__all__ if not re.search(rf"`(?:fillbook\.|fb\.)?{name}\b", pages)
     ]
-    settings = [f"FILLBOOK_{name}" for name in ("BROKER", "STORE", "CONFIG")]
+    settings = [f"FILLBOOK_{name}" for name in ("BROKER", "STORE", "CONFIG", "ALERT_URLS")]
     assert missing + [name for name in settings if name not in pages] == []

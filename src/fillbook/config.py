@@ -22,7 +22,12 @@ from attrs import frozen
 
 from fillbook.errors import BadAddress
 
-DEFAULTS: Final = {"broker": None, "store": "sqlite:///fillbook.db", "repairs": "observe"}
+DEFAULTS: Final = {
+    "broker": None,
+    "store": "sqlite:///fillbook.db",
+    "repairs": "observe",
+    "alert_urls": None,
+}
 _FILE: Final = "fillbook.toml"
 
 

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ParamSpec
 
 from fillbook import model as m
+from fillbook.alerts import Sink, webhook
 from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
@@ -26,6 +27,7 @@ from fillbook.desk.book import Book
 from fillbook.desk.line import Line
 from fillbook.desk.market import Prices
 from fillbook.desk.reconciler import rows_of
+from fillbook.desk.settings import Settings
 from fillbook.errors import BadAddress
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
@@ -42,6 +44,8 @@ def open(  # noqa: A001 - the field's word
     checks: Sequence[Check] | None = None,
     limits: m.Limits | None = None,
     prices: Prices | None = None,
+    alerts: Sequence[Sink] | None = None,
+    thresholds: m.Thresholds | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Desk:
     """
@@ -55,26 +59,39 @@ def open(  # noqa: A001 - the field's word
     *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` look at an order.  *checks* are run
     before an order, in that order: ``fb.CHECKS + (no_fridays,)`` (None: ``fb.CHECKS``).
     *limits* bound new risk.  *prices* tells the newest quote of a symbol where the broker does
-    not.  *env* (None: the process's) is where credentials are found.
+    not.  *alerts* are functions of one `Alert` (None: a webhook for each address in
+    `FILLBOOK_ALERT_URLS`), and *thresholds* say from when on something is one.  *env* (None:
+    the process's) is where credentials are found.
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
     StoreDamaged, StoreUnavailable.
     """
     wait_s, checks = door.seconds("wait_s", wait_s), door.guards(checks)
     limits, prices = door.limits(limits), door.prices(prices)
+    thresholds = door.thresholds(thresholds)
     env = os.environ if env is None else env
     broker = open_broker(broker, env)
+    sinks = _sinks(alerts, env)
     permitted = door.repairs(setting("repairs", repairs, env).value)
     store = open_store(store, env)
-    return Desk(
-        *(broker, store, clock or SystemClock()),
+    settings = Settings(
         live=live,
         repairs=permitted,
         wait_s=wait_s,
         checks=checks,
         limits=limits,
         prices=prices,
+        alerts=sinks,
+        thresholds=thresholds,
     )
+    return Desk(broker, store, clock or SystemClock(), settings)
+
+
+def _sinks(alerts: Sequence[Sink] | None, env: Mapping[str, str]) -> tuple[Sink, ...]:
+    if alerts is not None:
+        return door.sinks(alerts)
+    urls = setting("alert_urls", None, env).value or ""
+    return tuple(webhook(url) for url in urls.replace(",", " ").split())
 
 
 P = ParamSpec("P")

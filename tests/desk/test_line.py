@@ -11,6 +11,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core.permission import Warrant
+from fillbook.desk import parts
 from fillbook.desk.line import Line
 from tests.bench import Bench
 
@@ -121,7 +122,7 @@ class Counting(Line):
 
 def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monkeypatch):
     """Whatever the bot calls and whatever is done by itself; the broker counts what came."""
-    monkeypatch.setattr(fb.desk, "Line", Counting)
+    monkeypatch.setattr(parts, "Line", Counting)
     monkeypatch.setattr(Counting, "let", [], raising=False)
     monkeypatch.setattr(Counting, "passed", [], raising=False)
     came = []

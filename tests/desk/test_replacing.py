@@ -115,8 +115,9 @@ def test_a_replace_that_is_refused_though_done_is_done():
 def test_a_definite_refusal_leaves_the_order_as_it_was():
     bench = Bench()
     order = resting(bench)
+    bench.by_hand("SPY", "buy", 300)  # the money was there a moment ago
     with pytest.raises(errors.Rejected) as refused:
-        bench.desk.replace(order, qty=10_000)  # nobody has that much money
+        bench.desk.replace(order, qty=1_000)
     now = refused.value.order
     assert (now.pending, now.qty, now.is_final, now.leaves_qty) == (None, 10, False, 10)
     assert bench.desk.replace(order, limit_price="151").limit_price == 151
@@ -319,3 +320,52 @@ def test_the_next_process_asks_what_became_of_a_replace():
     now = bench.desk.book.order(order)
     assert (now.pending, now.limit_price) == (None, 151)
     assert bench.sent["replace"] == 0
+
+
+def test_a_dearer_order_takes_what_is_left_to_promise():
+    """What a replace may cost beyond the order is checked and kept, as an order's is (P7)."""
+    bench = Bench(cash=2_000, multiplier=1)
+    order = resting(bench)  # 10 at 150
+    with pytest.raises(errors.Denied, match=r"may cost 600\.00, and 500\.00 of buying power"):
+        bench.desk.replace(order, qty=14)
+    now = bench.desk.replace(order, qty=13)
+    assert now.qty == 13
+    assert bench.sent["replace"] == 1
+    [kept] = bench.desk.book.reservations()
+    assert kept.charge == 1950
+
+
+def test_a_replaced_order_is_held_to_the_brokers_ticks():
+    bench = Bench()
+    order = resting(bench)
+    with pytest.raises(errors.Denied) as refusal:
+        bench.desk.replace(order, limit_price="150.123")
+    assert refusal.value.reason.code == "price"
+    assert bench.sent["replace"] == 0
+
+
+def test_a_cheaper_order_needs_no_account():
+    """A change that costs no more goes while nothing can be said of the buying power."""
+    bench = Bench()
+    order = resting(bench)
+    bench.clock.advance(30)
+    bench.fail("account", "unreachable", times=5)
+    assert bench.desk.replace(order, limit_price="149").limit_price == 149
+
+
+def test_a_trailing_stop_is_replaced_by_its_trail():
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    order = bench.desk.sell("AAPL", qty=10, trail_price="5", time_in_force="gtc")
+    bench.clock.advance(1)
+    bench.desk.sync()
+    assert bench.desk.replace(order, trail="6").terms.trail_price == 6
+
+
+def test_the_exits_of_a_bracket_are_moved_though_they_hold_each_others_units():
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10, take_profit="200", stop_loss="150", time_in_force="gtc")
+    bench.clock.advance(1)
+    bench.desk.sync()
+    stop = next(x for x in bench.desk.book.orders(open=True) if x.stop_price is not None)
+    assert bench.desk.replace(stop, stop_price="160").stop_price == 160

@@ -85,6 +85,8 @@ def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
 
     more: tuple[fb.Check, ...] = (*fb.CHECKS, no_fridays)
     bounds = fb.Limits(order_notional_max=5000, price_collar="0.05", oversell="cut")
+    late = fb.Thresholds(stale_s=60, stuck_s=60, slow_fill_s=20, rejected_in_a_row=3)
+    fb.open(broker, store, alerts=[print], thresholds=late).close()
     desk = fb.open(broker, store, checks=more, limits=bounds, prices=price)
     preview: fb.Preview = desk.preview(fb.OrderRequest(symbol="A", side="buy", qty=1))
     impact: fb.Impact = preview.impact

@@ -128,6 +128,25 @@ CHECKS: Final[tuple[Check, ...]] = (
     affordable,
 )
 
+#: What is about a new order, and not about one that is changed.
+OF_NEW_ORDERS: Final = frozenset(
+    {
+        fitting.market_open,
+        fitting.supported,
+        risk.duplicate,
+        risk.day_notional,
+        risk.orders_per_minute,
+    }
+)
+#: What a change has to pass only if it may cost more, or fill more, than before.
+OF_NEW_RISK: Final = frozenset({unlocked, in_sync, affordable})
+
+
+def of_change(checks: Sequence[Check], *, adds: bool) -> tuple[Check, ...]:
+    """Those of *checks* that are about a change of an order, which *adds* to it or not."""
+    left_out = OF_NEW_ORDERS if adds else OF_NEW_ORDERS | OF_NEW_RISK
+    return tuple(check for check in checks if check not in left_out)
+
 
 def run(
     request: m.OrderRequest,

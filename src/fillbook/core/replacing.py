@@ -163,10 +163,8 @@ def rest(record: m.OrderRecord, change: m.Change) -> m.OrderRequest | None:
         symbol=terms.symbol,
         side=terms.side,
         qty=left,
-        limit_price=terms.limit_price,
-        stop_price=terms.stop_price,
-        trail_price=terms.trail_price,
-        trail_percent=terms.trail_percent,
+        # A trailing stop bears the stop price that it has come to.
+        **{name: getattr(terms, name) for name in m.PRICES[terms.type]},
         type=terms.type,
         time_in_force=terms.time_in_force,
         extended_hours=terms.extended_hours,

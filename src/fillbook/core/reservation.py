@@ -102,6 +102,18 @@ def need(request: m.OrderRequest, kept: m.Reserve, rule: m.ReserveRule) -> Decim
     return request.qty * unit(request, kept, rule)
 
 
+@m.exact
+def added(record: m.OrderRecord, change: m.Change, rule: m.ReserveRule) -> Decimal:
+    """What an order keeps back beyond what it does, as long as nobody knows if it is changed."""
+    kept = None if record.intent is None else record.intent.reserve
+    if kept is None or not kept.opens or record.order.leaves_qty is None:
+        return ZERO
+    leaves, filled = record.order.leaves_qty, record.order.filled_qty
+    most = leaves if change.qty is None else max(leaves, change.qty - filled)
+    now = unit(record.terms, kept, rule)
+    return most * max(now, unit(replacing.changed(record.terms, change), kept, rule)) - leaves * now
+
+
 # -- what an order can still cost ------------------------------------------------------
 
 

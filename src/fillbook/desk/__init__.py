@@ -1,13 +1,13 @@
 """
 The desk: what a bot holds.
 
-`Desk` composes its parts and delegates, nothing else: outside `__init__`, one statement
-a method.  The parts are built in an order in which each knows only those before it.
+`Desk` delegates to its parts, nothing else: outside `__init__`, one statement a method.
+Other half: `desk.parts`, which composes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import date
 from decimal import Decimal
@@ -17,27 +17,10 @@ from typing import Self
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.core.checks import CHECKS, Check
-from fillbook.core.permission import Repairs
 from fillbook.desk import door
-from fillbook.desk.agenda import Agenda
-from fillbook.desk.approval import Approval
-from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
-from fillbook.desk.coordinator import Coordinator
-from fillbook.desk.ending import Ending
-from fillbook.desk.halting import Switch
-from fillbook.desk.line import Line
-from fillbook.desk.market import Prices
-from fillbook.desk.reconciler import Reconciler
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.repair import Repair
-from fillbook.desk.replacing import Replacing
-from fillbook.desk.reservation import Reserves
-from fillbook.desk.resolver import Resolver
-from fillbook.desk.rounds import Rounds
-from fillbook.desk.threads import Background
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.parts import Parts
+from fillbook.desk.settings import Settings
 from fillbook.store import Store
 
 #: A price or a quantity as a bot has it; floats are taken by their shortest text.
@@ -53,53 +36,20 @@ class Desk:
     `client_order_id` will do.  What makes no sense is refused with InvalidValue.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        store: Store,
-        clock: Clock,
-        *,
-        live: bool = False,
-        repairs: Repairs = Repairs.OBSERVE,
-        wait_s: float = 5.0,
-        checks: Sequence[Check] = CHECKS,
-        limits: m.Limits | None = None,
-        prices: Prices | None = None,
-    ) -> None:
+    def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
+        parts = Parts(broker, store, clock, settings)
         self.book = Book(store)
-        self._line = Line(broker, store, clock, live=live, repairs=repairs)
-        self._recorder = Recorder(store, clock)
-        agenda = Agenda()
-        reserves = Reserves(store, clock, broker.capabilities)
-        self._binder = Binder(self._line, self._recorder, reserves)
-        self._tracker = Tracker(self._line, self._recorder, self._binder, clock)
-        resolver = Resolver(
-            self._line, self._recorder, agenda, self._binder, self._tracker, clock, wait_s=wait_s
-        )
-        self._switch = Switch(self._recorder)
-        approval = Approval(
-            *(self._line, self._recorder, self._binder, reserves, self._tracker, clock),
-            checks=checks,
-            limits=limits or m.Limits(),
-            prices=prices,
-        )
-        self._coordinator = Coordinator(
-            self._line, self._recorder, self._binder, resolver, approval, clock, wait_s=wait_s
-        )
-        self._ending = Ending(self._line, self._recorder, self._binder, self._tracker, resolver)
-        self._replacing = Replacing(
-            *(self._line, self._recorder, self._binder, self._tracker, resolver),
-            *(self._coordinator, self._ending, clock),
-        )
-        self._reconciler = Reconciler(
-            self._line, self._recorder, self._binder, self._tracker, resolver, clock
-        )
-        repair = Repair(self._line, self._recorder, agenda, self._tracker, self._ending)
-        self._rounds = Rounds(
-            *(self._line, self._tracker, resolver, self._ending, self._replacing, repair),
-            *(self._reconciler, agenda, clock),
-        )
-        self._background = Background(broker, clock, agenda, self._tracker, self._rounds.tick)
+        self._line = parts.line
+        self._recorder = parts.recorder
+        self._binder = parts.binder
+        self._tracker = parts.tracker
+        self._switch = parts.switch
+        self._coordinator = parts.coordinator
+        self._ending = parts.ending
+        self._replacing = parts.replacing
+        self._reconciler = parts.reconciler
+        self._rounds = parts.rounds
+        self._background = parts.background
         self._exit = ExitStack()
         self._exit.callback(store.close)
         self._exit.callback(self._line.lease.release)

@@ -10,7 +10,6 @@ Other halves: `core.checks`, `core.reservation`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -18,8 +17,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import checks, reservation, risk
-from fillbook.core.checks import Check
+from fillbook.core import checks, replacing, reservation, risk
 from fillbook.core.impact import impact
 from fillbook.core.pacing import Lane
 from fillbook.core.rounding import adjusted
@@ -27,10 +25,11 @@ from fillbook.core.world import World, closable
 from fillbook.desk.binder import Binder
 from fillbook.desk.halting import halted
 from fillbook.desk.line import Line
-from fillbook.desk.market import Market, Prices
+from fillbook.desk.market import Market
 from fillbook.desk.recent import Recent
-from fillbook.desk.recorder import Recorder
+from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.reservation import Reserves
+from fillbook.desk.settings import Settings
 from fillbook.desk.tracker import Tracker
 from fillbook.store import Reader
 
@@ -85,11 +84,9 @@ class Approval:
         reserves: Reserves,
         tracker: Tracker,
         clock: Clock,
-        *,
-        checks: Sequence[Check],
-        limits: m.Limits,
-        prices: Prices | None,
+        settings: Settings,
     ) -> None:
+        limits = settings.limits
         self._line = line
         self._can = line.broker.capabilities
         self._recorder = recorder
@@ -97,8 +94,8 @@ class Approval:
         self._reserves = reserves
         self._tracker = tracker
         age = risk.length_of(limits.quote_age_max_s)
-        self._market = Market(line, recorder, clock, prices=prices, quote_age_max=age)
-        self._checks = tuple(checks)
+        self._market = Market(line, recorder, clock, prices=settings.prices, quote_age_max=age)
+        self._checks = tuple(settings.checks)
         self._limits = limits
         self._recent = Recent()
 
@@ -158,6 +155,31 @@ class Approval:
         reason = checks.refuse(made.request, made.world, self._checks, _told)
         return evolve(made, reason=reason)
 
+    def refuse_change(
+        self, turn: Transaction, record: m.OrderRecord, change: m.Change, seen: Seen
+    ) -> m.Reason | None:
+        """
+        Why an order may not become what *change* makes of it, in the transaction of *turn*.
+
+        It is checked as the order that it would be, without itself and its group in the way.
+        """
+        request = replacing.rest(record, change)
+        if request is None:
+            return None  # nothing of it would be left
+        rule = self._can.reserve_rule
+        need = reservation.added(record, change, rule)
+        world = self._world(turn.read, turn.at, request, None, seen)
+        group = record.parent or record.client_order_id
+        kept = None if record.intent is None else record.intent.reserve
+        world = evolve(
+            world,
+            orders=tuple(x for x in world.orders if group not in (x.client_order_id, x.parent)),
+            reserve=kept or m.Reserve(opens=False),
+            need=need,
+        )
+        adds = bool(need or replacing.added(record, change))
+        return checks.refuse(request, world, checks.of_change(self._checks, adds=adds), _told)
+
     def preview(self, request: m.OrderRequest) -> m.Preview:
         """What every check says of *request*, and what it would do; nothing is written."""
         seen = self.look(request, keep=False)
@@ -172,10 +194,9 @@ class Approval:
         )
 
     def answered(self, order: m.Order, outcome: m.Outcome) -> None:
-        """Learn from what a create that was granted has come to."""
+        """Learn from what a request that was granted has come to."""
         self._reserves.mark()
-        refused = isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS
-        if refused and order.status is m.OrderStatus.REJECTED:
+        if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS:
             lag = self._reserves.refused()
             words = (
                 f"the broker has not the money for order {order.client_order_id}, which its own "

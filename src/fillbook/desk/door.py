@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
+from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
 from fillbook.desk.market import Prices
@@ -70,6 +71,20 @@ def limits(bounds: m.Limits | None) -> m.Limits:
     if bounds is not None and not isinstance(bounds, m.Limits):
         raise InvalidValue(f"limits takes Limits, not {_short(bounds)}")
     return m.Limits() if bounds is None else bounds
+
+
+def thresholds(limits: m.Thresholds | None) -> m.Thresholds:
+    """From when on something is alerted. Raises: InvalidValue."""
+    if limits is not None and not isinstance(limits, m.Thresholds):
+        raise InvalidValue(f"thresholds takes Thresholds, not {_short(limits)}")
+    return m.Thresholds() if limits is None else limits
+
+
+def sinks(told: Sequence[Sink]) -> tuple[Sink, ...]:
+    """Where alerts go. Raises: InvalidValue."""
+    if not isinstance(told, Sequence) or not all(callable(each) for each in told):
+        raise InvalidValue(f"alerts takes functions of one Alert, not {_short(told)}")
+    return tuple(told)
 
 
 def prices(told: Prices | None) -> Prices | None:

@@ -16,19 +16,19 @@ from datetime import timedelta
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import checks, lineage, replacing, resolution
+from fillbook.core import lineage, replacing, resolution
 from fillbook.core.permission import Permission, Warrant
 from fillbook.core.replacing import Wanted
-from fillbook.core.world import World
+from fillbook.desk.approval import Approval, Seen
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.coordinator import Coordinator
 from fillbook.desk.ending import Ending
-from fillbook.desk.halting import halted
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.resolver import Resolver, answered
 from fillbook.desk.tracker import Tracker, evidence_of
+from fillbook.store import Reader
 
 
 class Replacing:
@@ -41,6 +41,7 @@ class Replacing:
         binder: Binder,
         tracker: Tracker,
         resolver: Resolver,
+        approval: Approval,
         coordinator: Coordinator,
         ending: Ending,
         clock: Clock,
@@ -50,6 +51,7 @@ class Replacing:
         self._binder = binder
         self._tracker = tracker
         self._resolver = resolver
+        self._approval = approval
         self._coordinator = coordinator
         self._ending = ending
         self._clock = clock
@@ -67,9 +69,12 @@ class Replacing:
         self._binder.bind()
         if record.order.pending is not None:  # it may be known by now
             self._tracker.read(record)
+        seen = self._seen(name, change)
         with self._recorder.turn() as turn:
-            wanted = self._wanted(turn, name, change)
-            denied = replacing.refused(wanted) or self._locked(turn, wanted)
+            wanted = self._wanted(turn.read, name, change)
+            denied = replacing.refused(wanted)
+            if denied is None and seen is not None:
+                denied = self._approval.refuse_change(turn, wanted.record, change, seen)
             change = replacing.numbered(wanted)
             natively = not replacing.by_cancel(wanted)
             if denied is None and natively:
@@ -79,28 +84,18 @@ class Replacing:
             raise errors.Denied(words, order=self._book.order(name), reason=denied)
         return self._send(name, request) if natively else self._order_anew(name, change)
 
-    def _wanted(self, turn: Transaction, name: str, change: m.Change) -> Wanted:
-        record = turn.read.get(m.OrderRecord, name)
+    def _wanted(self, reader: Reader, name: str, change: m.Change) -> Wanted:
+        record = reader.get(m.OrderRecord, name)
         assert record is not None  # orders of ours are never forgotten
-        known = evidence_of(turn.read, record)
+        known = evidence_of(reader, record)
         return Wanted(record, known, change, self._line.broker.capabilities)
 
-    def _locked(self, turn: Transaction, wanted: Wanted) -> m.Reason | None:
-        """What is added to an order is new risk, as much as an order of its own."""
-        more = replacing.added(wanted.record, wanted.change)
-        if not more:
-            return None
-        order = wanted.order
-        request = m.OrderRequest(symbol=order.symbol, side=order.side, qty=more)
-        world = World(
-            now=m.moment(turn.at),
-            can=wanted.can,
-            halted=halted(turn.read),
-            position=turn.read.get(m.Position, order.symbol),
-            orders=tuple(x.order for x in turn.read.find(m.OrderRecord, "open", "yes")),
-            drifts=tuple(turn.read.all(m.OpenDrift)),
-        )
-        return checks.refuse(request, world, (checks.not_halted, checks.unlocked))
+    def _seen(self, name: str, change: m.Change) -> Seen | None:
+        """What the checks need to know of the order that it would become; None: it cannot."""
+        with self._recorder.store.read() as reader:
+            wanted = self._wanted(reader, name, change)
+        wish = None if replacing.refused(wanted) else replacing.rest(wanted.record, change)
+        return None if wish is None else self._approval.look(wish)
 
     def _begin(self, turn: Transaction, record: m.OrderRecord, change: m.Change) -> m.Commanded:
         order, number = record.order, len(record.requests) + 1
@@ -122,6 +117,7 @@ class Replacing:
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
         self._recorder.record(*entries)
+        self._approval.answered(self._book.order(name), outcome)
         if isinstance(outcome, m.NotSent):
             words = f"order {name} was not changed: {outcome.message}; ask for it again"
             order = self._book.order(name)

@@ -84,11 +84,15 @@ class Reserves:
             self._read_at = max(self._read_at, asked.now)
 
     @property
+    def asked_at(self) -> timedelta | None:
+        """When the newest good read of this process was asked; None before the first."""
+        return self._readings[-1].asked if self._readings else None
+
+    @property
     def is_stale(self) -> bool:
         """Whether the account has to be read before something is promised."""
-        if not self._readings:
-            return True
-        return self._clock.elapsed() - self._readings[-1].asked > self._can.account_lag
+        asked_at = self.asked_at
+        return asked_at is None or self._clock.elapsed() - asked_at > self._can.account_lag
 
     # -- what is left ------------------------------------------------------------------
 

@@ -23,11 +23,13 @@ from fillbook.desk.repair import Repair
 from fillbook.desk.replacing import Replacing
 from fillbook.desk.resolver import Resolver
 from fillbook.desk.tracker import Tracker
+from fillbook.desk.watch import Watch
 
 SYNC_EVERY: Final = timedelta(seconds=60)
+WATCH_EVERY: Final = timedelta(seconds=10)
 AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised, or is another desk's
 #: What is for the desk that has the lease; the rest each desk does for what it was told.
-SHARED: Final = frozenset({"start", "sync", "poll", "cancels", "repairs"})
+SHARED: Final = frozenset({"start", "sync", "poll", "cancels", "repairs", "watch"})
 
 
 class Rounds:
@@ -42,6 +44,7 @@ class Rounds:
         replacing: Replacing,
         repair: Repair,
         reconciler: Reconciler,
+        watch: Watch,
         agenda: Agenda,
         clock: Clock,
     ) -> None:
@@ -59,10 +62,12 @@ class Rounds:
             "cancels": lambda _: ending.repeat_cancels(),
             "repairs": lambda _: repair.look(),
             "poll": lambda _: self._poll(),
+            "watch": lambda _: self._watch(watch),
             "start": lambda _: self._sync("start"),
             "sync": lambda _: self._sync("sync"),
         }
         agenda.put("start", timedelta())
+        agenda.put("watch", clock.elapsed() + WATCH_EVERY)
 
     def receive(self, reports: Sequence[m.OrderReport]) -> int:
         """Write reports down that the bot handed on; an order that is only named is read soon."""
@@ -103,6 +108,10 @@ class Rounds:
         self._agenda.put("poll", now + AGAIN_AFTER)
         observed = self._tracker.poll()
         self._agenda.put("poll", now + (self._poll_after() if observed else QUICK))
+
+    def _watch(self, watch: Watch) -> None:
+        self._agenda.put("watch", self._clock.elapsed() + WATCH_EVERY)
+        watch.look()
 
     def _sync(self, kind: str) -> None:
         """A pass over the whole account; it is on the agenda again whatever comes of it."""

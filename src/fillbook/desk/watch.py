@@ -6,13 +6,13 @@ What is too long is `core.watch`'s.  Other parts tell of what happens at one mom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
 
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
 from fillbook.desk.recorder import Recorder
+from fillbook.desk.reservation import Reserves
 from fillbook.desk.tracker import Tracker
 
 
@@ -23,15 +23,15 @@ class Watch:
         self,
         recorder: Recorder,
         tracker: Tracker,
+        reserves: Reserves,
         clock: Clock,
         limits: m.Thresholds,
-        read_at: Callable[[], timedelta | None],
     ) -> None:
         self._recorder = recorder
         self._tracker = tracker
         self._clock = clock
         self._limits = limits
-        self._read_at = read_at
+        self._reserves = reserves
         self._began = clock.elapsed()
         self._refused = 0
         self._told: set[tuple[m.AlertKind, str]] = set()
@@ -46,7 +46,7 @@ class Watch:
 
     def _alerts(self) -> Iterator[m.Alert]:
         yield from watch.of_orders(self._tracker.followed(), self._clock.now(), self._limits)
-        silent_for = self._clock.elapsed() - (self._read_at() or self._began)
+        silent_for = self._clock.elapsed() - (self._reserves.asked_at or self._began)
         for alert in (
             watch.of_account(silent_for, self._limits),
             watch.of_refusals(self._refused, self._limits),

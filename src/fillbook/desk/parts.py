@@ -1,0 +1,96 @@
+"""
+The parts of a desk, in the order in which they are made: each knows only those before it.
+
+Work for a later part goes on the agenda, which is not stored: at start it is found in the
+record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fillbook import model as m
+from fillbook.alerts import Sink
+from fillbook.broker import Broker
+from fillbook.clock import Clock
+from fillbook.desk.agenda import Agenda
+from fillbook.desk.approval import Approval
+from fillbook.desk.binder import Binder
+from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.ending import Ending
+from fillbook.desk.halting import Switch
+from fillbook.desk.line import Line
+from fillbook.desk.reconciler import Reconciler
+from fillbook.desk.recorder import Recorder
+from fillbook.desk.repair import Repair
+from fillbook.desk.replacing import Replacing
+from fillbook.desk.reservation import Reserves
+from fillbook.desk.resolver import Resolver
+from fillbook.desk.rounds import Rounds
+from fillbook.desk.settings import Settings
+from fillbook.desk.threads import Background
+from fillbook.desk.tracker import Tracker
+from fillbook.desk.watch import Watch
+from fillbook.store import Store
+
+
+class Parts:
+    """What a desk is made of."""
+
+    def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
+        wait_s = settings.wait_s
+        # What asks, and what is kept.
+        self.line = line = Line(broker, store, clock, live=settings.live, repairs=settings.repairs)
+        self.recorder = recorder = Recorder(store, clock)
+        for sink in settings.alerts:
+            recorder.on(m.EventKind.ALERT, _telling(sink))
+        reserves = Reserves(store, clock, broker.capabilities)
+        self.binder = binder = Binder(line, recorder, reserves)
+        # Orders.
+        agenda = Agenda()
+        self.tracker = tracker = Tracker(line, recorder, binder, clock)
+        resolver = Resolver(line, recorder, agenda, binder, tracker, clock, wait_s=wait_s)
+        self.switch = Switch(recorder)
+        approval = Approval(line, recorder, binder, reserves, tracker, clock, settings)
+        self.coordinator = Coordinator(
+            line, recorder, binder, resolver, approval, clock, wait_s=wait_s
+        )
+        self.ending = Ending(line, recorder, binder, tracker, resolver)
+        self.replacing = Replacing(
+            line,
+            recorder,
+            binder,
+            tracker,
+            resolver,
+            approval,
+            self.coordinator,
+            self.ending,
+            clock,
+        )
+        # The whole account, and what is done by itself.
+        self.reconciler = Reconciler(line, recorder, binder, tracker, resolver, clock)
+        repair = Repair(line, recorder, agenda, tracker, self.ending)
+        watch = Watch(recorder, tracker, reserves, clock, settings.thresholds)
+        self.rounds = Rounds(
+            line,
+            tracker,
+            resolver,
+            self.ending,
+            self.replacing,
+            repair,
+            self.reconciler,
+            watch,
+            agenda,
+            clock,
+        )
+        self.background = Background(broker, clock, agenda, tracker, self.rounds.tick)
+
+
+def _telling(sink: Sink) -> Callable[[m.Event], None]:
+    """A callback that hands the alert of an event on."""
+
+    def tell(event: m.Event) -> None:
+        if event.alert is not None:
+            sink(event.alert)
+
+    return tell
