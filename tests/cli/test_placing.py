@@ -42,10 +42,17 @@ def test_an_order_is_placed_and_told(emulator_now, capsys):
         told(capsys, *BUY, "0.1", "--strategy=trend", "--key=a", *STORE, "--json")[1]
     )
     assert again["client_order_id"] in out
+    code, _, err = told(capsys, *BUY, "0.2", "--strategy=trend", "--key=a", *STORE)
+    assert (code, "a new key" in err) == (2, True)
     with fb.read("sqlite:///bot.db") as book:
         [order] = book.orders()
     assert (order.strategy, order.key, order.filled_qty) == ("trend", "a", Decimal("0.1"))
     assert len(emulator_now.account.truth.orders()) == 1
+
+
+def test_what_was_made_to_fit_is_told(emulator_now, capsys):
+    out = told(capsys, *BUY, "0.1", "--limit", "40000.1234567", *STORE)[1]
+    assert "in place of 40000.1234567" in out
 
 
 def test_what_is_held_can_be_sold(emulator_now, capsys):

@@ -49,6 +49,7 @@ _WRONG_CALL: Final = (
     errors.CredentialsMissing,
     errors.ExtraMissing,
     errors.InvalidValue,
+    errors.KeyReused,
     errors.UnknownOrder,
 )
 

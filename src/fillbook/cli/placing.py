@@ -171,11 +171,19 @@ def _place(
 
 
 def _placed(order: m.Order) -> None:
-    show.orders([order])
-    show.out.print(f"Order {show.cell(order.client_order_id)}", soft_wrap=True)
+    terms, say = order.terms, show.out.print
+    size = show.cell(terms.qty) if terms.qty is not None else f"${show.money(terms.notional)} of"
+    say(f"Order {show.cell(order.client_order_id)}", soft_wrap=True)
+    say(f"{terms.side} {size} {terms.symbol}, {terms.type}, {terms.time_in_force}", soft_wrap=True)
+    for each in order.adjustments:
+        asked, sent = m.plain(each.wished), m.plain(each.sent)
+        say(f"  {each.field} {sent} in place of {asked}: {show.cell(each.why)}", soft_wrap=True)
+    filled = f", {m.plain(order.filled_qty)}" if order.filled_qty else ""
+    at = f" at {show.cell(show.price(order.avg_price))}" if filled else ""
+    say(f"{show.status(order)}{filled}{at}", soft_wrap=True)
     if order.status is m.OrderStatus.UNPROVEN:
-        show.out.print(
-            "[yellow]unproven[/]: it may be at the broker, nobody has answered for it yet. "
+        say(
+            "It may be at the broker: nobody has answered for it yet. "
             "The next fillbook sync asks again; do not place it anew."
         )
 

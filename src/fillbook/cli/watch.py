@@ -163,11 +163,14 @@ def drawn(picture: Picture, height: int | None = None) -> RenderableType:
 
 
 def _lines_above(picture: Picture) -> Iterator[RenderableType]:
-    yield Text(f"{picture.account or 'bound to no account yet'}   {show.day(picture.at)} UTC")
     reserved = sum((x.charge for x in picture.reservations), Decimal())
     pace = picture.requests
     asked = "none" if pace is None else f"{pace.sent} of {pace.limit}"
-    yield Text(f"reserved {show.money(reserved)}   requests in the last minute: {asked}")
+    yield Text(picture.account or "bound to no account yet")
+    yield Text(
+        f"{picture.at[11:19]} UTC   reserved {show.money(reserved)}   "
+        f"requests in the last minute: {asked}"
+    )
     for each in picture.drifts:
         yield Text.assemble(("drift ", "yellow"), ": ".join(drift_words(each.drift)))
     for event in picture.alerts:
