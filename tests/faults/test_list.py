@@ -20,7 +20,6 @@ KNOWN = {
 }
 
 REPAIR = "nothing is sent to repair an account yet: differences are shown and lock their symbol"
-POWER = "buying power is not reserved yet"
 EXITS = "exits are not made or renewed yet"
 ACTIONS = "resting orders are not checked against corporate actions yet"
 LEGS = "fills without an order of ours go to nobody's leg; there is no other policy yet"
@@ -32,19 +31,11 @@ NOT_YET = {
     **dict.fromkeys(("POS-04", "POS-05", "POS-17"), REPAIR),
     "POS-07": "no broker here keeps legs of one symbol apart",
     "POS-13": "there is no baseline to go stale: P4 and P5 have properties of their own",
-    "POS-16": POWER,
     "POS-19": PNL,
-    **{f"BP-{n:02}": POWER for n in KNOWN["BP"] if n not in (2, 14)},
     **{f"PROT-{n:02}": EXITS for n in KNOWN["PROT"] if n != 11},
     **dict.fromkeys(("EXT-05", "EXT-13"), LEGS),
     **dict.fromkeys(("EXT-07", "EXT-08"), ACTIONS),
     "EXT-10": "cash rows are tested with the adapters' activities",
-    "TIF-01": "the core's tables hold that an end is revoked by a later look by id",
-    "TIF-02": "the adapters' tables of words are tested with the adapters",
-    "PREC-04": "the core's definition has one increment of tolerance, for coins only",
-    "PREC-05": "prices are kept as told; the codec's round trip holds it",
-    "PREC-07": PNL,
-    "PREC-08": "the core's definition has unknown prices, never 0",
 }
 
 

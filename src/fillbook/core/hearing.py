@@ -83,12 +83,14 @@ def _stale(snap: m.Snap, known: m.Evidence) -> bool:
 def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.Snap:
     clocked = binding(draft).clocked
     clock = report.clock if clocked else f"{entry.look:012d}"
-    rank = _ALONG[report.status]
+    # A word that is ours alone says nothing as a broker's.
+    status = report.status if report.status in _ALONG else m.OrderStatus.UNRECOGNISED
+    rank = _ALONG[status]
     version = None
     if clock is not None:
         version = m.Version(clock, report.filled_qty, rank, report.raw_status)
     return m.Snap(
-        status=report.status,
+        status=status,
         cum=report.filled_qty,
         version=version,
         avg=report.avg_price,
