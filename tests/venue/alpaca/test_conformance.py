@@ -324,6 +324,27 @@ def test_the_history_is_paged_by_ids_that_begin_with_new_yorks_time(
     assert raw.get("/account/activities", {"category": "non_trade_activity"}) == []
 
 
+def test_the_history_of_a_day_comes_whole_and_else_in_pages(
+    raw: TradingClient, emulator: Emulator, exchange: Exchange, clock: ManualClock
+) -> None:
+    order = emulator.account.submit(ticket(qty=102, limit_price=100, time_in_force="gtc"))
+    clock.advance(2)
+    for _ in range(101):
+        exchange.fill(order.id, 1)
+    clock.advance(3 * 24 * 3600)
+    exchange.fill(order.id, 1)
+    exchange.deposit(emulator.account, 5)
+
+    def count(**query: str) -> int:
+        return len(raw.get("/account/activities", query))
+
+    assert (count(), count(date="2026-11-20"), count(date="2026-11-23")) == (100, 101, 2)
+    assert count(date="2026-11-23", category="trade_activity") == 1
+    assert 1 == count(category="non_trade_activity") == count(activity_types="CSD")
+    last = raw.get("/account/activities", {"direction": "asc"})[-1]["id"]
+    assert count(direction="asc", page_token=last) == 3
+
+
 def test_orders_are_paged_by_id(raw: TradingClient, clock: ManualClock) -> None:
     ids = [resting(raw, clock)["id"] for _ in range(3)]
     query = {"status": "all", "direction": "asc", "limit": 2}

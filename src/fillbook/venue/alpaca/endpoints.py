@@ -15,14 +15,13 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
+from fillbook.venue.alpaca import activities, render
 from fillbook.venue.alpaca import asked as read
-from fillbook.venue.alpaca import render
 from fillbook.venue.alpaca.asked import Asked
 from fillbook.venue.alpaca.render import NEW_YORK, STRANGE_WORD, Json
 from fillbook.venue.alpaca.ways import Ways
 from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
 
-_ACTIVITIES_MAX: Final = 100
 _FAR: Final = timedelta(days=20)
 
 Body = Json | list[Json] | None
@@ -209,47 +208,11 @@ def set_configurations(asked: Asked, strike: Strike | None) -> Answer:
 
 
 def list_activities(asked: Asked, strike: Strike | None) -> Answer:
-    kinds = asked.words("activity_types") | {asked.path.get("activity_type", "")} - {""}
-    rows = [each for at, each in _activities(asked) if _is_asked_for(asked, each, at, kinds)]
-    if not read.is_ascending(asked):
-        rows.reverse()
-    first = 0
-    token = asked.query.get("page_token")
-    if token:
-        ids = [each["id"] for each in rows]
-        if token not in ids:
-            raise read.bad("invalid page_token")
-        first = ids.index(token) + (0 if _is(strike, Fault.SHIFTING_PAGE) else 1)
-    size = asked.whole("page_size", _ACTIVITIES_MAX, _ACTIVITIES_MAX)
-    is_whole_day = asked.query.get("date") and not asked.query.get("page_size")
-    return Answer(200, rows[first:] if is_whole_day else rows[first : first + size])
+    return Answer(200, activities.page(asked, is_shifted=_is(strike, Fault.SHIFTING_PAGE)))
 
 
 def list_fills(asked: Asked, strike: Strike | None) -> Answer:
     return list_activities(evolve(asked, path={"activity_type": "FILL"}), strike)
-
-
-def _activities(asked: Asked) -> list[tuple[m.Stamp, Json]]:
-    """Every row with its time, oldest first."""
-    fills = [(each.at, render.fill(each)) for each in asked.account.fills()]
-    others = [(each.at, render.row(each)) for each in asked.account.rows()]
-    return sorted(fills + others, key=lambda each: each[0]) if others else fills
-
-
-def _is_asked_for(asked: Asked, row: Json, at: m.Stamp, kinds: frozenset[str]) -> bool:
-    query = asked.query
-    is_trade = row["activity_type"] == "FILL"
-    category = query.get("category") or ("trade_activity" if is_trade else "non_trade_activity")
-    after, until = asked.moment("after"), asked.moment("until")
-    day = m.moment(at).astimezone(NEW_YORK).date().isoformat()
-    return (
-        (not kinds or row["activity_type"] in kinds)
-        and is_trade == (category == "trade_activity")
-        and (after is None or at > after)
-        and (until is None or at < until)
-        and (not query.get("date") or day == query["date"][:10])
-        and (not query.get("order_id") or row.get("order_id") == query["order_id"])
-    )
 
 
 # What can be traded ---------------------------------------------------------------------------

@@ -1,0 +1,103 @@
+"""
+The history of an account as a client lists it: fills, and what else moved it.
+
+Rows are put in Alpaca's words last, so that a page of a long history costs little more than
+that of a short one.  Source: https://docs.alpaca.markets/reference/getaccountactivities-2.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.venue.alpaca import asked as read
+from fillbook.venue.alpaca import render
+from fillbook.venue.alpaca.asked import Asked
+from fillbook.venue.alpaca.render import NEW_YORK, Json
+from fillbook.venue.exchange import Fill, Row
+
+_PAGE: Final = 100
+_FILL: Final = "FILL"
+_TRADES, _OTHERS = _CATEGORIES = ("trade_activity", "non_trade_activity")
+
+
+@frozen(kw_only=True)
+class Sought:
+    """Which rows are asked for; times are exclusive, *day* is New York's, None lets all pass."""
+
+    kinds: frozenset[str]
+    categories: tuple[str, ...]
+    after: m.Stamp | None
+    until: m.Stamp | None
+    day: date | None
+    order_id: str | None
+
+    @property
+    def has_fills(self) -> bool:
+        return _TRADES in self.categories and (not self.kinds or _FILL in self.kinds)
+
+    @property
+    def has_others(self) -> bool:
+        return _OTHERS in self.categories and self.order_id is None
+
+    def has(self, row: Fill | Row) -> bool:
+        return (
+            (isinstance(row, Fill) or not self.kinds or row.kind.value in self.kinds)
+            and (self.after is None or row.at > self.after)
+            and (self.until is None or row.at < self.until)
+            and (self.day is None or m.moment(row.at).astimezone(NEW_YORK).date() == self.day)
+        )
+
+
+def page(asked: Asked, *, is_shifted: bool = False) -> list[Json]:
+    """
+    The rows that *asked* is about, from behind its page token on; all if it names a day.
+
+    *is_shifted* has the page begin with the last row of the one before.
+    """
+    sought = _sought(asked)
+    found = [row for row in _rows(asked, sought) if sought.has(row)]
+    if not read.is_ascending(asked):
+        found.reverse()
+    first = max(0, _start(found, asked.query.get("page_token")) - is_shifted)
+    size = asked.whole("page_size", _PAGE, _PAGE)
+    is_whole = sought.day is not None and not asked.query.get("page_size")
+    shown = found[first:] if is_whole else found[first : first + size]
+    return [render.fill(row) if isinstance(row, Fill) else render.row(row) for row in shown]
+
+
+def _sought(asked: Asked) -> Sought:
+    query = asked.query
+    category = query.get("category")
+    if category and category not in _CATEGORIES:
+        raise read.bad(f"invalid category: {category}")
+    return Sought(
+        kinds=asked.words("activity_types") | {asked.path.get("activity_type", "")} - {""},
+        categories=(category,) if category else _CATEGORIES,
+        after=asked.moment("after"),
+        until=asked.moment("until"),
+        day=asked.day("date", date.min) if query.get("date") else None,
+        order_id=query.get("order_id") or None,
+    )
+
+
+def _rows(asked: Asked, sought: Sought) -> list[Fill | Row]:
+    """Oldest first."""
+    rows: list[Fill | Row] = [*asked.account.fills(sought.order_id)] if sought.has_fills else []
+    others = asked.account.rows() if sought.has_others else []
+    # Fills come in their order, which a fault may have changed within a millisecond.
+    return sorted([*rows, *others], key=lambda row: row.at) if others else rows
+
+
+def _start(rows: list[Fill | Row], token: str | None) -> int:
+    """How many rows are not behind *token*, the id of the last row that was shown."""
+    if not token:
+        return 0
+    own = token.partition("::")[2]
+    for place, row in enumerate(rows):
+        if own == (row.exec_id if isinstance(row, Fill) else row.id):
+            return place + 1
+    raise read.bad("invalid page_token")
