@@ -13,14 +13,14 @@ from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
 from fillbook.venue.exchange import corporate, sessions
 from fillbook.venue.exchange.account import Account
-from fillbook.venue.exchange.bars import Source, paced, quoted, read_bars
+from fillbook.venue.exchange.bars import Source, paced, read_bars
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.listing import listed
 from fillbook.venue.exchange.matching import Prices, told
 from fillbook.venue.exchange.plan import Faults
+from fillbook.venue.exchange.tape import Tape
 from fillbook.venue.exchange.values import Block, Fill, Lag, Picture, RowKind, Ticket
 
-_BPS: Final = Decimal("0.0001")
 _DAY: Final = timedelta(days=1)
 
 Amount = Decimal | int | str
@@ -55,6 +55,7 @@ class Exchange:
             partial_rate=partial_rate,
         )
         self._time = self._floor.timeline
+        self._tape = Tape(self._floor, self._quote)
         self._accounts: dict[str, Account] = {}
         self._watch_sessions()
         self._watch_fees()
@@ -158,44 +159,20 @@ class Exchange:
     def quote(self, symbol: str, bid: Amount, ask: Amount) -> None:
         """Set the market, and let trade what can."""
         with self._time.turn():
-            symbol = self._floor.current(symbol)
-            self._floor.prices[symbol] = Prices(m.number(bid), m.number(ask))
-            self._match(symbol)
+            self._quote(symbol, Prices(m.number(bid), m.number(ask)))
 
     def walk(self, symbol: str, *, step_bps: int = 5, every_s: float = 1.0) -> None:
         """Have the price of *symbol* take a seeded step of at most *step_bps*, for ever."""
-        tick = self._floor.instruments[symbol].price_increment or Decimal("0.01")
-
-        def step() -> None:
-            old = self._floor.price(symbol)
-            factor = 1 + self._floor.walks.randint(-step_bps, step_bps) * _BPS
-            bid = max(tick, m.cut(old.bid * factor, tick))
-            self.quote(symbol, bid, bid + old.ask - old.bid)
-            self._time.later(every_s, step)
-
         with self._time.turn():
-            self._time.later(every_s, step)
+            self._tape.walk(symbol, step_bps, every_s)
 
     def script(self, quotes: Iterable[tuple[float, str, Amount, Amount]]) -> None:
         """Set markets later: (seconds from now, symbol, bid, ask), in any order."""
         with self._time.turn():
-            begin = self._time.elapsed
-            rest = iter(sorted(quotes, key=lambda quote: quote[0]))
-
-            def arm() -> None:
-                # One at a time, so that a long script costs nothing before it is played.
-                if (row := next(rest, None)) is None:
-                    return
-                seconds, symbol, bid, ask = row
-
-                def happen() -> None:
-                    self.quote(symbol, bid, ask)
-                    arm()
-
-                passed = (self._time.elapsed - begin).total_seconds()
-                self._time.later(seconds - passed, happen)
-
-            arm()
+            self._tape.script(
+                (seconds, symbol, Prices(m.number(bid), m.number(ask)))
+                for seconds, symbol, bid, ask in quotes
+            )
 
     def play(
         self,
@@ -218,14 +195,8 @@ class Exchange:
             symbol = self._floor.current(symbol)
             if symbol not in self._floor.instruments:
                 self.list_instrument(listed(symbol), read[0].open, read[0].open)
-            tick = self._floor.instruments[symbol].price_increment
-            ahead = max(0.0, (read[0].at - self._time.now()).total_seconds())
             bars = read if bar_s is None else paced(read, bar_s)
-            found = quoted(bars, m.number(spread_bps), tick)
-            self.script(
-                (ahead + after.total_seconds(), symbol, prices.bid, prices.ask)
-                for after, prices in found
-            )
+            self._tape.play(symbol, bars, m.number(spread_bps))
 
     def halt(self, symbol: str) -> None:
         """Nothing of *symbol* trades by itself until `resume`; `fill` still fills."""
@@ -362,6 +333,11 @@ class Exchange:
             account.history.move(RowKind.CASH, None, m.ZERO, m.ZERO, m.number(cash))
 
     # ---------------------------------------------------------------- private
+
+    def _quote(self, symbol: str, prices: Prices) -> None:
+        symbol = self._floor.current(symbol)
+        self._floor.prices[symbol] = prices
+        self._match(symbol)
 
     def _match(self, symbol: str | None = None) -> None:
         for account in self._accounts.values():
