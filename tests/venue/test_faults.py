@@ -403,6 +403,15 @@ def test_a_cancel_that_is_refused_is_told_of() -> None:
     assert (last.name, last.order.status) == ("order_cancel_rejected", "new")
 
 
+def test_an_order_that_nobody_placed_fills_once_however_early_it_is_routed() -> None:
+    day = Day()
+    day.faults.fail("taken", "event-early")
+    day.faults.fail("show-orders", "foreign-order")
+    (order,) = day.account.orders(EVERY)
+    day.pass_(2)
+    assert (D(1), {"AAPL": D(1)}) == (order.filled_qty, day.truth.positions())
+
+
 def test_a_rule_waits_strikes_and_is_over() -> None:
     plan = Faults()
     plan.fail("submit", "reply-lost", skip=1, times=2)

@@ -53,9 +53,10 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
 
 def stir_one(broker: SimulatedBroker, order: Picture, rng: random.Random, n: int) -> None:
     """Cancel an order, or change it in what it has."""
+    qty = (order.qty or 0) + rng.randrange(-3, 4)
     change = m.Change(
         client_order_id=f"r{n}",
-        qty=None if order.qty is None or order.parent_id else order.qty + rng.randrange(-3, 4),
+        qty=None if order.qty is None or order.parent_id or qty <= 0 else Decimal(qty),
         limit_price=order.limit_price and order.limit_price + 1,
         stop_price=order.stop_price and order.stop_price - 1,
     )

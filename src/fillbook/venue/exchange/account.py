@@ -1,14 +1,12 @@
 """
 One account, as its client has it; `truth` is the other half.
 
-Requests act at once or raise `Refused`.  Views are made here from old versions, as lag and
-faults have them: each read looks at a moment of its own, and that need not be later than
-the moment of the read before.
+Requests act at once or raise `Refused`.  What is shown of orders and positions is in `views`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -40,11 +38,11 @@ from fillbook.venue.exchange.values import (
     Row,
     Ticket,
 )
+from fillbook.venue.exchange.views import Views
 
 _R: Final = m.RejectKind
 _CLIENT_ID_MAX: Final = 128
 _BY_HAND: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
-_STRANGE_WORD: Final = "under_deliberation"
 
 
 class Account:
@@ -68,6 +66,7 @@ class Account:
         self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
         self.trading = Trading(name, floor, self.history)
         self.truth = Truth(self.trading, floor)
+        self._views = Views(self.trading, floor)
 
     # --------------------------------------------------------------- requests
 
@@ -91,7 +90,7 @@ class Account:
             rules.check(ticket, world)
             overnight = not self.configurations.disable_overnight_trading
             order = self.trading.take(ticket, overnight=overnight)
-            return self._nested(order, self._floor.timeline.elapsed)
+            return self._views.nested(order, self._floor.timeline.elapsed)
 
     def submit_later(self, ticket: Ticket, seconds: float) -> None:
         """Have the request arrive in *seconds*, when nobody waits for its answer any more."""
@@ -226,45 +225,27 @@ class Account:
         """The orders that *which* lets through; newest first unless it says otherwise."""
         with self._floor.timeline.turn():
             self._trade_unseen()
-            moment = self._floor.seen_at(Occasion.SHOW_ORDERS, self._floor.lag.orders)
-            shown = list(self._rows(which, moment))
-            if which.nested:
-                tops = (order for order in shown if order.parent_id is None)
-                shown = [self._nested(order, moment) for order in tops]
-            found = [order for order in shown if _matches(order, which)]
-            if not which.oldest_first:
-                found.reverse()
-            return self._masked(found[: which.limit])
+            return self._views.orders(which)
 
     def order(self, order_id: str, *, nested: bool = True) -> Picture | None:
         """One order by its id; None if it is not (yet) there for this client."""
         with self._floor.timeline.turn():
-            moment = self._floor.seen_at(Occasion.SHOW_ORDERS, self._floor.lag.orders)
-            order = self.trading.orders.at(order_id, moment)
-            if order is None:
-                return None
-            return self._masked([self._nested(order, moment) if nested else order])[0]
+            return self._views.order(order_id, nested=nested)
 
     def find(self, client_order_id: str, *, nested: bool = True) -> Picture | None:
         """One order by its client order id."""
         with self._floor.timeline.turn():
-            order_id = self.trading.orders.id_of(client_order_id)
-            return None if order_id is None else self.order(order_id, nested=nested)
+            return self._views.find(client_order_id, nested=nested)
 
     def positions(self) -> list[Holding]:
+        """What is held of each symbol."""
         with self._floor.timeline.turn():
-            moment = self._floor.seen_at(Occasion.SHOW_POSITIONS, self._floor.lag.positions)
-            stakes = self.history.ledger.at(moment).stakes
-            return [self._holding(symbol, moment) for symbol in sorted(stakes)]
+            return self._views.positions()
 
     def position(self, symbol: str) -> Holding | None:
         """What is held of *symbol*, in any spelling; None if nothing is."""
         with self._floor.timeline.turn():
-            moment = self._floor.seen_at(Occasion.SHOW_POSITIONS, self._floor.lag.positions)
-            instrument = self._floor.instrument(symbol)
-            if instrument is None or not self.history.ledger.at(moment).qty(instrument.symbol):
-                return None
-            return self._holding(instrument.symbol, moment)
+            return self._views.position(symbol)
 
     def figures(self) -> Figures:
         """The account's money."""
@@ -336,8 +317,10 @@ class Account:
             )
             if coin or sessions.is_regular(self._floor.timeline.now()):
                 with suppress(Refused):
-                    order = self.trade_by_hand(ticket)
-                    self.trading.execute(order.id, qty, self._floor.price(symbol).ask)
+                    order = self.trading.orders[self.trade_by_hand(ticket).id]
+                    price = self._floor.price(symbol).ask
+                    if left := self.trading.leaves(order, price):  # else it has filled already
+                        self.trading.execute(order.id, left, price)
                 return
 
     @property
@@ -352,58 +335,3 @@ class Account:
         else:
             kept = self.trading.orders.kept(balance, self._floor.reckoning())
         return funds(balance, kept, self._floor.price, self._multiplier)
-
-    def _holding(self, symbol: str, moment: timedelta) -> Holding:
-        stake = self.history.ledger.at(moment).stakes[symbol]
-        side = m.OrderSide.SELL if stake.qty > 0 else m.OrderSide.BUY
-        held = self._held(symbol, side, moment)
-        free = max(m.ZERO, abs(stake.qty) - held)
-        return Holding(
-            symbol=symbol,
-            asset_class=self._floor.instruments[self._floor.current(symbol)].asset_class,
-            qty=stake.qty,
-            qty_available=free if stake.qty > 0 else -free,
-            avg_price=stake.avg_price,
-            price=self._floor.price(symbol).mid,
-        )
-
-    def _held(self, symbol: str, side: m.OrderSide, moment: timedelta) -> Decimal:
-        """The units that orders of *side* keep back."""
-        orders = self.trading.orders
-        if moment < self._floor.timeline.elapsed:
-            return sum(holders(orders.open_at(moment, symbol), side).values(), m.ZERO)
-        return orders.resting(symbol).held(side, self._floor.reckoning()(symbol))
-
-    def _nested(self, order: Picture, moment: timedelta) -> Picture:
-        if not order.leg_ids:
-            return order
-        legs = (self.trading.orders.at(leg_id, moment) for leg_id in order.leg_ids)
-        return evolve(order, legs=tuple(leg for leg in legs if leg is not None))
-
-    def _rows(self, which: OrderFilter, moment: timedelta) -> Iterator[Picture]:
-        """Those that were born between the two orders that the filter names."""
-        known = self.trading.orders
-        first, end = (known.place(which.after_order_id), known.place(which.before_order_id))
-        span = slice(0 if first is None else first + 1, end)
-        rows = known.working_at if which.scope == "open" else known.all_at
-        return rows(moment, span)
-
-    def _masked(self, orders: list[Picture]) -> list[Picture]:
-        """What the faults of a view make of it."""
-        if orders and self._floor.strikes(Occasion.SHOW_ORDERS, Fault.UPDATED_AT_NULL):
-            orders = [evolve(order, updated_at=None) for order in orders]
-        if orders and self._floor.strikes(Occasion.SHOW_ORDERS, Fault.UNKNOWN_WORD):
-            orders = [o if o.is_over else evolve(o, status=_STRANGE_WORD) for o in orders]
-        return orders
-
-
-def _matches(order: Picture, which: OrderFilter) -> bool:
-    at = order.submitted_at or order.created_at
-    is_open = not order.is_over or any(not leg.is_over for leg in order.legs)
-    return (
-        which.scope in ("all", "open" if is_open else "closed")
-        and (which.after is None or at > which.after)
-        and (which.until is None or at < which.until)
-        and (not which.symbols or order.symbol in which.symbols)
-        and which.side in (None, order.side)
-    )
