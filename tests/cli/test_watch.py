@@ -48,15 +48,25 @@ def test_what_is_watched_is_the_record(desk, capsys):
     bought = desk.buy("SPY", qty=3, strategy="trend")
     resting = desk.buy("AAPL", qty=10, limit_price="150", strategy="dips")
     alert()
+    desk.halt("the feed is wrong")
     said = json.loads(told(capsys, *WATCH, "--once", "--json")[1])
     assert [x["client_order_id"] for x in said["orders"]] == [resting.client_order_id]
     assert [(x["symbol"], x["last"] != "") for x in said["positions"]] == [("SPY", True)]
     assert bought.is_final
     assert said["requests"]["limit"] == 200
-    assert [x["alert"]["message"] for x in said["alerts"]] == [STALE.message]
+    assert [x["alert"]["kind"] for x in said["alerts"]] == ["stale", "halt"]
+    assert said["halted"] == "the feed is wrong"
     code, out, err = told(capsys, *WATCH, "--once")
     assert (code, err) == (0, "")
-    for part in (STALE.message, "buy AAPL", "dips", "0 of 10", "trend 3", "of 200"):
+    for part in (
+        STALE.message,
+        "halted the feed is wrong",
+        "buy AAPL",
+        "dips",
+        "0 of 10",
+        "trend 3",
+        "of 200",
+    ):
         assert part in out
 
 

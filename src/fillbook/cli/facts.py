@@ -64,7 +64,9 @@ def _facts(found: m.Order) -> list[tuple[str, object]]:
         ("asked", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
         ("as", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
         ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
+        ("made to fit", "; ".join(map(_fitted, found.adjustments))),
         ("status", found.status),
+        ("under way", found.pending),
         ("filled", f"{cell(found.filled_qty)} at {cell(show.price(found.avg_price))}"),
         ("leaves", found.leaves_qty),
         ("final", "yes" if found.is_final else "no"),
@@ -72,3 +74,7 @@ def _facts(found: m.Order) -> list[tuple[str, object]]:
         ("reason", found.reason),
         ("proof", None if found.proof is None else f"{found.proof.source}, {day(found.proof.at)}"),
     ]
+
+
+def _fitted(made: m.Adjustment) -> str:
+    return f"{made.field} {cell(made.sent)} in place of {cell(made.wished)}"

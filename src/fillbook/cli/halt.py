@@ -12,7 +12,7 @@ from fillbook import errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import show
-from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, has_store
+from fillbook.cli.options import BrokerOption, JsonOption, LiveOption, StoreOption, has_store
 from fillbook.desk import Desk
 
 _NO_RECORD = "there is no record: nothing is written down, and nothing keeps bots from ordering"
@@ -25,9 +25,7 @@ def halt(
     broker: BrokerOption = None,
     store: StoreOption = None,
     lift: Annotated[bool, Parameter(help="Let orders go again; asks no broker.")] = False,
-    live: Annotated[
-        bool, Parameter(help="Let the requests go to an account with real money.")
-    ] = False,
+    live: LiveOption = False,
     dry_run: Annotated[bool, Parameter(help="Only list what would be canceled.")] = False,
     json: JsonOption = False,
 ) -> int:
@@ -40,7 +38,7 @@ def halt(
     there = has_store(store)
     opened = opening.open_broker(broker, os.environ)
     if opened.live and not (live or lift or dry_run):
-        raise errors.NotArmed(f"{opened.host} moves real money: halt it with --live")
+        raise errors.NotArmed(f"{opened.host} moves real money")
     # The account is not asked for first: a halt is for the day on which much is wrong.
     with opening.open(opened, store if there else "memory://", live=live, wait_s=0) as desk:
         if lift:

@@ -28,6 +28,7 @@ from fillbook.cli.words import drift_words
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.book import Book
+from fillbook.desk.halting import halted
 from fillbook.desk.pacing import pace_of
 from fillbook.store import Store
 
@@ -45,6 +46,7 @@ class Picture:
 
     at: m.Stamp
     account: str | None
+    halted: str | None  #: why no order is let go; None: orders go
     orders: Sequence[m.Order]
     positions: Sequence[m.Position]
     reservations: Sequence[m.Reservation]
@@ -75,9 +77,12 @@ class Watcher:
             if event.kind is m.EventKind.ALERT:
                 self._alerts = [*self._alerts, event][-ALERTS_MAX:]
         account = self._book.account()
+        with self._store.read() as reader:
+            why = halted(reader)
         return Picture(
             at=m.stamp(self._clock.now()),
             account=None if account is None else str(account),
+            halted=why,
             orders=self._book.orders(open=True),
             positions=self._book.positions(),
             reservations=self._book.reservations(),
@@ -171,6 +176,8 @@ def _lines_above(picture: Picture) -> Iterator[RenderableType]:
         f"{picture.at[11:19]} UTC   reserved {show.money(reserved)}   "
         f"requests in the last minute: {asked}"
     )
+    if picture.halted is not None:
+        yield Text.assemble(("halted ", "red"), f"{picture.halted} (fillbook halt --lift)")
     for each in picture.drifts:
         yield Text.assemble(("drift ", "yellow"), ": ".join(drift_words(each.drift)))
     for event in picture.alerts:
