@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
-from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from fillbook import __version__, errors, opening
 from fillbook import model as m
@@ -218,10 +218,15 @@ def demo(
     return tell_story(seed=seed, wire=wire, json=json)
 
 
-for _command in (
-    *(demo, doctor, check, sync),
-    *(buy, sell, cancel),
-    *(orders, order, positions, trades, audit, buying_power, watch),
-    *(halt, rebind, emulate),
-):
-    app.command(_command)
+#: The commands by what one is about to do, in the order of the help.
+_GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
+    "Begin": (demo, doctor, emulate),
+    "Make the record true": (check, sync, rebind),
+    "Place orders": (buy, sell, cancel, halt, buying_power),
+    "Read the record": (orders, order, positions, trades, audit, watch),
+}
+for _number, (_title, _commands) in enumerate(_GROUPS.items()):
+    _group = Group(_title, sort_key=_number)
+    for _command in _commands:
+        app.command(_command, group=_group)
+app["--help"].group = app["--version"].group = Group("Besides", sort_key=len(_GROUPS))

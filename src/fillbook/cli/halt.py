@@ -19,7 +19,9 @@ _NO_RECORD = "there is no record: nothing is written down, and nothing keeps bot
 
 
 def halt(
-    why: str = "fillbook halt",
+    why: Annotated[
+        str, Parameter(help="Told by every order that is denied until the halt is lifted.")
+    ] = "fillbook halt",
     /,
     *,
     broker: BrokerOption = None,

@@ -117,7 +117,7 @@ def buy(
     json: JsonOption = False,
 ) -> int:
     """
-    Buy: the order is checked, written down, sent and looked at.
+    Place a buy: it is checked, written down, sent and looked at.
 
     Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
     """
@@ -140,7 +140,7 @@ def sell(
     json: JsonOption = False,
 ) -> int:
     """
-    Sell: the order is checked, written down, sent and looked at.
+    Place a sale: it is checked, written down, sent and looked at.
 
     Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
     """
