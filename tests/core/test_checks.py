@@ -415,3 +415,16 @@ def test_a_disputed_order_closes_its_symbol():
 def test_limits_that_make_no_sense_are_refused(bound, value):
     with pytest.raises(InvalidValue, match=bound):
         m.Limits(**{bound: value})
+
+
+def test_a_change_is_held_to_what_is_about_the_order_that_it_makes():
+    """A bot's own checks too; and to what is about new risk only if it adds some."""
+
+    def mine(request, world):
+        return None
+
+    every = (*checks.CHECKS, mine)
+    adding, sparing = (checks.of_change(every, adds=adds) for adds in (True, False))
+    assert set(every) - set(adding) == checks.OF_NEW_ORDERS
+    assert set(adding) - set(sparing) == checks.OF_NEW_RISK
+    assert mine in sparing

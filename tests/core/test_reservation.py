@@ -215,6 +215,37 @@ def test_an_order_that_gives_way_to_a_cheaper_one_is_kept_until_it_has():
     assert kept(records).charge == 100 * 10
 
 
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        ({"limit_price": "11"}, 100),
+        ({"limit_price": "9"}, 0),
+        ({"qty": 120}, 200),
+        ({"qty": 80}, 0),
+        ({"qty": 120, "limit_price": "11"}, 320),
+        ({"qty": 80, "limit_price": "11"}, 100),  # the old one may fill whole, at its own price
+    ],
+)
+def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
+    records = reserved(limit_price=10)
+    records.take(report(terms=terms(limit_price=10)))
+    given = {name: m.number(value) for name, value in change.items()}
+    asked = m.Change(client_order_id="c1.r1", **given)
+    record = records.get(m.OrderRecord, "c1")
+    assert r.added(record, asked, m.ReserveRule()) == more
+    before = record.reservation.charge
+    records.take(m.Commanded("c1", m.Command.REPLACE, 2, "b1", asked))
+    assert kept(records).charge == before + more
+
+
+def test_a_change_of_what_keeps_no_money_adds_none():
+    asked = m.Change(client_order_id="c1.r1", qty=m.number(500))
+    record = reserved(opens=False, side="sell").get(m.OrderRecord, "c1")
+    assert r.added(record, asked, m.ReserveRule()) == 0
+    by_notional = reserved(qty=None, notional=500).get(m.OrderRecord, "c1")
+    assert r.added(by_notional, asked, m.ReserveRule()) == 0
+
+
 # -- what is available -----------------------------------------------------------------
 
 

@@ -155,9 +155,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_the_broker_refuses_is_raised_in_its_words(bench: Bench, kind: str) -> None:
+def test_what_the_broker_refuses_is_told_in_its_words(bench: Bench, kind: str) -> None:
     wish, words = REFUSED[kind]
-    with pytest.raises((fb.Rejected, fb.Denied), match=words):
+    request = fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish)
+    intent = m.Intent(client_order_id="fb-1", request=request, at=m.stamp(bench.clock.now()))
+    outcome = bench.broker.submit(intent)
+    assert isinstance(outcome, m.Rejected)
+    assert words in outcome.message
+
+
+@pytest.mark.parametrize("kind", REFUSED.keys() - {"half a cent"})  # it is rounded, and said so
+def test_what_the_broker_would_refuse_is_denied_before_it_is_sent(bench: Bench, kind: str) -> None:
+    wish, _ = REFUSED[kind]
+    with pytest.raises(fb.Denied, match="nothing was sent"):
         bench.desk.submit(fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish))
     assert bench.ours() == []
     assert agrees(bench)
