@@ -238,6 +238,31 @@ def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
     assert kept(records).charge == before + more
 
 
+def test_an_unproven_change_that_may_cost_more_is_counted_by_no_read():
+    """It may land minutes later: until it is known, no read of the account surely holds it."""
+    records = reserved(limit_price=10)
+    records.take(report(terms=terms(limit_price=10)))
+    before = kept(records).grown
+    cheaper = m.Change(client_order_id="c1.r1", limit_price=m.number(9))
+    records.take(m.Commanded("c1", m.Command.REPLACE, 2, "b1", cheaper))
+    assert kept(records).grown == before  # it holds what it held
+    records.take(m.Settled("c1", 2, "not found"))
+    dearer = m.Change(client_order_id="c1.r2", limit_price=m.number(11))
+    records.take(m.Commanded("c1", m.Command.REPLACE, 3, "b1", dearer))
+    assert (kept(records).charge, kept(records).grown) == (1100, None)
+    records.take(m.Answered("c1", 3, m.AnswerKind.AMBIGUOUS))
+    assert kept(records).grown is None
+    replaced = {"broker_order_id": "b2", "client_order_id": "c1.r2", "replaces": "b1"}
+    dear = terms(limit_price=11)
+    records.take(report(clock="2026-03-02T15:00:02Z", terms=dear, **replaced))
+    records.take(
+        report(
+            "replaced", clock="2026-03-02T15:00:03Z", replaced_by="b2", terms=terms(limit_price=10)
+        )
+    )
+    assert (kept(records).charge, kept(records).grown) == (1100, len(records.entries) - 1)
+
+
 def test_a_change_of_what_keeps_no_money_adds_none():
     asked = m.Change(client_order_id="c1.r1", qty=m.number(500))
     record = reserved(opens=False, side="sell").get(m.OrderRecord, "c1")

@@ -182,9 +182,10 @@ def reservation(
     if kept is None or not costs:
         return None
     grown, grown_at = (None, None) if was is None else (was.grown, was.grown_at)
-    if not record.ids:
-        grown = grown_at = None  # a read may or may not count it: nobody knows where it is
-    elif was is None or was.grown is None or costs > was.charge:
+    more = was is None or was.grown is None or costs > was.charge
+    if not record.ids or (more and record.order.pending == m.Command.REPLACE):
+        grown = grown_at = None  # a read may or may not count it: nobody knows if it is there
+    elif more:
         grown, grown_at = number, at
     return m.Reservation(
         client_order_id=record.client_order_id,
