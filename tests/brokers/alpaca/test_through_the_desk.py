@@ -164,7 +164,7 @@ def test_what_the_broker_refuses_is_told_in_its_words(bench: Bench, kind: str) -
     assert words in outcome.message
 
 
-@pytest.mark.parametrize("kind", REFUSED.keys() - {"half a cent"})  # it is rounded, and said so
+@pytest.mark.parametrize("kind", [x for x in REFUSED if x != "half a cent"])  # it is rounded
 def test_what_the_broker_would_refuse_is_denied_before_it_is_sent(bench: Bench, kind: str) -> None:
     wish, _ = REFUSED[kind]
     with pytest.raises(fb.Denied, match="nothing was sent"):
