@@ -7,7 +7,7 @@ request to the broker.  A child told to die at boundary k sends itself SIGKILL t
 
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import fillbook as fb
@@ -21,6 +21,7 @@ REQUESTS = (
     "orders",
     "order",
     "submit",
+    "replace",
     "cancel",
     "find",
     "executions",
@@ -29,6 +30,8 @@ REQUESTS = (
     "instruments",
 )
 WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, limit_price="150.00", time_in_force="gtc")
+#: Coins are traded at any hour: what the exchange only holds for the morning is not replaced.
+COIN = fb.OrderRequest(symbol="BTC/USD", side="buy", qty=3, limit_price="150.00")
 
 
 class Fuse:
@@ -94,16 +97,34 @@ def prepare(flow, desk):
     desk.sync()
     if flow == "cancel":
         desk.submit(WISH, key="one")
+    if flow in ("replace", "resize"):
+        order = desk.submit(COIN, key="one")
+        while desk.book.order(order).status is not fb.OrderStatus.NEW:  # it takes a moment
+            desk.sync(order=order)
 
 
 def act(flow, desk):
     """The flow itself."""
-    if flow in ("submit", "unwanted"):
-        desk.submit(wish(flow), key="one")
-    elif flow == "cancel":
-        desk.cancel(desk.book.orders()[0])
-    else:
-        desk.sync()
+    match flow:
+        case "submit" | "unwanted":
+            desk.submit(wish(flow), key="one")
+        case "sending":
+            send_by_oneself(desk)
+        case "cancel":
+            desk.cancel(desk.book.orders()[0])
+        case "replace":
+            desk.replace(desk.book.orders()[0], limit_price="151.00", qty=4)
+        case "resize":
+            desk.sync(order=desk.book.orders()[0])  # part of it has filled
+            desk.replace(desk.book.orders()[0], qty=5)
+        case _:
+            desk.sync()
+
+
+def send_by_oneself(desk):
+    """As a bot does that sends by its own means, once: under the client id that it was given."""
+    with suppress(fb.AlreadySent), desk.sending(WISH, key="one") as order:
+        desk._line.broker.submit(desk.book.record(order).intent)
 
 
 def wish(flow):

@@ -1,4 +1,4 @@
-"""P12: killed at any boundary of submit, cancel and sync, nothing is lost or doubled."""
+"""P12: killed at any boundary of what a desk does, nothing is lost or doubled."""
 
 import multiprocessing
 import signal
@@ -14,7 +14,8 @@ from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange, Ticket
 from tests.crash import flows
 
-FLOWS = ("submit", "unwanted", "cancel", "sync")
+#: "resize" changes the quantity of an order that has filled in part: cancel, proof, new order.
+FLOWS = ("submit", "unwanted", "sending", "cancel", "replace", "resize", "sync")
 #: More boundaries than any flow has; a child that outlives them ends the enumeration.
 MOST = 60
 
@@ -61,6 +62,9 @@ def killed(flow, where, at, emulator):
     assert ready.wait(60), "the child did not get ready"
     if flow == "sync":  # what the pass is to find: somebody traded meanwhile
         emulator.exchange.trade_by_hand(emulator.exchange.account(where["name"]), by_hand())
+    if flow == "resize":
+        (order,) = emulator.exchange.account(where["name"]).truth.orders()
+        emulator.exchange.fill(order.id, 1, order.limit_price)
     go.set()
     process.join(60)
     assert process.exitcode in (0, -signal.SIGKILL), f"the child failed: {process.exitcode}"
@@ -87,11 +91,15 @@ def succeed(flow, where, emulator):
         desk.sync()
         if flow in ("submit", "unwanted"):
             desk.submit(flows.wish(flow), key="one")
+        if flow == "sending":
+            flows.send_by_oneself(desk)
         for _ in range(40):  # four hundred seconds of the bot's time
             desk._reconciler._clock.advance(10)
             desk.tick()
         check_one_order(flow, desk, truth)
+        check_change(flow, desk, truth)
         check_true(desk, truth)
+        check_reservations(desk)
         assert desk.sync().entries == 0
 
 
@@ -105,9 +113,28 @@ def check_one_order(flow, desk, truth):
     for order in ours:
         there = order.client_order_id in theirs
         assert there or order.status in (m.OrderStatus.ABSENT, m.OrderStatus.DENIED)
-    assert set(theirs) <= {x.client_order_id for x in ours}  # none leaves before its intent
+    assert set(theirs) <= {name for x in ours for name in written_down(desk, x)}
     if flow == "cancel":
         assert ours[0].status in (m.OrderStatus.CANCELED, m.OrderStatus.NEW, m.OrderStatus.ACCEPTED)
+
+
+def written_down(desk, order):
+    """The client ids under which anything of an order may be at the broker."""
+    changes = [x.change for x in desk.book.requests(order) if x.change is not None]
+    return {order.client_order_id, *(change.client_order_id for change in changes)}
+
+
+def check_change(flow, desk, truth):
+    """What was to be changed is as it was or as it was to be, in one living order."""
+    if flow not in ("replace", "resize"):
+        return
+    (alive,) = [x for x in truth.orders() if not x.is_over]
+    (order,) = desk.book.orders(open=True)
+    assert (order.broker_order_id, order.pending) == (alive.id, None)
+    assert (order.qty, order.limit_price) == (alive.qty, alive.limit_price)
+    changed = alive.client_order_id.endswith(".r1")
+    wanted = {"replace": ((4, 151), (3, 150)), "resize": ((4, 150), (3, 150))}[flow]
+    assert (order.qty, order.limit_price) == wanted[0 if changed else 1]
 
 
 def check_true(desk, truth):
@@ -120,3 +147,10 @@ def check_true(desk, truth):
     for order in desk.book.orders():
         if order.broker_order_id is not None:
             assert truth.order(order.broker_order_id).status == order.status
+
+
+def check_reservations(desk):
+    """No reservation is without its open order, and no open order without its reservation."""
+    open_orders = [x for x in desk.book.orders(open=True) if x.origin is m.Origin.OURS]
+    reserved = [x.client_order_id for x in desk.book.reservations()]
+    assert sorted(reserved) == sorted(x.client_order_id for x in open_orders)
