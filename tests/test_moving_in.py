@@ -69,3 +69,20 @@ def test_keeping_makes_a_record_of_what_the_bot_sent_itself(emulator, tmp_path):
     with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
         [order] = book.orders()
     assert (order.symbol, order.status, order.filled_qty) == ("BTC/USD", "filled", Decimal("0.5"))
+
+
+def test_announcing_makes_the_bots_order_one_of_ours_before_it_is_sent(emulator, tmp_path):
+    said = run("3_announce", emulator, tmp_path)
+    assert "the bot believes {'BTC/USD': '0.5'}\nthe order is filled\n" in said
+    [theirs] = emulator.account.truth.orders()
+    with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
+        [order] = book.orders()
+        assert [x.command for x in book.requests(order)] == ["send"]
+    assert (order.client_order_id, order.origin) == (theirs.client_order_id, "ours")
+
+
+def test_submitting_is_done_once_the_fill_is_known_and_once_for_ever(emulator, tmp_path):
+    said = run("4_submit", emulator, tmp_path)
+    assert "the bot believes {'BTC/USD': '0.5'}\nthe order is filled\n" in said
+    assert run("4_submit", emulator, tmp_path) == said
+    assert len(emulator.account.truth.orders()) == 1

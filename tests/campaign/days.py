@@ -14,6 +14,7 @@ from fillbook.venue.exchange import Exchange, Fault, Faults, Refused, Ticket
 
 OPENS = datetime(2026, 3, 2, 14, 35, tzinfo=UTC)  # five minutes after the bell
 SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
+KINDS = (*["market"] * 2, *["limit"] * 3, *["replace"] * 3, "cancel", "manual")
 
 #: They end the day for this account or the machine, and have tests of their own.
 APART = {Fault.ACCOUNT_ID_CHANGED, Fault.CANCEL_NEVER_ENDS, Fault.CLOCK_JUMP}
@@ -67,24 +68,29 @@ class Day:
         qty = Decimal(self.dice.randint(1, 9)) / (100 if "/" in symbol else 1)
         held = self.desk.book.position(symbol).qty
         side = "sell" if held > qty and self.dice.random() < 0.5 else "buy"
-        open_orders = self.desk.book.orders(open=True)
-        kind = self.dice.choice(("market", "market", "limit", "cancel", "replace", "manual"))
-        if kind == "cancel" and open_orders:
-            self.desk.cancel(self.dice.choice(open_orders))
-        elif kind == "replace" and open_orders:
-            self.replace(self.dice.choice(open_orders), quote)
+        resting = [x for x in self.desk.book.orders(open=True) if x.broker_order_id is not None]
+        kind = self.dice.choice(KINDS)
+        if kind == "cancel" and resting:
+            self.desk.cancel(self.dice.choice(resting))
+        elif kind == "replace" and resting:
+            self.replace(self.dice.choice(resting))
         elif kind == "manual":
             self.exchange.trade_by_hand(self.books, ticket(symbol, side, qty))
-        elif kind == "limit":
-            price = quote.bid if side == "buy" else quote.ask
-            self.order(symbol, side, qty, limit_price=price)
-        else:
+        elif kind == "market":
             self.order(symbol, side, qty)
+        else:  # at the market's own price or some steps away from it, where it rests
+            away = quote.bid * self.dice.choice((0, 1, 3)) / 1000
+            price = quote.bid - away if side == "buy" else quote.ask + away
+            self.order(symbol, side, qty, limit_price=round(price, 2))
 
-    def replace(self, order, quote):
-        """Another price, and every other time another quantity too."""
-        price = None if order.limit_price is None else quote.bid - self.dice.randint(1, 9)
-        grown = order.qty and order.qty * 2 if self.dice.random() < 0.5 else None
+    def replace(self, order):
+        """Another price, another quantity, or both; nearer to the market it often fills."""
+        quote, steps = self.exchange.quote_of(order.symbol), self.dice.randint(-3, 1)
+        near = quote.bid if order.side is m.OrderSide.BUY else quote.ask
+        away = near * steps / 1000 * (1 if order.side is m.OrderSide.BUY else -1)
+        times = self.dice.choice((None, Decimal("0.5"), 2))
+        grown = None if times is None or order.qty is None else order.qty * times
+        price = None if self.dice.random() < 0.3 else round(near + away, 2)
         self.desk.replace(order, limit_price=price, qty=grown)
 
     def order(self, symbol, side, qty, **kw):
