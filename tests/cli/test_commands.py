@@ -103,7 +103,7 @@ def test_a_cancel_can_be_looked_at_first(qty, limit, words, emulator, capsys):
         True,
         "",
     )
-    shown = json.loads(told(capsys, "cancel", *at, "--json")[1])
+    [shown] = json.loads(told(capsys, "cancel", *at, "--json")[1])
     assert shown["client_order_id"] == order.client_order_id
     with fb.read("sqlite:///bot.db") as book:
         assert book.journal() == entries

@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from fillbook import __version__, errors, opening
 from fillbook import model as m
 from fillbook.cli import facts, show
+from fillbook.cli.changing import cancel, replace
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
 from fillbook.cli.funds import buying_power
@@ -26,14 +27,11 @@ from fillbook.cli.halt import halt
 from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
-    LiveOption,
-    OrderName,
     StoreOption,
     beliefs,
     day,
     existing,
     has_store,
-    open_book,
     open_broker,
     open_desk,
     tell,
@@ -174,33 +172,6 @@ def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool
     return CODES[report.verdict]
 
 
-def cancel(
-    order: OrderName,
-    /,
-    *,
-    broker: BrokerOption = None,
-    store: StoreOption = None,
-    live: LiveOption = False,
-    dry_run: Annotated[
-        bool, Parameter(help="Only say what would be asked for; asks nobody.")
-    ] = False,
-    json: JsonOption = False,
-) -> int:
-    """
-    Ask for an order's end, and look at it until it has ended; a fill wins over a cancel.
-
-    Exits with 1 if it has not ended yet.
-    """
-    if dry_run:
-        with open_book(store) as book:
-            tell(book.order(order), show.would_cancel, json=json)
-        return 0
-    with open_desk(broker, store, live=live) as desk:
-        ended = desk.cancel(order)
-    tell(ended, lambda x: show.orders([x]), json=json)
-    return 0 if ended.is_final else 1
-
-
 def demo(
     *,
     seed: Annotated[
@@ -222,7 +193,7 @@ def demo(
 _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
     "Begin": (demo, doctor, emulate),
     "Make the record true": (check, sync, rebind),
-    "Place orders": (buy, sell, cancel, halt, buying_power),
+    "Place orders": (buy, sell, replace, cancel, halt, buying_power),
     "Read the record": (orders, order, positions, trades, audit, watch),
 }
 for _number, (_title, _commands) in enumerate(_GROUPS.items()):

@@ -1,0 +1,88 @@
+"""Orders changed and ended from the command line."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+import fillbook as fb
+from tests.cli.line import told
+
+STORE = ("--store", "sqlite:///bot.db")
+
+
+@pytest.fixture
+def resting(emulator_now):
+    """Three orders that rest: two coins of a strategy's, and another's."""
+    pairs = [("BTC/USD", "a"), ("ETH/USD", "a"), ("BTC/USD", "b")]
+    with fb.open(store="sqlite:///bot.db") as desk:
+        orders = [desk.buy(s, qty=1, limit_price="150", strategy=name) for s, name in pairs]
+        for order in orders:
+            while desk.book.order(order).status is not fb.OrderStatus.NEW:  # it takes a moment
+                desk.sync(order=order)
+    return orders
+
+
+def living(emulator):
+    return {x.client_order_id: x for x in emulator.account.truth.orders() if not x.is_over}
+
+
+def test_an_order_is_changed_and_told(resting, emulator_now, capsys):
+    name = resting[0].client_order_id
+    words = ("replace", name, "--limit", "151.50", "--qty", "2", *STORE)
+    changed = json.loads(told(capsys, *words, "--json")[1])
+    there = living(emulator_now)[f"{name}.r1"]
+    assert (there.limit_price, there.qty) == (Decimal("151.50"), 2)
+    assert (changed["client_order_id"], changed["broker_order_id"]) == (name, there.id)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--limit", "150"), 1, "asks for that already"),
+        (("--stop", "140"), 1, "has no stop_price"),
+        (("--limit", "0"), 2, "limit_price"),
+    ],
+)
+def test_what_cannot_be_changed_is_said_and_nothing_is_sent(
+    words, code, said, resting, emulator_now, capsys
+):
+    name = resting[0].client_order_id
+    got, _, err = told(capsys, "replace", name, *words, *STORE)
+    assert (got, said in " ".join(err.split())) == (code, True)
+    assert name in living(emulator_now)
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (("--symbol", "BTC/USD"), [1]),
+        (("--strategy", "a"), [2]),
+        (("--strategy", "a", "--symbol", "BTC/USD"), [1, 2]),
+        (("--all",), []),
+    ],
+)
+def test_orders_are_ended_by_what_they_have_in_common(words, left, resting, emulator_now, capsys):
+    assert told(capsys, "cancel", *words, *STORE)[0] == 0
+    assert set(living(emulator_now)) == {resting[i].client_order_id for i in left}
+
+
+def test_several_are_ended_by_name_and_what_did_not_end_is_listed(resting, emulator_now, capsys):
+    emulator_now.exchange.faults.fail("cancel", "request-lost")
+    names = [order.client_order_id for order in resting]
+    code, out, _ = told(capsys, "cancel", *names[:2], *STORE, "--json")
+    failed = [x["order"]["client_order_id"] for x in json.loads(out) if x["failed"] is not None]
+    assert (code, failed) == (1, names[:1])
+    assert set(living(emulator_now)) == {names[0], names[2]}
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--symbol", "BTC/USD"), ("NAME", "--all")])
+def test_which_orders_is_said_one_way(words, resting, emulator_now, capsys):
+    words = [resting[0].client_order_id if word == "NAME" else word for word in words]
+    code, _, err = told(capsys, "cancel", *words, *STORE)
+    assert (code, "which?" in err, len(living(emulator_now))) == (2, True, 3)
+
+
+def test_a_name_that_nobody_knows_ends_nothing(resting, emulator_now, capsys):
+    code, _, err = told(capsys, "cancel", resting[0].client_order_id, "nobody", *STORE)
+    assert (code, "no order 'nobody'" in err, len(living(emulator_now))) == (2, True, 3)
