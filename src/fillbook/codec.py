@@ -13,6 +13,7 @@ orjson is used where it is installed; each of the two libraries reads what the o
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,6 +37,7 @@ except ImportError:  # the extra [fast] is not installed
     orjson = None
 
 T = TypeVar("T")
+log = logging.getLogger("fillbook")
 
 TAG: Final = "_type"  #: where a union's body says which class it is; no field is called so
 
@@ -61,6 +63,17 @@ def load(of: type[T], text: str) -> T:
         raise StoreDamaged(
             f"no {getattr(of, '__name__', 'value')} can be read from {text[:_SHOWN]!r}: {error!r}"
         ) from error
+
+
+def load_or_none(of: type[T], text: str | None) -> T | None:
+    """What `load` gives; None where there is no text, or a damaged one that is logged."""
+    if text is None:
+        return None
+    try:
+        return load(of, text)
+    except StoreDamaged as error:
+        log.warning("what cannot be read is made anew: %s", error)
+        return None
 
 
 def dump_entry(entry: m.Entry) -> str:

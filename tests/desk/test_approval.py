@@ -138,7 +138,7 @@ def test_prices_that_raise_are_none_and_logged(caplog):
     bench = priced(lambda symbol: 1 / 0)
     with caplog.at_level(logging.ERROR, "fillbook"):
         assert denied(bench.desk, "AAPL", qty=10).code == "no_price"
-    assert "own prices raised for AAPL" in caplog.text
+    assert "own prices of AAPL are of no use" in caplog.text
 
 
 def test_a_reference_price_is_no_part_of_what_is_asked():

@@ -141,6 +141,13 @@ def test_what_was_granted_and_refused_doubles_the_lag_for_a_day(desk):
     assert desk.reserves.lag == timedelta(seconds=10)
 
 
+def test_the_lag_grows_to_a_bound_however_often_a_broker_refuses(desk):
+    """Doubled forty times it was longer than any length of time there is, and no order went."""
+    for _ in range(50):
+        desk.reserves.refused()
+    assert desk.reserves.lag == timedelta(seconds=160)
+
+
 def test_the_next_process_knows_what_a_read_of_its_own_holds(desk):
     """Its first read would otherwise take off everything that was ever bought."""
     desk.read(1000)

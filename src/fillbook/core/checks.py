@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.core import fitting, risk
 from fillbook.core.world import World
@@ -81,6 +83,17 @@ def affordable(request: m.OrderRequest, world: World) -> Reason | None:
     """What it may cost, against what is left to promise (promise P7)."""
     if world.reduces(request):
         return None
+    reason = _unaffordable(request, world)
+    if reason is None or request.side is m.OrderSide.BUY or world.position is not None:
+        return reason
+    words = (
+        f"{reason}; it counts as a short sale, since what is held was never read: "
+        "desk.sync() does that, and a sale of what is held costs nothing"
+    )
+    return evolve(reason, message=words)
+
+
+def _unaffordable(request: m.OrderRequest, world: World) -> Reason | None:
     if world.reserve is None:
         return risk.no_price(request)
     if not world.reserve.opens:

@@ -28,6 +28,10 @@ from fillbook.model import ZERO
 #: What was learnt so long before a read, by clocks that may be wrong, is held by it.
 LONG_AGO: Final = timedelta(hours=2)
 
+#: So many marks are kept, and two of them are so large a part of the lag apart.
+MARKS_MAX: Final = 32
+_APART: Final = 8
+
 _NEEDS_ASK: Final = frozenset({m.OrderType.MARKET, m.OrderType.TRAILING_STOP})
 
 
@@ -223,6 +227,16 @@ class Mark:
 
     number: int
     at: timedelta
+
+
+def marked(marks: Sequence[Mark], new: Mark, lag: timedelta) -> tuple[Mark, ...]:
+    """
+    *marks* and a *new* one, oldest first; together they reach further back than the lag.
+
+    However often the record is marked: of those close together the newest stands for all.
+    """
+    before = marks[:-1] if len(marks) > 1 and new.at - marks[-2].at < lag / _APART else marks
+    return (*before, new)[-MARKS_MAX:]
 
 
 def held(marks: Iterable[Mark], asked: timedelta, lag: timedelta) -> int:

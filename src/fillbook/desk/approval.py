@@ -211,7 +211,9 @@ class Approval:
         world = self._world(reader, at, request, key, seen)
         request, adjustments = adjusted(request, world)
         rule = self._can.reserve_rule
-        ask = request.reference_price if seen.quote is None else seen.quote.ask
+        quote = seen.quote
+        # Where the sides have crossed, nobody knows which one is right.
+        ask = request.reference_price if quote is None else max(quote.bid, quote.ask)
         opens = not world.reduces(request)
         kept = reservation.reserve(request, ask, world.listed, rule, opens=opens)
         need = m.ZERO if kept is None else reservation.need(request, kept, rule)

@@ -24,7 +24,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook.clock import Clock
-from fillbook.codec import dump, load
+from fillbook.codec import dump, load_or_none
 from fillbook.store import Reader, Store
 
 #: The cell that holds the lease.
@@ -76,7 +76,7 @@ class Tenure:
 
     def _taken(self, now: timedelta) -> Lease | None:
         word = self._store.cell(CELL)
-        known = None if word is None else load(Lease, word)
+        known = load_or_none(Lease, word)
         mine = known is not None and known.holder == self._me
         if known is not None and not mine and not self._is_over(known):
             return None
@@ -96,8 +96,7 @@ class Tenure:
 
     def is_mine(self, reader: Reader) -> bool:
         """Inside a transaction: whether the lease is ours in the picture that decides."""
-        word = reader.cell(CELL)
-        known = None if word is None else load(Lease, word)
+        known = load_or_none(Lease, reader.cell(CELL))
         mine = self._mine
         return (
             known is not None
@@ -110,7 +109,8 @@ class Tenure:
         with self._turn:
             mine, self._mine = self._mine, None
             word = None if mine is None else self._store.cell(CELL)
-            if mine is not None and word is not None and load(Lease, word).holder == self._me:
+            known = load_or_none(Lease, word)
+            if mine is not None and known is not None and known.holder == self._me:
                 over = evolve(mine, until_ms=-REQUEST_MAX // _MS, wall_ms=0)
                 self._store.swap(CELL, word, dump(over))
 
@@ -163,5 +163,6 @@ def _process() -> str:
 
 def _has_ended(process: str) -> bool:
     """Whether that process is surely no more; False for one of which nothing can be told."""
-    here, pid, begun = process.split(" ")
-    return bool(here) and here == _here() and _begun(int(pid)) != begun
+    here, _, rest = process.partition(" ")
+    pid, _, begun = rest.partition(" ")
+    return bool(here) and here == _here() and pid.isdecimal() and _begun(int(pid)) != begun

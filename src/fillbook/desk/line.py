@@ -139,7 +139,7 @@ class Line:
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.Ambiguous(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        self._pacer.heard(outcome)
+        self._heard(outcome)
         return outcome
 
     @property
@@ -179,8 +179,15 @@ class Line:
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.NotObserved(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        self._pacer.heard(answer)
+        self._heard(answer)
         return answer
+
+    def _heard(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
+        """Count as the broker does; what it says of its count loses nobody the answer."""
+        try:
+            self._pacer.heard(answer)
+        except Exception:
+            log.exception("what %s said of its rate limit makes no sense", self.broker.name)
 
 
 def _unobserved(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:

@@ -20,7 +20,7 @@ from fillbook.core.draft import Before
 from fillbook.core.drift import Look, Sighting
 from fillbook.desk.binder import Binder, binding_entry
 from fillbook.desk.line import Line
-from fillbook.desk.tracker import BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker
+from fillbook.desk.tracker import BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker, read_until
 from fillbook.records import Overlay
 from fillbook.store import Reader, Store
 
@@ -62,7 +62,7 @@ class Lookout:
         cursor = self._store.cell(CURSOR)
         # The newest fill bears the broker's own time, however far ours is off; before there is
         # one, the first look stands, with room for a clock that is wrong by hours.
-        begun = cursor or m.stamp(m.moment(look.at) - OVERLAP_AT_START)
+        begun = read_until(cursor) or m.stamp(m.moment(look.at) - OVERLAP_AT_START)
         newest = max((x.at for x in look.fills_after), default=begun)
         self._store.swap(CURSOR, cursor, min(newest, look.at))
         if self._a_day_is_due():
@@ -170,10 +170,10 @@ class Lookout:
     def _since(self, since: date | None) -> m.Stamp:
         if since is not None:
             return m.stamp(datetime.combine(since, time(), UTC))
-        cursor = self._store.cell(CURSOR)
+        cursor = read_until(self._store.cell(CURSOR))
         now = self._clock.now()
         back = OVERLAP_AT_START if self._a_day_is_due() else OVERLAP
-        start = now if cursor is None else min(now, m.moment(m.Stamp(cursor)))
+        start = now if cursor is None else min(now, m.moment(cursor))
         return m.stamp(start - back)
 
     def _fills(self, since: m.Stamp) -> m.Read[tuple[m.Execution, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from fillbook import model as m
@@ -96,17 +96,19 @@ class Market:
             return None
         # Its age is measured by the broker's own clock, where that is told: ours may be off.
         now = answer.at or self._clock.now()
-        fresh = (x for x in answer.value if now - x.at <= self._quote_age_max)
-        return next(fresh, None)
+        return next((x for x in answer.value if self._is_of_use(x, symbol, now)), None)
+
+    def _is_of_use(self, quote: m.Quote, symbol: str, now: datetime) -> bool:
+        return quote.symbol == symbol and now - quote.at <= self._quote_age_max
 
     def _bots(self, symbol: str) -> m.Quote | None:
         if self._prices is None:
             return None
         try:
             quote = self._prices(symbol)
-        except Exception:
-            log.exception("the bot's own prices raised for %s", symbol)
-            return None
-        if quote is None or self._clock.now() - quote.at > self._quote_age_max:
+            if quote is None or not self._is_of_use(quote, symbol, self._clock.now()):
+                return None
+        except Exception:  # what it raises, or what it gives for a quote
+            log.exception("the bot's own prices of %s are of no use", symbol)
             return None
         return quote

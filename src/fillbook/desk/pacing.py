@@ -19,7 +19,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.codec import dump, load
+from fillbook.codec import dump, load_or_none
 from fillbook.core import pacing
 from fillbook.core.pacing import Budget, Lane
 from fillbook.errors import StoreUnavailable
@@ -103,7 +103,7 @@ class Pacer:
         try:
             while True:
                 word = self._store.cell(CELL)
-                before, now = self._here(self._mine if word is None else load(Budget, word))
+                before, now = self._here(load_or_none(Budget, word) or self._mine)
                 after = change(before, now)
                 if after == before or self._store.swap(CELL, word, dump(after)):
                     self._mine = after
@@ -121,8 +121,8 @@ class Pacer:
 
 def pace_of(store: Store, clock: Clock) -> pacing.Pace | None:
     """How many requests those who share *store* have sent; None before the first."""
-    word = store.cell(CELL)
-    return None if word is None else pacing.pace(*_on(clock, load(Budget, word)))
+    budget = load_or_none(Budget, store.cell(CELL))
+    return None if budget is None else pacing.pace(*_on(clock, budget))
 
 
 def _on(clock: Clock, budget: Budget) -> tuple[Budget, int]:

@@ -8,7 +8,6 @@ process that starts takes up the marks of the one before.  What follows from the
 
 from __future__ import annotations
 
-import json
 import threading
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +17,7 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.codec import dump, load_or_none
 from fillbook.core import reservation
 from fillbook.core.reservation import Mark, Reading
 from fillbook.store import Reader, Store
@@ -25,13 +25,15 @@ from fillbook.store import Reader, Store
 #: The cells that hold the marks of the last process, and by how much the lag is longer now.
 MARKS: Final = "account-marks"
 LAG: Final = "account-lag"
-#: So many marks and reads are remembered; those between them only make us more careful.
-MARKS_MAX: Final = 32
+#: So many reads are remembered; those before them only make us more careful.
 READS_MAX: Final = 16
 #: Marks are left for the next process at most so often.
 LEAVE_EVERY: Final = timedelta(seconds=1)
-#: For so long the lag stays doubled once the broker refused what we had granted.
+#: For so long the lag stays doubled once the broker refused what we had granted;
 DOUBLED_FOR: Final = timedelta(days=1)
+#: and so many times longer it becomes at most, however often that happens.
+TIMES_MAX: Final = 16
+_US: Final = timedelta(microseconds=1)
 
 
 @frozen
@@ -41,6 +43,22 @@ class Asked:
     at: timedelta
     now: m.Stamp
     held: int
+
+
+@frozen
+class Marks:
+    """What a process leaves for the next: (entry, microseconds of *timeline*), oldest first."""
+
+    timeline: str
+    marks: tuple[tuple[int, int], ...]
+
+
+@frozen
+class Longer:
+    """How many times its declared length the lag is taken to have, and until when."""
+
+    times: int
+    until: m.Stamp
 
 
 class Reserves:
@@ -140,17 +158,16 @@ class Reserves:
 
     def refused(self) -> timedelta:
         """The broker refused what we had granted: its number was older than we took it to be."""
-        times, word = self._times() * 2, self._store.cell(LAG)
+        times, word = min(self._times() * 2, TIMES_MAX), self._store.cell(LAG)
         until = m.stamp(self._clock.now() + DOUBLED_FOR)
-        self._store.swap(LAG, word, json.dumps([times, until]))
+        self._store.swap(LAG, word, dump(Longer(times, until)))
         return self.lag
 
     def _times(self) -> int:
-        word = self._store.cell(LAG)
-        if word is None:
+        longer = load_or_none(Longer, self._store.cell(LAG))
+        if longer is None or m.stamp(self._clock.now()) >= longer.until:
             return 1
-        times, until = json.loads(word)
-        return times if m.stamp(self._clock.now()) < until else 1
+        return min(max(longer.times, 1), TIMES_MAX)
 
     # -- marks -------------------------------------------------------------------------
 
@@ -169,21 +186,18 @@ class Reserves:
         with self._store.read() as reader:
             mark = Mark(reader.last(), self._clock.elapsed())
         with self._lock:
-            self._marks = (*self._marks, mark)[-MARKS_MAX:]
+            self._marks = reservation.marked(self._marks, mark, self.lag)
         return mark
 
     def _taken_up(self) -> tuple[Mark, ...]:
         """The marks of a process before, if its clock that never jumps is ours."""
-        word = self._store.cell(MARKS)
-        if word is None:
+        left = load_or_none(Marks, self._store.cell(MARKS))
+        if left is None or left.timeline != self._clock.timeline:
             return ()
-        timeline, marks = json.loads(word)
-        if timeline != self._clock.timeline:
-            return ()
-        return tuple(Mark(number, timedelta(microseconds=at)) for number, at in marks)
+        return tuple(Mark(number, at * _US) for number, at in left.marks)
 
     def _leave(self) -> None:
-        told = [[mark.number, mark.at // timedelta(microseconds=1)] for mark in self._marks]
-        word = json.dumps([self._clock.timeline, told])
+        told = tuple((mark.number, mark.at // _US) for mark in self._marks)
+        word = dump(Marks(self._clock.timeline, told))
         # Who loses this race has told hardly less than who wins it.
         self._store.swap(MARKS, self._store.cell(MARKS), word)

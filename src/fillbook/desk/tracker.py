@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from attrs import frozen
@@ -23,6 +23,7 @@ from fillbook.desk.binder import Binder
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.stream import Stream
+from fillbook.errors import InvalidValue
 from fillbook.store import Reader
 
 #: At most so many orders are read one by one in a pass; the rest wait for the next.
@@ -34,6 +35,14 @@ CURSOR: Final = "fills-read-until"
 OVERLAP: Final = timedelta(minutes=10)
 #: An order is looked for in the history from this long before it was made.
 BEFORE_CREATED: Final = timedelta(minutes=5)
+
+
+def read_until(word: str | None) -> m.Stamp | None:
+    """What the cell says; None: never.  What makes no sense has everything read again."""
+    try:
+        return None if word is None else m.stamp(word)
+    except InvalidValue:
+        return m.stamp(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 @frozen
@@ -239,8 +248,8 @@ class Tracker:
         if not broker.capabilities.history:
             return True
         with self._recorder.store.read() as reader:
-            cursor = reader.cell(CURSOR)
-        begin = self._clock.now() if cursor is None else m.moment(m.Stamp(cursor))
+            cursor = read_until(reader.cell(CURSOR))
+        begin = self._clock.now() if cursor is None else m.moment(cursor)
         since = m.stamp(begin - OVERLAP)
         told = self._line.pages("executions", lambda page: broker.executions(since, page))
         if isinstance(told, m.NotObserved):

@@ -11,9 +11,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
-from fillbook.model.number import exact
+from fillbook.errors import InvalidValue
+from fillbook.model.number import exact, number
 
 
 class AssetClass(StrEnum):
@@ -57,11 +58,28 @@ class Session:
     extended_closes: datetime
 
 
+def _price(value: Decimal | int | str | float) -> Decimal:
+    price = number(value)
+    if price <= 0:
+        raise InvalidValue(f"{value!r} is no price: a side without one makes no quote")
+    return price
+
+
+def _aware(value: datetime) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidValue(f"{value!r} is no moment with a time zone")
+    return value
+
+
 @frozen
 class Quote:
-    """The best bid and ask, in quote currency per unit, as of *at* (UTC)."""
+    """
+    The best bid and ask, > 0, in quote currency per unit, as of *at* (UTC).
+
+    A market of which one side is empty has no quote.  Raises: InvalidValue.
+    """
 
     symbol: str
-    bid: Decimal
-    ask: Decimal
-    at: datetime
+    bid: Decimal = field(converter=_price)
+    ask: Decimal = field(converter=_price)
+    at: datetime = field(converter=_aware)

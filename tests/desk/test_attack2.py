@@ -1,0 +1,119 @@
+"""What a second hostile reader tried on placing orders: each of these once stood open."""
+
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import MONDAY_10, Bench, unable
+
+D = Decimal
+S = m.OrderStatus
+NAIVE = MONDAY_10.replace(tzinfo=None)
+WORDS = ("rubbish", "", "null", "[]", '{"limit": -5}', '[-3, "9999-99"]', '["x", [["a", "b"]]]')
+
+
+# -- words without history -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize(
+    "cell", ["budget", "lease", "account-marks", "account-lag", "fills-read-until"]
+)
+def test_a_damaged_cell_is_made_anew(cell, word):
+    """Budgets, leases, marks and cursors are no part of the record: none may stop the bot."""
+    bench = Bench()
+    bench.store.swap(cell, bench.store.cell(cell), word)
+    with bench.open() as desk:
+        order = desk.buy("AAPL", qty=1, limit_price="150")
+        assert desk.cancel(order).is_final
+        desk.buying_power()
+        bench.clock.advance(30)
+        desk.tick()
+        assert desk.sync().verdict is m.Verdict.IN_SYNC
+
+
+def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog):
+    """An adapter of somebody else's tells a time without a zone: the order is known all the same."""
+
+    class Vague(SimulatedBroker):
+        def submit(self, intent):
+            meter = m.Meter(200, 199, NAIVE)
+            return evolve(super().submit(intent), meter=meter)
+
+    bench = Bench(broker=Vague)
+    assert bench.resting().status is S.NEW
+    assert "makes no sense" in caplog.text
+
+
+# -- prices ----------------------------------------------------------------------------
+
+
+def quote(bid="187.00", ask="187.02", *, symbol="AAPL", at=MONDAY_10):
+    return m.Quote(symbol=symbol, bid=bid, ask=ask, at=at)
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        lambda symbol: quote(ask=0),
+        lambda symbol: quote(bid="-1"),
+        lambda symbol: quote(ask="NaN"),
+        lambda symbol: quote(at=NAIVE),
+        lambda symbol: quote(symbol="F"),
+        lambda symbol: 187.02,
+        lambda symbol: {"bid": 1},
+    ],
+)
+def test_a_price_that_is_none_pays_for_nothing(prices):
+    """P7: an ask of nothing once let a market buy of any size through."""
+    bench = Bench(broker=unable(quotes=False), cash=100)
+    desk = fb.open(bench.broker, bench.store, clock=bench.clock, prices=prices)
+    with pytest.raises(fb.Denied) as raised:
+        desk.buy("AAPL", qty=1000)
+    assert raised.value.reason.code == "no_price"
+
+
+def test_where_the_sides_have_crossed_the_dearer_is_kept_back():
+    bench = Bench(broker=unable(quotes=False))
+    crossed = quote("200", "100", at=bench.clock.now())
+    desk = fb.open(bench.broker, bench.store, clock=bench.clock, prices=lambda symbol: crossed)
+    wish = fb.OrderRequest(symbol="AAPL", side="buy", qty=1)
+    assert desk.preview(wish).impact.reserve == D("208.00")
+
+
+# -- buying power ----------------------------------------------------------------------
+
+
+def test_an_order_is_counted_twice_for_a_lag_however_many_orders_follow():
+    """P7: more marks than are remembered once made every read hold nothing, for two hours."""
+    bench = Bench(cash=100_000, multiplier=1, broker=unable(rate_limit=10**6), wait_s=0)
+    bench.desk.buying_power()
+    for number in range(150):
+        bench.desk.buy("AAPL", qty=1, limit_price="150", key=str(number))
+        bench.clock.advance(0.2)
+    twice = bench.books.figures().buying_power - bench.desk.buying_power().available
+    assert twice <= 150 * (10 + 10 / 8 + 1) / 0.2
+
+
+def test_an_order_is_held_however_often_the_account_is_read():
+    bench = Bench(cash=100_000, multiplier=1, broker=unable(rate_limit=10**6))
+    bench.resting()
+    for _ in range(100):
+        bench.clock.advance(0.2)
+        power = bench.desk.buying_power()
+    assert power.available == bench.books.figures().buying_power
+
+
+@pytest.mark.parametrize("how", [{}, {"limit_price": "190"}])
+def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do(how):
+    """Nobody read what is held, so it may be a short sale: that is told, and how to end it."""
+    bench = Bench(opened=False, cash=1000)
+    bench.by_hand("AAPL", "buy", 5)
+    with pytest.raises(fb.Denied, match=r"desk\.sync\(\)"):
+        bench.desk.sell("AAPL", qty=5, **how)
+    assert bench.desk.sync().opened
+    assert bench.desk.sell("AAPL", qty=5).status is S.FILLED
