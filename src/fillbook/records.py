@@ -56,6 +56,7 @@ KINDS: Final = (
             "symbol": lambda r: r.terms.symbol,
             "strategy": lambda r: r.strategy,
             "parent": lambda r: r.parent,
+            "followed": lambda r: r.terms.symbol if _is_open(r.order) else None,
         },
     ),
     Kind(

@@ -386,6 +386,24 @@ def test_a_check_that_raises_denies():
     assert checks.refuse(request(), a_world(), (Broken(),)).code == "check_failed"
 
 
+@pytest.mark.parametrize("word", [True, False, "no", 0])
+def test_a_check_that_returns_no_reason_denies(word):
+    """What the author meant is not known: nothing is sent, and the message says why."""
+    reason = checks.refuse(request(), a_world(), (lambda request, world: word,))
+    assert reason.code == "check_failed"
+    assert "is no Reason" in reason.message
+
+
+def test_the_orders_of_a_world_are_those_of_its_symbols_or_all():
+    """A check may look at every order; ours look at those of one symbol."""
+    ours, theirs = order(), order("c2", symbol="MSFT")
+    world = a_world(orders=(ours, theirs))
+    assert world.of("AAPL") == (ours,)
+    assert (len(world.orders), list(world.orders), theirs in world.orders) == (2, [ours, theirs], 1)
+    left = world.orders.without(ours.client_order_id)
+    assert (ours in left, left.of("AAPL"), left.of("MSFT")) == (False, (), (theirs,))
+
+
 def test_a_disputed_order_closes_its_symbol():
     records = Records()
     records.take(intended())

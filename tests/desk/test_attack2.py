@@ -1,5 +1,7 @@
 """What a second hostile reader tried on placing orders: each of these once stood open."""
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -8,6 +10,7 @@ from attrs import evolve
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.stores.sqlite import SqliteStore
 from tests.bench import MONDAY_10, Bench, unable
 
 D = Decimal
@@ -37,7 +40,7 @@ def test_a_damaged_cell_is_made_anew(cell, word):
 
 
 def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog):
-    """An adapter of somebody else's tells a time without a zone: the order is known all the same."""
+    """An adapter tells a time without a zone: the order is known all the same."""
 
     class Vague(SimulatedBroker):
         def submit(self, intent):
@@ -45,7 +48,7 @@ def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog):
             return evolve(super().submit(intent), meter=meter)
 
     bench = Bench(broker=Vague)
-    assert bench.resting().status is S.NEW
+    assert bench.resting().broker_order_id is not None
     assert "makes no sense" in caplog.text
 
 
@@ -117,3 +120,26 @@ def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do(how):
         bench.desk.sell("AAPL", qty=5, **how)
     assert bench.desk.sync().opened
     assert bench.desk.sell("AAPL", qty=5).status is S.FILLED
+
+
+# -- the shape of it -------------------------------------------------------------------
+
+
+def test_an_order_is_decided_on_without_the_orders_on_other_symbols(tmp_path):
+    """Each of a thousand open orders was once read again for the next, while all others wait."""
+    path = tmp_path / "bot.db"
+    bench = Bench(store=SqliteStore(path), wait_s=0)
+    bench.resting("MSFT")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE orders SET body = 'not to be read' WHERE by_symbol = 'MSFT'")
+        connection.commit()
+    words = {"clock": bench.clock, "wait_s": 0, "limits": fb.Limits(duplicate_s=0)}
+    with fb.open(bench.broker, bench.store, **words) as desk:
+        desk.buy("AAPL", qty=1, limit_price="150")
+
+    def alone(request, world):
+        return m.Reason("not_alone", "there are others") if len(world.orders) else None
+
+    desk = fb.open(bench.broker, SqliteStore(path), checks=(alone,), **words)
+    with desk, pytest.raises(fb.Denied, match="not to be read"):
+        desk.buy("AAPL", qty=2, limit_price="150")

@@ -176,6 +176,8 @@ def run(
         name = getattr(check, "__name__", type(check).__name__)
         try:
             reason = check(request, world)
+            if reason is not None and not isinstance(reason, Reason):
+                raise TypeError(f"it returned {reason!r}, which is no Reason")
         except Exception as error:
             raised(name, error)
             words = f"the check {name} raised {type(error).__name__}: {error}"

@@ -6,9 +6,10 @@ None means *not observed*, and what was not observed refuses nothing by itself (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from attrs import field, frozen
@@ -30,16 +31,55 @@ class Sent:
     worth: Decimal | None = None
 
 
+class Orders(Collection[m.Order]):
+    """
+    The orders that are followed, of one symbol or of all (None).
+
+    They are read as they are looked at, in the transaction that decides: what an order costs
+    to decide on is not to grow with the orders on other symbols.
+    """
+
+    def __init__(self, read: Callable[[str | None], tuple[m.Order, ...]]) -> None:
+        self.of = cache(read)
+
+    @classmethod
+    def among(cls, told: Iterable[m.Order]) -> Orders:
+        """Orders that are known already."""
+        known = tuple(told)
+        return cls(lambda symbol: tuple(x for x in known if symbol in (None, x.symbol)))
+
+    def without(self, group: str) -> Orders:
+        """All but the order of that client id, and its legs."""
+        return Orders(
+            lambda symbol: tuple(
+                x for x in self.of(symbol) if group not in (x.client_order_id, x.parent)
+            )
+        )
+
+    def __iter__(self) -> Iterator[m.Order]:
+        return iter(self.of(None))
+
+    def __len__(self) -> int:
+        return len(self.of(None))
+
+    def __contains__(self, order: object) -> bool:
+        return order in self.of(None)
+
+
+def _orders(told: Iterable[m.Order]) -> Orders:
+    return told if isinstance(told, Orders) else Orders.among(told)
+
+
 @frozen(kw_only=True)
 class World:
     """
     Everything that is known as a request is decided on.
 
-    `orders` are all that are followed, of every symbol; `position` is that of the request's
-    symbol, and None before the record was opened; `session` is the one under way, or the
-    next; `recent` holds what was sent lately, oldest first, as far back as the limits ask.
-    `reserve` is what the order would keep back, `need` that in quote currency, and `funds`
-    what is left to promise.
+    `orders` are all that are followed, of every symbol, to be looked at while the check runs;
+    `position` is that of the request's symbol, and None before the record was opened;
+    `session` is the one under way, or the next; `recent` holds what was sent lately, oldest
+    first, as far back as the limits ask.  `reserve` is what the order would keep back, `need`
+    that in quote currency, and `funds` what is left to promise.
     """
 
     now: datetime
@@ -52,7 +92,7 @@ class World:
     instrument: m.Instrument | m.Absent | None = None
     quote: m.Quote | None = None
     position: m.Position | None = None
-    orders: tuple[m.Order, ...] = ()
+    orders: Orders = field(factory=lambda: Orders.among(()), converter=_orders)
     recent: tuple[Sent, ...] = ()
     drifts: tuple[m.OpenDrift, ...] = ()
     in_sync: bool = True
@@ -74,7 +114,7 @@ class World:
 
     def of(self, symbol: str) -> tuple[m.Order, ...]:
         """The orders on *symbol*."""
-        return tuple(order for order in self.orders if order.symbol == symbol)
+        return self.orders.of(symbol)
 
     def is_coin(self, request: m.OrderRequest) -> bool:
         """Whether the request is for crypto."""

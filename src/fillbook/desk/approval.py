@@ -21,7 +21,7 @@ from fillbook.core import checks, replacing, reservation, risk
 from fillbook.core.impact import impact
 from fillbook.core.pacing import Lane
 from fillbook.core.rounding import adjusted
-from fillbook.core.world import World, closable
+from fillbook.core.world import Orders, World, closable
 from fillbook.desk.binder import Binder
 from fillbook.desk.halting import halted
 from fillbook.desk.line import Line
@@ -131,8 +131,7 @@ class Approval:
             position = reader.get(m.Position, request.symbol)
             if position is None or position.qty * request.side.sign >= 0:
                 return True
-            orders = _followed(reader)
-        own = [order for order in orders if order.symbol == request.symbol]
+            own = _followed(reader, request.symbol)
         return request.qty is None or request.qty > closable(request.side, position, own)
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
@@ -173,7 +172,7 @@ class Approval:
         kept = None if record.intent is None else record.intent.reserve
         world = evolve(
             world,
-            orders=tuple(x for x in world.orders if group not in (x.client_order_id, x.parent)),
+            orders=world.orders.without(group),
             reserve=kept or m.Reserve(opens=False),
             need=need,
         )
@@ -186,12 +185,12 @@ class Approval:
         at = self._recorder.now()
         with self._recorder.store.read() as reader:
             made = self._prepared(reader, at, request, None, seen)
-        return m.Preview(
-            request=made.request,
-            adjustments=made.adjustments,
-            checks=tuple(checks.run(made.request, made.world, self._checks, _told)),
-            impact=impact(made.request, made.world),
-        )
+            return m.Preview(
+                request=made.request,
+                adjustments=made.adjustments,
+                checks=tuple(checks.run(made.request, made.world, self._checks, _told)),
+                impact=impact(made.request, made.world),
+            )
 
     def answered(self, order: m.Order, outcome: m.Outcome) -> None:
         """Learn from what a request that was granted has come to."""
@@ -239,7 +238,7 @@ class Approval:
             instrument=seen.instrument,
             quote=seen.quote,
             position=position,
-            orders=_followed(reader),
+            orders=Orders(lambda symbol: _followed(reader, symbol)),
             recent=self._recent.sent(reader, at, self._looks_back()),
             drifts=tuple(reader.all(m.OpenDrift)),
             in_sync=self._tracker.in_sync,
@@ -255,9 +254,14 @@ class Approval:
         return max(least, risk.length_of(limits.duplicate_s))
 
 
-def _followed(reader: Reader) -> tuple[m.Order, ...]:
-    """Every order that is followed; an intent that nobody has sent is on no order's way."""
-    found = reader.find(m.OrderRecord, "open", "yes")
+def _followed(reader: Reader, symbol: str | None) -> tuple[m.Order, ...]:
+    """
+    The orders that are followed, of *symbol* or of all (None).
+
+    An intent that nobody has sent is on no order's way.
+    """
+    where = ("open", "yes") if symbol is None else ("followed", symbol)
+    found = reader.find(m.OrderRecord, *where)
     return tuple(x.order for x in found if x.requests or x.ids)
 
 
