@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -39,12 +40,13 @@ def test_a_damaged_cell_is_made_anew(cell, word):
         assert desk.sync().verdict is m.Verdict.IN_SYNC
 
 
-def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog):
-    """An adapter tells a time without a zone: the order is known all the same."""
+@pytest.mark.parametrize("resets_at", [NAIVE, datetime.max.replace(tzinfo=UTC)])
+def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog, resets_at):
+    """An adapter tells a time without a zone, or of no year: the order is known all the same."""
 
     class Vague(SimulatedBroker):
         def submit(self, intent):
-            meter = m.Meter(200, 199, NAIVE)
+            meter = m.Meter(200, -1, resets_at)
             return evolve(super().submit(intent), meter=meter)
 
     bench = Bench(broker=Vague)
