@@ -59,6 +59,19 @@ def test_a_replaced_order_is_replaced_again_under_the_next_id():
     assert bench.is_true()
 
 
+def test_polls_end_what_was_last_seen_giving_way():
+    """Only the new id is in the list of open orders; the old one is read by itself."""
+    bench = Bench(wait_s=0)
+    order = resting(bench)
+    assert bench.desk.replace(order, limit_price="151").pending == "replace"
+    bench.pass_(60)
+    now = bench.desk.book.order(order)
+    assert (now.pending, now.status, now.leaves_qty) == (None, S.NEW, 10)
+    assert [x.charge for x in bench.desk.book.reservations()] == [1510]
+    bench.desk.replace(order, limit_price="152")
+    assert bench.sent["replace"] == 2
+
+
 @pytest.mark.parametrize("fault", ["reply-lost", "server-error", "html"])
 def test_a_replace_whose_reply_is_lost_is_found_and_not_repeated(fault):
     bench = Bench()

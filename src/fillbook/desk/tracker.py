@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,7 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import absence
+from fillbook.core import absence, lineage
 from fillbook.desk.binder import Binder
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
@@ -260,13 +260,14 @@ class Tracker:
         return True
 
     def left(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:
-        """The live orders that a complete list of open ones does not hold."""
+        """The live orders of which a complete list of open ones does not hold all that lives."""
         here = {x.broker_order_id for x in flat(listed)}
-        return [
-            record
-            for record in self.followed()
-            if record.ids and not record.order.is_final and not here.intersection(record.ids)
-        ]
+        with self._recorder.store.read() as reader:
+            return [
+                record
+                for record in reader.find(m.OrderRecord, "open", "yes")
+                if record.ids and not record.order.is_final and _left(reader, record, here)
+            ]
 
     def incomplete(self) -> list[m.OrderRecord]:
         """The orders whose executions are not all told, and have not been for a while."""
@@ -280,6 +281,13 @@ class Tracker:
     def disputed(self) -> list[m.OrderRecord]:
         """The orders whose evidence contradicts itself: more of it may help at once."""
         return [x for x in self.followed() if x.order.status is m.OrderStatus.DISPUTED]
+
+
+def _left(reader: Reader, record: m.OrderRecord, here: Collection[str]) -> bool:
+    """Whether an order is not *here*, or an id of it that lived, such as one that was replaced."""
+    living = (e for e in evidence_of(reader, record) if lineage.is_alive(e))
+    lives_on = all(e.broker_order_id in here for e in living)
+    return not (lives_on and any(broker_order_id in here for broker_order_id in record.ids))
 
 
 def _progress(record: m.OrderRecord | None) -> object:
