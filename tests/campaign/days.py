@@ -110,8 +110,8 @@ class Day:
 
 
 def is_unknown(order):
-    """Whether it is still asked what became of it, or of a replace of it."""
-    return order.status is m.OrderStatus.UNPROVEN or order.pending == "replace"
+    """Whether it is still asked what became of it, or of a cancel or replace of it."""
+    return order.status is m.OrderStatus.UNPROVEN or order.pending is not None
 
 
 def ticket(symbol, side, qty):
