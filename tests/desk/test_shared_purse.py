@@ -18,15 +18,15 @@ import fillbook as fb
 from tests.desk.linearizable import Call, is_linearizable
 from tests.desk.till import TOTAL, Till, spend
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "20"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "10"))
 THREADS, CALLS = 8, 8
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, 20))
+@pytest.mark.parametrize("first", range(0, SEEDS, 10))
 def test_eight_threads_on_one_account_are_linearizable(first):
-    for seed in range(first, min(first + 20, SEEDS)):
-        with fb.open(Till(), "memory://", wait_s=1) as desk:
+    for seed in range(first, min(first + 10, SEEDS)):
+        with fb.open(Till(), "memory://", wait_s=30) as desk:
             desk.buying_power()
             with ThreadPoolExecutor(THREADS) as threads:
                 found = [

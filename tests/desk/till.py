@@ -101,7 +101,7 @@ def spend(desk, name, seed, count):
 def main():
     """Spend on the store of the first argument once a line comes in, and print the history."""
     address, name, seed, count = sys.argv[1:]
-    with fb.open(Till(), address, wait_s=1) as desk:
+    with fb.open(Till(), address, wait_s=30) as desk:
         desk.buying_power()
         print("ready", flush=True)
         sys.stdin.readline()
