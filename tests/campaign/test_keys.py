@@ -19,7 +19,7 @@ from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
 from tests.campaign.test_days import CHUNK, FIRST, chunks
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "60"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "12"))
 BOTS = 5
 #: A create whose outcome nobody tells, or that is refused for the moment.
 LOST = ("request-lost", "reply-lost", "server-error", "html", "late-landing", "rate-limited")
