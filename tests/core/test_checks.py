@@ -446,3 +446,18 @@ def test_a_change_is_held_to_what_is_about_the_order_that_it_makes():
     assert set(every) - set(adding) == checks.OF_NEW_ORDERS
     assert set(adding) - set(sparing) == checks.OF_NEW_RISK
     assert mine in sparing
+
+
+def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do():
+    """Nobody has read what is held: it counts as a short sale, and a sync ends that."""
+    wish = request(side="sell", limit_price=10)
+    poor = World(
+        now=m.moment(AT),
+        can=m.Capabilities(order_types=frozenset(), times_in_force=frozenset()),
+        reserve=m.Reserve(opens=True),
+        need=Decimal(1000),
+        funds=m.Funds(Decimal(5), Decimal(5)),
+    )
+    assert "desk.sync() does that" in checks.affordable(wish, poor).message
+    opened = evolve(poor, position=m.Position(symbol="AAPL"))
+    assert "sync" not in checks.affordable(wish, opened).message

@@ -354,6 +354,17 @@ def test_a_read_holds_what_was_known_a_lag_before_it():
     assert [r.held(marks, timedelta(seconds=s), LAG) for s in (10, 11, 14)] == [-1, 3, 5]
 
 
+def test_marks_reach_further_back_than_the_lag_however_often_one_marks():
+    """Three marks a second: of those close together the newest stands for all."""
+    marks = ()
+    for number in range(1, 181):
+        marks = r.marked(marks, r.Mark(number, timedelta(seconds=number / 3)), LAG)
+    assert marks[-1] == r.Mark(180, timedelta(seconds=60))
+    assert len(marks) <= r.MARKS_MAX
+    found = r.held(marks, timedelta(seconds=60), LAG)
+    assert 140 <= found <= 150  # what was there at 50 s, and a little less
+
+
 # -- P7 --------------------------------------------------------------------------------
 
 
