@@ -16,7 +16,7 @@ import pytest
 from fillbook import model as m
 from tests.campaign.days import Day, faults, wrong
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "80"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "40"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 CHUNK = 20
 #: Of a hundred days at most so many may end without a verdict, where all evidence is gone.

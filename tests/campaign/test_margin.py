@@ -22,7 +22,7 @@ from tests.bench import unable
 from tests.campaign.days import OPENS
 from tests.campaign.test_days import FIRST
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "8"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "4"))
 PRICES = {"AAPL": Decimal(187), "MSFT": Decimal(412), "BTC/USD": Decimal(60000)}
 STALE = Lag(account=10, orders=3, positions=5)
 
