@@ -310,13 +310,13 @@ def test_a_chain_that_bites_its_tail_still_has_a_tip():
 
 
 @pytest.mark.parametrize("carries", m.ReplaceCum)
-def test_a_fill_is_inferred_on_a_successor_only_where_its_total_is_its_own(carries):
-    """Else it may carry the old one's fills; and nothing before its own history was read."""
+def test_what_every_reading_of_a_successors_total_agrees_on_is_inferred(carries):
+    """Else it may carry the old one's fills, until its own history was read."""
     manners = m.Bound(m.AccountId("sim", "localhost", "a1"), replace_cum=carries)
     records = heard(OLD, successor(3, "partially_filled", 70, 10), before=[manners])
-    assert records.order().filled_qty == 40
+    assert records.order().filled_qty == 70
     records.take(m.HistoryRead("b1r"))
-    assert records.order().filled_qty == (110 if carries is m.ReplaceCum.FRESH else 40)
+    assert records.order().filled_qty == (110 if carries is m.ReplaceCum.FRESH else 70)
     assert not records.order().is_complete  # 30 of the 70, or all of them, are told by nobody
 
 

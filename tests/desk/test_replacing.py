@@ -382,3 +382,78 @@ def test_the_exits_of_a_bracket_are_moved_though_they_hold_each_others_units():
     bench.desk.sync()
     stop = next(x for x in bench.desk.book.orders(open=True) if x.stop_price is not None)
     assert bench.desk.replace(stop, stop_price="160").stop_price == 160
+
+
+def planned(bench, qty=15):
+    """A change by cancel-and-new whose order has ended, and whose new order is not placed yet."""
+    order = resting(bench)
+    bench.filled(order, 4)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    bench.desk.replace(order, qty=qty)
+    return order
+
+
+@pytest.mark.parametrize("how", ["cancel", "cancel_all"])
+def test_a_cancel_between_the_end_and_the_new_order_withdraws_the_change(how):
+    """The order has ended; what was to be placed in its stead is wanted by nobody."""
+    bench = Bench(wait_s=0)
+    order = planned(bench)
+    bench.clock.advance(1)
+    bench.desk.sync(order=order)  # its end is proven, and no tick has placed the new one
+    now = bench.desk.book.order(order)
+    assert (now.status, now.pending) == (S.CANCELED, "replace")
+    ended = bench.desk.cancel_all() if how == "cancel_all" else [bench.desk.cancel(order)]
+    assert [x.client_order_id for x in ended] == [order.client_order_id]
+    bench.pass_(120)
+    assert living(bench) == []
+    assert bench.desk.book.order(order).pending is None
+    assert bench.sent["submit"] == 1
+
+
+@pytest.mark.parametrize("how", ["cancel", "cancel_all"])
+def test_a_cancel_of_a_changed_order_ends_what_was_placed_in_its_stead(how):
+    bench = Bench()
+    order = planned(bench)
+    bench.pass_(10)
+    [tip] = living(bench)
+    assert tip.client_order_id == f"{order.client_order_id}.r1"
+    if how == "cancel_all":
+        bench.desk.cancel_all(symbol="AAPL")
+    else:
+        assert bench.desk.cancel(order).client_order_id == tip.client_order_id
+    assert living(bench) == []
+
+
+def test_a_change_that_is_withdrawn_while_it_is_decided_on_places_nothing():
+    """The cancel comes between the proof of the end and the transaction of the new order."""
+    bench = Bench(wait_s=0)
+    order = planned(bench)
+    bench.clock.advance(1)
+    bench.desk.sync(order=order)
+    look = bench.desk._coordinator._approval.look
+
+    def canceled_meanwhile(request, **kw):
+        seen = look(request, **kw)
+        bench.desk.cancel(order)
+        return seen
+
+    bench.desk._coordinator._approval.look = canceled_meanwhile
+    bench.clock.advance(5)
+    bench.desk.tick()
+    assert bench.sent["submit"] == 1
+    assert bench.desk.book.order(order).pending is None
+    assert len(bench.desk.book.orders()) == 1
+
+
+def test_a_cancel_behind_an_unproven_replace_does_not_hide_that_it_may_cost_more():
+    """P7: no read of the account is taken to hold money that the change may still take."""
+    bench = Bench(wait_s=0)
+    order = resting(bench)
+    bench.fail("replace", "reply-lost")
+    bench.fail("find", "unreachable", times=9)
+    bench.fail("order", "unreachable", times=9)
+    bench.desk.replace(order, limit_price="180")
+    bench.desk.cancel(order)
+    [kept] = bench.desk.book.reservations()
+    assert (kept.charge, kept.grown) == (1800, None)

@@ -70,7 +70,7 @@ def _reserved(draft: Draft, record: m.OrderRecord, known: Sequence[m.Evidence]) 
     """*record* with what it can still cost, which is found by when it last grew."""
     was = record.reservation
     costs = reservation.charge(record, known, binding(draft).reserve_rule)
-    now = reservation.reservation(was, record, costs, draft.number, draft.at)
+    now = reservation.reservation(was, record, known, costs, draft.number, draft.at)
     if now == was:
         return record
     if was is not None:
@@ -128,7 +128,19 @@ def merge(
         _book(draft, record, _gap_gone(draft, was, now), _moves(draft, record, now, moves))
     else:
         rebook(draft, record, now.broker_order_id)
-    return record
+    if was is None or was.filled != now.filled:
+        _measure_successors(draft, now.broker_order_id)
+    return draft.get(m.OrderRecord, record.client_order_id) or record
+
+
+def _measure_successors(draft: Draft, broker_order_id: str) -> None:
+    """Measure anew what replaced an id that has filled further: its total may carry that."""
+    for was in draft.find(m.Evidence, "replaces", broker_order_id):
+        record = draft.get(m.OrderRecord, was.client_order_id)
+        if record is not None and was.broker_order_id in record.ids:
+            now = evidence.settle(was, measure_of(draft, record.terms, was))
+            if now != was:
+                merge(draft, record, was, now)
 
 
 def _plainly(was: m.Evidence, now: m.Evidence, fresh: m.Execution | None) -> bool:

@@ -8,10 +8,12 @@ never changes.  `core.journal` makes one for each entry.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final, Protocol, TypeVar
 
 from fillbook import model as m
 from fillbook.core import evidence
+from fillbook.model import ZERO
 
 R = TypeVar("R")
 
@@ -105,6 +107,20 @@ def binding(draft: Draft) -> m.Binding:
     return bound or m.Binding(m.AccountId("", "", ""))
 
 
-def measure_of(draft: Draft, terms: m.Terms) -> evidence.Measure:
-    """What the evidence of an order of *terms* is measured by."""
-    return evidence.measure(terms, draft.get(m.Instrument, terms.symbol), binding(draft))
+def measure_of(draft: Draft, terms: m.Terms, of: m.Evidence | None = None) -> evidence.Measure:
+    """What the evidence *of* one id of an order of *terms* is measured by."""
+    instrument = draft.get(m.Instrument, terms.symbol)
+    before = ZERO if of is None else _filled_before(draft, of)
+    return evidence.measure(terms, instrument, binding(draft), before)
+
+
+def _filled_before(draft: Draft, of: m.Evidence) -> Decimal:
+    """What the ids filled that *of* replaces, one after another, as far as they are known."""
+    filled, seen, later = ZERO, {of.broker_order_id}, of
+    while later.replaces is not None and later.replaces not in seen:
+        seen.add(later.replaces)
+        earlier = draft.get(m.Evidence, later.replaces)
+        if earlier is None:
+            break
+        filled, later = filled + earlier.filled, earlier
+    return filled

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from itertools import accumulate
+from typing import Final, assert_never
 
 from attrs import field, frozen
 
@@ -218,6 +219,42 @@ def position_drift(
     return m.WrongQty(symbol, high, actual)
 
 
+@m.exact
+def by_which(drift: m.PositionDrift) -> Decimal:
+    """Theirs less ours, signed, in units of the base."""
+    match drift:
+        case m.Phantom(ours=ours):
+            return -ours
+        case m.Untracked(theirs=theirs):
+            return theirs
+        case m.WrongQty(ours=ours, theirs=theirs):
+            return theirs - ours
+        case _:
+            assert_never(drift)
+
+
+@m.exact
+def unsettled(
+    found: Iterable[Difference], after: Before, look: Look, lag: timedelta
+) -> m.Unsettled:
+    """
+    The positions of *found* that no fill of the last *lag* explains.
+
+    A snapshot may be that old: a quantity that was held since then is no other evidence.
+    """
+    since = m.stamp(m.moment(look.at) - lag)
+    rows = []
+    for x in found:
+        if isinstance(x.drift, m.PositionDrift):
+            difference = by_which(x.drift)
+            moves = after.find(m.Movement, "symbol", x.drift.symbol)
+            recent = [move for move in moves if move.at >= since]
+            recent.sort(key=lambda move: move.order, reverse=True)
+            if difference not in accumulate(-move.qty for move in recent):
+                rows.append((x.drift.symbol, difference))
+    return m.Unsettled(tuple(rows))
+
+
 def _notional(drift: m.PositionDrift, theirs: dict[str, m.PositionSnapshot]) -> Decimal | None:
     snapshot = theirs.get(drift.symbol)
     if snapshot is None or snapshot.price is None:
@@ -242,6 +279,7 @@ class Sighting:
     look: Look
     found: tuple[Difference, ...]
     moved: frozenset[str] = field(factory=frozenset)  #: symbols that may still be moving
+    unsettled: m.Unsettled = field(factory=m.Unsettled)
 
 
 def moving(after: Before, look: Look, lag: timedelta) -> frozenset[str]:

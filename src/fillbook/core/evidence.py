@@ -44,16 +44,23 @@ class Measure:
     quantum: Decimal = ZERO  #: a gap below it is rounding, in the unit that is counted
     clocked: bool = True
     replace_cum: m.ReplaceCum = m.ReplaceCum.UNKNOWN
+    before: Decimal = ZERO  #: what the ids filled that this one replaces, as far as it is known
 
 
-def measure(terms: m.Terms, instrument: m.Instrument | None, binding: m.Binding) -> Measure:
-    """How the evidence of an order of those *terms* is measured."""
+def measure(
+    terms: m.Terms,
+    instrument: m.Instrument | None,
+    binding: m.Binding,
+    before: Decimal = ZERO,
+) -> Measure:
+    """How the evidence of an order of those *terms* is measured; *before* as in `Measure`."""
     return Measure(
         side=terms.side,
         limit_price=terms.limit_price if terms.type in _LIMITED else None,
         quantum=ZERO if instrument is None else instrument.quantum,
         clocked=binding.clocked,
         replace_cum=binding.replace_cum,
+        before=before,
     )
 
 
@@ -235,13 +242,14 @@ def settle(evidence: m.Evidence, by: Measure) -> m.Evidence:
         return _settle_quote(evidence, snap, by)
     sums = evidence.chosen
     told = sums.cum if snap is None else max(snap.cum, sums.cum)
-    gap = EXACT.subtract(told, sums.gross)
-    if gap <= 0 or gap < by.quantum or _carried(evidence, by):
+    before = _carried(evidence, by)
+    gap = EXACT.subtract(EXACT.subtract(told, before), sums.gross)
+    if gap <= 0 or gap < by.quantum:
         gap = ZERO
     value: Decimal | None = sums.value
     price = None
     if gap:
-        value = _value_with(gap, evidence, snap, told)
+        value = None if before else _value_with(gap, evidence, snap, told)
         price = None if value is None else _price(gap, EXACT.subtract(value, sums.value), by)
         value = value if price is not None else None
     return evolve(
@@ -262,7 +270,8 @@ def _settle_quote(evidence: m.Evidence, snap: m.Snap | None, by: Measure) -> m.E
     gap = EXACT.subtract(told, sums.gross)
     base = sums.base if snap is None else snap.cum
     all_rows = snap is not None and snap.fills is not None and sums.rows >= snap.fills
-    if gap <= 0 or gap < by.quantum or _carried(evidence, by):
+    unread = evidence.replaces is not None and not evidence.history_read
+    if gap <= 0 or gap < by.quantum or unread or _carried(evidence, by):
         gap = ZERO
     missing = max(ZERO, EXACT.subtract(base, sums.base)) if gap else ZERO
     price = EXACT.divide(gap, missing) if missing and not evidence.amended else None
@@ -290,11 +299,15 @@ def _rows_told(sums: m.Sums, snap: m.Snap | None) -> bool:
     return snap is None or snap.fills is None or snap.fills == sums.rows
 
 
-def _carried(evidence: m.Evidence, by: Measure) -> bool:
-    # The total of a replacing order may carry the fills of the one it replaced: where nobody
-    # knows, its own executions have to tell.
-    carries = by.replace_cum is not m.ReplaceCum.FRESH or not evidence.history_read
-    return evidence.replaces is not None and carries
+def _carried(evidence: m.Evidence, by: Measure) -> Decimal:
+    """
+    How much of a replacing order's total may be fills of the ids that it replaces.
+
+    What is beyond that, every reading of the total agrees on; and the sum over the chain is
+    never more than the total, however little is known of the replaced ids yet.
+    """
+    fresh = by.replace_cum is m.ReplaceCum.FRESH and evidence.history_read
+    return ZERO if evidence.replaces is None or fresh else by.before
 
 
 def _known_otherwise(evidence: m.Evidence, by: Measure) -> bool:

@@ -63,7 +63,7 @@ def take_report(draft: Draft, report: m.OrderReport, entry: m.Reported, parent: 
         replaced_by=report.replaced_by or now.replaced_by,
         expires_at=report.expires_at or now.expires_at,
     )
-    now = ev.look(now, snap, measure_of(draft, record.terms))
+    now = ev.look(now, snap, measure_of(draft, record.terms, now))
     if now != was:
         record = merge(draft, record, was, now)
     for execution in report.executions:
@@ -139,7 +139,7 @@ def take_execution(draft: Draft, execution: m.Execution) -> None:
         conflicts = tuple(sorted({*now.conflicts, execution.exec_id}))
         now, execution = evolve(now, conflicts=conflicts), max(known, execution, key=canonical)
     draft.put(key, execution)
-    by = measure_of(draft, record.terms)
+    by = measure_of(draft, record.terms, now)
     now = evolve(now, quote_sized=now.quote_sized or execution.in_quote)
     added = ev.add(now, execution, known, by) if known != execution else now
     if added is None:
@@ -184,7 +184,7 @@ def take_void(draft: Draft, void: m.Void) -> None:
     now = was or m.Evidence(
         broker_order_id=void.broker_order_id, client_order_id=record.client_order_id
     )
-    merge(draft, record, was, _recount(draft, now, measure_of(draft, record.terms)))
+    merge(draft, record, was, _recount(draft, now, measure_of(draft, record.terms, now)))
 
 
 def take_history(draft: Draft, broker_order_id: str) -> None:
@@ -193,7 +193,7 @@ def take_history(draft: Draft, broker_order_id: str) -> None:
         return
     record = draft.get(m.OrderRecord, was.client_order_id)
     assert record is not None  # evidence never outlives its order
-    by = measure_of(draft, record.terms)
+    by = measure_of(draft, record.terms, was)
     merge(draft, record, was, ev.settle(evolve(was, history_read=True), by))
 
 

@@ -174,10 +174,15 @@ def _changed(record: m.OrderRecord, known: Sequence[m.Evidence]) -> list[m.Terms
 
 
 def reservation(
-    was: m.Reservation | None, record: m.OrderRecord, costs: Decimal, number: int, at: m.Stamp
+    was: m.Reservation | None,
+    record: m.OrderRecord,
+    known: Sequence[m.Evidence],
+    costs: Decimal,
+    number: int,
+    at: m.Stamp,
 ) -> m.Reservation | None:
     """
-    What is to be kept of an order that can cost *costs*; None: nothing.
+    What is to be kept of an order, of whose ids *known* is known, that can cost *costs*.
 
     It grows by entry *number* if that first shows the order at the broker, or if the order
     can cost more than it could.
@@ -187,7 +192,8 @@ def reservation(
         return None
     grown, grown_at = (None, None) if was is None else (was.grown, was.grown_at)
     more = was is None or was.grown is None or costs > was.charge
-    if not record.ids or (more and record.order.pending == m.Command.REPLACE):
+    # A cancel behind an unproven replace shows over it, and proves nothing of it.
+    if not record.ids or (more and lineage.unsettled(record, known) is not None):
         grown = grown_at = None  # a read may or may not count it: nobody knows if it is there
     elif more:
         grown, grown_at = number, at

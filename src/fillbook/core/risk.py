@@ -36,7 +36,7 @@ def position(request: m.OrderRequest, world: World) -> Reason | None:
         return Reason(
             ReasonCode.UNITS_HELD,
             f"of {m.plain(held)} {symbol} only {m.plain(closable)} can be closed: other live "
-            "orders, or fees that are due, have the rest; cancel those orders first",
+            "orders, fees that are due, or a difference with the broker take the rest",
             (("asked", qty), ("closable", closable), ("held", held)),
         )
     figures = (("asked", qty), ("held", held), ("first", held), ("then", qty - held))

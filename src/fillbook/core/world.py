@@ -95,6 +95,7 @@ class World:
     orders: Orders = field(factory=lambda: Orders.among(()), converter=_orders)
     recent: tuple[Sent, ...] = ()
     drifts: tuple[m.OpenDrift, ...] = ()
+    differences: tuple[Decimal, ...] = ()  #: of the symbol's position: theirs less ours, signed
     in_sync: bool = True
     reserve: m.Reserve | None = None
     need: Decimal = ZERO
@@ -154,7 +155,7 @@ class World:
 
     def closable(self, request: m.OrderRequest) -> Decimal:
         """How much it may close in the worst case."""
-        return closable(request.side, self.position, self.of(request.symbol))
+        return closable(request.side, self.position, self.of(request.symbol), self.differences)
 
     def reduces(self, request: m.OrderRequest) -> bool:
         """Whether it only reduces what is held, in the worst case."""
@@ -166,18 +167,24 @@ _PRICED: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP, m.OrderType.STO
 
 
 @m.exact
-def closable(side: m.OrderSide, position: m.Position | None, orders: Iterable[m.Order]) -> Decimal:
+def closable(
+    side: m.OrderSide,
+    position: m.Position | None,
+    orders: Iterable[m.Order],
+    differences: Iterable[Decimal] = (),
+) -> Decimal:
     """
     How much an order of *side* may close in the worst case, in base units, ≥ 0.
 
     The smallest position that the evidence allows, less what live and unproven orders of
-    that side may still close (the exits of one bracket count once).
+    that side may still close (the exits of one bracket count once).  *differences* are those
+    between the broker's position and ours that stand or settle: each of the two may be right.
     """
-    if position is None or position.qty * side.sign >= 0:
+    if position is None:
         return ZERO
-    held = abs(position.qty)
-    held -= position.fee_due if position.qty > 0 else ZERO
-    return max(ZERO, held - leaving(side, orders))
+    least = min(-side.sign * (position.qty + difference) for difference in (ZERO, *differences))
+    least -= position.fee_due if position.qty > 0 else ZERO
+    return max(ZERO, least - leaving(side, orders))
 
 
 @m.exact

@@ -31,6 +31,7 @@ from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.reservation import Reserves
 from fillbook.desk.settings import Settings
 from fillbook.desk.tracker import Tracker
+from fillbook.desk.unsettled import differences
 from fillbook.store import Reader
 
 log = logging.getLogger("fillbook")
@@ -132,7 +133,8 @@ class Approval:
             if position is None or position.qty * request.side.sign >= 0:
                 return True
             own = _followed(reader, request.symbol)
-        return request.qty is None or request.qty > closable(request.side, position, own)
+            most = closable(request.side, position, own, differences(reader, request.symbol))
+        return request.qty is None or request.qty > most
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
         limits = self._limits
@@ -241,6 +243,7 @@ class Approval:
             orders=Orders(lambda symbol: _followed(reader, symbol)),
             recent=self._recent.sent(reader, at, self._looks_back()),
             drifts=tuple(reader.all(m.OpenDrift)),
+            differences=differences(reader, request.symbol),
             in_sync=self._tracker.in_sync,
             funds=None if account is None else self._reserves.available(reader),
         )

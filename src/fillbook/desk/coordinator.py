@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
@@ -26,9 +26,14 @@ from fillbook.desk.book import Book
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
 from fillbook.desk.resolver import Resolver
+from fillbook.store import Reader
 
 #: How often an order under way on the same symbol is looked at.
 _UNDER_WAY_S: Final = 0.05
+
+
+class Withdrawn(Exception):
+    """What was to be placed for another order is not wanted any more; nothing was written."""
 
 
 class Coordinator:
@@ -72,9 +77,14 @@ class Coordinator:
         request: m.OrderRequest,
         key: str | None = None,
         warrant: Warrant = Warrant.ORDER,
+        withdrawn: Callable[[Reader], bool] = lambda reader: False,
     ) -> m.Order:
-        """`submit` under a client id of one's own; placing again gives the order that exists."""
-        number = self._decide(name, request, key)
+        """
+        `submit` under a client id of one's own; placing again gives the order that exists.
+
+        *withdrawn* is asked in the transaction that decides: what nobody wants is denied.
+        """
+        number = self._decide(name, request, key, withdrawn=withdrawn)
         if number is None:  # it was sent before: the bot asks again
             return self._resolver.settled(name)
         return self._send(name, number, warrant)
@@ -101,7 +111,13 @@ class Coordinator:
         self._resolver.settled(name)
 
     def _decide(
-        self, name: str, request: m.OrderRequest, key: str | None, *, handed: bool = False
+        self,
+        name: str,
+        request: m.OrderRequest,
+        key: str | None,
+        *,
+        handed: bool = False,
+        withdrawn: Callable[[Reader], bool] = lambda reader: False,
     ) -> int | None:
         """
         The number of the create that is to be made, durable; None if it was made before.
@@ -114,6 +130,10 @@ class Coordinator:
             seen = None if self._is_sent(name) else self._approval.look(request)
             with self._recorder.turn() as turn:
                 waits = self._clock.elapsed() < end and not self._line.closing.is_set()
+                known = turn.read.get(m.OrderRecord, name)
+                if known is None and withdrawn(turn.read):
+                    words = f"order {name} is not wanted any more: what it replaces was canceled"
+                    raise Withdrawn(words)
                 taken = self._take(turn, name, request, key, seen, handed=handed, waits=waits)
             if taken is not None:
                 break

@@ -36,12 +36,17 @@ class Ending:
         Ask for an order's end, and look at it until it has ended or wait_s have passed.
 
         An order that has ended is given back as it is; a fill wins over a cancel.  An order
-        that is unproven is not sent again, and canceled as soon as it is found.  Raises:
-        UnknownOrder, NotArmed.
+        that is unproven is not sent again, and canceled as soon as it is found.  What a change
+        by cancel-and-new has placed since, or still would, is ended with it: that order is
+        then given back.  Raises: UnknownOrder, NotArmed.
         """
         self._line.gate()
         name = self._book.record(order).client_order_id
-        return self._resolver.ended(name) if self._ask(name) else self._book.order(name)
+        asked = self._ask(name)
+        after = self._successor(name)
+        if after is not None:
+            return self.cancel(after)
+        return self._resolver.ended(name) if asked else self._book.order(name)
 
     def cancel_all(self, symbol: str | None, strategy: str | None) -> list[m.Order]:
         """
@@ -51,10 +56,30 @@ class Ending:
         Raises: NotArmed, AccountChanged, NotObserved.
         """
         self._line.gate()
+        changing = [x.order for x in self._tracker.followed() if _is_planned(x)]
+        names = [
+            order.client_order_id
+            for order in changing
+            if symbol in (None, order.symbol) and strategy in (None, order.strategy)
+        ]
+        asked = [name for name in names if self._ask(name)]
+        # What a change has placed meanwhile is among those that are open now.
         orders = self._book.orders(open=True, symbol=symbol, strategy=strategy)
-        names = [order.client_order_id for order in orders]
-        self._resolver.all_ended([name for name in names if self._ask(name)])
-        return [self._book.order(name) for name in names]
+        rest = [x.client_order_id for x in orders if x.client_order_id not in names]
+        asked += [name for name in rest if self._ask(name)]
+        self._resolver.all_ended(asked)
+        return [self._book.order(name) for name in (*names, *rest)]
+
+    def _successor(self, name: str) -> str | None:
+        """The order that a change of an order by cancel-and-new has placed, if there is one."""
+        with self._recorder.store.read() as reader:
+            record = reader.get(m.OrderRecord, name)
+            planned = () if record is None else reversed(record.requests)
+            for request in planned:
+                if request.change is not None and _is_cancel(request):
+                    placed = reader.get(m.OrderRecord, request.change.client_order_id)
+                    return None if placed is None else placed.client_order_id
+        return None
 
     def _ask(self, name: str) -> bool:
         """Whether the end of an order was asked for: a cancel is repeated of what is read alive."""
@@ -62,6 +87,8 @@ class Ending:
         if record.order.pending is not None:
             self._tracker.read(record)
         if self._book.order(name).is_final:
+            with self._recorder.turn() as turn:
+                self._begin(turn, name, None)  # a change of it may still place another
             return False
         self._binder.bind()
         self.end(name)
@@ -89,8 +116,13 @@ class Ending:
     def _begin(self, turn: Transaction, name: str, change: m.Change | None) -> list[m.Commanded]:
         """Write down the cancels that are to be sent, if any; the others are for later."""
         record = turn.read.get(m.OrderRecord, name)
-        if record is None or record.order.is_final:
-            return []  # it ended meanwhile
+        if record is None:
+            return []
+        if record.order.is_final:  # it ended meanwhile
+            plan = lineage.unsettled(record, evidence_of(turn.read, record))
+            if change is None and plan is not None and _is_cancel(plan):
+                turn.take(m.Settled(name, plan.number, "withdrawn: the order was canceled"))
+            return []
         lifecycle.expect(record.order.status, m.Command.CANCEL)
         living = [e.broker_order_id for e in evidence_of(turn.read, record) if lineage.is_alive(e)]
         first = len(record.requests) + 1
@@ -123,6 +155,11 @@ class Ending:
                 order = self._book.order(record.client_order_id)
                 if order.pending == m.Command.CANCEL:
                     self.end(order.client_order_id, _planned(record), Warrant.STANDING)
+
+
+def _is_planned(record: m.OrderRecord) -> bool:
+    """Whether a change by cancel-and-new was begun, and not ended by the bot."""
+    return any(request.change is not None and _is_cancel(request) for request in record.requests)
 
 
 def _planned(record: m.OrderRecord) -> m.Change | None:

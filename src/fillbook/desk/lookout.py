@@ -107,10 +107,13 @@ class Lookout:
             if changes:
                 after.take(changes)
                 fresh.append(entry)
+        lag = self._line.broker.capabilities.account_lag
+        found = tuple(drift.differences(after, look))
         sighting = Sighting(
             look=look,
-            found=tuple(drift.differences(after, look)),
-            moved=drift.moving(after, look, self._line.broker.capabilities.account_lag),
+            found=found,
+            moved=drift.moving(after, look, lag),
+            unsettled=drift.unsettled(found, after, look, lag),
         )
         filled = {x.broker_order_id for x in look.fills_after}
         return Compared(

@@ -19,6 +19,7 @@ from fillbook.core import absence, drift
 from fillbook.core.draft import Before
 from fillbook.core.drift import Look, Sighting
 from fillbook.core.pacing import Lane
+from fillbook.desk import unsettled
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
 from fillbook.desk.contact import FirstContact, anchor
@@ -168,6 +169,7 @@ class Reconciler:
                 requests=self._line.requests - asked,
             )
         merged = self._merge(first)
+        unsettled.keep(self._recorder.store, first.sighting.unsettled)
         last, left = self._settle(first, adopt=adopt)
         unproven = [x.client_order_id for x in self._tracker.followed() if _unproven(x)]
         with self._recorder.store.read() as reader:
@@ -219,9 +221,9 @@ class Reconciler:
         return compared.merged
 
     def _clarify(self) -> None:
-        """Read the whole histories of disputed orders, instead of waiting until they are old."""
+        """Read the whole histories of orders that these settle, not once they are old."""
         if self._line.broker.capabilities.history:
-            for record in self._tracker.disputed()[:BY_ID_MAX]:
+            for record in self._tracker.unclear()[:BY_ID_MAX]:
                 self._tracker.complete(record)
 
     def _settle(self, first: Compared, *, adopt: bool) -> tuple[Compared, list[m.Finding]]:
@@ -245,6 +247,9 @@ class Reconciler:
         if adopt:
             findings = self._adopt(second, findings)
         self._clear(second.sighting, findings)
+        left = {getattr(x.drift, "symbol", None) for x in findings}
+        rows = (row for row in second.sighting.unsettled.rows if row[0] in left)
+        unsettled.keep(self._recorder.store, m.Unsettled(tuple(rows)))
         return second, findings
 
     def _find_taken_back(self, look: Look, findings: list[m.Finding]) -> bool:

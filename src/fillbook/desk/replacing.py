@@ -22,7 +22,7 @@ from fillbook.core.replacing import Wanted
 from fillbook.desk.approval import Approval, Seen
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
-from fillbook.desk.coordinator import Coordinator
+from fillbook.desk.coordinator import Coordinator, Withdrawn
 from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder, Transaction
@@ -191,11 +191,23 @@ class Replacing:
             # Placing again under the same name gives the order that exists: a crash in
             # between makes no second one.
             try:
-                return self._coordinator.place(name, wish, warrant=warrant)
+                return self._coordinator.place(
+                    name,
+                    wish,
+                    warrant=warrant,
+                    withdrawn=lambda reader: self._is_withdrawn(reader, record, plan),
+                )
+            except Withdrawn:
+                return None
             finally:
                 if self._named(name) is not None:
                     self._settle(record, plan, f"what was left is order {name}")
         return None
+
+    def _is_withdrawn(self, reader: Reader, record: m.OrderRecord, plan: m.Request) -> bool:
+        now = reader.get(m.OrderRecord, record.client_order_id) or record
+        open_plan = lineage.unsettled(now, evidence_of(reader, now))
+        return open_plan is None or open_plan.number != plan.number
 
     def _named(self, name: str) -> m.OrderRecord | None:
         with self._recorder.store.read() as reader:

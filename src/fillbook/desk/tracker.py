@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from attrs import frozen
@@ -24,6 +25,7 @@ from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder
 from fillbook.desk.stream import Stream
 from fillbook.errors import InvalidValue
+from fillbook.model import ZERO
 from fillbook.store import Reader
 
 #: At most so many orders are read one by one in a pass; the rest wait for the next.
@@ -64,6 +66,7 @@ class Tracker:
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
         self.stream = Stream(clock)
+        self._history_at: dict[str, Decimal] = {}  #: the total at which a history was last read
         self.polled_at: timedelta | None = None  #: when the last one of the rounds began
         self.news = threading.Event()
         self.closing = line.closing
@@ -103,7 +106,25 @@ class Tracker:
         self._recorder.record(
             *(m.Reported(x, m.ReportSource.BY_ID, number) for x in told.reports), *told.gone
         )
-        return told.failed
+        return told.failed or self._complete_successors(record.client_order_id)
+
+    def _complete_successors(self, name: str) -> m.NotObserved | None:
+        """Read the history of an order whose replacing id has filled further; why not, or None."""
+        with self._recorder.store.read() as reader:
+            record = reader.get(m.OrderRecord, name)
+            due = record is not None and self._has_grown(reader, record)
+        return self.complete(record) if record is not None and due else None
+
+    def _has_grown(self, reader: Reader, record: m.OrderRecord) -> bool:
+        """Whether an id that replaces another has filled further than its history was read."""
+        if not self._line.broker.capabilities.history or record.order.is_complete:
+            return False
+        return any(
+            e.replaces is not None
+            and (e.word is not None and e.word.cum > ZERO)
+            and self._history_at.get(e.broker_order_id) != e.word.cum
+            for e in evidence_of(reader, record)
+        )
 
     def chain(self, record: m.OrderRecord) -> Chain:
         """What the broker says of every id of an order, and of those that replaced them."""
@@ -141,6 +162,7 @@ class Tracker:
     def complete(self, record: m.OrderRecord) -> m.NotObserved | None:
         """Read the whole fill history of one order."""
         entries: list[m.Entry] = []
+        totals = {e.broker_order_id: e.word.cum for e in self.known(record) if e.word is not None}
         for broker_order_id in record.ids:
             answer = self.history(record, broker_order_id)
             if isinstance(answer, m.NotObserved):
@@ -148,6 +170,7 @@ class Tracker:
             entries += [m.Executed(x) for x in answer.value]
             entries.append(m.HistoryRead(broker_order_id))
         self._recorder.record(*entries)
+        self._history_at |= totals
         self.agree(record.ids, [x.execution for x in entries if isinstance(x, m.Executed)])
         return None
 
@@ -270,17 +293,30 @@ class Tracker:
             ]
 
     def incomplete(self) -> list[m.OrderRecord]:
-        """The orders whose executions are not all told, and have not been for a while."""
-        since = m.stamp(self._clock.now() - INCOMPLETE_AFTER)
-        return [
-            record
-            for record in self.followed()
-            if record.ids and not record.order.is_complete and (record.seen_at or "") <= since
-        ]
+        """
+        The orders whose executions are not all told, and have not been for a while.
 
-    def disputed(self) -> list[m.OrderRecord]:
-        """The orders whose evidence contradicts itself: more of it may help at once."""
-        return [x for x in self.followed() if x.order.status is m.OrderStatus.DISPUTED]
+        The total of an id that replaces another may carry what that one filled: its history is
+        due as soon as it has filled further.
+        """
+        since = m.stamp(self._clock.now() - INCOMPLETE_AFTER)
+        with self._recorder.store.read() as reader:
+            return [
+                record
+                for record in reader.find(m.OrderRecord, "open", "yes")
+                if record.ids
+                and not record.order.is_complete
+                and ((record.seen_at or "") <= since or self._has_grown(reader, record))
+            ]
+
+    def unclear(self) -> list[m.OrderRecord]:
+        """The orders whose evidence contradicts itself, or is of several ids: histories help."""
+        with self._recorder.store.read() as reader:
+            return [
+                x
+                for x in reader.find(m.OrderRecord, "open", "yes")
+                if x.order.status is m.OrderStatus.DISPUTED or self._has_grown(reader, x)
+            ]
 
 
 def _left(reader: Reader, record: m.OrderRecord, here: Collection[str]) -> bool:

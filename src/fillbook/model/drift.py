@@ -120,6 +120,17 @@ OrderDrift = MissedFill | OrderStatusDiffers | UnknownToUs | UnknownToBroker
 Drift = PositionDrift | OrderDrift | ExternalTrade | HappenedWithoutTrade | WrongCash
 
 
+@frozen
+class Unsettled:
+    """
+    The positions that differed in the newest snapshot, not confirmed yet.
+
+    `rows` pairs a symbol with theirs less ours, signed, in units of the base.
+    """
+
+    rows: tuple[tuple[str, Decimal], ...] = ()
+
+
 class Confidence(StrEnum):
     """How far a difference can be believed."""
 
