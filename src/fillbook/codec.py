@@ -1,11 +1,13 @@
 """
 Values to JSON text and back, exactly.
 
-One converter for everything that is kept: a Decimal is the plain text of its value,
-an enum its value, a time ISO text, a union of classes a body with the class's name
-under ``"_type"``.  Keys that we do not know are passed over, and fields that are not
-there take their default, so that an older text stays readable.  A None that is the
-default is not written.
+One converter for everything that is stored: a Decimal is the plain text of its value,
+an enum its value, a time ISO text, a union of classes a body with the class's stored word
+under ``"_type"``.  Unknown keys are ignored, and missing fields take their default, so that an
+older text stays readable.  A None that is the default is not written.
+
+The words in the text are those of `WORDS`, never names of classes or fields: a class or a field
+that is renamed keeps its word, and one without a word is not written at all but is an error.
 
 orjson is used where it is installed; each of the two libraries reads what the other wrote.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,11 +27,12 @@ from types import ModuleType, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
+from attrs import field, frozen
 from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from fillbook import model as m
-from fillbook.errors import InvalidValue, StoreDamaged
+from fillbook.errors import Bug, InvalidValue, StoreDamaged
 
 orjson: ModuleType | None
 try:
@@ -41,6 +45,93 @@ log = logging.getLogger("fillbook")
 
 TAG: Final = "_type"  #: where a union's body says which class it is; no field is called so
 
+#: The stored words.  A row a class, ``Class=Word: attribute=word``; ``=word`` is left out where
+#: the two are the same.  Behind the word its former ones may follow, ``=word/former``: they are
+#: read (`upcast`) and written no more.  A word that was released is never dropped.
+WORDS: Final = """
+Bound: account clocked replace_cum base_fee currency reserve_rule
+AccountId: broker host number
+ReserveRule: market_collar short_collar stop_collars fee
+Listed: instrument
+Instrument: symbol asset_class aliases tradable fractionable shortable marginable
+    qty_increment price_increment min_qty min_notional
+Intended: intent
+Intent: client_order_id request at key reserve adjustments worth
+OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
+    take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
+    good_for_s reference_price
+Reserve: opens floor margin
+Adjustment: field wished sent why
+Commanded: client_order_id command number broker_order_id change handed
+Change: client_order_id qty limit_price stop_price trail time_in_force
+Answered: client_order_id number answer message kind
+Denied: client_order_id reason code
+Settled: client_order_id number why
+ConcludedAbsent: client_order_id answers
+NotFoundAfterSeen: client_order_id broker_order_id
+Reported: report source look
+OrderReport: broker_order_id terms status raw_status filled_qty client_order_id avg_price
+    filled_value fill_count clock created_at last_fill_at expires_at replaces replaced_by reason
+    legs executions voids
+Terms: symbol side type time_in_force order_class qty notional limit_price stop_price
+    trail_price trail_percent extended_hours
+Execution: source exec_id broker_order_id symbol side qty price at cum_qty fixes fee
+    fee_currency in_quote
+Void: source exec_id broker_order_id qty at
+Executed: execution
+Voided: void
+HistoryRead: broker_order_id
+Happened: activity
+Activity: activity_id kind at symbol qty price cash ratio raw_kind description
+Anchored: symbol qty avg_price at reason
+CashAnchored: amount currency at reason
+DriftFound: key drift notional
+Phantom: symbol ours
+Untracked: symbol theirs
+WrongQty: symbol ours theirs
+MissedFill: symbol client_order_id ours theirs
+OrderStatusDiffers: symbol client_order_id ours theirs
+UnknownToUs: symbol broker_order_id side qty filled_qty status
+UnknownToBroker: symbol client_order_id
+ExternalTrade: symbol broker_order_id exec_id qty price at
+HappenedWithoutTrade: symbol kind qty ratio cash at
+WrongCash: ours theirs
+DriftCleared: key
+Alerted: alert
+Alert: kind about message
+Binding: account clocked replace_cum base_fee reserve_rule
+OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
+    requests verdict seen_at reservation
+Order: client_order_id broker_order_id origin terms status filled_qty filled_value
+    leaves_qty leaves_notional avg_price fees is_final is_complete strategy key parent
+    created_at reason pending proof anomalies adjustments
+Proof: source broker_order_id at
+Anomaly: oddity broker_order_id detail
+Request: number command at broker_order_id answer message kind change handed settled
+Conclusion: status why at may_send
+Reservation: client_order_id symbol charge margin grown grown_at is_open
+Evidence: broker_order_id client_order_id name terms replaces replaced_by expires_at word
+    loose end working history stream chosen source amended quote_sized history_read not_found
+    conflicts oddities void_at upheld_at filled value gap gap_price gap_at complete
+Snap: status cum version avg value fills last_fill_at source read_at reason
+Version: clock cum rank raw
+Sums: rows gross net value cum uncounted_at base fees
+Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
+Position: symbol account legs fee_due fee_absorbed anchored_at last
+Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value
+Chapter: symbol number before moves trades closed
+Trade: key symbol strategy side qty entry_price exit_price pnl fees opened_at closed_at
+    revision
+Cash: currency anchor anchored_at flows unknown fee_due
+OpenDrift: key drift since notional
+Event: cursor kind at symbol order fill drift alert locked
+Budget: limit timeline offset sent others others_until held_until
+Lease: holder epoch process timeline until_ms wall_ms
+Marks: timeline marks
+Longer: times until
+Unsettled: rows
+"""
+
 _SHOWN: Final = 80  #: characters of an unreadable text that its error quotes
 
 
@@ -48,6 +139,15 @@ def dump(value: Any) -> str:
     """*value*, an instance of an attrs class, as text that `load` takes with its type."""
     kind: Any = type(value)
     return _write(_writer(kind)(value))
+
+
+def to_json(value: Any) -> str:
+    """
+    *value*, an instance of an attrs class, as JSON for a reader outside, by its public names.
+
+    It is not stored, and `load` does not read it.
+    """
+    return _write(_SHOWN_BY.get_unstructure_hook(type(value))(value))
 
 
 def load(of: type[T], text: str) -> T:
@@ -108,6 +208,63 @@ def _read(text: str) -> object:
     return cast(object, json.loads(text))
 
 
+# --- the stored words ---------------------------------------------------------------------------
+
+
+@frozen
+class Words:
+    """How one class is stored: its word, its fields' words, and the former words of both."""
+
+    word: str
+    fields: Mapping[str, str]  #: attribute -> word
+    former: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(
+        factory=dict[str, str]
+    )  #: former word of a field -> its word
+
+
+def declared(table: str) -> dict[str, Words]:
+    """The rows of a table as `WORDS` is one, by the name of the class."""
+    rows: dict[str, Words] = {}
+    for row in re.sub(r"\n\s+", " ", table.strip()).splitlines():
+        head, _, body = row.partition(":")
+        name, word, former = _named(head)
+        fields: dict[str, str] = {}
+        renamed: dict[str, str] = {}
+        for attribute, stored, old in map(_named, body.split()):
+            fields[attribute] = stored
+            renamed |= dict.fromkeys(old, stored)
+        rows[name] = Words(word, fields, former, renamed)
+    return rows
+
+
+def _named(text: str) -> tuple[str, str, tuple[str, ...]]:
+    name, _, words = text.strip().partition("=")
+    word, *former = (words or name).split("/")
+    return name, word, tuple(former)
+
+
+_WORDS: Final = declared(WORDS)
+
+
+def words_of(kind: type[Any]) -> Words:
+    """How *kind* is stored. Raises: Bug, naming what `WORDS` does not have."""
+    words = _WORDS.get(kind.__name__)
+    if words is None:
+        raise Bug(f"{kind.__name__} has no stored word: add it to fillbook.codec.WORDS")
+    missing = [x.name for x in attrs.fields(kind) if x.name not in words.fields]
+    if missing:
+        raise Bug(f"{kind.__name__} has no stored word for {', '.join(missing)}")
+    return words
+
+
+def upcast(body: Mapping[str, Any], words: Words) -> Mapping[str, Any]:
+    """*body* with the present words of its fields in place of their former ones."""
+    if words.renamed.keys().isdisjoint(body):
+        return body
+    return {words.renamed.get(key, key): value for key, value in body.items()}
+
+
 # --- the hooks ----------------------------------------------------------------------------------
 
 
@@ -162,20 +319,32 @@ def _is_union_of_classes(kind: object) -> bool:
     return len(classes) > 1 and all(attrs.has(one) for one in classes)
 
 
-def _union_writer(union: object, converter: Converter) -> Callable[[Any], Any]:
+def _as_named(kind: type[Any]) -> Words:
+    """The names of a class and its fields, as its words."""
+    return Words(kind.__name__, {x.name: x.name for x in attrs.fields(kind)})
+
+
+def _union_writer(
+    union: object, converter: Converter, words: Callable[[type[Any]], Words]
+) -> Callable[[Any], Any]:
     writers = {one: converter.get_unstructure_hook(one) for one in _classes(union)}
+    tags = {one: words(one).word for one in _classes(union)}
 
     def write(value: Any) -> Any:
         if value is None:
             return None
         kind = type(value)
-        return {TAG: kind.__name__, **writers[kind](value)}
+        return {TAG: tags[kind], **writers[kind](value)}
 
     return write
 
 
 def _union_reader(union: object, converter: Converter) -> Callable[[Any, object], Any]:
-    readers = {one.__name__: (one, converter.get_structure_hook(one)) for one in _classes(union)}
+    readers = {
+        word: (one, converter.get_structure_hook(one))
+        for one in _classes(union)
+        for word in (words_of(one).word, *words_of(one).former)
+    }
     optional = NoneType in get_args(union)
 
     def read(body: Any, _: object) -> Any:
@@ -187,36 +356,68 @@ def _union_reader(union: object, converter: Converter) -> Callable[[Any, object]
     return read
 
 
-def _class_writer(kind: type[Any], converter: Converter) -> Callable[[Any], Any]:
-    """Every field by its name, but no None that is the default."""
+def _class_writer(
+    kind: type[Any], converter: Converter, words: Callable[[type[Any]], Words]
+) -> Callable[[Any], Any]:
+    """Every field by its word, but no None that is the default."""
     attrs.resolve_types(kind)
-    silent = {
-        one.name: override(omit_if_default=True)
+    fields = words(kind).fields
+    named = {
+        one.name: override(rename=fields[one.name], omit_if_default=one.default is None)
         for one in attrs.fields(kind)
-        if one.default is None
     }
-    return make_dict_unstructure_fn(kind, converter, **silent)  # type: ignore[arg-type]
+    return make_dict_unstructure_fn(kind, converter, **named)  # type: ignore[arg-type]
 
 
-def _make_converter() -> Converter:
+def _class_reader(kind: type[Any], converter: Converter) -> Callable[[Any, object], Any]:
+    """Every field by its stored word, or a former one."""
+    attrs.resolve_types(kind)
+    words = words_of(kind)
+    stored = {name: override(rename=word) for name, word in words.fields.items()}
+    read = make_dict_structure_fn(
+        kind,
+        converter,
+        _cattrs_detailed_validation=False,
+        **stored,  # type: ignore[arg-type]
+    )
+    if not words.renamed:
+        return read
+    return lambda body, _: read(upcast(body, words), kind)
+
+
+def _writing_converter(words: Callable[[type[Any]], Words]) -> Converter:
+    """A converter that writes each class by *words*."""
     converter = Converter(detailed_validation=False)
-    converter.register_unstructure_hook_factory(attrs.has, _class_writer)
-    converter.register_unstructure_hook_factory(_is_union_of_classes, _union_writer)
-    converter.register_structure_hook_factory(_is_union_of_classes, _union_reader)
+    converter.register_unstructure_hook_factory(
+        attrs.has, lambda kind, within: _class_writer(kind, within, words)
+    )
+    converter.register_unstructure_hook_factory(
+        _is_union_of_classes, lambda union, within: _union_writer(union, within, words)
+    )
     # Both JSON libraries write a StrEnum as its value.
     converter.register_unstructure_hook(StrEnum, _as_is)
+    converter.register_unstructure_hook(Decimal, _number_text)
+    for moment in (datetime, date):
+        converter.register_unstructure_hook(moment, moment.isoformat)
+    return converter
+
+
+def _stored_converter() -> Converter:
+    """The converter of what is stored, which reads what it wrote."""
+    converter = _writing_converter(words_of)
+    converter.register_structure_hook_factory(attrs.has, _class_reader)
+    converter.register_structure_hook_factory(_is_union_of_classes, _union_reader)
     converter.register_structure_hook(StrEnum, _member)
     for exact in (str, int, bool):
         converter.register_structure_hook(exact, _only(exact))
-    converter.register_unstructure_hook(Decimal, _number_text)
     converter.register_structure_hook(Decimal, _number)
     for moment in (datetime, date):
-        converter.register_unstructure_hook(moment, moment.isoformat)
         converter.register_structure_hook(moment, lambda text, kind: kind.fromisoformat(text))
     return converter
 
 
-_CONVERTER: Final = _make_converter()
+_SHOWN_BY: Final = _writing_converter(_as_named)
+_CONVERTER: Final = _stored_converter()
 
 
 @cache

@@ -48,7 +48,7 @@ def _json(value: Any) -> str:
         return "[" + ",\n ".join(_json(one) for one in value) + "]"
     if isinstance(value, dict):
         return "{" + ",\n ".join(f'"{name}": {_json(one)}' for name, one in value.items()) + "}"
-    return codec.dump(value)
+    return codec.to_json(value)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

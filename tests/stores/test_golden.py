@@ -1,0 +1,149 @@
+"""A record that an earlier release wrote: it is opened, read without loss, and continued."""
+
+import json
+import shutil
+import sqlite3
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import fillbook as fb
+from fillbook import codec
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.core.pacing import Budget
+from fillbook.desk.lease import Lease
+from fillbook.desk.reservation import Longer, Marks
+from fillbook.records import KINDS
+from fillbook.venue.exchange import Exchange
+from fillbook.venue.exchange.ledger import Balance, Stake
+from fillbook.venue.exchange.values import Picture
+
+GOLDEN = Path(__file__).parent / "golden"
+READ = json.loads((GOLDEN / "0.1.json").read_text("utf-8"))
+CELLS = {"budget": Budget, "lease": Lease, "account-marks": Marks, "account-lag": Longer}
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A copy of the golden record."""
+    return shutil.copy(GOLDEN / "0.1.db", tmp_path / "0.1.db")
+
+
+def rows(path, table, column="body"):
+    with sqlite3.connect(path) as connection:
+        return [body for (body,) in connection.execute(f"SELECT {column} FROM {table}")]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_record_is_read_without_loss(path, kind):
+    """A word that the release wrote and this one does not know would be missing here."""
+    bodies = rows(path, kind.name)
+    assert bodies
+    assert bodies == [codec.dump(codec.load(kind.type, body)) for body in bodies]
+
+
+def test_every_entry_is_read_without_loss(path):
+    bodies = rows(path, "journal")
+    assert len(bodies) == READ["journal"]
+    assert bodies == [codec.dump_entry(codec.load_entry(body)) for body in bodies]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_is_read_without_loss(path, name):
+    with sqlite3.connect(path) as connection:
+        query = "SELECT word FROM cells WHERE name = ?"
+        [[word]] = connection.execute(query, (name,)).fetchall()
+    assert word == codec.dump(codec.load(CELLS[name], word))
+
+
+def test_it_says_what_the_release_said(path):
+    """In plain values: orders, positions, cash, differences, events."""
+    with fb.read(f"sqlite:///{path}") as book:
+        orders = {x.client_order_id: x for x in book.orders()}
+        assert orders.keys() == READ["orders"].keys()
+        for name, (status, filled, leaves, avg, final, pending, strategy) in READ["orders"].items():
+            now = orders[name]
+            assert [
+                *(status, filled, leaves, avg),
+                *(final, pending, strategy),
+            ] == [
+                *(str(now.status), text(now.filled_qty), text(now.leaves_qty), text(now.avg_price)),
+                *(now.is_final, now.pending, now.strategy),
+            ], name
+        held = {x.symbol: [text(x.qty), text(x.avg_price)] for x in book.positions()}
+        assert READ["positions"] == held
+        assert READ["cash"] == text(book.cash())
+        assert sorted(READ["drifts"]) == sorted(x.key for x in book.drifts())
+        assert READ["trades"]["count"] == len(book.trades())
+
+
+def text(value):
+    return None if value is None else m.plain(value)
+
+
+def reopened(path):
+    """(clock, desk) on the record, at an exchange that holds the same."""
+    there = READ["broker"]
+    clock = ManualClock(datetime.fromisoformat(there["ended"]) + timedelta(minutes=1))
+    exchange = Exchange(seed=there["seed"], clock=clock)
+    account = exchange.open_account("paper")  # its id is the first that the seed draws
+    for old, new in there["renamed"].items():
+        exchange.rename(old, new)
+    for symbol, (bid, ask) in there["quotes"].items():
+        exchange.quote(symbol, bid, ask)
+    stakes = {s: Stake(Decimal(q), Decimal(p)) for s, (q, p) in there["positions"].items()}
+    account.history.ledger.put(Balance(Decimal(there["cash"]), stakes), clock.elapsed())
+    for x in there["orders"]:
+        if "status" in x:
+            account.trading.orders.put(picture(x, exchange), clock.elapsed())
+    broker = SimulatedBroker(exchange, account)
+    desk = fb.open(broker, f"sqlite:///{path}", clock=clock, wait_s=2, alerts=(), env={})
+    return clock, desk
+
+
+def picture(x, exchange):
+    """An order of the golden record as the exchange holds it."""
+    born = m.stamp("2026-03-02T15:00:00Z")
+    clock = x["updated_at"] if x["updated_at"] and "T" in x["updated_at"] else None
+    numbers = ("qty", "limit_price", "stop_price", "filled_qty", "filled_avg_price")
+    return Picture(
+        **{name: m.number_or_none(x[name]) for name in numbers},
+        **{name: x[name] for name in ("id", "symbol", "status", "filled_at", "expires_at")},
+        client_order_id=x["client_order_id"] or x["id"],
+        asset_class=exchange.instrument(x["symbol"]).asset_class,
+        side=m.OrderSide(x["side"]),
+        type=m.OrderType(x["type"]),
+        time_in_force=m.TimeInForce(x["time_in_force"]),
+        order_class=m.OrderClass(x["order_class"]),
+        created_at=born,
+        submitted_at=born,
+        updated_at=clock,
+        replaces=x["replaces"],
+        is_awake=True,
+    )
+
+
+def test_a_desk_continues_it(path):
+    """P8, P12: it syncs, a second sync writes nothing, keys hold, what was open is ended."""
+    clock, desk = reopened(path)
+    with desk:
+        first = desk.sync()
+        assert {"WrongQty", "UnknownToBroker"} == {type(x.drift).__name__ for x in first.left}
+        assert desk.sync().entries == 0
+        was = desk.book.orders()
+        entry = next(x for x in was if x.key == "entry")
+        again = desk.buy("AAPL", qty=10, strategy="trend", key="entry")
+        assert again.client_order_id == entry.client_order_id
+        fresh = desk.buy("AAPL", qty=1, strategy="trend", key="after")
+        assert fresh.status is m.OrderStatus.FILLED
+        for _ in range(60):
+            clock.advance(5)
+            desk.tick()
+        pending = [x for x in was if x.pending and x.client_order_id in READ["orders"]]
+        assert pending
+        now = {x.client_order_id: x for x in desk.book.orders()}
+        assert [x for x in pending if now[x.client_order_id].pending] == []
