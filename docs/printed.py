@@ -29,8 +29,8 @@ from fillbook.brokers.alpaca.client import CAPABILITIES as ALPACA
 from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import show
 from fillbook.cli.commands import app
-from fillbook.core import risk
-from fillbook.core.lifecycle import COMMANDS, LIVE
+from fillbook.core.checks import risk
+from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LEVELS, Lane
 from fillbook.core.permission import PERMISSIONS, Repairs, Warrant
 from fillbook.venue.alpaca import Ways

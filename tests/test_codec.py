@@ -22,7 +22,7 @@ from fillbook.core.pacing import Budget
 from fillbook.desk.lease import Lease
 from fillbook.desk.reservation import Longer, Marks
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
-from fillbook.records import KINDS
+from fillbook.model.journal.records import KINDS
 
 RECORDS = [kind.type for kind in KINDS]
 ENTRIES = list(get_args(m.Entry))

@@ -10,7 +10,7 @@ Keeps a trading bot's record of orders, fills and positions true to its broker.
 
 from fillbook.broker import Broker
 from fillbook.core.checks import CHECKS, Check
-from fillbook.core.world import World
+from fillbook.core.checks.context import World
 from fillbook.desk import Desk
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.book import Book

@@ -38,8 +38,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fillbook.model.approval import Reason
-    from fillbook.model.order import Order
+    from fillbook.model.checks import Reason
+    from fillbook.model.orders.order import Order
 
 
 class FillbookError(Exception):
@@ -144,7 +144,7 @@ class Bug(FillbookError):
 
 
 class IllegalTransition(Bug):
-    """A command was given to an order that cannot take it; `core.lifecycle.COMMANDS` is the law."""
+    """A command that the order cannot take; see `core.orders.lifecycle.COMMANDS`."""
 
 
 class ContractBroken(Bug):

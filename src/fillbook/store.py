@@ -1,7 +1,7 @@
 """
 What a store is: it keeps and finds, decides nothing, and knows no record.
 
-Which records there are, their keys and their indexes stand in `fillbook.records`.
+Which records there are, their keys and their indexes stand in `fillbook.model.journal.records`.
 The journal is the history, and the records are what it amounts to: `record`
 writes one entry and what becomes of the records in one transaction, so that
 replaying the journal is the rebuild.

@@ -1,8 +1,8 @@
 """An in-memory picture of the records, for the pure tests of `core`."""
 
 from fillbook import model as m
-from fillbook.core import asking, journal
-from fillbook.records import BY_TYPE
+from fillbook.core.journal import apply, requests
+from fillbook.model.journal.records import BY_TYPE
 
 AT = m.stamp("2026-03-02T15:00:00Z")
 
@@ -34,7 +34,7 @@ class Records:
 
     def take(self, entry, at=AT):
         """Apply *entry*; whether it changed anything."""
-        changes = journal.apply(entry, len(self.entries) + 1, at, self)
+        changes = apply.apply(entry, len(self.entries) + 1, at, self)
         if not changes:
             return False
         self.entries.append((entry, at))
@@ -63,7 +63,7 @@ def intended(client_order_id="c1", **kw):
 
 
 def terms(**kw):
-    return asking.terms_of(request(**kw))
+    return requests.terms_of(request(**kw))
 
 
 def report(word="new", cum=0, avg=None, clock="2026-03-02T15:00:01Z", source="list", **kw):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fillbook.core import cadence
-from fillbook.core.cadence import PERIODS, QUICK, RESYNC_EVERY, SILENT_AFTER, Pulse, StreamState
+from fillbook.core import polling
+from fillbook.core.polling import PERIODS, QUICK, RESYNC_EVERY, SILENT_AFTER, Pulse, StreamState
 
 S = StreamState
 
@@ -18,58 +18,58 @@ def at(seconds):
 
 def live(now=0):
     """A stream that is connected, and whose gap was read."""
-    pulse = cadence.connected(cadence.begun(Pulse()), at(now))
-    return cadence.resynced(pulse, pulse.missed)
+    pulse = polling.connected(polling.begun(Pulse()), at(now))
+    return polling.resynced(pulse, pulse.missed)
 
 
 def test_a_live_stream_relaxes_the_polls_and_no_stream_is_polled_as_ever():
     """Twenty-five seconds and fifteen."""
-    assert cadence.poll_after(live(), at(0)) == at(25)
-    assert cadence.poll_after(Pulse(), at(9_999)) == at(15)
+    assert polling.poll_after(live(), at(0)) == at(25)
+    assert polling.poll_after(Pulse(), at(9_999)) == at(15)
 
 
 def test_what_was_missed_is_read_before_anything_is_live():
     """Begun, connected, lost: each leaves us behind until a reading that began after it."""
-    begun = cadence.begun(Pulse())
-    connected = cadence.connected(begun, at(1))
+    begun = polling.begun(Pulse())
+    connected = polling.connected(begun, at(1))
     assert (begun.state, begun.behind) == (S.CONNECTING, True)
     assert (connected.state, connected.behind) == (S.GAP, True)
-    assert cadence.resynced(connected, begun.missed) == connected
-    read = cadence.resynced(connected, connected.missed)
+    assert polling.resynced(connected, begun.missed) == connected
+    read = polling.resynced(connected, connected.missed)
     assert (read.state, read.behind) == (S.LIVE, False)
-    assert cadence.poll_after(connected, at(2)) == RESYNC_EVERY
+    assert polling.poll_after(connected, at(2)) == RESYNC_EVERY
 
 
 def test_a_stream_that_is_refused_leaves_nobody_behind_for_ever():
     """Once the loss was read, polls carry the record; being refused again is no new loss."""
-    lost = cadence.lost(live())
-    read = cadence.resynced(lost, lost.missed)
+    lost = polling.lost(live())
+    read = polling.resynced(lost, lost.missed)
     assert (read.state, read.behind) == (S.CONNECTING, False)
-    assert cadence.lost(read) == read
-    assert cadence.poll_after(read, at(1)) == QUICK
+    assert polling.lost(read) == read
+    assert polling.poll_after(read, at(1)) == QUICK
 
 
 def test_a_stream_that_is_late_is_polled_quickly_until_it_tells_something():
     """A poll that finds nothing more does not make up for it."""
-    late = cadence.polled(live(), True, at(5))
-    assert cadence.poll_after(late, at(5)) == QUICK
-    assert cadence.poll_after(cadence.polled(late, False, at(9)), at(9)) == QUICK
-    assert cadence.poll_after(cadence.heard(late, at(9)), at(9)) == at(25)
+    late = polling.polled(live(), True, at(5))
+    assert polling.poll_after(late, at(5)) == QUICK
+    assert polling.poll_after(polling.polled(late, False, at(9)), at(9)) == QUICK
+    assert polling.poll_after(polling.heard(late, at(9)), at(9)) == at(25)
 
 
 def test_a_stream_that_nothing_has_confirmed_for_a_minute_is_silent():
     """An event confirms it, and so does a poll that finds nothing new."""
     pulse = live()
     before = SILENT_AFTER - at(1)
-    assert cadence.poll_after(pulse, before) == at(25)
-    assert cadence.poll_after(pulse, SILENT_AFTER) == QUICK
-    for confirmed in (cadence.heard(pulse, at(9)), cadence.polled(pulse, False, at(9))):
-        assert cadence.poll_after(confirmed, SILENT_AFTER) == at(25)
+    assert polling.poll_after(pulse, before) == at(25)
+    assert polling.poll_after(pulse, SILENT_AFTER) == QUICK
+    for confirmed in (polling.heard(pulse, at(9)), polling.polled(pulse, False, at(9))):
+        assert polling.poll_after(confirmed, SILENT_AFTER) == at(25)
 
 
 def test_news_of_a_poll_means_nothing_where_nobody_listens():
     """There is no stream that could have told it."""
-    assert cadence.polled(Pulse(), True, at(5)) == Pulse()
+    assert polling.polled(Pulse(), True, at(5)) == Pulse()
 
 
 @pytest.mark.parametrize("state", S)
@@ -89,18 +89,18 @@ def test_whatever_a_stream_does_the_next_poll_is_soon_and_nothing_missed_is_forg
         now = at(second)
         match name:
             case "begun":
-                pulse, missed = cadence.begun(pulse), True
+                pulse, missed = polling.begun(pulse), True
             case "connected":
-                pulse, missed = cadence.connected(pulse, now), True
+                pulse, missed = polling.connected(pulse, now), True
             case "lost":
                 missed = missed or pulse.state is not S.CONNECTING
-                pulse = cadence.lost(pulse)
+                pulse = polling.lost(pulse)
             case "heard":
-                pulse = cadence.heard(pulse, now)
+                pulse = polling.heard(pulse, now)
             case "read":
-                pulse, missed = cadence.resynced(pulse, pulse.missed), False
+                pulse, missed = polling.resynced(pulse, pulse.missed), False
             case _:
-                pulse = cadence.polled(pulse, name == "news", now)
+                pulse = polling.polled(pulse, name == "news", now)
         assert pulse.behind is missed
-        assert QUICK <= cadence.poll_after(pulse, now) <= at(25)
+        assert QUICK <= polling.poll_after(pulse, now) <= at(25)
         assert (pulse.state is not S.LIVE) or not pulse.behind

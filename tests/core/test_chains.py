@@ -5,14 +5,15 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.core import absence, chains
-from fillbook.core.draft import Draft
+from fillbook.core.journal.draft import Draft
+from fillbook.core.orders import executions
+from fillbook.core.reconcile import absence
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 
 def counted(*facts):
-    executions = [x.execution for x in facts if isinstance(x, m.Executed)]
-    return chains.choose(executions, [x.void for x in facts if isinstance(x, m.Voided)])
+    fills = [x.execution for x in facts if isinstance(x, m.Executed)]
+    return executions.choose(fills, [x.void for x in facts if isinstance(x, m.Voided)])
 
 
 def words(found):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core import chapters, position
+from fillbook.core import position
+from fillbook.core.journal import checkpoints
 from tests.core.records import AT, Records, fill, report, terms
 
 
@@ -47,7 +48,7 @@ def side(n):
 
 @pytest.fixture
 def short_chapters(monkeypatch):
-    monkeypatch.setattr(chapters, "LENGTH", 2)
+    monkeypatch.setattr(checkpoints, "LENGTH", 2)
 
 
 facts = st.one_of(
@@ -60,7 +61,7 @@ facts = st.one_of(
 @given(st.lists(facts, max_size=40))
 def test_any_arrival_is_the_fold_of_the_movements(heard):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapters, "LENGTH", 2)
+        patch.setattr(checkpoints, "LENGTH", 2)
         records = Records()
         for fact in heard:
             records.take(fact)

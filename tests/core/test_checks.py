@@ -7,8 +7,9 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import checks, world
-from fillbook.core.world import Sent, World
+from fillbook.core import checks
+from fillbook.core.checks import context
+from fillbook.core.checks.context import Sent, World
 from fillbook.errors import InvalidValue
 from tests.core.records import AT, Records, fill, intended, report, request, terms, void
 
@@ -61,29 +62,29 @@ SELL = {"side": "sell"}
 def test_what_may_be_closed_is_the_position_less_what_may_still_close_it(
     side, held, orders, expected
 ):
-    assert world.closable(m.OrderSide(side), holding(held), orders) == expected
+    assert context.closable(m.OrderSide(side), holding(held), orders) == expected
 
 
 def test_the_exits_of_one_bracket_count_once():
     """Only one of them can fill, and the larger counts."""
     exits = [order("t1", parent="c1", qty=4, **SELL), order("s1", parent="c1", qty=6, **SELL)]
-    assert world.closable(m.OrderSide.SELL, holding(10), exits) == 4
-    assert world.closable(m.OrderSide.SELL, holding(10), exits[::-1]) == 4
+    assert context.closable(m.OrderSide.SELL, holding(10), exits) == 4
+    assert context.closable(m.OrderSide.SELL, holding(10), exits[::-1]) == 4
 
 
 def test_the_children_of_an_oco_count_with_it_once():
     parent = order("o1", qty=6, **SELL)
     child = order("o2", parent="o1", qty=6, **SELL)
-    assert world.closable(m.OrderSide.SELL, holding(10), [parent, child]) == 4
+    assert context.closable(m.OrderSide.SELL, holding(10), [parent, child]) == 4
 
 
 def test_units_that_a_fee_may_still_take_cannot_be_closed():
-    assert world.closable(m.OrderSide.SELL, holding(10, fee_due="0.25"), []) == Decimal("9.75")
-    assert world.closable(m.OrderSide.BUY, holding(-10, fee_due="0.25"), []) == 10
+    assert context.closable(m.OrderSide.SELL, holding(10, fee_due="0.25"), []) == Decimal("9.75")
+    assert context.closable(m.OrderSide.BUY, holding(-10, fee_due="0.25"), []) == 10
 
 
 def test_nothing_is_closable_without_a_position():
-    assert world.closable(m.OrderSide.SELL, None, []) == 0
+    assert context.closable(m.OrderSide.SELL, None, []) == 0
 
 
 D = Decimal
@@ -399,7 +400,11 @@ def test_the_orders_of_a_world_are_those_of_its_symbols_or_all():
     ours, theirs = order(), order("c2", symbol="MSFT")
     world = a_world(orders=(ours, theirs))
     assert world.of("AAPL") == (ours,)
-    assert (len(world.orders), list(world.orders), theirs in world.orders) == (2, [ours, theirs], 1)
+    assert (len(world.orders), list(world.orders), theirs in world.orders) == (
+        2,
+        [ours, theirs],
+        1,
+    )
     left = world.orders.without(ours.client_order_id)
     assert (ours in left, left.of("AAPL"), left.of("MSFT")) == (False, (), (theirs,))
 
@@ -438,7 +443,7 @@ def test_limits_that_make_no_sense_are_refused(bound, value):
 def test_a_change_is_held_to_what_is_about_the_order_that_it_makes():
     """A bot's own checks too; and to what is about new risk only if it adds some."""
 
-    def mine(request, world):
+    def mine(request, context):
         return None
 
     every = (*checks.CHECKS, mine)

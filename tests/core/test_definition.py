@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core.chains import DISPUTES
-from fillbook.core.hearing import canonical
+from fillbook.core.journal.reports import canonical
+from fillbook.core.orders.executions import DISPUTES
 from tests.core.records import Records, fill, intended, report, void
 
 LIMIT = Decimal(7)

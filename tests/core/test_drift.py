@@ -7,8 +7,9 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import absence, drift, journal
-from fillbook.records import Overlay
+from fillbook.core.journal import apply
+from fillbook.core.reconcile import absence, drift
+from fillbook.model.journal.records import Overlay
 from tests.core.records import AT, Records, fill, intended, report, void
 
 LAG = timedelta(seconds=10)
@@ -186,7 +187,7 @@ def test_a_symbol_is_doubted_while_an_order_on_it_is_disputed():
 def explain(before, *entries):
     after = Overlay(before)
     for n, entry in enumerate(entries, 1000):
-        after.take(journal.apply(entry, n, AT, after))
+        after.take(apply.apply(entry, n, AT, after))
     return drift.explained(entries, before, after)
 
 

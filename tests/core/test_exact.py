@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.core import drift
+from fillbook.core.reconcile import drift
 from fillbook.errors import InvalidValue
 from tests.core.records import AT, Records, fill, intended, report
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.core.impact import impact
+from fillbook.core.checks.impact import impact
 from tests.core.records import request
 from tests.core.test_checks import BTC, SELL, a_world
 

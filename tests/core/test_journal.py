@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import asking
+from fillbook.core.journal import requests
 from tests.core.records import AT, Records, fill, intended, report, request, terms, void
 
 S = m.OrderStatus
@@ -257,5 +257,5 @@ def test_an_order_sized_in_quote_is_counted_in_quote():
 
 
 def test_what_a_broker_tells_of_an_order_may_be_what_was_asked():
-    assert asking.asks_for(terms(limit_price=9), request(limit_price=9))
-    assert not asking.asks_for(terms(limit_price=9), request(limit_price=8))
+    assert requests.asks_for(terms(limit_price=9), request(limit_price=9))
+    assert not requests.asks_for(terms(limit_price=9), request(limit_price=8))

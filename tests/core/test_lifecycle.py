@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.core import lifecycle
+from fillbook.core.orders import lifecycle
 from fillbook.errors import IllegalTransition
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 

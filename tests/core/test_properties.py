@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core import evidence as ev
 from fillbook.core import position
+from fillbook.core.orders import evidence as ev
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 DAY = "2026-03-02T15:00:{:02}Z"

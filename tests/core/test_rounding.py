@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core.rounding import adjusted
+from fillbook.core.checks.rounding import adjusted
 from tests.core.records import request
 from tests.core.test_checks import ABLE, BTC, COIN, PLAIN, SELL, SHARE, WHOLE, a_world, holding
 

@@ -9,7 +9,7 @@ from attrs import evolve
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.core.resolution import Ask
+from fillbook.core.orders.resolution import Ask
 from fillbook.desk.inquirer import Inquirer
 from fillbook.errors import AccountChanged, StoreUnavailable
 from tests.bench import Bench

@@ -7,7 +7,7 @@ import pytest
 
 import fillbook as fb
 from fillbook import model as m
-from fillbook.core.cadence import StreamState
+from fillbook.core.polling import StreamState
 from tests.bench import Bench
 
 S = m.OrderStatus

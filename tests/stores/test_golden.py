@@ -17,7 +17,7 @@ from fillbook.clock import ManualClock
 from fillbook.core.pacing import Budget
 from fillbook.desk.lease import Lease
 from fillbook.desk.reservation import Longer, Marks
-from fillbook.records import KINDS
+from fillbook.model.journal.records import KINDS
 from fillbook.venue.exchange import Exchange
 from fillbook.venue.exchange.ledger import Balance, Stake
 from fillbook.venue.exchange.values import Picture

@@ -6,7 +6,7 @@ the position any more; a late one changes whose it was, from nobody's leg to its
 strategy's, by itself.  Money that is not known stays unknown; it is never zero.
 
 `fold` costs O(1) a movement (times the strategies of the symbol); what comes late is
-folded again by `core.chapters`, as `refold` would from the start.
+folded again by `core.journal.checkpoints`, as `refold` would from the start.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.core import lineage, replacing
+from fillbook.core.orders import lineage, replace
 from fillbook.model import ZERO
 
 #: What was learnt so long before a read, by clocks that may be wrong, is held by it.
@@ -115,7 +115,7 @@ def added(record: m.OrderRecord, change: m.Change, rule: m.ReserveRule) -> Decim
     leaves, filled = record.order.leaves_qty, record.order.filled_qty
     most = leaves if change.qty is None else max(leaves, change.qty - filled)
     now = unit(record.terms, kept, rule)
-    return most * max(now, unit(replacing.changed(record.terms, change), kept, rule)) - leaves * now
+    return most * max(now, unit(replace.changed(record.terms, change), kept, rule)) - leaves * now
 
 
 # -- what an order can still cost ------------------------------------------------------
@@ -170,7 +170,7 @@ def _changed(record: m.OrderRecord, known: Sequence[m.Evidence]) -> list[m.Terms
     asked = lineage.unsettled(record, known)
     if asked is None or asked.change is None:
         return []
-    return [replacing.changed(record.terms, asked.change)]
+    return [replace.changed(record.terms, asked.change)]
 
 
 def reservation(

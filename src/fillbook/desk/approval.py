@@ -17,11 +17,13 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import checks, replacing, reservation, risk
-from fillbook.core.impact import impact
+from fillbook.core import checks, reservation
+from fillbook.core.checks import risk
+from fillbook.core.checks.context import Orders, World, closable
+from fillbook.core.checks.impact import impact
+from fillbook.core.checks.rounding import adjusted
+from fillbook.core.orders import replace
 from fillbook.core.pacing import Lane
-from fillbook.core.rounding import adjusted
-from fillbook.core.world import Orders, World, closable
 from fillbook.desk.binder import Binder
 from fillbook.desk.halting import halted
 from fillbook.desk.line import Line
@@ -164,7 +166,7 @@ class Approval:
 
         It is checked as the order that it would be, without itself and its group in the way.
         """
-        request = replacing.rest(record, change)
+        request = replace.rest(record, change)
         if request is None:
             return None  # nothing of it would be left
         rule = self._can.reserve_rule
@@ -178,7 +180,7 @@ class Approval:
             reserve=kept or m.Reserve(opens=False),
             need=need,
         )
-        adds = bool(need or replacing.added(record, change))
+        adds = bool(need or replace.added(record, change))
         return checks.refuse(request, world, checks.of_change(self._checks, adds=adds), _told)
 
     def preview(self, request: m.OrderRequest) -> m.Preview:

@@ -14,8 +14,8 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import drift
-from fillbook.core.drift import Look
+from fillbook.core.reconcile import drift
+from fillbook.core.reconcile.drift import Look
 from fillbook.desk.lookout import Compared, Lookout
 from fillbook.desk.recorder import Recorder
 

@@ -18,7 +18,7 @@ from typing import Final
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import asking
+from fillbook.core.journal import requests
 from fillbook.core.permission import Warrant
 from fillbook.desk.approval import Approval, Seen
 from fillbook.desk.binder import Binder
@@ -237,7 +237,7 @@ def _expect_same(known: m.OrderRecord | None, name: str, request: m.OrderRequest
     if known.intent is not None:
         same = known.intent.wish == request
     else:
-        same = asking.asks_for(known.terms, request)
+        same = requests.asks_for(known.terms, request)
     if not same:
         raise errors.KeyReused(
             f"order {name} was asked for with other words under this key; "

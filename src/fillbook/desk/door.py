@@ -2,7 +2,7 @@
 The door: what a bot hands to the desk is what it should be, or InvalidValue says so.
 
 Nothing has been asked, written or sent when one of these raises.  What a *request* may say
-is `model.order`'s.
+is `model.orders.order`'s.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ that is unproven is not sent again, and canceled as soon as it is found.
 from __future__ import annotations
 
 from fillbook import model as m
-from fillbook.core import lifecycle, lineage
+from fillbook.core.orders import lifecycle, lineage
 from fillbook.core.permission import Permission, Warrant
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book

@@ -2,7 +2,7 @@
 The inquirer: what is being asked about unproven orders (promises P2 and P3).
 
 It keeps an `Inquiry` for each, in step with the record: a create that anybody sends, or
-an answer to one, begins the count anew.  What is to be done is `core.resolution`'s, and
+an answer to one, begins the count anew.  What is to be done is `core.orders.resolution`'s, and
 the resolver does it.  Safe from any thread; no lock is held over a request.
 """
 
@@ -16,8 +16,8 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import resolution
-from fillbook.core.resolution import Inquiry
+from fillbook.core.orders import resolution
+from fillbook.core.orders.resolution import Inquiry
 
 
 class Inquirer:

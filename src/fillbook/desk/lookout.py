@@ -3,7 +3,8 @@ The lookout: one complete reading of the account, or none.
 
 A look is the account, the fills since a cursor, the orders, the positions, and the fills
 again; with what left the list read by itself.  Whatever fails makes it no look at all
-(promise P6).  Other halves: `core.drift`, which compares; `desk.reconciler`, which merges.
+(promise P6).  Other halves: `core.reconcile.drift`, which compares; `desk.reconciler`, which
+merges.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import absence, drift, journal
-from fillbook.core.draft import Before
-from fillbook.core.drift import Look, Sighting
+from fillbook.core.journal import apply
+from fillbook.core.journal.draft import Before
+from fillbook.core.reconcile import absence, drift
+from fillbook.core.reconcile.drift import Look, Sighting
 from fillbook.desk.binder import Binder, binding_entry
 from fillbook.desk.line import Line
 from fillbook.desk.tracker import BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker, read_until
-from fillbook.records import Overlay
+from fillbook.model.journal.records import Overlay
 from fillbook.store import Reader, Store
 
 #: Each pass reads an overlap behind the cursor; at start, and once a day, a whole day.
@@ -100,10 +102,10 @@ class Lookout:
         after = Overlay(reader)
         if reader.get(m.Binding, "account") is None:
             bound = binding_entry(look.account, self._line.broker)
-            after.take(journal.apply(bound, reader.last() + 1, look.at, after))
+            after.take(apply.apply(bound, reader.last() + 1, look.at, after))
         fresh: list[m.Entry] = []
         for entry in drift.heard(look):
-            changes = journal.apply(entry, reader.last() + 1 + len(fresh), look.at, after)
+            changes = apply.apply(entry, reader.last() + 1 + len(fresh), look.at, after)
             if changes:
                 after.take(changes)
                 fresh.append(entry)

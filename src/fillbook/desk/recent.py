@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.risk import DAY
-from fillbook.core.world import Sent
+from fillbook.core.checks.context import Sent
+from fillbook.core.checks.risk import DAY
 from fillbook.store import Reader
 
 #: The way back is first tried so many entries at a time.

@@ -3,7 +3,7 @@ The reconciler: the whole account, ours against theirs (promises P5 to P9).
 
 `check` looks and tells; `sync` makes our record true; neither sends anything that
 changes the account.  Both take the same look and the same pure steps
-(`core.drift`): what was heard is merged, what is then left differs.
+(`core.reconcile.drift`): what was heard is merged, what is then left differs.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import absence, drift
-from fillbook.core.draft import Before
-from fillbook.core.drift import Look, Sighting
+from fillbook.core.journal.draft import Before
 from fillbook.core.pacing import Lane
+from fillbook.core.reconcile import absence, drift
+from fillbook.core.reconcile.drift import Look, Sighting
 from fillbook.desk import unsettled
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book

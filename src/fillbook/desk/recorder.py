@@ -1,7 +1,7 @@
 """
 The recorder: every entry enters here, and each in one transaction.
 
-What an entry amounts to is `core.journal`'s; one that changes nothing is not kept.
+What an entry amounts to is `core.journal.apply`'s; one that changes nothing is not kept.
 Callbacks run after the commit, in the thread that recorded, so that a position read
 inside is current; one that raises is logged and loses nobody anything.
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import journal
+from fillbook.core.journal import apply
 from fillbook.store import Store, Writer
 
 log = logging.getLogger("fillbook")
@@ -33,7 +33,7 @@ class Transaction:
         """Write down those of *entries* that change something; whether any did."""
         before = len(self.taken)
         for entry in entries:
-            changes = journal.apply(entry, self.read.last() + 1, self.at, self.read)
+            changes = apply.apply(entry, self.read.last() + 1, self.at, self.read)
             if changes:
                 self.read.record(entry, self.at, changes)
                 self.taken.append(entry)

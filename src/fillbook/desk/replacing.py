@@ -6,7 +6,7 @@ unproven; any answer but a plain yes is followed by reading the old id and askin
 new one.  Where a quantity cannot be changed natively it is a plan: the order is canceled,
 and once its end is proven, what is left is ordered anew.
 
-Other half: `core.replacing`.
+Other half: `core.orders.replace`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from datetime import timedelta
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import lineage, replacing, resolution
+from fillbook.core.orders import lineage, replace, resolution
+from fillbook.core.orders.replace import Wanted
 from fillbook.core.permission import Permission, Warrant
-from fillbook.core.replacing import Wanted
 from fillbook.desk.approval import Approval, Seen
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book
@@ -72,11 +72,11 @@ class Replacing:
         seen = self._seen(name, change)
         with self._recorder.turn() as turn:
             wanted = self._wanted(turn.read, name, change)
-            denied = replacing.refused(wanted)
+            denied = replace.refused(wanted)
             if denied is None and seen is not None:
                 denied = self._approval.refuse_change(turn, wanted.record, change, seen)
-            change = replacing.numbered(wanted)
-            natively = not replacing.by_cancel(wanted)
+            change = replace.numbered(wanted)
+            natively = not replace.by_cancel(wanted)
             if denied is None and natively:
                 request = self._begin(turn, wanted.record, change)
         if denied is not None:
@@ -94,7 +94,7 @@ class Replacing:
         """What the checks need to know of the order that it would become; None: it cannot."""
         with self._recorder.store.read() as reader:
             wanted = self._wanted(reader, name, change)
-        wish = None if replacing.refused(wanted) else replacing.rest(wanted.record, change)
+        wish = None if replace.refused(wanted) else replace.rest(wanted.record, change)
         return None if wish is None else self._approval.look(wish)
 
     def _begin(self, turn: Transaction, record: m.OrderRecord, change: m.Change) -> m.Commanded:
@@ -181,7 +181,7 @@ class Replacing:
     ) -> m.Order | None:
         known = self._named(change.client_order_id)
         intent = None if known is None else known.intent
-        wish = replacing.rest(record, change) if intent is None else intent.request
+        wish = replace.rest(record, change) if intent is None else intent.request
         if wish is None:
             self._settle(record, plan, "all of it had filled")
         elif known is None and not self._is_wanted(record, plan):

@@ -2,7 +2,7 @@
 The resolver: what became of a request (promises P2 and P3).
 
 A request without a good answer is *unproven*; it is asked after, and perhaps sent again
-under the same id, as `core.resolution` says.  Nobody ever sees "timeout".  Every step
+under the same id, as `core.orders.resolution` says.  Nobody ever sees "timeout".  Every step
 can be taken again: a crash between two of them leaves an intent that the next start
 asks after.
 """
@@ -15,10 +15,10 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import lineage, resolution
+from fillbook.core.orders import lineage, resolution
+from fillbook.core.orders.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Permission, Warrant
-from fillbook.core.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.binder import Binder
 from fillbook.desk.book import Book

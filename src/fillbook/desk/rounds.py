@@ -14,7 +14,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.cadence import QUICK
+from fillbook.core.polling import QUICK
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.ending import Ending
 from fillbook.desk.line import Line

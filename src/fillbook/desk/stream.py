@@ -1,5 +1,5 @@
 """
-The stream: what is known of it, for all threads of a desk (other half: `core.cadence`).
+The stream: what is known of it, for all threads of a desk (other half: `core.polling`).
 
 It says how often to poll, and whether the record may be behind.
 """
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from fillbook.clock import Clock
-from fillbook.core import cadence
-from fillbook.core.cadence import Pulse, StreamState
+from fillbook.core import polling
+from fillbook.core.polling import Pulse, StreamState
 
 
 class Stream:
@@ -40,30 +40,30 @@ class Stream:
 
     def poll_after(self) -> timedelta:
         """How long after one poll the next is due."""
-        return cadence.poll_after(self._pulse, self._clock.elapsed())
+        return polling.poll_after(self._pulse, self._clock.elapsed())
 
     def begun(self) -> None:
-        self._change(lambda pulse, now: cadence.begun(pulse))
+        self._change(lambda pulse, now: polling.begun(pulse))
 
     def ended(self) -> None:
         """Nobody listens any more, and polls are all there is."""
         self._change(lambda pulse, now: Pulse(behind=pulse.behind, missed=pulse.missed))
 
     def connected(self) -> None:
-        self._change(cadence.connected)
+        self._change(polling.connected)
 
     def lost(self) -> None:
-        self._change(lambda pulse, now: cadence.lost(pulse))
+        self._change(lambda pulse, now: polling.lost(pulse))
 
     def heard(self) -> None:
-        self._change(cadence.heard)
+        self._change(polling.heard)
 
     def polled(self, *, news: bool) -> None:
-        self._change(lambda pulse, now: cadence.polled(pulse, news, now))
+        self._change(lambda pulse, now: polling.polled(pulse, news, now))
 
     def resynced(self, missed: int) -> None:
         """Everything was read since the stream had missed something *missed* times."""
-        self._change(lambda pulse, now: cadence.resynced(pulse, missed))
+        self._change(lambda pulse, now: polling.resynced(pulse, missed))
 
     def _change(self, change: Callable[[Pulse, timedelta], Pulse]) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.core.cadence import RESYNC_EVERY
+from fillbook.core.polling import RESYNC_EVERY
 from fillbook.desk.agenda import Agenda
 from fillbook.desk.tracker import Tracker
 from fillbook.errors import FillbookError

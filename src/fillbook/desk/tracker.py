@@ -19,7 +19,8 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import absence, lineage
+from fillbook.core.orders import lineage
+from fillbook.core.reconcile import absence
 from fillbook.desk.binder import Binder
 from fillbook.desk.line import Line
 from fillbook.desk.recorder import Recorder

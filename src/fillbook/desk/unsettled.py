@@ -12,7 +12,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.codec import dump, load_or_none
-from fillbook.core import drift
+from fillbook.core.reconcile import drift
 from fillbook.store import Reader, Store
 
 _CELL: Final = "unsettled"

@@ -1,7 +1,44 @@
 """Values: everything that is stored or crosses a protocol.  Imported as `m`."""
 
-from fillbook.model.account import AccountId, AccountSnapshot, PositionSnapshot
-from fillbook.model.adjustment import Adjustment
+from fillbook.model.account.drift import (
+    Confidence,
+    Drift,
+    ExternalTrade,
+    Finding,
+    HappenedWithoutTrade,
+    MissedFill,
+    OrderDrift,
+    OrderStatusDiffers,
+    Phantom,
+    PositionDrift,
+    UnknownToBroker,
+    UnknownToUs,
+    Unsettled,
+    Untracked,
+    Verdict,
+    WrongCash,
+    WrongQty,
+)
+from fillbook.model.account.instrument import AssetClass, Instrument, Quote, Session
+from fillbook.model.account.position import (
+    Cash,
+    Chapter,
+    Holding,
+    MoveKind,
+    Movement,
+    Position,
+    Trade,
+)
+from fillbook.model.account.report import CheckReport, Row, SyncReport
+from fillbook.model.account.reservation import (
+    NEVER,
+    BuyingPower,
+    Funds,
+    Reservation,
+    Reserve,
+    ReserveRule,
+)
+from fillbook.model.account.snapshot import AccountId, AccountSnapshot, PositionSnapshot
 from fillbook.model.alert import Alert, AlertKind, Thresholds
 from fillbook.model.answer import (
     Absent,
@@ -23,39 +60,9 @@ from fillbook.model.answer import (
     ReportSource,
     Version,
 )
-from fillbook.model.approval import (
-    Checked,
-    Impact,
-    Limits,
-    Oversell,
-    Preview,
-    Reason,
-    ReasonCode,
-)
 from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceQty
-from fillbook.model.drift import (
-    Confidence,
-    Drift,
-    ExternalTrade,
-    Finding,
-    HappenedWithoutTrade,
-    MissedFill,
-    OrderDrift,
-    OrderStatusDiffers,
-    Phantom,
-    PositionDrift,
-    UnknownToBroker,
-    UnknownToUs,
-    Unsettled,
-    Untracked,
-    Verdict,
-    WrongCash,
-    WrongQty,
-)
-from fillbook.model.evidence import Evidence, Snap, Sums
-from fillbook.model.execution import Activity, ActivityKind, ExecSource, Execution, Void
-from fillbook.model.instrument import AssetClass, Instrument, Quote, Session
-from fillbook.model.journal import (
+from fillbook.model.checks import Checked, Impact, Limits, Oversell, Preview, Reason, ReasonCode
+from fillbook.model.journal.entries import (
     Alerted,
     Anchored,
     Answered,
@@ -90,7 +97,10 @@ from fillbook.model.journal import (
     Voided,
 )
 from fillbook.model.number import EXACT, ZERO, cut, exact, number, number_or_none, plain
-from fillbook.model.order import (
+from fillbook.model.orders.adjustment import Adjustment
+from fillbook.model.orders.evidence import Evidence, Snap, Sums
+from fillbook.model.orders.execution import Activity, ActivityKind, ExecSource, Execution, Void
+from fillbook.model.orders.order import (
     ENDINGS,
     ID_PREFIX,
     PRICES,
@@ -110,18 +120,8 @@ from fillbook.model.order import (
     TimeInForce,
     symbol_of,
 )
-from fillbook.model.position import Cash, Chapter, Holding, MoveKind, Movement, Position, Trade
-from fillbook.model.report import CheckReport, Row, SyncReport
-from fillbook.model.reservation import (
-    NEVER,
-    BuyingPower,
-    Funds,
-    Reservation,
-    Reserve,
-    ReserveRule,
-)
 from fillbook.model.rules import Auction, OrderSort, Takes, Tick, WashRule
-from fillbook.model.stamp import Stamp, moment, stamp, stamp_or_none
+from fillbook.model.timestamp import Stamp, moment, stamp, stamp_or_none
 
 __all__ = [
     "ENDINGS",

@@ -15,9 +15,9 @@ from typing import Generic, NewType, TypeVar
 
 from attrs import frozen
 
-from fillbook.model.execution import Execution, Void
-from fillbook.model.order import OrderStatus, Terms
-from fillbook.model.stamp import Stamp
+from fillbook.model.orders.execution import Execution, Void
+from fillbook.model.orders.order import OrderStatus, Terms
+from fillbook.model.timestamp import Stamp
 
 T_co = TypeVar("T_co", covariant=True)
 

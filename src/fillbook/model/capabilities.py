@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from fillbook.model.order import OrderClass, OrderType, TimeInForce
-from fillbook.model.reservation import ReserveRule
+from fillbook.model.account.reservation import ReserveRule
+from fillbook.model.orders.order import OrderClass, OrderType, TimeInForce
 from fillbook.model.rules import Auction, Takes, Tick, WashRule
 
 

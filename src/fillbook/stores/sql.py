@@ -1,7 +1,7 @@
 """
 All SQL, over any driver of the Python DB-API that can execute and fetch.
 
-A table a kind of record (`fillbook.records`) with its `key`, its `body` (JSON) and
+A table a kind of record (`fillbook.model.journal.records`) with its `key`, its `body` (JSON) and
 one column ``by_<index>`` an index; besides these the `journal`, the `cells` and the
 steps that made the tables.  A driver's module (such as `sqlite`) opens connections,
 begins and ends transactions, and says what its errors mean.
@@ -20,7 +20,7 @@ from attrs import Factory, field, frozen
 from fillbook import model as m
 from fillbook.codec import dump, dump_entry, load, load_entry
 from fillbook.errors import Bug, StoreDamaged, StoreTooNew
-from fillbook.records import BY_TYPE, KINDS, Kind
+from fillbook.model.journal.records import BY_TYPE, KINDS, Kind
 
 R = TypeVar("R")
 

@@ -1,0 +1,1 @@
+"""An entry, and what becomes of the records by it."""

@@ -1,0 +1,1 @@
+"""One order, decided from its evidence."""

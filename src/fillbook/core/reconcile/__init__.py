@@ -1,0 +1,1 @@
+"""Our record against the broker: what differs, and what of that is believed."""

@@ -1,0 +1,388 @@
+"""
+The journal: what happened to the record, one class a kind of entry.
+
+Entries are facts and requests, never conclusions that could be drawn again;
+`core.journal.apply` says what becomes of the records.  Replaying it is the rebuild.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from fillbook.model.account.drift import Drift
+from fillbook.model.account.instrument import Instrument
+from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
+from fillbook.model.account.reservation import Reservation, ReserveRule
+from fillbook.model.account.snapshot import AccountId
+from fillbook.model.alert import Alert
+from fillbook.model.answer import OrderReport, RejectKind, ReportSource
+from fillbook.model.capabilities import ReplaceCum
+from fillbook.model.number import ZERO
+from fillbook.model.orders.evidence import Evidence
+from fillbook.model.orders.execution import Activity, Execution, Void
+from fillbook.model.orders.order import Change, Intent, Order, OrderStatus, Origin, Terms
+from fillbook.model.timestamp import Stamp
+
+
+@frozen
+class Bound:
+    """From here on this is the record of that account, at a broker of these manners."""
+
+    account: AccountId
+    clocked: bool = True
+    replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    base_fee: Decimal = ZERO
+    currency: str = "USD"
+    reserve_rule: ReserveRule = field(factory=ReserveRule)
+
+
+@frozen
+class Listed:
+    """What the broker says of an instrument that the record deals in."""
+
+    instrument: Instrument
+
+
+@frozen
+class Intended:
+    """We want this order; written before anything is sent."""
+
+    intent: Intent
+
+
+class AnswerKind(StrEnum):
+    """What came back from a request that may change something."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    AMBIGUOUS = "ambiguous"
+
+
+class Command(StrEnum):
+    """What we may ask for."""
+
+    DENY = "deny"  #: decide not to send
+    SEND = "send"  #: create it, or send the same create again
+    CANCEL = "cancel"
+    REPLACE = "replace"
+    GIVE_UP = "give_up"  #: conclude that the broker never had it
+
+
+@frozen
+class Commanded:
+    """
+    A request on an order is about to leave; `number` counts the requests on that order.
+
+    `change` is what a replace asks for; on a cancel it is the plan of which that cancel is
+    the first half: what is then left is ordered anew, under the change's client id.
+    """
+
+    client_order_id: str
+    command: Command
+    number: int
+    broker_order_id: str | None = None
+    change: Change | None = None
+    handed: bool = False  #: the bot makes this request itself; nobody makes it again
+
+
+@frozen
+class Answered:
+    """What request *number* on an order came to, in the broker's words."""
+
+    client_order_id: str
+    number: int
+    answer: AnswerKind
+    message: str = ""
+    kind: RejectKind | None = None
+
+
+@frozen
+class Denied:
+    """We decided not to send an order; `code` is the word of the reason."""
+
+    client_order_id: str
+    reason: str
+    code: str = ""
+
+
+@frozen
+class Settled:
+    """It is known what became of the replace that request *number* asked for: nothing, or why."""
+
+    client_order_id: str
+    number: int
+    why: str
+
+
+@frozen
+class ConcludedAbsent:
+    """The broker has answered often and late enough that it does not have the order."""
+
+    client_order_id: str
+    answers: int  #: of the broker, not attempts of ours
+
+
+@frozen
+class NotFoundAfterSeen:
+    """The broker denies an order that it has shown before."""
+
+    client_order_id: str
+    broker_order_id: str
+
+
+@frozen
+class Reported:
+    """
+    A broker's report on one of its orders.
+
+    `look` is the number of the read that brought it, for brokers without a clock.
+    """
+
+    report: OrderReport
+    source: ReportSource
+    look: int = 0
+
+
+@frozen
+class Executed:
+    """A fill, from the history or the stream."""
+
+    execution: Execution
+
+
+@frozen
+class Voided:
+    """A fill that the broker took back."""
+
+    void: Void
+
+
+@frozen
+class HistoryRead:
+    """The whole fill history of one broker id was read."""
+
+    broker_order_id: str
+
+
+@frozen
+class Happened:
+    """A row of the account's history that is no trade."""
+
+    activity: Activity
+
+
+@frozen
+class Anchored:
+    """At that time the account held that much of a symbol; *reason* is OPENING or ADOPTED."""
+
+    symbol: str
+    qty: Decimal
+    avg_price: Decimal | None
+    at: Stamp
+    reason: str
+
+
+@frozen
+class CashAnchored:
+    """At that time the account held that much cash."""
+
+    amount: Decimal
+    currency: str
+    at: Stamp
+    reason: str
+
+
+@frozen
+class DriftFound:
+    """A confirmed difference; its symbol is locked for new risk."""
+
+    key: str
+    drift: Drift
+    notional: Decimal | None
+
+
+@frozen
+class DriftCleared:
+    """A difference that is gone; its symbol is unlocked."""
+
+    key: str
+
+
+@frozen
+class Alerted:
+    """Something that a person should know."""
+
+    alert: Alert
+
+
+Entry = (
+    Bound
+    | Listed
+    | Intended
+    | Commanded
+    | Answered
+    | Denied
+    | Settled
+    | ConcludedAbsent
+    | NotFoundAfterSeen
+    | Reported
+    | Executed
+    | Voided
+    | HistoryRead
+    | Happened
+    | Anchored
+    | CashAnchored
+    | DriftFound
+    | DriftCleared
+    | Alerted
+)
+
+
+@frozen
+class Recorded:
+    """An entry in its place: `number` counts from 1, `at` is our clock's."""
+
+    number: int
+    at: Stamp
+    entry: Entry
+
+
+@frozen(kw_only=True)
+class OrderRecord:
+    """
+    Everything that is kept of one order, and the picture made from it.
+
+    `ids` are the broker ids of its replace chain, sorted by name.
+    """
+
+    client_order_id: str
+    origin: Origin
+    terms: Terms
+    created_at: Stamp
+    order: Order
+    intent: Intent | None = None  #: None for orders that are not ours
+    strategy: str | None = None
+    parent: str | None = None
+    ids: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()
+    verdict: Conclusion | None = None
+    seen_at: Stamp | None = None  #: when evidence last changed, by our clock
+    reservation: Reservation | None = None  #: what it can still cost; None: nothing
+
+
+@frozen
+class Request:
+    """One request of ours on an order; `answer` is None while we know of none."""
+
+    number: int
+    command: Command
+    at: Stamp
+    broker_order_id: str | None = None
+    answer: AnswerKind | None = None
+    message: str = ""
+    kind: RejectKind | None = None  #: of a rejection
+    change: Change | None = None  #: what a replace asks for, or a cancel prepares
+    handed: bool = False  #: the bot made it itself
+    settled: str | None = None  #: why a replace needs no asking any more, if nobody has shown it
+
+
+@frozen
+class Conclusion:
+    """What we concluded ourselves, as long as no evidence says otherwise."""
+
+    status: OrderStatus  #: DENIED, REJECTED or ABSENT
+    why: str
+    at: Stamp
+    may_send: bool = False  #: nothing was sent, and the same create may still be
+
+
+@frozen
+class Binding:
+    """
+    The account that this record is bound to, and what its broker's evidence is measured by.
+
+    `clocked`, `replace_cum` and `reserve_rule` are the capabilities of those names; `base_fee`
+    is the share of a bought quantity that a fee may take later.
+    """
+
+    account: AccountId
+    clocked: bool = True
+    replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    base_fee: Decimal = ZERO
+    reserve_rule: ReserveRule = field(factory=ReserveRule)
+
+
+@frozen
+class OpenDrift:
+    """A confirmed difference that has not gone away."""
+
+    key: str
+    drift: Drift
+    since: Stamp
+    notional: Decimal | None = None
+
+
+class EventKind(StrEnum):
+    """What a bot can be told of."""
+
+    SUBMITTED = "submitted"
+    FILL = "fill"
+    FILL_REVISED = "fill_revised"
+    FINAL = "final"
+    DRIFT = "drift"
+    LOCK = "lock"
+    ALERT = "alert"
+
+
+@frozen(kw_only=True)
+class Event:
+    """
+    One row of the outbox, written in the transaction of what it tells.
+
+    `cursor` orders events for ever; handing it to `events(since=...)` gives what came after.
+    """
+
+    cursor: str
+    kind: EventKind
+    at: Stamp
+    symbol: str | None = None
+    order: Order | None = None
+    fill: Movement | None = None
+    drift: Drift | None = None
+    alert: Alert | None = None
+    locked: bool | None = None
+
+
+#: What a store keeps, beside the journal; keys and indexes are in `fillbook.model.journal.records`.
+Record = (
+    Binding
+    | Instrument
+    | OrderRecord
+    | Evidence
+    | Execution
+    | Void
+    | Movement
+    | Position
+    | Chapter
+    | Trade
+    | Cash
+    | Activity
+    | OpenDrift
+    | Reservation
+    | Event
+)
+
+
+@frozen
+class Changes:
+    """What becomes of the records: those that are now so, and keys of those that are gone."""
+
+    put: tuple[Record, ...] = ()
+    drop: tuple[tuple[type[Record], str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.put or self.drop)

@@ -1,0 +1,1 @@
+"""Orders: what is asked, what is reported, and what it amounts to."""
