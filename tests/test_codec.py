@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from fillbook import codec
 from fillbook import model as m
 from fillbook.core.pacing import Budget
-from fillbook.desk.lease import Lease
-from fillbook.desk.reservation import Longer, Marks
+from fillbook.desk.link.buying_power import Longer, Marks
+from fillbook.desk.link.lease import Lease
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
 from fillbook.model.journal.records import KINDS
 

@@ -13,7 +13,7 @@ from fillbook.core.checks import CHECKS, Check
 from fillbook.core.checks.context import World
 from fillbook.desk import Desk
 from fillbook.desk.aio import AsyncDesk
-from fillbook.desk.book import Book
+from fillbook.desk.record.book import Book
 from fillbook.errors import (
     AccountChanged,
     AlreadySent,

@@ -21,13 +21,13 @@ from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
 from fillbook.core.checks import Check
-from fillbook.desk import Desk, door
+from fillbook.desk import Desk, validation
 from fillbook.desk.aio import AsyncDesk
-from fillbook.desk.book import Book
-from fillbook.desk.line import Line
-from fillbook.desk.market import Prices
-from fillbook.desk.reconciler import rows_of
-from fillbook.desk.settings import Settings
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.market import Prices
+from fillbook.desk.reconcile.reconciler import rows_of
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.settings import Settings
 from fillbook.errors import BadAddress
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
@@ -66,13 +66,13 @@ def open(  # noqa: A001 - the field's word
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
     StoreDamaged, StoreUnavailable.
     """
-    wait_s, checks = door.seconds("wait_s", wait_s), door.guards(checks)
-    limits, prices = door.limits(limits), door.prices(prices)
-    thresholds = door.thresholds(thresholds)
+    wait_s, checks = validation.seconds("wait_s", wait_s), validation.guards(checks)
+    limits, prices = validation.limits(limits), validation.prices(prices)
+    thresholds = validation.thresholds(thresholds)
     env = os.environ if env is None else env
     broker = open_broker(broker, env)
     sinks = _sinks(alerts, env)
-    permitted = door.repairs(setting("repairs", repairs, env).value)
+    permitted = validation.repairs(setting("repairs", repairs, env).value)
     store = open_store(store, env)
     settings = Settings(
         live=live,
@@ -89,7 +89,7 @@ def open(  # noqa: A001 - the field's word
 
 def _sinks(alerts: Sequence[Sink] | None, env: Mapping[str, str]) -> tuple[Sink, ...]:
     if alerts is not None:
-        return door.sinks(alerts)
+        return validation.sinks(alerts)
     urls = setting("alert_urls", None, env).value or ""
     return tuple(webhook(url) for url in urls.replace(",", " ").split())
 
@@ -129,7 +129,7 @@ def check(
     *ours* maps a symbol to a signed quantity in base units; a symbol that is left out is
     believed flat.  What could not be read makes the verdict NOT_OBSERVED.
     """
-    believed = door.beliefs(ours or {})
+    believed = validation.beliefs(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
     line = Line(broker, MemoryStore(), clock, live=False)

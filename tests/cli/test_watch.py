@@ -17,7 +17,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
-from fillbook.desk.recorder import Recorder
+from fillbook.desk.record.recorder import Recorder
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.venue.exchange import Exchange
 from tests.cli.conftest import MONDAY_10

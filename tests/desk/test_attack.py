@@ -10,7 +10,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core.orders.resolution import Ask
-from fillbook.desk.inquirer import Inquirer
+from fillbook.desk.orders.inquirer import Inquirer
 from fillbook.errors import AccountChanged, StoreUnavailable
 from tests.bench import Bench
 
@@ -201,7 +201,7 @@ def test_closing_the_desk_ends_a_first_contact_at_once():
 
 def test_keys_are_told_apart_by_their_parts():
     """The parts of a key cannot run into one another."""
-    from fillbook.desk.coordinator import client_order_id
+    from fillbook.desk.orders.place import client_order_id
 
     account = m.AccountId("sim", "localhost", "1")
     one = client_order_id(account, "a\x1fb", "c").rsplit("-", 1)[1]

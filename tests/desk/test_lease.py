@@ -10,8 +10,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.codec import dump, load
-from fillbook.desk import lease
-from fillbook.desk.lease import CELL, REQUEST_MAX, SLACK, TERM, Lease, Tenure
+from fillbook.desk.link import lease
+from fillbook.desk.link.lease import CELL, REQUEST_MAX, SLACK, TERM, Lease, Tenure
 from fillbook.errors import Forked
 from fillbook.stores.memory import MemoryStore
 from tests.bench import MONDAY_10, Bench

@@ -12,7 +12,7 @@ from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core.permission import Warrant
 from fillbook.desk import parts
-from fillbook.desk.line import Line
+from fillbook.desk.link.gateway import Line
 from tests.bench import Bench
 
 S = m.OrderStatus

@@ -15,7 +15,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.codec import load
 from fillbook.core.pacing import Budget, Lane
-from fillbook.desk.pacing import CELL, Pacer
+from fillbook.desk.link.pacing import CELL, Pacer
 from fillbook.errors import StoreUnavailable
 from fillbook.stores.memory import MemoryStore
 from tests.bench import MONDAY_10, READS, Bench

@@ -12,8 +12,8 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core import reservation
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.reservation import Reserves
+from fillbook.desk.link.buying_power import Reserves
+from fillbook.desk.record.recorder import Recorder
 from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
 from tests.core.records import report, request, terms

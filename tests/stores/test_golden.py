@@ -15,8 +15,8 @@ from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.core.pacing import Budget
-from fillbook.desk.lease import Lease
-from fillbook.desk.reservation import Longer, Marks
+from fillbook.desk.link.buying_power import Longer, Marks
+from fillbook.desk.link.lease import Lease
 from fillbook.model.journal.records import KINDS
 from fillbook.venue.exchange import Exchange
 from fillbook.venue.exchange.ledger import Balance, Stake

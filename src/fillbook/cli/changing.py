@@ -25,7 +25,7 @@ from fillbook.cli.options import (
     tell,
 )
 from fillbook.desk import Desk
-from fillbook.desk.book import Book
+from fillbook.desk.record.book import Book
 
 _TERMS: Final = Group("What is to change", sort_key=2)
 _WHICH: Final = Group("Which, where none is named", sort_key=2)

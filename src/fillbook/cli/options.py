@@ -16,7 +16,7 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import show
 from fillbook.desk import Desk
-from fillbook.desk.book import Book
+from fillbook.desk.record.book import Book
 
 _WHERE: Final = Group("Where", sort_key=1)
 _FILE: Final = "sqlite:///"

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from fillbook import errors, opening
 from fillbook.cli import show
 from fillbook.cli.options import JsonOption, StoreOption, existing
-from fillbook.desk.book import Book
+from fillbook.desk.record.book import Book
 from fillbook.stores.sqlite import SqliteStore
 
 

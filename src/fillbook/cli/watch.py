@@ -27,9 +27,9 @@ from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing
 from fillbook.cli.words import drift_words
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
-from fillbook.desk.book import Book
-from fillbook.desk.halting import halted
-from fillbook.desk.pacing import pace_of
+from fillbook.desk.link.pacing import pace_of
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.kill_switch import halted
 from fillbook.store import Store
 
 EVERY_S: Final = 1.0

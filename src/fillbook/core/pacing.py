@@ -7,7 +7,7 @@ in the last minute; so in no minute more is sent than the limit, whatever the se
 Each lane may fill the minute up to a level of its own, and what is above that level is kept
 for the lanes before it.
 
-`core.pacing` decides, `desk.pacing` keeps the budget in the store, where all who ask with
+`core.pacing` decides, `desk.link.pacing` keeps the budget in the store, where all who ask with
 the same keys share it.
 """
 

@@ -4,7 +4,7 @@ Who may have something sent: warrant and permission, one table (promise P11).
 Two permissions, neither of which widens the other.  *Armed*: what the bot asks for may
 leave; so it is wherever no real money moves, and else with ``live=True``.  *Repairs*:
 what we found and nobody asked for.  The table is total, and is asked once for each
-request, by `desk.line`.
+request, by `desk.link.gateway`.
 """
 
 from __future__ import annotations

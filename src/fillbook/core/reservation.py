@@ -9,7 +9,7 @@ hold is taken off its number, so that a dollar is counted twice for a while and 
 promised twice.
 
 Two clocks: entries are in the order of the store, lengths are of a clock that never jumps.
-Other half: `desk.reservation`.
+Other half: `desk.link.buying_power`.
 """
 
 from __future__ import annotations

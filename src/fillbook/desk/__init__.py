@@ -17,10 +17,10 @@ from typing import Self
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.desk import door
-from fillbook.desk.book import Book
+from fillbook.desk import validation
 from fillbook.desk.parts import Parts
-from fillbook.desk.settings import Settings
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.settings import Settings
 from fillbook.store import Store
 
 #: A price or a quantity as a bot has it; floats are taken by their shortest text.
@@ -79,7 +79,7 @@ class Desk:
         *ours* is what the bot believes it holds, signed base units by symbol.  What could not
         be read makes the verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged.
         """
-        return self._reconciler.check(None if ours is None else door.beliefs(ours))
+        return self._reconciler.check(None if ours is None else validation.beliefs(ours))
 
     def sync(
         self,
@@ -97,7 +97,9 @@ class Desk:
         CredentialsMissing, UnknownOrder.
         """
         return self._reconciler.sync(
-            door.day(since), order=None if order is None else door.order(order), adopt=adopt
+            validation.day(since),
+            order=None if order is None else validation.order(order),
+            adopt=adopt,
         )
 
     def buying_power(self) -> m.BuyingPower:
@@ -120,7 +122,7 @@ class Desk:
         exists, in any state.  Raises: Denied, Rejected, Unavailable (each with `.order`),
         KeyReused, NotArmed, AccountChanged, NotObserved.
         """
-        return self._coordinator.submit(door.asked(request), door.key(key))
+        return self._coordinator.submit(validation.asked(request), validation.key(key))
 
     def sending(
         self, request: m.OrderRequest, key: str | None = None
@@ -133,15 +135,19 @@ class Desk:
         body leaves it UNPROVEN and is raised on.  It is never sent by us.  Raises: Denied and
         AlreadySent (each with `.order`), KeyReused, AccountChanged, NotObserved.
         """
-        return self._coordinator.sending(door.asked(request), door.key(key))
+        return self._coordinator.sending(validation.asked(request), validation.key(key))
 
     def buy(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a buy; the fields of `OrderRequest` by name."""
-        return self._coordinator.submit(door.wished(symbol, m.OrderSide.BUY, wish), door.key(key))
+        return self._coordinator.submit(
+            validation.wished(symbol, m.OrderSide.BUY, wish), validation.key(key)
+        )
 
     def sell(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a sell; the fields of `OrderRequest` by name."""
-        return self._coordinator.submit(door.wished(symbol, m.OrderSide.SELL, wish), door.key(key))
+        return self._coordinator.submit(
+            validation.wished(symbol, m.OrderSide.SELL, wish), validation.key(key)
+        )
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
         """
@@ -149,7 +155,7 @@ class Desk:
 
         Sends nothing and writes nothing.  Raises: AccountChanged.
         """
-        return self._coordinator.preview(door.asked(request))
+        return self._coordinator.preview(validation.asked(request))
 
     def halt(self, why: str) -> None:
         """
@@ -157,7 +163,7 @@ class Desk:
 
         What rests at the broker stays there: `fillbook halt` cancels it too.
         """
-        return self._switch.halt(door.text("why", why))
+        return self._switch.halt(validation.text("why", why))
 
     def lift(self) -> None:
         """Let orders go again after a `halt`."""
@@ -170,7 +176,7 @@ class Desk:
         A fill wins over a cancel: the order comes back as it is.  Raises: UnknownOrder,
         NotArmed, AccountChanged, NotObserved.
         """
-        return self._ending.cancel(door.order(order))
+        return self._ending.cancel(validation.order(order))
 
     def replace(
         self,
@@ -192,7 +198,7 @@ class Desk:
         Unavailable (each with `.order`), UnknownOrder, NotArmed, AccountChanged, NotObserved.
         """
         return self._replacing.replace(
-            door.order(order),
+            validation.order(order),
             m.Change(
                 client_order_id="",
                 qty=qty,
@@ -216,7 +222,9 @@ class Desk:
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""
-        return self._coordinator.wait(door.order(order), door.seconds("timeout_s", timeout_s))
+        return self._coordinator.wait(
+            validation.order(order), validation.seconds("timeout_s", timeout_s)
+        )
 
     # -- hearing -----------------------------------------------------------------------
 
@@ -235,7 +243,7 @@ class Desk:
 
     def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
         """Have *call* made with every event of *kind* that this desk writes, once it is durable."""
-        return self._recorder.on(door.kind(kind), door.call(call))
+        return self._recorder.on(validation.kind(kind), validation.call(call))
 
     # -- running -----------------------------------------------------------------------
 

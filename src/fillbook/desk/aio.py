@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from fillbook import model as m
 from fillbook.desk import Desk
-from fillbook.desk.book import Book
+from fillbook.desk.record.book import Book
 
 P = ParamSpec("P")
 T = TypeVar("T")

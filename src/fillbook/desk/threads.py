@@ -15,8 +15,8 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.core.polling import RESYNC_EVERY
-from fillbook.desk.agenda import Agenda
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.agenda import Agenda
 from fillbook.errors import FillbookError
 
 log = logging.getLogger("fillbook")

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.reservation import Reserves
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.link.buying_power import Reserves
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.recorder import Recorder
 
 
 class Watch:

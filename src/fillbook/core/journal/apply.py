@@ -4,7 +4,7 @@ An entry, and what becomes of the records.
 `apply` is the only way in which records change, and it is pure: replaying the
 journal over an empty store is the rebuild, byte for byte.  An entry that changes
 nothing is not worth keeping: evidence heard twice, a look that shows what is known
-(promises P4, P5 and P8).  Other half: `desk.recorder`.
+(promises P4, P5 and P8).  Other half: `desk.record.recorder`.
 """
 
 from __future__ import annotations

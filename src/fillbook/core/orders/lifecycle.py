@@ -9,7 +9,7 @@ Rule 3: this module knows no broker.  Adapters translate a broker's words before
         they arrive here.
 
 Status names are FIX's OrdStatus (tag 39).  Other halves: `core.orders.evidence` measures
-one broker id, `desk.coordinator` carries commands out.
+one broker id, `desk.orders.place` carries commands out.
 """
 
 from __future__ import annotations

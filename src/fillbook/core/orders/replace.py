@@ -6,7 +6,7 @@ it is found by that.  None follows another that is unproven (promise P2).  Where
 knows what the broker takes a quantity for once there are fills, the quantity is changed by
 a plan instead: cancel, proof, and a new order for what is then left.
 
-Other half: `desk.replacing`.
+Other half: `desk.orders.replace`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ own answers count, never our attempts; so no outage, however long, ends an order
 Lengths are measured by a clock that never jumps, since this process started: what was
 sent before that is taken to have been sent at its start.
 
-`next_step` decides, `desk.resolver` carries it out.
+`next_step` decides, `desk.orders.resolver` carries it out.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ difference, and is believed only if two looks a lag apart say the same while not
 moved.  Everything here is pure: `check` and `sync` share it, and differ only in
 whether what was heard is written down.
 
-Other half: `desk.reconciler`.
+Other half: `desk.reconcile.reconciler`.
 """
 
 from __future__ import annotations

@@ -24,16 +24,16 @@ from fillbook.core.checks.impact import impact
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
 from fillbook.core.pacing import Lane
-from fillbook.desk.binder import Binder
-from fillbook.desk.halting import halted
-from fillbook.desk.line import Line
-from fillbook.desk.market import Market
-from fillbook.desk.recent import Recent
-from fillbook.desk.recorder import Recorder, Transaction
-from fillbook.desk.reservation import Reserves
-from fillbook.desk.settings import Settings
-from fillbook.desk.tracker import Tracker
-from fillbook.desk.unsettled import differences
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.buying_power import Reserves
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.market import Market
+from fillbook.desk.orders.recent import Recent
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.kill_switch import halted
+from fillbook.desk.record.recorder import Recorder, Transaction
+from fillbook.desk.record.settings import Settings
+from fillbook.desk.record.unsettled import differences
 from fillbook.store import Reader
 
 log = logging.getLogger("fillbook")

@@ -24,8 +24,8 @@ from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
-from fillbook.desk.lease import Tenure
-from fillbook.desk.pacing import Pacer
+from fillbook.desk.link.lease import Tenure
+from fillbook.desk.link.pacing import Pacer
 from fillbook.errors import NotArmed
 from fillbook.store import Store
 

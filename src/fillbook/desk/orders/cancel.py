@@ -10,12 +10,12 @@ from __future__ import annotations
 from fillbook import model as m
 from fillbook.core.orders import lifecycle, lineage
 from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.binder import Binder
-from fillbook.desk.book import Book
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder, Transaction
-from fillbook.desk.resolver import Resolver, answered
-from fillbook.desk.tracker import Tracker, evidence_of
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.resolver import Resolver, answered
+from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.recorder import Recorder, Transaction
 
 
 class Ending:

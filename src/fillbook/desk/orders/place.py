@@ -2,7 +2,7 @@
 The coordinator: one order, from wish to sent (promises P1 and P2).
 
 Intent first: an order is durable before it is sent, under a client id that is its own
-for ever.  What became of it is `desk.resolver`'s, its end `desk.ending`'s.
+for ever.  What became of it is `desk.orders.resolver`'s, its end `desk.orders.cancel`'s.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import requests
 from fillbook.core.permission import Warrant
-from fillbook.desk.approval import Approval, Seen
-from fillbook.desk.binder import Binder
-from fillbook.desk.book import Book
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder, Transaction
-from fillbook.desk.resolver import Resolver
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.approval import Approval, Seen
+from fillbook.desk.orders.resolver import Resolver
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
 #: How often an order under way on the same symbol is looked at.

@@ -2,7 +2,8 @@
 The differences of the newest snapshot, in a cell that every desk of a store reads.
 
 A difference that is not confirmed may still be real: until it is settled, the smaller of the
-two positions is what may be closed.  Written by `desk.reconciler`, read by `desk.approval`.
+two positions is what may be closed.  Written by `desk.reconcile.reconciler`, read by
+`desk.orders.approval`.
 """
 
 from __future__ import annotations

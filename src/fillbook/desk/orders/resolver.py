@@ -19,14 +19,14 @@ from fillbook.core.orders import lineage, resolution
 from fillbook.core.orders.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.agenda import Agenda
-from fillbook.desk.binder import Binder
-from fillbook.desk.book import Book
-from fillbook.desk.halting import halted
-from fillbook.desk.inquirer import Inquirer
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder, Transaction
-from fillbook.desk.tracker import Tracker, evidence_of
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.inquirer import Inquirer
+from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.kill_switch import halted
+from fillbook.desk.record.recorder import Recorder, Transaction
 
 #: These are meant to end at once: `settled` looks at them until they have.
 _AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})

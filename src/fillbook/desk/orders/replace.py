@@ -19,15 +19,15 @@ from fillbook.clock import Clock
 from fillbook.core.orders import lineage, replace, resolution
 from fillbook.core.orders.replace import Wanted
 from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.approval import Approval, Seen
-from fillbook.desk.binder import Binder
-from fillbook.desk.book import Book
-from fillbook.desk.coordinator import Coordinator, Withdrawn
-from fillbook.desk.ending import Ending
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder, Transaction
-from fillbook.desk.resolver import Resolver, answered
-from fillbook.desk.tracker import Tracker, evidence_of
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.approval import Approval, Seen
+from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.place import Coordinator, Withdrawn
+from fillbook.desk.orders.resolver import Resolver, answered
+from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
 

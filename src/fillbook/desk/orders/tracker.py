@@ -21,10 +21,10 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage
 from fillbook.core.reconcile import absence
-from fillbook.desk.binder import Binder
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.stream import Stream
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.stream import Stream
+from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
 from fillbook.store import Reader

@@ -11,9 +11,9 @@ from __future__ import annotations
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.core.pacing import Lane
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.reservation import Reserves
+from fillbook.desk.link.buying_power import Reserves
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import AccountChanged, CredentialsMissing, NotObserved
 
 

@@ -3,8 +3,8 @@ The lookout: one complete reading of the account, or none.
 
 A look is the account, the fills since a cursor, the orders, the positions, and the fills
 again; with what left the list read by itself.  Whatever fails makes it no look at all
-(promise P6).  Other halves: `core.reconcile.drift`, which compares; `desk.reconciler`, which
-merges.
+(promise P6).  Other halves: `core.reconcile.drift`, which compares, and
+`desk.reconcile.reconciler`, which merges.
 """
 
 from __future__ import annotations
@@ -20,9 +20,16 @@ from fillbook.core.journal import apply
 from fillbook.core.journal.draft import Before
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Look, Sighting
-from fillbook.desk.binder import Binder, binding_entry
-from fillbook.desk.line import Line
-from fillbook.desk.tracker import BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker, read_until
+from fillbook.desk.link.account import Binder, binding_entry
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.tracker import (
+    BEFORE_CREATED,
+    BY_ID_MAX,
+    CURSOR,
+    OVERLAP,
+    Tracker,
+    read_until,
+)
 from fillbook.model.journal.records import Overlay
 from fillbook.store import Reader, Store
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from fillbook import model as m
-from fillbook.desk.recorder import Recorder
+from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader
 
 CELL: Final = "halt"

@@ -12,11 +12,11 @@ from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.agenda import Agenda
-from fillbook.desk.ending import Ending
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.recorder import Recorder
 
 
 class Repair:

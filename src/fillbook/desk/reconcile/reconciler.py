@@ -19,15 +19,15 @@ from fillbook.core.journal.draft import Before
 from fillbook.core.pacing import Lane
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Look, Sighting
-from fillbook.desk import unsettled
-from fillbook.desk.binder import Binder
-from fillbook.desk.book import Book
-from fillbook.desk.contact import FirstContact, anchor
-from fillbook.desk.line import Line
-from fillbook.desk.lookout import Compared, Lookout
-from fillbook.desk.recorder import Recorder
-from fillbook.desk.resolver import Resolver
-from fillbook.desk.tracker import BY_ID_MAX, Tracker
+from fillbook.desk.link.account import Binder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.resolver import Resolver
+from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
+from fillbook.desk.reconcile.opening_balance import FirstContact, anchor
+from fillbook.desk.reconcile.snapshot import Compared, Lookout
+from fillbook.desk.record import unsettled
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.recorder import Recorder
 
 ADOPTED: Final = "ADOPTED"
 #: A difference that is still unsettled after so long is alerted.

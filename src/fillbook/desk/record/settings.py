@@ -10,7 +10,7 @@ from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
-from fillbook.desk.market import Prices
+from fillbook.desk.link.market import Prices
 
 
 @frozen(kw_only=True)

@@ -16,8 +16,8 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.reconcile import drift
 from fillbook.core.reconcile.drift import Look
-from fillbook.desk.lookout import Compared, Lookout
-from fillbook.desk.recorder import Recorder
+from fillbook.desk.reconcile.snapshot import Compared, Lookout
+from fillbook.desk.record.recorder import Recorder
 
 #: How often we wait for the account to come to rest.
 TRIES: Final = 6

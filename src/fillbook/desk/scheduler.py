@@ -15,14 +15,14 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.polling import QUICK
-from fillbook.desk.agenda import Agenda
-from fillbook.desk.ending import Ending
-from fillbook.desk.line import Line
-from fillbook.desk.reconciler import Reconciler
-from fillbook.desk.repair import Repair
-from fillbook.desk.replacing import Replacing
-from fillbook.desk.resolver import Resolver
-from fillbook.desk.tracker import Tracker
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.replace import Replacing
+from fillbook.desk.orders.resolver import Resolver
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.plans.repair import Repair
+from fillbook.desk.reconcile.reconciler import Reconciler
+from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.watch import Watch
 
 SYNC_EVERY: Final = timedelta(seconds=60)

@@ -15,8 +15,8 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.desk.line import Line
-from fillbook.desk.recorder import Recorder
+from fillbook.desk.link.gateway import Line
+from fillbook.desk.record.recorder import Recorder
 
 #: A bot's own prices: the newest quote of a symbol, or None.
 Prices = Callable[[str], m.Quote | None]

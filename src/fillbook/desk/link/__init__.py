@@ -1,0 +1,1 @@
+"""The link to the broker: every request, its pace, whose account, at what price."""

@@ -1,0 +1,1 @@
+"""The whole account against the record."""

@@ -1,0 +1,1 @@
+"""The record: written, read, and what a bot sets for it."""
