@@ -22,12 +22,12 @@ from attrs import fields, has
 from rich.console import Console
 
 import fillbook as fb
-from fillbook import config, demo, errors
+from fillbook import config, errors
 from fillbook import model as m
-from fillbook.brokers.alpaca import verdict
 from fillbook.brokers.alpaca.client import CAPABILITIES as ALPACA
+from fillbook.brokers.alpaca.wire import outcome
 from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
-from fillbook.cli import show
+from fillbook.cli import demo, output
 from fillbook.cli.commands import app
 from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
@@ -35,8 +35,8 @@ from fillbook.core.pacing import LEVELS, Lane
 from fillbook.core.permission import PERMISSIONS, Repairs, Warrant
 from fillbook.venue.alpaca import Ways
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
-from fillbook.venue.exchange import kinds
-from fillbook.venue.exchange.faults import SECONDS, STRIKES, Fault
+from fillbook.venue.exchange.faults.kinds import SECONDS, STRIKES, Fault
+from fillbook.venue.exchange.orders import kinds
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -105,13 +105,13 @@ def demo_shortened() -> str:
 
 def printed_demo() -> str:
     """What `fillbook demo` prints where there is no terminal, 80 columns wide."""
-    text, usual = io.StringIO(), show.out
-    show.out = Console(file=text, highlight=False, width=80)
+    text, usual = io.StringIO(), output.out
+    output.out = Console(file=text, highlight=False, width=80)
     try:
         with redirect_stdout(text):
             demo.tell(seed=7, wire=False, json=False)
     finally:
-        show.out = usual
+        output.out = usual
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
@@ -168,7 +168,7 @@ def order_kinds() -> str:
 
 
 def refusals() -> str:
-    head, *rows = verdict.table()
+    head, *rows = outcome.table()
     return table(head, ((status, words, code(kind)) for status, words, kind in rows))
 
 

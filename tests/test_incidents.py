@@ -11,7 +11,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.stores.memory import MemoryStore
 from fillbook.venue.exchange import Exchange, Fault, Occasion
-from fillbook.venue.exchange.faults import STRIKES
+from fillbook.venue.exchange.faults.kinds import STRIKES
 from tests.bench import MONDAY_10, Bench
 
 TEN = Decimal(10)

@@ -32,7 +32,7 @@ RINGS = {
     "stores": ("model", "store", "codec"),
     "venue": ("model", "clock"),
 }
-CLOSED = ("testing", "demo", "cli")  #: nobody else imports them
+CLOSED = ("testing", "cli")  #: nobody else imports them
 PURE = ("model", "core")
 
 #: A clock, chance, files, sockets, threads, processes, databases.
@@ -56,7 +56,7 @@ def tree_of(path):
 
 
 def name_of(path):
-    """``brokers.alpaca.wire``; a package by its folder, and the root ``""``."""
+    """``brokers.alpaca.wire.orders``; a package by its folder, and the root ``""``."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -30,7 +30,7 @@ async def main() -> None:
         hasty.cancel()  # the bot stops waiting; the order goes on
         order = await desk.buy("SPY", qty=3, strategy="hasty", key="hasty-in")
         print(f"hasty gave up waiting, and asked again: {order.status}, {order.filled_qty} SPY")
-        print(f"SPY in all: {desk.record.book.position('SPY').qty}; {len(desk.record.book.orders())} orders")
+        print(f"SPY in all: {desk.book.position('SPY').qty}; {len(desk.book.orders())} orders")
         print(f"verdict: {(await desk.sync()).verdict}")
 
 

@@ -28,6 +28,6 @@ with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as de
     with ThreadPoolExecutor() as threads:
         for line in threads.map(lambda strategy: trade(desk, strategy), IDEAS):
             print(line)
-    print(f"positions: {len(desk.record.book.positions())}; orders sent: {len(account.truth.orders())}")
+    print(f"positions: {len(desk.book.positions())}; orders sent: {len(account.truth.orders())}")
     power = desk.buying_power()
     print(f"left to promise: {power.available:,.2f}; told by the broker: {power.told:,.2f}")

@@ -24,11 +24,11 @@ with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
 
     report = desk.sync()
     exits = [x for x in desk.book.orders() if x.parent == entry.client_order_id]
-    print(f"Tuesday: fillbook shows {desk.record.book.position('SPY').qty} SPY held, and its exits:")
+    print(f"Tuesday: fillbook shows {desk.book.position('SPY').qty} SPY held, and its exits:")
     for order in exits:
         print(f"  {order.type} {order.qty} SPY, {order.time_in_force}: {order.status}")
     live = [x for x in exits if not x.is_final]
     print(
-        f"{len(live)} live exits cover {desk.record.book.position('SPY').qty} SPY: naked, and it is seen"
+        f"{len(live)} live exits cover {desk.book.position('SPY').qty} SPY: naked, and it is seen"
     )
     print(f"Verdict: {report.verdict}. Renewing the exits comes with a later release")

@@ -32,7 +32,7 @@ for row in report.rows:
 with fb.open(broker, "memory://", clock=clock) as desk:
     desk.sync()
     since = desk.sync(since=date(2026, 3, 2))  # every order and fill from that day on
-    print(f"From 2 March on the broker has {len(desk.record.book.orders())} orders; {since.verdict}:")
+    print(f"From 2 March on the broker has {len(desk.book.orders())} orders; {since.verdict}:")
     for order in desk.book.orders():
         print(f"  {order.side} {order.filled_qty} {order.symbol} at {order.avg_price}")
 print("Sending the difference comes with a later release; it is known now, to the share")

@@ -38,4 +38,4 @@ with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as de
     print(f"  orders at the broker: {len(account.truth.orders())}")
     exchange.faults.clear()
     clock.advance(60)
-    print(f"Verdict: {desk.sync().verdict}; cash {desk.record.book.cash():,.2f}")
+    print(f"Verdict: {desk.sync().verdict}; cash {desk.book.cash():,.2f}")

@@ -36,4 +36,4 @@ with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
         desk.tick()
     second = desk.book.order(second)
     print(f"Half a minute after the broker is back: {second.status}, {second.filled_qty} filled")
-    print(f"Position: {desk.record.book.position('AAPL').qty}; free for the next trade")
+    print(f"Position: {desk.book.position('AAPL').qty}; free for the next trade")

@@ -12,7 +12,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.errors import BadAddress
 from fillbook.testing.broker_suite import BrokerSuite
-from fillbook.testing.puppeteer import ExchangePuppeteer
+from fillbook.testing.venue_driver import ExchangePuppeteer
 from fillbook.venue.exchange import Configurations, Exchange
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York

@@ -6,10 +6,10 @@ import pytest
 
 import fillbook as fb
 from fillbook import __version__
-from fillbook.cli import show
+from fillbook.cli import output
 from fillbook.cli.commands import app
 from fillbook.model import OrderSide
-from fillbook.testing.puppeteer import ExchangePuppeteer
+from fillbook.testing.venue_driver import ExchangePuppeteer
 from tests.cli.line import told
 
 COMMANDS = sorted(name for name in app if not name.startswith("-"))
@@ -240,7 +240,7 @@ def test_the_doctor_is_1_if_what_is_set_up_does_not_work(capsys):
 
 
 def test_a_folded_table_loses_nothing(capsys, monkeypatch):
-    monkeypatch.setattr(show, "out", show.Terminal(highlight=False, width=24))
-    show.table("Wide", ("a", "b"), [("x" * 30, "y" * 30)])
+    monkeypatch.setattr(output, "out", output.Terminal(highlight=False, width=24))
+    output.table("Wide", ("a", "b"), [("x" * 30, "y" * 30)])
     out = capsys.readouterr().out
     assert (out.count("x"), out.count("y")) == (30, 30)

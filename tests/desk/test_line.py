@@ -156,7 +156,7 @@ def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monke
 def test_only_the_line_asks_a_broker_to_change_anything():
     """No module of the desk calls a broker's writing method but inside `Line.write`."""
     found, written = [], []
-    for path in Path(fb.desk.__file__).parent.glob("*.py"):
+    for path in Path(fb.desk.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         calls = [x for x in ast.walk(tree) if isinstance(x, ast.Call)]
         for call in calls:

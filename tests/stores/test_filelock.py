@@ -8,7 +8,7 @@ import pytest
 
 from fillbook.errors import Bug, StoreUnavailable
 from fillbook.stores.filelock import FileLock
-from fillbook.stores.turns import Turns
+from fillbook.stores.thread_queue import Turns
 from tests.stores.children import children, take_turn_when_told, tickets_drawn, until
 
 

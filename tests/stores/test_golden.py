@@ -19,7 +19,7 @@ from fillbook.desk.link.buying_power import Longer, Marks
 from fillbook.desk.link.lease import Lease
 from fillbook.model.journal.records import KINDS
 from fillbook.venue.exchange import Exchange
-from fillbook.venue.exchange.ledger import Balance, Stake
+from fillbook.venue.exchange.account.ledger import Balance, Stake
 from fillbook.venue.exchange.values import Picture
 
 GOLDEN = Path(__file__).parent / "golden"

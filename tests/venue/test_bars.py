@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange.bars import around, read_bars
+from fillbook.venue.exchange.market.bars import around, read_bars
 from tests.venue.floor import D, Day, at
 
 HEAD = "time,open,high,low,close,volume"

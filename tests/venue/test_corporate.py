@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fillbook import model as m
-from fillbook.brokers.alpaca import holdings
-from fillbook.venue.alpaca import render
+from fillbook.brokers.alpaca.wire import account
+from fillbook.venue.alpaca import responses
 from fillbook.venue.exchange import Refused
 from tests.bench import Bench
 from tests.venue.floor import D, Day
@@ -215,7 +215,7 @@ def test_alpacas_adapter_reads_the_rows_as_what_they_are() -> None:
     day.exchange.dividend("AAPL", "0.25")
     day.exchange.split("AAPL", 2)
     day.exchange.rename("AAPL", "APLE")
-    rows = [render.row(each) for each in day.truth.rows()]
+    rows = [responses.row(each) for each in day.truth.rows()]
     subs = [each["activity_sub_type"] for each in rows]
     assert subs == ["CDIV", "FSPLIT", "SNC", "SNC"]
     assert tuple(rows[0][name] for name in ("qty", "per_share_amount", "net_amount")) == (
@@ -229,7 +229,7 @@ def test_alpacas_adapter_reads_the_rows_as_what_they_are() -> None:
         (K.SPLIT, "AAPL", D(10), D(0)),
         (K.SYMBOL_CHANGE, "AAPL", D(-20), D(0)),
         (K.SYMBOL_CHANGE, "APLE", D(20), D(0)),
-    ] == [(each.kind, each.symbol, each.qty, each.cash) for each in holdings.activities(rows)]
+    ] == [(each.kind, each.symbol, each.qty, each.cash) for each in account.activities(rows)]
 
 
 # What a desk makes of it ----------------------------------------------------------------------

@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from fillbook import model as m
-from fillbook.venue.exchange import Configurations, sessions
+from fillbook.venue.exchange import Configurations
+from fillbook.venue.exchange.market import sessions
 from tests.venue.floor import D, Day, at
 
 

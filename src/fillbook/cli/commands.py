@@ -18,11 +18,11 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from fillbook import __version__, errors, opening
 from fillbook import model as m
-from fillbook.cli import facts, show
-from fillbook.cli.changing import cancel, replace
+from fillbook.cli import order_details, output
+from fillbook.cli.amend import cancel, replace
+from fillbook.cli.buying_power import buying_power
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
-from fillbook.cli.funds import buying_power
 from fillbook.cli.halt import halt
 from fillbook.cli.options import (
     BrokerOption,
@@ -36,9 +36,9 @@ from fillbook.cli.options import (
     open_desk,
     tell,
 )
-from fillbook.cli.placing import buy, sell
-from fillbook.cli.reading import audit, order, orders, positions, trades
+from fillbook.cli.place import buy, sell
 from fillbook.cli.rebind import rebind
+from fillbook.cli.record import audit, order, orders, positions, trades
 from fillbook.cli.watch import watch
 
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
@@ -64,22 +64,22 @@ app = App(
 def run(words: Sequence[str]) -> int:
     """Run one command line; its exit code. What was expected to go wrong is one line."""
     try:
-        code = app(list(words), exit_on_error=False, print_error=False, console=show.out)
+        code = app(list(words), exit_on_error=False, print_error=False, console=output.out)
         sys.stdout.flush()
     except CycloptsError as error:
-        show.fail(_wrong_words(error))
+        output.fail(_wrong_words(error))
         return 2
     except errors.NotArmed as error:
-        show.fail(f"{error}; here: --live")
+        output.fail(f"{error}; here: --live")
         return 2
     except _WRONG_CALL as error:
-        show.fail(str(error))
+        output.fail(str(error))
         return 2
     except errors.FillbookError as error:
-        show.fail(str(error))
+        output.fail(str(error))
         return 1
     except KeyboardInterrupt:
-        show.fail("interrupted; what was recorded is kept, and every request is asked after")
+        output.fail("interrupted; what was recorded is kept, and every request is asked after")
         return 130
     except BrokenPipeError:
         # Whoever read us has seen enough; what is left to flush goes nowhere.
@@ -122,7 +122,7 @@ def check(
         # Without a record there is nothing to compare with, and none is made by looking.
         with open_desk(broker, store if has_store(store) else "memory://") as desk:
             report = desk.check(believed)
-    tell(report, show.check, json=json)
+    tell(report, output.check, json=json)
     return CODES[report.verdict]
 
 
@@ -153,9 +153,9 @@ def sync(
         return _sync_order(order, broker, store, json=json)
     with open_desk(broker, store) as desk:
         if not json and desk.book.cash() is None:
-            show.err.print("First contact: two looks, a while apart…")
+            output.err.print("First contact: two looks, a while apart…")
         report = desk.sync(first, adopt=adopt)
-    tell(report, show.sync, json=json)
+    tell(report, output.sync, json=json)
     return CODES[report.verdict]
 
 
@@ -166,9 +166,9 @@ def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool
         report = desk.sync(order=order)
         after = desk.book.order(before)
     if json:
-        show.as_json({"before": before, "after": after, "report": report})
+        output.as_json({"before": before, "after": after, "report": report})
     else:
-        facts.synced(before, after, report)
+        order_details.synced(before, after, report)
     return CODES[report.verdict]
 
 
@@ -184,7 +184,7 @@ def demo(
     json: JsonOption = False,
 ) -> int:
     """Watch a bot's broken record being found out and made true; needs no account and no keys."""
-    from fillbook.demo import tell as tell_story
+    from fillbook.cli.demo import tell as tell_story
 
     return tell_story(seed=seed, wire=wire, json=json)
 

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from fillbook import config, errors
 from fillbook import model as m
-from fillbook.cli import show
+from fillbook.cli import output
 from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
@@ -48,10 +48,10 @@ def doctor(
     """
     found = [*_settings(broker, store), *_extras(), _sqlite(), *_answers(broker, store)]
     if json:
-        show.as_json(found)
+        output.as_json(found)
     else:
-        rows = [(x.what, show.Markup(_MARKS[x.ok]), x.said) for x in found]
-        show.table("Doctor", ("what", "ok", "found"), rows)
+        rows = [(x.what, output.Markup(_MARKS[x.ok]), x.said) for x in found]
+        output.table("Doctor", ("what", "ok", "found"), rows)
     return 1 if any(x.ok is False for x in found) else 0
 
 

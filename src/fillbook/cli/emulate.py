@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
 
-from fillbook.cli import show
+from fillbook.cli import output
 from fillbook.errors import BadAddress
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def emulate(
                 _introduce(emulator)
                 threading.Event().wait()
             except KeyboardInterrupt:
-                show.err.print("stopped")
+                output.err.print("stopped")
     except OSError as error:
         why = f"port {port} on 127.0.0.1 cannot be had ({error.strerror})"
         raise BadAddress(f"{why}; --port 0 takes a free one") from None

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from fillbook import errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
-from fillbook.cli import show
+from fillbook.cli import output
 from fillbook.cli.options import BrokerOption, JsonOption, LiveOption, StoreOption, has_store
 from fillbook.desk import Desk
 
@@ -88,11 +88,11 @@ def _tell(
     failed = [x for x in ended if x[1] is not None]
     if json:
         rows = [{"order": x.broker_order_id, "failed": why} for x, why in ended]
-        show.as_json({"said": words[0], "orders": rows})
+        output.as_json({"said": words[0], "orders": rows})
     else:
-        show.out.print(words[0])
+        output.out.print(words[0])
         for report, why in ended:
             terms = report.terms
             shown = f"{terms.side} {terms.symbol} {report.broker_order_id}"
-            show.out.print(f"  {shown}" + ("" if why is None else f": not canceled, {why}"))
+            output.out.print(f"  {shown}" + ("" if why is None else f": not canceled, {why}"))
     return 1 if failed else 0

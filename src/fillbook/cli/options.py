@@ -14,7 +14,7 @@ from cyclopts import Group, Parameter
 from fillbook import config, errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
-from fillbook.cli import show
+from fillbook.cli import output
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 
@@ -53,7 +53,7 @@ OrderName = Annotated[str, Parameter(help="A client order id, or the broker's.")
 def tell(value: Any, people: Callable[[Any], None], *, json: bool) -> None:
     """Print *value* for programs, or the way *people* read it."""
     if json:
-        show.as_json(value)
+        output.as_json(value)
     else:
         people(value)
 

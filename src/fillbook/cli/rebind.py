@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fillbook import errors, opening
-from fillbook.cli import show
+from fillbook.cli import output
 from fillbook.cli.options import JsonOption, StoreOption, existing
 from fillbook.desk.record.book import Book
 from fillbook.stores.sqlite import SqliteStore
@@ -37,8 +37,8 @@ def rebind(
     finally:
         opened.close()
     if json:
-        show.as_json({"account": str(account), "archived_to": where})
+        output.as_json({"account": str(account), "archived_to": where})
     elif where is None:
-        show.out.print(f"The record of {account} would be put away; nothing was done.")
+        output.out.print(f"The record of {account} would be put away; nothing was done.")
     else:
-        show.out.print(f"The record of {account} is now {where}. The next sync begins a new one.")
+        output.out.print(f"The record of {account} is now {where}. The next sync begins a new one.")

@@ -22,9 +22,9 @@ from rich.text import Text
 
 from fillbook import model as m
 from fillbook import opening
-from fillbook.cli import show
+from fillbook.cli import output
+from fillbook.cli.describe import drift_words
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing, open_desk
-from fillbook.cli.words import drift_words
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.link.pacing import pace_of
@@ -122,13 +122,13 @@ def watch(
         try:
             if once:
                 one = watcher.picture()
-                show.as_json(one) if json else show.out.print(drawn(one))
-            elif json or not show.out.is_terminal:
+                output.as_json(one) if json else output.out.print(drawn(one))
+            elif json or not output.out.is_terminal:
                 _lines(watcher)
             else:
                 _live(watcher)
         except KeyboardInterrupt:
-            show.err.print("stopped")
+            output.err.print("stopped")
 
 
 def _lines(watcher: Watcher) -> None:
@@ -136,14 +136,14 @@ def _lines(watcher: Watcher) -> None:
     before = None
     for picture in _pictures(watcher):
         if picture.differs(before):
-            show.as_json(picture)
+            output.as_json(picture)
             before = picture
 
 
 def _live(watcher: Watcher) -> None:
-    with Live(console=show.out, auto_refresh=False, screen=True) as live:
+    with Live(console=output.out, auto_refresh=False, screen=True) as live:
         for picture in _pictures(watcher):
-            live.update(drawn(picture, show.out.height), refresh=True)
+            live.update(drawn(picture, output.out.height), refresh=True)
 
 
 def _pictures(watcher: Watcher) -> Iterator[Picture]:
@@ -173,7 +173,7 @@ def _lines_above(picture: Picture) -> Iterator[RenderableType]:
     asked = "none" if pace is None else f"{pace.sent} of {pace.limit}"
     yield Text(picture.account or "bound to no account yet")
     yield Text(
-        f"{picture.at[11:19]} UTC   reserved {show.money(reserved)}   "
+        f"{picture.at[11:19]} UTC   reserved {output.money(reserved)}   "
         f"requests in the last minute: {asked}"
     )
     if picture.halted is not None:
@@ -183,7 +183,7 @@ def _lines_above(picture: Picture) -> Iterator[RenderableType]:
     for event in picture.alerts:
         assert event.alert is not None  # so says its kind
         what = (f"alert {event.alert.kind} ", "red")
-        yield Text.assemble(what, f"{show.day(event.at)}: {event.alert.message}")
+        yield Text.assemble(what, f"{output.day(event.at)}: {event.alert.message}")
 
 
 def _orders(picture: Picture, most: int | None) -> RenderableType:
@@ -193,9 +193,9 @@ def _orders(picture: Picture, most: int | None) -> RenderableType:
             f"…{x.client_order_id[-8:]}",
             f"{x.side} {x.symbol}",
             _filled(x),
-            show.status(x),
+            output.status(x),
             x.strategy,
-            show.money(kept.get(x.client_order_id)),
+            output.money(kept.get(x.client_order_id)),
         )
         for x in picture.orders
     ]
@@ -205,12 +205,12 @@ def _orders(picture: Picture, most: int | None) -> RenderableType:
 
 def _filled(order: m.Order) -> str:
     if order.notional is not None:
-        return f"${show.money(order.filled_value)} of ${show.money(order.notional)}"
-    return f"{m.plain(order.filled_qty)} of {show.cell(order.qty)}"
+        return f"${output.money(order.filled_value)} of ${output.money(order.notional)}"
+    return f"{m.plain(order.filled_qty)} of {output.cell(order.qty)}"
 
 
 def _positions(picture: Picture, most: int | None) -> RenderableType:
-    rows = [(x.symbol, x.qty, show.price(x.avg_price), _whose(x)) for x in picture.positions]
+    rows = [(x.symbol, x.qty, output.price(x.avg_price), _whose(x)) for x in picture.positions]
     columns = ("symbol", "qty>", "avg price>", "whose")
     return _table("Positions", columns, rows, most)
 
@@ -224,5 +224,5 @@ def _table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], most: int | None
 ) -> RenderableType:
     if most is None or len(rows) <= most:
-        return show.tabled(title, columns, rows)
-    return show.tabled(f"{title} (and {len(rows) - most} more)", columns, rows[:most])
+        return output.tabled(title, columns, rows)
+    return output.tabled(f"{title} (and {len(rows) - most} more)", columns, rows[:most])

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from fillbook.errors import StoreUnavailable
-from fillbook.stores.turns import Turns
+from fillbook.stores.thread_queue import Turns
 
 _COUNTER: Final = 8  #: bytes of the number of the last ticket
 _QUEUE: Final = 1 << 20  #: where the tickets' bytes begin; nothing is ever written there

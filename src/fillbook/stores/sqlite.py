@@ -24,7 +24,7 @@ from typing import Final
 from fillbook.errors import BadAddress, StoreDamaged, StoreError, StoreUnavailable
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
-from fillbook.stores.turns import Home
+from fillbook.stores.thread_queue import Home
 
 DIALECT: Final = sql.Dialect(
     mark="?",

@@ -34,7 +34,7 @@ from fillbook.testing.broker_cases.groups import GroupCases  # noqa: E402
 from fillbook.testing.broker_cases.kinds import KindCases  # noqa: E402
 from fillbook.testing.broker_cases.orders import OrderCases  # noqa: E402
 from fillbook.testing.broker_cases.reads import ReadCases  # noqa: E402
-from fillbook.testing.broker_cases.replacing import ReplaceCases  # noqa: E402
+from fillbook.testing.broker_cases.replaces import ReplaceCases  # noqa: E402
 from fillbook.testing.broker_cases.stream import StreamCases  # noqa: E402
 
 

@@ -11,7 +11,7 @@ from fillbook import model as m
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca import AlpacaBroker
 from fillbook.clock import ManualClock
-from fillbook.testing.puppeteer import ExchangePuppeteer
+from fillbook.testing.venue_driver import ExchangePuppeteer
 from fillbook.venue.alpaca import Emulator
 
 PATIENCE_S = 10.0

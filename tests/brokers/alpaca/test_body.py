@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.brokers.alpaca import body
+from fillbook.brokers.alpaca.wire import requests
 
 AT = m.stamp("2026-03-02T15:00:00Z")
 
 
 def sent(**wish: object) -> dict[str, object]:
     request = m.OrderRequest(**({"symbol": "KO", "side": "buy"} | wish))
-    made = body.submit(m.Intent(client_order_id="mine-1", request=request, at=AT))
+    made = requests.submit(m.Intent(client_order_id="mine-1", request=request, at=AT))
     assert ("mine-1", request.symbol) == (made.pop("client_order_id"), made.pop("symbol"))
     return made
 
@@ -67,10 +67,10 @@ def test_extended_hours_and_trails_are_sent() -> None:
 
 def test_a_change_names_only_what_changes() -> None:
     change = m.Change(client_order_id="mine-1.r1", limit_price=Decimal("61.00"))
-    assert body.replace(change) == {"client_order_id": "mine-1.r1", "limit_price": "61"}
+    assert requests.replace(change) == {"client_order_id": "mine-1.r1", "limit_price": "61"}
     change = m.Change(client_order_id="r2", qty=Decimal(3), time_in_force=m.TimeInForce.GTC)
-    assert body.replace(change) == {"client_order_id": "r2", "qty": "3", "time_in_force": "gtc"}
+    assert requests.replace(change) == {"client_order_id": "r2", "qty": "3", "time_in_force": "gtc"}
 
 
 def test_a_moment_is_asked_for_from_just_before_it() -> None:
-    assert body.before(AT) == "2026-03-02T14:59:59.999999Z"
+    assert requests.before(AT) == "2026-03-02T14:59:59.999999Z"

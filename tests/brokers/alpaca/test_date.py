@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fillbook.brokers.alpaca.verdict import Reply
+from fillbook.brokers.alpaca.wire.outcome import Reply
 
 
 @pytest.mark.parametrize(

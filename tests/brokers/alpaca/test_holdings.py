@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.brokers.alpaca import holdings, market, words
+from fillbook.brokers.alpaca.wire import account, enums, market
 from fillbook.errors import InvalidValue
 
 from .recorded import recorded
@@ -17,7 +17,7 @@ K = m.ActivityKind
 @pytest.mark.parametrize("name", sorted(recorded("accounts")))
 def test_every_recorded_account_is_read(name: str) -> None:
     raw = recorded("accounts")[name]
-    found = holdings.account(raw, "here")
+    found = account.account(raw, "here")
     assert m.AccountId("alpaca", "here", raw["id"]) == found.account
     assert (Decimal(raw["buying_power"]), ()) == (found.buying_power, found.blocked)
 
@@ -34,7 +34,7 @@ def test_every_recorded_account_is_read(name: str) -> None:
 )
 def test_a_blocked_account_says_why(change: dict[str, object], expected: tuple[str, ...]) -> None:
     raw = recorded("accounts")["paper_2x"] | change
-    assert expected == holdings.account(raw, "here").blocked
+    assert expected == account.account(raw, "here").blocked
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_blocked_account_says_why(change: dict[str, object], expected: tuple[s
 def test_a_restricted_account_takes_orders_and_says_what_not(
     change: dict[str, object], expected: tuple[str, ...]
 ) -> None:
-    found = holdings.account(recorded("accounts")["paper_2x"] | change, "here")
+    found = account.account(recorded("accounts")["paper_2x"] | change, "here")
     assert (found.blocked, found.restricted) == ((), expected)
 
 
@@ -58,13 +58,13 @@ def test_an_account_without_its_money_is_no_account(missing: str) -> None:
     raw = recorded("accounts")["paper_2x"]
     del raw[missing]
     with pytest.raises(InvalidValue, match=f"account.*: {missing} should be"):
-        holdings.account(raw, "here")
+        account.account(raw, "here")
 
 
 @pytest.mark.parametrize("name", sorted(recorded("positions")))
 def test_every_recorded_position_is_read(name: str) -> None:
     raw = recorded("positions")[name]
-    (found,) = holdings.positions([raw])
+    (found,) = account.positions([raw])
     assert Decimal(raw["qty"]) == found.qty
     assert Decimal(raw["qty_available"]) == found.qty_available
     assert Decimal(raw["avg_entry_price"]) == found.avg_price
@@ -73,25 +73,25 @@ def test_every_recorded_position_is_read(name: str) -> None:
 @pytest.mark.parametrize("qty", ["-3", "3"])
 def test_a_short_position_is_negative_whichever_sign_is_told(qty: str) -> None:
     raw = recorded("positions")["equity_long"] | {"side": "short", "qty": qty}
-    assert Decimal(-3) == holdings.positions([raw])[0].qty
+    assert Decimal(-3) == account.positions([raw])[0].qty
 
 
 def test_a_coin_held_bears_the_name_that_orders_use() -> None:
     names = market.spelling(market.instruments([recorded("assets")["crypto"]]))
-    (found,) = holdings.positions([recorded("positions")["crypto"]], names)
+    (found,) = account.positions([recorded("positions")["crypto"]], names)
     assert found.symbol == "DOGE/USD"
 
 
 def test_a_position_without_a_quantity_makes_the_page_unreadable() -> None:
     rows = [recorded("positions")["equity_long"], {"symbol": "KO", "qty": None}]
     with pytest.raises(InvalidValue, match="position KO: qty should be a number"):
-        holdings.positions(rows)
+        account.positions(rows)
 
 
 @pytest.mark.parametrize("name", ["fill", "fill_2019"])
 def test_a_fill_of_the_history_is_an_execution(name: str) -> None:
     raw = recorded("activities")[name]
-    (found,) = holdings.executions([raw])
+    (found,) = account.executions([raw])
     assert (m.ExecSource.HISTORY, raw["id"]) == (found.source, found.exec_id)
     assert Decimal(raw["cum_qty"]) == found.cum_qty
     # The prefix of the id is New York's time; only the transaction's own time is taken.
@@ -112,12 +112,12 @@ def test_a_fill_of_the_history_is_an_execution(name: str) -> None:
 def test_a_fill_that_cannot_be_booked_makes_the_page_unreadable(change: dict[str, object]) -> None:
     raw = recorded("activities")["fill"]
     with pytest.raises(InvalidValue, match=f"fill {raw['id']}"):
-        holdings.executions([raw, raw | change])
+        account.executions([raw, raw | change])
 
 
 def test_an_old_short_sale_is_a_sale() -> None:
     raw = recorded("activities")["fill"] | {"side": "sell_short"}
-    assert m.OrderSide.SELL is holdings.executions([raw])[0].side
+    assert m.OrderSide.SELL is account.executions([raw])[0].side
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_old_short_sale_is_a_sale() -> None:
 def test_rows_that_are_no_trade(
     name: str, kind: m.ActivityKind, qty: Decimal | None, cash: Decimal
 ) -> None:
-    (found,) = holdings.activities([recorded("activities")[name]])
+    (found,) = account.activities([recorded("activities")[name]])
     assert (kind, qty, cash) == (found.kind, found.qty, found.cash)
 
 
@@ -143,11 +143,11 @@ OTHERS = (
 )
 
 
-@pytest.mark.parametrize("word", [*sorted(words.ACTIVITIES), *OTHERS])
+@pytest.mark.parametrize("word", [*sorted(enums.ACTIVITIES), *OTHERS])
 def test_each_word_of_the_history_has_its_kind_and_none_is_dropped(word: str) -> None:
     raw = recorded("activities")["optrd"] | {"activity_type": word.upper()}
-    (found,) = holdings.activities([raw])
-    assert words.ACTIVITIES.get(word, K.OTHER) is found.kind
+    (found,) = account.activities([raw])
+    assert enums.ACTIVITIES.get(word, K.OTHER) is found.kind
     assert (word.upper(), Decimal(451)) == (found.raw_kind, found.cash)
     assert found.qty == (None if found.kind is K.DIVIDEND else Decimal(-100))
 
@@ -158,11 +158,11 @@ def test_each_word_of_the_history_has_its_kind_and_none_is_dropped(word: str) ->
 )
 def test_splits_come_before_the_days_trades_and_fees_after(word: str, expected: str) -> None:
     raw = recorded("activities")["optrd"] | {"activity_type": word, "date": "2026-03-01"}
-    assert expected == holdings.activities([raw])[0].at
+    assert expected == account.activities([raw])[0].at
 
 
 def test_fills_are_not_read_as_other_activity() -> None:
-    assert holdings.activities([recorded("activities")["fill"]]) == ()
+    assert account.activities([recorded("activities")["fill"]]) == ()
 
 
 # What can be traded

@@ -5,7 +5,14 @@ import json
 import pytest
 
 from fillbook import model as m
-from fillbook.brokers.alpaca.verdict import REFUSALS, Reply, of_read, of_read_by_id, of_write, table
+from fillbook.brokers.alpaca.wire.outcome import (
+    REFUSALS,
+    Reply,
+    of_read,
+    of_read_by_id,
+    of_write,
+    table,
+)
 
 from .recorded import recorded
 

@@ -24,7 +24,7 @@ from alpaca.trading.models import (
 from alpaca.trading.requests import MarketOrderRequest
 
 from fillbook.clock import ManualClock
-from fillbook.venue.alpaca import Emulator, render
+from fillbook.venue.alpaca import Emulator, responses
 from fillbook.venue.exchange import Exchange
 from tests.venue.alpaca.test_conformance import PATIENCE_S, Bot
 from tests.venue.alpaca.test_contract import Tour
@@ -112,7 +112,7 @@ def test_every_answer_parses(eventful: Tour) -> None:
 def test_every_event_parses(eventful: Tour, exchange: Exchange) -> None:
     events = exchange.account("paper").truth.events()
     for event in events:
-        inner = render.event(exchange, event)["data"]
+        inner = responses.event(exchange, event)["data"]
         assert isinstance(inner, dict)
         assert event.name == TradeUpdate(**inner).event
     assert {event.name for event in events} >= EVENTS

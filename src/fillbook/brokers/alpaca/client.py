@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 from fillbook import model as m
 from fillbook.broker import UNSUPPORTED, Broker, PageOf, Sink
-from fillbook.brokers.alpaca import access, body, holdings, market, rules, wire, words
-from fillbook.brokers.alpaca.asking import Asking
+from fillbook.brokers.alpaca import access, rules
+from fillbook.brokers.alpaca.api import Asking
 from fillbook.brokers.alpaca.transport import Transport
+from fillbook.brokers.alpaca.wire import account, enums, market, orders, requests
 from fillbook.errors import BadAddress
 
 _ORDERS_MAX: Final = 500
@@ -28,9 +29,9 @@ _ORDER_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _OPTION: Final = re.compile(r"[A-Z]{1,6}\d{6}[CP]\d{8}")
 
 CAPABILITIES: Final = m.Capabilities(
-    order_types=frozenset(words.TYPES.values()),
-    times_in_force=frozenset(words.TIMES_IN_FORCE.values()) - {m.TimeInForce.GTD},
-    order_classes=frozenset(words.CLASSES.values()),
+    order_types=frozenset(enums.TYPES.values()),
+    times_in_force=frozenset(enums.TIMES_IN_FORCE.values()) - {m.TimeInForce.GTD},
+    order_classes=frozenset(enums.CLASSES.values()),
     notional=True,
     fractional=True,
     short=True,
@@ -146,10 +147,10 @@ class AlpacaBroker(Broker):
     # Reads ------------------------------------------------------------------------------------
 
     def account(self) -> m.Read[m.AccountSnapshot]:
-        return self._asking.read("/v2/account", {}, lambda raw: holdings.account(raw, self.host))
+        return self._asking.read("/v2/account", {}, lambda raw: account.account(raw, self.host))
 
     def positions(self, page: m.Cursor | None) -> PageOf[m.PositionSnapshot]:
-        return self._asking.page("/v2/positions", {}, holdings.positions)
+        return self._asking.page("/v2/positions", {}, account.positions)
 
     def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
         asked = {
@@ -162,8 +163,8 @@ class AlpacaBroker(Broker):
             # Times and ids exclude each other; ids neither double nor skip orders of one moment.
             asked["after_order_id"] = page
         elif query.since is not None:
-            asked["after"] = body.before(m.stamp(query.since))
-        found = self._asking.page("/v2/orders", asked, wire.order_page)
+            asked["after"] = requests.before(m.stamp(query.since))
+        found = self._asking.page("/v2/orders", asked, orders.order_page)
         if isinstance(found, m.NotObserved):
             return found
         listed = found.value
@@ -200,9 +201,9 @@ class AlpacaBroker(Broker):
 
     def activities(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         # Such rows bear a date only, so a row of today may lie before this morning.
-        after = body.before(since, timedelta(days=1))
+        after = requests.before(since, timedelta(days=1))
         asked = {"category": "non_trade_activity", "after": after}
-        return self._asking.history("/v2/account/activities", asked, page, holdings.activities)
+        return self._asking.history("/v2/account/activities", asked, page, account.activities)
 
     def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
         return self._asking.instruments(asset_class)
@@ -243,14 +244,14 @@ class AlpacaBroker(Broker):
     # Writes -----------------------------------------------------------------------------------
 
     def submit(self, intent: m.Intent) -> m.Outcome:
-        asked = body.submit(intent)
+        asked = requests.submit(intent)
         return self._asking.write("POST", "/v2/orders", asked, intent.client_order_id)
 
     def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
         if _ORDER_ID.fullmatch(broker_order_id) is None:
             return _no_such(broker_order_id)
         path = f"/v2/orders/{broker_order_id}"
-        return self._asking.write("PATCH", path, body.replace(change), change.client_order_id)
+        return self._asking.write("PATCH", path, requests.replace(change), change.client_order_id)
 
     def cancel(self, broker_order_id: str) -> m.Outcome:
         # Without an id the path would cancel every order of the account.
@@ -262,7 +263,7 @@ class AlpacaBroker(Broker):
 
     def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
         if self._stream == "sse":
-            from fillbook.brokers.alpaca.events import EventListener
+            from fillbook.brokers.alpaca.sse import EventListener
 
             return EventListener(self._transport, self.read_event, sink)
         from fillbook.brokers.alpaca.stream import Listener
@@ -273,13 +274,13 @@ class AlpacaBroker(Broker):
 
     def read_event(self, raw: object) -> Sequence[m.OrderReport]:
         if not isinstance(raw, (dict, str, bytes)):
-            return (wire.poke(raw),)
-        inner = wire.event_of(raw)
+            return (orders.poke(raw),)
+        inner = orders.event_of(raw)
         if inner is None:
             return ()
         spelling = self._asking.spelling_for([inner.fields.get("order")])
         # Without the name of its coin the event cannot be booked; the next look will show it.
-        return () if isinstance(spelling, m.NotObserved) else wire.events(inner.fields, spelling)
+        return () if isinstance(spelling, m.NotObserved) else orders.events(inner.fields, spelling)
 
     def _fills(
         self,
@@ -288,8 +289,8 @@ class AlpacaBroker(Broker):
         page: m.Cursor | None,
         wanted: Callable[[m.Execution], bool],
     ) -> PageOf[m.Execution]:
-        asked = {**query, "after": body.before(since)}
-        read = self._asking.history("/v2/account/activities/FILL", asked, page, holdings.executions)
+        asked = {**query, "after": requests.before(since)}
+        read = self._asking.history("/v2/account/activities/FILL", asked, page, account.executions)
         if isinstance(read, m.NotObserved):
             return read
         return m.Observed(tuple(filter(wanted, read.value)), read.next, read.meter)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from fillbook.brokers.alpaca.access import Keys, Place
-from fillbook.brokers.alpaca.body import Body
 from fillbook.brokers.alpaca.sdk import sdk
-from fillbook.brokers.alpaca.verdict import Reply
+from fillbook.brokers.alpaca.wire.outcome import Reply
+from fillbook.brokers.alpaca.wire.requests import Body
 
 if TYPE_CHECKING:
     import requests

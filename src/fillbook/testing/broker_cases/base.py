@@ -14,7 +14,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.broker import Broker
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 T = TypeVar("T")
 

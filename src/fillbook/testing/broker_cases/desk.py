@@ -16,7 +16,7 @@ from fillbook.broker import Broker, Sink
 from fillbook.clock import Clock, SystemClock
 from fillbook.desk import Desk
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 _S: Final = m.OrderStatus
 _WAIT_S: Final = 2

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import EVER, Cases
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 _S = m.OrderStatus
 

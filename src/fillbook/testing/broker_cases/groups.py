@@ -9,7 +9,7 @@ from typing import Any, Final
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 _S: Final = m.OrderStatus
 _UNTIL_CLOSE_S: Final = 24 * 3600

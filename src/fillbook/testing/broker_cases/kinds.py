@@ -10,7 +10,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 _S: Final = m.OrderStatus
 _T: Final = m.TimeInForce

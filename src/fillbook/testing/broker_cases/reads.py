@@ -11,7 +11,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import CANNOT, UNSUPPORTED, Broker
 from fillbook.testing.broker_cases.base import EVER, NEVER, Cases
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 _UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 

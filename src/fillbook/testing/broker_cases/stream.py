@@ -11,7 +11,7 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.errors import InvalidValue
 from fillbook.testing.broker_cases.base import Cases, Listener
-from fillbook.testing.puppeteer import Puppeteer
+from fillbook.testing.venue_driver import Puppeteer
 
 _S: Final = m.OrderStatus
 _PATIENCE: Final = 100  #: how often it is looked whether a lost stream is back

@@ -6,6 +6,6 @@ through the exchange itself, and what goes wrong on the way is in the exchange's
 """
 
 from fillbook.venue.alpaca.server import Emulator
-from fillbook.venue.alpaca.ways import Ways
+from fillbook.venue.alpaca.switches import Ways
 
 __all__ = ["Emulator", "Ways"]

@@ -13,10 +13,10 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.venue.alpaca import asked as read
-from fillbook.venue.alpaca import render
-from fillbook.venue.alpaca.asked import Asked
-from fillbook.venue.alpaca.render import NEW_YORK, Json
+from fillbook.venue.alpaca import requests as read
+from fillbook.venue.alpaca import responses
+from fillbook.venue.alpaca.requests import Asked
+from fillbook.venue.alpaca.responses import NEW_YORK, Json
 from fillbook.venue.exchange import Fill, Row
 
 _PAGE: Final = 100
@@ -66,7 +66,7 @@ def page(asked: Asked, *, is_shifted: bool = False) -> list[Json]:
     size = asked.whole("page_size", _PAGE, _PAGE)
     is_whole = sought.day is not None and not asked.query.get("page_size")
     shown = found[first:] if is_whole else found[first : first + size]
-    return [render.fill(row) if isinstance(row, Fill) else render.row(row) for row in shown]
+    return [responses.fill(row) if isinstance(row, Fill) else responses.row(row) for row in shown]
 
 
 def _sought(asked: Asked) -> Sought:

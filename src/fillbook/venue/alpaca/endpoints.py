@@ -15,11 +15,11 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.venue.alpaca import activities, render
-from fillbook.venue.alpaca import asked as read
-from fillbook.venue.alpaca.asked import Asked
-from fillbook.venue.alpaca.render import NEW_YORK, STRANGE_WORD, Json
-from fillbook.venue.alpaca.ways import Ways
+from fillbook.venue.alpaca import activities, responses
+from fillbook.venue.alpaca import requests as read
+from fillbook.venue.alpaca.requests import Asked
+from fillbook.venue.alpaca.responses import NEW_YORK, STRANGE_WORD, Json
+from fillbook.venue.alpaca.switches import Ways
 from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
 
 _FAR: Final = timedelta(days=20)
@@ -55,7 +55,7 @@ def list_orders(asked: Asked, strike: Strike | None) -> Answer:
     rows = [
         each
         for each in asked.account.orders(evolve(which, limit=None))
-        if not classes or render.asset_class(each.asset_class) in classes
+        if not classes or responses.asset_class(each.asset_class) in classes
     ]
     if which.after_order_id != after:
         ids = [each.id for each in rows]
@@ -63,7 +63,7 @@ def list_orders(asked: Asked, strike: Strike | None) -> Answer:
     if which.scope == "open":
         rows = [each for each in rows if _is_listed(each, asked.ways)]
     return Answer(
-        200, _worded(asked, [render.order(asked.exchange, each) for each in rows[:limit]])
+        200, _worded(asked, [responses.order(asked.exchange, each) for each in rows[:limit]])
     )
 
 
@@ -96,7 +96,7 @@ def find_order(asked: Asked, strike: Strike | None) -> Answer:
 def _order(asked: Asked, found: Picture | None, message: str) -> Answer:
     if found is None:
         raise missing(message)
-    return Answer(200, _worded(asked, [render.order(asked.exchange, found)])[0])
+    return Answer(200, _worded(asked, [responses.order(asked.exchange, found)])[0])
 
 
 def submit(asked: Asked, strike: Strike | None) -> Answer:
@@ -107,7 +107,7 @@ def submit(asked: Asked, strike: Strike | None) -> Answer:
         asked.account.submit_later(ticket, strike.seconds)
     if strike is not None and strike.fault in (Fault.DUPLICATE_UNLISTED, Fault.LATE_LANDING):
         return Answer(200, None)  # nobody will see this answer
-    return Answer(200, render.order(asked.exchange, asked.account.submit(ticket)))
+    return Answer(200, responses.order(asked.exchange, asked.account.submit(ticket)))
 
 
 def cancel(asked: Asked, strike: Strike | None) -> Answer:
@@ -127,7 +127,7 @@ def _canceled(order_id: str, refusal: Refused | None) -> Json:
 
 def replace(asked: Asked, strike: Strike | None) -> Answer:
     found = asked.account.replace(asked.path["order_id"], read.amendment(asked))
-    return Answer(200, render.order(asked.exchange, found))
+    return Answer(200, responses.order(asked.exchange, found))
 
 
 # Positions ------------------------------------------------------------------------------------
@@ -135,11 +135,11 @@ def replace(asked: Asked, strike: Strike | None) -> Answer:
 
 def list_positions(asked: Asked, strike: Strike | None) -> Answer:
     held = asked.account.positions()
-    return Answer(200, _worded(asked, [render.position(asked.exchange, each) for each in held]))
+    return Answer(200, _worded(asked, [responses.position(asked.exchange, each) for each in held]))
 
 
 def get_position(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, render.position(asked.exchange, _held(asked)))
+    return Answer(200, responses.position(asked.exchange, _held(asked)))
 
 
 def close_position(asked: Asked, strike: Strike | None) -> Answer:
@@ -149,7 +149,7 @@ def close_position(asked: Asked, strike: Strike | None) -> Answer:
         if not 0 < percentage <= 100:
             raise read.bad("percentage must be between 0 and 100")
         qty = m.cut(abs(held.qty) * percentage / 100, Decimal("0.000000001"))
-    return Answer(200, render.order(asked.exchange, _close(asked, held, qty)))
+    return Answer(200, responses.order(asked.exchange, _close(asked, held, qty)))
 
 
 def close_all_positions(asked: Asked, strike: Strike | None) -> Answer:
@@ -161,7 +161,7 @@ def close_all_positions(asked: Asked, strike: Strike | None) -> Answer:
 def _closed(asked: Asked, held: Holding) -> Json:
     symbol = held.symbol.replace("/", "")
     try:
-        body = render.order(asked.exchange, _close(asked, held, None))
+        body = responses.order(asked.exchange, _close(asked, held, None))
         return {"symbol": symbol, "status": 200, "body": body}
     except Refused as refusal:
         return {"symbol": symbol, "status": refusal.status, "body": error(refusal)}
@@ -195,11 +195,11 @@ def _held(asked: Asked) -> Holding:
 
 
 def get_account(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, render.account(asked.exchange.now(), asked.account.figures()))
+    return Answer(200, responses.account(asked.exchange.now(), asked.account.figures()))
 
 
 def get_configurations(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, render.configurations(asked.account.configurations))
+    return Answer(200, responses.configurations(asked.account.configurations))
 
 
 def set_configurations(asked: Asked, strike: Strike | None) -> Answer:
@@ -243,7 +243,7 @@ def get_asset(asked: Asked, strike: Strike | None) -> Answer:
 
 
 def _asset(asked: Asked, shown: m.Instrument) -> Json:
-    made = render.asset(asked.exchange, shown)
+    made = responses.asset(asked.exchange, shown)
     if not asked.ways.easy_to_borrow:
         del made["easy_to_borrow"]
     return made
@@ -253,7 +253,7 @@ def get_clock(asked: Asked, strike: Strike | None) -> Answer:
     now = asked.exchange.now()
     today = now.astimezone(NEW_YORK).date()
     ahead = list(asked.exchange.sessions(today, today + _FAR))
-    return Answer(200, render.clock(now, asked.exchange.is_open(), ahead))
+    return Answer(200, responses.clock(now, asked.exchange.is_open(), ahead))
 
 
 def get_calendar(asked: Asked, strike: Strike | None) -> Answer:
@@ -266,13 +266,13 @@ def get_calendar(asked: Asked, strike: Strike | None) -> Answer:
         return Answer(200, [])
     listed = list(asked.exchange.sessions(first, last + _FAR))
     pairs = zip(listed, [*listed[1:], None], strict=True)
-    return Answer(200, [render.day(here, after) for here, after in pairs if here.day <= last])
+    return Answer(200, [responses.day(here, after) for here, after in pairs if here.day <= last])
 
 
 def latest_quotes(asked: Asked, strike: Strike | None) -> Answer:
     found = (asked.exchange.quote_of(asked.symbol(each)) for each in asked.words("symbols"))
     return Answer(
-        200, {"quotes": {each.symbol: render.quote(each) for each in found if each is not None}}
+        200, {"quotes": {each.symbol: responses.quote(each) for each in found if each is not None}}
     )
 
 

@@ -21,11 +21,11 @@ try:
 except ImportError:
     raise ExtraMissing('the emulators need: pip install "fillbook[emulator]"') from None
 
-from fillbook.venue.alpaca.door import ABORT, Door, not_allowed, not_found, secret_of
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
-from fillbook.venue.alpaca.events import Events
+from fillbook.venue.alpaca.gateway import ABORT, Door, not_allowed, not_found, secret_of
+from fillbook.venue.alpaca.sse import Events
 from fillbook.venue.alpaca.stream import Streams
-from fillbook.venue.alpaca.ways import Ways
+from fillbook.venue.alpaca.switches import Ways
 from fillbook.venue.exchange import Account, Exchange, Occasion
 
 _START_S: Final = 10.0

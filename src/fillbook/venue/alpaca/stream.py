@@ -15,8 +15,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fillbook.venue.alpaca import render
-from fillbook.venue.alpaca.door import ABORT, Door
+from fillbook.venue.alpaca import responses
+from fillbook.venue.alpaca.gateway import ABORT, Door
 from fillbook.venue.exchange import Account, Event, Fault, Occasion, about
 
 _TRADE_UPDATES = "trade_updates"
@@ -198,14 +198,14 @@ class Connection:
         self._streams.told += 1
         exchange = self._streams.door.exchange
         strike = exchange.faults.next(Occasion.FRAME, about=about(event.order))
-        frame = render.event(exchange, event)
+        frame = responses.event(exchange, event)
         match strike and strike.fault:
             case Fault.STREAM_CUT:
                 self._loop.call_soon_threadsafe(self._socket.scope[ABORT])
             case Fault.EVENT_NULL:
                 self.put(frame | {"data": None})
             case Fault.UNKNOWN_EVENT:
-                self.put(render.renamed(frame))
+                self.put(responses.renamed(frame))
             case _:
                 self.put(frame)
 

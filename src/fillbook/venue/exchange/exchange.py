@@ -11,14 +11,14 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
-from fillbook.venue.exchange import corporate, sessions
-from fillbook.venue.exchange.account import Account
-from fillbook.venue.exchange.bars import Source, paced, read_bars
+from fillbook.venue.exchange.account.account import Account
+from fillbook.venue.exchange.faults.plan import Faults
 from fillbook.venue.exchange.floor import Floor
-from fillbook.venue.exchange.listing import listed
-from fillbook.venue.exchange.matching import Prices, told
-from fillbook.venue.exchange.plan import Faults
-from fillbook.venue.exchange.tape import Tape
+from fillbook.venue.exchange.market import corporate_actions, sessions
+from fillbook.venue.exchange.market.bars import Source, paced, read_bars
+from fillbook.venue.exchange.market.listing import listed
+from fillbook.venue.exchange.market.tape import Tape
+from fillbook.venue.exchange.orders.matching import Prices, told
 from fillbook.venue.exchange.values import Block, Fill, Lag, Picture, RowKind, Ticket
 
 _DAY: Final = timedelta(days=1)
@@ -293,7 +293,7 @@ class Exchange:
         by = m.number(ratio)
         with self._time.turn():
             for account in self._accounts.values():
-                corporate.split(account.trading, symbol, by, adjusts=adjusts)
+                corporate_actions.split(account.trading, symbol, by, adjusts=adjusts)
             old, step = self._floor.prices[symbol], self._floor.instruments[symbol].price_increment
             self.quote(symbol, *(told(each / by, step) for each in (old.bid, old.ask)))
 
@@ -306,7 +306,7 @@ class Exchange:
         with self._time.turn():
             self._floor.rename(old, new)
             for account in self._accounts.values():
-                corporate.rename(account.trading, old, new)
+                corporate_actions.rename(account.trading, old, new)
 
     def dividend(self, symbol: str, per_share: Amount) -> None:
         """Pay *per_share* in cash to all who hold *symbol*, out of the cash of who is short."""

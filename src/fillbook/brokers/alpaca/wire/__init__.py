@@ -1,0 +1,1 @@
+"""Alpaca's JSON: what is sent, what is read, and what an answer means; pure."""

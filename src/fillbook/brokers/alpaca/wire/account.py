@@ -1,0 +1,161 @@
+"""
+What Alpaca says that the account holds, and what moved it: values out of JSON.
+
+Pure, by the rules of `wire`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Final
+
+from fillbook import model as m
+from fillbook.brokers.alpaca.wire import enums
+from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
+from fillbook.brokers.alpaca.wire.orders import AS_IT_IS, Spelling, side, symbol
+
+#: Any of these and no order is taken, one that reduces no more than another.
+_BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
+
+
+def account(raw: object, host: str) -> m.AccountSnapshot:
+    """
+    The account, as *host* tells it.
+
+    What its owner has configured is a second request (`/v2/account/configurations`) and not
+    made: `suspend_trade`, `no_shorting` and `max_margin_multiplier` show here by their effect,
+    and Alpaca refuses by name what the others forbid.
+    """
+    found = row(raw, "account")
+    status = found.text("status")
+    blocked = [name for name in _BLOCKS if found.flag(name)]
+    if status not in (None, "ACTIVE"):
+        blocked.append(f"status {status}")
+    restricted = ["transfers_blocked"] if found.flag("transfers_blocked") else []
+    if found.fields.get("shorting_enabled") is False:
+        restricted.append("no shorting")
+    return m.AccountSnapshot(
+        account=m.AccountId("alpaca", host, found.need_text("id")),
+        currency=found.text("currency") or "USD",
+        cash=found.need_number("cash"),
+        equity=found.need_number("equity"),
+        buying_power=found.need_number("buying_power"),
+        non_marginable_buying_power=found.number("non_marginable_buying_power"),
+        multiplier=found.above_zero("multiplier") or Decimal(1),
+        long_market_value=found.number("long_market_value"),
+        short_market_value=found.number("short_market_value"),
+        blocked=tuple(blocked),
+        restricted=tuple(restricted),
+    )
+
+
+def positions(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.PositionSnapshot, ...]:
+    """All positions, shorts negative."""
+    return tuple(_position(row(each, "position"), spelling) for each in array(raw, "positions"))
+
+
+def _position(found: Row, spelling: Spelling) -> m.PositionSnapshot:
+    name = found.need_text("symbol")
+    found = Row(f"position {name}", found.fields)
+    qty = found.need_number("qty")
+    if found.text("side") == "short":
+        qty = -abs(qty)
+    return m.PositionSnapshot(
+        symbol=symbol(found, spelling),
+        qty=qty,
+        qty_available=found.number("qty_available"),
+        avg_price=found.above_zero("avg_entry_price"),
+        market_value=found.number("market_value"),
+        price=found.above_zero("current_price"),
+    )
+
+
+def last_id(raw: object) -> str | None:
+    """The id of the last row, from which the next page goes on."""
+    rows = array(raw, "activities")
+    return row(rows[-1], "activity").need_text("id") if rows else None
+
+
+def executions(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Execution, ...]:
+    """A page of FILL activities.  Source: https://docs.alpaca.markets/docs/account-activities."""
+    return tuple(_execution(row(each, "fill"), spelling) for each in array(raw, "fills"))
+
+
+def _execution(found: Row, spelling: Spelling) -> m.Execution:
+    way = side(found)
+    if way is None:
+        raise found.wrong("side", "buy or sell")
+    if found.text("type") == "trade_bust":
+        # History has never been seen to tell busts; booked as a fill it would count twice.
+        raise found.wrong("type", "fill or partial_fill")
+    return m.Execution(
+        source=m.ExecSource.HISTORY,
+        exec_id=found.need_text("id"),
+        broker_order_id=found.need_text("order_id"),
+        symbol=symbol(found, spelling) or found.need_text("symbol"),
+        side=way,
+        qty=_fill_qty(found),
+        price=_fill_price(found),
+        at=found.need_time("transaction_time"),
+        cum_qty=found.number("cum_qty"),
+        fixes=found.text("previous_id"),
+    )
+
+
+def _fill_qty(found: Row) -> Decimal:
+    qty = abs(found.need_number("qty"))
+    if not qty:
+        raise found.wrong("qty", "above zero")
+    return qty
+
+
+def _fill_price(found: Row) -> Decimal:
+    price = found.need_number("price")
+    if price <= 0:
+        raise found.wrong("price", "above zero")
+    return price
+
+
+def activities(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Activity, ...]:
+    """
+    A page of activities that are no trades.
+
+    Fills among them are left to `executions`; a canceled row moved nothing.
+    """
+    rows = (row(each, "activity") for each in array(raw, "activities"))
+    return tuple(
+        _activity(each, spelling)
+        for each in rows
+        if each.text("activity_type") != "FILL" and each.text("status") != "canceled"
+    )
+
+
+def _activity(found: Row, spelling: Spelling) -> m.Activity:
+    kind = found.word("activity_type", enums.ACTIVITIES, m.ActivityKind.OTHER)
+    return m.Activity(
+        activity_id=found.need_text("id"),
+        kind=kind,
+        at=_activity_time(found, kind),
+        symbol=symbol(found, spelling) or None,
+        # A dividend's qty is what was held; no unit moved.
+        qty=None if kind is m.ActivityKind.DIVIDEND else found.number("qty"),
+        price=found.above_zero("price"),
+        cash=found.number("net_amount"),
+        ratio=found.above_zero("ratio"),
+        raw_kind=found.text("activity_type") or "",
+        description=found.text("description") or "",
+    )
+
+
+#: Effective before the day's first trade; what else bears only a date is posted after the last.
+_STARTS_THE_DAY: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
+
+
+def _activity_time(found: Row, kind: m.ActivityKind) -> m.Stamp:
+    exact = found.time("transaction_time")
+    if exact is not None:
+        return exact
+    day = found.day("date")
+    edge = time.min if kind in _STARTS_THE_DAY else time.max
+    return m.stamp(datetime.combine(day, edge, NEW_YORK))

@@ -1,0 +1,114 @@
+"""
+What can be traded, when and at what price, by Alpaca: values out of JSON.
+
+Pure, by the rules of `wire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Final
+
+from fillbook import model as m
+from fillbook.brokers.alpaca.wire import enums
+from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
+
+#: Alpaca takes quantities to nine places, of shares and coins alike.
+_FINEST: Final = Decimal("0.000000001")
+
+#: Enforced in quote currency, though the asset list says about one unit of it.
+_CRYPTO_MIN_NOTIONAL: Final = Decimal(10)
+
+
+def instruments(raw: object) -> tuple[m.Instrument, ...]:
+    """The asset list."""
+    return tuple(_instrument(row(each, "asset")) for each in array(raw, "assets"))
+
+
+def instrument(raw: object) -> m.Instrument:
+    """One asset."""
+    return _instrument(row(raw, "asset"))
+
+
+def _instrument(found: Row) -> m.Instrument:
+    name = found.need_text("symbol").upper()
+    found = Row(f"asset {name}", found.fields)
+    asset_class = found.word("class", enums.ASSET_CLASSES, m.AssetClass.UNRECOGNISED)
+    crypto = asset_class is m.AssetClass.CRYPTO
+    other_names = (found.text("id"), name.replace("/", "") if crypto else None)
+    whole = not found.flag("fractionable") and not crypto
+    return m.Instrument(
+        symbol=name,
+        asset_class=asset_class,
+        aliases=tuple(each for each in other_names if each and each != name),
+        tradable=found.flag("tradable") and found.text("status") in (None, "active"),
+        fractionable=not whole,
+        shortable=found.flag("shortable") and _easy_to_borrow(found),
+        marginable=found.flag("marginable"),
+        qty_increment=Decimal(1) if whole else found.above_zero("min_trade_increment") or _FINEST,
+        price_increment=found.above_zero("price_increment"),
+        min_qty=found.above_zero("min_order_size"),
+        min_notional=_CRYPTO_MIN_NOTIONAL if crypto else None,
+    )
+
+
+def _easy_to_borrow(found: Row) -> bool:
+    # `borrow_status` follows `easy_to_borrow`, which ended in September 2026.
+    status = found.text("borrow_status")
+    if status is not None:
+        return status == "easy_to_borrow"
+    return found.fields.get("easy_to_borrow") is not False
+
+
+def spelling(listed: Iterable[m.Instrument]) -> dict[str, str]:
+    """Every other spelling of the coins in *listed*, to ours."""
+    coins = (each for each in listed if each.asset_class is m.AssetClass.CRYPTO)
+    return {alias: each.symbol for each in coins for alias in each.aliases}
+
+
+def sessions(raw: object) -> tuple[m.Session, ...]:
+    """The calendar, whose times are New York's without saying so."""
+    return tuple(_session(row(each, "day")) for each in array(raw, "calendar"))
+
+
+def _session(found: Row) -> m.Session:
+    day = found.day("date")
+    opens, closes = _clock(found, day, "open"), _clock(found, day, "close")
+    if opens is None or closes is None:
+        raise found.wrong("open", "a time, and close too")
+    return m.Session(
+        day=day,
+        opens=opens,
+        closes=closes,
+        extended_opens=_clock(found, day, "session_open") or opens,
+        extended_closes=_clock(found, day, "session_close") or closes,
+    )
+
+
+def _clock(found: Row, day: date, name: str) -> datetime | None:
+    """``"09:30"`` or ``"0930"`` of New York, in UTC."""
+    digits = (found.text(name) or "").replace(":", "")
+    if len(digits) != 4 or not digits.isascii() or not digits.isdigit():
+        return None
+    try:
+        wall = datetime.combine(day, time(int(digits[:2]), int(digits[2:])), NEW_YORK)
+        return wall.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def quotes(raw: object) -> tuple[m.Quote, ...]:
+    """Latest quotes by symbol; a side without a price is no quote."""
+    listed = row(raw, "quotes").row("quotes")
+    found = {} if listed is None else listed.fields
+    made = (_quote(str(name), row(each, f"quote {name}")) for name, each in found.items() if each)
+    return tuple(each for each in made if each is not None)
+
+
+def _quote(name: str, found: Row) -> m.Quote | None:
+    bid, ask, at = found.above_zero("bp"), found.above_zero("ap"), found.time("t")
+    if bid is None or ask is None or at is None:
+        return None
+    return m.Quote(name.upper(), bid, ask, m.moment(at))

@@ -1,0 +1,264 @@
+"""
+Alpaca's orders and the events about them, made into values.
+
+The modules that read (`wire`, `holdings`, `market`) are pure: no network, no SDK, no
+clock.  Their rules:
+
+Rule 1: whatever the JSON, a function returns a value or raises `InvalidValue`.
+Rule 2: an unknown word is kept as UNRECOGNISED; a row that cannot be told from
+        others (no id, no quantity) makes its whole page unreadable, because a
+        page without that row would pretend to be complete.
+Rule 3: `spelling` maps Alpaca's other spellings to ours (``BTCUSD`` in positions
+        is ``BTC/USD`` in orders); it is made from the asset list.
+
+The other halves: `body` makes requests, `verdict` reads refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.brokers.alpaca.wire import enums
+from fillbook.brokers.alpaca.wire.fields import Row, array, parse, row
+from fillbook.errors import InvalidValue
+
+Spelling = Mapping[str, str]
+AS_IT_IS: Final[Spelling] = {}
+
+
+def symbol(found: Row, spelling: Spelling) -> str:
+    """The symbol of *found* in our spelling; empty if it has none."""
+    name = (found.text("symbol") or "").strip().upper()
+    return spelling.get(name, name) if spelling and _may_be_crypto(found) else name
+
+
+def strange_symbols(rows: Iterable[object]) -> frozenset[str]:
+    """Names of coins without a slash: only the asset list can tell what they are."""
+    found = (Row("row", each) for each in rows if isinstance(each, dict))
+    named = ((each, each.fields.get("symbol")) for each in found if _is_crypto(each))
+    return frozenset(
+        name.strip().upper() for _, name in named if isinstance(name, str) and "/" not in name
+    )
+
+
+def _is_crypto(found: Row) -> bool:
+    return found.fields.get("asset_class") == "crypto" or (
+        found.fields.get("activity_type") == "CFEE"
+    )
+
+
+def _may_be_crypto(found: Row) -> bool:
+    return not found.fields.get("asset_class") or _is_crypto(found)
+
+
+@frozen
+class OrderPage:
+    """`rows` counts legs too, because a limit may have been spent on them; `last` is an id."""
+
+    reports: tuple[m.OrderReport, ...]
+    rows: int
+    last: str | None
+
+
+def order_page(raw: object, spelling: Spelling = AS_IT_IS) -> OrderPage:
+    """A list of orders, legs nested."""
+    reports = tuple(order(each, spelling) for each in array(raw, "orders"))
+    rows = sum(1 + len(report.legs) for report in reports)
+    return OrderPage(reports, rows, reports[-1].broker_order_id if reports else None)
+
+
+def order(raw: object, spelling: Spelling = AS_IT_IS) -> m.OrderReport:
+    """One order with its legs, which have none of their own."""
+    found = row(raw, "order")
+    rows = found.fields.get("legs")
+    legs = tuple(_order(row(each, "leg"), spelling) for each in array(rows, "legs")) if rows else ()
+    return _order(found, spelling, legs)
+
+
+def _order(found: Row, spelling: Spelling, legs: tuple[m.OrderReport, ...] = ()) -> m.OrderReport:
+    way, name = side(found), symbol(found, spelling)
+    filled = found.number("filled_qty") or m.ZERO
+    if filled < 0:
+        raise found.wrong("filled_qty", "zero or more")
+    report = m.OrderReport(
+        broker_order_id=found.need_text("id"),
+        client_order_id=found.text("client_order_id"),
+        terms=_terms(found, name, way or m.OrderSide.BUY),
+        status=found.word("status", enums.STATUSES, m.OrderStatus.UNRECOGNISED),
+        raw_status=found.text("status") or "",
+        filled_qty=filled,
+        avg_price=found.above_zero("filled_avg_price"),
+        clock=found.time("updated_at"),
+        created_at=found.time("created_at"),
+        last_fill_at=found.time("filled_at"),
+        expires_at=found.time("expires_at"),
+        replaces=found.text("replaces"),
+        replaced_by=found.text("replaced_by"),
+        legs=legs,
+    )
+    return report if name and way is not None else _without_units(report)
+
+
+def _without_units(report: m.OrderReport) -> m.OrderReport:
+    """
+    An order of no symbol or no side: its figures are no units of anything we could book.
+
+    The head of a multi-leg order is one: it counts strategies, and its legs the units.
+    Anything else without a side is alive and not understood.
+    """
+    is_head = not report.terms.symbol and bool(report.legs)
+    return evolve(
+        report,
+        terms=evolve(report.terms, qty=None, order_class=m.OrderClass.UNRECOGNISED),
+        status=report.status if is_head else m.OrderStatus.UNRECOGNISED,
+        filled_qty=m.ZERO,
+        avg_price=None,
+    )
+
+
+def _terms(found: Row, name: str, way: m.OrderSide) -> m.Terms:
+    # Alpaca sends both `type` and the deprecated `order_type`; the legs of old orders only one.
+    kind = "type" if found.fields.get("type") else "order_type"
+    return m.Terms(
+        symbol=name,
+        side=way,
+        type=found.word(kind, enums.TYPES, m.OrderType.UNRECOGNISED),
+        time_in_force=found.word("time_in_force", enums.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
+        order_class=_order_class(found),
+        qty=found.number("qty"),
+        notional=found.number("notional"),
+        limit_price=found.number("limit_price"),
+        stop_price=found.number("stop_price"),
+        trail_price=found.number("trail_price"),
+        trail_percent=found.number("trail_percent"),
+        extended_hours=found.flag("extended_hours"),
+    )
+
+
+def _order_class(found: Row) -> m.OrderClass:
+    if not found.fields.get("order_class"):
+        return m.OrderClass.SIMPLE
+    return found.word("order_class", enums.CLASSES, m.OrderClass.UNRECOGNISED)
+
+
+def side(found: Row) -> m.OrderSide | None:
+    """Buy or sell; None for a word that says neither."""
+    told = found.word("side", enums.SIDES, None)
+    return told or found.word("position_intent", enums.SIDES, None)
+
+
+def events(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.OrderReport, ...]:
+    """
+    The report in a frame of the stream or in its inner part; none in frames of another kind.
+
+    Source: https://docs.alpaca.markets/docs/websocket-streaming.
+    """
+    inner = event_of(raw)
+    return () if inner is None else (_event(inner, spelling),)
+
+
+def event_of(raw: object) -> Row | None:
+    """The event in *raw* (a frame, its inner part, or the JSON of either); None if it has none."""
+    frame = row(parse(raw) if isinstance(raw, (str, bytes)) else raw, "event")
+    if "stream" not in frame.fields:
+        return frame
+    if frame.text("stream") != "trade_updates":
+        return None
+    return frame.row("data")  # the real server has sent null
+
+
+def _event(found: Row, spelling: Spelling) -> m.OrderReport:
+    raw = found.fields.get("order")
+    report = order(raw, spelling)
+    report = evolve(report, reason=found.text("reason") or found.text("reject_reason"))
+    if not report.terms.symbol or side(row(raw, "order")) is None:
+        return report  # it has no units that could have traded
+    match found.text("event"):
+        case "fill" | "partial_fill":
+            cum = report.filled_qty or None
+            return evolve(report, executions=_streamed(found, report, cum, fixes=None))
+        case "trade_correct" if (wrong := found.text("previous_id")) is not None:
+            # A correction that names nothing would be one fill more; the history will tell it.
+            return evolve(report, executions=_streamed(found, report, None, fixes=wrong))
+        case "trade_bust":
+            return evolve(report, voids=_voids(found, report))
+        case _:
+            return report
+
+
+def _streamed(
+    found: Row, report: m.OrderReport, cum: Decimal | None, *, fixes: str | None
+) -> tuple[m.Execution, ...]:
+    """The one fill of an event; none if it lacks its figures, for then the order's total tells."""
+    exec_id, at = found.text("execution_id"), found.time("timestamp")
+    qty, price = found.number("qty"), found.above_zero("price")
+    if exec_id is None or at is None or not qty or price is None:
+        return ()
+    return (
+        m.Execution(
+            source=m.ExecSource.STREAM,
+            exec_id=exec_id,
+            broker_order_id=report.broker_order_id,
+            symbol=report.terms.symbol,
+            side=report.terms.side,
+            qty=abs(qty),
+            price=price,
+            at=at,
+            cum_qty=cum,
+            fixes=fixes,
+        ),
+    )
+
+
+def _voids(found: Row, report: m.OrderReport) -> tuple[m.Void, ...]:
+    void_id = found.text("previous_id") or found.text("execution_id")
+    if void_id is None:
+        return ()
+    qty = found.number("qty")
+    return (
+        m.Void(
+            source=m.ExecSource.STREAM,
+            exec_id=void_id,
+            broker_order_id=report.broker_order_id,
+            qty=abs(qty) if qty else None,
+            at=found.time("timestamp"),
+        ),
+    )
+
+
+def poke(event: object) -> m.OrderReport:
+    """
+    The order that a typed event or order of alpaca-py names, without any of its figures.
+
+    Its numbers went through floats and its times were cut, so only words are taken, and
+    no clock.  Raises: InvalidValue for other objects.
+    """
+    typed = getattr(event, "order", event)
+    if getattr(typed, "id", None) is None:
+        raise InvalidValue(f"a {type(event).__name__} is no event of Alpaca's")
+    return order({name: _word(getattr(typed, name, None)) for name in _TYPED})
+
+
+_TYPED: Final = (
+    "id",
+    "client_order_id",
+    "symbol",
+    "asset_class",
+    "side",
+    "type",
+    "time_in_force",
+    "order_class",
+    "status",
+    "replaces",
+    "replaced_by",
+)
+
+
+def _word(value: object) -> str | None:
+    """The text of a UUID, an enum member or a string."""
+    return None if value is None else str(getattr(value, "value", value))

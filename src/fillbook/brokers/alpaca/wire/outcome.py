@@ -1,0 +1,216 @@
+"""
+What an answer of Alpaca's that is not plain success means.
+
+Rule 1: a write is refused only by Alpaca's own JSON, with a status of 4xx.
+        Everything else that may have passed a gateway is `Ambiguous`.
+Rule 2: an order is absent only by Alpaca's own JSON and code.
+Rule 3: the code says less than the message (40310000 means ten things), so
+        kinds go by (status, words of the message), the first row that fits.
+
+Source: https://docs.alpaca.markets/docs/api-error-codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.brokers.alpaca.wire.fields import Row, parse, row
+from fillbook.errors import InvalidValue
+
+_RATE_LIMITED: Final = "42910000"
+_NOT_FOUND: Final = "40410000"
+
+
+@frozen
+class Reply:
+    """An answer as it came; header names are lower case."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+    @property
+    def meter(self) -> m.Meter | None:
+        """What the rate headers say; None where they do not."""
+        names = ("limit", "remaining", "reset")
+        try:
+            limit, remaining, reset = (int(self.headers[f"x-ratelimit-{name}"]) for name in names)
+            return m.Meter(limit, remaining, datetime.fromtimestamp(reset, UTC))
+        except (KeyError, ValueError, OverflowError, OSError):
+            return None
+
+    @property
+    def at(self) -> datetime | None:
+        """Alpaca's clock as it answered, to the second; None where it did not say."""
+        try:
+            said = parsedate_to_datetime(self.headers["date"])
+        except (KeyError, ValueError):
+            return None
+        return None if said.tzinfo is None else said.astimezone(UTC)
+
+    @property
+    def resets_at(self) -> datetime | None:
+        meter = self.meter
+        return None if meter is None else meter.resets_at
+
+    @property
+    def error(self) -> Row | None:
+        """The body, if it is an error of Alpaca's own making."""
+        try:
+            found = row(parse(self.text), "error")
+            found.text("code")
+            return found if found.text("message") else None
+        except InvalidValue:
+            return None
+
+
+_K = m.RejectKind
+
+#: (status or None for any, a piece of the lower-case message, kind); the first that fits.
+REFUSALS: Final[tuple[tuple[int | None, str, m.RejectKind], ...]] = (
+    (None, "client_order_id must be unique", _K.DUPLICATE),
+    (None, "insufficient buying power", _K.FUNDS),
+    (None, "insufficient day trading buying power", _K.FUNDS),
+    (None, "insufficient qty", _K.QTY_HELD),
+    (None, "insufficient balance for usd", _K.FUNDS),
+    (None, "insufficient balance", _K.QUANTITY),
+    (None, "open closing position orders", _K.QTY_HELD),
+    (None, "wash trade", _K.WASH_TRADE),
+    (None, "minimal amount of order", _K.QUANTITY),
+    (None, "cannot be sold short", _K.NO_POSITION),
+    (404, "position does not exist", _K.NO_POSITION),
+    (404, "asset not found", _K.INSTRUMENT),
+    (404, "order not found", _K.NOT_FOUND),
+    (None, "not fractionable", _K.INSTRUMENT),
+    (422, "is not tradable", _K.INSTRUMENT),
+    (422, "is not active", _K.INSTRUMENT),
+    (422, "asset ", _K.INSTRUMENT),
+    (None, "not allowed to short", _K.PERMISSION),
+    (None, "not authorized to trade", _K.PERMISSION),
+    (None, "pattern day trading", _K.PERMISSION),
+    (None, "crypto trading is not available", _K.PERMISSION),
+    (None, "sub-penny increment", _K.PRICE),
+    (None, "stop price must be", _K.PRICE),
+    (None, "base_price", _K.PRICE),
+    (None, "decimal places", _K.QUANTITY),
+    (None, "fractional orders must be", _K.UNSUPPORTED),
+    (None, "extended hours order", _K.UNSUPPORTED),
+    (None, "not allowed for advanced", _K.UNSUPPORTED),
+    (None, "invalid order type", _K.UNSUPPORTED),
+    (None, "invalid crypto time_in_force", _K.UNSUPPORTED),
+    (None, "invalid time_in_force", _K.UNSUPPORTED),
+    (None, "orders are not accepted between", _K.NOT_NOW),
+    (None, "trailing stop orders must", _K.UNSUPPORTED),
+    (None, "symbol is not allowed", _K.UNSUPPORTED),
+    (None, "bracket orders", _K.UNSUPPORTED),
+    (None, "oco orders", _K.UNSUPPORTED),
+    (None, "oto orders", _K.UNSUPPORTED),
+    (None, "cannot be changed", _K.UNSUPPORTED),
+    (None, "cannot be replaced", _K.UNSUPPORTED),
+    (None, "must not have a", _K.PRICE),
+    (None, "cannot cancel order in", _K.NOT_NOW),
+    (None, "order is already in", _K.TOO_LATE),
+    (None, "order already replaced", _K.TOO_LATE),
+    (None, "order chain not fully replaced", _K.NOT_NOW),
+    (None, "already pending replacement", _K.NOT_NOW),
+    (None, "isn't sent to exchange yet", _K.NOT_NOW),
+    (None, "cannot replace order in", _K.NOT_NOW),
+    (None, "qty must be > filled_qty", _K.QUANTITY),
+    (None, "qty or notional is required", _K.INPUT),
+    (None, "client_order_id must be no more than", _K.INPUT),
+    (None, "parameters are not changed", _K.INPUT),
+)
+
+#: An order in one of these states will not take a replace any more.
+_ENDED: Final = ("filled", "canceled", "expired", "replaced", "rejected")
+
+#: For what no row fits.
+BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
+    400: _K.INPUT,
+    401: _K.PERMISSION,
+    403: _K.PERMISSION,
+    404: _K.NOT_FOUND,
+    422: _K.INPUT,
+}
+
+
+def table() -> Sequence[Sequence[str]]:
+    """Refusals and what they are taken for, as rows of words under a row of heads."""
+    return [
+        ["HTTP", "what the message contains", "kind"],
+        *([str(status or "4xx"), piece.strip(), str(kind)] for status, piece, kind in REFUSALS),
+        *([str(status), "anything else", str(kind)] for status, kind in BY_STATUS.items()),
+        ["4xx", "anything else", str(m.RejectKind.OTHER)],
+    ]
+
+
+def kind_of(status: int, error: Row) -> m.RejectKind:
+    """Why Alpaca refused, as far as its words tell."""
+    message = (error.text("message") or "").lower()
+    if "cannot replace order in" in message and any(f"in {end}" in message for end in _ENDED):
+        return m.RejectKind.TOO_LATE
+    for wanted, piece, kind in REFUSALS:
+        if wanted in (None, status) and piece in message:
+            return _held_or_none(error) if kind is _K.QTY_HELD else kind
+    return BY_STATUS.get(status, m.RejectKind.OTHER)
+
+
+def _held_or_none(error: Row) -> m.RejectKind:
+    """Whether other orders hold the units, or there are none."""
+    try:
+        existing = error.number("existing_qty")
+    except InvalidValue:
+        existing = None
+    return _K.NO_POSITION if existing == 0 else _K.QTY_HELD
+
+
+def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
+    """What an unsuccessful answer to a write says of the request."""
+    error, meter = reply.error, reply.meter
+    if reply.status == 401:
+        # The gateway knows no such key, in JSON or in HTML; nothing behind it heard of the order.
+        return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were refused", "", meter)
+    if error is None or not 400 <= reply.status < 500:
+        return m.Ambiguous(_failure(reply.status), _shown(reply), meter)
+    code = error.text("code") or ""
+    if reply.status == 429:
+        if code != _RATE_LIMITED:
+            return m.Ambiguous(m.Failure.RATE_LIMITED, _shown(reply), meter)
+        return m.NotSent(m.Failure.RATE_LIMITED, _shown(reply), reply.resets_at, meter)
+    return m.Rejected(kind_of(reply.status, error), error.need_text("message"), code, meter)
+
+
+def of_read(reply: Reply) -> m.NotObserved:
+    """Why a read with this answer says nothing."""
+    retry_at = reply.resets_at if reply.status == 429 else None
+    return m.NotObserved(_failure(reply.status), _shown(reply), retry_at, reply.meter)
+
+
+def of_read_by_id(reply: Reply) -> m.NotObserved | m.Absent:
+    """Why a read of one order has no order: Alpaca denies it, or says nothing."""
+    error = reply.error
+    if reply.status == 404 and error is not None and error.text("code") == _NOT_FOUND:
+        message = error.need_text("message")
+        if "endpoint" not in message.lower():
+            return m.Absent(message, reply.meter)
+    return of_read(reply)
+
+
+def _failure(status: int) -> m.Failure:
+    if status == 429:
+        return m.Failure.RATE_LIMITED
+    if status >= 500:
+        return m.Failure.SERVER_ERROR
+    return m.Failure.REFUSED if status >= 400 else m.Failure.UNREADABLE
+
+
+def _shown(reply: Reply) -> str:
+    error = reply.error
+    message = error.text("message") if error is not None else reply.text[:120]
+    return f"{reply.status} {message or 'without a body'}".strip()

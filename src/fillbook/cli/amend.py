@@ -1,0 +1,149 @@
+"""`fillbook replace` and `cancel`: orders changed, and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from attrs import frozen
+from cyclopts import Group, Parameter
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.cli import output
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    OrderName,
+    StoreOption,
+    StrategyOption,
+    SymbolOption,
+    existing,
+    open_book,
+    open_desk,
+    tell,
+)
+from fillbook.desk import Desk
+from fillbook.desk.record.book import Book
+
+_TERMS: Final = Group("What is to change", sort_key=2)
+_WHICH: Final = Group("Which, where none is named", sort_key=2)
+
+
+def replace(
+    order: OrderName,
+    /,
+    *,
+    qty: Annotated[
+        str | None, Parameter(group=_TERMS, help="What is to fill in all, fills included.")
+    ] = None,
+    limit: Annotated[str | None, Parameter(group=_TERMS, help="The limit price.")] = None,
+    stop: Annotated[str | None, Parameter(group=_TERMS, help="The stop price.")] = None,
+    trail: Annotated[
+        str | None,
+        Parameter(
+            group=_TERMS, help="How far a trailing stop follows: in money or percent, as is."
+        ),
+    ] = None,
+    tif: Annotated[str | None, Parameter(group=_TERMS, help="For how long: day, gtc.")] = None,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Change an order, and look at it until it is known what became of that; a fill wins.
+
+    What is left out stays as it is. Exits with 1 if it was refused, or nobody has answered yet.
+    """
+    with open_desk(broker, existing(store), live=live) as desk:
+        try:
+            changed = desk.replace(
+                order,
+                qty=qty,
+                limit_price=limit,
+                stop_price=stop,
+                trail=trail,
+                time_in_force=tif,
+            )
+        except errors.OrderError as refused:
+            if json:
+                output.as_json(refused.order)
+            raise
+    tell(changed, lambda x: output.orders([x]), json=json)
+    return 0 if changed.pending is None else 1
+
+
+def cancel(
+    *orders: OrderName,
+    symbol: Annotated[SymbolOption, Parameter(group=_WHICH)] = None,
+    strategy: Annotated[StrategyOption, Parameter(group=_WHICH)] = None,
+    all_: Annotated[
+        bool, Parameter(name="--all", group=_WHICH, help="Every open order of the record.")
+    ] = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    dry_run: Annotated[
+        bool, Parameter(help="Only say what would be asked for; asks nobody.")
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Ask for the end of orders, and look at them until they have ended; a fill wins over a cancel.
+
+    All are tried. Exits with 1 if one has not ended yet, and names it.
+    """
+    filters = {"symbol": symbol, "strategy": strategy}
+    filtered = any(x is not None for x in filters.values())
+    if [bool(orders), filtered, all_].count(True) != 1:
+        raise errors.InvalidValue(
+            "which? fillbook cancel ORDER, or --symbol and --strategy, or --all; one of the three"
+        )
+    if dry_run:
+        with open_book(store) as book:
+            found = _named(book, orders) if orders else book.orders(open=True, **filters)
+        tell(found, _would_cancel, json=json)
+        return 0
+    with open_desk(broker, existing(store), live=live) as desk:
+        named = _named(desk.book, orders)  # one that nobody knows is told before any is canceled
+        ended = [desk.cancel(x) for x in named] if orders else desk.cancel_all(**filters)
+        whys = [None if x.is_final else _why(desk, x) for x in ended]
+    tell([Ended(x, why) for x, why in zip(ended, whys, strict=True)], _ended, json=json)
+    return 0 if all(why is None for why in whys) else 1
+
+
+@frozen
+class Ended:
+    """An order after its cancel; None in `failed` if it has ended."""
+
+    order: m.Order
+    failed: str | None
+
+
+def _ended(found: Sequence[Ended]) -> None:
+    output.orders([each.order for each in found])
+    for order, failed in ((x.order, x.failed) for x in found):
+        if failed is not None:
+            name = output.cell(order.client_order_id)
+            output.out.print(
+                f"[yellow]{name} has not ended[/]: {output.cell(failed)}", soft_wrap=True
+            )
+
+
+def _would_cancel(found: Sequence[m.Order]) -> None:
+    for order in found:
+        output.would_cancel(order)
+
+
+def _named(book: Book, orders: tuple[str, ...]) -> list[m.Order]:
+    """The orders of those names. Raises: UnknownOrder."""
+    return [book.order(name) for name in orders]
+
+
+def _why(desk: Desk, order: m.Order) -> str:
+    """What the broker said to the last cancel of an order."""
+    cancels = [x for x in desk.book.requests(order) if x.command is m.Command.CANCEL]
+    said = cancels[-1].message if cancels else ""
+    return said or f"it is {order.status}; the next fillbook sync looks again"

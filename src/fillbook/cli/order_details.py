@@ -1,0 +1,80 @@
+"""One order, with everything that is known of it; and what a look at it alone has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.markup import escape
+
+from fillbook import model as m
+from fillbook.cli import output
+from fillbook.cli.output import Markup, cell, day, table
+
+#: What is shown of an order even if a look has not changed it.
+_ALWAYS: Final = frozenset({"status", "filled"})
+
+
+def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Request]) -> None:
+    """One order with its fills, its requests and what is odd about it."""
+    table("Order", ("field", "value"), [x for x in _facts(found) if x[1] not in (None, "")])
+    if fills:
+        table(
+            "Fills",
+            ("time (UTC)", "qty>", "price>", "told by"),
+            ((day(x.at), x.qty, x.price, x.reason) for x in fills),
+        )
+    if requests:
+        table(
+            "Requests",
+            ("#>", "time (UTC)", "asked", "answer", "words"),
+            ((x.number, day(x.at), x.command, x.answer or "none yet", x.message) for x in requests),
+        )
+    for odd in found.anomalies:
+        output.out.print(f"[yellow]odd[/] {odd.oddity} {escape(odd.detail)}")
+
+
+def synced(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
+    """What a look at one order made of it: before and after, and what was merged."""
+    pairs = zip(_facts(before), _facts(after), strict=True)
+    rows = [
+        (name, was, Markup(f"[yellow]{cell(now)}[/]") if was != now else now)
+        for (name, was), (_, now) in pairs
+        if was != now or name in _ALWAYS
+    ]
+    output.out.print(f"Order {escape(after.client_order_id)}", soft_wrap=True)
+    table("What the record says", ("field", "before", "after"), rows)
+    output.findings("Merged into the record", report.merged)
+    output.findings("Left: no evidence explains it", report.left)
+    for name in report.unproven:
+        output.out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
+    output.verdict(report.verdict, report.unobserved, report.requests)
+    output.out.print(f"{report.entries} entries appended to the journal")
+
+
+def _facts(found: m.Order) -> list[tuple[str, object]]:
+    """What is known of an order, each under its name."""
+    terms = found.terms
+    return [
+        ("client order id", found.client_order_id),
+        ("broker order id", found.broker_order_id),
+        ("strategy", found.strategy),
+        ("key", found.key),
+        ("parent", found.parent),
+        ("asked", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
+        ("as", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
+        ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
+        ("made to fit", "; ".join(map(_fitted, found.adjustments))),
+        ("status", found.status),
+        ("under way", found.pending),
+        ("filled", f"{cell(found.filled_qty)} at {cell(output.price(found.avg_price))}"),
+        ("leaves", found.leaves_qty),
+        ("final", "yes" if found.is_final else "no"),
+        ("every fill known", "yes" if found.is_complete else "no"),
+        ("reason", found.reason),
+        ("proof", None if found.proof is None else f"{found.proof.source}, {day(found.proof.at)}"),
+    ]
+
+
+def _fitted(made: m.Adjustment) -> str:
+    return f"{made.field} {cell(made.sent)} in place of {cell(made.wished)}"

@@ -1,0 +1,260 @@
+"""
+What the commands print: tables for people, JSON for programs.
+
+Nothing is cut off silently: a table that is wider than the terminal folds its cells.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from fillbook import codec
+from fillbook import model as m
+from fillbook.cli.describe import drift_words, entry_words
+
+
+class Terminal(Console):
+    """A console that leaves it to `run` what a reader who has seen enough means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+out: Final = Terminal(highlight=False, soft_wrap=False)
+err: Final = Terminal(stderr=True, highlight=False)
+
+_VERDICTS: Final = {
+    m.Verdict.IN_SYNC: "[green]IN SYNC[/]",
+    m.Verdict.DRIFT: "[yellow]DRIFT[/]",
+    m.Verdict.NOT_OBSERVED: "[red]NOT OBSERVED[/]",
+}
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(_json(value))
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ",\n ".join(_json(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ",\n ".join(f'"{name}": {_json(one)}' for name, one in value.items()) + "}"
+    return codec.to_json(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; columns whose name ends in ``>`` are right-aligned."""
+    out.print(tabled(title, columns, rows))
+
+
+def tabled(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
+    """A table, or the line that says that it would be empty."""
+    made = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    for name in columns:
+        right = name.endswith(">")
+        made.add_column(name.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    count = 0
+    for row in rows:
+        made.add_row(*(cell(x) for x in row))
+        count += 1
+    return made if count else Text.from_markup(f"[bold]{title}[/]: none")
+
+
+def cell(value: object) -> str:
+    """One cell: exact numbers without noise, a dash for what is not known."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, Decimal):
+        return m.plain(value)
+    return str(value) if isinstance(value, Markup) else escape(str(value))
+
+
+class Markup(str):
+    """Text that is rich's markup already."""
+
+
+def money(value: Decimal | None) -> str | None:
+    """An amount to the cent, as people read it; None stays None."""
+    return None if value is None else f"{value:,.2f}"
+
+
+def short(name: str | None) -> str | None:
+    """An id that can be told apart in a narrow table."""
+    return name if name is None or len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
+
+
+def day(at: m.Stamp | None) -> str | None:
+    """A moment to the second, UTC."""
+    return None if at is None else f"{at[:10]} {at[11:19]}"
+
+
+# -- reports ---------------------------------------------------------------------------
+
+
+def check(report: m.CheckReport) -> None:
+    """A comparison: positions, differences, verdict."""
+    _rows(report.rows, report.verdict)
+    is_belief = bool(report.rows) and all(row.ours is None for row in report.rows)
+    if is_belief:
+        findings("Where the bot is wrong", report.findings, book="the bot")
+    elif report.opened:
+        findings("What the record does not know", report.findings)
+    else:
+        out.print("The record is empty: the first [bold]fillbook sync[/] takes this picture.")
+    verdict(report.verdict, report.unobserved, report.requests)
+
+
+def sync(report: m.SyncReport) -> None:
+    """A pass: what was merged, what is left, verdict."""
+    if report.opened:
+        out.print("First contact: the broker's picture was taken as the opening.")
+    findings("Merged into the record", report.merged)
+    findings("Left: no evidence explains it", report.left)
+    for name in report.unproven:
+        out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
+    _rows(report.rows, report.verdict)
+    verdict(report.verdict, report.unobserved, report.requests)
+    out.print(f"{report.entries} entries appended to the journal")
+
+
+def _rows(rows: Sequence[m.Row], verdict: m.Verdict) -> None:
+    if verdict is m.Verdict.NOT_OBSERVED and not rows:
+        return  # "none" would say that nothing is held
+    bot = any(row.bot is not None for row in rows)
+    record = any(row.ours is not None for row in rows)
+    columns = ["symbol", *["bot>"] * bot, *["record>"] * record, "broker>", "verdict"]
+    table("Positions", columns, (_row(row, bot=bot, record=record) for row in rows))
+
+
+def _row(row: m.Row, *, bot: bool, record: bool) -> list[object]:
+    colour = "green" if row.verdict == "in sync" else "yellow"
+    verdict = Markup(f"[{colour}]{row.verdict}[/]")
+    return [row.symbol, *[row.bot] * bot, *[row.ours] * record, row.theirs, verdict]
+
+
+def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -> None:
+    """Differences, if there are any; *book* is what is held against the broker."""
+    if not found:
+        return
+    rows = [(*drift_words(x.drift, book), str(x.confidence), money(x.notional)) for x in found]
+    table(title, ("about", "difference", "sure", "worth>"), rows)
+
+
+def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
+    """What a comparison comes to."""
+    why = f": {escape(unobserved)}" if unobserved else ""
+    out.print(f"{_VERDICTS[found]}{why}  ({requests} requests)")
+    if found is m.Verdict.NOT_OBSERVED:
+        out.print("Nothing was changed; what is not observed is not taken for empty.")
+
+
+# -- lists -----------------------------------------------------------------------------
+
+
+def orders(found: Sequence[m.Order]) -> None:
+    """Orders, oldest first."""
+    table(
+        "Orders",
+        ("order", "symbol", "side", "type", "qty>", "filled>", "avg>", "status"),
+        (
+            (
+                short(x.client_order_id),
+                x.symbol,
+                x.side,
+                x.type,
+                x.qty if x.qty is not None else x.notional,
+                x.filled_qty,
+                price(x.avg_price),
+                status(x),
+            )
+            for x in found
+        ),
+    )
+
+
+def status(order: m.Order) -> Markup:
+    """Its status, and beside it what we have asked for and whether something is odd."""
+    colour = {
+        m.OrderStatus.UNPROVEN: "yellow",
+        m.OrderStatus.DISPUTED: "red",
+        m.OrderStatus.FILLED: "green",
+    }.get(order.status, "default")
+    beside = f" ({order.pending}?)" if order.pending else ""
+    odd = " !" if order.anomalies else ""
+    return Markup(f"[{colour}]{order.status}[/]{beside}{odd}")
+
+
+def would_cancel(found: m.Order) -> None:
+    """What a cancel of that order would ask for, by what the record says of it."""
+    orders([found])
+    if found.is_final:
+        asked = "It has ended: nothing would be asked."
+    elif found.broker_order_id is None:
+        asked = "The broker has shown no id of it: it would not be sent again."
+    else:
+        asked = f"The broker would be asked to cancel its {escape(found.broker_order_id)}."
+    out.print(f"{asked} Nothing was done.")
+
+
+def positions(found: Sequence[m.Position]) -> None:
+    """Positions, with the parts of the strategies."""
+    rows: list[Sequence[object]] = []
+    for x in found:
+        rows.append((x.symbol, "account", x.qty, price(x.avg_price), money(x.account.realized)))
+        rows += [
+            ("", name or "nobody's", leg.qty, price(leg.avg_price), money(leg.realized))
+            for name, leg in x.legs
+            if leg.qty and len(x.legs) > 1
+        ]
+    table("Positions", ("symbol", "whose", "qty>", "avg price>", "realized>"), rows)
+
+
+def price(value: Decimal | None) -> Decimal | None:
+    """An average, to six places."""
+    return None if value is None else round(value, 6).normalize()
+
+
+def trades(found: Sequence[m.Trade]) -> None:
+    """Round trips."""
+    table(
+        "Trades",
+        ("symbol", "strategy", "side", "qty>", "in>", "out>", "p&l>", "closed (UTC)", "rev>"),
+        (
+            (
+                x.symbol,
+                x.strategy,
+                x.side,
+                x.qty,
+                price(x.entry_price),
+                price(x.exit_price),
+                money(x.pnl),
+                day(x.closed_at),
+                x.revision,
+            )
+            for x in found
+        ),
+    )
+
+
+def audit(entries: Sequence[m.Recorded]) -> None:
+    """The journal, oldest first."""
+    table(
+        "Journal",
+        ("#>", "time (UTC)", "what", "about"),
+        ((x.number, day(x.at), *entry_words(x.entry)) for x in entries),
+    )
+
+
+def fail(message: str) -> None:
+    """One line on standard error."""
+    err.print(f"[red]fillbook:[/] {escape(message)}", soft_wrap=True)
+    sys.stdout.flush()

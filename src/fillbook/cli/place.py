@@ -1,0 +1,236 @@
+"""`fillbook buy` and `sell`: place an order, or say what would become of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from attrs import frozen
+from cyclopts import Group, Parameter
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.cli import output
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    StoreOption,
+    has_store,
+    open_desk,
+    tell,
+)
+
+_PRICES: Final = Group("Prices", sort_key=2)
+_EXITS: Final = Group("Exits", sort_key=3)
+
+
+@frozen(kw_only=True)
+class Wish:
+    """The options of an order; what is left out follows from the rest, as in `OrderRequest`."""
+
+    notional: Annotated[
+        str | None, Parameter(help="An amount of money, in place of a quantity.")
+    ] = None
+    limit: Annotated[
+        str | None, Parameter(group=_PRICES, help="Trade at this price a unit or a better one.")
+    ] = None
+    stop: Annotated[
+        str | None, Parameter(group=_PRICES, help="Sleep until the market comes to this price.")
+    ] = None
+    trail: Annotated[
+        str | None,
+        Parameter(group=_PRICES, help="A stop that follows the market: 1.50 behind it, or 2%."),
+    ] = None
+    take_profit: Annotated[
+        str | None, Parameter(group=_EXITS, help="Once filled, an exit at this limit price.")
+    ] = None
+    stop_loss: Annotated[
+        str | None, Parameter(group=_EXITS, help="Once filled, an exit at this stop price.")
+    ] = None
+    stop_loss_limit: Annotated[
+        str | None, Parameter(group=_EXITS, help="The limit price of that stop.")
+    ] = None
+    oco: Annotated[
+        bool, Parameter(group=_EXITS, help="The exits alone, for what is held already.")
+    ] = False
+    tif: Annotated[
+        str | None,
+        Parameter(help="For how long: day, gtc, ioc, fok, opg, cls. Else day; gtc for coins."),
+    ] = None
+    extended_hours: Annotated[bool, Parameter(help="Outside of the regular session too.")] = False
+    strategy: Annotated[str | None, Parameter(help="Whose order it is.")] = None
+    key: Annotated[
+        str | None,
+        Parameter(help="Your word for this decision: the same word again is the same order."),
+    ] = None
+
+    def request(self, symbol: str, side: m.OrderSide, qty: str | None) -> m.OrderRequest:
+        """What is wanted. Raises: InvalidValue."""
+        if (qty is None) == (self.notional is None):
+            raise errors.InvalidValue(
+                f"how much? fillbook {side} {symbol} 10, or --notional 500; one of the two"
+            )
+        return m.OrderRequest(
+            symbol=symbol,
+            side=side,
+            qty=qty,
+            notional=self.notional,
+            limit_price=self.limit,
+            stop_price=self.stop,
+            take_profit=self.take_profit,
+            stop_loss=self.stop_loss,
+            stop_loss_limit=self.stop_loss_limit,
+            extended_hours=self.extended_hours,
+            strategy=self.strategy,
+            **self._else_derived(),
+        )
+
+    def _else_derived(self) -> dict[str, Any]:
+        """What an order derives by itself where it is not given."""
+        trail = "trail_percent" if (self.trail or "").endswith("%") else "trail_price"
+        given = {
+            trail: None if self.trail is None else self.trail.removesuffix("%"),
+            "time_in_force": self.tif,
+            "order_class": m.OrderClass.OCO if self.oco else None,
+        }
+        return {name: word for name, word in given.items() if word is not None}
+
+
+SymbolName = Annotated[str, Parameter(help="What to trade: AAPL, BTC/USD.")]
+Quantity = Annotated[str | None, Parameter(help="How many units; else --notional.")]
+WishOptions = Annotated[Wish, Parameter(name="*")]
+DryRun = Annotated[
+    bool, Parameter(help="Only run the checks and say what it would do; sends and writes nothing.")
+]
+
+
+def buy(
+    symbol: SymbolName,
+    qty: Quantity = None,
+    /,
+    *,
+    wish: WishOptions = Wish(),
+    dry_run: DryRun = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Place a buy: it is checked, written down, sent and looked at.
+
+    Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
+    """
+    request = wish.request(symbol, m.OrderSide.BUY, qty)
+    if dry_run:
+        return _preview(request, broker, store, json=json)
+    return _place(request, wish.key, broker, store, live=live, json=json)
+
+
+def sell(
+    symbol: SymbolName,
+    qty: Quantity = None,
+    /,
+    *,
+    wish: WishOptions = Wish(),
+    dry_run: DryRun = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Place a sale: it is checked, written down, sent and looked at.
+
+    Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
+    """
+    request = wish.request(symbol, m.OrderSide.SELL, qty)
+    if dry_run:
+        return _preview(request, broker, store, json=json)
+    return _place(request, wish.key, broker, store, live=live, json=json)
+
+
+def _place(
+    request: m.OrderRequest,
+    key: str | None,
+    broker: str | None,
+    store: str | None,
+    *,
+    live: bool,
+    json: bool,
+) -> int:
+    with open_desk(broker, store, live=live) as desk:
+        try:
+            order = desk.submit(request, key)
+        except errors.OrderError as refused:
+            if json:
+                output.as_json(refused.order)
+            raise
+    tell(order, _placed, json=json)
+    return 1 if order.status is m.OrderStatus.UNPROVEN else 0
+
+
+def _placed(order: m.Order) -> None:
+    terms, say = order.terms, output.out.print
+    size = (
+        output.cell(terms.qty) if terms.qty is not None else f"${output.money(terms.notional)} of"
+    )
+    say(f"Order {output.cell(order.client_order_id)}", soft_wrap=True)
+    say(f"{terms.side} {size} {terms.symbol}, {terms.type}, {terms.time_in_force}", soft_wrap=True)
+    for each in order.adjustments:
+        asked, sent = m.plain(each.wished), m.plain(each.sent)
+        say(f"  {each.field} {sent} in place of {asked}: {output.cell(each.why)}", soft_wrap=True)
+    filled = f", {m.plain(order.filled_qty)}" if order.filled_qty else ""
+    at = f" at {output.cell(output.price(order.avg_price))}" if filled else ""
+    say(f"{output.status(order)}{filled}{at}", soft_wrap=True)
+    if order.status is m.OrderStatus.UNPROVEN:
+        say(
+            "It may be at the broker: nobody has answered for it yet. "
+            "The next fillbook sync asks again; do not place it anew."
+        )
+
+
+# -- preview ---------------------------------------------------------------------------
+
+
+def _preview(request: m.OrderRequest, broker: str | None, store: str | None, *, json: bool) -> int:
+    with open_desk(broker, store if has_store(store) else "memory://") as desk:
+        preview = desk.preview(request)
+    if json:
+        output.as_json({"is_approved": preview.is_approved, "preview": preview})
+    else:
+        _previewed(preview)
+    return 0 if preview.is_approved else 1
+
+
+def _previewed(preview: m.Preview) -> None:
+    passes = {True: output.Markup("[green]yes[/]"), False: output.Markup("[red]no[/]")}
+    output.table(
+        "Checks",
+        ("check", "passes", "why not"),
+        ((x.name, passes[x.reason is None], x.reason) for x in preview.checks),
+    )
+    if preview.adjustments:
+        output.table(
+            "Made to fit",
+            ("field", "asked>", "sent>", "why"),
+            ((x.field, x.wished, x.sent, x.why) for x in preview.adjustments),
+        )
+    output.table("If it filled at once", ("what", "amount>"), _impact(preview.impact))
+    if preview.reason is None:
+        output.out.print("[green]It would be sent.[/] Nothing was done.")
+    else:
+        output.out.print(f"[red]It would be denied[/]: {output.cell(preview.reason)}")
+
+
+def _impact(impact: m.Impact) -> list[tuple[str, object]]:
+    return [
+        ("price of a unit", impact.price),
+        ("worth", output.money(impact.notional)),
+        ("kept back of the buying power", output.money(impact.reserve)),
+        ("buying power left", output.money(impact.buying_power)),
+        ("held afterwards", impact.position),
+        ("worth of that", output.money(impact.exposure)),
+        ("fees at most", output.money(impact.fees)),
+        ("p&l realised, before fees", output.money(impact.pnl)),
+    ]

@@ -1,0 +1,79 @@
+"""The commands that read the record: they ask nobody and need no keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fillbook.cli import order_details, output
+from fillbook.cli.options import (
+    JsonOption,
+    OrderName,
+    StoreOption,
+    StrategyOption,
+    SymbolOption,
+    open_book,
+    tell,
+)
+
+
+def orders(
+    *,
+    store: StoreOption = None,
+    open_only: Annotated[
+        bool, Parameter(name="--open", help="Only those that are not final.")
+    ] = False,
+    symbol: SymbolOption = None,
+    strategy: StrategyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the record's orders; asks nobody."""
+    with open_book(store) as book:
+        found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
+    tell(found, output.orders, json=json)
+
+
+def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show one order with its fills, its requests and what is odd about it; asks nobody."""
+    with open_book(store) as book:
+        found = book.order(order)
+        fills, requests = book.fills(found), book.requests(found)
+    if json:
+        output.as_json({"order": found, "fills": fills, "requests": requests})
+    else:
+        order_details.order(found, fills, requests)
+
+
+def positions(
+    *, store: StoreOption = None, strategy: StrategyOption = None, json: JsonOption = False
+) -> None:
+    """List what the record says is held, by symbol and strategy; asks nobody."""
+    with open_book(store) as book:
+        tell(book.positions(strategy=strategy), output.positions, json=json)
+
+
+def trades(
+    *, store: StoreOption = None, symbol: SymbolOption = None, json: JsonOption = False
+) -> None:
+    """List round trips from flat to flat, with real prices; asks nobody."""
+    with open_book(store) as book:
+        tell(book.trades(symbol=_upper(symbol)), output.trades, json=json)
+
+
+def audit(
+    *,
+    store: StoreOption = None,
+    last: Annotated[
+        int, Parameter(show_default=True, help="How many of the newest entries; 0 for all.")
+    ] = 40,
+    json: JsonOption = False,
+) -> None:
+    """Show the journal: everything that happened to the record, in order; asks nobody."""
+    with open_book(store) as book:
+        entries = book.journal()
+    tell(entries[-last:] if last > 0 else entries, output.audit, json=json)
+
+
+def _upper(symbol: str | None) -> str | None:
+    return None if symbol is None else symbol.strip().upper()

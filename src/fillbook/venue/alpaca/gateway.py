@@ -1,0 +1,255 @@
+"""
+The door: who asks, how often, and what happens to the request on the way.
+
+Order: credentials, the budget, the fault plan, the endpoint, the way back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+import uuid
+from datetime import timedelta
+from email.utils import format_datetime
+from functools import cache
+from http import HTTPStatus
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from fillbook import model as m
+from fillbook.venue.alpaca.endpoints import Answer, Endpoint, error
+from fillbook.venue.alpaca.requests import Asked
+from fillbook.venue.alpaca.switches import Ways
+from fillbook.venue.exchange import Account, Exchange, Fault, Occasion, Refused, Strike
+
+#: Where the server puts what cuts the connection of a request.
+ABORT: Final = "fillbook.abort"
+
+_KNOWN: Final = frozenset(HTTPStatus)
+_MINUTE: Final = timedelta(minutes=1)
+_HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
+#: What Alpaca says beside a status of its own; else HTTP's words for it.
+_WORDS: Final = {500: "internal server error occurred", 504: "request timed out"}
+
+#: After these the connection is cut and the client hears nothing.
+_SILENT: Final = frozenset(
+    {
+        Fault.REQUEST_LOST,
+        Fault.REPLY_LOST,
+        Fault.LATE_LANDING,
+        Fault.DUPLICATE_UNLISTED,
+        Fault.UNREACHABLE,
+    }
+)
+#: What is answered instead: status, JSON or HTML, further headers.
+_INSTEAD: Final = {
+    Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
+    Fault.SERVER_ERROR: (504, {}, {}),
+    Fault.HTML: (502, b"", {"content-type": "text/html"}),
+    Fault.REDIRECT: (307, b"", {"location": "/nowhere"}),
+    Fault.EMPTY_LIST: (200, [], {}),
+}
+#: The exchange takes these requests in another way than usual, so they do reach it.
+_TAKEN_OTHERWISE: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
+
+
+@cache
+def secret_of(key: str) -> str:
+    """The secret that goes with the key *key*: nothing is hidden in an emulator."""
+    return hashlib.sha256(f"fillbook emulator {key}".encode()).hexdigest()[:40]
+
+
+class Door:
+    """Lets requests in to the accounts of one exchange, under the names they were opened by."""
+
+    def __init__(self, exchange: Exchange, *, rate_limit: int, ways: Ways) -> None:
+        self.exchange = exchange
+        self.rate_limit = rate_limit
+        self.ways = ways
+        self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
+        self._lock = threading.Lock()
+        self.keys: set[str] = set()  #: those that opened an account until now
+
+    def account(self, key: str | None, secret: str | None) -> Account | None:
+        """The account that the pair opens, if it does."""
+        if key is None or secret != secret_of(key):
+            return None
+        try:
+            found = self.exchange.account(key)
+        except KeyError:
+            return None
+        self.keys.add(key)
+        return found
+
+    async def answer(
+        self, request: Request, occasion: Occasion | None, endpoint: Endpoint
+    ) -> Response:
+        """What *request* gets."""
+        account = self.who(request)
+        if account is None:
+            return unauthorized()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return HungUp()  # nobody is there to be answered
+        path, query = request.path_params, dict(request.query_params)
+        asked = Asked(self.exchange, account, path, query, body, self.ways)
+        # In a thread, and in one go: changing threads costs more than most requests do.
+        return await run_in_threadpool(self._serve, asked, occasion, endpoint)
+
+    def _serve(self, asked: Asked, occasion: Occasion | None, endpoint: Endpoint) -> Response:
+        is_within, headers = self._spend(asked.account.name)
+        if not is_within:
+            return _instead(Fault.RATE_LIMITED, headers)
+        strike = self._strike(asked, occasion)
+        fault = None if strike is None else strike.fault
+        made: Response | None = None
+        if strike is None or strike.is_done or fault in _TAKEN_OTHERWISE or fault not in _LOUD:
+            made = _response(_ask(endpoint, asked, strike), headers)
+        if fault in _SILENT:
+            return HungUp()
+        if fault is Fault.CUT_PAGE and made is not None:
+            return CutOff(made)
+        if strike is not None and fault in _INSTEAD:
+            return _instead(fault, headers, strike)
+        assert made is not None
+        return made
+
+    def _strike(self, asked: Asked, occasion: Occasion | None) -> Strike | None:
+        """What happens on the way; what only takes time has taken it, by the exchange's clock."""
+        faults = self.exchange.faults
+        if occasion is None or not faults.rules:
+            return None
+        strike = faults.next(occasion, about=asked.about())
+        if strike is not None and strike.fault is Fault.SLOW:
+            self.exchange.clock.wait(threading.Event(), strike.seconds)
+            return None
+        return strike
+
+    def who(self, request: Request) -> Account | None:
+        """The account whose keys *request* bears."""
+        headers = request.headers
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if ":" in bearer:  # an emulator's token is the pair itself
+            key, _, secret = bearer.partition(":")
+            return self.account(key, secret)
+        return self.account(headers.get("apca-api-key-id"), headers.get("apca-api-secret-key"))
+
+    def _spend(self, name: str) -> tuple[bool, dict[str, str]]:
+        """Whether one more request is within the account's minute, and the headers that say so."""
+        now = self.exchange.clock.elapsed()
+        with self._lock:
+            ends, spent = self._minutes.get(name, (now, 0))
+            if ends <= now:
+                ends, spent = now + _MINUTE, 0
+            self._minutes[name] = ends, spent + 1
+        left = self.rate_limit - spent - 1
+        # The exchange's clock, which may be made up; the server's own is turned off.
+        date = {"date": format_datetime(self.exchange.now(), usegmt=True)}
+        if not self.ways.rate_headers:
+            return left >= 0, date
+        return left >= 0, date | {
+            "x-ratelimit-limit": str(self.rate_limit),
+            "x-ratelimit-remaining": str(max(0, left)),
+            "x-ratelimit-reset": str(math.ceil((self.exchange.now() + ends - now).timestamp())),
+        }
+
+
+#: Faults under which a request does not reach its endpoint, unless it was done all the same.
+_LOUD: Final = _SILENT | frozenset(_INSTEAD)
+
+
+def _ask(endpoint: Endpoint, asked: Asked, strike: Strike | None) -> Answer:
+    try:
+        return endpoint(asked, strike)
+    except Refused as refusal:
+        body = error(refusal)
+        if refusal.kind is m.RejectKind.DUPLICATE:
+            body["code"] = asked.ways.duplicate_code
+        return Answer(refusal.status, body)
+
+
+def _response(answer: Answer, headers: dict[str, str]) -> Response:
+    if answer.body is None:
+        return Response(status_code=answer.status, headers=_named(headers))
+    return _json(answer.status, answer.body, headers)
+
+
+def _json(status: int, body: object, headers: dict[str, str]) -> Response:
+    text = json.dumps(body, separators=(",", ":")).encode()
+    return Response(text, status, _named(headers), media_type="application/json")
+
+
+def _instead(fault: Fault, headers: dict[str, str], strike: Strike | None = None) -> Response:
+    status, body, more = _INSTEAD[fault]
+    status = (strike and strike.status) or status
+    phrase = HTTPStatus(status).phrase if status in _KNOWN else "Unknown"
+    headers = headers | more
+    if fault is Fault.RATE_LIMITED and strike is not None and strike.seconds:
+        headers["retry-after"] = str(math.ceil(strike.seconds))
+    if fault is Fault.SERVER_ERROR:
+        words = _WORDS.get(status, phrase.lower())
+        body = {"code": status * 100000 + 10000, "message": words}
+    if isinstance(body, bytes):
+        body = _HTML.format(status, phrase).encode() if fault is Fault.HTML else body
+        return Response(body, status, _named(headers))
+    return _json(status, body, headers)
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return headers | {"x-request-id": uuid.uuid4().hex}
+
+
+class HungUp(Response):
+    """No answer: the connection ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ABORT]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class CutOff(Response):
+    """An answer that ends in its middle, as the connection does."""
+
+    def __init__(self, whole: Response) -> None:
+        super().__init__(bytes(whole.body), whole.status_code, media_type="application/json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = {"type": "http.response.start", "status": self.status_code}
+        await send(head | {"headers": self.raw_headers})
+        half = bytes(self.body[: len(self.body) // 2])
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        scope[ABORT]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def unauthorized() -> Response:
+    """What a stranger gets: a body without a code."""
+    return _json(401, {"message": "unauthorized."}, {})
+
+
+def too_many() -> Response:
+    """What whoever asks too often gets, and a stream that is refused."""
+    return _instead(Fault.RATE_LIMITED, {})
+
+
+def refused(refusal: Refused) -> Response:
+    return _json(refusal.status, error(refusal), {})
+
+
+def not_found(message: str = "endpoint not found.") -> Response:
+    """What an unknown path gets."""
+    return _json(404, {"code": 40410000, "message": message}, {})
+
+
+def not_allowed() -> Response:
+    """What a known path gets that was asked by another method."""
+    return _json(405, {"code": 40510000, "message": "method not allowed."}, {})

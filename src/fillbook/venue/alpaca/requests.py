@@ -1,0 +1,296 @@
+"""
+What clients ask, read as Alpaca reads it.
+
+Numbers come as JSON numbers or strings, booleans in any case, symbols in any
+spelling.  What cannot be read is `Refused`, with Alpaca's status and code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, NoReturn, TypeVar
+
+from attrs import evolve, field, frozen
+
+from fillbook import model as m
+from fillbook.errors import InvalidValue
+from fillbook.venue.alpaca.switches import Ways
+from fillbook.venue.exchange import (
+    Account,
+    Amendment,
+    Configurations,
+    Exchange,
+    OrderFilter,
+    Refused,
+    Ticket,
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+#: The members of a body by which the fault plan may choose a request.
+_NAMES: Final = ("symbol", "client_order_id")
+
+ORDERS_MAX: Final = 500
+_ORDERS_USUAL: Final = 50
+_DIGITS_MAX: Final = 18
+#: Python's own numbers may have spaces, underscores and digits of any script.
+_NUMERAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def bad(message: str, code: int = 40010001) -> Refused:
+    """Input that cannot be read: 422."""
+    return Refused(422, code, message, m.RejectKind.INPUT)
+
+
+@frozen
+class Asked:
+    """One request of one account, its path's parameters decoded."""
+
+    exchange: Exchange
+    account: Account
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    text: bytes
+    ways: Ways = field(factory=Ways)
+
+    def body(self) -> dict[str, Any]:
+        """Raises: Refused for what is no JSON object."""
+        try:
+            found = json.loads(self.text, parse_float=Decimal, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise Refused(400, 40010000, "request body format is invalid", m.RejectKind.INPUT)
+        return found
+
+    def about(self) -> frozenset[str]:
+        """The symbols and ids that it is about, for the fault plan."""
+        found = {*self.path.values(), self.query.get("client_order_id")}
+        with suppress(Refused):
+            body = self.body()
+            found |= {each for name in _NAMES if isinstance(each := body.get(name), str)}
+        order = self.account.truth.get(self.path.get("order_id", ""))
+        if order is not None:
+            found |= {order.symbol, order.client_order_id}
+        return frozenset(self.symbol(each) for each in found if each)
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in ("true", "1", "t")
+
+    def words(self, name: str) -> frozenset[str]:
+        """The comma-separated words in the query's *name*."""
+        return frozenset(filter(None, self.query.get(name, "").split(",")))
+
+    def whole(self, name: str, usual: int, most: int) -> int:
+        """A whole number from 1 to *most*."""
+        text = self.query.get(name) or str(usual)
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+            raise bad(f"{name} must be between 1 and {most}")
+        return int(text)
+
+    def moment(self, name: str) -> m.Stamp | None:
+        """A time, or the midnight (UTC) of a date."""
+        text = self.query.get(name)
+        if not text:
+            return None
+        try:
+            if len(text) == len("2026-01-02"):
+                day = date.fromisoformat(text)
+                return m.stamp(datetime.combine(day, datetime.min.time(), UTC))
+            # A plus sign that was not encoded arrives as a space.
+            return m.stamp(text.replace(" ", "+") if "T" in text else text)
+        except (InvalidValue, ValueError):
+            raise bad(f"invalid {name}: cannot parse {text[:40]!r} as a time") from None
+
+    def day(self, name: str, usual: date) -> date:
+        text = self.query.get(name)
+        try:
+            return date.fromisoformat(text[:10]) if text else usual
+        except ValueError:
+            raise bad(f"invalid {name}: cannot parse {text!r} as a date") from None
+
+    def symbol(self, spelling: str) -> str:
+        """Our name for *spelling*; itself if nothing is called so."""
+        found = self.exchange.instrument(spelling)
+        return spelling if found is None else found.symbol
+
+
+def order_filter(asked: Asked) -> OrderFilter:
+    """Which orders ``GET /v2/orders`` is about."""
+    query = asked.query
+    scope = query.get("status") or "open"
+    if scope not in ("open", "closed", "all"):
+        raise bad(f"invalid status: {scope}")
+    by_id = {name for name in ("after_order_id", "before_order_id") if query.get(name)}
+    by_time = {name for name in ("after", "until") if query.get(name)}
+    if len(by_id) > 1 or (by_id and by_time):
+        raise bad("after_order_id, before_order_id and times are mutually exclusive")
+    for name in by_id:
+        if asked.account.order(query[name], nested=False) is None:
+            raise bad(f"invalid {name}: order not found")
+    return OrderFilter(
+        scope=scope,
+        after=asked.moment("after"),
+        until=asked.moment("until"),
+        after_order_id=query.get("after_order_id") or None,
+        before_order_id=query.get("before_order_id") or None,
+        symbols=frozenset(asked.symbol(each) for each in asked.words("symbols")),
+        side=_word(m.OrderSide, "side", query.get("side")),
+        oldest_first=_direction(asked) == "asc",
+        nested=asked.flag("nested"),
+        limit=asked.whole("limit", _ORDERS_USUAL, ORDERS_MAX),
+    )
+
+
+def _direction(asked: Asked) -> str:
+    found = asked.query.get("direction") or "desc"
+    if found not in ("asc", "desc"):
+        raise bad(f"invalid direction: {found}")
+    return found
+
+
+def is_ascending(asked: Asked) -> bool:
+    return _direction(asked) == "asc"
+
+
+def ticket(asked: Asked) -> Ticket:
+    """The order that the body of ``POST /v2/orders`` asks for."""
+    body = asked.body()
+    take_profit, stop_loss = _exit(body, "take_profit"), _exit(body, "stop_loss")
+    side = _word(m.OrderSide, "side", body.get("side"))
+    kind = _word(m.OrderType, "type", body.get("type"))
+    time_in_force = _word(m.TimeInForce, "time_in_force", body.get("time_in_force"))
+    if side is None or kind is None or time_in_force is None:
+        raise bad("side, type and time_in_force are required")
+    order_class = body.get("order_class") or m.OrderClass.SIMPLE
+    return Ticket(
+        symbol=asked.symbol(_text(body, "symbol") or _missing("symbol")),
+        side=side,
+        type=kind,
+        time_in_force=time_in_force,
+        order_class=_word(m.OrderClass, "order_class", order_class) or m.OrderClass.SIMPLE,
+        qty=_number(body, "qty"),
+        notional=_number(body, "notional"),
+        limit_price=_number(body, "limit_price"),
+        stop_price=_number(body, "stop_price"),
+        trail_price=_number(body, "trail_price"),
+        trail_percent=_number(body, "trail_percent"),
+        take_profit=_number(take_profit, "limit_price"),
+        stop_loss=_number(stop_loss, "stop_price"),
+        stop_loss_limit=_number(stop_loss, "limit_price"),
+        extended_hours=_flag(body, "extended_hours"),
+        client_order_id=_text(body, "client_order_id"),
+    )
+
+
+def amendment(asked: Asked) -> Amendment:
+    """The change that the body of ``PATCH /v2/orders/{id}`` asks for."""
+    body = asked.body()
+    if _number(body, "notional") is not None:
+        raise bad("notional can be changed of IPO orders only")
+    return Amendment(
+        qty=_number(body, "qty"),
+        limit_price=_number(body, "limit_price"),
+        stop_price=_number(body, "stop_price"),
+        trail=_number(body, "trail"),
+        time_in_force=_word(m.TimeInForce, "time_in_force", body.get("time_in_force")),
+        client_order_id=_text(body, "client_order_id"),
+    )
+
+
+#: What a configuration may be set to, as it is sent.
+_CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
+    **dict.fromkeys(
+        (
+            "suspend_trade",
+            "no_shorting",
+            "fractional_trading",
+            "disable_overnight_trading",
+            "ptp_no_exception_entry",
+        ),
+        (True, False),
+    ),
+    "max_margin_multiplier": ("1", "2", "4"),
+    "max_options_trading_level": (0, 1, 2, 3),
+    "trade_confirm_email": ("all", "none"),
+}
+
+
+def configurations(asked: Asked) -> Configurations:
+    """What the body of ``PATCH /v2/account/configurations`` makes of those that hold now."""
+    body = asked.body()
+    given = {name: body[name] for name in _CHOICES if body.get(name) is not None}
+    for name, value in given.items():
+        if not any(value == choice and type(value) is type(choice) for choice in _CHOICES[name]):
+            raise bad(f"invalid {name}")
+    if "max_margin_multiplier" in given:
+        given["max_margin_multiplier"] = int(given["max_margin_multiplier"])
+    return evolve(asked.account.configurations, **given)
+
+
+def _exit(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = body.get(name) or {}
+    if not isinstance(found, dict):
+        raise bad(f"{name} is invalid")
+    return found
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    found = body.get(name)
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str) or "\x00" in found:
+        raise bad(f"{name} is invalid")
+    return found
+
+
+def _word(words: type[E], name: str, found: object) -> E | None:
+    """The word called *found*; None if nothing was given.  Ours alone are no words here."""
+    if found is None or found == "":
+        return None
+    if isinstance(found, str) and found != "unrecognised":
+        for word in words:
+            if word.value == found.lower():
+                return word
+    raise bad(f"invalid {name}", 42210000)
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    found = body.get(name) or False
+    if str(found).lower() not in ("true", "false"):
+        raise bad(f"invalid {name}")
+    return str(found).lower() == "true"
+
+
+def _number(body: Mapping[str, Any], name: str) -> Decimal | None:
+    found = body.get(name)
+    if found is None or found == "":
+        return None
+    if isinstance(found, str) and not _NUMERAL.fullmatch(found):
+        raise bad(f"invalid {name}")
+    try:
+        value = m.number(found)
+    except InvalidValue:
+        raise bad(f"invalid {name}") from None
+    if value and abs(value.adjusted()) > _DIGITS_MAX:
+        raise bad(f"invalid {name}")
+    return value
+
+
+def amount(asked: Asked, name: str) -> Decimal | None:
+    """The number in the query's *name*."""
+    return _number(asked.query, name)
+
+
+def _missing(name: str) -> NoReturn:
+    raise bad(f"{name} is required")
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)

@@ -1,0 +1,345 @@
+"""
+One account, as its client has it; `truth` is the other half.
+
+Requests act at once or raise `Refused`.  What is shown of orders and positions is in `views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.venue.exchange.account.funds import (
+    Funds,
+    boundless,
+    funds,
+    holders,
+    is_asleep,
+    reserved,
+)
+from fillbook.venue.exchange.account.history import History
+from fillbook.venue.exchange.account.ledger import Ledger
+from fillbook.venue.exchange.account.truth import Truth
+from fillbook.venue.exchange.account.views import Views
+from fillbook.venue.exchange.faults.kinds import Fault, Occasion
+from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.market import sessions
+from fillbook.venue.exchange.orders import replace, rules
+from fillbook.venue.exchange.orders.groups import group_of
+from fillbook.venue.exchange.orders.lifecycle import Trading
+from fillbook.venue.exchange.values import (
+    Amendment,
+    Block,
+    Configurations,
+    Event,
+    Figures,
+    Fill,
+    Holding,
+    OrderFilter,
+    Picture,
+    Refused,
+    Row,
+    Ticket,
+)
+
+_R: Final = m.RejectKind
+_CLIENT_ID_MAX: Final = 128
+_BY_HAND: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
+
+
+class Account:
+    """What one set of credentials opens."""
+
+    def __init__(self, name: str, floor: Floor, cash: Decimal, multiplier: int) -> None:
+        self._floor = floor
+        self._multiplier_max = multiplier
+        self.begin(name, cash)
+
+    def begin(self, name: str, cash: Decimal) -> None:
+        """Be a new account: what is still under way for the one before moves nothing here."""
+        floor = self._floor
+        self.name = name
+        self.id = floor.new_id()
+        self.number = floor.new_number()
+        self.configurations = Configurations()
+        self.blocks: set[Block] = set()
+        self._created_at = floor.timeline.stamp()
+        #: the exchange's own side
+        self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
+        self.trading = Trading(name, floor, self.history)
+        self.truth = Truth(self.trading, floor)
+        self._views = Views(self.trading, floor)
+
+    # --------------------------------------------------------------- requests
+
+    def configure(self, configurations: Configurations) -> None:
+        """Set what the owner allows; it holds for orders from now on."""
+        with self._floor.timeline.turn():
+            self.configurations = configurations
+
+    def submit(self, ticket: Ticket) -> Picture:
+        """
+        Place an order; the answer is a snapshot with legs nested.
+
+        Raises: Refused.
+        """
+        with self._floor.timeline.turn():
+            instrument = self._identify(ticket)
+            ticket = evolve(ticket, symbol=instrument.symbol)
+            world = self._world(ticket, instrument)
+            if self._floor.strikes(Occasion.CHECKED, Fault.FUNDS_UNCHECKED):
+                world = evolve(world, funds=boundless(world.funds))
+            rules.check(ticket, world)
+            overnight = not self.configurations.disable_overnight_trading
+            order = self.trading.take(ticket, overnight=overnight)
+            return self._views.nested(order, self._floor.timeline.elapsed)
+
+    def submit_later(self, ticket: Ticket, seconds: float) -> None:
+        """Have the request arrive in *seconds*, when nobody waits for its answer any more."""
+
+        def land() -> None:
+            with suppress(Refused):
+                self.submit(ticket)
+
+        with self._floor.timeline.turn():
+            self._floor.timeline.later(seconds, land)
+
+    def submit_unlisted(self, ticket: Ticket, seconds: float) -> Picture:
+        """
+        Take the order and show it to nobody for *seconds*.
+
+        Raises: Refused.
+        """
+        with self._floor.timeline.turn():
+            order = self.submit(ticket)
+            until = self._floor.timeline.elapsed + timedelta(seconds=seconds)
+            for order_id in (order.id, *order.leg_ids):
+                self.trading.orders.hide(order_id, until)
+            return order
+
+    def cancel(self, order_id: str) -> None:
+        """
+        Ask for an order's end; a repeated cancel is no error.
+
+        Raises: Refused, when it is unknown or over.
+        """
+        with self._floor.timeline.turn():
+            order = self._known(order_id)
+            if order.status == m.OrderStatus.CANCELED:
+                return
+            if order.is_over:
+                raise rules.bad(f'order is already in "{order.status}" state', _R.TOO_LATE)
+            if order.status == m.OrderStatus.PENDING_REPLACE:
+                raise rules.bad(f"cannot cancel order in {order.status} status", _R.NOT_NOW)
+            if Block.ACCOUNT in self.blocks:
+                raise rules.denied("account is not authorized to trade", _R.PERMISSION)
+            self.trading.cancel(order_id)
+
+    def cancel_all(self, *, at_once: bool = False) -> dict[str, Refused | None]:
+        """
+        Ask for the end of all open orders; the ids that were asked, and why not.
+
+        *at_once* has them ended before anything else is asked.
+        """
+        with self._floor.timeline.turn():
+            asked = [o.id for o in self.trading.orders.open() if not is_asleep(o)]
+            answers = {order_id: self._refusal(order_id) for order_id in asked}
+            for order_id in asked if at_once else ():
+                self.trading.end_cancel(order_id)
+            return answers
+
+    def _refusal(self, order_id: str) -> Refused | None:
+        """Cancel an order; why it is not."""
+        try:
+            self.cancel(order_id)
+        except Refused as refusal:
+            return refusal
+        return None
+
+    def replace(self, order_id: str, change: Amendment) -> Picture:
+        """
+        Ask for an order to be replaced; the answer is the new one, which may still be rejected.
+
+        Raises: Refused.
+        """
+        with self._floor.timeline.turn():
+            order = self._known(order_id)
+            self._check_name(change.client_order_id)
+            group = group_of(order, self.trading.orders)
+            replace.check(replace.Wanted(order, change, group))
+            ticket = replace.ticket(order, change)
+            world = self._world(ticket, self._floor.instruments[order.symbol], without=order)
+            is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
+            rules.check(ticket, world, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
+            new = self.trading.replace(order_id, change)
+            if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
+                words = "unable to replace order, order isn't sent to exchange yet"
+                raise rules.bad(words, _R.NOT_NOW, 40010001)
+            return new
+
+    def _known(self, order_id: str) -> Picture:
+        order = self.trading.orders.get(order_id)
+        if order is None:
+            raise Refused(404, 40410000, f"order not found for {order_id}", _R.NOT_FOUND)
+        return order
+
+    def _check_name(self, client_id: str | None) -> None:
+        """Raises: Refused, for a client order id that is too long or was used before."""
+        if client_id is not None and len(client_id) > _CLIENT_ID_MAX:
+            words = f"client_order_id must be no more than {_CLIENT_ID_MAX} characters"
+            raise rules.bad(words, code=40010001)
+        if client_id is not None and self.trading.orders.id_of(client_id) is not None:
+            raise rules.bad("client_order_id must be unique", _R.DUPLICATE, 40010001)
+
+    def _identify(self, ticket: Ticket) -> m.Instrument:
+        """The instrument, once the ticket's own id is acceptable."""
+        self._check_name(ticket.client_order_id)
+        instrument = self._floor.instrument(ticket.symbol)
+        if instrument is None:
+            raise rules.bad(f'asset "{ticket.symbol}" not found', _R.INSTRUMENT)
+        return instrument
+
+    def _world(
+        self, ticket: Ticket, instrument: m.Instrument, *, without: Picture | None = None
+    ) -> rules.World:
+        """What the guards know, as if there were no order *without*."""
+        symbol, side, balance = ticket.symbol, ticket.side, self.history.ledger.now
+        price = self._floor.reckoning()
+        here, prices = self.trading.orders.resting(symbol), price(symbol)
+        kept = self.trading.orders.kept(balance, price, without)
+        others = (order for order in here if without is None or order.id != without.id)
+        return rules.World(
+            instrument=instrument,
+            prices=prices,
+            rivals=here.rivals(side),
+            is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
+            allowed=self.configurations,
+            clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
+            position=balance.qty(symbol),
+            held=here.held(side, prices, without),
+            holders=lambda: list(holders(others, side)),
+            funds=funds(balance, kept, self._floor.price, self._multiplier),
+        )
+
+    # ------------------------------------------------------------------ views
+
+    def orders(self, which: OrderFilter) -> list[Picture]:
+        """The orders that *which* lets through; newest first unless it says otherwise."""
+        with self._floor.timeline.turn():
+            self._trade_unseen()
+            return self._views.orders(which)
+
+    def order(self, order_id: str, *, nested: bool = True) -> Picture | None:
+        """One order by its id; None if it is not (yet) there for this client."""
+        with self._floor.timeline.turn():
+            return self._views.order(order_id, nested=nested)
+
+    def find(self, client_order_id: str, *, nested: bool = True) -> Picture | None:
+        """One order by its client order id."""
+        with self._floor.timeline.turn():
+            return self._views.find(client_order_id, nested=nested)
+
+    def positions(self) -> list[Holding]:
+        """What is held of each symbol."""
+        with self._floor.timeline.turn():
+            return self._views.positions()
+
+    def position(self, symbol: str) -> Holding | None:
+        """What is held of *symbol*, in any spelling; None if nothing is."""
+        with self._floor.timeline.turn():
+            return self._views.position(symbol)
+
+    def figures(self) -> Figures:
+        """The account's money."""
+        with self._floor.timeline.turn():
+            changed = self._floor.strikes(Occasion.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
+            moment = self._floor.seen_at(Occasion.SHOW_ACCOUNT, self._floor.lag.account)
+            now = self._funds(moment)
+            return Figures(
+                id=self.id if not changed else self._floor.new_id(),
+                number=self.number if not changed else self._floor.new_number(),
+                cash=self.history.ledger.at(moment).cash,
+                equity=now.equity,
+                last_equity=now.equity,
+                buying_power=now.buying_power,
+                regt_buying_power=now.regt_buying_power,
+                non_marginable_buying_power=now.non_marginable,
+                initial_margin=now.initial_margin,
+                maintenance_margin=now.maintenance_margin,
+                long_market_value=now.long_value,
+                short_market_value=now.short_value,
+                multiplier=now.multiplier,
+                created_at=self._created_at,
+                shorting_enabled=now.multiplier > 1 and not self.configurations.no_shorting,
+                blocks=frozenset(self.blocks),
+                suspended=self.configurations.suspend_trade,
+            )
+
+    def fills(self, order_id: str | None = None) -> list[Fill]:
+        """The history: executions as rows, oldest first, without what was taken back."""
+        with self._floor.timeline.turn():
+            return self.history.shown(order_id)
+
+    def rows(self) -> list[Row]:
+        """What moved the account without a trade, oldest first."""
+        return self.truth.rows()
+
+    def listen(
+        self, hear: Callable[[Event], None], lost: Callable[[], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """
+        Have *hear* called with every event, in order and without a lock held.
+
+        *lost* is called when the exchange hangs up; nothing is heard after that.
+        """
+        return self.trading.feed.listen(hear, lost)
+
+    def trade_by_hand(self, ticket: Ticket) -> Picture:
+        """
+        Place an order in the broker's dashboard: it gets a client order id of the broker's.
+
+        Raises: Refused.
+        """
+        return self.submit(evolve(ticket, client_order_id=None))
+
+    # ---------------------------------------------------------------- private
+
+    def _trade_unseen(self) -> None:
+        """By the fault, an order that nobody here placed is born and filled."""
+        if not self._floor.strikes(Occasion.SHOW_ORDERS, Fault.FOREIGN_ORDER):
+            return
+        for symbol, qty in _BY_HAND.items():
+            coin = "/" in symbol
+            ticket = Ticket(
+                symbol=symbol,
+                side=m.OrderSide.BUY,
+                type=m.OrderType.MARKET,
+                time_in_force=m.TimeInForce.GTC if coin else m.TimeInForce.DAY,
+                qty=qty,
+            )
+            if coin or sessions.is_regular(self._floor.timeline.now()):
+                with suppress(Refused):
+                    order = self.trading.orders[self.trade_by_hand(ticket).id]
+                    price = self._floor.price(symbol).ask
+                    if left := self.trading.leaves(order, price):  # else it has filled already
+                        self.trading.execute(order.id, left, price)
+                return
+
+    @property
+    def _multiplier(self) -> int:
+        return min(self._multiplier_max, self.configurations.max_margin_multiplier)
+
+    def _funds(self, moment: timedelta) -> Funds:
+        balance = self.history.ledger.at(moment)
+        if moment < self._floor.timeline.elapsed:
+            open_then = self.trading.orders.open_at(moment)
+            kept = reserved(open_then, balance, self._floor.reckoning())
+        else:
+            kept = self.trading.orders.kept(balance, self._floor.reckoning())
+        return funds(balance, kept, self._floor.price, self._multiplier)

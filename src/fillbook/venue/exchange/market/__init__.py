@@ -1,0 +1,1 @@
+"""What is listed, when it trades and at what price."""

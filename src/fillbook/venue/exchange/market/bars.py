@@ -1,0 +1,153 @@
+"""
+Prices out of a file of bars, and the quotes that a market of such bars shows.
+
+Columns are `time`, `open`, `high`, `low`, `close`, in any order and in any case; others are
+not looked at.  A time is ISO 8601 (UTC unless it says otherwise) or in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.errors import InvalidValue
+from fillbook.venue.exchange.orders.matching import Prices, tick_at
+
+_PRICES: Final = ("open", "high", "low", "close")
+_COLUMNS: Final = ("time", *_PRICES)
+_ALONE: Final = timedelta(minutes=1)  #: how long a single bar lasts
+_BPS: Final = Decimal("0.0001")
+
+Source = str | Path | Iterable[str]
+
+
+@frozen
+class Bar:
+    """What a market did from *at* until the next bar; all prices > 0."""
+
+    at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+
+    @property
+    def path(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """The prices in the order in which they are taken to have come."""
+        rises = self.close >= self.open
+        first, then = (self.low, self.high) if rises else (self.high, self.low)
+        return self.open, first, then, self.close
+
+
+def read_bars(source: Source) -> list[Bar]:
+    """
+    The bars of a file, or of its lines, oldest first.
+
+    Raises: InvalidValue, naming the line, for what is no bar or out of order.
+    """
+    if not isinstance(source, str | Path):
+        return _read(source, "the bars")
+    try:
+        with open(source, newline="", encoding="utf-8-sig") as lines:
+            return _read(lines, str(source))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValue(f"{source} cannot be read: {error}") from None
+
+
+def _read(lines: Iterable[str], name: str) -> list[Bar]:
+    rows = csv.reader(lines)
+    found: list[Bar] = []
+    try:
+        places = _places(next(rows, []))
+        for cells in rows:
+            if any(cells):
+                found.append(_bar(cells, places, found[-1] if found else None))
+    except (InvalidValue, csv.Error) as error:
+        raise InvalidValue(f"{name}, line {max(1, rows.line_num)}: {error}") from None
+    if not found:
+        raise InvalidValue(f"{name}: there is no bar in it")
+    return found
+
+
+def _places(heads: Sequence[str]) -> dict[str, int]:
+    """Which column is where."""
+    places = {head.strip().lower(): place for place, head in enumerate(heads)}
+    missing = [name for name in _COLUMNS if name not in places]
+    if missing:
+        raise InvalidValue(
+            f"there is no column {', '.join(missing)}; the first line names the columns,"
+            f" and {', '.join(_COLUMNS)} are needed"
+        )
+    return {name: places[name] for name in _COLUMNS}
+
+
+def _bar(cells: Sequence[str], places: dict[str, int], before: Bar | None) -> Bar:
+    if len(cells) <= max(places.values()):
+        raise InvalidValue(f"there are only {len(cells)} columns")
+    texts = {name: cells[place].strip() for name, place in places.items()}
+    at = _time(texts["time"])
+    if before is not None and at <= before.at:
+        raise InvalidValue(f"{texts['time']} is not after the bar before it")
+    bar = Bar(at, *(_price(name, texts[name]) for name in _PRICES))
+    if bar.high < bar.low:
+        raise InvalidValue(f"high {bar.high} is below low {bar.low}")
+    for name, price in (("open", bar.open), ("close", bar.close)):
+        if not bar.low <= price <= bar.high:
+            raise InvalidValue(f"{name} {price} is not between low {bar.low} and high {bar.high}")
+    return bar
+
+
+def _time(text: str) -> datetime:
+    try:
+        if text.replace(".", "", 1).isdigit():
+            return datetime.fromtimestamp(float(text), UTC)
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidValue(f"{text!r} is no time: ISO 8601 or seconds since 1970") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _price(name: str, text: str) -> Decimal:
+    try:
+        price = m.number(text)
+    except InvalidValue:
+        raise InvalidValue(f"{name} {text!r} is no number") from None
+    if price <= 0:
+        raise InvalidValue(f"{name} {text} is not above zero")
+    return price
+
+
+def paced(bars: Sequence[Bar], bar_s: float) -> list[Bar]:
+    """The same bars, each as long as *bar_s*."""
+    first, step = bars[0].at, timedelta(seconds=bar_s)
+    return [evolve(bar, at=first + n * step) for n, bar in enumerate(bars)]
+
+
+def quoted(
+    bars: Sequence[Bar], spread_bps: Decimal, tick: Decimal | None
+) -> Iterator[tuple[timedelta, Prices]]:
+    """
+    The quotes of *bars*, four a bar, each with its time after the beginning of the first bar.
+
+    A bar lasts until the next one, and the last as long as the one before it.
+    """
+    lengths = [after.at - here.at for here, after in pairwise(bars)] or [_ALONE]
+    for bar, length in zip(bars, [*lengths, lengths[-1]], strict=False):
+        for quarter, price in enumerate(bar.path):
+            yield bar.at - bars[0].at + length * quarter / 4, around(price, spread_bps, tick)
+
+
+def around(price: Decimal, spread_bps: Decimal, tick: Decimal | None) -> Prices:
+    """Bid and ask *spread_bps* apart around *price*, in whole ticks (None: as shares have)."""
+    step = tick_at(price, tick)
+    half = price * spread_bps * _BPS / 2
+    bid, ask = max(step, m.cut(price - half, step)), m.cut(price + half, step)
+    return Prices(bid, max(bid, ask if ask >= price + half else ask + step))

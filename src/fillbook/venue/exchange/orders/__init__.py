@@ -1,0 +1,1 @@
+"""Orders at the exchange: taken, resting, matched, replaced, ended."""

@@ -1,0 +1,73 @@
+"""What a ticket becomes: the order and its exits as they are when they are taken."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.market import sessions
+from fillbook.venue.exchange.orders.groups import legs_of
+from fillbook.venue.exchange.orders.matching import trailed
+from fillbook.venue.exchange.values import Picture, S, Ticket
+
+_AUCTION: Final = timedelta(milliseconds=1)
+
+
+def pictures(
+    ticket: Ticket, floor: Floor, *, overnight: bool = True
+) -> tuple[Picture, list[Picture]]:
+    """The order that *ticket* becomes, and its exits; *overnight* says if it may trade then."""
+    stamp, now = floor.timeline.stamp(), floor.timeline.now()
+    instrument = floor.instruments[ticket.symbol]
+    is_coin = instrument.asset_class is m.AssetClass.CRYPTO
+    limit = ticket.limit_price
+    if ticket.order_class is m.OrderClass.OCO:
+        limit = ticket.take_profit  # the take-profit is the parent, the stop its child
+    order = Picture(
+        id=floor.new_id(),
+        client_order_id=ticket.client_order_id or floor.new_id(),
+        symbol=ticket.symbol,
+        asset_class=instrument.asset_class,
+        side=ticket.side,
+        type=ticket.type,
+        time_in_force=ticket.time_in_force,
+        order_class=ticket.order_class,
+        status=S.PENDING_NEW if is_coin else S.ACCEPTED,
+        created_at=stamp,
+        updated_at=stamp,
+        submitted_at=stamp,
+        expires_at=m.stamp(ends_at(ticket, now)),
+        qty=ticket.qty,
+        notional=ticket.notional,
+        limit_price=limit,
+        stop_price=ticket.stop_price,
+        trail_price=ticket.trail_price,
+        trail_percent=ticket.trail_percent,
+        extended_hours=ticket.extended_hours,
+        is_overnight=overnight and ticket.extended_hours and ticket.symbol in floor.overnight,
+    )
+    is_queued = not floor.is_live(order) or order.time_in_force is m.TimeInForce.CLS
+    order = evolve(order, is_queued=is_queued)
+    if order.type is m.OrderType.TRAILING_STOP and not order.is_queued:
+        order = evolve(order, **trailed(order, floor.price(order.symbol)))
+    legs = legs_of(order, ticket, floor.new_id)
+    return evolve(order, leg_ids=tuple(leg.id for leg in legs)), legs
+
+
+def routed_at(order: Picture, now: datetime) -> datetime:
+    """When an order that waits at *now* is let go: at an opening, or for the close."""
+    if order.time_in_force is m.TimeInForce.CLS:
+        # The auction is the last thing that happens in the session.
+        return sessions.day_order_ends(now, extended=False) - _AUCTION
+    return sessions.opening(now, extended=order.extended_hours, overnight=order.is_overnight)
+
+
+def ends_at(order: Ticket | Picture, now: datetime) -> datetime:
+    """When an order that is placed at *now* ends by itself."""
+    if order.time_in_force is m.TimeInForce.GTC:
+        return sessions.gtc_ends(now)
+    return sessions.day_order_ends(now, extended=order.extended_hours)

@@ -1,0 +1,197 @@
+"""
+Replace chains: whether an order may be replaced, and what by.
+
+The guards run in order and the first that refuses speaks, in the words and codes of
+Alpaca's error bodies; what the new order itself must keep to is in `rules`.  A whole group
+has one time in force and one quantity, so its orders are replaced in their prices only.
+Source: https://docs.alpaca.markets/reference/patchorderbyorderid-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.venue.exchange.account.funds import is_asleep
+from fillbook.venue.exchange.orders.rules import bad
+from fillbook.venue.exchange.values import Amendment, Picture, S, Ticket
+
+_R: Final = m.RejectKind
+_LATE: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
+_EARLY: Final = frozenset({S.ACCEPTED, S.PENDING_NEW, S.PENDING_CANCEL})
+
+#: Why an order of this status is not replaced; any other one may be.
+_REFUSALS: Final[Mapping[str, tuple[str, m.RejectKind]]] = {
+    S.REPLACED: ("order already replaced", _R.TOO_LATE),
+    S.PENDING_REPLACE: ("order already pending replacement", _R.NOT_NOW),
+    **{word: (f"cannot replace order in {word} status", _R.TOO_LATE) for word in _LATE},
+    **{word: (f"cannot replace order in {word} status", _R.NOT_NOW) for word in _EARLY},
+}
+
+#: What may be changed of an order, by the same name in both.
+_FIELDS: Final = ("qty", "limit_price", "stop_price", "trail", "time_in_force")
+#: What only orders of some types have.
+_OWN: Final = {
+    "limit_price": frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT}),
+    "stop_price": frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT}),
+    "trail": frozenset({m.OrderType.TRAILING_STOP}),
+}
+
+
+@frozen
+class Wanted:
+    """An order, what is to change of it, and the other open orders of its group."""
+
+    order: Picture
+    change: Amendment
+    siblings: Collection[Picture]
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The names of what would differ."""
+        given = ((name, getattr(self.change, name)) for name in _FIELDS)
+        return frozenset(
+            name for name, value in given if value not in (None, getattr(self.order, name))
+        )
+
+
+def check(wanted: Wanted) -> None:
+    """Raises: Refused, by the first guard that does not let the replace pass."""
+    for guard in _GUARDS:
+        guard(wanted)
+
+
+def _status(wanted: Wanted) -> None:
+    refusal = _REFUSALS.get(wanted.order.status)
+    if refusal is not None:
+        raise bad(*refusal)
+
+
+def _sort(wanted: Wanted) -> None:
+    if wanted.order.notional is not None:
+        raise bad("notional orders cannot be replaced", _R.UNSUPPORTED)
+    if wanted.order.order_class is m.OrderClass.OTO:
+        raise bad("oto orders cannot be replaced", _R.UNSUPPORTED)
+
+
+def _chain(wanted: Wanted) -> None:
+    if any(other.status == S.PENDING_REPLACE for other in wanted.siblings):
+        raise bad("order chain not fully replaced", _R.NOT_NOW)
+
+
+def _change(wanted: Wanted) -> None:
+    order = wanted.order
+    for name, types in _OWN.items():
+        if getattr(wanted.change, name) is not None and order.type not in types:
+            words = name.replace("_", " ")
+            raise bad(f"{order.type} orders must not have a {words}", _R.PRICE, 40010001)
+    if not wanted.changed:
+        raise bad("order parameters are not changed")
+
+
+def _advanced(wanted: Wanted) -> None:
+    if wanted.order.order_class is m.OrderClass.SIMPLE:
+        return
+    for name in ("qty", "time_in_force"):
+        if name in wanted.changed:
+            raise bad(f"{name} cannot be changed for advanced orders", _R.UNSUPPORTED)
+
+
+def _qty(wanted: Wanted) -> None:
+    qty, order = wanted.change.qty, wanted.order
+    if "qty" not in wanted.changed or qty is None:
+        return
+    is_share = order.asset_class is not m.AssetClass.CRYPTO
+    if is_share and any(each and each % 1 for each in (qty, order.qty)):
+        raise bad("qty cannot be changed for fractional orders", _R.UNSUPPORTED)
+    if qty <= order.filled_qty:
+        raise bad("qty must be > filled_qty", _R.QUANTITY)
+
+
+_GUARDS: Final[tuple[Callable[[Wanted], None], ...]] = (
+    _status,
+    _sort,
+    _chain,
+    _change,
+    _advanced,
+    _qty,
+)
+
+
+def ticket(order: Picture, change: Amendment) -> Ticket:
+    """The new order as one that is placed anew, of what is not filled yet."""
+    new = successor(order, change, order.id, order.created_at)
+    return Ticket(
+        symbol=new.symbol,
+        side=new.side,
+        type=new.type,
+        time_in_force=new.time_in_force,
+        order_class=new.order_class,
+        qty=None if new.qty is None else new.qty - order.filled_qty,
+        limit_price=new.limit_price,
+        stop_price=None if new.trail is not None else new.stop_price,
+        trail_price=new.trail_price,
+        trail_percent=new.trail_percent,
+        extended_hours=new.extended_hours,
+    )
+
+
+def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Stamp) -> Picture:
+    """What is to replace *order*, before anything of it has happened."""
+    given = {name: getattr(change, name) for name in _FIELDS}
+    given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
+    return evolve(
+        order,
+        id=new_id,
+        client_order_id=change.client_order_id or new_id,
+        status=S.ACCEPTED,
+        created_at=stamp,
+        updated_at=stamp,
+        submitted_at=stamp,
+        replaces=order.id,
+        chain_id=order.chain_id or order.id,
+        leg_ids=(),
+        # Another trail begins at the market of its moment.
+        hwm=None if change.trail is not None else order.hwm,
+        filled_qty=m.ZERO,
+        filled_avg_price=None,
+        carried_qty=m.ZERO,
+        carried_price=None,
+        is_triggered=order.is_triggered and change.stop_price is None,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+@frozen(kw_only=True)
+class Habit:
+    """How the venue counts a replace of an order that has fills; nobody has said which it is."""
+
+    is_fresh: bool  #: the new order's total counts its own fills only
+    is_repeated: bool  #: the whole quantity is ordered again, whatever was filled
+
+
+def beginning(old: Picture, qty: Decimal, habit: Habit) -> dict[str, Any]:
+    """What the new order of *qty* begins with, as fields; *old* as it is when it is replaced."""
+    open_qty = qty if habit.is_repeated else qty - old.filled_qty
+    carried = m.ZERO if habit.is_fresh else old.filled_qty
+    price = old.filled_avg_price if carried else None
+    return {
+        "qty": open_qty + carried,
+        "filled_qty": carried,
+        "filled_avg_price": price,
+        "carried_qty": carried,
+        "carried_price": price,
+        "is_awake": old.is_awake,
+    }
+
+
+def working_word(order: Picture) -> m.OrderStatus:
+    """The status of an order that works; an exit that waits, or whose stop is watched, is held."""
+    if order.filled_qty:
+        return S.PARTIALLY_FILLED
+    is_watched = order.parent_id is not None and order.stop_price is not None
+    return S.HELD if is_watched or is_asleep(order) else S.NEW

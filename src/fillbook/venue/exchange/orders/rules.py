@@ -1,0 +1,386 @@
+"""
+Whether the exchange takes an order: guards in order, the first that refuses speaks.
+
+Each guard is given the ticket and what the exchange knows, and raises `Refused` in the
+words, statuses and codes of Alpaca's error bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import time
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.venue.exchange.account.funds import Funds
+from fillbook.venue.exchange.orders.kinds import SHUT, TAKEN, Sort
+from fillbook.venue.exchange.orders.matching import (
+    LIMITED,
+    Prices,
+    limit_of,
+    may_wash,
+    reserve_price,
+    tick_at,
+)
+from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
+
+T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
+BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL
+
+_COIN_MINIMUM: Final = Decimal(10)
+_LEVERAGE_MAX: Final = 6
+_PLACES: Final = Decimal("0.000000001")
+
+
+@frozen(kw_only=True)
+class World:
+    """What the exchange knows when an order comes."""
+
+    instrument: m.Instrument
+    prices: Prices
+    rivals: Sequence[Picture]  #: whom it would trade with first, as `Resting.rivals` tells it
+    is_blocked: bool  #: by the broker
+    allowed: Configurations
+    clock: time  #: New York's
+    position: Decimal  #: signed
+    held: Decimal  #: units that orders of this side keep back
+    holders: Callable[[], Sequence[str]]  #: the ids of those
+    funds: Funds
+
+    @property
+    def is_coin(self) -> bool:
+        return self.instrument.asset_class is m.AssetClass.CRYPTO
+
+
+Guard = Callable[[Ticket, World], None]
+
+
+def check(ticket: Ticket, world: World, guards: Sequence[Guard] | None = None) -> None:
+    """Raises: Refused, by the first of the *guards* (None: all) that does not let *ticket* pass."""
+    for guard in GUARDS if guards is None else guards:
+        guard(ticket, world)
+
+
+def units(ticket: Ticket, prices: Prices) -> Decimal:
+    """How many units are asked for; for a notional, at the price of now."""
+    if ticket.qty is not None:
+        return ticket.qty
+    return m.cut((ticket.notional or m.ZERO) / prices.touch(ticket.side), _PLACES)
+
+
+def bad(message: str, kind: m.RejectKind = R.INPUT, code: int = 42210000) -> Refused:
+    """Bad input: 422."""
+    return Refused(422, code, message, kind)
+
+
+def denied(
+    message: str,
+    kind: m.RejectKind,
+    details: Mapping[str, str | list[str]] | None = None,
+) -> Refused:
+    """Understood and not allowed: 403."""
+    return Refused(403, 40310000, message, kind, details)
+
+
+def _permitted(ticket: Ticket, world: World) -> None:
+    if world.is_blocked:
+        raise denied("account is not authorized to trade", R.PERMISSION)
+    if world.allowed.suspend_trade:
+        raise denied("new orders are rejected by user request", R.PERMISSION)
+
+
+def _size(ticket: Ticket, world: World) -> None:
+    if (ticket.qty is None) == (ticket.notional is None):
+        raise bad("qty or notional is required", R.QUANTITY, 40010001)
+    size = ticket.qty if ticket.qty is not None else ticket.notional
+    if size is None or size <= 0:
+        raise bad("qty must be > 0", R.QUANTITY, 40010001)
+    if ticket.notional is not None and ticket.notional != m.cut(ticket.notional, Decimal("0.01")):
+        raise bad("notional value must be limited to 2 decimal places", R.QUANTITY)
+    if ticket.qty is not None and ticket.qty != m.cut(ticket.qty, _PLACES):
+        raise bad("qty must be limited to 9 decimal places", R.QUANTITY)
+
+
+def _tradable(ticket: Ticket, world: World) -> None:
+    if not world.instrument.tradable:
+        raise bad(f'asset "{ticket.symbol}" is not tradable', R.INSTRUMENT)
+
+
+def _kind(ticket: Ticket, world: World) -> None:
+    taken, word = (TAKEN[Sort.COIN], "crypto ") if world.is_coin else (TAKEN[Sort.WHOLE], "")
+    if ticket.type not in taken:
+        raise bad(f"invalid order type for {word}order", R.UNSUPPORTED, 40010001)
+    if ticket.time_in_force not in taken[ticket.type]:
+        raise bad(f"invalid {word}time_in_force", R.UNSUPPORTED)
+    if ticket.order_class is C.OCO:
+        return  # its prices are those of its exits
+    needed = m.PRICES[ticket.type]
+    if ticket.type is T.TRAILING_STOP:  # one of the two
+        needed = frozenset({"trail_percent" if ticket.trail_price is None else "trail_price"})
+    for name in ("limit_price", "stop_price", "trail_price", "trail_percent"):
+        if (getattr(ticket, name) is not None) != (name in needed):
+            verb = "require" if name in needed else "must not have a"
+            raise bad(f"{ticket.type} orders {verb} {name.replace('_', ' ')}", R.PRICE, 40010001)
+
+
+def _auction(ticket: Ticket, world: World) -> None:
+    since, until = SHUT.get(ticket.time_in_force, (time.max, time.max))
+    if since <= world.clock < until:
+        word = ticket.time_in_force
+        raise bad(
+            f"{word} orders are not accepted between {since:%H:%M} and {until:%H:%M}", R.NOT_NOW
+        )
+
+
+def _fraction(ticket: Ticket, world: World) -> None:
+    whole = ticket.qty is not None and ticket.qty == ticket.qty.to_integral_value()
+    if whole or world.is_coin:
+        return
+    if not world.allowed.fractional_trading:
+        raise denied("account is not allowed to trade fractions", R.PERMISSION)
+    if not world.instrument.fractionable:
+        raise denied(f'asset "{ticket.symbol}" is not fractionable', R.QUANTITY)
+    if ticket.order_class is not C.SIMPLE:
+        raise bad("fractional orders must be simple orders", R.UNSUPPORTED)
+    if ticket.type not in TAKEN[Sort.FRACTION]:
+        words = "fractional orders must be market, limit, stop, or stop_limit orders"
+        raise bad(words, R.UNSUPPORTED)
+    if ticket.time_in_force not in TAKEN[Sort.FRACTION][ticket.type]:
+        raise bad("fractional orders must be DAY orders", R.UNSUPPORTED)
+    if ticket.side is SELL and world.position <= 0:
+        raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
+
+
+def _extended(ticket: Ticket, world: World) -> None:
+    if not ticket.extended_hours or world.is_coin:
+        return
+    if ticket.time_in_force not in TAKEN[Sort.EXTENDED].get(ticket.type, ()):
+        raise bad("extended hours order must be DAY or GTC limit orders", R.UNSUPPORTED)
+    if ticket.order_class is not C.SIMPLE:
+        raise bad("extended hours order must be simple orders", R.UNSUPPORTED)
+
+
+_EXITS: Final = {C.SIMPLE: (0, 0), C.OTO: (1, 1), C.BRACKET: (2, 2), C.OCO: (2, 2)}
+
+
+def _class(ticket: Ticket, world: World) -> None:
+    if ticket.order_class not in _EXITS:
+        raise bad("invalid order class", R.UNSUPPORTED)
+    word = ticket.order_class
+    least, most = _EXITS[word]
+    exits = (ticket.take_profit is not None) + (ticket.stop_loss is not None)
+    if word is not C.SIMPLE and world.is_coin:
+        raise bad("crypto orders not allowed for advanced order_class: " + word, R.UNSUPPORTED)
+    if word is not C.SIMPLE and ticket.type is T.TRAILING_STOP:
+        raise bad("trailing stop orders must be simple orders", R.UNSUPPORTED)
+    if word is not C.SIMPLE and ticket.time_in_force not in (K.DAY, K.GTC):
+        raise bad(f"{word} orders must be DAY or GTC orders", R.UNSUPPORTED)
+    if exits < least:
+        missing = "stop_loss.stop_price" if ticket.stop_loss is None else "take_profit.limit_price"
+        raise bad(f"{word} orders require {missing}", R.UNSUPPORTED)
+    if exits > most:
+        raise bad(f"{word} orders take no more than {most} exits", R.UNSUPPORTED)
+    if word in (C.BRACKET, C.OTO) and world.position * ticket.side.sign < 0:
+        raise bad(f"{word} orders must be entry orders", R.UNSUPPORTED)
+    if word is C.OCO:
+        if ticket.type is not T.LIMIT:
+            raise bad("oco orders must be limit orders", R.UNSUPPORTED)
+        if world.position * ticket.side.sign >= 0:
+            raise bad("oco orders must be exit orders", R.UNSUPPORTED)
+
+
+def _ticks(ticket: Ticket, world: World) -> None:
+    prices = {
+        "limit_price": ticket.limit_price,
+        "stop_price": ticket.stop_price,
+        "trail_price": ticket.trail_price,
+        "take_profit.limit_price": ticket.take_profit,
+        "stop_loss.stop_price": ticket.stop_loss,
+        "stop_loss.limit_price": ticket.stop_loss_limit,
+    }
+    for name, price in prices.items():
+        if price is None:
+            continue
+        if price <= 0:
+            raise bad(f"{name} must be > 0", R.PRICE)
+        if price != m.cut(price, tick_at(price, world.instrument.price_increment)):
+            raise bad(
+                f"invalid {name} {m.plain(price)}. sub-penny increment does not fulfill"
+                " minimum pricing criteria",
+                R.PRICE,
+            )
+
+
+def _trail(ticket: Ticket, world: World) -> None:
+    if ticket.trail_percent is not None and not 0 < ticket.trail_percent < 100:
+        raise bad("trail_percent must be between 0 and 100", R.PRICE)
+
+
+def _stops(ticket: Ticket, world: World) -> None:
+    _beyond(ticket.stop_price, ticket.side, world.prices)
+    if ticket.order_class is C.SIMPLE or ticket.stop_loss is None:
+        return
+    is_exit = ticket.order_class is C.OCO
+    side = ticket.side if is_exit else (SELL if ticket.side is BUY else BUY)
+    base = ticket.take_profit if is_exit else (limit_of(ticket) or world.prices.mid)
+    if base is not None and (base - ticket.stop_loss) * -side.sign < Decimal("0.01"):
+        words = "stop price must be at least 0.01 beyond the base price"
+        raise Refused(422, 42210000, words, R.PRICE, {"base_price": m.plain(base)})
+
+
+def _beyond(stop: Decimal | None, side: m.OrderSide, prices: Prices) -> None:
+    market = prices.touch(side)
+    if stop is None or (stop - market) * side.sign > 0:
+        return
+    word = "greater" if side is BUY else "less"
+    raise Refused(
+        422,
+        42210000,
+        f"stop price must be {word} than current price",
+        R.PRICE,
+        {"market_price": m.plain(market), "stop_price": m.plain(stop)},
+    )
+
+
+def _minimum(ticket: Ticket, world: World) -> None:
+    if not world.is_coin:
+        if ticket.notional is not None and ticket.notional < 1:
+            raise denied("cost basis must be >= minimal amount of order 1", R.QUANTITY)
+        return
+    price = limit_of(ticket) or world.prices.touch(ticket.side)
+    basis = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
+    if basis < _COIN_MINIMUM:
+        raise denied(
+            "cost basis must be >= minimal amount of order 10",
+            R.QUANTITY,
+            {"cost_basis": m.plain(basis)},
+        )
+
+
+def _wash(ticket: Ticket, world: World) -> None:
+    """
+    Orders that might trade with each other are refused; complex orders and trailing stops may.
+
+    Source: https://docs.alpaca.markets/docs/user-protection.
+    """
+    if not may_wash(ticket):
+        return
+    for order in world.rivals:
+        reason = "opposite side market/stop order exists"
+        if ticket.type in LIMITED and order.type in LIMITED:
+            ours, theirs = ticket.limit_price or m.ZERO, order.limit_price or m.ZERO
+            buy, sell = (ours, theirs) if ticket.side is BUY else (theirs, ours)
+            if buy < sell:
+                continue
+            reason = "opposite side limit order exists. use complex/limit/stop_limit orders"
+        raise denied(
+            "potential wash trade detected. use complex orders",
+            R.WASH_TRADE,
+            {"reject_reason": reason, "existing_order_id": order.id},
+        )
+
+
+def _units(ticket: Ticket, world: World) -> None:
+    """Closing orders need units that no other order keeps back; nothing goes through zero."""
+    asked = units(ticket, world.prices)
+    existing = max(m.ZERO, -ticket.side.sign * world.position)
+    available = max(m.ZERO, existing - world.held)
+    if world.is_coin:
+        if ticket.side is SELL and asked > available:
+            base = ticket.symbol.partition("/")[0]
+            raise denied(
+                f"insufficient balance for {base} (requested: {m.plain(asked)},"
+                f" available: {m.plain(available)})",
+                R.QTY_HELD if existing else R.NO_POSITION,
+            )
+    elif existing and asked > available:
+        raise denied(
+            f"insufficient qty available for order (requested: {m.plain(asked)},"
+            f" available: {m.plain(available)})",
+            R.QTY_HELD,
+            {
+                "available": m.plain(available),
+                "existing_qty": m.plain(existing),
+                "held_for_orders": m.plain(world.held),
+                "related_orders": list(world.holders()),
+                "symbol": ticket.symbol,
+            },
+        )
+
+
+def _short(ticket: Ticket, world: World) -> None:
+    if ticket.side is BUY or world.is_coin or world.position > 0:
+        return
+    if world.funds.multiplier == 1 or world.allowed.no_shorting:
+        raise denied("account is not allowed to short", R.PERMISSION)
+    if not world.instrument.shortable:
+        raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
+
+
+def _leverage(ticket: Ticket, world: World) -> None:
+    """Positions of more than six times the equity may only be made smaller."""
+    held = world.funds.long_value - world.funds.short_value
+    if held > _LEVERAGE_MAX * world.funds.equity and not _closes(ticket, world):
+        raise denied("account is restricted to closing orders only", R.PERMISSION)
+
+
+def _closes(ticket: Ticket, world: World) -> bool:
+    is_coin_sale = world.is_coin and ticket.side is SELL
+    return -ticket.side.sign * world.position > 0 or is_coin_sale
+
+
+def _money(ticket: Ticket, world: World) -> None:
+    if _closes(ticket, world):
+        return
+    price = reserve_price(ticket, world.prices)
+    cost = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
+    power = world.funds.non_marginable if world.is_coin else world.funds.buying_power
+    if cost > power:
+        raise denied(
+            "insufficient buying power",
+            R.FUNDS,
+            {"buying_power": m.plain(power), "cost_basis": m.plain(cost)},
+        )
+
+
+#: The order in which an order is looked at.
+GUARDS: Final[tuple[Guard, ...]] = (
+    _permitted,
+    _size,
+    _tradable,
+    _kind,
+    _auction,
+    _fraction,
+    _extended,
+    _class,
+    _ticks,
+    _trail,
+    _stops,
+    _minimum,
+    _wash,
+    _units,
+    _short,
+    _leverage,
+    _money,
+)
+
+#: Those that look at what is to replace an order, and at what is to replace an exit: that
+#: reserves nothing of its own.
+SUCCESSOR_GUARDS: Final = (
+    _permitted,
+    _size,
+    _kind,
+    _auction,
+    _fraction,
+    _extended,
+    _ticks,
+    _trail,
+    _stops,
+    _wash,
+    _units,
+    _money,
+)
+EXIT_GUARDS: Final = (_permitted, _size, _kind, _ticks, _stops)
