@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from fillbook.model.account.reservation import ReserveRule
 from fillbook.model.orders.order import OrderClass, OrderType, TimeInForce
-from fillbook.model.rules import Auction, Takes, Tick, WashRule
+from fillbook.model.rules import (Auction, Takes, Tick, WashRule)
 
 
 class ReplaceCum(StrEnum):

@@ -38,7 +38,7 @@ from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator, Ways
 from fillbook.venue.exchange import Exchange
-from tests.venue.floor import ticket
+from tests.venue.exchange.floor import ticket
 
 PATIENCE_S = 10
 

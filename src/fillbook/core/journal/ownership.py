@@ -14,7 +14,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import blank, rebook, redraw, with_id
+from fillbook.core.journal.posting import (blank, rebook, redraw, with_id)
 
 #: A replace of ours bears its order's client id with a number behind it.
 _REPLACE_ID: Final = re.compile(r"(.+)\.r\d+")

@@ -15,8 +15,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import reservation
 from fillbook.core.journal import checkpoints
-from fillbook.core.journal.draft import Draft, binding, fact_key, measure_of
-from fillbook.core.orders import evidence, executions, lifecycle, lineage
+from fillbook.core.journal.draft import (Draft, binding, fact_key, measure_of)
+from fillbook.core.orders import (evidence, executions, lifecycle, lineage)
 from fillbook.model import EXACT, ZERO
 
 # -- the order made from it ------------------------------------------------------------

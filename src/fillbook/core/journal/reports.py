@@ -13,7 +13,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.journal.draft import Draft, binding, fact_key, measure_of
+from fillbook.core.journal.draft import (Draft, binding, fact_key, measure_of)
 from fillbook.core.journal.ownership import owner, with_successors
 from fillbook.core.journal.posting import blank, merge, redraw
 from fillbook.core.orders import evidence as ev

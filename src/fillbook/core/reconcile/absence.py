@@ -14,7 +14,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Before
-from fillbook.core.orders.executions import Chain, Counted, alike, choose
+from fillbook.core.orders.executions import (Chain, Counted, alike, choose)
 from fillbook.core.reconcile.drift import CENT, Look
 from fillbook.model import ZERO
 

@@ -22,14 +22,7 @@ from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Look, Sighting
 from fillbook.desk.link.account import Binder, binding_entry
 from fillbook.desk.link.gateway import Line
-from fillbook.desk.orders.tracker import (
-    BEFORE_CREATED,
-    BY_ID_MAX,
-    CURSOR,
-    OVERLAP,
-    Tracker,
-    read_until,
-)
+from fillbook.desk.orders.tracker import (BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker, read_until)
 from fillbook.model.journal.records import Overlay
 from fillbook.store import Reader, Store
 

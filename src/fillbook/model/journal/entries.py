@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from fillbook.model.account.drift import Drift
 from fillbook.model.account.instrument import Instrument
-from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
+from fillbook.model.account.position import (Cash, Chapter, Movement, Position, Trade)
 from fillbook.model.account.reservation import Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId
 from fillbook.model.alert import Alert
@@ -23,7 +23,7 @@ from fillbook.model.capabilities import ReplaceCum
 from fillbook.model.number import ZERO
 from fillbook.model.orders.evidence import Evidence
 from fillbook.model.orders.execution import Activity, Execution, Void
-from fillbook.model.orders.order import Change, Intent, Order, OrderStatus, Origin, Terms
+from fillbook.model.orders.order import (Change, Intent, Order, OrderStatus, Origin, Terms)
 from fillbook.model.timestamp import Stamp
 
 

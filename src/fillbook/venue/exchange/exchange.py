@@ -19,7 +19,7 @@ from fillbook.venue.exchange.market.bars import Source, paced, read_bars
 from fillbook.venue.exchange.market.listing import listed
 from fillbook.venue.exchange.market.tape import Tape
 from fillbook.venue.exchange.orders.matching import Prices, told
-from fillbook.venue.exchange.values import Block, Fill, Lag, Picture, RowKind, Ticket
+from fillbook.venue.exchange.values import (Block, Fill, Lag, Picture, RowKind, Ticket)
 
 _DAY: Final = timedelta(days=1)
 

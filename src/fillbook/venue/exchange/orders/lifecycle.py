@@ -24,18 +24,9 @@ from fillbook.venue.exchange.orders.acceptance import ends_at, pictures, routed_
 from fillbook.venue.exchange.orders.groups import siblings
 from fillbook.venue.exchange.orders.kinds import AT_ONCE
 from fillbook.venue.exchange.orders.matching import trade_price, trailed, triggers
-from fillbook.venue.exchange.orders.replace import Habit, beginning, successor, working_word
+from fillbook.venue.exchange.orders.replace import (Habit, beginning, successor, working_word)
 from fillbook.venue.exchange.orders.versions import Orders
-from fillbook.venue.exchange.values import (
-    PENDING,
-    WORKING,
-    Amendment,
-    Event,
-    Fill,
-    Picture,
-    S,
-    Ticket,
-)
+from fillbook.venue.exchange.values import (PENDING, WORKING, Amendment, Event, Fill, Picture, S, Ticket)
 
 _K: Final = m.TimeInForce
 

@@ -1,0 +1,109 @@
+"""An order made to fit: steps of quantity and price, what is held, and nothing silently."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fillbook import model as m
+from fillbook.core.checks.rounding import adjusted
+from tests.core.checks.test_checks import (
+    ABLE,
+    BTC,
+    COIN,
+    PLAIN,
+    SELL,
+    SHARE,
+    WHOLE,
+    a_world,
+    holding,
+)
+from tests.core.records import request
+
+D = Decimal
+CUT = m.Limits(oversell="cut")
+LONG = {"position": holding("10.25"), "limits": CUT}
+
+
+@pytest.mark.parametrize(
+    ("wish", "known", "sent"),
+    [
+        ({}, {}, {}),
+        ({"limit_price": "9.999"}, {}, {"limit_price": "9.99"}),
+        ({"limit_price": "9.99"}, {}, {}),
+        ({"limit_price": "9.999"}, {"can": PLAIN}, {}),  # no step is known
+        ({**SELL, "limit_price": "9.991"}, {}, {"limit_price": "10"}),
+        ({"limit_price": "0.99999"}, {}, {"limit_price": "0.9999"}),
+        ({**BTC, "limit_price": "9.9"}, {"instrument": COIN}, {"limit_price": "9.5"}),
+        ({"stop_price": "9.999"}, {}, {"stop_price": "9.99"}),
+        ({**SELL, "stop_price": "9.991"}, {}, {"stop_price": "10"}),
+        ({"trail_price": "9.999"}, {}, {"trail_price": "9.99"}),
+        ({**SELL, "trail_price": "9.999"}, {}, {"trail_price": "9.99"}),
+        (
+            {"limit_price": "9.999", "take_profit": "11.111", "stop_loss": "8.881"},
+            {},
+            {"limit_price": "9.99", "take_profit": "11.12", "stop_loss": "8.89"},
+        ),
+        (
+            {**SELL, "order_class": "oco", "take_profit": "11.111", "stop_loss": "8.881"},
+            {},
+            {"take_profit": "11.12", "stop_loss": "8.89"},
+        ),
+        ({"qty": "1.0009"}, {"instrument": SHARE}, {"qty": "1"}),
+        ({"qty": "1.0009"}, {}, {}),  # the instrument was not observed
+        ({"qty": "1.5"}, {"instrument": WHOLE}, {}),  # a fraction is refused, not cut
+        ({"qty": "0.0009"}, {"instrument": SHARE}, {}),  # nothing would be left: refused
+        ({"qty": None, "notional": "50.009"}, {}, {"notional": "50"}),
+        ({"qty": None, "notional": "50.009"}, {"can": PLAIN}, {}),
+        ({**SELL, "qty": 11}, LONG, {"qty": "10.25"}),
+        ({**SELL, "qty": 11}, {**LONG, "limits": m.Limits()}, {}),
+        ({**SELL, "qty": 11}, {"limits": CUT}, {}),  # nothing is held
+        ({**SELL, "qty": 10}, LONG, {}),
+        (
+            {**SELL, "qty": 11},
+            {"position": holding("9.99975"), "limits": CUT, "instrument": SHARE},
+            {"qty": "9.999"},
+        ),
+    ],
+)
+def test_an_order_is_made_to_fit_the_safe_way(wish, known, sent):
+    """Down to the step, a price to where it trades no worse; and each change is told."""
+    asked = request(**wish)
+    made, changes = adjusted(asked, a_world(**known))
+    assert sent == {x.field: m.plain(x.sent) for x in changes}
+    assert sent == {name: m.plain(getattr(made, name)) for name in sent}
+    assert all(x.wished == getattr(asked, x.field) and x.why for x in changes)
+    assert (
+        m.Intent(
+            client_order_id="c1",
+            request=made,
+            at=m.stamp("2026-03-02T15:00:00Z"),
+            adjustments=changes,
+        ).wish
+        == asked
+    )
+
+
+prices = st.decimals("0.0001", "2000", places=6)
+
+
+@given(price=prices, side=st.sampled_from(["buy", "sell"]), name=st.sampled_from(["limit", "stop"]))
+def test_a_price_never_becomes_a_worse_one(price, side, name):
+    """A buy pays no more and a sale takes no less, by less than one step; and it is on a step."""
+    field = f"{name}_price"
+    made, _ = adjusted(request(side=side, **{field: price}), a_world())
+    sent = getattr(made, field)
+    step = next(x.step for x in ABLE.ticks if price >= x.least)
+    if price < step:
+        assert sent in (price, step)  # nothing would be left of it: refused by the checks
+    else:
+        assert sent == m.cut(sent, step)
+    assert 0 <= (price - sent) * m.OrderSide(side).sign < step
+
+
+@given(qty=st.decimals("0.001", "1000", places=9))
+def test_a_quantity_never_grows(qty):
+    made, _ = adjusted(request(qty=qty), a_world(instrument=SHARE))
+    assert 0 <= qty - made.qty < SHARE.qty_increment
+    assert made.qty == m.cut(made.qty, SHARE.qty_increment)

@@ -1,0 +1,107 @@
+"""The examples run, each by itself, and show what they say they show."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INCIDENTS = Path(__file__).parents[2] / "examples" / "incidents"
+LINES_MAX = 60
+
+#: What each incident ends up showing, in this order.
+SHOWN = {
+    "1_expired_exits": (
+        "bought 10 SPY with 2 exits",
+        "believes that 2 exits protect its position",
+        "stop 10 SPY, day: expired",
+        "limit 10 SPY, day: expired",
+        "0 live exits cover 10 SPY",
+    ),
+    "2_bypassed_broker": (
+        "believes: 25 AAPL, 8 MSFT",
+        "fillbook shows: drift",
+        "AAPL: the bot 25, the broker 10, difference -15",
+        "MSFT: the bot 8, the broker 0, difference -8",
+        "NVDA: the bot 0, the broker 4, difference +4",
+        "buy 10 AAPL at 187.02",
+    ),
+    "3_liquidate_and_rebuy": (
+        'believes: "timed out"',
+        "fillbook shows: filled, 90 at 546.4; one order",
+        "the same order: True",
+        "orders at the broker: 1",
+        "the broker says 52,608.62; left to promise are 3,432.62",
+        "denied: it may cost 52,596.00, and 3,432.62 of buying power is left to promise",
+        "orders at the broker: 2",
+        "in_sync; cash 3,432.62",
+    ),
+    "4_limit_orders_in_the_dark": (
+        "believes: 4 orders sent, no fills",
+        "buy 5 at 170.00, new: crash",
+        "buy 10 at 180.00, new: dips",
+        "buy 3 at 175, new: nobody of ours",
+        "trade of dips: 20 AAPL, +40.00 before fees",
+        "One team ends what it has open: ['canceled']",
+        "2 are left: ['crash', None]",
+        "in_sync",
+    ),
+    "5_stuck_pending": (
+        "believes: accepted",
+        "fillbook shows: filled, 10 at 187.02",
+        "fillbook shows: unproven",
+        "after the broker is back: filled, 5 filled",
+        "Position: 15",
+    ),
+}
+
+
+def test_every_incident_has_its_script():
+    """Five, by their names, and none is long."""
+    scripts = {x.stem: x.read_text() for x in INCIDENTS.glob("*.py")}
+    assert sorted(scripts) == sorted(SHOWN)
+    assert all(len(text.splitlines()) <= LINES_MAX for text in scripts.values())
+
+
+BOTS = INCIDENTS.parent / "bots"
+BOTS_SHOWN = {
+    "asyncio_bot": ("trend: bought at 187.02", "asked again: filled, 3 SPY", "verdict: in_sync"),
+    "threaded_bot": (
+        "denied, it may cost 40,000.00, and 10,000.00 of buying power is left to promise",
+        "positions: 1; orders sent: 1",
+        "left to promise: 10,000.00; told by the broker: 10,000.00",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_an_incident_shows_what_was_believed_and_what_is(name, tmp_path):
+    """Its lines are there, in order; it writes no file."""
+    shows(INCIDENTS / f"{name}.py", SHOWN[name], tmp_path)
+
+
+def test_every_bot_has_its_script():
+    assert sorted(x.stem for x in BOTS.glob("*.py")) == sorted(BOTS_SHOWN)
+
+
+@pytest.mark.parametrize("name", BOTS_SHOWN)
+def test_a_bot_shows_what_it_did(name, tmp_path):
+    shows(BOTS / f"{name}.py", BOTS_SHOWN[name], tmp_path)
+
+
+def shows(script, lines, folder):
+    """The script ends well, prints *lines* in that order, and writes no file."""
+    ended = subprocess.run(
+        [sys.executable, script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    at = 0
+    for words in lines:
+        assert words in ended.stdout[at:], f"{words!r} is not in:\n{ended.stdout}"
+        at = ended.stdout.index(words, at)
+    assert list(folder.iterdir()) == []

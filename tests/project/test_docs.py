@@ -1,0 +1,114 @@
+"""What the README and the pages show is true: code runs, and printed parts are current."""
+
+import functools
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import fillbook as fb
+from fillbook.cli.commands import run
+from fillbook.clock import ManualClock
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+
+ROOT = Path(__file__).parents[2]
+PRINTED = runpy.run_path(str(ROOT / "docs" / "printed.py"))
+PAGES = PRINTED["PAGES"]
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+ROW = re.compile(r"`((?:src|examples|docs|tests)/[\w/.]+)`")
+MONDAY_10 = datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+
+def name_of(page):
+    return page.name
+
+
+def blocks_of(page):
+    return BLOCK.findall(page.read_text("utf-8"))
+
+
+@pytest.fixture
+def emulator(monkeypatch, tmp_path):
+    """Stands in for Alpaca's paper trading, on a Monday at ten that passes at once."""
+    monkeypatch.chdir(tmp_path)
+    exchange = Exchange(seed=7, clock=ManualClock(MONDAY_10))
+    with Emulator(exchange) as running:
+        monkeypatch.setenv("ALPACA_API_KEY", running.key)
+        monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
+        yield running
+
+
+def at(emulator, text):
+    """The text with the emulator's address and keys in the places of the real ones."""
+    for real, here in (
+        ('"alpaca:paper"', f'"alpaca:{emulator.url}"'),
+        ('"your key", "your secret", paper=True', "KEY, SECRET, url_override=URL"),
+        ("fb.open(", "OPEN("),
+    ):
+        text = text.replace(real, here)
+    return text
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=name_of)
+def test_the_code_of_a_page_runs(page, emulator, capsys):
+    names = {
+        "__name__": page.stem,
+        "KEY": emulator.key,
+        "SECRET": emulator.secret,
+        "URL": emulator.url,
+        "OPEN": functools.partial(fb.open, clock=emulator.exchange.clock),
+    }
+    for language, text in blocks_of(page):
+        if language == "console":
+            for line in text.splitlines():
+                assert run(shlex.split(at(emulator, line.removeprefix("$ fillbook ")))) in (0, 3)
+        elif re.search(r"^ *def test_|Suite\)", text, re.MULTILINE):
+            run_as_tests(text)
+        else:
+            exec(compile(at(emulator, text), str(page), "exec"), names)
+
+
+def run_as_tests(text):
+    Path("test_shown.py").write_text(text, "utf-8")
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "test_shown.py"]
+    ended = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
+    assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_prints_from_the_code_is_current(page):
+    text = page.read_text("utf-8")
+    assert PRINTED["renewed"](text) == text, "python docs/printed.py renews it"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_points_to_is_there(page):
+    text = page.read_text("utf-8")
+    broken = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    missing = [path for path in ROW.findall(text) if not (ROOT / path).exists()]
+    assert (broken, missing) == ([], [])
+
+
+def test_the_readme_has_the_two_commands_of_a_newcomer():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL) == [
+        'python3 -m venv .venv && .venv/bin/pip install -q ".[cli]" && .venv/bin/fillbook demo\n'
+        ".venv/bin/pip install -q nox && .venv/bin/nox\n"
+    ]
+
+
+def test_every_public_name_and_every_setting_has_a_sentence():
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    missing = [
+        name for name in fb.__all__ if not re.search(rf"`(?:fillbook\.|fb\.)?{name}\b", pages)
+    ]
+    settings = [f"FILLBOOK_{name}" for name in ("BROKER", "STORE", "CONFIG", "ALERT_URLS")]
+    assert missing + [name for name in settings if name not in pages] == []

@@ -1,0 +1,89 @@
+"""
+One key, one order: a bot that crashes and submits again, whatever was lost (promise P2).
+
+Some bots die between two of their writes, others lose requests or replies and give up
+waiting; each starts again on its record and submits under the same key until it is told of
+its order.  Five bots a seed, ten thousand in `nox -s campaign`; one that goes wrong is named
+with its seed and replays exactly with ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
+"""
+
+import logging
+import os
+import random
+from contextlib import contextmanager, suppress
+
+import pytest
+
+import fillbook as fb
+from fillbook.stores.memory import MemoryStore
+from tests.bench import Bench
+from tests.scenarios.campaign.test_days import CHUNK, FIRST, chunks
+
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "12"))
+BOTS = 5
+#: A create whose outcome nobody tells, or that is refused for the moment.
+LOST = ("request-lost", "reply-lost", "server-error", "html", "late-landing", "rate-limited")
+WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, strategy="s", good_for_s=3600)
+
+
+class Killed(BaseException):
+    """The process ends here; nothing below catches it."""
+
+
+class Mortal(MemoryStore):
+    """A store whose process dies around one of its transactions: before or after it counts."""
+
+    left = None
+    keeps = True
+
+    @contextmanager
+    def write(self):
+        dies = self.left == 0
+        self.left = None if self.left is None else self.left - 1
+        with super().write() as writer:
+            yield writer
+            if dies and not self.keeps:
+                raise Killed
+        if dies:
+            raise Killed
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog):
+    """Lost requests are logged as they should be; thousands of lines help nobody here."""
+    caplog.set_level(logging.CRITICAL + 1)
+
+
+def restless(dice):
+    """The bench of a bot that starts and dies until it has its order."""
+    bench = Bench(store=Mortal(), wait_s=1)
+    for _ in range(dice.randint(1, 4)):
+        bench.store.left = dice.choice((None, 0, 1, 2, 3, 4))
+        bench.store.keeps = dice.random() < 0.5
+        bench.fail("submit", dice.choice(LOST), times=dice.randint(1, 2))
+        with suppress(Killed, fb.FillbookError):
+            bench.desk.submit(WISH, key="the decision")
+        bench.clock.advance(dice.choice((0.5, 3, 40)))
+        with suppress(Killed):
+            bench.desk.tick()
+        bench.store.left = None
+        bench.desk = bench.open()  # what was asked in that process is forgotten
+    bench.over()
+    for _ in range(60):
+        with suppress(fb.FillbookError):
+            if bench.desk.submit(WISH, key="the decision").is_final:
+                break
+        bench.pass_(20, every=10)
+    bench.pass_(600, every=20)  # nothing lands after that
+    return bench
+
+
+@pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}")
+def test_a_key_is_one_order_however_often_its_bot_dies(seeds):
+    for named in (f"{seed}/{bot}" for seed in seeds for bot in range(BOTS)):
+        bench = restless(random.Random(named))
+        [there] = bench.ours()
+        [order] = bench.desk.book.orders()
+        assert (order.broker_order_id, order.status) == (there.id, fb.OrderStatus.FILLED), named
+        assert bench.truth.positions() == {"AAPL": 3}, named
+        assert bench.desk.book.reservations() == [], named

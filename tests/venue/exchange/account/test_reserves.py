@@ -1,0 +1,167 @@
+"""What open orders keep back is remembered, and never differs from its definition."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from decimal import Decimal
+from time import process_time
+
+import pytest
+
+from fillbook import model as m
+from fillbook.venue.exchange import Amendment, Lag, OrderFilter, Picture, Refused, Ticket
+from fillbook.venue.exchange.account.funds import holders, reserved
+from fillbook.venue.exchange.orders.matching import LIMITED, Prices, may_wash, trade_price, triggers
+from tests.venue.exchange.floor import D, Day, ticket
+
+SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
+BASES = {"AAPL": D(187), "MSFT": D(412), "BTC/USD": D(64255)}
+
+
+def stir(day: Day, rng: random.Random) -> None:
+    """A wish, a change, a cancel, another price, or another position."""
+    symbol = rng.choice(SYMBOLS)
+    near = (BASES[symbol] * rng.randrange(96, 105) / 100).quantize(Decimal("0.01"))
+    units = D(rng.randrange(1, 20)) / (100 if "/" in symbol else 1)
+    rest = [o for o in day.truth.orders() if not o.is_over]
+    match rng.randrange(9):
+        case 0 if rest:
+            day.account.cancel(rng.choice(rest).id)
+        case 1 if rest:
+            order = rng.choice(rest)
+            day.account.replace(order.id, Amendment(limit_price=near, qty=order.qty))
+        case 2:
+            day.exchange.quote(symbol, near, near + D("0.02"))
+        case 3:
+            day.exchange.transfer(day.account, symbol, units * rng.choice((1, -1)), near)
+        case 4:
+            day.submit(symbol=symbol, notional=200)
+        case 5 if "/" not in symbol:
+            day.submit(
+                symbol=symbol,
+                qty=units,
+                limit_price=near,
+                order_class="bracket",
+                take_profit=near * 2,
+                stop_loss=(near / 2).quantize(near),
+            )
+        case 6 if "/" not in symbol:
+            kind = rng.choice(("oco", "trailing"))
+            held = day.truth.positions().get(symbol, D(0))
+            wish = {"symbol": symbol, "side": "sell" if held > 0 else "buy", "qty": units}
+            if kind == "trailing":
+                day.submit(type="trailing_stop", trail_percent=rng.randrange(1, 4), **wish)
+            else:
+                exits = {"take_profit": near, "stop_loss": (near * 9 / 10).quantize(near)}
+                day.submit(type="limit", order_class="oco", **wish, **exits)
+        case _:
+            side = rng.choice(("buy", "sell"))
+            stop = {"stop_price": near} if rng.random() < 0.3 else {}
+            limit = {"limit_price": near} if not stop or rng.random() < 0.5 else {}
+            day.submit(symbol=symbol, side=side, qty=units, **stop, **limit)
+
+
+def clashes(wish: Ticket, order: Picture) -> bool:
+    """The wash rule, of one pair."""
+    if order.side is wish.side or not (may_wash(wish) and may_wash(order)):
+        return False
+    if not {wish.type, order.type} <= LIMITED:
+        return True
+    buy, sell = (wish, order) if wish.side is m.OrderSide.BUY else (order, wish)
+    return (buy.limit_price or 0) >= (sell.limit_price or 0)
+
+
+def check_by_price(day: Day, symbol: str) -> None:
+    """Those that a price touches, and that an order meets, are found without looking at all."""
+    orders, prices = day.account.trading.orders, day.account.trading._floor.price(symbol)
+    here, everything = orders.resting(symbol), orders.open(symbol)
+    for shift in (D("0.97"), D(1), D("1.03")):
+        market = Prices(prices.bid * shift, prices.ask * shift)
+        left = [o for o in everything if o.id not in here.touched(market)]
+        for order in left:
+            assert order.type is not m.OrderType.TRAILING_STOP
+            assert trade_price(order, market) is None
+            assert order.stop_price is None or order.is_triggered or not triggers(order, market)
+        for side in m.OrderSide:
+            limit = ticket(symbol=symbol, side=side, limit_price=market.mid)
+            for wish in (limit, ticket(symbol=symbol, side=side)):
+                expected = any(clashes(wish, order) for order in everything)
+                assert expected == any(clashes(wish, order) for order in here.rivals(side))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_remembered_is_what_the_definition_says(seed: int) -> None:
+    day, rng = Day(partial_rate=0.4, seed=seed, cash=500_000), random.Random(seed)
+    orders, floor = day.account.trading.orders, day.account.trading._floor
+    for _ in range(150):
+        with suppress(Refused):
+            stir(day, rng)
+        balance, everything = day.account.history.ledger.now, orders.open()
+        assert reserved(everything, balance, floor.price) == orders.kept(balance, floor.price)
+        for order in everything[:3]:
+            others = [each for each in everything if each.id != order.id]
+            expected = reserved(others, balance, floor.price)
+            assert expected == orders.kept(balance, floor.price, without=order)
+            here = [each for each in others if each.symbol == order.symbol]
+            units = sum(holders(here, order.side).values())
+            prices = floor.price(order.symbol)
+            assert units == orders.resting(order.symbol).held(order.side, prices, order)
+        check_by_price(day, rng.choice(SYMBOLS))
+        day.pass_(rng.choice((0.01, 0.3, 60)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_older_moment_is_what_it_was(seed: int) -> None:
+    """Open orders of a moment ago are those that were listed then."""
+    day, rng = Day(partial_rate=0.4, seed=seed), random.Random(seed)
+    orders = day.account.trading.orders
+    then = []
+    for _ in range(80):
+        day.pass_(0.01)
+        with suppress(Refused):
+            stir(day, rng)
+        day.pass_(rng.choice((0.01, 0.3, 60)))
+        then.append((day.clock.elapsed(), orders.open()))
+    for moment, expected in then:
+        assert expected == list(orders.open_at(moment))
+        here = [order for order in expected if order.symbol == "AAPL"]
+        assert here == list(orders.open_at(moment, "AAPL"))
+
+
+def filled_book(size: int, symbols: int) -> Day:
+    """A day with *size* resting orders of some *symbols*."""
+    day = Day(cash=10_000_000)
+    for n in range(symbols):
+        share = m.Instrument(f"S{n}", m.AssetClass.EQUITY, marginable=True)
+        day.exchange.list_instrument(share, 100, 100)
+    for n in range(size):
+        day.submit(symbol=f"S{n % symbols}", qty=1, limit_price=50 + n % 40)
+    return day
+
+
+def pace(day: Day, symbols: int) -> float:
+    """How many seconds a hundred more orders and a quote take, at best."""
+    took = []
+    for turn in range(3):
+        began = process_time()
+        for n in range(100):
+            day.submit(symbol=f"S{n % symbols}", qty=1, limit_price=50)
+        day.exchange.quote("S0", 100 + turn, 101 + turn)
+        took.append(process_time() - began)
+    return min(took)
+
+
+@pytest.mark.parametrize("symbols", [1, 100])
+def test_the_next_order_costs_little_more_in_a_full_book(symbols: int) -> None:
+    """Ten times the orders, of one symbol or of many, and not ten times the time."""
+    few, many = (pace(filled_book(size, symbols), symbols) for size in (200, 2000))
+    assert many < 3 * few
+
+
+def test_views_of_a_full_book_are_right() -> None:
+    day = filled_book(1000, symbols=100)
+    day.exchange.lag = Lag(account=1, orders=1)
+    day.pass_(2)
+    assert D(20_000_000) - 1000 * D("69.5") == day.account.figures().buying_power
+    assert len(day.account.orders(OrderFilter())) == 1000
