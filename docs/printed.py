@@ -33,10 +33,11 @@ from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LEVELS, Lane
 from fillbook.core.permission import PERMISSIONS, Repairs, Warrant
+from fillbook.model import invalid
 from fillbook.venue.alpaca import Ways
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
+from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults.kinds import SECONDS, STRIKES, Fault
-from fillbook.venue.exchange.orders import kinds
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -132,7 +133,7 @@ def failures() -> str:
         again = "yes" if kind.retry else "no"
         yield "– " * depth + code(kind.__name__), again, sentence(kind)
         for child in kind.__subclasses__():
-            if child.__module__ == errors.__name__:
+            if child.__module__ in (errors.__name__, invalid.__name__):
                 yield from rows(child, depth + 1)
 
     return table(("error", "may the same call be tried again?", "when"), rows(fb.FillbookError, 0))

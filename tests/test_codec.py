@@ -22,7 +22,7 @@ from fillbook.core.pacing import Budget
 from fillbook.desk.link.buying_power import Longer, Marks
 from fillbook.desk.link.lease import Lease
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
-from fillbook.model.journal.records import KINDS
+from fillbook.model.journal.kinds import KINDS
 
 RECORDS = [kind.type for kind in KINDS]
 ENTRIES = list(get_args(m.Entry))

@@ -14,9 +14,56 @@ from fillbook.core.checks.context import World
 from fillbook.desk import Desk
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.record.book import Book
-from fillbook.errors import (AccountChanged, AlreadySent, BadAddress, CredentialsMissing, Denied, ExtraMissing, FillbookError, InvalidValue, KeyReused, NotArmed, NotObserved, Rejected, StoreDamaged, StoreError, StoreTooNew, StoreUnavailable, Unavailable, UnknownOrder)
-from fillbook.model import (Adjustment, Alert, Anomaly, BuyingPower, CheckReport, Confidence, Event, EventKind, Finding, Impact, Limits, Order, OrderClass, OrderRequest, OrderSide, OrderStatus, OrderType, Position, Preview, Quote, Reason, ReasonCode, SyncReport, Thresholds, TimeInForce, Trade, Verdict)
-from fillbook.opening import (check, open, open_async, read)  # noqa: A004 - the field's words
+from fillbook.errors import (
+    AccountChanged,
+    AlreadySent,
+    BadAddress,
+    CredentialsMissing,
+    Denied,
+    ExtraMissing,
+    FillbookError,
+    InvalidValue,
+    KeyReused,
+    NotArmed,
+    NotObserved,
+    Rejected,
+    StoreDamaged,
+    StoreError,
+    StoreTooNew,
+    StoreUnavailable,
+    Unavailable,
+    UnknownOrder,
+)
+from fillbook.model import (
+    Adjustment,
+    Alert,
+    Anomaly,
+    BuyingPower,
+    CheckReport,
+    Confidence,
+    Event,
+    EventKind,
+    Finding,
+    Impact,
+    Limits,
+    Order,
+    OrderClass,
+    OrderRequest,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    Position,
+    Preview,
+    Quote,
+    Reason,
+    ReasonCode,
+    SyncReport,
+    Thresholds,
+    TimeInForce,
+    Trade,
+    Verdict,
+)
+from fillbook.opening import check, open, open_async, read  # noqa: A004 - the field's words
 from fillbook.store import Store
 
 __version__ = "0.1.0"

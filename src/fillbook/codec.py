@@ -98,8 +98,9 @@ HappenedWithoutTrade: symbol kind qty ratio cash at
 WrongCash: ours theirs
 DriftCleared: key
 Alerted: alert
+Rebuilt: rules
 Alert: kind about message
-Binding: account clocked replace_cum base_fee reserve_rule
+Binding: account clocked replace_cum base_fee reserve_rule rules
 OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
     requests verdict seen_at reservation
 Order: client_order_id broker_order_id origin terms status filled_qty filled_value

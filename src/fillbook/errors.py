@@ -35,17 +35,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fillbook.model.invalid import FillbookError as FillbookError
+from fillbook.model.invalid import InvalidValue as InvalidValue
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fillbook.model.checks import Reason
     from fillbook.model.orders.order import Order
-
-
-class FillbookError(Exception):
-    """Everything that fillbook raises on purpose."""
-
-    retry: bool = False  #: whether the same call may succeed later
 
 
 class OrderError(FillbookError):
@@ -77,10 +74,6 @@ class Unavailable(OrderError):
     """The request provably never left; try again at `retry_at` (UTC), or when you like if None."""
 
     retry = True
-
-
-class InvalidValue(FillbookError, ValueError):
-    """A number, a time or a combination of fields that no order may have."""
 
 
 class KeyReused(FillbookError):

@@ -24,10 +24,9 @@ from fillbook.core.checks import Check
 from fillbook.desk import Desk, validation
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.link.gateway import Line
-from fillbook.desk.link.market import Prices
 from fillbook.desk.reconcile.reconciler import rows_of
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.settings import Settings
+from fillbook.desk.record.settings import Prices, Settings
 from fillbook.errors import BadAddress
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore

@@ -2,7 +2,7 @@
 
 from fillbook import model as m
 from fillbook.core.journal import apply, requests
-from fillbook.model.journal.records import BY_TYPE
+from fillbook.model.journal.kinds import BY_TYPE
 
 AT = m.stamp("2026-03-02T15:00:00Z")
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "fillbook"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 #: What a ring may import of the project, by prefix; `errors` and the ring itself always.
 #: The longest prefix of a module names its ring, and one without a row may import anything.
@@ -46,8 +48,8 @@ CLOCKS = frozenset({"now", "utcnow", "today", "monotonic", "perf_counter", "slee
 #: How long at most; we aim at 250 lines, and at 30 a function.
 HARD_MODULE = 450
 HARD_FUNCTION = 60
-#: Modules that are longer all the same.  A ratchet: rows are lowered and go, none is added.
-LONG: dict[str, int] = {}
+#: So many entries has a folder at most, but for the root of the package: its list is held.
+FOLDER, ROOM = 16, "src/fillbook"
 
 
 @cache
@@ -99,6 +101,10 @@ def modules_of(*rings):
 
 def ids(path):
     return name_of(path) or "fillbook"
+
+
+def place(path):
+    return path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=ids)
@@ -165,17 +171,86 @@ def length_of(function):
     return function.end_lineno - function.lineno + 1 - docstring
 
 
-@pytest.mark.parametrize("path", MODULES, ids=ids)
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=place)
 def test_modules_and_functions_can_be_read_in_one_go(path):
-    most = LONG.get(name_of(path), HARD_MODULE)
-    assert len(path.read_text("utf-8").splitlines()) <= most
+    assert len(path.read_text("utf-8").splitlines()) <= HARD_MODULE
     long = {one.name: length_of(one) for one in functions_of(path)}
     assert {name: size for name, size in long.items() if size > HARD_FUNCTION} == {}
 
 
-def test_a_module_that_has_become_short_leaves_the_list_of_long_ones():
-    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
-    assert [name for name in LONG if lengths.get(name, 0) <= HARD_MODULE] == []
+def test_a_folder_can_be_taken_in_at_one_look():
+    entries = defaultdict(set)
+    for name in tracked():
+        for path in (Path(name), *Path(name).parents[:-1]):
+            entries[str(path.parent)].add(path.name)
+    crowded = {folder: len(names) for folder, names in entries.items() if len(names) > FOLDER}
+    assert {x for x in crowded if x.startswith(("src", "tests", "docs", "examples"))} <= {ROOM}
+
+
+def test_the_root_of_the_package_is_what_everybody_stands_on():
+    names = {x.removeprefix("src/fillbook/").split("/")[0] for x in tracked("src/fillbook")}
+    assert names == {
+        *("__init__.py", "py.typed", "errors.py", "clock.py", "codec.py", "config.py"),
+        *("alerts.py", "broker.py", "store.py", "opening.py"),
+        *("model", "core", "desk", "brokers", "stores", "venue", "testing", "cli"),
+    }
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert cycle_in({name_of(path): runtime_imports_of(path) for path in MODULES}) == []
+
+
+@pytest.mark.parametrize("ring", ["model", "core", "desk", "brokers", "venue.exchange"])
+def test_no_folder_of_a_ring_imports_itself_by_way_of_others(ring):
+    """Its modules by themselves, and each of its folders as one."""
+    depth = ring.count(".") + 2
+    graph = defaultdict(set)
+    for path in modules_of(ring):
+        here = ".".join(name_of(path).split(".")[:depth])
+        for name in runtime_imports_of(path):
+            there = ".".join(name.split(".")[:depth])
+            if is_in(there, [ring]) and there not in (here, ring) and here != ring:
+                graph[here].add(there)
+    assert cycle_in(graph) == []
+
+
+def runtime_imports_of(path):
+    """The modules of the project that are imported as this one is, and not only for its types."""
+    typing = {
+        id(node)
+        for test in ast.walk(tree_of(path))
+        if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.unparse(test.test)
+        for node in ast.walk(test)
+    }
+    package = ["fillbook", *path.relative_to(PACKAGE).parent.parts]
+    found = set()
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ImportFrom) and id(node) not in typing:
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
+            modules = {f"{base}.{x.name}" for x in node.names if is_module(base, x)}
+            # `from fillbook import model as m` names a module; else the names are of base itself.
+            found |= modules if len(modules) == len(node.names) else {base, *modules}
+    inner = {name.removeprefix("fillbook.") for name in found if name.startswith("fillbook.")}
+    return inner - {name_of(path), "model"}  # `m` is the face of all values, and made of them
+
+
+def cycle_in(graph):
+    """A way from a module back to itself, or nothing."""
+    done, way = set(), []
+
+    def visit(name):
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        way.append(name)
+        found = next(filter(None, (visit(x) for x in sorted(graph.get(name, ())))), [])
+        way.pop()
+        done.add(name)
+        return found
+
+    return next(filter(None, map(visit, sorted(graph))), [])
 
 
 def test_nine_in_ten_functions_are_one_screen():
@@ -212,11 +287,16 @@ def test_the_desk_only_delegates(method):
     assert len(method.body[told:]) == 1
 
 
-def tracked_texts():
+def tracked(*folders):
+    """The files that git keeps, by their place in the project."""
     names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for name in filter(None, names.split("\0")):
+    return list(filter(None, names.split("\0")))
+
+
+def tracked_texts():
+    for name in tracked():
         path = ROOT / name
         if path.is_file() and path != Path(__file__):
             yield name, path.read_text("utf-8", errors="replace")

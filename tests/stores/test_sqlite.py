@@ -9,7 +9,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.errors import BadAddress, StoreDamaged, StoreTooNew, StoreUnavailable
-from fillbook.model.journal.records import KINDS
+from fillbook.model.journal.kinds import KINDS
 from fillbook.stores import sqlite
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.testing.store_suite import AT, ENTRY, movement, put

@@ -11,7 +11,19 @@ from cyclopts import Group, Parameter
 from fillbook import errors
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.options import (BrokerOption, JsonOption, LiveOption, OrderName, StoreOption, StrategyOption, SymbolOption, existing, open_book, open_desk, tell)
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    OrderName,
+    StoreOption,
+    StrategyOption,
+    SymbolOption,
+    existing,
+    open_book,
+    open_desk,
+    tell,
+)
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 

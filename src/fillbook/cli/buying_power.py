@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.options import (BrokerOption, JsonOption, StoreOption, has_store, open_desk)
+from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, has_store, open_desk
 
 
 def buying_power(

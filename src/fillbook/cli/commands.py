@@ -24,10 +24,21 @@ from fillbook.cli.buying_power import buying_power
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
 from fillbook.cli.halt import halt
-from fillbook.cli.options import (BrokerOption, JsonOption, StoreOption, beliefs, day, existing, has_store, open_broker, open_desk, tell)
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    StoreOption,
+    beliefs,
+    day,
+    existing,
+    has_store,
+    open_broker,
+    open_desk,
+    tell,
+)
 from fillbook.cli.place import buy, sell
 from fillbook.cli.rebind import rebind
-from fillbook.cli.record import (audit, order, orders, positions, trades)
+from fillbook.cli.record import audit, order, orders, positions, trades
 from fillbook.cli.watch import watch
 
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}

@@ -83,6 +83,8 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
             return "drift gone", key
         case m.Settled(name, _, why):
             return "replace settled", f"{_short(name)}: {why}"
+        case m.Rebuilt(rules):
+            return "records rebuilt", f"by the rules of number {rules}"
         case m.Alerted(alert):
             return f"alert: {alert.kind}", alert.message
         case _:

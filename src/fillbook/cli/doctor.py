@@ -13,7 +13,14 @@ from attrs import frozen
 from fillbook import config, errors
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.options import (BrokerOption, JsonOption, StoreOption, has_store, open_book, open_broker)
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    StoreOption,
+    has_store,
+    open_book,
+    open_broker,
+)
 
 #: Where credentials are found; each may end in ``_FILE``.
 _SECRETS: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")

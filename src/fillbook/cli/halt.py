@@ -12,7 +12,7 @@ from fillbook import errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import output
-from fillbook.cli.options import (BrokerOption, JsonOption, LiveOption, StoreOption, has_store)
+from fillbook.cli.options import BrokerOption, JsonOption, LiveOption, StoreOption, has_store
 from fillbook.desk import Desk
 
 _NO_RECORD = "there is no record: nothing is written down, and nothing keeps bots from ordering"

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.output import (Markup, cell, day, table)
+from fillbook.cli.output import Markup, cell, day, table
 
 #: What is shown of an order even if a look has not changed it.
 _ALWAYS: Final = frozenset({"status", "filled"})

@@ -10,7 +10,15 @@ from cyclopts import Group, Parameter
 from fillbook import errors
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.options import (BrokerOption, JsonOption, LiveOption, StoreOption, has_store, open_desk, tell)
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    StoreOption,
+    has_store,
+    open_desk,
+    tell,
+)
 
 _PRICES: Final = Group("Prices", sort_key=2)
 _EXITS: Final = Group("Exits", sort_key=3)

@@ -7,7 +7,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fillbook.cli import order_details, output
-from fillbook.cli.options import (JsonOption, OrderName, StoreOption, StrategyOption, SymbolOption, open_book, tell)
+from fillbook.cli.options import (
+    JsonOption,
+    OrderName,
+    StoreOption,
+    StrategyOption,
+    SymbolOption,
+    open_book,
+    tell,
+)
 
 
 def orders(

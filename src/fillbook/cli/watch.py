@@ -24,7 +24,7 @@ from fillbook import model as m
 from fillbook import opening
 from fillbook.cli import output
 from fillbook.cli.describe import drift_words
-from fillbook.cli.options import (BrokerOption, JsonOption, StoreOption, existing, open_desk)
+from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing, open_desk
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.link.pacing import pace_of

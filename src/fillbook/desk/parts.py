@@ -24,6 +24,7 @@ from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
+from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.kill_switch import Switch
 from fillbook.desk.record.recorder import Recorder
@@ -41,6 +42,7 @@ class Parts:
         wait_s = settings.wait_s
         # What asks, and what is kept.
         self.line = line = Line(broker, store, clock, live=settings.live, repairs=settings.repairs)
+        rebuild.bring_up_to_date(store, m.stamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock)
         for sink in settings.alerts:
             recorder.on(m.EventKind.ALERT, _telling(sink))

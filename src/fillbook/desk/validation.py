@@ -16,7 +16,7 @@ from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
-from fillbook.desk.link.market import Prices
+from fillbook.desk.record.settings import Prices
 from fillbook.errors import InvalidValue
 
 #: Nobody waits for longer than this.

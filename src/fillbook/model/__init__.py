@@ -1,23 +1,110 @@
 """Values: everything that is stored or crosses a protocol.  Imported as `m`."""
 
-from fillbook.model.account.drift import (Confidence, Drift, ExternalTrade, Finding, HappenedWithoutTrade, MissedFill, OrderDrift, OrderStatusDiffers, Phantom, PositionDrift, UnknownToBroker, UnknownToUs, Unsettled, Untracked, Verdict, WrongCash, WrongQty)
-from fillbook.model.account.instrument import (AssetClass, Instrument, Quote, Session)
-from fillbook.model.account.position import (Cash, Chapter, Holding, MoveKind, Movement, Position, Trade)
+from fillbook.model.account.activity import Activity, ActivityKind
+from fillbook.model.account.drift import (
+    Confidence,
+    Drift,
+    ExternalTrade,
+    Finding,
+    HappenedWithoutTrade,
+    MissedFill,
+    OrderDrift,
+    OrderStatusDiffers,
+    Phantom,
+    PositionDrift,
+    UnknownToBroker,
+    UnknownToUs,
+    Unsettled,
+    Untracked,
+    Verdict,
+    WrongCash,
+    WrongQty,
+)
+from fillbook.model.account.instrument import AssetClass, Instrument, Quote, Session
+from fillbook.model.account.position import (
+    Cash,
+    Chapter,
+    Holding,
+    MoveKind,
+    Movement,
+    Position,
+    Trade,
+)
 from fillbook.model.account.report import CheckReport, Row, SyncReport
-from fillbook.model.account.reservation import (NEVER, BuyingPower, Funds, Reservation, Reserve, ReserveRule)
+from fillbook.model.account.reservation import NEVER, BuyingPower, Funds, Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId, AccountSnapshot, PositionSnapshot
 from fillbook.model.alert import Alert, AlertKind, Thresholds
-from fillbook.model.answer import (Absent, Accepted, Ambiguous, Cursor, Failure, Meter, NotObserved, NotSent, Observed, OrderQuery, OrderReport, OrderScope, Outcome, Read, Rejected, RejectKind, ReportSource, Version)
+from fillbook.model.answer import (
+    Absent,
+    Accepted,
+    Ambiguous,
+    Cursor,
+    Failure,
+    Meter,
+    NotObserved,
+    NotSent,
+    Observed,
+    Outcome,
+    Read,
+    Rejected,
+    RejectKind,
+)
 from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceQty
-from fillbook.model.checks import (Checked, Impact, Limits, Oversell, Preview, Reason, ReasonCode)
-from fillbook.model.journal.entries import (Alerted, Anchored, Answered, AnswerKind, Binding, Bound, CashAnchored, Changes, Command, Commanded, ConcludedAbsent, Conclusion, Denied, DriftCleared, DriftFound, Entry, Event, EventKind, Executed, Happened, HistoryRead, Intended, Listed, NotFoundAfterSeen, OpenDrift, OrderRecord, Record, Recorded, Reported, Request, Settled, Voided)
-from fillbook.model.number import (EXACT, ZERO, cut, exact, number, number_or_none, plain)
-from fillbook.model.orders.adjustment import Adjustment
+from fillbook.model.checks import Checked, Impact, Limits, Oversell, Preview, Reason, ReasonCode
+from fillbook.model.journal.entries import (
+    Alerted,
+    Anchored,
+    Answered,
+    AnswerKind,
+    Bound,
+    CashAnchored,
+    Command,
+    Commanded,
+    ConcludedAbsent,
+    Denied,
+    DriftCleared,
+    DriftFound,
+    Entry,
+    Executed,
+    Happened,
+    HistoryRead,
+    Intended,
+    Listed,
+    NotFoundAfterSeen,
+    Rebuilt,
+    Recorded,
+    Reported,
+    Settled,
+    Voided,
+)
+from fillbook.model.journal.records import (
+    Binding,
+    Changes,
+    Conclusion,
+    Event,
+    EventKind,
+    OpenDrift,
+    OrderRecord,
+    Record,
+    Request,
+)
+from fillbook.model.number import EXACT, ZERO, cut, exact, number, number_or_none, plain
+from fillbook.model.orders.enums import (
+    ENDINGS,
+    OrderClass,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
 from fillbook.model.orders.evidence import Evidence, Snap, Sums
-from fillbook.model.orders.execution import (Activity, ActivityKind, ExecSource, Execution, Void)
-from fillbook.model.orders.order import (ENDINGS, ID_PREFIX, PRICES, Anomaly, Change, Intent, Oddity, Order, OrderClass, OrderRequest, OrderSide, OrderStatus, OrderType, Origin, Proof, Terms, TimeInForce, symbol_of)
-from fillbook.model.rules import (Auction, OrderSort, Takes, Tick, WashRule)
-from fillbook.model.timestamp import (Stamp, moment, stamp, stamp_or_none)
+from fillbook.model.orders.execution import ExecSource, Execution, Void
+from fillbook.model.orders.intent import ID_PREFIX, Adjustment, Intent, Reserve
+from fillbook.model.orders.order import Anomaly, Oddity, Order, Origin, Proof, Terms
+from fillbook.model.orders.report import OrderQuery, OrderReport, OrderScope, ReportSource, Version
+from fillbook.model.orders.request import PRICES, Change, OrderRequest, symbol_of
+from fillbook.model.rules import Auction, OrderSort, Takes, Tick, WashRule
+from fillbook.model.timestamp import Stamp, moment, stamp, stamp_or_none
 
 __all__ = [
     "ENDINGS",
@@ -121,6 +208,7 @@ __all__ = [
     "Read",
     "Reason",
     "ReasonCode",
+    "Rebuilt",
     "Record",
     "Recorded",
     "RejectKind",

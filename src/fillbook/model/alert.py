@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import Attribute, field, frozen
 
-from fillbook.errors import InvalidValue
+from fillbook.model.invalid import InvalidValue
 
 
 class AlertKind(StrEnum):

@@ -9,8 +9,8 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from fillbook.model.account.reservation import ReserveRule
-from fillbook.model.orders.order import OrderClass, OrderType, TimeInForce
-from fillbook.model.rules import (Auction, Takes, Tick, WashRule)
+from fillbook.model.orders.enums import OrderClass, OrderType, TimeInForce
+from fillbook.model.rules import Auction, Takes, Tick, WashRule
 
 
 class ReplaceCum(StrEnum):

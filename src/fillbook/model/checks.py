@@ -12,10 +12,10 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from fillbook.errors import InvalidValue
+from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import number, number_or_none
-from fillbook.model.orders.adjustment import Adjustment
-from fillbook.model.orders.order import OrderRequest
+from fillbook.model.orders.intent import Adjustment
+from fillbook.model.orders.request import OrderRequest
 
 
 class ReasonCode(StrEnum):

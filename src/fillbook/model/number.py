@@ -21,7 +21,7 @@ from decimal import (
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
-from fillbook.errors import InvalidValue
+from fillbook.model.invalid import InvalidValue
 
 ZERO: Final = Decimal(0)
 

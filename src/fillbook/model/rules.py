@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from fillbook.model.orders.order import OrderClass, OrderType, TimeInForce
+from fillbook.model.orders.enums import OrderClass, OrderType, TimeInForce
 
 
 class OrderSort(StrEnum):

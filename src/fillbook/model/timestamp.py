@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final, NewType
 
-from fillbook.errors import InvalidValue
+from fillbook.model.invalid import InvalidValue
 
 Stamp = NewType("Stamp", str)  #: ``"2026-11-20T14:30:00.123456789Z"``, always UTC, always 9 digits
 

@@ -18,7 +18,7 @@ from attrs import Factory, frozen
 
 from fillbook import model as m
 from fillbook.errors import BadAddress, Bug, StoreUnavailable
-from fillbook.model.journal.records import BY_TYPE, Kind
+from fillbook.model.journal.kinds import BY_TYPE, Kind
 from fillbook.stores.thread_queue import Home, Turns
 
 R = TypeVar("R")

@@ -18,9 +18,9 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from attrs import Factory, field, frozen
 
 from fillbook import model as m
-from fillbook.codec import (dump, dump_entry, load, load_entry)
+from fillbook.codec import dump, dump_entry, load, load_entry
 from fillbook.errors import Bug, StoreDamaged, StoreTooNew
-from fillbook.model.journal.records import BY_TYPE, KINDS, Kind
+from fillbook.model.journal.kinds import BY_TYPE, KINDS, Kind
 
 R = TypeVar("R")
 

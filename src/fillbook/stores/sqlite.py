@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from fillbook.errors import (BadAddress, StoreDamaged, StoreError, StoreUnavailable)
+from fillbook.errors import BadAddress, StoreDamaged, StoreError, StoreUnavailable
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
 from fillbook.stores.thread_queue import Home

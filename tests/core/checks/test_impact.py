@@ -6,7 +6,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.core.checks.impact import impact
-from tests.core.checks.test_checks import BTC, SELL, a_world
+from tests.core.checks.worlds import BTC, SELL, a_world
 from tests.core.records import request
 
 D = Decimal

@@ -8,17 +8,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core.checks.rounding import adjusted
-from tests.core.checks.test_checks import (
-    ABLE,
-    BTC,
-    COIN,
-    PLAIN,
-    SELL,
-    SHARE,
-    WHOLE,
-    a_world,
-    holding,
-)
+from tests.core.checks.worlds import ABLE, BTC, COIN, PLAIN, SELL, SHARE, WHOLE, a_world, holding
 from tests.core.records import request
 
 D = Decimal

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal import requests
+from fillbook.core.journal.apply import RULES
 from tests.core.records import AT, Records, fill, intended, report, request, terms, void
 
 S = m.OrderStatus
@@ -31,7 +32,7 @@ def test_bound_and_listed_are_kept_as_told():
     coin = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
     account = m.AccountId("sim", "elsewhere", "a2")
     records = made(m.Bound(account, clocked=False), m.Listed(coin))
-    assert records.get(m.Binding, "account") == m.Binding(account, clocked=False)
+    assert records.get(m.Binding, "account") == m.Binding(account, clocked=False, rules=RULES)
     assert records.get(m.Instrument, "BTC/USD") == coin
     assert not records.take(m.Listed(coin))
 

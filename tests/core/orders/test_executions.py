@@ -92,5 +92,5 @@ def test_a_draft_reads_what_it_dropped_as_gone_and_put_back_as_unchanged():
     draft.drop(m.OrderRecord, "c1")
     assert draft.get(m.OrderRecord, "c1") is None
     assert draft.changes().drop == ((m.OrderRecord, "c1"),)
-    draft.put("c1", order)
+    draft.put(order)
     assert not draft.changes()

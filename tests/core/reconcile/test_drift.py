@@ -9,7 +9,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import absence, drift
-from fillbook.model.journal.records import Overlay
+from fillbook.model.journal.overlay import Overlay
 from tests.core.records import AT, Records, fill, intended, report, void
 
 LAG = timedelta(seconds=10)

@@ -44,7 +44,7 @@ def test_four_processes_on_one_file_are_linearizable(seed, tmp_path):
         desk.buying_power()  # the record is bound before they begin
     bots = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.desk.till", address, f"P{i}", str(seed * 4 + i), "16"],
+            [sys.executable, "-m", "tests.desk.link.till", address, f"P{i}", str(seed * 4 + i), "16"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -25,7 +25,7 @@ STEP = 1 if os.environ.get("FILLBOOK_TEST_KILLS") else 3
 MOST = 60
 
 children = multiprocessing.get_context("forkserver")
-children.set_forkserver_preload(["tests.crash.flows", "alpaca.trading.client"])
+children.set_forkserver_preload(["tests.scenarios.crash.flows", "alpaca.trading.client"])
 
 
 @pytest.fixture(scope="module")

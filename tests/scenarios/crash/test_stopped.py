@@ -32,7 +32,7 @@ FAST = 60
 TICKS = 2_000
 
 children = multiprocessing.get_context("forkserver")
-children.set_forkserver_preload(["tests.crash.test_stopped", "alpaca.trading.client"])
+children.set_forkserver_preload(["tests.scenarios.crash.test_stopped", "alpaca.trading.client"])
 
 
 class FastClock(SystemClock):

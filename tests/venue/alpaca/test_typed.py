@@ -26,7 +26,7 @@ from alpaca.trading.requests import MarketOrderRequest
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator, responses
 from fillbook.venue.exchange import Exchange
-from tests.venue.alpaca.test_conformance import PATIENCE_S, Bot
+from tests.venue.alpaca.conformance.bot import PATIENCE_S, Bot
 from tests.venue.alpaca.test_contract import Tour
 
 #: What alpaca-py makes of the answers under a path, the first that fits.

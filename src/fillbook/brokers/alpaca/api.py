@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from fillbook import model as m
 from fillbook.broker import UNSUPPORTED, PageOf
 from fillbook.brokers.alpaca.transport import Silence, Transport
-from fillbook.brokers.alpaca.wire import (account, enums, market, orders, outcome, requests)
+from fillbook.brokers.alpaca.wire import account, enums, market, orders, outcome, requests
 from fillbook.brokers.alpaca.wire.fields import array, parse
 from fillbook.errors import InvalidValue
 

@@ -16,11 +16,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from fillbook import model as m
-from fillbook.broker import (UNSUPPORTED, Broker, PageOf, Sink)
+from fillbook.broker import UNSUPPORTED, Broker, PageOf, Sink
 from fillbook.brokers.alpaca import access, rules
 from fillbook.brokers.alpaca.api import Asking
 from fillbook.brokers.alpaca.transport import Transport
-from fillbook.brokers.alpaca.wire import (account, enums, market, orders, requests)
+from fillbook.brokers.alpaca.wire import account, enums, market, orders, requests
 from fillbook.errors import BadAddress
 
 _ORDERS_MAX: Final = 500

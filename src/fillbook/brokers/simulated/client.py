@@ -18,9 +18,29 @@ from urllib.parse import parse_qsl
 from fillbook import model as m
 from fillbook.broker import Broker, PageOf, Sink
 from fillbook.brokers.simulated import rules
-from fillbook.brokers.simulated.wire import (activity, amendment_of, event_report, execution, report, ticket_of)
+from fillbook.brokers.simulated.wire import (
+    activity,
+    amendment_of,
+    event_report,
+    execution,
+    report,
+    ticket_of,
+)
 from fillbook.errors import BadAddress, InvalidValue
-from fillbook.venue.exchange import (Account, Block, Event, Exchange, Fault, Faults, Occasion, OrderFilter, Picture, Refused, Strike, about)
+from fillbook.venue.exchange import (
+    Account,
+    Block,
+    Event,
+    Exchange,
+    Fault,
+    Faults,
+    Occasion,
+    OrderFilter,
+    Picture,
+    Refused,
+    Strike,
+    about,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")

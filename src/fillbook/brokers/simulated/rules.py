@@ -1,4 +1,4 @@
-"""What the exchange takes, read off its own tables (`venue.exchange.orders.kinds`)."""
+"""What the exchange takes, read off its own tables (`venue.exchange.kinds`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.venue.exchange.orders.kinds import SHUT, TAKEN, Sort
+from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
 
 _GROUPS: Final = frozenset(
     {m.OrderClass.SIMPLE, m.OrderClass.BRACKET, m.OrderClass.OCO, m.OrderClass.OTO}

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import (Amendment, Event, Fill, Picture, Row, RowKind, Ticket)
+from fillbook.venue.exchange import Amendment, Event, Fill, Picture, Row, RowKind, Ticket
 
 _KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
     RowKind.SPLIT: m.ActivityKind.SPLIT,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.checks.context import (Sent, World, is_alive, leaving)
+from fillbook.core.checks.context import Sent, World, is_alive, leaving
 from fillbook.model import ZERO, Reason, ReasonCode
 
 _MINUTE: Final = timedelta(minutes=1)

@@ -25,7 +25,7 @@ _MOVES: Final[dict[m.ActivityKind, m.MoveKind]] = {
 def take_activity(draft: Draft, activity: m.Activity) -> None:
     if draft.get(m.Activity, activity.activity_id) is not None:
         return
-    draft.put(activity.activity_id, activity)
+    draft.put(activity)
     move = movement_of(activity)
     if move is not None:
         book_moves(draft, move.symbol, (), (move,))
@@ -34,7 +34,7 @@ def take_activity(draft: Draft, activity: m.Activity) -> None:
         cash = plus_flow(cash, activity.at, activity.cash)
         if activity.kind is m.ActivityKind.FEE:
             cash = evolve(cash, fee_due=ZERO)  # a day's fees are posted together
-        draft.put("cash", cash)
+        draft.put(cash)
 
 
 def movement_of(activity: m.Activity) -> m.Movement | None:
@@ -80,14 +80,14 @@ def take_cash_anchor(draft: Draft, entry: m.CashAnchored) -> None:
     for activity in draft.before.all(m.Activity):
         if activity.cash:
             cash = plus_flow(cash, activity.at, activity.cash)
-    draft.put("cash", cash)
+    draft.put(cash)
 
 
 def take_drift(draft: Draft, entry: m.DriftFound | m.DriftCleared) -> None:
     known = draft.get(m.OpenDrift, entry.key)
     if isinstance(entry, m.DriftFound):
         since = draft.at if known is None else known.since
-        draft.put(entry.key, m.OpenDrift(entry.key, entry.drift, since, entry.notional))
+        draft.put(m.OpenDrift(entry.key, entry.drift, since, entry.notional))
         drift, locked = entry.drift, True
     elif known is None:
         return

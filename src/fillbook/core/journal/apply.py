@@ -2,7 +2,7 @@
 An entry, and what becomes of the records.
 
 `apply` is the only way in which records change, and it is pure: replaying the
-journal over an empty store is the rebuild, byte for byte.  An entry that changes
+journal over an empty store is the rebuild, value for value.  An entry that changes
 nothing is not worth keeping: evidence heard twice, a look that shows what is known
 (promises P4, P5 and P8).  Other half: `desk.record.recorder`.
 """
@@ -13,11 +13,16 @@ from typing import Final, assert_never
 
 from fillbook import model as m
 from fillbook.core.journal import account, reports, requests
-from fillbook.core.journal.draft import Before, Draft
+from fillbook.core.journal.draft import Draft
+from fillbook.model.journal.overlay import RecordReader
+
+#: The number of the rules that are in force: it grows with each release that makes other records
+#: of the same journal.  A store with an older number is rebuilt as it is opened.
+RULES: Final = 2
 
 
 @m.exact
-def apply(entry: m.Entry, number: int, at: m.Stamp, before: Before) -> m.Changes:
+def apply(entry: m.Entry, number: int, at: m.Stamp, before: RecordReader) -> m.Changes:
     """What becomes of the records by *entry*, numbered *number*, taken down *at*."""
     draft = Draft(before, number, at)
     _take(draft, entry)
@@ -107,10 +112,13 @@ def _take(draft: Draft, entry: m.Entry) -> None:
                 entry.replace_cum,
                 entry.base_fee,
                 entry.reserve_rule,
+                RULES,
             )
-            draft.put("account", bound)
+            draft.put(bound)
+        case m.Rebuilt():
+            pass  # the records are what the rules of today make of the journal, from the first on
         case m.Listed():
-            draft.put(entry.instrument.symbol, entry.instrument)
+            draft.put(entry.instrument)
         case m.Alerted():
             draft.tell(m.EventKind.ALERT, alert=entry.alert)
         case _:

@@ -107,7 +107,7 @@ def _folded(held: m.Position, moves: Iterable[m.Movement]) -> tuple[m.Position, 
 
 
 def _put(draft: Draft, chapter: m.Chapter) -> None:
-    draft.put(chapter.key, chapter)
+    draft.put(chapter)
 
 
 def _settle(draft: Draft, held: m.Position, trades: Sequence[m.Trade], were: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ def _settle(draft: Draft, held: m.Position, trades: Sequence[m.Trade], were: Ite
     if held.last is None:
         draft.drop(m.Position, held.symbol)  # nothing is left that ever moved it
     else:
-        draft.put(held.symbol, held)
+        draft.put(held)
     for key in set(were) - {trade.key for trade in trades}:
         draft.drop(m.Trade, key)
     for trade in trades:
@@ -128,4 +128,4 @@ def _put_trade(draft: Draft, trade: m.Trade) -> None:
         trade = evolve(trade, revision=known.revision + 1)
     elif known is not None:
         trade = known
-    draft.put(trade.key, trade)
+    draft.put(trade)

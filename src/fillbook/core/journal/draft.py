@@ -7,87 +7,29 @@ never changes.  `core.journal.apply` makes one for each entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final, Protocol, TypeVar
 
 from fillbook import model as m
 from fillbook.core.orders import evidence
 from fillbook.model import ZERO
-
-R = TypeVar("R")
-
-
-class Before(Protocol):
-    """The records as they are; a store's reader is one."""
-
-    def get(self, of: type[R], key: str) -> R | None: ...
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]: ...
-    def all(self, of: type[R]) -> Sequence[R]: ...
+from fillbook.model.journal.overlay import Overlay, RecordReader
 
 
-def fact_key(fact: m.Execution | m.Void) -> str:
-    """The key of a fact: ids are unique only within an order and a source."""
-    return f"{fact.broker_order_id}/{fact.source}/{fact.exec_id}"
+class Draft(Overlay):
+    """The records as they become by one entry; the events of it are numbered by that entry."""
 
-
-#: The keys of what is found by a word here; `fillbook.model.journal.records` has them all.
-KEYS: Final[dict[type[Any], Callable[[Any], str]]] = {
-    m.OrderRecord: lambda x: x.client_order_id,
-    m.Evidence: lambda x: x.broker_order_id,
-    m.Execution: fact_key,
-    m.Void: fact_key,
-    m.Movement: lambda x: x.key,
-    m.Trade: lambda x: x.key,
-}
-
-
-class Draft:
-    """The records as they become by one entry; what a bot is told is numbered by that entry."""
-
-    def __init__(self, before: Before, number: int, at: m.Stamp) -> None:
+    def __init__(self, before: RecordReader, number: int, at: m.Stamp) -> None:
+        super().__init__(before)
         self.before = before
         self.number = number
         self.at = at
-        self._put: dict[tuple[type[Any], str], m.Record] = {}
-        self._gone: dict[tuple[type[Any], str], None] = {}
         self._told: list[m.Event] = []
-
-    def get(self, of: type[R], key: str) -> R | None:
-        if (of, key) in self._gone:
-            return None
-        laid = self._put.get((of, key))
-        return laid if isinstance(laid, of) else self.before.get(of, key)
-
-    def find(self, of: type[R], index: str, word: str) -> list[R]:
-        """The records whose attribute *index* is *word*, as they are in the draft."""
-        key_of = KEYS[of]
-        found = {key_of(x): x for x in self.before.find(of, index, word)}
-        for (kind, key), laid in self._put.items():
-            if kind is of and isinstance(laid, of):
-                found.pop(key, None)
-                if getattr(laid, index) == word:
-                    found[key] = laid
-        return [x for key, x in sorted(found.items()) if (of, key) not in self._gone]
 
     def orders(self) -> list[tuple[m.OrderRecord | None, m.OrderRecord]]:
         """The orders that changed: as they were, and as they become."""
-        laid = [x for x in self._put.values() if isinstance(x, m.OrderRecord)]
-        return [(self.before.get(m.OrderRecord, x.client_order_id), x) for x in laid]
-
-    def put(self, key: str, record: m.Record) -> None:
-        """Lay *record* over, unless it says what is there already."""
-        of = type(record)
-        self._gone.pop((of, key), None)
-        if self.before.get(of, key) == record:
-            self._put.pop((of, key), None)
-        else:
-            self._put[of, key] = record
-
-    def drop(self, of: type[m.Record], key: str) -> None:
-        self._put.pop((of, key), None)
-        if self.before.get(of, key) is not None:
-            self._gone[of, key] = None
+        return [
+            (self.before.get(m.OrderRecord, x.client_order_id), x) for x in self.laid(m.OrderRecord)
+        ]
 
     def tell(self, kind: m.EventKind, **about: object) -> None:
         """Put one row into the outbox."""
@@ -95,10 +37,9 @@ class Draft:
         self._told.append(m.Event(cursor=cursor, kind=kind, at=self.at, **about))  # type: ignore[arg-type]
 
     def changes(self) -> m.Changes:
-        """What becomes of the records; nothing is told where nothing changed."""
-        if not self._put and not self._gone and not self._told:
-            return m.Changes()
-        return m.Changes((*self._put.values(), *self._told), tuple(self._gone))
+        """What becomes of the records, with the events of it."""
+        made = super().changes()
+        return m.Changes((*made.put, *self._told), made.drop)
 
 
 def binding(draft: Draft) -> m.Binding:

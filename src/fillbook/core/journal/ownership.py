@@ -14,7 +14,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import (blank, rebook, redraw, with_id)
+from fillbook.core.journal.posting import blank, rebook, redraw, with_id
 
 #: A replace of ours bears its order's client id with a number behind it.
 _REPLACE_ID: Final = re.compile(r"(.+)\.r\d+")
@@ -110,8 +110,8 @@ def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
         draft.drop(m.OrderRecord, left.client_order_id)
         for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
             _made_leg(draft, leg, to.client_order_id)
-    draft.put(found.broker_order_id, evolve(found, client_order_id=to.client_order_id))
+    draft.put(evolve(found, client_order_id=to.client_order_id))
     to = with_id(to, found.broker_order_id)
-    draft.put(to.client_order_id, to)
+    draft.put(to)
     rebook(draft, to, found.broker_order_id)
     return to

@@ -15,9 +15,10 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import reservation
 from fillbook.core.journal import checkpoints
-from fillbook.core.journal.draft import (Draft, binding, fact_key, measure_of)
-from fillbook.core.orders import (evidence, executions, lifecycle, lineage)
+from fillbook.core.journal.draft import Draft, binding, measure_of
+from fillbook.core.orders import evidence, executions, lifecycle, lineage
 from fillbook.model import EXACT, ZERO
+from fillbook.model.journal.kinds import fact_key
 
 # -- the order made from it ------------------------------------------------------------
 
@@ -64,7 +65,7 @@ def redraw(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
     if changed or record.order != order:
         record = evolve(record, order=order, seen_at=draft.at if changed else record.seen_at)
     record = _reserved(draft, record, known)
-    draft.put(record.client_order_id, record)
+    draft.put(record)
     return record
 
 
@@ -78,7 +79,7 @@ def _reserved(draft: Draft, record: m.OrderRecord, known: Sequence[m.Evidence]) 
     if was is not None:
         draft.drop(m.Reservation, was.key)
     if now is not None:
-        draft.put(now.key, now)
+        draft.put(now)
     return evolve(record, reservation=now)
 
 
@@ -123,7 +124,7 @@ def merge(
     fresh: m.Execution | None = None,
 ) -> m.OrderRecord:
     """Book what became of one id's evidence; *fresh* is the one execution that was added."""
-    draft.put(now.broker_order_id, now)
+    draft.put(now)
     record = redraw(draft, with_id(record, now.broker_order_id))
     if was is None or _plainly(was, now, fresh):
         moves = [] if fresh is None or fresh.source is not now.source else [fresh]
@@ -262,7 +263,7 @@ def book_moves(
     for key in replaced:
         draft.drop(m.Movement, key)
     for x in new:
-        draft.put(x.key, x)
+        draft.put(x)
     checkpoints.fold_in(draft, symbol, replaced.values(), sorted(new, key=lambda x: x.order))
     _flow(draft, gone, new)
 
@@ -278,7 +279,7 @@ def _flow(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -
         for x in moves:
             if x.kind is m.MoveKind.FILL:
                 cash = plus_fill(cash, x, sign)
-    draft.put("cash", cash)
+    draft.put(cash)
 
 
 def plus_fill(cash: m.Cash, move: m.Movement, sign: int = 1) -> m.Cash:

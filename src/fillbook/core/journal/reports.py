@@ -13,11 +13,12 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.journal.draft import (Draft, binding, fact_key, measure_of)
+from fillbook.core.journal.draft import Draft, binding, measure_of
 from fillbook.core.journal.ownership import owner, with_successors
 from fillbook.core.journal.posting import blank, merge, redraw
 from fillbook.core.orders import evidence as ev
 from fillbook.model import ZERO
+from fillbook.model.journal.kinds import fact_key
 
 #: How far along a word is; it orders reports of one moment and total, whatever came first.
 _ALONG: Final = {
@@ -138,7 +139,7 @@ def take_execution(draft: Draft, execution: m.Execution) -> None:
     if known is not None:
         conflicts = tuple(sorted({*now.conflicts, execution.exec_id}))
         now, execution = evolve(now, conflicts=conflicts), max(known, execution, key=canonical)
-    draft.put(key, execution)
+    draft.put(execution)
     by = measure_of(draft, record.terms, now)
     now = evolve(now, quote_sized=now.quote_sized or execution.in_quote)
     added = ev.add(now, execution, known, by) if known != execution else now
@@ -179,7 +180,7 @@ def take_void(draft: Draft, void: m.Void) -> None:
         void = max(known, void, key=lambda v: (v.qty or ZERO, v.at or ""))
     if known == void:
         return
-    draft.put(fact_key(void), void)
+    draft.put(void)
     was = draft.get(m.Evidence, void.broker_order_id)
     now = was or m.Evidence(
         broker_order_id=void.broker_order_id, client_order_id=record.client_order_id
@@ -201,5 +202,5 @@ def take_not_found(draft: Draft, entry: m.NotFoundAfterSeen) -> None:
     known = draft.get(m.Evidence, entry.broker_order_id)
     record = draft.get(m.OrderRecord, entry.client_order_id)
     if known is not None and record is not None and not known.not_found:
-        draft.put(known.broker_order_id, evolve(known, not_found=True))
+        draft.put(evolve(known, not_found=True))
         redraw(draft, record)

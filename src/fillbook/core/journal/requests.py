@@ -13,7 +13,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import (blank, rebook, redraw, terms_of)
+from fillbook.core.journal.posting import blank, rebook, redraw, terms_of
 from fillbook.core.orders import lifecycle
 
 

@@ -22,7 +22,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.orders import lineage
-from fillbook.core.orders.evidence import (Measure, is_upheld, said_at, spoken)
+from fillbook.core.orders.evidence import Measure, is_upheld, said_at, spoken
 from fillbook.core.orders.executions import DISPUTES
 from fillbook.core.orders.lineage import clock_of, tip_of
 from fillbook.errors import IllegalTransition

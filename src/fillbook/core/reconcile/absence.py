@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.journal.draft import Before
-from fillbook.core.orders.executions import (Chain, Counted, alike, choose)
+from fillbook.core.orders.executions import Chain, Counted, alike, choose
 from fillbook.core.reconcile.drift import CENT, Look
 from fillbook.model import ZERO
+from fillbook.model.journal.overlay import RecordReader
 
 #: A pass that loses more than this share of the known positions at once saw nothing.
 LOST_AT_ONCE: Final = Decimal("0.5")
@@ -30,7 +30,7 @@ YOUNG: Final = timedelta(seconds=60)
 
 @m.exact
 def taken_back(
-    after: Before, broker_order_id: str, history: Iterable[m.Execution], at: m.Stamp
+    after: RecordReader, broker_order_id: str, history: Iterable[m.Execution], at: m.Stamp
 ) -> tuple[list[m.Void], Decimal]:
     """
     What counts as filled of one id, and its whole *history* does not hold; signed, as it moved.
@@ -59,7 +59,7 @@ def taken_back(
     return voids, missing * record.terms.side.sign
 
 
-def _is_young(after: Before, evidence: m.Evidence, at: m.Stamp) -> bool:
+def _is_young(after: RecordReader, evidence: m.Evidence, at: m.Stamp) -> bool:
     since = m.stamp(m.moment(at) - YOUNG)
     moves = after.find(m.Movement, "owner", evidence.broker_order_id)
     return any(x.at > since for x in moves)
@@ -67,7 +67,7 @@ def _is_young(after: Before, evidence: m.Evidence, at: m.Stamp) -> bool:
 
 @m.exact
 def agreed_voids(
-    after: Before, broker_order_id: str, history: Iterable[m.Execution]
+    after: RecordReader, broker_order_id: str, history: Iterable[m.Execution]
 ) -> list[m.Void]:
     """
     The fills that the stream took back and that the id's whole *history* does not hold.
@@ -105,7 +105,7 @@ def _comes_out(
     return net == word or gross == told  # brokers lower their total by a bust, or keep it
 
 
-def _counted(after: Before, broker_order_id: str) -> Counted:
+def _counted(after: RecordReader, broker_order_id: str) -> Counted:
     return choose(
         after.find(m.Execution, "broker_order_id", broker_order_id),
         after.find(m.Void, "broker_order_id", broker_order_id),
@@ -130,7 +130,7 @@ def _void(
 
 
 @m.exact
-def doubt(after: Before, look: Look) -> str | None:
+def doubt(after: RecordReader, look: Look) -> str | None:
     """
     Why *look* cannot be believed as a whole, or None.
 

@@ -21,8 +21,8 @@ from typing import Final, assert_never
 from attrs import field, frozen
 
 from fillbook import model as m
-from fillbook.core.journal.draft import Before
 from fillbook.model import ZERO
+from fillbook.model.journal.overlay import RecordReader
 
 #: Sums of cents are rounded by brokers.
 CENT: Final = Decimal("0.01")
@@ -74,7 +74,9 @@ def heard(look: Look) -> list[m.Entry]:
 
 
 @m.exact
-def explained(entries: Iterable[m.Entry], before: Before, after: Before) -> list[m.Finding]:
+def explained(
+    entries: Iterable[m.Entry], before: RecordReader, after: RecordReader
+) -> list[m.Finding]:
     """What *entries*, which changed the record, say that it had not known."""
     findings: list[m.Finding] = []
     seen: set[str] = set()
@@ -97,7 +99,9 @@ def explained(entries: Iterable[m.Entry], before: Before, after: Before) -> list
     return findings
 
 
-def _order(broker_order_id: str, before: Before, after: Before, seen: set[str]) -> list[m.Finding]:
+def _order(
+    broker_order_id: str, before: RecordReader, after: RecordReader, seen: set[str]
+) -> list[m.Finding]:
     evidence = after.get(m.Evidence, broker_order_id)
     now = None if evidence is None else after.get(m.OrderRecord, evidence.client_order_id)
     if now is None or now.client_order_id in seen:
@@ -132,7 +136,7 @@ def changed(was: m.OrderRecord, now: m.OrderRecord) -> list[m.Finding]:
     return [m.Finding(found, m.Confidence.EXPLAINED, _BY_REPORT)]
 
 
-def _external(execution: m.Execution, after: Before) -> list[m.Finding]:
+def _external(execution: m.Execution, after: RecordReader) -> list[m.Finding]:
     evidence = after.get(m.Evidence, execution.broker_order_id)
     record = None if evidence is None else after.get(m.OrderRecord, evidence.client_order_id)
     if record is None or record.origin is not m.Origin.EXTERNAL:
@@ -156,7 +160,7 @@ def _happened(activity: m.Activity) -> m.Finding:
     return m.Finding(drift, m.Confidence.EXPLAINED, because)
 
 
-def denied(entry: m.NotFoundAfterSeen, after: Before) -> m.Finding:
+def denied(entry: m.NotFoundAfterSeen, after: RecordReader) -> m.Finding:
     """A live order of ours that the broker says it does not have."""
     record = after.get(m.OrderRecord, entry.client_order_id)
     symbol = "" if record is None else record.terms.symbol
@@ -177,7 +181,7 @@ class Difference:
 
 
 @m.exact
-def differences(after: Before, look: Look) -> list[Difference]:
+def differences(after: RecordReader, look: Look) -> list[Difference]:
     """Where the record and *look* still differ once everything heard is merged; by symbol."""
     theirs = {x.symbol: x for x in look.positions}
     ours = {x.symbol: x for x in after.all(m.Position)}
@@ -193,7 +197,7 @@ def differences(after: Before, look: Look) -> list[Difference]:
     return found
 
 
-def _quantum(after: Before, symbol: str) -> Decimal:
+def _quantum(after: RecordReader, symbol: str) -> Decimal:
     instrument = after.get(m.Instrument, symbol)
     return ZERO if instrument is None else instrument.quantum
 
@@ -235,7 +239,7 @@ def by_which(drift: m.PositionDrift) -> Decimal:
 
 @m.exact
 def unsettled(
-    found: Iterable[Difference], after: Before, look: Look, lag: timedelta
+    found: Iterable[Difference], after: RecordReader, look: Look, lag: timedelta
 ) -> m.Unsettled:
     """
     The positions of *found* that no fill of the last *lag* explains.
@@ -282,7 +286,7 @@ class Sighting:
     unsettled: m.Unsettled = field(factory=m.Unsettled)
 
 
-def moving(after: Before, look: Look, lag: timedelta) -> frozenset[str]:
+def moving(after: RecordReader, look: Look, lag: timedelta) -> frozenset[str]:
     """The symbols on which something is going on, so that no difference is to be believed."""
     symbols = {
         record.terms.symbol
@@ -306,7 +310,7 @@ def _unsettled(record: m.OrderRecord) -> bool:
     return record.order.status in _IN_FLIGHT or record.order.pending is not None
 
 
-def disputed(after: Before) -> frozenset[str]:
+def disputed(after: RecordReader) -> frozenset[str]:
     """The symbols with an order whose evidence contradicts itself."""
     return frozenset(
         record.terms.symbol

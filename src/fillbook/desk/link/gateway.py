@@ -23,7 +23,7 @@ from fillbook import model as m
 from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import (PERMISSIONS, Permission, Repairs, Warrant)
+from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
 from fillbook.desk.link.lease import Tenure
 from fillbook.desk.link.pacing import Pacer
 from fillbook.errors import NotArmed

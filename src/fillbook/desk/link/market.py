@@ -9,7 +9,6 @@ never a price.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -17,9 +16,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.desk.link.gateway import Line
 from fillbook.desk.record.recorder import Recorder
-
-#: A bot's own prices: the newest quote of a symbol, or None.
-Prices = Callable[[str], m.Quote | None]
+from fillbook.desk.record.settings import Prices
 
 log = logging.getLogger("fillbook")
 #: The calendar is read so far ahead: no market is shut for longer.

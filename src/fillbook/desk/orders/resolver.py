@@ -16,7 +16,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage, resolution
-from fillbook.core.orders.resolution import (Ask, GiveUp, Inquiry, SendAgain)
+from fillbook.core.orders.resolution import Ask, GiveUp, Inquiry, SendAgain
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Permission, Warrant
 from fillbook.desk.link.account import Binder

@@ -15,7 +15,6 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.journal.draft import Before
 from fillbook.core.pacing import Lane
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Look, Sighting
@@ -28,6 +27,7 @@ from fillbook.desk.reconcile.snapshot import Compared, Lookout
 from fillbook.desk.record import unsettled
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
+from fillbook.model.journal.overlay import RecordReader
 
 ADOPTED: Final = "ADOPTED"
 #: A difference that is still unsettled after so long is alerted.
@@ -99,7 +99,9 @@ class Reconciler:
         if bound is not None:
             self._binder.account()
 
-    def _rows(self, ours: Before, look: Look, bot: dict[str, Decimal] | None) -> tuple[m.Row, ...]:
+    def _rows(
+        self, ours: RecordReader, look: Look, bot: dict[str, Decimal] | None
+    ) -> tuple[m.Row, ...]:
         return rows_of(ours.all(m.Position), look.positions, bot, ours)
 
     # -- syncing -----------------------------------------------------------------------
@@ -369,7 +371,7 @@ def rows_of(
     ours: Iterable[m.Position],
     theirs: Iterable[m.PositionSnapshot],
     bot: dict[str, Decimal] | None,
-    record: Before | None,
+    record: RecordReader | None,
 ) -> tuple[m.Row, ...]:
     """The comparison as a table, by symbol."""
     held = {x.symbol: x for x in ours}

@@ -17,13 +17,19 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
-from fillbook.core.journal.draft import Before
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Look, Sighting
 from fillbook.desk.link.account import Binder, binding_entry
 from fillbook.desk.link.gateway import Line
-from fillbook.desk.orders.tracker import (BEFORE_CREATED, BY_ID_MAX, CURSOR, OVERLAP, Tracker, read_until)
-from fillbook.model.journal.records import Overlay
+from fillbook.desk.orders.tracker import (
+    BEFORE_CREATED,
+    BY_ID_MAX,
+    CURSOR,
+    OVERLAP,
+    Tracker,
+    read_until,
+)
+from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store
 
 #: Each pass reads an overlap behind the cursor; at start, and once a day, a whole day.
@@ -244,6 +250,6 @@ class Lookout:
         return [x.value for x in answers if isinstance(x, m.Observed)]
 
 
-def _is_known(after: Before, broker_order_id: str) -> bool:
+def _is_known(after: RecordReader, broker_order_id: str) -> bool:
     known = after.get(m.Evidence, broker_order_id)
     return known is not None and known.terms is not None

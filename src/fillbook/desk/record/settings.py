@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 
@@ -10,7 +10,9 @@ from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
-from fillbook.desk.link.market import Prices
+
+#: A bot's own prices: the newest quote of a symbol, or None.
+Prices = Callable[[str], m.Quote | None]
 
 
 @frozen(kw_only=True)

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from fillbook.model.orders.execution import ActivityKind
-from fillbook.model.orders.order import OrderSide, OrderStatus
+from fillbook.model.account.activity import ActivityKind
+from fillbook.model.orders.enums import OrderSide, OrderStatus
 from fillbook.model.timestamp import Stamp
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from fillbook.model.number import ZERO, exact
-from fillbook.model.orders.order import OrderSide
+from fillbook.model.orders.enums import OrderSide
 from fillbook.model.timestamp import Stamp
 
 

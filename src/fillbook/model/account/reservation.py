@@ -30,20 +30,6 @@ class ReserveRule:
     fee: Decimal = ZERO  #: share of the order's value that is kept back for fees
 
 
-@frozen
-class Reserve:
-    """
-    What an order keeps back, fixed with its intent.
-
-    One that only reduces exposure (`opens` False) keeps back units and no money.  `floor` is
-    the least that a unit costs whatever the order's own prices say: the market's price then.
-    """
-
-    opens: bool
-    floor: Decimal = ZERO
-    margin: bool = True  #: measured by the buying power; else by its non-marginable part
-
-
 @frozen(kw_only=True)
 class Reservation:
     """

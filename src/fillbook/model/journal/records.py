@@ -1,130 +1,169 @@
 """
-What is kept, and how it is found: each record's name, key and indexes, once.
+The records: what the journal amounts to, one class a kind.
 
-Stores make of it what they need: dictionaries, or a table with the key, the body
-and one column an index.  An index whose word is None does not list the record.
+`model.journal.kinds` says how each is found in a store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from decimal import Decimal
+from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
-from fillbook import model as m
+from fillbook.model.account.activity import Activity
+from fillbook.model.account.drift import Drift
+from fillbook.model.account.instrument import Instrument
+from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
+from fillbook.model.account.reservation import Reservation, ReserveRule
+from fillbook.model.account.snapshot import AccountId
+from fillbook.model.alert import Alert
+from fillbook.model.answer import RejectKind
+from fillbook.model.capabilities import ReplaceCum
+from fillbook.model.journal.entries import AnswerKind, Command
+from fillbook.model.number import ZERO
+from fillbook.model.orders.enums import OrderStatus
+from fillbook.model.orders.evidence import Evidence
+from fillbook.model.orders.execution import Execution, Void
+from fillbook.model.orders.intent import Intent
+from fillbook.model.orders.order import Order, Origin, Terms
+from fillbook.model.orders.request import Change
+from fillbook.model.timestamp import Stamp
+
+
+@frozen(kw_only=True)
+class OrderRecord:
+    """
+    Everything that is kept of one order, and the picture made from it.
+
+    `ids` are the broker ids of its replace chain, sorted by name.
+    """
+
+    client_order_id: str
+    origin: Origin
+    terms: Terms
+    created_at: Stamp
+    order: Order
+    intent: Intent | None = None  #: None for orders that are not ours
+    strategy: str | None = None
+    parent: str | None = None
+    ids: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()
+    verdict: Conclusion | None = None
+    seen_at: Stamp | None = None  #: when evidence last changed, by our clock
+    reservation: Reservation | None = None  #: what it can still cost; None: nothing
 
 
 @frozen
-class Kind:
-    """One type of record; `indexes` maps a name to the word under which a record is found."""
+class Request:
+    """One request of ours on an order; `answer` is None while we know of none."""
 
-    name: str
-    type: type[Any]
-    key: Callable[[Any], str]
-    indexes: Mapping[str, Callable[[Any], str | None]] = {}
-
-
-def execution_key(broker_order_id: str, source: str, exec_id: str) -> str:
-    """The key of an execution: ids are unique only within an order and a source."""
-    return f"{broker_order_id}/{source}/{exec_id}"
-
-
-def _is_open(order: m.Order) -> bool:
-    # An order is followed until it is final, every fill is known by its execution, and it is
-    # known what became of each replace.
-    return not (order.is_final and order.is_complete and order.pending is None)
+    number: int
+    command: Command
+    at: Stamp
+    broker_order_id: str | None = None
+    answer: AnswerKind | None = None
+    message: str = ""
+    kind: RejectKind | None = None  #: of a rejection
+    change: Change | None = None  #: what a replace asks for, or a cancel prepares
+    handed: bool = False  #: the bot made it itself
+    settled: str | None = None  #: why a replace needs no asking any more, if nobody has shown it
 
 
-def _fact_key(fact: m.Execution | m.Void) -> str:
-    return execution_key(fact.broker_order_id, fact.source, fact.exec_id)
+@frozen
+class Conclusion:
+    """What we concluded ourselves, as long as no evidence says otherwise."""
+
+    status: OrderStatus  #: DENIED, REJECTED or ABSENT
+    why: str
+    at: Stamp
+    may_send: bool = False  #: nothing was sent, and the same create may still be
 
 
-KINDS: Final = (
-    Kind("binding", m.Binding, lambda _: "account"),
-    Kind(
-        "instrument",
-        m.Instrument,
-        lambda r: r.symbol,
-    ),
-    Kind(
-        "orders",
-        m.OrderRecord,
-        lambda r: r.client_order_id,
-        {
-            "open": lambda r: "yes" if _is_open(r.order) else None,
-            "symbol": lambda r: r.terms.symbol,
-            "strategy": lambda r: r.strategy,
-            "parent": lambda r: r.parent,
-            "followed": lambda r: r.terms.symbol if _is_open(r.order) else None,
-        },
-    ),
-    Kind(
-        "evidence",
-        m.Evidence,
-        lambda r: r.broker_order_id,
-        {"replaces": lambda r: r.replaces, "client_order_id": lambda r: r.client_order_id},
-    ),
-    Kind("executions", m.Execution, _fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
-    Kind("voids", m.Void, _fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
-    Kind(
-        "movements",
-        m.Movement,
-        lambda r: r.key,
-        {"symbol": lambda r: r.symbol, "owner": lambda r: r.owner},
-    ),
-    Kind("positions", m.Position, lambda r: r.symbol),
-    Kind("chapters", m.Chapter, lambda r: r.key),
-    Kind("trades", m.Trade, lambda r: r.key, {"symbol": lambda r: r.symbol}),
-    Kind("cash", m.Cash, lambda _: "cash"),
-    Kind("activities", m.Activity, lambda r: r.activity_id),
-    Kind("drifts", m.OpenDrift, lambda r: r.key),
-    Kind(
-        "reservations",
-        m.Reservation,
-        lambda r: r.key,
-        {"open": lambda r: "yes" if r.is_open else None},
-    ),
-    Kind("events", m.Event, lambda r: r.cursor),
+@frozen
+class Binding:
+    """
+    The account that this record is bound to, and what its broker's evidence is measured by.
+
+    `clocked`, `replace_cum` and `reserve_rule` are the capabilities of those names; `base_fee`
+    is the share of a bought quantity that a fee may take later.
+    """
+
+    account: AccountId
+    clocked: bool = True
+    replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
+    base_fee: Decimal = ZERO
+    reserve_rule: ReserveRule = field(factory=ReserveRule)
+    rules: int = 1  #: by which the records were made; see `core.journal.apply.RULES`
+
+
+@frozen
+class OpenDrift:
+    """A confirmed difference that has not gone away."""
+
+    key: str
+    drift: Drift
+    since: Stamp
+    notional: Decimal | None = None
+
+
+class EventKind(StrEnum):
+    """What a bot can be told of."""
+
+    SUBMITTED = "submitted"
+    FILL = "fill"
+    FILL_REVISED = "fill_revised"
+    FINAL = "final"
+    DRIFT = "drift"
+    LOCK = "lock"
+    ALERT = "alert"
+
+
+@frozen(kw_only=True)
+class Event:
+    """
+    One row of the outbox, written in the transaction of what it tells.
+
+    `cursor` orders events for ever; handing it to `events(since=...)` gives what came after.
+    """
+
+    cursor: str
+    kind: EventKind
+    at: Stamp
+    symbol: str | None = None
+    order: Order | None = None
+    fill: Movement | None = None
+    drift: Drift | None = None
+    alert: Alert | None = None
+    locked: bool | None = None
+
+
+#: What a store keeps, beside the journal; keys and indexes are in `fillbook.model.journal.records`.
+Record = (
+    Binding
+    | Instrument
+    | OrderRecord
+    | Evidence
+    | Execution
+    | Void
+    | Movement
+    | Position
+    | Chapter
+    | Trade
+    | Cash
+    | Activity
+    | OpenDrift
+    | Reservation
+    | Event
 )
 
-BY_TYPE: Final[Mapping[type[Any], Kind]] = {kind.type: kind for kind in KINDS}
 
-R = TypeVar("R")
+@frozen
+class Changes:
+    """What becomes of the records: those that are now so, and keys of those that are gone."""
 
+    put: tuple[Record, ...] = ()
+    drop: tuple[tuple[type[Record], str], ...] = ()
 
-class _Reader(Protocol):
-    def get(self, of: type[R], key: str) -> R | None: ...
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]: ...
-    def all(self, of: type[R]) -> Sequence[R]: ...
-
-
-class Overlay:
-    """Records as they would become: changes laid over a reader, which stays as it is."""
-
-    def __init__(self, under: _Reader) -> None:
-        self._under = under
-        self._laid: dict[type[Any], dict[str, Any]] = {kind.type: {} for kind in KINDS}
-
-    def take(self, changes: m.Changes) -> None:
-        """Lay *changes* over."""
-        for of, key in changes.drop:
-            self._laid[of][key] = None
-        for record in changes.put:
-            self._laid[type(record)][BY_TYPE[type(record)].key(record)] = record
-
-    def get(self, of: type[R], key: str) -> R | None:
-        laid = self._laid[of]
-        return laid[key] if key in laid else self._under.get(of, key)
-
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]:
-        says = BY_TYPE[of].indexes[index]
-        return [x for x in self._merged(of, self._under.find(of, index, word)) if says(x) == word]
-
-    def all(self, of: type[R]) -> Sequence[R]:
-        return self._merged(of, self._under.all(of))
-
-    def _merged(self, of: type[R], under: Sequence[R]) -> list[R]:
-        key = BY_TYPE[of].key
-        found = {key(x): x for x in under} | self._laid[of]
-        return [x for _, x in sorted(found.items()) if x is not None]
+    def __bool__(self) -> bool:
+        return bool(self.put or self.drop)

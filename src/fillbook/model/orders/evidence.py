@@ -11,10 +11,11 @@ from decimal import Decimal
 
 from attrs import field, frozen
 
-from fillbook.model.answer import ReportSource, Version
 from fillbook.model.number import ZERO, plain
+from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.execution import ExecSource
-from fillbook.model.orders.order import Oddity, OrderStatus, Terms
+from fillbook.model.orders.order import Oddity, Terms
+from fillbook.model.orders.report import ReportSource, Version
 from fillbook.model.timestamp import Stamp
 
 

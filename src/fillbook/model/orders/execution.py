@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from fillbook.model.orders.order import OrderSide
+from fillbook.model.orders.enums import OrderSide
 from fillbook.model.timestamp import Stamp, moment
 
 
@@ -66,37 +66,3 @@ class Void:
     broker_order_id: str
     qty: Decimal | None = None
     at: Stamp | None = None
-
-
-class ActivityKind(StrEnum):
-    """What moved an account without an order of ours; trades are executions instead."""
-
-    SPLIT = "split"
-    FEE = "fee"
-    DIVIDEND = "dividend"
-    TRANSFER = "transfer"
-    ASSIGNMENT = "assignment"
-    SYMBOL_CHANGE = "symbol_change"
-    OTHER = "other"
-
-
-@frozen(kw_only=True)
-class Activity:
-    """
-    One row of the account's history that is no trade.
-
-    `qty` is the signed change of the position in units of the base (a fee of 0.0002 BTC is
-    -0.0002); for a split it is what was added, and `ratio` (> 0) new units per old one.
-    `cash` is the signed change in quote currency.  None = not told.
-    """
-
-    activity_id: str
-    kind: ActivityKind
-    at: Stamp
-    symbol: str | None = None
-    qty: Decimal | None = None
-    price: Decimal | None = None
-    cash: Decimal | None = None
-    ratio: Decimal | None = None
-    raw_kind: str = ""
-    description: str = ""

@@ -20,7 +20,7 @@ from fillbook.venue.alpaca import requests as read
 from fillbook.venue.alpaca.requests import Asked
 from fillbook.venue.alpaca.responses import NEW_YORK, STRANGE_WORD, Json
 from fillbook.venue.alpaca.switches import Ways
-from fillbook.venue.exchange import (Fault, Holding, Occasion, Picture, Refused, Strike, Ticket)
+from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
 
 _FAR: Final = timedelta(days=20)
 

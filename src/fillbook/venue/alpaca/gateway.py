@@ -26,7 +26,7 @@ from fillbook import model as m
 from fillbook.venue.alpaca.endpoints import Answer, Endpoint, error
 from fillbook.venue.alpaca.requests import Asked
 from fillbook.venue.alpaca.switches import Ways
-from fillbook.venue.exchange import (Account, Exchange, Fault, Occasion, Refused, Strike)
+from fillbook.venue.exchange import Account, Exchange, Fault, Occasion, Refused, Strike
 
 #: Where the server puts what cuts the connection of a request.
 ABORT: Final = "fillbook.abort"

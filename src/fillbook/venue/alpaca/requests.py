@@ -21,7 +21,15 @@ from attrs import evolve, field, frozen
 from fillbook import model as m
 from fillbook.errors import InvalidValue
 from fillbook.venue.alpaca.switches import Ways
-from fillbook.venue.exchange import (Account, Amendment, Configurations, Exchange, OrderFilter, Refused, Ticket)
+from fillbook.venue.exchange import (
+    Account,
+    Amendment,
+    Configurations,
+    Exchange,
+    OrderFilter,
+    Refused,
+    Ticket,
+)
 
 E = TypeVar("E", bound=StrEnum)
 

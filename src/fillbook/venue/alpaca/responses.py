@@ -15,7 +15,18 @@ from zoneinfo import ZoneInfo
 from attrs import asdict
 
 from fillbook import model as m
-from fillbook.venue.exchange import (Block, Configurations, Event, Exchange, Figures, Fill, Holding, Picture, Row, RowKind)
+from fillbook.venue.exchange import (
+    Block,
+    Configurations,
+    Event,
+    Exchange,
+    Figures,
+    Fill,
+    Holding,
+    Picture,
+    Row,
+    RowKind,
+)
 
 Json = dict[str, object]
 

@@ -22,7 +22,7 @@ except ImportError:
     raise ExtraMissing('the emulators need: pip install "fillbook[emulator]"') from None
 
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
-from fillbook.venue.alpaca.gateway import (ABORT, Door, not_allowed, not_found, secret_of)
+from fillbook.venue.alpaca.gateway import ABORT, Door, not_allowed, not_found, secret_of
 from fillbook.venue.alpaca.sse import Events
 from fillbook.venue.alpaca.stream import Streams
 from fillbook.venue.alpaca.switches import Ways

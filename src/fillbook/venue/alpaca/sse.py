@@ -22,9 +22,9 @@ from starlette.responses import Response, StreamingResponse
 
 from fillbook import model as m
 from fillbook.venue.alpaca import responses
-from fillbook.venue.alpaca.gateway import (Door, refused, too_many, unauthorized)
+from fillbook.venue.alpaca.gateway import Door, refused, too_many, unauthorized
 from fillbook.venue.alpaca.requests import Asked, bad
-from fillbook.venue.exchange import (Account, Event, Occasion, Refused)
+from fillbook.venue.exchange import Account, Event, Occasion, Refused
 
 Put = Callable[[Event | None], None]
 

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fillbook.venue.alpaca import responses
 from fillbook.venue.alpaca.gateway import ABORT, Door
-from fillbook.venue.exchange import (Account, Event, Fault, Occasion, about)
+from fillbook.venue.exchange import Account, Event, Fault, Occasion, about
 
 _TRADE_UPDATES = "trade_updates"
 

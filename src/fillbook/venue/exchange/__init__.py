@@ -7,13 +7,28 @@ everything that happens without a client (fills, busts, splits, manual trades).
 `Truth` is what really is, for tests.  `Faults` says what goes wrong.
 """
 
-from fillbook.venue.exchange.account.account import Account
-from fillbook.venue.exchange.account.truth import Truth
+from fillbook.venue.exchange.client import Account
 from fillbook.venue.exchange.exchange import Exchange
-from fillbook.venue.exchange.faults.kinds import (STRIKES, Fault, Occasion, fault_named)
+from fillbook.venue.exchange.faults.kinds import STRIKES, Fault, Occasion, fault_named
 from fillbook.venue.exchange.faults.plan import Faults, Rule, Strike
 from fillbook.venue.exchange.floor import about
-from fillbook.venue.exchange.values import (Amendment, Block, Configurations, Event, Figures, Fill, Holding, Lag, OrderFilter, Picture, Refused, Row, RowKind, Ticket)
+from fillbook.venue.exchange.truth import Truth
+from fillbook.venue.exchange.values import (
+    Amendment,
+    Block,
+    Configurations,
+    Event,
+    Figures,
+    Fill,
+    Holding,
+    Lag,
+    OrderFilter,
+    Picture,
+    Refused,
+    Row,
+    RowKind,
+    Ticket,
+)
 
 __all__ = [
     "STRIKES",

@@ -11,15 +11,16 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
-from fillbook.venue.exchange.account.account import Account
+from fillbook.venue.exchange import corporate_actions
+from fillbook.venue.exchange.client import Account
 from fillbook.venue.exchange.faults.plan import Faults
 from fillbook.venue.exchange.floor import Floor
-from fillbook.venue.exchange.market import corporate_actions, sessions
+from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.bars import Source, paced, read_bars
 from fillbook.venue.exchange.market.listing import listed
-from fillbook.venue.exchange.market.tape import Tape
-from fillbook.venue.exchange.orders.matching import Prices, told
-from fillbook.venue.exchange.values import (Block, Fill, Lag, Picture, RowKind, Ticket)
+from fillbook.venue.exchange.market.matching import Prices, told
+from fillbook.venue.exchange.tape import Tape
+from fillbook.venue.exchange.values import Block, Fill, Lag, Picture, RowKind, Ticket
 
 _DAY: Final = timedelta(days=1)
 

@@ -12,12 +12,11 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.venue.exchange.account.funds import PriceOf, is_coin
 from fillbook.venue.exchange.faults.kinds import Fault, Occasion
 from fillbook.venue.exchange.faults.plan import Faults
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.listing import LISTED, OVERNIGHT
-from fillbook.venue.exchange.orders.matching import Prices
+from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_coin
 from fillbook.venue.exchange.timeline import Timeline
 from fillbook.venue.exchange.values import Lag, Picture
 

@@ -8,7 +8,6 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import account, enums, market
 from fillbook.errors import InvalidValue
-
 from tests.brokers.alpaca.recorded import recorded
 
 K = m.ActivityKind

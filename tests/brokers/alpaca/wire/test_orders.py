@@ -14,7 +14,6 @@ from fillbook import model as m
 from fillbook.brokers.alpaca.wire import account, enums, market, orders
 from fillbook.brokers.alpaca.wire.fields import parse
 from fillbook.errors import InvalidValue
-
 from tests.brokers.alpaca.recorded import a_fill_event, an_order, recorded
 
 S = m.OrderStatus

@@ -13,7 +13,6 @@ from fillbook.brokers.alpaca.wire.outcome import (
     of_write,
     table,
 )
-
 from tests.brokers.alpaca.recorded import recorded
 
 K, F = m.RejectKind, m.Failure

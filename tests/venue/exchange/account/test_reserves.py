@@ -12,7 +12,7 @@ import pytest
 from fillbook import model as m
 from fillbook.venue.exchange import Amendment, Lag, OrderFilter, Picture, Refused, Ticket
 from fillbook.venue.exchange.account.funds import holders, reserved
-from fillbook.venue.exchange.orders.matching import LIMITED, Prices, may_wash, trade_price, triggers
+from fillbook.venue.exchange.market.matching import LIMITED, Prices, may_wash, trade_price, triggers
 from tests.venue.exchange.floor import D, Day, ticket
 
 SYMBOLS = ("AAPL", "MSFT", "BTC/USD")

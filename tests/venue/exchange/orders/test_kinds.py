@@ -8,7 +8,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.venue.exchange import Amendment, Refused
-from fillbook.venue.exchange.orders.kinds import TAKEN, Sort, table
+from fillbook.venue.exchange.kinds import TAKEN, Sort, table
 from tests.venue.exchange.floor import D, Day, at
 
 TRAIL = {"side": "sell", "type": "trailing_stop", "time_in_force": "gtc"}

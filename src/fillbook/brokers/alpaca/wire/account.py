@@ -12,8 +12,8 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
-from fillbook.brokers.alpaca.wire.fields import (NEW_YORK, Row, array, row)
-from fillbook.brokers.alpaca.wire.orders import (AS_IT_IS, Spelling, side, symbol)
+from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
+from fillbook.brokers.alpaca.wire.orders import AS_IT_IS, Spelling, side, symbol
 
 #: Any of these and no order is taken, one that reduces no more than another.
 _BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")

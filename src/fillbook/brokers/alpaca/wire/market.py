@@ -13,7 +13,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
-from fillbook.brokers.alpaca.wire.fields import (NEW_YORK, Row, array, row)
+from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 
 #: Alpaca takes quantities to nine places, of shares and coins alike.
 _FINEST: Final = Decimal("0.000000001")

@@ -16,15 +16,13 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.venue.exchange.account.ledger import Balance
-from fillbook.venue.exchange.orders.matching import Prices, reserve_price
+from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_coin, reserve_price
 from fillbook.venue.exchange.values import Picture
 
 #: Below this equity an account has no margin and sells nothing short.
 MARGIN_EQUITY_MIN: Final = Decimal(2000)
 _ALL: Final = Decimal("Infinity")
 _MAINTENANCE: Final = Decimal("0.25")
-
-PriceOf = Callable[[str], Prices]
 
 
 @frozen(kw_only=True)
@@ -45,10 +43,6 @@ class Funds:
 def boundless(money: Funds) -> Funds:
     """*money* of an account that can pay for anything."""
     return evolve(money, buying_power=_ALL, non_marginable=_ALL)
-
-
-def is_coin(symbol: str) -> bool:
-    return "/" in symbol
 
 
 @frozen

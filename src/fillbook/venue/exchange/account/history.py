@@ -17,7 +17,7 @@ from fillbook import model as m
 from fillbook.venue.exchange.account.ledger import Ledger
 from fillbook.venue.exchange.faults.kinds import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor, about
-from fillbook.venue.exchange.values import (Fill, Picture, Row, RowKind)
+from fillbook.venue.exchange.values import Fill, Picture, Row, RowKind
 
 _FEE: Final = Decimal("0.0025")  #: of what is received, crypto only
 PLACES: Final = Decimal("0.000000001")  #: what the venue keeps of quantities and averages

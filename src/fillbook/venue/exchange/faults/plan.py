@@ -20,7 +20,18 @@ from collections.abc import Collection, Iterable
 from attrs import Attribute, evolve, field, frozen
 
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange.faults.kinds import (ABOUT, DONE, DRASTIC, PERHAPS_DONE, SECONDS, STATUSES, STRIKES, Fault, Occasion, fault_named)
+from fillbook.venue.exchange.faults.kinds import (
+    ABOUT,
+    DONE,
+    DRASTIC,
+    PERHAPS_DONE,
+    SECONDS,
+    STATUSES,
+    STRIKES,
+    Fault,
+    Occasion,
+    fault_named,
+)
 
 
 @frozen

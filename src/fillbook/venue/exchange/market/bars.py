@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange.orders.matching import Prices, tick_at
+from fillbook.venue.exchange.market.matching import Prices, tick_at
 
 _PRICES: Final = ("open", "high", "low", "close")
 _COLUMNS: Final = ("time", *_PRICES)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.venue.exchange.orders.matching import Prices
+from fillbook.venue.exchange.market.matching import Prices
 
 
 def _share(symbol: str, *, fractionable: bool = True, shortable: bool = True) -> m.Instrument:

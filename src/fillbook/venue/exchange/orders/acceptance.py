@@ -10,8 +10,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.market import sessions
+from fillbook.venue.exchange.market.matching import trailed
 from fillbook.venue.exchange.orders.groups import legs_of
-from fillbook.venue.exchange.orders.matching import trailed
 from fillbook.venue.exchange.values import Picture, S, Ticket
 
 _AUCTION: Final = timedelta(milliseconds=1)

@@ -20,13 +20,22 @@ from fillbook.venue.exchange.account.history import PLACES, History, rounded
 from fillbook.venue.exchange.account.stream import Feed
 from fillbook.venue.exchange.faults.kinds import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor, about
+from fillbook.venue.exchange.kinds import AT_ONCE
+from fillbook.venue.exchange.market.matching import trade_price, trailed, triggers
 from fillbook.venue.exchange.orders.acceptance import ends_at, pictures, routed_at
 from fillbook.venue.exchange.orders.groups import siblings
-from fillbook.venue.exchange.orders.kinds import AT_ONCE
-from fillbook.venue.exchange.orders.matching import trade_price, trailed, triggers
-from fillbook.venue.exchange.orders.replace import (Habit, beginning, successor, working_word)
+from fillbook.venue.exchange.orders.replace import Habit, beginning, successor, working_word
 from fillbook.venue.exchange.orders.versions import Orders
-from fillbook.venue.exchange.values import (PENDING, WORKING, Amendment, Event, Fill, Picture, S, Ticket)
+from fillbook.venue.exchange.values import (
+    PENDING,
+    WORKING,
+    Amendment,
+    Event,
+    Fill,
+    Picture,
+    S,
+    Ticket,
+)
 
 _K: Final = m.TimeInForce
 

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.venue.exchange.account.funds import is_asleep
 from fillbook.venue.exchange.orders.rules import bad
-from fillbook.venue.exchange.values import (Amendment, Picture, S, Ticket)
+from fillbook.venue.exchange.values import Amendment, Picture, S, Ticket
 
 _R: Final = m.RejectKind
 _LATE: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})

@@ -16,8 +16,8 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.account.funds import (holders, kept_back, one_a_chain, spending, worth)
-from fillbook.venue.exchange.orders.matching import (LIMITED, Prices, is_priced, may_wash, reach)
+from fillbook.venue.exchange.account.funds import holders, kept_back, one_a_chain, spending, worth
+from fillbook.venue.exchange.market.matching import LIMITED, Prices, is_priced, may_wash, reach
 from fillbook.venue.exchange.values import Picture
 
 _SIDES: Final = (m.OrderSide.BUY, m.OrderSide.SELL)

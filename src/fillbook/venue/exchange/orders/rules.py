@@ -16,9 +16,16 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.venue.exchange.account.funds import Funds
-from fillbook.venue.exchange.orders.kinds import SHUT, TAKEN, Sort
-from fillbook.venue.exchange.orders.matching import (LIMITED, Prices, limit_of, may_wash, reserve_price, tick_at)
-from fillbook.venue.exchange.values import (Configurations, Picture, Refused, Ticket)
+from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
+from fillbook.venue.exchange.market.matching import (
+    LIMITED,
+    Prices,
+    limit_of,
+    may_wash,
+    reserve_price,
+    tick_at,
+)
+from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
 
 T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
 BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL

@@ -13,8 +13,9 @@ from datetime import timedelta
 from itertools import chain
 
 from fillbook import model as m
-from fillbook.venue.exchange.account.funds import Kept, PriceOf, is_coin
+from fillbook.venue.exchange.account.funds import Kept
 from fillbook.venue.exchange.account.ledger import Balance
+from fillbook.venue.exchange.market.matching import PriceOf, is_coin
 from fillbook.venue.exchange.orders.resting import Resting
 from fillbook.venue.exchange.values import Picture
 

@@ -15,18 +15,38 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange.account.funds import (Funds, boundless, funds, holders, is_asleep, reserved)
+from fillbook.venue.exchange.account.funds import (
+    Funds,
+    boundless,
+    funds,
+    holders,
+    is_asleep,
+    reserved,
+)
 from fillbook.venue.exchange.account.history import History
 from fillbook.venue.exchange.account.ledger import Ledger
-from fillbook.venue.exchange.account.truth import Truth
-from fillbook.venue.exchange.account.views import Views
 from fillbook.venue.exchange.faults.kinds import Fault, Occasion
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.orders import replace, rules
 from fillbook.venue.exchange.orders.groups import group_of
 from fillbook.venue.exchange.orders.lifecycle import Trading
-from fillbook.venue.exchange.values import (Amendment, Block, Configurations, Event, Figures, Fill, Holding, OrderFilter, Picture, Refused, Row, Ticket)
+from fillbook.venue.exchange.truth import Truth
+from fillbook.venue.exchange.values import (
+    Amendment,
+    Block,
+    Configurations,
+    Event,
+    Figures,
+    Fill,
+    Holding,
+    OrderFilter,
+    Picture,
+    Refused,
+    Row,
+    Ticket,
+)
+from fillbook.venue.exchange.views import Views
 
 _R: Final = m.RejectKind
 _CLIENT_ID_MAX: Final = 128

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fillbook.venue.exchange.account.ledger import nets
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.orders.lifecycle import Trading
-from fillbook.venue.exchange.values import (Event, Fill, Picture, Row)
+from fillbook.venue.exchange.values import Event, Fill, Picture, Row
 
 
 class Truth:

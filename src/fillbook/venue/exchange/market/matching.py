@@ -6,13 +6,14 @@ Fills happen at the far side of the quote (Alpaca's paper does the same).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.orders.kinds import AT_ONCE
+from fillbook.venue.exchange.kinds import AT_ONCE
 from fillbook.venue.exchange.values import Picture, Ticket
 
 #: Those that trade at a limit, once triggered if they have a stop.
@@ -38,6 +39,13 @@ class Prices:
     def touch(self, side: m.OrderSide) -> Decimal:
         """What an order of *side* trades at."""
         return self.ask if side is m.OrderSide.BUY else self.bid
+
+
+PriceOf = Callable[[str], Prices]
+
+
+def is_coin(symbol: str) -> bool:
+    return "/" in symbol
 
 
 def tick_at(price: Decimal, increment: Decimal | None = None) -> Decimal:

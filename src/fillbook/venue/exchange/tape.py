@@ -9,7 +9,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.market.bars import Bar, quoted
-from fillbook.venue.exchange.orders.matching import Prices, tick_at
+from fillbook.venue.exchange.market.matching import Prices, tick_at
 
 _BPS: Final = Decimal("0.0001")
 

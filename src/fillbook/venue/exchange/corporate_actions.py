@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from fillbook import model as m
+from fillbook.venue.exchange.market.matching import told
 from fillbook.venue.exchange.orders.lifecycle import Trading
-from fillbook.venue.exchange.orders.matching import told
 from fillbook.venue.exchange.values import Picture
 
 _PRICES: Final = ("limit_price", "stop_price", "trail_price", "hwm")

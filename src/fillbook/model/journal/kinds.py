@@ -1,0 +1,88 @@
+"""
+What is stored, and how it is found: each record's name, key and indexes, once.
+
+Stores make of it what they need: dictionaries, or a table with the key, the body
+and one column an index.  An index whose word is None does not list the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from fillbook import model as m
+
+
+@frozen
+class Kind:
+    """One type of record; `indexes` maps a name to the word under which a record is found."""
+
+    name: str
+    type: type[Any]
+    key: Callable[[Any], str]
+    indexes: Mapping[str, Callable[[Any], str | None]] = {}
+
+
+def _is_open(order: m.Order) -> bool:
+    # An order is followed until it is final, every fill is known by its execution, and it is
+    # known what became of each replace.
+    return not (order.is_final and order.is_complete and order.pending is None)
+
+
+def fact_key(fact: m.Execution | m.Void) -> str:
+    """The key of an execution or a bust: ids are unique only within an order and a source."""
+    return f"{fact.broker_order_id}/{fact.source}/{fact.exec_id}"
+
+
+KINDS: Final = (
+    Kind("binding", m.Binding, lambda _: "account"),
+    Kind(
+        "instrument",
+        m.Instrument,
+        lambda r: r.symbol,
+    ),
+    Kind(
+        "orders",
+        m.OrderRecord,
+        lambda r: r.client_order_id,
+        {
+            "open": lambda r: "yes" if _is_open(r.order) else None,
+            "symbol": lambda r: r.terms.symbol,
+            "strategy": lambda r: r.strategy,
+            "parent": lambda r: r.parent,
+            "followed": lambda r: r.terms.symbol if _is_open(r.order) else None,
+        },
+    ),
+    Kind(
+        "evidence",
+        m.Evidence,
+        lambda r: r.broker_order_id,
+        {"replaces": lambda r: r.replaces, "client_order_id": lambda r: r.client_order_id},
+    ),
+    Kind("executions", m.Execution, fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
+    Kind("voids", m.Void, fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
+    Kind(
+        "movements",
+        m.Movement,
+        lambda r: r.key,
+        {"symbol": lambda r: r.symbol, "owner": lambda r: r.owner},
+    ),
+    Kind("positions", m.Position, lambda r: r.symbol),
+    Kind("chapters", m.Chapter, lambda r: r.key),
+    Kind("trades", m.Trade, lambda r: r.key, {"symbol": lambda r: r.symbol}),
+    Kind("cash", m.Cash, lambda _: "cash"),
+    Kind("activities", m.Activity, lambda r: r.activity_id),
+    Kind("drifts", m.OpenDrift, lambda r: r.key),
+    Kind(
+        "reservations",
+        m.Reservation,
+        lambda r: r.key,
+        {"open": lambda r: "yes" if r.is_open else None},
+    ),
+    Kind("events", m.Event, lambda r: r.cursor),
+)
+
+
+BY_TYPE: Final[Mapping[type[Any], Kind]] = {kind.type: kind for kind in KINDS}

@@ -1,0 +1,152 @@
+"""Faults in what happens to orders and to their fills."""
+
+from __future__ import annotations
+
+from fillbook import model as m
+from fillbook.testing.broker_cases.base import Listener
+from fillbook.venue.exchange import Fault
+
+from .scenarios import Bench, S, of, said
+
+
+@of(Fault.REJECT_AFTER_ACCEPT)
+def _(bench: Bench) -> None:
+    bench.fail("taken", "reject-after-accept")
+    assert bench.order(bench.placed()).status is S.REJECTED
+
+
+@of(Fault.FUNDS_UNCHECKED)
+def _(bench: Bench) -> None:
+    assert said(bench.submit(qty=100_000)) == "rejected funds"
+    bench.fail("checked", "funds-unchecked")
+    assert said(bench.submit(qty=100_000)) == "accepted accepted"
+
+
+@of(Fault.CANCEL_FILLS)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("asked-cancel", "cancel-fills")
+    assert said(bench.broker.cancel(order)) == "accepted"
+    bench.world.heard()
+    assert bench.order(order).status is S.FILLED
+    assert said(bench.broker.cancel(order)) == "rejected too_late"
+
+
+@of(Fault.CANCEL_NEVER_ENDS)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("asked-cancel", "cancel-never-ends")
+    assert said(bench.broker.cancel(order)) == "accepted"
+    bench.clock.advance(3600)
+    assert bench.order(order).status is S.PENDING_CANCEL
+
+
+@of(Fault.REPLACE_DENIED)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("asked-replace", "replace-denied")
+    assert said(bench.replaced(order)).startswith("rejected")
+    bench.world.heard()
+    assert said(bench.broker.find("changed")) == "observed new"
+    assert bench.order(order).status is S.REPLACED
+
+
+@of(Fault.REPLACE_FILLS)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("asked-replace", "replace-fills")
+    assert said(bench.replaced(order)).startswith("accepted")
+    bench.world.heard()
+    assert said(bench.broker.find("changed")) == "observed rejected"
+    assert bench.order(order).status is S.FILLED
+
+
+def _of_the_chain(bench: Bench, fault: str | None) -> m.OrderReport:
+    """What replaced an order for 5 of which 2 were filled, by one for 6."""
+    order = bench.placed()
+    bench.world.fill(order, "2", "100")
+    if fault is not None:
+        bench.fail("asked-replace", fault)
+    outcome = bench.replaced(order)
+    assert isinstance(outcome, m.Accepted)
+    assert outcome.report is not None
+    bench.world.heard()
+    return bench.order(outcome.report.broker_order_id)
+
+
+@of(Fault.CUM_FRESH)
+def _(bench: Bench) -> None:
+    assert _of_the_chain(bench, "cum-fresh").filled_qty == 0
+
+
+@of(Fault.QTY_REMAINING)
+def _(bench: Bench) -> None:
+    tip = _of_the_chain(bench, "qty-remaining")
+    bench.world.fill(tip.broker_order_id)
+    assert sum(each.qty for each in bench.fills(tip.broker_order_id)) == 6
+
+
+@of(Fault.BUST)
+def _(bench: Bench) -> None:
+    bench.fail("fill", "bust", seconds=5)
+    heard = Listener()
+    with bench.broker.listen(heard):
+        bench.world.heard()
+        order = bench.placed()
+        bench.world.fill(order, "5", "100")
+        bench.clock.advance(10)
+        bench.world.heard()
+    voids = [each.exec_id for report in heard.of(order) for each in report.voids]
+    assert voids == [each.exec_id for each in heard.executions(order)]
+    assert bench.fills(order) == []
+
+
+@of(Fault.CORRECTION)
+def _(bench: Bench) -> None:
+    bench.fail("fill", "correction", seconds=5)
+    heard = Listener()
+    with bench.broker.listen(heard):
+        bench.world.heard()
+        order = bench.placed()
+        bench.world.fill(order, "5", "100")
+        bench.clock.advance(10)
+        bench.world.heard()
+    wrong, right = heard.executions(order)
+    assert (right.fixes, right.qty) == (wrong.exec_id, wrong.qty)
+    assert [each.price for each in bench.fills(order)] == [right.price]
+    assert right.price != wrong.price
+
+
+@of(Fault.FOREIGN_ORDER)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("show-orders", "foreign-order")
+    bench.orders()
+    bench.world.heard()
+    found = bench.orders()
+    assert isinstance(found, m.Observed)
+    (stranger,) = [each for each in found.value if each.broker_order_id != order]
+    assert stranger.status is S.FILLED
+
+
+@of(Fault.CLOCK_JUMP)
+def _(bench: Bench) -> None:
+    before = bench.broker.account()
+    bench.fail("taken", "clock-jump", seconds=-30)
+    bench.placed()
+    after = bench.broker.account()
+    assert isinstance(before, m.Observed)
+    assert isinstance(after, m.Observed)
+    assert before.at is not None
+    assert after.at is not None
+    assert after.at < before.at
+
+
+@of(Fault.CANCEL_REJECTED)
+def _(bench: Bench) -> None:
+    order = bench.placed()
+    bench.fail("asked-cancel", "cancel-rejected")
+    assert said(bench.broker.cancel(order)) == "accepted"
+    assert bench.order(order).status is S.PENDING_CANCEL
+    bench.clock.advance(60)
+    assert bench.order(order).status is S.NEW

@@ -1,0 +1,129 @@
+"""Orders, and check contexts: one that passes everything, and parts of others."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.checks.context import Sent, World
+from tests.core.records import AT, Records, intended, report, request, terms
+
+NOW = m.moment(AT)
+K, T, C = m.TimeInForce, m.OrderType, m.OrderClass
+HOUR = timedelta(hours=1)
+
+
+def holding(qty, fee_due=0):
+    return m.Position(
+        symbol="AAPL", account=m.Holding(qty=Decimal(qty)), fee_due=Decimal(str(fee_due))
+    )
+
+
+def order(client_order_id="c1", word="new", parent=None, **wish):
+    """An order as a bot sees it; seen by the broker unless *word* is None."""
+    records = Records()
+    records.take(intended(client_order_id, **wish))
+    if word is not None:
+        records.take(report(word, client_order_id=client_order_id, terms=terms(**wish)))
+    found = records.order(client_order_id)
+    return found if parent is None else m.Order(**{**fields(found), "parent": parent})
+
+
+def fields(value):
+    return {a.name: getattr(value, a.name) for a in m.Order.__attrs_attrs__}
+
+
+SELL = {"side": "sell"}
+
+D = Decimal
+UNPROVEN = order("c9", word=None, qty=5)
+DRIFT = m.OpenDrift("position/AAPL", m.Phantom("AAPL", D(3)), AT)
+ELSEWHERE = m.OpenDrift("position/MSFT", m.Phantom("MSFT", D(3)), AT)
+MONEY = m.OpenDrift("cash", m.WrongCash(D(1), D(2)), AT)
+
+PLAIN = m.Capabilities(
+    order_types=frozenset({T.MARKET, T.LIMIT}), times_in_force=frozenset({K.DAY})
+)
+ABLE = m.Capabilities(
+    order_types=frozenset(T) - {T.UNRECOGNISED},
+    times_in_force=frozenset(K) - {K.UNRECOGNISED},
+    order_classes=frozenset(C) - {C.UNRECOGNISED},
+    notional=True,
+    fractional=True,
+    short=True,
+    extended_hours=True,
+    takes=(
+        m.Takes(m.OrderSort.WHOLE, frozenset(T), frozenset(K), frozenset(C) - {C.OTO}),
+        m.Takes(m.OrderSort.FRACTION, frozenset({T.MARKET, T.LIMIT}), frozenset({K.DAY})),
+        m.Takes(m.OrderSort.EXTENDED, frozenset({T.LIMIT}), frozenset({K.DAY})),
+        m.Takes(m.OrderSort.COIN, frozenset({T.MARKET, T.LIMIT}), frozenset({K.GTC, K.IOC})),
+    ),
+    auctions=(
+        m.Auction(K.OPG, timedelta(minutes=-2), timedelta(hours=9, minutes=30)),
+        m.Auction(K.CLS, timedelta(hours=6, minutes=20), timedelta(hours=9, minutes=30)),
+    ),
+    ticks=(m.Tick(D(1), D("0.01")), m.Tick(D(0), D("0.0001"))),
+    notional_step=D("0.01"),
+    wash_rule=m.WashRule(frozenset({T.MARKET, T.STOP}), frozenset({T.LIMIT, T.STOP_LIMIT})),
+)
+ACCOUNT = m.AccountSnapshot(
+    m.AccountId("sim", "localhost", "1"), "USD", D(1000), D(1000), D(2000), blocked=("frozen",)
+)
+SHARE = m.Instrument("AAPL", m.AssetClass.EQUITY, fractionable=True, qty_increment=D("0.001"))
+WHOLE = m.Instrument("AAPL", m.AssetClass.EQUITY, min_qty=D(5))
+COIN = m.Instrument(
+    "BTC/USD",
+    m.AssetClass.CRYPTO,
+    qty_increment=D("0.0001"),
+    price_increment=D("0.5"),
+    min_notional=D(10),
+)
+QUOTE = m.Quote("AAPL", D(99), D(100), NOW)
+RESERVE = m.Reserve(opens=True)
+
+
+def session(since_opening):
+    """The session whose regular hours began so long ago."""
+    opens = NOW - since_opening
+    early, late = opens - 5 * HOUR, opens + 10 * HOUR
+    return m.Session(opens.date(), opens, opens + 6.5 * HOUR, early, late)
+
+
+def a_world(**known):
+    """A world in which everything passes, but for what is *known*."""
+    return World(
+        **{
+            "now": NOW,
+            "can": ABLE,
+            "quote": QUOTE,
+            "position": holding(0),
+            "reserve": RESERVE,
+            "need": D(1000),
+            "funds": m.Funds(D(1000), D(1000)),
+            **known,
+        }
+    )
+
+
+def limits(**bounds):
+    return {"limits": m.Limits(**bounds)}
+
+
+SHORT, LONG = {"position": holding(-10)}, {"position": holding(10)}
+BTC = {"symbol": "BTC/USD"}
+A_BUY = {"orders": (order("c2", limit_price=50, qty=1),)}
+A_LIMIT = order("c2", limit_price=110, qty=1, **SELL)
+A_SALE = {"orders": (A_LIMIT,)}
+UNTOLD = {"orders": (evolve(A_LIMIT, terms=evolve(A_LIMIT.terms, limit_price=None)),)}
+A_STOP = {"orders": (order("c2", stop_price=80, qty=1, **SELL),)}
+A_TRAIL = {"orders": (order("c2", trail_price=8, qty=1, **SELL),)}
+A_BRACKET = {"orders": (order("c2", limit_price=50, take_profit=60, stop_loss=40, qty=1),)}
+AN_EXIT = {"orders": (order("c2", parent="c0", stop_price=80, qty=1, **SELL),)}
+UNSEEN = {"orders": (order("c2", word=None, stop_price=80, qty=1, **SELL),)}
+ENDED = {"orders": (order("c2", word="canceled", stop_price=80, qty=1, **SELL),)}
+
+
+def sent(seconds_ago, key=None, worth=100, **wish):
+    at = m.stamp(NOW - timedelta(seconds=seconds_ago))
+    return Sent(at, request(**{"qty": 10, **wish}), key, None if worth is None else D(worth))

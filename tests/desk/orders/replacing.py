@@ -1,0 +1,35 @@
+"""Orders that are about to be replaced, and what became of them."""
+
+from fillbook import model as m
+from tests.bench import unable
+
+S = m.OrderStatus
+TOTAL = unable(replace_qty=m.ReplaceQty.TOTAL)
+
+
+def resting(bench, **wish):
+    """An order that the exchange works on: one that it has only accepted is not replaced."""
+    order = bench.resting(**wish)
+    bench.clock.advance(1)
+    return bench.desk.sync(order=order) and bench.desk.book.order(order)
+
+
+def living(bench):
+    """The exchange's orders of ours that may still fill."""
+    return [x for x in bench.ours() if not x.is_over]
+
+
+def settled(bench, order):
+    """Let time pass until it is known what became of the replace."""
+    bench.pass_(300)
+    return bench.desk.book.order(order)
+
+
+def planned(bench, qty=15):
+    """A change by cancel-and-new whose order has ended, and whose new order is not placed yet."""
+    order = resting(bench)
+    bench.filled(order, 4)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    bench.desk.replace(order, qty=qty)
+    return order
