@@ -21,6 +21,7 @@ from tests.desk.orders.linearizable import Call, is_linearizable
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "10"))
 THREADS, CALLS = 8, 8
 ROOT = Path(__file__).parents[3]
+TILL = "tests.desk.link.till"
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 10))
@@ -44,7 +45,7 @@ def test_four_processes_on_one_file_are_linearizable(seed, tmp_path):
         desk.buying_power()  # the record is bound before they begin
     bots = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.desk.link.till", address, f"P{i}", str(seed * 4 + i), "16"],
+            [sys.executable, "-m", TILL, address, f"P{i}", str(seed * 4 + i), "16"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
