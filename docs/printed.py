@@ -32,9 +32,9 @@ from fillbook.cli.commands import app
 from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LEVELS, Lane
-from fillbook.core.permission import PERMISSIONS, Repairs, Warrant
+from fillbook.core.permission import PERMISSIONS, Authority, Repairs
 from fillbook.model import invalid
-from fillbook.venue.alpaca import Ways
+from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
 from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults.kinds import SECONDS, STRIKES, Fault
@@ -158,8 +158,8 @@ def endpoints() -> str:
 
 
 def ways() -> str:
-    said = remarks(Ways)
-    rows = [(code(x.name), code(x.default), said[x.name]) for x in fields(Ways)]
+    said = remarks(Behavior)
+    rows = [(code(x.name), code(x.default), said[x.name]) for x in fields(Behavior)]
     return table(("way", "unless given", ""), rows)
 
 
@@ -210,12 +210,12 @@ def reasons() -> str:
 
 
 def permissions() -> str:
-    said = remarks(Warrant)
+    said = remarks(Authority)
     rows = []
-    for warrant in Warrant:
-        row = [f"{code(warrant)}: {said[warrant.name]}"]
+    for authority in Authority:
+        row = [f"{code(authority)}: {said[authority.name]}"]
         for armed in (True, False):
-            row += [str(PERMISSIONS[warrant, armed, repairs]) for repairs in Repairs]
+            row += [str(PERMISSIONS[authority, armed, repairs]) for repairs in Repairs]
         rows.append(row)
     head = ["why it is to be sent"]
     head += [f"{armed}, {code(x)}" for armed in ("armed", "not armed") for x in Repairs]

@@ -109,7 +109,7 @@ class Bench:
     @property
     def sent(self):
         """How many requests of each name have left this desk."""
-        return self.desk._line.sent
+        return self.desk._gateway.sent
 
     def is_true(self):
         """Whether positions and cash are the exchange's own."""

@@ -47,7 +47,7 @@ decimals = exponents_up_to(60)
 plain_decimals = exponents_up_to(0)
 words = st.text(st.characters(codec="utf-8"), max_size=8)
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
-stamps = st.datetimes(timezones=st.just(UTC)).map(m.stamp)
+stamps = st.datetimes(timezones=st.just(UTC)).map(m.timestamp)
 prices = st.decimals("0.01", "1000000", places=4)
 requests = st.builds(
     m.OrderRequest,
@@ -75,7 +75,7 @@ LEAVES = {
     bool: st.booleans(),
     datetime: st.datetimes(timezones=st.just(UTC)),
     date: st.dates(),
-    m.Stamp: stamps,
+    m.Timestamp: stamps,
     m.OrderRequest: requests,
     m.Change: changes,
     type(None): st.none(),

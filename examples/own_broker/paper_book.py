@@ -107,7 +107,7 @@ class PaperBook(fb.Broker):
             status=m.OrderStatus.NEW,
             raw_status="new",
             filled_qty=m.ZERO,
-            created_at=m.stamp(datetime.now(UTC)),
+            created_at=m.timestamp(datetime.now(UTC)),
         )
 
 

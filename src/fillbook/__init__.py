@@ -10,7 +10,7 @@ Keeps a trading bot's record of orders, fills and positions true to its broker.
 
 from fillbook.broker import Broker
 from fillbook.core.checks import CHECKS, Check
-from fillbook.core.checks.context import World
+from fillbook.core.checks.context import CheckContext
 from fillbook.desk import Desk
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.record.book import Book
@@ -24,13 +24,13 @@ from fillbook.errors import (
     FillbookError,
     InvalidValue,
     KeyReused,
-    NotArmed,
-    NotObserved,
-    Rejected,
+    OrderRejected,
+    ReadFailed,
     StoreDamaged,
     StoreError,
     StoreTooNew,
     StoreUnavailable,
+    TradingDisabled,
     Unavailable,
     UnknownOrder,
 )
@@ -81,6 +81,7 @@ __all__ = [
     "Broker",
     "BuyingPower",
     "Check",
+    "CheckContext",
     "CheckReport",
     "Confidence",
     "CredentialsMissing",
@@ -95,10 +96,9 @@ __all__ = [
     "InvalidValue",
     "KeyReused",
     "Limits",
-    "NotArmed",
-    "NotObserved",
     "Order",
     "OrderClass",
+    "OrderRejected",
     "OrderRequest",
     "OrderSide",
     "OrderStatus",
@@ -106,9 +106,9 @@ __all__ = [
     "Position",
     "Preview",
     "Quote",
+    "ReadFailed",
     "Reason",
     "ReasonCode",
-    "Rejected",
     "Store",
     "StoreDamaged",
     "StoreError",
@@ -118,10 +118,10 @@ __all__ = [
     "Thresholds",
     "TimeInForce",
     "Trade",
+    "TradingDisabled",
     "Unavailable",
     "UnknownOrder",
     "Verdict",
-    "World",
     "check",
     "open",
     "open_async",

@@ -84,17 +84,17 @@ class Broker(Protocol):
         """The order that bears our id."""
         return UNSUPPORTED
 
-    def executions(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Execution]:
+    def executions(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Execution]:
         """Fills of the account at or after *since*, oldest first."""
         return UNSUPPORTED
 
     def executions_of(
-        self, broker_order_id: str, since: m.Stamp, page: m.Cursor | None
+        self, broker_order_id: str, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
         """All fills of one order, which was created at or after *since*, oldest first."""
         return UNSUPPORTED
 
-    def activities(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Activity]:
+    def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         """What moved the account without a trade, at or after *since*, oldest first."""
         return UNSUPPORTED
 

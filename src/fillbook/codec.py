@@ -52,7 +52,7 @@ WORDS: Final = """
 Bound: account clocked replace_cum base_fee currency reserve_rule
 AccountId: broker host number
 ReserveRule: market_collar short_collar stop_collars fee
-Listed: instrument
+InstrumentListed=Listed: instrument
 Instrument: symbol asset_class aliases tradable fractionable shortable marginable
     qty_increment price_increment min_qty min_notional
 Intended: intent
@@ -65,8 +65,8 @@ Adjustment: field wished sent why
 Commanded: client_order_id command number broker_order_id change handed
 Change: client_order_id qty limit_price stop_price trail time_in_force
 Answered: client_order_id number answer message kind
-Denied: client_order_id reason code
-Settled: client_order_id number why
+IntentDenied=Denied: client_order_id reason code
+ChangeClosed=Settled: client_order_id number why
 ConcludedAbsent: client_order_id answers
 NotFoundAfterSeen: client_order_id broker_order_id
 Reported: report source look
@@ -77,14 +77,14 @@ Terms: symbol side type time_in_force order_class qty notional limit_price stop_
     trail_price trail_percent extended_hours
 Execution: source exec_id broker_order_id symbol side qty price at cum_qty fixes fee
     fee_currency in_quote
-Void: source exec_id broker_order_id qty at
+TradeBust=Void: source exec_id broker_order_id qty at
 Executed: execution
-Voided: void
+Busted=Voided: void
 HistoryRead: broker_order_id
-Happened: activity
+ActivityReported=Happened: activity
 Activity: activity_id kind at symbol qty price cash ratio raw_kind description
-Anchored: symbol qty avg_price at reason
-CashAnchored: amount currency at reason
+BalanceAdjusted=Anchored: symbol qty avg_price at reason
+CashAdjusted=CashAnchored: amount currency at reason
 DriftFound: key drift notional
 Phantom: symbol ours
 Untracked: symbol theirs
@@ -114,11 +114,11 @@ Reservation: client_order_id symbol charge margin grown grown_at is_open
 Evidence: broker_order_id client_order_id name terms replaces replaced_by expires_at word
     loose end working history stream chosen source amended quote_sized history_read not_found
     conflicts oddities void_at upheld_at filled value gap gap_price gap_at complete
-Snap: status cum version avg value fills last_fill_at source read_at reason
+OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
 Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at base fees
 Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
-Position: symbol account legs fee_due fee_absorbed anchored_at last
+Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last
 Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value
 Chapter: symbol number before moves trades closed
 Trade: key symbol strategy side qty entry_price exit_price pnl fees opened_at closed_at

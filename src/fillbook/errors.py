@@ -66,7 +66,7 @@ class AlreadySent(OrderError):
     """The order of this `key` was sent before, so that the bot is not to send it; nothing was."""
 
 
-class Rejected(OrderError):
+class OrderRejected(OrderError):
     """The broker refused, definitely; the broker's words are in the message."""
 
 
@@ -88,7 +88,7 @@ class AccountChanged(FillbookError):
     """The broker answers as another account than the record is bound to; see `fillbook rebind`."""
 
 
-class NotArmed(FillbookError):
+class TradingDisabled(FillbookError):
     """Sending to a live account needs `open(..., live=True)`."""
 
 
@@ -104,7 +104,7 @@ class ExtraMissing(FillbookError):
     """An optional dependency is not installed; the message names the extra."""
 
 
-class NotObserved(FillbookError):
+class ReadFailed(FillbookError):
     """A read without which nothing can be said failed; the record is unchanged."""
 
     retry = True

@@ -23,7 +23,7 @@ from fillbook.config import setting
 from fillbook.core.checks import Check
 from fillbook.desk import Desk, validation
 from fillbook.desk.aio import AsyncDesk
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.reconcile.reconciler import rows_of
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Prices, Settings
@@ -131,8 +131,8 @@ def check(
     believed = validation.beliefs(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
-    line = Line(broker, MemoryStore(), clock, live=False)
-    at = m.stamp(clock.now())
+    line = Gateway(broker, MemoryStore(), clock, live=False)
+    at = m.timestamp(clock.now())
     account = line.read("account", broker.account)
     if isinstance(account, m.Observed) and broker.capabilities.instruments:
         line.pages("instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page))

@@ -51,7 +51,7 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """A reader that sees its own writes; they are durable once its context has ended."""
 
-    def record(self, entry: m.Entry, at: m.Stamp, changes: m.Changes) -> int:
+    def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
         """Write *entry* and its *changes*; the entry's number, one above the last."""
         ...
 

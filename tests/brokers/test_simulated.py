@@ -12,7 +12,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.errors import BadAddress
 from fillbook.testing.broker_suite import BrokerSuite
-from fillbook.testing.venue_driver import ExchangePuppeteer
+from fillbook.testing.venue_driver import ExchangeDriver
 from fillbook.venue.exchange import Configurations, Exchange
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York
@@ -32,8 +32,8 @@ class TestSimulatedBroker(BrokerSuite):
         return SimulatedBroker(broker.exchange, broker.books)
 
     @pytest.fixture
-    def venue(self, broker: SimulatedBroker, clock: ManualClock) -> ExchangePuppeteer:
-        return ExchangePuppeteer(broker.exchange, broker.books, clock)
+    def venue(self, broker: SimulatedBroker, clock: ManualClock) -> ExchangeDriver:
+        return ExchangeDriver(broker.exchange, broker.books, clock)
 
 
 class TestWithoutAVenue(BrokerSuite):
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_day() -> None:
         exchange.walk("AAPL")
         for n in range(20):
             wish = m.OrderRequest(symbol="AAPL", side="buy", qty=5, limit_price="187.00")
-            broker.submit(m.Intent(client_order_id=f"c{n}", request=wish, at=m.stamp(OPEN)))
+            broker.submit(m.Intent(client_order_id=f"c{n}", request=wish, at=m.timestamp(OPEN)))
             clock.advance(7)
         return [*broker.books.truth.orders(), *broker.books.truth.fills()]
 

@@ -9,7 +9,7 @@ from fillbook import __version__
 from fillbook.cli import output
 from fillbook.cli.commands import app
 from fillbook.model import OrderSide
-from fillbook.testing.venue_driver import ExchangePuppeteer
+from fillbook.testing.venue_driver import ExchangeDriver
 from tests.cli.line import told
 
 COMMANDS = sorted(name for name in app if not name.startswith("-"))
@@ -18,7 +18,7 @@ READING = [["orders"], ["positions"], ["trades"], ["audit"], ["rebind", "--dry-r
 
 def trade_by_hand(emulator):
     clock = emulator.exchange.clock
-    world = ExchangePuppeteer(emulator.exchange, emulator.account, clock)
+    world = ExchangeDriver(emulator.exchange, emulator.account, clock)
     world.trade_by_hand("MSFT", OrderSide.BUY, "3")
     clock.advance(60)
 

@@ -35,7 +35,7 @@ def test_without_a_record_it_cancels_all_the_same_and_says_so(bench, capsys):
     assert open_orders(bench) == []
 
 
-def test_with_a_record_no_desk_on_it_sends_until_it_is_lifted(bench, tmp_path):
+def test_with_a_record_no_desk_on_it_sends_until_it_is_resumed(bench, tmp_path):
     store = f"sqlite:///{tmp_path}/bot.db"
     fb.open(bench.broker, store, clock=bench.clock).close()
     assert run(["halt", "all is wrong", "--store", store]) == 0
@@ -44,7 +44,7 @@ def test_with_a_record_no_desk_on_it_sends_until_it_is_lifted(bench, tmp_path):
     with fb.open(bench.broker, store, clock=bench.clock) as desk:
         with pytest.raises(fb.Denied, match="all is wrong"):
             desk.buy("AAPL", qty=1, limit_price="150")
-        assert run(["halt", "--lift", "--store", store]) == 0
+        assert run(["halt", "--resume", "--store", store]) == 0
         desk.buy("AAPL", qty=1, limit_price="150")
 
 

@@ -18,9 +18,9 @@ def test_buying_power_says_what_is_promised_to_which_order(emulator, capsys):
         kept = [x.client_order_id for x in desk.book.reservations()]
     said = json.loads(told(capsys, "buying-power", *STORE, "--json")[1])
     power = {
-        name: Decimal(said["buying_power"][name]) for name in ("told", "promised", "available")
+        name: Decimal(said["buying_power"][name]) for name in ("reported", "reserved", "available")
     }
-    assert power["told"] - power["promised"] == power["available"]
+    assert power["reported"] - power["reserved"] == power["available"]
     assert [x["client_order_id"] for x in said["reservations"]] == kept
     code, out, err = told(capsys, "buying-power", *STORE)
     assert (code, f"{power['available']:,.2f}" in out, err) == (0, True, "")

@@ -4,7 +4,7 @@ from fillbook import model as m
 from fillbook.core.journal import apply, requests
 from fillbook.model.journal.kinds import BY_TYPE
 
-AT = m.stamp("2026-03-02T15:00:00Z")
+AT = m.timestamp("2026-03-02T15:00:00Z")
 
 
 class Records:
@@ -77,7 +77,7 @@ def report(word="new", cum=0, avg=None, clock="2026-03-02T15:00:01Z", source="li
                 "raw_status": word,
                 "filled_qty": m.number(cum),
                 "avg_price": m.number_or_none(avg),
-                "clock": m.stamp_or_none(clock),
+                "clock": m.timestamp_or_none(clock),
                 **kw,
             }
         ),
@@ -97,7 +97,7 @@ def fill(exec_id, qty, price, *, cum=None, source="stream", at="2026-03-02T15:00
                 "qty": m.number(qty),
                 "price": m.number(price),
                 "cum_qty": m.number_or_none(cum),
-                "at": m.stamp(at),
+                "at": m.timestamp(at),
                 **kw,
             }
         )
@@ -105,14 +105,14 @@ def fill(exec_id, qty, price, *, cum=None, source="stream", at="2026-03-02T15:00
 
 
 def void(exec_id, qty=None, source="stream", at=None, **kw):
-    return m.Voided(
-        m.Void(
+    return m.Busted(
+        m.TradeBust(
             **{
                 "source": m.ExecSource(source),
                 "exec_id": exec_id,
                 "broker_order_id": "b1",
                 "qty": m.number_or_none(qty),
-                "at": m.stamp_or_none(at),
+                "at": m.timestamp_or_none(at),
                 **kw,
             }
         )

@@ -27,7 +27,7 @@ def bots_context(request):
 @pytest.mark.usefixtures("bots_context")
 def test_a_position_has_all_its_digits():
     records = Records()
-    records.take(m.CashAnchored(Decimal(0), "USD", m.stamp("2026-03-01T00:00:00Z"), "OPENING"))
+    records.take(m.CashAdjusted(Decimal(0), "USD", m.timestamp("2026-03-01T00:00:00Z"), "OPENING"))
     records.take(intended(qty="2.469135779"))
     records.take(report("accepted"))
     records.take(fill("s1", "1.234567890", "1.00000003", cum="1.234567890"))
@@ -63,6 +63,6 @@ def test_any_price_or_quantity_is_a_number(value):
 
 def test_the_first_moment_is_padded_like_any_other():
     """Text order is time order, so every year has four digits."""
-    first = m.stamp(datetime(1, 1, 1, tzinfo=UTC))
-    assert first == m.stamp("0001-01-01T00:00:00Z") == "0001-01-01T00:00:00.000000000Z"
+    first = m.timestamp(datetime(1, 1, 1, tzinfo=UTC))
+    assert first == m.timestamp("0001-01-01T00:00:00Z") == "0001-01-01T00:00:00.000000000Z"
     assert first < AT

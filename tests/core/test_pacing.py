@@ -14,7 +14,7 @@ NEVER = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def meter(remaining, limit=200):
-    return m.Meter(limit, remaining, NEVER)
+    return m.RateLimit(limit, remaining, NEVER)
 
 
 def storm(budget, asked):

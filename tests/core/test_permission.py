@@ -2,12 +2,12 @@
 
 from itertools import product
 
-from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
+from fillbook.core.permission import PERMISSIONS, Authority, Permission, Repairs
 
 
 def test_every_warrant_has_its_answer_under_every_permission():
     """There is no pair that nobody thought of."""
-    assert set(PERMISSIONS) == set(product(Warrant, (True, False), Repairs))
+    assert set(PERMISSIONS) == set(product(Authority, (True, False), Repairs))
 
 
 def test_nothing_is_sent_by_a_desk_that_is_not_armed():
@@ -19,5 +19,5 @@ def test_nothing_is_sent_by_a_desk_that_is_not_armed():
 def test_what_nobody_asked_for_is_sent_only_with_auto():
     """And what the bot asked for does not need it."""
     sent = {key for key, answer in PERMISSIONS.items() if answer is Permission.SEND}
-    assert {repairs for why, _, repairs in sent if why is Warrant.REPAIR} == {Repairs.AUTO}
-    assert {repairs for why, _, repairs in sent if why is Warrant.ORDER} == set(Repairs)
+    assert {repairs for why, _, repairs in sent if why is Authority.REPAIR} == {Repairs.AUTO}
+    assert {repairs for why, _, repairs in sent if why is Authority.ORDER} == set(Repairs)

@@ -20,7 +20,7 @@ FILL, RATIO, AMOUNT, FEE, ANCHOR = (
 
 
 def at(second, day=2):
-    return m.stamp(f"2026-03-{day:02}T15:00:{second:02}Z")
+    return m.timestamp(f"2026-03-{day:02}T15:00:{second:02}Z")
 
 
 def move(second, kind=FILL, qty=0, price=10, *, day=2, **kw):
@@ -57,7 +57,7 @@ def test_the_quantity_is_what_a_plain_fold_says(history):
         else:
             qty = x.qty if x.kind is ANCHOR else qty + x.qty
     assert held.qty == qty
-    assert sum((leg.qty for _, leg in held.legs), Decimal(0)) == qty
+    assert sum((leg.qty for _, leg in held.by_strategy), Decimal(0)) == qty
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5).filter(bool), st.integers(8, 12)), max_size=12))
@@ -128,7 +128,7 @@ def test_the_gain_before_an_anchor_that_changed_the_quantity_is_kept_and_its_cos
 
 
 def legs(held):
-    return {name: leg.qty for name, leg in held.legs}
+    return {name: leg.qty for name, leg in held.by_strategy}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import position
+from fillbook.core.journal.draft import Draft, measure_of
 from fillbook.core.orders import evidence as ev
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
@@ -53,11 +54,11 @@ def sold(*args, **kw):
 
 
 def happened(activity_id, kind, second, **kw):
-    return m.Happened(
+    return m.ActivityReported(
         m.Activity(
             activity_id=activity_id,
             kind=m.ActivityKind(kind),
-            at=m.stamp(DAY.format(second)),
+            at=m.timestamp(DAY.format(second)),
             symbol="AAPL",
             **kw,
         )
@@ -94,7 +95,9 @@ FACTS = [
     happened("fee", "fee", 13, qty=Decimal("-0.5"), cash=Decimal(-1)),
     void("s1", 40, at=DAY.format(13)),
     sold("l1b", 50, "11.5", cum=50, at=DAY.format(13), broker_order_id="b2", fixes="l1"),
-    m.Anchored("AAPL", Decimal(25), Decimal("10.2"), m.stamp("2026-03-02T15:00:09.5Z"), "ADOPTED"),
+    m.BalanceAdjusted(
+        "AAPL", Decimal(25), Decimal("10.2"), m.timestamp("2026-03-02T15:00:09.5Z"), "ADOPTED"
+    ),
     told("x0", "X0", 1, "replaced"),
     told("x1", "X1", 1, "new", replaces="x0"),
 ]
@@ -104,7 +107,7 @@ heard_facts = st.lists(st.sampled_from(range(len(FACTS))), unique=True, min_size
 
 def outcome(numbers):
     records = Records()
-    records.take(m.CashAnchored(Decimal(1000), "USD", AT, "OPENING"))
+    records.take(m.CashAdjusted(Decimal(1000), "USD", AT, "OPENING"))
     records.take(intended(strategy="trend"))
     records.take(m.Commanded("c1", m.Command.SEND, 1))
     for n in numbers:
@@ -128,7 +131,7 @@ def picture(records):
             (e.broker_order_id, e.source, e.history, e.stream, e.chosen, e.filled, e.value, e.gap)
             for e in records.all(m.Evidence)
         ],
-        "facts": [*records.all(m.Execution), *records.all(m.Void), *records.all(m.Activity)],
+        "facts": [*records.all(m.Execution), *records.all(m.TradeBust), *records.all(m.Activity)],
         "moves": records.all(m.Movement),
         "positions": records.all(m.Position),
         "trades": [evolve(x, revision=0) for x in records.all(m.Trade)],
@@ -165,9 +168,9 @@ def test_running_sums_are_those_of_counting_afresh(numbers):
     records = outcome(numbers)
     for e in records.all(m.Evidence):
         owner = records.get(m.OrderRecord, e.client_order_id)
-        by = ev.measure(owner.terms, None, records.get(m.Binding, "account"))
+        by = measure_of(Draft(records, 1, AT), owner.terms, e)
         executions = records.find(m.Execution, "broker_order_id", e.broker_order_id)
-        voids = records.find(m.Void, "broker_order_id", e.broker_order_id)
+        voids = records.find(m.TradeBust, "broker_order_id", e.broker_order_id)
         assert ev.recount(e, executions, voids, by) == e
 
 
@@ -178,7 +181,7 @@ def test_a_position_is_the_fold_of_its_movements(numbers):
     moves = records.all(m.Movement)
     for held in records.all(m.Position):
         assert (held, records.all(m.Trade)) == unrevised(held.symbol, moves, records)
-        assert sum((leg.qty for _, leg in held.legs), Decimal(0)) == held.qty
+        assert sum((leg.qty for _, leg in held.by_strategy), Decimal(0)) == held.qty
     for record in records.all(m.OrderRecord):
         moved = sum((x.qty for x in moves if x.owner in record.ids), Decimal(0))
         assert moved == record.order.filled_qty * record.terms.side.sign

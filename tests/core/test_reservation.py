@@ -202,7 +202,7 @@ def test_a_replace_that_is_unproven_keeps_the_larger():
     change = m.Change(client_order_id="c1.r1", qty=150, limit_price=12)
     records.take(m.Commanded("c1", m.Command.REPLACE, 2, "b1", change))
     assert kept(records).charge == 150 * 12
-    records.take(m.Settled("c1", 2, "refused"))
+    records.take(m.ChangeClosed("c1", 2, "refused"))
     assert kept(records).charge == 100 * 10
 
 
@@ -246,7 +246,7 @@ def test_an_unproven_change_that_may_cost_more_is_counted_by_no_read():
     cheaper = m.Change(client_order_id="c1.r1", limit_price=m.number(9))
     records.take(m.Commanded("c1", m.Command.REPLACE, 2, "b1", cheaper))
     assert kept(records).grown == before  # it holds what it held
-    records.take(m.Settled("c1", 2, "not found"))
+    records.take(m.ChangeClosed("c1", 2, "not found"))
     dearer = m.Change(client_order_id="c1.r2", limit_price=m.number(11))
     records.take(m.Commanded("c1", m.Command.REPLACE, 3, "b1", dearer))
     assert (kept(records).charge, kept(records).grown) == (1100, None)
@@ -278,7 +278,7 @@ def reading(asked, told, held=-1, coins=None, long_ago="2026-01-01T00:00:00Z", m
     return r.Reading(
         asked=timedelta(seconds=asked),
         held=held,
-        long_ago=m.stamp(long_ago),
+        long_ago=m.timestamp(long_ago),
         funds=m.Funds(Decimal(told), Decimal(told if coins is None else coins)),
         multiplier=Decimal(multiplier),
     )

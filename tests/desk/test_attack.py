@@ -9,8 +9,8 @@ from attrs import evolve
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.core.orders.resolution import Ask
-from fillbook.desk.orders.inquirer import Inquirer
+from fillbook.core.orders.resolution import Query
+from fillbook.desk.orders.inquirer import Inquiries
 from fillbook.errors import AccountChanged, StoreUnavailable
 from tests.bench import Bench
 
@@ -180,7 +180,7 @@ def test_a_create_that_another_desk_sent_begins_the_count_anew():
     """Its bytes may have left only now: answers from before say nothing of it."""
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))
-    inquirer = Inquirer(bench.clock)
+    inquirer = Inquiries(bench.clock)
     inquirer.about(record)
     name = record.client_order_id
     inquirer.change(name, lambda x: evolve(x, answers=(timedelta(1),) * 3))
@@ -214,7 +214,7 @@ def test_a_live_account_that_is_not_armed_only_asks():
     bench = Bench(wait_s=0)
     order = unproven(bench)
     watching = fb.open(bench.broker, bench.store, clock=bench.clock, wait_s=0)
-    watching._line._armed = False
+    watching._gateway._trading_enabled = False
     for _ in range(60):
         bench.clock.advance(10)
         watching.tick()
@@ -226,7 +226,7 @@ def test_threads_that_ask_and_send_share_one_inquiry():
     """Many threads, one inquiry: none undoes what another one learnt."""
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))
-    inquirer = Inquirer(bench.clock)
+    inquirer = Inquiries(bench.clock)
     inquirer.about(record)
     name = record.client_order_id
 
@@ -240,4 +240,4 @@ def test_threads_that_ask_and_send_share_one_inquiry():
     for thread in threads:
         thread.join()
     assert inquirer.about(record).asked == 1_600
-    assert isinstance(bench.desk._coordinator._resolver._step(record), Ask)
+    assert isinstance(bench.desk._placement._resolver._step(record), Query)

@@ -46,8 +46,8 @@ def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog, resets_at):
 
     class Vague(SimulatedBroker):
         def submit(self, intent):
-            meter = m.Meter(200, -1, resets_at)
-            return evolve(super().submit(intent), meter=meter)
+            meter = m.RateLimit(200, -1, resets_at)
+            return evolve(super().submit(intent), rate_limit=meter)
 
     bench = Bench(broker=Vague)
     assert bench.resting().broker_order_id is not None

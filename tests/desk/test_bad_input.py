@@ -142,7 +142,7 @@ def test_an_unknown_symbol_is_denied_on_the_broker_s_word():
 def test_a_naive_time_is_refused():
     """Nobody knows what zone it is of."""
     with pytest.raises(fb.InvalidValue):
-        m.stamp(datetime(2026, 3, 2, 10))  # noqa: DTZ001 - that is the point
+        m.timestamp(datetime(2026, 3, 2, 10))  # noqa: DTZ001 - that is the point
 
 
 @pytest.mark.parametrize("raw", [None, 5, "fill", b"{", {}, [], {"data": None}, {"event": "fill"}])

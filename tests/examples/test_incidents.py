@@ -55,7 +55,7 @@ def test_liquidate_and_rebuy_is_never_told_of_a_timeout(fault):
     bench.fail("submit", fault)
     try:
         order, told = bench.desk.buy("SPY", qty=1), ""
-    except (fb.Denied, fb.Rejected, fb.Unavailable) as error:
+    except (fb.Denied, fb.OrderRejected, fb.Unavailable) as error:
         order, told = error.order, str(error)
     assert "time" not in f"{order.status} {told}".replace("-", "").replace(" ", "").lower()
     assert order.client_order_id == bench.desk.book.order(order).client_order_id

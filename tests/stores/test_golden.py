@@ -125,7 +125,7 @@ def reopened(path):
 
 def picture(x, exchange):
     """An order of the golden record as the exchange holds it."""
-    born = m.stamp("2026-03-02T15:00:00Z")
+    born = m.timestamp("2026-03-02T15:00:00Z")
     clock = x["updated_at"] if x["updated_at"] and "T" in x["updated_at"] else None
     numbers = ("qty", "limit_price", "stop_price", "filled_qty", "filled_avg_price")
     return Picture(
@@ -159,8 +159,8 @@ def test_it_is_rebuilt_by_the_rules_of_today_as_it_is_opened(path):
     """The journal is replayed once; from then on replaying it gives the records that are there."""
     store = SqliteStore.from_address(f"sqlite:///{path}", {})
     before = records_of(store)
-    assert rebuild.bring_up_to_date(store, m.stamp("2026-03-04T15:00:00Z"))
-    assert not rebuild.bring_up_to_date(store, m.stamp("2026-03-04T15:00:01Z"))
+    assert rebuild.bring_up_to_date(store, m.timestamp("2026-03-04T15:00:00Z"))
+    assert not rebuild.bring_up_to_date(store, m.timestamp("2026-03-04T15:00:01Z"))
     with store.read() as reader:
         replayed = rebuild.replayed(reader)
         [last] = list(reader.journal(READ["journal"]))
@@ -182,7 +182,7 @@ def test_records_of_newer_rules_are_refused(path):
     with store.write() as writer:
         bound = writer.get(m.Binding, "account")
         newer = m.Changes((evolve(bound, rules=RULES + 1),))
-        writer.record(m.Rebuilt(RULES + 1), m.stamp("2026-03-04T15:00:00Z"), newer)
+        writer.record(m.Rebuilt(RULES + 1), m.timestamp("2026-03-04T15:00:00Z"), newer)
     with pytest.raises(StoreTooNew, match="update fillbook"):
         fb.open(SimulatedBroker(Exchange()), store)
     store.close()

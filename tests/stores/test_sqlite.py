@@ -171,7 +171,7 @@ def test_a_full_disk_is_unavailable_and_nothing_was_written(kept):
             store._writer.execute(f"PRAGMA max_page_count = {pages + spare}")
             try:
                 with store.write() as writer:
-                    writer.record(m.Denied("c1", body), AT, m.Changes(put=(movement("new"),)))
+                    writer.record(m.IntentDenied("c1", body), AT, m.Changes(put=(movement("new"),)))
                 break
             except StoreUnavailable:
                 refused += 1

@@ -31,8 +31,8 @@ def _power(power: m.BuyingPower, kept: Sequence[m.Reservation]) -> None:
         "Buying power",
         ("what", "amount>"),
         (
-            ("told by the broker", output.money(power.told)),
-            ("promised to orders that it may not count yet", output.money(power.promised)),
+            ("told by the broker", output.money(power.reported)),
+            ("promised to orders that it may not count yet", output.money(power.reserved)),
             ("available for what is bought on margin", output.money(power.available)),
             ("available for the rest", output.money(power.non_marginable)),
         ),

@@ -69,7 +69,7 @@ def run(words: Sequence[str]) -> int:
     except CycloptsError as error:
         output.fail(_wrong_words(error))
         return 2
-    except errors.NotArmed as error:
+    except errors.TradingDisabled as error:
         output.fail(f"{error}; here: --live")
         return 2
     except _WRONG_CALL as error:

@@ -46,7 +46,7 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
     match entry:
         case m.Bound(account):
             return "bound", str(account)
-        case m.Listed(instrument):
+        case m.InstrumentListed(instrument):
             return "instrument", instrument.symbol
         case m.Intended(intent):
             wish = intent.request
@@ -55,7 +55,7 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
             return f"asking to {command}", _short(name)
         case m.Answered(name, _, answer, message):
             return f"answer: {answer}", " ".join(x for x in (_short(name), message) if x)
-        case m.Denied(name, reason):
+        case m.IntentDenied(name, reason):
             return "denied", f"{_short(name)} {reason}"
         case m.ConcludedAbsent(name, answers):
             return "absent", f"{_short(name)} after {answers} answers"
@@ -67,21 +67,21 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
         case m.Executed(x):
             price = "?" if x.price is None else _n(x.price)
             return f"fill ({x.source})", f"{x.side} {_n(x.qty)} {x.symbol} at {price}"
-        case m.Voided(void):
+        case m.Busted(void):
             return f"bust ({void.source})", _short(void.exec_id)
         case m.HistoryRead(broker_order_id):
             return "history read", _short(broker_order_id)
-        case m.Happened(activity):
+        case m.ActivityReported(activity):
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
-        case m.Anchored(symbol, qty, _, _, reason):
+        case m.BalanceAdjusted(symbol, qty, _, _, reason):
             return f"anchor ({reason.lower()})", f"{_n(qty)} {symbol}"
-        case m.CashAnchored(amount, currency, _, reason):
+        case m.CashAdjusted(amount, currency, _, reason):
             return f"anchor ({reason.lower()})", f"{amount:,.2f} {currency}"
         case m.DriftFound(_, drift):
             return "drift confirmed", ": ".join(drift_words(drift))
         case m.DriftCleared(key):
             return "drift gone", key
-        case m.Settled(name, _, why):
+        case m.ChangeClosed(name, _, why):
             return "replace settled", f"{_short(name)}: {why}"
         case m.Rebuilt(rules):
             return "records rebuilt", f"by the rules of number {rules}"

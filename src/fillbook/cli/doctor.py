@@ -106,7 +106,7 @@ def _account(broker: str | None) -> str:
     opened = open_broker(broker)
     read = opened.account()
     if isinstance(read, m.NotObserved):
-        raise errors.NotObserved(read.message)
+        raise errors.ReadFailed(read.message)
     money = "real money" if opened.live else "no real money"
     said = [f"{read.value.account} answers ({money})"]
     for what, words in (("blocked", read.value.blocked), ("restricted", read.value.restricted)):

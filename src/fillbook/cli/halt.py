@@ -20,13 +20,13 @@ _NO_RECORD = "there is no record: nothing is written down, and nothing keeps bot
 
 def halt(
     why: Annotated[
-        str, Parameter(help="Told by every order that is denied until the halt is lifted.")
+        str, Parameter(help="Told by every order that is denied until `fillbook halt --resume`.")
     ] = "fillbook halt",
     /,
     *,
     broker: BrokerOption = None,
     store: StoreOption = None,
-    lift: Annotated[bool, Parameter(help="Let orders go again; asks no broker.")] = False,
+    resume: Annotated[bool, Parameter(help="Let orders go again; asks no broker.")] = False,
     live: LiveOption = False,
     dry_run: Annotated[bool, Parameter(help="Only list what would be canceled.")] = False,
     json: JsonOption = False,
@@ -39,13 +39,13 @@ def halt(
     """
     there = has_store(store)
     opened = opening.open_broker(broker, os.environ)
-    if opened.live and not (live or lift or dry_run):
-        raise errors.NotArmed(f"{opened.host} moves real money")
+    if opened.live and not (live or resume or dry_run):
+        raise errors.TradingDisabled(f"{opened.host} moves real money")
     # The account is not asked for first: a halt is for the day on which much is wrong.
     with opening.open(opened, store if there else "memory://", live=live, wait_s=0) as desk:
-        if lift:
-            desk.lift()
-            return _tell(["lifted"], [], json=json)
+        if resume:
+            desk.resume()
+            return _tell(["resumed"], [], json=json)
         if there and not dry_run:
             desk.halt(why)
         open_orders = _open_orders(opened)
@@ -62,7 +62,7 @@ def _open_orders(broker: Broker) -> list[m.OrderReport]:
     while True:
         answer = broker.orders(m.OrderQuery(), page)
         if isinstance(answer, m.NotObserved):
-            raise errors.NotObserved(f"the open orders could not be listed: {answer.message}")
+            raise errors.ReadFailed(f"the open orders could not be listed: {answer.message}")
         found += answer.value
         if answer.next is None or answer.next == page:
             return found

@@ -92,7 +92,7 @@ def short(name: str | None) -> str | None:
     return name if name is None or len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
 
 
-def day(at: m.Stamp | None) -> str | None:
+def day(at: m.Timestamp | None) -> str | None:
     """A moment to the second, UTC."""
     return None if at is None else f"{at[:10]} {at[11:19]}"
 
@@ -212,8 +212,8 @@ def positions(found: Sequence[m.Position]) -> None:
         rows.append((x.symbol, "account", x.qty, price(x.avg_price), money(x.account.realized)))
         rows += [
             ("", name or "nobody's", leg.qty, price(leg.avg_price), money(leg.realized))
-            for name, leg in x.legs
-            if leg.qty and len(x.legs) > 1
+            for name, leg in x.by_strategy
+            if leg.qty and len(x.by_strategy) > 1
         ]
     table("Positions", ("symbol", "whose", "qty>", "avg price>", "realized>"), rows)
 

@@ -44,7 +44,7 @@ LOOK_BACK: Final = 1_000
 class Picture:
     """What is watched, at one moment."""
 
-    at: m.Stamp
+    at: m.Timestamp
     account: str | None
     halted: str | None  #: why no order is let go; None: orders go
     orders: Sequence[m.Order]
@@ -80,7 +80,7 @@ class Watcher:
         with self._store.read() as reader:
             why = halted(reader)
         return Picture(
-            at=m.stamp(self._clock.now()),
+            at=m.timestamp(self._clock.now()),
             account=None if account is None else str(account),
             halted=why,
             orders=self._book.orders(open=True),
@@ -216,7 +216,7 @@ def _positions(picture: Picture, most: int | None) -> RenderableType:
 
 
 def _whose(position: m.Position) -> str:
-    legs = [(name or "nobody's", leg.qty) for name, leg in position.legs if leg.qty]
+    legs = [(name or "nobody's", leg.qty) for name, leg in position.by_strategy if leg.qty]
     return ", ".join(f"{name} {m.plain(qty)}" for name, qty in legs)
 
 

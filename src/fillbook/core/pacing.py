@@ -107,7 +107,7 @@ def spent(budget: Budget, now: int) -> Budget:
     return evolve(budget, sent=tuple(sorted(counts.items())))
 
 
-def observed(budget: Budget, meter: m.Meter, resets: int, now: int) -> Budget:
+def observed(budget: Budget, meter: m.RateLimit, resets: int, now: int) -> Budget:
     """
     *budget* once the broker has told its own count; it starts anew in second *resets*.
 

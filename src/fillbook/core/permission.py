@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Warrant(StrEnum):
+class Authority(StrEnum):
     """Why a request is to be sent."""
 
     ORDER = "order"  #: the bot has called
@@ -38,10 +38,10 @@ class Permission(StrEnum):
     REFUSE = "refuse"
 
 
-_W, _R, _P = Warrant, Repairs, Permission
+_W, _R, _P = Authority, Repairs, Permission
 
 #: By warrant, whether the desk is armed, and what may be repaired.
-PERMISSIONS: Final[Mapping[tuple[Warrant, bool, Repairs], Permission]] = {
+PERMISSIONS: Final[Mapping[tuple[Authority, bool, Repairs], Permission]] = {
     **{(asked, True, any_): _P.SEND for asked in (_W.ORDER, _W.STANDING) for any_ in _R},
     **{(asked, False, any_): _P.REFUSE for asked in (_W.ORDER, _W.STANDING) for any_ in _R},
     (_W.REPAIR, True, _R.OBSERVE): _P.REFUSE,

@@ -2,7 +2,7 @@
 Positions: the fold of movements in the order of the broker's time (promise P9).
 
 An anchor says what the account held at a moment.  Movements before it do not change
-the position any more; a late one changes whose it was, from nobody's leg to its
+the position any more; a late one changes whose it was, from nobody's part to its
 strategy's, by itself.  Money that is not known stays unknown; it is never zero.
 
 `fold` costs O(1) a movement (times the strategies of the symbol); what comes late is
@@ -56,28 +56,28 @@ def refold(symbol: str, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m
     return position, trades
 
 
-def legs_of(position: m.Position) -> dict[str, m.Holding]:
-    """The legs by strategy; ``""`` is what belongs to nobody."""
-    return dict(position.legs)
+def by_strategy_of(position: m.Position) -> dict[str, m.Holding]:
+    """The parts by strategy; ``""`` is what belongs to nobody."""
+    return dict(position.by_strategy)
 
 
 def _with(
-    position: m.Position, move: m.Movement, account: m.Holding, legs: dict[str, m.Holding]
+    position: m.Position, move: m.Movement, account: m.Holding, parts: dict[str, m.Holding]
 ) -> m.Position:
-    return evolve(position, account=account, legs=tuple(sorted(legs.items())), last=move)
+    return evolve(position, account=account, by_strategy=tuple(sorted(parts.items())), last=move)
 
 
 def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
     name = move.strategy or NOBODY
-    legs = legs_of(position)
-    leg = legs.get(name, _FLAT)
-    legs[name], closed = _trade(leg, move)
-    # One strategy that holds it all has the account's own leg.
-    account = legs[name] if leg == position.account else _trade(position.account, move)[0]
+    parts = by_strategy_of(position)
+    part = parts.get(name, _FLAT)
+    parts[name], closed = _trade(part, move)
+    # One strategy that holds it all has the account's own part.
+    account = parts[name] if part == position.account else _trade(position.account, move)[0]
     trade = None
     if closed is not None and closed.entered:  # units that only a fee made were never entered
         trade = _round_trip(position.symbol, name, closed, move)
-    position = _with(position, move, account, legs)
+    position = _with(position, move, account, parts)
     if move.qty > 0 and move.fee_rate:
         due = EXACT.multiply(move.qty, move.fee_rate)
         position = evolve(position, fee_due=EXACT.add(position.fee_due, due))
@@ -158,8 +158,8 @@ def _round_trip(symbol: str, strategy: str, closed: m.Holding, move: m.Movement)
 def _ratio(position: m.Position, move: m.Movement) -> m.Position:
     ratio = move.ratio
     assert ratio is not None
-    legs = {name: _scaled(leg, ratio) for name, leg in position.legs}
-    return _with(position, move, _scaled(position.account, ratio), legs)
+    parts = {name: _scaled(part, ratio) for name, part in position.by_strategy}
+    return _with(position, move, _scaled(position.account, ratio), parts)
 
 
 def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
@@ -172,9 +172,9 @@ def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
 
 def _amount(position: m.Position, move: m.Movement, qty: Decimal) -> m.Position:
     """Units that came or went without a trade: nobody's, and of the cost that was told."""
-    legs = legs_of(position)
-    legs[NOBODY] = _moved(legs.get(NOBODY, _FLAT), qty, move)
-    return _with(position, move, _moved(position.account, qty, move), legs)
+    parts = by_strategy_of(position)
+    parts[NOBODY] = _moved(parts.get(NOBODY, _FLAT), qty, move)
+    return _with(position, move, _moved(position.account, qty, move), parts)
 
 
 def _moved(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
@@ -205,11 +205,11 @@ def _fee(position: m.Position, move: m.Movement) -> m.Position:
         absorbed = ZERO
     taken = max(ZERO, min(due, absorbed))  # a fee that is given back was never absorbed
     qty = EXACT.subtract(taken, due)
-    legs = legs_of(position)
-    held = [name for name, leg in legs.items() if leg.qty]
+    parts = by_strategy_of(position)
+    held = [name for name, part in parts.items() if part.qty]
     name = held[0] if len(held) == 1 else NOBODY
-    legs[name] = _charged(legs.get(name, _FLAT), qty)
-    position = _with(position, move, _charged(position.account, qty), legs)
+    parts[name] = _charged(parts.get(name, _FLAT), qty)
+    position = _with(position, move, _charged(position.account, qty), parts)
     return evolve(position, fee_due=ZERO, fee_absorbed=absorbed - taken)
 
 
@@ -218,15 +218,15 @@ def _charged(holding: m.Holding, qty: Decimal) -> m.Holding:
 
 
 def _anchor(position: m.Position, move: m.Movement) -> m.Position:
-    legs = legs_of(position)
-    known = sum((leg.qty for name, leg in legs.items() if name != NOBODY), ZERO)
+    parts = by_strategy_of(position)
+    known = sum((part.qty for name, part in parts.items() if name != NOBODY), ZERO)
     rest = EXACT.subtract(move.qty, known)
-    nobody = legs.get(NOBODY, _FLAT)
-    if rest != nobody.qty or NOBODY in legs:
-        legs[NOBODY] = _found(nobody, rest, move)
+    nobody = parts.get(NOBODY, _FLAT)
+    if rest != nobody.qty or NOBODY in parts:
+        parts[NOBODY] = _found(nobody, rest, move)
     account = _found(position.account, move.qty, move)
     return evolve(
-        _with(position, move, account, legs),
+        _with(position, move, account, parts),
         fee_absorbed=EXACT.add(position.fee_absorbed, position.fee_due),
         fee_due=ZERO,
         anchored_at=move.at,

@@ -179,7 +179,7 @@ def reservation(
     known: Sequence[m.Evidence],
     costs: Decimal,
     number: int,
-    at: m.Stamp,
+    at: m.Timestamp,
 ) -> m.Reservation | None:
     """
     What is to be kept of an order, of whose ids *known* is known, that can cost *costs*.
@@ -222,7 +222,7 @@ class Reading:
 
     asked: timedelta
     held: int
-    long_ago: m.Stamp
+    long_ago: m.Timestamp
     funds: m.Funds
     multiplier: Decimal = Decimal(1)
 

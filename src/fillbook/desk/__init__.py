@@ -39,20 +39,20 @@ class Desk:
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         parts = Parts(broker, store, clock, settings)
         self.book = Book(store)
-        self._line = parts.line
+        self._gateway = parts.gateway
         self._recorder = parts.recorder
-        self._binder = parts.binder
+        self._account_link = parts.account_link
         self._tracker = parts.tracker
-        self._switch = parts.switch
-        self._coordinator = parts.coordinator
+        self._kill_switch = parts.kill_switch
+        self._placement = parts.placement
         self._ending = parts.ending
         self._replacing = parts.replacing
         self._reconciler = parts.reconciler
-        self._rounds = parts.rounds
+        self._scheduler = parts.scheduler
         self._background = parts.background
         self._exit = ExitStack()
         self._exit.callback(store.close)
-        self._exit.callback(self._line.lease.release)
+        self._exit.callback(self._gateway.lease.release)
         self._exit.callback(self._background.stop)
 
     def __enter__(self) -> Self:
@@ -106,9 +106,9 @@ class Desk:
         """
         What new orders may still cost: the broker's number, less what it may not count yet.
 
-        Reads the account.  Raises: AccountChanged, NotObserved.
+        Reads the account.  Raises: AccountChanged, ReadFailed.
         """
-        return self._binder.buying_power()
+        return self._account_link.buying_power()
 
     # -- placing -----------------------------------------------------------------------
 
@@ -119,10 +119,10 @@ class Desk:
         Returns the order whenever anything may have reached the broker, UNPROVEN included.
         A market, IOC or FOK order is looked at until it is final or `wait_s` have passed, any
         other until the broker has shown it.  With *key*, submitting again gives the order that
-        exists, in any state.  Raises: Denied, Rejected, Unavailable (each with `.order`),
-        KeyReused, NotArmed, AccountChanged, NotObserved.
+        exists, in any state.  Raises: Denied, OrderRejected, Unavailable (each with `.order`),
+        KeyReused, TradingDisabled, AccountChanged, ReadFailed.
         """
-        return self._coordinator.submit(validation.asked(request), validation.key(key))
+        return self._placement.submit(validation.asked(request), validation.key(key))
 
     def sending(
         self, request: m.OrderRequest, key: str | None = None
@@ -133,19 +133,19 @@ class Desk:
         The order is checked and durable before the body runs, which is to send it under
         `order.client_order_id`; afterwards it is looked at as `submit` does.  What escapes the
         body leaves it UNPROVEN and is raised on.  It is never sent by us.  Raises: Denied and
-        AlreadySent (each with `.order`), KeyReused, AccountChanged, NotObserved.
+        AlreadySent (each with `.order`), KeyReused, AccountChanged, ReadFailed.
         """
-        return self._coordinator.sending(validation.asked(request), validation.key(key))
+        return self._placement.sending(validation.asked(request), validation.key(key))
 
     def buy(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a buy; the fields of `OrderRequest` by name."""
-        return self._coordinator.submit(
+        return self._placement.submit(
             validation.wished(symbol, m.OrderSide.BUY, wish), validation.key(key)
         )
 
     def sell(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
         """`submit` of a sell; the fields of `OrderRequest` by name."""
-        return self._coordinator.submit(
+        return self._placement.submit(
             validation.wished(symbol, m.OrderSide.SELL, wish), validation.key(key)
         )
 
@@ -155,26 +155,26 @@ class Desk:
 
         Sends nothing and writes nothing.  Raises: AccountChanged.
         """
-        return self._coordinator.preview(validation.asked(request))
+        return self._placement.preview(validation.asked(request))
 
     def halt(self, why: str) -> None:
         """
-        Deny every new order of every desk on this store, until `lift`; cancels pass.
+        Deny every new order of every desk on this store, until `resume`; cancels pass.
 
         What rests at the broker stays there: `fillbook halt` cancels it too.
         """
-        return self._switch.halt(validation.text("why", why))
+        return self._kill_switch.halt(validation.text("why", why))
 
-    def lift(self) -> None:
+    def resume(self) -> None:
         """Let orders go again after a `halt`."""
-        return self._switch.lift()
+        return self._kill_switch.resume()
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """
         Ask for an order's end, and look at it until it has ended or `wait_s` have passed.
 
         A fill wins over a cancel: the order comes back as it is.  Raises: UnknownOrder,
-        NotArmed, AccountChanged, NotObserved.
+        TradingDisabled, AccountChanged, ReadFailed.
         """
         return self._ending.cancel(validation.order(order))
 
@@ -194,8 +194,8 @@ class Desk:
         The order keeps its client id, and shows its new terms once the broker has; until it is
         known what became of a replace, `pending` says so and no other is sent.  A fill wins.
         Where the broker changes no quantity once there are fills, the order is canceled and
-        what is left is ordered anew: that order is returned.  Raises: Denied, Rejected,
-        Unavailable (each with `.order`), UnknownOrder, NotArmed, AccountChanged, NotObserved.
+        what is left is ordered anew: that order is returned.  Raises: Denied, OrderRejected,
+        Unavailable (each with `.order`), UnknownOrder, TradingDisabled, AccountChanged, ReadFailed.
         """
         return self._replacing.replace(
             validation.order(order),
@@ -216,13 +216,14 @@ class Desk:
         Ask for the end of every open order, of a symbol or a strategy where given.
 
         Each by its own request, and all are tried: what could not be canceled comes back not
-        final.  Looks at them for `wait_s` in all.  Raises: NotArmed, AccountChanged, NotObserved.
+        final.  Looks at them for `wait_s` in all.  Raises: TradingDisabled, AccountChanged,
+        ReadFailed.
         """
         return self._ending.cancel_all(None if symbol is None else m.symbol_of(symbol), strategy)
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""
-        return self._coordinator.wait(
+        return self._placement.wait(
             validation.order(order), validation.seconds("timeout_s", timeout_s)
         )
 
@@ -235,7 +236,7 @@ class Desk:
         How many entries it made; 0 for what was known already.  Raises: InvalidValue for
         what is no event of this broker.
         """
-        return self._rounds.receive(self._line.broker.read_event(event))
+        return self._scheduler.receive(self._gateway.broker.read_event(event))
 
     def events(self, since: str = "") -> list[m.Event]:
         """The outbox after the cursor *since*, in order; each event comes at least once."""
@@ -249,7 +250,7 @@ class Desk:
 
     def tick(self) -> None:
         """Do what is due now: hear, ask after unproven orders, poll, reconcile."""
-        return self._rounds.tick()
+        return self._scheduler.tick()
 
     def start(self) -> None:
         """Listen and tick in the background, until the desk is closed."""
@@ -258,4 +259,4 @@ class Desk:
     @property
     def requests(self) -> int:
         """How many requests this desk has sent so far."""
-        return self._line.requests
+        return self._gateway.requests

@@ -86,7 +86,7 @@ class AsyncDesk:
     replace = awaited(Desk.replace)
     preview = awaited(Desk.preview)
     halt = awaited(Desk.halt)
-    lift = awaited(Desk.lift)
+    resume = awaited(Desk.resume)
     cancel = awaited(Desk.cancel)
     cancel_all = awaited(Desk.cancel_all)
     wait = awaited(Desk.wait)

@@ -13,12 +13,12 @@ from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.buying_power import Reserves
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval
 from fillbook.desk.orders.cancel import Ending
-from fillbook.desk.orders.place import Coordinator
+from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.replace import Replacing
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
@@ -26,10 +26,10 @@ from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
-from fillbook.desk.record.kill_switch import Switch
+from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
-from fillbook.desk.scheduler import Rounds
+from fillbook.desk.scheduler import Scheduler
 from fillbook.desk.threads import Background
 from fillbook.desk.watch import Watch
 from fillbook.store import Store
@@ -41,40 +41,42 @@ class Parts:
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         wait_s = settings.wait_s
         # What asks, and what is kept.
-        self.line = line = Line(broker, store, clock, live=settings.live, repairs=settings.repairs)
-        rebuild.bring_up_to_date(store, m.stamp(clock.now()))
+        self.gateway = gateway = Gateway(
+            broker, store, clock, live=settings.live, repairs=settings.repairs
+        )
+        rebuild.bring_up_to_date(store, m.timestamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock)
         for sink in settings.alerts:
             recorder.on(m.EventKind.ALERT, _telling(sink))
-        reserves = Reserves(store, clock, broker.capabilities)
-        self.binder = binder = Binder(line, recorder, reserves)
+        funding = Funding(store, clock, broker.capabilities)
+        self.account_link = account_link = AccountLink(gateway, recorder, funding)
         # Orders.
         agenda = Agenda()
-        self.tracker = tracker = Tracker(line, recorder, binder, clock)
-        resolver = Resolver(line, recorder, agenda, binder, tracker, clock, wait_s=wait_s)
-        self.switch = Switch(recorder)
-        approval = Approval(line, recorder, binder, reserves, tracker, clock, settings)
-        self.coordinator = Coordinator(
-            line, recorder, binder, resolver, approval, clock, wait_s=wait_s
+        self.tracker = tracker = Tracker(gateway, recorder, account_link, clock)
+        resolver = Resolver(gateway, recorder, agenda, account_link, tracker, clock, wait_s=wait_s)
+        self.kill_switch = KillSwitch(recorder)
+        approval = Approval(gateway, recorder, account_link, funding, tracker, clock, settings)
+        self.placement = OrderPlacement(
+            gateway, recorder, account_link, resolver, approval, clock, wait_s=wait_s
         )
-        self.ending = Ending(line, recorder, binder, tracker, resolver)
+        self.ending = Ending(gateway, recorder, account_link, tracker, resolver)
         self.replacing = Replacing(
-            line,
+            gateway,
             recorder,
-            binder,
+            account_link,
             tracker,
             resolver,
             approval,
-            self.coordinator,
+            self.placement,
             self.ending,
             clock,
         )
         # The whole account, and what is done by itself.
-        self.reconciler = Reconciler(line, recorder, binder, tracker, resolver, clock)
-        repair = Repair(line, recorder, agenda, tracker, self.ending)
-        watch = Watch(recorder, tracker, reserves, clock, settings.thresholds)
-        self.rounds = Rounds(
-            line,
+        self.reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock)
+        repair = Repair(gateway, recorder, agenda, tracker, self.ending)
+        watch = Watch(recorder, tracker, funding, clock, settings.thresholds)
+        self.scheduler = Scheduler(
+            gateway,
             tracker,
             resolver,
             self.ending,
@@ -85,7 +87,7 @@ class Parts:
             agenda,
             clock,
         )
-        self.background = Background(broker, clock, agenda, tracker, self.rounds.tick)
+        self.background = Background(broker, clock, agenda, tracker, self.scheduler.tick)
 
 
 def _telling(sink: Sink) -> Callable[[m.Event], None]:

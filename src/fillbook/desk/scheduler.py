@@ -15,7 +15,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.polling import QUICK
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Ending
 from fillbook.desk.orders.replace import Replacing
 from fillbook.desk.orders.resolver import Resolver
@@ -32,12 +32,12 @@ AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised, or is another desk's
 SHARED: Final = frozenset({"start", "sync", "poll", "cancels", "repairs", "watch"})
 
 
-class Rounds:
+class Scheduler:
     """Does what the agenda says."""
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         tracker: Tracker,
         resolver: Resolver,
         ending: Ending,
@@ -48,7 +48,7 @@ class Rounds:
         agenda: Agenda,
         clock: Clock,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._tracker = tracker
         self._ending = ending
         self._repair = repair
@@ -85,7 +85,7 @@ class Rounds:
         What raises is due again soon, and so is what came after it.
         """
         self._tracker.drain()
-        ticks = self._line.lease.hold()
+        ticks = self._gateway.lease.hold()
         due = self._agenda.take(self._clock.elapsed())
         for done, matter in enumerate(due):
             try:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
-from fillbook.desk.link.buying_power import Reserves
+from fillbook.desk.link.buying_power import Funding
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.recorder import Recorder
 
@@ -23,7 +23,7 @@ class Watch:
         self,
         recorder: Recorder,
         tracker: Tracker,
-        reserves: Reserves,
+        funding: Funding,
         clock: Clock,
         limits: m.Thresholds,
     ) -> None:
@@ -31,7 +31,7 @@ class Watch:
         self._tracker = tracker
         self._clock = clock
         self._limits = limits
-        self._reserves = reserves
+        self._funding = funding
         self._began = clock.elapsed()
         self._refused = 0
         self._told: set[tuple[m.AlertKind, str]] = set()
@@ -46,7 +46,7 @@ class Watch:
 
     def _alerts(self) -> Iterator[m.Alert]:
         yield from watch.of_orders(self._tracker.followed(), self._clock.now(), self._limits)
-        silent_for = self._clock.elapsed() - (self._reserves.asked_at or self._began)
+        silent_for = self._clock.elapsed() - (self._funding.asked_at or self._began)
         for alert in (
             watch.of_account(silent_for, self._limits),
             watch.of_refusals(self._refused, self._limits),

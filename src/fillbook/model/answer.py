@@ -23,7 +23,7 @@ Cursor = NewType("Cursor", str)  #: an adapter's own word for where the next pag
 
 
 @frozen
-class Meter:
+class RateLimit:
     """What the broker says of our request budget: `remaining` of `limit` until `resets_at`."""
 
     limit: int
@@ -52,7 +52,7 @@ class NotObserved:
     why: Failure
     message: str
     retry_at: datetime | None = None
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
 
 
 @frozen
@@ -65,7 +65,7 @@ class Observed(Generic[T_co]):
 
     value: T_co
     next: Cursor | None = None
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
     at: datetime | None = None
 
 
@@ -74,7 +74,7 @@ class Absent:
     """The broker's own word that it has no such order."""
 
     message: str = "not found"
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
 
 
 Read = Observed[T_co] | NotObserved
@@ -105,7 +105,7 @@ class Accepted:
     """The request was taken; `report` is the broker's picture of the order, if it gave one."""
 
     report: OrderReport | None = None
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
 
 
 @frozen
@@ -115,7 +115,7 @@ class Rejected:
     kind: RejectKind
     message: str
     code: str = ""
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
 
 
 @frozen
@@ -125,7 +125,7 @@ class NotSent:
     why: Failure
     message: str
     retry_at: datetime | None = None
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
 
 
 @frozen
@@ -134,7 +134,7 @@ class Ambiguous:
 
     why: Failure
     message: str
-    meter: Meter | None = None
+    rate_limit: RateLimit | None = None
 
 
 Outcome = Accepted | Rejected | NotSent | Ambiguous

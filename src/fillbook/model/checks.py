@@ -21,7 +21,7 @@ from fillbook.model.orders.request import OrderRequest
 class ReasonCode(StrEnum):
     """The words of our own reasons; a bot's own checks add theirs."""
 
-    HALTED = "halted"  #: the kill switch is set: `desk.lift()` clears it
+    HALTED = "halted"  #: the kill switch is set: `desk.resume()` clears it
     ACCOUNT_BLOCKED = "account_blocked"  #: the broker lets this account send nothing
     MARKET_CLOSED = "market_closed"  #: the broker would refuse it now, or cancel it at once
     UNSUPPORTED = "unsupported"  #: this broker does not take such an order

@@ -127,7 +127,7 @@ class _View:
 class _Transaction(_View):
     """A view that is changed: its layer and its entries become the picture at the end."""
 
-    def record(self, entry: m.Entry, at: m.Stamp, changes: m.Changes) -> int:
+    def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
         with self._looking():
             for of, key in changes.drop:
                 self._layer.setdefault(of, {})[key] = _GONE

@@ -113,7 +113,7 @@ class SqlReader:
             after,
         )
         for number, at, body in rows:
-            yield m.Recorded(number, m.Stamp(at), load_entry(body))
+            yield m.Recorded(number, m.Timestamp(at), load_entry(body))
 
     def last(self) -> int:
         return self._last
@@ -138,7 +138,7 @@ class SqlReader:
 class SqlWriter(SqlReader):
     """Writes through a connection on which a write transaction has begun."""
 
-    def record(self, entry: m.Entry, at: m.Stamp, changes: m.Changes) -> int:
+    def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
         number = self._last + 1
         mark = self._mark
         self._execute(

@@ -30,7 +30,7 @@ from fillbook import model as m
 from fillbook.errors import Bug, StoreUnavailable
 from fillbook.store import Reader, Store, Writer
 
-AT = m.Stamp("2026-03-02T14:30:00.123456789Z")
+AT = m.Timestamp("2026-03-02T14:30:00.123456789Z")
 ENTRY = m.DriftCleared("AAPL")
 
 
@@ -212,8 +212,8 @@ class StoreSuite:
 
     def test_s031_entries_come_back_as_they_were(self, store: Store) -> None:
         entries: list[m.Entry] = [
-            m.Denied("c1", "no cash"),
-            m.Anchored("BTC/USD", Decimal("0.10"), None, AT, "OPENING"),
+            m.IntentDenied("c1", "no cash"),
+            m.BalanceAdjusted("BTC/USD", Decimal("0.10"), None, AT, "OPENING"),
             m.DriftFound("AAPL", m.WrongQty("AAPL", Decimal(1), Decimal("1.5")), None),
             m.Alerted(m.Alert(m.AlertKind.DRIFT, "c1", "line one\nline two")),
         ]

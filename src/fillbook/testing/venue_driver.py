@@ -1,7 +1,7 @@
 """
 Whoever moves the world behind a broker while a suite looks at it through the broker.
 
-`Puppeteer` is the protocol that a suite needs; `ExchangePuppeteer` moves our own exchange,
+`VenueDriver` is the protocol that a suite needs; `ExchangeDriver` moves our own exchange,
 and so serves the simulated broker and whatever speaks to an emulator over it.
 """
 
@@ -15,7 +15,7 @@ from fillbook.clock import ManualClock
 from fillbook.venue.exchange import Account, Exchange, Ticket
 
 
-class Puppeteer(Protocol):
+class VenueDriver(Protocol):
     """Order ids and execution ids are the broker's; quantities > 0 in units of the base."""
 
     def advance(self, seconds: float) -> None:
@@ -67,7 +67,7 @@ class Puppeteer(Protocol):
         ...
 
 
-class ExchangePuppeteer:
+class ExchangeDriver:
     """Moves an exchange and one account of it, in made-up time."""
 
     def __init__(self, exchange: Exchange, account: Account, clock: ManualClock) -> None:

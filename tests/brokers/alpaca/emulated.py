@@ -11,13 +11,13 @@ from fillbook import model as m
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca import AlpacaBroker
 from fillbook.clock import ManualClock
-from fillbook.testing.venue_driver import ExchangePuppeteer
+from fillbook.testing.venue_driver import ExchangeDriver
 from fillbook.venue.alpaca import Emulator
 
 PATIENCE_S = 10.0
 
 
-class Ear:
+class EventSink:
     """A sink before a sink; `wait_for` knows when it has heard."""
 
     def __init__(self, sink: Sink) -> None:
@@ -55,7 +55,7 @@ class Listening:
     """A stream of the adapter, and the ear on it."""
 
     def __init__(
-        self, broker: HeardBroker, ear: Ear, stream: AbstractContextManager[object]
+        self, broker: HeardBroker, ear: EventSink, stream: AbstractContextManager[object]
     ) -> None:
         self._broker = broker
         self._ear = ear
@@ -78,15 +78,15 @@ class Listening:
 class HeardBroker(AlpacaBroker):
     """An adapter of which one may know what its stream has brought so far."""
 
-    ear: Ear | None = None
+    ear: EventSink | None = None
 
     def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
-        ear = Ear(sink)
+        ear = EventSink(sink)
         stream = super().listen(ear)
         return None if stream is None else Listening(self, ear, stream)
 
 
-class EmulatorPuppeteer(ExchangePuppeteer):
+class EmulatorDriver(ExchangeDriver):
     """Moves the exchange behind an emulator, and waits for the wire."""
 
     def __init__(self, emulator: Emulator, broker: HeardBroker, clock: ManualClock) -> None:

@@ -17,7 +17,7 @@ from .recorded import a_fill_event, an_order, recorded
 
 F = m.Failure
 KEY, SECRET = "key-of-the-test", "s3cr3t-of-the-test"
-SINCE = m.stamp("2026-03-02T15:00:00Z")
+SINCE = m.timestamp("2026-03-02T15:00:00Z")
 ORDER_ID = an_order()["id"]
 METER = {
     "X-RateLimit-Limit": "200",
@@ -147,7 +147,7 @@ def test_an_order_leaves_with_exact_numbers_and_comes_back_as_a_report() -> None
     assert isinstance(outcome, m.Accepted)
     assert outcome.report is not None
     assert outcome.report.broker_order_id == ORDER_ID
-    assert outcome.meter == m.Meter(200, 7, datetime.fromtimestamp(1790000000, UTC))
+    assert outcome.rate_limit == m.RateLimit(200, 7, datetime.fromtimestamp(1790000000, UTC))
     (asked,) = canned.asked
     assert (
         asked.method,

@@ -25,7 +25,7 @@ from .recorded import recorded
 from .test_stream import Heard
 
 KEY, SECRET = "key-of-the-test", "s3cr3t-of-the-test"
-SINCE = m.stamp("2026-11-20T15:00:00Z")
+SINCE = m.timestamp("2026-11-20T15:00:00Z")
 START = {"since": SINCE}  #: where the host's clock stands
 DATE = "Fri, 20 Nov 2026 15:00:00 GMT"
 CHUNKED = ("Transfer-Encoding", "chunked")

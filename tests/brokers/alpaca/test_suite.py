@@ -14,7 +14,7 @@ from fillbook.testing.broker_suite import BrokerSuite, StreamCases
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 
-from .emulated import EmulatorPuppeteer, HeardBroker
+from .emulated import EmulatorDriver, HeardBroker
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York
 
@@ -44,10 +44,8 @@ class AtEmulator:
         broker.close()
 
     @pytest.fixture
-    def venue(
-        self, emulator: Emulator, broker: HeardBroker, clock: ManualClock
-    ) -> EmulatorPuppeteer:
-        return EmulatorPuppeteer(emulator, broker, clock)
+    def venue(self, emulator: Emulator, broker: HeardBroker, clock: ManualClock) -> EmulatorDriver:
+        return EmulatorDriver(emulator, broker, clock)
 
 
 class TestAlpacaBroker(AtEmulator, BrokerSuite):

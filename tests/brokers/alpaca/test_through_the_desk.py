@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_the_broker_refuses_is_told_in_its_words(bench: Bench, kind: str) -> None:
     wish, words = REFUSED[kind]
     request = fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish)
-    intent = m.Intent(client_order_id="fb-1", request=request, at=m.stamp(bench.clock.now()))
+    intent = m.Intent(client_order_id="fb-1", request=request, at=m.timestamp(bench.clock.now()))
     outcome = bench.broker.submit(intent)
     assert isinstance(outcome, m.Rejected)
     assert words in outcome.message

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import checks
-from fillbook.core.checks.context import World
+from fillbook.core.checks.context import CheckContext
 from tests.core.checks.worlds import (
     A_BRACKET,
     A_BUY,
@@ -226,7 +226,7 @@ def test_a_disputed_order_closes_its_symbol():
 def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do():
     """Nobody has read what is held: it counts as a short sale, and a sync ends that."""
     wish = request(side="sell", limit_price=10)
-    poor = World(
+    poor = CheckContext(
         now=m.moment(AT),
         can=m.Capabilities(order_types=frozenset(), times_in_force=frozenset()),
         reserve=m.Reserve(opens=True),

@@ -68,7 +68,7 @@ def test_an_order_is_made_to_fit_the_safe_way(wish, known, sent):
         m.Intent(
             client_order_id="c1",
             request=made,
-            at=m.stamp("2026-03-02T15:00:00Z"),
+            at=m.timestamp("2026-03-02T15:00:00Z"),
             adjustments=changes,
         ).wish
         == asked

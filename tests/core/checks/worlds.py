@@ -6,7 +6,7 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.checks.context import Sent, World
+from fillbook.core.checks.context import CheckContext, Sent
 from tests.core.records import AT, Records, intended, report, request, terms
 
 NOW = m.moment(AT)
@@ -92,7 +92,7 @@ def session(since_opening):
 
 def a_world(**known):
     """A world in which everything passes, but for what is *known*."""
-    return World(
+    return CheckContext(
         **{
             "now": NOW,
             "can": ABLE,
@@ -125,5 +125,5 @@ ENDED = {"orders": (order("c2", word="canceled", stop_price=80, qty=1, **SELL),)
 
 
 def sent(seconds_ago, key=None, worth=100, **wish):
-    at = m.stamp(NOW - timedelta(seconds=seconds_ago))
+    at = m.timestamp(NOW - timedelta(seconds=seconds_ago))
     return Sent(at, request(**{"qty": 10, **wish}), key, None if worth is None else D(worth))

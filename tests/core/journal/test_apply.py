@@ -31,10 +31,10 @@ SENT = (intended(), m.Commanded("c1", m.Command.SEND, 1))
 def test_bound_and_listed_are_kept_as_told():
     coin = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
     account = m.AccountId("sim", "elsewhere", "a2")
-    records = made(m.Bound(account, clocked=False), m.Listed(coin))
+    records = made(m.Bound(account, clocked=False), m.InstrumentListed(coin))
     assert records.get(m.Binding, "account") == m.Binding(account, clocked=False, rules=RULES)
     assert records.get(m.Instrument, "BTC/USD") == coin
-    assert not records.take(m.Listed(coin))
+    assert not records.take(m.InstrumentListed(coin))
 
 
 def test_the_first_send_is_told_and_a_second_is_not():
@@ -78,7 +78,7 @@ def test_an_answer_says_nothing_against_an_order_that_was_seen():
 
 
 def test_denied_is_final_and_may_be_sent_after_all():
-    records = made(intended(), m.Denied("c1", "closed"))
+    records = made(intended(), m.IntentDenied("c1", "closed"))
     assert (records.order().status, records.order().reason) == (S.DENIED, "closed")
     assert told(records) == ["final"]
     records.take(m.Commanded("c1", m.Command.SEND, 1))
@@ -109,7 +109,7 @@ def test_an_order_of_ours_that_was_seen_before_its_intent_becomes_ours_whole():
     assert records.order().origin is m.Origin.EXTERNAL
     records.take(intended(strategy="trend"))
     assert records.order().origin is m.Origin.OURS
-    assert [name for name, leg in records.position().legs if leg.qty] == ["trend"]
+    assert [name for name, leg in records.position().by_strategy if leg.qty] == ["trend"]
 
 
 def test_a_denial_of_what_was_shown_is_odd_once():
@@ -130,8 +130,8 @@ def test_a_history_that_was_read_counts_once_and_of_known_ids_alone():
 
 
 def activity(kind, **kw):
-    base = {"activity_id": "a1", "kind": m.ActivityKind(kind), "at": m.stamp(LATER)}
-    return m.Happened(m.Activity(**{**base, "symbol": "AAPL", **kw}))
+    base = {"activity_id": "a1", "kind": m.ActivityKind(kind), "at": m.timestamp(LATER)}
+    return m.ActivityReported(m.Activity(**{**base, "symbol": "AAPL", **kw}))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def activity(kind, **kw):
     ],
 )
 def test_what_happened_moves_the_units_that_it_tells_of(happened, qty):
-    records = made(m.Anchored("AAPL", Decimal(10), Decimal(9), AT, "OPENING"), happened)
+    records = made(m.BalanceAdjusted("AAPL", Decimal(10), Decimal(9), AT, "OPENING"), happened)
     assert records.position().qty == qty
     assert not records.take(happened)
 
@@ -162,10 +162,12 @@ def test_the_cash_is_its_anchor_and_what_flowed_after_it():
         report("new"),
         fill("f0", 10, 9, cum=10, at="2026-03-02T14:00:00Z", broker_order_id="old"),
         activity("dividend", cash=Decimal(7)),
-        activity("transfer", activity_id="a2", cash=Decimal(5), at=m.stamp("2026-03-01T00:00:00Z")),
+        activity(
+            "transfer", activity_id="a2", cash=Decimal(5), at=m.timestamp("2026-03-01T00:00:00Z")
+        ),
         activity("transfer", activity_id="a3", qty=Decimal(1)),
     )
-    anchor = m.CashAnchored(Decimal(1000), "USD", AT, "OPENING")
+    anchor = m.CashAdjusted(Decimal(1000), "USD", AT, "OPENING")
     assert made(anchor, *flows).get(m.Cash, "cash") == made(*flows, anchor).get(m.Cash, "cash")
     assert made(anchor, *flows).get(m.Cash, "cash").amount == 1000 - 90 + 7
 
@@ -174,8 +176,8 @@ def test_a_fee_that_is_posted_late_is_due_until_then():
     coin = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
     manners = m.Bound(m.AccountId("sim", "localhost", "a1"), base_fee=Decimal("0.01"))
     sale = fill("f1", 2, 100, cum=2, at=LATER, symbol="BTC/USD", side=m.OrderSide.SELL)
-    anchor = m.CashAnchored(Decimal(0), "USD", AT, "OPENING")
-    records = made(manners, m.Listed(coin), anchor, sale)
+    anchor = m.CashAdjusted(Decimal(0), "USD", AT, "OPENING")
+    records = made(manners, m.InstrumentListed(coin), anchor, sale)
     cash = records.get(m.Cash, "cash")
     assert (cash.amount, cash.fee_due) == (200, 2)
     records.take(activity("fee", symbol=None, cash=Decimal("-1.5")))
@@ -185,7 +187,7 @@ def test_a_fee_that_is_posted_late_is_due_until_then():
 
 def test_a_fee_that_a_fill_bears_is_paid_in_its_own_currency():
     """In base it is taken from the units, in quote from the cash."""
-    anchor = m.CashAnchored(Decimal(0), "USD", AT, "OPENING")
+    anchor = m.CashAdjusted(Decimal(0), "USD", AT, "OPENING")
     base = {"symbol": "BTC/USD", "at": LATER, "fee": Decimal("0.1")}
     coins = made(anchor, fill("f1", 2, 100, cum=2, fee_currency="BTC", **base))
     assert coins.position("BTC/USD").qty == Decimal("1.9")
@@ -199,7 +201,7 @@ def test_a_fee_that_a_fill_bears_is_paid_in_its_own_currency():
 def test_a_drift_locks_its_symbol_from_when_it_was_found_until_it_clears():
     found = m.DriftFound("position/X", m.Phantom("X", Decimal(3)), Decimal(30))
     records = made(found)
-    records.take(evolve(found, notional=Decimal(31)), m.stamp(LATER))
+    records.take(evolve(found, notional=Decimal(31)), m.timestamp(LATER))
     assert records.get(m.OpenDrift, "position/X").since == AT
     assert not records.take(m.DriftCleared("position/Y"))
     records.take(m.DriftCleared("position/X"))

@@ -31,7 +31,7 @@ def row(n, price=10, side="buy"):
 
 
 def anchor(n, qty):
-    return m.Anchored("AAPL", Decimal(qty), Decimal(9), m.stamp(moment(n)), "ADOPTED")
+    return m.BalanceAdjusted("AAPL", Decimal(qty), Decimal(9), m.timestamp(moment(n)), "ADOPTED")
 
 
 def assert_whole(records):

@@ -105,7 +105,7 @@ def fullest(facts, source):
     """The voids by the id they name; told with and without a quantity, it is told with one."""
     kept = {}
     for fact in facts:
-        if isinstance(fact, m.Voided) and fact.void.source == source:
+        if isinstance(fact, m.Busted) and fact.void.source == source:
             v = fact.void
             kept[v.exec_id] = max(kept.get(v.exec_id) or Decimal(0), v.qty or Decimal(0))
     return kept
@@ -280,7 +280,7 @@ def snapshots(draw):
         cum,
         draw(st.sampled_from((None, "5.5", "6", "8"))) if cum else None,
         draw(st.sampled_from((None, *AT))),
-        last_fill_at=draw(st.sampled_from((None, m.stamp(AT[1]), m.stamp(AT[3])))),
+        last_fill_at=draw(st.sampled_from((None, m.timestamp(AT[1]), m.timestamp(AT[3])))),
         fill_count=draw(st.sampled_from((None, None, 1, 2))),
     )
 
@@ -322,4 +322,4 @@ def test_a_broker_without_a_clock_is_believed_in_its_greatest_total(heard):
 def test_a_gap_below_the_quantum_of_a_coin_is_rounding(heard):
     """Step 14: a tenth of the increment, here of such a size that a gap of 10 is nothing."""
     coin = m.Instrument("AAPL", m.AssetClass.CRYPTO, qty_increment=Decimal(200))
-    assert amounts(heard, m.Listed(coin)) == define(heard, quantum=Decimal(20))
+    assert amounts(heard, m.InstrumentListed(coin)) == define(heard, quantum=Decimal(20))

@@ -13,7 +13,7 @@ from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 def counted(*facts):
     fills = [x.execution for x in facts if isinstance(x, m.Executed)]
-    return executions.choose(fills, [x.void for x in facts if isinstance(x, m.Voided)])
+    return executions.choose(fills, [x.void for x in facts if isinstance(x, m.Busted)])
 
 
 def words(found):

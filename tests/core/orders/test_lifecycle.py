@@ -16,7 +16,7 @@ C = m.Command
 MAY = {
     C.DENY: {"unproven"},
     C.SEND: {"unproven", "denied"},
-    C.GIVE_UP: {"unproven"},
+    C.ABANDON: {"unproven"},
     C.CANCEL: {
         *("unproven", "pending_new", "accepted", "accepted_for_bidding", "pending_review", "held"),
         *("new", "partially_filled", "pending_cancel", "pending_replace", "replaced"),
@@ -30,7 +30,7 @@ MAY = {
 }
 BECOMES = {
     (C.DENY, S.UNPROVEN): S.DENIED,
-    (C.GIVE_UP, S.UNPROVEN): S.ABSENT,
+    (C.ABANDON, S.UNPROVEN): S.ABSENT,
     (C.CANCEL, S.UNPROVEN): S.UNPROVEN,
     (C.SEND, S.UNPROVEN): S.UNPROVEN,
     (C.SEND, S.DENIED): S.UNPROVEN,
@@ -146,7 +146,7 @@ def test_without_a_clock_two_looks_by_id_ten_seconds_apart_revoke_an_end(seconds
     records = heard(report("canceled", clock=None), before=[UNCLOCKED])
     for n, second in enumerate(seconds, 1):
         seen = report("new", clock=None, source="by_id")
-        records.take(m.Reported(seen.report, seen.source, n), m.stamp(clock(second)))
+        records.take(m.Reported(seen.report, seen.source, n), m.timestamp(clock(second)))
     assert records.order().status is S(status)
 
 
@@ -154,7 +154,7 @@ def test_without_a_clock_a_report_of_an_earlier_look_does_not_revoke():
     records = heard(before=[UNCLOCKED])
     for n, second in ((1, 0), (2, 30)):
         seen = report("new", clock=None, source="by_id")
-        records.take(m.Reported(seen.report, seen.source, n), m.stamp(clock(second)))
+        records.take(m.Reported(seen.report, seen.source, n), m.timestamp(clock(second)))
     ended = report("canceled", clock=None)
     records.take(m.Reported(ended.report, ended.source, 3))
     assert records.order().status is S.CANCELED
@@ -175,9 +175,9 @@ def test_a_broker_that_is_asked_after_a_bust_and_stands_by_filled_is_believed():
     """Some never change the word of an order that was filled once."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
     records.take(void("f1", 100, at=clock(2)))
-    records.take(look(1, "filled", 100, 10, source="list"), m.stamp(clock(5)))
+    records.take(look(1, "filled", 100, 10, source="list"), m.timestamp(clock(5)))
     assert records.order().status is S.DISPUTED  # it was not asked about this order
-    records.take(look(1, "filled", 100, 10), m.stamp(clock(6)))
+    records.take(look(1, "filled", 100, 10), m.timestamp(clock(6)))
     assert (records.order().status, records.order().filled_qty) == (S.FILLED, 0)
 
 
@@ -238,7 +238,7 @@ def test_an_end_bears_its_proof(word):
     """Which report said so, of which id, and of when by the broker's own clock."""
     cum = 100 if word == "filled" else 0
     order = heard(look(7, word, cum, 10 if cum else None)).order()
-    assert order.proof == m.Proof("by_id", "b1", m.stamp(clock(7)))
+    assert order.proof == m.Proof("by_id", "b1", m.timestamp(clock(7)))
 
 
 def test_an_end_by_fills_alone_is_proven_by_their_source():

@@ -69,7 +69,7 @@ def picture(records):
         ([asked(answer="accepted")], ("b1", "new", 100, "replace")),  # nobody has shown it
         ([asked(answer="rejected")], ("b1", "new", 100, "replace")),  # it may be done all the same
         ([asked(answer="not_sent")], ("b1", "new", 100, None)),
-        ([asked(answer="rejected"), m.Settled("c1", 2, "no")], ("b1", "new", 100, None)),
+        ([asked(answer="rejected"), m.ChangeClosed("c1", 2, "no")], ("b1", "new", 100, None)),
         ([asked(), new(2)], ("b2", "new", 200, None)),  # two live, as far as is known
         ([asked(), old(2, "pending_replace"), new(2)], ("b2", "new", 100, "replace")),
         ([asked(), old(3, "replaced", replaced_by="b2"), new(2)], ("b2", "new", 100, None)),
@@ -109,7 +109,10 @@ def test_what_is_shown_of_a_replace(facts, expected):
             "cancel",
         ),
         ([m.Commanded("c1", C.CANCEL, 3, "b1"), old(3, "pending_cancel")], "replace"),
-        ([m.Commanded("c1", C.CANCEL, 3, "b1"), old(3, "canceled"), m.Settled("c1", 2, "")], None),
+        (
+            [m.Commanded("c1", C.CANCEL, 3, "b1"), old(3, "canceled"), m.ChangeClosed("c1", 2, "")],
+            None,
+        ),
     ],
 )
 def test_what_is_pending_once_the_end_is_wanted(facts, expected):
@@ -117,7 +120,7 @@ def test_what_is_pending_once_the_end_is_wanted(facts, expected):
 
 
 def test_a_replace_that_lands_after_it_was_given_up_is_told():
-    records = heard(old(1), asked(), m.Settled("c1", 2, "3 answers that it does not exist"))
+    records = heard(old(1), asked(), m.ChangeClosed("c1", 2, "3 answers that it does not exist"))
     records.take(old(3, "replaced", replaced_by="b2"))
     records.take(new(3))
     [anomaly] = records.order().anomalies
@@ -148,7 +151,7 @@ def test_a_plan_is_pending_until_it_is_settled_or_its_order_is_unwanted():
     records.take(old(2, "canceled"))
     assert (records.order().is_final, records.order().pending) == (True, "replace")
     settled = records.copy()
-    settled.take(m.Settled("c1", 2, "what was left is order c1.r1"))
+    settled.take(m.ChangeClosed("c1", 2, "what was left is order c1.r1"))
     assert settled.order().pending is None
     unwanted = heard(old(1), plan, accepted, m.Commanded("c1", C.CANCEL, 3, "b1"))
     unwanted.take(old(2, "canceled"))

@@ -50,7 +50,7 @@ def test_an_answer_counts_ten_seconds_after_the_last_that_did(moments, counted):
     assert len(denied_at(inquiry(), *moments).answers) == counted
 
 
-AGAIN = res.SendAgain()
+AGAIN = res.Resend()
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ AGAIN = res.SendAgain()
         ([10, 20, 30], 30, 0, CAN, "ask"),
         ([10, 20, 149], 149, 30, CAN, "ask"),
         ([10, 20, 30], 900, 30, CAN, "ask"),  # the last answer has to be late, not the question
-        ([10, 20, 150], 150, 30, CAN, res.GiveUp(3)),
+        ([10, 20, 150], 150, 30, CAN, res.Abandon(3)),
         ([140, 150], 150, 30, CAN, "ask"),
-        ([140, 150, 160], 160, 30, CANNOT, res.GiveUp(3)),
+        ([140, 150, 160], 160, 30, CANNOT, res.Abandon(3)),
         ([10, 20, 150], 150, 300, CAN, AGAIN),  # wanted: never concluded absent
         ([10, 20, 150], 150, 300, CANNOT, "ask"),
     ],
@@ -75,14 +75,14 @@ def test_three_late_answers_send_again_what_is_wanted_and_end_what_is_not(
 ):
     asked = denied_at(inquiry(wanted), *moments)
     found = res.next_step(asked, seconds(now), can)
-    assert ("ask" if isinstance(found, res.Ask) else found) == step
+    assert ("ask" if isinstance(found, res.Query) else found) == step
 
 
 @pytest.mark.parametrize("wanted", [0, 10_000])
 def test_an_order_that_the_broker_called_a_duplicate_is_never_absent(wanted):
     """It is there, though listed nowhere; it is asked for until it shows."""
     there = denied_at(inquiry(wanted, exists=True), *range(10, 1000, 10))
-    assert isinstance(res.next_step(there, seconds(1000), CAN), res.Ask)
+    assert isinstance(res.next_step(there, seconds(1000), CAN), res.Query)
 
 
 def test_an_outage_of_a_week_ends_nothing():
@@ -90,13 +90,13 @@ def test_an_outage_of_a_week_ends_nothing():
     asked, now = inquiry(30), seconds(0)
     while now < timedelta(days=7):
         step = res.next_step(asked, now, CAN)
-        assert isinstance(step, res.Ask)
+        assert isinstance(step, res.Query)
         now = max(now + seconds(1), step.at)
         asked = res.asked(asked, now)  # and nothing comes back
     assert asked.answers == ()
     assert asked.asked > 10_000
     back = denied_at(asked, *(now.total_seconds() + n for n in (10, 20, 30)))
-    assert res.next_step(back, now + seconds(30), CAN) == res.GiveUp(3)
+    assert res.next_step(back, now + seconds(30), CAN) == res.Abandon(3)
 
 
 def test_questions_are_asked_at_growing_intervals_and_then_with_the_background():
@@ -112,7 +112,7 @@ def test_after_it_was_sent_again_everything_is_counted_anew():
     """The last byte could have left only now."""
     again = res.sent_again(denied_at(inquiry(), 10, 20, 30), seconds(31), 2)
     assert (again.sent_at, again.answers, again.asked, again.sends) == (seconds(31), (), 0, 2)
-    assert res.next_step(again, seconds(31), CAN) == res.Ask(seconds(31))
+    assert res.next_step(again, seconds(31), CAN) == res.Query(seconds(31))
     assert denied_at(again, 40).answers == ()  # nine seconds after it left
 
 

@@ -57,7 +57,7 @@ def picture(records):
         evidence.gap,
         evidence.chosen,
         held.account,
-        held.legs,
+        held.by_strategy,
         sorted((x.key, x.qty, x.price) for x in records.all(m.Movement)),
     )
 

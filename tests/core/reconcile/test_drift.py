@@ -29,7 +29,7 @@ def seconds(value):
 def look(begun=0, *, positions=(), fills=(), after=None, cash=1000, **kw):
     account = evolve(ACCOUNT, cash=Decimal(str(cash)), **kw.pop("account", {}))
     fills = tuple(x.execution for x in fills)
-    return drift.Look(
+    return drift.Snapshot(
         **{
             "at": AT,
             "started": seconds(begun),
@@ -58,7 +58,7 @@ def records(*facts):
 
 
 def anchored(symbol, qty):
-    return m.Anchored(symbol, Decimal(qty), Decimal(10), AT, "OPENING")
+    return m.BalanceAdjusted(symbol, Decimal(qty), Decimal(10), AT, "OPENING")
 
 
 # -- what is left ----------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price()
 
 def test_a_coin_differs_by_more_than_a_tenth_of_its_increment():
     coin = m.Instrument("X", m.AssetClass.CRYPTO, qty_increment=Decimal("0.1"))
-    record = records(m.Listed(coin), anchored("X", 10))
+    record = records(m.InstrumentListed(coin), anchored("X", 10))
     assert drift.differences(record, look(positions=[held("X", "10.01")])) == []
 
 
@@ -112,7 +112,7 @@ def test_a_coin_differs_by_more_than_a_tenth_of_its_increment():
     ("cash", "drifts"), [(1000, 0), ("1000.01", 0), ("999.99", 0), ("1000.02", 1), (900, 1)]
 )
 def test_cash_is_compared_to_the_cent(cash, drifts):
-    record = records(m.CashAnchored(Decimal(1000), "USD", AT, "OPENING"))
+    record = records(m.CashAdjusted(Decimal(1000), "USD", AT, "OPENING"))
     found = drift.differences(record, look(cash=cash))
     assert [type(x.drift) for x in found] == [m.WrongCash] * drifts
 
@@ -120,7 +120,7 @@ def test_cash_is_compared_to_the_cent(cash, drifts):
 def test_cash_is_not_compared_without_an_anchor_or_while_a_price_is_unknown():
     later = "2026-03-02T15:00:09Z"
     unknown = report("filled", 5, clock=later)
-    record = records(m.CashAnchored(Decimal(1), "USD", AT, "OPENING"), intended(), unknown)
+    record = records(m.CashAdjusted(Decimal(1), "USD", AT, "OPENING"), intended(), unknown)
     assert record.get(m.Cash, "cash").unknown == 1
     assert drift.differences(Records(), look()) == []
     theirs = look(positions=[held("AAPL", 5)])
@@ -136,7 +136,7 @@ TORN = {"fills": [fill("f1", 1, 9)], "after": []}
 
 
 def sighting(begun, *found, moved=(), **kw):
-    return drift.Sighting(look=look(begun, **kw), found=found, moved=frozenset(moved))
+    return drift.Comparison(look=look(begun, **kw), found=found, moved=frozenset(moved))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_activities_and_denied_orders_are_told_and_the_rest_says_nothing():
     )
     gone = m.NotFoundAfterSeen("c1", "b1")
     before = records(intended(), report("new"))
-    found = explain(before, m.Happened(split), gone, m.HistoryRead("b1"))
+    found = explain(before, m.ActivityReported(split), gone, m.HistoryRead("b1"))
     assert kinds(found) == ["HappenedWithoutTrade", "UnknownToBroker"]
     assert (found[0].because, found[1].drift.symbol) == ("split", "AAPL")
 
@@ -241,7 +241,14 @@ def test_what_a_look_tells_is_heard_orders_first():
     )
     heard = drift.heard(read)
     assert [type(x).__name__ for x in heard] == [
-        *("Reported", "Reported", "Executed", "HistoryRead", "Happened", "NotFoundAfterSeen")
+        *(
+            "Reported",
+            "Reported",
+            "Executed",
+            "HistoryRead",
+            "ActivityReported",
+            "NotFoundAfterSeen",
+        )
     ]
     assert [(x.source, x.look) for x in heard[:2]] == [("list", 7), ("by_id", 7)]
 
@@ -286,13 +293,13 @@ def rows(*fills):
     return [x.execution for x in fills]
 
 
-LATER = m.stamp("2026-03-02T16:00:00Z")
+LATER = m.timestamp("2026-03-02T16:00:00Z")
 
 
 def test_a_young_fill_is_not_taken_back():
     """Positions and history may both be late; for a minute that proves nothing."""
     record = records(intended(), report("partially_filled", 40, 9))
-    soon = m.stamp("2026-03-02T15:00:30Z")
+    soon = m.timestamp("2026-03-02T15:00:30Z")
     assert absence.taken_back(record, "b1", [], soon) == ([], 0)
 
 

@@ -12,7 +12,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core import reservation
-from fillbook.desk.link.buying_power import Reserves
+from fillbook.desk.link.buying_power import Funding
 from fillbook.desk.record.recorder import Recorder
 from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
@@ -36,19 +36,19 @@ class Desk:
         self.clock = clock
         self.store = MemoryStore() if store is None else store
         self.recorder = Recorder(self.store, clock)
-        self.reserves = Reserves(self.store, clock, can)
+        self.funding = Funding(self.store, clock, can)
         self.told = Decimal(1000)
 
     def read(self, told=None, late=0):
         self.told = self.told if told is None else Decimal(told)
-        asked = self.reserves.asking()
+        asked = self.funding.asking()
         self.clock.advance(late)
-        self.reserves.told(asked, evolve(SNAPSHOT, buying_power=self.told))
+        self.funding.told(asked, evolve(SNAPSHOT, buying_power=self.told))
 
     def promise(self, name, amount, *, shown=True):
         wish = request(qty=1, limit_price=amount)
         kept = reservation.reserve(wish, None, None, m.ReserveRule(), opens=True)
-        intent = m.Intent(client_order_id=name, request=wish, at=m.stamp(self.clock.now()))
+        intent = m.Intent(client_order_id=name, request=wish, at=m.timestamp(self.clock.now()))
         self.recorder.record(
             m.Intended(evolve(intent, reserve=kept)), m.Commanded(name, m.Command.SEND, 1)
         )
@@ -58,12 +58,12 @@ class Desk:
     def show(self, name, amount):
         wish = terms(qty=1, limit_price=amount)
         self.recorder.record(report(client_order_id=name, broker_order_id=name, terms=wish))
-        self.reserves.mark()
+        self.funding.mark()
 
     @property
     def available(self):
         with self.store.read() as reader:
-            return self.reserves.available(reader).buying_power
+            return self.funding.available(reader).buying_power
 
 
 @pytest.fixture
@@ -126,26 +126,26 @@ def test_a_read_that_took_long_holds_what_was_known_when_it_was_asked(desk):
 
 
 def test_the_account_is_stale_after_a_lag(desk):
-    assert desk.reserves.is_stale
+    assert desk.funding.is_stale
     desk.read()
     desk.clock.advance(10)
-    assert not desk.reserves.is_stale
+    assert not desk.funding.is_stale
     desk.clock.advance(1)
-    assert desk.reserves.is_stale
+    assert desk.funding.is_stale
 
 
 def test_what_was_granted_and_refused_doubles_the_lag_for_a_day(desk):
-    assert desk.reserves.refused() == timedelta(seconds=20)
-    assert desk.reserves.refused() == timedelta(seconds=40)
+    assert desk.funding.refused() == timedelta(seconds=20)
+    assert desk.funding.refused() == timedelta(seconds=40)
     desk.clock.advance(24 * 3600 + 1)
-    assert desk.reserves.lag == timedelta(seconds=10)
+    assert desk.funding.lag == timedelta(seconds=10)
 
 
 def test_the_lag_grows_to_a_bound_however_often_a_broker_refuses(desk):
     """Doubled forty times it was longer than any length of time there is, and no order went."""
     for _ in range(50):
-        desk.reserves.refused()
-    assert desk.reserves.lag == timedelta(seconds=160)
+        desk.funding.refused()
+    assert desk.funding.lag == timedelta(seconds=160)
 
 
 def test_the_next_process_knows_what_a_read_of_its_own_holds(desk):
@@ -198,11 +198,11 @@ def test_where_a_broker_does_not_say_open_orders_are_charged_until_they_end(cloc
 
 
 def test_crossing_reads_are_in_the_order_in_which_they_were_asked(desk):
-    first = desk.reserves.asking()
+    first = desk.funding.asking()
     desk.clock.advance(1)
-    second = desk.reserves.asking()
-    desk.reserves.told(second, evolve(SNAPSHOT, buying_power=Decimal(100)))
-    desk.reserves.told(first, SNAPSHOT)
+    second = desk.funding.asking()
+    desk.funding.told(second, evolve(SNAPSHOT, buying_power=Decimal(100)))
+    desk.funding.told(first, SNAPSHOT)
     assert desk.available == 100
 
 
@@ -211,7 +211,7 @@ def test_an_order_that_was_granted_and_refused_is_alerted():
     bench = Bench(cash=10_000, multiplier=1)
     bench.desk.buying_power()
     bench.by_hand("SPY", "buy", 17)
-    with pytest.raises(fb.Rejected, match="insufficient buying power"):
+    with pytest.raises(fb.OrderRejected, match="insufficient buying power"):
         bench.desk.buy("AAPL", qty=10, limit_price="187.02")
     [alert] = [x.alert for x in bench.desk.events() if x.alert is not None]
     assert alert.kind is m.AlertKind.LAG_DOUBLED
@@ -255,14 +255,14 @@ def test_the_desk_tells_what_is_left_and_of_when():
     bench = Bench(cash=10_000)
     power = bench.desk.buying_power()
     assert isinstance(power, fb.BuyingPower)
-    assert (power.available, power.told, power.promised) == (20_000, 20_000, 0)
+    assert (power.available, power.reported, power.reserved) == (20_000, 20_000, 0)
     assert power.non_marginable == 10_000
-    assert power.read_at == m.stamp(bench.clock.now())
+    assert power.read_at == m.timestamp(bench.clock.now())
     assert power.lag_s == 10
 
 
 def test_without_an_answer_the_desk_does_not_say_what_is_left():
     bench = Bench()
     bench.outage()
-    with pytest.raises(fb.NotObserved):
+    with pytest.raises(fb.ReadFailed):
         bench.desk.buying_power()

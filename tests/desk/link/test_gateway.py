@@ -10,9 +10,9 @@ import pytest
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.core.permission import Warrant
+from fillbook.core.permission import Authority
 from fillbook.desk import parts
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.gateway import Gateway
 from tests.bench import Bench
 
 S = m.OrderStatus
@@ -55,7 +55,7 @@ def test_nothing_is_sent_to_a_live_account_that_is_not_armed():
     """Looking needs no permission, sending does; no intent is written either."""
     bench = Bench(broker=Live)
     before = len(bench.desk.book.journal())
-    with pytest.raises(fb.NotArmed, match="live=True"):
+    with pytest.raises(fb.TradingDisabled, match="live=True"):
         bench.desk.buy("AAPL", qty=1)
     assert bench.sent["submit"] == 0
     assert len(bench.desk.book.journal()) == before
@@ -106,23 +106,23 @@ def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
     assert bench.clock.elapsed() < timedelta(minutes=1)
 
 
-class Counting(Line):
+class Counting(Gateway):
     """A line that knows which requests passed its gate, and with what warrant."""
 
-    def _let(self, warrant):
-        self.let.append(warrant)
-        super()._let(warrant)
+    def _let(self, authority):
+        self.let.append(authority)
+        super()._let(authority)
 
-    def write(self, name, send, warrant=Warrant.ORDER):
+    def write(self, name, send, authority=Authority.ORDER):
         before = len(self.let)
-        outcome = super().write(name, send, warrant)
+        outcome = super().write(name, send, authority)
         self.passed.append((name, self.let[before:]))
         return outcome
 
 
 def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monkeypatch):
     """Whatever the bot calls and whatever is done by itself; the broker counts what came."""
-    monkeypatch.setattr(parts, "Line", Counting)
+    monkeypatch.setattr(parts, "Gateway", Counting)
     monkeypatch.setattr(Counting, "let", [], raising=False)
     monkeypatch.setattr(Counting, "passed", [], raising=False)
     came = []
@@ -154,7 +154,7 @@ def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monke
 
 
 def test_only_the_line_asks_a_broker_to_change_anything():
-    """No module of the desk calls a broker's writing method but inside `Line.write`."""
+    """No module of the desk calls a broker's writing method but inside `Gateway.write`."""
     found, written = [], []
     for path in Path(fb.desk.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))

@@ -11,7 +11,7 @@ from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.codec import dump, load
 from fillbook.desk.link import lease
-from fillbook.desk.link.lease import CELL, REQUEST_MAX, SLACK, TERM, Lease, Tenure
+from fillbook.desk.link.lease import CELL, REQUEST_MAX, SLACK, TERM, Lease, LeaseHolder
 from fillbook.errors import Forked
 from fillbook.stores.memory import MemoryStore
 from tests.bench import MONDAY_10, Bench
@@ -22,7 +22,7 @@ S = m.OrderStatus
 def tenures(count=2, clocks=None):
     """So many desks' tenures of one store."""
     store, clock = MemoryStore(), ManualClock(MONDAY_10)
-    made = [Tenure(store, x) for x in clocks or [clock] * count]
+    made = [LeaseHolder(store, x) for x in clocks or [clock] * count]
     return store, clock, *made
 
 
@@ -124,7 +124,7 @@ def test_who_loses_the_race_for_a_free_lease_does_not_have_it():
             return super().swap(name, old, new)
 
     store, clock = Raced(), ManualClock(MONDAY_10)
-    one, other = Tenure(store, clock), Tenure(store, clock)
+    one, other = LeaseHolder(store, clock), LeaseHolder(store, clock)
     store.rival = other
     assert not one.hold()
     assert other.hold()
@@ -179,7 +179,7 @@ def test_a_desk_that_lost_the_lease_sends_nothing_again_and_concludes_nothing():
         bench.desk.tick()
         second.tick()
     assert bench.sent["submit"] == sent
-    assert second._line.sent["submit"] == 1
+    assert second._gateway.sent["submit"] == 1
     assert second.book.order(lost).status is S.NEW
     assert second.book.order(unwanted).status is S.ABSENT
     assert len(bench.ours()) == 1
@@ -191,7 +191,7 @@ def test_who_wakes_between_writing_down_and_sending_does_not_send():
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=1, limit_price="150", good_for_s=600)
     bench.pass_(30)
-    line = bench.desk._line
+    line = bench.desk._gateway
     take = line._pacer.take
 
     def sleeps(lane, **patience):

@@ -85,7 +85,7 @@ def test_a_storm_of_two_desks_stays_below_the_limit():
                     desk.tick()
                 case "open" if chance.random() < 0.1:
                     desks[chance.randrange(2)] = bench.open()
-        except (fb.Unavailable, fb.Denied, fb.NotObserved):
+        except (fb.Unavailable, fb.Denied, fb.ReadFailed):
             pass
         bench.clock.advance(chance.choice([0, 0, 0, 0.3, 1.7]))
     assert bench.clock.elapsed() > 5 * MINUTE
@@ -143,12 +143,12 @@ def test_a_cancel_goes_after_a_restart_though_every_other_share_is_spent():
     """The account that is read before it goes in its lane."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     order = bench.resting()
-    while bench.desk._line._pacer._try(Lane.SUBMIT) is None:
+    while bench.desk._gateway._pacer._try(Lane.SUBMIT) is None:
         pass
     desk = bench.open()
     before = bench.clock.elapsed()
     desk.cancel(order.client_order_id)
-    assert desk._line.sent["cancel"] == 1
+    assert desk._gateway.sent["cancel"] == 1
     assert bench.clock.elapsed() == before
 
 
@@ -159,17 +159,17 @@ def test_a_read_without_room_says_at_once_when_to_come_back():
     while report.verdict is not m.Verdict.NOT_OBSERVED:
         report = bench.desk.check()
     asked, before = bench.desk.requests, bench.clock.elapsed()
-    answer = bench.desk._line.read("account", bench.broker.account)
+    answer = bench.desk._gateway.read("account", bench.broker.account)
     assert (answer.why, bench.desk.requests) == (m.Failure.RATE_LIMITED, asked)
     assert bench.clock.elapsed() == before
     bench.clock.advance((answer.retry_at - bench.clock.now()).total_seconds())
-    assert isinstance(bench.desk._line.read("account", bench.broker.account), m.Observed)
+    assert isinstance(bench.desk._gateway.read("account", bench.broker.account), m.Observed)
 
 
 def test_an_order_waits_a_little_for_its_share_and_then_says_when():
     """It was provably not sent, and may be submitted again at that moment."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
-    pacer = bench.desk._line._pacer
+    pacer = bench.desk._gateway._pacer
     bench.clock.advance(120)
     while pacer._try(Lane.SUBMIT) is None:
         pass
@@ -193,13 +193,13 @@ def test_what_the_broker_counts_beyond_ours_is_taken_off():
         def account(self):
             read = super().account()
             resets = self._clock.now() + timedelta(seconds=30)
-            return evolve(read, meter=self.left and m.Meter(200, self.left, resets))
+            return evolve(read, rate_limit=self.left and m.RateLimit(200, self.left, resets))
 
     bench = Bench(broker=Told)
     bench.clock.advance(120)
     bench.broker.left = 90
     assert bench.desk.check().verdict is m.Verdict.NOT_OBSERVED
-    assert isinstance(bench.desk._line.write("cancel", lambda: m.Accepted()), m.Accepted)
+    assert isinstance(bench.desk._gateway.write("cancel", lambda: m.Accepted()), m.Accepted)
     bench.broker.left = None
     bench.clock.advance(30)
     assert bench.desk.check().verdict is m.Verdict.IN_SYNC
@@ -249,7 +249,7 @@ def test_a_store_that_cannot_be_written_holds_no_cancel_back(caplog):
 def test_a_long_list_takes_more_than_a_minute_s_share():
     """What follows the first page waits for room, and the list comes whole."""
     bench = Bench(broker=counted(limit=40), opened=False)
-    line = bench.desk._line
+    line = bench.desk._gateway
     pages = iter(range(30))
 
     def ask(page):
@@ -268,7 +268,7 @@ def test_a_sale_of_what_is_held_is_an_exit_and_goes_before_orders():
     bench.desk.buy("AAPL", qty=5)
     bench.clock.advance(2)
     bench.desk.sync()
-    while bench.desk._line._pacer._try(Lane.SUBMIT) is None:
+    while bench.desk._gateway._pacer._try(Lane.SUBMIT) is None:
         pass
     before = bench.clock.elapsed()
     bench.desk.sell("AAPL", qty=5, limit_price="180")

@@ -32,7 +32,7 @@ def test_two_threads_that_place_under_one_key_make_one_order(tmp_path):
         assert len(names) == 2
         assert len(set(names)) == 1
         assert len(bench.ours()) == 1
-        assert bench.sent["submit"] + other._line.sent["submit"] == 1
+        assert bench.sent["submit"] + other._gateway.sent["submit"] == 1
 
 
 def place(where, begin, names):

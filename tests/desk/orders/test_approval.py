@@ -161,7 +161,7 @@ def test_a_denied_order_says_why_and_is_recorded():
     assert "52,596.00" in order.reason
     assert "3,432.62" in order.reason
     assert bench.sent["submit"] == 0
-    entry = next(x.entry for x in bench.desk.book.journal() if isinstance(x.entry, m.Denied))
+    entry = next(x.entry for x in bench.desk.book.journal() if isinstance(x.entry, m.IntentDenied))
     assert entry.code == "buying_power"
 
 
@@ -239,7 +239,7 @@ def test_an_order_that_did_not_leave_is_no_duplicate_of_the_next():
     with pytest.raises(fb.Unavailable):
         bench.resting()
     bench.exchange.block(bench.books)
-    with pytest.raises(fb.Rejected):
+    with pytest.raises(fb.OrderRejected):
         bench.resting()
     bench.exchange.block(bench.books, is_blocked=False)
     assert bench.resting().broker_order_id is not None
@@ -353,7 +353,7 @@ def test_a_halt_denies_every_new_order_of_every_desk_and_lets_cancels_pass():
         reason = denied(desk, "AAPL", qty=1)
         assert (reason.code, dict(reason.figures)) == ("halted", {"why": "the model is wrong"})
     assert other.cancel(order).status is S.CANCELED
-    other.lift()
+    other.resume()
     assert bench.desk.buy("AAPL", qty=1).status is S.FILLED
     alerts = [x.alert.message for x in bench.desk.events() if x.alert is not None]
     assert [x.split(":")[0] for x in alerts] == ["halted", "the halt was lifted"]
@@ -361,7 +361,7 @@ def test_a_halt_denies_every_new_order_of_every_desk_and_lets_cancels_pass():
 
 def test_lifting_what_is_not_set_says_nothing():
     bench = Bench()
-    bench.desk.lift()
+    bench.desk.resume()
     assert [x for x in bench.desk.events() if x.alert is not None] == []
 
 
@@ -374,7 +374,7 @@ def test_a_halted_desk_sends_no_order_again():
     bench.pass_(100)
     assert bench.sent["submit"] == 1
     assert bench.desk.book.order(order).status is S.UNPROVEN
-    bench.desk.lift()
+    bench.desk.resume()
     bench.pass_(30)
     assert bench.sent["submit"] == 2
     assert bench.desk.book.order(order).status is S.FILLED

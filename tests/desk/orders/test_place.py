@@ -104,7 +104,7 @@ def test_a_key_is_one_order_in_any_state():
     bench.desk.sync()
     assert bench.resting(key="a").status is S.FILLED
     bench.exchange.block(bench.books)
-    with pytest.raises(fb.Rejected):
+    with pytest.raises(fb.OrderRejected):
         bench.desk.buy("AAPL", qty=10, key="b")
     assert bench.desk.buy("AAPL", qty=10, key="b").status is S.REJECTED
     assert bench.sent["submit"] == 2

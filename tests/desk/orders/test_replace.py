@@ -106,7 +106,7 @@ def test_a_definite_refusal_leaves_the_order_as_it_was():
     bench = Bench()
     order = resting(bench)
     bench.by_hand("SPY", "buy", 300)  # the money was there a moment ago
-    with pytest.raises(errors.Rejected) as refused:
+    with pytest.raises(errors.OrderRejected) as refused:
         bench.desk.replace(order, qty=1_000)
     now = refused.value.order
     assert (now.pending, now.qty, now.is_final, now.leaves_qty) == (None, 10, False, 10)

@@ -21,7 +21,7 @@ def landed(repairs, broker=SimulatedBroker, *, sent_by=None):
     first.sync()
     bench.fail("submit", "late-landing", seconds=300)
     order = first.buy("AAPL", qty=10, limit_price="150", good_for_s=0)
-    first._line.lease.release()
+    first._gateway.lease.release()
     bench.desk = fb.open(
         bench.broker,
         bench.store,

@@ -303,7 +303,7 @@ class Keeps(SimulatedBroker):
     """Its list of fills tells nothing that is older than a minute."""
 
     def executions(self, since, page):
-        recent = m.stamp(m.moment(m.stamp(self.exchange.now())) - timedelta(minutes=1))
+        recent = m.timestamp(m.moment(m.timestamp(self.exchange.now())) - timedelta(minutes=1))
         return super().executions(max(since, recent), page)
 
 
@@ -318,6 +318,6 @@ def test_an_old_order_that_is_not_complete_makes_no_look_invalid():
     bench.desk._tracker.poll()
     bench.clock.advance(120)
     bench.fail("orders", "empty-list", times=9)
-    look = bench.desk._reconciler._lookout.sight().look
+    look = bench.desk._reconciler._snapshots.sight().look
     assert look.told
     assert look.valid

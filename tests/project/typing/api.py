@@ -77,7 +77,7 @@ def place(desk: fb.Desk) -> fb.Order:
 
 
 def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
-    def no_fridays(request: fb.OrderRequest, world: fb.World) -> fb.Reason | None:
+    def no_fridays(request: fb.OrderRequest, world: fb.CheckContext) -> fb.Reason | None:
         return fb.Reason("friday", "no") if world.now.weekday() == 4 else None
 
     def price(symbol: str) -> fb.Quote | None:
@@ -93,7 +93,7 @@ def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
     made: tuple[fb.Adjustment, ...] = preview.adjustments
     print(impact.buying_power, impact.pnl, [x.sent for x in made], preview.is_approved)
     desk.halt("wait")
-    desk.lift()
+    desk.resume()
     try:
         desk.buy("A", qty=1, reference_price="10")
     except fb.Denied as denied:
@@ -105,14 +105,14 @@ def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
 def refused(desk: fb.Desk) -> fb.Order | None:
     try:
         return desk.buy("AAPL", qty=10)
-    except (fb.Denied, fb.AlreadySent, fb.Rejected) as refusal:
+    except (fb.Denied, fb.AlreadySent, fb.OrderRejected) as refusal:
         return refusal.order
     except fb.Unavailable as outage:
         print(outage.retry_at, outage.retry)
         return outage.order
-    except (fb.InvalidValue, fb.KeyReused, fb.UnknownOrder, fb.NotArmed, fb.AccountChanged):
+    except (fb.InvalidValue, fb.KeyReused, fb.UnknownOrder, fb.TradingDisabled, fb.AccountChanged):
         return None
-    except (fb.BadAddress, fb.CredentialsMissing, fb.ExtraMissing, fb.NotObserved):
+    except (fb.BadAddress, fb.CredentialsMissing, fb.ExtraMissing, fb.ReadFailed):
         return None
     except (fb.StoreDamaged, fb.StoreTooNew, fb.StoreUnavailable, fb.StoreError):
         return None
@@ -131,7 +131,7 @@ def hear(desk: fb.Desk, event: object) -> str:
 
 def free(desk: fb.Desk) -> Decimal:
     power: fb.BuyingPower = desk.buying_power()
-    print(power.told, power.promised, power.read_at, power.lag_s, power.non_marginable)
+    print(power.reported, power.reserved, power.read_at, power.lag_s, power.non_marginable)
     return power.available
 
 

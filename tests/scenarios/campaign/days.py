@@ -57,7 +57,7 @@ class Day:
             bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
             self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
         # The bot gives up on this one; the record does not.
-        with suppress(errors.OrderError, errors.NotObserved, Refused):
+        with suppress(errors.OrderError, errors.ReadFailed, Refused):
             self.act()
         self.clock.advance(self.dice.choice((0.5, 3, 20)))
         self.desk.tick()
@@ -166,7 +166,7 @@ def wrong(day):
         actual = held.get(symbol, Decimal(0))
         if not mine.qty - mine.fee_due <= actual <= mine.qty:
             found.append(f"{symbol}: {mine.qty} (fees {mine.fee_due}), truth {actual}")
-        if sum((leg.qty for _, leg in mine.legs), Decimal(0)) != mine.qty:
+        if sum((leg.qty for _, leg in mine.by_strategy), Decimal(0)) != mine.qty:
             found.append(f"{symbol}: legs do not sum")
     cash = book.cash()
     with day.desk._recorder.store.read() as reader:

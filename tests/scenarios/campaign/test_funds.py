@@ -127,7 +127,7 @@ def test_no_dollar_is_spent_twice_and_at_rest_the_broker_is_right(seeds):
                 spender.rest()
                 power = spender.desk.buying_power()
                 assert power.available == spender.books.figures().buying_power
-                assert power.promised == 0
+                assert power.reserved == 0
             except BaseException as error:
                 error.add_note(f"seed {seed}")
                 raise

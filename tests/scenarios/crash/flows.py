@@ -124,7 +124,7 @@ def act(flow, desk):
 def send_by_oneself(desk):
     """As a bot does that sends by its own means, once: under the client id that it was given."""
     with suppress(fb.AlreadySent), desk.sending(WISH, key="one") as order:
-        desk._line.broker.submit(desk.book.record(order).intent)
+        desk._gateway.broker.submit(desk.book.record(order).intent)
 
 
 def wish(flow):

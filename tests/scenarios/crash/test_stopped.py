@@ -86,7 +86,7 @@ def first(where, moment, stopped, told):
     with opened(where, LosesOne) as desk:
         desk.sync()
         order = desk.submit(WISH, key="one")
-        pacer = desk._line._pacer
+        pacer = desk._gateway._pacer
         take = pacer.take
 
         def stops(lane, **patience):
@@ -97,14 +97,14 @@ def first(where, moment, stopped, told):
         if moment == "written down":
             pacer.take = stops
         else:
-            desk._line.broker.before_again = stop
+            desk._gateway.broker.before_again = stop
         for _ in range(TICKS):
             desk.tick()
             if stopped.is_set():
                 break
-            desk._line.closing.wait(0.02)
+            desk._gateway.closing.wait(0.02)
         desk.tick()
-        told.put((desk._line.broker.sent, desk.book.order(order).broker_order_id is not None))
+        told.put((desk._gateway.broker.sent, desk.book.order(order).broker_order_id is not None))
 
 
 def second(where, told):
@@ -115,8 +115,8 @@ def second(where, told):
             (order,) = desk.book.orders()
             if order.broker_order_id is not None:
                 break
-            desk._line.closing.wait(0.02)
-        told.put((desk._line.sent["submit"], order.broker_order_id is not None))
+            desk._gateway.closing.wait(0.02)
+        told.put((desk._gateway.sent["submit"], order.broker_order_id is not None))
 
 
 @pytest.mark.parametrize(("moment", "sends"), [("written down", 1), ("about to leave", 2)])

@@ -34,7 +34,7 @@ def test_bp_01_a_refresh_of_the_account_wipes_no_reservation():
     for _ in range(4):
         bench.pass_(20)
         power = bench.desk.buying_power()
-        assert (power.told, power.available, power.promised) == (1000, 400, 600)
+        assert (power.reported, power.available, power.reserved) == (1000, 400, 600)
     assert denied(bench.desk, "MSFT", qty=1, limit_price="410.00").code == "buying_power"
     assert bench.desk.buy("SPY", notional="400").status is S.FILLED
 
@@ -96,7 +96,7 @@ def test_bp_10_money_that_is_held_though_nothing_is_open_is_shown():
     order = bench.by_hand("AAPL", "buy", 4, limit_price="150")
     bench.pass_(60)
     power = bench.desk.buying_power()
-    assert (power.told, power.promised) == (400, 0)
+    assert (power.reported, power.reserved) == (400, 0)
     assert bench.desk.book.reservations() == []
     [seen] = bench.desk.book.orders(open=True)
     assert (seen.broker_order_id, seen.origin) == (order.id, m.Origin.EXTERNAL)
@@ -198,7 +198,7 @@ def test_prec_04_one_unit_off_between_a_fill_and_the_total_is_rounding_for_coins
     for listed, gap in ((coin, 0), (None, Decimal("0.00005"))):
         records = Records()
         if listed is not None:
-            records.take(m.Listed(listed))
+            records.take(m.InstrumentListed(listed))
         records.take(intended(qty=1, limit_price=150))
         records.take(fill("e1", "0.5", 150, source="history"))
         records.take(report("partially_filled", "0.50005", 150, terms=terms(qty=1)))

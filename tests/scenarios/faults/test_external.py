@@ -13,7 +13,7 @@ def test_ext_01_a_trade_by_hand_is_taken_down_as_nobody_s():
     report = bench.desk.sync()
     assert {type(x.drift) for x in report.merged} == {m.UnknownToUs, m.ExternalTrade}
     assert report.left == ()
-    assert dict(bench.desk.book.position("AAPL").legs)[""].qty == 5
+    assert dict(bench.desk.book.position("AAPL").by_strategy)[""].qty == 5
     assert bench.desk.book.orders()[0].origin is m.Origin.EXTERNAL
 
 

@@ -88,9 +88,9 @@ def test_pf_11_a_fill_belongs_to_its_order_s_strategy_after_a_restart():
     bench.desk._tracker.poll()
     inferred = [x.key for x in bench.desk.book.fills(order)]
     assert inferred == [f"{order.broker_order_id}/inferred"]
-    assert dict(bench.desk.book.position("AAPL").legs)["s"].qty == 10
+    assert dict(bench.desk.book.position("AAPL").by_strategy)["s"].qty == 10
     other = bench.open(MemoryStore())
     other.sync()
     bench.desk.sync()
-    assert dict(bench.desk.book.position("AAPL").legs)["s"].qty == 10
+    assert dict(bench.desk.book.position("AAPL").by_strategy)["s"].qty == 10
     assert other.book.position("AAPL").qty == 10

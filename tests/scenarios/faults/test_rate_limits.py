@@ -54,8 +54,8 @@ def test_rl_04_what_others_use_of_one_key_is_left_to_them():
 
         def account(self):
             resets = self._clock.now() + timedelta(seconds=40)
-            meter = None if self.left is None else m.Meter(200, self.left, resets)
-            return evolve(super().account(), meter=meter)
+            meter = None if self.left is None else m.RateLimit(200, self.left, resets)
+            return evolve(super().account(), rate_limit=meter)
 
     bench = Bench(broker=Shared, wait_s=0)
     order = bench.resting()
@@ -122,7 +122,7 @@ def test_tif_08_a_maintenance_window_pauses_judgments_and_no_state():
     bench.pass_(60)
     for _ in range(3):
         bench.outage()
-        with pytest.raises(fb.NotObserved):
+        with pytest.raises(fb.ReadFailed):
             bench.open().buy("SPY", qty=1)
         bench.pass_(1_800, every=30)
         assert bench.desk.book.order(resting).status is S.NEW

@@ -25,7 +25,7 @@ def test_cr_04_and_cr_05_the_end_of_a_superseded_id_ends_nothing(fault):
     bench = Bench()
     old, order = replaced(bench)
     seen = bench.broker.order(old).value
-    late = m.stamp(m.moment(seen.clock) + m.moment(seen.clock).resolution)
+    late = m.timestamp(m.moment(seen.clock) + m.moment(seen.clock).resolution)
     canceled = evolve(seen, status=S.CANCELED, raw_status="canceled", clock=late)
     if fault == "cr-05":
         canceled = evolve(canceled, replaced_by=None)
@@ -116,7 +116,7 @@ def test_cr_13_a_replace_that_is_refused_for_no_reason_leaves_the_order_as_it_wa
     bench = Bench(broker=Holds)
     order = bench.resting()
     bench.clock.advance(1)
-    with pytest.raises(errors.Rejected, match="insufficient qty") as refused:
+    with pytest.raises(errors.OrderRejected, match="insufficient qty") as refused:
         bench.desk.replace(order, limit_price="151")
     now = refused.value.order
     assert (now.pending, now.limit_price, now.is_final) == (None, 150, False)

@@ -126,7 +126,7 @@ def test_two_threads_with_one_key_get_the_order_or_a_typed_error():
         other = threads.submit(second)
         raised = [type(x.exception(PATIENCE_S)) for x in (one, other)]
     assert fb.Unavailable is raised[0]
-    assert raised[1] in (type(None), fb.Denied, fb.Rejected, fb.Unavailable)
+    assert raised[1] in (type(None), fb.Denied, fb.OrderRejected, fb.Unavailable)
 
 
 # -- the first read --------------------------------------------------------------------
@@ -146,7 +146,7 @@ def restarted():
 
 @pytest.mark.xfail(
     strict=True,
-    raises=fb.NotObserved,
+    raises=fb.ReadFailed,
     reason="the first read of the account raises, where a later one is reported",
 )
 @pytest.mark.parametrize("begins", [new_record, restarted])
@@ -159,7 +159,7 @@ def test_a_sync_whose_first_read_fails_reports_that(begins):
 
 @pytest.mark.xfail(
     strict=True,
-    raises=fb.NotObserved,
+    raises=fb.ReadFailed,
     reason="the first read of the account raises, where a later one is retried",
 )
 def test_a_tick_whose_first_read_fails_is_retried():

@@ -73,12 +73,12 @@ class Tour:
             self.ask("POST", "/v2/orders", body)
             self._clock.advance(2)
         rows = self.ask("GET", "/v2/orders?status=open&nested=true&limit=500")
-        ways = itertools.cycle([self._exchange.expire, self._exchange.reject])
+        behavior = itertools.cycle([self._exchange.expire, self._exchange.reject])
         for row in (each for each in rows if each["order_class"] == ""):
             if row["type"] == "limit":
                 self._exchange.fill(row["id"], "1")
             else:
-                next(ways)(row["id"])
+                next(behavior)(row["id"])
 
     def _look(self) -> None:
         for query in ("status=all", "status=all&nested=true", "status=closed&direction=asc", ""):

@@ -11,7 +11,7 @@ import requests
 from websockets.exceptions import ConnectionClosed
 
 from fillbook.clock import ManualClock
-from fillbook.venue.alpaca import Emulator, Ways
+from fillbook.venue.alpaca import Behavior, Emulator
 from fillbook.venue.exchange import Exchange
 from tests.venue.alpaca.conftest import Http
 from tests.venue.alpaca.test_door import LIMIT
@@ -155,8 +155,8 @@ def test_a_stream_ends_with_a_word_or_without(
 
 
 @contextmanager
-def in_ways(exchange: Exchange, **ways: Any) -> Iterator[Http]:
-    with Emulator(exchange, ways=Ways(**ways)) as emulator:
+def in_ways(exchange: Exchange, **behavior: Any) -> Iterator[Http]:
+    with Emulator(exchange, behavior=Behavior(**behavior)) as emulator:
         http = Http(emulator)
         yield http
         http.close()
@@ -177,7 +177,7 @@ def test_a_duplicate_has_one_code_or_the_other(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "ways", "listed"),
+    ("query", "behavior", "listed"),
     [
         ("nested=false", {}, ["new", "held"]),
         ("nested=false", {"lists_held": False}, ["new"]),
@@ -186,9 +186,9 @@ def test_a_duplicate_has_one_code_or_the_other(exchange: Exchange) -> None:
     ],
 )
 def test_open_orders_are_listed_in_more_than_one_way(
-    exchange: Exchange, clock: ManualClock, query: str, ways: dict[str, bool], listed: list[str]
+    exchange: Exchange, clock: ManualClock, query: str, behavior: dict[str, bool], listed: list[str]
 ) -> None:
-    with in_ways(exchange, **ways) as http:
+    with in_ways(exchange, **behavior) as http:
         http("POST", "/v2/orders", BRACKET | {"limit_price": "190"})
         clock.advance(2)
         rows = http("GET", f"/v2/orders?direction=asc&{query}").json()

@@ -31,7 +31,7 @@ def broker(day: Day, **options: Any) -> SimulatedBroker:
 
 def intent(cid: str = "c1") -> m.Intent:
     wish = m.OrderRequest(symbol="AAPL", side="buy", qty=10, limit_price="150")
-    return m.Intent(client_order_id=cid, request=wish, at=m.stamp(FRIDAY_10))
+    return m.Intent(client_order_id=cid, request=wish, at=m.timestamp(FRIDAY_10))
 
 
 def of_write(fault: Fault) -> Callable[[Day], object]:

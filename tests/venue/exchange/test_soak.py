@@ -35,7 +35,7 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
     """One thing that a client does, then some time."""
     deed = rng.random()
     if deed < 0.5:
-        at = m.stamp(day.clock.now())
+        at = m.timestamp(day.clock.now())
         broker.submit(m.Intent(client_order_id=f"c{n}", request=wish(rng), at=at))
     elif deed < 0.7:
         rest = [o for o in day.truth.orders() if not o.is_over]
@@ -47,7 +47,7 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
         day.exchange.quote(symbol, bid, bid + Decimal("0.02"))
     else:
         broker.positions(None), broker.orders(m.OrderQuery(), None), broker.account()
-        broker.executions(m.Stamp(""), None)
+        broker.executions(m.Timestamp(""), None)
     day.pass_(rng.choice((0.01, 1, 30, 3600)))
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _ACTIVITIES_MAX: Final = 100
 
 
-class Asking:
+class Api:
     """Requests over one transport, and the names of coins that were learnt on the way."""
 
     def __init__(self, transport: Transport) -> None:
@@ -85,9 +85,9 @@ class Asking:
             spelling = self.spelling_for(rows)
             if isinstance(spelling, m.NotObserved):
                 return spelling
-            return m.Observed(make(read.value, spelling), None, read.meter)
+            return m.Observed(make(read.value, spelling), None, read.rate_limit)
         except InvalidValue as error:
-            return m.NotObserved(m.Failure.UNREADABLE, str(error), None, read.meter)
+            return m.NotObserved(m.Failure.UNREADABLE, str(error), None, read.rate_limit)
 
     def instruments(self, asset_class: m.AssetClass) -> PageOf[m.Instrument]:
         """Everything of one class; other names of coins are kept."""
@@ -131,7 +131,7 @@ class Asking:
         if isinstance(read, m.NotObserved):
             return read
         rows, last = read.value
-        return m.Observed(rows, None if last is None else m.Cursor(last), read.meter)
+        return m.Observed(rows, None if last is None else m.Cursor(last), read.rate_limit)
 
     def write(
         self, method: str, path: str, asked: requests.Body | None, client_order_id: str | None
@@ -145,9 +145,9 @@ class Asking:
         if not 200 <= reply.status < 300:
             return outcome.of_write(reply)
         try:
-            return m.Accepted(self._report(reply, client_order_id), reply.meter)
+            return m.Accepted(self._report(reply, client_order_id), reply.rate_limit)
         except InvalidValue as error:
-            return m.Ambiguous(m.Failure.UNREADABLE, str(error), reply.meter)
+            return m.Ambiguous(m.Failure.UNREADABLE, str(error), reply.rate_limit)
 
     def _report(self, reply: outcome.Reply, client_order_id: str | None) -> m.OrderReport | None:
         """The order in the answer to a write; a cancel's answer has none."""
@@ -163,9 +163,9 @@ class Asking:
 
 def _made(reply: outcome.Reply, make: Callable[[object], T]) -> m.Read[T]:
     try:
-        return m.Observed(make(parse(reply.text)), None, reply.meter, reply.at)
+        return m.Observed(make(parse(reply.text)), None, reply.rate_limit, reply.at)
     except InvalidValue as error:
-        return m.NotObserved(m.Failure.UNREADABLE, str(error), None, reply.meter)
+        return m.NotObserved(m.Failure.UNREADABLE, str(error), None, reply.rate_limit)
 
 
 def _unheard(silence: Silence) -> m.NotObserved:

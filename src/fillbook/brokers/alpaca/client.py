@@ -18,7 +18,7 @@ from urllib.parse import quote
 from fillbook import model as m
 from fillbook.broker import UNSUPPORTED, Broker, PageOf, Sink
 from fillbook.brokers.alpaca import access, rules
-from fillbook.brokers.alpaca.api import Asking
+from fillbook.brokers.alpaca.api import Api
 from fillbook.brokers.alpaca.transport import Transport
 from fillbook.brokers.alpaca.wire import account, enums, market, orders, requests
 from fillbook.errors import BadAddress
@@ -99,7 +99,7 @@ class AlpacaBroker(Broker):
         )
         self.host = self._place.host
         self.live = self._place.live
-        self._asking = Asking(self._transport)
+        self._asking = Api(self._transport)
 
     def __repr__(self) -> str:
         return f"<AlpacaBroker {self.host}{' LIVE' if self.live else ''}>"
@@ -163,14 +163,14 @@ class AlpacaBroker(Broker):
             # Times and ids exclude each other; ids neither double nor skip orders of one moment.
             asked["after_order_id"] = page
         elif query.since is not None:
-            asked["after"] = requests.before(m.stamp(query.since))
+            asked["after"] = requests.before(m.timestamp(query.since))
         found = self._asking.page("/v2/orders", asked, orders.order_page)
         if isinstance(found, m.NotObserved):
             return found
         listed = found.value
         is_full = listed.rows >= _ORDERS_MAX and listed.last is not None
         return m.Observed(
-            listed.reports, m.Cursor(listed.last or "") if is_full else None, found.meter
+            listed.reports, m.Cursor(listed.last or "") if is_full else None, found.rate_limit
         )
 
     def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
@@ -185,11 +185,11 @@ class AlpacaBroker(Broker):
         found = self._asking.one(path, {"client_order_id": client_order_id})
         return _if(found, lambda report: report.client_order_id == client_order_id)
 
-    def executions(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Execution]:
+    def executions(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Execution]:
         return self._fills({}, since, page, lambda fill: fill.at >= since)
 
     def executions_of(
-        self, broker_order_id: str, since: m.Stamp, page: m.Cursor | None
+        self, broker_order_id: str, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
         # The filter is of July 2026; where it is not known the page has every order's fills.
         return self._fills(
@@ -199,7 +199,7 @@ class AlpacaBroker(Broker):
             lambda fill: fill.broker_order_id == broker_order_id,
         )
 
-    def activities(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Activity]:
+    def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         # Such rows bear a date only, so a row of today may lie before this morning.
         after = requests.before(since, timedelta(days=1))
         asked = {"category": "non_trade_activity", "after": after}
@@ -216,7 +216,7 @@ class AlpacaBroker(Broker):
             one = found.value
             if symbol not in (one.symbol, *one.aliases):
                 message = f"the answer is about another asset, {one.symbol}"
-                return m.NotObserved(m.Failure.UNREADABLE, message, None, found.meter)
+                return m.NotObserved(m.Failure.UNREADABLE, message, None, found.rate_limit)
         return found
 
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
@@ -285,7 +285,7 @@ class AlpacaBroker(Broker):
     def _fills(
         self,
         query: Mapping[str, str],
-        since: m.Stamp,
+        since: m.Timestamp,
         page: m.Cursor | None,
         wanted: Callable[[m.Execution], bool],
     ) -> PageOf[m.Execution]:
@@ -293,7 +293,7 @@ class AlpacaBroker(Broker):
         read = self._asking.history("/v2/account/activities/FILL", asked, page, account.executions)
         if isinstance(read, m.NotObserved):
             return read
-        return m.Observed(tuple(filter(wanted, read.value)), read.next, read.meter)
+        return m.Observed(tuple(filter(wanted, read.value)), read.next, read.rate_limit)
 
 
 def _if(
@@ -303,7 +303,7 @@ def _if(
     if isinstance(read, m.Observed) and not right(read.value):
         other = read.value.broker_order_id
         message = f"the answer is about another order, {other}"
-        return m.NotObserved(m.Failure.UNREADABLE, message, None, read.meter)
+        return m.NotObserved(m.Failure.UNREADABLE, message, None, read.rate_limit)
     return read
 
 

@@ -10,7 +10,7 @@ from fillbook.broker import Sink
 ReadEvent = Callable[[object], Sequence[m.OrderReport]]
 
 
-class Ear:
+class EventSink:
     """Tells *sink* what *read* makes of events; whoever fails, what was not taken is a gap."""
 
     def __init__(self, read: ReadEvent, sink: Sink) -> None:

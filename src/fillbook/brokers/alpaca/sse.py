@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fillbook import model as m
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca.sdk import sdk
-from fillbook.brokers.alpaca.sink import Ear, ReadEvent
+from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
 from fillbook.brokers.alpaca.transport import Silence, Transport
 from fillbook.brokers.alpaca.wire.fields import parse, row
 from fillbook.errors import InvalidValue
@@ -56,9 +56,9 @@ class EventListener:
 
     def __init__(self, transport: Transport, read: ReadEvent, sink: Sink) -> None:
         self._transport = transport
-        self._ear = Ear(read, sink)
+        self._ear = EventSink(read, sink)
         self._client: Any = sdk("sseclient").SSEClient
-        self._since: m.Stamp | None = None
+        self._since: m.Timestamp | None = None
         self._is_heard = False
         self._over = threading.Event()
         self._answer: requests.Response | None = None
@@ -126,11 +126,11 @@ class EventListener:
             self._take(event.data)
         return gaps[0] if gaps else "the connection ended"
 
-    def _now(self) -> m.Stamp | None:
+    def _now(self) -> m.Timestamp | None:
         """Alpaca's clock, to the second; None where it does not say."""
         reply = self._transport.ask("GET", "/v2/clock")
         at = None if isinstance(reply, Silence) else reply.at
-        return None if at is None else m.stamp(at)
+        return None if at is None else m.timestamp(at)
 
     def _take(self, text: str) -> None:
         self._ear.event(text)

@@ -22,7 +22,7 @@ from typing import Any
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca.access import Keys
 from fillbook.brokers.alpaca.sdk import sdk
-from fillbook.brokers.alpaca.sink import Ear, ReadEvent
+from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
 
 #: A half-open connection is noticed after 10 + 20 s, not after alpaca-py's 190.
 _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}
@@ -67,7 +67,7 @@ class Listener:
         await self._stream.close()
 
 
-class _Ear(Ear):
+class _Ear(EventSink):
     """Tells a sink of the frames of alpaca-py."""
 
     def frame(self, message: Any) -> None:

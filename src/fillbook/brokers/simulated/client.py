@@ -172,7 +172,7 @@ class SimulatedBroker(Broker):
 
     def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
         # The exchange lists what came after a time, we ask for what came at or after it.
-        since = None if query.since is None else m.stamp(query.since - _A_MICROSECOND)
+        since = None if query.since is None else m.timestamp(query.since - _A_MICROSECOND)
 
         def listed() -> Sequence[m.OrderReport]:
             which = OrderFilter(scope=query.scope, after=since, oldest_first=True)
@@ -192,23 +192,23 @@ class SimulatedBroker(Broker):
             Occasion.FIND, lambda _: _found(self.books.find(client_order_id)), client_order_id
         )
 
-    def executions(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Execution]:
+    def executions(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Execution]:
         return self._executions(None, since, page)
 
     def executions_of(
-        self, broker_order_id: str, since: m.Stamp, page: m.Cursor | None
+        self, broker_order_id: str, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
         return self._executions(broker_order_id, since, page)
 
     def _executions(
-        self, order_id: str | None, since: m.Stamp, page: m.Cursor | None
+        self, order_id: str | None, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
         def rows() -> Sequence[m.Execution]:
             return [execution(f) for f in self.books.fills(order_id) if f.at >= since]
 
         return self._list(Occasion.EXECUTIONS, rows, lambda each: each.exec_id, page)
 
-    def activities(self, since: m.Stamp, page: m.Cursor | None) -> PageOf[m.Activity]:
+    def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         def rows() -> Sequence[m.Activity]:
             return [activity(row) for row in self.books.rows() if row.at >= since]
 

@@ -83,7 +83,7 @@ def event_report(event: Event) -> m.OrderReport:
     if event.qty is None:
         return order
     if event.name == "trade_bust":
-        void = m.Void(
+        void = m.TradeBust(
             source=m.ExecSource.STREAM,
             exec_id=event.previous_id or "",
             broker_order_id=event.order.id,

@@ -2,7 +2,7 @@
 Checks before an order, in order; the first that fails names the result.
 
 After the last one the order *will* be sent.  A check is a function of the request and the
-`World`, and returns a `Reason` or None; a bot adds its own: ``CHECKS + (no_fridays,)``.
+`CheckContext`, and returns a `Reason` or None; a bot adds its own: ``CHECKS + (no_fridays,)``.
 An order that only reduces in the worst case waits for no cash, no symbol lock and no stream.
 
 What the broker takes is checked in `core.checks.broker_rules`, what an order would do in
@@ -19,15 +19,15 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks import broker_rules, risk
-from fillbook.core.checks.context import World
+from fillbook.core.checks.context import CheckContext
 from fillbook.model import Reason, ReasonCode
 
-Check = Callable[[m.OrderRequest, World], Reason | None]
+Check = Callable[[m.OrderRequest, CheckContext], Reason | None]
 
 _UNSETTLED: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED})
 
 
-def not_halted(request: m.OrderRequest, world: World) -> Reason | None:
+def not_halted(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """The kill switch."""
     if world.halted is None:
         return None
@@ -38,7 +38,7 @@ def not_halted(request: m.OrderRequest, world: World) -> Reason | None:
     )
 
 
-def not_blocked(request: m.OrderRequest, world: World) -> Reason | None:
+def not_blocked(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """The broker's own word on the account."""
     if world.account is None or not world.account.blocked:
         return None
@@ -46,7 +46,7 @@ def not_blocked(request: m.OrderRequest, world: World) -> Reason | None:
     return Reason(ReasonCode.ACCOUNT_BLOCKED, f"the account is blocked: {words}", (("why", words),))
 
 
-def unlocked(request: m.OrderRequest, world: World) -> Reason | None:
+def unlocked(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """A symbol is closed for new risk while an order on it is unproven, or a drift stands."""
     if world.reduces(request):
         return None
@@ -70,7 +70,7 @@ def unlocked(request: m.OrderRequest, world: World) -> Reason | None:
     return None
 
 
-def in_sync(request: m.OrderRequest, world: World) -> Reason | None:
+def in_sync(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """After a gap in the stream new risk waits until what was missed has been read."""
     if world.in_sync or world.reduces(request):
         return None
@@ -80,7 +80,7 @@ def in_sync(request: m.OrderRequest, world: World) -> Reason | None:
     )
 
 
-def affordable(request: m.OrderRequest, world: World) -> Reason | None:
+def affordable(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What it may cost, against what is left to promise (promise P7)."""
     if world.reduces(request):
         return None
@@ -94,7 +94,7 @@ def affordable(request: m.OrderRequest, world: World) -> Reason | None:
     return evolve(reason, message=words)
 
 
-def _unaffordable(request: m.OrderRequest, world: World) -> Reason | None:
+def _unaffordable(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     if world.reserve is None:
         return risk.no_price(request)
     if not world.reserve.opens:
@@ -164,7 +164,7 @@ def of_change(checks: Sequence[Check], *, adds: bool) -> tuple[Check, ...]:
 
 def run(
     request: m.OrderRequest,
-    world: World,
+    world: CheckContext,
     checks: Sequence[Check],
     raised: Callable[[str, Exception], None],
 ) -> Iterator[m.Checked]:
@@ -188,7 +188,7 @@ def run(
 
 def refuse(
     request: m.OrderRequest,
-    world: World,
+    world: CheckContext,
     checks: Sequence[Check] = CHECKS,
     raised: Callable[[str, Exception], None] = lambda name, error: None,
 ) -> Reason | None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.checks.context import World
+from fillbook.core.checks.context import CheckContext
 from fillbook.core.checks.rounding import tick
 from fillbook.model import Reason, ReasonCode
 
@@ -20,30 +20,30 @@ _AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
 _ENTRIES: Final = frozenset({m.OrderClass.BRACKET, m.OrderClass.OTO})
 
 
-def market_open(request: m.OrderRequest, world: World) -> Reason | None:
+def market_open(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What the broker would refuse at this hour, or cancel at once; coins trade always."""
     if world.session is None or world.is_coin(request):
         return None
     word, opens = request.time_in_force, world.session.opens
     if word in _AT_ONCE and not world.is_open:
-        when = m.stamp(opens)[:16] + "Z"
+        when = m.timestamp(opens)[:16] + "Z"
         return Reason(
             ReasonCode.MARKET_CLOSED,
             f"{word} orders end at once, and the market opens at {when}",
-            (("opens_at", m.stamp(opens)),),
+            (("opens_at", m.timestamp(opens)),),
         )
     for auction in world.can.auctions:
         shut, again = opens + auction.shut, opens + auction.opens_again
         if word is auction.time_in_force and shut <= world.now < again:
             return Reason(
                 ReasonCode.MARKET_CLOSED,
-                f"{word} orders are not taken before {m.stamp(again)[:16]}Z",
-                (("taken_from", m.stamp(again)),),
+                f"{word} orders are not taken before {m.timestamp(again)[:16]}Z",
+                (("taken_from", m.timestamp(again)),),
             )
     return None
 
 
-def supported(request: m.OrderRequest, world: World) -> Reason | None:
+def supported(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What the broker cannot do of *request*; nothing is emulated silently."""
     can = world.can
     fraction = request.qty is not None and not _is_whole(request)
@@ -64,7 +64,7 @@ def supported(request: m.OrderRequest, world: World) -> Reason | None:
     return None
 
 
-def _goes_together(request: m.OrderRequest, world: World) -> bool:
+def _goes_together(request: m.OrderRequest, world: CheckContext) -> bool:
     """Whether a row of the broker's table has this type, time in force and class."""
     rows = [row for row in world.can.takes if row.sort is _sort(request, world)]
     kind = m.OrderType.LIMIT if request.order_class is m.OrderClass.OCO else request.type
@@ -76,7 +76,7 @@ def _goes_together(request: m.OrderRequest, world: World) -> bool:
     )
 
 
-def _sort(request: m.OrderRequest, world: World) -> m.OrderSort:
+def _sort(request: m.OrderRequest, world: CheckContext) -> m.OrderSort:
     if world.is_coin(request):
         return m.OrderSort.COIN
     if request.extended_hours:
@@ -85,7 +85,7 @@ def _sort(request: m.OrderRequest, world: World) -> m.OrderSort:
     return m.OrderSort.WHOLE if whole else m.OrderSort.FRACTION
 
 
-def _kind(request: m.OrderRequest, world: World) -> str:
+def _kind(request: m.OrderRequest, world: CheckContext) -> str:
     sort = _sort(request, world)
     return f"{request.order_class} {request.type} orders {request.time_in_force} ({sort})"
 
@@ -94,7 +94,7 @@ def _is_whole(request: m.OrderRequest) -> bool:
     return request.qty is None or request.qty == request.qty.to_integral_value()
 
 
-def tradable(request: m.OrderRequest, world: World) -> Reason | None:
+def tradable(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """Whether the instrument may be traded so: now, in fractions, short."""
     symbol, listed = request.symbol, world.listed
     if isinstance(world.instrument, m.Absent):
@@ -114,7 +114,7 @@ def tradable(request: m.OrderRequest, world: World) -> Reason | None:
     return None
 
 
-def sized(request: m.OrderRequest, world: World) -> Reason | None:
+def sized(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """A quantity below the smallest step, or below the least that the broker takes."""
     listed = world.listed
     if listed is None:
@@ -142,7 +142,7 @@ def _too_small(symbol: str, unit: str, asked: Decimal, least: Decimal) -> Reason
     )
 
 
-def priced(request: m.OrderRequest, world: World) -> Reason | None:
+def priced(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """A price off its step, a stop that is reached already, exits on the wrong side."""
     for name in ("limit_price", "stop_price", "take_profit", "stop_loss", "stop_loss_limit"):
         price: Decimal | None = getattr(request, name)
@@ -153,7 +153,7 @@ def priced(request: m.OrderRequest, world: World) -> Reason | None:
     return _reached(request, world) or _exits(request, world)
 
 
-def _reached(request: m.OrderRequest, world: World) -> Reason | None:
+def _reached(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """A stop that the market has passed would trade at once: brokers refuse it."""
     if request.stop_price is None or world.quote is None:
         return None
@@ -168,7 +168,7 @@ def _reached(request: m.OrderRequest, world: World) -> Reason | None:
     )
 
 
-def _exits(request: m.OrderRequest, world: World) -> Reason | None:
+def _exits(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """The profit of an entry lies beyond its price, and its stop before it."""
     sign = request.side.sign if request.order_class in _ENTRIES else -request.side.sign
     base = world.price(request) if request.order_class in _ENTRIES else None

@@ -25,7 +25,7 @@ UNBOUND: Final = Decimal("Infinity")
 class Sent:
     """An order that was sent a while ago; `worth` in quote currency, None if nobody knew."""
 
-    at: m.Stamp
+    at: m.Timestamp
     request: m.OrderRequest
     key: str | None = None
     worth: Decimal | None = None
@@ -71,7 +71,7 @@ def _orders(told: Iterable[m.Order]) -> Orders:
 
 
 @frozen(kw_only=True)
-class World:
+class CheckContext:
     """
     Everything that is known as a request is decided on.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from fillbook import model as m
-from fillbook.core.checks.context import World
+from fillbook.core.checks.context import CheckContext
 from fillbook.model import ZERO
 
 
 @m.exact
-def impact(request: m.OrderRequest, world: World) -> m.Impact:
+def impact(request: m.OrderRequest, world: CheckContext) -> m.Impact:
     """The impact of *request* in its world; None for what cannot be said."""
     price, qty = world.price(request), world.qty(request)
     before = None if world.position is None else world.position.qty
@@ -28,14 +28,14 @@ def impact(request: m.OrderRequest, world: World) -> m.Impact:
     )
 
 
-def _left(world: World) -> Decimal | None:
+def _left(world: CheckContext) -> Decimal | None:
     if world.funds is None or world.reserve is None:
         return None
     funds = world.funds
     return (funds.buying_power if world.reserve.margin else funds.non_marginable) - world.need
 
 
-def _fees(request: m.OrderRequest, world: World) -> Decimal | None:
+def _fees(request: m.OrderRequest, world: CheckContext) -> Decimal | None:
     """The most that a fee on coins takes; what shares cost is not told beforehand."""
     worth = world.worth(request)
     if worth is None or not world.is_coin(request):
@@ -44,7 +44,7 @@ def _fees(request: m.OrderRequest, world: World) -> Decimal | None:
 
 
 def _pnl(
-    request: m.OrderRequest, world: World, price: Decimal | None, qty: Decimal | None
+    request: m.OrderRequest, world: CheckContext, price: Decimal | None, qty: Decimal | None
 ) -> Decimal | None:
     """Realised by what it closes, by average cost; 0 where it closes nothing."""
     if world.position is None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.checks.context import Sent, World, is_alive, leaving
+from fillbook.core.checks.context import CheckContext, Sent, is_alive, leaving
 from fillbook.model import ZERO, Reason, ReasonCode
 
 _MINUTE: Final = timedelta(minutes=1)
@@ -20,7 +20,7 @@ _MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
 
 
-def position(request: m.OrderRequest, world: World) -> Reason | None:
+def position(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """More than is held is not closed: through zero are two orders."""
     symbol, qty = request.symbol, world.qty(request)
     if world.position is None or (request.side is m.OrderSide.BUY and not world.held(request.side)):
@@ -48,7 +48,7 @@ def position(request: m.OrderRequest, world: World) -> Reason | None:
     )
 
 
-def wash(request: m.OrderRequest, world: World) -> Reason | None:
+def wash(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What could trade with an order of this account that the broker has shown."""
     rule = world.can.wash_rule
     if rule is None or request.order_class is not m.OrderClass.SIMPLE:
@@ -80,7 +80,7 @@ def _may_meet(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool
     return (ours - theirs) * request.side.sign >= 0
 
 
-def duplicate(request: m.OrderRequest, world: World) -> Reason | None:
+def duplicate(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """The same again, so soon that it is likely an error of the bot's."""
     if world.key is not None or not world.limits.duplicate_s:
         return None
@@ -101,20 +101,20 @@ def length_of(seconds: Decimal) -> timedelta:
     return timedelta(microseconds=int(seconds * 1_000_000))
 
 
-def _since(world: World, length: timedelta) -> list[Sent]:
+def _since(world: CheckContext, length: timedelta) -> list[Sent]:
     # A clock that was set back must not make what was sent since look old.
     return [x for x in world.recent if world.now - m.moment(x.at) < length]
 
 
 @m.exact
-def order_notional(request: m.OrderRequest, world: World) -> Reason | None:
+def order_notional(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What one order is worth."""
     most = world.limits.order_notional_max
     return _above(ReasonCode.ORDER_NOTIONAL, "the order", most, request, world, ZERO)
 
 
 @m.exact
-def symbol_notional(request: m.OrderRequest, world: World) -> Reason | None:
+def symbol_notional(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What all of the symbol is worth, if every live order of that side fills."""
     most = world.limits.symbol_notional_max
     if most is None or world.reduces(request):
@@ -125,14 +125,14 @@ def symbol_notional(request: m.OrderRequest, world: World) -> Reason | None:
 
 
 @m.exact
-def day_notional(request: m.OrderRequest, world: World) -> Reason | None:
+def day_notional(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What was sent in the last 24 hours, and this order."""
     before = sum((x.worth or ZERO for x in _since(world, DAY)), ZERO)
     most = world.limits.day_notional_max
     return _above(ReasonCode.DAY_NOTIONAL, "the day's orders", most, request, world, before)
 
 
-def orders_per_minute(request: m.OrderRequest, world: World) -> Reason | None:
+def orders_per_minute(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """How many orders were sent in the last minute, and this one."""
     most = world.limits.orders_per_minute_max
     if most is None or world.reduces(request):
@@ -142,7 +142,7 @@ def orders_per_minute(request: m.OrderRequest, world: World) -> Reason | None:
     return _bounded(ReasonCode.ORDERS_PER_MINUTE, words, Decimal(most), count)
 
 
-def position_limit(request: m.OrderRequest, world: World) -> Reason | None:
+def position_limit(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """What is held of the symbol, if every live order of that side fills."""
     most = world.limits.position_max
     if most is None or world.reduces(request):
@@ -152,7 +152,7 @@ def position_limit(request: m.OrderRequest, world: World) -> Reason | None:
 
 
 @m.exact
-def price_collar(request: m.OrderRequest, world: World) -> Reason | None:
+def price_collar(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     """A price that is so much worse than the market's is taken for a slip of the keys."""
     most, own = world.limits.price_collar, request.limit_price or request.stop_price
     if most is None or own is None or world.reduces(request):
@@ -176,7 +176,7 @@ def _above(
     what: str,
     most: Decimal | None,
     request: m.OrderRequest,
-    world: World,
+    world: CheckContext,
     before: Decimal,
 ) -> Reason | None:
     """What *request* is worth, with what came *before* it, against the *most* allowed."""
@@ -200,7 +200,7 @@ def _n(value: Decimal) -> str:
 
 
 @m.exact
-def _worst(request: m.OrderRequest, world: World) -> Decimal | None:
+def _worst(request: m.OrderRequest, world: CheckContext) -> Decimal | None:
     """|position| if this and every live order of its side fills, and nothing of the other."""
     qty = world.qty(request)
     held = ZERO if world.position is None else world.position.qty

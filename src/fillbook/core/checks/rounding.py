@@ -15,7 +15,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.checks.context import World
+from fillbook.core.checks.context import CheckContext
 
 #: Prices of the order's own side, and those of the exits that come after its fill.
 _OWN: Final = ("limit_price", "stop_price")
@@ -25,7 +25,7 @@ Adjusted = tuple[m.OrderRequest, tuple[m.Adjustment, ...]]
 
 
 @m.exact
-def adjusted(request: m.OrderRequest, world: World) -> Adjusted:
+def adjusted(request: m.OrderRequest, world: CheckContext) -> Adjusted:
     """*request* as it may be sent, and how that differs."""
     made = tuple(
         change
@@ -36,7 +36,7 @@ def adjusted(request: m.OrderRequest, world: World) -> Adjusted:
     return evolve(request, **sent) if sent else request, made
 
 
-def _sizes(request: m.OrderRequest, world: World) -> list[m.Adjustment]:
+def _sizes(request: m.OrderRequest, world: CheckContext) -> list[m.Adjustment]:
     made = []
     step = world.can.notional_step
     if request.notional is not None and step is not None:
@@ -55,7 +55,7 @@ def _sizes(request: m.OrderRequest, world: World) -> list[m.Adjustment]:
     return made
 
 
-def _step(request: m.OrderRequest, world: World) -> Decimal | None:
+def _step(request: m.OrderRequest, world: CheckContext) -> Decimal | None:
     """The step of quantities; None where a fraction is refused instead, or nothing is known."""
     listed = world.listed
     if listed is None or not (world.is_coin(request) or listed.fractionable):
@@ -63,7 +63,7 @@ def _step(request: m.OrderRequest, world: World) -> Decimal | None:
     return listed.qty_increment
 
 
-def _prices(request: m.OrderRequest, world: World) -> list[m.Adjustment]:
+def _prices(request: m.OrderRequest, world: CheckContext) -> list[m.Adjustment]:
     """Each price on the step that trades no worse; the exits of an entry are of the other side."""
     is_exit = request.order_class is m.OrderClass.OCO  # its exits are the order itself
     sign = request.side.sign
@@ -80,7 +80,7 @@ def _prices(request: m.OrderRequest, world: World) -> list[m.Adjustment]:
     return made
 
 
-def tick(price: Decimal, world: World) -> Decimal | None:
+def tick(price: Decimal, world: CheckContext) -> Decimal | None:
     """The step of a *price*: the instrument's own, else by height; None if nothing is known."""
     if world.listed is not None and world.listed.price_increment is not None:
         return world.listed.price_increment

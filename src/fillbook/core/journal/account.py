@@ -59,7 +59,7 @@ def movement_of(activity: m.Activity) -> m.Movement | None:
     )
 
 
-def take_anchor(draft: Draft, entry: m.Anchored) -> None:
+def take_anchor(draft: Draft, entry: m.BalanceAdjusted) -> None:
     move = m.Movement(
         key=f"anchor/{entry.symbol}/{entry.at}",
         symbol=entry.symbol,
@@ -72,7 +72,7 @@ def take_anchor(draft: Draft, entry: m.Anchored) -> None:
     book_moves(draft, entry.symbol, (), (move,))
 
 
-def take_cash_anchor(draft: Draft, entry: m.CashAnchored) -> None:
+def take_cash_anchor(draft: Draft, entry: m.CashAdjusted) -> None:
     cash = m.Cash(currency=entry.currency, anchor=entry.amount, anchored_at=entry.at)
     for move in draft.before.all(m.Movement):
         if move.kind is m.MoveKind.FILL:

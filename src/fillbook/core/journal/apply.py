@@ -22,7 +22,7 @@ RULES: Final = 2
 
 
 @m.exact
-def apply(entry: m.Entry, number: int, at: m.Stamp, before: RecordReader) -> m.Changes:
+def apply(entry: m.Entry, number: int, at: m.Timestamp, before: RecordReader) -> m.Changes:
     """What becomes of the records by *entry*, numbered *number*, taken down *at*."""
     draft = Draft(before, number, at)
     _take(draft, entry)
@@ -82,26 +82,26 @@ def _take(draft: Draft, entry: m.Entry) -> None:
             reports.take_report(draft, entry.report, entry, None)
         case m.Executed():
             reports.take_execution(draft, entry.execution)
-        case m.Voided():
+        case m.Busted():
             reports.take_void(draft, entry.void)
         case m.HistoryRead():
             reports.take_history(draft, entry.broker_order_id)
-        case m.Happened():
+        case m.ActivityReported():
             account.take_activity(draft, entry.activity)
         case (
             m.Intended()
             | m.Commanded()
             | m.Answered()
-            | m.Denied()
-            | m.Settled()
+            | m.IntentDenied()
+            | m.ChangeClosed()
             | m.ConcludedAbsent()
         ):
             requests.take_request(draft, entry)
         case m.NotFoundAfterSeen():
             reports.take_not_found(draft, entry)
-        case m.Anchored():
+        case m.BalanceAdjusted():
             account.take_anchor(draft, entry)
-        case m.CashAnchored():
+        case m.CashAdjusted():
             account.take_cash_anchor(draft, entry)
         case m.DriftFound() | m.DriftCleared():
             account.take_drift(draft, entry)
@@ -117,7 +117,7 @@ def _take(draft: Draft, entry: m.Entry) -> None:
             draft.put(bound)
         case m.Rebuilt():
             pass  # the records are what the rules of today make of the journal, from the first on
-        case m.Listed():
+        case m.InstrumentListed():
             draft.put(entry.instrument)
         case m.Alerted():
             draft.tell(m.EventKind.ALERT, alert=entry.alert)

@@ -18,7 +18,7 @@ from fillbook.model.journal.overlay import Overlay, RecordReader
 class Draft(Overlay):
     """The records as they become by one entry; the events of it are numbered by that entry."""
 
-    def __init__(self, before: RecordReader, number: int, at: m.Stamp) -> None:
+    def __init__(self, before: RecordReader, number: int, at: m.Timestamp) -> None:
         super().__init__(before)
         self.before = before
         self.number = number

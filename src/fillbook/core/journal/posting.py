@@ -23,7 +23,7 @@ from fillbook.model.journal.kinds import fact_key
 # -- the order made from it ------------------------------------------------------------
 
 
-def blank(origin: m.Origin, key: str, terms: m.Terms, created_at: m.Stamp) -> m.OrderRecord:
+def blank(origin: m.Origin, key: str, terms: m.Terms, created_at: m.Timestamp) -> m.OrderRecord:
     """The record of an order of which nothing is known yet but its terms."""
     unseen = m.Order(
         client_order_id=key,
@@ -173,7 +173,7 @@ def rebook(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> None:
     assert now is not None  # an order never owns an id without evidence
     counted = executions.choose(
         draft.find(m.Execution, "broker_order_id", broker_order_id),
-        draft.find(m.Void, "broker_order_id", broker_order_id),
+        draft.find(m.TradeBust, "broker_order_id", broker_order_id),
     )
     living = [c.newest for c in counted.chosen if c.newest is not None and not c.dead]
     gone = draft.find(m.Movement, "owner", broker_order_id)
@@ -291,7 +291,7 @@ def plus_fill(cash: m.Cash, move: m.Movement, sign: int = 1) -> m.Cash:
     return evolve(after, fee_due=max(ZERO, after.fee_due + due))
 
 
-def plus_flow(cash: m.Cash, at: m.Stamp, amount: Decimal | None, sign: int = 1) -> m.Cash:
+def plus_flow(cash: m.Cash, at: m.Timestamp, amount: Decimal | None, sign: int = 1) -> m.Cash:
     """*cash* with one flow more (or less); those up to the anchor are in it already."""
     if cash.anchored_at is None or at <= cash.anchored_at:
         return cash

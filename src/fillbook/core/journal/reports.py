@@ -75,13 +75,13 @@ def take_report(draft: Draft, report: m.OrderReport, entry: m.Reported, parent: 
         take_report(draft, leg, entry, record.client_order_id)
 
 
-def _stale(snap: m.Snap, known: m.Evidence) -> bool:
+def _stale(snap: m.OrderSnapshot, known: m.Evidence) -> bool:
     """Whether a report is older than what is known: it then says nothing of the terms."""
     newest = None if known.word is None else known.word.version
     return snap.version is not None and newest is not None and snap.version < newest
 
 
-def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.Snap:
+def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.OrderSnapshot:
     clocked = binding(draft).clocked
     clock = report.clock if clocked else f"{entry.look:012d}"
     # A word that is ours alone says nothing as a broker's.
@@ -90,7 +90,7 @@ def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.Snap:
     version = None
     if clock is not None:
         version = m.Version(clock, report.filled_qty, rank, report.raw_status)
-    return m.Snap(
+    return m.OrderSnapshot(
         status=status,
         cum=report.filled_qty,
         version=version,
@@ -104,7 +104,7 @@ def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.Snap:
     )
 
 
-def _owner_of_fact(draft: Draft, fact: m.Execution | m.Void) -> m.OrderRecord:
+def _owner_of_fact(draft: Draft, fact: m.Execution | m.TradeBust) -> m.OrderRecord:
     """The order that a fill belongs to; before its first report, an order of nobody's."""
     known = draft.get(m.Evidence, fact.broker_order_id)
     if known is not None:
@@ -150,7 +150,7 @@ def take_execution(draft: Draft, execution: m.Execution) -> None:
 
 def _recount(draft: Draft, now: m.Evidence, by: ev.Measure) -> m.Evidence:
     executions = draft.find(m.Execution, "broker_order_id", now.broker_order_id)
-    voids = draft.find(m.Void, "broker_order_id", now.broker_order_id)
+    voids = draft.find(m.TradeBust, "broker_order_id", now.broker_order_id)
     return ev.recount(now, executions, voids, by)
 
 
@@ -172,9 +172,9 @@ def canonical(execution: m.Execution) -> str:
     )
 
 
-def take_void(draft: Draft, void: m.Void) -> None:
+def take_void(draft: Draft, void: m.TradeBust) -> None:
     record = _owner_of_fact(draft, void)
-    known = draft.get(m.Void, fact_key(void))
+    known = draft.get(m.TradeBust, fact_key(void))
     if known is not None:
         # Told twice: the fuller telling counts, whichever came first.
         void = max(known, void, key=lambda v: (v.qty or ZERO, v.at or ""))

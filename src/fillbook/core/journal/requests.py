@@ -26,7 +26,7 @@ def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
     )
 
 
-_Asked = m.Intended | m.Commanded | m.Answered | m.Denied | m.Settled | m.ConcludedAbsent
+_Asked = m.Intended | m.Commanded | m.Answered | m.IntentDenied | m.ChangeClosed | m.ConcludedAbsent
 
 
 def take_request(draft: Draft, entry: _Asked) -> None:
@@ -39,13 +39,13 @@ def take_request(draft: Draft, entry: _Asked) -> None:
             _commanded(draft, record, entry)
         case m.Answered():
             _answered(draft, record, entry)
-        case m.Denied():
+        case m.IntentDenied():
             _conclude(draft, record, m.Command.DENY, entry.reason)
-        case m.Settled():
+        case m.ChangeClosed():
             _settled(draft, record, entry)
         case m.ConcludedAbsent():
             why = f"{entry.answers} answers that it does not exist"
-            _conclude(draft, record, m.Command.GIVE_UP, why)
+            _conclude(draft, record, m.Command.ABANDON, why)
         case _:
             assert_never(entry)
 
@@ -99,7 +99,7 @@ def _answered(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> None:
     redraw(draft, record)
 
 
-def _settled(draft: Draft, record: m.OrderRecord, entry: m.Settled) -> None:
+def _settled(draft: Draft, record: m.OrderRecord, entry: m.ChangeClosed) -> None:
     requests = tuple(
         evolve(r, settled=entry.why) if r.number == entry.number else r for r in record.requests
     )

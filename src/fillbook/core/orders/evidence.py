@@ -119,7 +119,7 @@ def base_of(execution: m.Execution) -> Decimal:
 def recount(
     evidence: m.Evidence,
     executions: Iterable[m.Execution],
-    voids: Iterable[m.Void],
+    voids: Iterable[m.TradeBust],
     by: Measure,
 ) -> m.Evidence:
     """*evidence* with its executions counted afresh from all that is known of the id."""
@@ -152,7 +152,7 @@ def _sums(chains: Iterable[Chain]) -> m.Sums:
     return evolve(sums, gross=gross, cum=cum)
 
 
-def look(evidence: m.Evidence, snap: m.Snap, by: Measure) -> m.Evidence:
+def look(evidence: m.Evidence, snap: m.OrderSnapshot, by: Measure) -> m.Evidence:
     """*evidence* with one more snapshot."""
     evidence = _upheld(evidence, snap)
     if snap.version is None or not by.clocked:
@@ -172,7 +172,7 @@ def look(evidence: m.Evidence, snap: m.Snap, by: Measure) -> m.Evidence:
     return settle(evidence, by)
 
 
-def _upheld(evidence: m.Evidence, snap: m.Snap) -> m.Evidence:
+def _upheld(evidence: m.Evidence, snap: m.OrderSnapshot) -> m.Evidence:
     """A look by id that still says FILLED after a fill was taken back: the broker stands by it."""
     asked = snap.source is m.ReportSource.BY_ID and snap.status is m.OrderStatus.FILLED
     if not asked or not evidence.amended or is_upheld(evidence):
@@ -186,20 +186,20 @@ def is_upheld(evidence: m.Evidence) -> bool:
     return upheld is not None and (void is None or upheld > void)
 
 
-def _same(snap: m.Snap, word: m.Snap | None) -> bool:
+def _same(snap: m.OrderSnapshot, word: m.OrderSnapshot | None) -> bool:
     return word is not None and (snap.status, snap.size) == (word.status, word.size)
 
 
-def _newer(snap: m.Snap, than: m.Snap | None) -> bool:
+def _newer(snap: m.OrderSnapshot, than: m.OrderSnapshot | None) -> bool:
     return than is None or _rank(snap) > _rank(than)
 
 
-def _rank(snap: m.Snap) -> tuple[m.Version, tuple[object, ...]]:
+def _rank(snap: m.OrderSnapshot) -> tuple[m.Version, tuple[object, ...]]:
     assert snap.version is not None
     return (snap.version, snap.size)
 
 
-def _kept(looks: Iterable[m.Snap], by: Measure) -> tuple[m.Snap, ...]:
+def _kept(looks: Iterable[m.OrderSnapshot], by: Measure) -> tuple[m.OrderSnapshot, ...]:
     """Of all looks by id that showed the order working, those that can still tell something."""
     newest_first = sorted({look.version: look for look in looks}.values(), key=_rank, reverse=True)
     if by.clocked:
@@ -212,13 +212,13 @@ def _kept(looks: Iterable[m.Snap], by: Measure) -> tuple[m.Snap, ...]:
     return tuple(kept)
 
 
-def _apart(later: m.Snap, earlier: m.Snap) -> bool:
+def _apart(later: m.OrderSnapshot, earlier: m.OrderSnapshot) -> bool:
     assert later.read_at is not None
     assert earlier.read_at is not None
     return m.moment(later.read_at) - m.moment(earlier.read_at) >= REVOKE_AFTER
 
 
-def spoken(evidence: m.Evidence, *, clocked: bool) -> m.Snap | None:
+def spoken(evidence: m.Evidence, *, clocked: bool) -> m.OrderSnapshot | None:
     """
     The snapshot whose word counts.
 
@@ -263,7 +263,7 @@ def settle(evidence: m.Evidence, by: Measure) -> m.Evidence:
     )
 
 
-def _settle_quote(evidence: m.Evidence, snap: m.Snap | None, by: Measure) -> m.Evidence:
+def _settle_quote(evidence: m.Evidence, snap: m.OrderSnapshot | None, by: Measure) -> m.Evidence:
     """The same for orders sized in quote currency: counted in quote, which is exact there."""
     sums = evidence.chosen
     told = sums.gross if snap is None or snap.value is None else max(snap.value, sums.gross)
@@ -287,7 +287,7 @@ def _settle_quote(evidence: m.Evidence, snap: m.Snap | None, by: Measure) -> m.E
     )
 
 
-def amounts(evidence: m.Evidence) -> m.Snap | None:
+def amounts(evidence: m.Evidence) -> m.OrderSnapshot | None:
     """The snapshot whose totals count: the newest, unless one without a clock tells more."""
     word, loose = evidence.word, evidence.loose
     if loose is None or (word is not None and word.cum >= loose.cum):
@@ -295,7 +295,7 @@ def amounts(evidence: m.Evidence) -> m.Snap | None:
     return loose
 
 
-def _rows_told(sums: m.Sums, snap: m.Snap | None) -> bool:
+def _rows_told(sums: m.Sums, snap: m.OrderSnapshot | None) -> bool:
     return snap is None or snap.fills is None or snap.fills == sums.rows
 
 
@@ -317,7 +317,7 @@ def _known_otherwise(evidence: m.Evidence, by: Measure) -> bool:
 
 
 def _value_with(
-    gap: Decimal, evidence: m.Evidence, snap: m.Snap | None, told: Decimal
+    gap: Decimal, evidence: m.Evidence, snap: m.OrderSnapshot | None, told: Decimal
 ) -> Decimal | None:
     """The value of everything filled, by the broker's average; None where it cannot be drawn."""
     if snap is None or snap.avg is None or snap.cum != told or evidence.amended:
@@ -339,11 +339,11 @@ def _price(gap: Decimal, value: Decimal, by: Measure) -> Decimal | None:
     return price
 
 
-def _gap_at(snap: m.Snap | None) -> m.Stamp | None:
+def _gap_at(snap: m.OrderSnapshot | None) -> m.Timestamp | None:
     return None if snap is None else snap.last_fill_at or said_at(snap)
 
 
-def said_at(snap: m.Snap) -> m.Stamp | None:
+def said_at(snap: m.OrderSnapshot) -> m.Timestamp | None:
     """When the broker said so: by its own clock if it has one, else when we read it."""
     clock = "" if snap.version is None else snap.version.clock
-    return m.Stamp(clock) if "T" in clock else snap.read_at  # else it is the number of a look
+    return m.Timestamp(clock) if "T" in clock else snap.read_at  # else it is the number of a look

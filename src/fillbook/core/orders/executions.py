@@ -61,7 +61,7 @@ class Counted:
     oddities: tuple[_Odd, ...]
 
 
-def choose(executions: Iterable[m.Execution], voids: Iterable[m.Void]) -> Counted:
+def choose(executions: Iterable[m.Execution], voids: Iterable[m.TradeBust]) -> Counted:
     """All chains of one broker id, and those that count."""
     executions, voids = tuple(executions), tuple(voids)
     odd: set[_Odd] = set()
@@ -93,11 +93,11 @@ def _gross(of: Iterable[Chain]) -> Decimal:
 
 
 def chains(
-    executions: Sequence[m.Execution], voids: Sequence[m.Void], odd: set[_Odd]
+    executions: Sequence[m.Execution], voids: Sequence[m.TradeBust], odd: set[_Odd]
 ) -> tuple[Chain, ...]:
     """The chains of one source, in order of their roots; what is odd goes into *odd*."""
     by_id = {x.exec_id: x for x in executions}
-    groups: dict[str, list[tuple[int, m.Stamp, str]]] = {}
+    groups: dict[str, list[tuple[int, m.Timestamp, str]]] = {}
     root_of: dict[str, str] = {}
     for x in executions:
         root, depth = _root(x.exec_id, by_id, odd)
@@ -130,7 +130,7 @@ def _root(exec_id: str, by_id: Mapping[str, m.Execution], odd: set[_Odd]) -> tup
     return path[-1], len(path) - 1
 
 
-def _void(chain: Chain | None, void: m.Void, odd: set[_Odd]) -> Chain:
+def _void(chain: Chain | None, void: m.TradeBust, odd: set[_Odd]) -> Chain:
     """*chain* once *void* is told of one of its members, or of an execution never seen."""
     if chain is None or not chain.members:
         gross = max(void.qty or ZERO, ZERO if chain is None else chain.gross)

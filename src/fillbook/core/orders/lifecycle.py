@@ -59,7 +59,7 @@ COMMANDS: Final[Mapping[tuple[m.OrderStatus, m.Command], m.OrderStatus]] = {
     (_S.UNPROVEN, _C.SEND): _S.UNPROVEN,  # the first time, and again under the same id
     (_S.DENIED, _C.SEND): _S.UNPROVEN,  # nothing had been sent
     (_S.UNPROVEN, _C.CANCEL): _S.UNPROVEN,  # not wanted any more: it is not sent again
-    (_S.UNPROVEN, _C.GIVE_UP): _S.ABSENT,
+    (_S.UNPROVEN, _C.ABANDON): _S.ABSENT,
     **{(status, _C.CANCEL): _S.PENDING_CANCEL for status in LIVE},  # may be repeated
     **{
         (status, _C.REPLACE): _S.PENDING_REPLACE
@@ -238,7 +238,7 @@ def _leaves(asked: Decimal | None, filled: Decimal | None, final: bool) -> Decim
     return ZERO if final else max(ZERO, asked - filled)
 
 
-def _proof(tip: m.Evidence, snap: m.Snap | None) -> m.Proof:
+def _proof(tip: m.Evidence, snap: m.OrderSnapshot | None) -> m.Proof:
     if snap is None or not (snap.status in m.ENDINGS or snap.status is _S.FILLED):
         return m.Proof(tip.source, tip.broker_order_id, None)
     return m.Proof(snap.source, tip.broker_order_id, said_at(snap))

@@ -43,7 +43,7 @@ def _is_stillborn(old: m.Evidence | None, new: m.Evidence) -> bool:
     return rejected and old.word.status is not _S.REPLACED
 
 
-def clock_of(snap: m.Snap | None) -> str:
+def clock_of(snap: m.OrderSnapshot | None) -> str:
     """The broker's clock in a snapshot, as text that orders; empty without one."""
     return "" if snap is None or snap.version is None else snap.version.clock
 

@@ -58,25 +58,25 @@ class Inquiry:
 
 
 @frozen
-class Ask:
+class Query:
     """Look the order up, once `at` has come."""
 
     at: timedelta
 
 
 @frozen
-class SendAgain:
+class Resend:
     """Send the same create under the same id: the duplicate check lets one of them live."""
 
 
 @frozen
-class GiveUp:
+class Abandon:
     """The broker never had it: conclude ABSENT, upon so many of its answers."""
 
     answers: int
 
 
-Step = Ask | SendAgain | GiveUp
+Step = Query | Resend | Abandon
 
 
 def good_for(request: m.OrderRequest) -> timedelta:
@@ -92,18 +92,18 @@ def next_step(inquiry: Inquiry, now: timedelta, can: m.Capabilities) -> Step:
         waited = inquiry.answers[-1] - inquiry.sent_at
         if now < inquiry.wanted_until:
             if can.duplicate_check and waited >= OVER:
-                return SendAgain()
+                return Resend()
         elif waited >= can.late_landing:
-            return GiveUp(len(inquiry.answers))
+            return Abandon(len(inquiry.answers))
     return question(inquiry)
 
 
-def question(inquiry: Inquiry) -> Ask:
+def question(inquiry: Inquiry) -> Query:
     """The next question, also where somebody else has to send or to conclude."""
     if inquiry.asked_at is None:
-        return Ask(inquiry.sent_at)
+        return Query(inquiry.sent_at)
     pause = ASK_AFTER[inquiry.asked] if inquiry.asked < len(ASK_AFTER) else BACKGROUND
-    return Ask(inquiry.asked_at + pause)
+    return Query(inquiry.asked_at + pause)
 
 
 def asked(inquiry: Inquiry, at: timedelta) -> Inquiry:

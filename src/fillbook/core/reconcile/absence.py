@@ -14,7 +14,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core.orders.executions import Chain, Counted, alike, choose
-from fillbook.core.reconcile.drift import CENT, Look
+from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -30,8 +30,8 @@ YOUNG: Final = timedelta(seconds=60)
 
 @m.exact
 def taken_back(
-    after: RecordReader, broker_order_id: str, history: Iterable[m.Execution], at: m.Stamp
-) -> tuple[list[m.Void], Decimal]:
+    after: RecordReader, broker_order_id: str, history: Iterable[m.Execution], at: m.Timestamp
+) -> tuple[list[m.TradeBust], Decimal]:
     """
     What counts as filled of one id, and its whole *history* does not hold; signed, as it moved.
     *at* is when that was read.
@@ -59,8 +59,8 @@ def taken_back(
     return voids, missing * record.terms.side.sign
 
 
-def _is_young(after: RecordReader, evidence: m.Evidence, at: m.Stamp) -> bool:
-    since = m.stamp(m.moment(at) - YOUNG)
+def _is_young(after: RecordReader, evidence: m.Evidence, at: m.Timestamp) -> bool:
+    since = m.timestamp(m.moment(at) - YOUNG)
     moves = after.find(m.Movement, "owner", evidence.broker_order_id)
     return any(x.at > since for x in moves)
 
@@ -68,7 +68,7 @@ def _is_young(after: RecordReader, evidence: m.Evidence, at: m.Stamp) -> bool:
 @m.exact
 def agreed_voids(
     after: RecordReader, broker_order_id: str, history: Iterable[m.Execution]
-) -> list[m.Void]:
+) -> list[m.TradeBust]:
     """
     The fills that the stream took back and that the id's whole *history* does not hold.
 
@@ -108,7 +108,7 @@ def _comes_out(
 def _counted(after: RecordReader, broker_order_id: str) -> Counted:
     return choose(
         after.find(m.Execution, "broker_order_id", broker_order_id),
-        after.find(m.Void, "broker_order_id", broker_order_id),
+        after.find(m.TradeBust, "broker_order_id", broker_order_id),
     )
 
 
@@ -122,15 +122,15 @@ def _void(
     exec_id: str,
     qty: Decimal,
     source: m.ExecSource = m.ExecSource.HISTORY,
-) -> m.Void:
-    return m.Void(source=source, exec_id=exec_id, broker_order_id=broker_order_id, qty=qty)
+) -> m.TradeBust:
+    return m.TradeBust(source=source, exec_id=exec_id, broker_order_id=broker_order_id, qty=qty)
 
 
 # -- whether a look may be believed at all -----------------------------------------------
 
 
 @m.exact
-def doubt(after: RecordReader, look: Look) -> str | None:
+def doubt(after: RecordReader, look: Snapshot) -> str | None:
     """
     Why *look* cannot be believed as a whole, or None.
 
@@ -145,7 +145,7 @@ def doubt(after: RecordReader, look: Look) -> str | None:
     return _values_disagree(look)
 
 
-def _values_disagree(look: Look) -> str | None:
+def _values_disagree(look: Snapshot) -> str | None:
     account = look.account
     if account.long_market_value is None or account.short_market_value is None:
         return None

@@ -1,7 +1,7 @@
 """
 Drift: our record against the broker's, explained (promises P6 and P8).
 
-A `Look` is one complete reading of the account.  Whatever fills, orders and
+A `Snapshot` is one complete reading of the account.  Whatever fills, orders and
 activities in it explain is merged before anything is compared; the rest is a
 difference, and is believed only if two looks a lag apart say the same while nothing
 moved.  Everything here is pure: `check` and `sync` share it, and differ only in
@@ -30,7 +30,7 @@ _BY_REPORT: Final = "the broker's own report"
 
 
 @frozen(kw_only=True)
-class Look:
+class Snapshot:
     """
     One complete reading of the account; `at` is of the broker's clock if it told it, else of
     ours; `started` and `ended` are of the monotonic clock.
@@ -40,7 +40,7 @@ class Look:
     in `histories`, of any age.
     """
 
-    at: m.Stamp
+    at: m.Timestamp
     started: timedelta
     ended: timedelta
     account: m.AccountSnapshot
@@ -61,14 +61,14 @@ class Look:
         return {x.exec_id for x in self.fills} == {x.exec_id for x in self.fills_after}
 
 
-def heard(look: Look) -> list[m.Entry]:
+def heard(look: Snapshot) -> list[m.Entry]:
     """What *look* tells, as entries: orders first, so that each fill finds its order."""
     entries: list[m.Entry] = []
     entries += [m.Reported(x, m.ReportSource.LIST, look.number) for x in look.orders]
     entries += [m.Reported(x, m.ReportSource.BY_ID, look.number) for x in look.by_id]
     entries += [m.Executed(x) for x in (*look.fills_after, *look.told)]
     entries += [m.HistoryRead(broker_order_id) for broker_order_id in look.histories]
-    entries += [m.Happened(x) for x in look.activities]
+    entries += [m.ActivityReported(x) for x in look.activities]
     entries += look.gone
     return entries
 
@@ -90,7 +90,7 @@ def explained(
             case m.Executed():
                 findings += _order(entry.execution.broker_order_id, before, after, seen)
                 findings += _external(entry.execution, after)
-            case m.Happened():
+            case m.ActivityReported():
                 findings.append(_happened(entry.activity))
             case m.NotFoundAfterSeen():
                 findings.append(denied(entry, after))
@@ -181,7 +181,7 @@ class Difference:
 
 
 @m.exact
-def differences(after: RecordReader, look: Look) -> list[Difference]:
+def differences(after: RecordReader, look: Snapshot) -> list[Difference]:
     """Where the record and *look* still differ once everything heard is merged; by symbol."""
     theirs = {x.symbol: x for x in look.positions}
     ours = {x.symbol: x for x in after.all(m.Position)}
@@ -239,14 +239,14 @@ def by_which(drift: m.PositionDrift) -> Decimal:
 
 @m.exact
 def unsettled(
-    found: Iterable[Difference], after: RecordReader, look: Look, lag: timedelta
+    found: Iterable[Difference], after: RecordReader, look: Snapshot, lag: timedelta
 ) -> m.Unsettled:
     """
     The positions of *found* that no fill of the last *lag* explains.
 
     A snapshot may be that old: a quantity that was held since then is no other evidence.
     """
-    since = m.stamp(m.moment(look.at) - lag)
+    since = m.timestamp(m.moment(look.at) - lag)
     rows = []
     for x in found:
         if isinstance(x.drift, m.PositionDrift):
@@ -277,23 +277,23 @@ def _cash_drift(ours: m.Cash | None, account: m.AccountSnapshot) -> m.WrongCash 
 
 
 @frozen(kw_only=True)
-class Sighting:
+class Comparison:
     """The differences of one look, kept to be confirmed by another."""
 
-    look: Look
+    look: Snapshot
     found: tuple[Difference, ...]
     moved: frozenset[str] = field(factory=frozenset)  #: symbols that may still be moving
     unsettled: m.Unsettled = field(factory=m.Unsettled)
 
 
-def moving(after: RecordReader, look: Look, lag: timedelta) -> frozenset[str]:
+def moving(after: RecordReader, look: Snapshot, lag: timedelta) -> frozenset[str]:
     """The symbols on which something is going on, so that no difference is to be believed."""
     symbols = {
         record.terms.symbol
         for record in after.find(m.OrderRecord, "open", "yes")
         if _unsettled(record)
     }
-    since = m.stamp(m.moment(look.at) - lag)
+    since = m.timestamp(m.moment(look.at) - lag)
     symbols |= {x.symbol for x in look.fills_after if x.at >= since}
     # A fill that only the order's total tells of yet is one too.
     symbols |= {x.symbol for x in after.all(m.Position) if x.last and x.last.at >= since}
@@ -320,7 +320,7 @@ def disputed(after: RecordReader) -> frozenset[str]:
 
 
 def confirm(
-    first: Sighting, second: Sighting, lag: timedelta, doubted: frozenset[str] = frozenset()
+    first: Comparison, second: Comparison, lag: timedelta, doubted: frozenset[str] = frozenset()
 ) -> list[m.Finding]:
     """
     The differences of *second*, and which of them are confirmed.

@@ -11,19 +11,19 @@ from __future__ import annotations
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.core.pacing import Lane
-from fillbook.desk.link.buying_power import Reserves
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder
-from fillbook.errors import AccountChanged, CredentialsMissing, NotObserved
+from fillbook.errors import AccountChanged, CredentialsMissing, ReadFailed
 
 
-class Binder:
+class AccountLink:
     """Reads the account, and holds the record to it."""
 
-    def __init__(self, line: Line, recorder: Recorder, reserves: Reserves) -> None:
-        self._line = line
+    def __init__(self, gateway: Gateway, recorder: Recorder, funding: Funding) -> None:
+        self._gateway = gateway
         self._recorder = recorder
-        self._reserves = reserves
+        self._funding = funding
         self._bound: m.AccountId | None = None
         self.newest: m.AccountSnapshot | None = None  #: what the newest good read told
 
@@ -33,12 +33,12 @@ class Binder:
 
         Raises: AccountChanged if it is another than the record's.
         """
-        asked = self._reserves.asking()
-        answer = self._line.read("account", self._line.broker.account)
+        asked = self._funding.asking()
+        answer = self._gateway.read("account", self._gateway.broker.account)
         if isinstance(answer, m.Observed):
             if bind or self._owner() is not None:
                 self._hold(answer.value)
-            self._reserves.told(asked, answer.value)
+            self._funding.told(asked, answer.value)
             self.newest = answer.value
         return answer
 
@@ -46,26 +46,26 @@ class Binder:
         """
         What new orders may still cost, by a read of the account made now.
 
-        Raises: AccountChanged, NotObserved.
+        Raises: AccountChanged, ReadFailed.
         """
         answer = self.account()
         if isinstance(answer, m.NotObserved):
-            raise NotObserved(f"the account could not be read: {answer.message}")
-        return self._reserves.power()
+            raise ReadFailed(f"the account could not be read: {answer.message}")
+        return self._funding.power()
 
     def bind(self) -> m.AccountId:
         """
         The account of this record, asked for once.
 
         Raises: AccountChanged; CredentialsMissing if the broker refuses the keys;
-        NotObserved if it does not answer.
+        ReadFailed if it does not answer.
         """
         if self._bound is None:
-            with self._line.lane(Lane.EXIT):  # a cancel may be what waits for it
+            with self._gateway.lane(Lane.EXIT):  # a cancel may be what waits for it
                 answer = self.account()
             if isinstance(answer, m.NotObserved):
                 refused = answer.why is m.Failure.REFUSED
-                raise (CredentialsMissing if refused else NotObserved)(
+                raise (CredentialsMissing if refused else ReadFailed)(
                     f"the account could not be read: {answer.message}"
                 )
         assert self._bound is not None  # reading the account bound it
@@ -97,7 +97,7 @@ class Binder:
             bound = turn.read.get(m.Binding, "account")
             if bound is not None:
                 return bound.account
-            turn.take(binding_entry(snapshot, self._line.broker))
+            turn.take(binding_entry(snapshot, self._gateway.broker))
         return snapshot.account
 
 

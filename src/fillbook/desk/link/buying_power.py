@@ -41,7 +41,7 @@ class Asked:
     """A read of the account that is about to leave."""
 
     at: timedelta
-    now: m.Stamp
+    now: m.Timestamp
     held: int
 
 
@@ -58,10 +58,10 @@ class Longer:
     """How many times its declared length the lag is taken to have, and until when."""
 
     times: int
-    until: m.Stamp
+    until: m.Timestamp
 
 
-class Reserves:
+class Funding:
     """What new orders may still cost, as far as this process has read it."""
 
     def __init__(self, store: Store, clock: Clock, can: m.Capabilities) -> None:
@@ -72,7 +72,7 @@ class Reserves:
         self._marks = self._taken_up()
         self._left_at: timedelta | None = None
         self._readings: tuple[Reading, ...] = ()
-        self._read_at = m.stamp(clock.now())
+        self._read_at = m.timestamp(clock.now())
 
     # -- reads -------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class Reserves:
         at = self._clock.elapsed()
         with self._lock:
             held = reservation.held(self._marks, at, self.lag)
-        return Asked(at, m.stamp(self._clock.now()), held)
+        return Asked(at, m.timestamp(self._clock.now()), held)
 
     def told(self, asked: Asked, snapshot: m.AccountSnapshot) -> None:
         """To be called with what a read brought."""
@@ -91,7 +91,7 @@ class Reserves:
         reading = Reading(
             asked=asked.at,
             held=asked.held,
-            long_ago=m.stamp(m.moment(asked.now) - reservation.LONG_AGO),
+            long_ago=m.timestamp(m.moment(asked.now) - reservation.LONG_AGO),
             funds=m.Funds(power, power if spare is None else spare),
             multiplier=snapshot.multiplier,
         )
@@ -132,8 +132,8 @@ class Reserves:
         return m.BuyingPower(
             available=funds.buying_power,
             non_marginable=funds.non_marginable,
-            told=told,
-            promised=told - funds.buying_power,
+            reported=told,
+            reserved=told - funds.buying_power,
             read_at=self._read_at,
             lag_s=Decimal(str(self.lag.total_seconds())),
         )
@@ -159,13 +159,13 @@ class Reserves:
     def refused(self) -> timedelta:
         """The broker refused what we had granted: its number was older than we took it to be."""
         times, word = min(self._times() * 2, TIMES_MAX), self._store.cell(LAG)
-        until = m.stamp(self._clock.now() + DOUBLED_FOR)
+        until = m.timestamp(self._clock.now() + DOUBLED_FOR)
         self._store.swap(LAG, word, dump(Longer(times, until)))
         return self.lag
 
     def _times(self) -> int:
         longer = load_or_none(Longer, self._store.cell(LAG))
-        if longer is None or m.stamp(self._clock.now()) >= longer.until:
+        if longer is None or m.timestamp(self._clock.now()) >= longer.until:
             return 1
         return min(max(longer.times, 1), TIMES_MAX)
 

@@ -23,10 +23,10 @@ from fillbook import model as m
 from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import PERMISSIONS, Permission, Repairs, Warrant
-from fillbook.desk.link.lease import Tenure
+from fillbook.core.permission import PERMISSIONS, Authority, Permission, Repairs
+from fillbook.desk.link.lease import LeaseHolder
 from fillbook.desk.link.pacing import Pacer
-from fillbook.errors import NotArmed
+from fillbook.errors import TradingDisabled
 from fillbook.store import Store
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class _Purpose(threading.local):
     lane: Lane | None = None
 
 
-class Line:
+class Gateway:
     """Asks one broker, and keeps count."""
 
     def __init__(
@@ -69,9 +69,9 @@ class Line:
         self.sent: Counter[str] = Counter()
         self.closing = threading.Event()  #: set once the desk is to be closed: nobody waits then
         self._pacer = Pacer(store, clock, broker.capabilities.rate_limit, self.closing)
-        self.lease = Tenure(store, clock)
+        self.lease = LeaseHolder(store, clock)
         self._purpose = _Purpose()
-        self._armed = live or not broker.live
+        self._trading_enabled = live or not broker.live
         self._repairs = repairs
 
     @property
@@ -120,18 +120,18 @@ class Line:
         return m.NotObserved(m.Failure.UNREADABLE, f"{name}: the pages do not end")
 
     def write(
-        self, name: str, send: Callable[[], m.Outcome], warrant: Warrant = Warrant.ORDER
+        self, name: str, send: Callable[[], m.Outcome], authority: Authority = Authority.ORDER
     ) -> m.Outcome:
         """
         One request that may change something; its intent is durable already (P1).
 
-        Raises: NotArmed for what `core.permission` does not let through.
+        Raises: TradingDisabled for what `core.permission` does not let through.
         """
-        self._let(warrant)
+        self._let(authority)
         retry_at = self._pacer.take(self._lane_of(name))
         if retry_at is not None:
             return m.NotSent(m.Failure.RATE_LIMITED, _spent(retry_at), retry_at)
-        if warrant is not Warrant.ORDER and not self.lease.may_send():
+        if authority is not Authority.ORDER and not self.lease.may_send():
             return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
         self.sent[name] += 1
         try:
@@ -143,26 +143,26 @@ class Line:
         return outcome
 
     @property
-    def is_armed(self) -> bool:
+    def trading_enabled(self) -> bool:
         """Whether what the bot asks for is let through."""
-        return self._armed
+        return self._trading_enabled
 
-    def permission(self, warrant: Warrant) -> Permission:
+    def permission(self, authority: Authority) -> Permission:
         """What would become of a request with that warrant."""
-        return PERMISSIONS[warrant, self._armed, self._repairs]
+        return PERMISSIONS[authority, self._trading_enabled, self._repairs]
 
     def gate(self) -> None:
-        """Refuse what must not leave before it is written down. Raises: NotArmed."""
-        if not self._armed:
-            raise NotArmed(
+        """Refuse what must not leave before it is written down. Raises: TradingDisabled."""
+        if not self._trading_enabled:
+            raise TradingDisabled(
                 f"{self.broker.host} moves real money: open it with live=True to send orders"
             )
 
-    def _let(self, warrant: Warrant) -> None:
+    def _let(self, authority: Authority) -> None:
         """The gate: every request that may change something passes here, once."""
-        if self.permission(warrant) is not Permission.SEND:
+        if self.permission(authority) is not Permission.SEND:
             self.gate()
-            raise NotArmed("what nobody asked for is sent only with repairs='auto'")
+            raise TradingDisabled("what nobody asked for is sent only with repairs='auto'")
 
     def _lane_of(self, name: str) -> Lane:
         return self._purpose.lane or LANES.get(name, Lane.RECONCILE)
@@ -199,7 +199,7 @@ def _unobserved(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
 
 def _spent(retry_at: datetime) -> str:
     """What is said of a request for which there is no room."""
-    return f"the requests of this minute are spent; there is room at {m.stamp(retry_at)}"
+    return f"the requests of this minute are spent; there is room at {m.timestamp(retry_at)}"
 
 
 def value_of(answer: m.Read[Sequence[T]]) -> Sequence[T]:

@@ -55,7 +55,7 @@ class Lease:
     wall_ms: int
 
 
-class Tenure:
+class LeaseHolder:
     """What one desk knows of the lease."""
 
     def __init__(self, store: Store, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Prices
 
@@ -28,14 +28,14 @@ class Market:
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         recorder: Recorder,
         clock: Clock,
         *,
         prices: Prices | None,
         quote_age_max: timedelta,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
         self._clock = clock
         self._prices = prices
@@ -49,15 +49,17 @@ class Market:
         known = self._listed.get(symbol)
         if known is not None and known[0] == today:
             return known[1]
-        if not self._line.broker.capabilities.instrument:
+        if not self._gateway.broker.capabilities.instrument:
             return self._recorded(symbol)
-        answer = self._line.look_up("instrument", lambda: self._line.broker.instrument(symbol))
+        answer = self._gateway.look_up(
+            "instrument", lambda: self._gateway.broker.instrument(symbol)
+        )
         if isinstance(answer, m.Absent):
             return answer
         if isinstance(answer, m.NotObserved):
             return self._recorded(symbol)
         if keep:
-            self._recorder.record(m.Listed(answer.value))
+            self._recorder.record(m.InstrumentListed(answer.value))
             self._listed[symbol] = (today, answer.value)
         return answer.value
 
@@ -70,11 +72,11 @@ class Market:
         now = self._clock.now()
         calendar = self._calendar
         if calendar is None or calendar[0] != now.date():
-            if not self._line.broker.capabilities.sessions:
+            if not self._gateway.broker.capabilities.sessions:
                 return None
             first = now.date() - timedelta(days=1)  # where the exchange is, it may be yesterday
-            broker = self._line.broker
-            answer = self._line.read("sessions", lambda: broker.sessions(first, first + _AHEAD))
+            broker = self._gateway.broker
+            answer = self._gateway.read("sessions", lambda: broker.sessions(first, first + _AHEAD))
             if isinstance(answer, m.NotObserved):
                 return None
             calendar = self._calendar = (now.date(), tuple(answer.value))
@@ -85,10 +87,10 @@ class Market:
         return self._theirs(symbol) or self._bots(symbol)
 
     def _theirs(self, symbol: str) -> m.Quote | None:
-        broker = self._line.broker
+        broker = self._gateway.broker
         if not broker.capabilities.quotes:
             return None
-        answer = self._line.read("quotes", lambda: broker.quotes([symbol]))
+        answer = self._gateway.read("quotes", lambda: broker.quotes([symbol]))
         if isinstance(answer, m.NotObserved):
             return None
         # Its age is measured by the broker's own clock, where that is told: ours may be off.

@@ -68,10 +68,10 @@ class Pacer:
 
     def heard(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
         """What the broker said of its own count, and whether it was too much."""
-        meter = answer.meter
-        if meter is not None:
-            resets = self._second_of(meter.resets_at)
-            self._change(lambda budget, now: pacing.observed(budget, meter, resets, now))
+        rate_limit = answer.rate_limit
+        if rate_limit is not None:
+            resets = self._second_of(rate_limit.resets_at)
+            self._change(lambda budget, now: pacing.observed(budget, rate_limit, resets, now))
         if getattr(answer, "why", None) is m.Failure.RATE_LIMITED:
             retry_at = getattr(answer, "retry_at", None)
             until = None if retry_at is None else self._second_of(retry_at)

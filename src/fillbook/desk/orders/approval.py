@@ -19,14 +19,14 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import checks, reservation
 from fillbook.core.checks import risk
-from fillbook.core.checks.context import Orders, World, closable
+from fillbook.core.checks.context import CheckContext, Orders, closable
 from fillbook.core.checks.impact import impact
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
 from fillbook.core.pacing import Lane
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.buying_power import Reserves
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.orders.recent import Recent
 from fillbook.desk.orders.tracker import Tracker
@@ -59,11 +59,11 @@ class Decision:
     """What is to be sent, or why it is not."""
 
     request: m.OrderRequest
-    world: World
+    world: CheckContext
     adjustments: tuple[m.Adjustment, ...]
     reason: m.Reason | None
 
-    def intent(self, name: str, at: m.Stamp) -> m.Intent:
+    def intent(self, name: str, at: m.Timestamp) -> m.Intent:
         """The intent of that name."""
         return m.Intent(
             client_order_id=name,
@@ -81,23 +81,23 @@ class Approval:
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         recorder: Recorder,
-        binder: Binder,
-        reserves: Reserves,
+        account_link: AccountLink,
+        funding: Funding,
         tracker: Tracker,
         clock: Clock,
         settings: Settings,
     ) -> None:
         limits = settings.limits
-        self._line = line
-        self._can = line.broker.capabilities
+        self._gateway = gateway
+        self._can = gateway.broker.capabilities
         self._recorder = recorder
-        self._binder = binder
-        self._reserves = reserves
+        self._account_link = account_link
+        self._funding = funding
         self._tracker = tracker
         age = risk.length_of(limits.quote_age_max_s)
-        self._market = Market(line, recorder, clock, prices=settings.prices, quote_age_max=age)
+        self._market = Market(gateway, recorder, clock, prices=settings.prices, quote_age_max=age)
         self._checks = tuple(settings.checks)
         self._limits = limits
         self._recent = Recent()
@@ -112,7 +112,7 @@ class Approval:
         opens = self._may_open(request)
         by_the_hour = request.time_in_force in _BY_THE_HOUR
         at_a_price = not keep or (opens and self._needs_quote(request))
-        with self._line.lane(Lane.SUBMIT if opens else Lane.EXIT):
+        with self._gateway.lane(Lane.SUBMIT if opens else Lane.EXIT):
             if opens and keep and not self._tracker.in_sync:
                 self._tracker.poll()  # what the stream has missed is read before new risk
             return Seen(
@@ -123,9 +123,9 @@ class Approval:
             )
 
     def _account(self, *, opens: bool, keep: bool) -> m.Read[m.AccountSnapshot] | None:
-        if opens and self._reserves.is_stale:
-            return self._binder.account(bind=keep)
-        newest = self._binder.newest
+        if opens and self._funding.is_stale:
+            return self._account_link.account(bind=keep)
+        newest = self._account_link.newest
         return None if newest is None else m.Observed(newest)
 
     def _may_open(self, request: m.OrderRequest) -> bool:
@@ -151,7 +151,7 @@ class Approval:
     # -- deciding ----------------------------------------------------------------------
 
     def decide(
-        self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
+        self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
     ) -> Decision:
         """Whether *request* may be sent, in the transaction of *reader*."""
         made = self._prepared(reader, at, request, key, seen)
@@ -198,9 +198,9 @@ class Approval:
 
     def answered(self, order: m.Order, outcome: m.Outcome) -> None:
         """Learn from what a request that was granted has come to."""
-        self._reserves.mark()
+        self._funding.mark()
         if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS:
-            lag = self._reserves.refused()
+            lag = self._funding.refused()
             words = (
                 f"the broker has not the money for order {order.client_order_id}, which its own "
                 f"account had; that is taken to be up to {lag.total_seconds():g} s old for a day"
@@ -208,7 +208,7 @@ class Approval:
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.LAG_DOUBLED, "account", words)))
 
     def _prepared(
-        self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
+        self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
     ) -> Decision:
         """*request* made to fit, and the world that it is decided in."""
         world = self._world(reader, at, request, key, seen)
@@ -224,14 +224,14 @@ class Approval:
         return Decision(request=request, world=world, adjustments=adjustments, reason=None)
 
     def _world(
-        self, reader: Reader, at: m.Stamp, request: m.OrderRequest, key: str | None, seen: Seen
-    ) -> World:
+        self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
+    ) -> CheckContext:
         """The world as the record has it, and as the network told."""
         position = reader.get(m.Position, request.symbol)
         if position is None and reader.get(m.Cash, "cash") is not None:
             position = m.Position(symbol=request.symbol)  # the opening picture had none of it
         account = seen.account.value if isinstance(seen.account, m.Observed) else None
-        return World(
+        return CheckContext(
             now=m.moment(at),
             can=self._can,
             limits=self._limits,
@@ -247,7 +247,7 @@ class Approval:
             drifts=tuple(reader.all(m.OpenDrift)),
             differences=differences(reader, request.symbol),
             in_sync=self._tracker.in_sync,
-            funds=None if account is None else self._reserves.available(reader),
+            funds=None if account is None else self._funding.available(reader),
         )
 
     def _looks_back(self) -> timedelta:

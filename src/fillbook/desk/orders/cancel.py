@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from fillbook import model as m
 from fillbook.core.orders import lifecycle, lineage
-from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.gateway import Line
+from fillbook.core.permission import Authority, Permission
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver, answered
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.book import Book
@@ -22,11 +22,16 @@ class Ending:
     """Asks for the end of orders."""
 
     def __init__(
-        self, line: Line, recorder: Recorder, binder: Binder, tracker: Tracker, resolver: Resolver
+        self,
+        gateway: Gateway,
+        recorder: Recorder,
+        account_link: AccountLink,
+        tracker: Tracker,
+        resolver: Resolver,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
-        self._binder = binder
+        self._account_link = account_link
         self._tracker = tracker
         self._resolver = resolver
         self._book = Book(recorder.store)
@@ -38,9 +43,9 @@ class Ending:
         An order that has ended is given back as it is; a fill wins over a cancel.  An order
         that is unproven is not sent again, and canceled as soon as it is found.  What a change
         by cancel-and-new has placed since, or still would, is ended with it: that order is
-        then given back.  Raises: UnknownOrder, NotArmed.
+        then given back.  Raises: UnknownOrder, TradingDisabled.
         """
-        self._line.gate()
+        self._gateway.gate()
         name = self._book.record(order).client_order_id
         asked = self._ask(name)
         after = self._successor(name)
@@ -53,9 +58,9 @@ class Ending:
         Ask for the end of every open order, each by its own request, and look at all of them.
 
         None keeps another from being asked for; those that are not final are told as they are.
-        Raises: NotArmed, AccountChanged, NotObserved.
+        Raises: TradingDisabled, AccountChanged, ReadFailed.
         """
-        self._line.gate()
+        self._gateway.gate()
         changing = [x.order for x in self._tracker.followed() if _is_planned(x)]
         names = [
             order.client_order_id
@@ -90,12 +95,12 @@ class Ending:
             with self._recorder.turn() as turn:
                 self._begin(turn, name, None)  # a change of it may still place another
             return False
-        self._binder.bind()
+        self._account_link.bind()
         self.end(name)
         return True
 
     def end(
-        self, name: str, change: m.Change | None = None, warrant: Warrant = Warrant.ORDER
+        self, name: str, change: m.Change | None = None, authority: Authority = Authority.ORDER
     ) -> None:
         """
         One cancel of every id of an order that was alive a moment ago.
@@ -103,13 +108,13 @@ class Ending:
         With *change* it is the first half of a plan to change the order, and says so.
         """
         with self._recorder.turn() as turn:
-            if warrant is not Warrant.ORDER and not self._line.lease.is_mine(turn.read):
+            if authority is not Authority.ORDER and not self._gateway.lease.is_mine(turn.read):
                 return  # another desk asks for it
             asked = self._begin(turn, name, change)
         if not asked:
             self._resolver.after(name)
         for request in asked:
-            self._send(name, request, warrant)
+            self._send(name, request, authority)
         if asked and any(r.answer is not m.AnswerKind.ACCEPTED for r in self._told(name, asked)):
             self._tracker.read(self._book.record(name))
 
@@ -121,7 +126,7 @@ class Ending:
         if record.order.is_final:  # it ended meanwhile
             plan = lineage.unsettled(record, evidence_of(turn.read, record))
             if change is None and plan is not None and _is_cancel(plan):
-                turn.take(m.Settled(name, plan.number, "withdrawn: the order was canceled"))
+                turn.take(m.ChangeClosed(name, plan.number, "withdrawn: the order was canceled"))
             return []
         lifecycle.expect(record.order.status, m.Command.CANCEL)
         living = [e.broker_order_id for e in evidence_of(turn.read, record) if lineage.is_alive(e)]
@@ -136,9 +141,9 @@ class Ending:
         # Of an unproven order nothing is sent; nor is it sent again.
         return [request for request in asked if request.broker_order_id is not None]
 
-    def _send(self, name: str, request: m.Commanded, warrant: Warrant) -> None:
-        broker, broker_order_id = self._line.broker, request.broker_order_id or ""
-        outcome = self._line.write("cancel", lambda: broker.cancel(broker_order_id), warrant)
+    def _send(self, name: str, request: m.Commanded, authority: Authority) -> None:
+        broker, broker_order_id = self._gateway.broker, request.broker_order_id or ""
+        outcome = self._gateway.write("cancel", lambda: broker.cancel(broker_order_id), authority)
         self._recorder.record(answered(name, request.number, outcome))
 
     def _told(self, name: str, asked: list[m.Commanded]) -> list[m.Request]:
@@ -147,14 +152,14 @@ class Ending:
 
     def repeat_cancels(self) -> None:
         """Ask again for the end of orders whose cancel nobody answered, if they are read alive."""
-        if self._line.permission(Warrant.STANDING) is not Permission.SEND:
+        if self._gateway.permission(Authority.STANDING) is not Permission.SEND:
             return
         for record in self._tracker.followed():
             if record.order.pending == m.Command.CANCEL and record.ids:
                 self._tracker.read(record)
                 order = self._book.order(record.client_order_id)
                 if order.pending == m.Command.CANCEL:
-                    self.end(order.client_order_id, _planned(record), Warrant.STANDING)
+                    self.end(order.client_order_id, _planned(record), Authority.STANDING)
 
 
 def _is_planned(record: m.OrderRecord) -> bool:

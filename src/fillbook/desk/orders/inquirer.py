@@ -20,7 +20,7 @@ from fillbook.core.orders import resolution
 from fillbook.core.orders.resolution import Inquiry
 
 
-class Inquirer:
+class Inquiries:
     """Remembers the inquiries of this process; after a crash they are made from the record."""
 
     def __init__(self, clock: Clock) -> None:

@@ -19,9 +19,9 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import requests
-from fillbook.core.permission import Warrant
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.gateway import Line
+from fillbook.core.permission import Authority
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval, Seen
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.record.book import Book
@@ -36,23 +36,23 @@ class Withdrawn(Exception):
     """What was to be placed for another order is not wanted any more; nothing was written."""
 
 
-class Coordinator:
+class OrderPlacement:
     """Sends what the bot asks for."""
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         recorder: Recorder,
-        binder: Binder,
+        account_link: AccountLink,
         resolver: Resolver,
         approval: Approval,
         clock: Clock,
         *,
         wait_s: float,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
-        self._binder = binder
+        self._account_link = account_link
         self._resolver = resolver
         self._approval = approval
         self._clock = clock
@@ -64,11 +64,11 @@ class Coordinator:
         Place an order, and look at it until it is final or known to rest.
 
         With *key* the client id is derived from account, strategy and key: submitting again
-        gives the order that exists.  Raises: Denied, Rejected, Unavailable, KeyReused,
-        NotArmed, AccountChanged.
+        gives the order that exists.  Raises: Denied, OrderRejected, Unavailable, KeyReused,
+        TradingDisabled, AccountChanged.
         """
-        self._line.gate()
-        account = self._binder.bind()
+        self._gateway.gate()
+        account = self._account_link.bind()
         return self.place(client_order_id(account, request.strategy, key), request, key)
 
     def place(
@@ -76,7 +76,7 @@ class Coordinator:
         name: str,
         request: m.OrderRequest,
         key: str | None = None,
-        warrant: Warrant = Warrant.ORDER,
+        authority: Authority = Authority.ORDER,
         withdrawn: Callable[[Reader], bool] = lambda reader: False,
     ) -> m.Order:
         """
@@ -87,7 +87,7 @@ class Coordinator:
         number = self._decide(name, request, key, withdrawn=withdrawn)
         if number is None:  # it was sent before: the bot asks again
             return self._resolver.settled(name)
-        return self._send(name, number, warrant)
+        return self._send(name, number, authority)
 
     @contextmanager
     def sending(self, request: m.OrderRequest, key: str | None) -> Iterator[m.Order]:
@@ -96,7 +96,7 @@ class Coordinator:
 
         It is never sent again by us.  Raises: Denied, AlreadySent, KeyReused, AccountChanged.
         """
-        name = client_order_id(self._binder.bind(), request.strategy, key)
+        name = client_order_id(self._account_link.bind(), request.strategy, key)
         number, order = self._decide(name, request, key, handed=True), self._book.order(name)
         if number is None:
             words = f"order {name} was sent before and is {order.status}: nothing is to be sent"
@@ -129,7 +129,7 @@ class Coordinator:
         while True:
             seen = None if self._is_sent(name) else self._approval.look(request)
             with self._recorder.turn() as turn:
-                waits = self._clock.elapsed() < end and not self._line.closing.is_set()
+                waits = self._clock.elapsed() < end and not self._gateway.closing.is_set()
                 known = turn.read.get(m.OrderRecord, name)
                 if known is None and withdrawn(turn.read):
                     words = f"order {name} is not wanted any more: what it replaces was canceled"
@@ -137,7 +137,7 @@ class Coordinator:
                 taken = self._take(turn, name, request, key, seen, handed=handed, waits=waits)
             if taken is not None:
                 break
-            self._clock.wait(self._line.closing, _UNDER_WAY_S)
+            self._clock.wait(self._gateway.closing, _UNDER_WAY_S)
         reason, number = taken
         if reason is not None:
             raise _refusal(self._book.order(name), reason, seen)
@@ -187,19 +187,19 @@ class Coordinator:
             turn.take(m.Commanded(name, m.Command.SEND, number, handed=handed))
             return None, number
         if known is None or known.order.status is not m.OrderStatus.DENIED:
-            turn.take(m.Denied(name, decision.reason.message, decision.reason.code))
+            turn.take(m.IntentDenied(name, decision.reason.message, decision.reason.code))
         return decision.reason, None
 
-    def _send(self, name: str, number: int, warrant: Warrant) -> m.Order:
+    def _send(self, name: str, number: int, authority: Authority) -> m.Order:
         """Make the request that was just written down, and see what comes of it."""
-        outcome = self._resolver.create(name, number, warrant)
+        outcome = self._resolver.create(name, number, authority)
         order = self._book.order(name)
         self._approval.answered(order, outcome)
         match outcome:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:
                 if order.status is m.OrderStatus.REJECTED and order.broker_order_id is None:
                     words = f"the broker refused order {name}: {message}"
-                    raise errors.Rejected(words, order=order)
+                    raise errors.OrderRejected(words, order=order)
             case m.NotSent(_, message, retry_at):
                 if order.status is m.OrderStatus.DENIED:
                     words = f"order {name} was not sent: {message}; submit it again"

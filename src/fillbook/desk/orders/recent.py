@@ -26,20 +26,20 @@ class Recent:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._since: m.Stamp | None = None  # from here on nothing is missing
+        self._since: m.Timestamp | None = None  # from here on nothing is missing
         self._number = 0
         self._sent: dict[str, Sent] = {}
 
-    def sent(self, reader: Reader, at: m.Stamp, length: timedelta) -> tuple[Sent, ...]:
+    def sent(self, reader: Reader, at: m.Timestamp, length: timedelta) -> tuple[Sent, ...]:
         """What was sent within *length* (≤ a day) before *at*, oldest first."""
         if not length:
             return ()
-        since = m.stamp(m.moment(at) - length)
+        since = m.timestamp(m.moment(at) - length)
         with self._lock:
             if self._since is None or since < self._since or reader.last() < self._number:
                 self._since, self._number, self._sent = since, _before(reader, since), {}
             self._follow(reader)
-            oldest = m.stamp(m.moment(at) - DAY)
+            oldest = m.timestamp(m.moment(at) - DAY)
             self._sent = {name: x for name, x in self._sent.items() if x.at >= oldest}
             return tuple(x for x in self._sent.values() if x.at >= since)
 
@@ -64,7 +64,7 @@ class Recent:
             self._sent.pop(name, None)
 
 
-def _before(reader: Reader, since: m.Stamp) -> int:
+def _before(reader: Reader, since: m.Timestamp) -> int:
     """The number of an entry before which nothing is younger than *since*."""
     number, step = reader.last(), _STEP
     while number > 0:

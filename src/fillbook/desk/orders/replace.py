@@ -18,12 +18,12 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage, replace, resolution
 from fillbook.core.orders.replace import Wanted
-from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.gateway import Line
+from fillbook.core.permission import Authority, Permission
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval, Seen
 from fillbook.desk.orders.cancel import Ending
-from fillbook.desk.orders.place import Coordinator, Withdrawn
+from fillbook.desk.orders.place import OrderPlacement, Withdrawn
 from fillbook.desk.orders.resolver import Resolver, answered
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.book import Book
@@ -36,23 +36,23 @@ class Replacing:
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         recorder: Recorder,
-        binder: Binder,
+        account_link: AccountLink,
         tracker: Tracker,
         resolver: Resolver,
         approval: Approval,
-        coordinator: Coordinator,
+        placement: OrderPlacement,
         ending: Ending,
         clock: Clock,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
-        self._binder = binder
+        self._account_link = account_link
         self._tracker = tracker
         self._resolver = resolver
         self._approval = approval
-        self._coordinator = coordinator
+        self._placement = placement
         self._ending = ending
         self._clock = clock
         self._book = Book(recorder.store)
@@ -61,12 +61,12 @@ class Replacing:
         """
         Change an order, and look at it until it is known what became of that; at most wait_s.
 
-        Raises: UnknownOrder, Denied, Rejected, Unavailable, NotArmed, AccountChanged.
+        Raises: UnknownOrder, Denied, OrderRejected, Unavailable, TradingDisabled, AccountChanged.
         """
-        self._line.gate()
+        self._gateway.gate()
         record = self._book.record(order)
         name = record.client_order_id
-        self._binder.bind()
+        self._account_link.bind()
         if record.order.pending is not None:  # it may be known by now
             self._tracker.read(record)
         seen = self._seen(name, change)
@@ -88,7 +88,7 @@ class Replacing:
         record = reader.get(m.OrderRecord, name)
         assert record is not None  # orders of ours are never forgotten
         known = evidence_of(reader, record)
-        return Wanted(record, known, change, self._line.broker.capabilities)
+        return Wanted(record, known, change, self._gateway.broker.capabilities)
 
     def _seen(self, name: str, change: m.Change) -> Seen | None:
         """What the checks need to know of the order that it would become; None: it cannot."""
@@ -111,8 +111,8 @@ class Replacing:
         broker_order_id, change, look = request.broker_order_id, request.change, self._look()
         assert broker_order_id is not None  # only what the broker has shown is replaced
         assert change is not None
-        broker = self._line.broker
-        outcome = self._line.write("replace", lambda: broker.replace(broker_order_id, change))
+        broker = self._gateway.broker
+        outcome = self._gateway.write("replace", lambda: broker.replace(broker_order_id, change))
         entries: list[m.Entry] = [answered(name, request.number, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
@@ -132,7 +132,7 @@ class Replacing:
         refused = request.answer is m.AnswerKind.REJECTED and request.settled is not None
         if refused and not order.is_final:  # a fill wins over a replace
             words = f"the broker did not change order {order.client_order_id}: {request.message}"
-            raise errors.Rejected(words, order=order)
+            raise errors.OrderRejected(words, order=order)
         return order
 
     def _look(self) -> int:
@@ -146,7 +146,7 @@ class Replacing:
         self._resolver.ended(name)
         return self.carry_on(name) or self._book.order(name)
 
-    def carry_on(self, name: str, warrant: Warrant = Warrant.ORDER) -> m.Order | None:
+    def carry_on(self, name: str, authority: Authority = Authority.ORDER) -> m.Order | None:
         """
         Take the next step of a plan, if there is one; the order that it placed.
 
@@ -157,7 +157,7 @@ class Replacing:
         if plan is None or plan.change is None or plan.command is not m.Command.CANCEL:
             return None
         if record.order.is_final:
-            return self._place(record, plan, plan.change, warrant)
+            return self._place(record, plan, plan.change, authority)
         refused = plan.answer is m.AnswerKind.REJECTED and record.order.pending != m.Command.CANCEL
         if refused or not self._is_wanted(record, plan):
             self._give_up(record, plan, f"order {name} is {record.order.status}, not canceled")
@@ -166,18 +166,18 @@ class Replacing:
 
     def resume(self, name: str) -> None:
         """`carry_on` in the background: a refusal is told, and tried no more."""
-        sends = self._line.permission(Warrant.STANDING) is Permission.SEND
-        if not (sends and self._line.lease.hold() and self._line.lease.may_send()):
+        sends = self._gateway.permission(Authority.STANDING) is Permission.SEND
+        if not (sends and self._gateway.lease.hold() and self._gateway.lease.may_send()):
             self._resolver.after(name)
             return
         try:
-            self.carry_on(name, Warrant.STANDING)
+            self.carry_on(name, Authority.STANDING)
         except errors.OrderError as error:
             words = f"the change of order {name} was given up: {error}"
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)))
 
     def _place(
-        self, record: m.OrderRecord, plan: m.Request, change: m.Change, warrant: Warrant
+        self, record: m.OrderRecord, plan: m.Request, change: m.Change, authority: Authority
     ) -> m.Order | None:
         known = self._named(change.client_order_id)
         intent = None if known is None else known.intent
@@ -191,10 +191,10 @@ class Replacing:
             # Placing again under the same name gives the order that exists: a crash in
             # between makes no second one.
             try:
-                return self._coordinator.place(
+                return self._placement.place(
                     name,
                     wish,
-                    warrant=warrant,
+                    authority=authority,
                     withdrawn=lambda reader: self._is_withdrawn(reader, record, plan),
                 )
             except Withdrawn:
@@ -219,12 +219,12 @@ class Replacing:
         return self._clock.now() - m.moment(plan.at) < max(length, timedelta())
 
     def _settle(self, record: m.OrderRecord, plan: m.Request, why: str) -> None:
-        self._recorder.record(m.Settled(record.client_order_id, plan.number, why))
+        self._recorder.record(m.ChangeClosed(record.client_order_id, plan.number, why))
 
     def _give_up(self, record: m.OrderRecord, plan: m.Request, why: str) -> None:
         name = record.client_order_id
         words = f"the change of order {name} was given up: {why}; what is left is not ordered"
         self._recorder.record(
-            m.Settled(name, plan.number, why),
+            m.ChangeClosed(name, plan.number, why),
             m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)),
         )

@@ -16,12 +16,12 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage, resolution
-from fillbook.core.orders.resolution import Ask, GiveUp, Inquiry, SendAgain
+from fillbook.core.orders.resolution import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.gateway import Line
-from fillbook.desk.orders.inquirer import Inquirer
+from fillbook.core.permission import Authority, Permission
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.orders.inquirer import Inquiries
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
@@ -40,32 +40,34 @@ class Resolver:
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         recorder: Recorder,
         agenda: Agenda,
-        binder: Binder,
+        account_link: AccountLink,
         tracker: Tracker,
         clock: Clock,
         *,
         wait_s: float,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
         self._agenda = agenda
-        self._binder = binder
+        self._account_link = account_link
         self._tracker = tracker
         self._clock = clock
         self._book = Book(recorder.store)
         self._wait_s = wait_s
-        self._inquirer = Inquirer(clock)
+        self._inquiries = Inquiries(clock)
 
-    def create(self, name: str, number: int, warrant: Warrant = Warrant.ORDER) -> m.Outcome:
+    def create(self, name: str, number: int, authority: Authority = Authority.ORDER) -> m.Outcome:
         """Make the create that was written down as request *number*; what it came to."""
         record = self._book.record(name)
         assert record.intent is not None  # only our own orders are sent
         intent, look = record.intent, self._tracker.look_number()
-        with self._line.lane(_lane_of(intent)):
-            outcome = self._line.write("submit", lambda: self._line.broker.submit(intent), warrant)
+        with self._gateway.lane(_lane_of(intent)):
+            outcome = self._gateway.write(
+                "submit", lambda: self._gateway.broker.submit(intent), authority
+            )
         entries: list[m.Entry] = [answered(name, number, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
@@ -144,13 +146,13 @@ class Resolver:
         record = self._book.record(name)
         if self._is_open(record):
             match self._step(record):
-                case Ask(at) if at <= self._clock.elapsed():
+                case Query(at) if at <= self._clock.elapsed():
                     self._ask(name)
-                case Ask():
+                case Query():
                     pass
-                case SendAgain():
+                case Resend():
                     self._send_again(record)
-                case GiveUp(answers):
+                case Abandon(answers):
                     self._give_up(record, answers)
         self.after(name)
 
@@ -162,25 +164,25 @@ class Resolver:
         record = self._book.record(name)
         if self._is_open(record):
             step = self._step(record)
-            if isinstance(step, GiveUp):
+            if isinstance(step, Abandon):
                 self._give_up(record, step.answers)
         self.after(name)
 
     def _step(self, record: m.OrderRecord) -> resolution.Step:
-        can, inquiry = self._line.broker.capabilities, self._inquiry(record)
+        can, inquiry = self._gateway.broker.capabilities, self._inquiry(record)
         step = resolution.next_step(inquiry, self._clock.elapsed(), can)
         return step if self._may(step) else resolution.question(inquiry)
 
     def _may(self, step: resolution.Step) -> bool:
         """Whether it is for this desk to take *step*; who may not goes on asking."""
         match step:
-            case Ask():
+            case Query():
                 return True
-            case GiveUp():
-                return self._line.lease.hold()
-            case SendAgain():
-                permission = self._line.permission(Warrant.STANDING)
-                sends = self._line.lease.hold() and self._line.lease.may_send()
+            case Abandon():
+                return self._gateway.lease.hold()
+            case Resend():
+                permission = self._gateway.permission(Authority.STANDING)
+                sends = self._gateway.lease.hold() and self._gateway.lease.may_send()
                 return sends and permission is Permission.SEND
 
     def _is_open(self, record: m.OrderRecord) -> bool:
@@ -197,8 +199,8 @@ class Resolver:
     def _inquiry(self, record: m.OrderRecord) -> Inquiry:
         replaced = None if _is_unproven(record) else self._replaced(record)
         if replaced is not None:
-            return self._inquirer.about_replace(replaced)
-        return self._inquirer.about(record)
+            return self._inquiries.about_replace(replaced)
+        return self._inquiries.about(record)
 
     def _ask(self, name: str) -> None:
         """One question by client id; a replace may also show in what it was to replace."""
@@ -207,14 +209,14 @@ class Resolver:
         read = None if replaced is None else self._tracker.read(record)
         inquiry = self._inquiry(record)
         asked, sends, number = inquiry.client_order_id, inquiry.sends, self._tracker.look_number()
-        answer = self._line.look_up("find", lambda: self._line.broker.find(asked))
+        answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(asked))
         now = self._clock.elapsed()
-        self._inquirer.change(asked, lambda inquiry: resolution.asked(inquiry, now))
+        self._inquiries.change(asked, lambda inquiry: resolution.asked(inquiry, now))
         if isinstance(answer, m.Observed):
             self._recorder.record(m.Reported(answer.value, m.ReportSource.BY_ID, number))
         elif isinstance(answer, m.Absent) and self._same_account():
             # It says nothing of a create that somebody sent meanwhile.
-            self._inquirer.change(
+            self._inquiries.change(
                 asked, lambda x: resolution.not_found(x, now) if x.sends == sends else x
             )
             if replaced is not None and read is None:
@@ -226,26 +228,26 @@ class Resolver:
         e = old.get(replaced.broker_order_id or "")
         works = e is not None and lineage.is_alive(e) and not lineage.is_giving_way(e)
         if replaced.answer is m.AnswerKind.REJECTED and works:
-            self._recorder.record(m.Settled(name, replaced.number, replaced.message))
+            self._recorder.record(m.ChangeClosed(name, replaced.number, replaced.message))
 
     def _same_account(self) -> bool:
         """An absence counts only if its pass saw the account that is bound."""
-        return isinstance(self._binder.account(), m.Observed)
+        return isinstance(self._account_link.account(), m.Observed)
 
     def _send_again(self, was: m.OrderRecord) -> None:
         name = was.client_order_id
         with self._recorder.turn() as turn:
             record = self._still_unproven(turn, was)
-            if record is None or halted(turn.read) or not self._line.lease.is_mine(turn.read):
+            if record is None or halted(turn.read) or not self._gateway.lease.is_mine(turn.read):
                 return
             number = len(record.requests) + 1
             turn.take(m.Commanded(name, m.Command.SEND, number))
-        self.create(name, number, Warrant.STANDING)
+        self.create(name, number, Authority.STANDING)
 
     def _give_up(self, was: m.OrderRecord, answers: int) -> None:
         with self._recorder.turn() as turn:
             record = self._still_unproven(turn, was)
-            if record is None or not self._line.lease.is_mine(turn.read):
+            if record is None or not self._gateway.lease.is_mine(turn.read):
                 return
             name = record.client_order_id
             replaced = lineage.unsettled(record, evidence_of(turn.read, record))
@@ -253,7 +255,7 @@ class Resolver:
                 turn.take(m.ConcludedAbsent(name, answers))
             else:
                 why = f"{answers} answers that it does not exist"
-                turn.take(m.Settled(name, replaced.number, why))
+                turn.take(m.ChangeClosed(name, replaced.number, why))
 
     def _still_unproven(self, turn: Transaction, was: m.OrderRecord) -> m.OrderRecord | None:
         """The order as it is, unless somebody heard of it or asked for it since *was*."""
@@ -268,7 +270,7 @@ class Resolver:
             self._agenda.put(matter, self._due(record))
         else:
             changes = (r.change.client_order_id for r in record.requests if r.change is not None)
-            self._inquirer.drop(name, *changes)
+            self._inquiries.drop(name, *changes)
             self._agenda.drop(matter)
         if record.ids and record.order.pending == m.Command.CANCEL:
             self._agenda.put("cancels", self._clock.elapsed())  # found after its end was wanted
@@ -277,7 +279,7 @@ class Resolver:
 
     def _due(self, record: m.OrderRecord) -> timedelta:
         step = self._step(record)
-        return step.at if isinstance(step, Ask) else self._clock.elapsed()
+        return step.at if isinstance(step, Query) else self._clock.elapsed()
 
 
 def answered(name: str, number: int, outcome: m.Outcome) -> m.Answered:

@@ -21,8 +21,8 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage
 from fillbook.core.reconcile import absence
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.gateway import Line
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.stream import Stream
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
@@ -40,12 +40,12 @@ OVERLAP: Final = timedelta(minutes=10)
 BEFORE_CREATED: Final = timedelta(minutes=5)
 
 
-def read_until(word: str | None) -> m.Stamp | None:
+def read_until(word: str | None) -> m.Timestamp | None:
     """What the cell says; None: never.  What makes no sense has everything read again."""
     try:
-        return None if word is None else m.stamp(word)
+        return None if word is None else m.timestamp(word)
     except InvalidValue:
-        return m.stamp(datetime(1970, 1, 1, tzinfo=UTC))
+        return m.timestamp(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 @frozen
@@ -60,17 +60,19 @@ class Chain:
 class Tracker:
     """Hears of orders, and asks after those of which too little is heard."""
 
-    def __init__(self, line: Line, recorder: Recorder, binder: Binder, clock: Clock) -> None:
-        self._line = line
+    def __init__(
+        self, gateway: Gateway, recorder: Recorder, account_link: AccountLink, clock: Clock
+    ) -> None:
+        self._gateway = gateway
         self._recorder = recorder
-        self._binder = binder
+        self._account_link = account_link
         self._clock = clock
         self._inbox: deque[m.OrderReport] = deque()
         self.stream = Stream(clock)
         self._history_at: dict[str, Decimal] = {}  #: the total at which a history was last read
         self.polled_at: timedelta | None = None  #: when the last one of the rounds began
         self.news = threading.Event()
-        self.closing = line.closing
+        self.closing = gateway.closing
 
     # -- the door ----------------------------------------------------------------------
 
@@ -118,7 +120,7 @@ class Tracker:
 
     def _has_grown(self, reader: Reader, record: m.OrderRecord) -> bool:
         """Whether an id that replaces another has filled further than its history was read."""
-        if not self._line.broker.capabilities.history or record.order.is_complete:
+        if not self._gateway.broker.capabilities.history or record.order.is_complete:
             return False
         return any(
             e.replaces is not None
@@ -144,13 +146,13 @@ class Tracker:
                     gone.append(m.NotFoundAfterSeen(record.client_order_id, broker_order_id))
                 case m.NotObserved():
                     failed = answer
-        if gone and not isinstance(self._binder.account(), m.Observed):
+        if gone and not isinstance(self._account_link.account(), m.Observed):
             gone = []  # an absence counts only if its pass saw the account that is bound
         return Chain(tuple(reports), tuple(gone), failed)
 
     def by_id(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         """One broker id."""
-        return self._line.look_up("order", lambda: self._line.broker.order(broker_order_id))
+        return self._gateway.look_up("order", lambda: self._gateway.broker.order(broker_order_id))
 
     def read_id(self, broker_order_id: str) -> None:
         """Look at the order that owns a broker id, if the record knows it."""
@@ -182,16 +184,16 @@ class Tracker:
         with self._recorder.store.read() as reader:
             for broker_order_id in broker_ids:
                 told = [x for x in rows if x.broker_order_id == broker_order_id]
-                voids += map(m.Voided, absence.agreed_voids(reader, broker_order_id, told))
+                voids += map(m.Busted, absence.agreed_voids(reader, broker_order_id, told))
         self._recorder.record(*voids)
 
     def history(
         self, record: m.OrderRecord, broker_order_id: str
     ) -> m.Read[tuple[m.Execution, ...]]:
         """All fills of one broker id."""
-        since = m.stamp(m.moment(record.created_at) - BEFORE_CREATED)
-        broker = self._line.broker
-        return self._line.pages(
+        since = m.timestamp(m.moment(record.created_at) - BEFORE_CREATED)
+        broker = self._gateway.broker
+        return self._gateway.pages(
             "executions", lambda page: broker.executions_of(broker_order_id, since, page)
         )
 
@@ -209,14 +211,14 @@ class Tracker:
 
     def open_orders(self) -> m.Read[tuple[m.OrderReport, ...]]:
         """Every open order, legs nested: floor(N/500) + 1 pages."""
-        broker = self._line.broker
-        return self._line.pages("orders", lambda page: broker.orders(m.OrderQuery(), page))
+        broker = self._gateway.broker
+        return self._gateway.pages("orders", lambda page: broker.orders(m.OrderQuery(), page))
 
     def orders_since(self, since: datetime) -> m.Read[tuple[m.OrderReport, ...]]:
         """Every order from *since* on, whether it is open or not."""
         query = m.OrderQuery(m.OrderScope.ALL, since)
-        broker = self._line.broker
-        return self._line.pages("orders", lambda page: broker.orders(query, page))
+        broker = self._gateway.broker
+        return self._gateway.pages("orders", lambda page: broker.orders(query, page))
 
     @property
     def in_sync(self) -> bool:
@@ -230,7 +232,7 @@ class Tracker:
         What the stream has missed is read with it.
         """
         missed, behind = self.stream.missed, not self.in_sync
-        if not isinstance(self._binder.account(), m.Observed):
+        if not isinstance(self._account_link.account(), m.Observed):
             return False  # whose orders would these be?
         number = self.look_number()
         listed = self.open_orders()
@@ -268,14 +270,14 @@ class Tracker:
 
     def _read_fills(self) -> bool:
         """Read the account's fills since it was last read whole; those of known orders count."""
-        broker = self._line.broker
+        broker = self._gateway.broker
         if not broker.capabilities.history:
             return True
         with self._recorder.store.read() as reader:
             cursor = read_until(reader.cell(CURSOR))
         begin = self._clock.now() if cursor is None else m.moment(cursor)
-        since = m.stamp(begin - OVERLAP)
-        told = self._line.pages("executions", lambda page: broker.executions(since, page))
+        since = m.timestamp(begin - OVERLAP)
+        told = self._gateway.pages("executions", lambda page: broker.executions(since, page))
         if isinstance(told, m.NotObserved):
             return False
         with self._recorder.store.read() as reader:
@@ -300,7 +302,7 @@ class Tracker:
         The total of an id that replaces another may carry what that one filled: its history is
         due as soon as it has filled further.
         """
-        since = m.stamp(self._clock.now() - INCOMPLETE_AFTER)
+        since = m.timestamp(self._clock.now() - INCOMPLETE_AFTER)
         with self._recorder.store.read() as reader:
             return [
                 record

@@ -11,8 +11,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fillbook import model as m
-from fillbook.core.permission import Permission, Warrant
-from fillbook.desk.link.gateway import Line
+from fillbook.core.permission import Authority, Permission
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Ending
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
@@ -23,9 +23,9 @@ class Repair:
     """Sets right what is permitted, and proposes the rest."""
 
     def __init__(
-        self, line: Line, recorder: Recorder, agenda: Agenda, tracker: Tracker, ending: Ending
+        self, gateway: Gateway, recorder: Recorder, agenda: Agenda, tracker: Tracker, ending: Ending
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
         self._tracker = tracker
         self._ending = ending
@@ -36,9 +36,9 @@ class Repair:
     def look(self) -> None:
         """See to every order that has landed late, and lives."""
         for record in filter(_landed_late, self._tracker.followed()):
-            match self._line.permission(Warrant.REPAIR):
+            match self._gateway.permission(Authority.REPAIR):
                 case Permission.SEND:
-                    self._ending.end(record.client_order_id, warrant=Warrant.REPAIR)
+                    self._ending.end(record.client_order_id, authority=Authority.REPAIR)
                 case Permission.PROPOSE:
                     self._propose(record)
                 case Permission.REFUSE:

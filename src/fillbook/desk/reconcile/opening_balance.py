@@ -15,8 +15,8 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.reconcile import drift
-from fillbook.core.reconcile.drift import Look
-from fillbook.desk.reconcile.snapshot import Compared, Lookout
+from fillbook.core.reconcile.drift import Snapshot
+from fillbook.desk.reconcile.snapshot import ComparedSnapshot, SnapshotReader
 from fillbook.desk.record.recorder import Recorder
 
 #: How often we wait for the account to come to rest.
@@ -24,18 +24,18 @@ TRIES: Final = 6
 OPENING: Final = "OPENING"
 
 
-class FirstContact:
+class OpeningBalance:
     """Takes the opening picture, once in the life of a record."""
 
     def __init__(
         self,
-        lookout: Lookout,
+        lookout: SnapshotReader,
         recorder: Recorder,
         clock: Clock,
         closing: threading.Event,
         lag: timedelta,
     ) -> None:
-        self._lookout = lookout
+        self._snapshots = lookout
         self._recorder = recorder
         self._clock = clock
         self._closing = closing
@@ -47,17 +47,17 @@ class FirstContact:
         with self._recorder.store.read() as reader:
             return reader.get(m.Cash, "cash") is None
 
-    def take(self, first: Compared, since: date | None) -> Compared | m.NotObserved:
+    def take(self, first: ComparedSnapshot, since: date | None) -> ComparedSnapshot | m.NotObserved:
         """Take the picture from *first* and another look; the comparison after it."""
         for _ in range(TRIES):
             if self._clock.wait(self._closing, self._lag.total_seconds()):
                 return m.NotObserved(m.Failure.NO_ANSWER, "the desk was closed meanwhile")
-            second = self._lookout.sight(since)
+            second = self._snapshots.sight(since)
             if isinstance(second, m.NotObserved):
                 return second
             if _at_rest(first.look, second.look, self._lag):
                 self._anchor(first.look)
-                return self._lookout.compare(second.look)
+                return self._snapshots.compare(second.look)
             first = second
         return m.NotObserved(
             m.Failure.UNREADABLE,
@@ -65,7 +65,7 @@ class FirstContact:
             "looks. Sync again when it trades less",
         )
 
-    def _anchor(self, look: Look) -> None:
+    def _anchor(self, look: Snapshot) -> None:
         """Write the picture down, unless another desk on this record has done so meanwhile."""
         account = look.account
         with self._recorder.turn() as turn:
@@ -75,12 +75,12 @@ class FirstContact:
             held = {x.symbol: x for x in look.positions}
             flat = [x.symbol for x in turn.read.all(m.Position) if x.symbol not in held]
             turn.take(*(anchor(s, held.get(s), look.at, OPENING) for s in (*held, *flat)))
-            turn.take(m.CashAnchored(account.cash, account.currency, look.at, OPENING))
+            turn.take(m.CashAdjusted(account.cash, account.currency, look.at, OPENING))
 
 
-def _at_rest(first: Look, second: Look, lag: timedelta) -> bool:
+def _at_rest(first: Snapshot, second: Snapshot, lag: timedelta) -> bool:
     """Whether nothing was filled from a lag before the first look to the end of the second."""
-    since = m.stamp(m.moment(first.at) - lag)
+    since = m.timestamp(m.moment(first.at) - lag)
     filled = [x for x in (*second.fills, *second.fills_after) if x.at >= since]
     held = [
         [*sorted((x.symbol, x.qty) for x in look.positions), ("", look.account.cash)]
@@ -89,7 +89,9 @@ def _at_rest(first: Look, second: Look, lag: timedelta) -> bool:
     return first.valid and second.valid and not filled and held[0] == held[1]
 
 
-def anchor(symbol: str, found: m.PositionSnapshot | None, at: m.Stamp, reason: str) -> m.Anchored:
+def anchor(
+    symbol: str, found: m.PositionSnapshot | None, at: m.Timestamp, reason: str
+) -> m.BalanceAdjusted:
     """The entry that says what the account held of *symbol*; None: nothing."""
     qty = m.ZERO if found is None else found.qty
-    return m.Anchored(symbol, qty, None if found is None else found.avg_price, at, reason)
+    return m.BalanceAdjusted(symbol, qty, None if found is None else found.avg_price, at, reason)

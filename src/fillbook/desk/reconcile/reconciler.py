@@ -17,13 +17,13 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.reconcile import absence, drift
-from fillbook.core.reconcile.drift import Look, Sighting
-from fillbook.desk.link.account import Binder
-from fillbook.desk.link.gateway import Line
+from fillbook.core.reconcile.drift import Comparison, Snapshot
+from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
-from fillbook.desk.reconcile.opening_balance import FirstContact, anchor
-from fillbook.desk.reconcile.snapshot import Compared, Lookout
+from fillbook.desk.reconcile.opening_balance import OpeningBalance, anchor
+from fillbook.desk.reconcile.snapshot import ComparedSnapshot, SnapshotReader
 from fillbook.desk.record import unsettled
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
@@ -39,23 +39,25 @@ class Reconciler:
 
     def __init__(
         self,
-        line: Line,
+        gateway: Gateway,
         recorder: Recorder,
-        binder: Binder,
+        account_link: AccountLink,
         tracker: Tracker,
         resolver: Resolver,
         clock: Clock,
     ) -> None:
-        self._line = line
+        self._gateway = gateway
         self._recorder = recorder
-        self._binder = binder
+        self._account_link = account_link
         self._tracker = tracker
         self._resolver = resolver
         self._clock = clock
-        self._lag = line.broker.capabilities.account_lag
+        self._lag = gateway.broker.capabilities.account_lag
         self._book = Book(recorder.store)
-        self._lookout = Lookout(line, binder, tracker, recorder.store, clock)
-        self._contact = FirstContact(self._lookout, recorder, clock, tracker.closing, self._lag)
+        self._snapshots = SnapshotReader(gateway, account_link, tracker, recorder.store, clock)
+        self._opening_balance = OpeningBalance(
+            self._snapshots, recorder, clock, tracker.closing, self._lag
+        )
         self._unsettled: dict[str, timedelta] = {}
         self._overdue_told: set[str] = set()
 
@@ -63,16 +65,16 @@ class Reconciler:
 
     def check(self, ours: dict[str, Decimal] | None = None) -> m.CheckReport:
         """Look, compare and tell; writes nothing. `ours` is what the bot believes it holds."""
-        asked = self._line.requests
-        at = m.stamp(self._clock.now())
+        asked = self._gateway.requests
+        at = m.timestamp(self._clock.now())
         self._hold_account()
-        compared = self._lookout.sight(bind=False)
+        compared = self._snapshots.sight(bind=False)
         if isinstance(compared, m.NotObserved):
             return m.CheckReport(
                 verdict=m.Verdict.NOT_OBSERVED,
                 at=at,
                 unobserved=compared.message,
-                requests=self._line.requests - asked,
+                requests=self._gateway.requests - asked,
             )
         with self._recorder.store.read() as reader:
             opened = reader.get(m.Cash, "cash") is not None
@@ -88,7 +90,7 @@ class Reconciler:
             account=compared.look.account.account,
             rows=rows,
             findings=findings,
-            requests=self._line.requests - asked,
+            requests=self._gateway.requests - asked,
             opened=opened,
         )
 
@@ -97,10 +99,10 @@ class Reconciler:
         with self._recorder.store.read() as reader:
             bound = reader.get(m.Binding, "account")
         if bound is not None:
-            self._binder.account()
+            self._account_link.account()
 
     def _rows(
-        self, ours: RecordReader, look: Look, bot: dict[str, Decimal] | None
+        self, ours: RecordReader, look: Snapshot, bot: dict[str, Decimal] | None
     ) -> tuple[m.Row, ...]:
         return rows_of(ours.all(m.Position), look.positions, bot, ours)
 
@@ -118,21 +120,21 @@ class Reconciler:
             return self._sync_order(order)
         if since is None:
             return self._sync(None, adopt=adopt)
-        with self._line.lane(Lane.BACKFILL):
+        with self._gateway.lane(Lane.BACKFILL):
             return self._sync(since, adopt=adopt)
 
     def _sync_order(self, order: m.Order | str) -> m.SyncReport:
         """Look at one order alone, by its ids and its whole fill history."""
-        asked, at = self._line.requests, m.stamp(self._clock.now())
+        asked, at = self._gateway.requests, m.timestamp(self._clock.now())
         before = self._tracker.look_number()
-        account = self._binder.bind()
+        account = self._account_link.bind()
         was = self._book.record(order)
         name = was.client_order_id
         self._resolver.resume()
         self._resolver.ask(name)
         record = self._book.record(name)
         failed = self._tracker.read(record)
-        if failed is None and record.ids and self._line.broker.capabilities.history:
+        if failed is None and record.ids and self._gateway.broker.capabilities.history:
             failed = self._tracker.complete(self._book.record(name))
         now = self._book.record(name)
         merged = drift.changed(was, now)
@@ -146,20 +148,20 @@ class Reconciler:
             unproven=unproven,
             unobserved=None if failed is None else failed.message,
             entries=self._tracker.look_number() - before,
-            requests=self._line.requests - asked,
+            requests=self._gateway.requests - asked,
         )
 
     def _sync(self, since: date | None, *, adopt: bool) -> m.SyncReport:
-        asked, at = self._line.requests, m.stamp(self._clock.now())
+        asked, at = self._gateway.requests, m.timestamp(self._clock.now())
         before = self._tracker.look_number()
-        account = self._binder.bind()
+        account = self._account_link.bind()
         self._list_instruments()
         self._tracker.drain()
         unproven = self._resolve()
-        opened = self._contact.is_due
-        first = self._lookout.sight(since)
+        opened = self._opening_balance.is_due
+        first = self._snapshots.sight(since)
         if not isinstance(first, m.NotObserved) and opened:
-            first = self._contact.take(first, since)
+            first = self._opening_balance.take(first, since)
         if isinstance(first, m.NotObserved):
             return m.SyncReport(
                 verdict=m.Verdict.NOT_OBSERVED,
@@ -168,7 +170,7 @@ class Reconciler:
                 unobserved=first.message,
                 unproven=tuple(unproven),
                 entries=self._tracker.look_number() - before,
-                requests=self._line.requests - asked,
+                requests=self._gateway.requests - asked,
             )
         merged = self._merge(first)
         unsettled.keep(self._recorder.store, first.sighting.unsettled)
@@ -190,7 +192,7 @@ class Reconciler:
             left=tuple(left),
             unproven=tuple(unproven),
             entries=self._tracker.look_number() - before,
-            requests=self._line.requests - asked,
+            requests=self._gateway.requests - asked,
             opened=opened,
         )
 
@@ -203,46 +205,48 @@ class Reconciler:
 
     def _list_instruments(self) -> None:
         """Learn the broker's spellings and steps of coins, once a process."""
-        can = self._line.broker.capabilities
-        if not self._lookout.is_first or not can.instruments:
+        can = self._gateway.broker.capabilities
+        if not self._snapshots.is_first or not can.instruments:
             return
-        broker = self._line.broker
-        listed = self._line.pages(
+        broker = self._gateway.broker
+        listed = self._gateway.pages(
             "instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page)
         )
         if isinstance(listed, m.Observed):
-            self._recorder.record(*(m.Listed(x) for x in listed.value))
+            self._recorder.record(*(m.InstrumentListed(x) for x in listed.value))
 
-    def _merge(self, compared: Compared) -> tuple[m.Finding, ...]:
+    def _merge(self, compared: ComparedSnapshot) -> tuple[m.Finding, ...]:
         """Write down what a look told, and move the cursor."""
         look = compared.look
         self._recorder.record(*drift.heard(look))
         self._tracker.agree(look.histories, look.told)
         self._clarify()
-        self._lookout.done(look)
+        self._snapshots.done(look)
         return compared.merged
 
     def _clarify(self) -> None:
         """Read the whole histories of orders that these settle, not once they are old."""
-        if self._line.broker.capabilities.history:
+        if self._gateway.broker.capabilities.history:
             for record in self._tracker.unclear()[:BY_ID_MAX]:
                 self._tracker.complete(record)
 
-    def _settle(self, first: Compared, *, adopt: bool) -> tuple[Compared, list[m.Finding]]:
+    def _settle(
+        self, first: ComparedSnapshot, *, adopt: bool
+    ) -> tuple[ComparedSnapshot, list[m.Finding]]:
         """A second look where the first differs: what it shows again at rest is confirmed."""
         if not first.sighting.found:
             self._clear(first.sighting, [])
             return first, []
         lag = self._lag
         self._clock.wait(self._tracker.closing, lag.total_seconds())
-        second = self._lookout.sight()
+        second = self._snapshots.sight()
         if isinstance(second, m.NotObserved):
             unsure = drift.confirm(first.sighting, first.sighting, timedelta.max)
             return first, unsure
         self._merge(second)
         findings = drift.confirm(first.sighting, second.sighting, lag)
         if self._find_taken_back(second.look, findings):
-            second = self._lookout.compare(second.look)
+            second = self._snapshots.compare(second.look)
         with self._recorder.store.read() as reader:
             doubted = drift.disputed(reader)
         findings = drift.confirm(first.sighting, second.sighting, lag, doubted)
@@ -254,7 +258,7 @@ class Reconciler:
         unsettled.keep(self._recorder.store, m.Unsettled(tuple(rows)))
         return second, findings
 
-    def _find_taken_back(self, look: Look, findings: list[m.Finding]) -> bool:
+    def _find_taken_back(self, look: Snapshot, findings: list[m.Finding]) -> bool:
         """
         Explain confirmed differences by fills that a broker took back without saying so.
 
@@ -264,7 +268,7 @@ class Reconciler:
         cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
         if not cash and self._book.cash() is not None:
             return False  # what was paid was not paid back: the positions may only be old
-        voids: list[m.Voided] = []
+        voids: list[m.Busted] = []
         for finding in findings:
             if finding.confidence is m.Confidence.CONFIRMED and isinstance(
                 finding.drift, m.PositionDrift
@@ -277,10 +281,10 @@ class Reconciler:
             self._tracker.complete(record)
         return bool(voids)
 
-    def _voids(self, look: Look, found: m.PositionDrift) -> list[m.Voided]:
+    def _voids(self, look: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
         filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
-        missing: list[m.Void] = []
+        missing: list[m.TradeBust] = []
         moved = m.ZERO
         for order in filled[-BY_ID_MAX:]:
             record = self._book.record(order)
@@ -297,9 +301,9 @@ class Reconciler:
         held = self._book.position(found.symbol)
         after = held.qty - moved
         explains = missing and after - held.fee_due <= theirs <= after
-        return [m.Voided(void) for void in missing] if explains else []
+        return [m.Busted(void) for void in missing] if explains else []
 
-    def _adopt(self, second: Compared, findings: list[m.Finding]) -> list[m.Finding]:
+    def _adopt(self, second: ComparedSnapshot, findings: list[m.Finding]) -> list[m.Finding]:
         """Take the broker's side of what is confirmed: an anchor, never an amount."""
         left: list[m.Finding] = []
         theirs = {x.symbol: x for x in second.look.positions}
@@ -310,13 +314,13 @@ class Reconciler:
             at = second.look.at
             if isinstance(finding.drift, m.WrongCash):
                 account = second.look.account
-                self._recorder.record(m.CashAnchored(account.cash, account.currency, at, ADOPTED))
+                self._recorder.record(m.CashAdjusted(account.cash, account.currency, at, ADOPTED))
             else:
                 symbol = getattr(finding.drift, "symbol", "")
                 self._recorder.record(anchor(symbol, theirs.get(symbol), at, ADOPTED))
         return left
 
-    def _clear(self, sighting: Sighting, findings: Iterable[m.Finding]) -> None:
+    def _clear(self, sighting: Comparison, findings: Iterable[m.Finding]) -> None:
         """Lock the symbols of confirmed differences, and unlock what is clean."""
         sure = {_key(x.drift): x for x in findings if x.confidence is m.Confidence.CONFIRMED}
         unsure = {_key(x.drift) for x in findings if x.confidence is m.Confidence.SETTLING}

@@ -18,9 +18,9 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import absence, drift
-from fillbook.core.reconcile.drift import Look, Sighting
-from fillbook.desk.link.account import Binder, binding_entry
-from fillbook.desk.link.gateway import Line
+from fillbook.core.reconcile.drift import Comparison, Snapshot
+from fillbook.desk.link.account import AccountLink, binding_entry
+from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.tracker import (
     BEFORE_CREATED,
     BY_ID_MAX,
@@ -37,24 +37,29 @@ OVERLAP_AT_START: Final = timedelta(days=1)
 
 
 @frozen
-class Compared:
+class ComparedSnapshot:
     """One look, merged over the record: what was new, and what is left."""
 
-    look: Look
+    look: Snapshot
     merged: tuple[m.Finding, ...]
-    sighting: Sighting
+    sighting: Comparison
     strays: tuple[str, ...]  #: broker ids of fills whose order no list has shown
     doubt: str | None  #: why the look cannot be believed as a whole
 
 
-class Lookout:
+class SnapshotReader:
     """Takes looks, and remembers up to when everything was read."""
 
     def __init__(
-        self, line: Line, binder: Binder, tracker: Tracker, store: Store, clock: Clock
+        self,
+        gateway: Gateway,
+        account_link: AccountLink,
+        tracker: Tracker,
+        store: Store,
+        clock: Clock,
     ) -> None:
-        self._line = line
-        self._binder = binder
+        self._gateway = gateway
+        self._account_link = account_link
         self._tracker = tracker
         self._store = store
         self._clock = clock
@@ -65,12 +70,12 @@ class Lookout:
         """Whether this process has not yet read everything once."""
         return self._whole_day_at is None
 
-    def done(self, look: Look) -> None:
+    def done(self, look: Snapshot) -> None:
         """*look* is in the record: the next one need not read so far back."""
         cursor = self._store.cell(CURSOR)
         # The newest fill bears the broker's own time, however far ours is off; before there is
         # one, the first look stands, with room for a clock that is wrong by hours.
-        begun = read_until(cursor) or m.stamp(m.moment(look.at) - OVERLAP_AT_START)
+        begun = read_until(cursor) or m.timestamp(m.moment(look.at) - OVERLAP_AT_START)
         newest = max((x.at for x in look.fills_after), default=begun)
         self._store.swap(CURSOR, cursor, min(newest, look.at))
         if self._a_day_is_due():
@@ -80,7 +85,9 @@ class Lookout:
         last = self._whole_day_at
         return last is None or self._clock.elapsed() - last >= timedelta(days=1)
 
-    def sight(self, since: date | None = None, *, bind: bool = True) -> Compared | m.NotObserved:
+    def sight(
+        self, since: date | None = None, *, bind: bool = True
+    ) -> ComparedSnapshot | m.NotObserved:
         """
         Look and compare, with the owners of stray fills asked for; a doubtful look is none.
 
@@ -98,16 +105,16 @@ class Lookout:
             return m.NotObserved(m.Failure.UNREADABLE, compared.doubt)
         return compared
 
-    def compare(self, look: Look) -> Compared:
+    def compare(self, look: Snapshot) -> ComparedSnapshot:
         """*look* merged over the record, which stays as it is."""
         with self._store.read() as reader:
             return self._merged(reader, look)
 
-    def _merged(self, reader: Reader, look: Look) -> Compared:
+    def _merged(self, reader: Reader, look: Snapshot) -> ComparedSnapshot:
         """*look* merged over the record, which stays as it is."""
         after = Overlay(reader)
         if reader.get(m.Binding, "account") is None:
-            bound = binding_entry(look.account, self._line.broker)
+            bound = binding_entry(look.account, self._gateway.broker)
             after.take(apply.apply(bound, reader.last() + 1, look.at, after))
         fresh: list[m.Entry] = []
         for entry in drift.heard(look):
@@ -115,16 +122,16 @@ class Lookout:
             if changes:
                 after.take(changes)
                 fresh.append(entry)
-        lag = self._line.broker.capabilities.account_lag
+        lag = self._gateway.broker.capabilities.account_lag
         found = tuple(drift.differences(after, look))
-        sighting = Sighting(
+        sighting = Comparison(
             look=look,
             found=found,
             moved=drift.moving(after, look, lag),
             unsettled=drift.unsettled(found, after, look, lag),
         )
         filled = {x.broker_order_id for x in look.fills_after}
-        return Compared(
+        return ComparedSnapshot(
             look=look,
             merged=tuple(drift.explained(fresh, reader, after)),
             sighting=sighting,
@@ -132,13 +139,13 @@ class Lookout:
             doubt=absence.doubt(after, look),
         )
 
-    def _look(self, since: date | None, *, bind: bool) -> Look | m.NotObserved:
+    def _look(self, since: date | None, *, bind: bool) -> Snapshot | m.NotObserved:
         """One complete reading of the account; whatever fails makes it none."""
         asked_at, started = self._clock.now(), self._clock.elapsed()
         account = (
-            self._binder.account()
+            self._account_link.account()
             if bind
-            else self._line.read("account", self._line.broker.account)
+            else self._gateway.read("account", self._gateway.broker.account)
         )
         if isinstance(account, m.NotObserved):
             return account
@@ -146,8 +153,8 @@ class Lookout:
         number = self._tracker.look_number()
         fills = self._fills(fills_since)
         orders = self._orders(since)
-        broker = self._line.broker
-        positions = self._line.pages("positions", broker.positions)
+        broker = self._gateway.broker
+        positions = self._gateway.pages("positions", broker.positions)
         fills_after = self._fills(fills_since)
         activities = self._activities(fills_since)
         for answer in (fills, orders, positions, fills_after, activities):
@@ -160,9 +167,9 @@ class Lookout:
         assert isinstance(activities, m.Observed)
         by_id, gone = self._missing(orders.value)
         histories, told = self._histories()
-        return Look(
+        return Snapshot(
             # Fills bear the broker's clock, so the look does too where the broker tells it.
-            at=m.stamp(account.at or asked_at),
+            at=m.timestamp(account.at or asked_at),
             started=started,
             ended=self._clock.elapsed(),
             account=account.value,
@@ -178,26 +185,26 @@ class Lookout:
             number=number,
         )
 
-    def _since(self, since: date | None) -> m.Stamp:
+    def _since(self, since: date | None) -> m.Timestamp:
         if since is not None:
-            return m.stamp(datetime.combine(since, time(), UTC))
+            return m.timestamp(datetime.combine(since, time(), UTC))
         cursor = read_until(self._store.cell(CURSOR))
         now = self._clock.now()
         back = OVERLAP_AT_START if self._a_day_is_due() else OVERLAP
         start = now if cursor is None else min(now, m.moment(cursor))
-        return m.stamp(start - back)
+        return m.timestamp(start - back)
 
-    def _fills(self, since: m.Stamp) -> m.Read[tuple[m.Execution, ...]]:
-        if not self._line.broker.capabilities.history:
+    def _fills(self, since: m.Timestamp) -> m.Read[tuple[m.Execution, ...]]:
+        if not self._gateway.broker.capabilities.history:
             return m.Observed(())
-        broker = self._line.broker
-        return self._line.pages("executions", lambda page: broker.executions(since, page))
+        broker = self._gateway.broker
+        return self._gateway.pages("executions", lambda page: broker.executions(since, page))
 
-    def _activities(self, since: m.Stamp) -> m.Read[tuple[m.Activity, ...]]:
-        if not self._line.broker.capabilities.activities:
+    def _activities(self, since: m.Timestamp) -> m.Read[tuple[m.Activity, ...]]:
+        if not self._gateway.broker.capabilities.activities:
             return m.Observed(())
-        broker = self._line.broker
-        return self._line.pages("activities", lambda page: broker.activities(since, page))
+        broker = self._gateway.broker
+        return self._gateway.pages("activities", lambda page: broker.activities(since, page))
 
     def _orders(self, since: date | None) -> m.Read[tuple[m.OrderReport, ...]]:
         """Open orders; and, where many of ours have left that list, all since the oldest."""
@@ -244,7 +251,7 @@ class Lookout:
                     told += answer.value
         return read, told
 
-    def _strays(self, compared: Compared) -> list[m.OrderReport]:
+    def _strays(self, compared: ComparedSnapshot) -> list[m.OrderReport]:
         """The orders of stray fills, so that each fill has its owner."""
         answers = [self._tracker.by_id(i) for i in compared.strays[:BY_ID_MAX]]
         return [x.value for x in answers if isinstance(x, m.Observed)]

@@ -156,4 +156,4 @@ class Book:
 
 
 def _parts(position: m.Position) -> dict[str, Decimal]:
-    return {name: leg.qty for name, leg in position.legs if leg.qty}
+    return {name: leg.qty for name, leg in position.by_strategy if leg.qty}

@@ -16,7 +16,7 @@ from fillbook.store import Reader
 CELL: Final = "halt"
 
 
-class Switch:
+class KillSwitch:
     """Sets the switch and lifts it."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -27,7 +27,7 @@ class Switch:
         self._set(why)
         self._tell(f"halted: {why}; no order is sent until it is lifted")
 
-    def lift(self) -> None:
+    def resume(self) -> None:
         """Let orders go again."""
         if self._set(None) is not None:
             self._tell("the halt was lifted: orders are sent again")

@@ -20,7 +20,7 @@ from fillbook.store import Reader, Store
 log = logging.getLogger("fillbook")
 
 
-def bring_up_to_date(store: Store, at: m.Stamp) -> bool:
+def bring_up_to_date(store: Store, at: m.Timestamp) -> bool:
     """
     Rebuild the records if older rules made them; whether that was needed.
 

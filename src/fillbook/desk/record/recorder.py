@@ -23,7 +23,7 @@ log = logging.getLogger("fillbook")
 class Transaction:
     """One exclusive turn at the record: read, decide, write."""
 
-    def __init__(self, writer: Writer, at: m.Stamp) -> None:
+    def __init__(self, writer: Writer, at: m.Timestamp) -> None:
         self.read = writer
         self.at = at
         self.taken: list[m.Entry] = []
@@ -57,9 +57,9 @@ class Recorder:
             yield transaction
         self._tell(transaction.events)
 
-    def now(self) -> m.Stamp:
+    def now(self) -> m.Timestamp:
         """The moment that an entry would bear."""
-        return m.stamp(self._clock.now())
+        return m.timestamp(self._clock.now())
 
     def record(self, *entries: m.Entry) -> int:
         """Write *entries* down in one transaction; how many of them changed something."""

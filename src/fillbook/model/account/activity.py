@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 class ActivityKind(StrEnum):
@@ -34,7 +34,7 @@ class Activity:
 
     activity_id: str
     kind: ActivityKind
-    at: Stamp
+    at: Timestamp
     symbol: str | None = None
     qty: Decimal | None = None
     price: Decimal | None = None

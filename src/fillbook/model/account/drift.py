@@ -15,7 +15,7 @@ from attrs import frozen
 
 from fillbook.model.account.activity import ActivityKind
 from fillbook.model.orders.enums import OrderSide, OrderStatus
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen
@@ -67,7 +67,7 @@ class ExternalTrade:
     exec_id: str
     qty: Decimal
     price: Decimal | None
-    at: Stamp
+    at: Timestamp
 
 
 @frozen
@@ -79,7 +79,7 @@ class HappenedWithoutTrade:
     qty: Decimal | None
     ratio: Decimal | None
     cash: Decimal | None
-    at: Stamp
+    at: Timestamp
 
 
 @frozen

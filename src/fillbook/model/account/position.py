@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from fillbook.model.number import ZERO, exact
 from fillbook.model.orders.enums import OrderSide
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 class MoveKind(StrEnum):
@@ -41,7 +41,7 @@ class Movement:
     key: str  #: unique; the broker id, source and exec id of a fill
     symbol: str
     kind: MoveKind
-    at: Stamp
+    at: Timestamp
     cum: Decimal = ZERO
     qty: Decimal = ZERO
     price: Decimal | None = None
@@ -54,7 +54,7 @@ class Movement:
     reason: str = ""
 
     @property
-    def order(self) -> tuple[Stamp, MoveKind, Decimal, str]:
+    def order(self) -> tuple[Timestamp, MoveKind, Decimal, str]:
         """Where it stands in the fold."""
         return (self.at, self.kind, self.cum, self.key)
 
@@ -73,7 +73,7 @@ class Holding:
     cost: Decimal | None = ZERO
     realized: Decimal | None = ZERO
     fees: Decimal = ZERO
-    opened_at: Stamp | None = None
+    opened_at: Timestamp | None = None
     opened_by: str | None = None  #: its fill, as order@total, or the movement that did
     entered: Decimal = ZERO  #: units that opened it, > 0
     entry_value: Decimal | None = ZERO
@@ -91,17 +91,17 @@ class Position:
     """
     What is held of one symbol: by the account, and by strategy.
 
-    `legs` pairs a strategy (``""`` is what belongs to nobody) with its part; their
+    `by_strategy` pairs a strategy (``""`` is what belongs to nobody) with its part; their
     quantities sum to the account's.  `fee_due` ≥ 0 is the most that fees in base may still
     take: what the broker holds lies between ``qty - fee_due`` and ``qty``.
     """
 
     symbol: str
     account: Holding = field(factory=Holding)
-    legs: tuple[tuple[str, Holding], ...] = ()
+    by_strategy: tuple[tuple[str, Holding], ...] = ()
     fee_due: Decimal = ZERO
     fee_absorbed: Decimal = ZERO  #: pending at the last anchor, which had them taken off already
-    anchored_at: Stamp | None = None
+    anchored_at: Timestamp | None = None
     last: Movement | None = None  #: the newest movement folded in
 
     @property
@@ -155,8 +155,8 @@ class Trade:
     exit_price: Decimal | None
     pnl: Decimal | None
     fees: Decimal
-    opened_at: Stamp
-    closed_at: Stamp
+    opened_at: Timestamp
+    closed_at: Timestamp
     revision: int = 0
 
 
@@ -171,7 +171,7 @@ class Cash:
 
     currency: str = "USD"
     anchor: Decimal | None = None
-    anchored_at: Stamp | None = None
+    anchored_at: Timestamp | None = None
     flows: Decimal = ZERO
     unknown: int = 0
     fee_due: Decimal = ZERO  #: ≥ 0: the most that fees posted late may still take

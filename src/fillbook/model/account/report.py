@@ -8,7 +8,7 @@ from attrs import frozen
 
 from fillbook.model.account.drift import Confidence, Finding, Verdict
 from fillbook.model.account.snapshot import AccountId
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen
@@ -36,7 +36,7 @@ class CheckReport:
     """
 
     verdict: Verdict
-    at: Stamp
+    at: Timestamp
     account: AccountId | None = None
     rows: tuple[Row, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -55,7 +55,7 @@ class SyncReport:
     """
 
     verdict: Verdict
-    at: Stamp
+    at: Timestamp
     account: AccountId | None = None
     rows: tuple[Row, ...] = ()
     merged: tuple[Finding, ...] = ()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from fillbook.model.number import ZERO
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class Reservation:
     charge: Decimal
     margin: bool
     grown: int | None
-    grown_at: Stamp | None
+    grown_at: Timestamp | None
     is_open: bool
 
     @property
@@ -72,13 +72,13 @@ class BuyingPower:
     What new orders may still cost.
 
     `available` is for what can be bought on margin (shares), `non_marginable` for the rest
-    (coins); `told` is the broker's newest number, read at `read_at`, and `promised` what is
+    (coins); `reported` is the broker's newest number, read at `read_at`, and `reserved` what is
     taken off it for orders that it may not know of yet.
     """
 
     available: Decimal
     non_marginable: Decimal
-    told: Decimal
-    promised: Decimal
-    read_at: Stamp
+    reported: Decimal
+    reserved: Decimal
+    read_at: Timestamp
     lag_s: Decimal  #: how far behind the broker's number is taken to be

@@ -21,11 +21,11 @@ from fillbook.model.alert import Alert
 from fillbook.model.answer import RejectKind
 from fillbook.model.capabilities import ReplaceCum
 from fillbook.model.number import ZERO
-from fillbook.model.orders.execution import Execution, Void
+from fillbook.model.orders.execution import Execution, TradeBust
 from fillbook.model.orders.intent import Intent
 from fillbook.model.orders.report import OrderReport, ReportSource
 from fillbook.model.orders.request import Change
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen
@@ -41,7 +41,7 @@ class Bound:
 
 
 @frozen
-class Listed:
+class InstrumentListed:
     """What the broker says of an instrument that the record deals in."""
 
     instrument: Instrument
@@ -70,7 +70,7 @@ class Command(StrEnum):
     SEND = "send"  #: create it, or send the same create again
     CANCEL = "cancel"
     REPLACE = "replace"
-    GIVE_UP = "give_up"  #: conclude that the broker never had it
+    ABANDON = "give_up"  #: conclude that the broker never had it
 
 
 @frozen
@@ -102,7 +102,7 @@ class Answered:
 
 
 @frozen
-class Denied:
+class IntentDenied:
     """We decided not to send an order; `code` is the word of the reason."""
 
     client_order_id: str
@@ -111,7 +111,7 @@ class Denied:
 
 
 @frozen
-class Settled:
+class ChangeClosed:
     """It is known what became of the replace that request *number* asked for: nothing, or why."""
 
     client_order_id: str
@@ -156,10 +156,10 @@ class Executed:
 
 
 @frozen
-class Voided:
+class Busted:
     """A fill that the broker took back."""
 
-    void: Void
+    void: TradeBust
 
 
 @frozen
@@ -170,30 +170,30 @@ class HistoryRead:
 
 
 @frozen
-class Happened:
+class ActivityReported:
     """A row of the account's history that is no trade."""
 
     activity: Activity
 
 
 @frozen
-class Anchored:
+class BalanceAdjusted:
     """At that time the account held that much of a symbol; *reason* is OPENING or ADOPTED."""
 
     symbol: str
     qty: Decimal
     avg_price: Decimal | None
-    at: Stamp
+    at: Timestamp
     reason: str
 
 
 @frozen
-class CashAnchored:
+class CashAdjusted:
     """At that time the account held that much cash."""
 
     amount: Decimal
     currency: str
-    at: Stamp
+    at: Timestamp
     reason: str
 
 
@@ -229,21 +229,21 @@ class Rebuilt:
 
 Entry = (
     Bound
-    | Listed
+    | InstrumentListed
     | Intended
     | Commanded
     | Answered
-    | Denied
-    | Settled
+    | IntentDenied
+    | ChangeClosed
     | ConcludedAbsent
     | NotFoundAfterSeen
     | Reported
     | Executed
-    | Voided
+    | Busted
     | HistoryRead
-    | Happened
-    | Anchored
-    | CashAnchored
+    | ActivityReported
+    | BalanceAdjusted
+    | CashAdjusted
     | DriftFound
     | DriftCleared
     | Alerted
@@ -256,5 +256,5 @@ class Recorded:
     """An entry in its place: `number` counts from 1, `at` is our clock's."""
 
     number: int
-    at: Stamp
+    at: Timestamp
     entry: Entry

@@ -31,7 +31,7 @@ def _is_open(order: m.Order) -> bool:
     return not (order.is_final and order.is_complete and order.pending is None)
 
 
-def fact_key(fact: m.Execution | m.Void) -> str:
+def fact_key(fact: m.Execution | m.TradeBust) -> str:
     """The key of an execution or a bust: ids are unique only within an order and a source."""
     return f"{fact.broker_order_id}/{fact.source}/{fact.exec_id}"
 
@@ -62,7 +62,7 @@ KINDS: Final = (
         {"replaces": lambda r: r.replaces, "client_order_id": lambda r: r.client_order_id},
     ),
     Kind("executions", m.Execution, fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
-    Kind("voids", m.Void, fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
+    Kind("voids", m.TradeBust, fact_key, {"broker_order_id": lambda r: r.broker_order_id}),
     Kind(
         "movements",
         m.Movement,

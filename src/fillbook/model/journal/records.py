@@ -24,11 +24,11 @@ from fillbook.model.journal.entries import AnswerKind, Command
 from fillbook.model.number import ZERO
 from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.evidence import Evidence
-from fillbook.model.orders.execution import Execution, Void
+from fillbook.model.orders.execution import Execution, TradeBust
 from fillbook.model.orders.intent import Intent
 from fillbook.model.orders.order import Order, Origin, Terms
 from fillbook.model.orders.request import Change
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen(kw_only=True)
@@ -42,7 +42,7 @@ class OrderRecord:
     client_order_id: str
     origin: Origin
     terms: Terms
-    created_at: Stamp
+    created_at: Timestamp
     order: Order
     intent: Intent | None = None  #: None for orders that are not ours
     strategy: str | None = None
@@ -50,7 +50,7 @@ class OrderRecord:
     ids: tuple[str, ...] = ()
     requests: tuple[Request, ...] = ()
     verdict: Conclusion | None = None
-    seen_at: Stamp | None = None  #: when evidence last changed, by our clock
+    seen_at: Timestamp | None = None  #: when evidence last changed, by our clock
     reservation: Reservation | None = None  #: what it can still cost; None: nothing
 
 
@@ -60,7 +60,7 @@ class Request:
 
     number: int
     command: Command
-    at: Stamp
+    at: Timestamp
     broker_order_id: str | None = None
     answer: AnswerKind | None = None
     message: str = ""
@@ -76,7 +76,7 @@ class Conclusion:
 
     status: OrderStatus  #: DENIED, REJECTED or ABSENT
     why: str
-    at: Stamp
+    at: Timestamp
     may_send: bool = False  #: nothing was sent, and the same create may still be
 
 
@@ -103,7 +103,7 @@ class OpenDrift:
 
     key: str
     drift: Drift
-    since: Stamp
+    since: Timestamp
     notional: Decimal | None = None
 
 
@@ -129,7 +129,7 @@ class Event:
 
     cursor: str
     kind: EventKind
-    at: Stamp
+    at: Timestamp
     symbol: str | None = None
     order: Order | None = None
     fill: Movement | None = None
@@ -145,7 +145,7 @@ Record = (
     | OrderRecord
     | Evidence
     | Execution
-    | Void
+    | TradeBust
     | Movement
     | Position
     | Chapter

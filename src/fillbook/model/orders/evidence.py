@@ -16,11 +16,11 @@ from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.execution import ExecSource
 from fillbook.model.orders.order import Oddity, Terms
 from fillbook.model.orders.report import ReportSource, Version
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen(kw_only=True)
-class Snap:
+class OrderSnapshot:
     """One snapshot of one id: the broker's word and its totals (base units, per-unit average)."""
 
     status: OrderStatus
@@ -29,9 +29,9 @@ class Snap:
     avg: Decimal | None = None
     value: Decimal | None = None  #: filled value in quote currency, where told
     fills: int | None = None  #: the broker's count of executions, where told
-    last_fill_at: Stamp | None = None
+    last_fill_at: Timestamp | None = None
     source: ReportSource = ReportSource.LIST
-    read_at: Stamp | None = None  #: our clock
+    read_at: Timestamp | None = None  #: our clock
     reason: str | None = None
 
     @property
@@ -56,7 +56,7 @@ class Sums:
     net: Decimal = ZERO  #: without them
     value: Decimal = ZERO  #: of what is net, in quote currency
     cum: Decimal = ZERO  #: the greatest total that a row bears
-    uncounted_at: Stamp | None = None  #: of the latest row that bears no total
+    uncounted_at: Timestamp | None = None  #: of the latest row that bears no total
     base: Decimal = ZERO  #: of what is net, in base units
     fees: Decimal | None = ZERO  #: in quote currency; None once one is unknown
 
@@ -77,11 +77,11 @@ class Evidence:
     terms: Terms | None = None  #: as reported; None while only executions are known
     replaces: str | None = None
     replaced_by: str | None = None
-    expires_at: Stamp | None = None
-    word: Snap | None = None  #: the snapshot of the greatest version
-    loose: Snap | None = None  #: of the greatest total among those without the clock
-    end: Snap | None = None  #: of the greatest version among those that end the order
-    working: tuple[Snap, ...] = ()  #: looks by id that show it working: they may reopen it
+    expires_at: Timestamp | None = None
+    word: OrderSnapshot | None = None  #: the snapshot of the greatest version
+    loose: OrderSnapshot | None = None  #: of the greatest total among those without the clock
+    end: OrderSnapshot | None = None  #: of the greatest version among those that end the order
+    working: tuple[OrderSnapshot, ...] = ()  #: looks by id that show it working: they may reopen it
     history: Sums = field(factory=Sums)
     stream: Sums = field(factory=Sums)
     chosen: Sums = field(factory=Sums)  #: of the source that counts, with what crossed over
@@ -92,11 +92,11 @@ class Evidence:
     not_found: bool = False  #: the broker denied it after showing it
     conflicts: tuple[str, ...] = ()  #: ids of executions that came with two contents
     oddities: tuple[tuple[Oddity, str], ...] = ()  #: found while counting afresh
-    void_at: Stamp | None = None  #: of the latest Void, where told
-    upheld_at: Stamp | None = None  #: our clock: read by id as FILLED once a Void was known
+    void_at: Timestamp | None = None  #: of the latest Void, where told
+    upheld_at: Timestamp | None = None  #: our clock: read by id as FILLED once a Void was known
     filled: Decimal = ZERO
     value: Decimal | None = ZERO
     gap: Decimal = ZERO
     gap_price: Decimal | None = None
-    gap_at: Stamp | None = None
+    gap_at: Timestamp | None = None
     complete: bool = True

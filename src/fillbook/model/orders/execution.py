@@ -1,9 +1,9 @@
 """
 Executions, and what else a broker tells of an order.
 
-`Execution` and `Void` are facts about one broker order id; they are only ever
+`Execution` and `TradeBust` are facts about one broker order id; they are only ever
 added.  FIX: Execution is an ExecutionReport (35=8) with LastQty 32 and LastPx 31,
-`fixes` its ExecRefID 19 under ExecTransType correct, `Void` one under bust.
+`fixes` its ExecRefID 19 under ExecTransType correct, `TradeBust` one under bust.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from fillbook.model.orders.enums import OrderSide
-from fillbook.model.timestamp import Stamp, moment
+from fillbook.model.timestamp import Timestamp, moment
 
 
 class ExecSource(StrEnum):
@@ -44,7 +44,7 @@ class Execution:
     side: OrderSide
     qty: Decimal
     price: Decimal | None
-    at: Stamp
+    at: Timestamp
     cum_qty: Decimal | None = None
     fixes: str | None = None
     fee: Decimal | None = None
@@ -58,11 +58,11 @@ class Execution:
 
 
 @frozen(kw_only=True)
-class Void:
+class TradeBust:
     """An execution that the broker took back; `qty` > 0 if told, None if not."""
 
     source: ExecSource
     exec_id: str  #: of the execution that is void
     broker_order_id: str
     qty: Decimal | None = None
-    at: Stamp | None = None
+    at: Timestamp | None = None

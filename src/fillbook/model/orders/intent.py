@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from fillbook.model.number import ZERO
 from fillbook.model.orders.request import OrderRequest
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 #: Every client order id of ours begins so.
 ID_PREFIX: Final = "fb-"
@@ -50,7 +50,7 @@ class Intent:
 
     client_order_id: str
     request: OrderRequest
-    at: Stamp
+    at: Timestamp
     key: str | None = None
     reserve: Reserve | None = None  #: what it keeps back; None where nothing was promised
     adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what was asked

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from fillbook.model.orders.enums import OrderClass, OrderSide, OrderStatus, OrderType, TimeInForce
 from fillbook.model.orders.intent import Adjustment
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 class Origin(StrEnum):
@@ -72,7 +72,7 @@ class Proof:
 
     source: str  #: "by_id", "list", "stream", "reply", "history" or "denied" / "absent" (ours)
     broker_order_id: str | None
-    at: Stamp | None
+    at: Timestamp | None
 
 
 @frozen(kw_only=True)
@@ -104,7 +104,7 @@ class Order:
     strategy: str | None = None
     key: str | None = None
     parent: str | None = None
-    created_at: Stamp | None = None
+    created_at: Timestamp | None = None
     reason: str | None = None
     pending: str | None = None
     proof: Proof | None = None

@@ -9,9 +9,9 @@ from enum import StrEnum
 from attrs import frozen
 
 from fillbook.model.orders.enums import OrderStatus
-from fillbook.model.orders.execution import Execution, Void
+from fillbook.model.orders.execution import Execution, TradeBust
 from fillbook.model.orders.order import Terms
-from fillbook.model.timestamp import Stamp
+from fillbook.model.timestamp import Timestamp
 
 
 @frozen(order=True)
@@ -59,16 +59,16 @@ class OrderReport:
     avg_price: Decimal | None = None
     filled_value: Decimal | None = None  #: in quote currency, where told
     fill_count: int | None = None
-    clock: Stamp | None = None
-    created_at: Stamp | None = None
-    last_fill_at: Stamp | None = None
-    expires_at: Stamp | None = None
+    clock: Timestamp | None = None
+    created_at: Timestamp | None = None
+    last_fill_at: Timestamp | None = None
+    expires_at: Timestamp | None = None
     replaces: str | None = None
     replaced_by: str | None = None
     reason: str | None = None
     legs: tuple[OrderReport, ...] = ()
     executions: tuple[Execution, ...] = ()
-    voids: tuple[Void, ...] = ()
+    voids: tuple[TradeBust, ...] = ()
 
 
 class OrderScope(StrEnum):

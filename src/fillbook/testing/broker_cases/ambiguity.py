@@ -11,7 +11,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import EVER, Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 
@@ -39,7 +39,7 @@ class AmbiguityCases(Cases):
     @pytest.mark.parametrize("fault", sorted(_BROKEN))
     @pytest.mark.parametrize("read", sorted(_READS))
     def test_b070_a_broken_read_is_not_observed(
-        self, broker: Broker, puppeteer: Puppeteer, read: str, fault: str
+        self, broker: Broker, puppeteer: VenueDriver, read: str, fault: str
     ) -> None:
         capability, ask = _READS[read]
         self.need(capability is None or getattr(broker.capabilities, capability), read)
@@ -50,18 +50,18 @@ class AmbiguityCases(Cases):
 
     @pytest.mark.parametrize("read", ["positions", "orders"])
     def test_b071_a_page_that_is_cut_is_not_observed(
-        self, broker: Broker, puppeteer: Puppeteer, read: str
+        self, broker: Broker, puppeteer: VenueDriver, read: str
     ) -> None:
         self.placed(broker)
         puppeteer.fail(read, "cut-page")
         assert isinstance(_READS[read][1](broker), m.NotObserved)
 
-    def test_b072_a_slow_answer_is_an_answer(self, broker: Broker, puppeteer: Puppeteer) -> None:
+    def test_b072_a_slow_answer_is_an_answer(self, broker: Broker, puppeteer: VenueDriver) -> None:
         puppeteer.fail("account", "slow", seconds=0.2)
         assert isinstance(broker.account(), m.Observed)
 
     def test_b073_a_lost_request_is_ambiguous_and_left_nothing(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         puppeteer.fail("submit", "request-lost")
         intent = self.intent()
@@ -71,7 +71,7 @@ class AmbiguityCases(Cases):
         assert isinstance(broker.find(intent.client_order_id), m.Absent)
 
     def test_b074_a_lost_reply_is_ambiguous_and_the_order_is_there(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         intent = self._lost(broker, puppeteer, "reply-lost")
         self.need(broker.capabilities.find, "find")
@@ -79,7 +79,7 @@ class AmbiguityCases(Cases):
         assert seen.broker_order_id in self.open_orders(broker)
 
     def test_b075_sending_again_after_a_lost_reply_makes_no_second_order(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.duplicate_check, "a duplicate check")
         before = len(self.open_orders(broker))
@@ -90,7 +90,7 @@ class AmbiguityCases(Cases):
         assert before + 1 == len(self.open_orders(broker))
 
     def test_b076_a_request_may_land_after_its_sender_gave_up(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.find, "find")
         intent = self._lost(broker, puppeteer, "late-landing", seconds=60)
@@ -99,7 +99,7 @@ class AmbiguityCases(Cases):
         assert isinstance(broker.find(intent.client_order_id), m.Observed)
 
     def test_b077_what_lands_late_is_a_duplicate_of_what_was_sent_again(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.duplicate_check, "a duplicate check")
         before = len(self.open_orders(broker))
@@ -109,7 +109,7 @@ class AmbiguityCases(Cases):
         assert before + 1 == len(self.open_orders(broker))
 
     def test_b078_an_order_may_be_a_duplicate_and_listed_nowhere(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.find, "find")
         intent = self._lost(broker, puppeteer, "duplicate-unlisted", seconds=30)
@@ -122,13 +122,13 @@ class AmbiguityCases(Cases):
 
     @pytest.mark.parametrize("fault", ["server-error", "html", "redirect"])
     def test_b079_an_answer_that_says_nothing_is_ambiguous(
-        self, broker: Broker, puppeteer: Puppeteer, fault: str
+        self, broker: Broker, puppeteer: VenueDriver, fault: str
     ) -> None:
         puppeteer.fail("submit", fault)
         assert isinstance(broker.submit(self.intent()), m.Ambiguous)
 
     def test_b080_a_refused_rate_was_not_sent_and_may_be_sent_again(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         puppeteer.fail("submit", "rate-limited")
         intent = self.intent()
@@ -136,7 +136,7 @@ class AmbiguityCases(Cases):
         assert isinstance(broker.submit(intent), m.Accepted)
 
     def test_b081_a_lost_reply_to_a_cancel_is_ambiguous_and_the_order_ends(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         order = self.placed(broker)
         puppeteer.advance(1)
@@ -146,7 +146,7 @@ class AmbiguityCases(Cases):
         assert _S.CANCELED is self.seen(broker, order.broker_order_id).status
 
     def test_b082_a_lost_cancel_is_ambiguous_and_the_order_lives(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         order = self.placed(broker)
         puppeteer.advance(1)
@@ -156,14 +156,14 @@ class AmbiguityCases(Cases):
         assert _S.NEW is self.seen(broker, order.broker_order_id).status
 
     def test_b083_another_account_shows_by_its_id(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         before = self.value(broker.account()).account
         puppeteer.fail("show-account", "account-id-changed")
         assert before != self.value(broker.account()).account
 
     def test_b084_a_word_that_nobody_knows_is_unrecognised_and_kept(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         order = self.placed(broker)
         puppeteer.fail("show-orders", "unknown-word")
@@ -172,14 +172,14 @@ class AmbiguityCases(Cases):
         assert seen.raw_status not in {word.value for word in _S}
 
     def test_b085_a_clock_that_is_not_told_is_none(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         order = self.placed(broker)
         puppeteer.fail("show-orders", "updated-at-null")
         assert self.seen(broker, order.broker_order_id).clock is None
 
     def test_b086_a_stale_look_bears_an_older_clock(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.clocked, "a clock on its reports")
         order = self.placed(broker, qty=2)
@@ -195,7 +195,7 @@ class AmbiguityCases(Cases):
 
     @pytest.mark.parametrize("read", sorted(_READS))
     def test_b087_a_refused_rate_is_over_when_it_says(
-        self, broker: Broker, puppeteer: Puppeteer, read: str
+        self, broker: Broker, puppeteer: VenueDriver, read: str
     ) -> None:
         capability, ask = _READS[read]
         self.need(capability is None or getattr(broker.capabilities, capability), read)
@@ -208,7 +208,7 @@ class AmbiguityCases(Cases):
         assert not isinstance(ask(broker), m.NotObserved)
 
     def _lost(
-        self, broker: Broker, puppeteer: Puppeteer, fault: str, seconds: float | None = None
+        self, broker: Broker, puppeteer: VenueDriver, fault: str, seconds: float | None = None
     ) -> m.Intent:
         """An order whose request came to nothing that its sender could see."""
         puppeteer.fail("submit", fault, seconds=seconds)

@@ -14,13 +14,13 @@ import pytest
 
 from fillbook import model as m
 from fillbook.broker import Broker
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 T = TypeVar("T")
 
 NO_VENUE: Final = "no `venue` fixture: only what reads, places and cancels is checked"
-NEVER: Final = m.Stamp("9999-01-01T00:00:00.000000000Z")
-EVER: Final = m.Stamp("1970-01-01T00:00:00.000000000Z")
+NEVER: Final = m.Timestamp("9999-01-01T00:00:00.000000000Z")
+EVER: Final = m.Timestamp("1970-01-01T00:00:00.000000000Z")
 _PAGES_MAX: Final = 1000
 _TRIES: Final = 20
 _numbers = itertools.count(1)
@@ -76,7 +76,7 @@ class Cases:
         raise NotImplementedError("override the `broker` fixture")
 
     @pytest.fixture
-    def venue(self) -> Puppeteer | None:
+    def venue(self) -> VenueDriver | None:
         """Who moves the world behind the broker; None if nobody can."""
         return None
 
@@ -86,14 +86,14 @@ class Cases:
         return None
 
     @pytest.fixture
-    def puppeteer(self, broker: Broker, venue: Puppeteer | None) -> Puppeteer:
+    def puppeteer(self, broker: Broker, venue: VenueDriver | None) -> VenueDriver:
         """The venue, for cases that cannot be without."""
         if venue is None:
             pytest.skip(NO_VENUE)
         return venue
 
     @pytest.fixture
-    def listener(self, broker: Broker, puppeteer: Puppeteer) -> Iterator[Listener]:
+    def listener(self, broker: Broker, puppeteer: VenueDriver) -> Iterator[Listener]:
         """A sink on the broker's stream, for as long as the case runs."""
         self.need(broker.capabilities.stream, "a stream")
         sink = Listener()
@@ -120,7 +120,7 @@ class Cases:
         return m.Intent(
             client_order_id=client_order_id or f"suite-{moment:%Y%m%d%H%M%S%f}-{next(_numbers)}",
             request=m.OrderRequest(**fields),
-            at=m.stamp(moment),
+            at=m.timestamp(moment),
         )
 
     def placed(self, broker: Broker, **wish: Any) -> m.OrderReport:
@@ -169,7 +169,7 @@ class Cases:
         return {row.symbol: row.qty for row in self.all_of(broker.positions)}
 
     def eventually(
-        self, venue: Puppeteer | None, ask: Callable[[], T], holds: Callable[[T], bool]
+        self, venue: VenueDriver | None, ask: Callable[[], T], holds: Callable[[T], bool]
     ) -> T:
         """The first answer for which it *holds*, asked again while a little time passes."""
         answer = ask()

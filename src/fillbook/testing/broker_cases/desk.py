@@ -16,7 +16,7 @@ from fillbook.broker import Broker, Sink
 from fillbook.clock import Clock, SystemClock
 from fillbook.desk import Desk
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 _WAIT_S: Final = 2
@@ -52,7 +52,7 @@ class DeskCases(Cases):
         return SystemClock()
 
     @pytest.fixture
-    def desk(self, broker: Broker, puppeteer: Puppeteer, clock: Clock) -> Iterator[Desk]:
+    def desk(self, broker: Broker, puppeteer: VenueDriver, clock: Clock) -> Iterator[Desk]:
         """A desk with an empty record on the account; its bot orders what rests."""
         with self.opened(broker, clock) as desk:
             assert desk.sync().opened
@@ -64,14 +64,14 @@ class DeskCases(Cases):
     def wish(self, **wish: Any) -> m.OrderRequest:
         return self.intent(**wish).request
 
-    def resting(self, desk: Desk, puppeteer: Puppeteer, **wish: Any) -> m.Order:
+    def resting(self, desk: Desk, puppeteer: VenueDriver, **wish: Any) -> m.Order:
         """An order of four units on which the venue works."""
         order = desk.submit(self.wish(**{"qty": 4, **wish}))
         puppeteer.advance(1)
         desk.sync(order=order)
         return desk.book.order(order)
 
-    def at_rest(self, desk: Desk, puppeteer: Puppeteer) -> None:
+    def at_rest(self, desk: Desk, puppeteer: VenueDriver) -> None:
         """Some time later a pass finds the record true, and the next one nothing at all."""
         puppeteer.advance(15)
         desk.sync()
@@ -104,7 +104,7 @@ class DeskCases(Cases):
         assert [first.broker_order_id] == list(self.open_orders(broker))
 
     def test_b162_a_lost_reply_ends_in_the_one_order_that_is_there(
-        self, broker: Broker, desk: Desk, puppeteer: Puppeteer
+        self, broker: Broker, desk: Desk, puppeteer: VenueDriver
     ) -> None:
         puppeteer.fail("submit", "reply-lost")
         order = desk.submit(self.wish(), key="once")
@@ -116,7 +116,7 @@ class DeskCases(Cases):
         self.at_rest(desk, puppeteer)
 
     def test_b163_an_order_replaced_twice_is_one_order_that_fills_its_total(
-        self, broker: Broker, desk: Desk, puppeteer: Puppeteer
+        self, broker: Broker, desk: Desk, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.replace and broker.capabilities.find, "replace and find")
         order = self.resting(desk, puppeteer)
@@ -139,7 +139,7 @@ class DeskCases(Cases):
         assert desk.book.reservations() == []
 
     def test_b164_a_replace_whose_reply_is_lost_is_found_and_not_repeated(
-        self, broker: Broker, desk: Desk, puppeteer: Puppeteer
+        self, broker: Broker, desk: Desk, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.replace and broker.capabilities.find, "replace and find")
         order = self.resting(desk, puppeteer)
@@ -154,7 +154,7 @@ class DeskCases(Cases):
         self.at_rest(desk, puppeteer)
 
     def test_b165_an_order_that_fills_as_it_is_canceled_is_filled(
-        self, broker: Broker, desk: Desk, puppeteer: Puppeteer
+        self, broker: Broker, desk: Desk, puppeteer: VenueDriver
     ) -> None:
         order = self.resting(desk, puppeteer)
         puppeteer.fail("asked-cancel", "cancel-fills")
@@ -165,7 +165,7 @@ class DeskCases(Cases):
         assert Decimal(4) == self.held(broker)[self.symbol] == desk.book.position(self.symbol).qty
 
     def test_b166_all_that_rests_is_canceled_and_keeps_nothing_back(
-        self, broker: Broker, desk: Desk, puppeteer: Puppeteer
+        self, broker: Broker, desk: Desk, puppeteer: VenueDriver
     ) -> None:
         for symbol in (self.symbol, self.other_symbol):
             self.resting(desk, puppeteer, symbol=symbol)
@@ -176,7 +176,7 @@ class DeskCases(Cases):
         self.at_rest(desk, puppeteer)
 
     def test_b167_after_a_gap_an_order_first_reads_what_was_missed(
-        self, broker: Broker, desk: Desk, puppeteer: Puppeteer
+        self, broker: Broker, desk: Desk, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.stream, "a stream")
         order = self.resting(desk, puppeteer)

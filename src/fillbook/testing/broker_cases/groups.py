@@ -9,7 +9,7 @@ from typing import Any, Final
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 _UNTIL_CLOSE_S: Final = 24 * 3600
@@ -24,13 +24,13 @@ class GroupCases(Cases):
         assert {m.OrderType.LIMIT, m.OrderType.STOP} == {leg.terms.type for leg in seen.legs}
 
     def test_b091_exits_wake_when_the_entry_has_filled(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         take_profit, stop = self._entered(broker, puppeteer)
         assert (take_profit.status, stop.status) == (_S.NEW, _S.HELD)
 
     def test_b092_a_partly_filled_entry_has_no_exits_yet(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         entry = self._bracket(broker, limit_price=self.resting_price, stop_loss="90")
         puppeteer.advance(1)
@@ -40,7 +40,7 @@ class GroupCases(Cases):
         assert {_S.HELD} == {leg.status for leg in seen.legs}
 
     def test_b093_one_exit_fills_and_the_other_is_canceled(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         take_profit, stop = self._entered(broker, puppeteer)
         puppeteer.fill(take_profit.broker_order_id)
@@ -50,14 +50,14 @@ class GroupCases(Cases):
         assert self.symbol not in self.held(broker)
 
     def test_b094_a_part_of_the_profit_shrinks_the_stop(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         take_profit, stop = self._entered(broker, puppeteer)
         puppeteer.fill(take_profit.broker_order_id, "1")
         assert Decimal(3) == self.seen(broker, stop.broker_order_id).terms.qty
 
     def test_b095_one_exit_canceled_cancels_the_other(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         take_profit, stop = self._entered(broker, puppeteer)
         assert isinstance(broker.cancel(take_profit.broker_order_id), m.Accepted)
@@ -65,7 +65,7 @@ class GroupCases(Cases):
         assert _S.CANCELED is self.seen(broker, stop.broker_order_id).status
 
     def test_b096_day_exits_are_gone_after_the_close_and_the_position_is_not(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         take_profit, stop = self._entered(broker, puppeteer, time_in_force="day")
         puppeteer.advance(_UNTIL_CLOSE_S)
@@ -74,7 +74,7 @@ class GroupCases(Cases):
         assert Decimal(4) == self.held(broker)[self.symbol]
 
     def test_b097_exits_good_till_canceled_outlive_the_close(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         take_profit, stop = self._entered(broker, puppeteer)
         puppeteer.advance(_UNTIL_CLOSE_S)
@@ -82,7 +82,7 @@ class GroupCases(Cases):
         assert words == [_S.NEW, _S.HELD]
 
     def test_b098_units_that_exits_hold_cannot_be_sold(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self._entered(broker, puppeteer)
         outcome = broker.submit(self.intent(side="sell", qty=4, limit_price=self.high_price))
@@ -90,7 +90,7 @@ class GroupCases(Cases):
         assert m.RejectKind.QTY_HELD is outcome.kind
 
     def test_b099_an_oco_protects_what_is_held_once(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(m.OrderClass.OCO in broker.capabilities.order_classes, "OCO")
         puppeteer.transfer(self.symbol, "4", "187")
@@ -125,7 +125,7 @@ class GroupCases(Cases):
         return self.placed(broker, **fields)
 
     def _entered(
-        self, broker: Broker, puppeteer: Puppeteer, **wish: Any
+        self, broker: Broker, puppeteer: VenueDriver, **wish: Any
     ) -> tuple[m.OrderReport, m.OrderReport]:
         """The take-profit and the stop of a bracket whose entry has filled."""
         entry = self._bracket(broker, **wish)

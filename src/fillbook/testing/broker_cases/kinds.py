@@ -10,7 +10,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 _T: Final = m.TimeInForce
@@ -21,7 +21,7 @@ class KindCases(Cases):
 
     mark = Decimal(200)
 
-    def trailing(self, broker: Broker, puppeteer: Puppeteer, **trail: Any) -> m.OrderReport:
+    def trailing(self, broker: Broker, puppeteer: VenueDriver, **trail: Any) -> m.OrderReport:
         """A trailing sell of four units that are held, with the market at `mark`."""
         declared = m.OrderType.TRAILING_STOP in broker.capabilities.order_types
         self.need(declared, "trailing stops")
@@ -31,12 +31,12 @@ class KindCases(Cases):
         puppeteer.advance(1)
         return order
 
-    def _quote(self, puppeteer: Puppeteer, bid: Decimal) -> None:
+    def _quote(self, puppeteer: VenueDriver, bid: Decimal) -> None:
         puppeteer.quote(self.symbol, str(bid), str(bid + Decimal("0.02")))
 
     @pytest.mark.parametrize("trail", [{"trail_price": 10}, {"trail_percent": 5}])
     def test_b140_a_trailing_stop_shows_its_trail_and_its_stop(
-        self, broker: Broker, puppeteer: Puppeteer, trail: dict[str, int]
+        self, broker: Broker, puppeteer: VenueDriver, trail: dict[str, int]
     ) -> None:
         order = self.trailing(broker, puppeteer, **trail)
         terms = self.seen(broker, order.broker_order_id).terms
@@ -46,7 +46,7 @@ class KindCases(Cases):
         }
 
     def test_b141_a_trailing_stop_moves_one_way_and_fires(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         order = self.trailing(broker, puppeteer, trail_price=10)
         for up in (15, 8):
@@ -59,7 +59,7 @@ class KindCases(Cases):
         assert _S.FILLED is self.seen(broker, order.broker_order_id).status
         assert self.symbol not in self.held(broker)
 
-    def test_b142_a_trail_is_replaced(self, broker: Broker, puppeteer: Puppeteer) -> None:
+    def test_b142_a_trail_is_replaced(self, broker: Broker, puppeteer: VenueDriver) -> None:
         self.need(broker.capabilities.replace, "replace")
         order = self.trailing(broker, puppeteer, trail_price=10)
         change = m.Change(client_order_id=f"{order.client_order_id}.r1", trail=Decimal(6))
@@ -70,7 +70,7 @@ class KindCases(Cases):
 
     @pytest.mark.parametrize("tif", [_T.IOC, _T.FOK])
     def test_b143_what_cannot_trade_at_once_is_canceled(
-        self, broker: Broker, puppeteer: Puppeteer, tif: m.TimeInForce
+        self, broker: Broker, puppeteer: VenueDriver, tif: m.TimeInForce
     ) -> None:
         self.need(tif in broker.capabilities.times_in_force, tif)
         order = self.placed(broker, time_in_force=tif)
@@ -79,7 +79,7 @@ class KindCases(Cases):
         assert (_S.CANCELED, Decimal(0)) == (seen.status, seen.filled_qty)
 
     def test_b144_an_order_for_the_close_waits_for_it(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(_T.CLS in broker.capabilities.times_in_force, "orders for the close")
         order = self.placed(broker, limit_price=None, time_in_force=_T.CLS)

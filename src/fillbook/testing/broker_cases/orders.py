@@ -11,7 +11,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import EVER, Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _S: Final = m.OrderStatus
@@ -99,7 +99,7 @@ class OrderCases(Cases):
         assert m.RejectKind.DUPLICATE is again.kind
 
     def test_b031_a_client_id_stays_taken_after_a_cancel(
-        self, broker: Broker, venue: Puppeteer | None
+        self, broker: Broker, venue: VenueDriver | None
     ) -> None:
         self.need(broker.capabilities.duplicate_check, "a duplicate check")
         order = self._canceled(broker, venue)
@@ -138,17 +138,17 @@ class OrderCases(Cases):
         listed = self.open_orders(broker)[order.broker_order_id]
         assert (qty, qty, qty) == (order.terms.qty, seen.terms.qty, listed.terms.qty)
 
-    def test_b040_a_cancel_ends_the_order(self, broker: Broker, venue: Puppeteer | None) -> None:
+    def test_b040_a_cancel_ends_the_order(self, broker: Broker, venue: VenueDriver | None) -> None:
         assert _S.CANCELED is self._canceled(broker, venue).status
 
     def test_b041_a_canceled_order_leaves_the_open_list(
-        self, broker: Broker, venue: Puppeteer | None
+        self, broker: Broker, venue: VenueDriver | None
     ) -> None:
         order = self._canceled(broker, venue)
         assert order.broker_order_id not in self.open_orders(broker)
 
     def test_b042_a_second_cancel_says_done_or_too_late(
-        self, broker: Broker, venue: Puppeteer | None
+        self, broker: Broker, venue: VenueDriver | None
     ) -> None:
         again = broker.cancel(self._canceled(broker, venue).broker_order_id)
         kind = again.kind if isinstance(again, m.Rejected) else None
@@ -171,7 +171,7 @@ class OrderCases(Cases):
         assert placed == [r.broker_order_id for r in rows if r.broker_order_id in placed]
 
     def test_b046_a_cancel_moves_the_clock_forward(
-        self, broker: Broker, venue: Puppeteer | None
+        self, broker: Broker, venue: VenueDriver | None
     ) -> None:
         self.need(broker.capabilities.clocked, "a clock on its reports")
         order = self.placed(broker)
@@ -181,18 +181,18 @@ class OrderCases(Cases):
         assert order.clock < end.clock
 
     def test_b047_a_canceled_order_has_no_history(
-        self, broker: Broker, venue: Puppeteer | None
+        self, broker: Broker, venue: VenueDriver | None
     ) -> None:
         order = self._canceled(broker, venue)
         self.need(broker.capabilities.history, "history")
         rows = self.all_of(lambda page: broker.executions(EVER, page))
         assert order.broker_order_id not in [row.broker_order_id for row in rows]
 
-    def _canceled(self, broker: Broker, venue: Puppeteer | None) -> m.OrderReport:
+    def _canceled(self, broker: Broker, venue: VenueDriver | None) -> m.OrderReport:
         return self._ended(broker, venue, self.placed(broker))
 
     def _ended(
-        self, broker: Broker, venue: Puppeteer | None, order: m.OrderReport
+        self, broker: Broker, venue: VenueDriver | None, order: m.OrderReport
     ) -> m.OrderReport:
         assert isinstance(broker.cancel(order.broker_order_id), m.Accepted)
         return self.eventually(

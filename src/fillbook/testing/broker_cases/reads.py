@@ -11,7 +11,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import CANNOT, UNSUPPORTED, Broker
 from fillbook.testing.broker_cases.base import EVER, NEVER, Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 
@@ -135,7 +135,7 @@ class ReadCases(Cases):
         assert can.account_lag >= timedelta(0)
 
     def test_b018_a_blocked_account_says_why_and_takes_no_order(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         puppeteer.block()
         assert self.value(broker.account()).blocked

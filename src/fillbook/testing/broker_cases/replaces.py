@@ -12,7 +12,7 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import Cases
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 _UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 class ReplaceCases(Cases):
     @pytest.fixture
-    def order(self, broker: Broker, puppeteer: Puppeteer) -> m.OrderReport:
+    def order(self, broker: Broker, puppeteer: VenueDriver) -> m.OrderReport:
         """An order for four units that rests at the venue, which need not be open without one."""
         self.need(broker.capabilities.replace, "replace")
         placed = self.placed(broker, qty=4)
@@ -41,7 +41,7 @@ class ReplaceCases(Cases):
         return self.value(broker.find(change.client_order_id))
 
     def test_b120_a_new_price_comes_with_a_new_order_that_names_the_old(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         new = self.replaced(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
         puppeteer.advance(1)
@@ -54,7 +54,7 @@ class ReplaceCases(Cases):
         )
 
     def test_b121_the_old_order_ends_as_replaced_and_names_the_new(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         new = self.replaced(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
         puppeteer.advance(1)
@@ -63,7 +63,7 @@ class ReplaceCases(Cases):
         assert order.terms.limit_price == old.terms.limit_price
 
     def test_b122_a_replaced_order_leaves_the_open_list_and_the_new_one_is_in_it(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         new = self.replaced(broker, order.broker_order_id, self.change(qty=Decimal(5)))
         puppeteer.advance(1)
@@ -94,7 +94,7 @@ class ReplaceCases(Cases):
         assert m.RejectKind.NOT_FOUND is outcome.kind
 
     def test_b126_a_canceled_order_cannot_be_replaced_any_more(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         broker.cancel(order.broker_order_id)
         puppeteer.advance(1)
@@ -111,7 +111,7 @@ class ReplaceCases(Cases):
         assert m.RejectKind.DUPLICATE is outcome.kind
 
     def test_b128_the_order_may_fill_first_and_the_new_one_is_rejected(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         puppeteer.fail("asked-replace", "replace-fills")
         new = self.replaced(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
@@ -122,7 +122,7 @@ class ReplaceCases(Cases):
         assert Decimal(4) == self.held(broker)[self.symbol]
 
     def test_b129_a_replace_may_be_refused_and_done_all_the_same(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         puppeteer.fail("asked-replace", "replace-denied")
         change = self.change(limit_price=Decimal(101))
@@ -134,14 +134,14 @@ class ReplaceCases(Cases):
 
     @pytest.mark.parametrize("fault", ["reply-lost", "server-error", "html"])
     def test_b130_an_answer_that_says_nothing_is_ambiguous(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport, fault: str
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport, fault: str
     ) -> None:
         puppeteer.fail("replace", fault)
         outcome = broker.replace(order.broker_order_id, self.change(qty=Decimal(5)))
         assert isinstance(outcome, m.Ambiguous)
 
     def test_b131_a_refused_rate_replaced_nothing(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         puppeteer.fail("replace", "rate-limited")
         change = self.change(qty=Decimal(5))
@@ -150,7 +150,7 @@ class ReplaceCases(Cases):
 
     @pytest.mark.parametrize("cum", ["carried", "fresh"])
     def test_b132_a_chain_fills_its_total_however_the_new_order_counts(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport, cum: str
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport, cum: str
     ) -> None:
         if cum == "fresh":
             puppeteer.fail("asked-replace", "cum-fresh")
@@ -167,7 +167,7 @@ class ReplaceCases(Cases):
         assert [[Decimal(1)], [Decimal(5)]] == [[row.qty for row in each] for each in rows]
 
     def test_b133_a_venue_that_orders_the_whole_again_shows_it_in_what_is_left(
-        self, broker: Broker, puppeteer: Puppeteer, order: m.OrderReport
+        self, broker: Broker, puppeteer: VenueDriver, order: m.OrderReport
     ) -> None:
         puppeteer.fail("asked-replace", "qty-remaining")
         puppeteer.fill(order.broker_order_id, "1")
@@ -178,7 +178,7 @@ class ReplaceCases(Cases):
         assert Decimal(4) == seen.terms.qty - seen.filled_qty
 
     def test_b134_an_exits_price_is_replaced_and_its_quantity_is_not(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.replace, "replace")
         self.need(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")

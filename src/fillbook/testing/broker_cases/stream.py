@@ -11,7 +11,7 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.errors import InvalidValue
 from fillbook.testing.broker_cases.base import Cases, Listener
-from fillbook.testing.venue_driver import Puppeteer
+from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 _PATIENCE: Final = 100  #: how often it is looked whether a lost stream is back
@@ -22,14 +22,14 @@ class StreamCases(Cases):
         assert (listener.connections, listener.losses) == (1, [])
 
     def test_b101_a_fill_is_told_after_the_order_is_new(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, limit_price=None)
         words = listener.words(order)
         assert [w for w in words if w in (_S.NEW, _S.FILLED)] == [_S.NEW, _S.FILLED]
 
     def test_b102_each_event_tells_its_own_slice(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=6)
         for qty in ("1", "2", "3"):
@@ -42,7 +42,7 @@ class StreamCases(Cases):
         ]
 
     def test_b103_stream_and_history_tell_the_same_fills(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=5)
         puppeteer.fill(order, "2", "99.5")
@@ -53,7 +53,7 @@ class StreamCases(Cases):
         assert [(Decimal(2), Decimal("99.5")), (Decimal(3), Decimal(99))] == told == read
 
     def test_b104_an_event_told_twice_bears_one_execution_id(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=2)
         puppeteer.fail("event", "event-doubled")
@@ -63,7 +63,7 @@ class StreamCases(Cases):
         assert (len(ids), len(set(ids))) == (2, 1)
 
     def test_b105_a_dropped_event_is_found_by_reading(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=2)
         puppeteer.fail("event", "event-dropped")
@@ -73,7 +73,7 @@ class StreamCases(Cases):
         assert _S.FILLED is self.seen(broker, order).status
 
     def test_b106_a_cancel_is_told(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer)
         broker.cancel(order)
@@ -81,7 +81,7 @@ class StreamCases(Cases):
         assert _S.CANCELED is listener.words(order)[-1]
 
     def test_b107_streamed_and_read_clocks_are_one_clock(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         self.need(broker.capabilities.clocked, "a clock on its reports")
         order = self._worked(broker, puppeteer, qty=2)
@@ -90,7 +90,7 @@ class StreamCases(Cases):
         assert self.seen(broker, order).clock == listener.of(order)[-1].clock
 
     def test_b108_a_bust_voids_the_execution_that_was_told(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=2)
         puppeteer.fill(order)
@@ -101,7 +101,7 @@ class StreamCases(Cases):
         assert self.symbol not in self.held(broker)
 
     def test_b109_a_correction_names_the_execution_that_it_fixes(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=2)
         puppeteer.fill(order, None, "100")
@@ -113,7 +113,7 @@ class StreamCases(Cases):
         assert Decimal(99) == self.seen(broker, order).avg_price
 
     def test_b110_a_refused_stream_is_lost_and_not_silent(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.stream, "a stream")
         puppeteer.fail("listen", "stream-refused")
@@ -125,7 +125,7 @@ class StreamCases(Cases):
             assert sink.losses
 
     def test_b111_nothing_is_told_once_the_stream_has_ended(
-        self, broker: Broker, puppeteer: Puppeteer
+        self, broker: Broker, puppeteer: VenueDriver
     ) -> None:
         self.need(broker.capabilities.stream, "a stream")
         sink = Listener()
@@ -142,19 +142,19 @@ class StreamCases(Cases):
             broker.read_event(object())
 
     def test_b113_a_rejection_after_acceptance_is_told(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         puppeteer.fail("taken", "reject-after-accept")
         order = self._worked(broker, puppeteer)
         assert _S.REJECTED is listener.words(order)[-1]
 
-    def test_b114_a_trade_by_hand_is_told(self, puppeteer: Puppeteer, listener: Listener) -> None:
+    def test_b114_a_trade_by_hand_is_told(self, puppeteer: VenueDriver, listener: Listener) -> None:
         order = puppeteer.trade_by_hand(self.symbol, m.OrderSide.BUY, "3")
         puppeteer.heard()
         assert [Decimal(3)] == [each.qty for each in listener.executions(order)]
 
     def test_b115_a_stream_that_breaks_says_so_and_comes_back(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         puppeteer.fail("event", "stream-lost")
         self._worked(broker, puppeteer)
@@ -163,7 +163,7 @@ class StreamCases(Cases):
         assert listener.words(self._worked(broker, puppeteer))
 
     def test_b116_what_is_told_again_after_a_loss_agrees_with_what_is_read(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=5)
         puppeteer.fill(order, "2", "99.5")
@@ -178,7 +178,7 @@ class StreamCases(Cases):
         assert list(told.values()) in (read[:1], read)
 
     def test_b117_what_was_told_last_is_what_is_read(
-        self, broker: Broker, puppeteer: Puppeteer, listener: Listener
+        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
     ) -> None:
         order = self._worked(broker, puppeteer, qty=5)
         puppeteer.fill(order, "2", "99.5")
@@ -188,13 +188,13 @@ class StreamCases(Cases):
         assert (told.status, told.filled_qty) == (seen.status, seen.filled_qty)
         assert (told.avg_price, told.terms) == (seen.avg_price, seen.terms)
 
-    def _back(self, puppeteer: Puppeteer, listener: Listener) -> None:
+    def _back(self, puppeteer: VenueDriver, listener: Listener) -> None:
         for _ in range(_PATIENCE):
             puppeteer.heard()  # made-up time moves, real time passes below
             if listener.again.wait(0.1):
                 return
 
-    def _worked(self, broker: Broker, puppeteer: Puppeteer, **wish: object) -> str:
+    def _worked(self, broker: Broker, puppeteer: VenueDriver, **wish: object) -> str:
         """The id of an order of which all that there is to hear was heard."""
         order = self.placed(broker, **wish)
         puppeteer.heard()

@@ -30,8 +30,8 @@ class Sought:
 
     kinds: frozenset[str]
     categories: tuple[str, ...]
-    after: m.Stamp | None
-    until: m.Stamp | None
+    after: m.Timestamp | None
+    until: m.Timestamp | None
     day: date | None
     order_id: str | None
 

@@ -19,7 +19,7 @@ from fillbook.venue.alpaca import activities, responses
 from fillbook.venue.alpaca import requests as read
 from fillbook.venue.alpaca.requests import Asked
 from fillbook.venue.alpaca.responses import NEW_YORK, STRANGE_WORD, Json
-from fillbook.venue.alpaca.switches import Ways
+from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
 
 _FAR: Final = timedelta(days=20)
@@ -61,16 +61,16 @@ def list_orders(asked: Asked, strike: Strike | None) -> Answer:
         ids = [each.id for each in rows]
         rows = rows[ids.index(after) :] if after in ids else rows
     if which.scope == "open":
-        rows = [each for each in rows if _is_listed(each, asked.ways)]
+        rows = [each for each in rows if _is_listed(each, asked.behavior)]
     return Answer(
         200, _worded(asked, [responses.order(asked.exchange, each) for each in rows[:limit]])
     )
 
 
-def _is_listed(order: Picture, ways: Ways) -> bool:
+def _is_listed(order: Picture, behavior: Behavior) -> bool:
     """Whether an open order is among those that are listed."""
-    return (ways.lists_held or order.status != m.OrderStatus.HELD) and (
-        ways.lists_filled_parents or not order.is_over
+    return (behavior.lists_held or order.status != m.OrderStatus.HELD) and (
+        behavior.lists_filled_parents or not order.is_over
     )
 
 
@@ -244,7 +244,7 @@ def get_asset(asked: Asked, strike: Strike | None) -> Answer:
 
 def _asset(asked: Asked, shown: m.Instrument) -> Json:
     made = responses.asset(asked.exchange, shown)
-    if not asked.ways.easy_to_borrow:
+    if not asked.behavior.easy_to_borrow:
         del made["easy_to_borrow"]
     return made
 

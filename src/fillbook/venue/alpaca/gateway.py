@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from fillbook import model as m
 from fillbook.venue.alpaca.endpoints import Answer, Endpoint, error
 from fillbook.venue.alpaca.requests import Asked
-from fillbook.venue.alpaca.switches import Ways
+from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Account, Exchange, Fault, Occasion, Refused, Strike
 
 #: Where the server puts what cuts the connection of a request.
@@ -65,13 +65,13 @@ def secret_of(key: str) -> str:
     return hashlib.sha256(f"fillbook emulator {key}".encode()).hexdigest()[:40]
 
 
-class Door:
+class Gateway:
     """Lets requests in to the accounts of one exchange, under the names they were opened by."""
 
-    def __init__(self, exchange: Exchange, *, rate_limit: int, ways: Ways) -> None:
+    def __init__(self, exchange: Exchange, *, rate_limit: int, behavior: Behavior) -> None:
         self.exchange = exchange
         self.rate_limit = rate_limit
-        self.ways = ways
+        self.behavior = behavior
         self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
         self._lock = threading.Lock()
         self.keys: set[str] = set()  #: those that opened an account until now
@@ -99,7 +99,7 @@ class Door:
         except ClientDisconnect:
             return HungUp()  # nobody is there to be answered
         path, query = request.path_params, dict(request.query_params)
-        asked = Asked(self.exchange, account, path, query, body, self.ways)
+        asked = Asked(self.exchange, account, path, query, body, self.behavior)
         # In a thread, and in one go: changing threads costs more than most requests do.
         return await run_in_threadpool(self._serve, asked, occasion, endpoint)
 
@@ -152,7 +152,7 @@ class Door:
         left = self.rate_limit - spent - 1
         # The exchange's clock, which may be made up; the server's own is turned off.
         date = {"date": format_datetime(self.exchange.now(), usegmt=True)}
-        if not self.ways.rate_headers:
+        if not self.behavior.rate_headers:
             return left >= 0, date
         return left >= 0, date | {
             "x-ratelimit-limit": str(self.rate_limit),
@@ -171,7 +171,7 @@ def _ask(endpoint: Endpoint, asked: Asked, strike: Strike | None) -> Answer:
     except Refused as refusal:
         body = error(refusal)
         if refusal.kind is m.RejectKind.DUPLICATE:
-            body["code"] = asked.ways.duplicate_code
+            body["code"] = asked.behavior.duplicate_code
         return Answer(refusal.status, body)
 
 

@@ -20,7 +20,7 @@ from attrs import evolve, field, frozen
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
-from fillbook.venue.alpaca.switches import Ways
+from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import (
     Account,
     Amendment,
@@ -57,7 +57,7 @@ class Asked:
     path: Mapping[str, str]
     query: Mapping[str, str]
     text: bytes
-    ways: Ways = field(factory=Ways)
+    behavior: Behavior = field(factory=Behavior)
 
     def body(self) -> dict[str, Any]:
         """Raises: Refused for what is no JSON object."""
@@ -94,7 +94,7 @@ class Asked:
             raise bad(f"{name} must be between 1 and {most}")
         return int(text)
 
-    def moment(self, name: str) -> m.Stamp | None:
+    def moment(self, name: str) -> m.Timestamp | None:
         """A time, or the midnight (UTC) of a date."""
         text = self.query.get(name)
         if not text:
@@ -102,9 +102,9 @@ class Asked:
         try:
             if len(text) == len("2026-01-02"):
                 day = date.fromisoformat(text)
-                return m.stamp(datetime.combine(day, datetime.min.time(), UTC))
+                return m.timestamp(datetime.combine(day, datetime.min.time(), UTC))
             # A plus sign that was not encoded arrives as a space.
-            return m.stamp(text.replace(" ", "+") if "T" in text else text)
+            return m.timestamp(text.replace(" ", "+") if "T" in text else text)
         except (InvalidValue, ValueError):
             raise bad(f"invalid {name}: cannot parse {text[:40]!r} as a time") from None
 

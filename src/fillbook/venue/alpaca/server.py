@@ -22,10 +22,10 @@ except ImportError:
     raise ExtraMissing('the emulators need: pip install "fillbook[emulator]"') from None
 
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
-from fillbook.venue.alpaca.gateway import ABORT, Door, not_allowed, not_found, secret_of
+from fillbook.venue.alpaca.gateway import ABORT, Gateway, not_allowed, not_found, secret_of
 from fillbook.venue.alpaca.sse import Events
 from fillbook.venue.alpaca.stream import Streams
-from fillbook.venue.alpaca.switches import Ways
+from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Account, Exchange, Occasion
 
 _START_S: Final = 10.0
@@ -48,12 +48,12 @@ class Emulator:
         *,
         port: int = 0,
         rate_limit: int = 200,
-        ways: Ways = Ways(),  # noqa: B008 - frozen
+        behavior: Behavior = Behavior(),  # noqa: B008 - frozen
     ) -> None:
         self.exchange = exchange
         self.account = account if account is not None else _paper(exchange)
-        self.door = Door(exchange, rate_limit=rate_limit, ways=ways)
-        self.streams = Streams(self.door, is_limited=ways.one_stream)
+        self.door = Gateway(exchange, rate_limit=rate_limit, behavior=behavior)
+        self.streams = Streams(self.door, is_limited=behavior.one_stream)
         self.events = Events(self.door)
         self._port = port
 
@@ -115,7 +115,7 @@ class Emulator:
         self._socket.close()
 
 
-def app(door: Door, streams: Streams, events: Events) -> Starlette:
+def app(door: Gateway, streams: Streams, events: Events) -> Starlette:
     """The emulator as an ASGI application, for whoever brings a server."""
     routes: list[BaseRoute] = [
         Route(path, _endpoint(door, occasion, endpoint), methods=[method])
@@ -130,7 +130,7 @@ def app(door: Door, streams: Streams, events: Events) -> Starlette:
     return made
 
 
-def _endpoint(door: Door, occasion: Occasion | None, endpoint: Endpoint) -> Any:
+def _endpoint(door: Gateway, occasion: Occasion | None, endpoint: Endpoint) -> Any:
     async def serve(request: Request) -> Response:
         return await door.answer(request, occasion, endpoint)
 

@@ -22,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 
 from fillbook import model as m
 from fillbook.venue.alpaca import responses
-from fillbook.venue.alpaca.gateway import Door, refused, too_many, unauthorized
+from fillbook.venue.alpaca.gateway import Gateway, refused, too_many, unauthorized
 from fillbook.venue.alpaca.requests import Asked, bad
 from fillbook.venue.exchange import Account, Event, Occasion, Refused
 
@@ -37,8 +37,8 @@ _HELLO: Final = ": listening\n\n"
 class Span:
     """Which events are told again; None is no bound."""
 
-    since: m.Stamp | None
-    until: m.Stamp | None
+    since: m.Timestamp | None
+    until: m.Timestamp | None
     since_id: str | None
     until_id: str | None
 
@@ -64,7 +64,7 @@ class Span:
 class Events:
     """The open answers; there may be any number for one key."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Gateway) -> None:
         self.door = door
         self.told = 0  #: events that were put on an answer until now
         self._counting = threading.Lock()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fillbook.venue.alpaca import responses
-from fillbook.venue.alpaca.gateway import ABORT, Door
+from fillbook.venue.alpaca.gateway import ABORT, Gateway
 from fillbook.venue.exchange import Account, Event, Fault, Occasion, about
 
 _TRADE_UPDATES = "trade_updates"
@@ -30,7 +30,7 @@ class Streams:
     the upgrade is refused (HTTP 429) once every key that was ever seen has its connection.
     """
 
-    def __init__(self, door: Door, *, is_limited: bool = True) -> None:
+    def __init__(self, door: Gateway, *, is_limited: bool = True) -> None:
         self.door = door
         self.is_limited = is_limited
         self.told = 0  #: events that were put on a connection until now

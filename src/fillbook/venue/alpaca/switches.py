@@ -6,7 +6,7 @@ from attrs import frozen
 
 
 @frozen(kw_only=True)
-class Ways:
+class Behavior:
     """What may change at Alpaca, what has been seen both ways, and what nobody has said."""
 
     one_stream: bool = True  #: a second connection of a key is refused; else any number is taken

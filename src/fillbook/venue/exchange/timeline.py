@@ -60,13 +60,13 @@ class Timeline:
         """Set the exchange's own wall clock off; its order of events stays."""
         self._skew += timedelta(seconds=seconds)
 
-    def stamp(self) -> m.Stamp:
+    def stamp(self) -> m.Timestamp:
         """The moment, later than every stamp before it by a nanosecond at least."""
         wall_ns = (self.now() - _EPOCH) // _MICROSECOND * 1000
         self._last_ns = max(self._last_ns + 1, wall_ns)
         seconds, ns = divmod(self._last_ns, 1_000_000_000)
         whole = _EPOCH + timedelta(seconds=seconds)
-        return m.Stamp(f"{whole:%Y-%m-%dT%H:%M:%S}.{ns:09d}Z")
+        return m.Timestamp(f"{whole:%Y-%m-%dT%H:%M:%S}.{ns:09d}Z")
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have *call* made in *seconds* (≥ 0) from the moment."""

@@ -95,9 +95,9 @@ class Picture:
     time_in_force: m.TimeInForce
     order_class: m.OrderClass
     status: str
-    created_at: m.Stamp
-    updated_at: m.Stamp | None
-    submitted_at: m.Stamp | None
+    created_at: m.Timestamp
+    updated_at: m.Timestamp | None
+    submitted_at: m.Timestamp | None
     qty: Decimal | None = None
     notional: Decimal | None = None
     limit_price: Decimal | None = None
@@ -108,15 +108,15 @@ class Picture:
     extended_hours: bool = False
     filled_qty: Decimal = m.ZERO
     filled_avg_price: Decimal | None = None
-    filled_at: m.Stamp | None = None
-    canceled_at: m.Stamp | None = None
-    expired_at: m.Stamp | None = None
-    failed_at: m.Stamp | None = None
-    replaced_at: m.Stamp | None = None
+    filled_at: m.Timestamp | None = None
+    canceled_at: m.Timestamp | None = None
+    expired_at: m.Timestamp | None = None
+    failed_at: m.Timestamp | None = None
+    replaced_at: m.Timestamp | None = None
     replaces: str | None = None
     replaced_by: str | None = None
-    expires_at: m.Stamp | None = None
-    cancel_requested_at: m.Stamp | None = None
+    expires_at: m.Timestamp | None = None
+    cancel_requested_at: m.Timestamp | None = None
     reason: str | None = None
     parent_id: str | None = None
     leg_ids: tuple[str, ...] = ()
@@ -163,7 +163,7 @@ class Fill:
     price: Decimal
     cum_qty: Decimal
     leaves_qty: Decimal
-    at: m.Stamp
+    at: m.Timestamp
     is_last: bool
     order_status: str
     fee: Decimal = m.ZERO
@@ -196,7 +196,7 @@ class Row:
 
     id: str
     kind: RowKind
-    at: m.Stamp
+    at: m.Timestamp
     symbol: str | None = None
     qty: Decimal | None = None
     price: Decimal | None = None
@@ -220,7 +220,7 @@ class Event:
     account: str
     name: str
     order: Picture
-    at: m.Stamp
+    at: m.Timestamp
     execution_id: str | None = None
     price: Decimal | None = None
     qty: Decimal | None = None
@@ -291,7 +291,7 @@ class Figures:
     long_market_value: Decimal
     short_market_value: Decimal
     multiplier: int
-    created_at: m.Stamp
+    created_at: m.Timestamp
     shorting_enabled: bool = True
     blocks: frozenset[Block] = frozenset()
     suspended: bool = False  #: by its own owner
@@ -340,8 +340,8 @@ class OrderFilter:
     """Which orders a client lists; times are exclusive and about `submitted_at`."""
 
     scope: str = "open"  #: "open", "closed" or "all"
-    after: m.Stamp | None = None
-    until: m.Stamp | None = None
+    after: m.Timestamp | None = None
+    until: m.Timestamp | None = None
     after_order_id: str | None = None
     before_order_id: str | None = None
     symbols: frozenset[str] = frozenset()

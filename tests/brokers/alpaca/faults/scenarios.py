@@ -11,7 +11,7 @@ from fillbook.clock import ManualClock
 from fillbook.testing.broker_cases.base import EVER
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Fault
-from tests.brokers.alpaca.emulated import EmulatorPuppeteer, HeardBroker
+from tests.brokers.alpaca.emulated import EmulatorDriver, HeardBroker
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, 10:00 in New York
 S = m.OrderStatus
@@ -24,7 +24,7 @@ class Bench:
         self.exchange = emulator.exchange
         self.broker = broker
         self.clock = clock
-        self.world = EmulatorPuppeteer(emulator, broker, clock)
+        self.world = EmulatorDriver(emulator, broker, clock)
         self.fail = self.world.fail
         self._numbers = iter(range(1, 1000))
 
@@ -32,7 +32,7 @@ class Bench:
         request = {"symbol": "AAPL", "side": "buy", "qty": 5, "limit_price": "100.25"} | wish
         name = name or f"fault-{next(self._numbers)}"
         return self.broker.submit(
-            m.Intent(client_order_id=name, request=m.OrderRequest(**request), at=m.stamp(OPEN))
+            m.Intent(client_order_id=name, request=m.OrderRequest(**request), at=m.timestamp(OPEN))
         )
 
     def placed(self, **wish: object) -> str:

@@ -187,7 +187,7 @@ def test_refused_keys_are_a_refusal_in_any_form(body: object) -> None:
 @pytest.mark.parametrize("name", ["404_order_not_found", "404_order_not_found_for"])
 def test_only_alpacas_own_word_makes_an_order_absent(name: str) -> None:
     body = recorded("errors")[name]["body"]
-    assert m.Absent(body["message"], reply(404, body).meter) == of_read_by_id(reply(404, body))
+    assert m.Absent(body["message"], reply(404, body).rate_limit) == of_read_by_id(reply(404, body))
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_a_read_that_failed_is_not_observed(status: int, why: m.Failure) -> None
 
 @pytest.mark.parametrize("spoiled", [{}, HEADERS | {"x-ratelimit-reset": "soon"}])
 def test_a_meter_is_read_or_is_none(spoiled: dict[str, str]) -> None:
-    assert Reply(200, "", spoiled).meter is None
-    meter = Reply(200, "", HEADERS).meter
+    assert Reply(200, "", spoiled).rate_limit is None
+    meter = Reply(200, "", HEADERS).rate_limit
     assert meter is not None
     assert (meter.limit, meter.remaining) == (200, 0)
 

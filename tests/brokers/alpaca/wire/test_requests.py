@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import requests
 
-AT = m.stamp("2026-03-02T15:00:00Z")
+AT = m.timestamp("2026-03-02T15:00:00Z")
 
 
 def sent(**wish: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from alpaca.trading.client import TradingClient
 
 from fillbook import model as m
 from fillbook.clock import ManualClock
-from fillbook.venue.alpaca import Emulator, Ways
+from fillbook.venue.alpaca import Behavior, Emulator
 from fillbook.venue.exchange import Exchange
 from tests.venue.alpaca.conformance.bot import bought, resting
 from tests.venue.alpaca.conformance.keys import (
@@ -146,11 +146,11 @@ def test_quotes_are_served_as_the_data_host_does(emulator: Emulator, http: Any) 
     assert {"ap", "as", "ax", "bp", "bs", "bx", "c", "t", "z"} == set(shares["AAPL"])
     coins = http("GET", "/v1beta3/crypto/us/latest/quotes?symbols=BTC%2FUSD").json()["quotes"]
     assert {k: coins["BTC/USD"][k] for k in ("ap", "bp")} == {"ap": 64260.0, "bp": 64250.0}
-    assert m.stamp(coins["BTC/USD"]["t"]).startswith("2026-11-20T15:00:00")
+    assert m.timestamp(coins["BTC/USD"]["t"]).startswith("2026-11-20T15:00:00")
 
 
 def test_assets_may_have_lost_the_word_easy_to_borrow(exchange: Exchange) -> None:
-    with Emulator(exchange, ways=Ways(easy_to_borrow=False)) as emulator:
+    with Emulator(exchange, behavior=Behavior(easy_to_borrow=False)) as emulator:
         client = TradingClient(
             emulator.key, emulator.secret, url_override=emulator.url, raw_data=True
         )

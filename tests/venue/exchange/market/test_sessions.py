@@ -65,7 +65,7 @@ def test_a_market_order_on_a_saturday_waits_for_mondays_open() -> None:
 def test_a_day_order_placed_after_the_close_expires_at_the_next_close() -> None:
     day = Day(at("2026-11-20 22:00"))
     order = day.worked(limit_price="100")
-    assert m.stamp(at("2026-11-23 21:00")) == order.expires_at
+    assert m.timestamp(at("2026-11-23 21:00")) == order.expires_at
     day.to(at("2026-11-23 21:00"))
     assert day.status(order.id) == "expired"
 
@@ -90,7 +90,7 @@ def test_a_resting_order_does_not_fill_over_night() -> None:
 def test_a_good_till_canceled_order_is_canceled_after_ninety_days() -> None:
     day = Day()
     order = day.worked(limit_price="150", time_in_force="gtc")
-    assert m.stamp(at("2027-02-18 21:15")) == order.expires_at
+    assert m.timestamp(at("2027-02-18 21:15")) == order.expires_at
     day.to(at("2027-02-18 21:16"))
     assert day.status(order.id) == "canceled"
 

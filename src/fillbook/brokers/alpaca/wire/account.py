@@ -152,10 +152,10 @@ def _activity(found: Row, spelling: Spelling) -> m.Activity:
 _STARTS_THE_DAY: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
 
 
-def _activity_time(found: Row, kind: m.ActivityKind) -> m.Stamp:
+def _activity_time(found: Row, kind: m.ActivityKind) -> m.Timestamp:
     exact = found.time("transaction_time")
     if exact is not None:
         return exact
     day = found.day("date")
     edge = time.min if kind in _STARTS_THE_DAY else time.max
-    return m.stamp(datetime.combine(day, edge, NEW_YORK))
+    return m.timestamp(datetime.combine(day, edge, NEW_YORK))

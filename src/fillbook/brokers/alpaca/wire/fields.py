@@ -33,10 +33,10 @@ _LAST_YEAR: Final = "2970"
 
 
 @lru_cache(maxsize=4096)
-def _stamp(value: str) -> m.Stamp | None:
+def _stamp(value: str) -> m.Timestamp | None:
     """*value* as a Stamp; None if it is none.  A poll shows mostly what the last one showed."""
     try:
-        return m.stamp(value)
+        return m.timestamp(value)
     except InvalidValue:
         return None
 
@@ -118,14 +118,14 @@ class Row:
         value = self.number(name)
         return value if value is not None and value > 0 else None
 
-    def time(self, name: str) -> m.Stamp | None:
+    def time(self, name: str) -> m.Timestamp | None:
         """The moment in *name*; None if it is missing, unreadable or bears no zone."""
         value = self.fields.get(name)
         if not isinstance(value, str) or value < _FIRST_YEAR:
             return None
         return _stamp(value)
 
-    def need_time(self, name: str) -> m.Stamp:
+    def need_time(self, name: str) -> m.Timestamp:
         value = self.time(name)
         if value is None:
             raise self.wrong(name, "a time with a zone")

@@ -215,13 +215,13 @@ def _streamed(
     )
 
 
-def _voids(found: Row, report: m.OrderReport) -> tuple[m.Void, ...]:
+def _voids(found: Row, report: m.OrderReport) -> tuple[m.TradeBust, ...]:
     void_id = found.text("previous_id") or found.text("execution_id")
     if void_id is None:
         return ()
     qty = found.number("qty")
     return (
-        m.Void(
+        m.TradeBust(
             source=m.ExecSource.STREAM,
             exec_id=void_id,
             broker_order_id=report.broker_order_id,

@@ -36,12 +36,12 @@ class Reply:
     headers: Mapping[str, str]
 
     @property
-    def meter(self) -> m.Meter | None:
+    def rate_limit(self) -> m.RateLimit | None:
         """What the rate headers say; None where they do not."""
         names = ("limit", "remaining", "reset")
         try:
             limit, remaining, reset = (int(self.headers[f"x-ratelimit-{name}"]) for name in names)
-            return m.Meter(limit, remaining, datetime.fromtimestamp(reset, UTC))
+            return m.RateLimit(limit, remaining, datetime.fromtimestamp(reset, UTC))
         except (KeyError, ValueError, OverflowError, OSError):
             return None
 
@@ -56,8 +56,8 @@ class Reply:
 
     @property
     def resets_at(self) -> datetime | None:
-        meter = self.meter
-        return None if meter is None else meter.resets_at
+        rate_limit = self.rate_limit
+        return None if rate_limit is None else rate_limit.resets_at
 
     @property
     def error(self) -> Row | None:
@@ -172,24 +172,24 @@ def _held_or_none(error: Row) -> m.RejectKind:
 
 def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
     """What an unsuccessful answer to a write says of the request."""
-    error, meter = reply.error, reply.meter
+    error, rate_limit = reply.error, reply.rate_limit
     if reply.status == 401:
         # The gateway knows no such key, in JSON or in HTML; nothing behind it heard of the order.
-        return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were refused", "", meter)
+        return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were refused", "", rate_limit)
     if error is None or not 400 <= reply.status < 500:
-        return m.Ambiguous(_failure(reply.status), _shown(reply), meter)
+        return m.Ambiguous(_failure(reply.status), _shown(reply), rate_limit)
     code = error.text("code") or ""
     if reply.status == 429:
         if code != _RATE_LIMITED:
-            return m.Ambiguous(m.Failure.RATE_LIMITED, _shown(reply), meter)
-        return m.NotSent(m.Failure.RATE_LIMITED, _shown(reply), reply.resets_at, meter)
-    return m.Rejected(kind_of(reply.status, error), error.need_text("message"), code, meter)
+            return m.Ambiguous(m.Failure.RATE_LIMITED, _shown(reply), rate_limit)
+        return m.NotSent(m.Failure.RATE_LIMITED, _shown(reply), reply.resets_at, rate_limit)
+    return m.Rejected(kind_of(reply.status, error), error.need_text("message"), code, rate_limit)
 
 
 def of_read(reply: Reply) -> m.NotObserved:
     """Why a read with this answer says nothing."""
     retry_at = reply.resets_at if reply.status == 429 else None
-    return m.NotObserved(_failure(reply.status), _shown(reply), retry_at, reply.meter)
+    return m.NotObserved(_failure(reply.status), _shown(reply), retry_at, reply.rate_limit)
 
 
 def of_read_by_id(reply: Reply) -> m.NotObserved | m.Absent:
@@ -198,7 +198,7 @@ def of_read_by_id(reply: Reply) -> m.NotObserved | m.Absent:
     if reply.status == 404 and error is not None and error.text("code") == _NOT_FOUND:
         message = error.need_text("message")
         if "endpoint" not in message.lower():
-            return m.Absent(message, reply.meter)
+            return m.Absent(message, reply.rate_limit)
     return of_read(reply)
 
 

@@ -72,7 +72,7 @@ def _numbers(**values: Decimal | None) -> Body:
     return {name: m.plain(value) for name, value in values.items() if value is not None}
 
 
-def before(moment: m.Stamp, by: timedelta = timedelta(microseconds=1)) -> str:
+def before(moment: m.Timestamp, by: timedelta = timedelta(microseconds=1)) -> str:
     """A little before *moment*: Alpaca's ``after`` leaves out its own moment, and we must not."""
     earlier = m.moment(moment) - by
     return earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -124,7 +124,7 @@ class History:
         """What a client reads: late, without what was taken back, or as faults have it."""
         blind = self._floor.strikes(Occasion.SHOW_HISTORY, Fault.HISTORY_WITHOUT_BUSTS)
         lag = timedelta(seconds=self._floor.lag.history)
-        until = m.stamp(self._floor.timeline.now() - lag)
+        until = m.timestamp(self._floor.timeline.now() - lag)
         shown = [
             fill
             for fill in self.of(order_id)

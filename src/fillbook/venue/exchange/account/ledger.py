@@ -123,7 +123,7 @@ def nets(
     Fee rows were taken with their fills, and a dividend moves no units.
     """
     standing = (f for f in fills if not (f.is_void or f.is_fixed))
-    moves: list[tuple[m.Stamp, str, Decimal, Decimal | None]] = [
+    moves: list[tuple[m.Timestamp, str, Decimal, Decimal | None]] = [
         (f.at, current(f.symbol), units_of(f), None) for f in standing
     ]
     for row in rows:

@@ -40,7 +40,7 @@ def pictures(
         created_at=stamp,
         updated_at=stamp,
         submitted_at=stamp,
-        expires_at=m.stamp(ends_at(ticket, now)),
+        expires_at=m.timestamp(ends_at(ticket, now)),
         qty=ticket.qty,
         notional=ticket.notional,
         limit_price=limit,

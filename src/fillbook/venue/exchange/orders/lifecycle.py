@@ -241,7 +241,7 @@ class Trading:
         """What is to take the place of an order, which may still fill meanwhile."""
         old = self.orders[order_id]
         new = successor(old, change, self._floor.new_id(), self._floor.timeline.stamp())
-        new = evolve(new, expires_at=m.stamp(ends_at(new, self._now())))
+        new = evolve(new, expires_at=m.timestamp(ends_at(new, self._now())))
         self.orders.put(new, self._floor.timeline.elapsed)
         self._watch_end(new)
         self._change(old, status=S.PENDING_REPLACE)

@@ -140,7 +140,7 @@ def ticket(order: Picture, change: Amendment) -> Ticket:
     )
 
 
-def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Stamp) -> Picture:
+def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Timestamp) -> Picture:
     """What is to replace *order*, before anything of it has happened."""
     given = {name: getattr(change, name) for name in _FIELDS}
     given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
