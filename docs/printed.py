@@ -37,7 +37,7 @@ from fillbook.model import invalid
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
 from fillbook.venue.exchange import kinds
-from fillbook.venue.exchange.faults.kinds import SECONDS, STRIKES, Fault
+from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS, SECONDS, Fault
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -145,7 +145,7 @@ def faults() -> str:
     for fault in Fault:
         least, most = SECONDS.get(fault, (0.0, 0.0))
         length = f"{least:g} to {most:g} s" if least or most else "–"
-        rows.append((code(fault), said.get(fault.name, ""), listed(STRIKES[fault]), length))
+        rows.append((code(fault), said.get(fault.name, ""), listed(INJECTION_POINTS[fault]), length))
     return table(("fault", "what happens", "where it strikes", "how long"), rows)
 
 

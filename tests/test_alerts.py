@@ -95,7 +95,7 @@ def test_nobody_there_is_logged_and_the_next_alert_is_tried(caplog):
 
 
 def test_of_too_many_that_wait_the_oldest_are_told_to_the_log(caplog, monkeypatch):
-    monkeypatch.setattr(alerts, "WAITING_MAX", 2)
+    monkeypatch.setattr(alerts, "QUEUED_MAX", 2)
     with Receiver() as receiver:
         receiver.let.clear()
         sink = alerts.webhook(receiver.url)

@@ -1,8 +1,8 @@
 """
-Where alerts go: functions of one `Alert`, given to `fillbook.open(alerts=...)`.
+Alert sinks: functions that take one `Alert`, for `fillbook.open(alerts=...)`.
 
-An alert is in the record before a sink hears of it, so that none is lost where a sink fails;
-`desk.events()` has them all.  A sink that raises is logged and stops nothing.
+The desk writes an alert to the record before it calls a sink, so that a sink that fails loses
+no alert; `desk.events()` returns all of them.  If a sink raises, the desk logs it and goes on.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ log = logging.getLogger("fillbook")
 
 Sink = Callable[[m.Alert], None]
 
-#: So many alerts wait for a slow receiver; the oldest make room for new ones.
-WAITING_MAX: Final = 1_000
+#: The number of alerts that are queued for a slow receiver; the oldest are dropped for new ones.
+QUEUED_MAX: Final = 1_000
 TIMEOUT_S: Final = 10.0
 
 
 def to_log(alert: m.Alert) -> None:
-    """Write an alert to the log of the name ``fillbook``, as a warning."""
+    """Write an alert as a warning to the logger ``fillbook``."""
     log.warning("%s (%s): %s", alert.kind, alert.about, alert.message)
 
 
 def webhook(url: str, *, timeout_s: float = TIMEOUT_S) -> Sink:
     """
-    A sink that posts each alert to *url* as JSON: kind, about, message, and text for chats.
+    Make a sink that posts each alert to *url* as JSON: kind, about, message, and text for chats.
 
-    Posting is done in a thread, one after another, and each is tried once.  Raises:
-    InvalidValue for what is no http or https address.
+    A thread posts the alerts in order, each once without a retry.  *timeout_s* is how long a
+    post waits for the receiver, in seconds.  Raises: InvalidValue if *url* is not an http or
+    https address.
     """
     return _Webhook(url, timeout_s).put
 
@@ -48,20 +49,20 @@ class _Webhook:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidValue("a webhook takes an address like https://host/path")
-        self._url = url  # its path and query may be a secret: only the host is ever told
+        self._url = url  # its path and query may be a secret: messages show the host only
         self._host = parts.hostname
         self._timeout_s = timeout_s
-        self._waiting: queue.Queue[m.Alert] = queue.Queue(WAITING_MAX)
+        self._queue: queue.Queue[m.Alert] = queue.Queue(QUEUED_MAX)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def put(self, alert: m.Alert) -> None:
         while True:
             try:
-                self._waiting.put_nowait(alert)
+                self._queue.put_nowait(alert)
                 break
             except queue.Full:
-                self._drop()
+                self._drop_oldest()
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -69,31 +70,33 @@ class _Webhook:
                 )
                 self._thread.start()
 
-    def _drop(self) -> None:
+    def _drop_oldest(self) -> None:
         try:
-            lost = self._waiting.get_nowait()
+            dropped = self._queue.get_nowait()
         except queue.Empty:
             return
-        log.error("an alert was not posted to %s, too many wait: %s", self._host, lost.message)
+        log.error("an alert was not posted to %s, too many wait: %s", self._host, dropped.message)
 
     def _post_all(self) -> None:
-        """Post what waits, and end."""
+        """Post the queued alerts, then end the thread."""
         while True:
             with self._lock:
                 try:
-                    alert = self._waiting.get_nowait()
+                    alert = self._queue.get_nowait()
                 except queue.Empty:
                     self._thread = None
                     return
             try:
                 self._post(alert)
             except (OSError, ValueError) as error:
-                what = type(error).__name__
-                log.error("an alert was not posted to %s (%s): %s", self._host, what, alert.message)
+                error_class = type(error).__name__
+                log.error(
+                    "an alert was not posted to %s (%s): %s", self._host, error_class, alert.message
+                )
 
     def _post(self, alert: m.Alert) -> None:
-        told = {"kind": str(alert.kind), "about": alert.about, "message": alert.message}
-        body = json.dumps({**told, "text": f"{alert.kind}: {alert.message}"}).encode()
+        fields = {"kind": str(alert.kind), "about": alert.about, "message": alert.message}
+        body = json.dumps({**fields, "text": f"{alert.kind}: {alert.message}"}).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "fillbook"}
         request = urllib.request.Request(self._url, body, headers, method="POST")
         with urllib.request.urlopen(request, timeout=self._timeout_s):

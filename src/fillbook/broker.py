@@ -1,13 +1,13 @@
 """
-What a broker is: one method, one request.
+The broker protocol: one method sends one request.
 
-An adapter encodes, sends once, decodes.  It does not page, pace, retry or wait;
-the desk does that once for all brokers.  Answers are values (`model.answer`); an
-exception that escapes all the same is taken for `Ambiguous` on a write and
-`NotObserved` on a read, so that a bug in an adapter never loses an order.
+An adapter encodes a request, sends it once and decodes the reply.  It does not page,
+pace, retry or wait; the desk does that once for all brokers.  Replies are values
+(`model.answer`).  The desk treats an exception that escapes an adapter as `Ambiguous` on
+a write and as `NotObserved` on a read, so that a bug in an adapter never loses an order.
 
-Six methods are abstract.  The others answer "unsupported" until overridden;
-`capabilities` says which are, and the broker suite checks it.
+Six methods are abstract.  The others return "unsupported" until they are overridden;
+`capabilities` declares which are, and the broker suite checks the declaration.
 """
 
 from __future__ import annotations
@@ -22,115 +22,151 @@ from fillbook import model as m
 
 T = TypeVar("T")
 
-UNSUPPORTED: Final = m.NotObserved(m.Failure.UNSUPPORTED, "this broker cannot be asked that")
-CANNOT: Final = m.Rejected(m.RejectKind.UNSUPPORTED, "this broker cannot do that")
+READ_UNSUPPORTED: Final = m.NotObserved(m.Failure.UNSUPPORTED, "this broker cannot be asked that")
+WRITE_UNSUPPORTED: Final = m.Rejected(m.RejectKind.UNSUPPORTED, "this broker cannot do that")
 
 PageOf = m.Read[Sequence[T]]
 
 
 class Sink(Protocol):
-    """Where a stream puts what it hears; safe from any thread, and quick."""
+    """
+    The receiver of a stream: order reports, connections and losses.
+
+    Every method is safe from any thread and returns without waiting.
+    """
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
-        """Reports in the order in which they came."""
+        """Receive *reports*, in the order in which the broker sent them."""
         ...
 
     def connected(self) -> None:
-        """The stream is subscribed and confirmed; whatever was missed before is missed."""
+        """
+        Note that the broker has confirmed the subscription.
+
+        Reports from before this call may be missing; the sink reads them by a request.
+        """
         ...
 
     def lost(self, why: str) -> None:
-        """The stream is not heard any more, until `connected` is called again."""
+        """
+        Note that the stream delivers no reports until `connected` is called again.
+
+        *why* is text for people: the cause, without credentials.
+        """
         ...
 
 
 class Broker(Protocol):
-    """A broker, as the desk asks it.  Subclass it and override what it can do."""
+    """
+    A broker account, as the desk uses it.  Subclass it and override what the broker supports.
 
-    name: str  #: as in addresses: "alpaca"
-    host: str  #: the exact host that is asked
-    live: bool  #: whether real money moves
-    capabilities: m.Capabilities
+    A *page* of None asks for the first page; later pages take the cursor (`next`) of the page
+    before.  A read returns `NotObserved` when it has no usable reply; a write returns
+    `NotSent`, `Rejected` or `Ambiguous` when it is not accepted.  Quantities are in units of
+    the base, prices in units of the quote currency, times in UTC.
+    """
+
+    name: str  #: the broker's name, as in addresses: "alpaca"
+    host: str  #: the exact host that receives the requests
+    live: bool  #: whether orders move real money
+    capabilities: m.Capabilities  #: what the broker supports, and its rules
 
     @abstractmethod
     def account(self) -> m.Read[m.AccountSnapshot]:
-        """The account that these credentials open."""
+        """Read the account that the credentials belong to."""
 
     @abstractmethod
     def positions(self, page: m.Cursor | None) -> PageOf[m.PositionSnapshot]:
-        """Everything held; closed positions are not in it."""
+        """Read the open positions; short positions have a negative quantity."""
 
     @abstractmethod
     def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
-        """Orders with their legs nested, oldest first."""
+        """Read the orders that *query* selects, with their legs nested, oldest first."""
 
     @abstractmethod
     def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
-        """One order, with its legs."""
+        """Read one order, with its legs; `Absent` if it is not found at the broker."""
 
     @abstractmethod
     def submit(self, intent: m.Intent) -> m.Outcome:
-        """Place an order under the intent's own client order id."""
+        """Place the order of *intent*, under the client order id of *intent*."""
 
     @abstractmethod
     def cancel(self, broker_order_id: str) -> m.Outcome:
-        """Ask for an order's end; accepted means asked, not ended."""
+        """Request the cancel of an order; `Accepted` means pending, not canceled."""
 
     def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
-        """Change an order; the answer bears the new order where the broker makes one."""
-        return CANNOT
+        """
+        Replace an order; `Accepted` means pending, not replaced.
+
+        The outcome has the report of the new order where the broker makes one.
+        """
+        return WRITE_UNSUPPORTED
 
     def find(self, client_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
-        """The order that bears our id."""
-        return UNSUPPORTED
+        """Read the order with this client order id; `Absent` if it is not found at the broker."""
+        return READ_UNSUPPORTED
 
     def executions(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Execution]:
-        """Fills of the account at or after *since*, oldest first."""
-        return UNSUPPORTED
+        """Read the executions of the account at or after *since*, oldest first."""
+        return READ_UNSUPPORTED
 
     def executions_of(
         self, broker_order_id: str, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
-        """All fills of one order, which was created at or after *since*, oldest first."""
-        return UNSUPPORTED
+        """
+        Read all executions of one order, oldest first.
+
+        *since* is at or before the order's creation; it bounds the search.
+        """
+        return READ_UNSUPPORTED
 
     def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
-        """What moved the account without a trade, at or after *since*, oldest first."""
-        return UNSUPPORTED
+        """
+        Read the activities that are no trades, at or after *since*, oldest first.
+
+        These are splits, dividends, fees, transfers and the like.
+        """
+        return READ_UNSUPPORTED
 
     def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
-        """Everything of one class that can be traded, with the broker's other spellings."""
-        return UNSUPPORTED
+        """Read the instruments of one class, with the broker's aliases of their symbols."""
+        return READ_UNSUPPORTED
 
     def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
-        """One instrument as it is now; Absent is the broker's own word that it has none."""
-        return UNSUPPORTED
+        """Read one instrument; `Absent` if the broker reports that it does not exist."""
+        return READ_UNSUPPORTED
 
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
-        """The trading days from *first* to *last*, both included."""
-        return UNSUPPORTED
+        """Read the trading sessions from *first* to *last*, both included."""
+        return READ_UNSUPPORTED
 
     def quotes(self, symbols: Collection[str]) -> m.Read[Sequence[m.Quote]]:
-        """The latest bid and ask of each symbol that has one."""
-        return UNSUPPORTED
+        """Read the latest bid and ask; a symbol without a quote is left out."""
+        return READ_UNSUPPORTED
 
     def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
-        """Stream order reports into *sink* until the context ends; None if it cannot."""
+        """Stream order reports into *sink* until the context ends; None without a stream."""
         return None
 
     def read_event(self, raw: object) -> Sequence[m.OrderReport]:
         """
-        The reports in an event of the broker's own SDK, raw or typed, that a bot hands on.
+        Read the order reports in an event of the broker's own SDK, raw or typed.
 
-        A typed event is a poke: its numbers are floats, so it names an order and no figures.
-        Raises: InvalidValue for what is no event of this broker.
+        The report of a typed event names the order and has no quantities and no prices,
+        because the SDK has made floats of them.  Raises: InvalidValue if *raw* is not an
+        event of this broker.
         """
         return ()
 
 
-class OpensBroker(Protocol):
-    """What an entry point of `fillbook.brokers` names: a class with this constructor."""
+class BrokerFactory(Protocol):
+    """The class that an entry point of `fillbook.brokers` names."""
 
     def from_address(self, rest: str, env: Mapping[str, str]) -> Broker:
-        """The broker behind ``name:rest``, with credentials from *env*."""
+        """
+        Open the broker of the address ``name:rest``, with credentials from *env*.
+
+        Raises: BadAddress, CredentialsMissing, ExtraMissing.
+        """
         ...

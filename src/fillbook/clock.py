@@ -1,8 +1,8 @@
 """
-The one source of time.
+The clock: the only source of time.
 
 `now` may jump (an operator sets the clock, a machine sleeps); `elapsed` never
-does, so lengths are measured with it and moments are stamped with `now`.
+jumps.  Measure durations with `elapsed`, and take timestamps from `now`.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from uuid import uuid4
 
 
 class Clock(Protocol):
-    """Where the desk takes the time from."""
+    """The source of time of a desk."""
 
     def now(self) -> datetime:
-        """The moment, aware and UTC."""
+        """Return the current time: aware, UTC."""
         ...
 
     def elapsed(self) -> timedelta:
-        """Since an arbitrary start; never runs backward and never jumps."""
+        """Return the time since an arbitrary start; it never decreases and never jumps."""
         ...
 
     @property
     def timeline(self) -> str:
-        """Which start that is: processes whose timelines are equal may compare `elapsed`."""
+        """The id of that start: `elapsed` is comparable between processes with equal timelines."""
         ...
 
-    def wait(self, news: threading.Event, timeout_s: float) -> bool:
-        """Sleep until *news* is set or *timeout_s* has passed; whether it was set."""
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Wait until *event* is set or *timeout_s* has passed; return whether it is set."""
         ...
 
 
 @cache
-def _boot() -> str:
-    """The boot that the monotonic clock counts from; a word of this process where none tells."""
+def _boot_id() -> str:
+    """Return the id of the boot at which the monotonic clock starts; else an id of this process."""
     try:
         # https://docs.kernel.org/admin-guide/sysctl/kernel.html#random
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
@@ -51,7 +51,7 @@ def _boot() -> str:
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of the machine."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -61,27 +61,27 @@ class SystemClock:
 
     @property
     def timeline(self) -> str:
-        return _boot()
+        return _boot_id()
 
-    def wait(self, news: threading.Event, timeout_s: float) -> bool:
-        return news.wait(max(0.0, timeout_s))
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        return event.wait(max(0.0, timeout_s))
 
 
 class ManualClock:
     """
-    Made-up time: it moves when it is told to, and when somebody waits.
+    A simulated clock: time moves on `advance`, and while a thread waits on the clock.
 
-    What is to happen meanwhile is hung on it with `call_later`; moving on runs it
-    in order of time, each with the clock standing at its moment.  *grace_s* is
-    real time given to other threads before a wait moves the made-up time.
+    `call_later` schedules a call.  Moving the clock makes the scheduled calls in order of
+    time, each with the clock at the scheduled time.  *start* is aware and UTC.  *grace_s*
+    (≥ 0) is the real time that other threads get before a wait moves the simulated time.
     """
 
     def __init__(self, start: datetime, *, grace_s: float = 0.0) -> None:
         self._start = start
         self._elapsed = timedelta()
         self._skew = timedelta()
-        self._due: list[tuple[timedelta, int, Callable[[], None]]] = []
-        self._count = itertools.count()
+        self._calls: list[tuple[timedelta, int, Callable[[], None]]] = []
+        self._sequence = itertools.count()
         self._lock = threading.RLock()
         self._timeline = uuid4().hex
         self.grace_s = grace_s
@@ -99,39 +99,39 @@ class ManualClock:
         return self._timeline
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Have *call* made once *seconds* (≥ 0) have passed."""
+        """Schedule *call* for *seconds* (≥ 0) from now."""
         with self._lock:
             due = self._elapsed + timedelta(seconds=seconds)
-            heapq.heappush(self._due, (due, next(self._count), call))
+            heapq.heappush(self._calls, (due, next(self._sequence), call))
 
     def advance(self, seconds: float) -> None:
-        """Move on by *seconds* (≥ 0), making the calls that fall due on the way."""
+        """Move the clock by *seconds* (≥ 0), and make the calls that fall due."""
         with self._lock:
             end = self._elapsed + timedelta(seconds=seconds)
-        while self._step(end):
+        while self._advance_to_next(end):
             pass
 
     def jump(self, seconds: float) -> None:
-        """Set the wall clock off by *seconds* (either sign); `elapsed` does not notice."""
+        """Move `now` by *seconds* (either sign); `elapsed` does not change."""
         with self._lock:
             self._skew += timedelta(seconds=seconds)
 
-    def wait(self, news: threading.Event, timeout_s: float) -> bool:
-        if news.wait(self.grace_s):
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        if event.wait(self.grace_s):
             return True
         with self._lock:
             end = self._elapsed + timedelta(seconds=max(0.0, timeout_s))
-        while not news.is_set() and self._step(end):
+        while not event.is_set() and self._advance_to_next(end):
             pass
-        return news.is_set()
+        return event.is_set()
 
-    def _step(self, end: timedelta) -> bool:
-        """Go to the next call due by *end* and make it; False once the clock stands at *end*."""
+    def _advance_to_next(self, end: timedelta) -> bool:
+        """Move to the next call due by *end* and make it; return False when there is none."""
         with self._lock:
-            if not self._due or self._due[0][0] > end:
+            if not self._calls or self._calls[0][0] > end:
                 self._elapsed = max(self._elapsed, end)
                 return False
-            due, _, call = heapq.heappop(self._due)
+            due, _, call = heapq.heappop(self._calls)
             self._elapsed = max(self._elapsed, due)
         call()
         return True

@@ -1,14 +1,14 @@
 """
-Settings, and where each came from.
+Settings, each with its origin.
 
-First of: the argument, the environment, the file, the default.  The file is TOML, at
-``$FILLBOOK_CONFIG`` or ``fillbook.toml`` in the working directory::
+The first of these wins: the argument, the environment, the file, the default.  The file
+is TOML, at ``$FILLBOOK_CONFIG`` or ``fillbook.toml`` in the working directory::
 
     broker = "alpaca:paper"
     store = "sqlite:///bot.db"
     repairs = "observe"
 
-Credentials are no settings: they stay in the environment or in files of their own.
+Credentials are not settings: they stay in the environment or in files of their own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ _FILE: Final = "fillbook.toml"
 
 @frozen
 class Setting:
-    """One setting: its value (None: not set) and where that came from."""
+    """
+    One setting: its value (None: not set) and its origin.
+
+    *origin* is "argument", "$VARIABLE", the path of the file, "default" or "not set".
+    """
 
     name: str
     value: str | None
@@ -42,9 +46,10 @@ class Setting:
 
 def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     """
-    The setting called *name*, one of `DEFAULTS`.
+    Find the setting *name*, one of `DEFAULTS`; *argument* is the caller's value (None: none).
 
-    Raises: BadAddress for a file that is no TOML, or says something else than text.
+    Raises: BadAddress if the file is missing though $FILLBOOK_CONFIG names it, is not TOML, or
+    has a value that is not text.
     """
     if argument is not None:
         return Setting(name, argument, "argument")
@@ -52,12 +57,12 @@ def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     if env.get(variable):
         return Setting(name, env[variable], f"${variable}")
     path = Path(env.get("FILLBOOK_CONFIG", _FILE))
-    said = _read(path, required="FILLBOOK_CONFIG" in env).get(name)
-    if said is None:
+    value = _read(path, required="FILLBOOK_CONFIG" in env).get(name)
+    if value is None:
         return Setting(name, DEFAULTS[name], "default" if DEFAULTS[name] else "not set")
-    if not isinstance(said, str):
-        raise BadAddress(f"{path}: {name} is to be text, not {said!r}")
-    return Setting(name, said, str(path))
+    if not isinstance(value, str):
+        raise BadAddress(f"{path}: {name} is to be text, not {value!r}")
+    return Setting(name, value, str(path))
 
 
 def _read(path: Path, *, required: bool) -> dict[str, object]:

@@ -8,19 +8,19 @@ a value that is returned.  These are raised.
 
     FillbookError
     ├── OrderError             carries .order, the order as recorded
-    │   ├── Denied             ours: nothing was sent             no, change the request
+    │   ├── Denied             ours: nothing was sent             .retry says it by the reason
     │   ├── AlreadySent        what was to be sent exists         no, see the order
-    │   ├── Rejected           the broker refused, definitely     no, change the request
+    │   ├── OrderRejected      the broker refused, definitely     .retry says it by the kind
     │   └── Unavailable        provably not sent                  yes, at .retry_at
     ├── InvalidValue           a number, time or request is bad   no (also a ValueError)
     ├── KeyReused              one key, two different requests    no
     ├── UnknownOrder           nobody has heard of this order     no
     ├── AccountChanged         the broker answers as another      no, see `fillbook rebind`
-    ├── NotArmed               a live account without live=True   no
+    ├── TradingDisabled        a live account without live=True   no
     ├── CredentialsMissing     no keys found, or refused          no
     ├── BadAddress             no such broker or store            no
     ├── ExtraMissing           an optional dependency is missing  no, install it
-    ├── NotObserved            a read that was needed failed      yes
+    ├── ReadFailed             a read that was needed failed      yes
     ├── StoreError
     │   ├── StoreUnavailable   disk full, locked: nothing written yes
     │   ├── StoreTooNew        written by a newer fillbook        no
@@ -41,6 +41,7 @@ from fillbook.model.invalid import InvalidValue as InvalidValue
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from fillbook.model.answer import RejectKind
     from fillbook.model.checks import Reason
     from fillbook.model.orders.order import Order
 
@@ -60,6 +61,7 @@ class Denied(OrderError):
     def __init__(self, message: str, *, order: Order, reason: Reason) -> None:
         super().__init__(message, order=order)
         self.reason = reason
+        self.retry = reason.retry
 
 
 class AlreadySent(OrderError):
@@ -67,7 +69,12 @@ class AlreadySent(OrderError):
 
 
 class OrderRejected(OrderError):
-    """The broker refused, definitely; the broker's words are in the message."""
+    """The broker refused the request, for `kind`; the broker's words are in the message."""
+
+    def __init__(self, message: str, *, order: Order, kind: RejectKind) -> None:
+        super().__init__(message, order=order)
+        self.kind = kind
+        self.retry = kind.retry
 
 
 class Unavailable(OrderError):

@@ -1,9 +1,9 @@
 """
-From addresses to a desk: the only place where parts are chosen.
+Open a desk from addresses: the only module that chooses a broker and a store.
 
-A broker's address is ``name:rest`` (``alpaca:paper``, ``sim:?seed=7``), a store's a URL
-(``sqlite:///bot.db``, ``memory://``).  Names are entry points, so that a package of its
-own can add one: `fillbook.brokers` and `fillbook.stores`.
+The address of a broker is ``name:rest`` (``alpaca:paper``, ``sim:?seed=7``); the address of
+a store is a URL (``sqlite:///bot.db``, ``memory://``).  Names are entry points of the groups
+`fillbook.brokers` and `fillbook.stores`, so that another package can add one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
 
 
-def open(  # noqa: A001 - the field's word
+def open(  # noqa: A001 - the usual term
     broker: str | Broker | None = None,
     store: str | Store | None = None,
     *,
@@ -48,19 +48,20 @@ def open(  # noqa: A001 - the field's word
     env: Mapping[str, str] | None = None,
 ) -> Desk:
     """
-    A desk over a broker and a store; touches no network.
+    Open a desk over a broker and a store, without a request to the broker.
 
-    *broker* and *store* are addresses or instances; None: what `fillbook.config` finds in
-    the environment or the settings' file (a store is then ``sqlite:///fillbook.db``).  *live*
-    lets orders go to an account where real money moves.  *repairs* is what is done about what
-    nobody asked for, such as an order that lands after it was given up: ``observe`` (the
-    default) tells of it, ``approve`` tells what would set it right too, ``auto`` sets it right.
-    *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` look at an order.  *checks* are run
-    before an order, in that order: ``fb.CHECKS + (no_fridays,)`` (None: ``fb.CHECKS``).
-    *limits* bound new risk.  *prices* tells the newest quote of a symbol where the broker does
-    not.  *alerts* are functions of one `Alert` (None: a webhook for each address in
-    `FILLBOOK_ALERT_URLS`), and *thresholds* say from when on something is one.  *env* (None:
-    the process's) is where credentials are found.
+    *broker* and *store* are addresses or instances (None: the setting in the environment or in
+    the settings file; the store's default is ``sqlite:///fillbook.db``).  *live* allows orders
+    on an account with real money.  *repairs* is what the desk does about a drift or an order
+    that was accepted after it was abandoned: ``observe`` (the default) reports it, ``approve``
+    also proposes a repair, ``auto`` carries the repair out.  *clock* is the source of time
+    (None: `SystemClock`).  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` wait for an
+    order.  *checks* run before each order, in this order: ``fb.CHECKS + (no_fridays,)`` (None:
+    ``fb.CHECKS``).  *limits* bound new risk (None: no limits).  *prices* returns the latest quote
+    of a symbol where the broker has no quotes (None: no other source).  *alerts* are functions of
+    one `Alert` (None: a webhook for each address in `FILLBOOK_ALERT_URLS`).  *thresholds* define
+    when an alert is raised (None: the defaults).  *env* has the credentials and settings (None:
+    the environment of the process).
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
     StoreDamaged, StoreUnavailable.
@@ -96,23 +97,28 @@ def _sinks(alerts: Sequence[Sink] | None, env: Mapping[str, str]) -> tuple[Sink,
 P = ParamSpec("P")
 
 
-def _in_asyncio(opens: Callable[P, Desk]) -> Callable[P, AsyncDesk]:
+def _async_variant(open_desk: Callable[P, Desk]) -> Callable[P, AsyncDesk]:
     def open_async(*args: P.args, **kwargs: P.kwargs) -> AsyncDesk:
-        """`open` for asyncio: the same desk, whose methods are awaited; use ``async with``."""
-        return AsyncDesk(opens(*args, **kwargs))
+        """Open a desk for asyncio, as `open` does; its methods are awaited (``async with``)."""
+        return AsyncDesk(open_desk(*args, **kwargs))
 
-    # Its parameters and what it raises are those of `open`.
-    open_async.__signature__ = inspect.signature(opens).replace(  # type: ignore[attr-defined]
+    # It has the parameters and the errors of `open`.
+    open_async.__signature__ = inspect.signature(open_desk).replace(  # type: ignore[attr-defined]
         return_annotation="AsyncDesk"
     )
     return open_async
 
 
-open_async = _in_asyncio(open)
+open_async = _async_variant(open)
 
 
 def read(store: str | Store | None = None, *, env: Mapping[str, str] | None = None) -> Book:
-    """The book of a store: all reading, without a broker and without keys."""
+    """
+    Open the book of a store: read access to the record, without a broker and credentials.
+
+    *store* and *env* are as in `open`.  Raises: BadAddress, StoreTooNew, StoreDamaged,
+    StoreUnavailable.
+    """
     return Book(open_store(store, os.environ if env is None else env))
 
 
@@ -123,44 +129,47 @@ def check(
     env: Mapping[str, str] | None = None,
 ) -> m.CheckReport:
     """
-    Compare what the bot believes with the broker: no store, no thread, nothing written.
+    Compare the positions that the bot expects with the broker's, without a store or a thread.
 
-    *ours* maps a symbol to a signed quantity in base units; a symbol that is left out is
-    believed flat.  What could not be read makes the verdict NOT_OBSERVED.
+    *broker* and *env* are as in `open`.  *ours* maps a symbol to a signed quantity in base
+    units; a symbol that is left out is expected flat (None: no positions at all).  The verdict
+    is NOT_OBSERVED if the account or the positions cannot be read.
+
+    Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue.
     """
-    believed = validation.beliefs(ours or {})
+    beliefs = validation.beliefs(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
-    line = Gateway(broker, MemoryStore(), clock, live=False)
+    gateway = Gateway(broker, MemoryStore(), clock, live=False)
     at = m.timestamp(clock.now())
-    account = line.read("account", broker.account)
+    account = gateway.read("account", broker.account)
     if isinstance(account, m.Observed) and broker.capabilities.instruments:
-        line.pages("instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page))
-    positions = line.pages("positions", broker.positions)
+        gateway.pages("instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page))
+    positions = gateway.pages("positions", broker.positions)
     for answer in (account, positions):
         if isinstance(answer, m.NotObserved):
             return m.CheckReport(
                 verdict=m.Verdict.NOT_OBSERVED,
                 at=at,
                 unobserved=answer.message,
-                requests=line.requests,
+                requests=gateway.requests,
             )
     assert isinstance(account, m.Observed)
     assert isinstance(positions, m.Observed)
-    rows = rows_of((), positions.value, believed, None)
-    findings = tuple(_believed(row) for row in rows if row.bot != row.theirs)
+    rows = rows_of((), positions.value, beliefs, None)
+    findings = tuple(_finding(row) for row in rows if row.bot != row.theirs)
     return m.CheckReport(
         verdict=m.Verdict.DRIFT if findings else m.Verdict.IN_SYNC,
         at=at,
         account=account.value.account,
         rows=rows,
-        findings=findings,
-        requests=line.requests,
+        left=findings,
+        requests=gateway.requests,
     )
 
 
-def _believed(row: m.Row) -> m.Finding:
-    """What differs between the bot's belief and the broker."""
+def _finding(row: m.Row) -> m.Finding:
+    """Name the difference between the bot's position and the broker's."""
     bot, theirs = row.bot or m.ZERO, row.theirs or m.ZERO
     drift: m.Drift
     if not theirs:
@@ -172,11 +181,11 @@ def _believed(row: m.Row) -> m.Finding:
     return m.Finding(drift, m.Confidence.SETTLING, "one look; the bot's belief is not a record")
 
 
-# -- names -----------------------------------------------------------------------------
+# -- addresses -------------------------------------------------------------------------
 
 
 def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
-    """The broker behind an address. Raises: BadAddress, CredentialsMissing, ExtraMissing."""
+    """Open the broker at an address. Raises: BadAddress, CredentialsMissing, ExtraMissing."""
     if broker is None:
         broker = setting("broker", None, env).value
         if broker is None:
@@ -189,13 +198,13 @@ def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
     name, colon, rest = broker.partition(":")
     if not colon:
         raise BadAddress(f"{broker!r} is no broker's address; write it like alpaca:paper")
-    opened = _plugin("fillbook.brokers", name, broker)
-    made: Broker = opened.from_address(rest, env)
-    return made
+    factory = _load_entry_point("fillbook.brokers", name, broker)
+    opened: Broker = factory.from_address(rest, env)
+    return opened
 
 
 def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
-    """The store behind an address. Raises: BadAddress, StoreError."""
+    """Open the store at an address. Raises: BadAddress, StoreError."""
     if store is None:
         store = setting("store", None, env).value or ""
     if not isinstance(store, str):
@@ -203,18 +212,18 @@ def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
     name, colon, _ = store.partition("://")
     if not colon:
         raise BadAddress(f"{store!r} is no store's address; write it like sqlite:///bot.db")
-    opened = _plugin("fillbook.stores", name, store)
-    made: Store = opened.from_address(store, env)
-    return made
+    factory = _load_entry_point("fillbook.stores", name, store)
+    opened: Store = factory.from_address(store, env)
+    return opened
 
 
-def _plugin(group: str, name: str, address: str) -> Any:
-    """What the one entry point of that name loads."""
+def _load_entry_point(group: str, name: str, address: str) -> Any:
+    """Load the only entry point *name* of *group*. Raises: BadAddress if there is not exactly one."""
     found: dict[str, EntryPoint] = {x.value: x for x in entry_points(group=group, name=name)}
     if len(found) == 1:
         return next(iter(found.values())).load()
     if found:
-        who = " and ".join(sorted(found))
-        raise BadAddress(f"{address!r}: two packages call themselves {name!r}: {who}")
+        packages = " and ".join(sorted(found))
+        raise BadAddress(f"{address!r}: two packages call themselves {name!r}: {packages}")
     known = ", ".join(sorted({x.name for x in entry_points(group=group)}))
     raise BadAddress(f"{address!r}: nothing installed is called {name!r}; there are {known}")

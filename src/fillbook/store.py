@@ -1,10 +1,10 @@
 """
-What a store is: it keeps and finds, decides nothing, and knows no record.
+The store protocol: it writes and reads records, and decides nothing.
 
-Which records there are, their keys and their indexes stand in `fillbook.model.journal.records`.
-The journal is the history, and the records are what it amounts to: `record`
-writes one entry and what becomes of the records in one transaction, so that
-replaying the journal is the rebuild.
+`fillbook.model.journal.records` defines the records, their keys and their indexes.
+The journal is the history; the records are the state that follows from it.  `record`
+writes one journal entry and the changed records in one transaction, so that replaying
+the journal rebuilds the records.
 
 Suite: `fillbook.testing.StoreSuite`.
 """
@@ -21,76 +21,95 @@ R = TypeVar("R")
 
 
 class Reader(Protocol):
-    """One consistent picture of the store, as of when it was opened."""
+    """A consistent snapshot of the store, taken when the reader was opened."""
 
     def get(self, of: type[R], key: str) -> R | None:
-        """The record of that type and key."""
+        """Return the record of type *of* under *key*; None if there is none."""
         ...
 
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]:
-        """The records whose *index* says *word*, in order of their keys."""
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
+        """Return the records of type *of* whose *index* has *value*, in order of their keys."""
         ...
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        """Every record of that type whose key is above *after*, in order of their keys."""
+        """Return the records of type *of* whose key is above *after*, in order of their keys."""
         ...
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
-        """The entries numbered above *after*, in order."""
+        """Iterate over the entries whose number is above *after*, in order."""
         ...
 
     def last(self) -> int:
-        """The number of the newest entry; 0 for an empty journal."""
+        """Return the number of the newest entry; 0 for an empty journal."""
         ...
 
     def cell(self, name: str) -> str | None:
-        """The word of a cell in this picture; inside `write` nobody else changes it meanwhile."""
+        """
+        Return the value of a cell in this snapshot; None if there is no such cell.
+
+        Inside `write` no other thread or process changes the cell until the context ends.
+        """
         ...
 
 
 class Writer(Reader, Protocol):
-    """A reader that sees its own writes; they are durable once its context has ended."""
+    """A reader that sees its own writes; they are durable when its context has ended."""
 
     def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
-        """Write *entry* and its *changes*; the entry's number, one above the last."""
+        """
+        Write *entry* with the time *at*, and *changes* to the records.
+
+        Return the number of the entry: one above the last.
+        """
         ...
 
 
 class Store(Protocol):
     """
-    The record of one account.
+    The stored record of one account.
 
     Every method is safe from any thread.  Raises: StoreTooNew, StoreDamaged,
     StoreUnavailable (nothing was written), Forked.
     """
 
     def read(self) -> AbstractContextManager[Reader]:
-        """A consistent picture; it blocks nobody."""
+        """Open a consistent snapshot; it blocks no other reader and no writer."""
         ...
 
     def write(self) -> AbstractContextManager[Writer]:
         """
-        The one transaction of the account: exclusive over threads and processes, first come
-        first served.  Leaving by an exception undoes it.  Not reentrant.
+        Open the write transaction of the account.
+
+        It is exclusive over threads and processes, and waiters get it in order of arrival.
+        An exception that leaves the context rolls it back.  Not reentrant.  Raises: Bug inside
+        a write of the same thread.
         """
         ...
 
     def cell(self, name: str) -> str | None:
-        """A word without history, such as a cursor."""
+        """Return the value of a cell, which has no history (a cursor, a lease); None: no cell."""
         ...
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
-        """Set a cell from *old* to *new* (None: no cell); False if it was not *old*."""
+        """
+        Set a cell to *new* if its value is *old* (compare and swap; None: no cell).
+
+        Return False, without a change, if its value is not *old*.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of every resource; closing twice is fine."""
+        """Release every resource; a second call does nothing."""
         ...
 
 
-class OpensStore(Protocol):
-    """What an entry point of `fillbook.stores` names: a class with this constructor."""
+class StoreFactory(Protocol):
+    """The class that an entry point of `fillbook.stores` names."""
 
     def from_address(self, address: str, env: Mapping[str, str]) -> Store:
-        """The store behind *address*, made if it is not there."""
+        """
+        Open the store at *address*; create it if it does not exist.
+
+        Raises: BadAddress, StoreTooNew, StoreDamaged, StoreUnavailable.
+        """
         ...

@@ -29,11 +29,11 @@ class TestSimulatedBroker(BrokerSuite):
 
     @pytest.fixture
     def restarted(self, broker: SimulatedBroker) -> SimulatedBroker:
-        return SimulatedBroker(broker.exchange, broker.books)
+        return SimulatedBroker(broker.exchange, broker.venue_account)
 
     @pytest.fixture
     def venue(self, broker: SimulatedBroker, clock: ManualClock) -> ExchangeDriver:
-        return ExchangeDriver(broker.exchange, broker.books, clock)
+        return ExchangeDriver(broker.exchange, broker.venue_account, clock)
 
 
 class TestWithoutAVenue(BrokerSuite):
@@ -74,15 +74,15 @@ def test_the_same_seed_gives_the_same_day() -> None:
             wish = m.OrderRequest(symbol="AAPL", side="buy", qty=5, limit_price="187.00")
             broker.submit(m.Intent(client_order_id=f"c{n}", request=wish, at=m.timestamp(OPEN)))
             clock.advance(7)
-        return [*broker.books.truth.orders(), *broker.books.truth.fills()]
+        return [*broker.venue_account.truth.orders(), *broker.venue_account.truth.fills()]
 
     assert day() == day()
 
 
 def test_what_blocks_an_account_is_told_in_words() -> None:
     broker = SimulatedBroker()
-    broker.books.configure(Configurations(suspend_trade=True))
-    broker.exchange.block(broker.books)
+    broker.venue_account.configure(Configurations(suspend_trade=True))
+    broker.exchange.block(broker.venue_account)
     answer = broker.account()
     assert isinstance(answer, m.Observed)
     assert answer.value.blocked == ("trading_blocked", "trade_suspended_by_user")

@@ -24,7 +24,7 @@ def resting(emulator_now):
 
 
 def living(emulator):
-    return {x.client_order_id: x for x in emulator.account.truth.orders() if not x.is_over}
+    return {x.client_order_id: x for x in emulator.account.truth.orders() if not x.is_final}
 
 
 def test_an_order_is_changed_and_told(resting, emulator_now, capsys):

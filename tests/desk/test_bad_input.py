@@ -118,7 +118,7 @@ def test_a_desk_that_would_look_for_less_than_no_time_is_not_opened():
 
 def test_a_field_that_orders_do_not_have_is_named():
     """A misspelt field is no order at some other price."""
-    with pytest.raises(TypeError, match="an order has no limit;"):
+    with pytest.raises(fb.InvalidValue, match="an order has no field limit;"):
         Bench().desk.buy("AAPL", qty=1, limit="150")
 
 
@@ -244,3 +244,31 @@ def test_a_check_without_a_store_compares_what_a_bot_believes():
     assert fb.check(bench.broker, ours={"AAPL": 5}).verdict is m.Verdict.IN_SYNC
     bench.fail("positions", "html")
     assert fb.check(bench.broker, ours={"AAPL": 5}).verdict is m.Verdict.NOT_OBSERVED
+
+
+def test_an_error_says_whether_the_same_call_may_pass_later():
+    """A reason and a refusal are transient or not, and so is the error that carries them."""
+    bench = Bench()
+    bench.desk.halt("a test")
+    with pytest.raises(fb.Denied) as halted:
+        bench.desk.buy("AAPL", qty=1)
+    bench.desk.resume()
+    assert (halted.value.retry, halted.value.reason.retry) == (True, True)
+    with pytest.raises(fb.Denied) as unknown:
+        bench.desk.buy("NOSUCH", qty=1)
+    assert (unknown.value.retry, unknown.value.reason.code) == (False, "unknown_symbol")
+    assert fb.Reason("no_fridays", "not on a Friday").retry is False
+    assert fb.Reason("no_fridays", "not on a Friday", retry=True).retry is True
+
+
+@pytest.mark.parametrize("kind", m.RejectKind)
+def test_a_refusal_says_whether_the_broker_may_accept_the_same_later(kind):
+    bench = Bench()
+    order = bench.resting()
+    error = fb.OrderRejected("no", order=order, kind=kind)
+    assert error.retry is (kind in ("funds", "qty_held", "wash_trade", "not_now"))
+
+
+def test_the_fields_of_buy_and_sell_are_those_of_a_request():
+    names = m.OrderRequest.__annotations__.keys() - {"symbol", "side"}
+    assert m.OrderFields.__annotations__.keys() == names

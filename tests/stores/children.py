@@ -79,7 +79,7 @@ def take_turn_when_told(path, pipe):
     """Once told, take a turn, say so, and hold it until told again."""
     pipe.send("ready")
     pipe.recv()
-    with FileLock(path).turn():
+    with FileLock(path).hold():
         pipe.send("in")
         pipe.recv()
     pipe.send("out")

@@ -1,4 +1,4 @@
-"""Turns between processes: in the order of asking, whoever is killed meanwhile."""
+"""FairLock between processes: in the order of asking, whoever is killed meanwhile."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 
 from fillbook.errors import Bug, StoreUnavailable
 from fillbook.stores.filelock import FileLock
-from fillbook.stores.thread_queue import Turns
+from fillbook.stores.thread_queue import FairLock
 from tests.stores.children import children, take_turn_when_told, tickets_drawn, until
 
 
@@ -55,14 +55,14 @@ def test_a_waiter_that_is_killed_is_passed_over(queue):
 
 
 def test_threads_take_turns_in_the_order_in_which_they_asked():
-    turns = Turns()
+    turns = FairLock()
     order = []
 
     def take(name):
-        with turns.turn():
+        with turns.hold():
             order.append(name)
 
-    with turns.turn():
+    with turns.hold():
         threads = [threading.Thread(target=take, args=(name,)) for name in range(5)]
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
@@ -79,7 +79,7 @@ def test_two_locks_of_one_path_are_one_lock(path):
     def take(_):
         nonlocal inside, most
         for _ in range(20):
-            with FileLock(path).turn():
+            with FileLock(path).hold():
                 inside += 1
                 most = max(most, inside)
                 inside -= 1
@@ -91,12 +91,12 @@ def test_two_locks_of_one_path_are_one_lock(path):
 
 def test_a_turn_inside_a_turn_is_refused(path):
     lock = FileLock(path)
-    with lock.turn(), pytest.raises(Bug), FileLock(path).turn():
+    with lock.hold(), pytest.raises(Bug), FileLock(path).hold():
         raise AssertionError("there are two turns")
-    with lock.turn():
+    with lock.hold():
         assert tickets_drawn(path) == 2
 
 
 def test_a_lock_file_that_cannot_be_made_is_reported(tmp_path):
-    with pytest.raises(StoreUnavailable), FileLock(tmp_path / "no" / "folder").turn():
+    with pytest.raises(StoreUnavailable), FileLock(tmp_path / "no" / "folder").hold():
         raise AssertionError("there is a lock")

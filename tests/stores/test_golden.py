@@ -24,8 +24,8 @@ from fillbook.errors import StoreTooNew
 from fillbook.model.journal.kinds import KINDS
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.venue.exchange import Exchange
-from fillbook.venue.exchange.account.ledger import Balance, Stake
-from fillbook.venue.exchange.values import Picture
+from fillbook.venue.exchange.account.ledger import Balance, Position
+from fillbook.venue.exchange.values import OrderVersion
 
 GOLDEN = Path(__file__).parent / "golden"
 READ = json.loads((GOLDEN / "0.1.json").read_text("utf-8"))
@@ -113,8 +113,8 @@ def reopened(path):
         exchange.rename(old, new)
     for symbol, (bid, ask) in there["quotes"].items():
         exchange.quote(symbol, bid, ask)
-    stakes = {s: Stake(Decimal(q), Decimal(p)) for s, (q, p) in there["positions"].items()}
-    account.history.ledger.put(Balance(Decimal(there["cash"]), stakes), clock.elapsed())
+    positions = {s: Position(Decimal(q), Decimal(p)) for s, (q, p) in there["positions"].items()}
+    account.history.ledger.put(Balance(Decimal(there["cash"]), positions), clock.elapsed())
     for x in there["orders"]:
         if "status" in x:
             account.trading.orders.put(picture(x, exchange), clock.elapsed())
@@ -128,7 +128,7 @@ def picture(x, exchange):
     born = m.timestamp("2026-03-02T15:00:00Z")
     clock = x["updated_at"] if x["updated_at"] and "T" in x["updated_at"] else None
     numbers = ("qty", "limit_price", "stop_price", "filled_qty", "filled_avg_price")
-    return Picture(
+    return OrderVersion(
         **{name: m.number_or_none(x[name]) for name in numbers},
         **{name: x[name] for name in ("id", "symbol", "status", "filled_at", "expires_at")},
         client_order_id=x["client_order_id"] or x["id"],
@@ -141,7 +141,7 @@ def picture(x, exchange):
         submitted_at=born,
         updated_at=clock,
         replaces=x["replaces"],
-        is_awake=True,
+        is_active=True,
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import date
 from decimal import Decimal
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from fillbook import model as m
 from fillbook.broker import Broker
@@ -22,9 +22,6 @@ from fillbook.desk.parts import Parts
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Settings
 from fillbook.store import Store
-
-#: A price or a quantity as a bot has it; floats are taken by their shortest text.
-Figure = Decimal | int | str | float | None
 
 
 class Desk:
@@ -137,16 +134,20 @@ class Desk:
         """
         return self._placement.sending(validation.asked(request), validation.key(key))
 
-    def buy(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
+    def buy(
+        self, /, symbol: str, *, key: str | None = None, **fields: Unpack[m.OrderFields]
+    ) -> m.Order:
         """`submit` of a buy; the fields of `OrderRequest` by name."""
         return self._placement.submit(
-            validation.wished(symbol, m.OrderSide.BUY, wish), validation.key(key)
+            validation.request_of(symbol, m.OrderSide.BUY, fields), validation.key(key)
         )
 
-    def sell(self, /, symbol: str, *, key: str | None = None, **wish: object) -> m.Order:
+    def sell(
+        self, /, symbol: str, *, key: str | None = None, **fields: Unpack[m.OrderFields]
+    ) -> m.Order:
         """`submit` of a sell; the fields of `OrderRequest` by name."""
         return self._placement.submit(
-            validation.wished(symbol, m.OrderSide.SELL, wish), validation.key(key)
+            validation.request_of(symbol, m.OrderSide.SELL, fields), validation.key(key)
         )
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
@@ -182,10 +183,10 @@ class Desk:
         self,
         order: m.Order | str,
         *,
-        qty: Figure = None,
-        limit_price: Figure = None,
-        stop_price: Figure = None,
-        trail: Figure = None,
+        qty: m.Figure = None,
+        limit_price: m.Figure = None,
+        stop_price: m.Figure = None,
+        trail: m.Figure = None,
         time_in_force: str | None = None,
     ) -> m.Order:
         """

@@ -7,7 +7,7 @@ is `model.orders.order`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
@@ -31,13 +31,12 @@ def asked(request: m.OrderRequest) -> m.OrderRequest:
     return request
 
 
-def wished(symbol: str, side: m.OrderSide, wish: Mapping[str, object]) -> m.OrderRequest:
+def request_of(symbol: str, side: m.OrderSide, fields: m.OrderFields) -> m.OrderRequest:
     """A request from a symbol, a side and the other fields by name. Raises: InvalidValue."""
-    known: Iterable[str] = m.OrderRequest.__annotations__
-    unknown = sorted(wish.keys() - set(known))
+    unknown = sorted(fields.keys() - m.OrderFields.__annotations__.keys())
     if unknown:
-        raise TypeError(f"an order has no {', '.join(unknown)}; see OrderRequest")
-    return m.OrderRequest(symbol=symbol, side=side, **wish)  # type: ignore[arg-type]
+        raise InvalidValue(f"an order has no field {', '.join(unknown)}; see OrderRequest")
+    return m.OrderRequest(symbol=symbol, side=side, **fields)
 
 
 def key(word: str | None) -> str | None:

@@ -102,7 +102,14 @@ from fillbook.model.orders.execution import ExecSource, Execution, TradeBust
 from fillbook.model.orders.intent import ID_PREFIX, Adjustment, Intent, Reserve
 from fillbook.model.orders.order import Anomaly, Oddity, Order, Origin, Proof, Terms
 from fillbook.model.orders.report import OrderQuery, OrderReport, OrderScope, ReportSource, Version
-from fillbook.model.orders.request import PRICES, Change, OrderRequest, symbol_of
+from fillbook.model.orders.request import (
+    PRICES,
+    Change,
+    Figure,
+    OrderFields,
+    OrderRequest,
+    symbol_of,
+)
 from fillbook.model.rules import Auction, OrderSort, Takes, Tick, WashRule
 from fillbook.model.timestamp import Timestamp, moment, timestamp, timestamp_or_none
 
@@ -162,6 +169,7 @@ __all__ = [
     "Execution",
     "ExternalTrade",
     "Failure",
+    "Figure",
     "Finding",
     "Funds",
     "HappenedWithoutTrade",
@@ -186,6 +194,7 @@ __all__ = [
     "Order",
     "OrderClass",
     "OrderDrift",
+    "OrderFields",
     "OrderQuery",
     "OrderRecord",
     "OrderReport",

@@ -99,6 +99,16 @@ class RejectKind(StrEnum):
     INPUT = "input"
     OTHER = "other"
 
+    @property
+    def retry(self) -> bool:
+        """Whether the same request may be accepted later, without a change of the request."""
+        return self in _TRANSIENT
+
+
+_TRANSIENT = frozenset(
+    {RejectKind.FUNDS, RejectKind.QTY_HELD, RejectKind.WASH_TRADE, RejectKind.NOT_NOW}
+)
+
 
 @frozen
 class Accepted:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, Factory, field, frozen
 
 from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import number, number_or_none
@@ -50,6 +50,30 @@ class ReasonCode(StrEnum):
     CHECK_FAILED = "check_failed"  #: a check raised; what cannot be checked is not sent
 
 
+#: What passes by itself, by time or by what becomes of other orders.
+TRANSIENT: Final[frozenset[str]] = frozenset(
+    {
+        ReasonCode.HALTED,
+        ReasonCode.ACCOUNT_BLOCKED,
+        ReasonCode.MARKET_CLOSED,
+        ReasonCode.UNITS_HELD,
+        ReasonCode.WASH_TRADE,
+        ReasonCode.DUPLICATE,
+        ReasonCode.DAY_NOTIONAL,
+        ReasonCode.ORDERS_PER_MINUTE,
+        ReasonCode.SYMBOL_LOCKED,
+        ReasonCode.NOT_IN_SYNC,
+        ReasonCode.NO_PRICE,
+        ReasonCode.NO_FUNDS_READ,
+        ReasonCode.BUYING_POWER,
+    }
+)
+
+
+def _is_transient(reason: Reason) -> bool:
+    return reason.code in TRANSIENT
+
+
 @frozen
 class Reason:
     """
@@ -62,6 +86,8 @@ class Reason:
     code: str
     message: str
     figures: tuple[tuple[str, str | Decimal], ...] = ()
+    #: Whether the same request may pass later, without a change of the request itself.
+    retry: bool = field(default=Factory(_is_transient, takes_self=True))
 
     def __str__(self) -> str:
         return self.message

@@ -1,1 +1,1 @@
-"""Stores: where the record is kept.  Each is named by an entry point of `fillbook.stores`."""
+"""Stores of the record; each has an entry point of `fillbook.stores`."""

@@ -1,18 +1,19 @@
 """
-Taking turns between processes, first come first served.
+A fair lock between processes: a ticket lock in a file beside the store.
 
-SQLite's own way to wait is to try again at random, which starves whoever is unlucky;
-here whoever waits has a place in a queue.  The queue is a file beside the store:
+SQLite waits by retries at random intervals, which can starve a process.  This lock is
+FIFO:
 
-- its first eight bytes are the number of the last ticket, taken under a lock on them;
-- who has a ticket holds a lock on a byte of its own, far behind, until it is done;
-- its turn has come once it can lock every byte below its own: the system blocks it until
-  all earlier tickets were given back, and gives back those of processes that died,
-  whether they were at work or waiting.
+- the first eight bytes of the file are the number of the last ticket, changed under a lock
+  on these bytes;
+- the owner of a ticket locks one byte, at an offset of its own, until it is done;
+- the owner then locks every byte below its own: the system blocks it until all earlier
+  tickets are released, and releases the tickets of processes that have died, whether they
+  held the lock or waited for it.
 
-Such locks belong to a process, and closing any descriptor of the file drops them all
-(POSIX, fcntl): so there is one descriptor a file and process, and the threads of a
-process take turns (`turns`) before one of them draws a ticket.
+POSIX locks (fcntl) belong to a process, and closing any descriptor of the file drops all
+of them.  So a process has one descriptor for each file, and its threads hold `thread_lock`
+before they take a ticket.
 """
 
 from __future__ import annotations
@@ -28,57 +29,59 @@ from pathlib import Path
 from typing import Final
 
 from fillbook.errors import StoreUnavailable
-from fillbook.stores.thread_queue import Turns
+from fillbook.stores.thread_queue import FairLock
 
-_COUNTER: Final = 8  #: bytes of the number of the last ticket
-_QUEUE: Final = 1 << 20  #: where the tickets' bytes begin; nothing is ever written there
-_ROUND: Final = 1 << 40  #: tickets until we start anew, which is thousands of years
-_AGAIN_S: Final = 0.002
+_COUNTER_BYTES: Final = 8  #: the length of the number of the last ticket
+_TICKETS_START: Final = (
+    1 << 20
+)  #: the offset of the bytes of the tickets; they are locked, never written
+_TICKETS_MAX: Final = 1 << 40  #: the number wraps here, after thousands of years
+_DEADLOCK_RETRY_S: Final = 0.002
 
 
 class _File:
-    """One lock file, as one process has it open."""
+    """An open lock file of this process."""
 
     def __init__(self, path: str) -> None:
-        self.turns = Turns()
+        self.thread_lock = FairLock()
         self.users = 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def draw(self) -> int:
-        """A ticket, with its byte locked."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX, _COUNTER, 0)
+    def take_ticket(self) -> int:
+        """Take the next ticket, and lock its byte."""
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, _COUNTER_BYTES, 0)
         try:
-            last = int.from_bytes(os.pread(self._fd, _COUNTER, 0), "big")
-            ticket = (last + 1) % _ROUND
-            os.pwrite(self._fd, ticket.to_bytes(_COUNTER, "big"), 0)
-            fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, _QUEUE + ticket)
+            last = int.from_bytes(os.pread(self._fd, _COUNTER_BYTES, 0), "big")
+            ticket = (last + 1) % _TICKETS_MAX
+            os.pwrite(self._fd, ticket.to_bytes(_COUNTER_BYTES, "big"), 0)
+            fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, _TICKETS_START + ticket)
         finally:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN, _COUNTER, 0)
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, _COUNTER_BYTES, 0)
         return ticket
 
-    def wait(self, ticket: int) -> None:
-        """Return once no earlier ticket is out."""
+    def wait_for_earlier(self, ticket: int) -> None:
+        """Wait until every earlier ticket is released."""
         while ticket:
             try:
-                fcntl.lockf(self._fd, fcntl.LOCK_EX, ticket, _QUEUE)
+                fcntl.lockf(self._fd, fcntl.LOCK_EX, ticket, _TICKETS_START)
                 return
             except OSError as error:
-                # The system sees processes, not threads: two processes whose threads wait for
-                # each other's *other* store look like a deadlock.  It passes; the ticket stays.
+                # The system detects deadlocks by process, not by thread: two processes whose
+                # threads wait for two stores crosswise look like one.  A retry gets the lock.
                 if error.errno != errno.EDEADLK:
                     raise
-                time.sleep(_AGAIN_S)
+                time.sleep(_DEADLOCK_RETRY_S)
 
-    def give_back(self, ticket: int) -> None:
-        fcntl.lockf(self._fd, fcntl.LOCK_UN, ticket + 1, _QUEUE)
+    def release(self, ticket: int) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, ticket + 1, _TICKETS_START)
 
     def close(self) -> None:
         os.close(self._fd)
 
 
-_files: dict[tuple[int, str], _File] = {}  #: by process (a fork's child inherits nothing) and path
+_files: dict[tuple[int, str], _File] = {}  #: by process (a forked child inherits no lock) and path
 _files_guard = threading.Lock()
-# A child forked while another thread held the guard could never take it.
+# A child that is forked while another thread holds the guard could never acquire it.
 os.register_at_fork(
     before=_files_guard.acquire,
     after_in_parent=_files_guard.release,
@@ -88,33 +91,33 @@ os.register_at_fork(
 
 class FileLock:
     """
-    A lock between all threads and processes that name the same *path*; not reentrant.
+    A lock between all threads and processes that use the same *path*; not reentrant.
 
-    Waiting has no time limit: a holder that was stopped, not killed, holds up the rest.
+    A wait has no time limit: a process that is stopped, not killed, keeps the lock.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = os.path.realpath(path)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """
         Hold the lock.
 
-        Raises: StoreUnavailable when the file cannot be opened, Bug when this thread holds
-        the lock already.
+        Raises: StoreUnavailable if the file cannot be opened, Bug if this thread already holds
+        the lock.
         """
-        with self._file() as file, file.turns.turn():
-            ticket = file.draw()
+        with self._file() as file, file.thread_lock.hold():
+            ticket = file.take_ticket()
             try:
-                file.wait(ticket)
+                file.wait_for_earlier(ticket)
                 yield
             finally:
-                file.give_back(ticket)
+                file.release(ticket)
 
     @contextmanager
     def _file(self) -> Iterator[_File]:
-        """The file, open for as long as a thread of this process needs it."""
+        """Open the file, for as long as a thread of this process uses it."""
         key = (os.getpid(), self._path)
         with _files_guard:
             file = _files.get(key)

@@ -1,9 +1,9 @@
 """
-A store that forgets: dictionaries, for trying out and for tests.
+An in-memory store, for trials and tests; the record ends with the process.
 
-What is committed is one picture, changed in place.  A transaction lays its own
-changes over it, and a reader that is open when one commits keeps what was there
-before: both are a *layer*, and no more is copied than what changes.
+The committed tables are changed in place.  A *layer* has records that take precedence
+over the tables (copy on write): the changes of a transaction that is not committed, and
+for an open reader the earlier versions of records that a later commit has changed.
 """
 
 from __future__ import annotations
@@ -19,48 +19,48 @@ from attrs import Factory, frozen
 from fillbook import model as m
 from fillbook.errors import BadAddress, Bug, StoreUnavailable
 from fillbook.model.journal.kinds import BY_TYPE, Kind
-from fillbook.stores.thread_queue import Home, Turns
+from fillbook.stores.thread_queue import FairLock, ForkGuard
 
 R = TypeVar("R")
 
-_GONE: Final = None  #: in a layer: there is no such record
-_Layer = dict[type[Any], dict[str, Any]]  #: by type and key; a record, or _GONE
+_DELETED: Final = None  #: in a layer: the record does not exist
+_Layer = dict[type[Any], dict[str, Any]]  #: by type and key; a record, or _DELETED
 
 
 @frozen
-class _Shelf:
-    """The records of one kind, and for each index the keys under a word."""
+class _Table:
+    """The records of one kind, and for each index and value the keys of its records."""
 
     kind: Kind
     records: dict[str, Any] = Factory(dict)
-    words: dict[tuple[str, str], set[str]] = Factory(dict)
+    index: dict[tuple[str, str], set[str]] = Factory(dict)
 
     def set(self, key: str, record: Any) -> Any:
-        """Put *record* under *key* (_GONE: take it away); what was there before."""
-        before = self.records.pop(key, _GONE)
-        self._unlist(key, before)
-        if record is not _GONE:
+        """Set the record under *key* (_DELETED: delete it); return the record before."""
+        before = self.records.pop(key, _DELETED)
+        self._remove_from_indexes(key, before)
+        if record is not _DELETED:
             self.records[key] = record
-            for place in self._places(record):
-                self.words.setdefault(place, set()).add(key)
+            for entry in self._index_entries(record):
+                self.index.setdefault(entry, set()).add(key)
         return before
 
-    def _places(self, record: Any) -> list[tuple[str, str]]:
-        said = ((name, word_of(record)) for name, word_of in self.kind.indexes.items())
-        return [(name, word) for name, word in said if word is not None]
+    def _index_entries(self, record: Any) -> list[tuple[str, str]]:
+        values = ((name, value_of(record)) for name, value_of in self.kind.indexes.items())
+        return [(name, value) for name, value in values if value is not None]
 
-    def _unlist(self, key: str, record: Any) -> None:
-        if record is _GONE:
+    def _remove_from_indexes(self, key: str, record: Any) -> None:
+        if record is _DELETED:
             return
-        for place in self._places(record):
-            keys = self.words[place]
+        for entry in self._index_entries(record):
+            keys = self.index[entry]
             keys.discard(key)
             if not keys:
-                del self.words[place]
+                del self.index[entry]
 
 
 class _View:
-    """The committed picture as seen through a layer."""
+    """A reader: the committed tables, seen through a layer."""
 
     def __init__(self, store: MemoryStore, journal_length: int) -> None:
         self._store = store
@@ -71,36 +71,40 @@ class _View:
         self._open = True
 
     def get(self, of: type[R], key: str) -> R | None:
-        with self._looking() as shelves:
-            laid = self._layer.get(of, {})
-            return cast("R | None", laid[key] if key in laid else shelves[of].records.get(key))
+        with self._locked_tables() as tables:
+            layer = self._layer.get(of, {})
+            return cast("R | None", layer[key] if key in layer else tables[of].records.get(key))
 
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]:
-        with self._looking() as shelves:
-            shelf = shelves[of]
-            word_of = shelf.kind.indexes[index]
-            below = shelf.words.get((index, word), ())
-            laid = self._layer.get(of, {})
-            found = {key: shelf.records[key] for key in below if key not in laid}
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
+        with self._locked_tables() as tables:
+            table = tables[of]
+            value_of = table.kind.indexes[index]
+            committed = table.index.get((index, value), ())
+            layer = self._layer.get(of, {})
+            found = {key: table.records[key] for key in committed if key not in layer}
             found.update(
                 (key, record)
-                for key, record in laid.items()
-                if record is not _GONE and word_of(record) == word
+                for key, record in layer.items()
+                if record is not _DELETED and value_of(record) == value
             )
         return [found[key] for key in sorted(found)]
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        with self._looking() as shelves:
-            laid = self._layer.get(of, {})
-            seen = {**shelves[of].records, **laid} if laid else shelves[of].records
-            kept = [(key, one) for key, one in seen.items() if key > after and one is not _GONE]
-        return [record for _, record in sorted(kept, key=lambda pair: pair[0])]
+        with self._locked_tables() as tables:
+            layer = self._layer.get(of, {})
+            merged = {**tables[of].records, **layer} if layer else tables[of].records
+            visible = [
+                (key, record)
+                for key, record in merged.items()
+                if key > after and record is not _DELETED
+            ]
+        return [record for _, record in sorted(visible, key=lambda pair: pair[0])]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
-        with self._looking():
+        with self._locked_tables():
             entries = self._store._journal
             length = self._length
-        # The journal only grows, so that what is below a length never changes.
+        # The journal only grows: entries below a length never change.
         for number in range(max(after, 0), length):
             yield entries[number]
         yield from self._new[max(0, after - length) :]
@@ -109,28 +113,28 @@ class _View:
         return self._length + len(self._new)
 
     def cell(self, name: str) -> str | None:
-        with self._looking():
+        with self._locked_tables():
             return self._cells.get(name)
 
     @contextmanager
-    def _looking(self) -> Iterator[Mapping[type[Any], _Shelf]]:
+    def _locked_tables(self) -> Iterator[Mapping[type[Any], _Table]]:
         if not self._open:
             raise Bug("a reader or writer was used after its `with` had ended")
         with self._store._guard:
-            yield self._store._shelves
+            yield self._store._tables
 
-    def _keep(self, of: type[Any], key: str, before: Any) -> None:
-        """A commit replaces what this reader is to go on seeing."""
+    def _preserve(self, of: type[Any], key: str, before: Any) -> None:
+        """Keep the record *before* a commit, if this reader has no earlier version of it."""
         self._layer.setdefault(of, {}).setdefault(key, before)
 
 
 class _Transaction(_View):
-    """A view that is changed: its layer and its entries become the picture at the end."""
+    """A writer: its layer and its entries are committed at the end."""
 
     def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
-        with self._looking():
+        with self._locked_tables():
             for of, key in changes.drop:
-                self._layer.setdefault(of, {})[key] = _GONE
+                self._layer.setdefault(of, {})[key] = _DELETED
             for put in changes.put:
                 self._layer.setdefault(type(put), {})[BY_TYPE[type(put)].key(put)] = put
             number = self.last() + 1
@@ -139,24 +143,24 @@ class _Transaction(_View):
 
 
 class MemoryStore:
-    """The record in this process's memory; see `fillbook.store.Store`."""
+    """A store in the memory of this process; see `fillbook.store.Store`."""
 
     def __init__(self) -> None:
-        self._home = Home()
-        self._turns = Turns()
-        self._guard = threading.RLock()  # held for moments only, over all that follows
-        self._shelves: dict[type[Any], _Shelf] = {of: _Shelf(k) for of, k in BY_TYPE.items()}
+        self._fork_guard = ForkGuard()
+        self._write_lock = FairLock()
+        self._guard = threading.RLock()  # held briefly, for every attribute below
+        self._tables: dict[type[Any], _Table] = {of: _Table(k) for of, k in BY_TYPE.items()}
         self._journal: list[m.Recorded] = []
-        self._cells: Mapping[str, str] = {}  # never changed in place: views keep what they saw
+        self._cells: Mapping[str, str] = {}  # replaced, never changed in place: views keep theirs
         self._readers: weakref.WeakSet[_View] = weakref.WeakSet()
         self._closed = False
 
     @classmethod
     def from_address(cls, address: str, env: Mapping[str, str]) -> MemoryStore:
         """
-        A new, empty store for ``memory://``.
+        Open a new, empty store for ``memory://``; *env* is not used.
 
-        Raises: BadAddress for anything else.
+        Raises: BadAddress for any other address.
         """
         if address != "memory://":
             raise BadAddress(f"{address!r} is no address of a memory store; write memory://")
@@ -178,8 +182,8 @@ class MemoryStore:
     @contextmanager
     def write(self) -> Iterator[_Transaction]:
         self._check()
-        with self._turns.turn():
-            self._check()  # it may have been closed while we waited
+        with self._write_lock.hold():
+            self._check()  # another thread may have closed it during the wait
             transaction = _Transaction(self, len(self._journal))
             try:
                 yield transaction
@@ -193,11 +197,11 @@ class MemoryStore:
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
         self._check()
-        with self._turns.turn():
-            self._check()  # it may have been closed while we waited
+        with self._write_lock.hold():
+            self._check()  # another thread may have closed it during the wait
             if self._cells.get(name) != old:
                 return False
-            rest = {other: word for other, word in self._cells.items() if other != name}
+            rest = {other: value for other, value in self._cells.items() if other != name}
             self._cells = rest if new is None else {**rest, name: new}
             return True
 
@@ -205,7 +209,7 @@ class MemoryStore:
         self._closed = True
 
     def _check(self) -> None:
-        self._home.check()
+        self._fork_guard.check()
         if self._closed:
             raise StoreUnavailable("this store is closed")
 
@@ -214,7 +218,7 @@ class MemoryStore:
             readers = list(self._readers)
             for of, records in transaction._layer.items():
                 for key, record in records.items():
-                    before = self._shelves[of].set(key, record)
+                    before = self._tables[of].set(key, record)
                     for reader in readers:
-                        reader._keep(of, key, before)
+                        reader._preserve(of, key, before)
             self._journal.extend(transaction._new)

@@ -1,10 +1,10 @@
 """
-All SQL, over any driver of the Python DB-API that can execute and fetch.
+All SQL, for any driver of the Python DB-API that can execute and fetch.
 
-A table a kind of record (`fillbook.model.journal.records`) with its `key`, its `body` (JSON) and
-one column ``by_<index>`` an index; besides these the `journal`, the `cells` and the
-steps that made the tables.  A driver's module (such as `sqlite`) opens connections,
-begins and ends transactions, and says what its errors mean.
+Each kind of record (`fillbook.model.journal.records`) has a table with the columns `key`,
+`body` (JSON) and ``by_<index>`` for each index.  The other tables are `journal`, `cells`
+and `steps` (the migrations that were applied).  The module of a driver (such as `sqlite`)
+opens connections, begins and ends transactions, and translates errors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 class Rows(Protocol):
-    """What we need of a driver's cursor."""
+    """The part of a DB-API cursor that this module uses."""
 
     def fetchone(self) -> Any: ...
 
@@ -36,22 +36,22 @@ class Rows(Protocol):
 
 
 class Connection(Protocol):
-    """What we need of a driver's connection: rows for a statement and its parameters."""
+    """The part of a DB-API connection that this module uses."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Rows: ...
 
 
 @frozen
 class Dialect:
-    """Where two databases differ in words."""
+    """The differences between databases in SQL."""
 
-    mark: str  #: a parameter: ``?`` or ``%s``
-    tables: str  #: the statement that lists the names of our tables
+    marker: str  #: the parameter marker: ``?`` or ``%s``
+    list_tables: str  #: a statement that returns the names of all tables
 
 
 @frozen
 class _Statements:
-    """What is said about one kind of record."""
+    """The SQL statements of one kind of record."""
 
     kind: Kind
     get: str
@@ -61,26 +61,26 @@ class _Statements:
     find: Mapping[str, str]
 
     def row(self, record: Any) -> tuple[str | None, ...]:
-        """The parameters of `put`."""
+        """Return the parameters of `put` for *record*."""
         kind = self.kind
-        words = (word_of(record) for word_of in kind.indexes.values())
-        return (kind.key(record), dump(record), *words)
+        values = (value_of(record) for value_of in kind.indexes.values())
+        return (kind.key(record), dump(record), *values)
 
 
 @cache
-def _statements(of: Any, mark: str) -> _Statements:
+def _statements(of: Any, marker: str) -> _Statements:
     kind = BY_TYPE[of]
     columns = ("key", "body", *(f"by_{index}" for index in kind.indexes))
     sets = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
     return _Statements(
         kind,
-        get=f"SELECT body FROM {kind.name} WHERE key = {mark}",
-        all=f"SELECT body FROM {kind.name} WHERE key > {mark} ORDER BY key",
+        get=f"SELECT body FROM {kind.name} WHERE key = {marker}",
+        all=f"SELECT body FROM {kind.name} WHERE key > {marker} ORDER BY key",
         put=f"INSERT INTO {kind.name} ({', '.join(columns)}) "
-        f"VALUES ({', '.join([mark] * len(columns))}) ON CONFLICT (key) DO UPDATE SET {sets}",
-        drop=f"DELETE FROM {kind.name} WHERE key = {mark}",
+        f"VALUES ({', '.join([marker] * len(columns))}) ON CONFLICT (key) DO UPDATE SET {sets}",
+        drop=f"DELETE FROM {kind.name} WHERE key = {marker}",
         find={
-            index: f"SELECT body FROM {kind.name} WHERE by_{index} = {mark} ORDER BY key"
+            index: f"SELECT body FROM {kind.name} WHERE by_{index} = {marker} ORDER BY key"
             for index in kind.indexes
         },
     )
@@ -91,25 +91,27 @@ class SqlReader:
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection: Connection | None = connection
-        self._mark = dialect.mark
-        # The first read of a transaction is what fixes its picture.
+        self._marker = dialect.marker
+        # The first read of a transaction fixes its snapshot.
         self._last: int = self._execute("SELECT coalesce(max(number), 0) FROM journal").fetchone()[
             0
         ]
 
     def get(self, of: type[R], key: str) -> R | None:
-        row = self._execute(self._of(of).get, key).fetchone()
+        row = self._execute(self._statements_of(of).get, key).fetchone()
         return None if row is None else load(of, row[0])
 
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]:
-        return [load(of, body) for (body,) in self._execute(self._of(of).find[index], word)]
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
+        return [
+            load(of, body) for (body,) in self._execute(self._statements_of(of).find[index], value)
+        ]
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        return [load(of, body) for (body,) in self._execute(self._of(of).all, after)]
+        return [load(of, body) for (body,) in self._execute(self._statements_of(of).all, after)]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         rows = self._execute(
-            f"SELECT number, at, body FROM journal WHERE number > {self._mark} ORDER BY number",
+            f"SELECT number, at, body FROM journal WHERE number > {self._marker} ORDER BY number",
             after,
         )
         for number, at, body in rows:
@@ -119,11 +121,11 @@ class SqlReader:
         return self._last
 
     def cell(self, name: str) -> str | None:
-        row = self._execute(f"SELECT word FROM cells WHERE name = {self._mark}", name).fetchone()
+        row = self._execute(f"SELECT word FROM cells WHERE name = {self._marker}", name).fetchone()
         return None if row is None else cast(str, row[0])
 
     def end(self) -> None:
-        """Refuse everything from here on: the transaction is over."""
+        """Refuse every later call, because the transaction has ended."""
         self._connection = None
 
     def _execute(self, sql: str, *parameters: Any) -> Rows:
@@ -131,8 +133,8 @@ class SqlReader:
             raise Bug("a reader or writer was used after its `with` had ended")
         return self._connection.execute(sql, parameters)
 
-    def _of(self, of: type[Any]) -> _Statements:
-        return _statements(cast(Any, of), self._mark)
+    def _statements_of(self, of: type[Any]) -> _Statements:
+        return _statements(cast(Any, of), self._marker)
 
 
 class SqlWriter(SqlReader):
@@ -140,48 +142,48 @@ class SqlWriter(SqlReader):
 
     def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
         number = self._last + 1
-        mark = self._mark
+        marker = self._marker
         self._execute(
-            f"INSERT INTO journal (number, at, body) VALUES ({mark}, {mark}, {mark})",
+            f"INSERT INTO journal (number, at, body) VALUES ({marker}, {marker}, {marker})",
             number,
             at,
             dump_entry(entry),
         )
         for of, key in changes.drop:
-            self._execute(self._of(of).drop, key)
+            self._execute(self._statements_of(of).drop, key)
         for record in changes.put:
-            statements = self._of(type(record))
+            statements = self._statements_of(type(record))
             self._execute(statements.put, *statements.row(record))
         self._last = number
         return number
 
 
-def set_cell(connection: Connection, dialect: Dialect, name: str, word: str | None) -> None:
-    """Set a cell; None takes it away."""
-    mark = dialect.mark
-    if word is None:
-        connection.execute(f"DELETE FROM cells WHERE name = {mark}", (name,))
+def set_cell(connection: Connection, dialect: Dialect, name: str, value: str | None) -> None:
+    """Set the value of a cell (None: delete the cell)."""
+    marker = dialect.marker
+    if value is None:
+        connection.execute(f"DELETE FROM cells WHERE name = {marker}", (name,))
     else:
         connection.execute(
-            f"INSERT INTO cells (name, word) VALUES ({mark}, {mark}) "
+            f"INSERT INTO cells (name, word) VALUES ({marker}, {marker}) "
             "ON CONFLICT (name) DO UPDATE SET word = excluded.word",
-            (name, word),
+            (name, value),
         )
 
 
-# --- the steps that made the tables ---------------------------------------------------------
+# --- migrations -----------------------------------------------------------------------------
 
 
 @frozen
-class Step:
-    """One numbered migration; its checksum is kept in the database that took it."""
+class Migration:
+    """A numbered migration; a database keeps the checksums of those that it has applied."""
 
     number: int
     name: str
     text: str
     checksum: str = field(
         default=Factory(
-            lambda step: hashlib.sha256(step.text.encode()).hexdigest(), takes_self=True
+            lambda migration: hashlib.sha256(migration.text.encode()).hexdigest(), takes_self=True
         )
     )
 
@@ -193,47 +195,47 @@ class Step:
 
 
 @cache
-def steps() -> tuple[Step, ...]:
-    """Every step there is, in order."""
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations, in order."""
     folder = resources.files("fillbook.stores").joinpath("migrations")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return tuple(
-        Step(int(name.split("_")[0]), name, folder.joinpath(name).read_text("utf-8"))
+        Migration(int(name.split("_")[0]), name, folder.joinpath(name).read_text("utf-8"))
         for name in names
     )
 
 
-_STEPS_TABLE: Final = (
+_MIGRATIONS_TABLE: Final = (
     "CREATE TABLE steps (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
 )
 
 
-def missing_steps(connection: Connection, dialect: Dialect) -> Sequence[Step]:
+def pending_migrations(connection: Connection, dialect: Dialect) -> Sequence[Migration]:
     """
-    The steps that this database has not taken; it is only read.
+    Return the migrations that this database has not applied; only read the database.
 
-    Raises: StoreTooNew when it took steps that we do not know, StoreDamaged when one of
-    its steps is not ours or a table is missing.
+    Raises: StoreTooNew if it has applied a migration of a later version, StoreDamaged if a
+    checksum differs, a table is missing or its tables are not ours.
     """
-    tables = {name for (name,) in connection.execute(dialect.tables)}
+    tables = {name for (name,) in connection.execute(dialect.list_tables)}
     if not tables:
-        return steps()
+        return migrations()
     if "steps" not in tables:
         raise StoreDamaged("the database has tables, but none of them is fillbook's")
-    taken: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM steps"))
-    ours = {step.number: step.checksum for step in steps()}
-    if max(taken, default=0) > max(ours):
+    applied: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM steps"))
+    ours = {migration.number: migration.checksum for migration in migrations()}
+    if max(applied, default=0) > max(ours):
         raise StoreTooNew(
-            f"the store was written by a newer fillbook (step {max(taken)}, this one knows "
+            f"the store was written by a newer fillbook (step {max(applied)}, this one knows "
             f"{max(ours)}); update fillbook"
         )
-    for number, checksum in taken.items():
+    for number, checksum in applied.items():
         if ours.get(number) != checksum:
             raise StoreDamaged(f"step {number} of the store is not the one that fillbook took")
-    missing = [step for step in steps() if step.number not in taken]
-    if not missing:
+    pending = [migration for migration in migrations() if migration.number not in applied]
+    if not pending:
         _check_tables(tables)
-    return missing
+    return pending
 
 
 def _check_tables(tables: set[str]) -> None:
@@ -242,15 +244,17 @@ def _check_tables(tables: set[str]) -> None:
         raise StoreDamaged(f"the store lacks the tables {', '.join(sorted(expected - tables))}")
 
 
-def take(connection: Connection, dialect: Dialect, missing: Sequence[Step]) -> None:
-    """Take the *missing* steps, inside the write transaction that has begun."""
-    mark = dialect.mark
-    if missing and missing[0].number == 1:
-        connection.execute(_STEPS_TABLE)
-    for step in missing:
-        for statement in step.statements:
+def apply_migrations(
+    connection: Connection, dialect: Dialect, pending: Sequence[Migration]
+) -> None:
+    """Apply the *pending* migrations, inside the write transaction that has begun."""
+    marker = dialect.marker
+    if pending and pending[0].number == 1:
+        connection.execute(_MIGRATIONS_TABLE)
+    for migration in pending:
+        for statement in migration.statements:
             connection.execute(statement)
         connection.execute(
-            f"INSERT INTO steps (number, name, checksum) VALUES ({mark}, {mark}, {mark})",
-            (step.number, step.name, step.checksum),
+            f"INSERT INTO steps (number, name, checksum) VALUES ({marker}, {marker}, {marker})",
+            (migration.number, migration.name, migration.checksum),
         )

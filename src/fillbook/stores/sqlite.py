@@ -1,14 +1,14 @@
 """
 The default store: one SQLite file, safe from any thread and from several processes.
 
-Every transaction that writes, and every opening and closing of the file, is one turn
-of the lock beside it (``bot.db-lock``): first come first served, and never two
-connections at once that write or move the log into the file (before SQLite 3.51.3
-that may damage it: https://sqlite.org/wal.html#walresetbug).  What is committed has
-been synced to disk.  Readers block nobody.
+A write transaction, and the opening and closing of the file, hold the lock beside it
+(``bot.db-lock``).  The lock is FIFO, and it ensures that no two connections at once write
+or checkpoint the WAL (before SQLite 3.51.3 that may damage the file:
+https://sqlite.org/wal.html#walresetbug).  A committed transaction is synced to disk.
+Readers block no other reader and no writer.
 
-The file is looked at before anything is written to it, and left as it is if it is
-not ours.
+The store checks the file before it writes to it, and does not change a file that is not
+ours.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from typing import Final
 from fillbook.errors import BadAddress, StoreDamaged, StoreError, StoreUnavailable
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
-from fillbook.stores.thread_queue import Home
+from fillbook.stores.thread_queue import ForkGuard
 
 DIALECT: Final = sql.Dialect(
-    mark="?",
-    tables="SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    marker="?",
+    list_tables="SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
 )
 
 _SCHEME: Final = "sqlite:///"
-_BUSY_S: Final = 5.0  #: for programs that write to the file without our lock
+_BUSY_S: Final = 5.0  #: wait for programs that write to the file without our lock
 
-#: What SQLite's primary result codes mean; every other code is a broken file.
+#: SQLite's primary result codes of StoreUnavailable; every other code is StoreDamaged.
 _UNAVAILABLE: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -50,7 +50,12 @@ _UNAVAILABLE: Final = frozenset(
 
 
 class SqliteStore:
-    """The record in one SQLite file, made if it is not there; see `fillbook.store.Store`."""
+    """
+    A store in one SQLite file, which is created if it does not exist; see `fillbook.store.Store`.
+
+    Raises: StoreUnavailable (the folder is missing or the file cannot be opened), StoreTooNew,
+    StoreDamaged.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path).absolute()
@@ -58,12 +63,12 @@ class SqliteStore:
             raise StoreUnavailable(
                 f"{self._path.parent} is no folder; make it, then open the store"
             )
-        self._home = Home()
+        self._fork_guard = ForkGuard()
         self._closed = False
-        self._idle: deque[sqlite3.Connection] = deque()  # connections that read
-        self._log = self._path.with_name(self._path.name + "-wal")
+        self._idle_readers: deque[sqlite3.Connection] = deque()  # idle connections for readers
+        self._wal = self._path.with_name(self._path.name + "-wal")
         self._lock = FileLock(self._path.with_name(self._path.name + "-lock"))
-        with self._lock.turn(), self._meaning():
+        with self._lock.hold(), self._store_errors():
             self._writer = self._connect()
             try:
                 self._prepare()
@@ -74,9 +79,9 @@ class SqliteStore:
     @classmethod
     def from_address(cls, address: str, env: Mapping[str, str]) -> SqliteStore:
         """
-        The store of ``sqlite:///bot.db`` (from the working directory) or ``sqlite:////srv/bot.db``.
+        Open the store at ``sqlite:///bot.db`` (relative) or ``sqlite:////srv/bot.db`` (absolute).
 
-        Raises: BadAddress.
+        *env* is not used.  Raises: BadAddress, StoreTooNew, StoreDamaged, StoreUnavailable.
         """
         path = address.removeprefix(_SCHEME)
         if path == ":memory:":
@@ -90,7 +95,7 @@ class SqliteStore:
 
     @contextmanager
     def read(self) -> Iterator[sql.SqlReader]:
-        with self._reading() as connection:
+        with self._read_connection() as connection:
             connection.execute("BEGIN")
             reader = sql.SqlReader(connection, DIALECT)
             try:
@@ -100,7 +105,7 @@ class SqliteStore:
 
     @contextmanager
     def write(self) -> Iterator[sql.SqlWriter]:
-        with self._writing() as connection:
+        with self._write_transaction() as connection:
             writer = sql.SqlWriter(connection, DIALECT)
             try:
                 yield writer
@@ -112,39 +117,39 @@ class SqliteStore:
             return reader.cell(name)
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
-        with self._writing() as connection:
+        with self._write_transaction() as connection:
             if sql.SqlReader(connection, DIALECT).cell(name) != old:
                 return False
             sql.set_cell(connection, DIALECT, name, new)
             return True
 
     def close(self) -> None:
-        # What a forked child inherited is its parent's, and must not be touched.
-        if self._closed or not self._home.is_here():
+        # A forked child must not use the connections of its parent.
+        if self._closed or not self._fork_guard.is_same_process():
             return
-        self._closed = True  # whoever waits for a turn finds this
-        self._let_go()
+        self._closed = True  # a thread that waits for the lock checks this
+        self._close_connections()
 
     def archive(self) -> Path:
         """
-        Close the store and put its file away under a new name beside it; where it is now.
+        Close the store, rename its file to a free name beside it and return the new path.
 
         Raises: StoreUnavailable, also while another process has the store open.
         """
         self.close()
-        with self._lock.turn():
-            # The last to close takes the log away.  A file renamed without its log loses
-            # what is only there: https://sqlite.org/howtocorrupt.html#unlink
-            if self._log.exists():
+        with self._lock.hold():
+            # The last connection to close deletes the WAL.  A file that is renamed without its
+            # WAL loses the transactions in it: https://sqlite.org/howtocorrupt.html#unlink
+            if self._wal.exists():
                 raise StoreUnavailable(f"{self._path} is open elsewhere; stop that first")
             number = 1
-            while (away := self._path.with_name(f"{self._path.name}.{number}")).exists():
+            while (archived := self._path.with_name(f"{self._path.name}.{number}")).exists():
                 number += 1
             try:
-                self._path.rename(away)
+                self._path.rename(archived)
             except OSError as error:
                 raise StoreUnavailable(f"{self._path} cannot be put away: {error}") from None
-        return away
+        return archived
 
     # --- connections ------------------------------------------------------------------------
 
@@ -154,63 +159,63 @@ class SqliteStore:
         )
 
     def _prepare(self) -> None:
-        """Look at the file, and only if it is ours or empty bring it up to date."""
+        """Check the file, and apply the pending migrations if it is ours or empty."""
         connection = self._writer
-        missing = sql.missing_steps(connection, DIALECT)
+        pending = sql.pending_migrations(connection, DIALECT)
         self._check_length()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")  # macOS; elsewhere it says nothing
-        if missing:
+        connection.execute("PRAGMA fullfsync = ON")  # for macOS; no effect elsewhere
+        if pending:
             with self._transaction(connection):
-                sql.take(connection, DIALECT, missing)
+                sql.apply_migrations(connection, DIALECT, pending)
 
     def _check_length(self) -> None:
-        """A file that lost its end is damaged, though SQLite sees that only when it gets there."""
-        if self._log.exists() and self._log.stat().st_size:
-            return  # pages may be in the log that are not yet in the file
+        """Check for a truncated file, which SQLite detects only when it reads the missing pages."""
+        if self._wal.exists() and self._wal.stat().st_size:
+            return  # the WAL may have pages that the file does not have yet
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
         (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
         if self._path.stat().st_size < pages * page_size:
             raise StoreDamaged(f"{self._path} has lost its end: it should have {pages} pages")
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one picture; another thread has another one."""
+    def _read_connection(self) -> Iterator[sqlite3.Connection]:
+        """Take an idle connection for one snapshot, or open one; no two threads share it."""
         self._check()
-        with self._meaning():
+        with self._store_errors():
             try:
-                connection = self._idle.pop()
+                connection = self._idle_readers.pop()
             except IndexError:
                 connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             try:
                 yield connection
             finally:
-                self._put_back(connection)
+                self._return_reader(connection)
 
-    def _put_back(self, connection: sqlite3.Connection) -> None:
+    def _return_reader(self, connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        self._idle.append(connection)
-        if self._closed:  # meanwhile, by another thread: nobody else will close this one
-            self._let_go()
+        self._idle_readers.append(connection)
+        if self._closed:  # another thread closed the store and cannot close this connection
+            self._close_connections()
 
-    def _let_go(self) -> None:
-        # The last connection to be closed moves the log into the file, which is writing.
-        with self._lock.turn():
+    def _close_connections(self) -> None:
+        # Closing the last connection checkpoints the WAL, which writes to the file.
+        with self._lock.hold():
             self._writer.close()
             with suppress(IndexError):
                 while True:
-                    self._idle.pop().close()
+                    self._idle_readers.pop().close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """The connection that writes, in a transaction that is ours alone."""
+    def _write_transaction(self) -> Iterator[sqlite3.Connection]:
+        """Take the connection that writes, in an exclusive transaction."""
         self._check()
-        with self._lock.turn():
-            self._check()  # it may have been closed while we waited
-            with self._meaning(), self._transaction(self._writer):
+        with self._lock.hold():
+            self._check()  # another thread may have closed it during the wait
+            with self._store_errors(), self._transaction(self._writer):
                 yield self._writer
 
     @contextmanager
@@ -220,27 +225,27 @@ class SqliteStore:
             yield
             connection.execute("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):  # it may have been undone by the error itself
+            with suppress(sqlite3.Error):  # the error may have rolled it back
                 connection.execute("ROLLBACK")
             raise
 
     def _check(self) -> None:
-        self._home.check()
+        self._fork_guard.check()
         if self._closed:
             raise StoreUnavailable(f"the store {self._path} is closed")
 
     @contextmanager
-    def _meaning(self) -> Iterator[None]:
-        """SQLite's errors in our words; nothing was written."""
+    def _store_errors(self) -> Iterator[None]:
+        """Translate the errors of SQLite to ours; nothing was written."""
         try:
             yield
         except sqlite3.Error as error:
-            raise _meaning_of(error, self._path) from error
+            raise _store_error(error, self._path) from error
 
 
-def _meaning_of(error: sqlite3.Error, path: Path) -> StoreError:
+def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # the driver's own complaint, such as a connection that was closed
+    if code is None:  # an error of the driver, such as a closed connection
         return StoreUnavailable(f"{path}: {error}")
     if code & 0xFF in _UNAVAILABLE:
         return StoreUnavailable(f"{path}: {error}; nothing was written")

@@ -1,7 +1,7 @@
 """
-Taking turns between the threads of one process, first come first served.
+A fair lock between the threads of one process, and a guard against forks.
 
-`filelock` does the same between processes.
+`filelock` is the fair lock between processes.
 """
 
 from __future__ import annotations
@@ -15,71 +15,74 @@ from contextlib import contextmanager
 from fillbook.errors import Bug, Forked
 
 
-class Turns:
-    """A lock that is handed over in the order in which it was asked for."""
+class FairLock:
+    """A lock that waiters get in the order of their requests (FIFO); not reentrant."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._queue: deque[threading.Lock] = deque()  # of those who wait, oldest first
+        self._queue: deque[threading.Lock] = deque()  # one locked lock a waiter, oldest first
         self._holder: int | None = None
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """
         Hold the lock.
 
-        Raises: Bug when this thread holds it already, for it would wait for itself.
+        Raises: Bug if this thread already holds it: it would wait for itself.
         """
-        self._wait()
+        self._acquire()
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
-    def _wait(self) -> None:
-        me = threading.get_ident()
+    def _acquire(self) -> None:
+        thread_id = threading.get_ident()
         with self._guard:
-            if self._holder == me:
+            if self._holder == thread_id:
                 raise Bug("this thread is inside a write of the store already")
             if self._holder is None:
-                self._holder = me
+                self._holder = thread_id
                 return
-            gate = threading.Lock()
-            gate.acquire()
-            self._queue.append(gate)
+            waiter = threading.Lock()
+            waiter.acquire()
+            self._queue.append(waiter)
         try:
-            gate.acquire()
-        except BaseException:  # such as Ctrl-C: nobody must hand the lock to a waiter that left
-            self._leave(gate)
+            waiter.acquire()
+        except BaseException:  # such as Ctrl-C: a waiter that left must not get the lock
+            self._cancel_wait(waiter)
             raise
-        self._holder = me
+        self._holder = thread_id
 
-    def _leave(self, gate: threading.Lock) -> None:
+    def _cancel_wait(self, waiter: threading.Lock) -> None:
+        """Leave the queue; release the lock if it was passed to *waiter* meanwhile."""
         with self._guard:
-            if gate in self._queue:
-                self._queue.remove(gate)
+            if waiter in self._queue:
+                self._queue.remove(waiter)
                 return
-        self._pass_on()
+        self._release()
 
-    def _pass_on(self) -> None:
+    def _release(self) -> None:
+        """Pass the lock to the oldest waiter, if there is one."""
         with self._guard:
             self._holder = None
             if self._queue:
-                # Held on behalf of the next one until it wakes, so that nobody slips in between.
+                # Reserved (0) for the next waiter until it wakes, so that no other thread takes it.
                 self._holder = 0
                 self._queue.popleft().release()
 
 
-class Home:
-    """The process that opened a store; a fork's child must not use what it inherits."""
+class ForkGuard:
+    """The process that opened a store: a forked child must not use inherited connections."""
 
     def __init__(self) -> None:
         self._pid = os.getpid()
 
-    def is_here(self) -> bool:
+    def is_same_process(self) -> bool:
+        """Return whether this process opened the store."""
         return os.getpid() == self._pid
 
     def check(self) -> None:
-        """Raises: Forked in a child of the process that opened the store."""
-        if not self.is_here():
+        """Check that this process opened the store. Raises: Forked in a forked child."""
+        if not self.is_same_process():
             raise Forked("this store was opened before a fork; open one of its own in the child")

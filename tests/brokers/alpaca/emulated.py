@@ -97,4 +97,4 @@ class EmulatorDriver(ExchangeDriver):
     def heard(self) -> None:
         super().heard()
         if self._broker.ear is not None:
-            self._broker.ear.wait_for(self._emulator.streams.told + self._emulator.events.told)
+            self._broker.ear.wait_for(self._emulator.streams.sent + self._emulator.events.sent)

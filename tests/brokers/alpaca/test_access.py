@@ -23,7 +23,7 @@ SECRET = "s3cr3t-of-the-test"
     ],
 )
 def test_places(url: str | None, paper: bool, host: str, live: bool) -> None:
-    found = access.place(url, paper=paper)
+    found = access.endpoints(url, paper=paper)
     assert (host, live) == (found.host, found.live)
     assert found.stream_url == found.url.replace("http", "ws") + "/stream"
 
@@ -49,20 +49,20 @@ def test_places(url: str | None, paper: bool, host: str, live: bool) -> None:
 )
 def test_other_hosts_are_refused_without_showing_what_stood_before_them(url: str) -> None:
     with pytest.raises(BadAddress) as caught:
-        access.place(url)
+        access.endpoints(url)
     assert SECRET not in str(caught.value)
 
 
 def test_live_money_has_to_be_meant() -> None:
     with pytest.raises(BadAddress, match="paper=False"):
-        access.place("https://api.alpaca.markets", paper=True)
+        access.endpoints("https://api.alpaca.markets", paper=True)
 
 
 def test_a_stream_is_on_the_host_of_its_account() -> None:
     with pytest.raises(BadAddress):
-        access.place("http://127.0.0.1:1", stream_url="wss://api.alpaca.markets/stream")
+        access.endpoints("http://127.0.0.1:1", stream_url="wss://api.alpaca.markets/stream")
     assert (
-        access.place("http://127.0.0.1:1", stream_url="ws://127.0.0.1:2/s").stream_url
+        access.endpoints("http://127.0.0.1:1", stream_url="ws://127.0.0.1:2/s").stream_url
         == "ws://127.0.0.1:2/s"
     )
 
@@ -73,18 +73,18 @@ def test_the_first_complete_pair_wins() -> None:
         "APCA_API_KEY_ID": "key",
         "APCA_API_SECRET_KEY": SECRET,
     }
-    assert (access.keys_from(both).api_key, access.keys_from(both).secret_key) == ("key", SECRET)
+    assert (access.credentials_from(both).api_key, access.credentials_from(both).secret_key) == ("key", SECRET)
     whole = both | {"ALPACA_SECRET_KEY": "first"}
     assert (
-        access.keys_from(whole).api_key,
-        access.keys_from(whole).secret_key,
+        access.credentials_from(whole).api_key,
+        access.credentials_from(whole).secret_key,
     ) == ("half", "first")
 
 
 def test_keys_may_be_in_files(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n")
     env = {"ALPACA_API_KEY": "key", "ALPACA_SECRET_KEY_FILE": str(tmp_path / "secret")}
-    assert access.keys_from(env).secret_key == SECRET
+    assert access.credentials_from(env).secret_key == SECRET
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_keys_may_be_in_files(tmp_path: Path) -> None:
 )
 def test_missing_keys_say_what_to_set_and_show_none(env: dict[str, str]) -> None:
     with pytest.raises(CredentialsMissing) as caught:
-        access.keys_from(env)
+        access.credentials_from(env)
     assert SECRET not in str(caught.value)
     assert "ALPACA" in str(caught.value) or "Alpaca" in str(caught.value)
 
 
 def test_keys_have_no_repr() -> None:
-    assert SECRET not in repr(access.Keys("key", SECRET))
-    assert "key" not in repr(access.Keys("key", SECRET)).lower().replace("keys(", "")
+    assert SECRET not in repr(access.Credentials("key", SECRET))
+    assert "key" not in repr(access.Credentials("key", SECRET)).lower().replace("credentials(", "")
 
 
 def test_every_refusal_is_ours() -> None:

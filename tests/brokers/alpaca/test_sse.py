@@ -129,8 +129,8 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "_FIRST_S", 0.02)
-    monkeypatch.setattr(sse, "_MOST_S", 0.05)
+    monkeypatch.setattr(sse, "_RETRY_MIN_S", 0.02)
+    monkeypatch.setattr(sse, "_RETRY_MAX_S", 0.05)
 
 
 def broker_at(host: Host) -> AlpacaBroker:
@@ -206,7 +206,7 @@ def test_a_comment_that_tells_of_a_gap_has_it_told_again(host: Host, comment: st
 def test_silence_ends_a_connection_and_is_no_loss(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "_SILENCE_S", 0.2)
+    monkeypatch.setattr(sse, "_IDLE_TIMEOUT_S", 0.2)
     heard = Heard()
     with broker_at(host).listen(heard):
         assert heard.next() == ("connected", None)
@@ -279,9 +279,9 @@ def test_listening_ends_without_delay_and_leaves_nothing(host: Host, when: str) 
 def test_an_address_says_how_events_come() -> None:
     env = {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
     broker = AlpacaBroker.from_address("http://127.0.0.1:9?stream=sse", env)
-    assert isinstance(broker.listen(Heard()), sse.EventListener)
+    assert isinstance(broker.listen(Heard()), sse.SseListener)
     assert not isinstance(
-        AlpacaBroker.from_address("paper", env).listen(Heard()), sse.EventListener
+        AlpacaBroker.from_address("paper", env).listen(Heard()), sse.SseListener
     )
     for wrong in ("paper?stream=", "paper?stream=sees", "paper?steam=sse", "?stream=sse"):
         with pytest.raises(BadAddress):
@@ -306,7 +306,7 @@ def test_an_order_while_the_line_was_down_is_told_when_it_is_back() -> None:
             broker.submit(m.Intent(client_order_id="up", request=wish, at=SINCE))
             assert heard.next()[0] == "receive"  # so the emulator has us on its list
             exchange.faults.switch_on("stream-refused")
-            emulator.events.hang_up()
+            emulator.events.disconnect()
             while heard.next()[0] != "lost":
                 pass
             placed = broker.submit(m.Intent(client_order_id="down", request=wish, at=SINCE))

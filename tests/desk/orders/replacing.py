@@ -16,7 +16,7 @@ def resting(bench, **wish):
 
 def living(bench):
     """The exchange's orders of ours that may still fill."""
-    return [x for x in bench.ours() if not x.is_over]
+    return [x for x in bench.ours() if not x.is_final]
 
 
 def settled(bench, order):

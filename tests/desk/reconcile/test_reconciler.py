@@ -44,10 +44,10 @@ def test_first_contact_waits_until_nothing_is_filled():
     bench = Bench(opened=False)
 
     def trade():
-        bench.exchange.trade_by_hand(bench.books, ticket())
-        bench.exchange.later(4, trade)
+        bench.exchange.trade_by_hand(bench.venue_account, ticket())
+        bench.exchange.call_later(4, trade)
 
-    bench.exchange.later(0, trade)
+    bench.exchange.call_later(0, trade)
     report = bench.desk.sync()
     assert report.verdict is V.NOT_OBSERVED
     assert "does not come to rest" in report.unobserved

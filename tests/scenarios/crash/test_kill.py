@@ -133,7 +133,7 @@ def check_change(flow, desk, truth):
     """What was to be changed is as it was or as it was to be, in one living order."""
     if flow not in ("replace", "resize"):
         return
-    (alive,) = [x for x in truth.orders() if not x.is_over]
+    (alive,) = [x for x in truth.orders() if not x.is_final]
     (order,) = desk.book.orders(open=True)
     assert (order.broker_order_id, order.pending) == (alive.id, None)
     assert (order.qty, order.limit_price) == (alive.qty, alive.limit_price)

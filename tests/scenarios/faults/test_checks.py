@@ -71,7 +71,7 @@ def test_tif_07_exits_are_held_against_the_market_as_it_is_sent():
     bench.exchange.quote("AAPL", "170.00", "170.02")
     reason = denied(bench.desk, "buy", "AAPL", qty=1, take_profit="200", stop_loss="180")
     assert reason.code == "price"
-    assert dict(reason.figures) == {"stop_loss": 180, "price": Decimal("170.02")}
+    assert dict(reason.report) == {"stop_loss": 180, "price": Decimal("170.02")}
 
 
 def test_prec_01_a_quantity_is_cut_to_the_step_and_the_dust_is_refused_for_good():

@@ -34,7 +34,7 @@ def test_cr_04_and_cr_05_the_end_of_a_superseded_id_ends_nothing(fault):
     now = bench.desk.book.order(order)
     assert (now.status, now.is_final, now.leaves_qty) == (S.NEW, False, 10)
     bench.pass_(60)
-    assert [x.client_order_id for x in bench.ours() if not x.is_over] == [
+    assert [x.client_order_id for x in bench.ours() if not x.is_final] == [
         f"{order.client_order_id}.r1"
     ]
 

@@ -1,7 +1,7 @@
 """The stream: late, doubled, lost, silent or refused, it never costs or doubles a fill."""
 
 from fillbook import model as m
-from fillbook.venue.exchange import Lag, Occasion
+from fillbook.venue.exchange import Lag, InjectionPoint
 from tests.bench import Bench
 
 S = m.OrderStatus
@@ -44,7 +44,7 @@ def test_str_04_fills_during_a_disconnect_are_read_afterwards():
     bench.desk.tick()
     order = bench.resting()
     with bench.streamed():
-        bench.exchange.hang_up(bench.books)
+        bench.exchange.disconnect(bench.venue_account)
         bench.filled(order, 10)
         bench.clock.advance(6)  # it connects again after five seconds
         bench.desk.tick()
@@ -154,7 +154,7 @@ def test_str_14_a_subscription_that_failed_is_no_connection():
         assert said == ["lost"]
         bench.clock.advance(6)
         assert said == ["lost", "connected"]
-    assert bench.exchange.faults.next(Occasion.LISTEN) is None
+    assert bench.exchange.faults.next(InjectionPoint.LISTEN) is None
 
 
 def test_str_16_orders_that_ended_during_a_disconnect_are_found():

@@ -140,7 +140,7 @@ class Tour:
 
 @pytest.fixture
 def tour(http: Any, emulator: Emulator, exchange: Exchange, clock: ManualClock) -> Tour:
-    emulator.door.rate_limit = 10_000
+    emulator.gateway.rate_limit = 10_000
     made = Tour(http, exchange, clock)
     made.run()
     return made
@@ -196,7 +196,7 @@ fuzzed = schemathesis.openapi.from_dict(described())
 def test_no_request_that_fits_the_description_breaks_the_emulator(
     case: schemathesis.Case, emulator: Emulator
 ) -> None:
-    emulator.door.rate_limit = 100_000
+    emulator.gateway.rate_limit = 100_000
     keys = {"APCA-API-KEY-ID": emulator.key, "APCA-API-SECRET-KEY": emulator.secret}
     answer = case.call(base_url=emulator.url, headers=keys, timeout=10)
     case.operation.validate_response(answer)

@@ -101,7 +101,7 @@ def test_every_answer_says_what_is_left(http: Any, exchange: Exchange) -> None:
 def test_beyond_the_budget_is_429_until_the_minute_is_over(
     emulator: Emulator, http: Any, clock: ManualClock
 ) -> None:
-    emulator.door.rate_limit = 2
+    emulator.gateway.rate_limit = 2
     answers = [http("POST", "/v2/orders", LIMIT) for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 200, 429]
     assert answers[-1].json() == {"code": 42910000, "message": "rate limit exceeded"}
@@ -304,7 +304,7 @@ _VALUE = st.one_of(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(change=st.dictionaries(st.sampled_from([*LIMIT, "notional", "stop_loss"]), _VALUE))
 def test_no_body_breaks_the_server(emulator: Emulator, http: Any, change: dict[str, Any]) -> None:
-    emulator.door.rate_limit = 10_000
+    emulator.gateway.rate_limit = 10_000
     answer = http("POST", "/v2/orders", LIMIT | change)
     assert answer.status_code in (200, 400, 403, 422)
     assert "id" in answer.json() or {"code", "message"} <= set(answer.json())
@@ -335,7 +335,7 @@ _WORDS = st.sampled_from(
 def test_no_query_breaks_the_server(
     emulator: Emulator, http: Any, path: str, name: str, query: dict[str, str]
 ) -> None:
-    emulator.door.rate_limit = 10_000
+    emulator.gateway.rate_limit = 10_000
     answer = http("GET", path.format(requests.utils.quote(name, safe="")), params=query)
     assert answer.status_code in (200, 404, 422)
     assert answer.headers["Content-Type"] == "application/json"

@@ -139,6 +139,6 @@ def test_a_refused_stream_is_a_429_at_the_upgrade(emulator: Emulator, exchange: 
 
 def test_a_connection_may_be_ended_by_the_server(emulator: Emulator) -> None:
     with listening(emulator) as one:
-        emulator.streams.hang_up()
+        emulator.streams.disconnect()
         with pytest.raises(ConnectionClosed):
             one.socket.recv(timeout=PATIENCE_S)

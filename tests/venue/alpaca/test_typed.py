@@ -75,7 +75,7 @@ def eventful(
     http: Any, typed: TradingClient, emulator: Emulator, exchange: Exchange, clock: ManualClock
 ) -> Tour:
     """A tour past everything, and then past what is short, waits, is refused or comes late."""
-    emulator.door.rate_limit = 10_000
+    emulator.gateway.rate_limit = 10_000
     tour = Tour(http, exchange, clock)
     tour.run()
     tour.ask("PATCH", "/v2/account/configurations", {"suspend_trade": False})

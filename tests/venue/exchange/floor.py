@@ -16,7 +16,7 @@ from fillbook.venue.exchange import (
     Exchange,
     Faults,
     OrderFilter,
-    Picture,
+    OrderVersion,
     Refused,
     Ticket,
 )
@@ -83,10 +83,10 @@ class Day:
         self.account: Account = self.exchange.open_account(cash=cash, multiplier=multiplier)
         self.truth = self.account.truth
 
-    def submit(self, **wish: Any) -> Picture:
+    def submit(self, **wish: Any) -> OrderVersion:
         return self.account.submit(ticket(**wish))
 
-    def worked(self, **wish: Any) -> Picture:
+    def worked(self, **wish: Any) -> OrderVersion:
         """The order once the exchange has routed it."""
         order = self.submit(**wish)
         self.pass_(1)

@@ -12,11 +12,11 @@ from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.errors import InvalidValue
 from fillbook.venue.exchange import (
-    STRIKES,
+    INJECTION_POINTS,
     Amendment,
     Fault,
     Faults,
-    Occasion,
+    InjectionPoint,
     Refused,
     fault_named,
 )
@@ -135,7 +135,7 @@ def seen(fault: Fault, read: Callable[[Day, str], object]) -> Callable[[Day], ob
         day.pass_(20)
         order = day.submit()
         day.pass_(2)
-        (place,) = (p for p in STRIKES[fault] if p is not Occasion.SHOW_POSITIONS)
+        (place,) = (p for p in INJECTION_POINTS[fault] if p is not InjectionPoint.SHOW_POSITIONS)
         day.faults.fail(place, fault, seconds=5)
         return read(day, order.id)
 
@@ -219,7 +219,7 @@ def jumped(day: Day) -> object:
 
 def another_account(day: Day) -> object:
     day.faults.fail("show-account", "account-id-changed")
-    return [day.account.figures().id == day.account.id for _ in range(2)]
+    return [day.account.report().id == day.account.id for _ in range(2)]
 
 
 def differing_ids(day: Day) -> object:
@@ -280,7 +280,7 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.STREAM_SILENT: (silent_stream, []),
     F.STREAM_IDS_DIFFER: (differing_ids, False),
     F.STALE_SNAPSHOT: (seen(F.STALE_SNAPSHOT, lambda day, i: day.account.order(i)), None),
-    F.ACCOUNT_OLD: (seen(F.ACCOUNT_OLD, lambda day, _: day.account.figures().cash), D(100_000)),
+    F.ACCOUNT_OLD: (seen(F.ACCOUNT_OLD, lambda day, _: day.account.report().cash), D(100_000)),
     F.ACCOUNT_ID_CHANGED: (another_account, [False, True]),
     F.HISTORY_LATE: (late_history, (0, 1)),
     F.HISTORY_OUT_OF_ORDER: (rows_in_disorder, [D(6), D(4), D(2)]),
@@ -337,7 +337,11 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
 
 
 #: What an emulator puts on its wire; its own tests have them.
-ON_THE_WIRE = {f for f, places in STRIKES.items() if places & {Occasion.FRAME, Occasion.WORDS}}
+ON_THE_WIRE = {
+    f
+    for f, places in INJECTION_POINTS.items()
+    if places & {InjectionPoint.FRAME, InjectionPoint.WORDS}
+}
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in ON_THE_WIRE])
@@ -350,8 +354,8 @@ def test_a_fault_does_what_it_says_and_is_counted(fault: Fault) -> None:
 
 
 def test_every_fault_has_a_place_to_strike() -> None:
-    assert set(Fault) == set(STRIKES)
-    assert all(STRIKES.values())
+    assert set(Fault) == set(INJECTION_POINTS)
+    assert all(INJECTION_POINTS.values())
 
 
 def test_words_of_a_name_may_come_in_any_order() -> None:
@@ -435,7 +439,7 @@ def test_a_switch_is_on_until_it_is_off() -> None:
 def test_a_random_plan_is_the_same_for_the_same_seed() -> None:
     def strikes(seed: int) -> list[object]:
         plan = Faults.random(seed, 0.2)
-        return [plan.next(occasion) for _ in range(30) for occasion in Occasion]
+        return [plan.next(occasion) for _ in range(30) for occasion in InjectionPoint]
 
     assert strikes(5) == strikes(5)
     assert strikes(5) != strikes(6)
@@ -445,6 +449,6 @@ def test_a_random_plan_is_the_same_for_the_same_seed() -> None:
 def test_a_random_plan_of_some_faults_has_no_others() -> None:
     plan = Faults.random(1, 0.5, only=["slow", "html"])
     for _ in range(50):
-        for occasion in Occasion:
+        for occasion in InjectionPoint:
             plan.next(occasion)
     assert {Fault.SLOW, Fault.HTML} == set(plan.counts)

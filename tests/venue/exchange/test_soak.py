@@ -9,7 +9,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.venue.exchange import Faults, Fill, Picture
+from fillbook.venue.exchange import Faults, Fill, OrderVersion
 from tests.venue.exchange.floor import Day
 
 SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
@@ -38,7 +38,7 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
         at = m.timestamp(day.clock.now())
         broker.submit(m.Intent(client_order_id=f"c{n}", request=wish(rng), at=at))
     elif deed < 0.7:
-        rest = [o for o in day.truth.orders() if not o.is_over]
+        rest = [o for o in day.truth.orders() if not o.is_final]
         if rest:
             stir_one(broker, rng.choice(rest), rng, n)
     elif deed < 0.8:
@@ -51,7 +51,7 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
     day.pass_(rng.choice((0.01, 1, 30, 3600)))
 
 
-def stir_one(broker: SimulatedBroker, order: Picture, rng: random.Random, n: int) -> None:
+def stir_one(broker: SimulatedBroker, order: OrderVersion, rng: random.Random, n: int) -> None:
     """Cancel an order, or change it in what it has."""
     qty = (order.qty or 0) + rng.randrange(-3, 4)
     change = m.Change(
@@ -75,19 +75,19 @@ def test_books_add_up_whatever_goes_wrong(seed: int) -> None:
     with day.heard():
         for n in range(250):
             stir(day, broker, rng, n)
-            assert day.truth.positions() == day.truth.nets()
+            assert day.truth.positions() == day.truth.net_positions()
     for order in day.truth.orders():
         check(order, day.truth.fills(order.id))
     assert len(day.faults.counts) > 12
 
 
-def check(order: Picture, fills: list[Fill]) -> None:
+def check(order: OrderVersion, fills: list[Fill]) -> None:
     """The executions of an order against what its picture says of them."""
     assert order.qty is not None
     assert order.filled_qty <= order.qty
-    if any(fill.is_void for fill in fills):
+    if any(fill.is_busted for fill in fills):
         return  # a bust may leave the order's own total as it was
-    standing = [fill for fill in fills if not fill.is_fixed]
+    standing = [fill for fill in fills if not fill.is_corrected]
     carried = order.carried_qty * (order.carried_price or m.ZERO)
     assert order.filled_qty == order.carried_qty + sum(fill.qty for fill in standing)
     value = carried + sum(fill.qty * fill.price for fill in standing)

@@ -59,7 +59,7 @@ def test_a_walk_moves_the_price_in_steps_and_keeps_the_spread() -> None:
 def test_a_script_may_have_things_happen_later() -> None:
     day = Day()
     order = day.worked(limit_price="150")
-    day.exchange.later(30, lambda: day.exchange.quote("AAPL", "149", "149.02"))
+    day.exchange.call_later(30, lambda: day.exchange.quote("AAPL", "149", "149.02"))
     day.pass_(29)
     assert day.status(order.id) == "new"
     day.pass_(1)
@@ -69,7 +69,7 @@ def test_a_script_may_have_things_happen_later() -> None:
 def test_whoever_is_hung_up_on_hears_nothing_more() -> None:
     day, heard, lost = Day(), [], []
     with day.account.listen(heard.append, lambda: lost.append(True)):
-        day.exchange.hang_up(day.account)
+        day.exchange.disconnect(day.account)
         day.worked()
     assert (heard, lost) == ([], [True])
     assert [event.name for event in day.truth.events()] == ["pending_new", "new", "fill"]

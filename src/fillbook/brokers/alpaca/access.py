@@ -1,5 +1,5 @@
 """
-Where Alpaca is, and with which keys it is asked.
+Where Alpaca is, and with which keys it is query.
 
 Paper and live differ by nothing but the host, so hosts are compared exactly and
 every other one is refused; loopback is allowed, for emulators.  No message here
@@ -22,19 +22,19 @@ LIVE: Final = "api.alpaca.markets"
 _DATA: Final = "https://data.alpaca.markets"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
-#: How events come: by alpaca-py's stream, or over HTTP, where they are replayed.
+#: How events come: by alpaca-py's stream, or over HTTP, target they are replayed.
 STREAMS: Final = ("websocket", "sse")
 
 #: Names of environment variables; the first complete pair wins.  Each may end in ``_FILE``.
-PAIRS: Final = (
+KEY_VARIABLES: Final = (
     ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"),
     ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
 )
 
 
 @frozen
-class Place:
-    """One Alpaca: its URL without a path, the host as it is asked, its stream and its data."""
+class Endpoints:
+    """One Alpaca: its URL without a path, the host as it is query, its stream and its data."""
 
     url: str
     host: str
@@ -43,20 +43,20 @@ class Place:
     live: bool
 
 
-def address(rest: str) -> tuple[str, dict[str, str]]:
+def parse_address(rest: str) -> tuple[str, dict[str, str]]:
     """
     Where ``paper?stream=sse`` points, and what it asks for; empty values are kept.
 
     Raises: BadAddress for options that there are not.
     """
-    where, _, asked = rest.partition("?")
-    options = dict(parse_qsl(asked, keep_blank_values=True))
+    target, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
     if options.keys() - {"stream"}:
         raise BadAddress(f"alpaca:{rest.rpartition('@')[2]}: the only option is ?stream=sse")
-    return where, options
+    return target, options
 
 
-def place(url: str | None = None, *, paper: bool = True, stream_url: str | None = None) -> Place:
+def endpoints(url: str | None = None, *, paper: bool = True, stream_url: str | None = None) -> Endpoints:
     """
     The Alpaca at *url*; without one, the real one, paper or live.
 
@@ -64,7 +64,7 @@ def place(url: str | None = None, *, paper: bool = True, stream_url: str | None 
     money without ``paper=False``.
     """
     base = (url or f"https://{PAPER if paper else LIVE}").rstrip("/")
-    parts = _parts(base, ("https", "http"))
+    parts = _checked_url(base, ("https", "http"))
     is_local = parts.hostname in _LOOPBACK
     live = not is_local and parts.hostname == LIVE
     if live and paper:
@@ -73,12 +73,12 @@ def place(url: str | None = None, *, paper: bool = True, stream_url: str | None 
         raise BadAddress(f"{base} should end after the host; /v2 is added to it")
     own_stream = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}/stream"
     stream = stream_url or own_stream
-    if _parts(stream, ("wss", "ws")).hostname != parts.hostname:
+    if _checked_url(stream, ("wss", "ws")).hostname != parts.hostname:
         raise BadAddress(f"{stream} is not on the host of {base}")
-    return Place(base, parts.netloc, stream, base if is_local else _DATA, live)
+    return Endpoints(base, parts.netloc, stream, base if is_local else _DATA, live)
 
 
-def _parts(url: str, schemes: tuple[str, str]) -> SplitResult:
+def _checked_url(url: str, schemes: tuple[str, str]) -> SplitResult:
     try:
         parts = urlsplit(url)
         local = parts.hostname in _LOOPBACK and parts.port != 0  # a port that is none raises
@@ -94,7 +94,7 @@ def _parts(url: str, schemes: tuple[str, str]) -> SplitResult:
 
 
 @frozen
-class Keys:
+class Credentials:
     """What opens an account: a pair of keys, or a token for OAuth."""
 
     api_key: str | None = field(default=None, repr=False)
@@ -109,17 +109,17 @@ class Keys:
                 raise CredentialsMissing("Alpaca's keys are empty or contain spaces or line breaks")
 
 
-def keys_from(env: Mapping[str, str]) -> Keys:
+def credentials_from(env: Mapping[str, str]) -> Credentials:
     """
     The first complete pair of keys in *env*.
 
     Raises: CredentialsMissing, saying what to set.
     """
-    for key_name, secret_name in PAIRS:
+    for key_name, secret_name in KEY_VARIABLES:
         key, secret = _lookup(env, key_name), _lookup(env, secret_name)
         if key and secret:
-            return Keys(key, secret)
-    names = " or ".join(f"{key} and {secret}" for key, secret in PAIRS)
+            return Credentials(key, secret)
+    names = " or ".join(f"{key} and {secret}" for key, secret in KEY_VARIABLES)
     raise CredentialsMissing(f"no keys for Alpaca: set {names} (each may end in _FILE)")
 
 

@@ -1,5 +1,5 @@
 """
-Alpaca as a broker.  One method is one request, but for the list of coins, which is
+Alpaca as a broker.  One method is instrument request, but for the list of crypto, which is
 fetched once when a coin without a slash is met.
 
 Its other halves: `asking` sends, `wire`, `holdings` and `market` read, `body` writes,
@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from fillbook import model as m
-from fillbook.broker import UNSUPPORTED, Broker, PageOf, Sink
+from fillbook.broker import READ_UNSUPPORTED, Broker, PageOf, Sink
 from fillbook.brokers.alpaca import access, rules
 from fillbook.brokers.alpaca.api import Api
 from fillbook.brokers.alpaca.transport import Transport
@@ -92,14 +92,14 @@ class AlpacaBroker(Broker):
         if stream not in access.STREAMS:
             raise BadAddress(f"stream={stream!r} is neither {' nor '.join(access.STREAMS)}")
         self._stream = stream
-        self._place = access.place(url, paper=paper, stream_url=stream_url)
-        self._keys = access.Keys(api_key, secret_key, oauth_token)
+        self._endpoints = access.endpoints(url, paper=paper, stream_url=stream_url)
+        self._keys = access.Credentials(api_key, secret_key, oauth_token)
         self._transport = Transport(
-            self._place, self._keys, connect_s=connect_timeout_s, read_s=read_timeout_s
+            self._endpoints, self._keys, connect_s=connect_timeout_s, read_s=read_timeout_s
         )
-        self.host = self._place.host
-        self.live = self._place.live
-        self._asking = Api(self._transport)
+        self.host = self._endpoints.host
+        self.live = self._endpoints.live
+        self._api = Api(self._transport)
 
     def __repr__(self) -> str:
         return f"<AlpacaBroker {self.host}{' LIVE' if self.live else ''}>"
@@ -111,11 +111,11 @@ class AlpacaBroker(Broker):
 
         Each may end in ``?stream=sse``.
         """
-        rest, options = access.address(rest)
+        rest, options = access.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest not in ("paper", "live"):
             raise BadAddress(f"alpaca:{rest} is none of alpaca:paper, alpaca:live, alpaca:http://…")
-        keys = access.keys_from(env)
+        keys = access.credentials_from(env)
         return cls(
             keys.api_key,
             keys.secret_key,
@@ -147,24 +147,24 @@ class AlpacaBroker(Broker):
     # Reads ------------------------------------------------------------------------------------
 
     def account(self) -> m.Read[m.AccountSnapshot]:
-        return self._asking.read("/v2/account", {}, lambda raw: account.account(raw, self.host))
+        return self._api.read("/v2/account", {}, lambda raw: account.account(raw, self.host))
 
     def positions(self, page: m.Cursor | None) -> PageOf[m.PositionSnapshot]:
-        return self._asking.page("/v2/positions", {}, account.positions)
+        return self._api.page("/v2/positions", {}, account.positions)
 
     def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
-        asked = {
+        params = {
             "status": query.scope.value,
             "limit": str(_ORDERS_MAX),
             "direction": "asc",
             "nested": "true",
         }
         if page is not None:
-            # Times and ids exclude each other; ids neither double nor skip orders of one moment.
-            asked["after_order_id"] = page
+            # Times and ids exclude each other; ids neither double nor skip orders of instrument moment.
+            params["after_order_id"] = page
         elif query.since is not None:
-            asked["after"] = requests.before(m.timestamp(query.since))
-        found = self._asking.page("/v2/orders", asked, orders.order_page)
+            params["after"] = requests.just_before(m.timestamp(query.since))
+        found = self._api.page("/v2/orders", params, orders.order_page)
         if isinstance(found, m.NotObserved):
             return found
         listed = found.value
@@ -175,15 +175,15 @@ class AlpacaBroker(Broker):
 
     def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         if _ORDER_ID.fullmatch(broker_order_id) is None:
-            return _no_id(broker_order_id)
+            return _invalid_id_read(broker_order_id)
         path = f"/v2/orders/{broker_order_id}"
-        found = self._asking.one(path, {"nested": "true"})
-        return _if(found, lambda report: report.broker_order_id == broker_order_id)
+        found = self._api.read_order(path, {"nested": "true"})
+        return _if_matches(found, lambda report: report.broker_order_id == broker_order_id)
 
     def find(self, client_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         path = "/v2/orders:by_client_order_id"
-        found = self._asking.one(path, {"client_order_id": client_order_id})
-        return _if(found, lambda report: report.client_order_id == client_order_id)
+        found = self._api.read_order(path, {"client_order_id": client_order_id})
+        return _if_matches(found, lambda report: report.client_order_id == client_order_id)
 
     def executions(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Execution]:
         return self._fills({}, since, page, lambda fill: fill.at >= since)
@@ -201,40 +201,40 @@ class AlpacaBroker(Broker):
 
     def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         # Such rows bear a date only, so a row of today may lie before this morning.
-        after = requests.before(since, timedelta(days=1))
-        asked = {"category": "non_trade_activity", "after": after}
-        return self._asking.history("/v2/account/activities", asked, page, account.activities)
+        after = requests.just_before(since, timedelta(days=1))
+        params = {"category": "non_trade_activity", "after": after}
+        return self._api.history("/v2/account/activities", params, page, account.activities)
 
     def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
-        return self._asking.instruments(asset_class)
+        return self._api.instruments(asset_class)
 
     def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
         if _OPTION.fullmatch(symbol):
-            return UNSUPPORTED  # contracts are no assets
-        found = self._asking.known(f"/v2/assets/{quote(symbol, safe='')}", market.instrument)
+            return READ_UNSUPPORTED  # contracts are no assets
+        found = self._api.read_or_absent(f"/v2/assets/{quote(symbol, safe='')}", market.instrument)
         if isinstance(found, m.Observed):
-            one = found.value
-            if symbol not in (one.symbol, *one.aliases):
-                message = f"the answer is about another asset, {one.symbol}"
+            asset = found.value
+            if symbol not in (asset.symbol, *asset.aliases):
+                message = f"the answer is about another asset, {asset.symbol}"
                 return m.NotObserved(m.Failure.UNREADABLE, message, None, found.rate_limit)
         return found
 
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
-        asked = {"start": first.isoformat(), "end": last.isoformat()}
-        return self._asking.read("/v2/calendar", asked, market.sessions)
+        params = {"start": first.isoformat(), "end": last.isoformat()}
+        return self._api.read("/v2/calendar", params, market.sessions)
 
     def quotes(self, symbols: Collection[str]) -> m.Read[Sequence[m.Quote]]:
-        coins = sorted(each for each in symbols if "/" in each)
+        crypto = sorted(each for each in symbols if "/" in each)
         stocks = sorted(s for s in symbols if "/" not in s and not _OPTION.fullmatch(s))
         found: list[m.Quote] = []
         at: datetime | None = None
         for path, names in (
             ("/v2/stocks/quotes/latest", stocks),
-            ("/v1beta3/crypto/us/latest/quotes", coins),
+            ("/v1beta3/crypto/us/latest/quotes", crypto),
         ):
             if names:
-                asked = {"symbols": ",".join(names)}
-                read = self._asking.read(path, asked, market.quotes, base=self._place.data_url)
+                params = {"symbols": ",".join(names)}
+                read = self._api.read(path, params, market.quotes, base=self._endpoints.data_url)
                 if isinstance(read, m.NotObserved):
                     return read
                 found += read.value
@@ -244,72 +244,72 @@ class AlpacaBroker(Broker):
     # Writes -----------------------------------------------------------------------------------
 
     def submit(self, intent: m.Intent) -> m.Outcome:
-        asked = requests.submit(intent)
-        return self._asking.write("POST", "/v2/orders", asked, intent.client_order_id)
+        params = requests.submit(intent)
+        return self._api.write("POST", "/v2/orders", params, intent.client_order_id)
 
     def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
         if _ORDER_ID.fullmatch(broker_order_id) is None:
-            return _no_such(broker_order_id)
+            return _invalid_id_write(broker_order_id)
         path = f"/v2/orders/{broker_order_id}"
-        return self._asking.write("PATCH", path, requests.replace(change), change.client_order_id)
+        return self._api.write("PATCH", path, requests.replace(change), change.client_order_id)
 
     def cancel(self, broker_order_id: str) -> m.Outcome:
         # Without an id the path would cancel every order of the account.
         if _ORDER_ID.fullmatch(broker_order_id) is None:
-            return _no_such(broker_order_id)
-        return self._asking.write("DELETE", f"/v2/orders/{broker_order_id}", None, None)
+            return _invalid_id_write(broker_order_id)
+        return self._api.write("DELETE", f"/v2/orders/{broker_order_id}", None, None)
 
     # Events -----------------------------------------------------------------------------------
 
     def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
         if self._stream == "sse":
-            from fillbook.brokers.alpaca.sse import EventListener
+            from fillbook.brokers.alpaca.sse import SseListener
 
-            return EventListener(self._transport, self.read_event, sink)
-        from fillbook.brokers.alpaca.stream import Listener
+            return SseListener(self._transport, self.read_event, sink)
+        from fillbook.brokers.alpaca.stream import WebsocketListener
 
         if self._keys.oauth_token is not None:
             return None  # the stream takes a pair of keys and nothing else
-        return Listener(self._place.stream_url, self._keys, self.read_event, sink)
+        return WebsocketListener(self._endpoints.stream_url, self._keys, self.read_event, sink)
 
     def read_event(self, raw: object) -> Sequence[m.OrderReport]:
         if not isinstance(raw, (dict, str, bytes)):
-            return (orders.poke(raw),)
+            return (orders.typed_event(raw),)
         inner = orders.event_of(raw)
         if inner is None:
             return ()
-        spelling = self._asking.spelling_for([inner.fields.get("order")])
+        aliases = self._api.aliases_for([inner.fields.get("order")])
         # Without the name of its coin the event cannot be booked; the next look will show it.
-        return () if isinstance(spelling, m.NotObserved) else orders.events(inner.fields, spelling)
+        return () if isinstance(aliases, m.NotObserved) else orders.events(inner.fields, aliases)
 
     def _fills(
         self,
         query: Mapping[str, str],
         since: m.Timestamp,
         page: m.Cursor | None,
-        wanted: Callable[[m.Execution], bool],
+        matches: Callable[[m.Execution], bool],
     ) -> PageOf[m.Execution]:
-        asked = {**query, "after": requests.before(since)}
-        read = self._asking.history("/v2/account/activities/FILL", asked, page, account.executions)
+        params = {**query, "after": requests.just_before(since)}
+        read = self._api.history("/v2/account/activities/FILL", params, page, account.executions)
         if isinstance(read, m.NotObserved):
             return read
-        return m.Observed(tuple(filter(wanted, read.value)), read.next, read.rate_limit)
+        return m.Observed(tuple(filter(matches, read.value)), read.next, read.rate_limit)
 
 
-def _if(
-    read: m.Read[m.OrderReport] | m.Absent, right: Callable[[m.OrderReport], bool]
+def _if_matches(
+    read: m.Read[m.OrderReport] | m.Absent, matches: Callable[[m.OrderReport], bool]
 ) -> m.Read[m.OrderReport] | m.Absent:
-    """*read*, unless it shows an order that was not asked for."""
-    if isinstance(read, m.Observed) and not right(read.value):
+    """*read*, unless it shows an order that was not params for."""
+    if isinstance(read, m.Observed) and not matches(read.value):
         other = read.value.broker_order_id
         message = f"the answer is about another order, {other}"
         return m.NotObserved(m.Failure.UNREADABLE, message, None, read.rate_limit)
     return read
 
 
-def _no_id(broker_order_id: str) -> m.NotObserved:
+def _invalid_id_read(broker_order_id: str) -> m.NotObserved:
     return m.NotObserved(m.Failure.REFUSED, f"{broker_order_id!r} is no order id of Alpaca's")
 
 
-def _no_such(broker_order_id: str) -> m.Rejected:
+def _invalid_id_write(broker_order_id: str) -> m.Rejected:
     return m.Rejected(m.RejectKind.NOT_FOUND, f"{broker_order_id!r} is no order id of Alpaca's")

@@ -30,10 +30,10 @@ TAKES: Final = (
 )
 
 #: 9:28 to 19:00 and 15:50 to 19:00 in New York, whose market opens at 9:30.
-_AGAIN: Final = timedelta(hours=9, minutes=30)
+_REOPENS: Final = timedelta(hours=9, minutes=30)
 AUCTIONS: Final = (
-    m.Auction(_K.OPG, timedelta(minutes=-2), _AGAIN),
-    m.Auction(_K.CLS, timedelta(hours=6, minutes=20), _AGAIN),
+    m.Auction(_K.OPG, timedelta(minutes=-2), _REOPENS),
+    m.Auction(_K.CLS, timedelta(hours=6, minutes=20), _REOPENS),
 )
 
 TICKS: Final = (m.Tick(Decimal(1), Decimal("0.01")), m.Tick(Decimal(0), Decimal("0.0001")))

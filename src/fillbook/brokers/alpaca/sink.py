@@ -16,7 +16,7 @@ class EventSink:
     def __init__(self, read: ReadEvent, sink: Sink) -> None:
         self._read = read
         self._sink = sink
-        self._told: str | None = None
+        self._last_loss: str | None = None
 
     def event(self, message: object) -> None:
         try:
@@ -29,10 +29,10 @@ class EventSink:
             self.connected()
 
     def connected(self) -> None:
-        self._told = None
+        self._last_loss = None
         self._sink.connected()
 
     def lost(self, why: str) -> None:
-        if why != self._told:
-            self._told = why
+        if why != self._last_loss:
+            self._last_loss = why
             self._sink.lost(why)

@@ -29,7 +29,7 @@ from fillbook import model as m
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
-from fillbook.brokers.alpaca.transport import Silence, Transport
+from fillbook.brokers.alpaca.transport import NoReply, Transport
 from fillbook.brokers.alpaca.wire.fields import parse, row
 from fillbook.errors import InvalidValue
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     import requests
 
 _PATH: Final = "/v2/events/trades"
-_SILENCE_S: Final = 20.0
+_IDLE_TIMEOUT_S: Final = 20.0
 _STOP_S: Final = 5.0
-_FIRST_S, _MOST_S = 1.0, 30.0  #: between attempts; doubled each time
+_RETRY_MIN_S, _RETRY_MAX_S = 1.0, 30.0  #: between attempts; doubled each time
 
 #: What comments say where events were passed over; other comments keep the line open.
-_GAPS: Final = (b"dropped", b"slow", b"error")
+_GAP_WORDS: Final = (b"dropped", b"slow", b"error")
 
 _REFUSALS: Final = {
     401: "Alpaca refused the keys",
@@ -51,20 +51,20 @@ _REFUSALS: Final = {
 }
 
 
-class EventListener:
+class SseListener:
     """A context in which *sink* hears what *read* makes of each event, and none is left out."""
 
     def __init__(self, transport: Transport, read: ReadEvent, sink: Sink) -> None:
         self._transport = transport
-        self._ear = EventSink(read, sink)
+        self._sink = EventSink(read, sink)
         self._client: Any = sdk("sseclient").SSEClient
         self._since: m.Timestamp | None = None
-        self._is_heard = False
-        self._over = threading.Event()
-        self._answer: requests.Response | None = None
+        self._is_connected = False
+        self._stopped = threading.Event()
+        self._response: requests.Response | None = None
         self._thread = threading.Thread(target=self._run, name="alpaca-events", daemon=True)
 
-    def __enter__(self) -> EventListener:
+    def __enter__(self) -> SseListener:
         self._thread.start()
         return self
 
@@ -74,91 +74,91 @@ class EventListener:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._over.set()
-        answer = self._answer
-        if answer is not None:
+        self._stopped.set()
+        response = self._response
+        if response is not None:
             with suppress(RuntimeError, ValueError):  # it has ended by itself
-                answer.raw.shutdown()
+                response.raw.shutdown()
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        delay_s = _FIRST_S
-        while not self._over.is_set():
+        delay_s = _RETRY_MIN_S
+        while not self._stopped.is_set():
             began = time.monotonic()
-            why = self._hear()
-            if self._over.is_set():
+            why = self._listen_once()
+            if self._stopped.is_set():
                 return
             if why is not None:
-                self._is_heard = False
-                self._ear.lost(why)
-            has_lasted = time.monotonic() - began > delay_s
-            delay_s = _FIRST_S if has_lasted else min(2 * delay_s, _MOST_S)
-            self._over.wait(delay_s * random.uniform(0.5, 1.0))
+                self._is_connected = False
+                self._sink.lost(why)
+            was_stable = time.monotonic() - began > delay_s
+            delay_s = _RETRY_MIN_S if was_stable else min(2 * delay_s, _RETRY_MAX_S)
+            self._stopped.wait(delay_s * random.uniform(0.5, 1.0))
 
-    def _hear(self) -> str | None:
+    def _listen_once(self) -> str | None:
         """Listen until the connection ends; why it did, or None if nothing can be missing."""
-        self._since = self._since or self._now()
+        self._since = self._since or self._server_time()
         query = {} if self._since is None else {"since": self._since}
         try:
-            with self._transport.listen(_PATH, query, silence_s=_SILENCE_S) as answer:
-                self._answer = answer
-                return _refusal(answer) or self._tell(answer)
+            with self._transport.open_stream(_PATH, query, idle_timeout_s=_IDLE_TIMEOUT_S) as response:
+                self._response = response
+                return _refusal(response) or self._read_events(response)
         except Exception as error:
             # Whatever it was, a thread that dies would be a stream that is silent for ever.
             # Only the class is told: a message may quote a header.
-            is_calm = self._is_heard and self._since is not None and _was_silent(error)
-            return None if is_calm else f"the connection ended: {type(error).__name__}"
+            is_idle = self._is_connected and self._since is not None and _is_idle_timeout(error)
+            return None if is_idle else f"the connection ended: {type(error).__name__}"
         finally:
-            self._answer = None
+            self._response = None
 
-    def _tell(self, answer: requests.Response) -> str:
-        """Tell what the open *answer* tells until it ends; why it did."""
-        if self._over.is_set():
+    def _read_events(self, response: requests.Response) -> str:
+        """Tell what the open *response* tells until it ends; why it did."""
+        if self._stopped.is_set():
             return ""
         gaps: list[str] = []
-        client = self._client(_watched(_chunks(answer), gaps))
-        if not self._is_heard:
-            self._is_heard = True
-            self._ear.connected()
+        client = self._client(_until_gap(_chunks(response), gaps))
+        if not self._is_connected:
+            self._is_connected = True
+            self._sink.connected()
         for event in client.events():
-            if self._over.is_set():
+            if self._stopped.is_set():
                 break
-            self._take(event.data)
+            self._deliver(event.data)
         return gaps[0] if gaps else "the connection ended"
 
-    def _now(self) -> m.Timestamp | None:
+    def _server_time(self) -> m.Timestamp | None:
         """Alpaca's clock, to the second; None where it does not say."""
-        reply = self._transport.ask("GET", "/v2/clock")
-        at = None if isinstance(reply, Silence) else reply.at
+        reply = self._transport.request("GET", "/v2/clock")
+        at = None if isinstance(reply, NoReply) else reply.at
         return None if at is None else m.timestamp(at)
 
-    def _take(self, text: str) -> None:
-        self._ear.event(text)
+    def _deliver(self, text: str) -> None:
+        self._sink.event(text)
         with suppress(InvalidValue):
             self._since = row(parse(text), "event").time("at") or self._since
 
 
-def _refusal(answer: requests.Response) -> str | None:
-    """Why *answer* is no stream of events."""
-    status = answer.status_code
+def _refusal(response: requests.Response) -> str | None:
+    """Why *response* is no stream of events."""
+    status = response.status_code
     if status != 200:
         return _REFUSALS.get(status, f"HTTP {status} instead of a stream")
-    if not answer.headers.get("content-type", "").lower().startswith("text/event-stream"):
+    if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
         return "this host tells something else than events"
     return None
 
 
-def _chunks(answer: requests.Response) -> Iterable[bytes]:
+def _chunks(response: requests.Response) -> Iterable[bytes]:
     """The body as it comes: a body in chunks by them, any other by bytes, so that none waits."""
-    size = None if getattr(answer.raw, "chunked", False) else 1
-    chunks: Iterable[bytes] = answer.iter_content(size)
+    size = None if getattr(response.raw, "chunked", False) else 1
+    chunks: Iterable[bytes] = response.iter_content(size)
     return chunks
 
 
-def _watched(chunks: Iterable[bytes], gaps: list[str]) -> Generator[bytes, None, None]:
+def _until_gap(chunks: Iterable[bytes], gaps: list[str]) -> Generator[bytes, None, None]:
     """The lines of *chunks* up to a comment that tells of a gap, which is put into *gaps*."""
     for line in _lines(chunks):
-        if line.startswith(b":") and any(word in line.lower() for word in _GAPS):
+        if line.startswith(b":") and any(word in line.lower() for word in _GAP_WORDS):
             gaps.append(f"Alpaca said {line[1:].decode('utf-8', 'replace').strip()[:120]!r}")
             return
         # Bytes that are no text would end sseclient; as text they are an event not taken.
@@ -168,11 +168,11 @@ def _watched(chunks: Iterable[bytes], gaps: list[str]) -> Generator[bytes, None,
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line + b"\n" for line in whole)
+        *complete, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in complete)
 
 
-def _was_silent(error: Exception) -> bool:
+def _is_idle_timeout(error: Exception) -> bool:
     """Whether the line was open and nothing came."""
     from urllib3.exceptions import ReadTimeoutError
 

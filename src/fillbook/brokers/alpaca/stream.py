@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from fillbook.broker import Sink
-from fillbook.brokers.alpaca.access import Keys
+from fillbook.brokers.alpaca.access import Credentials
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
 
@@ -30,17 +30,17 @@ _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_ti
 _STOP_S = 5.0
 
 
-class Listener:
+class WebsocketListener:
     """A context in which *sink* hears what *read* makes of each frame."""
 
-    def __init__(self, url: str, keys: Keys, read: ReadEvent, sink: Sink) -> None:
-        self._stream = _stream(url, keys, _Ear(read, sink))
+    def __init__(self, url: str, keys: Credentials, read: ReadEvent, sink: Sink) -> None:
+        self._stream = _stream(url, keys, _FrameSink(read, sink))
         self._thread = threading.Thread(target=self._run, name="alpaca-stream", daemon=True)
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> WebsocketListener:
         self._thread.start()
         self._ready.wait()
         return self
@@ -67,7 +67,7 @@ class Listener:
         await self._stream.close()
 
 
-class _Ear(EventSink):
+class _FrameSink(EventSink):
     """Tells a sink of the frames of alpaca-py."""
 
     def frame(self, message: Any) -> None:
@@ -76,11 +76,11 @@ class _Ear(EventSink):
             case "trade_updates":
                 self.event(message)
             case "listening":
-                self._answer("trade_updates" in _streams(message))
+                self._confirm("trade_updates" in _streams(message))
             case "authorization":
-                self._answer(False)
+                self._confirm(False)
 
-    def _answer(self, subscribed: bool) -> None:
+    def _confirm(self, subscribed: bool) -> None:
         if subscribed:
             self.connected()
         else:
@@ -93,9 +93,9 @@ def _streams(message: dict[str, Any]) -> Sequence[object]:
     return streams if isinstance(streams, list) else ()
 
 
-def _stream(url: str, keys: Keys, ear: _Ear) -> Any:
+def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
     """
-    A `TradingStream` that tells *ear*.
+    A `TradingStream` that tells *frames*.
 
     Raises: ExtraMissing without alpaca-py.
     """
@@ -106,20 +106,20 @@ def _stream(url: str, keys: Keys, ear: _Ear) -> Any:
             try:
                 await super()._start_ws()
             except Exception as error:
-                ear.lost(_why(error))
+                frames.lost(_loss_reason(error))
                 raise
 
         async def _consume(self) -> None:
             try:
                 await super()._consume()
             except Exception as error:
-                ear.lost(_why(error))
+                frames.lost(_loss_reason(error))
                 # After an error of its own making alpaca-py would read on as if nothing was missed.
                 await self.close()
                 raise
 
         async def _dispatch(self, message: Any) -> None:
-            ear.frame(message)
+            frames.frame(message)
 
     stream = Stream(
         keys.api_key or "",
@@ -128,15 +128,15 @@ def _stream(url: str, keys: Keys, ear: _Ear) -> Any:
         url_override=url,
         websocket_params=_SOCKET,
     )
-    stream.subscribe_trade_updates(_unused)
+    stream.subscribe_trade_updates(_discard)
     return stream
 
 
-async def _unused(message: object) -> None:
+async def _discard(message: object) -> None:
     """alpaca-py connects only once it has a listener; frames are taken before they reach it."""
 
 
-def _why(error: Exception) -> str:
+def _loss_reason(error: Exception) -> str:
     """What ended the connection, without words that may quote a request."""
     status = getattr(error, "status_code", None)
     if status == 429:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from fillbook.brokers.alpaca.access import Keys, Place
+from fillbook.brokers.alpaca.access import Credentials, Endpoints
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.wire.outcome import Reply
 from fillbook.brokers.alpaca.wire.requests import Body
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Silence:
+class NoReply:
     """No answer; `sent`: whether any byte of the request may have left."""
 
     sent: bool
@@ -34,12 +34,12 @@ class Silence:
 class Transport:
     """What asks one Alpaca with one pair of keys; safe from any thread."""
 
-    def __init__(self, place: Place, keys: Keys, *, connect_s: float, read_s: float) -> None:
-        self._client = trading_client(place, keys)
+    def __init__(self, endpoints: Endpoints, keys: Credentials, *, connect_s: float, read_s: float) -> None:
+        self._client = trading_client(endpoints, keys)
         self._timeouts = (connect_s, read_s)
-        self._place = place
+        self._endpoints = endpoints
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -47,7 +47,7 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Body | None = None,
         base: str | None = None,
-    ) -> Reply | Silence:
+    ) -> Reply | NoReply:
         """The answer to *method* on *path*, which begins with the version."""
         import requests
 
@@ -57,7 +57,7 @@ class Transport:
         try:
             response = self._client._session.request(
                 method,
-                (base or self._place.url) + path,
+                (base or self._endpoints.url) + path,
                 params=query,
                 data=None if body is None else json.dumps(body),
                 headers=headers,
@@ -66,21 +66,21 @@ class Transport:
             )
         except (requests.RequestException, OSError) as error:
             # Only the class is told: a message may quote a header.
-            return Silence(not _never_left(error), f"{method} {path}: {type(error).__name__}")
+            return NoReply(not _was_not_sent(error), f"{method} {path}: {type(error).__name__}")
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, response.content.decode("utf-8", "replace"), names)
 
-    def listen(self, path: str, query: Mapping[str, str], *, silence_s: float) -> requests.Response:
+    def open_stream(self, path: str, query: Mapping[str, str], *, idle_timeout_s: float) -> requests.Response:
         """
         The open answer to a GET of *path*, whose body comes as it is told.
 
-        Raises: requests.RequestException, also when nothing has come for *silence_s*.
+        Raises: requests.RequestException, also when nothing has come for *idle_timeout_s*.
         """
         response: requests.Response = self._client._session.get(
-            self._place.url + path,
+            self._endpoints.url + path,
             params=query,
             headers=self._client._get_default_headers() | {"Accept": "text/event-stream"},
-            timeout=(self._timeouts[0], silence_s),
+            timeout=(self._timeouts[0], idle_timeout_s),
             allow_redirects=False,
             stream=True,
         )
@@ -91,7 +91,7 @@ class Transport:
         self._client._session.close()
 
 
-def trading_client(place: Place, keys: Keys) -> Any:
+def trading_client(endpoints: Endpoints, keys: Credentials) -> Any:
     """
     A client of our own, which repeats nothing.
 
@@ -101,9 +101,9 @@ def trading_client(place: Place, keys: Keys) -> Any:
         keys.api_key,
         keys.secret_key,
         oauth_token=keys.oauth_token,
-        paper=not place.live,
+        paper=not endpoints.live,
         raw_data=True,
-        url_override=place.url,
+        url_override=endpoints.url,
     )
     from requests.adapters import HTTPAdapter
 
@@ -113,7 +113,7 @@ def trading_client(place: Place, keys: Keys) -> Any:
     return client
 
 
-def _never_left(error: Exception) -> bool:
+def _was_not_sent(error: Exception) -> bool:
     """Whether no connection was made, so that nothing can have been sent."""
     import requests
     from urllib3.exceptions import NewConnectionError

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
+from fillbook.venue.exchange.kinds import AUCTION_CUTOFFS, SUPPORTED, OrderSort
 
 _GROUPS: Final = frozenset(
     {m.OrderClass.SIMPLE, m.OrderClass.BRACKET, m.OrderClass.OCO, m.OrderClass.OTO}
@@ -15,32 +15,32 @@ _GROUPS: Final = frozenset(
 _SIMPLE: Final = frozenset({m.OrderClass.SIMPLE})
 _RESTING: Final = frozenset({m.TimeInForce.DAY, m.TimeInForce.GTC})
 _SORTS: Final = {
-    Sort.WHOLE: m.OrderSort.WHOLE,
-    Sort.FRACTION: m.OrderSort.FRACTION,
-    Sort.EXTENDED: m.OrderSort.EXTENDED,
-    Sort.COIN: m.OrderSort.COIN,
+    OrderSort.WHOLE: m.OrderSort.WHOLE,
+    OrderSort.FRACTION: m.OrderSort.FRACTION,
+    OrderSort.EXTENDED: m.OrderSort.EXTENDED,
+    OrderSort.CRYPTO: m.OrderSort.COIN,
 }
 
 
-def _rows(sort: Sort) -> list[m.Takes]:
-    rows = [m.Takes(_SORTS[sort], frozenset({k}), times) for k, times in TAKEN[sort].items()]
-    if sort is Sort.WHOLE:
-        grouped = frozenset(TAKEN[sort]) - {m.OrderType.TRAILING_STOP}
+def _takes_of(sort: OrderSort) -> list[m.Takes]:
+    rows = [m.Takes(_SORTS[sort], frozenset({k}), times) for k, times in SUPPORTED[sort].items()]
+    if sort is OrderSort.WHOLE:
+        grouped = frozenset(SUPPORTED[sort]) - {m.OrderType.TRAILING_STOP}
         rows.append(m.Takes(_SORTS[sort], grouped, _RESTING, _GROUPS - _SIMPLE))
     return rows
 
 
-TAKES: Final = tuple(row for sort in Sort for row in _rows(sort))
+TAKES: Final = tuple(row for sort in OrderSort for row in _takes_of(sort))
 
 
-def _since_opening(at: time) -> timedelta:
-    day, opens = date(2026, 1, 2), time(9, 30)
-    return datetime.combine(day, at) - datetime.combine(day, opens)
+def _since_open(at: time) -> timedelta:
+    day, open_time = date(2026, 1, 2), time(9, 30)
+    return datetime.combine(day, at) - datetime.combine(day, open_time)
 
 
 AUCTIONS: Final = tuple(
-    m.Auction(word, _since_opening(shut), _since_opening(again))
-    for word, (shut, again) in SHUT.items()
+    m.Auction(time_in_force, _since_open(shut), _since_open(reopens))
+    for time_in_force, (shut, reopens) in AUCTION_CUTOFFS.items()
 )
 
 TICKS: Final = (m.Tick(Decimal(1), Decimal("0.01")), m.Tick(Decimal(0), Decimal("0.0001")))

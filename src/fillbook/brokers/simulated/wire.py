@@ -8,25 +8,35 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange import Amendment, Event, Fill, Picture, Row, RowKind, Ticket
+from fillbook.venue.exchange import (
+    Activity,
+    ActivityKind,
+    Amendment,
+    Event,
+    Fill,
+    OrderVersion,
+    Ticket,
+)
 
-_KINDS: Final[Mapping[RowKind, m.ActivityKind]] = {
-    RowKind.SPLIT: m.ActivityKind.SPLIT,
-    RowKind.CRYPTO_FEE: m.ActivityKind.FEE,
-    RowKind.TRANSFER: m.ActivityKind.TRANSFER,
-    RowKind.ASSIGNMENT: m.ActivityKind.ASSIGNMENT,
-    RowKind.CASH: m.ActivityKind.TRANSFER,
-    RowKind.DIVIDEND: m.ActivityKind.DIVIDEND,
-    RowKind.NAME_CHANGE: m.ActivityKind.SYMBOL_CHANGE,
+_KINDS: Final[Mapping[ActivityKind, m.ActivityKind]] = {
+    ActivityKind.SPLIT: m.ActivityKind.SPLIT,
+    ActivityKind.CRYPTO_FEE: m.ActivityKind.FEE,
+    ActivityKind.TRANSFER: m.ActivityKind.TRANSFER,
+    ActivityKind.ASSIGNMENT: m.ActivityKind.ASSIGNMENT,
+    ActivityKind.CASH: m.ActivityKind.TRANSFER,
+    ActivityKind.DIVIDEND: m.ActivityKind.DIVIDEND,
+    ActivityKind.NAME_CHANGE: m.ActivityKind.SYMBOL_CHANGE,
 }
 #: A broker that uses one of our own words means something else by it.
-_OURS: Final = frozenset({"denied", "unproven", "absent", "unrecognised", "disputed"})
-_STATUSES: Final = {word.value: word for word in m.OrderStatus if word.value not in _OURS}
+_OWN_STATUSES: Final = frozenset({"denied", "unproven", "absent", "unrecognised", "disputed"})
+_STATUSES: Final = {
+    status.value: status for status in m.OrderStatus if status.value not in _OWN_STATUSES
+}
 
 
-def report(order: Picture) -> m.OrderReport:
+def report(order: OrderVersion) -> m.OrderReport:
     """The exchange's picture in our words."""
-    word = str(order.status)
+    status = str(order.status)
     return m.OrderReport(
         broker_order_id=order.id,
         client_order_id=order.client_order_id,
@@ -44,8 +54,8 @@ def report(order: Picture) -> m.OrderReport:
             trail_percent=order.trail_percent,
             extended_hours=order.extended_hours,
         ),
-        status=_STATUSES.get(word, m.OrderStatus.UNRECOGNISED),
-        raw_status=word,
+        status=_STATUSES.get(status, m.OrderStatus.UNRECOGNISED),
+        raw_status=status,
         filled_qty=order.filled_qty,
         avg_price=order.filled_avg_price,
         clock=order.updated_at,
@@ -71,7 +81,7 @@ def execution(fill: Fill) -> m.Execution:
         price=fill.price,
         at=fill.at,
         cum_qty=fill.cum_qty,
-        fixes=fill.fixes,
+        fixes=fill.corrects,
         fee=None if fill.fee else m.ZERO,
         fee_currency=None if fill.fee else "USD",
     )
@@ -83,15 +93,15 @@ def event_report(event: Event) -> m.OrderReport:
     if event.qty is None:
         return order
     if event.name == "trade_bust":
-        void = m.TradeBust(
+        bust = m.TradeBust(
             source=m.ExecSource.STREAM,
             exec_id=event.previous_id or "",
             broker_order_id=event.order.id,
             qty=event.qty,
             at=event.at,
         )
-        return evolve(order, voids=(void,))
-    is_coin = event.order.asset_class is m.AssetClass.CRYPTO
+        return evolve(order, voids=(bust,))
+    is_crypto = event.order.asset_class is m.AssetClass.CRYPTO
     fill = m.Execution(
         source=m.ExecSource.STREAM,
         exec_id=event.execution_id or "",
@@ -104,20 +114,20 @@ def event_report(event: Event) -> m.OrderReport:
         # A correction may be of any fill: the order's total is not the one after it.
         cum_qty=None if event.previous_id else event.order.filled_qty,
         fixes=event.previous_id,
-        fee=None if is_coin else m.ZERO,
-        fee_currency=None if is_coin else "USD",
+        fee=None if is_crypto else m.ZERO,
+        fee_currency=None if is_crypto else "USD",
     )
     return evolve(order, executions=(fill,))
 
 
-def activity(row: Row) -> m.Activity:
+def activity(row: Activity) -> m.Activity:
     return m.Activity(
         activity_id=row.id,
         kind=_KINDS[row.kind],
         at=row.at,
         symbol=row.symbol,
         # A dividend's qty is what was held; no unit moved.
-        qty=None if row.kind is RowKind.DIVIDEND else row.qty,
+        qty=None if row.kind is ActivityKind.DIVIDEND else row.qty,
         price=row.price,
         cash=row.cash,
         ratio=row.ratio,
@@ -127,23 +137,23 @@ def activity(row: Row) -> m.Activity:
 
 
 def ticket_of(intent: m.Intent) -> Ticket:
-    wish = intent.request
+    request = intent.request
     return Ticket(
-        symbol=wish.symbol,
-        side=wish.side,
-        type=wish.type,
-        time_in_force=wish.time_in_force,
-        order_class=wish.order_class,
-        qty=wish.qty,
-        notional=wish.notional,
-        limit_price=wish.limit_price,
-        stop_price=wish.stop_price,
-        trail_price=wish.trail_price,
-        trail_percent=wish.trail_percent,
-        take_profit=wish.take_profit,
-        stop_loss=wish.stop_loss,
-        stop_loss_limit=wish.stop_loss_limit,
-        extended_hours=wish.extended_hours,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        time_in_force=request.time_in_force,
+        order_class=request.order_class,
+        qty=request.qty,
+        notional=request.notional,
+        limit_price=request.limit_price,
+        stop_price=request.stop_price,
+        trail_price=request.trail_price,
+        trail_percent=request.trail_percent,
+        take_profit=request.take_profit,
+        stop_loss=request.stop_loss,
+        stop_loss_limit=request.stop_loss_limit,
+        extended_hours=request.extended_hours,
         client_order_id=intent.client_order_id,
     )
 

@@ -199,7 +199,7 @@ class OrderPlacement:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:
                 if order.status is m.OrderStatus.REJECTED and order.broker_order_id is None:
                     words = f"the broker refused order {name}: {message}"
-                    raise errors.OrderRejected(words, order=order)
+                    raise errors.OrderRejected(words, order=order, kind=kind)
             case m.NotSent(_, message, retry_at):
                 if order.status is m.OrderStatus.DENIED:
                     words = f"order {name} was not sent: {message}; submit it again"

@@ -131,8 +131,9 @@ class Replacing:
         request = next(r for r in self._book.requests(order) if r.number == number)
         refused = request.answer is m.AnswerKind.REJECTED and request.settled is not None
         if refused and not order.is_final:  # a fill wins over a replace
+            kind = request.kind or m.RejectKind.OTHER
             words = f"the broker did not change order {order.client_order_id}: {request.message}"
-            raise errors.OrderRejected(words, order=order)
+            raise errors.OrderRejected(words, order=order, kind=kind)
         return order
 
     def _look(self) -> int:

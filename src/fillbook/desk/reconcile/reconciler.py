@@ -79,17 +79,18 @@ class Reconciler:
         with self._recorder.store.read() as reader:
             opened = reader.get(m.Cash, "cash") is not None
             rows = self._rows(reader, compared.look, ours)
-        findings = compared.merged
+        left: list[m.Finding] = []
         if opened:
-            findings += tuple(drift.confirm(compared.sighting, compared.sighting, timedelta.max))
+            left = drift.confirm(compared.sighting, compared.sighting, timedelta.max)
         differs = any(row.bot is not None and row.bot != row.theirs for row in rows)
-        clean = not differs and (not findings or not opened)
+        clean = not differs and not (opened and (compared.merged or left))
         return m.CheckReport(
             verdict=m.Verdict.IN_SYNC if clean else m.Verdict.DRIFT,
             at=at,
             account=compared.look.account.account,
             rows=rows,
-            findings=findings,
+            merged=compared.merged,
+            left=tuple(left),
             requests=self._gateway.requests - asked,
             opened=opened,
         )

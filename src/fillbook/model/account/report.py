@@ -31,18 +31,25 @@ class CheckReport:
     """
     What a check saw; it wrote nothing and sent nothing that changes anything.
 
-    `findings` holds every difference, explained or not.  `unobserved` says what could not
-    be read; the verdict is then NOT_OBSERVED.  `requests` counts what was asked.
+    `merged` are the differences that evidence explains (a sync would merge it), `left` those
+    that nothing explains, `findings` both.  `unobserved` says what could not be read (None: all
+    was); the verdict is then NOT_OBSERVED.  `requests` counts the requests sent.
     """
 
     verdict: Verdict
     at: Timestamp
     account: AccountId | None = None
     rows: tuple[Row, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    merged: tuple[Finding, ...] = ()
+    left: tuple[Finding, ...] = ()
     unobserved: str | None = None
     requests: int = 0
-    opened: bool = True  #: False: the record is empty, and the first sync takes the picture
+    opened: bool = True  #: False: the record has no opening balance yet
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every difference: those that evidence explains, and those that nothing does."""
+        return self.merged + self.left
 
 
 @frozen(kw_only=True)
@@ -64,7 +71,12 @@ class SyncReport:
     unobserved: str | None = None
     entries: int = 0
     requests: int = 0
-    opened: bool = False  #: this pass took the opening picture
+    opened: bool = False  #: this pass took the opening balance
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every difference: those that were merged, and those that are left."""
+        return self.merged + self.left
 
     @property
     def settling(self) -> bool:

@@ -21,7 +21,7 @@ class RecordReader(Protocol):
     """Records as they are; a store's reader is one, and so is an `Overlay`."""
 
     def get(self, of: type[R], key: str) -> R | None: ...
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]: ...
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]: ...
     def all(self, of: type[R]) -> Sequence[R]: ...
 
 
@@ -31,7 +31,7 @@ class Nothing:
     def get(self, of: type[R], key: str) -> R | None:
         return None
 
-    def find(self, of: type[R], index: str, word: str) -> Sequence[R]:
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
         return ()
 
     def all(self, of: type[R]) -> Sequence[R]:
@@ -54,11 +54,11 @@ class Overlay:
         laid = self._laid[of]
         return cast("R | None", laid[key]) if key in laid else self._under.get(of, key)
 
-    def find(self, of: type[R], index: str, word: str) -> list[R]:
+    def find(self, of: type[R], index: str, value: str) -> list[R]:
         laid, key_of = self._laid[of], BY_TYPE[of].key
-        below = {key_of(x): x for x in self._under.find(of, index, word)}
+        below = {key_of(x): x for x in self._under.find(of, index, value)}
         found = {key: x for key, x in below.items() if key not in laid}
-        found |= {key: laid[key] for key in self._keys[of, index, word]}
+        found |= {key: laid[key] for key in self._keys[of, index, value]}
         return [found[key] for key in sorted(found)]
 
     def all(self, of: type[R]) -> list[R]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from attrs import Attribute, Factory, field, frozen
 from attrs.converters import optional
@@ -185,6 +185,31 @@ class OrderRequest:
         exits = (self.take_profit is not None) + (self.stop_loss is not None)
         if exits != {OrderClass.SIMPLE: 0, OrderClass.OTO: 1}.get(self.order_class, 2):
             raise InvalidValue(f"a {self.order_class} order does not take {exits} exits")
+
+
+#: A price or a quantity as a bot has it; a float is taken by its shortest text.
+Figure = Decimal | int | str | float | None
+
+
+class OrderFields(TypedDict, total=False):
+    """The fields of an `OrderRequest` beside symbol and side, as `buy` and `sell` take them."""
+
+    qty: Figure
+    notional: Figure
+    limit_price: Figure
+    stop_price: Figure
+    trail_price: Figure
+    trail_percent: Figure
+    take_profit: Figure
+    stop_loss: Figure
+    stop_loss_limit: Figure
+    type: OrderType | str
+    time_in_force: TimeInForce | str
+    order_class: OrderClass | str
+    extended_hours: bool
+    strategy: str | None
+    good_for_s: int | None
+    reference_price: Figure
 
 
 @frozen(kw_only=True)

@@ -1,1 +1,1 @@
-"""The numbered steps that made the tables what they are; a step is never changed."""
+"""The numbered migrations that create the tables; a released migration is never changed."""

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from fillbook import model as m
-from fillbook.broker import CANNOT, UNSUPPORTED, Broker
+from fillbook.broker import WRITE_UNSUPPORTED, READ_UNSUPPORTED, Broker
 from fillbook.testing.broker_cases.base import EVER, NEVER, Cases
 from fillbook.testing.venue_driver import VenueDriver
 
@@ -125,7 +125,7 @@ class ReadCases(Cases):
         }
         for word, ask in answers.items():
             if not getattr(can, word):
-                assert ask() in (UNSUPPORTED, CANNOT, None), word
+                assert ask() in (READ_UNSUPPORTED, WRITE_UNSUPPORTED, None), word
 
     def test_b017_the_least_that_a_broker_can_do(self, broker: Broker) -> None:
         can = broker.capabilities

@@ -15,9 +15,9 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.venue.alpaca import requests as read
 from fillbook.venue.alpaca import responses
-from fillbook.venue.alpaca.requests import Asked
+from fillbook.venue.alpaca.requests import ApiRequest
 from fillbook.venue.alpaca.responses import NEW_YORK, Json
-from fillbook.venue.exchange import Fill, Row
+from fillbook.venue.exchange import Activity, Fill
 
 _PAGE: Final = 100
 _FILL: Final = "FILL"
@@ -25,7 +25,7 @@ _TRADES, _OTHERS = _CATEGORIES = ("trade_activity", "non_trade_activity")
 
 
 @frozen(kw_only=True)
-class Sought:
+class ActivityQuery:
     """Which rows are asked for; times are exclusive, *day* is New York's, None lets all pass."""
 
     kinds: frozenset[str]
@@ -43,7 +43,7 @@ class Sought:
     def has_others(self) -> bool:
         return _OTHERS in self.categories and self.order_id is None
 
-    def has(self, row: Fill | Row) -> bool:
+    def matches(self, row: Fill | Activity) -> bool:
         return (
             (isinstance(row, Fill) or not self.kinds or row.kind.value in self.kinds)
             and (self.after is None or row.at > self.after)
@@ -52,47 +52,51 @@ class Sought:
         )
 
 
-def page(asked: Asked, *, is_shifted: bool = False) -> list[Json]:
+def page(request: ApiRequest, *, is_shifted: bool = False) -> list[Json]:
     """
     The rows that *asked* is about, from behind its page token on; all if it names a day.
 
     *is_shifted* has the page begin with the last row of the one before.
     """
-    sought = _sought(asked)
-    found = [row for row in _rows(asked, sought) if sought.has(row)]
-    if not read.is_ascending(asked):
+    query = _activity_query(request)
+    found = [row for row in _rows(request, query) if query.matches(row)]
+    if not read.is_ascending(request):
         found.reverse()
-    first = max(0, _start(found, asked.query.get("page_token")) - is_shifted)
-    size = asked.whole("page_size", _PAGE, _PAGE)
-    is_whole = sought.day is not None and not asked.query.get("page_size")
+    first = max(0, _start(found, request.query.get("page_token")) - is_shifted)
+    size = request.integer("page_size", _PAGE, _PAGE)
+    is_whole = query.day is not None and not request.query.get("page_size")
     shown = found[first:] if is_whole else found[first : first + size]
-    return [responses.fill(row) if isinstance(row, Fill) else responses.row(row) for row in shown]
+    return [
+        responses.fill(row) if isinstance(row, Fill) else responses.activity(row) for row in shown
+    ]
 
 
-def _sought(asked: Asked) -> Sought:
-    query = asked.query
-    category = query.get("category")
+def _activity_query(request: ApiRequest) -> ActivityQuery:
+    params = request.query
+    category = params.get("category")
     if category and category not in _CATEGORIES:
         raise read.bad(f"invalid category: {category}")
-    return Sought(
-        kinds=asked.words("activity_types") | {asked.path.get("activity_type", "")} - {""},
+    return ActivityQuery(
+        kinds=request.words("activity_types") | {request.path.get("activity_type", "")} - {""},
         categories=(category,) if category else _CATEGORIES,
-        after=asked.moment("after"),
-        until=asked.moment("until"),
-        day=asked.day("date", date.min) if query.get("date") else None,
-        order_id=query.get("order_id") or None,
+        after=request.moment("after"),
+        until=request.moment("until"),
+        day=request.day("date", date.min) if params.get("date") else None,
+        order_id=params.get("order_id") or None,
     )
 
 
-def _rows(asked: Asked, sought: Sought) -> list[Fill | Row]:
+def _rows(request: ApiRequest, query: ActivityQuery) -> list[Fill | Activity]:
     """Oldest first."""
-    rows: list[Fill | Row] = [*asked.account.fills(sought.order_id)] if sought.has_fills else []
-    others = asked.account.rows() if sought.has_others else []
+    rows: list[Fill | Activity] = (
+        [*request.account.fills(query.order_id)] if query.has_fills else []
+    )
+    others = request.account.activities() if query.has_others else []
     # Fills come in their order, which a fault may have changed within a millisecond.
     return sorted([*rows, *others], key=lambda row: row.at) if others else rows
 
 
-def _start(rows: list[Fill | Row], token: str | None) -> int:
+def _start(rows: list[Fill | Activity], token: str | None) -> int:
     """How many rows are not behind *token*, the id of the last row that was shown."""
     if not token:
         return 0

@@ -17,28 +17,36 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.venue.alpaca import activities, responses
 from fillbook.venue.alpaca import requests as read
-from fillbook.venue.alpaca.requests import Asked
-from fillbook.venue.alpaca.responses import NEW_YORK, STRANGE_WORD, Json
+from fillbook.venue.alpaca.requests import ApiRequest
+from fillbook.venue.alpaca.responses import NEW_YORK, UNKNOWN_WORD, Json
 from fillbook.venue.alpaca.switches import Behavior
-from fillbook.venue.exchange import Fault, Holding, Occasion, Picture, Refused, Strike, Ticket
+from fillbook.venue.exchange import (
+    Fault,
+    InjectedFault,
+    InjectionPoint,
+    OrderVersion,
+    PositionReport,
+    Refused,
+    Ticket,
+)
 
-_FAR: Final = timedelta(days=20)
+_SESSIONS_AHEAD: Final = timedelta(days=20)
 
 Body = Json | list[Json] | None
 
 
 @frozen
-class Answer:
+class ApiResponse:
     """A status and what is sent with it; None is no body at all."""
 
     status: int
     body: Body
 
 
-Endpoint = Callable[[Asked, Strike | None], Answer]
+Endpoint = Callable[[ApiRequest, InjectedFault | None], ApiResponse]
 
 
-def missing(message: str) -> Refused:
+def not_found(message: str) -> Refused:
     """Alpaca's 404."""
     return Refused(404, 40410000, message, m.RejectKind.NOT_FOUND)
 
@@ -46,77 +54,82 @@ def missing(message: str) -> Refused:
 # Orders ---------------------------------------------------------------------------------------
 
 
-def list_orders(asked: Asked, strike: Strike | None) -> Answer:
-    which = read.order_filter(asked)
-    classes = asked.words("asset_class") - {"all"}
-    limit, after = which.limit, which.after_order_id
-    if _is(strike, Fault.SHIFTING_PAGE) and after is not None:
-        which = evolve(which, after_order_id=None)
+def list_orders(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    query = read.order_filter(request)
+    classes = request.words("asset_class") - {"all"}
+    limit, after = query.limit, query.after_order_id
+    if _is_fault(injected, Fault.SHIFTING_PAGE) and after is not None:
+        query = evolve(query, after_order_id=None)
     rows = [
         each
-        for each in asked.account.orders(evolve(which, limit=None))
+        for each in request.account.orders(evolve(query, limit=None))
         if not classes or responses.asset_class(each.asset_class) in classes
     ]
-    if which.after_order_id != after:
+    if query.after_order_id != after:
         ids = [each.id for each in rows]
         rows = rows[ids.index(after) :] if after in ids else rows
-    if which.scope == "open":
-        rows = [each for each in rows if _is_listed(each, asked.behavior)]
-    return Answer(
-        200, _worded(asked, [responses.order(asked.exchange, each) for each in rows[:limit]])
+    if query.scope == "open":
+        rows = [each for each in rows if _is_listed(each, request.behavior)]
+    return ApiResponse(
+        200,
+        _with_unknown_class(
+            request, [responses.order(request.exchange, each) for each in rows[:limit]]
+        ),
     )
 
 
-def _is_listed(order: Picture, behavior: Behavior) -> bool:
+def _is_listed(order: OrderVersion, behavior: Behavior) -> bool:
     """Whether an open order is among those that are listed."""
     return (behavior.lists_held or order.status != m.OrderStatus.HELD) and (
-        behavior.lists_filled_parents or not order.is_over
+        behavior.lists_filled_parents or not order.is_final
     )
 
 
-def _worded(asked: Asked, rows: list[Json]) -> list[Json]:
+def _with_unknown_class(request: ApiRequest, rows: list[Json]) -> list[Json]:
     """Orders or positions as they are, or by the fault with a word that nobody knows."""
-    if asked.exchange.faults.next(Occasion.WORDS) is None:
+    if request.exchange.faults.next(InjectionPoint.WORDS) is None:
         return rows
-    return [row | {"asset_class": STRANGE_WORD} for row in rows]
+    return [row | {"asset_class": UNKNOWN_WORD} for row in rows]
 
 
-def get_order(asked: Asked, strike: Strike | None) -> Answer:
-    order_id = asked.path["order_id"]
-    found = asked.account.order(order_id, nested=asked.flag("nested"))
-    return _order(asked, found, f"order not found for {order_id}")
+def get_order(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    order_id = request.path["order_id"]
+    found = request.account.order(order_id, nested=request.flag("nested"))
+    return _order(request, found, f"order not found for {order_id}")
 
 
-def find_order(asked: Asked, strike: Strike | None) -> Answer:
-    client_order_id = asked.query.get("client_order_id", "")
-    found = asked.account.find(client_order_id, nested=asked.flag("nested"))
-    return _order(asked, found, f"order not found for {client_order_id}")
+def find_order(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    client_order_id = request.query.get("client_order_id", "")
+    found = request.account.find(client_order_id, nested=request.flag("nested"))
+    return _order(request, found, f"order not found for {client_order_id}")
 
 
-def _order(asked: Asked, found: Picture | None, message: str) -> Answer:
+def _order(request: ApiRequest, found: OrderVersion | None, message: str) -> ApiResponse:
     if found is None:
-        raise missing(message)
-    return Answer(200, _worded(asked, [responses.order(asked.exchange, found)])[0])
+        raise not_found(message)
+    return ApiResponse(
+        200, _with_unknown_class(request, [responses.order(request.exchange, found)])[0]
+    )
 
 
-def submit(asked: Asked, strike: Strike | None) -> Answer:
-    ticket = read.ticket(asked)
-    if strike is not None and strike.fault is Fault.DUPLICATE_UNLISTED:
-        asked.account.submit_unlisted(ticket, strike.seconds)
-    if strike is not None and strike.fault is Fault.LATE_LANDING:
-        asked.account.submit_later(ticket, strike.seconds)
-    if strike is not None and strike.fault in (Fault.DUPLICATE_UNLISTED, Fault.LATE_LANDING):
-        return Answer(200, None)  # nobody will see this answer
-    return Answer(200, responses.order(asked.exchange, asked.account.submit(ticket)))
+def submit(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    ticket = read.ticket(request)
+    if injected is not None and injected.fault is Fault.DUPLICATE_UNLISTED:
+        request.account.submit_unlisted(ticket, injected.seconds)
+    if injected is not None and injected.fault is Fault.LATE_LANDING:
+        request.account.submit_later(ticket, injected.seconds)
+    if injected is not None and injected.fault in (Fault.DUPLICATE_UNLISTED, Fault.LATE_LANDING):
+        return ApiResponse(200, None)  # nobody will see this answer
+    return ApiResponse(200, responses.order(request.exchange, request.account.submit(ticket)))
 
 
-def cancel(asked: Asked, strike: Strike | None) -> Answer:
-    asked.account.cancel(asked.path["order_id"])
-    return Answer(204, None)
+def cancel(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    request.account.cancel(request.path["order_id"])
+    return ApiResponse(204, None)
 
 
-def cancel_all(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(207, [_canceled(*each) for each in asked.account.cancel_all().items()])
+def cancel_all(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    return ApiResponse(207, [_canceled(*each) for each in request.account.cancel_all().items()])
 
 
 def _canceled(order_id: str, refusal: Refused | None) -> Json:
@@ -125,106 +138,113 @@ def _canceled(order_id: str, refusal: Refused | None) -> Json:
     return {"id": order_id, "status": refusal.status, "body": error(refusal)}
 
 
-def replace(asked: Asked, strike: Strike | None) -> Answer:
-    found = asked.account.replace(asked.path["order_id"], read.amendment(asked))
-    return Answer(200, responses.order(asked.exchange, found))
+def replace(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    found = request.account.replace(request.path["order_id"], read.amendment(request))
+    return ApiResponse(200, responses.order(request.exchange, found))
 
 
 # Positions ------------------------------------------------------------------------------------
 
 
-def list_positions(asked: Asked, strike: Strike | None) -> Answer:
-    held = asked.account.positions()
-    return Answer(200, _worded(asked, [responses.position(asked.exchange, each) for each in held]))
+def list_positions(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    position = request.account.positions()
+    return ApiResponse(
+        200,
+        _with_unknown_class(
+            request, [responses.position(request.exchange, each) for each in position]
+        ),
+    )
 
 
-def get_position(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, responses.position(asked.exchange, _held(asked)))
+def get_position(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    return ApiResponse(200, responses.position(request.exchange, _position(request)))
 
 
-def close_position(asked: Asked, strike: Strike | None) -> Answer:
-    held = _held(asked)
-    qty, percentage = read.amount(asked, "qty"), read.amount(asked, "percentage")
+def close_position(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    position = _position(request)
+    qty, percentage = read.amount(request, "qty"), read.amount(request, "percentage")
     if percentage is not None:
         if not 0 < percentage <= 100:
             raise read.bad("percentage must be between 0 and 100")
-        qty = m.cut(abs(held.qty) * percentage / 100, Decimal("0.000000001"))
-    return Answer(200, responses.order(asked.exchange, _close(asked, held, qty)))
+        qty = m.cut(abs(position.qty) * percentage / 100, Decimal("0.000000001"))
+    return ApiResponse(200, responses.order(request.exchange, _close(request, position, qty)))
 
 
-def close_all_positions(asked: Asked, strike: Strike | None) -> Answer:
-    if asked.flag("cancel_orders"):
-        asked.account.cancel_all(at_once=True)
-    return Answer(207, [_closed(asked, each) for each in asked.account.positions()])
+def close_all_positions(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    if request.flag("cancel_orders"):
+        request.account.cancel_all(at_once=True)
+    return ApiResponse(207, [_closed(request, each) for each in request.account.positions()])
 
 
-def _closed(asked: Asked, held: Holding) -> Json:
-    symbol = held.symbol.replace("/", "")
+def _closed(request: ApiRequest, position: PositionReport) -> Json:
+    symbol = position.symbol.replace("/", "")
     try:
-        body = responses.order(asked.exchange, _close(asked, held, None))
+        body = responses.order(request.exchange, _close(request, position, None))
         return {"symbol": symbol, "status": 200, "body": body}
     except Refused as refusal:
         return {"symbol": symbol, "status": refusal.status, "body": error(refusal)}
 
 
-def _close(asked: Asked, held: Holding, qty: Decimal | None) -> Picture:
-    is_coin = held.asset_class is m.AssetClass.CRYPTO
+def _close(request: ApiRequest, position: PositionReport, qty: Decimal | None) -> OrderVersion:
+    is_crypto = position.asset_class is m.AssetClass.CRYPTO
     ticket = Ticket(
-        symbol=held.symbol,
-        side=m.OrderSide.SELL if held.qty > 0 else m.OrderSide.BUY,
+        symbol=position.symbol,
+        side=m.OrderSide.SELL if position.qty > 0 else m.OrderSide.BUY,
         type=m.OrderType.MARKET,
-        time_in_force=m.TimeInForce.GTC if is_coin else m.TimeInForce.DAY,
-        qty=abs(held.qty) if qty is None else qty,
+        time_in_force=m.TimeInForce.GTC if is_crypto else m.TimeInForce.DAY,
+        qty=abs(position.qty) if qty is None else qty,
     )
     try:
-        return asked.account.submit(ticket)
+        return request.account.submit(ticket)
     except Refused as refusal:
         # Whoever closes is not told which orders are in the way.
         refusal.details = {k: v for k, v in refusal.details.items() if k != "related_orders"}
         raise
 
 
-def _held(asked: Asked) -> Holding:
-    found = asked.account.position(asked.path["symbol"])
+def _position(request: ApiRequest) -> PositionReport:
+    found = request.account.position(request.path["symbol"])
     if found is None:
-        raise missing("position does not exist")
+        raise not_found("position does not exist")
     return found
 
 
 # Account and its history ----------------------------------------------------------------------
 
 
-def get_account(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, responses.account(asked.exchange.now(), asked.account.figures()))
+def get_account(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    return ApiResponse(200, responses.account(request.exchange.now(), request.account.report()))
 
 
-def get_configurations(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, responses.configurations(asked.account.configurations))
+def get_configurations(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    return ApiResponse(200, responses.configurations(request.account.configurations))
 
 
-def set_configurations(asked: Asked, strike: Strike | None) -> Answer:
-    asked.account.configure(read.configurations(asked))
-    return get_configurations(asked, strike)
+def set_configurations(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    request.account.configure(read.configurations(request))
+    return get_configurations(request, injected)
 
 
-def list_activities(asked: Asked, strike: Strike | None) -> Answer:
-    return Answer(200, activities.page(asked, is_shifted=_is(strike, Fault.SHIFTING_PAGE)))
+def list_activities(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    return ApiResponse(
+        200, activities.page(request, is_shifted=_is_fault(injected, Fault.SHIFTING_PAGE))
+    )
 
 
-def list_fills(asked: Asked, strike: Strike | None) -> Answer:
-    return list_activities(evolve(asked, path={"activity_type": "FILL"}), strike)
+def list_fills(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    return list_activities(evolve(request, path={"activity_type": "FILL"}), injected)
 
 
 # What can be traded ---------------------------------------------------------------------------
 
 
-def list_assets(asked: Asked, strike: Strike | None) -> Answer:
-    asset_class = asked.query.get("asset_class") or "us_equity"
-    if asked.query.get("status") not in (None, "", "active"):
-        return Answer(200, [])
-    exchange = asked.query.get("exchange")
-    rows = (_asset(asked, each) for each in asked.exchange.instruments())
-    return Answer(
+def list_assets(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    asset_class = request.query.get("asset_class") or "us_equity"
+    if request.query.get("status") not in (None, "", "active"):
+        return ApiResponse(200, [])
+    exchange = request.query.get("exchange")
+    rows = (_asset(request, each) for each in request.exchange.instruments())
+    return ApiResponse(
         200,
         [
             row
@@ -234,54 +254,56 @@ def list_assets(asked: Asked, strike: Strike | None) -> Answer:
     )
 
 
-def get_asset(asked: Asked, strike: Strike | None) -> Answer:
-    name = asked.path["symbol"]
-    found = asked.exchange.instrument(name)
+def get_asset(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    name = request.path["symbol"]
+    found = request.exchange.instrument(name)
     if found is None:
-        raise missing(f"asset not found for {name}")
-    return Answer(200, _asset(asked, found))
+        raise not_found(f"asset not found for {name}")
+    return ApiResponse(200, _asset(request, found))
 
 
-def _asset(asked: Asked, shown: m.Instrument) -> Json:
-    made = responses.asset(asked.exchange, shown)
-    if not asked.behavior.easy_to_borrow:
+def _asset(request: ApiRequest, shown: m.Instrument) -> Json:
+    made = responses.asset(request.exchange, shown)
+    if not request.behavior.easy_to_borrow:
         del made["easy_to_borrow"]
     return made
 
 
-def get_clock(asked: Asked, strike: Strike | None) -> Answer:
-    now = asked.exchange.now()
+def get_clock(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    now = request.exchange.now()
     today = now.astimezone(NEW_YORK).date()
-    ahead = list(asked.exchange.sessions(today, today + _FAR))
-    return Answer(200, responses.clock(now, asked.exchange.is_open(), ahead))
+    ahead = list(request.exchange.sessions(today, today + _SESSIONS_AHEAD))
+    return ApiResponse(200, responses.clock(now, request.exchange.is_open(), ahead))
 
 
-def get_calendar(asked: Asked, strike: Strike | None) -> Answer:
-    today = asked.exchange.now().astimezone(NEW_YORK).date()
-    first = asked.day("start", date(today.year, 1, 1))
-    last = asked.day("end", date(today.year, 12, 31))
+def get_calendar(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    today = request.exchange.now().astimezone(NEW_YORK).date()
+    first = request.day("start", date(today.year, 1, 1))
+    last = request.day("end", date(today.year, 12, 31))
     # The real calendar begins in 1970 and ends in 2029.
     first, last = max(first, date(1970, 1, 1)), min(last, date(2029, 12, 31))
     if first > last:
-        return Answer(200, [])
-    listed = list(asked.exchange.sessions(first, last + _FAR))
+        return ApiResponse(200, [])
+    listed = list(request.exchange.sessions(first, last + _SESSIONS_AHEAD))
     pairs = zip(listed, [*listed[1:], None], strict=True)
-    return Answer(200, [responses.day(here, after) for here, after in pairs if here.day <= last])
+    return ApiResponse(
+        200, [responses.day(here, after) for here, after in pairs if here.day <= last]
+    )
 
 
-def latest_quotes(asked: Asked, strike: Strike | None) -> Answer:
-    found = (asked.exchange.quote_of(asked.symbol(each)) for each in asked.words("symbols"))
-    return Answer(
+def latest_quotes(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    found = (request.exchange.quote_of(request.symbol(each)) for each in request.words("symbols"))
+    return ApiResponse(
         200, {"quotes": {each.symbol: responses.quote(each) for each in found if each is not None}}
     )
 
 
 # The table ------------------------------------------------------------------------------------
 
-O: Final = Occasion  # noqa: E741 - as short as it is often said
+O: Final = InjectionPoint  # noqa: E741 - as short as it is often said
 
 #: (method, path, where faults may strike, what answers); the first that fits.
-ENDPOINTS: Final[tuple[tuple[str, str, Occasion | None, Endpoint], ...]] = (
+ENDPOINTS: Final[tuple[tuple[str, str, InjectionPoint | None, Endpoint], ...]] = (
     ("GET", "/v2/orders", O.ORDERS, list_orders),
     ("POST", "/v2/orders", O.SUBMIT, submit),
     ("DELETE", "/v2/orders", O.CANCEL, cancel_all),
@@ -314,5 +336,5 @@ def error(refusal: Refused) -> Json:
     return {"code": refusal.code, "message": refusal.message, **details}
 
 
-def _is(strike: Strike | None, *faults: Fault) -> bool:
-    return strike is not None and strike.fault in faults
+def _is_fault(injected: InjectedFault | None, *faults: Fault) -> bool:
+    return injected is not None and injected.fault in faults

@@ -23,22 +23,22 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from fillbook import model as m
-from fillbook.venue.alpaca.endpoints import Answer, Endpoint, error
-from fillbook.venue.alpaca.requests import Asked
+from fillbook.venue.alpaca.endpoints import ApiResponse, Endpoint, error
+from fillbook.venue.alpaca.requests import ApiRequest
 from fillbook.venue.alpaca.switches import Behavior
-from fillbook.venue.exchange import Account, Exchange, Fault, Occasion, Refused, Strike
+from fillbook.venue.exchange import Account, Exchange, Fault, InjectedFault, InjectionPoint, Refused
 
 #: Where the server puts what cuts the connection of a request.
 ABORT: Final = "fillbook.abort"
 
-_KNOWN: Final = frozenset(HTTPStatus)
+_KNOWN_STATUSES: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
 _HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
 #: What Alpaca says beside a status of its own; else HTTP's words for it.
-_WORDS: Final = {500: "internal server error occurred", 504: "request timed out"}
+_MESSAGES: Final = {500: "internal server error occurred", 504: "request timed out"}
 
 #: After these the connection is cut and the client hears nothing.
-_SILENT: Final = frozenset(
+_NO_REPLY: Final = frozenset(
     {
         Fault.REQUEST_LOST,
         Fault.REPLY_LOST,
@@ -48,7 +48,7 @@ _SILENT: Final = frozenset(
     }
 )
 #: What is answered instead: status, JSON or HTML, further headers.
-_INSTEAD: Final = {
+_FAULT_RESPONSES: Final = {
     Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
     Fault.SERVER_ERROR: (504, {}, {}),
     Fault.HTML: (502, b"", {"content-type": "text/html"}),
@@ -56,7 +56,7 @@ _INSTEAD: Final = {
     Fault.EMPTY_LIST: (200, [], {}),
 }
 #: The exchange takes these requests in another way than usual, so they do reach it.
-_TAKEN_OTHERWISE: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
+_HANDLED_BY_ENDPOINT: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
 
 
 @cache
@@ -72,7 +72,7 @@ class Gateway:
         self.exchange = exchange
         self.rate_limit = rate_limit
         self.behavior = behavior
-        self._minutes: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
+        self._windows: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
         self._lock = threading.Lock()
         self.keys: set[str] = set()  #: those that opened an account until now
 
@@ -87,52 +87,61 @@ class Gateway:
         self.keys.add(key)
         return found
 
-    async def answer(
-        self, request: Request, occasion: Occasion | None, endpoint: Endpoint
+    async def handle(
+        self, request: Request, point: InjectionPoint | None, endpoint: Endpoint
     ) -> Response:
         """What *request* gets."""
-        account = self.who(request)
+        account = self.authenticate(request)
         if account is None:
             return unauthorized()
         try:
             body = await request.body()
         except ClientDisconnect:
-            return HungUp()  # nobody is there to be answered
+            return NoResponse()  # nobody is there to be answered
         path, query = request.path_params, dict(request.query_params)
-        asked = Asked(self.exchange, account, path, query, body, self.behavior)
+        api_request = ApiRequest(self.exchange, account, path, query, body, self.behavior)
         # In a thread, and in one go: changing threads costs more than most requests do.
-        return await run_in_threadpool(self._serve, asked, occasion, endpoint)
+        return await run_in_threadpool(self._serve, api_request, point, endpoint)
 
-    def _serve(self, asked: Asked, occasion: Occasion | None, endpoint: Endpoint) -> Response:
-        is_within, headers = self._spend(asked.account.name)
+    def _serve(
+        self, api_request: ApiRequest, point: InjectionPoint | None, endpoint: Endpoint
+    ) -> Response:
+        is_within, headers = self._count_request(api_request.account.name)
         if not is_within:
-            return _instead(Fault.RATE_LIMITED, headers)
-        strike = self._strike(asked, occasion)
-        fault = None if strike is None else strike.fault
-        made: Response | None = None
-        if strike is None or strike.is_done or fault in _TAKEN_OTHERWISE or fault not in _LOUD:
-            made = _response(_ask(endpoint, asked, strike), headers)
-        if fault in _SILENT:
-            return HungUp()
-        if fault is Fault.CUT_PAGE and made is not None:
-            return CutOff(made)
-        if strike is not None and fault in _INSTEAD:
-            return _instead(fault, headers, strike)
-        assert made is not None
-        return made
+            return _fault_response(Fault.RATE_LIMITED, headers)
+        injected = self._next_fault(api_request, point)
+        fault = None if injected is None else injected.fault
+        response: Response | None = None
+        if (
+            injected is None
+            or injected.is_applied
+            or fault in _HANDLED_BY_ENDPOINT
+            or fault not in _REPLACES_RESPONSE
+        ):
+            response = _response(_call(endpoint, api_request, injected), headers)
+        if fault in _NO_REPLY:
+            return NoResponse()
+        if fault is Fault.CUT_PAGE and response is not None:
+            return TruncatedResponse(response)
+        if injected is not None and fault in _FAULT_RESPONSES:
+            return _fault_response(fault, headers, injected)
+        assert response is not None
+        return response
 
-    def _strike(self, asked: Asked, occasion: Occasion | None) -> Strike | None:
+    def _next_fault(
+        self, api_request: ApiRequest, point: InjectionPoint | None
+    ) -> InjectedFault | None:
         """What happens on the way; what only takes time has taken it, by the exchange's clock."""
         faults = self.exchange.faults
-        if occasion is None or not faults.rules:
+        if point is None or not faults.rules:
             return None
-        strike = faults.next(occasion, about=asked.about())
-        if strike is not None and strike.fault is Fault.SLOW:
-            self.exchange.clock.wait(threading.Event(), strike.seconds)
+        injected = faults.next(point, subjects=api_request.subjects())
+        if injected is not None and injected.fault is Fault.SLOW:
+            self.exchange.clock.wait(threading.Event(), injected.seconds)
             return None
-        return strike
+        return injected
 
-    def who(self, request: Request) -> Account | None:
+    def authenticate(self, request: Request) -> Account | None:
         """The account whose keys *request* bears."""
         headers = request.headers
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
@@ -141,14 +150,14 @@ class Gateway:
             return self.account(key, secret)
         return self.account(headers.get("apca-api-key-id"), headers.get("apca-api-secret-key"))
 
-    def _spend(self, name: str) -> tuple[bool, dict[str, str]]:
+    def _count_request(self, name: str) -> tuple[bool, dict[str, str]]:
         """Whether one more request is within the account's minute, and the headers that say so."""
         now = self.exchange.clock.elapsed()
         with self._lock:
-            ends, spent = self._minutes.get(name, (now, 0))
+            ends, spent = self._windows.get(name, (now, 0))
             if ends <= now:
                 ends, spent = now + _MINUTE, 0
-            self._minutes[name] = ends, spent + 1
+            self._windows[name] = ends, spent + 1
         left = self.rate_limit - spent - 1
         # The exchange's clock, which may be made up; the server's own is turned off.
         date = {"date": format_datetime(self.exchange.now(), usegmt=True)}
@@ -162,51 +171,55 @@ class Gateway:
 
 
 #: Faults under which a request does not reach its endpoint, unless it was done all the same.
-_LOUD: Final = _SILENT | frozenset(_INSTEAD)
+_REPLACES_RESPONSE: Final = _NO_REPLY | frozenset(_FAULT_RESPONSES)
 
 
-def _ask(endpoint: Endpoint, asked: Asked, strike: Strike | None) -> Answer:
+def _call(
+    endpoint: Endpoint, api_request: ApiRequest, injected: InjectedFault | None
+) -> ApiResponse:
     try:
-        return endpoint(asked, strike)
+        return endpoint(api_request, injected)
     except Refused as refusal:
         body = error(refusal)
         if refusal.kind is m.RejectKind.DUPLICATE:
-            body["code"] = asked.behavior.duplicate_code
-        return Answer(refusal.status, body)
+            body["code"] = api_request.behavior.duplicate_code
+        return ApiResponse(refusal.status, body)
 
 
-def _response(answer: Answer, headers: dict[str, str]) -> Response:
-    if answer.body is None:
-        return Response(status_code=answer.status, headers=_named(headers))
-    return _json(answer.status, answer.body, headers)
+def _response(response: ApiResponse, headers: dict[str, str]) -> Response:
+    if response.body is None:
+        return Response(status_code=response.status, headers=_with_request_id(headers))
+    return _json(response.status, response.body, headers)
 
 
 def _json(status: int, body: object, headers: dict[str, str]) -> Response:
     text = json.dumps(body, separators=(",", ":")).encode()
-    return Response(text, status, _named(headers), media_type="application/json")
+    return Response(text, status, _with_request_id(headers), media_type="application/json")
 
 
-def _instead(fault: Fault, headers: dict[str, str], strike: Strike | None = None) -> Response:
-    status, body, more = _INSTEAD[fault]
-    status = (strike and strike.status) or status
-    phrase = HTTPStatus(status).phrase if status in _KNOWN else "Unknown"
+def _fault_response(
+    fault: Fault, headers: dict[str, str], injected: InjectedFault | None = None
+) -> Response:
+    status, body, more = _FAULT_RESPONSES[fault]
+    status = (injected and injected.status) or status
+    phrase = HTTPStatus(status).phrase if status in _KNOWN_STATUSES else "Unknown"
     headers = headers | more
-    if fault is Fault.RATE_LIMITED and strike is not None and strike.seconds:
-        headers["retry-after"] = str(math.ceil(strike.seconds))
+    if fault is Fault.RATE_LIMITED and injected is not None and injected.seconds:
+        headers["retry-after"] = str(math.ceil(injected.seconds))
     if fault is Fault.SERVER_ERROR:
-        words = _WORDS.get(status, phrase.lower())
-        body = {"code": status * 100000 + 10000, "message": words}
+        message = _MESSAGES.get(status, phrase.lower())
+        body = {"code": status * 100000 + 10000, "message": message}
     if isinstance(body, bytes):
         body = _HTML.format(status, phrase).encode() if fault is Fault.HTML else body
-        return Response(body, status, _named(headers))
+        return Response(body, status, _with_request_id(headers))
     return _json(status, body, headers)
 
 
-def _named(headers: dict[str, str]) -> dict[str, str]:
+def _with_request_id(headers: dict[str, str]) -> dict[str, str]:
     return headers | {"x-request-id": uuid.uuid4().hex}
 
 
-class HungUp(Response):
+class NoResponse(Response):
     """No answer: the connection ends."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -215,11 +228,11 @@ class HungUp(Response):
             pass
 
 
-class CutOff(Response):
+class TruncatedResponse(Response):
     """An answer that ends in its middle, as the connection does."""
 
-    def __init__(self, whole: Response) -> None:
-        super().__init__(bytes(whole.body), whole.status_code, media_type="application/json")
+    def __init__(self, response: Response) -> None:
+        super().__init__(bytes(response.body), response.status_code, media_type="application/json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = {"type": "http.response.start", "status": self.status_code}
@@ -238,7 +251,7 @@ def unauthorized() -> Response:
 
 def too_many() -> Response:
     """What whoever asks too often gets, and a stream that is refused."""
-    return _instead(Fault.RATE_LIMITED, {})
+    return _fault_response(Fault.RATE_LIMITED, {})
 
 
 def refused(refusal: Refused) -> Response:

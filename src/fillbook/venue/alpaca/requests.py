@@ -34,10 +34,10 @@ from fillbook.venue.exchange import (
 E = TypeVar("E", bound=StrEnum)
 
 #: The members of a body by which the fault plan may choose a request.
-_NAMES: Final = ("symbol", "client_order_id")
+_SUBJECT_FIELDS: Final = ("symbol", "client_order_id")
 
 ORDERS_MAX: Final = 500
-_ORDERS_USUAL: Final = 50
+_ORDERS_DEFAULT: Final = 50
 _DIGITS_MAX: Final = 18
 #: Python's own numbers may have spaces, underscores and digits of any script.
 _NUMERAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -49,32 +49,32 @@ def bad(message: str, code: int = 40010001) -> Refused:
 
 
 @frozen
-class Asked:
+class ApiRequest:
     """One request of one account, its path's parameters decoded."""
 
     exchange: Exchange
     account: Account
     path: Mapping[str, str]
     query: Mapping[str, str]
-    text: bytes
+    raw_body: bytes
     behavior: Behavior = field(factory=Behavior)
 
     def body(self) -> dict[str, Any]:
         """Raises: Refused for what is no JSON object."""
         try:
-            found = json.loads(self.text, parse_float=Decimal, parse_constant=_no_number)
+            found = json.loads(self.raw_body, parse_float=Decimal, parse_constant=_reject_constant)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise Refused(400, 40010000, "request body format is invalid", m.RejectKind.INPUT)
         return found
 
-    def about(self) -> frozenset[str]:
+    def subjects(self) -> frozenset[str]:
         """The symbols and ids that it is about, for the fault plan."""
         found = {*self.path.values(), self.query.get("client_order_id")}
         with suppress(Refused):
             body = self.body()
-            found |= {each for name in _NAMES if isinstance(each := body.get(name), str)}
+            found |= {each for name in _SUBJECT_FIELDS if isinstance(each := body.get(name), str)}
         order = self.account.truth.get(self.path.get("order_id", ""))
         if order is not None:
             found |= {order.symbol, order.client_order_id}
@@ -87,11 +87,11 @@ class Asked:
         """The comma-separated words in the query's *name*."""
         return frozenset(filter(None, self.query.get(name, "").split(",")))
 
-    def whole(self, name: str, usual: int, most: int) -> int:
+    def integer(self, name: str, default: int, maximum: int) -> int:
         """A whole number from 1 to *most*."""
-        text = self.query.get(name) or str(usual)
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
-            raise bad(f"{name} must be between 1 and {most}")
+        text = self.query.get(name) or str(default)
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= maximum:
+            raise bad(f"{name} must be between 1 and {maximum}")
         return int(text)
 
     def moment(self, name: str) -> m.Timestamp | None:
@@ -108,10 +108,10 @@ class Asked:
         except (InvalidValue, ValueError):
             raise bad(f"invalid {name}: cannot parse {text[:40]!r} as a time") from None
 
-    def day(self, name: str, usual: date) -> date:
+    def day(self, name: str, default: date) -> date:
         text = self.query.get(name)
         try:
-            return date.fromisoformat(text[:10]) if text else usual
+            return date.fromisoformat(text[:10]) if text else default
         except ValueError:
             raise bad(f"invalid {name}: cannot parse {text!r} as a date") from None
 
@@ -121,9 +121,9 @@ class Asked:
         return spelling if found is None else found.symbol
 
 
-def order_filter(asked: Asked) -> OrderFilter:
+def order_filter(request: ApiRequest) -> OrderFilter:
     """Which orders ``GET /v2/orders`` is about."""
-    query = asked.query
+    query = request.query
     scope = query.get("status") or "open"
     if scope not in ("open", "closed", "all"):
         raise bad(f"invalid status: {scope}")
@@ -132,49 +132,49 @@ def order_filter(asked: Asked) -> OrderFilter:
     if len(by_id) > 1 or (by_id and by_time):
         raise bad("after_order_id, before_order_id and times are mutually exclusive")
     for name in by_id:
-        if asked.account.order(query[name], nested=False) is None:
+        if request.account.order(query[name], nested=False) is None:
             raise bad(f"invalid {name}: order not found")
     return OrderFilter(
         scope=scope,
-        after=asked.moment("after"),
-        until=asked.moment("until"),
+        after=request.moment("after"),
+        until=request.moment("until"),
         after_order_id=query.get("after_order_id") or None,
         before_order_id=query.get("before_order_id") or None,
-        symbols=frozenset(asked.symbol(each) for each in asked.words("symbols")),
-        side=_word(m.OrderSide, "side", query.get("side")),
-        oldest_first=_direction(asked) == "asc",
-        nested=asked.flag("nested"),
-        limit=asked.whole("limit", _ORDERS_USUAL, ORDERS_MAX),
+        symbols=frozenset(request.symbol(each) for each in request.words("symbols")),
+        side=_enum_value(m.OrderSide, "side", query.get("side")),
+        oldest_first=_direction(request) == "asc",
+        nested=request.flag("nested"),
+        limit=request.integer("limit", _ORDERS_DEFAULT, ORDERS_MAX),
     )
 
 
-def _direction(asked: Asked) -> str:
-    found = asked.query.get("direction") or "desc"
+def _direction(request: ApiRequest) -> str:
+    found = request.query.get("direction") or "desc"
     if found not in ("asc", "desc"):
         raise bad(f"invalid direction: {found}")
     return found
 
 
-def is_ascending(asked: Asked) -> bool:
-    return _direction(asked) == "asc"
+def is_ascending(request: ApiRequest) -> bool:
+    return _direction(request) == "asc"
 
 
-def ticket(asked: Asked) -> Ticket:
+def ticket(request: ApiRequest) -> Ticket:
     """The order that the body of ``POST /v2/orders`` asks for."""
-    body = asked.body()
+    body = request.body()
     take_profit, stop_loss = _exit(body, "take_profit"), _exit(body, "stop_loss")
-    side = _word(m.OrderSide, "side", body.get("side"))
-    kind = _word(m.OrderType, "type", body.get("type"))
-    time_in_force = _word(m.TimeInForce, "time_in_force", body.get("time_in_force"))
+    side = _enum_value(m.OrderSide, "side", body.get("side"))
+    kind = _enum_value(m.OrderType, "type", body.get("type"))
+    time_in_force = _enum_value(m.TimeInForce, "time_in_force", body.get("time_in_force"))
     if side is None or kind is None or time_in_force is None:
         raise bad("side, type and time_in_force are required")
     order_class = body.get("order_class") or m.OrderClass.SIMPLE
     return Ticket(
-        symbol=asked.symbol(_text(body, "symbol") or _missing("symbol")),
+        symbol=request.symbol(_text(body, "symbol") or _raise_missing("symbol")),
         side=side,
         type=kind,
         time_in_force=time_in_force,
-        order_class=_word(m.OrderClass, "order_class", order_class) or m.OrderClass.SIMPLE,
+        order_class=_enum_value(m.OrderClass, "order_class", order_class) or m.OrderClass.SIMPLE,
         qty=_number(body, "qty"),
         notional=_number(body, "notional"),
         limit_price=_number(body, "limit_price"),
@@ -189,9 +189,9 @@ def ticket(asked: Asked) -> Ticket:
     )
 
 
-def amendment(asked: Asked) -> Amendment:
+def amendment(request: ApiRequest) -> Amendment:
     """The change that the body of ``PATCH /v2/orders/{id}`` asks for."""
-    body = asked.body()
+    body = request.body()
     if _number(body, "notional") is not None:
         raise bad("notional can be changed of IPO orders only")
     return Amendment(
@@ -199,7 +199,7 @@ def amendment(asked: Asked) -> Amendment:
         limit_price=_number(body, "limit_price"),
         stop_price=_number(body, "stop_price"),
         trail=_number(body, "trail"),
-        time_in_force=_word(m.TimeInForce, "time_in_force", body.get("time_in_force")),
+        time_in_force=_enum_value(m.TimeInForce, "time_in_force", body.get("time_in_force")),
         client_order_id=_text(body, "client_order_id"),
     )
 
@@ -222,16 +222,16 @@ _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
 }
 
 
-def configurations(asked: Asked) -> Configurations:
+def configurations(request: ApiRequest) -> Configurations:
     """What the body of ``PATCH /v2/account/configurations`` makes of those that hold now."""
-    body = asked.body()
+    body = request.body()
     given = {name: body[name] for name in _CHOICES if body.get(name) is not None}
     for name, value in given.items():
         if not any(value == choice and type(value) is type(choice) for choice in _CHOICES[name]):
             raise bad(f"invalid {name}")
     if "max_margin_multiplier" in given:
         given["max_margin_multiplier"] = int(given["max_margin_multiplier"])
-    return evolve(asked.account.configurations, **given)
+    return evolve(request.account.configurations, **given)
 
 
 def _exit(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -250,7 +250,7 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     return found
 
 
-def _word(words: type[E], name: str, found: object) -> E | None:
+def _enum_value(words: type[E], name: str, found: object) -> E | None:
     """The word called *found*; None if nothing was given.  Ours alone are no words here."""
     if found is None or found == "":
         return None
@@ -283,14 +283,14 @@ def _number(body: Mapping[str, Any], name: str) -> Decimal | None:
     return value
 
 
-def amount(asked: Asked, name: str) -> Decimal | None:
+def amount(request: ApiRequest, name: str) -> Decimal | None:
     """The number in the query's *name*."""
-    return _number(asked.query, name)
+    return _number(request.query, name)
 
 
-def _missing(name: str) -> NoReturn:
+def _raise_missing(name: str) -> NoReturn:
     raise bad(f"{name} is required")
 
 
-def _no_number(word: str) -> NoReturn:
+def _reject_constant(word: str) -> NoReturn:
     raise ValueError(word)

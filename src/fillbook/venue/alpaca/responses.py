@@ -16,22 +16,22 @@ from attrs import asdict
 
 from fillbook import model as m
 from fillbook.venue.exchange import (
+    AccountReport,
+    Activity,
+    ActivityKind,
     Block,
     Configurations,
     Event,
     Exchange,
-    Figures,
     Fill,
-    Holding,
-    Picture,
-    Row,
-    RowKind,
+    OrderVersion,
+    PositionReport,
 )
 
 Json = dict[str, object]
 
 #: What nobody knows: the real service grows words too.
-STRANGE_WORD: Final = "under_deliberation"
+UNKNOWN_WORD: Final = "under_deliberation"
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
 _CLASSES: Final = {
@@ -40,7 +40,7 @@ _CLASSES: Final = {
     m.AssetClass.OPTION: "us_option",
 }
 _EXCHANGES: Final = {m.AssetClass.EQUITY: "NASDAQ", m.AssetClass.CRYPTO: "CRYPTO"}
-_SUB_TYPES: Final = {RowKind.DIVIDEND: "CDIV", RowKind.NAME_CHANGE: "SNC"}
+_SUB_TYPES: Final = {ActivityKind.DIVIDEND: "CDIV", ActivityKind.NAME_CHANGE: "SNC"}
 _CENT: Final = Decimal("0.01")
 _RATIO: Final = Decimal("0.0000000001")
 
@@ -57,233 +57,233 @@ def asset_class(value: m.AssetClass) -> str:
     return _CLASSES.get(value, value.value)
 
 
-def order(exchange: Exchange, shown: Picture) -> Json:
+def order(exchange: Exchange, value: OrderVersion) -> Json:
     """An order, its legs nested if the picture has them."""
-    made: Json = {
-        "id": shown.id,
-        "client_order_id": shown.client_order_id,
-        "created_at": shown.created_at,
-        "updated_at": shown.updated_at,
-        "submitted_at": shown.submitted_at,
-        "filled_at": shown.filled_at,
-        "expired_at": shown.expired_at,
-        "canceled_at": shown.canceled_at,
-        "failed_at": shown.failed_at,
-        "replaced_at": shown.replaced_at,
-        "replaced_by": shown.replaced_by,
-        "replaces": shown.replaces,
-        "asset_id": exchange.instrument_id(shown.symbol),
-        "symbol": shown.symbol,
-        "asset_class": asset_class(shown.asset_class),
-        "notional": _text(shown.notional),
-        "qty": _text(shown.qty),
-        "filled_qty": m.plain(shown.filled_qty),
-        "filled_avg_price": _text(shown.filled_avg_price),
+    body: Json = {
+        "id": value.id,
+        "client_order_id": value.client_order_id,
+        "created_at": value.created_at,
+        "updated_at": value.updated_at,
+        "submitted_at": value.submitted_at,
+        "filled_at": value.filled_at,
+        "expired_at": value.expired_at,
+        "canceled_at": value.canceled_at,
+        "failed_at": value.failed_at,
+        "replaced_at": value.replaced_at,
+        "replaced_by": value.replaced_by,
+        "replaces": value.replaces,
+        "asset_id": exchange.instrument_id(value.symbol),
+        "symbol": value.symbol,
+        "asset_class": asset_class(value.asset_class),
+        "notional": _text(value.notional),
+        "qty": _text(value.qty),
+        "filled_qty": m.plain(value.filled_qty),
+        "filled_avg_price": _text(value.filled_avg_price),
         # Simple orders bear no word; clients are to take "" and "simple" for the same.
-        "order_class": "" if shown.order_class is m.OrderClass.SIMPLE else shown.order_class,
-        "order_type": shown.type,
-        "type": shown.type,
-        "side": shown.side,
-        "time_in_force": shown.time_in_force,
-        "limit_price": _text(shown.limit_price),
-        "stop_price": _text(shown.stop_price),
-        "status": str(shown.status),
-        "extended_hours": shown.extended_hours,
-        "legs": [order(exchange, leg) for leg in shown.legs] or None,
-        "trail_percent": _text(shown.trail_percent),
-        "trail_price": _text(shown.trail_price),
-        "hwm": _text(shown.hwm),
+        "order_class": "" if value.order_class is m.OrderClass.SIMPLE else value.order_class,
+        "order_type": value.type,
+        "type": value.type,
+        "side": value.side,
+        "time_in_force": value.time_in_force,
+        "limit_price": _text(value.limit_price),
+        "stop_price": _text(value.stop_price),
+        "status": str(value.status),
+        "extended_hours": value.extended_hours,
+        "legs": [order(exchange, leg) for leg in value.legs] or None,
+        "trail_percent": _text(value.trail_percent),
+        "trail_price": _text(value.trail_price),
+        "hwm": _text(value.hwm),
         "subtag": None,
         "source": None,
     }
-    if shown.expires_at is not None:
-        made["expires_at"] = shown.expires_at
-    return made
+    if value.expires_at is not None:
+        body["expires_at"] = value.expires_at
+    return body
 
 
-def event(exchange: Exchange, said: Event) -> Json:
+def event(exchange: Exchange, value: Event) -> Json:
     """A frame of the stream."""
-    inner: Json = {
-        "event": said.name,
-        "execution_id": said.execution_id,
-        "timestamp": said.at,
-        "order": order(exchange, said.order),
+    data: Json = {
+        "event": value.name,
+        "execution_id": value.execution_id,
+        "timestamp": value.at,
+        "order": order(exchange, value.order),
     }
-    figures = {
-        "price": _text(said.price),
-        "qty": _text(said.qty),
-        "position_qty": _text(said.position_qty),
-        "previous_id": said.previous_id,
-        "reason": said.order.reason,
+    optional = {
+        "price": _text(value.price),
+        "qty": _text(value.qty),
+        "position_qty": _text(value.position_qty),
+        "previous_id": value.previous_id,
+        "reason": value.order.reason,
     }
-    inner |= {name: value for name, value in figures.items() if value is not None}
-    return {"stream": "trade_updates", "data": inner}
+    data |= {name: value for name, value in optional.items() if value is not None}
+    return {"stream": "trade_updates", "data": data}
 
 
-def renamed(frame: Json) -> Json:
+def with_unknown_event(frame: Json) -> Json:
     """A frame whose event has a name that nobody knows."""
-    inner = frame["data"]
-    assert isinstance(inner, dict)
-    return frame | {"data": inner | {"event": STRANGE_WORD}}
+    data = frame["data"]
+    assert isinstance(data, dict)
+    return frame | {"data": data | {"event": UNKNOWN_WORD}}
 
 
-def position(exchange: Exchange, held: Holding) -> Json:
-    instrument = exchange.instrument(held.symbol)
-    gain = held.market_value - held.cost_basis
-    share = gain / abs(held.cost_basis) if held.cost_basis else Decimal(0)
+def position(exchange: Exchange, value: PositionReport) -> Json:
+    instrument = exchange.instrument(value.symbol)
+    gain = value.market_value - value.cost_basis
+    share = gain / abs(value.cost_basis) if value.cost_basis else Decimal(0)
     return {
-        "asset_id": exchange.instrument_id(held.symbol),
+        "asset_id": exchange.instrument_id(value.symbol),
         # Orders say BTC/USD and positions BTCUSD.
-        "symbol": held.symbol.replace("/", ""),
-        "exchange": _EXCHANGES.get(held.asset_class, ""),
-        "asset_class": asset_class(held.asset_class),
+        "symbol": value.symbol.replace("/", ""),
+        "exchange": _EXCHANGES.get(value.asset_class, ""),
+        "asset_class": asset_class(value.asset_class),
         "asset_marginable": instrument is not None and instrument.marginable,
-        "qty": m.plain(held.qty),
-        "qty_available": m.plain(held.qty_available),
-        "avg_entry_price": m.plain(held.avg_price),
-        "side": "short" if held.qty < 0 else "long",
-        "market_value": m.plain(held.market_value),
-        "cost_basis": m.plain(held.cost_basis),
+        "qty": m.plain(value.qty),
+        "qty_available": m.plain(value.qty_available),
+        "avg_entry_price": m.plain(value.avg_price),
+        "side": "short" if value.qty < 0 else "long",
+        "market_value": m.plain(value.market_value),
+        "cost_basis": m.plain(value.cost_basis),
         "unrealized_pl": m.plain(gain),
         "unrealized_plpc": m.plain(share.quantize(_RATIO)),
         "unrealized_intraday_pl": m.plain(gain),
         "unrealized_intraday_plpc": m.plain(share.quantize(_RATIO)),
-        "current_price": m.plain(held.price),
-        "lastday_price": m.plain(held.price),
+        "current_price": m.plain(value.price),
+        "lastday_price": m.plain(value.price),
         "change_today": "0",
     }
 
 
-def account(now: datetime, shown: Figures) -> Json:
+def account(now: datetime, value: AccountReport) -> Json:
     return {
-        "id": shown.id,
-        "account_number": shown.number,
+        "id": value.id,
+        "account_number": value.number,
         "status": "ACTIVE",
         "crypto_status": "ACTIVE",
         "crypto_tier": 1,
         "currency": "USD",
-        "cash": _money(shown.cash),
-        "equity": _money(shown.equity),
-        "last_equity": _money(shown.last_equity),
-        "portfolio_value": _money(shown.equity),
-        "buying_power": _money(shown.buying_power),
-        "effective_buying_power": _money(shown.buying_power),
-        "regt_buying_power": _money(shown.regt_buying_power),
-        "non_marginable_buying_power": _money(shown.non_marginable_buying_power),
-        "options_buying_power": _money(shown.non_marginable_buying_power),
+        "cash": _money(value.cash),
+        "equity": _money(value.equity),
+        "last_equity": _money(value.last_equity),
+        "portfolio_value": _money(value.equity),
+        "buying_power": _money(value.buying_power),
+        "effective_buying_power": _money(value.buying_power),
+        "regt_buying_power": _money(value.regt_buying_power),
+        "non_marginable_buying_power": _money(value.non_marginable_buying_power),
+        "options_buying_power": _money(value.non_marginable_buying_power),
         "options_trading_level": 2,
-        "initial_margin": _money(shown.initial_margin),
-        "maintenance_margin": _money(shown.maintenance_margin),
-        "last_maintenance_margin": _money(shown.maintenance_margin),
-        "long_market_value": _money(shown.long_market_value),
-        "short_market_value": _money(shown.short_market_value),
-        "position_market_value": _money(shown.long_market_value - shown.short_market_value),
-        "multiplier": str(shown.multiplier),
+        "initial_margin": _money(value.initial_margin),
+        "maintenance_margin": _money(value.maintenance_margin),
+        "last_maintenance_margin": _money(value.maintenance_margin),
+        "long_market_value": _money(value.long_market_value),
+        "short_market_value": _money(value.short_market_value),
+        "position_market_value": _money(value.long_market_value - value.short_market_value),
+        "multiplier": str(value.multiplier),
         "sma": "0",
         "accrued_fees": "0",
         "pending_reg_taf_fees": "0",
         "pending_transfer_in": "0",
         "intraday_adjustments": "0",
         "balance_asof": (now.astimezone(NEW_YORK) - timedelta(days=1)).date().isoformat(),
-        "created_at": shown.created_at,
-        "shorting_enabled": shown.shorting_enabled,
-        **{block.value: block in shown.blocks for block in Block},
-        "trade_suspended_by_user": shown.suspended,
+        "created_at": value.created_at,
+        "shorting_enabled": value.shorting_enabled,
+        **{block.value: block in value.blocks for block in Block},
+        "trade_suspended_by_user": value.suspended,
         "admin_configurations": {},
         "user_configurations": None,
     }
 
 
-def configurations(shown: Configurations) -> Json:
-    return asdict(shown) | {"max_margin_multiplier": str(shown.max_margin_multiplier)}
+def configurations(value: Configurations) -> Json:
+    return asdict(value) | {"max_margin_multiplier": str(value.max_margin_multiplier)}
 
 
-def fill(shown: Fill) -> Json:
+def fill(value: Fill) -> Json:
     """A row of the history.  The prefix of its id is New York's time, to the millisecond."""
-    local = m.moment(shown.at).astimezone(NEW_YORK)
+    local = m.moment(value.at).astimezone(NEW_YORK)
     return {
         "activity_type": "FILL",
-        "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{shown.exec_id}",
-        "order_id": shown.order_id,
-        "order_status": str(shown.order_status),
-        "symbol": shown.symbol,
-        "side": shown.side,
-        "qty": m.plain(shown.qty),
-        "price": m.plain(shown.price),
-        "cum_qty": m.plain(shown.cum_qty),
-        "leaves_qty": m.plain(shown.leaves_qty),
-        "transaction_time": shown.at,
-        "type": "fill" if shown.is_last else "partial_fill",
+        "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{value.exec_id}",
+        "order_id": value.order_id,
+        "order_status": str(value.order_status),
+        "symbol": value.symbol,
+        "side": value.side,
+        "qty": m.plain(value.qty),
+        "price": m.plain(value.price),
+        "cum_qty": m.plain(value.cum_qty),
+        "leaves_qty": m.plain(value.leaves_qty),
+        "transaction_time": value.at,
+        "type": "fill" if value.is_last else "partial_fill",
     }
 
 
-def row(shown: Row) -> Json:
+def activity(value: Activity) -> Json:
     """A row that is no trade; it bears a date and no time."""
-    day = m.moment(shown.at).astimezone(NEW_YORK).date()
-    made: Json = {
-        "id": f"{day:%Y%m%d}000000000::{shown.id}",
-        "activity_type": shown.kind.value,
+    day = m.moment(value.at).astimezone(NEW_YORK).date()
+    body: Json = {
+        "id": f"{day:%Y%m%d}000000000::{value.id}",
+        "activity_type": value.kind.value,
         "date": day.isoformat(),
-        "net_amount": _text(shown.cash) or "0",
-        "description": shown.description,
+        "net_amount": _text(value.cash) or "0",
+        "description": value.description,
         "status": "executed",
     }
-    figures = {
-        "symbol": (shown.symbol or "").replace("/", "") or None,
-        "qty": _text(shown.qty) if shown.kind is not RowKind.CASH else None,
-        "price": _text(shown.price),
-        "activity_sub_type": _sub_type(shown),
-        "per_share_amount": _text(shown.per_share),
-        "group_id": shown.group_id,
+    optional = {
+        "symbol": (value.symbol or "").replace("/", "") or None,
+        "qty": _text(value.qty) if value.kind is not ActivityKind.CASH else None,
+        "price": _text(value.price),
+        "activity_sub_type": _sub_type(value),
+        "per_share_amount": _text(value.per_share),
+        "group_id": value.group_id,
     }
-    return made | {name: value for name, value in figures.items() if value is not None}
+    return body | {name: value for name, value in optional.items() if value is not None}
 
 
-def _sub_type(shown: Row) -> str | None:
-    if shown.kind is RowKind.SPLIT and shown.ratio is not None:
-        return "FSPLIT" if shown.ratio > 1 else "RSPLIT"
-    return _SUB_TYPES.get(shown.kind)
+def _sub_type(value: Activity) -> str | None:
+    if value.kind is ActivityKind.SPLIT and value.ratio is not None:
+        return "FSPLIT" if value.ratio > 1 else "RSPLIT"
+    return _SUB_TYPES.get(value.kind)
 
 
-def asset(exchange: Exchange, shown: m.Instrument) -> Json:
-    made: Json = {
-        "id": exchange.instrument_id(shown.symbol),
-        "class": asset_class(shown.asset_class),
-        "exchange": _EXCHANGES.get(shown.asset_class, "OTC"),
-        "symbol": shown.symbol,
-        "name": f"{shown.symbol} {'pair' if '/' in shown.symbol else 'Common Stock'}",
+def asset(exchange: Exchange, value: m.Instrument) -> Json:
+    body: Json = {
+        "id": exchange.instrument_id(value.symbol),
+        "class": asset_class(value.asset_class),
+        "exchange": _EXCHANGES.get(value.asset_class, "OTC"),
+        "symbol": value.symbol,
+        "name": f"{value.symbol} {'pair' if '/' in value.symbol else 'Common Stock'}",
         "status": "active",
-        "tradable": shown.tradable,
-        "marginable": shown.marginable,
-        "shortable": shown.shortable,
-        "easy_to_borrow": shown.shortable,
-        "fractionable": shown.fractionable,
+        "tradable": value.tradable,
+        "marginable": value.marginable,
+        "shortable": value.shortable,
+        "easy_to_borrow": value.shortable,
+        "fractionable": value.fractionable,
     }
-    if shown.asset_class is not m.AssetClass.CRYPTO:
-        return made | {
-            "attributes": ["overnight_tradable"] if exchange.is_overnight(shown.symbol) else [],
-            "borrow_status": "easy_to_borrow" if shown.shortable else "hard_to_borrow",
+    if value.asset_class is not m.AssetClass.CRYPTO:
+        return body | {
+            "attributes": ["overnight_tradable"] if exchange.is_overnight(value.symbol) else [],
+            "borrow_status": "easy_to_borrow" if value.shortable else "hard_to_borrow",
         }
-    return made | {
-        "min_order_size": m.plain(shown.min_qty or shown.qty_increment),
-        "min_trade_increment": m.plain(shown.qty_increment),
-        "price_increment": m.plain(shown.price_increment or _CENT),
+    return body | {
+        "min_order_size": m.plain(value.min_qty or value.qty_increment),
+        "min_trade_increment": m.plain(value.qty_increment),
+        "price_increment": m.plain(value.price_increment or _CENT),
     }
 
 
-def day(shown: m.Session, settles: m.Session | None) -> Json:
+def day(value: m.Session, settles: m.Session | None) -> Json:
     """A day of the calendar; stocks settle on the next one."""
     local = {
-        name: getattr(shown, name).astimezone(NEW_YORK)
+        name: getattr(value, name).astimezone(NEW_YORK)
         for name in ("opens", "closes", "extended_opens", "extended_closes")
     }
     return {
-        "date": shown.day.isoformat(),
+        "date": value.day.isoformat(),
         "open": f"{local['opens']:%H:%M}",
         "close": f"{local['closes']:%H:%M}",
         "session_open": f"{local['extended_opens']:%H%M}",
         "session_close": f"{local['extended_closes']:%H%M}",
-        "settlement_date": (settles or shown).day.isoformat(),
+        "settlement_date": (settles or value).day.isoformat(),
     }
 
 
@@ -299,13 +299,13 @@ def clock(now: datetime, is_open: bool, ahead: list[m.Session]) -> Json:
     }
 
 
-def quote(shown: m.Quote) -> Json:
+def quote(value: m.Quote) -> Json:
     """The latest quote: numbers here are numbers, sizes are in round lots of one."""
-    made: Json = {
-        "t": shown.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "ap": float(shown.ask),
+    body: Json = {
+        "t": value.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "ap": float(value.ask),
         "as": 1,
-        "bp": float(shown.bid),
+        "bp": float(value.bid),
         "bs": 1,
     }
-    return made if "/" in shown.symbol else made | {"ax": "V", "bx": "V", "c": ["R"], "z": "C"}
+    return body if "/" in value.symbol else body | {"ax": "V", "bx": "V", "c": ["R"], "z": "C"}

@@ -26,7 +26,7 @@ from fillbook.venue.alpaca.gateway import ABORT, Gateway, not_allowed, not_found
 from fillbook.venue.alpaca.sse import Events
 from fillbook.venue.alpaca.stream import Streams
 from fillbook.venue.alpaca.switches import Behavior
-from fillbook.venue.exchange import Account, Exchange, Occasion
+from fillbook.venue.exchange import Account, Exchange, InjectionPoint
 
 _START_S: Final = 10.0
 
@@ -52,9 +52,9 @@ class Emulator:
     ) -> None:
         self.exchange = exchange
         self.account = account if account is not None else _paper(exchange)
-        self.door = Gateway(exchange, rate_limit=rate_limit, behavior=behavior)
-        self.streams = Streams(self.door, is_limited=behavior.one_stream)
-        self.events = Events(self.door)
+        self.gateway = Gateway(exchange, rate_limit=rate_limit, behavior=behavior)
+        self.streams = Streams(self.gateway, is_limited=behavior.one_stream)
+        self.events = Events(self.gateway)
         self._port = port
 
     @staticmethod
@@ -83,9 +83,9 @@ class Emulator:
         self._socket = _listening(self._port)
         self._port = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app(self.door, self.streams, self.events),
-            http=_Line,
-            ws=_Socket,
+            app(self.gateway, self.streams, self.events),
+            http=_HttpProtocol,
+            ws=_WebSocketProtocol,
             log_config=None,
             access_log=False,
             date_header=False,
@@ -108,31 +108,31 @@ class Emulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.streams.hang_up()
-        self.events.hang_up()
+        self.streams.disconnect()
+        self.events.disconnect()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
 
 
-def app(door: Gateway, streams: Streams, events: Events) -> Starlette:
+def app(gateway: Gateway, streams: Streams, events: Events) -> Starlette:
     """The emulator as an ASGI application, for whoever brings a server."""
     routes: list[BaseRoute] = [
-        Route(path, _endpoint(door, occasion, endpoint), methods=[method])
-        for method, path, occasion, endpoint in ENDPOINTS
+        Route(path, _endpoint(gateway, point, endpoint), methods=[method])
+        for method, path, point, endpoint in ENDPOINTS
     ]
     routes.append(Route("/v2/events/trades", events.serve, methods=["GET"]))
     # Alpaca's older client asks with a slash at the end.
     routes += [WebSocketRoute(path, streams.serve) for path in ("/stream", "/stream/")]
-    made = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
+    application = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
     # `/v2/orders/` without an id must not become `/v2/orders`, which cancels all.
-    made.router.redirect_slashes = False
-    return made
+    application.router.redirect_slashes = False
+    return application
 
 
-def _endpoint(door: Gateway, occasion: Occasion | None, endpoint: Endpoint) -> Any:
+def _endpoint(gateway: Gateway, point: InjectionPoint | None, endpoint: Endpoint) -> Any:
     async def serve(request: Request) -> Response:
-        return await door.answer(request, occasion, endpoint)
+        return await gateway.handle(request, point, endpoint)
 
     return serve
 
@@ -152,15 +152,15 @@ def _listening(port: int) -> socket.socket:
     Its protocol is named because asyncio turns off Nagle's algorithm for such only, and with
     it every answer takes 40 ms.
     """
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    application = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    application.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind(("127.0.0.1", port))
-        made.listen(128)
+        application.bind(("127.0.0.1", port))
+        application.listen(128)
     except OSError:
-        made.close()
+        application.close()
         raise
-    return made
+    return application
 
 
 def _paper(exchange: Exchange) -> Account:
@@ -182,7 +182,7 @@ class _Server(uvicorn.Server):
         self.is_up.set()
 
 
-class _Cuttable:
+class _Abortable:
     """A connection that whoever serves it may cut."""
 
     app: Any
@@ -192,17 +192,17 @@ class _Cuttable:
         super().__init__(*args, **kwargs)
         served = self.app
 
-        async def with_line(scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
             # Looked up when it is called: the transport comes with the connection.
             scope[ABORT] = lambda: self.transport.abort()
             await served(scope, receive, send)
 
-        self.app = with_line
+        self.app = with_abort
 
 
-class _Line(_Cuttable, H11Protocol):
+class _HttpProtocol(_Abortable, H11Protocol):
     """A connection for requests."""
 
 
-class _Socket(_Cuttable, WebSocketsSansIOProtocol):
+class _WebSocketProtocol(_Abortable, WebSocketsSansIOProtocol):
     """A connection for a stream."""

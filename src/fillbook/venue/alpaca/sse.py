@@ -23,18 +23,18 @@ from starlette.responses import Response, StreamingResponse
 from fillbook import model as m
 from fillbook.venue.alpaca import responses
 from fillbook.venue.alpaca.gateway import Gateway, refused, too_many, unauthorized
-from fillbook.venue.alpaca.requests import Asked, bad
-from fillbook.venue.exchange import Account, Event, Occasion, Refused
+from fillbook.venue.alpaca.requests import ApiRequest, bad
+from fillbook.venue.exchange import Account, Event, InjectionPoint, Refused
 
-Put = Callable[[Event | None], None]
+PutEvent = Callable[[Event | None], None]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, in which ULIDs are written
-_HELLO: Final = ": listening\n\n"
+_LISTENING: Final = ": listening\n\n"
 
 
 @frozen
-class Span:
+class ReplayRange:
     """Which events are told again; None is no bound."""
 
     since: m.Timestamp | None
@@ -51,7 +51,7 @@ class Span:
     def is_replayed(self) -> bool:
         return self.is_past or self.since is not None or self.since_id is not None
 
-    def has(self, event: Event) -> bool:
+    def contains(self, event: Event) -> bool:
         event_id = ulid(event)
         return (
             (self.since is None or event.at >= self.since)
@@ -64,71 +64,73 @@ class Span:
 class Events:
     """The open answers; there may be any number for one key."""
 
-    def __init__(self, door: Gateway) -> None:
-        self.door = door
-        self.told = 0  #: events that were put on an answer until now
-        self._counting = threading.Lock()
-        self._open: set[Put] = set()
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.sent = 0  #: events that were put on an answer until now
+        self._count_lock = threading.Lock()
+        self._open: set[PutEvent] = set()
 
     async def serve(self, request: Request) -> Response:
         """One answer; it ends with its span, or when client or exchange hang up."""
-        account = self.door.who(request)
+        account = self.gateway.authenticate(request)
         if account is None:
             return unauthorized()
-        if self.door.exchange.faults.next(Occasion.LISTEN) is not None:
+        if self.gateway.exchange.faults.next(InjectionPoint.LISTEN) is not None:
             return too_many()
         try:
-            span = _span(Asked(self.door.exchange, account, {}, dict(request.query_params), b""))
+            replay = _replay_range(
+                ApiRequest(self.gateway.exchange, account, {}, dict(request.query_params), b"")
+            )
         except Refused as refusal:
             return refused(refusal)
-        told = self._told(account, span)
-        hello = await anext(told)  # who gets an answer at all is listening by then
-        return StreamingResponse(_all(hello, told), media_type="text/event-stream")
+        frames = self._frames(account, replay)
+        first = await anext(frames)  # the subscription is open before the response is sent
+        return StreamingResponse(_chained(first, frames), media_type="text/event-stream")
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """End every answer; from any thread."""
         for put in tuple(self._open):
             put(None)
 
-    async def _told(self, account: Account, span: Span) -> AsyncIterator[str]:
+    async def _frames(self, account: Account, replay: ReplayRange) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
-        box: asyncio.Queue[Event | None] = asyncio.Queue()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
 
         def put(event: Event | None) -> None:
             self._count(event is not None)
-            loop.call_soon_threadsafe(box.put_nowait, event)
+            loop.call_soon_threadsafe(queue.put_nowait, event)
 
         self._open.add(put)
         try:
             with account.listen(put, lambda: put(None)):
-                yield _HELLO
+                yield _LISTENING
                 # Whoever listens first and looks back then misses nothing in between.
-                past = account.truth.events() if span.is_replayed else []
-                again = [event for event in past if span.has(event)]
-                self._count(len(again))
-                for event in again:
+                past = account.truth.events() if replay.is_replayed else []
+                replayed = [event for event in past if replay.contains(event)]
+                self._count(len(replayed))
+                for event in replayed:
                     yield self._frame(event)
-                told = past[-1].number if past else 0
-                while not span.is_past and (heard := await box.get()) is not None:
-                    if heard.number > told:
-                        yield self._frame(heard)
+                last_sent = past[-1].number if past else 0
+                while not replay.is_past and (received := await queue.get()) is not None:
+                    if received.number > last_sent:
+                        yield self._frame(received)
                     else:
                         self._count(-1)
         finally:
             self._open.discard(put)
 
     def _count(self, more: int) -> None:
-        with self._counting:
-            self.told += more
+        with self._count_lock:
+            self.sent += more
 
     def _frame(self, event: Event) -> str:
-        inner = responses.event(self.door.exchange, event)["data"]
+        inner = responses.event(self.gateway.exchange, event)["data"]
         assert isinstance(inner, dict)
         body = inner | {"at": event.at, "event_id": ulid(event)}
         return f"data: {json.dumps(body)}\n\n"
 
 
-async def _all(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _chained(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
     yield first
     async for each in rest:
         yield each
@@ -141,12 +143,12 @@ def ulid(event: Event) -> str:
     return "".join(_DIGITS[value >> shift & 31] for shift in range(125, -1, -5))
 
 
-def _span(asked: Asked) -> Span:
+def _replay_range(asked: ApiRequest) -> ReplayRange:
     query = asked.query
     for bound in ("since", "until"):
         if query.get(bound) and query.get(f"{bound}_id"):
             raise bad(f"{bound} and {bound}_id are mutually exclusive")
-    return Span(
+    return ReplayRange(
         asked.moment("since"),
         asked.moment("until"),
         query.get("since_id") or None,

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fillbook.venue.alpaca import responses
 from fillbook.venue.alpaca.gateway import ABORT, Gateway
-from fillbook.venue.exchange import Account, Event, Fault, Occasion, about
+from fillbook.venue.exchange import Account, Event, Fault, InjectionPoint, subjects_of
 
 _TRADE_UPDATES = "trade_updates"
 
@@ -30,40 +30,40 @@ class Streams:
     the upgrade is refused (HTTP 429) once every key that was ever seen has its connection.
     """
 
-    def __init__(self, door: Gateway, *, is_limited: bool = True) -> None:
-        self.door = door
+    def __init__(self, gateway: Gateway, *, is_limited: bool = True) -> None:
+        self.gateway = gateway
         self.is_limited = is_limited
-        self.told = 0  #: events that were put on a connection until now
+        self.sent = 0  #: events that were put on a connection until now
         self._open: dict[Connection, str | None] = {}
         self._changed = threading.Condition()
 
     async def serve(self, socket: WebSocket) -> None:
         """One connection, from its upgrade to its end."""
-        strike = self.door.exchange.faults.next(Occasion.LISTEN)
-        if strike is not None or (self.is_limited and self._is_full()):
+        injected = self.gateway.exchange.faults.next(InjectionPoint.LISTEN)
+        if injected is not None or (self.is_limited and self._is_full()):
             await socket.send_denial_response(Response(status_code=429))
             return
         connection = Connection(self, socket)
-        self.note(connection, None)
+        self.register(connection, None)
         try:
             await connection.run()
         finally:
-            self._forget(connection)
+            self._unregister(connection)
 
-    def admit(self, connection: Connection, key: str) -> bool:
+    def claim_key(self, connection: Connection, key: str) -> bool:
         """Whether *key* may be this connection's: no other one has it."""
         with self._changed:
             taken = self.is_limited and key in self._open.values()
         if not taken:
-            self.note(connection, key)
+            self.register(connection, key)
         return not taken
 
-    def say(self, frame: object) -> None:
+    def broadcast(self, frame: object) -> None:
         """Send *frame*, whatever it is, on every connection that listens; from any thread."""
         for connection in self._connections():
             connection.put(frame)
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """End every connection, without a word; from any thread."""
         for connection in self._connections():
             connection.put(None)
@@ -80,25 +80,25 @@ class Streams:
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout_s)
 
-    def note(self, connection: Connection, key: str | None) -> None:
+    def register(self, connection: Connection, key: str | None) -> None:
         with self._changed:
             self._open[connection] = key
             self._changed.notify_all()
 
-    def touch(self) -> None:
+    def notify_waiters(self) -> None:
         """Have who waits look again."""
         with self._changed:
             self._changed.notify_all()
 
     def _is_full(self) -> bool:
         with self._changed:
-            return bool(self._open) and self.door.keys <= set(self._open.values())
+            return bool(self._open) and self.gateway.keys <= set(self._open.values())
 
     def _connections(self) -> list[Connection]:
         with self._changed:
             return list(self._open)
 
-    def _forget(self, connection: Connection) -> None:
+    def _unregister(self, connection: Connection) -> None:
         with self._changed:
             del self._open[connection]
             self._changed.notify_all()
@@ -113,7 +113,7 @@ class Connection:
         self._account: Account | None = None
         self._outbox: asyncio.Queue[object] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        self._hearing = ExitStack()
+        self._subscription = ExitStack()
         self._is_ending = False
         self.is_listening = False
 
@@ -127,7 +127,7 @@ class Connection:
     async def run(self) -> None:
         await self._socket.accept()
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
-        with self._hearing:
+        with self._subscription:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
@@ -144,7 +144,7 @@ class Connection:
                 message = await self._socket.receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                await self._obey(message.get("text") or message.get("bytes") or "")
+                await self._handle_message(message.get("text") or message.get("bytes") or "")
         except WebSocketDisconnect:
             return
 
@@ -152,12 +152,12 @@ class Connection:
         text = frame if isinstance(frame, str) else json.dumps(frame)
         await self._socket.send_bytes(text.encode())
 
-    async def _obey(self, text: str | bytes) -> None:
+    async def _handle_message(self, text: str | bytes) -> None:
         try:
-            asked = json.loads(text)
+            parsed = json.loads(text)
         except (ValueError, RecursionError):
-            asked = None
-        found: dict[str, Any] = asked if isinstance(asked, dict) else {}
+            parsed = None
+        found: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
         given = found.get("data")
         inner: dict[str, Any] = given if isinstance(given, dict) else {}
         match found.get("action"):
@@ -169,10 +169,10 @@ class Connection:
                 await self._listen(inner.get("streams"))
 
     async def _authenticate(self, key: Any, secret: Any) -> None:
-        account = self._streams.door.account(
+        account = self._streams.gateway.account(
             key if isinstance(key, str) else None, secret if isinstance(secret, str) else None
         )
-        if account is not None and self._streams.admit(self, account.name):
+        if account is not None and self._streams.claim_key(self, account.name):
             self._account = account
         status = "authorized" if self._account is not None else "unauthorized"
         await self._send(_authorization(status, "authenticate"))
@@ -182,30 +182,30 @@ class Connection:
             await self._send(_authorization("unauthorized", "listen"))
             return
         known = [_TRADE_UPDATES] if isinstance(streams, list) and _TRADE_UPDATES in streams else []
-        self._hearing.close()
+        self._subscription.close()
         if known:
-            self._hearing.enter_context(self._account.listen(self._hear, self._hang_up))
+            self._subscription.enter_context(self._account.listen(self._on_event, self._disconnect))
         await self._send({"stream": "listening", "data": {"streams": known}})
         self.is_listening = bool(known)
-        self._streams.touch()
+        self._streams.notify_waiters()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         self.put(None)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if self._is_ending:
             return
-        self._streams.told += 1
-        exchange = self._streams.door.exchange
-        strike = exchange.faults.next(Occasion.FRAME, about=about(event.order))
+        self._streams.sent += 1
+        exchange = self._streams.gateway.exchange
+        injected = exchange.faults.next(InjectionPoint.FRAME, subjects=subjects_of(event.order))
         frame = responses.event(exchange, event)
-        match strike and strike.fault:
+        match injected and injected.fault:
             case Fault.STREAM_CUT:
                 self._loop.call_soon_threadsafe(self._socket.scope[ABORT])
             case Fault.EVENT_NULL:
                 self.put(frame | {"data": None})
             case Fault.UNKNOWN_EVENT:
-                self.put(responses.renamed(frame))
+                self.put(responses.with_unknown_event(frame))
             case _:
                 self.put(frame)
 

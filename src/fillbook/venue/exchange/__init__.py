@@ -9,29 +9,34 @@ everything that happens without a client (fills, busts, splits, manual trades).
 
 from fillbook.venue.exchange.client import Account
 from fillbook.venue.exchange.exchange import Exchange
-from fillbook.venue.exchange.faults.kinds import STRIKES, Fault, Occasion, fault_named
-from fillbook.venue.exchange.faults.plan import Faults, Rule, Strike
-from fillbook.venue.exchange.floor import about
+from fillbook.venue.exchange.faults.kinds import (
+    INJECTION_POINTS,
+    Fault,
+    InjectionPoint,
+    fault_named,
+)
+from fillbook.venue.exchange.faults.plan import Faults, InjectedFault, Rule
+from fillbook.venue.exchange.state import subjects_of
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
+    AccountReport,
+    Activity,
+    ActivityKind,
     Amendment,
     Block,
     Configurations,
     Event,
-    Figures,
     Fill,
-    Holding,
     Lag,
     OrderFilter,
-    Picture,
+    OrderVersion,
+    PositionReport,
     Refused,
-    Row,
-    RowKind,
     Ticket,
 )
 
 __all__ = [
-    "STRIKES",
+    "INJECTION_POINTS",
     "Account",
     "Amendment",
     "Block",
@@ -40,20 +45,20 @@ __all__ = [
     "Exchange",
     "Fault",
     "Faults",
-    "Figures",
+    "AccountReport",
     "Fill",
-    "Holding",
+    "PositionReport",
     "Lag",
-    "Occasion",
+    "InjectionPoint",
     "OrderFilter",
-    "Picture",
+    "OrderVersion",
     "Refused",
-    "Row",
-    "RowKind",
+    "Activity",
+    "ActivityKind",
     "Rule",
-    "Strike",
+    "InjectedFault",
     "Ticket",
     "Truth",
-    "about",
+    "subjects_of",
     "fault_named",
 ]

@@ -17,108 +17,108 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.venue.exchange.account.funds import (
     Funds,
-    boundless,
     funds,
-    holders,
-    is_asleep,
-    reserved,
+    is_inactive_leg,
+    reserved_units,
+    total_reserved,
+    unlimited,
 )
 from fillbook.venue.exchange.account.history import History
 from fillbook.venue.exchange.account.ledger import Ledger
-from fillbook.venue.exchange.faults.kinds import Fault, Occasion
-from fillbook.venue.exchange.floor import Floor
+from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.orders import replace, rules
 from fillbook.venue.exchange.orders.groups import group_of
 from fillbook.venue.exchange.orders.lifecycle import Trading
+from fillbook.venue.exchange.state import ExchangeState
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
+    AccountReport,
+    Activity,
     Amendment,
     Block,
     Configurations,
     Event,
-    Figures,
     Fill,
-    Holding,
     OrderFilter,
-    Picture,
+    OrderVersion,
+    PositionReport,
     Refused,
-    Row,
     Ticket,
 )
 from fillbook.venue.exchange.views import Views
 
 _R: Final = m.RejectKind
-_CLIENT_ID_MAX: Final = 128
-_BY_HAND: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
+_CLIENT_ORDER_ID_MAX: Final = 128
+_FOREIGN_ORDER_QTY: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
 
 
 class Account:
     """What one set of credentials opens."""
 
-    def __init__(self, name: str, floor: Floor, cash: Decimal, multiplier: int) -> None:
-        self._floor = floor
+    def __init__(self, name: str, state: ExchangeState, cash: Decimal, multiplier: int) -> None:
+        self._state = state
         self._multiplier_max = multiplier
-        self.begin(name, cash)
+        self.initialize(name, cash)
 
-    def begin(self, name: str, cash: Decimal) -> None:
+    def initialize(self, name: str, cash: Decimal) -> None:
         """Be a new account: what is still under way for the one before moves nothing here."""
-        floor = self._floor
+        state = self._state
         self.name = name
-        self.id = floor.new_id()
-        self.number = floor.new_number()
+        self.id = state.new_id()
+        self.number = state.new_account_number()
         self.configurations = Configurations()
         self.blocks: set[Block] = set()
-        self._created_at = floor.timeline.stamp()
+        self._created_at = state.timeline.stamp()
         #: the exchange's own side
-        self.history = History(floor, Ledger(cash, floor.timeline.elapsed))
-        self.trading = Trading(name, floor, self.history)
-        self.truth = Truth(self.trading, floor)
-        self._views = Views(self.trading, floor)
+        self.history = History(state, Ledger(cash, state.timeline.elapsed))
+        self.trading = Trading(name, state, self.history)
+        self.truth = Truth(self.trading, state)
+        self._views = Views(self.trading, state)
 
     # --------------------------------------------------------------- requests
 
     def configure(self, configurations: Configurations) -> None:
         """Set what the owner allows; it holds for orders from now on."""
-        with self._floor.timeline.turn():
+        with self._state.timeline.locked():
             self.configurations = configurations
 
-    def submit(self, ticket: Ticket) -> Picture:
+    def submit(self, ticket: Ticket) -> OrderVersion:
         """
         Place an order; the answer is a snapshot with legs nested.
 
         Raises: Refused.
         """
-        with self._floor.timeline.turn():
-            instrument = self._identify(ticket)
+        with self._state.timeline.locked():
+            instrument = self._instrument_for(ticket)
             ticket = evolve(ticket, symbol=instrument.symbol)
-            world = self._world(ticket, instrument)
-            if self._floor.strikes(Occasion.CHECKED, Fault.FUNDS_UNCHECKED):
-                world = evolve(world, funds=boundless(world.funds))
-            rules.check(ticket, world)
+            context = self._check_context(ticket, instrument)
+            if self._state.injects(InjectionPoint.CHECKED, Fault.FUNDS_UNCHECKED):
+                context = evolve(context, funds=unlimited(context.funds))
+            rules.check(ticket, context)
             overnight = not self.configurations.disable_overnight_trading
-            order = self.trading.take(ticket, overnight=overnight)
-            return self._views.nested(order, self._floor.timeline.elapsed)
+            order = self.trading.accept(ticket, overnight=overnight)
+            return self._views.nested(order, self._state.timeline.elapsed)
 
     def submit_later(self, ticket: Ticket, seconds: float) -> None:
         """Have the request arrive in *seconds*, when nobody waits for its answer any more."""
 
-        def land() -> None:
+        def arrive() -> None:
             with suppress(Refused):
                 self.submit(ticket)
 
-        with self._floor.timeline.turn():
-            self._floor.timeline.later(seconds, land)
+        with self._state.timeline.locked():
+            self._state.timeline.call_later(seconds, arrive)
 
-    def submit_unlisted(self, ticket: Ticket, seconds: float) -> Picture:
+    def submit_unlisted(self, ticket: Ticket, seconds: float) -> OrderVersion:
         """
         Take the order and show it to nobody for *seconds*.
 
         Raises: Refused.
         """
-        with self._floor.timeline.turn():
+        with self._state.timeline.locked():
             order = self.submit(ticket)
-            until = self._floor.timeline.elapsed + timedelta(seconds=seconds)
+            until = self._state.timeline.elapsed + timedelta(seconds=seconds)
             for order_id in (order.id, *order.leg_ids):
                 self.trading.orders.hide(order_id, until)
             return order
@@ -129,11 +129,11 @@ class Account:
 
         Raises: Refused, when it is unknown or over.
         """
-        with self._floor.timeline.turn():
-            order = self._known(order_id)
+        with self._state.timeline.locked():
+            order = self._existing_order(order_id)
             if order.status == m.OrderStatus.CANCELED:
                 return
-            if order.is_over:
+            if order.is_final:
                 raise rules.bad(f'order is already in "{order.status}" state', _R.TOO_LATE)
             if order.status == m.OrderStatus.PENDING_REPLACE:
                 raise rules.bad(f"cannot cancel order in {order.status} status", _R.NOT_NOW)
@@ -147,14 +147,14 @@ class Account:
 
         *at_once* has them ended before anything else is asked.
         """
-        with self._floor.timeline.turn():
-            asked = [o.id for o in self.trading.orders.open() if not is_asleep(o)]
-            answers = {order_id: self._refusal(order_id) for order_id in asked}
-            for order_id in asked if at_once else ():
-                self.trading.end_cancel(order_id)
-            return answers
+        with self._state.timeline.locked():
+            order_ids = [o.id for o in self.trading.orders.open() if not is_inactive_leg(o)]
+            results = {order_id: self._try_cancel(order_id) for order_id in order_ids}
+            for order_id in order_ids if at_once else ():
+                self.trading.finish_cancel(order_id)
+            return results
 
-    def _refusal(self, order_id: str) -> Refused | None:
+    def _try_cancel(self, order_id: str) -> Refused | None:
         """Cancel an order; why it is not."""
         try:
             self.cancel(order_id)
@@ -162,108 +162,110 @@ class Account:
             return refusal
         return None
 
-    def replace(self, order_id: str, change: Amendment) -> Picture:
+    def replace(self, order_id: str, change: Amendment) -> OrderVersion:
         """
         Ask for an order to be replaced; the answer is the new one, which may still be rejected.
 
         Raises: Refused.
         """
-        with self._floor.timeline.turn():
-            order = self._known(order_id)
-            self._check_name(change.client_order_id)
+        with self._state.timeline.locked():
+            order = self._existing_order(order_id)
+            self._check_client_order_id(change.client_order_id)
             group = group_of(order, self.trading.orders)
-            replace.check(replace.Wanted(order, change, group))
+            replace.check(replace.ReplaceRequest(order, change, group))
             ticket = replace.ticket(order, change)
-            world = self._world(ticket, self._floor.instruments[order.symbol], without=order)
+            context = self._check_context(
+                ticket, self._state.instruments[order.symbol], without=order
+            )
             is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
-            rules.check(ticket, world, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
+            rules.check(ticket, context, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
             new = self.trading.replace(order_id, change)
-            if self._floor.strikes(Occasion.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
+            if self._state.injects(InjectionPoint.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
                 words = "unable to replace order, order isn't sent to exchange yet"
                 raise rules.bad(words, _R.NOT_NOW, 40010001)
             return new
 
-    def _known(self, order_id: str) -> Picture:
+    def _existing_order(self, order_id: str) -> OrderVersion:
         order = self.trading.orders.get(order_id)
         if order is None:
             raise Refused(404, 40410000, f"order not found for {order_id}", _R.NOT_FOUND)
         return order
 
-    def _check_name(self, client_id: str | None) -> None:
+    def _check_client_order_id(self, client_order_id: str | None) -> None:
         """Raises: Refused, for a client order id that is too long or was used before."""
-        if client_id is not None and len(client_id) > _CLIENT_ID_MAX:
-            words = f"client_order_id must be no more than {_CLIENT_ID_MAX} characters"
+        if client_order_id is not None and len(client_order_id) > _CLIENT_ORDER_ID_MAX:
+            words = f"client_order_id must be no more than {_CLIENT_ORDER_ID_MAX} characters"
             raise rules.bad(words, code=40010001)
-        if client_id is not None and self.trading.orders.id_of(client_id) is not None:
+        if client_order_id is not None and self.trading.orders.id_of(client_order_id) is not None:
             raise rules.bad("client_order_id must be unique", _R.DUPLICATE, 40010001)
 
-    def _identify(self, ticket: Ticket) -> m.Instrument:
+    def _instrument_for(self, ticket: Ticket) -> m.Instrument:
         """The instrument, once the ticket's own id is acceptable."""
-        self._check_name(ticket.client_order_id)
-        instrument = self._floor.instrument(ticket.symbol)
+        self._check_client_order_id(ticket.client_order_id)
+        instrument = self._state.instrument(ticket.symbol)
         if instrument is None:
             raise rules.bad(f'asset "{ticket.symbol}" not found', _R.INSTRUMENT)
         return instrument
 
-    def _world(
-        self, ticket: Ticket, instrument: m.Instrument, *, without: Picture | None = None
-    ) -> rules.World:
+    def _check_context(
+        self, ticket: Ticket, instrument: m.Instrument, *, without: OrderVersion | None = None
+    ) -> rules.CheckContext:
         """What the guards know, as if there were no order *without*."""
         symbol, side, balance = ticket.symbol, ticket.side, self.history.ledger.now
-        price = self._floor.reckoning()
+        price = self._state.reserve_prices()
         here, prices = self.trading.orders.resting(symbol), price(symbol)
-        kept = self.trading.orders.kept(balance, price, without)
+        reserved = self.trading.orders.reserved(balance, price, without)
         others = (order for order in here if without is None or order.id != without.id)
-        return rules.World(
+        return rules.CheckContext(
             instrument=instrument,
             prices=prices,
-            rivals=here.rivals(side),
+            wash_candidates=here.wash_candidates(side),
             is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
-            allowed=self.configurations,
-            clock=self._floor.timeline.now().astimezone(sessions.new_york()).time(),
+            configurations=self.configurations,
+            new_york_time=self._state.timeline.now().astimezone(sessions.new_york()).time(),
             position=balance.qty(symbol),
-            held=here.held(side, prices, without),
-            holders=lambda: list(holders(others, side)),
-            funds=funds(balance, kept, self._floor.price, self._multiplier),
+            reserved_qty=here.reserved_qty(side, prices, without),
+            reserving_ids=lambda: list(reserved_units(others, side)),
+            funds=funds(balance, reserved, self._state.price, self._multiplier),
         )
 
     # ------------------------------------------------------------------ views
 
-    def orders(self, which: OrderFilter) -> list[Picture]:
+    def orders(self, query: OrderFilter) -> list[OrderVersion]:
         """The orders that *which* lets through; newest first unless it says otherwise."""
-        with self._floor.timeline.turn():
-            self._trade_unseen()
-            return self._views.orders(which)
+        with self._state.timeline.locked():
+            self._inject_foreign_order()
+            return self._views.orders(query)
 
-    def order(self, order_id: str, *, nested: bool = True) -> Picture | None:
+    def order(self, order_id: str, *, nested: bool = True) -> OrderVersion | None:
         """One order by its id; None if it is not (yet) there for this client."""
-        with self._floor.timeline.turn():
+        with self._state.timeline.locked():
             return self._views.order(order_id, nested=nested)
 
-    def find(self, client_order_id: str, *, nested: bool = True) -> Picture | None:
+    def find(self, client_order_id: str, *, nested: bool = True) -> OrderVersion | None:
         """One order by its client order id."""
-        with self._floor.timeline.turn():
+        with self._state.timeline.locked():
             return self._views.find(client_order_id, nested=nested)
 
-    def positions(self) -> list[Holding]:
+    def positions(self) -> list[PositionReport]:
         """What is held of each symbol."""
-        with self._floor.timeline.turn():
+        with self._state.timeline.locked():
             return self._views.positions()
 
-    def position(self, symbol: str) -> Holding | None:
+    def position(self, symbol: str) -> PositionReport | None:
         """What is held of *symbol*, in any spelling; None if nothing is."""
-        with self._floor.timeline.turn():
+        with self._state.timeline.locked():
             return self._views.position(symbol)
 
-    def figures(self) -> Figures:
+    def report(self) -> AccountReport:
         """The account's money."""
-        with self._floor.timeline.turn():
-            changed = self._floor.strikes(Occasion.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
-            moment = self._floor.seen_at(Occasion.SHOW_ACCOUNT, self._floor.lag.account)
+        with self._state.timeline.locked():
+            changed = self._state.injects(InjectionPoint.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
+            moment = self._state.view_time(InjectionPoint.SHOW_ACCOUNT, self._state.lag.account)
             now = self._funds(moment)
-            return Figures(
-                id=self.id if not changed else self._floor.new_id(),
-                number=self.number if not changed else self._floor.new_number(),
+            return AccountReport(
+                id=self.id if not changed else self._state.new_id(),
+                number=self.number if not changed else self._state.new_account_number(),
                 cash=self.history.ledger.at(moment).cash,
                 equity=now.equity,
                 last_equity=now.equity,
@@ -283,24 +285,24 @@ class Account:
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
         """The history: executions as rows, oldest first, without what was taken back."""
-        with self._floor.timeline.turn():
-            return self.history.shown(order_id)
+        with self._state.timeline.locked():
+            return self.history.visible_fills(order_id)
 
-    def rows(self) -> list[Row]:
+    def activities(self) -> list[Activity]:
         """What moved the account without a trade, oldest first."""
-        return self.truth.rows()
+        return self.truth.activities()
 
     def listen(
-        self, hear: Callable[[Event], None], lost: Callable[[], None] | None = None
+        self, on_event: Callable[[Event], None], on_disconnect: Callable[[], None] | None = None
     ) -> AbstractContextManager[None]:
         """
         Have *hear* called with every event, in order and without a lock held.
 
         *lost* is called when the exchange hangs up; nothing is heard after that.
         """
-        return self.trading.feed.listen(hear, lost)
+        return self.trading.feed.listen(on_event, on_disconnect)
 
-    def trade_by_hand(self, ticket: Ticket) -> Picture:
+    def trade_by_hand(self, ticket: Ticket) -> OrderVersion:
         """
         Place an order in the broker's dashboard: it gets a client order id of the broker's.
 
@@ -310,25 +312,25 @@ class Account:
 
     # ---------------------------------------------------------------- private
 
-    def _trade_unseen(self) -> None:
+    def _inject_foreign_order(self) -> None:
         """By the fault, an order that nobody here placed is born and filled."""
-        if not self._floor.strikes(Occasion.SHOW_ORDERS, Fault.FOREIGN_ORDER):
+        if not self._state.injects(InjectionPoint.SHOW_ORDERS, Fault.FOREIGN_ORDER):
             return
-        for symbol, qty in _BY_HAND.items():
-            coin = "/" in symbol
+        for symbol, qty in _FOREIGN_ORDER_QTY.items():
+            is_crypto = "/" in symbol
             ticket = Ticket(
                 symbol=symbol,
                 side=m.OrderSide.BUY,
                 type=m.OrderType.MARKET,
-                time_in_force=m.TimeInForce.GTC if coin else m.TimeInForce.DAY,
+                time_in_force=m.TimeInForce.GTC if is_crypto else m.TimeInForce.DAY,
                 qty=qty,
             )
-            if coin or sessions.is_regular(self._floor.timeline.now()):
+            if is_crypto or sessions.is_regular(self._state.timeline.now()):
                 with suppress(Refused):
                     order = self.trading.orders[self.trade_by_hand(ticket).id]
-                    price = self._floor.price(symbol).ask
-                    if left := self.trading.leaves(order, price):  # else it has filled already
-                        self.trading.execute(order.id, left, price)
+                    price = self._state.price(symbol).ask
+                    if leaves := self.trading.leaves(order, price):  # else it has filled already
+                        self.trading.execute(order.id, leaves, price)
                 return
 
     @property
@@ -337,9 +339,9 @@ class Account:
 
     def _funds(self, moment: timedelta) -> Funds:
         balance = self.history.ledger.at(moment)
-        if moment < self._floor.timeline.elapsed:
+        if moment < self._state.timeline.elapsed:
             open_then = self.trading.orders.open_at(moment)
-            kept = reserved(open_then, balance, self._floor.reckoning())
+            reserved = total_reserved(open_then, balance, self._state.reserve_prices())
         else:
-            kept = self.trading.orders.kept(balance, self._floor.reckoning())
-        return funds(balance, kept, self._floor.price, self._multiplier)
+            reserved = self.trading.orders.reserved(balance, self._state.reserve_prices())
+        return funds(balance, reserved, self._state.price, self._multiplier)

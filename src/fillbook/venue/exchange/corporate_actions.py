@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from fillbook import model as m
-from fillbook.venue.exchange.market.matching import told
+from fillbook.venue.exchange.market.matching import rounded_to_tick
 from fillbook.venue.exchange.orders.lifecycle import Trading
-from fillbook.venue.exchange.values import Picture
+from fillbook.venue.exchange.values import OrderVersion
 
 _PRICES: Final = ("limit_price", "stop_price", "trail_price", "hwm")
 
@@ -26,7 +26,7 @@ def split(trading: Trading, symbol: str, ratio: Decimal, *, adjusts: bool) -> No
             trading.restate(order, **fields)
 
 
-def adjusted(order: Picture, ratio: Decimal) -> dict[str, Any]:
+def adjusted(order: OrderVersion, ratio: Decimal) -> dict[str, Any]:
     """What a forward split of *ratio* changes of *order*, as fields; what filled stays."""
     is_plain = order.order_class is m.OrderClass.SIMPLE
     if ratio <= 1 or not is_plain or order.time_in_force is not m.TimeInForce.GTC:
@@ -35,7 +35,7 @@ def adjusted(order: Picture, ratio: Decimal) -> dict[str, Any]:
     if order.qty is None or qty % 1:
         return {}
     prices = ((name, getattr(order, name)) for name in _PRICES)
-    return {"qty": qty} | {name: told(price / ratio) for name, price in prices if price}
+    return {"qty": qty} | {name: rounded_to_tick(price / ratio) for name, price in prices if price}
 
 
 def rename(trading: Trading, old: str, new: str) -> None:

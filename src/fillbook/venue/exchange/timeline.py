@@ -25,7 +25,7 @@ from fillbook.clock import Clock, ManualClock
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BEAT_S: Final = 0.02
+_INTERVAL_S: Final = 0.02
 _CONTEXT: Final = Context()  #: of our own: whoever calls may reckon with as few digits as it likes
 
 
@@ -38,15 +38,15 @@ class Timeline:
         self._start = clock.now()
         self._skew = timedelta()
         self._moment = self._origin
-        self._agenda: list[tuple[timedelta, int, Callable[[], None]]] = []
+        self._due: list[tuple[timedelta, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._lock = threading.RLock()
         self._depth = 0
         self._outbox: deque[Callable[[], None]] = deque()
         self._sending = threading.Lock()
         self._last_ns = 0
-        self._hearers = 0
-        self._silence = threading.Event()
+        self._listeners = 0
+        self._stop = threading.Event()
 
     @property
     def elapsed(self) -> timedelta:
@@ -68,25 +68,25 @@ class Timeline:
         whole = _EPOCH + timedelta(seconds=seconds)
         return m.Timestamp(f"{whole:%Y-%m-%dT%H:%M:%S}.{ns:09d}Z")
 
-    def later(self, seconds: float, call: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
         """Have *call* made in *seconds* (≥ 0) from the moment."""
         due = self._moment + timedelta(seconds=max(0.0, seconds))
-        heapq.heappush(self._agenda, (due, next(self._count), call))
+        heapq.heappush(self._due, (due, next(self._count), callback))
         if isinstance(self._clock, ManualClock):
             ahead = (due - self._clock.elapsed()).total_seconds()
-            self._clock.call_later(max(0.0, ahead), self.settle)
+            self._clock.call_later(max(0.0, ahead), self.run_due)
 
-    def at(self, when: datetime, call: Callable[[], None]) -> None:
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> None:
         """Have *call* made at *when* by the exchange's wall, or at once if that is over."""
-        self.later((when - self.now()).total_seconds(), call)
+        self.call_later((when - self.now()).total_seconds(), callback)
 
-    def settle(self) -> None:
+    def run_due(self) -> None:
         """Let happen what is due by now."""
-        with self.turn():
+        with self.locked():
             pass
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Alone with the exchange, after all that was due; what it said is heard afterwards."""
         with self._lock, localcontext(_CONTEXT):
             self._depth += 1
@@ -102,15 +102,15 @@ class Timeline:
 
     def _catch_up(self) -> None:
         end = max(self._moment, self._clock.elapsed())
-        while self._agenda and self._agenda[0][0] <= end:
-            due, _, call = heapq.heappop(self._agenda)
+        while self._due and self._due[0][0] <= end:
+            due, _, callback = heapq.heappop(self._due)
             self._moment = max(self._moment, due)
-            call()
+            callback()
         self._moment = end
 
-    def say(self, call: Callable[[], None]) -> None:
+    def notify(self, callback: Callable[[], None]) -> None:
         """Have *call* made once the lock is free, in the order of saying."""
-        self._outbox.append(call)
+        self._outbox.append(callback)
 
     def _send(self) -> None:
         # Whoever fails to get the lock leaves its words to the one who has it and looks again.
@@ -122,26 +122,26 @@ class Timeline:
                 self._sending.release()
 
     @contextmanager
-    def hearing(self) -> Iterator[None]:
+    def background(self) -> Iterator[None]:
         """While somebody listens under a real clock, a thread lets happen what is due."""
         if isinstance(self._clock, ManualClock):
             yield
             return
         with self._lock:
-            self._hearers += 1
-            if self._hearers == 1:
-                self._silence = threading.Event()
+            self._listeners += 1
+            if self._listeners == 1:
+                self._stop = threading.Event()
                 threading.Thread(
-                    target=self._beat, args=(self._silence,), name="exchange", daemon=True
+                    target=self._run_background, args=(self._stop,), name="exchange", daemon=True
                 ).start()
         try:
             yield
         finally:
             with self._lock:
-                self._hearers -= 1
-                if self._hearers == 0:
-                    self._silence.set()
+                self._listeners -= 1
+                if self._listeners == 0:
+                    self._stop.set()
 
-    def _beat(self, silence: threading.Event) -> None:
-        while not silence.wait(_BEAT_S):
-            self.settle()
+    def _run_background(self, stop: threading.Event) -> None:
+        while not stop.wait(_INTERVAL_S):
+            self.run_due()

@@ -19,7 +19,7 @@ from fillbook import model as m
 S: Final = m.OrderStatus
 
 #: Words after which an order neither fills nor reserves.
-OVER: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
+FINAL: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
 #: Words that an order keeps while it is canceled or replaced, whatever fills meanwhile.
 PENDING: Final = frozenset({S.PENDING_CANCEL, S.PENDING_REPLACE})
 #: Words under which an order may trade when the price is there.
@@ -72,7 +72,7 @@ class Amendment:
 
 
 @frozen(kw_only=True)
-class Picture:
+class OrderVersion:
     """
     One order at one moment.
 
@@ -120,18 +120,18 @@ class Picture:
     reason: str | None = None
     parent_id: str | None = None
     leg_ids: tuple[str, ...] = ()
-    legs: tuple[Picture, ...] = ()
+    legs: tuple[OrderVersion, ...] = ()
     chain_id: str | None = None
     carried_qty: Decimal = m.ZERO
     carried_price: Decimal | None = None
     is_triggered: bool = False
     is_queued: bool = False
     is_overnight: bool = False
-    is_awake: bool = False
+    is_active: bool = False
 
     @property
-    def is_over(self) -> bool:
-        return self.status in OVER
+    def is_final(self) -> bool:
+        return self.status in FINAL
 
     @property
     def trail(self) -> Decimal | None:
@@ -141,7 +141,7 @@ class Picture:
     @property
     def leaves_qty(self) -> Decimal:
         """What may still fill, in units; 0 for orders by notional: only a price tells."""
-        return m.ZERO if self.is_over or self.qty is None else self.qty - self.filled_qty
+        return m.ZERO if self.is_final or self.qty is None else self.qty - self.filled_qty
 
 
 @frozen(kw_only=True)
@@ -168,12 +168,12 @@ class Fill:
     order_status: str
     fee: Decimal = m.ZERO
     fee_currency: str = "USD"
-    fixes: str | None = None
-    is_void: bool = False
-    is_fixed: bool = False
+    corrects: str | None = None
+    is_busted: bool = False
+    is_corrected: bool = False
 
 
-class RowKind(StrEnum):
+class ActivityKind(StrEnum):
     """Rows of the account's history that are no trade, in Alpaca's words."""
 
     SPLIT = "SPLIT"
@@ -186,7 +186,7 @@ class RowKind(StrEnum):
 
 
 @frozen(kw_only=True)
-class Row:
+class Activity:
     """
     One such row; `qty` signed change of the position, `cash` signed change of the cash.
 
@@ -195,7 +195,7 @@ class Row:
     """
 
     id: str
-    kind: RowKind
+    kind: ActivityKind
     at: m.Timestamp
     symbol: str | None = None
     qty: Decimal | None = None
@@ -219,7 +219,7 @@ class Event:
     number: int
     account: str
     name: str
-    order: Picture
+    order: OrderVersion
     at: m.Timestamp
     execution_id: str | None = None
     price: Decimal | None = None
@@ -229,7 +229,7 @@ class Event:
 
 
 @frozen(kw_only=True)
-class Holding:
+class PositionReport:
     """What an account holds of one symbol; `qty` signed, `avg_price` per unit."""
 
     symbol: str
@@ -275,7 +275,7 @@ class Configurations:
 
 
 @frozen(kw_only=True)
-class Figures:
+class AccountReport:
     """The account's money, in USD; `short_market_value` ≤ 0."""
 
     id: str

@@ -76,7 +76,7 @@ def test_a_short_position_is_negative_whichever_sign_is_told(qty: str) -> None:
 
 
 def test_a_coin_held_bears_the_name_that_orders_use() -> None:
-    names = market.spelling(market.instruments([recorded("assets")["crypto"]]))
+    names = market.crypto_aliases(market.instruments([recorded("assets")["crypto"]]))
     (found,) = account.positions([recorded("positions")["crypto"]], names)
     assert found.symbol == "DOGE/USD"
 

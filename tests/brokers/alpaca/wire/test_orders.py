@@ -115,7 +115,7 @@ def test_coins_are_spelt_through_the_list_and_nothing_else_is() -> None:
     share = an_order(symbol="DOGEUSD", asset_class="us_equity")
     assert orders.order(coin, names).terms.symbol == "DOGE/USD"
     assert orders.order(share, names).terms.symbol == "DOGEUSD"
-    assert frozenset({"DOGEUSD"}) == orders.strange_symbols([coin, share, None, 5])
+    assert frozenset({"DOGEUSD"}) == orders.unresolved_crypto_symbols([coin, share, None, 5])
 
 
 # Events
@@ -198,7 +198,7 @@ def test_what_is_no_event_is_refused(raw: object) -> None:
 def test_a_typed_order_is_a_poke() -> None:
     models = pytest.importorskip("alpaca.trading.models")
     typed = models.Order(**an_order(filled_qty="2", legs=None))
-    report = orders.poke(typed)
+    report = orders.typed_event(typed)
     assert (an_order()["id"], "KO") == (report.broker_order_id, report.terms.symbol)
     assert (report.filled_qty, report.terms.qty, report.clock) == (m.ZERO, None, None)
 
@@ -206,14 +206,14 @@ def test_a_typed_order_is_a_poke() -> None:
 def test_a_typed_update_is_a_poke() -> None:
     models = pytest.importorskip("alpaca.trading.models")
     frame = a_fill_event(order=an_order(status="filled", filled_qty="2"))
-    report = orders.poke(models.TradeUpdate(**frame["data"]))
+    report = orders.typed_event(models.TradeUpdate(**frame["data"]))
     assert (an_order()["id"], ()) == (report.broker_order_id, report.executions)
 
 
 @pytest.mark.parametrize("raw", [object(), None, 5, []])
 def test_other_objects_are_no_pokes(raw: object) -> None:
     with pytest.raises(InvalidValue):
-        orders.poke(raw)
+        orders.typed_event(raw)
 
 
 # Any JSON: a value or InvalidValue

@@ -73,4 +73,4 @@ def test_a_change_names_only_what_changes() -> None:
 
 
 def test_a_moment_is_asked_for_from_just_before_it() -> None:
-    assert requests.before(AT) == "2026-03-02T14:59:59.999999Z"
+    assert requests.just_before(AT) == "2026-03-02T14:59:59.999999Z"

@@ -47,7 +47,7 @@ def test_frames_have_the_keys_of_the_real_ones(
 def test_odd_frames_reach_the_client_as_they_are(emulator: Emulator) -> None:
     with Bot(emulator, raw_data=True) as bot:
         assert emulator.streams.wait_for(1, PATIENCE_S)
-        emulator.streams.say({"stream": "trade_updates", "data": None})
+        emulator.streams.broadcast({"stream": "trade_updates", "data": None})
         assert bot.wait_for(1) == [{"stream": "trade_updates", "data": None}]
 
 
@@ -56,7 +56,7 @@ def test_a_client_comes_back_after_its_connection_was_ended(
 ) -> None:
     with Bot(emulator, raw_data=True) as bot:
         assert emulator.streams.wait_for(1, PATIENCE_S)
-        emulator.streams.hang_up()
+        emulator.streams.disconnect()
         assert emulator.streams.wait_for_none(PATIENCE_S)
         assert emulator.streams.wait_for(1, PATIENCE_S)
         bought(raw, clock)

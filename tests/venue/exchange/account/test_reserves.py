@@ -10,9 +10,15 @@ from time import process_time
 import pytest
 
 from fillbook import model as m
-from fillbook.venue.exchange import Amendment, Lag, OrderFilter, Picture, Refused, Ticket
-from fillbook.venue.exchange.account.funds import holders, reserved
-from fillbook.venue.exchange.market.matching import LIMITED, Prices, may_wash, trade_price, triggers
+from fillbook.venue.exchange import Amendment, Lag, OrderFilter, OrderVersion, Refused, Ticket
+from fillbook.venue.exchange.account.funds import reserved_units, total_reserved
+from fillbook.venue.exchange.market.matching import (
+    LIMIT_TYPES,
+    Prices,
+    is_wash_checked,
+    trade_price,
+    triggers,
+)
 from tests.venue.exchange.floor import D, Day, ticket
 
 SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
@@ -24,7 +30,7 @@ def stir(day: Day, rng: random.Random) -> None:
     symbol = rng.choice(SYMBOLS)
     near = (BASES[symbol] * rng.randrange(96, 105) / 100).quantize(Decimal("0.01"))
     units = D(rng.randrange(1, 20)) / (100 if "/" in symbol else 1)
-    rest = [o for o in day.truth.orders() if not o.is_over]
+    rest = [o for o in day.truth.orders() if not o.is_final]
     match rng.randrange(9):
         case 0 if rest:
             day.account.cancel(rng.choice(rest).id)
@@ -62,11 +68,11 @@ def stir(day: Day, rng: random.Random) -> None:
             day.submit(symbol=symbol, side=side, qty=units, **stop, **limit)
 
 
-def clashes(wish: Ticket, order: Picture) -> bool:
+def clashes(wish: Ticket, order: OrderVersion) -> bool:
     """The wash rule, of one pair."""
-    if order.side is wish.side or not (may_wash(wish) and may_wash(order)):
+    if order.side is wish.side or not (is_wash_checked(wish) and is_wash_checked(order)):
         return False
-    if not {wish.type, order.type} <= LIMITED:
+    if not {wish.type, order.type} <= LIMIT_TYPES:
         return True
     buy, sell = (wish, order) if wish.side is m.OrderSide.BUY else (order, wish)
     return (buy.limit_price or 0) >= (sell.limit_price or 0)
@@ -74,11 +80,11 @@ def clashes(wish: Ticket, order: Picture) -> bool:
 
 def check_by_price(day: Day, symbol: str) -> None:
     """Those that a price touches, and that an order meets, are found without looking at all."""
-    orders, prices = day.account.trading.orders, day.account.trading._floor.price(symbol)
+    orders, prices = day.account.trading.orders, day.account.trading._state.price(symbol)
     here, everything = orders.resting(symbol), orders.open(symbol)
     for shift in (D("0.97"), D(1), D("1.03")):
         market = Prices(prices.bid * shift, prices.ask * shift)
-        left = [o for o in everything if o.id not in here.touched(market)]
+        left = [o for o in everything if o.id not in here.marketable(market)]
         for order in left:
             assert order.type is not m.OrderType.TRAILING_STOP
             assert trade_price(order, market) is None
@@ -87,26 +93,28 @@ def check_by_price(day: Day, symbol: str) -> None:
             limit = ticket(symbol=symbol, side=side, limit_price=market.mid)
             for wish in (limit, ticket(symbol=symbol, side=side)):
                 expected = any(clashes(wish, order) for order in everything)
-                assert expected == any(clashes(wish, order) for order in here.rivals(side))
+                assert expected == any(clashes(wish, order) for order in here.wash_candidates(side))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_remembered_is_what_the_definition_says(seed: int) -> None:
     day, rng = Day(partial_rate=0.4, seed=seed, cash=500_000), random.Random(seed)
-    orders, floor = day.account.trading.orders, day.account.trading._floor
+    orders, floor = day.account.trading.orders, day.account.trading._state
     for _ in range(150):
         with suppress(Refused):
             stir(day, rng)
         balance, everything = day.account.history.ledger.now, orders.open()
-        assert reserved(everything, balance, floor.price) == orders.kept(balance, floor.price)
+        assert total_reserved(everything, balance, floor.price) == orders.reserved(
+            balance, floor.price
+        )
         for order in everything[:3]:
             others = [each for each in everything if each.id != order.id]
-            expected = reserved(others, balance, floor.price)
-            assert expected == orders.kept(balance, floor.price, without=order)
+            expected = total_reserved(others, balance, floor.price)
+            assert expected == orders.reserved(balance, floor.price, without=order)
             here = [each for each in others if each.symbol == order.symbol]
-            units = sum(holders(here, order.side).values())
+            units = sum(reserved_units(here, order.side).values())
             prices = floor.price(order.symbol)
-            assert units == orders.resting(order.symbol).held(order.side, prices, order)
+            assert units == orders.resting(order.symbol).reserved_qty(order.side, prices, order)
         check_by_price(day, rng.choice(SYMBOLS))
         day.pass_(rng.choice((0.01, 0.3, 60)))
 
@@ -163,5 +171,5 @@ def test_views_of_a_full_book_are_right() -> None:
     day = filled_book(1000, symbols=100)
     day.exchange.lag = Lag(account=1, orders=1)
     day.pass_(2)
-    assert D(20_000_000) - 1000 * D("69.5") == day.account.figures().buying_power
+    assert D(20_000_000) - 1000 * D("69.5") == day.account.report().buying_power
     assert len(day.account.orders(OrderFilter())) == 1000

@@ -17,9 +17,9 @@ def test_a_reset_leaves_nothing_of_the_account_but_its_name() -> None:
     day = Day()
     filled, resting = day.worked(), day.worked(limit_price="150", time_in_force="gtc")
     day.account.configure(Configurations(no_shorting=True))
-    before = day.account.figures()
+    before = day.account.report()
     day.exchange.reset(day.account, cash=5000)
-    after = day.account.figures()
+    after = day.account.report()
     assert before.id != after.id
     assert before.number != after.number
     assert (D(5000), D(5000)) == (after.cash, after.equity)
@@ -36,7 +36,7 @@ def test_what_was_under_way_at_a_reset_moves_nothing() -> None:
     day.exchange.reset(day.account)
     day.pass_(60)
     day.exchange.quote("AAPL", 150, 150)
-    assert (D(100_000), {}) == (day.account.figures().cash, day.account.truth.positions())
+    assert (D(100_000), {}) == (day.account.report().cash, day.account.truth.positions())
     day.account.submit(ticket())
     day.pass_(1)
     assert {"AAPL": D(10)} == day.account.truth.positions()
@@ -65,7 +65,7 @@ def test_a_desk_does_not_take_the_new_account_for_its_own() -> None:
     bench = Bench()
     bench.desk.buy("AAPL", qty=10, strategy="s")
     bench.pass_(10)
-    bench.exchange.reset(bench.books)
+    bench.exchange.reset(bench.venue_account)
     bench.clock.advance(30)
     before = bench.desk.book.positions()
     with pytest.raises(fb.AccountChanged, match="nothing was changed"):

@@ -78,7 +78,7 @@ def test_an_old_account_goes_back_and_forth() -> None:
     day.exchange.lag = Lag(account=10)
     day.submit(qty=100)
     day.pass_(5)
-    cash = [day.account.figures().cash for _ in range(12)]
+    cash = [day.account.report().cash for _ in range(12)]
     assert {D(100_000), D("81298")} == set(cash)
     assert cash not in (sorted(cash), sorted(cash, reverse=True))
 
@@ -105,7 +105,7 @@ def test_figures_add_up() -> None:
     day = Day()
     day.worked(qty=100)
     day.exchange.assign(day.account, "MSFT", -10, 400)
-    figures = day.account.figures()
+    figures = day.account.report()
     market = sum(holding.market_value for holding in day.account.positions())
     assert figures.equity == figures.cash + market
     assert market == figures.long_market_value + figures.short_market_value

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fillbook.errors import InvalidValue
-from fillbook.venue.exchange.market.bars import around, read_bars
+from fillbook.venue.exchange.market.bars import quote_around, read_bars
 from tests.venue.exchange.floor import D, Day, at
 
 HEAD = "time,open,high,low,close,volume"
@@ -85,7 +85,7 @@ def test_what_is_not_listed_is_listed() -> None:
 def test_a_quote_is_whole_ticks_around_its_price(
     price: str, bps: str, expected: tuple[str, str]
 ) -> None:
-    found = around(D(price), D(bps), None)
+    found = quote_around(D(price), D(bps), None)
     assert (D(expected[0]), D(expected[1])) == (found.bid, found.ask)
 
 

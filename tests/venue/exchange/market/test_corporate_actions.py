@@ -94,14 +94,14 @@ def test_a_split_counts_what_had_filled_as_it_was() -> None:
     assert (D(16), D(8)) == (day.truth.order(order.id).qty, day.truth.positions()["AAPL"])
     day.exchange.quote("AAPL", 70, 70)
     assert day.status(order.id) == "filled"
-    assert {"AAPL": D(20)} == day.truth.positions() == day.truth.nets()
+    assert {"AAPL": D(20)} == day.truth.positions() == day.truth.net_positions()
 
 
 def test_a_reverse_split_leaves_exact_fractions() -> None:
     day = Day()
     day.worked(qty=5)
     day.exchange.split("AAPL", "0.5")
-    assert {"AAPL": D("2.5")} == day.truth.positions() == day.truth.nets()
+    assert {"AAPL": D("2.5")} == day.truth.positions() == day.truth.net_positions()
 
 
 def test_a_dividend_is_paid_to_who_holds_and_by_who_is_short() -> None:
@@ -112,15 +112,15 @@ def test_a_dividend_is_paid_to_who_holds_and_by_who_is_short() -> None:
     day.exchange.dividend("AAPL", "0.25")
     assert D("100002.50") == day.truth.cash()
     assert D(99_999) == other.truth.cash()
-    assert {"AAPL": D(10)} == day.truth.nets()
-    row = day.truth.rows()[-1]
+    assert {"AAPL": D(10)} == day.truth.net_positions()
+    row = day.truth.activities()[-1]
     assert (D(10), D("0.25"), D("2.50")) == (row.qty, row.per_share, row.cash)
 
 
 def test_a_dividend_of_what_nobody_holds_leaves_no_row() -> None:
     day = Day()
     day.exchange.dividend("AAPL", 1)
-    assert day.truth.rows() == []
+    assert day.truth.activities() == []
 
 
 def test_another_name_is_that_of_position_order_and_quote() -> None:
@@ -133,7 +133,7 @@ def test_another_name_is_that_of_position_order_and_quote() -> None:
     found = day.exchange.instrument(named)
     assert found is not None
     assert found.symbol == "APLE"
-    assert {"APLE": D(10)} == day.truth.positions() == day.truth.nets()
+    assert {"APLE": D(10)} == day.truth.positions() == day.truth.net_positions()
     assert day.truth.order(order.id).symbol == "APLE"
     assert day.refusal().message == 'asset "AAPL" not found'
     day.exchange.quote("APLE", 149, 149)
@@ -145,7 +145,7 @@ def test_a_change_of_name_is_told_in_two_rows_that_belong_together() -> None:
     day = Day()
     day.worked()
     day.exchange.rename("AAPL", "APLE")
-    rows = day.truth.rows()
+    rows = day.truth.activities()
     assert [("NC", "AAPL", D(-10)), ("NC", "APLE", D(10))] == [
         (row.kind, row.symbol, row.qty) for row in rows
     ]
@@ -158,7 +158,7 @@ def test_a_fill_from_before_is_busted_under_the_new_name() -> None:
     fill = day.truth.fills()[0]
     day.exchange.rename("AAPL", "APLE")
     day.exchange.bust(fill.exec_id)
-    assert day.truth.positions() == {} == day.truth.nets()
+    assert day.truth.positions() == {} == day.truth.net_positions()
     assert D(100_000) == day.truth.cash()
 
 
@@ -172,7 +172,7 @@ def test_a_fill_from_before_a_split_is_busted_with_what_it_has_become() -> None:
     day.exchange.split("APLE", 3)
     day.exchange.split("MSFT", 7)
     day.exchange.bust(first.exec_id)
-    assert {"APLE": D(12)} == day.truth.positions() == day.truth.nets()
+    assert {"APLE": D(12)} == day.truth.positions() == day.truth.net_positions()
 
 
 def test_a_walk_and_a_halt_follow_the_name() -> None:
@@ -215,7 +215,7 @@ def test_alpacas_adapter_reads_the_rows_as_what_they_are() -> None:
     day.exchange.dividend("AAPL", "0.25")
     day.exchange.split("AAPL", 2)
     day.exchange.rename("AAPL", "APLE")
-    rows = [responses.row(each) for each in day.truth.rows()]
+    rows = [responses.activity(each) for each in day.truth.activities()]
     subs = [each["activity_sub_type"] for each in rows]
     assert subs == ["CDIV", "FSPLIT", "SNC", "SNC"]
     assert tuple(rows[0][name] for name in ("qty", "per_share_amount", "net_amount")) == (
@@ -334,10 +334,10 @@ def test_books_add_up_whatever_companies_do(seed: int) -> None:
                 with suppress(Refused):
                     stir(day, rng, symbol)
         day.pass_(rng.choice((0.01, 5, 60)))
-        assert day.truth.positions() == day.truth.nets()
+        assert day.truth.positions() == day.truth.net_positions()
         assert {order.symbol for order in day.account.trading.orders.open()} <= set(names)
     traded = sum(-fill.side.sign * fill.qty * fill.price for fill in day.truth.fills())
-    paid = sum(row.cash or D(0) for row in day.truth.rows())
+    paid = sum(row.cash or D(0) for row in day.truth.activities())
     assert day.truth.cash() == 100_000 + traded + paid
 
 

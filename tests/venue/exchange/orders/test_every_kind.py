@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fillbook.venue.exchange import Amendment, Picture, Refused
+from fillbook.venue.exchange import Amendment, OrderVersion, Refused
 from tests.venue.exchange.floor import D, Day, at
 
 TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop")
@@ -108,7 +108,7 @@ def wish(sort: str, kind: str, tif: str, group: str) -> dict[str, Any]:
 
 def outcome(day: Day, asked: dict[str, Any]) -> str:
     try:
-        order: Picture = day.worked(**asked)
+        order: OrderVersion = day.worked(**asked)
     except Refused as refused:
         return "refused" if refused.status == 422 else refused.message
     return "waits" if order.is_queued else "works"

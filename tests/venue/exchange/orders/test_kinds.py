@@ -8,7 +8,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.venue.exchange import Amendment, Refused
-from fillbook.venue.exchange.kinds import TAKEN, Sort, table
+from fillbook.venue.exchange.kinds import SUPPORTED, OrderSort, table
 from tests.venue.exchange.floor import D, Day, at
 
 TRAIL = {"side": "sell", "type": "trailing_stop", "time_in_force": "gtc"}
@@ -72,7 +72,7 @@ def test_another_trail_begins_at_the_market_of_its_moment() -> None:
 def test_a_trailing_buy_keeps_back_its_stop_with_a_margin() -> None:
     day = Day()
     day.worked(type="trailing_stop", trail_price="12.98")
-    assert D(200_000) - 10 * D(200) * D("1.025") == day.account.figures().buying_power
+    assert D(200_000) - 10 * D(200) * D("1.025") == day.account.report().buying_power
 
 
 def test_a_trailing_stop_may_rest_on_the_other_side_of_an_order() -> None:
@@ -156,25 +156,25 @@ def test_a_trailing_stop_that_is_none(wish: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize("tif", [x for x in m.TimeInForce if x is not m.TimeInForce.UNRECOGNISED])
-@pytest.mark.parametrize("kind", sorted(TAKEN[Sort.WHOLE]))
-@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("kind", sorted(SUPPORTED[OrderSort.WHOLE]))
+@pytest.mark.parametrize("sort", list(OrderSort))
 def test_the_exchange_takes_what_its_table_says(
-    sort: Sort, kind: m.OrderType, tif: m.TimeInForce
+    sort: OrderSort, kind: m.OrderType, tif: m.TimeInForce
 ) -> None:
     """Every type of order with every time in force, of each sort, at 9:00 in New York."""
     day = Day(at("2026-11-20 14:00"))
     needed = m.PRICES[kind] - {"trail_percent"}
     prices = {name: value for each in needed for name, value in PRICES[each].items()}
-    of_sort: dict[Sort, dict[str, Any]] = {
-        Sort.WHOLE: {},
-        Sort.FRACTION: {"qty": "1.5"},
-        Sort.EXTENDED: {"extended_hours": True},
-        Sort.COIN: {"symbol": "BTC/USD", "qty": "0.1"},
+    of_sort: dict[OrderSort, dict[str, Any]] = {
+        OrderSort.WHOLE: {},
+        OrderSort.FRACTION: {"qty": "1.5"},
+        OrderSort.EXTENDED: {"extended_hours": True},
+        OrderSort.CRYPTO: {"symbol": "BTC/USD", "qty": "0.1"},
     }
-    if sort is Sort.COIN:
+    if sort is OrderSort.CRYPTO:
         prices = {name: str(D(value) * 400) for name, value in prices.items()}
     wish = {**of_sort[sort], **prices, "type": kind, "time_in_force": tif}
-    if tif in TAKEN[sort].get(kind, ()):
+    if tif in SUPPORTED[sort].get(kind, ()):
         assert day.submit(**wish).type is kind
     else:
         assert day.refusal(**wish).kind is m.RejectKind.UNSUPPORTED

@@ -74,10 +74,10 @@ def test_the_exchange_reckons_exactly_whatever_its_caller_does() -> None:
     day = Day()
     with localcontext(prec=3):
         order = day.submit(qty=7, limit_price="123.45")
-        before = day.account.figures()
+        before = day.account.report()
         day.pass_(1)
         day.exchange.fill(order.id, "3", "123.45")
-        after = day.account.figures()
+        after = day.account.report()
     assert D(200_000) - 7 * D("123.45") == before.buying_power
     assert D(100_000) - 3 * D("123.45") == after.cash
 
@@ -118,10 +118,10 @@ def test_a_cancel_is_pending_before_it_is_done_and_holds_meanwhile() -> None:
     order = day.worked(limit_price="150")
     day.account.cancel(order.id)
     assert day.status(order.id) == "pending_cancel"
-    assert day.account.figures().buying_power == D(200_000) - D(1500)
+    assert day.account.report().buying_power == D(200_000) - D(1500)
     day.pass_(1)
     assert day.status(order.id) == "canceled"
-    assert D(200_000) == day.account.figures().buying_power
+    assert D(200_000) == day.account.report().buying_power
     day.account.cancel(order.id)  # again: no error
 
 
@@ -221,7 +221,7 @@ def test_a_correction_moves_money_and_average_and_names_what_it_fixes() -> None:
     order = day.worked()
     wrong = day.truth.fills()[0]
     right = day.exchange.correct(wrong.exec_id, price="180")
-    assert (wrong.exec_id, D(180)) == (right.fixes, day.truth.order(order.id).filled_avg_price)
+    assert (wrong.exec_id, D(180)) == (right.corrects, day.truth.order(order.id).filled_avg_price)
     assert (D(98_200), [right]) == (day.truth.cash(), day.account.fills())
     with pytest.raises(ValueError, match="does not stand"):
         day.exchange.correct(wrong.exec_id, price="181")
@@ -233,9 +233,9 @@ def test_positions_come_and_go_without_orders_and_leave_rows() -> None:
     day.exchange.assign(day.account, "AAPL", -3, 190)
     day.exchange.split("MSFT", 2)
     day.exchange.deposit(day.account, 70)
-    assert {"MSFT": D(10), "AAPL": D(-3)} == day.truth.positions() == day.truth.nets()
+    assert {"MSFT": D(10), "AAPL": D(-3)} == day.truth.positions() == day.truth.net_positions()
     assert D(100_640) == day.truth.cash()
-    assert [row.kind for row in day.account.rows()] == ["ACATS", "OPASN", "SPLIT", "CSD"]
+    assert [row.kind for row in day.account.activities()] == ["ACATS", "OPASN", "SPLIT", "CSD"]
 
 
 def test_a_reverse_split_divides_the_price_and_leaves_orders_alone() -> None:
@@ -261,12 +261,12 @@ def test_crypto_fees_come_off_what_is_received_and_are_told_of_at_midnight() -> 
     order = day.worked(symbol="BTC/USD", qty="0.2")
     assert D("0.2") == order.filled_qty
     assert {"BTC/USD": D("0.1995")} == day.truth.positions()
-    assert day.account.rows() == []
+    assert day.account.activities() == []
     cash = day.truth.cash()
     day.worked(symbol="BTC/USD", side="sell", qty="0.1")
     assert cash + D(6425) - D("16.0625") == day.truth.cash()
     day.to(at("2026-11-21 00:00"))
-    rows = [(row.kind, row.qty, row.cash) for row in day.account.rows()]
+    rows = [(row.kind, row.qty, row.cash) for row in day.account.activities()]
     assert [("CFEE", D("-0.0005"), None), ("CFEE", None, D("-16.0625"))] == rows
 
 
@@ -276,18 +276,18 @@ def test_a_busted_crypto_buy_gives_its_fee_back_and_says_so_if_it_was_posted() -
     day.exchange.bust(day.truth.fills(early.id)[0].exec_id)
     day.to(at("2026-11-21 00:00"))
     day.exchange.bust(day.truth.fills(late.id)[0].exec_id)
-    assert [D("-0.0005"), D("0.0005")] == [row.qty for row in day.account.rows()]
-    assert (day.truth.positions(), day.truth.nets()) == ({}, {})
+    assert [D("-0.0005"), D("0.0005")] == [row.qty for row in day.account.activities()]
+    assert (day.truth.positions(), day.truth.net_positions()) == ({}, {})
 
 
 def test_an_open_notional_order_keeps_back_what_is_left_of_it() -> None:
     day = Day()
     day.exchange.halt("AAPL")
     order = day.worked(notional="1000")
-    assert D(199_000) == day.account.figures().buying_power
+    assert D(199_000) == day.account.report().buying_power
     day.exchange.fill(order.id, 2, "187.02")
     lost = 2 * (D("187.02") - D("187.01"))  # what is held counts at the middle of the quote
-    assert D(199_000) - lost == day.account.figures().buying_power
+    assert D(199_000) - lost == day.account.report().buying_power
 
 
 def test_accounts_share_a_market_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fillbook import model as m
-from fillbook.venue.exchange import Amendment, Picture, Refused
+from fillbook.venue.exchange import Amendment, OrderVersion, Refused
 from tests.venue.exchange.floor import D, Day, at
 
 BRACKET = {
@@ -25,18 +25,18 @@ def amendment(**change: Any) -> Amendment:
     return Amendment(**fields)
 
 
-def replace(day: Day, order: Picture, **change: Any) -> Picture:
+def replace(day: Day, order: OrderVersion, **change: Any) -> OrderVersion:
     return day.account.replace(order.id, amendment(**change))
 
 
-def refusal(day: Day, order: Picture, **change: Any) -> str:
+def refusal(day: Day, order: OrderVersion, **change: Any) -> str:
     """Why the order is not replaced, and whether trying again may help."""
     with pytest.raises(Refused) as caught:
         replace(day, order, **change)
     return f"{caught.value.message} ({caught.value.kind})"
 
 
-def chain(day: Day, *orders: Picture) -> list[tuple[str, object, object]]:
+def chain(day: Day, *orders: OrderVersion) -> list[tuple[str, object, object]]:
     """Status, quantity and fills of each."""
     seen = [day.truth.order(order.id) for order in orders]
     return [(each.status, each.qty, each.filled_qty) for each in seen]
@@ -129,9 +129,9 @@ def test_only_the_larger_of_the_two_keeps_back_money() -> None:
     day = Day()
     old = day.worked(limit_price="150")
     replace(day, old, qty="20")
-    assert D(200_000) - 20 * D(150) == day.account.figures().buying_power
+    assert D(200_000) - 20 * D(150) == day.account.report().buying_power
     day.pass_(1)
-    assert D(200_000) - 20 * D(150) == day.account.figures().buying_power
+    assert D(200_000) - 20 * D(150) == day.account.report().buying_power
 
 
 def test_what_the_old_order_kept_back_is_there_for_the_new_one() -> None:
@@ -218,7 +218,7 @@ def test_a_leg_is_locked_while_its_sibling_is_replaced() -> None:
     day.exchange.fill(new.id)
     day.pass_(1)
     assert day.truth.positions() == {}
-    assert [order for order in day.truth.orders() if not order.is_over] == []
+    assert [order for order in day.truth.orders() if not order.is_final] == []
 
 
 def test_an_entry_that_is_replaced_keeps_its_exits() -> None:

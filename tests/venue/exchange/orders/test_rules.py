@@ -160,10 +160,10 @@ def test_buying_power_is_lowered_by_what_is_bought_and_what_is_open(
 ) -> None:
     day = Day(multiplier=multiplier)
     day.exchange.quote("AAPL", "187.00", "187.00")
-    assert D(power) == day.account.figures().buying_power
+    assert D(power) == day.account.report().buying_power
     day.worked(qty=100)
     day.worked(qty=10, limit_price="150")
-    assert D(power) - 18_700 - 1500 == day.account.figures().buying_power
+    assert D(power) - 18_700 - 1500 == day.account.report().buying_power
 
 
 @pytest.mark.parametrize(
@@ -177,13 +177,13 @@ def test_a_market_buy_is_reckoned_at_the_ask_or_while_the_market_is_shut_at_the_
     details = day.refusal(symbol="WIDE", qty=2000).details
     assert str(2000 * price) == details["cost_basis"]
     day.submit(symbol="WIDE", qty=10)
-    assert D(100_000 - 10 * price) == day.account.figures().buying_power
+    assert D(100_000 - 10 * price) == day.account.report().buying_power
 
 
 def test_crypto_is_bought_with_cash_and_lowers_buying_power_by_the_multiplier() -> None:
     day = Day()
     day.worked(**BTC, qty="0.5", limit_price="60000")
-    figures = day.account.figures()
+    figures = day.account.report()
     assert (D(70_000), D(140_000)) == (figures.non_marginable_buying_power, figures.buying_power)
     assert K.FUNDS is day.refusal(**BTC, qty="1.2", limit_price="60000").kind
 
@@ -192,14 +192,14 @@ def test_closing_orders_cost_no_buying_power() -> None:
     day = Day(cash=1900, multiplier=1)
     day.worked(qty=10)
     day.worked(side="sell", limit_price="250", time_in_force="gtc")
-    figures = day.account.figures()
+    figures = day.account.report()
     assert D("29.80") == figures.buying_power
     assert figures.buying_power == figures.cash
 
 
 def test_small_accounts_have_no_margin_and_sell_nothing_short() -> None:
     day = Day(cash=1999)
-    assert (1, D(1999)) == (day.account.figures().multiplier, day.account.figures().buying_power)
+    assert (1, D(1999)) == (day.account.report().multiplier, day.account.report().buying_power)
     assert K.PERMISSION is day.refusal(side="sell", qty=1).kind
 
 
@@ -207,7 +207,7 @@ def test_a_short_sale_reserves_above_the_ask_and_is_covered_by_a_buy() -> None:
     day = Day()
     day.exchange.halt("AAPL")
     short = day.worked(side="sell", qty=100)
-    assert D(200_000) - 100 * D("187.02") * D("1.03") == day.account.figures().buying_power
+    assert D(200_000) - 100 * D("187.02") * D("1.03") == day.account.report().buying_power
     day.exchange.fill(short.id)
     day.exchange.resume("AAPL")
     assert {"AAPL": D(-100)} == day.truth.positions()
@@ -325,7 +325,7 @@ def test_a_blocked_account_trades_nothing_and_says_so_until_it_is_unblocked() ->
     day = Day()
     day.exchange.block(day.account)
     assert day.refusal().message == "account is not authorized to trade"
-    assert {"trading_blocked"} == day.account.figures().blocks
+    assert {"trading_blocked"} == day.account.report().blocks
     day.exchange.block(day.account, is_blocked=False)
     assert day.worked().status == "filled"
 

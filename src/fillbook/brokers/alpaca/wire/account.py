@@ -13,7 +13,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
-from fillbook.brokers.alpaca.wire.orders import AS_IT_IS, Spelling, side, symbol
+from fillbook.brokers.alpaca.wire.orders import NO_ALIASES, SymbolAliases, side, symbol
 
 #: Any of these and no order is taken, one that reduces no more than another.
 _BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
@@ -50,19 +50,19 @@ def account(raw: object, host: str) -> m.AccountSnapshot:
     )
 
 
-def positions(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.PositionSnapshot, ...]:
+def positions(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.PositionSnapshot, ...]:
     """All positions, shorts negative."""
-    return tuple(_position(row(each, "position"), spelling) for each in array(raw, "positions"))
+    return tuple(_position(row(each, "position"), aliases) for each in array(raw, "positions"))
 
 
-def _position(found: Row, spelling: Spelling) -> m.PositionSnapshot:
+def _position(found: Row, aliases: SymbolAliases) -> m.PositionSnapshot:
     name = found.need_text("symbol")
     found = Row(f"position {name}", found.fields)
     qty = found.need_number("qty")
     if found.text("side") == "short":
         qty = -abs(qty)
     return m.PositionSnapshot(
-        symbol=symbol(found, spelling),
+        symbol=symbol(found, aliases),
         qty=qty,
         qty_available=found.number("qty_available"),
         avg_price=found.above_zero("avg_entry_price"),
@@ -77,24 +77,24 @@ def last_id(raw: object) -> str | None:
     return row(rows[-1], "activity").need_text("id") if rows else None
 
 
-def executions(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Execution, ...]:
+def executions(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.Execution, ...]:
     """A page of FILL activities.  Source: https://docs.alpaca.markets/docs/account-activities."""
-    return tuple(_execution(row(each, "fill"), spelling) for each in array(raw, "fills"))
+    return tuple(_execution(row(each, "fill"), aliases) for each in array(raw, "fills"))
 
 
-def _execution(found: Row, spelling: Spelling) -> m.Execution:
-    way = side(found)
-    if way is None:
-        raise found.wrong("side", "buy or sell")
+def _execution(found: Row, aliases: SymbolAliases) -> m.Execution:
+    found_side = side(found)
+    if found_side is None:
+        raise found.invalid("side", "buy or sell")
     if found.text("type") == "trade_bust":
         # History has never been seen to tell busts; booked as a fill it would count twice.
-        raise found.wrong("type", "fill or partial_fill")
+        raise found.invalid("type", "fill or partial_fill")
     return m.Execution(
         source=m.ExecSource.HISTORY,
         exec_id=found.need_text("id"),
         broker_order_id=found.need_text("order_id"),
-        symbol=symbol(found, spelling) or found.need_text("symbol"),
-        side=way,
+        symbol=symbol(found, aliases) or found.need_text("symbol"),
+        side=found_side,
         qty=_fill_qty(found),
         price=_fill_price(found),
         at=found.need_time("transaction_time"),
@@ -106,18 +106,18 @@ def _execution(found: Row, spelling: Spelling) -> m.Execution:
 def _fill_qty(found: Row) -> Decimal:
     qty = abs(found.need_number("qty"))
     if not qty:
-        raise found.wrong("qty", "above zero")
+        raise found.invalid("qty", "above zero")
     return qty
 
 
 def _fill_price(found: Row) -> Decimal:
     price = found.need_number("price")
     if price <= 0:
-        raise found.wrong("price", "above zero")
+        raise found.invalid("price", "above zero")
     return price
 
 
-def activities(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Activity, ...]:
+def activities(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.Activity, ...]:
     """
     A page of activities that are no trades.
 
@@ -125,19 +125,19 @@ def activities(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.Activity, 
     """
     rows = (row(each, "activity") for each in array(raw, "activities"))
     return tuple(
-        _activity(each, spelling)
+        _activity(each, aliases)
         for each in rows
         if each.text("activity_type") != "FILL" and each.text("status") != "canceled"
     )
 
 
-def _activity(found: Row, spelling: Spelling) -> m.Activity:
-    kind = found.word("activity_type", enums.ACTIVITIES, m.ActivityKind.OTHER)
+def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
+    kind = found.enum("activity_type", enums.ACTIVITIES, m.ActivityKind.OTHER)
     return m.Activity(
         activity_id=found.need_text("id"),
         kind=kind,
         at=_activity_time(found, kind),
-        symbol=symbol(found, spelling) or None,
+        symbol=symbol(found, aliases) or None,
         # A dividend's qty is what was held; no unit moved.
         qty=None if kind is m.ActivityKind.DIVIDEND else found.number("qty"),
         price=found.above_zero("price"),
@@ -149,7 +149,7 @@ def _activity(found: Row, spelling: Spelling) -> m.Activity:
 
 
 #: Effective before the day's first trade; what else bears only a date is posted after the last.
-_STARTS_THE_DAY: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
+_BEFORE_FIRST_TRADE: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
 
 
 def _activity_time(found: Row, kind: m.ActivityKind) -> m.Timestamp:
@@ -157,5 +157,5 @@ def _activity_time(found: Row, kind: m.ActivityKind) -> m.Timestamp:
     if exact is not None:
         return exact
     day = found.day("date")
-    edge = time.min if kind in _STARTS_THE_DAY else time.max
+    edge = time.min if kind in _BEFORE_FIRST_TRADE else time.max
     return m.timestamp(datetime.combine(day, edge, NEW_YORK))

@@ -12,7 +12,7 @@ from typing import Final
 
 from fillbook import model as m
 
-_OURS_ALONE: Final = {
+_OWN_STATUSES: Final = {
     m.OrderStatus.DENIED,
     m.OrderStatus.UNPROVEN,
     m.OrderStatus.ABSENT,
@@ -22,15 +22,15 @@ _OURS_ALONE: Final = {
 
 #: Alpaca's order statuses are FIX's, word for word.
 STATUSES: Final[Mapping[str, m.OrderStatus]] = {
-    status.value: status for status in m.OrderStatus if status not in _OURS_ALONE
+    status.value: status for status in m.OrderStatus if status not in _OWN_STATUSES
 }
 
 TYPES: Final[Mapping[str, m.OrderType]] = {
-    word.value: word for word in m.OrderType if word is not m.OrderType.UNRECOGNISED
+    each.value: each for each in m.OrderType if each is not m.OrderType.UNRECOGNISED
 }
 
 TIMES_IN_FORCE: Final[Mapping[str, m.TimeInForce]] = {
-    word.value: word for word in m.TimeInForce if word is not m.TimeInForce.UNRECOGNISED
+    each.value: each for each in m.TimeInForce if each is not m.TimeInForce.UNRECOGNISED
 }
 
 #: Simple orders bear an empty class or "simple".
@@ -60,7 +60,7 @@ ASSET_CLASSES: Final[Mapping[str, m.AssetClass]] = {
 }
 
 #: And back: how Alpaca's lists are asked for one class.
-ASSET_CLASS_WORDS: Final[Mapping[m.AssetClass, str]] = {
+ASSET_CLASS_NAMES: Final[Mapping[m.AssetClass, str]] = {
     ours: theirs for theirs, ours in ASSET_CLASSES.items()
 }
 

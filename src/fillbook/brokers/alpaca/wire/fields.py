@@ -33,7 +33,7 @@ _LAST_YEAR: Final = "2970"
 
 
 @lru_cache(maxsize=4096)
-def _stamp(value: str) -> m.Timestamp | None:
+def _timestamp(value: str) -> m.Timestamp | None:
     """*value* as a Stamp; None if it is none.  A poll shows mostly what the last one showed."""
     try:
         return m.timestamp(value)
@@ -57,19 +57,19 @@ def parse(text: str | bytes) -> object:
     Raises: InvalidValue for what is no JSON, NaN and infinities included.
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidValue(f"not JSON: {text[:80]!r}") from None
 
 
-def _refuse(word: str) -> NoReturn:
+def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(word)
 
 
 def array(raw: object, what: str) -> Sequence[object]:
     """*raw* as a list.  Raises: InvalidValue."""
     if not isinstance(raw, (list, tuple)):
-        raise InvalidValue(f"{what}: a list was expected, not {_kind(raw)}")
+        raise InvalidValue(f"{what}: a list was expected, not {_json_type(raw)}")
     return raw
 
 
@@ -89,12 +89,12 @@ class Row:
             return value or None
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             return str(value)
-        raise self.wrong(name, "text")
+        raise self.invalid(name, "text")
 
     def need_text(self, name: str) -> str:
         value = self.text(name)
         if value is None:
-            raise self.wrong(name, "text")
+            raise self.invalid(name, "text")
         return value
 
     def number(self, name: str) -> Decimal | None:
@@ -105,12 +105,12 @@ class Row:
         try:
             return _number(value)
         except (InvalidValue, TypeError):
-            raise self.wrong(name, "a number of this world") from None
+            raise self.invalid(name, "a number of this world") from None
 
     def need_number(self, name: str) -> Decimal:
         value = self.number(name)
         if value is None:
-            raise self.wrong(name, "a number")
+            raise self.invalid(name, "a number")
         return value
 
     def above_zero(self, name: str) -> Decimal | None:
@@ -123,12 +123,12 @@ class Row:
         value = self.fields.get(name)
         if not isinstance(value, str) or value < _FIRST_YEAR:
             return None
-        return _stamp(value)
+        return _timestamp(value)
 
     def need_time(self, name: str) -> m.Timestamp:
         value = self.time(name)
         if value is None:
-            raise self.wrong(name, "a time with a zone")
+            raise self.invalid(name, "a time with a zone")
         return value
 
     def day(self, name: str) -> date:
@@ -139,24 +139,24 @@ class Row:
                 return date.fromisoformat(text)
         except ValueError:
             pass
-        raise self.wrong(name, "a date")
+        raise self.invalid(name, "a date")
 
     def flag(self, name: str) -> bool:
         """Whether *name* is true, as JSON or as text."""
         value = self.fields.get(name)
         return value is True or (isinstance(value, str) and value.lower() == "true")
 
-    def word(self, name: str, words: Mapping[str, T], unknown: T) -> T:
+    def enum(self, name: str, values: Mapping[str, T], unknown: T) -> T:
         """What *words* makes of the word in *name*, whatever its case; else *unknown*."""
         value = self.fields.get(name)
-        return words.get(value.lower(), unknown) if isinstance(value, str) else unknown
+        return values.get(value.lower(), unknown) if isinstance(value, str) else unknown
 
     def row(self, name: str) -> Row | None:
         """The object in *name*; None if missing or null."""
         value = self.fields.get(name)
         return None if value is None else row(value, f"{self.what}, {name}")
 
-    def wrong(self, name: str, wanted: str) -> InvalidValue:
+    def invalid(self, name: str, wanted: str) -> InvalidValue:
         """The error that says that *name* is not what was *wanted*."""
         own = self.fields.get("id")
         what = f"{self.what} {own}" if isinstance(own, str) and name != "id" else self.what
@@ -164,15 +164,15 @@ class Row:
 
     def _shown(self, name: str) -> str:
         value = self.fields.get(name)
-        return _kind(value) if isinstance(value, (dict, list)) else repr(value)[:60]
+        return _json_type(value) if isinstance(value, (dict, list)) else repr(value)[:60]
 
 
 def row(raw: object, what: str) -> Row:
     """*raw* as an object that is called *what*.  Raises: InvalidValue."""
     if not isinstance(raw, dict):
-        raise InvalidValue(f"{what}: an object was expected, not {_kind(raw)}")
+        raise InvalidValue(f"{what}: an object was expected, not {_json_type(raw)}")
     return Row(what, raw)
 
 
-def _kind(raw: object) -> str:
+def _json_type(raw: object) -> str:
     return "nothing" if raw is None else f"a {type(raw).__name__}"

@@ -16,7 +16,7 @@ from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 
 #: Alpaca takes quantities to nine places, of shares and coins alike.
-_FINEST: Final = Decimal("0.000000001")
+_QTY_STEP: Final = Decimal("0.000000001")
 
 #: Enforced in quote currency, though the asset list says about one unit of it.
 _CRYPTO_MIN_NOTIONAL: Final = Decimal(10)
@@ -35,19 +35,19 @@ def instrument(raw: object) -> m.Instrument:
 def _instrument(found: Row) -> m.Instrument:
     name = found.need_text("symbol").upper()
     found = Row(f"asset {name}", found.fields)
-    asset_class = found.word("class", enums.ASSET_CLASSES, m.AssetClass.UNRECOGNISED)
+    asset_class = found.enum("class", enums.ASSET_CLASSES, m.AssetClass.UNRECOGNISED)
     crypto = asset_class is m.AssetClass.CRYPTO
     other_names = (found.text("id"), name.replace("/", "") if crypto else None)
-    whole = not found.flag("fractionable") and not crypto
+    whole_units = not found.flag("fractionable") and not crypto
     return m.Instrument(
         symbol=name,
         asset_class=asset_class,
         aliases=tuple(each for each in other_names if each and each != name),
         tradable=found.flag("tradable") and found.text("status") in (None, "active"),
-        fractionable=not whole,
+        fractionable=not whole_units,
         shortable=found.flag("shortable") and _easy_to_borrow(found),
         marginable=found.flag("marginable"),
-        qty_increment=Decimal(1) if whole else found.above_zero("min_trade_increment") or _FINEST,
+        qty_increment=Decimal(1) if whole_units else found.above_zero("min_trade_increment") or _QTY_STEP,
         price_increment=found.above_zero("price_increment"),
         min_qty=found.above_zero("min_order_size"),
         min_notional=_CRYPTO_MIN_NOTIONAL if crypto else None,
@@ -62,8 +62,8 @@ def _easy_to_borrow(found: Row) -> bool:
     return found.fields.get("easy_to_borrow") is not False
 
 
-def spelling(listed: Iterable[m.Instrument]) -> dict[str, str]:
-    """Every other spelling of the coins in *listed*, to ours."""
+def crypto_aliases(listed: Iterable[m.Instrument]) -> dict[str, str]:
+    """Every other aliases of the coins in *listed*, to ours."""
     coins = (each for each in listed if each.asset_class is m.AssetClass.CRYPTO)
     return {alias: each.symbol for each in coins for alias in each.aliases}
 
@@ -75,19 +75,19 @@ def sessions(raw: object) -> tuple[m.Session, ...]:
 
 def _session(found: Row) -> m.Session:
     day = found.day("date")
-    opens, closes = _clock(found, day, "open"), _clock(found, day, "close")
+    opens, closes = _utc_time(found, day, "open"), _utc_time(found, day, "close")
     if opens is None or closes is None:
-        raise found.wrong("open", "a time, and close too")
+        raise found.invalid("open", "a time, and close too")
     return m.Session(
         day=day,
         opens=opens,
         closes=closes,
-        extended_opens=_clock(found, day, "session_open") or opens,
-        extended_closes=_clock(found, day, "session_close") or closes,
+        extended_opens=_utc_time(found, day, "session_open") or opens,
+        extended_closes=_utc_time(found, day, "session_close") or closes,
     )
 
 
-def _clock(found: Row, day: date, name: str) -> datetime | None:
+def _utc_time(found: Row, day: date, name: str) -> datetime | None:
     """``"09:30"`` or ``"0930"`` of New York, in UTC."""
     digits = (found.text(name) or "").replace(":", "")
     if len(digits) != 4 or not digits.isascii() or not digits.isdigit():

@@ -5,10 +5,10 @@ The modules that read (`wire`, `holdings`, `market`) are pure: no network, no SD
 clock.  Their rules:
 
 Rule 1: whatever the JSON, a function returns a value or raises `InvalidValue`.
-Rule 2: an unknown word is kept as UNRECOGNISED; a row that cannot be told from
+Rule 2: an unknown word is kept as UNRECOGNISED; a row that cannot be found_side from
         others (no id, no quantity) makes its whole page unreadable, because a
         page without that row would pretend to be complete.
-Rule 3: `spelling` maps Alpaca's other spellings to ours (``BTCUSD`` in positions
+Rule 3: `aliases` maps Alpaca's other spellings to ours (``BTCUSD`` in positions
         is ``BTC/USD`` in orders); it is made from the asset list.
 
 The other halves: `body` makes requests, `verdict` reads refusals.
@@ -27,17 +27,17 @@ from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.fields import Row, array, parse, row
 from fillbook.errors import InvalidValue
 
-Spelling = Mapping[str, str]
-AS_IT_IS: Final[Spelling] = {}
+SymbolAliases = Mapping[str, str]
+NO_ALIASES: Final[SymbolAliases] = {}
 
 
-def symbol(found: Row, spelling: Spelling) -> str:
-    """The symbol of *found* in our spelling; empty if it has none."""
+def symbol(found: Row, aliases: SymbolAliases) -> str:
+    """The symbol of *found* in our aliases; empty if it has none."""
     name = (found.text("symbol") or "").strip().upper()
-    return spelling.get(name, name) if spelling and _may_be_crypto(found) else name
+    return aliases.get(name, name) if aliases and _may_be_crypto(found) else name
 
 
-def strange_symbols(rows: Iterable[object]) -> frozenset[str]:
+def unresolved_crypto_symbols(rows: Iterable[object]) -> frozenset[str]:
     """Names of coins without a slash: only the asset list can tell what they are."""
     found = (Row("row", each) for each in rows if isinstance(each, dict))
     named = ((each, each.fields.get("symbol")) for each in found if _is_crypto(each))
@@ -65,31 +65,31 @@ class OrderPage:
     last: str | None
 
 
-def order_page(raw: object, spelling: Spelling = AS_IT_IS) -> OrderPage:
+def order_page(raw: object, aliases: SymbolAliases = NO_ALIASES) -> OrderPage:
     """A list of orders, legs nested."""
-    reports = tuple(order(each, spelling) for each in array(raw, "orders"))
+    reports = tuple(order(each, aliases) for each in array(raw, "orders"))
     rows = sum(1 + len(report.legs) for report in reports)
     return OrderPage(reports, rows, reports[-1].broker_order_id if reports else None)
 
 
-def order(raw: object, spelling: Spelling = AS_IT_IS) -> m.OrderReport:
+def order(raw: object, aliases: SymbolAliases = NO_ALIASES) -> m.OrderReport:
     """One order with its legs, which have none of their own."""
     found = row(raw, "order")
     rows = found.fields.get("legs")
-    legs = tuple(_order(row(each, "leg"), spelling) for each in array(rows, "legs")) if rows else ()
-    return _order(found, spelling, legs)
+    legs = tuple(_order(row(each, "leg"), aliases) for each in array(rows, "legs")) if rows else ()
+    return _order(found, aliases, legs)
 
 
-def _order(found: Row, spelling: Spelling, legs: tuple[m.OrderReport, ...] = ()) -> m.OrderReport:
-    way, name = side(found), symbol(found, spelling)
+def _order(found: Row, aliases: SymbolAliases, legs: tuple[m.OrderReport, ...] = ()) -> m.OrderReport:
+    found_side, name = side(found), symbol(found, aliases)
     filled = found.number("filled_qty") or m.ZERO
     if filled < 0:
-        raise found.wrong("filled_qty", "zero or more")
+        raise found.invalid("filled_qty", "zero or more")
     report = m.OrderReport(
         broker_order_id=found.need_text("id"),
         client_order_id=found.text("client_order_id"),
-        terms=_terms(found, name, way or m.OrderSide.BUY),
-        status=found.word("status", enums.STATUSES, m.OrderStatus.UNRECOGNISED),
+        terms=_terms(found, name, found_side or m.OrderSide.BUY),
+        status=found.enum("status", enums.STATUSES, m.OrderStatus.UNRECOGNISED),
         raw_status=found.text("status") or "",
         filled_qty=filled,
         avg_price=found.above_zero("filled_avg_price"),
@@ -101,34 +101,34 @@ def _order(found: Row, spelling: Spelling, legs: tuple[m.OrderReport, ...] = ())
         replaced_by=found.text("replaced_by"),
         legs=legs,
     )
-    return report if name and way is not None else _without_units(report)
+    return report if name and found_side is not None else _without_quantities(report)
 
 
-def _without_units(report: m.OrderReport) -> m.OrderReport:
+def _without_quantities(report: m.OrderReport) -> m.OrderReport:
     """
     An order of no symbol or no side: its figures are no units of anything we could book.
 
     The head of a multi-leg order is one: it counts strategies, and its legs the units.
     Anything else without a side is alive and not understood.
     """
-    is_head = not report.terms.symbol and bool(report.legs)
+    is_multi_leg = not report.terms.symbol and bool(report.legs)
     return evolve(
         report,
         terms=evolve(report.terms, qty=None, order_class=m.OrderClass.UNRECOGNISED),
-        status=report.status if is_head else m.OrderStatus.UNRECOGNISED,
+        status=report.status if is_multi_leg else m.OrderStatus.UNRECOGNISED,
         filled_qty=m.ZERO,
         avg_price=None,
     )
 
 
-def _terms(found: Row, name: str, way: m.OrderSide) -> m.Terms:
+def _terms(found: Row, name: str, found_side: m.OrderSide) -> m.Terms:
     # Alpaca sends both `type` and the deprecated `order_type`; the legs of old orders only one.
-    kind = "type" if found.fields.get("type") else "order_type"
+    type_field = "type" if found.fields.get("type") else "order_type"
     return m.Terms(
         symbol=name,
-        side=way,
-        type=found.word(kind, enums.TYPES, m.OrderType.UNRECOGNISED),
-        time_in_force=found.word("time_in_force", enums.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
+        side=found_side,
+        type=found.enum(type_field, enums.TYPES, m.OrderType.UNRECOGNISED),
+        time_in_force=found.enum("time_in_force", enums.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
         order_class=_order_class(found),
         qty=found.number("qty"),
         notional=found.number("notional"),
@@ -143,23 +143,23 @@ def _terms(found: Row, name: str, way: m.OrderSide) -> m.Terms:
 def _order_class(found: Row) -> m.OrderClass:
     if not found.fields.get("order_class"):
         return m.OrderClass.SIMPLE
-    return found.word("order_class", enums.CLASSES, m.OrderClass.UNRECOGNISED)
+    return found.enum("order_class", enums.CLASSES, m.OrderClass.UNRECOGNISED)
 
 
 def side(found: Row) -> m.OrderSide | None:
     """Buy or sell; None for a word that says neither."""
-    told = found.word("side", enums.SIDES, None)
-    return told or found.word("position_intent", enums.SIDES, None)
+    found_side = found.enum("side", enums.SIDES, None)
+    return found_side or found.enum("position_intent", enums.SIDES, None)
 
 
-def events(raw: object, spelling: Spelling = AS_IT_IS) -> tuple[m.OrderReport, ...]:
+def events(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.OrderReport, ...]:
     """
-    The report in a frame of the stream or in its inner part; none in frames of another kind.
+    The report in a frame of the stream or in its inner part; none in frames of another type_field.
 
     Source: https://docs.alpaca.markets/docs/websocket-streaming.
     """
     inner = event_of(raw)
-    return () if inner is None else (_event(inner, spelling),)
+    return () if inner is None else (_event(inner, aliases),)
 
 
 def event_of(raw: object) -> Row | None:
@@ -172,26 +172,26 @@ def event_of(raw: object) -> Row | None:
     return frame.row("data")  # the real server has sent null
 
 
-def _event(found: Row, spelling: Spelling) -> m.OrderReport:
+def _event(found: Row, aliases: SymbolAliases) -> m.OrderReport:
     raw = found.fields.get("order")
-    report = order(raw, spelling)
+    report = order(raw, aliases)
     report = evolve(report, reason=found.text("reason") or found.text("reject_reason"))
     if not report.terms.symbol or side(row(raw, "order")) is None:
         return report  # it has no units that could have traded
     match found.text("event"):
         case "fill" | "partial_fill":
             cum = report.filled_qty or None
-            return evolve(report, executions=_streamed(found, report, cum, fixes=None))
-        case "trade_correct" if (wrong := found.text("previous_id")) is not None:
+            return evolve(report, executions=_stream_executions(found, report, cum, fixes=None))
+        case "trade_correct" if (corrected_id := found.text("previous_id")) is not None:
             # A correction that names nothing would be one fill more; the history will tell it.
-            return evolve(report, executions=_streamed(found, report, None, fixes=wrong))
+            return evolve(report, executions=_stream_executions(found, report, None, fixes=corrected_id))
         case "trade_bust":
-            return evolve(report, voids=_voids(found, report))
+            return evolve(report, voids=_busts(found, report))
         case _:
             return report
 
 
-def _streamed(
+def _stream_executions(
     found: Row, report: m.OrderReport, cum: Decimal | None, *, fixes: str | None
 ) -> tuple[m.Execution, ...]:
     """The one fill of an event; none if it lacks its figures, for then the order's total tells."""
@@ -215,15 +215,15 @@ def _streamed(
     )
 
 
-def _voids(found: Row, report: m.OrderReport) -> tuple[m.TradeBust, ...]:
-    void_id = found.text("previous_id") or found.text("execution_id")
-    if void_id is None:
+def _busts(found: Row, report: m.OrderReport) -> tuple[m.TradeBust, ...]:
+    exec_id = found.text("previous_id") or found.text("execution_id")
+    if exec_id is None:
         return ()
     qty = found.number("qty")
     return (
         m.TradeBust(
             source=m.ExecSource.STREAM,
-            exec_id=void_id,
+            exec_id=exec_id,
             broker_order_id=report.broker_order_id,
             qty=abs(qty) if qty else None,
             at=found.time("timestamp"),
@@ -231,7 +231,7 @@ def _voids(found: Row, report: m.OrderReport) -> tuple[m.TradeBust, ...]:
     )
 
 
-def poke(event: object) -> m.OrderReport:
+def typed_event(event: object) -> m.OrderReport:
     """
     The order that a typed event or order of alpaca-py names, without any of its figures.
 
@@ -241,10 +241,10 @@ def poke(event: object) -> m.OrderReport:
     typed = getattr(event, "order", event)
     if getattr(typed, "id", None) is None:
         raise InvalidValue(f"a {type(event).__name__} is no event of Alpaca's")
-    return order({name: _word(getattr(typed, name, None)) for name in _TYPED})
+    return order({name: _text(getattr(typed, name, None)) for name in _TYPED_FIELDS})
 
 
-_TYPED: Final = (
+_TYPED_FIELDS: Final = (
     "id",
     "client_order_id",
     "symbol",
@@ -259,6 +259,6 @@ _TYPED: Final = (
 )
 
 
-def _word(value: object) -> str | None:
+def _text(value: object) -> str | None:
     """The text of a UUID, an enum member or a string."""
     return None if value is None else str(getattr(value, "value", value))

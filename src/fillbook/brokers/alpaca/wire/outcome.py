@@ -49,10 +49,10 @@ class Reply:
     def at(self) -> datetime | None:
         """Alpaca's clock as it answered, to the second; None where it did not say."""
         try:
-            said = parsedate_to_datetime(self.headers["date"])
+            date = parsedate_to_datetime(self.headers["date"])
         except (KeyError, ValueError):
             return None
-        return None if said.tzinfo is None else said.astimezone(UTC)
+        return None if date.tzinfo is None else date.astimezone(UTC)
 
     @property
     def resets_at(self) -> datetime | None:
@@ -128,7 +128,7 @@ REFUSALS: Final[tuple[tuple[int | None, str, m.RejectKind], ...]] = (
 )
 
 #: An order in one of these states will not take a replace any more.
-_ENDED: Final = ("filled", "canceled", "expired", "replaced", "rejected")
+_FINAL_STATUSES: Final = ("filled", "canceled", "expired", "replaced", "rejected")
 
 #: For what no row fits.
 BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
@@ -153,15 +153,15 @@ def table() -> Sequence[Sequence[str]]:
 def kind_of(status: int, error: Row) -> m.RejectKind:
     """Why Alpaca refused, as far as its words tell."""
     message = (error.text("message") or "").lower()
-    if "cannot replace order in" in message and any(f"in {end}" in message for end in _ENDED):
+    if "cannot replace order in" in message and any(f"in {end}" in message for end in _FINAL_STATUSES):
         return m.RejectKind.TOO_LATE
     for wanted, piece, kind in REFUSALS:
         if wanted in (None, status) and piece in message:
-            return _held_or_none(error) if kind is _K.QTY_HELD else kind
+            return _qty_held_or_no_position(error) if kind is _K.QTY_HELD else kind
     return BY_STATUS.get(status, m.RejectKind.OTHER)
 
 
-def _held_or_none(error: Row) -> m.RejectKind:
+def _qty_held_or_no_position(error: Row) -> m.RejectKind:
     """Whether other orders hold the units, or there are none."""
     try:
         existing = error.number("existing_qty")
@@ -177,19 +177,19 @@ def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
         # The gateway knows no such key, in JSON or in HTML; nothing behind it heard of the order.
         return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were refused", "", rate_limit)
     if error is None or not 400 <= reply.status < 500:
-        return m.Ambiguous(_failure(reply.status), _shown(reply), rate_limit)
+        return m.Ambiguous(_failure(reply.status), _described(reply), rate_limit)
     code = error.text("code") or ""
     if reply.status == 429:
         if code != _RATE_LIMITED:
-            return m.Ambiguous(m.Failure.RATE_LIMITED, _shown(reply), rate_limit)
-        return m.NotSent(m.Failure.RATE_LIMITED, _shown(reply), reply.resets_at, rate_limit)
+            return m.Ambiguous(m.Failure.RATE_LIMITED, _described(reply), rate_limit)
+        return m.NotSent(m.Failure.RATE_LIMITED, _described(reply), reply.resets_at, rate_limit)
     return m.Rejected(kind_of(reply.status, error), error.need_text("message"), code, rate_limit)
 
 
 def of_read(reply: Reply) -> m.NotObserved:
     """Why a read with this answer says nothing."""
     retry_at = reply.resets_at if reply.status == 429 else None
-    return m.NotObserved(_failure(reply.status), _shown(reply), retry_at, reply.rate_limit)
+    return m.NotObserved(_failure(reply.status), _described(reply), retry_at, reply.rate_limit)
 
 
 def of_read_by_id(reply: Reply) -> m.NotObserved | m.Absent:
@@ -210,7 +210,7 @@ def _failure(status: int) -> m.Failure:
     return m.Failure.REFUSED if status >= 400 else m.Failure.UNREADABLE
 
 
-def _shown(reply: Reply) -> str:
+def _described(reply: Reply) -> str:
     error = reply.error
     message = error.text("message") if error is not None else reply.text[:120]
     return f"{reply.status} {message or 'without a body'}".strip()

@@ -17,37 +17,37 @@ Body = dict[str, object]
 
 def submit(intent: m.Intent) -> Body:
     """The body of ``POST /v2/orders``."""
-    wish = intent.request
+    request = intent.request
     # An OCO has no entry: its type is that of the take profit, and its prices are its exits'.
-    kind = m.OrderType.LIMIT if wish.order_class is m.OrderClass.OCO else wish.type
+    order_type = m.OrderType.LIMIT if request.order_class is m.OrderClass.OCO else request.type
     body: Body = {
-        "symbol": wish.symbol,
-        "side": wish.side.value,
-        "type": kind.value,
-        "time_in_force": wish.time_in_force.value,
+        "symbol": request.symbol,
+        "side": request.side.value,
+        "type": order_type.value,
+        "time_in_force": request.time_in_force.value,
         "client_order_id": intent.client_order_id,
         **_numbers(
-            qty=wish.qty,
-            notional=wish.notional,
-            limit_price=wish.limit_price,
-            stop_price=wish.stop_price,
-            trail_price=wish.trail_price,
-            trail_percent=wish.trail_percent,
+            qty=request.qty,
+            notional=request.notional,
+            limit_price=request.limit_price,
+            stop_price=request.stop_price,
+            trail_price=request.trail_price,
+            trail_percent=request.trail_percent,
         ),
     }
-    if wish.extended_hours:
+    if request.extended_hours:
         body["extended_hours"] = True
-    return body | _exits(wish)
+    return body | _exits(request)
 
 
-def _exits(wish: m.OrderRequest) -> Body:
-    if wish.order_class is m.OrderClass.SIMPLE:
+def _exits(request: m.OrderRequest) -> Body:
+    if request.order_class is m.OrderClass.SIMPLE:
         return {}
     exits = {
-        "take_profit": _numbers(limit_price=wish.take_profit),
-        "stop_loss": _numbers(stop_price=wish.stop_loss, limit_price=wish.stop_loss_limit),
+        "take_profit": _numbers(limit_price=request.take_profit),
+        "stop_loss": _numbers(stop_price=request.stop_loss, limit_price=request.stop_loss_limit),
     }
-    return {"order_class": wish.order_class.value} | {
+    return {"order_class": request.order_class.value} | {
         name: prices for name, prices in exits.items() if prices
     }
 
@@ -72,7 +72,7 @@ def _numbers(**values: Decimal | None) -> Body:
     return {name: m.plain(value) for name, value in values.items() if value is not None}
 
 
-def before(moment: m.Timestamp, by: timedelta = timedelta(microseconds=1)) -> str:
-    """A little before *moment*: Alpaca's ``after`` leaves out its own moment, and we must not."""
+def just_before(moment: m.Timestamp, by: timedelta = timedelta(microseconds=1)) -> str:
+    """A little just_before *moment*: Alpaca's ``after`` leaves out its own moment, and we must not."""
     earlier = m.moment(moment) - by
     return earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -15,27 +15,27 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.values import Fill, Row, RowKind
+from fillbook.venue.exchange.values import Activity, ActivityKind, Fill
 
-_UNMOVED: Final = frozenset({RowKind.CRYPTO_FEE, RowKind.DIVIDEND})
-_KEPT: Final = timedelta(seconds=600)  #: no view is older than this
+_WITHOUT_UNITS: Final = frozenset({ActivityKind.CRYPTO_FEE, ActivityKind.DIVIDEND})
+_RETENTION: Final = timedelta(seconds=600)  #: no view is older than this
 
 
 @frozen
-class Stake:
+class Position:
     """What is held of one symbol: signed units and their average cost."""
 
     qty: Decimal = m.ZERO
     avg_price: Decimal = m.ZERO
 
-    def moved(self, qty: Decimal, price: Decimal) -> Stake:
+    def moved(self, qty: Decimal, price: Decimal) -> Position:
         """After *qty* more (signed) at *price*."""
         total = self.qty + qty
         if total == 0:
-            return Stake()
+            return Position()
         if self.qty * qty >= 0:
-            return Stake(total, (self.qty * self.avg_price + qty * price) / total)
-        return Stake(total, self.avg_price if total * self.qty > 0 else price)
+            return Position(total, (self.qty * self.avg_price + qty * price) / total)
+        return Position(total, self.avg_price if total * self.qty > 0 else price)
 
 
 @frozen
@@ -43,31 +43,31 @@ class Balance:
     """Cash and stakes at one moment; symbols of which nothing is held are not in it."""
 
     cash: Decimal
-    stakes: Mapping[str, Stake] = field(factory=dict)
+    positions: Mapping[str, Position] = field(factory=dict)
 
     def qty(self, symbol: str) -> Decimal:
-        stake = self.stakes.get(symbol)
-        return m.ZERO if stake is None else stake.qty
+        position = self.positions.get(symbol)
+        return m.ZERO if position is None else position.qty
 
     def moved(self, symbol: str, qty: Decimal, price: Decimal, cash: Decimal) -> Balance:
         """After *qty* more of *symbol* at *price*, and *cash* more; both signed."""
-        stakes = dict(self.stakes)
-        stakes[symbol] = stakes.get(symbol, Stake()).moved(qty, price)
-        if stakes[symbol].qty == 0:
-            del stakes[symbol]
-        return Balance(self.cash + cash, stakes)
+        positions = dict(self.positions)
+        positions[symbol] = positions.get(symbol, Position()).moved(qty, price)
+        if positions[symbol].qty == 0:
+            del positions[symbol]
+        return Balance(self.cash + cash, positions)
 
     def scaled(self, symbol: str, ratio: Decimal) -> Balance:
         """After a split that makes *ratio* units of one."""
-        old = self.stakes[symbol]
-        stakes = {**self.stakes, symbol: Stake(old.qty * ratio, old.avg_price / ratio)}
-        return evolve(self, stakes=stakes)
+        old = self.positions[symbol]
+        positions = {**self.positions, symbol: Position(old.qty * ratio, old.avg_price / ratio)}
+        return evolve(self, positions=positions)
 
     def renamed(self, old: str, new: str) -> Balance:
         """After *old*, which is held, has got another name."""
-        stakes = dict(self.stakes)
-        stakes[new] = stakes.pop(old)
-        return evolve(self, stakes=stakes)
+        positions = dict(self.positions)
+        positions[new] = positions.pop(old)
+        return evolve(self, positions=positions)
 
 
 def units_of(fill: Fill) -> Decimal:
@@ -85,50 +85,52 @@ class Ledger:
     """The balance now, and as it was."""
 
     def __init__(self, cash: Decimal, at: timedelta) -> None:
-        self._past = [(at, Balance(cash))]
+        self._balances = [(at, Balance(cash))]
 
     @property
     def now(self) -> Balance:
-        return self._past[-1][1]
+        return self._balances[-1][1]
 
     def at(self, moment: timedelta) -> Balance:
         """The balance at *moment*, or the oldest that is kept."""
-        for since, balance in reversed(self._past):
+        for since, balance in reversed(self._balances):
             if since <= moment:
                 return balance
-        return self._past[0][1]
+        return self._balances[0][1]
 
     def put(self, balance: Balance, at: timedelta) -> None:
-        self._past.append((at, balance))
-        if self._past[0][0] < at - 2 * _KEPT:
-            first = next(n for n, (since, _) in enumerate(self._past) if since >= at - _KEPT)
-            del self._past[: max(0, first - 1)]
+        self._balances.append((at, balance))
+        if self._balances[0][0] < at - 2 * _RETENTION:
+            first = next(
+                n for n, (since, _) in enumerate(self._balances) if since >= at - _RETENTION
+            )
+            del self._balances[: max(0, first - 1)]
 
     def post(self, fill: Fill, symbol: str, at: timedelta) -> None:
         """Book *fill*, of what is called *symbol* by now."""
         self.put(self.now.moved(symbol, units_of(fill), fill.price, cash_of(fill)), at)
 
-    def unpost(self, fill: Fill, symbol: str, at: timedelta, ratio: Decimal) -> None:
+    def reverse(self, fill: Fill, symbol: str, at: timedelta, ratio: Decimal) -> None:
         """Take *fill* back, of which a unit is *ratio* units by now."""
         units, price = -units_of(fill) * ratio, fill.price / ratio
         self.put(self.now.moved(symbol, units, price, -cash_of(fill)), at)
 
 
-def nets(
-    fills: Iterable[Fill], rows: Iterable[Row], current: Callable[[str], str]
+def net_positions(
+    fills: Iterable[Fill], activities: Iterable[Activity], current_symbol: Callable[[str], str]
 ) -> dict[str, Decimal]:
     """
     Positions summed afresh, in order of time, under the names of today.
 
     Fee rows were taken with their fills, and a dividend moves no units.
     """
-    standing = (f for f in fills if not (f.is_void or f.is_fixed))
+    standing = (f for f in fills if not (f.is_busted or f.is_corrected))
     moves: list[tuple[m.Timestamp, str, Decimal, Decimal | None]] = [
-        (f.at, current(f.symbol), units_of(f), None) for f in standing
+        (f.at, current_symbol(f.symbol), units_of(f), None) for f in standing
     ]
-    for row in rows:
-        if row.symbol is not None and row.qty is not None and row.kind not in _UNMOVED:
-            moves.append((row.at, current(row.symbol), row.qty, row.ratio))
+    for row in activities:
+        if row.symbol is not None and row.qty is not None and row.kind not in _WITHOUT_UNITS:
+            moves.append((row.at, current_symbol(row.symbol), row.qty, row.ratio))
     totals: dict[str, Decimal] = {}
     for _, symbol, qty, ratio in sorted(moves, key=lambda move: move[0]):
         before = totals.get(symbol, m.ZERO)

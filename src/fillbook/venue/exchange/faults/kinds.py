@@ -14,7 +14,7 @@ from typing import Final
 from fillbook.errors import InvalidValue
 
 
-class Occasion(StrEnum):
+class InjectionPoint(StrEnum):
     """Where a fault may strike: requests first, then moments inside the exchange."""
 
     SUBMIT = "submit"
@@ -105,7 +105,7 @@ class Fault(StrEnum):
     UNKNOWN_CLASS = "unknown-class"  #: an asset class that nobody knows
 
 
-_O, _F = Occasion, Fault
+_O, _F = InjectionPoint, Fault
 
 WRITES: Final = frozenset({_O.SUBMIT, _O.CANCEL, _O.REPLACE})
 READS: Final = frozenset(
@@ -125,7 +125,7 @@ READS: Final = frozenset(
 LISTS: Final = frozenset({_O.ORDERS, _O.POSITIONS, _O.EXECUTIONS, _O.ACTIVITIES})
 
 #: Where each fault may strike.
-STRIKES: Final[Mapping[Fault, frozenset[Occasion]]] = {
+INJECTION_POINTS: Final[Mapping[Fault, frozenset[InjectionPoint]]] = {
     _F.REQUEST_LOST: WRITES | READS,
     _F.REPLY_LOST: WRITES,
     _F.LATE_LANDING: frozenset({_O.SUBMIT}),
@@ -190,8 +190,8 @@ SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
 }
 
 #: Faults of a write that was done, and of one that was done as often as not.
-DONE: Final = frozenset({_F.REPLY_LOST, _F.DUPLICATE_UNLISTED, _F.SLOW})
-PERHAPS_DONE: Final = frozenset({_F.SERVER_ERROR, _F.HTML})
+APPLIED: Final = frozenset({_F.REPLY_LOST, _F.DUPLICATE_UNLISTED, _F.SLOW})
+SOMETIMES_APPLIED: Final = frozenset({_F.SERVER_ERROR, _F.HTML})
 #: Which statuses may be asked for in the place of the usual one.
 STATUSES: Final[Mapping[Fault, range]] = {
     _F.SERVER_ERROR: range(500, 600),
@@ -199,13 +199,13 @@ STATUSES: Final[Mapping[Fault, range]] = {
 }
 
 #: Occasions that are about one order or one symbol, so that a rule may choose among them.
-ABOUT: Final = WRITES | {
+SUBJECT_POINTS: Final = WRITES | {
     *(_O.ORDER, _O.FIND, _O.TAKEN, _O.CHANGE, _O.FILL, _O.TAKEN_BACK),
     *(_O.ASKED_CANCEL, _O.ASKED_REPLACE, _O.EVENT, _O.FRAME),
 }
 
 #: Rare in a random plan because one strike changes the account for good.
-DRASTIC: Final = frozenset({_F.ACCOUNT_ID_CHANGED, _F.CANCEL_NEVER_ENDS, _F.CLOCK_JUMP})
+PERMANENT: Final = frozenset({_F.ACCOUNT_ID_CHANGED, _F.CANCEL_NEVER_ENDS, _F.CLOCK_JUMP})
 
 
 def fault_named(word: str) -> Fault:

@@ -21,21 +21,21 @@ from attrs import Attribute, evolve, field, frozen
 
 from fillbook.errors import InvalidValue
 from fillbook.venue.exchange.faults.kinds import (
-    ABOUT,
-    DONE,
-    DRASTIC,
-    PERHAPS_DONE,
+    APPLIED,
+    INJECTION_POINTS,
+    PERMANENT,
     SECONDS,
+    SOMETIMES_APPLIED,
     STATUSES,
-    STRIKES,
+    SUBJECT_POINTS,
     Fault,
-    Occasion,
+    InjectionPoint,
     fault_named,
 )
 
 
 @frozen
-class Strike:
+class InjectedFault:
     """
     One fault that happens now; `seconds` where it needs a length, else 0.
 
@@ -44,9 +44,9 @@ class Strike:
     """
 
     fault: Fault
-    occasion: Occasion
+    occasion: InjectionPoint
     seconds: float = 0.0
-    is_done: bool = False
+    is_applied: bool = False
     status: int | None = None
 
 
@@ -65,7 +65,7 @@ class Rule:
     """
 
     fault: Fault
-    occasions: frozenset[Occasion]
+    points: frozenset[InjectionPoint]
     rate: float = field(default=1.0, validator=_is_rate)
     times: int | None = None
     skip: int = 0
@@ -92,7 +92,7 @@ class Faults:
         """Every fault (or *only* those named), each at *rate* on each of its occasions."""
         named = [fault_named(word) for word in only] or list(Fault)
         rules = [
-            Rule(fault=f, occasions=STRIKES[f], rate=rate / 50 if f in DRASTIC else rate)
+            Rule(fault=f, points=INJECTION_POINTS[f], rate=rate / 50 if f in PERMANENT else rate)
             for f in named
         ]
         return cls(rules, seed=seed)
@@ -101,7 +101,7 @@ class Faults:
     def named(cls, words: str, *, seed: int = 0, rate: float = 1.0) -> Faults:
         """Those listed in *words* ("lost-reply,silent-stream"), each at *rate*."""
         named = [fault_named(word) for word in words.split(",") if word.strip()]
-        return cls([Rule(fault=f, occasions=STRIKES[f], rate=rate) for f in named], seed=seed)
+        return cls([Rule(fault=f, points=INJECTION_POINTS[f], rate=rate) for f in named], seed=seed)
 
     def fail(
         self,
@@ -121,17 +121,17 @@ class Faults:
         *status* is the HTTP status of an emulator's answer.
         Raises: InvalidValue for what cannot be.
         """
-        fault, occasion = fault_named(with_), _occasion_named(next)
-        if occasion not in STRIKES[fault]:
-            places = ", ".join(sorted(STRIKES[fault]))
-            raise InvalidValue(f"{fault} does not strike at {occasion}, only at {places}")
-        if where is not None and occasion not in ABOUT:
-            raise InvalidValue(f"{occasion} is about no one order or symbol; leave out where")
+        fault, point = fault_named(with_), _point_named(next)
+        if point not in INJECTION_POINTS[fault]:
+            places = ", ".join(sorted(INJECTION_POINTS[fault]))
+            raise InvalidValue(f"{fault} does not strike at {point}, only at {places}")
+        if where is not None and point not in SUBJECT_POINTS:
+            raise InvalidValue(f"{point} is about no one order or symbol; leave out where")
         if status is not None and status not in STATUSES.get(fault, ()):
             raise InvalidValue(f"{fault} cannot be answered with the status {status}")
         rule = Rule(
             fault=fault,
-            occasions=frozenset({occasion}),
+            points=frozenset({point}),
             times=times,
             skip=skip,
             seconds=seconds,
@@ -156,7 +156,7 @@ class Faults:
     def switch_on(self, word: str, *, rate: float = 1.0, seconds: float | None = None) -> None:
         """Have the fault called *word* strike wherever it can, until it is switched off."""
         fault = fault_named(word)
-        self.add(Rule(fault=fault, occasions=STRIKES[fault], rate=rate, seconds=seconds))
+        self.add(Rule(fault=fault, points=INJECTION_POINTS[fault], rate=rate, seconds=seconds))
 
     def switch_off(self, word: str) -> None:
         fault = fault_named(word)
@@ -170,43 +170,45 @@ class Faults:
 
     def next(
         self,
-        occasion: Occasion | str,
+        point: InjectionPoint | str,
         *,
         among: Collection[Fault] = tuple(Fault),
-        about: Collection[str | None] = (),
-    ) -> Strike | None:
+        subjects: Collection[str | None] = (),
+    ) -> InjectedFault | None:
         """
         What strikes at *occasion* now, of those that the asker can carry out; it is counted.
 
         *about* are the symbols and ids that the occasion is about.
         """
-        occasion = Occasion(occasion)
+        point = InjectionPoint(point)
         with self._lock:
-            for place, rule in enumerate(self._rules):
-                if rule.fault not in among or occasion not in rule.occasions:
+            for index, rule in enumerate(self._rules):
+                if rule.fault not in among or point not in rule.points:
                     continue
-                if rule.where is not None and rule.where not in about:
+                if rule.where is not None and rule.where not in subjects:
                     continue
-                if self._fires(place, rule):
+                if self._is_due(index, rule):
                     self.counts[rule.fault] += 1
-                    return self._strike(rule, occasion)
+                    return self._injected(rule, point)
         return None
 
-    def _fires(self, place: int, rule: Rule) -> bool:
+    def _is_due(self, index: int, rule: Rule) -> bool:
         if rule.times == 0:
             return False
         if rule.skip:
-            self._rules[place] = evolve(rule, skip=rule.skip - 1)
+            self._rules[index] = evolve(rule, skip=rule.skip - 1)
             return False
         if rule.rate < 1.0 and self._random.random() >= rule.rate:
             return False
         if rule.times is not None:
-            self._rules[place] = evolve(rule, times=rule.times - 1)
+            self._rules[index] = evolve(rule, times=rule.times - 1)
         return True
 
-    def _strike(self, rule: Rule, occasion: Occasion) -> Strike:
-        done = rule.fault in DONE or (rule.fault in PERHAPS_DONE and self._random.random() < 0.5)
-        return Strike(rule.fault, occasion, self._seconds(rule), done, rule.status)
+    def _injected(self, rule: Rule, point: InjectionPoint) -> InjectedFault:
+        is_applied = rule.fault in APPLIED or (
+            rule.fault in SOMETIMES_APPLIED and self._random.random() < 0.5
+        )
+        return InjectedFault(rule.fault, point, self._seconds(rule), is_applied, rule.status)
 
     def _seconds(self, rule: Rule) -> float:
         if rule.seconds is not None:
@@ -215,9 +217,9 @@ class Faults:
         return round(self._random.uniform(least, most), 3) if most > least else least
 
 
-def _occasion_named(word: str) -> Occasion:
+def _point_named(word: str) -> InjectionPoint:
     try:
-        return Occasion(word)
+        return InjectionPoint(word)
     except ValueError:
-        known = ", ".join(sorted(Occasion))
+        known = ", ".join(sorted(InjectionPoint))
         raise InvalidValue(f"nothing is called {word!r}; faults strike at {known}") from None

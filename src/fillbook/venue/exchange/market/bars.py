@@ -23,7 +23,7 @@ from fillbook.venue.exchange.market.matching import Prices, tick_at
 
 _PRICES: Final = ("open", "high", "low", "close")
 _COLUMNS: Final = ("time", *_PRICES)
-_ALONE: Final = timedelta(minutes=1)  #: how long a single bar lasts
+_SINGLE_BAR: Final = timedelta(minutes=1)  #: how long a single bar lasts
 _BPS: Final = Decimal("0.0001")
 
 Source = str | Path | Iterable[str]
@@ -66,10 +66,10 @@ def _read(lines: Iterable[str], name: str) -> list[Bar]:
     rows = csv.reader(lines)
     found: list[Bar] = []
     try:
-        places = _places(next(rows, []))
+        columns = _columns(next(rows, []))
         for cells in rows:
             if any(cells):
-                found.append(_bar(cells, places, found[-1] if found else None))
+                found.append(_bar(cells, columns, found[-1] if found else None))
     except (InvalidValue, csv.Error) as error:
         raise InvalidValue(f"{name}, line {max(1, rows.line_num)}: {error}") from None
     if not found:
@@ -77,22 +77,22 @@ def _read(lines: Iterable[str], name: str) -> list[Bar]:
     return found
 
 
-def _places(heads: Sequence[str]) -> dict[str, int]:
+def _columns(heads: Sequence[str]) -> dict[str, int]:
     """Which column is where."""
-    places = {head.strip().lower(): place for place, head in enumerate(heads)}
-    missing = [name for name in _COLUMNS if name not in places]
+    columns = {head.strip().lower(): place for place, head in enumerate(heads)}
+    missing = [name for name in _COLUMNS if name not in columns]
     if missing:
         raise InvalidValue(
             f"there is no column {', '.join(missing)}; the first line names the columns,"
             f" and {', '.join(_COLUMNS)} are needed"
         )
-    return {name: places[name] for name in _COLUMNS}
+    return {name: columns[name] for name in _COLUMNS}
 
 
-def _bar(cells: Sequence[str], places: dict[str, int], before: Bar | None) -> Bar:
-    if len(cells) <= max(places.values()):
+def _bar(cells: Sequence[str], columns: dict[str, int], before: Bar | None) -> Bar:
+    if len(cells) <= max(columns.values()):
         raise InvalidValue(f"there are only {len(cells)} columns")
-    texts = {name: cells[place].strip() for name, place in places.items()}
+    texts = {name: cells[place].strip() for name, place in columns.items()}
     at = _time(texts["time"])
     if before is not None and at <= before.at:
         raise InvalidValue(f"{texts['time']} is not after the bar before it")
@@ -125,13 +125,13 @@ def _price(name: str, text: str) -> Decimal:
     return price
 
 
-def paced(bars: Sequence[Bar], bar_s: float) -> list[Bar]:
+def with_duration(bars: Sequence[Bar], bar_s: float) -> list[Bar]:
     """The same bars, each as long as *bar_s*."""
     first, step = bars[0].at, timedelta(seconds=bar_s)
     return [evolve(bar, at=first + n * step) for n, bar in enumerate(bars)]
 
 
-def quoted(
+def quotes_of(
     bars: Sequence[Bar], spread_bps: Decimal, tick: Decimal | None
 ) -> Iterator[tuple[timedelta, Prices]]:
     """
@@ -139,13 +139,13 @@ def quoted(
 
     A bar lasts until the next one, and the last as long as the one before it.
     """
-    lengths = [after.at - here.at for here, after in pairwise(bars)] or [_ALONE]
+    lengths = [after.at - here.at for here, after in pairwise(bars)] or [_SINGLE_BAR]
     for bar, length in zip(bars, [*lengths, lengths[-1]], strict=False):
         for quarter, price in enumerate(bar.path):
-            yield bar.at - bars[0].at + length * quarter / 4, around(price, spread_bps, tick)
+            yield bar.at - bars[0].at + length * quarter / 4, quote_around(price, spread_bps, tick)
 
 
-def around(price: Decimal, spread_bps: Decimal, tick: Decimal | None) -> Prices:
+def quote_around(price: Decimal, spread_bps: Decimal, tick: Decimal | None) -> Prices:
     """Bid and ask *spread_bps* apart around *price*, in whole ticks (None: as shares have)."""
     step = tick_at(price, tick)
     half = price * spread_bps * _BPS / 2

@@ -33,7 +33,7 @@ def _pair(symbol: str, tick: str) -> m.Instrument:
     )
 
 
-def listed(symbol: str) -> m.Instrument:
+def default_instrument(symbol: str) -> m.Instrument:
     """A share, or a pair, like those that are listed on the first day."""
     return _pair(symbol, "0.01") if "/" in symbol else _share(symbol)
 

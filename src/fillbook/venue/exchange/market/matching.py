@@ -13,11 +13,11 @@ from typing import Any, Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.kinds import AT_ONCE
-from fillbook.venue.exchange.values import Picture, Ticket
+from fillbook.venue.exchange.kinds import NON_RESTING
+from fillbook.venue.exchange.values import OrderVersion, Ticket
 
 #: Those that trade at a limit, once triggered if they have a stop.
-LIMITED: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
+LIMIT_TYPES: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
 #: A short sale reserves this much above the ask.
 SHORT_COLLAR: Final = Decimal("1.03")
 _CENT: Final = Decimal("0.01")
@@ -44,7 +44,7 @@ class Prices:
 PriceOf = Callable[[str], Prices]
 
 
-def is_coin(symbol: str) -> bool:
+def is_crypto(symbol: str) -> bool:
     return "/" in symbol
 
 
@@ -53,25 +53,25 @@ def tick_at(price: Decimal, increment: Decimal | None = None) -> Decimal:
     return increment or (_CENT if price >= 1 else _CENT / 100)
 
 
-def told(price: Decimal, increment: Decimal | None = None) -> Decimal:
+def rounded_to_tick(price: Decimal, increment: Decimal | None = None) -> Decimal:
     """*price* as a market tells it: in whole ticks, and one at least."""
     tick = tick_at(price, increment)
     return max(tick, m.cut(price, tick))
 
 
-def converted(stop: Decimal) -> Decimal:
+def stop_limit_price(stop: Decimal) -> Decimal:
     """The limit that a buy stop at *stop* is turned into."""
     return next(stop * collar for least, collar in _STOP_COLLARS if stop >= least)
 
 
-def limit_of(order: Picture | Ticket) -> Decimal | None:
+def limit_of(order: OrderVersion | Ticket) -> Decimal | None:
     """The worst price the order takes; None for any."""
     if order.type is m.OrderType.STOP and order.side is m.OrderSide.BUY and order.stop_price:
-        return converted(order.stop_price)
+        return stop_limit_price(order.stop_price)
     return order.limit_price
 
 
-def triggers(order: Picture, prices: Prices) -> bool:
+def triggers(order: OrderVersion, prices: Prices) -> bool:
     """Whether the order's stop price is touched, or was, or there is none."""
     if order.stop_price is None or order.is_triggered:
         return True
@@ -80,13 +80,13 @@ def triggers(order: Picture, prices: Prices) -> bool:
     return prices.bid <= order.stop_price
 
 
-def reach(order: Picture) -> tuple[int, Decimal] | None:
+def trade_threshold(order: OrderVersion) -> tuple[int, Decimal] | None:
     """
     From which price on *order* trades or triggers, and which way: 1 upwards, -1 downwards.
 
     None for any price, and for what every look at it may change.
     """
-    if order.type is m.OrderType.TRAILING_STOP or order.time_in_force in AT_ONCE:
+    if order.type is m.OrderType.TRAILING_STOP or order.time_in_force in NON_RESTING:
         return None
     if order.stop_price is not None and not order.is_triggered:
         return order.side.sign, order.stop_price
@@ -94,7 +94,7 @@ def reach(order: Picture) -> tuple[int, Decimal] | None:
     return None if limit is None else (-order.side.sign, limit)
 
 
-def trailed(order: Picture, prices: Prices) -> dict[str, Any]:
+def trail_update(order: OrderVersion, prices: Prices) -> dict[str, Any]:
     """What moves of a trailing stop at *prices*, as fields: its mark and the stop behind it."""
     touch, sign = prices.touch(order.side), order.side.sign
     if order.is_triggered or (order.hwm is not None and (order.hwm - touch) * sign <= 0):
@@ -103,7 +103,7 @@ def trailed(order: Picture, prices: Prices) -> dict[str, Any]:
     return {"hwm": touch, "stop_price": m.cut(touch + sign * trail, _CENT)}
 
 
-def trade_price(order: Picture, prices: Prices) -> Decimal | None:
+def trade_price(order: OrderVersion, prices: Prices) -> Decimal | None:
     """What the order trades at now; None if it does not."""
     touch, limit = prices.touch(order.side), limit_of(order)
     if not triggers(order, prices):
@@ -113,22 +113,22 @@ def trade_price(order: Picture, prices: Prices) -> Decimal | None:
     return None
 
 
-def is_priced(order: Picture) -> bool:
+def depends_on_quote(order: OrderVersion) -> bool:
     """Whether what it keeps back goes with the quote."""
     return order.side is m.OrderSide.SELL or limit_of(order) is None
 
 
-def may_wash(order: Picture | Ticket) -> bool:
+def is_wash_checked(order: OrderVersion | Ticket) -> bool:
     """Whether it must not meet another of its account; complex orders and trailing stops may."""
     return order.order_class is m.OrderClass.SIMPLE and order.type is not m.OrderType.TRAILING_STOP
 
 
-def reserve_price(order: Picture | Ticket, prices: Prices) -> Decimal:
+def reserve_price(order: OrderVersion | Ticket, prices: Prices) -> Decimal:
     """What one unit of an order that opens exposure keeps back of the buying power."""
     limit = limit_of(order)
     if order.type is m.OrderType.TRAILING_STOP:
         # Nobody has said what it reserves; its stop with the margin of a stop is the most likely.
-        limit = converted(prices.ask if order.stop_price is None else order.stop_price)
+        limit = stop_limit_price(prices.ask if order.stop_price is None else order.stop_price)
     if order.side is m.OrderSide.SELL:
         return max(limit or m.ZERO, prices.ask * SHORT_COLLAR)
     return limit or prices.market or prices.ask

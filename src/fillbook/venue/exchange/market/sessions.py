@@ -19,7 +19,7 @@ from fillbook.errors import ExtraMissing
 _DAY: Final = timedelta(days=1)
 _GTC_DAYS: Final = 90
 _GTC_TIME: Final = time(16, 15)
-_MORNING, _NIGHT = time(4), time(20)
+_OVERNIGHT_ENDS, _OVERNIGHT_BEGINS = time(4), time(20)
 
 #: Month, weekday (Monday 0) and which of the month (-1: the last).
 _WEEKDAY_HOLIDAYS: Final = ((1, 0, 3), (2, 0, 3), (5, 0, -1), (9, 0, 1), (11, 3, 4))
@@ -44,10 +44,10 @@ def session(day: date) -> m.Session | None:
     """The session of *day*, None when the exchange is shut."""
     if day.weekday() >= 5 or day in _holidays(day.year):
         return None
-    closes, late = time(16), _NIGHT
+    closes, late = time(16), _OVERNIGHT_BEGINS
     if _is_half(day):
         closes, late = time(13), time(17)
-    return m.Session(day, *(_utc(day, at) for at in (time(9, 30), closes, _MORNING, late)))
+    return m.Session(day, *(_utc(day, at) for at in (time(9, 30), closes, _OVERNIGHT_ENDS, late)))
 
 
 def sessions(first: date, last: date) -> Iterator[m.Session]:
@@ -57,7 +57,7 @@ def sessions(first: date, last: date) -> Iterator[m.Session]:
             yield found
 
 
-def following(now: datetime) -> m.Session:
+def current_or_next(now: datetime) -> m.Session:
     """The session that is under way at *now*, extended hours included, or the next."""
     day = now.astimezone(new_york()).date()
     while (found := session(day)) is None or found.extended_closes <= now:
@@ -66,47 +66,47 @@ def following(now: datetime) -> m.Session:
 
 
 def is_regular(now: datetime) -> bool:
-    here = following(now)
+    here = current_or_next(now)
     return here.opens <= now < here.closes
 
 
 def is_extended(now: datetime) -> bool:
     """Whether any session, regular or extended, is under way."""
-    return following(now).extended_opens <= now
+    return current_or_next(now).extended_opens <= now
 
 
 def is_overnight(now: datetime) -> bool:
     """Whether the night before a session is traded through: from 20:00 to 4:00."""
     here = now.astimezone(new_york())
-    if _MORNING <= here.time() < _NIGHT:
+    if _OVERNIGHT_ENDS <= here.time() < _OVERNIGHT_BEGINS:
         return False
-    return session(here.date() + _DAY * (here.time() >= _NIGHT)) is not None
+    return session(here.date() + _DAY * (here.time() >= _OVERNIGHT_BEGINS)) is not None
 
 
-def nightfall(now: datetime) -> datetime:
+def next_overnight_open(now: datetime) -> datetime:
     """The next beginning of a night that is traded through."""
     day = now.astimezone(new_york()).date()
-    while session(day + _DAY) is None or _utc(day, _NIGHT) <= now:
+    while session(day + _DAY) is None or _utc(day, _OVERNIGHT_BEGINS) <= now:
         day += _DAY
-    return _utc(day, _NIGHT)
+    return _utc(day, _OVERNIGHT_BEGINS)
 
 
 def day_order_ends(now: datetime, *, extended: bool) -> datetime:
     """The close at which a day order that is placed at *now* expires."""
-    here = following(now)
+    here = current_or_next(now)
     if extended:
         return here.extended_closes
-    return here.closes if now < here.closes else following(here.extended_closes).closes
+    return here.closes if now < here.closes else current_or_next(here.extended_closes).closes
 
 
-def opening(now: datetime, *, extended: bool, overnight: bool = False) -> datetime:
+def next_opening(now: datetime, *, extended: bool, overnight: bool = False) -> datetime:
     """When an order that must wait at *now* is let go."""
-    here = following(now)
+    here = current_or_next(now)
     if overnight:
-        return min(here.extended_opens, nightfall(now))
+        return min(here.extended_opens, next_overnight_open(now))
     if extended:
         return here.extended_opens
-    return here.opens if now < here.opens else following(here.extended_closes).opens
+    return here.opens if now < here.opens else current_or_next(here.extended_closes).opens
 
 
 def gtc_ends(now: datetime) -> datetime:

@@ -8,35 +8,35 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.venue.exchange.floor import Floor
 from fillbook.venue.exchange.market import sessions
-from fillbook.venue.exchange.market.matching import trailed
+from fillbook.venue.exchange.market.matching import trail_update
 from fillbook.venue.exchange.orders.groups import legs_of
-from fillbook.venue.exchange.values import Picture, S, Ticket
+from fillbook.venue.exchange.state import ExchangeState
+from fillbook.venue.exchange.values import OrderVersion, S, Ticket
 
 _AUCTION: Final = timedelta(milliseconds=1)
 
 
-def pictures(
-    ticket: Ticket, floor: Floor, *, overnight: bool = True
-) -> tuple[Picture, list[Picture]]:
+def new_orders(
+    ticket: Ticket, state: ExchangeState, *, overnight: bool = True
+) -> tuple[OrderVersion, list[OrderVersion]]:
     """The order that *ticket* becomes, and its exits; *overnight* says if it may trade then."""
-    stamp, now = floor.timeline.stamp(), floor.timeline.now()
-    instrument = floor.instruments[ticket.symbol]
-    is_coin = instrument.asset_class is m.AssetClass.CRYPTO
+    stamp, now = state.timeline.stamp(), state.timeline.now()
+    instrument = state.instruments[ticket.symbol]
+    is_crypto = instrument.asset_class is m.AssetClass.CRYPTO
     limit = ticket.limit_price
     if ticket.order_class is m.OrderClass.OCO:
         limit = ticket.take_profit  # the take-profit is the parent, the stop its child
-    order = Picture(
-        id=floor.new_id(),
-        client_order_id=ticket.client_order_id or floor.new_id(),
+    order = OrderVersion(
+        id=state.new_id(),
+        client_order_id=ticket.client_order_id or state.new_id(),
         symbol=ticket.symbol,
         asset_class=instrument.asset_class,
         side=ticket.side,
         type=ticket.type,
         time_in_force=ticket.time_in_force,
         order_class=ticket.order_class,
-        status=S.PENDING_NEW if is_coin else S.ACCEPTED,
+        status=S.PENDING_NEW if is_crypto else S.ACCEPTED,
         created_at=stamp,
         updated_at=stamp,
         submitted_at=stamp,
@@ -48,25 +48,25 @@ def pictures(
         trail_price=ticket.trail_price,
         trail_percent=ticket.trail_percent,
         extended_hours=ticket.extended_hours,
-        is_overnight=overnight and ticket.extended_hours and ticket.symbol in floor.overnight,
+        is_overnight=overnight and ticket.extended_hours and ticket.symbol in state.overnight,
     )
-    is_queued = not floor.is_live(order) or order.time_in_force is m.TimeInForce.CLS
+    is_queued = not state.is_in_session(order) or order.time_in_force is m.TimeInForce.CLS
     order = evolve(order, is_queued=is_queued)
     if order.type is m.OrderType.TRAILING_STOP and not order.is_queued:
-        order = evolve(order, **trailed(order, floor.price(order.symbol)))
-    legs = legs_of(order, ticket, floor.new_id)
+        order = evolve(order, **trail_update(order, state.price(order.symbol)))
+    legs = legs_of(order, ticket, state.new_id)
     return evolve(order, leg_ids=tuple(leg.id for leg in legs)), legs
 
 
-def routed_at(order: Picture, now: datetime) -> datetime:
+def routed_at(order: OrderVersion, now: datetime) -> datetime:
     """When an order that waits at *now* is let go: at an opening, or for the close."""
     if order.time_in_force is m.TimeInForce.CLS:
         # The auction is the last thing that happens in the session.
         return sessions.day_order_ends(now, extended=False) - _AUCTION
-    return sessions.opening(now, extended=order.extended_hours, overnight=order.is_overnight)
+    return sessions.next_opening(now, extended=order.extended_hours, overnight=order.is_overnight)
 
 
-def ends_at(order: Ticket | Picture, now: datetime) -> datetime:
+def ends_at(order: Ticket | OrderVersion, now: datetime) -> datetime:
     """When an order that is placed at *now* ends by itself."""
     if order.time_in_force is m.TimeInForce.GTC:
         return sessions.gtc_ends(now)

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.venue.exchange.orders.versions import Orders
-from fillbook.venue.exchange.values import Picture, Ticket
+from fillbook.venue.exchange.values import OrderVersion, Ticket
 
 _OPPOSITE: Final = {
     m.OrderSide.BUY: m.OrderSide.SELL,
@@ -18,7 +18,7 @@ _OPPOSITE: Final = {
 }
 
 
-def legs_of(order: Picture, ticket: Ticket, new_id: Callable[[], str]) -> list[Picture]:
+def legs_of(order: OrderVersion, ticket: Ticket, new_id: Callable[[], str]) -> list[OrderVersion]:
     """
     The exits of a group, take-profit first, all `held`.
 
@@ -26,7 +26,7 @@ def legs_of(order: Picture, ticket: Ticket, new_id: Callable[[], str]) -> list[P
     and its stop is awake from the beginning.
     """
     is_oco = ticket.order_class is m.OrderClass.OCO
-    legs: list[Picture] = []
+    legs: list[OrderVersion] = []
 
     def add(kind: m.OrderType, limit: Decimal | None, stop: Decimal | None) -> None:
         own: dict[str, Any] = {"type": kind, "limit_price": limit, "stop_price": stop}
@@ -39,7 +39,7 @@ def legs_of(order: Picture, ticket: Ticket, new_id: Callable[[], str]) -> list[P
                 side=side,
                 status=m.OrderStatus.HELD,
                 parent_id=order.id,
-                is_awake=is_oco,
+                is_active=is_oco,
                 is_queued=False,
                 **own,
             )
@@ -54,7 +54,7 @@ def legs_of(order: Picture, ticket: Ticket, new_id: Callable[[], str]) -> list[P
     return legs
 
 
-def siblings(order: Picture, orders: Orders) -> list[Picture]:
+def siblings(order: OrderVersion, orders: Orders) -> list[OrderVersion]:
     """
     Those that end with *order*, and shrink as it fills.
 
@@ -70,11 +70,11 @@ def siblings(order: Picture, orders: Orders) -> list[Picture]:
         return [other for other in group if other.id != order.id]
     if order.order_class is m.OrderClass.OCO:
         return [orders[leg_id] for leg_id in order.leg_ids]
-    entry_ended = order.is_over and order.status != m.OrderStatus.FILLED
+    entry_ended = order.is_final and order.status != m.OrderStatus.FILLED
     return [orders[leg_id] for leg_id in order.leg_ids] if entry_ended else []
 
 
-def group_of(order: Picture, orders: Orders) -> list[Picture]:
+def group_of(order: OrderVersion, orders: Orders) -> list[OrderVersion]:
     """All others that were placed with *order*."""
     parent = order if order.parent_id is None else orders[order.parent_id]
     return [orders[one] for one in (parent.id, *parent.leg_ids) if one != order.id]

@@ -16,26 +16,26 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.account.funds import is_asleep
+from fillbook.venue.exchange.account.funds import is_inactive_leg
 from fillbook.venue.exchange.orders.rules import bad
-from fillbook.venue.exchange.values import Amendment, Picture, S, Ticket
+from fillbook.venue.exchange.values import Amendment, OrderVersion, S, Ticket
 
 _R: Final = m.RejectKind
-_LATE: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
-_EARLY: Final = frozenset({S.ACCEPTED, S.PENDING_NEW, S.PENDING_CANCEL})
+_TOO_LATE: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
+_TOO_EARLY: Final = frozenset({S.ACCEPTED, S.PENDING_NEW, S.PENDING_CANCEL})
 
 #: Why an order of this status is not replaced; any other one may be.
 _REFUSALS: Final[Mapping[str, tuple[str, m.RejectKind]]] = {
     S.REPLACED: ("order already replaced", _R.TOO_LATE),
     S.PENDING_REPLACE: ("order already pending replacement", _R.NOT_NOW),
-    **{word: (f"cannot replace order in {word} status", _R.TOO_LATE) for word in _LATE},
-    **{word: (f"cannot replace order in {word} status", _R.NOT_NOW) for word in _EARLY},
+    **{status: (f"cannot replace order in {status} status", _R.TOO_LATE) for status in _TOO_LATE},
+    **{status: (f"cannot replace order in {status} status", _R.NOT_NOW) for status in _TOO_EARLY},
 }
 
 #: What may be changed of an order, by the same name in both.
 _FIELDS: Final = ("qty", "limit_price", "stop_price", "trail", "time_in_force")
 #: What only orders of some types have.
-_OWN: Final = {
+_TYPES_WITH: Final = {
     "limit_price": frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT}),
     "stop_price": frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT}),
     "trail": frozenset({m.OrderType.TRAILING_STOP}),
@@ -43,12 +43,12 @@ _OWN: Final = {
 
 
 @frozen
-class Wanted:
+class ReplaceRequest:
     """An order, what is to change of it, and the other open orders of its group."""
 
-    order: Picture
+    order: OrderVersion
     change: Amendment
-    siblings: Collection[Picture]
+    siblings: Collection[OrderVersion]
 
     @property
     def changed(self) -> frozenset[str]:
@@ -59,51 +59,51 @@ class Wanted:
         )
 
 
-def check(wanted: Wanted) -> None:
+def check(request: ReplaceRequest) -> None:
     """Raises: Refused, by the first guard that does not let the replace pass."""
     for guard in _GUARDS:
-        guard(wanted)
+        guard(request)
 
 
-def _status(wanted: Wanted) -> None:
-    refusal = _REFUSALS.get(wanted.order.status)
+def _status(request: ReplaceRequest) -> None:
+    refusal = _REFUSALS.get(request.order.status)
     if refusal is not None:
         raise bad(*refusal)
 
 
-def _sort(wanted: Wanted) -> None:
-    if wanted.order.notional is not None:
+def _sort(request: ReplaceRequest) -> None:
+    if request.order.notional is not None:
         raise bad("notional orders cannot be replaced", _R.UNSUPPORTED)
-    if wanted.order.order_class is m.OrderClass.OTO:
+    if request.order.order_class is m.OrderClass.OTO:
         raise bad("oto orders cannot be replaced", _R.UNSUPPORTED)
 
 
-def _chain(wanted: Wanted) -> None:
-    if any(other.status == S.PENDING_REPLACE for other in wanted.siblings):
+def _chain(request: ReplaceRequest) -> None:
+    if any(other.status == S.PENDING_REPLACE for other in request.siblings):
         raise bad("order chain not fully replaced", _R.NOT_NOW)
 
 
-def _change(wanted: Wanted) -> None:
-    order = wanted.order
-    for name, types in _OWN.items():
-        if getattr(wanted.change, name) is not None and order.type not in types:
+def _change(request: ReplaceRequest) -> None:
+    order = request.order
+    for name, types in _TYPES_WITH.items():
+        if getattr(request.change, name) is not None and order.type not in types:
             words = name.replace("_", " ")
             raise bad(f"{order.type} orders must not have a {words}", _R.PRICE, 40010001)
-    if not wanted.changed:
+    if not request.changed:
         raise bad("order parameters are not changed")
 
 
-def _advanced(wanted: Wanted) -> None:
-    if wanted.order.order_class is m.OrderClass.SIMPLE:
+def _advanced(request: ReplaceRequest) -> None:
+    if request.order.order_class is m.OrderClass.SIMPLE:
         return
     for name in ("qty", "time_in_force"):
-        if name in wanted.changed:
+        if name in request.changed:
             raise bad(f"{name} cannot be changed for advanced orders", _R.UNSUPPORTED)
 
 
-def _qty(wanted: Wanted) -> None:
-    qty, order = wanted.change.qty, wanted.order
-    if "qty" not in wanted.changed or qty is None:
+def _qty(request: ReplaceRequest) -> None:
+    qty, order = request.change.qty, request.order
+    if "qty" not in request.changed or qty is None:
         return
     is_share = order.asset_class is not m.AssetClass.CRYPTO
     if is_share and any(each and each % 1 for each in (qty, order.qty)):
@@ -112,7 +112,7 @@ def _qty(wanted: Wanted) -> None:
         raise bad("qty must be > filled_qty", _R.QUANTITY)
 
 
-_GUARDS: Final[tuple[Callable[[Wanted], None], ...]] = (
+_GUARDS: Final[tuple[Callable[[ReplaceRequest], None], ...]] = (
     _status,
     _sort,
     _chain,
@@ -122,7 +122,7 @@ _GUARDS: Final[tuple[Callable[[Wanted], None], ...]] = (
 )
 
 
-def ticket(order: Picture, change: Amendment) -> Ticket:
+def ticket(order: OrderVersion, change: Amendment) -> Ticket:
     """The new order as one that is placed anew, of what is not filled yet."""
     new = successor(order, change, order.id, order.created_at)
     return Ticket(
@@ -140,7 +140,9 @@ def ticket(order: Picture, change: Amendment) -> Ticket:
     )
 
 
-def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Timestamp) -> Picture:
+def successor(
+    order: OrderVersion, change: Amendment, new_id: str, stamp: m.Timestamp
+) -> OrderVersion:
     """What is to replace *order*, before anything of it has happened."""
     given = {name: getattr(change, name) for name in _FIELDS}
     given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
@@ -167,17 +169,17 @@ def successor(order: Picture, change: Amendment, new_id: str, stamp: m.Timestamp
 
 
 @frozen(kw_only=True)
-class Habit:
+class ReplaceBehavior:
     """How the venue counts a replace of an order that has fills; nobody has said which it is."""
 
-    is_fresh: bool  #: the new order's total counts its own fills only
-    is_repeated: bool  #: the whole quantity is ordered again, whatever was filled
+    counts_own_fills_only: bool  #: the new order's total counts its own fills only
+    repeats_whole_qty: bool  #: the whole quantity is ordered again, whatever was filled
 
 
-def beginning(old: Picture, qty: Decimal, habit: Habit) -> dict[str, Any]:
+def initial_fields(old: OrderVersion, qty: Decimal, behavior: ReplaceBehavior) -> dict[str, Any]:
     """What the new order of *qty* begins with, as fields; *old* as it is when it is replaced."""
-    open_qty = qty if habit.is_repeated else qty - old.filled_qty
-    carried = m.ZERO if habit.is_fresh else old.filled_qty
+    open_qty = qty if behavior.repeats_whole_qty else qty - old.filled_qty
+    carried = m.ZERO if behavior.counts_own_fills_only else old.filled_qty
     price = old.filled_avg_price if carried else None
     return {
         "qty": open_qty + carried,
@@ -185,13 +187,13 @@ def beginning(old: Picture, qty: Decimal, habit: Habit) -> dict[str, Any]:
         "filled_avg_price": price,
         "carried_qty": carried,
         "carried_price": price,
-        "is_awake": old.is_awake,
+        "is_awake": old.is_active,
     }
 
 
-def working_word(order: Picture) -> m.OrderStatus:
+def working_status(order: OrderVersion) -> m.OrderStatus:
     """The status of an order that works; an exit that waits, or whose stop is watched, is held."""
     if order.filled_qty:
         return S.PARTIALLY_FILLED
     is_watched = order.parent_id is not None and order.stop_price is not None
-    return S.HELD if is_watched or is_asleep(order) else S.NEW
+    return S.HELD if is_watched or is_inactive_leg(order) else S.NEW

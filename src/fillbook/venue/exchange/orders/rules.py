@@ -16,59 +16,61 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.venue.exchange.account.funds import Funds
-from fillbook.venue.exchange.kinds import SHUT, TAKEN, Sort
+from fillbook.venue.exchange.kinds import AUCTION_CUTOFFS, SUPPORTED, OrderSort
 from fillbook.venue.exchange.market.matching import (
-    LIMITED,
+    LIMIT_TYPES,
     Prices,
+    is_wash_checked,
     limit_of,
-    may_wash,
     reserve_price,
     tick_at,
 )
-from fillbook.venue.exchange.values import Configurations, Picture, Refused, Ticket
+from fillbook.venue.exchange.values import Configurations, OrderVersion, Refused, Ticket
 
 T, C, K, R = m.OrderType, m.OrderClass, m.TimeInForce, m.RejectKind
 BUY, SELL = m.OrderSide.BUY, m.OrderSide.SELL
 
-_COIN_MINIMUM: Final = Decimal(10)
+_CRYPTO_NOTIONAL_MIN: Final = Decimal(10)
 _LEVERAGE_MAX: Final = 6
-_PLACES: Final = Decimal("0.000000001")
+_QTY_STEP: Final = Decimal("0.000000001")
 
 
 @frozen(kw_only=True)
-class World:
+class CheckContext:
     """What the exchange knows when an order comes."""
 
     instrument: m.Instrument
     prices: Prices
-    rivals: Sequence[Picture]  #: whom it would trade with first, as `Resting.rivals` tells it
+    wash_candidates: Sequence[
+        OrderVersion
+    ]  #: whom it would trade with first, as `Resting.rivals` tells it
     is_blocked: bool  #: by the broker
-    allowed: Configurations
-    clock: time  #: New York's
+    configurations: Configurations
+    new_york_time: time  #: New York's
     position: Decimal  #: signed
-    held: Decimal  #: units that orders of this side keep back
-    holders: Callable[[], Sequence[str]]  #: the ids of those
+    reserved_qty: Decimal  #: units that orders of this side keep back
+    reserving_ids: Callable[[], Sequence[str]]  #: the ids of those
     funds: Funds
 
     @property
-    def is_coin(self) -> bool:
+    def is_crypto(self) -> bool:
         return self.instrument.asset_class is m.AssetClass.CRYPTO
 
 
-Guard = Callable[[Ticket, World], None]
+Guard = Callable[[Ticket, CheckContext], None]
 
 
-def check(ticket: Ticket, world: World, guards: Sequence[Guard] | None = None) -> None:
+def check(ticket: Ticket, context: CheckContext, guards: Sequence[Guard] | None = None) -> None:
     """Raises: Refused, by the first of the *guards* (None: all) that does not let *ticket* pass."""
     for guard in GUARDS if guards is None else guards:
-        guard(ticket, world)
+        guard(ticket, context)
 
 
-def units(ticket: Ticket, prices: Prices) -> Decimal:
+def requested_units(ticket: Ticket, prices: Prices) -> Decimal:
     """How many units are asked for; for a notional, at the price of now."""
     if ticket.qty is not None:
         return ticket.qty
-    return m.cut((ticket.notional or m.ZERO) / prices.touch(ticket.side), _PLACES)
+    return m.cut((ticket.notional or m.ZERO) / prices.touch(ticket.side), _QTY_STEP)
 
 
 def bad(message: str, kind: m.RejectKind = R.INPUT, code: int = 42210000) -> Refused:
@@ -85,14 +87,14 @@ def denied(
     return Refused(403, 40310000, message, kind, details)
 
 
-def _permitted(ticket: Ticket, world: World) -> None:
-    if world.is_blocked:
+def _permitted(ticket: Ticket, context: CheckContext) -> None:
+    if context.is_blocked:
         raise denied("account is not authorized to trade", R.PERMISSION)
-    if world.allowed.suspend_trade:
+    if context.configurations.suspend_trade:
         raise denied("new orders are rejected by user request", R.PERMISSION)
 
 
-def _size(ticket: Ticket, world: World) -> None:
+def _size(ticket: Ticket, context: CheckContext) -> None:
     if (ticket.qty is None) == (ticket.notional is None):
         raise bad("qty or notional is required", R.QUANTITY, 40010001)
     size = ticket.qty if ticket.qty is not None else ticket.notional
@@ -100,17 +102,21 @@ def _size(ticket: Ticket, world: World) -> None:
         raise bad("qty must be > 0", R.QUANTITY, 40010001)
     if ticket.notional is not None and ticket.notional != m.cut(ticket.notional, Decimal("0.01")):
         raise bad("notional value must be limited to 2 decimal places", R.QUANTITY)
-    if ticket.qty is not None and ticket.qty != m.cut(ticket.qty, _PLACES):
+    if ticket.qty is not None and ticket.qty != m.cut(ticket.qty, _QTY_STEP):
         raise bad("qty must be limited to 9 decimal places", R.QUANTITY)
 
 
-def _tradable(ticket: Ticket, world: World) -> None:
-    if not world.instrument.tradable:
+def _tradable(ticket: Ticket, context: CheckContext) -> None:
+    if not context.instrument.tradable:
         raise bad(f'asset "{ticket.symbol}" is not tradable', R.INSTRUMENT)
 
 
-def _kind(ticket: Ticket, world: World) -> None:
-    taken, word = (TAKEN[Sort.COIN], "crypto ") if world.is_coin else (TAKEN[Sort.WHOLE], "")
+def _kind(ticket: Ticket, context: CheckContext) -> None:
+    taken, word = (
+        (SUPPORTED[OrderSort.CRYPTO], "crypto ")
+        if context.is_crypto
+        else (SUPPORTED[OrderSort.WHOLE], "")
+    )
     if ticket.type not in taken:
         raise bad(f"invalid order type for {word}order", R.UNSUPPORTED, 40010001)
     if ticket.time_in_force not in taken[ticket.type]:
@@ -126,38 +132,38 @@ def _kind(ticket: Ticket, world: World) -> None:
             raise bad(f"{ticket.type} orders {verb} {name.replace('_', ' ')}", R.PRICE, 40010001)
 
 
-def _auction(ticket: Ticket, world: World) -> None:
-    since, until = SHUT.get(ticket.time_in_force, (time.max, time.max))
-    if since <= world.clock < until:
+def _auction(ticket: Ticket, context: CheckContext) -> None:
+    since, until = AUCTION_CUTOFFS.get(ticket.time_in_force, (time.max, time.max))
+    if since <= context.new_york_time < until:
         word = ticket.time_in_force
         raise bad(
             f"{word} orders are not accepted between {since:%H:%M} and {until:%H:%M}", R.NOT_NOW
         )
 
 
-def _fraction(ticket: Ticket, world: World) -> None:
+def _fraction(ticket: Ticket, context: CheckContext) -> None:
     whole = ticket.qty is not None and ticket.qty == ticket.qty.to_integral_value()
-    if whole or world.is_coin:
+    if whole or context.is_crypto:
         return
-    if not world.allowed.fractional_trading:
+    if not context.configurations.fractional_trading:
         raise denied("account is not allowed to trade fractions", R.PERMISSION)
-    if not world.instrument.fractionable:
+    if not context.instrument.fractionable:
         raise denied(f'asset "{ticket.symbol}" is not fractionable', R.QUANTITY)
     if ticket.order_class is not C.SIMPLE:
         raise bad("fractional orders must be simple orders", R.UNSUPPORTED)
-    if ticket.type not in TAKEN[Sort.FRACTION]:
+    if ticket.type not in SUPPORTED[OrderSort.FRACTION]:
         words = "fractional orders must be market, limit, stop, or stop_limit orders"
         raise bad(words, R.UNSUPPORTED)
-    if ticket.time_in_force not in TAKEN[Sort.FRACTION][ticket.type]:
+    if ticket.time_in_force not in SUPPORTED[OrderSort.FRACTION][ticket.type]:
         raise bad("fractional orders must be DAY orders", R.UNSUPPORTED)
-    if ticket.side is SELL and world.position <= 0:
+    if ticket.side is SELL and context.position <= 0:
         raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
 
 
-def _extended(ticket: Ticket, world: World) -> None:
-    if not ticket.extended_hours or world.is_coin:
+def _extended(ticket: Ticket, context: CheckContext) -> None:
+    if not ticket.extended_hours or context.is_crypto:
         return
-    if ticket.time_in_force not in TAKEN[Sort.EXTENDED].get(ticket.type, ()):
+    if ticket.time_in_force not in SUPPORTED[OrderSort.EXTENDED].get(ticket.type, ()):
         raise bad("extended hours order must be DAY or GTC limit orders", R.UNSUPPORTED)
     if ticket.order_class is not C.SIMPLE:
         raise bad("extended hours order must be simple orders", R.UNSUPPORTED)
@@ -166,13 +172,13 @@ def _extended(ticket: Ticket, world: World) -> None:
 _EXITS: Final = {C.SIMPLE: (0, 0), C.OTO: (1, 1), C.BRACKET: (2, 2), C.OCO: (2, 2)}
 
 
-def _class(ticket: Ticket, world: World) -> None:
+def _class(ticket: Ticket, context: CheckContext) -> None:
     if ticket.order_class not in _EXITS:
         raise bad("invalid order class", R.UNSUPPORTED)
     word = ticket.order_class
     least, most = _EXITS[word]
     exits = (ticket.take_profit is not None) + (ticket.stop_loss is not None)
-    if word is not C.SIMPLE and world.is_coin:
+    if word is not C.SIMPLE and context.is_crypto:
         raise bad("crypto orders not allowed for advanced order_class: " + word, R.UNSUPPORTED)
     if word is not C.SIMPLE and ticket.type is T.TRAILING_STOP:
         raise bad("trailing stop orders must be simple orders", R.UNSUPPORTED)
@@ -183,16 +189,16 @@ def _class(ticket: Ticket, world: World) -> None:
         raise bad(f"{word} orders require {missing}", R.UNSUPPORTED)
     if exits > most:
         raise bad(f"{word} orders take no more than {most} exits", R.UNSUPPORTED)
-    if word in (C.BRACKET, C.OTO) and world.position * ticket.side.sign < 0:
+    if word in (C.BRACKET, C.OTO) and context.position * ticket.side.sign < 0:
         raise bad(f"{word} orders must be entry orders", R.UNSUPPORTED)
     if word is C.OCO:
         if ticket.type is not T.LIMIT:
             raise bad("oco orders must be limit orders", R.UNSUPPORTED)
-        if world.position * ticket.side.sign >= 0:
+        if context.position * ticket.side.sign >= 0:
             raise bad("oco orders must be exit orders", R.UNSUPPORTED)
 
 
-def _ticks(ticket: Ticket, world: World) -> None:
+def _ticks(ticket: Ticket, context: CheckContext) -> None:
     prices = {
         "limit_price": ticket.limit_price,
         "stop_price": ticket.stop_price,
@@ -206,7 +212,7 @@ def _ticks(ticket: Ticket, world: World) -> None:
             continue
         if price <= 0:
             raise bad(f"{name} must be > 0", R.PRICE)
-        if price != m.cut(price, tick_at(price, world.instrument.price_increment)):
+        if price != m.cut(price, tick_at(price, context.instrument.price_increment)):
             raise bad(
                 f"invalid {name} {m.plain(price)}. sub-penny increment does not fulfill"
                 " minimum pricing criteria",
@@ -214,18 +220,18 @@ def _ticks(ticket: Ticket, world: World) -> None:
             )
 
 
-def _trail(ticket: Ticket, world: World) -> None:
+def _trail(ticket: Ticket, context: CheckContext) -> None:
     if ticket.trail_percent is not None and not 0 < ticket.trail_percent < 100:
         raise bad("trail_percent must be between 0 and 100", R.PRICE)
 
 
-def _stops(ticket: Ticket, world: World) -> None:
-    _beyond(ticket.stop_price, ticket.side, world.prices)
+def _stops(ticket: Ticket, context: CheckContext) -> None:
+    _beyond(ticket.stop_price, ticket.side, context.prices)
     if ticket.order_class is C.SIMPLE or ticket.stop_loss is None:
         return
     is_exit = ticket.order_class is C.OCO
     side = ticket.side if is_exit else (SELL if ticket.side is BUY else BUY)
-    base = ticket.take_profit if is_exit else (limit_of(ticket) or world.prices.mid)
+    base = ticket.take_profit if is_exit else (limit_of(ticket) or context.prices.mid)
     if base is not None and (base - ticket.stop_loss) * -side.sign < Decimal("0.01"):
         words = "stop price must be at least 0.01 beyond the base price"
         raise Refused(422, 42210000, words, R.PRICE, {"base_price": m.plain(base)})
@@ -245,14 +251,14 @@ def _beyond(stop: Decimal | None, side: m.OrderSide, prices: Prices) -> None:
     )
 
 
-def _minimum(ticket: Ticket, world: World) -> None:
-    if not world.is_coin:
+def _minimum(ticket: Ticket, context: CheckContext) -> None:
+    if not context.is_crypto:
         if ticket.notional is not None and ticket.notional < 1:
             raise denied("cost basis must be >= minimal amount of order 1", R.QUANTITY)
         return
-    price = limit_of(ticket) or world.prices.touch(ticket.side)
+    price = limit_of(ticket) or context.prices.touch(ticket.side)
     basis = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
-    if basis < _COIN_MINIMUM:
+    if basis < _CRYPTO_NOTIONAL_MIN:
         raise denied(
             "cost basis must be >= minimal amount of order 10",
             R.QUANTITY,
@@ -260,17 +266,17 @@ def _minimum(ticket: Ticket, world: World) -> None:
         )
 
 
-def _wash(ticket: Ticket, world: World) -> None:
+def _wash(ticket: Ticket, context: CheckContext) -> None:
     """
     Orders that might trade with each other are refused; complex orders and trailing stops may.
 
     Source: https://docs.alpaca.markets/docs/user-protection.
     """
-    if not may_wash(ticket):
+    if not is_wash_checked(ticket):
         return
-    for order in world.rivals:
+    for order in context.wash_candidates:
         reason = "opposite side market/stop order exists"
-        if ticket.type in LIMITED and order.type in LIMITED:
+        if ticket.type in LIMIT_TYPES and order.type in LIMIT_TYPES:
             ours, theirs = ticket.limit_price or m.ZERO, order.limit_price or m.ZERO
             buy, sell = (ours, theirs) if ticket.side is BUY else (theirs, ours)
             if buy < sell:
@@ -283,61 +289,61 @@ def _wash(ticket: Ticket, world: World) -> None:
         )
 
 
-def _units(ticket: Ticket, world: World) -> None:
+def _units(ticket: Ticket, context: CheckContext) -> None:
     """Closing orders need units that no other order keeps back; nothing goes through zero."""
-    asked = units(ticket, world.prices)
-    existing = max(m.ZERO, -ticket.side.sign * world.position)
-    available = max(m.ZERO, existing - world.held)
-    if world.is_coin:
-        if ticket.side is SELL and asked > available:
+    requested = requested_units(ticket, context.prices)
+    existing = max(m.ZERO, -ticket.side.sign * context.position)
+    available = max(m.ZERO, existing - context.reserved_qty)
+    if context.is_crypto:
+        if ticket.side is SELL and requested > available:
             base = ticket.symbol.partition("/")[0]
             raise denied(
-                f"insufficient balance for {base} (requested: {m.plain(asked)},"
+                f"insufficient balance for {base} (requested: {m.plain(requested)},"
                 f" available: {m.plain(available)})",
                 R.QTY_HELD if existing else R.NO_POSITION,
             )
-    elif existing and asked > available:
+    elif existing and requested > available:
         raise denied(
-            f"insufficient qty available for order (requested: {m.plain(asked)},"
+            f"insufficient qty available for order (requested: {m.plain(requested)},"
             f" available: {m.plain(available)})",
             R.QTY_HELD,
             {
                 "available": m.plain(available),
                 "existing_qty": m.plain(existing),
-                "held_for_orders": m.plain(world.held),
-                "related_orders": list(world.holders()),
+                "held_for_orders": m.plain(context.reserved_qty),
+                "related_orders": list(context.reserving_ids()),
                 "symbol": ticket.symbol,
             },
         )
 
 
-def _short(ticket: Ticket, world: World) -> None:
-    if ticket.side is BUY or world.is_coin or world.position > 0:
+def _short(ticket: Ticket, context: CheckContext) -> None:
+    if ticket.side is BUY or context.is_crypto or context.position > 0:
         return
-    if world.funds.multiplier == 1 or world.allowed.no_shorting:
+    if context.funds.multiplier == 1 or context.configurations.no_shorting:
         raise denied("account is not allowed to short", R.PERMISSION)
-    if not world.instrument.shortable:
+    if not context.instrument.shortable:
         raise bad(f'asset "{ticket.symbol}" cannot be sold short', R.NO_POSITION)
 
 
-def _leverage(ticket: Ticket, world: World) -> None:
+def _leverage(ticket: Ticket, context: CheckContext) -> None:
     """Positions of more than six times the equity may only be made smaller."""
-    held = world.funds.long_value - world.funds.short_value
-    if held > _LEVERAGE_MAX * world.funds.equity and not _closes(ticket, world):
+    held = context.funds.long_value - context.funds.short_value
+    if held > _LEVERAGE_MAX * context.funds.equity and not _closes(ticket, context):
         raise denied("account is restricted to closing orders only", R.PERMISSION)
 
 
-def _closes(ticket: Ticket, world: World) -> bool:
-    is_coin_sale = world.is_coin and ticket.side is SELL
-    return -ticket.side.sign * world.position > 0 or is_coin_sale
+def _closes(ticket: Ticket, context: CheckContext) -> bool:
+    is_crypto_sale = context.is_crypto and ticket.side is SELL
+    return -ticket.side.sign * context.position > 0 or is_crypto_sale
 
 
-def _money(ticket: Ticket, world: World) -> None:
-    if _closes(ticket, world):
+def _money(ticket: Ticket, context: CheckContext) -> None:
+    if _closes(ticket, context):
         return
-    price = reserve_price(ticket, world.prices)
+    price = reserve_price(ticket, context.prices)
     cost = ticket.notional if ticket.notional is not None else price * (ticket.qty or m.ZERO)
-    power = world.funds.non_marginable if world.is_coin else world.funds.buying_power
+    power = context.funds.non_marginable if context.is_crypto else context.funds.buying_power
     if cost > power:
         raise denied(
             "insufficient buying power",

@@ -12,18 +12,18 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.venue.exchange.faults.kinds import Fault, Occasion
+from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.faults.plan import Faults
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.listing import LISTED, OVERNIGHT
-from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_coin
+from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_crypto
 from fillbook.venue.exchange.timeline import Timeline
-from fillbook.venue.exchange.values import Lag, Picture
+from fillbook.venue.exchange.values import Lag, OrderVersion
 
 _TENTHS = 10
 
 
-class Floor:
+class ExchangeState:
     """
     The trading floor.
 
@@ -45,24 +45,24 @@ class Floor:
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
         self.overnight = set(OVERNIGHT)  #: what is traded through the night
-        self._names: dict[str, str] = {}  # what was called so, and what it was renamed to
-        self._ids = random.Random(f"{seed}:ids")
-        self._sizes = random.Random(f"{seed}:sizes")
-        self._lags = random.Random(f"{seed}:lags")
-        self.walks = random.Random(f"{seed}:walks")
+        self._renamed_to: dict[str, str] = {}  # what was called so, and what it was renamed to
+        self._id_random = random.Random(f"{seed}:ids")
+        self._size_random = random.Random(f"{seed}:sizes")
+        self._lag_random = random.Random(f"{seed}:lags")
+        self.walk_random = random.Random(f"{seed}:walks")
         self._instrument_seed = seed
         self._instrument_ids: dict[str, str] = {}  # every order that is shown bears one
 
     def new_id(self) -> str:
-        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._id_random.getrandbits(128), version=4))
 
-    def new_number(self) -> str:
+    def new_account_number(self) -> str:
         """An account number, as on a statement."""
-        return "PA3" + "".join(self._ids.choices(string.ascii_uppercase + string.digits, k=9))
+        return "PA3" + "".join(self._id_random.choices(string.ascii_uppercase + string.digits, k=9))
 
     def instrument_id(self, symbol: str) -> str:
         """The same on every exchange of this seed, however much has happened."""
-        former = {new: old for old, new in self._names.items()}
+        former = {new: old for old, new in self._renamed_to.items()}
         while symbol in former:
             symbol = former[symbol]
         rng = random.Random(f"{self._instrument_seed}:{symbol}")
@@ -78,25 +78,25 @@ class Floor:
         return None
 
     def price(self, symbol: str) -> Prices:
-        return self.prices[self.current(symbol)]
+        return self.prices[self.current_symbol(symbol)]
 
-    def reckoning(self) -> PriceOf:
+    def reserve_prices(self) -> PriceOf:
         """
         At which prices it is reckoned what orders keep back.
 
         While the core session is shut, a market buy of shares is reckoned at the middle.
         Source: https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power".
         """
-        return self.price if sessions.is_regular(self.timeline.now()) else self._shut_price
+        return self.price if sessions.is_regular(self.timeline.now()) else self._closed_price
 
-    def _shut_price(self, symbol: str) -> Prices:
+    def _closed_price(self, symbol: str) -> Prices:
         prices = self.price(symbol)
-        return prices if is_coin(symbol) else evolve(prices, market=prices.mid)
+        return prices if is_crypto(symbol) else evolve(prices, market=prices.mid)
 
-    def current(self, symbol: str) -> str:
+    def current_symbol(self, symbol: str) -> str:
         """What *symbol* is called by now."""
-        while symbol in self._names:
-            symbol = self._names[symbol]
+        while symbol in self._renamed_to:
+            symbol = self._renamed_to[symbol]
         return symbol
 
     def rename(self, old: str, new: str) -> None:
@@ -105,18 +105,18 @@ class Floor:
 
         Raises: ValueError if *old* is not listed, or *new* is or was.
         """
-        if old not in self.instruments or new in {*self.instruments, *self._names}:
+        if old not in self.instruments or new in {*self.instruments, *self._renamed_to}:
             raise ValueError(
                 f"{old} cannot be renamed to {new}: the one is not listed or the other is"
             )
-        self._names[old] = new
+        self._renamed_to[old] = new
         self.instruments[new] = evolve(self.instruments.pop(old), symbol=new)
         self.prices[new] = self.prices.pop(old)
         for marked in (self.halted, self.overnight):
             if old in marked:
                 marked.symmetric_difference_update({old, new})
 
-    def is_live(self, order: Picture) -> bool:
+    def is_in_session(self, order: OrderVersion) -> bool:
         """Whether an order of this kind may trade at the moment."""
         now = self.timeline.now()
         return (
@@ -126,29 +126,31 @@ class Floor:
             or (order.is_overnight and sessions.is_overnight(now))
         )
 
-    def part_of(self, qty: Decimal, increment: Decimal) -> Decimal:
+    def traded_qty(self, qty: Decimal, increment: Decimal) -> Decimal:
         """How much of *qty* trades at once: all, or by chance some tenths of it."""
-        if self.partial_rate <= 0 or self._sizes.random() >= self.partial_rate:
+        if self.partial_rate <= 0 or self._size_random.random() >= self.partial_rate:
             return qty
-        part = m.cut(qty * self._sizes.randrange(1, _TENTHS) / _TENTHS, increment)
+        part = m.cut(qty * self._size_random.randrange(1, _TENTHS) / _TENTHS, increment)
         return part or qty
 
-    def strikes(self, occasion: Occasion, fault: Fault, order: Picture | None = None) -> bool:
+    def injects(
+        self, point: InjectionPoint, fault: Fault, order: OrderVersion | None = None
+    ) -> bool:
         """Whether *fault* is what happens on *occasion*, which is about *order*, now."""
-        strike = self.faults.next(
-            occasion, among=(fault,), about=() if order is None else about(order)
+        injected = self.faults.next(
+            point, among=(fault,), subjects=() if order is None else subjects_of(order)
         )
-        return strike is not None
+        return injected is not None
 
-    def seen_at(self, occasion: Occasion, lag_s: float) -> timedelta:
+    def view_time(self, point: InjectionPoint, lag_s: float) -> timedelta:
         """The moment that a view shows: now, or by lag and faults an earlier one."""
-        age = self._lags.uniform(0, lag_s) if lag_s > 0 else 0.0
-        strike = self.faults.next(occasion, among=(Fault.STALE_SNAPSHOT, Fault.ACCOUNT_OLD))
-        if strike is not None:
-            age = max(age, strike.seconds)
+        age = self._lag_random.uniform(0, lag_s) if lag_s > 0 else 0.0
+        injected = self.faults.next(point, among=(Fault.STALE_SNAPSHOT, Fault.ACCOUNT_OLD))
+        if injected is not None:
+            age = max(age, injected.seconds)
         return self.timeline.elapsed - timedelta(seconds=age)
 
 
-def about(order: Picture) -> tuple[str, str, str]:
+def subjects_of(order: OrderVersion) -> tuple[str, str, str]:
     """By what a rule of the fault plan may choose *order*."""
     return order.symbol, order.id, order.client_order_id
