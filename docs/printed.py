@@ -31,7 +31,7 @@ from fillbook.cli import demo, output
 from fillbook.cli.commands import app
 from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
-from fillbook.core.pacing import LEVELS, Lane
+from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.permission import PERMISSIONS, Authority, Repairs
 from fillbook.model import invalid
 from fillbook.venue.alpaca import Behavior
@@ -145,7 +145,8 @@ def faults() -> str:
     for fault in Fault:
         least, most = SECONDS.get(fault, (0.0, 0.0))
         length = f"{least:g} to {most:g} s" if least or most else "–"
-        rows.append((code(fault), said.get(fault.name, ""), listed(INJECTION_POINTS[fault]), length))
+        points = listed(INJECTION_POINTS[fault])
+        rows.append((code(fault), said.get(fault.name, ""), points, length))
     return table(("fault", "what happens", "where it strikes", "how long"), rows)
 
 
@@ -178,7 +179,7 @@ def checks() -> str:
         (number, code(check.__name__), _ASIDE.sub("", sentence(check)), listed(reasons_of(check)))
         for number, check in enumerate(fb.CHECKS, start=1)
     )
-    return table(("", "check", "what it looks at", "its reasons"), rows)
+    return table(("", "check", "what it does", "its reasons"), rows)
 
 
 def reasons_of(check: Callable[..., object]) -> set[str]:
@@ -224,7 +225,8 @@ def permissions() -> str:
 
 def lanes() -> str:
     said = remarks(Lane)
-    rows = ((code(lane), said[lane.name], f"{level} %") for lane, level in LEVELS.items())
+    limits = LANE_LIMITS_PERCENT.items()
+    rows = ((code(lane), said[lane.name], f"{percent} %") for lane, percent in limits)
     return table(("lane", "for", "fills a minute up to"), rows)
 
 

@@ -28,9 +28,9 @@ class Bench:
         self.exchange = Exchange(seed=7, clock=self.clock, faults=Faults(seed=7))
         for symbol, (bid, ask) in QUOTES.items():
             self.exchange.quote(symbol, bid, ask)
-        self.venue_account = self.exchange.open_account("paper", **account)
-        self.truth = self.venue_account.truth
-        self.broker = broker(self.exchange, self.venue_account)
+        self.books = self.exchange.open_account("paper", **account)
+        self.truth = self.books.truth
+        self.broker = broker(self.exchange, self.books)
         self.store = store if store is not None else MemoryStore()
         self.wait_s = wait_s
         self.desk = self.open()
@@ -68,7 +68,7 @@ class Bench:
     def heard(self):
         """The raw events that the exchange tells meanwhile, for a bot that hands them on."""
         events = []
-        with self.venue_account.listen(events.append):
+        with self.books.listen(events.append):
             yield events
             self.clock.advance(1)
 
@@ -85,7 +85,7 @@ class Bench:
             qty=m.number(qty),
             **{name: m.number(value) for name, value in wish.items()},
         )
-        order = self.exchange.trade_by_hand(self.venue_account, ticket)
+        order = self.exchange.trade_by_hand(self.books, ticket)
         self.clock.advance(1)
         return order
 
@@ -100,7 +100,7 @@ class Bench:
 
     def silently(self, symbol, qty, price):
         """Units come or go without an order; it is a row of the history for those who read it."""
-        self.exchange.transfer(self.venue_account, symbol, qty, price)
+        self.exchange.transfer(self.books, symbol, qty, price)
 
     def ours(self):
         """The orders at the exchange that bear our client ids."""

@@ -26,7 +26,7 @@ with fb.open(broker, "memory://", clock=clock) as desk:
         qty=m.number(3),
         limit_price=m.number("175"),
     )
-    exchange.trade_by_hand(broker.venue_account, by_hand)
+    exchange.trade_by_hand(broker.books, by_hand)
     clock.advance(5)
     exchange.quote("AAPL", "185.98", "186.00")  # two of them fill; nobody tells the bot
     clock.advance(5)

@@ -62,9 +62,14 @@ OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_
     good_for_s reference_price
 Reserve: opens floor margin
 Adjustment: field wished sent why
-Commanded: client_order_id command number broker_order_id change handed
+Instructed: client_order_id number asked authority good_until broker_order_id
+InstructionClosed: client_order_id number why broker_order_id
+Cancel:
+Amend: change way
+Instruction: number asked authority at good_until broker_order_id closed
+Commanded: client_order_id command number broker_order_id change handed instruction
 Change: client_order_id qty limit_price stop_price trail time_in_force
-Answered: client_order_id number answer message kind
+Answered: client_order_id number answer message kind broker_order_id
 IntentDenied=Denied: client_order_id reason code
 ChangeClosed=Settled: client_order_id number why
 ConcludedAbsent: client_order_id answers
@@ -102,13 +107,13 @@ Rebuilt: rules
 Alert: kind about message
 Binding: account clocked replace_cum base_fee reserve_rule rules
 OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
-    requests verdict seen_at reservation
+    instructions requests verdict seen_at reservation
 Order: client_order_id broker_order_id origin terms status filled_qty filled_value
     leaves_qty leaves_notional avg_price fees is_final is_complete strategy key parent
     created_at reason pending proof anomalies adjustments
 Proof: source broker_order_id at
 Anomaly: oddity broker_order_id detail
-Request: number command at broker_order_id answer message kind change handed settled
+Request: number command at broker_order_id answer message kind change handed instruction
 Conclusion: status why at may_send
 Reservation: client_order_id symbol charge margin grown grown_at is_open
 Evidence: broker_order_id client_order_id name terms replaces replaced_by expires_at word

@@ -218,7 +218,7 @@ def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
 
 
 def _load_entry_point(group: str, name: str, address: str) -> Any:
-    """Load the only entry point *name* of *group*. Raises: BadAddress if there is not exactly one."""
+    """Load the entry point *name*. Raises: BadAddress if there is none, or more than one."""
     found: dict[str, EntryPoint] = {x.value: x for x in entry_points(group=group, name=name)}
     if len(found) == 1:
         return next(iter(found.values())).load()

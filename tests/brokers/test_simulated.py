@@ -29,15 +29,15 @@ class TestSimulatedBroker(BrokerSuite):
 
     @pytest.fixture
     def restarted(self, broker: SimulatedBroker) -> SimulatedBroker:
-        return SimulatedBroker(broker.exchange, broker.venue_account)
+        return SimulatedBroker(broker.exchange, broker.books)
 
     @pytest.fixture
     def venue(self, broker: SimulatedBroker, clock: ManualClock) -> ExchangeDriver:
-        return ExchangeDriver(broker.exchange, broker.venue_account, clock)
+        return ExchangeDriver(broker.exchange, broker.books, clock)
 
 
 class TestWithoutAVenue(BrokerSuite):
-    """What a stranger's broker without a puppeteer is put through, under the real clock."""
+    """The cases that run without a venue driver, under the real clock."""
 
     @pytest.fixture
     def broker(self) -> SimulatedBroker:
@@ -74,15 +74,15 @@ def test_the_same_seed_gives_the_same_day() -> None:
             wish = m.OrderRequest(symbol="AAPL", side="buy", qty=5, limit_price="187.00")
             broker.submit(m.Intent(client_order_id=f"c{n}", request=wish, at=m.timestamp(OPEN)))
             clock.advance(7)
-        return [*broker.venue_account.truth.orders(), *broker.venue_account.truth.fills()]
+        return [*broker.books.truth.orders(), *broker.books.truth.fills()]
 
     assert day() == day()
 
 
 def test_what_blocks_an_account_is_told_in_words() -> None:
     broker = SimulatedBroker()
-    broker.venue_account.configure(Configurations(suspend_trade=True))
-    broker.exchange.block(broker.venue_account)
+    broker.books.configure(Configurations(suspend_trade=True))
+    broker.exchange.block(broker.books)
     answer = broker.account()
     assert isinstance(answer, m.Observed)
     assert answer.value.blocked == ("trading_blocked", "trade_suspended_by_user")

@@ -68,7 +68,7 @@ def test_orders_are_ended_by_what_they_have_in_common(words, left, resting, emul
 
 
 def test_several_are_ended_by_name_and_what_did_not_end_is_listed(resting, emulator_now, capsys):
-    emulator_now.exchange.faults.fail("cancel", "request-lost")
+    emulator_now.exchange.faults.fail("asked-cancel", "cancel-never-ends")
     names = [order.client_order_id for order in resting]
     code, out, _ = told(capsys, "cancel", *names[:2], *STORE, "--json")
     failed = [x["order"]["client_order_id"] for x in json.loads(out) if x["failed"] is not None]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import pacing
-from fillbook.core.pacing import LEVELS, Budget, Lane
+from fillbook.core.pacing import LANE_LIMITS_PERCENT, Budget, Lane
 
 NEVER = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -23,8 +23,8 @@ def storm(budget, asked):
     for wait_ms, lane in asked:
         now_ms += wait_ms
         now = now_ms // 1000
-        if pacing.free_at(budget, lane, now) <= now:
-            budget = pacing.spent(budget, now)
+        if pacing.next_allowed_at(budget, lane, now) <= now:
+            budget = pacing.count_request(budget, now)
             let_go.append((now_ms, lane))
     return let_go
 
@@ -47,16 +47,16 @@ def test_in_no_minute_is_more_sent_than_the_limit(limit, asked):
 def test_an_exit_finds_the_share_that_is_kept_for_it(limit, asked):
     """However much others ask, an exit is let go until the exits alone have used their share."""
     budget, exits, now_ms = Budget(limit=limit), [], 0
-    share = limit - -(-limit * LEVELS[Lane.SUBMIT] // 100)
+    share = limit - -(-limit * LANE_LIMITS_PERCENT[Lane.SUBMIT] // 100)
     for wait_ms, lane in asked:
         now_ms += wait_ms
         now = now_ms // 1000
-        goes = pacing.free_at(budget, lane, now) <= now
+        goes = pacing.next_allowed_at(budget, lane, now) <= now
         if lane is Lane.EXIT:
-            lately = [x for x in exits if x + pacing.WINDOW > now]
+            lately = [x for x in exits if x + pacing.WINDOW_S > now]
             assert goes or len(lately) >= share
             exits += [now] * goes
-        budget = pacing.spent(budget, now) if goes else budget
+        budget = pacing.count_request(budget, now) if goes else budget
 
 
 @given(limit=st.integers(1, 40), asked=asks, lane=st.sampled_from(Lane), more=st.integers(1, 60))
@@ -65,21 +65,21 @@ def test_who_is_told_when_to_come_back_finds_room_then_and_not_before(limit, ask
     budget, now = Budget(limit=limit), 0
     for wait_ms, other in asked:
         now += wait_ms // 1000
-        if pacing.free_at(budget, other, now) <= now:
-            budget = pacing.spent(budget, now)
-    free = pacing.free_at(budget, lane, now)
-    assert pacing.free_at(budget, lane, max(free, now)) <= max(free, now)
+        if pacing.next_allowed_at(budget, other, now) <= now:
+            budget = pacing.count_request(budget, now)
+    free = pacing.next_allowed_at(budget, lane, now)
+    assert pacing.next_allowed_at(budget, lane, max(free, now)) <= max(free, now)
     if free > now:
         before = max(now, free - more)
-        assert pacing.free_at(budget, lane, before) > before
+        assert pacing.next_allowed_at(budget, lane, before) > before
 
 
 def test_a_lane_fills_the_minute_up_to_its_level():
     """Above it there is room for those before it only."""
     budget, went = Budget(limit=200), {}
     for lane in reversed(Lane):
-        while pacing.free_at(budget, lane, 7) <= 7:
-            budget = pacing.spent(budget, 7)
+        while pacing.next_allowed_at(budget, lane, 7) <= 7:
+            budget = pacing.count_request(budget, 7)
         went[lane] = sum(count for _, count in budget.sent)
     assert went == {
         Lane.BACKFILL: 60,
@@ -88,37 +88,39 @@ def test_a_lane_fills_the_minute_up_to_its_level():
         Lane.SUBMIT: 160,
         Lane.EXIT: 200,
     }
-    assert pacing.free_at(budget, Lane.EXIT, 7) == 69
+    assert pacing.next_allowed_at(budget, Lane.EXIT, 7) == 69
 
 
 def test_what_others_send_with_our_keys_is_counted_until_the_broker_counts_anew():
     """The broker says 30 are left where we sent one: an exit goes, nothing else does."""
-    budget = pacing.observed(pacing.spent(Budget(limit=200), 10), meter(30), 40, 10)
+    budget = pacing.apply_rate_limit(pacing.count_request(Budget(limit=200), 10), meter(30), 40, 10)
     assert (budget.others, budget.others_until) == (169, 40)
-    assert pacing.free_at(budget, Lane.SUBMIT, 10) == 40
-    assert pacing.free_at(budget, Lane.EXIT, 10) <= 10
-    overtaken = pacing.observed(budget, meter(199), 50, 11)
+    assert pacing.next_allowed_at(budget, Lane.SUBMIT, 10) == 40
+    assert pacing.next_allowed_at(budget, Lane.EXIT, 10) <= 10
+    overtaken = pacing.apply_rate_limit(budget, meter(199), 50, 11)
     assert overtaken == budget
-    later = pacing.observed(budget, meter(199), 100, 40)
+    later = pacing.apply_rate_limit(budget, meter(199), 100, 40)
     assert (later.others, later.others_until) == (0, 0)
 
 
 def test_a_broker_whose_clock_is_off_holds_nobody_for_longer_than_a_minute():
     """Neither its count nor its refusal."""
-    budget = pacing.held(pacing.observed(Budget(limit=200), meter(0), 9_999, 10), 9_999, 10)
+    budget = pacing.back_off(
+        pacing.apply_rate_limit(Budget(limit=200), meter(0), 9_999, 10), 9_999, 10
+    )
     assert (budget.others_until, budget.held_until) == (72, 70)
-    assert pacing.observed(Budget(limit=200), meter(0), -9_999, 10).others_until == 10
-    assert pacing.held(Budget(limit=200), -9_999, 10).held_until == 10
+    assert pacing.apply_rate_limit(Budget(limit=200), meter(0), -9_999, 10).others_until == 10
+    assert pacing.back_off(Budget(limit=200), -9_999, 10).held_until == 10
 
 
 def test_after_too_much_all_but_exits_wait():
     """Until the broker says, or a little while; an earlier word does not shorten a later one."""
-    budget = pacing.held(Budget(limit=200), None, 10)
-    assert {lane: pacing.free_at(budget, lane, 10) for lane in Lane} == {
+    budget = pacing.back_off(Budget(limit=200), None, 10)
+    assert {lane: pacing.next_allowed_at(budget, lane, 10) for lane in Lane} == {
         **dict.fromkeys(Lane, 15),
         Lane.EXIT: 10,
     }
-    assert pacing.held(budget, 12, 10) == budget
+    assert pacing.back_off(budget, 12, 10) == budget
 
 
 def test_another_timeline_is_told_by_the_wall_clock():
@@ -132,7 +134,7 @@ def test_another_timeline_is_told_by_the_wall_clock():
         others_until=30,
         held_until=9,
     )
-    here = pacing.moved(there, "b", 900, 110)
+    here = pacing.rebase(there, "b", 900, 110)
     assert here == Budget(
         limit=9,
         timeline="b",
@@ -142,7 +144,7 @@ def test_another_timeline_is_told_by_the_wall_clock():
         others_until=130,
         held_until=109,
     )
-    assert pacing.moved(here, "b", 901, 111) == evolve(here, offset=901)
+    assert pacing.rebase(here, "b", 901, 111) == evolve(here, offset=901)
 
 
 def test_a_wall_clock_set_back_makes_nothing_lie_ahead():
@@ -156,7 +158,7 @@ def test_a_wall_clock_set_back_makes_nothing_lie_ahead():
         others_until=30,
         held_until=9,
     )
-    here = pacing.moved(there, "b", 900, 110)
+    here = pacing.rebase(there, "b", 900, 110)
     assert here.sent == ((110, 3),)
     assert (here.others_until, here.held_until) == (172, 170)
 

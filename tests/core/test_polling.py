@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook.core import polling
-from fillbook.core.polling import PERIODS, QUICK, RESYNC_EVERY, SILENT_AFTER, Pulse, StreamState
+from fillbook.core.polling import (
+    FAST_POLL,
+    POLL_PERIODS,
+    RESYNC_PERIOD,
+    SILENCE_MAX,
+    StreamHealth,
+    StreamState,
+)
 
 S = StreamState
 
@@ -18,64 +25,64 @@ def at(seconds):
 
 def live(now=0):
     """A stream that is connected, and whose gap was read."""
-    pulse = polling.connected(polling.begun(Pulse()), at(now))
-    return polling.resynced(pulse, pulse.missed)
+    health = polling.connected(polling.subscribing(StreamHealth()), at(now))
+    return polling.resynced(health, health.gaps)
 
 
 def test_a_live_stream_relaxes_the_polls_and_no_stream_is_polled_as_ever():
     """Twenty-five seconds and fifteen."""
     assert polling.poll_after(live(), at(0)) == at(25)
-    assert polling.poll_after(Pulse(), at(9_999)) == at(15)
+    assert polling.poll_after(StreamHealth(), at(9_999)) == at(15)
 
 
 def test_what_was_missed_is_read_before_anything_is_live():
     """Begun, connected, lost: each leaves us behind until a reading that began after it."""
-    begun = polling.begun(Pulse())
+    begun = polling.subscribing(StreamHealth())
     connected = polling.connected(begun, at(1))
-    assert (begun.state, begun.behind) == (S.CONNECTING, True)
-    assert (connected.state, connected.behind) == (S.GAP, True)
-    assert polling.resynced(connected, begun.missed) == connected
-    read = polling.resynced(connected, connected.missed)
-    assert (read.state, read.behind) == (S.LIVE, False)
-    assert polling.poll_after(connected, at(2)) == RESYNC_EVERY
+    assert (begun.state, begun.is_behind) == (S.CONNECTING, True)
+    assert (connected.state, connected.is_behind) == (S.GAP, True)
+    assert polling.resynced(connected, begun.gaps) == connected
+    read = polling.resynced(connected, connected.gaps)
+    assert (read.state, read.is_behind) == (S.LIVE, False)
+    assert polling.poll_after(connected, at(2)) == RESYNC_PERIOD
 
 
 def test_a_stream_that_is_refused_leaves_nobody_behind_for_ever():
     """Once the loss was read, polls carry the record; being refused again is no new loss."""
-    lost = polling.lost(live())
-    read = polling.resynced(lost, lost.missed)
-    assert (read.state, read.behind) == (S.CONNECTING, False)
-    assert polling.lost(read) == read
-    assert polling.poll_after(read, at(1)) == QUICK
+    lost = polling.disconnected(live())
+    read = polling.resynced(lost, lost.gaps)
+    assert (read.state, read.is_behind) == (S.CONNECTING, False)
+    assert polling.disconnected(read) == read
+    assert polling.poll_after(read, at(1)) == FAST_POLL
 
 
 def test_a_stream_that_is_late_is_polled_quickly_until_it_tells_something():
     """A poll that finds nothing more does not make up for it."""
     late = polling.polled(live(), True, at(5))
-    assert polling.poll_after(late, at(5)) == QUICK
-    assert polling.poll_after(polling.polled(late, False, at(9)), at(9)) == QUICK
-    assert polling.poll_after(polling.heard(late, at(9)), at(9)) == at(25)
+    assert polling.poll_after(late, at(5)) == FAST_POLL
+    assert polling.poll_after(polling.polled(late, False, at(9)), at(9)) == FAST_POLL
+    assert polling.poll_after(polling.received(late, at(9)), at(9)) == at(25)
 
 
 def test_a_stream_that_nothing_has_confirmed_for_a_minute_is_silent():
     """An event confirms it, and so does a poll that finds nothing new."""
-    pulse = live()
-    before = SILENT_AFTER - at(1)
-    assert polling.poll_after(pulse, before) == at(25)
-    assert polling.poll_after(pulse, SILENT_AFTER) == QUICK
-    for confirmed in (polling.heard(pulse, at(9)), polling.polled(pulse, False, at(9))):
-        assert polling.poll_after(confirmed, SILENT_AFTER) == at(25)
+    health = live()
+    before = SILENCE_MAX - at(1)
+    assert polling.poll_after(health, before) == at(25)
+    assert polling.poll_after(health, SILENCE_MAX) == FAST_POLL
+    for confirmed in (polling.received(health, at(9)), polling.polled(health, False, at(9))):
+        assert polling.poll_after(confirmed, SILENCE_MAX) == at(25)
 
 
 def test_news_of_a_poll_means_nothing_where_nobody_listens():
     """There is no stream that could have told it."""
-    assert polling.polled(Pulse(), True, at(5)) == Pulse()
+    assert polling.polled(StreamHealth(), True, at(5)) == StreamHealth()
 
 
 @pytest.mark.parametrize("state", S)
 def test_every_state_has_its_period(state):
     """None leaves a fill unknown for half a minute."""
-    assert PERIODS[state] <= at(25)
+    assert POLL_PERIODS[state] <= at(25)
 
 
 steps = st.lists(st.sampled_from(["begun", "connected", "lost", "heard", "news", "none", "read"]))
@@ -84,23 +91,23 @@ steps = st.lists(st.sampled_from(["begun", "connected", "lost", "heard", "news",
 @given(steps)
 def test_whatever_a_stream_does_the_next_poll_is_soon_and_nothing_missed_is_forgotten(names):
     """At most 25 s away; and behind exactly if something was missed since the last reading."""
-    pulse, missed = Pulse(), False
+    health, missed = StreamHealth(), False
     for second, name in enumerate(names):
         now = at(second)
         match name:
             case "begun":
-                pulse, missed = polling.begun(pulse), True
+                health, missed = polling.subscribing(health), True
             case "connected":
-                pulse, missed = polling.connected(pulse, now), True
+                health, missed = polling.connected(health, now), True
             case "lost":
-                missed = missed or pulse.state is not S.CONNECTING
-                pulse = polling.lost(pulse)
+                missed = missed or health.state is not S.CONNECTING
+                health = polling.disconnected(health)
             case "heard":
-                pulse = polling.heard(pulse, now)
+                health = polling.received(health, now)
             case "read":
-                pulse, missed = polling.resynced(pulse, pulse.missed), False
+                health, missed = polling.resynced(health, health.gaps), False
             case _:
-                pulse = polling.polled(pulse, name == "news", now)
-        assert pulse.behind is missed
-        assert QUICK <= polling.poll_after(pulse, now) <= at(25)
-        assert (pulse.state is not S.LIVE) or not pulse.behind
+                health = polling.polled(health, name == "news", now)
+        assert health.is_behind is missed
+        assert FAST_POLL <= polling.poll_after(health, now) <= at(25)
+        assert (health.state is not S.LIVE) or not health.is_behind

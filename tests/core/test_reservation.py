@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +21,8 @@ def needed(ask="100", rule=RULE, *, opens=True, instrument=None, **kw):
     """What a request takes of the buying power; None if it cannot be said."""
     wish = request(**kw)
     asked = None if ask is None else m.number(ask)
-    kept = r.reserve(wish, asked, instrument, rule, opens=opens)
-    return None if kept is None else r.need(wish, kept, rule)
+    kept = r.reserve_for(wish, asked, instrument, rule, opens=opens)
+    return None if kept is None else r.reserve_amount(wish, kept, rule)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,9 @@ def test_without_a_word_on_stops_a_stop_is_taken_as_it_is():
     [("AAPL", None, True), ("BTC/USD", None, False), ("BTCX", COIN, False)],
 )
 def test_coins_are_paid_in_full(symbol, instrument, margin):
-    kept = r.reserve(request(symbol=symbol, limit_price=1), None, instrument, RULE, opens=True)
+    kept = r.reserve_for(request(symbol=symbol, limit_price=1), None, instrument, RULE, opens=True)
     assert kept.margin is margin
-    kept = r.reserve(request(symbol=symbol), Decimal(1), instrument, RULE, opens=False)
+    kept = r.reserve_for(request(symbol=symbol), Decimal(1), instrument, RULE, opens=False)
     assert kept.margin is margin
 
 
@@ -85,7 +86,7 @@ def reserved(opens=True, ask="100", **kw):
     """Records in which c1 is wanted, with what it keeps back."""
     records = Records()
     wish = request(**kw)
-    kept = r.reserve(wish, m.number(ask), None, m.ReserveRule(), opens=opens)
+    kept = r.reserve_for(wish, m.number(ask), None, m.ReserveRule(), opens=opens)
     records.take(m.Intended(m.Intent(client_order_id="c1", request=wish, at=AT, reserve=kept)))
     records.take(m.Commanded("c1", m.Command.SEND, 1))
     return records
@@ -232,7 +233,7 @@ def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
     given = {name: m.number(value) for name, value in change.items()}
     asked = m.Change(client_order_id="c1.r1", **given)
     record = records.get(m.OrderRecord, "c1")
-    assert r.added(record, asked, m.ReserveRule()) == more
+    assert r.amount_added(record, asked, m.ReserveRule()) == more
     before = record.reservation.charge
     records.take(m.Commanded("c1", m.Command.REPLACE, 2, "b1", asked))
     assert kept(records).charge == before + more
@@ -266,19 +267,18 @@ def test_an_unproven_change_that_may_cost_more_is_counted_by_no_read():
 def test_a_change_of_what_keeps_no_money_adds_none():
     asked = m.Change(client_order_id="c1.r1", qty=m.number(500))
     record = reserved(opens=False, side="sell").get(m.OrderRecord, "c1")
-    assert r.added(record, asked, m.ReserveRule()) == 0
+    assert r.amount_added(record, asked, m.ReserveRule()) == 0
     by_notional = reserved(qty=None, notional=500).get(m.OrderRecord, "c1")
-    assert r.added(by_notional, asked, m.ReserveRule()) == 0
+    assert r.amount_added(by_notional, asked, m.ReserveRule()) == 0
 
 
 # -- what is available -----------------------------------------------------------------
 
 
-def reading(asked, told, held=-1, coins=None, long_ago="2026-01-01T00:00:00Z", multiplier=2):
+def reading(at, told, covered=-1, coins=None, multiplier=2):
     return r.Reading(
-        asked=timedelta(seconds=asked),
-        held=held,
-        long_ago=m.timestamp(long_ago),
+        requested_at=timedelta(seconds=at),
+        covered_entry=covered,
         funds=m.Funds(Decimal(told), Decimal(told if coins is None else coins)),
         multiplier=Decimal(multiplier),
     )
@@ -301,19 +301,19 @@ def left(readings, promises, *, nets=True):
 
 
 def test_what_a_read_surely_holds_is_not_taken_off_again():
-    assert left([reading(0, 900, held=7)], [promise(100, 7)]).buying_power == 900
+    assert left([reading(0, 900, covered=7)], [promise(100, 7)]).buying_power == 900
 
 
 def test_what_grew_after_it_is_taken_off():
-    assert left([reading(0, 1000, held=6)], [promise(100, 7)]).buying_power == 900
+    assert left([reading(0, 1000, covered=6)], [promise(100, 7)]).buying_power == 900
 
 
 def test_what_is_unproven_is_taken_off_every_read():
-    assert left([reading(0, 1000, held=99)], [promise(100, None)]).buying_power == 900
+    assert left([reading(0, 1000, covered=99)], [promise(100, None)]).buying_power == 900
 
 
 def test_a_read_from_before_the_order_spares_counting_it_twice():
-    before, after = reading(0, 1000, held=6), reading(12, 900, held=6)
+    before, after = reading(0, 1000, covered=6), reading(12, 900, covered=6)
     assert left([before, after], [promise(100, 7)]).buying_power == 900
 
 
@@ -323,7 +323,7 @@ def test_never_more_than_the_newest_number():
 
 def test_a_read_of_long_before_is_no_bound_any_more():
     assert left([reading(0, 1000), reading(21, 1000)], [promise(100, 1)]).buying_power == 900
-    old = reading(0, 2000, held=9)  # it would allow all that the newest says
+    old = reading(0, 2000, covered=9)  # it would allow all that the newest says
     assert left([old, reading(21, 1000)], [promise(100, 5)]).buying_power == 900
 
 
@@ -332,7 +332,7 @@ def test_there_is_never_less_than_nothing():
 
 
 def test_where_the_broker_does_not_say_open_orders_are_charged_until_they_end():
-    at_rest = [reading(0, 1000, held=99)]
+    at_rest = [reading(0, 1000, covered=99)]
     assert left(at_rest, [promise(100, 7)], nets=False).buying_power == 900
     assert left(at_rest, [promise(100, 7, is_open=False)], nets=False).buying_power == 1000
 
@@ -344,24 +344,25 @@ def test_each_number_that_an_order_lowers_is_charged():
     assert left(readings, [coins]) == m.Funds(Decimal(1800), Decimal(900))
 
 
-def test_what_grew_long_ago_is_held_by_any_read():
-    late = reading(0, 1000, long_ago="2026-03-02T15:00:00Z")
-    assert left([late], [promise(100, 7)]).buying_power == 1000
+def test_no_wall_clock_makes_a_reading_cover_a_reservation():
+    """A clock that was corrected by hours says nothing of what a reading covers."""
+    late = reading(0, 1000)
+    assert left([late], [evolve(promise(100, 7), grown_at="2020-01-01T00:00:00Z")]) != late.funds
 
 
 def test_a_read_holds_what_was_known_a_lag_before_it():
     marks = [r.Mark(3, timedelta(seconds=1)), r.Mark(5, timedelta(seconds=4))]
-    assert [r.held(marks, timedelta(seconds=s), LAG) for s in (10, 11, 14)] == [-1, 3, 5]
+    assert [r.covered_entry(marks, timedelta(seconds=s), LAG) for s in (10, 11, 14)] == [-1, 3, 5]
 
 
 def test_marks_reach_further_back_than_the_lag_however_often_one_marks():
     """Three marks a second: of those close together the newest stands for all."""
     marks = ()
     for number in range(1, 181):
-        marks = r.marked(marks, r.Mark(number, timedelta(seconds=number / 3)), LAG)
+        marks = r.add_mark(marks, r.Mark(number, timedelta(seconds=number / 3)), LAG)
     assert marks[-1] == r.Mark(180, timedelta(seconds=60))
     assert len(marks) <= r.MARKS_MAX
-    found = r.held(marks, timedelta(seconds=60), LAG)
+    found = r.covered_entry(marks, timedelta(seconds=60), LAG)
     assert 140 <= found <= 150  # what was there at 50 s, and a little less
 
 
@@ -416,9 +417,9 @@ class Broker:
     def read(self, late):
         """Read the account as it was *late* seconds ago."""
         shown = [told for at, told in self.told if at <= self.now - late]
-        found = r.held(self.marks, timedelta(seconds=self.now), LAG)
+        found = r.covered_entry(self.marks, timedelta(seconds=self.now), LAG)
         told = max(shown[-1] if shown else Decimal(1000), m.ZERO)
-        self.readings = [*self.readings[-4:], reading(self.now, told, held=found)]
+        self.readings = [*self.readings[-4:], reading(self.now, told, covered=found)]
 
 
 STEPS = st.tuples(

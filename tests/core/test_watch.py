@@ -23,7 +23,7 @@ def record(*entries, **wish):
 
 
 def told(of, seconds):
-    alert = watch.of_order(of, NOW + timedelta(seconds=seconds), LIMITS)
+    alert = watch.order_alert(of, NOW + timedelta(seconds=seconds), LIMITS)
     return None if alert is None else alert.kind
 
 
@@ -64,7 +64,7 @@ def test_an_order_that_was_to_fill_at_once_and_does_not_fills_slowly(wish):
 def test_of_many_orders_only_those_are_told_that_take_too_long():
     stuck, resting = record(limit_price=9), record(report("new"), limit_price=9)
     late = NOW + timedelta(hours=1)
-    assert [x.about for x in watch.of_orders([stuck, resting], late, LIMITS)] == ["c1"]
+    assert [x.about for x in watch.order_alerts([stuck, resting], late, LIMITS)] == ["c1"]
 
 
 def test_an_order_without_evidence_has_waited_since_it_was_made():
@@ -72,19 +72,19 @@ def test_an_order_without_evidence_has_waited_since_it_was_made():
 
 
 def test_the_message_says_what_waits_and_for_how_long():
-    found = watch.of_order(
+    found = watch.order_alert(
         record(report("new"), CANCEL, limit_price=9), NOW + timedelta(hours=1), LIMITS
     )
     assert "order c1 has been new, cancel asked for 60 min" in found.message
-    found = watch.of_order(record(report("new")), NOW + timedelta(seconds=31), LIMITS)
+    found = watch.order_alert(record(report("new")), NOW + timedelta(seconds=31), LIMITS)
     assert "order c1 is new after 31 s" in found.message
 
 
 def test_an_account_that_is_not_read_grows_stale():
-    assert watch.of_account(timedelta(seconds=119), LIMITS) is None
-    assert watch.of_account(timedelta(seconds=120), LIMITS).kind is m.AlertKind.STALE
+    assert watch.account_alert(timedelta(seconds=119), LIMITS) is None
+    assert watch.account_alert(timedelta(seconds=120), LIMITS).kind is m.AlertKind.STALE
 
 
 def test_one_refusal_after_another_is_told():
-    assert watch.of_refusals(2, LIMITS) is None
-    assert watch.of_refusals(3, LIMITS).kind is m.AlertKind.REJECTED_IN_A_ROW
+    assert watch.rejection_alert(2, LIMITS) is None
+    assert watch.rejection_alert(3, LIMITS).kind is m.AlertKind.REJECTED_IN_A_ROW

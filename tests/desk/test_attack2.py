@@ -100,7 +100,7 @@ def test_an_order_is_counted_twice_for_a_lag_however_many_orders_follow():
     for number in range(150):
         bench.desk.buy("AAPL", qty=1, limit_price="150", key=str(number))
         bench.clock.advance(0.2)
-    twice = bench.venue_account.report().buying_power - bench.desk.buying_power().available
+    twice = bench.books.report().buying_power - bench.desk.buying_power().available
     assert twice <= 150 * (10 + 10 / 8 + 1) / 0.2
 
 
@@ -110,7 +110,7 @@ def test_an_order_is_held_however_often_the_account_is_read():
     for _ in range(100):
         bench.clock.advance(0.2)
         power = bench.desk.buying_power()
-    assert power.available == bench.venue_account.report().buying_power
+    assert power.available == bench.books.report().buying_power
 
 
 @pytest.mark.parametrize("how", [{}, {"limit_price": "190"}])
@@ -139,8 +139,8 @@ def test_an_order_is_decided_on_without_the_orders_on_other_symbols(tmp_path):
     with fb.open(bench.broker, bench.store, **words) as desk:
         desk.buy("AAPL", qty=1, limit_price="150")
 
-    def alone(request, world):
-        return m.Reason("not_alone", "there are others") if len(world.orders) else None
+    def alone(request, context):
+        return m.Reason("not_alone", "there are others") if len(context.orders) else None
 
     desk = fb.open(bench.broker, SqliteStore(path), checks=(alone,), **words)
     with desk, pytest.raises(fb.Denied, match="not to be read"):

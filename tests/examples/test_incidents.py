@@ -31,7 +31,7 @@ def test_liquidate_and_rebuy_spends_no_money_that_is_gone(behind_s):
         bench.exchange.faults.switch_on("account-old", seconds=behind_s)
     with pytest.raises(fb.Denied, match=r"52,596\.00.* 3,432\.62 of buying power") as denied:
         bench.desk.buy("SPY", notional="52596")
-    figures = {name: round(value, 2) for name, value in denied.value.reason.report}
+    figures = {name: round(value, 2) for name, value in denied.value.reason.figures}
     assert figures == {"needed": Decimal(52596), "available": Decimal("3432.62")}
     assert [x.symbol for x in bench.truth.orders()] == ["MSFT"]
 
@@ -121,7 +121,7 @@ def _market_orders(seed, stream):
             exchange.faults.switch_on(f"stream-{stream}")
         heard = None if stream == "none" else broker.listen(desk._background)
         with heard or nullcontext():
-            yield from _traded(desk, broker.venue_account.truth)
+            yield from _traded(desk, broker.books.truth)
 
 
 def _traded(desk, truth):

@@ -1,1 +1,1 @@
-"""Adapters: one package a broker."""
+"""Broker adapters: one package for each broker."""

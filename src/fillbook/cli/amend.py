@@ -82,6 +82,9 @@ def cancel(
     all_: Annotated[
         bool, Parameter(name="--all", group=_WHICH, help="Every open order of the record.")
     ] = False,
+    exits: Annotated[
+        bool, Parameter(help="With --all or a filter: the exits that protect positions, too.")
+    ] = False,
     broker: BrokerOption = None,
     store: StoreOption = None,
     live: LiveOption = False,
@@ -108,7 +111,11 @@ def cancel(
         return 0
     with open_desk(broker, existing(store), live=live) as desk:
         named = _named(desk.book, orders)  # one that nobody knows is told before any is canceled
-        ended = [desk.cancel(x) for x in named] if orders else desk.cancel_all(**filters)
+        ended = (
+            [desk.cancel(x) for x in named]
+            if orders
+            else desk.cancel_all(symbol=symbol, strategy=strategy, exits=exits)
+        )
         whys = [None if x.is_final else _why(desk, x) for x in ended]
     tell([Ended(x, why) for x, why in zip(ended, whys, strict=True)], _ended, json=json)
     return 0 if all(why is None for why in whys) else 1

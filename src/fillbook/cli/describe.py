@@ -81,8 +81,11 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
             return "drift confirmed", ": ".join(drift_words(drift))
         case m.DriftCleared(key):
             return "drift gone", key
-        case m.ChangeClosed(name, _, why):
-            return "replace settled", f"{_short(name)}: {why}"
+        case m.Instructed(name, _, asked, authority):
+            wanted = "cancel" if isinstance(asked, m.Cancel) else "change"
+            return f"instruction: {wanted}", f"{_short(name)} ({authority})"
+        case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
+            return "instruction closed", f"{_short(name)}: {why}"
         case m.Rebuilt(rules):
             return "records rebuilt", f"by the rules of number {rules}"
         case m.Alerted(alert):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Final
 
+from attrs import frozen
 from cyclopts import Parameter
 
 from fillbook import errors, opening
@@ -13,20 +15,43 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import output
 from fillbook.cli.options import BrokerOption, JsonOption, LiveOption, StoreOption, has_store
+from fillbook.core.orders import protective
+from fillbook.core.orders.protective import Resting
 from fillbook.desk import Desk
 
-_NO_RECORD = "there is no record: nothing is written down, and nothing keeps bots from ordering"
+#: How long the ends of the orders are waited for: more than a minute's requests may be needed.
+WAIT_S: Final = 90.0
+_NO_RECORD: Final = "There is no record: nothing is written, and bots may still place orders."
+_RESUME: Final = "`fillbook halt --resume` lets orders go again."
+
+
+@frozen
+class Halted:
+    """What a halt did: broker ids of orders, and what could not be read (None: all was)."""
+
+    switch: bool  #: the kill switch of the record is set
+    canceled: tuple[str, ...]
+    left: tuple[str, ...]  #: exits that protect a position
+    open: tuple[str, ...]  #: was to end, and has not yet
+    unread: str | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that was to end has ended, as far as the broker's list shows."""
+        return not self.open and self.unread is None
 
 
 def halt(
     why: Annotated[
-        str, Parameter(help="Told by every order that is denied until `fillbook halt --resume`.")
+        str,
+        Parameter(help="The reason that every denied order gives until `fillbook halt --resume`."),
     ] = "fillbook halt",
     /,
     *,
     broker: BrokerOption = None,
     store: StoreOption = None,
-    resume: Annotated[bool, Parameter(help="Let orders go again; asks no broker.")] = False,
+    resume: Annotated[bool, Parameter(help="Let orders go again; sends nothing.")] = False,
+    exits: Annotated[bool, Parameter(help="Cancel the exits that protect positions, too.")] = False,
     live: LiveOption = False,
     dry_run: Annotated[bool, Parameter(help="Only list what would be canceled.")] = False,
     json: JsonOption = False,
@@ -34,65 +59,169 @@ def halt(
     """
     Deny every new order of every desk on the record, and cancel every open order at the broker.
 
-    Without a record it cancels all the same, and says so. Exits with 1 if an order was not
-    canceled, and names it.
+    Exits that protect a position stay, and are listed, unless --exits. Without a record it cancels
+    all the same, and says so. It waits up to 90 seconds, and exits with 1 while an order that was
+    to end is open, or the broker's list cannot be read.
     """
     there = has_store(store)
     opened = opening.open_broker(broker, os.environ)
     if opened.live and not (live or resume or dry_run):
         raise errors.TradingDisabled(f"{opened.host} moves real money")
-    # The account is not asked for first: a halt is for the day on which much is wrong.
-    with opening.open(opened, store if there else "memory://", live=live, wait_s=0) as desk:
+    address = store if there else "memory://"
+    with opening.open(opened, address, live=live, wait_s=WAIT_S) as desk:
         if resume:
             desk.resume()
-            return _tell(["resumed"], [], json=json)
+            return _say_resumed(json=json)
         if there and not dry_run:
             desk.halt(why)
-        open_orders = _open_orders(opened)
+        before, unread = _listed(opened)
+        held = _held(desk, opened)
         if dry_run:
-            return _tell(["would be canceled"], [(x, None) for x in open_orders], json=json)
-        ended = [(x, _cancel(desk, opened, x)) for x in open_orders]
-    return _tell(["halted" if there else _NO_RECORD], ended, json=json)
+            return _say(_planned(before, held, unread, exits=exits), dry_run=True, json=json)
+        _end_all(desk, opened, before, held, exits=exits)
+        after, unread = _listed(opened)
+    return _say(_outcome(before, after, held, unread, exits=exits, switch=there), json=json)
 
 
-def _open_orders(broker: Broker) -> list[m.OrderReport]:
-    """Every open order at the broker. Raises: NotObserved."""
-    found: list[m.OrderReport] = []
+# -- what the broker shows -----------------------------------------------------------------
+
+
+def _listed(broker: Broker) -> tuple[list[Resting], str | None]:
+    """Every open order with its legs, each by itself; and why the list is not complete, if so."""
+    found: list[Resting] = []
     page: m.Cursor | None = None
     while True:
-        answer = broker.orders(m.OrderQuery(), page)
+        try:
+            answer = broker.orders(m.OrderQuery(), page)
+        except Exception as error:  # a bug in an adapter must not end a halt
+            return found, f"{type(error).__name__}: {error}"
         if isinstance(answer, m.NotObserved):
-            raise errors.ReadFailed(f"the open orders could not be listed: {answer.message}")
-        found += answer.value
+            return found, answer.message
+        for report in answer.value:
+            found += _flat(report, None)
         if answer.next is None or answer.next == page:
-            return found
+            return [x for x in found if x.leaves is None or x.leaves > 0], None
         page = answer.next
 
 
-def _cancel(desk: Desk, broker: Broker, report: m.OrderReport) -> str | None:
-    """Cancel one order, by the record if that has it; why it was not asked for, or None."""
+def _flat(report: m.OrderReport, parent: str | None) -> list[Resting]:
+    """An order and its legs; one that has ended is none, and its legs may still rest."""
+    ended = report.status in m.ENDINGS | {m.OrderStatus.FILLED, m.OrderStatus.REPLACED}
+    here = [] if ended else [protective.of_report(report, parent)]
+    group = parent or report.broker_order_id
+    return here + [x for leg in report.legs for x in _flat(leg, group)]
+
+
+def _held(desk: Desk, broker: Broker) -> Mapping[str, Decimal]:
+    """What is held, by the broker; by the record where the broker does not say."""
+    held: dict[str, Decimal] = {}
+    page: m.Cursor | None = None
+    while True:
+        try:
+            answer = broker.positions(page)
+        except Exception:  # a bug in an adapter must not end a halt
+            answer = m.NotObserved(m.Failure.BUG, "")
+        if isinstance(answer, m.NotObserved):
+            return {x.symbol: x.qty for x in desk.book.positions()}
+        held |= {x.symbol: x.qty for x in answer.value}
+        if answer.next is None or answer.next == page:
+            return held
+        page = answer.next
+
+
+# -- ending --------------------------------------------------------------------------------
+
+
+def _end_all(
+    desk: Desk, broker: Broker, before: list[Resting], held: Mapping[str, Decimal], *, exits: bool
+) -> None:
+    """Cancel by the record; where the account does not answer for it, by the broker's list."""
     try:
-        desk.book.record(report.broker_order_id)
-        desk.cancel(report.broker_order_id)
-    except errors.UnknownOrder:
-        outcome = broker.cancel(report.broker_order_id)
-        return None if isinstance(outcome, m.Accepted) else outcome.message
+        desk.cancel_all(exits=exits)
     except errors.FillbookError as error:
-        return str(error)
-    return None
+        output.err.print(f"{error}\nThe orders are canceled one by one, without the record.")
+        for x in _to_end(before, held, exits=exits):
+            try:
+                broker.cancel(x.id)
+            except Exception as escaped:  # the others are to be tried
+                output.err.print(f"{x.id}: {type(escaped).__name__}: {escaped}")
 
 
-def _tell(
-    words: Sequence[str], ended: Sequence[tuple[m.OrderReport, str | None]], *, json: bool
-) -> int:
-    failed = [x for x in ended if x[1] is not None]
+def _to_end(
+    resting: Sequence[Resting], held: Mapping[str, Decimal], *, exits: bool
+) -> list[Resting]:
+    left = frozenset[str]() if exits else protective.protective(resting, held)
+    return [x for x in resting if x.id not in left]
+
+
+def _planned(
+    before: list[Resting], held: Mapping[str, Decimal], unread: str | None, *, exits: bool
+) -> Halted:
+    to_end = {x.id for x in _to_end(before, held, exits=exits)}
+    return Halted(
+        switch=False,
+        canceled=tuple(x.id for x in before if x.id in to_end),
+        left=tuple(x.id for x in before if x.id not in to_end),
+        open=(),
+        unread=unread,
+    )
+
+
+def _outcome(
+    before: list[Resting],
+    after: list[Resting],
+    held: Mapping[str, Decimal],
+    unread: str | None,
+    *,
+    exits: bool,
+    switch: bool,
+) -> Halted:
+    """What became of each order, by the broker's two lists."""
+    still = {x.id for x in after}
+    to_end = {x.id for x in _to_end(after, held, exits=exits)}
+    return Halted(
+        switch=switch,
+        canceled=tuple(x.id for x in before if x.id not in still),
+        left=tuple(x.id for x in after if x.id not in to_end),
+        open=tuple(x.id for x in after if x.id in to_end),
+        unread=unread,
+    )
+
+
+# -- saying --------------------------------------------------------------------------------
+
+
+def _say_resumed(*, json: bool) -> int:
     if json:
-        rows = [{"order": x.broker_order_id, "failed": why} for x, why in ended]
-        output.as_json({"said": words[0], "orders": rows})
+        output.as_json({"resumed": True})
     else:
-        output.out.print(words[0])
-        for report, why in ended:
-            terms = report.terms
-            shown = f"{terms.side} {terms.symbol} {report.broker_order_id}"
-            output.out.print(f"  {shown}" + ("" if why is None else f": not canceled, {why}"))
-    return 1 if failed else 0
+        output.out.print("Orders are sent again.")
+    return 0
+
+
+def _say(found: Halted, *, dry_run: bool = False, json: bool) -> int:
+    if json:
+        output.as_json(found)
+        return 0 if found.is_done else 1
+    say = output.out.print
+    if not dry_run:
+        say("Halted: no new order is sent." if found.switch else _NO_RECORD)
+    done = "would be canceled" if dry_run else "canceled"
+    _list(f"{len(found.canceled)} orders {done}", found.canceled)
+    if found.left:
+        _list(f"{len(found.left)} exits protect positions and stay (--exits ends them)", found.left)
+    if found.open:
+        _list(f"[red]{len(found.open)} orders are still open[/]", found.open)
+    if found.unread is not None:
+        say(f"[red]The open orders could not be listed[/]: {output.cell(found.unread)}")
+    if not dry_run and not found.is_done:
+        say("Run `fillbook halt` again, or cancel what is open at the broker.")
+    if found.switch:
+        say(_RESUME)
+    return 0 if found.is_done else 1
+
+
+def _list(head: str, ids: Sequence[str]) -> None:
+    output.out.print(f"{head}{':' if ids else '.'}")
+    for broker_order_id in ids:
+        output.out.print(f"  {output.cell(broker_order_id)}", soft_wrap=True)

@@ -1,14 +1,14 @@
 """
-Requests per minute as a value, by lane (design: one budget per account).
+Pacing: the request budget per minute, by lane (design: one budget per account).
 
-What was sent is counted by whole seconds of the monotonic clock.  It leaves within a second
-of being counted, and a second counts for as long as what was counted in it may have left
-in the last minute; so in no minute more is sent than the limit, whatever the sequence.
-Each lane may fill the minute up to a level of its own, and what is above that level is kept
-for the lanes before it.
+Requests are counted per whole second of the monotonic clock.  A request leaves within one second
+after it is counted, and a second counts for as long as its requests may have left within the
+last minute.  So no minute contains more requests than the limit, in whatever sequence.  Each
+lane may use the minute up to its own percentage of the limit; the rest is reserved for the
+lanes of higher priority.
 
-`core.pacing` decides, `desk.link.pacing` keeps the budget in the store, where all who ask with
-the same keys share it.
+`core.pacing` decides; `desk.link.pacing` holds the budget in the store, where all processes
+that use the same credentials share it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 
-#: What is counted in second s leaves before s + 2; from s + 62 on that is no minute ago.
-WINDOW: Final = 62
-#: Reads are held back for so long at most, whatever a broker's clock says,
-HELD_MAX: Final = 60
-#: and for so long if it was too much, and the broker does not say when to come back.
-HELD_ELSE: Final = 5
+#: Requests counted in second s leave before s + 2, so they count until s + 62.
+WINDOW_S: Final = 62
+#: The maximum back-off in seconds, whatever time the broker gives.
+BACKOFF_MAX_S: Final = 60
+#: The back-off in seconds if the broker gives no time.
+BACKOFF_DEFAULT_S: Final = 5
 
 
 class Lane(StrEnum):
-    """What a request is for; the first goes before all others."""
+    """The purpose of a request, by priority: the first lane is served before all others."""
 
     EXIT = "exit"  #: a cancel, or an order that only reduces
-    SUBMIT = "submit"  #: an order, and what has to be known before it
-    VERIFY = "verify"  #: what became of one order
+    SUBMIT = "submit"  #: an order, and the reads that its checks need
+    VERIFY = "verify"  #: the outcome of one order
     RECONCILE = "reconcile"  #: the whole account
-    BACKFILL = "backfill"  #: what nobody waits for
+    BACKFILL = "backfill"  #: history; no caller waits for it
 
 
-#: Up to how many hundredths of the limit a lane may fill the minute.
-LEVELS: Final[Mapping[Lane, int]] = {
+#: The percentage of the limit up to which a lane may use the minute.
+LANE_LIMITS_PERCENT: Final[Mapping[Lane, int]] = {
     Lane.EXIT: 100,
     Lane.SUBMIT: 80,
     Lane.VERIFY: 65,
@@ -52,11 +52,12 @@ LEVELS: Final[Mapping[Lane, int]] = {
 @frozen(kw_only=True)
 class Budget:
     """
-    What was sent in the last minute; every moment is a whole second of *timeline*.
+    The requests of the last minute; every time is a whole second of *timeline*.
 
-    `sent` is (second, how many), oldest first.  `others` is what somebody else sent with
-    our keys, by the broker's own count, until `others_until`.  `offset` is how many seconds
-    the wall clock was ahead of *timeline* when this was written.
+    `limit` is in requests per minute.  `sent` is (second, count), oldest first.  `others` is
+    the number of requests that other processes sent with our credentials, by the broker's own
+    count, valid until `others_until`.  `offset` is by how many seconds the wall clock was
+    ahead of *timeline* when this was written.
     """
 
     limit: int
@@ -65,89 +66,90 @@ class Budget:
     sent: tuple[tuple[int, int], ...] = ()
     others: int = 0
     others_until: int = 0
-    held_until: int = 0  #: the broker has had enough, of all lanes but EXIT
+    held_until: int = 0  #: back-off: no lane but EXIT may send before
 
 
 @frozen
 class Pace:
-    """How many requests left in the last minute, and how many may."""
+    """The number of requests sent in the last minute, and the limit per minute."""
 
     sent: int
     limit: int
 
 
 def pace(budget: Budget, now: int) -> Pace:
-    """How much of *budget* is used, by us and by others with our keys."""
-    ours = sum(count for second, count in budget.sent if second + WINDOW > now)
+    """Return the used part of *budget*: our requests, and those of others with our credentials."""
+    ours = sum(count for second, count in budget.sent if second + WINDOW_S > now)
     others = budget.others if budget.others_until > now else 0
     return Pace(ours + others, budget.limit)
 
 
-def free_at(budget: Budget, lane: Lane, now: int) -> int:
-    """From which second on a request of *lane* may leave; *now* or before: at once."""
-    held = 0 if lane is Lane.EXIT else budget.held_until
-    gone = [(second + WINDOW, count) for second, count in budget.sent]
-    if lane is not Lane.EXIT:  # an exit takes its chance: others may have left something
-        gone.append((budget.others_until, budget.others))
-    level = -(-budget.limit * LEVELS[lane] // 100)
-    used = sum(count for until, count in gone if until > now)
-    free = now
-    for until, count in sorted(gone):
-        if used < level:
+def next_allowed_at(budget: Budget, lane: Lane, now: int) -> int:
+    """Return the second from which a request of *lane* may leave; at or before *now*: at once."""
+    held_until = 0 if lane is Lane.EXIT else budget.held_until
+    expiries = [(second + WINDOW_S, count) for second, count in budget.sent]
+    if lane is not Lane.EXIT:  # an exit ignores the count of others: it may be too high
+        expiries.append((budget.others_until, budget.others))
+    lane_limit = -(-budget.limit * LANE_LIMITS_PERCENT[lane] // 100)
+    used = sum(count for until, count in expiries if until > now)
+    allowed_at = now
+    for until, count in sorted(expiries):
+        if used < lane_limit:
             break
         if until > now:
-            used, free = used - count, until
-    return max(free, held)
+            used, allowed_at = used - count, until
+    return max(allowed_at, held_until)
 
 
-def spent(budget: Budget, now: int) -> Budget:
-    """*budget* once one more request has left."""
-    counts = {second: count for second, count in budget.sent if second + WINDOW > now}
+def count_request(budget: Budget, now: int) -> Budget:
+    """Count one more request in *budget*."""
+    counts = {second: count for second, count in budget.sent if second + WINDOW_S > now}
     counts[now] = counts.get(now, 0) + 1
     return evolve(budget, sent=tuple(sorted(counts.items())))
 
 
-def observed(budget: Budget, meter: m.RateLimit, resets: int, now: int) -> Budget:
+def apply_rate_limit(budget: Budget, rate_limit: m.RateLimit, resets_at: int, now: int) -> Budget:
     """
-    *budget* once the broker has told its own count; it starts anew in second *resets*.
+    Apply the broker's own count, which resets in second *resets_at*.
 
-    What it counted beyond what we sent, others sent.  A reply that was overtaken tells of
-    fewer, so the greater count stands until its own end.
+    Others sent the requests that the broker counted beyond ours.  A delayed reply reports a
+    lower count, so the highest count applies until it expires.
     """
-    resets = min(max(resets, now), now + WINDOW)
-    ours = sum(count for second, count in budget.sent if second + WINDOW > now)
-    others = max(0, budget.limit - meter.remaining - ours)
+    resets_at = min(max(resets_at, now), now + WINDOW_S)
+    ours = sum(count for second, count in budget.sent if second + WINDOW_S > now)
+    others = max(0, budget.limit - rate_limit.remaining - ours)
     if budget.others_until > now and budget.others >= others:
         return budget
-    return evolve(budget, others=others, others_until=resets if others else 0)
+    return evolve(budget, others=others, others_until=resets_at if others else 0)
 
 
-def held(budget: Budget, until: int | None, now: int) -> Budget:
-    """*budget* once the broker has said that it was too much; None: it did not say till when."""
-    until = now + HELD_ELSE if until is None else min(max(until, now), now + HELD_MAX)
+def back_off(budget: Budget, until: int | None, now: int) -> Budget:
+    """Apply a rate-limit rejection (HTTP 429); *until* None: the broker gave no time."""
+    until = now + BACKOFF_DEFAULT_S if until is None else min(max(until, now), now + BACKOFF_MAX_S)
     return evolve(budget, held_until=max(budget.held_until, until))
 
 
-def moved(budget: Budget, timeline: str, offset: int, now: int) -> Budget:
+def rebase(budget: Budget, timeline: str, offset: int, now: int) -> Budget:
     """
-    *budget* with its moments on another timeline, by the wall clock.
+    Convert the times of *budget* to another monotonic timeline, by means of the wall clock.
 
-    That clock may have been set meanwhile.  So nothing is taken to lie ahead; and what seems
-    to be long past is past, or a clock was set forward just between two processes' requests.
+    The wall clock may have been set meanwhile.  Therefore no time may be later than *now*
+    (or *now* plus the longest wait).  A time that appears to be long past is taken as past; the
+    only error left is a clock that was set forward between two processes' requests.
     """
     if budget.timeline == timeline:
         return evolve(budget, offset=offset)
     shift = budget.offset - offset
     counts: dict[int, int] = {}
     for second, count in budget.sent:
-        here = min(second + shift, now)
-        counts[here] = counts.get(here, 0) + count
+        rebased = min(second + shift, now)
+        counts[rebased] = counts.get(rebased, 0) + count
     return Budget(
         limit=budget.limit,
         timeline=timeline,
         offset=offset,
         sent=tuple(sorted(counts.items())),
         others=budget.others,
-        others_until=min(budget.others_until + shift, now + WINDOW),
-        held_until=min(budget.held_until + shift, now + HELD_MAX),
+        others_until=min(budget.others_until + shift, now + WINDOW_S),
+        held_until=min(budget.held_until + shift, now + BACKOFF_MAX_S),
     )

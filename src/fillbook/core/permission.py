@@ -13,13 +13,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-
-class Authority(StrEnum):
-    """Why a request is to be sent."""
-
-    ORDER = "order"  #: the bot has called
-    STANDING = "standing"  #: the bot asked for it before: an order lost on its way, its end
-    REPAIR = "repair"  #: we found it
+from fillbook.model.orders.instruction import Authority as Authority
 
 
 class Repairs(StrEnum):

@@ -1,12 +1,12 @@
 """
-How often open orders are polled, by what the stream has proved.
+Polling: how often open orders are polled, by the health of the stream.
 
-A stream proves itself when it tells something, and when a poll finds nothing that it had
-not told.  As long as it does, polls are a safety net; when it is silent, late, refused or
-reconnecting they quicken, so that a stream costs latency only, whatever it does.
+A stream is confirmed when it reports an event, and when a poll finds no event that the stream
+did not report.  Polls of a confirmed stream are only a safety net.  Polls are faster while the
+stream is silent, late, rejected or reconnecting.  So a failure of the stream costs latency only.
 
-What was missed is *behind* until the open orders have been listed since, with what left
-the list and the fills; new risk waits for that, exits and cancels do not.
+The record is *behind* after a gap in the stream, until the open orders, the orders that left
+the list and the fills have been read.  New risk waits for that; exits and cancels do not.
 """
 
 from __future__ import annotations
@@ -20,83 +20,86 @@ from attrs import evolve, frozen
 
 
 class StreamState(StrEnum):
-    """What is known of the stream."""
+    """The state of the stream."""
 
-    NONE = "none"  #: nobody listens, or the broker has none
-    CONNECTING = "connecting"  #: begun or lost, and not confirmed
-    GAP = "gap"  #: confirmed, and what it missed before was not yet read
+    NONE = "none"  #: not subscribed, or the broker has no stream
+    CONNECTING = "connecting"  #: subscribing or disconnected; not confirmed
+    GAP = "gap"  #: connected; the events missed before have not been read yet
     LIVE = "live"
 
 
-QUICK: Final = timedelta(seconds=10)
-#: How often open orders are polled, as long as nothing is amiss.
-PERIODS: Final[Mapping[StreamState, timedelta]] = {
+#: The poll period while the stream is suspect.
+FAST_POLL: Final = timedelta(seconds=10)
+#: The poll period of open orders, by state, while the stream is not suspect.
+POLL_PERIODS: Final[Mapping[StreamState, timedelta]] = {
     StreamState.NONE: timedelta(seconds=15),
-    StreamState.CONNECTING: QUICK,
-    StreamState.GAP: QUICK,
+    StreamState.CONNECTING: FAST_POLL,
+    StreamState.GAP: FAST_POLL,
     StreamState.LIVE: timedelta(seconds=25),
 }
-#: How often at most what was missed is read: a connection that comes and goes is no storm.
-RESYNC_EVERY: Final = timedelta(seconds=15)
-#: A stream that has proved nothing for so long is silent.
-SILENT_AFTER: Final = timedelta(seconds=60)
+#: The minimum period between two resyncs, so that a flapping connection causes no storm.
+RESYNC_PERIOD: Final = timedelta(seconds=15)
+#: A stream that was not confirmed for this long is silent, and therefore suspect.
+SILENCE_MAX: Final = timedelta(seconds=60)
 
 
 @frozen(kw_only=True)
-class Pulse:
+class StreamHealth:
     """
-    The stream as it is now; moments are of the monotonic clock.
+    The health of the stream; times are of the monotonic clock.
 
-    `missed` counts how often something may have been missed, so that a reading that was
-    begun before the last time does not count.
+    `is_behind`: events may be missing from the record.  `confirmed_at` is the last
+    confirmation.  `gaps` counts the gaps in the stream, so that a resync that began before the
+    latest gap does not end it.
     """
 
     state: StreamState = StreamState.NONE
-    behind: bool = False
-    late: bool = False  #: a poll has found what the stream had not told
-    proven_at: timedelta = timedelta()
-    missed: int = 0
+    is_behind: bool = False
+    is_late: bool = False  #: a poll found an event that the stream had not reported
+    confirmed_at: timedelta = timedelta()
+    gaps: int = 0
 
 
-def begun(pulse: Pulse) -> Pulse:
-    """Somebody has begun to listen."""
-    return evolve(pulse, state=StreamState.CONNECTING, behind=True, missed=pulse.missed + 1)
+def subscribing(health: StreamHealth) -> StreamHealth:
+    """Begin to subscribe."""
+    return evolve(health, state=StreamState.CONNECTING, is_behind=True, gaps=health.gaps + 1)
 
 
-def connected(pulse: Pulse, now: timedelta) -> Pulse:
-    """The subscription is confirmed; whatever was told before that was missed."""
-    return evolve(pulse, state=StreamState.GAP, behind=True, proven_at=now, missed=pulse.missed + 1)
+def connected(health: StreamHealth, now: timedelta) -> StreamHealth:
+    """Confirm the subscription; events from before it may be missing."""
+    state, gaps = StreamState.GAP, health.gaps + 1
+    return evolve(health, state=state, is_behind=True, confirmed_at=now, gaps=gaps)
 
 
-def lost(pulse: Pulse) -> Pulse:
-    """The stream is not heard any more; being refused again and again is one loss."""
-    return pulse if pulse.state is StreamState.CONNECTING else begun(pulse)
+def disconnected(health: StreamHealth) -> StreamHealth:
+    """Record a disconnect; repeated failures to connect count as one gap."""
+    return health if health.state is StreamState.CONNECTING else subscribing(health)
 
 
-def heard(pulse: Pulse, now: timedelta) -> Pulse:
-    """The stream has told something."""
-    return evolve(pulse, late=False, proven_at=now)
+def received(health: StreamHealth, now: timedelta) -> StreamHealth:
+    """Record an event received from the stream."""
+    return evolve(health, is_late=False, confirmed_at=now)
 
 
-def polled(pulse: Pulse, news: bool, now: timedelta) -> Pulse:
-    """A poll has been merged; *news*: it told of a fill or an end that nobody had told before."""
-    if news:
-        return evolve(pulse, late=pulse.state is not StreamState.NONE)
-    return pulse if pulse.late else evolve(pulse, proven_at=now)
+def polled(health: StreamHealth, found_unreported: bool, now: timedelta) -> StreamHealth:
+    """Record a poll; *found_unreported*: it found a fill or an end the stream did not report."""
+    if found_unreported:
+        return evolve(health, is_late=health.state is not StreamState.NONE)
+    return health if health.is_late else evolve(health, confirmed_at=now)
 
 
-def resynced(pulse: Pulse, missed: int) -> Pulse:
-    """Everything was read, by a reading that began when `missed` was that."""
-    if missed != pulse.missed:
-        return pulse
-    live = pulse.state is StreamState.GAP
-    return evolve(pulse, behind=False, state=StreamState.LIVE if live else pulse.state)
+def resynced(health: StreamHealth, gaps: int) -> StreamHealth:
+    """Record a complete resync that began when `gaps` had the value *gaps*."""
+    if gaps != health.gaps:
+        return health
+    in_gap = health.state is StreamState.GAP
+    return evolve(health, is_behind=False, state=StreamState.LIVE if in_gap else health.state)
 
 
-def poll_after(pulse: Pulse, now: timedelta) -> timedelta:
-    """How long after one poll the next is due."""
-    if pulse.behind:
-        return RESYNC_EVERY
-    amiss = pulse.late or now - pulse.proven_at >= SILENT_AFTER
-    listens = pulse.state is not StreamState.NONE
-    return QUICK if listens and amiss else PERIODS[pulse.state]
+def poll_after(health: StreamHealth, now: timedelta) -> timedelta:
+    """Return the time from one poll to the next."""
+    if health.is_behind:
+        return RESYNC_PERIOD
+    is_suspect = health.is_late or now - health.confirmed_at >= SILENCE_MAX
+    is_subscribed = health.state is not StreamState.NONE
+    return FAST_POLL if is_subscribed and is_suspect else POLL_PERIODS[health.state]

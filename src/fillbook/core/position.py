@@ -1,12 +1,14 @@
 """
 Positions: the fold of movements in the order of the broker's time (promise P9).
 
-An anchor says what the account held at a moment.  Movements before it do not change
-the position any more; a late one changes whose it was, from nobody's part to its
-strategy's, by itself.  Money that is not known stays unknown; it is never zero.
+A balance adjustment (`MoveKind.ANCHOR`) sets what the account held at a time.  Movements before
+it do not change the account's position any more.  A late fill before it only moves quantity
+from the unattributed part to the part of its strategy.  An amount of money that is not known
+stays unknown (None); it is never taken as zero.
 
-`fold` costs O(1) a movement (times the strategies of the symbol); what comes late is
-folded again by `core.journal.checkpoints`, as `refold` would from the start.
+`fold` costs O(1) per movement, times the number of strategies of the symbol.
+`core.journal.checkpoints` folds again when a movement arrives late, with the result that
+`refold` would give.
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.model import EXACT, ZERO
 
-NOBODY: Final = ""
+#: The name of the part that belongs to no strategy.
+UNATTRIBUTED: Final = ""
 _FLAT: Final = m.Holding()
-#: Fees of a day are posted at its end: those before an anchor come within a day after it.
-_FEES_FOLLOW: Final = timedelta(days=1)
+#: Fees are posted at the end of a day: within this time after a balance adjustment.
+_FEE_POSTING_DELAY: Final = timedelta(days=1)
 
 
 @m.exact
 def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
-    """*position* after *move*, and the round trip that it closed; `move` is not before `last`."""
+    """Apply *move*, not older than `last`; return the position, and the round trip it closed."""
     match move.kind:
         case m.MoveKind.FILL:
             return _fill(position, move)
@@ -40,14 +43,14 @@ def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | 
         case m.MoveKind.FEE:
             return _fee(position, move), None
         case m.MoveKind.ANCHOR:
-            return _anchor(position, move), None
+            return _balance_adjustment(position, move), None
         case _:
             assert_never(move.kind)
 
 
 @m.exact
 def refold(symbol: str, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:
-    """The position and the round trips that all *moves* of *symbol* amount to."""
+    """Fold all *moves* of *symbol*, in any order, into its position and its round trips."""
     position, trades = m.Position(symbol=symbol), []
     for move in sorted(moves, key=lambda move: move.order):
         position, trade = fold(position, move)
@@ -57,97 +60,98 @@ def refold(symbol: str, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m
 
 
 def by_strategy_of(position: m.Position) -> dict[str, m.Holding]:
-    """The parts by strategy; ``""`` is what belongs to nobody."""
+    """Return the parts by strategy; ``""`` is the unattributed part."""
     return dict(position.by_strategy)
 
 
-def _with(
+def _evolved(
     position: m.Position, move: m.Movement, account: m.Holding, parts: dict[str, m.Holding]
 ) -> m.Position:
     return evolve(position, account=account, by_strategy=tuple(sorted(parts.items())), last=move)
 
 
 def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
-    name = move.strategy or NOBODY
+    name = move.strategy or UNATTRIBUTED
     parts = by_strategy_of(position)
     part = parts.get(name, _FLAT)
-    parts[name], closed = _trade(part, move)
-    # One strategy that holds it all has the account's own part.
-    account = parts[name] if part == position.account else _trade(position.account, move)[0]
+    parts[name], closed = _apply_fill(part, move)
+    # A strategy that holds the whole position has the same holding as the account.
+    account = parts[name] if part == position.account else _apply_fill(position.account, move)[0]
     trade = None
-    if closed is not None and closed.entered:  # units that only a fee made were never entered
-        trade = _round_trip(position.symbol, name, closed, move)
-    position = _with(position, move, account, parts)
+    if closed is not None and closed.entered:  # a holding that only a fee created has no entry
+        trade = _trade_of(position.symbol, name, closed, move)
+    position = _evolved(position, move, account, parts)
     if move.qty > 0 and move.fee_rate:
         due = EXACT.multiply(move.qty, move.fee_rate)
         position = evolve(position, fee_due=EXACT.add(position.fee_due, due))
     return position, trade
 
 
-def _trade(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m.Holding | None]:
-    """*holding* after a fill; and, if that closed a round trip, what it was when it closed."""
+def _apply_fill(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m.Holding | None]:
+    """Apply a fill; return the holding, and the closed holding if it ended a round trip."""
     if move.fee:
         holding = evolve(holding, fees=EXACT.add(holding.fees, move.fee))
     if holding.qty * move.qty >= 0:
-        return _enter(holding, move.qty, move), None
+        return _increase(holding, move.qty, move), None
     if abs(move.qty) < abs(holding.qty):
-        return _leave(holding, move.qty, move.price), None
-    closed = _leave(holding, -holding.qty, move.price)
-    rest = EXACT.add(holding.qty, move.qty)
+        return _reduce(holding, move.qty, move.price), None
+    closed = _reduce(holding, -holding.qty, move.price)
+    remainder = EXACT.add(holding.qty, move.qty)
     flat = m.Holding(realized=closed.realized)
-    return (_enter(flat, rest, move) if rest else flat), closed
+    return (_increase(flat, remainder, move) if remainder else flat), closed
 
 
-def _enter(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
-    value = _times(abs(qty), move.price)
+def _increase(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
+    value = _multiply(abs(qty), move.price)
     return evolve(
         holding,
         qty=EXACT.add(holding.qty, qty),
-        cost=_plus(holding.cost, value),
+        cost=_add(holding.cost, value),
         opened_at=holding.opened_at or move.at,
-        opened_by=holding.opened_by or _opener(move),
+        opened_by=holding.opened_by or _opening_key(move),
         entered=EXACT.add(holding.entered, abs(qty)),
-        entry_value=_plus(holding.entry_value, value),
+        entry_value=_add(holding.entry_value, value),
     )
 
 
-def _opener(move: m.Movement) -> str:
-    """What tells a round trip from others of its moment, and stays when its fill is corrected."""
+def _opening_key(move: m.Movement) -> str:
+    """Return the key of the opening fill; it stays the same when that fill is corrected."""
     return f"{move.owner}@{m.plain(move.cum)}" if move.owner and move.cum else move.key
 
 
-def _leave(holding: m.Holding, qty: Decimal, price: Decimal | None) -> m.Holding:
-    """*holding* less |qty| ≤ its own; its cost goes down in proportion (average cost)."""
-    left = EXACT.add(holding.qty, qty)
-    value = _times(abs(qty), price)
+def _reduce(holding: m.Holding, qty: Decimal, price: Decimal | None) -> m.Holding:
+    """Reduce *holding* by |qty| ≤ its own; its cost decreases in proportion (average cost)."""
+    remaining = EXACT.add(holding.qty, qty)
+    value = _multiply(abs(qty), price)
     if holding.cost is None:
-        cost, out = None, None
+        cost, cost_out = None, None
     else:
-        out = holding.cost if not left else holding.cost * abs(qty) / abs(holding.qty)
-        cost = EXACT.subtract(holding.cost, out)
-    gain = None if value is None or out is None else (value - out) * (1 if qty < 0 else -1)
+        cost_out = holding.cost if not remaining else holding.cost * abs(qty) / abs(holding.qty)
+        cost = EXACT.subtract(holding.cost, cost_out)
+    sign = 1 if qty < 0 else -1
+    pnl = None if value is None or cost_out is None else (value - cost_out) * sign
     return evolve(
         holding,
-        qty=left,
-        cost=ZERO if not left else cost,
-        realized=_plus(holding.realized, gain),
-        exit_value=_plus(holding.exit_value, value),
+        qty=remaining,
+        cost=ZERO if not remaining else cost,
+        realized=_add(holding.realized, pnl),
+        exit_value=_add(holding.exit_value, value),
     )
 
 
-def _round_trip(symbol: str, strategy: str, closed: m.Holding, move: m.Movement) -> m.Trade:
+def _trade_of(symbol: str, strategy: str, closed: m.Holding, move: m.Movement) -> m.Trade:
     opened = closed.opened_at or move.at
-    long = move.qty < 0
-    entry, out = closed.entry_value, closed.exit_value
-    pnl = None if entry is None or out is None else (out - entry) * (1 if long else -1)
+    was_long = move.qty < 0
+    entry, exit_ = closed.entry_value, closed.exit_value
+    pnl = None if entry is None or exit_ is None else (exit_ - entry) * (1 if was_long else -1)
     return m.Trade(
         key=f"{symbol}/{strategy}/{opened}/{closed.opened_by}",
         symbol=symbol,
         strategy=strategy,
-        side=m.OrderSide.BUY if long else m.OrderSide.SELL,
+        side=m.OrderSide.BUY if was_long else m.OrderSide.SELL,
         qty=closed.entered,
         entry_price=None if entry is None else entry / closed.entered,
-        exit_price=None if out is None else out / closed.entered,
+        exit_price=None if exit_ is None else exit_ / closed.entered,
         pnl=pnl,
         fees=closed.fees,
         opened_at=opened,
@@ -159,7 +163,7 @@ def _ratio(position: m.Position, move: m.Movement) -> m.Position:
     ratio = move.ratio
     assert ratio is not None
     parts = {name: _scaled(part, ratio) for name, part in position.by_strategy}
-    return _with(position, move, _scaled(position.account, ratio), parts)
+    return _evolved(position, move, _scaled(position.account, ratio), parts)
 
 
 def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
@@ -171,26 +175,26 @@ def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
 
 
 def _amount(position: m.Position, move: m.Movement, qty: Decimal) -> m.Position:
-    """Units that came or went without a trade: nobody's, and of the cost that was told."""
+    """Apply units that moved without a trade: unattributed, at the reported cost."""
     parts = by_strategy_of(position)
-    parts[NOBODY] = _moved(parts.get(NOBODY, _FLAT), qty, move)
-    return _with(position, move, _moved(position.account, qty, move), parts)
+    parts[UNATTRIBUTED] = _apply_amount(parts.get(UNATTRIBUTED, _FLAT), qty, move)
+    return _evolved(position, move, _apply_amount(position.account, qty, move), parts)
 
 
-def _moved(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
+def _apply_amount(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
     after = EXACT.add(holding.qty, qty)
-    if holding.qty * qty >= 0:  # more of it
-        cost = _plus(holding.cost, _times(abs(qty), move.price))
-    elif abs(qty) <= abs(holding.qty):  # less of it: cost goes down in proportion
+    if holding.qty * qty >= 0:  # increases
+        cost = _add(holding.cost, _multiply(abs(qty), move.price))
+    elif abs(qty) <= abs(holding.qty):  # decreases: the cost decreases in proportion
         cost = None if holding.cost is None else holding.cost * abs(after) / abs(holding.qty)
     else:
-        cost = _times(abs(after), move.price)
+        cost = _multiply(abs(after), move.price)
     return evolve(
         holding,
         qty=after,
         cost=cost if after else ZERO,
         opened_at=holding.opened_at or move.at,
-        opened_by=holding.opened_by or _opener(move),
+        opened_by=holding.opened_by or _opening_key(move),
         entered=max(holding.entered, abs(after)),
         entry_value=None,
         exit_value=None,
@@ -198,60 +202,60 @@ def _moved(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
 
 
 def _fee(position: m.Position, move: m.Movement) -> m.Position:
-    """Units that a fee took; those of before an anchor were off already when it was found."""
+    """Deduct a fee in units; a balance adjustment already includes the fees pending then."""
     due, absorbed = -move.qty, position.fee_absorbed
-    anchored = position.anchored_at
-    if anchored is None or m.moment(move.at) - m.moment(anchored) >= _FEES_FOLLOW:
+    adjusted_at = position.anchored_at
+    if adjusted_at is None or m.moment(move.at) - m.moment(adjusted_at) >= _FEE_POSTING_DELAY:
         absorbed = ZERO
-    taken = max(ZERO, min(due, absorbed))  # a fee that is given back was never absorbed
+    taken = max(ZERO, min(due, absorbed))  # a refunded fee was never absorbed
     qty = EXACT.subtract(taken, due)
     parts = by_strategy_of(position)
     held = [name for name, part in parts.items() if part.qty]
-    name = held[0] if len(held) == 1 else NOBODY
-    parts[name] = _charged(parts.get(name, _FLAT), qty)
-    position = _with(position, move, _charged(position.account, qty), parts)
+    name = held[0] if len(held) == 1 else UNATTRIBUTED
+    parts[name] = _deduct_fee(parts.get(name, _FLAT), qty)
+    position = _evolved(position, move, _deduct_fee(position.account, qty), parts)
     return evolve(position, fee_due=ZERO, fee_absorbed=absorbed - taken)
 
 
-def _charged(holding: m.Holding, qty: Decimal) -> m.Holding:
+def _deduct_fee(holding: m.Holding, qty: Decimal) -> m.Holding:
     return evolve(holding, qty=EXACT.add(holding.qty, qty))  # fewer units, at the same cost
 
 
-def _anchor(position: m.Position, move: m.Movement) -> m.Position:
+def _balance_adjustment(position: m.Position, move: m.Movement) -> m.Position:
     parts = by_strategy_of(position)
-    known = sum((part.qty for name, part in parts.items() if name != NOBODY), ZERO)
-    rest = EXACT.subtract(move.qty, known)
-    nobody = parts.get(NOBODY, _FLAT)
-    if rest != nobody.qty or NOBODY in parts:
-        parts[NOBODY] = _found(nobody, rest, move)
-    account = _found(position.account, move.qty, move)
+    known = sum((part.qty for name, part in parts.items() if name != UNATTRIBUTED), ZERO)
+    remainder = EXACT.subtract(move.qty, known)
+    unattributed = parts.get(UNATTRIBUTED, _FLAT)
+    if remainder != unattributed.qty or UNATTRIBUTED in parts:
+        parts[UNATTRIBUTED] = _set_balance(unattributed, remainder, move)
+    account = _set_balance(position.account, move.qty, move)
     return evolve(
-        _with(position, move, account, parts),
+        _evolved(position, move, account, parts),
         fee_absorbed=EXACT.add(position.fee_absorbed, position.fee_due),
         fee_due=ZERO,
         anchored_at=move.at,
     )
 
 
-def _found(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
-    """*holding* as it was found; what it gained before is unknown if it changed."""
+def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
+    """Set the quantity of *holding*; if it changes, a new round trip begins at *move*."""
     if qty == holding.qty:
         return holding
     return evolve(
         holding,
         qty=qty,
-        cost=_times(abs(qty), move.price),
+        cost=_multiply(abs(qty), move.price),
         opened_at=move.at if qty else None,
-        opened_by=_opener(move) if qty else None,
+        opened_by=_opening_key(move) if qty else None,
         entered=abs(qty),
-        entry_value=_times(abs(qty), move.price),
+        entry_value=_multiply(abs(qty), move.price),
         exit_value=ZERO,
     )
 
 
-def _plus(a: Decimal | None, b: Decimal | None) -> Decimal | None:
+def _add(a: Decimal | None, b: Decimal | None) -> Decimal | None:
     return None if a is None or b is None else EXACT.add(a, b)
 
 
-def _times(qty: Decimal, price: Decimal | None) -> Decimal | None:
+def _multiply(qty: Decimal, price: Decimal | None) -> Decimal | None:
     return None if price is None else EXACT.multiply(qty, price)

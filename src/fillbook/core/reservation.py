@@ -1,14 +1,15 @@
 """
-Buying power promised, held, posted, released (promise P7).
+Reservations: how much buying power our orders reserve, and how much is available (promise P7).
 
-`charge` is the most that an order can still cost: the reserve of what is open and the cost
-of what filled.  A fill is posted, not released; only a charge of nothing vanishes at once.
-An account read *holds* an order if it was asked a lag after we learnt of the order's last
-increase: the broker's number then counts it, and we do not.  What a read does not surely
-hold is taken off its number, so that a dollar is counted twice for a while and never
-promised twice.
+The `charge` of an order is the maximum that it can still cost: the reserve of its open quantity
+plus the cost of its fills.  A fill moves an amount from the reserve to the cost and releases
+nothing; a reservation ends at once only if its charge is 0.  A reading of the account *covers*
+a reservation if it was requested at least `account_lag` after the reservation last grew: the
+broker's number then includes it.  Every reservation that the reading may not cover is
+subtracted from the broker's number.  So an amount may be counted twice for a while, but it is
+never available twice.
 
-Two clocks: entries are in the order of the store, lengths are of a clock that never jumps.
+Two orders of time: entries by their number in the store, durations by the monotonic clock.
 Other half: `desk.link.buying_power`.
 """
 
@@ -22,15 +23,12 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.core.orders import lineage, replace
+from fillbook.core.orders import instructions, lineage, replace
 from fillbook.model import ZERO
 
-#: What was learnt so long before a read, by clocks that may be wrong, is held by it.
-LONG_AGO: Final = timedelta(hours=2)
-
-#: So many marks are kept, and two of them are so large a part of the lag apart.
+#: The maximum number of marks, and the number of marks per `account_lag`.
 MARKS_MAX: Final = 32
-_APART: Final = 8
+_MARKS_PER_LAG: Final = 8
 
 _NEEDS_ASK: Final = frozenset({m.OrderType.MARKET, m.OrderType.TRAILING_STOP})
 
@@ -39,7 +37,7 @@ _NEEDS_ASK: Final = frozenset({m.OrderType.MARKET, m.OrderType.TRAILING_STOP})
 
 
 @m.exact
-def reserve(
+def reserve_for(
     request: m.OrderRequest,
     ask: Decimal | None,
     instrument: m.Instrument | None,
@@ -48,11 +46,11 @@ def reserve(
     opens: bool,
 ) -> m.Reserve | None:
     """
-    What *request* is to keep back; None if that needs a price and *ask* is not known.
+    Build the reserve of *request*; None: it needs a price, and *ask* is None.
 
-    *opens* says whether it opens exposure, in the worst case.
+    *ask* is in quote currency per unit.  *opens*: the order opens exposure in the worst case.
     """
-    margin = _on_margin(request.symbol, instrument)
+    margin = _is_marginable(request.symbol, instrument)
     if not opens:
         return m.Reserve(opens=False, margin=margin)
     short = request.side is m.OrderSide.SELL
@@ -64,190 +62,199 @@ def reserve(
         return m.Reserve(opens=True, floor=ask * rule.short_collar, margin=margin)
     if request.type is m.OrderType.TRAILING_STOP:
         trail = request.trail_price or ask * (request.trail_percent or ZERO) / 100
-        return m.Reserve(opens=True, floor=_converted(ask + trail, rule), margin=margin)
+        return m.Reserve(opens=True, floor=_stop_price_max(ask + trail, rule), margin=margin)
     return m.Reserve(opens=True, floor=ask * rule.market_collar, margin=margin)
 
 
 def needs_ask(request: m.OrderRequest) -> bool:
-    """Whether what an opening *request* keeps back depends on the market's price."""
+    """Return whether the reserve of an opening *request* depends on the ask."""
     if request.notional is not None:
         return False
     return request.side is m.OrderSide.SELL or request.type in _NEEDS_ASK
 
 
-def _on_margin(symbol: str, instrument: m.Instrument | None) -> bool:
+def _is_marginable(symbol: str, instrument: m.Instrument | None) -> bool:
     if instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO:
         return False
     return "/" not in symbol
 
 
-def _converted(stop: Decimal, rule: m.ReserveRule) -> Decimal:
-    """The worst price that a buy stop at *stop* is held to."""
-    factors = (factor for least, factor in rule.stop_collars if stop >= least)
+def _stop_price_max(stop: Decimal, rule: m.ReserveRule) -> Decimal:
+    """Return the price that the broker reserves per unit for a buy stop at *stop*."""
+    factors = (factor for minimum, factor in rule.stop_collars if stop >= minimum)
     return stop * next(factors, Decimal(1))
 
 
 @m.exact
-def unit(terms: m.Terms | m.OrderRequest, kept: m.Reserve, rule: m.ReserveRule) -> Decimal:
-    """What one unit keeps back, in quote currency."""
+def unit_cost(terms: m.Terms | m.OrderRequest, reserve: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """Return the reserve per unit, in quote currency."""
     price = terms.limit_price
     if price is None and terms.stop_price is not None:
-        price = _converted(terms.stop_price, rule)
-    return max(price or ZERO, kept.floor) * (1 + rule.fee)
+        price = _stop_price_max(terms.stop_price, rule)
+    return max(price or ZERO, reserve.floor) * (1 + rule.fee)
 
 
 @m.exact
-def need(request: m.OrderRequest, kept: m.Reserve, rule: m.ReserveRule) -> Decimal:
-    """What a new order of *request* takes of the buying power."""
-    if not kept.opens:
+def reserve_amount(request: m.OrderRequest, reserve: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """Return the buying power that a new order of *request* reserves, in quote currency, ≥ 0."""
+    if not reserve.opens:
         return ZERO
     if request.qty is None:
         return (request.notional or ZERO) * (1 + rule.fee)
-    return request.qty * unit(request, kept, rule)
+    return request.qty * unit_cost(request, reserve, rule)
 
 
 @m.exact
-def added(record: m.OrderRecord, change: m.Change, rule: m.ReserveRule) -> Decimal:
-    """What an order keeps back beyond what it does, as long as nobody knows if it is changed."""
-    kept = None if record.intent is None else record.intent.reserve
-    if kept is None or not kept.opens or record.order.leaves_qty is None:
+def amount_added(record: m.OrderRecord, change: m.Change, rule: m.ReserveRule) -> Decimal:
+    """Return what a replace adds to the reserve while its outcome is unknown, ≥ 0."""
+    reserve = None if record.intent is None else record.intent.reserve
+    if reserve is None or not reserve.opens or record.order.leaves_qty is None:
         return ZERO
     leaves, filled = record.order.leaves_qty, record.order.filled_qty
-    most = leaves if change.qty is None else max(leaves, change.qty - filled)
-    now = unit(record.terms, kept, rule)
-    return most * max(now, unit(replace.changed(record.terms, change), kept, rule)) - leaves * now
+    leaves_max = leaves if change.qty is None else max(leaves, change.qty - filled)
+    before = unit_cost(record.terms, reserve, rule)
+    after = unit_cost(replace.changed(record.terms, change), reserve, rule)
+    return leaves_max * max(before, after) - leaves * before
 
 
-# -- what an order can still cost ------------------------------------------------------
+# -- the charge of an order ------------------------------------------------------------
 
 
 @m.exact
-def charge(record: m.OrderRecord, known: Sequence[m.Evidence], rule: m.ReserveRule) -> Decimal:
-    """The most that an order can still cost, in quote currency: what is open, and what filled."""
-    kept = None if record.intent is None else record.intent.reserve
-    if kept is None or not kept.opens:
+def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.ReserveRule) -> Decimal:
+    """Return the maximum that an order can still cost, open and filled, in quote currency."""
+    reserve = None if record.intent is None else record.intent.reserve
+    if reserve is None or not reserve.opens:
         return ZERO
-    spent = sum((_spent(e, record, kept, rule) for e in known), ZERO)
-    return spent + _open(record, known, spent, kept, rule)
+    filled_cost = sum((_filled_cost(e, record, reserve, rule) for e in evidence), ZERO)
+    return filled_cost + _open_cost(record, evidence, filled_cost, reserve, rule)
 
 
-def _spent(e: m.Evidence, record: m.OrderRecord, kept: m.Reserve, rule: m.ReserveRule) -> Decimal:
-    """What the fills of one id cost; at the reserve's price as long as theirs is unknown."""
+def _filled_cost(
+    e: m.Evidence, record: m.OrderRecord, reserve: m.Reserve, rule: m.ReserveRule
+) -> Decimal:
+    """Return the cost of the fills of one id; at the reserve per unit while it is unknown."""
     if e.value is not None:
         return e.value
-    return e.filled * unit(e.terms or record.terms, kept, rule)
+    return e.filled * unit_cost(e.terms or record.terms, reserve, rule)
 
 
-def _open(
+def _open_cost(
     record: m.OrderRecord,
-    known: Sequence[m.Evidence],
-    spent: Decimal,
-    kept: m.Reserve,
+    evidence: Sequence[m.Evidence],
+    filled_cost: Decimal,
+    reserve: m.Reserve,
     rule: m.ReserveRule,
 ) -> Decimal:
     order, terms = record.order, record.terms
     if order.is_final:
         return ZERO
     if terms.qty is None:
-        return max(ZERO, (terms.notional or ZERO) - spent) * (1 + rule.fee)
+        return max(ZERO, (terms.notional or ZERO) - filled_cost) * (1 + rule.fee)
     leaves = terms.qty if order.leaves_qty is None else order.leaves_qty
-    others = [e for e in known if e.broker_order_id != order.broker_order_id]
-    # Once two ids were seen alive both may fill, and each at its own price.
-    twins = [e for e in others if lineage.is_alive(e) and not lineage.is_giving_way(e)]
-    rivals = [e.terms for e in others if lineage.is_giving_way(e) and e.terms is not None]
-    dearest = max(unit(x, kept, rule) for x in (terms, *_changed(record, known), *rivals))
+    others = [e for e in evidence if e.broker_order_id != order.broker_order_id]
+    # Two ids that were seen working may both fill, each at its own price.
+    working = [e for e in others if lineage.is_alive(e) and not lineage.is_giving_way(e)]
+    replaced_terms = [e.terms for e in others if lineage.is_giving_way(e) and e.terms is not None]
+    possible = (terms, *_terms_if_replaced(record, evidence), *replaced_terms)
+    unit_cost_max = max(unit_cost(x, reserve, rule) for x in possible)
     return sum(
         (
-            (lineage.open_qty(e) or ZERO) * (unit(e.terms or terms, kept, rule) - dearest)
-            for e in twins
+            (lineage.open_qty(e) or ZERO)
+            * (unit_cost(e.terms or terms, reserve, rule) - unit_cost_max)
+            for e in working
         ),
-        leaves * dearest,
+        leaves * unit_cost_max,
     )
 
 
-def _changed(record: m.OrderRecord, known: Sequence[m.Evidence]) -> list[m.Terms]:
-    """What the order may have become by a replace of which nobody knows."""
-    asked = lineage.unsettled(record, known)
-    if asked is None or asked.change is None:
+def _terms_if_replaced(record: m.OrderRecord, evidence: Sequence[m.Evidence]) -> list[m.Terms]:
+    """Return the terms after a replace whose outcome is unknown; empty: there is none."""
+    request = instructions.open_change(record, evidence)
+    if request is None or request.change is None:
         return []
-    return [replace.changed(record.terms, asked.change)]
+    return [replace.changed(record.terms, request.change)]
 
 
 def reservation(
     was: m.Reservation | None,
     record: m.OrderRecord,
-    known: Sequence[m.Evidence],
-    costs: Decimal,
+    evidence: Sequence[m.Evidence],
+    amount: Decimal,
     number: int,
     at: m.Timestamp,
 ) -> m.Reservation | None:
     """
-    What is to be kept of an order, of whose ids *known* is known, that can cost *costs*.
+    Return the new reservation of an order whose charge is *amount*; None: nothing is reserved.
 
-    It grows by entry *number* if that first shows the order at the broker, or if the order
-    can cost more than it could.
+    *was* is the reservation before.  The reservation grows by entry *number*, of time *at*, if
+    that entry first shows the order at the broker, or if the charge increases.
     """
-    kept = None if record.intent is None else record.intent.reserve
-    if kept is None or not costs:
+    reserve = None if record.intent is None else record.intent.reserve
+    if reserve is None or not amount:
         return None
     grown, grown_at = (None, None) if was is None else (was.grown, was.grown_at)
-    more = was is None or was.grown is None or costs > was.charge
-    # A cancel behind an unproven replace shows over it, and proves nothing of it.
-    if not record.ids or (more and lineage.unsettled(record, known) is not None):
-        grown = grown_at = None  # a read may or may not count it: nobody knows if it is there
-    elif more:
+    has_grown = was is None or was.grown is None or amount > was.charge
+    # A cancel after an unconfirmed replace becomes the pending request, but proves no outcome.
+    if not record.ids or (has_grown and instructions.open_change(record, evidence) is not None):
+        grown = grown_at = (
+            None  # a reading may include it or not: its state at the broker is unknown
+        )
+    elif has_grown:
         grown, grown_at = number, at
     return m.Reservation(
         client_order_id=record.client_order_id,
         symbol=record.terms.symbol,
-        charge=costs,
-        margin=kept.margin,
+        charge=amount,
+        margin=reserve.margin,
         grown=grown,
         grown_at=grown_at,
         is_open=not record.order.is_final,
     )
 
 
-# -- what is available -----------------------------------------------------------------
+# -- available buying power -------------------------------------------------------------
 
 
 @frozen(kw_only=True)
 class Reading:
     """
-    One good read of the account.
+    One successful reading of the account's buying power.
 
-    It surely holds what had grown by the entry numbered `held`, a lag before it was `asked`,
-    and what had grown by the moment `long_ago` of the wall clock.
+    `requested_at` is of the monotonic clock, just before the request left.  The reading covers
+    every reservation that last grew by entry `covered_entry` or earlier; no wall clock decides.
+    `multiplier` is the account's margin multiplier.
     """
 
-    asked: timedelta
-    held: int
-    long_ago: m.Timestamp
+    requested_at: timedelta
+    covered_entry: int
     funds: m.Funds
     multiplier: Decimal = Decimal(1)
 
 
 @frozen
 class Mark:
-    """At that moment of the clock that never jumps the newest entry had that number."""
+    """The number of the newest entry *at* a time of the monotonic clock."""
 
     number: int
     at: timedelta
 
 
-def marked(marks: Sequence[Mark], new: Mark, lag: timedelta) -> tuple[Mark, ...]:
+def add_mark(marks: Sequence[Mark], new: Mark, lag: timedelta) -> tuple[Mark, ...]:
     """
-    *marks* and a *new* one, oldest first; together they reach further back than the lag.
+    Append *new* to *marks*, oldest first; together they span more than *lag*.
 
-    However often the record is marked: of those close together the newest stands for all.
+    Of marks that are close together only the newest is retained.
     """
-    before = marks[:-1] if len(marks) > 1 and new.at - marks[-2].at < lag / _APART else marks
+    before = (
+        marks[:-1] if len(marks) > 1 and new.at - marks[-2].at < lag / _MARKS_PER_LAG else marks
+    )
     return (*before, new)[-MARKS_MAX:]
 
 
-def held(marks: Iterable[Mark], asked: timedelta, lag: timedelta) -> int:
-    """The entry up to which everything had been learnt *lag* before a read was *asked*; or -1."""
-    return max((mark.number for mark in marks if mark.at + lag <= asked), default=-1)
+def covered_entry(marks: Iterable[Mark], requested_at: timedelta, lag: timedelta) -> int:
+    """Return the newest entry number at least *lag* before *requested_at*; -1: there is none."""
+    return max((mark.number for mark in marks if mark.at + lag <= requested_at), default=-1)
 
 
 @m.exact
@@ -259,17 +266,17 @@ def available(
     nets_open_orders: bool,
 ) -> m.Funds:
     """
-    What may be promised: never more than the newest of *readings* says (the last one).
+    Return the available buying power: at most what the newest reading (the last) reports.
 
-    The best bound is taken of those asked in the two lags before it: a read from before an
-    order counts it once, where a newer one may count it twice.
+    The highest bound of the readings of the last two lags applies: a reading from before an
+    order subtracts it once, a newer one may subtract it twice.
     """
     newest = readings[-1]
-    kept = tuple(reservations)
+    held = tuple(reservations)
     bounds = [
-        _bound(reading, kept, nets_open_orders=nets_open_orders)
+        _available_after(reading, held, nets_open_orders=nets_open_orders)
         for reading in readings
-        if newest.asked - reading.asked <= 2 * lag
+        if newest.requested_at - reading.requested_at <= 2 * lag
     ]
     return m.Funds(
         max(ZERO, min(newest.funds.buying_power, max(x.buying_power for x in bounds))),
@@ -277,19 +284,20 @@ def available(
     )
 
 
-def _bound(reading: Reading, kept: Iterable[m.Reservation], *, nets_open_orders: bool) -> m.Funds:
-    """What a read leaves once everything is taken off that it does not surely hold."""
+def _available_after(
+    reading: Reading, reservations: Iterable[m.Reservation], *, nets_open_orders: bool
+) -> m.Funds:
+    """Subtract from *reading* every reservation that it may not cover."""
     buying_power, non_marginable = reading.funds.buying_power, reading.funds.non_marginable
-    for each in kept:
-        if _is_held(reading, each) and (nets_open_orders or not each.is_open):
+    for reservation in reservations:
+        if _is_covered(reading, reservation) and (nets_open_orders or not reservation.is_open):
             continue
-        # A coin is paid in full: it takes the margin away that its money could have had.
-        buying_power -= each.charge if each.margin else each.charge * reading.multiplier
-        non_marginable -= each.charge
+        # Crypto is paid in full, so it also takes away the margin on that cash.
+        charged = reservation.charge
+        buying_power -= charged if reservation.margin else charged * reading.multiplier
+        non_marginable -= charged
     return m.Funds(buying_power, non_marginable)
 
 
-def _is_held(reading: Reading, each: m.Reservation) -> bool:
-    if each.grown is None or each.grown_at is None:
-        return False
-    return each.grown <= reading.held or each.grown_at <= reading.long_ago
+def _is_covered(reading: Reading, reservation: m.Reservation) -> bool:
+    return reservation.grown is not None and reservation.grown <= reading.covered_entry

@@ -1,7 +1,7 @@
 """
-What a person should hear of although nothing went wrong at any one moment: what takes too long.
+Watch: alerts for what takes too long, although no single event failed.
 
-Pure, and the same for the same moment; who was told already is `desk.watch`'s.
+Pure: the result depends on the arguments only.  `desk.watch` raises each alert once.
 """
 
 from __future__ import annotations
@@ -13,59 +13,61 @@ from typing import Final
 from fillbook import model as m
 
 _S = m.OrderStatus
-#: What asks for an answer that should come soon.
-_WAITING: Final = frozenset(
+#: Statuses that wait for a reply of the broker.
+_PENDING: Final = frozenset(
     {_S.UNPROVEN, _S.PENDING_NEW, _S.PENDING_CANCEL, _S.PENDING_REPLACE, _S.UNRECOGNISED}
 )
-_WORKED: Final = frozenset({_S.NEW, _S.PARTIALLY_FILLED})
-_AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
+_WORKING: Final = frozenset({_S.NEW, _S.PARTIALLY_FILLED})
+_IMMEDIATE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
 
 
-def of_orders(
-    records: Iterable[m.OrderRecord], now: datetime, limits: m.Thresholds
+def order_alerts(
+    records: Iterable[m.OrderRecord], now: datetime, thresholds: m.Thresholds
 ) -> list[m.Alert]:
-    """What is stuck or fills slowly among the orders that are followed."""
-    found = (of_order(record, now, limits) for record in records)
-    return [alert for alert in found if alert is not None]
+    """List the alerts for stuck and slowly filling orders among the tracked orders."""
+    alerts = (order_alert(record, now, thresholds) for record in records)
+    return [alert for alert in alerts if alert is not None]
 
 
-def of_order(record: m.OrderRecord, now: datetime, limits: m.Thresholds) -> m.Alert | None:
+def order_alert(record: m.OrderRecord, now: datetime, thresholds: m.Thresholds) -> m.Alert | None:
+    """Return the alert for one order; None: it is neither stuck nor slow."""
     order, age = record.order, now - m.moment(record.seen_at or record.created_at)
-    waits = order.status in _WAITING or order.pending is not None
-    if waits and age >= timedelta(seconds=limits.stuck_s):
-        doing = "" if order.pending is None else f", {order.pending} asked"
+    is_pending = order.status in _PENDING or order.pending is not None
+    if is_pending and age >= timedelta(seconds=thresholds.stuck_s):
+        pending = "" if order.pending is None else f", {order.pending} asked"
         return m.Alert(
             m.AlertKind.STUCK,
             record.client_order_id,
-            f"order {record.client_order_id} has been {order.status}{doing} for {_length(age)} "
+            f"order {record.client_order_id} has been {order.status}{pending} for {_duration(age)} "
             "without a new word from the broker; it counts as alive, look at it at the broker's",
         )
-    at_once = order.type is m.OrderType.MARKET or order.time_in_force in _AT_ONCE
-    if at_once and order.status in _WORKED and age >= timedelta(seconds=limits.slow_fill_s):
+    is_immediate = order.type is m.OrderType.MARKET or order.time_in_force in _IMMEDIATE
+    is_slow = is_immediate and order.status in _WORKING
+    if is_slow and age >= timedelta(seconds=thresholds.slow_fill_s):
         return m.Alert(
             m.AlertKind.SLOW_FILL,
             record.client_order_id,
-            f"order {record.client_order_id} is {order.status} after {_length(age)}, though it "
+            f"order {record.client_order_id} is {order.status} after {_duration(age)}, though it "
             "was to fill at once",
         )
     return None
 
 
-def of_account(silent_for: timedelta, limits: m.Thresholds) -> m.Alert | None:
-    """Whether the account was not read for too long."""
-    if silent_for < timedelta(seconds=limits.stale_s):
+def account_alert(unread_for: timedelta, thresholds: m.Thresholds) -> m.Alert | None:
+    """Return the alert for an account that was not read for too long; None: it was."""
+    if unread_for < timedelta(seconds=thresholds.stale_s):
         return None
     return m.Alert(
         m.AlertKind.STALE,
         "account",
-        f"the account could not be read for {_length(silent_for)}: orders, positions and buying "
+        f"the account could not be read for {_duration(unread_for)}: orders, positions and buying "
         "power are as they were then",
     )
 
 
-def of_refusals(in_a_row: int, limits: m.Thresholds) -> m.Alert | None:
-    """Whether the broker refuses one order after another."""
-    if in_a_row < limits.rejected_in_a_row:
+def rejection_alert(in_a_row: int, thresholds: m.Thresholds) -> m.Alert | None:
+    """Return the alert for too many rejected orders in a row; None: there are fewer."""
+    if in_a_row < thresholds.rejected_in_a_row:
         return None
     return m.Alert(
         m.AlertKind.REJECTED_IN_A_ROW,
@@ -74,6 +76,6 @@ def of_refusals(in_a_row: int, limits: m.Thresholds) -> m.Alert | None:
     )
 
 
-def _length(age: timedelta) -> str:
+def _duration(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

@@ -42,7 +42,7 @@ class Desk:
         self._tracker = parts.tracker
         self._kill_switch = parts.kill_switch
         self._placement = parts.placement
-        self._ending = parts.ending
+        self._cancellation = parts.cancellation
         self._replacing = parts.replacing
         self._reconciler = parts.reconciler
         self._scheduler = parts.scheduler
@@ -172,12 +172,13 @@ class Desk:
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """
-        Ask for an order's end, and look at it until it has ended or `wait_s` have passed.
+        Cancel an order, and look at it until it has ended or `wait_s` have passed.
 
-        A fill wins over a cancel: the order comes back as it is.  Raises: UnknownOrder,
-        TradingDisabled, AccountChanged, ReadFailed.
+        A fill wins over a cancel.  An order that is not final then is pending (`pending` says
+        "cancel"), and is canceled for as long as it is alive, by this process or the next.
+        Raises: UnknownOrder, TradingDisabled, AccountChanged, ReadFailed.
         """
-        return self._ending.cancel(validation.order(order))
+        return self._cancellation.cancel(validation.order(order))
 
     def replace(
         self,
@@ -211,16 +212,19 @@ class Desk:
         )
 
     def cancel_all(
-        self, *, symbol: str | None = None, strategy: str | None = None
+        self, *, symbol: str | None = None, strategy: str | None = None, exits: bool = False
     ) -> list[m.Order]:
         """
-        Ask for the end of every open order, of a symbol or a strategy where given.
+        Cancel every open order, of a symbol or a strategy where given; look at them for `wait_s`.
 
-        Each by its own request, and all are tried: what could not be canceled comes back not
-        final.  Looks at them for `wait_s` in all.  Raises: TradingDisabled, AccountChanged,
-        ReadFailed.
+        Exits that protect a position stay, unless *exits*: stops, OCO orders and legs that in the
+        worst case only reduce what is held.  Each order is instructed first and attempted then, by
+        its own request: what is not final when this returns is pending, and is attempted until it
+        is.  Raises: TradingDisabled, AccountChanged, ReadFailed.
         """
-        return self._ending.cancel_all(None if symbol is None else m.symbol_of(symbol), strategy)
+        return self._cancellation.cancel_all(
+            None if symbol is None else m.symbol_of(symbol), strategy, exits=exits
+        )
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
         """Look at an order until it is final or *timeout_s* have passed; as it is then."""

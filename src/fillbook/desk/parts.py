@@ -8,6 +8,7 @@ record.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.alerts import Sink
@@ -17,7 +18,7 @@ from fillbook.desk.link.account import AccountLink
 from fillbook.desk.link.buying_power import Funding
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval
-from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.replace import Replacing
 from fillbook.desk.orders.resolver import Resolver
@@ -59,7 +60,15 @@ class Parts:
         self.placement = OrderPlacement(
             gateway, recorder, account_link, resolver, approval, clock, wait_s=wait_s
         )
-        self.ending = Ending(gateway, recorder, account_link, tracker, resolver)
+        self.cancellation = Cancellation(
+            gateway,
+            recorder,
+            account_link,
+            tracker,
+            resolver,
+            clock,
+            stuck=timedelta(seconds=settings.thresholds.stuck_s),
+        )
         self.replacing = Replacing(
             gateway,
             recorder,
@@ -68,18 +77,18 @@ class Parts:
             resolver,
             approval,
             self.placement,
-            self.ending,
+            self.cancellation,
             clock,
         )
         # The whole account, and what is done by itself.
         self.reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock)
-        repair = Repair(gateway, recorder, agenda, tracker, self.ending)
+        repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
         watch = Watch(recorder, tracker, funding, clock, settings.thresholds)
         self.scheduler = Scheduler(
             gateway,
             tracker,
             resolver,
-            self.ending,
+            self.cancellation,
             self.replacing,
             repair,
             self.reconciler,

@@ -14,9 +14,9 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.polling import QUICK
+from fillbook.core.polling import FAST_POLL
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.replace import Replacing
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
@@ -40,7 +40,7 @@ class Scheduler:
         gateway: Gateway,
         tracker: Tracker,
         resolver: Resolver,
-        ending: Ending,
+        cancellation: Cancellation,
         replacing: Replacing,
         repair: Repair,
         reconciler: Reconciler,
@@ -50,7 +50,7 @@ class Scheduler:
     ) -> None:
         self._gateway = gateway
         self._tracker = tracker
-        self._ending = ending
+        self._cancellation = cancellation
         self._repair = repair
         self._reconciler = reconciler
         self._agenda = agenda
@@ -59,7 +59,7 @@ class Scheduler:
             "order": resolver.resolve,
             "change": replacing.resume,
             "look": tracker.read_id,
-            "cancels": lambda _: ending.repeat_cancels(),
+            "cancels": lambda _: self._cancels(),
             "repairs": lambda _: repair.look(),
             "poll": lambda _: self._poll(),
             "watch": lambda _: self._watch(watch),
@@ -67,6 +67,7 @@ class Scheduler:
             "sync": lambda _: self._sync("sync"),
         }
         agenda.put("start", timedelta())
+        agenda.put("cancels", timedelta())
         agenda.put("watch", clock.elapsed() + WATCH_EVERY)
 
     def receive(self, reports: Sequence[m.OrderReport]) -> int:
@@ -107,7 +108,13 @@ class Scheduler:
         self._tracker.polled_at = now
         self._agenda.put("poll", now + AGAIN_AFTER)
         observed = self._tracker.poll()
-        self._agenda.put("poll", now + (self._poll_after() if observed else QUICK))
+        self._agenda.put("poll", now + (self._poll_after() if observed else FAST_POLL))
+
+    def _cancels(self) -> None:
+        """Pursue every open end; what cannot be done now is on the agenda again."""
+        after = self._cancellation.pursue_all()
+        if after is not None:
+            self._agenda.put("cancels", after)
 
     def _watch(self, watch: Watch) -> None:
         self._agenda.put("watch", self._clock.elapsed() + WATCH_EVERY)
@@ -118,7 +125,7 @@ class Scheduler:
         now = self._clock.elapsed()
         # A start is one until its pass has seen the account.
         self._agenda.put(kind, now + SYNC_EVERY)
-        self._agenda.put("poll", now + QUICK)
+        self._agenda.put("poll", now + FAST_POLL)
         missed, was = self._tracker.stream.missed, self._tracker.followed()
         report = self._reconciler.sync()
         if report.verdict is m.Verdict.NOT_OBSERVED:
@@ -128,7 +135,7 @@ class Scheduler:
         self._agenda.put("poll", now + self._poll_after())
         self._agenda.drop(kind)
         self._agenda.put("sync", now + SYNC_EVERY)
-        self._ending.repeat_cancels()
+        self._cancels()
         self._repair.look()
 
     def _poll_after(self) -> timedelta:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.core.polling import RESYNC_EVERY
+from fillbook.core.polling import RESYNC_PERIOD
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.errors import FillbookError
@@ -88,7 +88,7 @@ class Background:
     def _read_what_is_missed(self) -> None:
         """Poll at once, unless that was done a moment ago."""
         now, last = self._clock.elapsed(), self._tracker.polled_at
-        self._agenda.put("poll", now if last is None else max(now, last + RESYNC_EVERY))
+        self._agenda.put("poll", now if last is None else max(now, last + RESYNC_PERIOD))
         self._tracker.news.set()
 
     # ----------------------------------------------------------------------------------

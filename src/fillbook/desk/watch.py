@@ -45,11 +45,11 @@ class Watch:
         self._told = set(found)
 
     def _alerts(self) -> Iterator[m.Alert]:
-        yield from watch.of_orders(self._tracker.followed(), self._clock.now(), self._limits)
+        yield from watch.order_alerts(self._tracker.followed(), self._clock.now(), self._limits)
         silent_for = self._clock.elapsed() - (self._funding.asked_at or self._began)
         for alert in (
-            watch.of_account(silent_for, self._limits),
-            watch.of_refusals(self._refused, self._limits),
+            watch.account_alert(silent_for, self._limits),
+            watch.rejection_alert(self._refused, self._limits),
         ):
             if alert is not None:
                 yield alert

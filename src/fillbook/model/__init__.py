@@ -69,6 +69,8 @@ from fillbook.model.journal.entries import (
     Entry,
     Executed,
     HistoryRead,
+    Instructed,
+    InstructionClosed,
     InstrumentListed,
     Intended,
     IntentDenied,
@@ -99,6 +101,7 @@ from fillbook.model.orders.enums import (
 )
 from fillbook.model.orders.evidence import Evidence, OrderSnapshot, Sums
 from fillbook.model.orders.execution import ExecSource, Execution, TradeBust
+from fillbook.model.orders.instruction import Amend, Authority, Cancel, Instruction, Way
 from fillbook.model.orders.intent import ID_PREFIX, Adjustment, Intent, Reserve
 from fillbook.model.orders.order import Anomaly, Oddity, Order, Origin, Proof, Terms
 from fillbook.model.orders.report import OrderQuery, OrderReport, OrderScope, ReportSource, Version
@@ -132,16 +135,19 @@ __all__ = [
     "AlertKind",
     "Alerted",
     "Ambiguous",
+    "Amend",
     "Anomaly",
     "AnswerKind",
     "Answered",
     "AssetClass",
     "Auction",
+    "Authority",
     "BalanceAdjusted",
     "Binding",
     "Bound",
     "Busted",
     "BuyingPower",
+    "Cancel",
     "Capabilities",
     "Cash",
     "CashAdjusted",
@@ -176,6 +182,9 @@ __all__ = [
     "HistoryRead",
     "Holding",
     "Impact",
+    "Instructed",
+    "Instruction",
+    "InstructionClosed",
     "Instrument",
     "InstrumentListed",
     "Intended",
@@ -252,6 +261,7 @@ __all__ = [
     "Verdict",
     "Version",
     "WashRule",
+    "Way",
     "WrongCash",
     "WrongQty",
     "cut",

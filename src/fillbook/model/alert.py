@@ -1,4 +1,4 @@
-"""Alerts: what a person should know, and from when on."""
+"""Alerts: conditions that need the attention of a person, and their thresholds."""
 
 from __future__ import annotations
 
@@ -10,47 +10,50 @@ from fillbook.model.invalid import InvalidValue
 
 
 class AlertKind(StrEnum):
-    """What an alert is about."""
+    """The condition that an alert reports."""
 
-    ABSENT = "absent"
-    LANDED_LATE = "landed_late"
-    PROPOSED = "proposed"
-    DISPUTED = "disputed"
-    DRIFT = "drift"
-    UNSETTLED = "unsettled"
-    FOREIGN_PREFIX = "foreign_prefix"
-    STALE = "stale"  #: the account could not be read for long
-    STUCK = "stuck"  #: an order waits long for the broker's next word
-    SLOW_FILL = "slow_fill"  #: an order that was to fill at once has not
-    REJECTED_IN_A_ROW = "rejected_in_a_row"
-    GIVEN_UP = "given_up"  #: a change of an order was begun, and is not ended any more
-    HALT = "halt"  #: the kill switch was set, or lifted
-    LAG_DOUBLED = "lag_doubled"  #: the account is further behind than it was taken to be
+    ABSENT = "absent"  #: the broker never had an order of ours; it is concluded absent
+    LANDED_LATE = "landed_late"  #: a request was accepted after it was abandoned
+    PROPOSED = "proposed"  #: a repair is proposed, and needs a decision
+    DISPUTED = "disputed"  #: the evidence about an order contradicts itself
+    DRIFT = "drift"  #: a difference with the broker is confirmed
+    UNSETTLED = "unsettled"  #: a difference has been settling for over five minutes
+    FOREIGN_PREFIX = "foreign_prefix"  #: an order of fillbook that is not in this record
+    STALE = "stale"  #: the account could not be read for `stale_s`
+    STUCK = "stuck"  #: an order has waited `stuck_s` for the next report of the broker
+    SLOW_FILL = "slow_fill"  #: a market, IOC or FOK order has worked for `slow_fill_s`
+    REJECTED_IN_A_ROW = "rejected_in_a_row"  #: the broker rejected that many orders in a row
+    GIVEN_UP = "given_up"  #: a replace was begun and abandoned
+    HALT = "halt"  #: the kill switch was set or cleared
+    CANCEL_REFUSED = "cancel_refused"  #: the broker rejects the cancel of a live order
+    LAG_DOUBLED = "lag_doubled"  #: the account lags more than declared: `account_lag` is doubled
 
 
 @frozen
 class Alert:
-    """One thing that a person should know: what, about whom, and what to do."""
+    """One alert; `message` says what happened and what to do."""
 
     kind: AlertKind
-    about: str  #: an order, a symbol, or the account
+    about: str  #: a client order id, a symbol, or "account"
     message: str
 
 
-def _above_zero(limits: Thresholds, of: Attribute[int], value: int) -> None:
+def _above_zero(limits: Thresholds, attribute: Attribute[int], value: int) -> None:
     # Python counts True as the number 1.
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise InvalidValue(f"{of.name} takes a whole number above zero, not {value!r}")
+        raise InvalidValue(f"{attribute.name} takes a whole number above zero, not {value!r}")
 
 
 @frozen(kw_only=True)
 class Thresholds:
     """
-    From when on something is alerted; lengths in whole seconds.
+    The thresholds of alerts; durations are in whole seconds, > 0.
 
-    `stale_s` without a good read of the account; `stuck_s` without a new word on an order
-    whose request or end is under way; `slow_fill_s` for an order that was to fill at once;
-    `rejected_in_a_row` is a number of orders.  Raises: InvalidValue.
+    `stale_s`: without a successful read of the account.  `stuck_s`: without a report on an
+    order that waits for a reply.  `slow_fill_s`: for a market, IOC or FOK order to fill.
+    `rejected_in_a_row`: a number of consecutive rejected orders, > 0.
+
+    Raises: InvalidValue.
     """
 
     stale_s: int = field(default=120, validator=_above_zero)

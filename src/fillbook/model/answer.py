@@ -1,9 +1,9 @@
 """
-What a broker answers.
+The results of a broker's requests.
 
-A read is `Observed`, `NotObserved` or, by id, `Absent`; a write is `Accepted`,
-`Rejected`, `NotSent` or `Ambiguous`.  *Not observed is not empty*: a read that
-failed says nothing about the account.
+A read is `Observed`, `NotObserved` or, by id, `Absent`; a write is `Accepted`, `Rejected`,
+`NotSent` or `Ambiguous`.  *Not observed is not empty*: a failed read is no evidence about the
+account.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fillbook.model.orders.report import OrderReport
 T_co = TypeVar("T_co", covariant=True)
 
 
-Cursor = NewType("Cursor", str)  #: an adapter's own word for where the next page begins
+Cursor = NewType("Cursor", str)  #: an adapter's token for the next page
 
 
 @frozen
 class RateLimit:
-    """What the broker says of our request budget: `remaining` of `limit` until `resets_at`."""
+    """The broker's request budget: `remaining` of `limit` requests until `resets_at` (UTC)."""
 
     limit: int
     remaining: int
@@ -32,22 +32,22 @@ class RateLimit:
 
 
 class Failure(StrEnum):
-    """Why a request has no good answer."""
+    """Why a request has no usable reply."""
 
-    UNREACHABLE = "unreachable"  #: no connection; provably nothing was sent
-    NO_ANSWER = "no_answer"  #: time-out or a connection lost on the way
-    SERVER_ERROR = "server_error"  #: 5xx
-    UNREADABLE = "unreadable"  #: a body that is not what the protocol says
-    RATE_LIMITED = "rate_limited"
-    FENCED = "fenced"  #: another desk on the store has taken over; nothing was sent
-    REFUSED = "refused"  #: credentials or permission
-    UNSUPPORTED = "unsupported"  #: the adapter cannot ask this
-    BUG = "bug"  #: an adapter let an exception escape
+    UNREACHABLE = "unreachable"  #: no connection; nothing was sent, which is certain
+    NO_ANSWER = "no_answer"  #: a timeout, or the connection was lost after sending
+    SERVER_ERROR = "server_error"  #: HTTP 5xx
+    UNREADABLE = "unreadable"  #: a reply that does not conform to the protocol
+    RATE_LIMITED = "rate_limited"  #: HTTP 429
+    FENCED = "fenced"  #: another desk has taken over the store; nothing was sent
+    REFUSED = "refused"  #: the credentials or permissions were rejected
+    UNSUPPORTED = "unsupported"  #: the adapter does not support this request
+    BUG = "bug"  #: an adapter raised an exception
 
 
 @frozen
 class NotObserved:
-    """A read that says nothing; `retry_at` (UTC) if the broker said when to come back."""
+    """A read without a result; `retry_at` (UTC): when to retry, None: the broker gave no time."""
 
     why: Failure
     message: str
@@ -58,9 +58,10 @@ class NotObserved:
 @frozen
 class Observed(Generic[T_co]):
     """
-    A read that was answered; `next` is set on pages that have a successor.
+    A read with a result.
 
-    `at` is the broker's own clock as it answered (UTC), where it tells.
+    `next` is the cursor of the next page; None: this is the last page.  `at` is the broker's
+    time of the reply (UTC); None: it does not report one.
     """
 
     value: T_co
@@ -71,7 +72,7 @@ class Observed(Generic[T_co]):
 
 @frozen
 class Absent:
-    """The broker's own word that it has no such order."""
+    """The broker's reply that the order or instrument does not exist."""
 
     message: str = "not found"
     rate_limit: RateLimit | None = None
@@ -81,27 +82,27 @@ Read = Observed[T_co] | NotObserved
 
 
 class RejectKind(StrEnum):
-    """Why a request was refused, as far as a bot may act on it."""
+    """Why a broker rejected a request, in the categories that a bot can act on."""
 
-    FUNDS = "funds"
-    QTY_HELD = "qty_held"  #: other open orders hold the units
-    NO_POSITION = "no_position"
-    DUPLICATE = "duplicate"  #: this client order id exists already
-    WASH_TRADE = "wash_trade"
-    PERMISSION = "permission"
-    INSTRUMENT = "instrument"
-    PRICE = "price"
-    QUANTITY = "quantity"
-    UNSUPPORTED = "unsupported"  #: this combination of type, time in force, class
-    NOT_FOUND = "not_found"
-    TOO_LATE = "too_late"  #: the order has ended already
-    NOT_NOW = "not_now"  #: the order is in a state that forbids it for the moment
-    INPUT = "input"
+    FUNDS = "funds"  #: not enough buying power
+    QTY_HELD = "qty_held"  #: other open orders hold the quantity
+    NO_POSITION = "no_position"  #: there is no position to close
+    DUPLICATE = "duplicate"  #: the client order id exists already
+    WASH_TRADE = "wash_trade"  #: it could trade with an order of the same account
+    PERMISSION = "permission"  #: the account may not send it
+    INSTRUMENT = "instrument"  #: unknown, or not tradable
+    PRICE = "price"  #: off the tick, or out of range
+    QUANTITY = "quantity"  #: off the increment, or out of range
+    UNSUPPORTED = "unsupported"  #: the combination of type, time in force and class
+    NOT_FOUND = "not_found"  #: the order does not exist at the broker
+    TOO_LATE = "too_late"  #: the order is final
+    NOT_NOW = "not_now"  #: the current status of the order does not allow it
+    INPUT = "input"  #: the request is malformed
     OTHER = "other"
 
     @property
     def retry(self) -> bool:
-        """Whether the same request may be accepted later, without a change of the request."""
+        """Whether the same request may be accepted later, unchanged."""
         return self in _TRANSIENT
 
 
@@ -112,7 +113,7 @@ _TRANSIENT = frozenset(
 
 @frozen
 class Accepted:
-    """The request was taken; `report` is the broker's picture of the order, if it gave one."""
+    """The broker accepted the request; `report` is its report on the order, None: it sent none."""
 
     report: OrderReport | None = None
     rate_limit: RateLimit | None = None
@@ -120,7 +121,7 @@ class Accepted:
 
 @frozen
 class Rejected:
-    """The request was definitely refused, in the broker's words."""
+    """The broker rejected the request; `message` and `code` are its own text (``""``: none)."""
 
     kind: RejectKind
     message: str
@@ -130,7 +131,7 @@ class Rejected:
 
 @frozen
 class NotSent:
-    """The request provably did not reach the broker, and may be made again at `retry_at`."""
+    """The request certainly did not reach the broker; `retry_at` (UTC): when to retry, if known."""
 
     why: Failure
     message: str
@@ -140,7 +141,7 @@ class NotSent:
 
 @frozen
 class Ambiguous:
-    """The request may have reached the broker; only asking tells."""
+    """The request may have reached the broker: its outcome is unknown until it is queried."""
 
     why: Failure
     message: str

@@ -1,4 +1,4 @@
-"""What a broker can do, as one value.  The desk refuses early what is not in it."""
+"""The capabilities of a broker.  The desk denies requests that the broker does not support."""
 
 from __future__ import annotations
 
@@ -14,60 +14,64 @@ from fillbook.model.rules import Auction, Takes, Tick, WashRule
 
 
 class ReplaceCum(StrEnum):
-    """Whether the total of a replacing order starts anew or carries the old one's fills."""
+    """Whether the filled total of a replacing order starts at 0 or includes the earlier fills."""
 
-    FRESH = "fresh"
-    CARRIED = "carried"
+    FRESH = "fresh"  #: starts at 0
+    CARRIED = "carried"  #: includes the fills of the replaced order
     UNKNOWN = "unknown"
 
 
 class ReplaceQty(StrEnum):
-    """What the quantity of a replace means for an order that has fills."""
+    """The meaning of the quantity of a replace, for an order with fills."""
 
-    TOTAL = "total"  #: what is to be filled in all
-    REMAINING = "remaining"  #: what is to be filled from then on, whatever fills meanwhile
+    TOTAL = "total"  #: the total quantity, as FIX OrderQty (38)
+    REMAINING = "remaining"  #: the quantity still to be filled, whatever fills meanwhile
     UNKNOWN = "unknown"
 
 
 @frozen(kw_only=True)
 class Capabilities:
     """
-    Declared by an adapter, checked by the suite: declared means overridden.
+    What a broker supports: declared by its adapter, verified by the broker suite.
 
-    `account_lag` is how far orders, positions and account may be apart.  `clocked`: every
-    report bears the broker's own clock, which then orders reports.  `late_landing` is how
-    long after its request an order may still appear.  `rate_limit` is in requests a minute.
-    What goes together is in `takes`: of a sort that no row is of, everything declared does.
+    An adapter overrides the method of every capability that it declares.  `account_lag` is the
+    maximum delay between the broker's orders, positions and account.  `late_landing` is the
+    maximum time between a request and the appearance of its order.  `rate_limit` is in
+    requests per minute.  `reserve_rule` is what the broker reserves for an open order.
+    `takes` lists the valid combinations of order values; for a sort without a row every
+    declared combination is valid.  `notional_step` is the increment of notionals in quote
+    currency; None: any.
     """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     order_classes: frozenset[OrderClass] = frozenset({OrderClass.SIMPLE})
-    notional: bool = False
-    fractional: bool = False
-    short: bool = False
-    extended_hours: bool = False
-    find: bool = False  #: `find` looks an order up by client order id
+    notional: bool = False  #: orders by notional
+    fractional: bool = False  #: fractions of a unit
+    short: bool = False  #: short sales
+    extended_hours: bool = False  #: orders for extended hours
+    find: bool = False  #: `find` reads an order by client order id
     history: bool = False  #: `executions` lists fills
-    activities: bool = False
-    instruments: bool = False
-    instrument: bool = False  #: `instrument` looks one up
-    sessions: bool = False
-    quotes: bool = False
+    activities: bool = False  #: `activities` lists fees, dividends, splits, transfers
+    instruments: bool = False  #: `instruments` lists all
+    instrument: bool = False  #: `instrument` reads one by symbol
+    sessions: bool = False  #: `sessions` lists trading hours
+    quotes: bool = False  #: `quote` reads bid and ask
     stream: bool = False  #: `listen` streams reports
-    replace: bool = False  #: what became of it is asked by `find`
-    duplicate_check: bool = False  #: a client order id is taken once and for ever
-    clocked: bool = False
+    replace: bool = False  #: its outcome is queried by `find`
+    duplicate_check: bool = False  #: a client order id is accepted once, for ever
+    clocked: bool = False  #: every report bears the broker's clock, which orders reports
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     replace_qty: ReplaceQty = ReplaceQty.UNKNOWN
-    base_fee: Decimal = Decimal(0)  #: share of a bought quantity of coins a fee may take later
+    #: Crypto fee that is posted later in base units, as a share of the bought quantity, ≥ 0.
+    base_fee: Decimal = Decimal(0)
     account_lag: timedelta = timedelta(seconds=10)
     late_landing: timedelta = timedelta(seconds=150)
     rate_limit: int = 200
-    reserve_rule: ReserveRule = field(factory=ReserveRule)  #: what an open order keeps back
-    nets_open_orders: bool = False  #: the account's buying power is told without that
+    reserve_rule: ReserveRule = field(factory=ReserveRule)
+    nets_open_orders: bool = False  #: the reported buying power already excludes open orders
     takes: tuple[Takes, ...] = ()
     auctions: tuple[Auction, ...] = ()
-    ticks: tuple[Tick, ...] = ()  #: the highest first; an instrument may tell its own step
+    ticks: tuple[Tick, ...] = ()  #: the highest `least` first; an instrument may have its own
     notional_step: Decimal | None = None
-    wash_rule: WashRule | None = None  #: None: orders of both sides may rest together
+    wash_rule: WashRule | None = None  #: None: orders of both sides may work together

@@ -1,8 +1,8 @@
 """
-Numbers: `Decimal` and nothing else.
+Numbers: every number is a `Decimal`.
 
-A `float` is taken by its shortest repr, which is what its author typed:
-``number(0.1) == Decimal("0.1")``.  NaN and infinities are refused.
+A `float` is converted by its shortest repr, which is what its author typed:
+``number(0.1) == Decimal("0.1")``.  NaN and infinities are not valid.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from fillbook.model.invalid import InvalidValue
 
 ZERO: Final = Decimal(0)
 
-# Sums of broker figures must be exact: 60 digits hold any product of two of them.
+# Sums of broker figures must be exact: 60 digits hold the product of any two of them.
 EXACT: Final = Context(
     prec=60, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow]
 )
 
-#: No price or quantity of this world has more digits before or behind its point.
+#: The maximum number of digits before, and after, the decimal point.
 _DIGITS_MAX: Final = 30
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def exact(decide: Callable[P, R]) -> Callable[P, R]:
-    """*decide* under our own decimal context: the bot's, of any precision, is not its business."""
+def exact(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate *function* to run in our own decimal context, whatever context the caller set."""
 
-    @wraps(decide)
-    def decided(*args: P.args, **kwargs: P.kwargs) -> R:
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         with localcontext(EXACT):
-            return decide(*args, **kwargs)
+            return function(*args, **kwargs)
 
-    return decided
+    return wrapper
 
 
 def number(value: Decimal | int | str | float) -> Decimal:
     """
-    *value* as an exact Decimal.
+    Convert *value* to an exact Decimal.
 
-    Raises: InvalidValue for NaN, infinities, booleans, what is no number, and what has more
-        than 30 digits before or behind its point.
+    Raises: InvalidValue for NaN, infinities, booleans, a text that is no number, and a number
+        with more than 30 digits before or after the decimal point.
     """
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str, float)):
         raise InvalidValue(f"{value!r} is not a number")
@@ -69,12 +69,12 @@ def number(value: Decimal | int | str | float) -> Decimal:
 
 
 def number_or_none(value: Decimal | int | str | float | None) -> Decimal | None:
-    """`number`, but None stays None."""
+    """Convert *value* as `number` does; None stays None."""
     return None if value is None else number(value)
 
 
 def plain(value: Decimal) -> str:
-    """*value* without exponent and without trailing zeros: ``"0.00001"``, ``"200"``, ``"0"``."""
+    """Format *value* without exponent and trailing zeros: ``"0.00001"``, ``"200"``, ``"0"``."""
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -83,5 +83,5 @@ def plain(value: Decimal) -> str:
 
 @exact
 def cut(value: Decimal, increment: Decimal) -> Decimal:
-    """*value* cut toward zero to a multiple of *increment* (> 0)."""
+    """Round *value* toward zero to a multiple of *increment* (> 0)."""
     return (value / increment).to_integral_value(rounding=ROUND_DOWN) * increment

@@ -1,4 +1,4 @@
-"""A broker's rules for orders, as data: what goes together, ticks, auctions, the wash rule."""
+"""A broker's order rules as data: valid combinations, ticks, auctions, the wash trade rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fillbook.model.orders.enums import OrderClass, OrderType, TimeInForce
 
 
 class OrderSort(StrEnum):
-    """What an order is of, as far as its type and time in force go by it."""
+    """The sort of an order, on which its valid types and times in force depend."""
 
     WHOLE = "whole units"
     FRACTION = "fractions or notionals"
@@ -22,7 +22,7 @@ class OrderSort(StrEnum):
 
 @frozen
 class Takes:
-    """Of orders of that sort, every one of these types, times in force and classes is taken."""
+    """For orders of this sort the broker accepts every combination of these values."""
 
     sort: OrderSort
     types: frozenset[OrderType]
@@ -32,7 +32,11 @@ class Takes:
 
 @frozen
 class Auction:
-    """When orders for an auction are not taken, as lengths from the day's regular opening."""
+    """
+    The daily period in which the broker accepts no orders for an auction.
+
+    From `shut` to `opens_again`, both measured from the regular opening (negative: before it).
+    """
 
     time_in_force: TimeInForce
     shut: timedelta
@@ -41,7 +45,7 @@ class Auction:
 
 @frozen
 class Tick:
-    """The step of prices that are at least so high."""
+    """The tick size `step` of prices ≥ `least`, both in quote currency, > 0."""
 
     least: Decimal
     step: Decimal
@@ -50,10 +54,11 @@ class Tick:
 @frozen
 class WashRule:
     """
-    Which orders of opposite sides are refused while another of the account rests.
+    Which orders the broker rejects while an order of the opposite side works on the account.
 
-    One of a type in `always` never goes with another; two of types in `crossing` only if the
-    buy's limit is at or above the sale's.  Other types and classes than `simple` are exempt.
+    A pair with a type in `always` is always rejected.  A pair of types in `crossing` is
+    rejected if the limit of the buy is at or above the limit of the sale.  All other types,
+    and all classes but `simple`, are exempt.
     """
 
     always: frozenset[OrderType]

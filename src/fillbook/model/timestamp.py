@@ -1,9 +1,8 @@
 """
-Moments: a `Timestamp` is UTC text with nine digits, so that text order is time order.
+Times: a `Timestamp` is UTC text with nine fractional digits, so that text order is time order.
 
-Brokers tell nanoseconds and Python's datetime holds microseconds; two reports of
-one order may differ only beyond them.  So the record keeps the text, and shows a
-datetime.
+Brokers report nanoseconds, and a Python datetime holds microseconds.  Two reports on one order
+may differ in nanoseconds only.  So the record stores the text, and shows a datetime.
 """
 
 from __future__ import annotations
@@ -25,24 +24,26 @@ _RFC3339: Final = re.compile(
 
 def timestamp(value: str | datetime) -> Timestamp:
     """
-    *value* (RFC 3339 text of any precision and offset, or an aware datetime) as a Stamp.
+    Convert *value*, RFC 3339 text of any precision and offset or an aware datetime.
 
-    Digits beyond nanoseconds are cut.  Raises: InvalidValue for naive or unreadable times.
+    Digits beyond nanoseconds are truncated.
+
+    Raises: InvalidValue for naive or unreadable times.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidValue(f"{value!r} has no time zone; say which, e.g. tzinfo=UTC")
         return Timestamp(_text(value.astimezone(UTC)) + "000Z")
-    found = _RFC3339.fullmatch(value)
-    if found is None:
+    match = _RFC3339.fullmatch(value)
+    if match is None:
         raise InvalidValue(f"{value!r} is not a time with a zone, like 2026-11-20T14:30:00Z")
-    day, clock, fraction, sign, hours, minutes = found.groups()
+    day, clock, fraction, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
-        whole = datetime.fromisoformat(f"{day}T{clock}").replace(
+        local = datetime.fromisoformat(f"{day}T{clock}").replace(
             tzinfo=timezone(-offset if sign == "-" else offset)
         )
-        text = _text(whole.astimezone(UTC))[:19]
+        text = _text(local.astimezone(UTC))[:19]
     except (ValueError, OverflowError):
         raise InvalidValue(f"{value!r} is not a time that exists") from None
     return Timestamp(f"{text}.{(fraction or '')[:9].ljust(9, '0')}Z")
@@ -53,10 +54,10 @@ def _text(utc: datetime) -> str:
 
 
 def timestamp_or_none(value: str | datetime | None) -> Timestamp | None:
-    """`timestamp`, but None stays None."""
+    """Convert *value* as `timestamp` does; None stays None."""
     return None if value is None else timestamp(value)
 
 
 def moment(value: Timestamp) -> datetime:
-    """*value* as an aware UTC datetime, cut to microseconds."""
+    """Convert *value* to an aware UTC datetime, truncated to microseconds."""
     return datetime.fromisoformat(value[:26] + "+00:00")

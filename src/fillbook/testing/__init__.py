@@ -1,7 +1,7 @@
 """
-Suites for whoever writes a broker or a store.
+Conformance suites for broker adapters and stores.
 
-Subclass one in a test file and override its fixtures; pytest does the rest.
+Subclass one in a test file and override its fixtures; pytest runs the cases.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokerSuite", "StoreSuite"]
 
-# Imported when asked for: a suite needs pytest, and a bot does not have it.
-_HOMES = {"BrokerSuite": "broker_suite", "StoreSuite": "store_suite"}
+# Imported on first use: a suite needs pytest, and the environment of a bot does not have it.
+_MODULES = {"BrokerSuite": "broker_suite", "StoreSuite": "store_suite"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

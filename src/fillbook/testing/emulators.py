@@ -1,11 +1,11 @@
 """
-An Alpaca for the tests of a bot, as a fixture: `alpaca`.
+The emulator of Alpaca for the tests of a bot, as a fixture: `alpaca`.
 
-Opted into, by ``pytest_plugins = ["fillbook.testing.emulators"]`` in a test module or in the
-topmost ``conftest.py``, or by importing the fixtures; nothing loads it by itself.  Its time is
-made up: it stands until the test calls ``alpaca_clock.advance(seconds)``, and what takes time,
-such as a fill, happens then.  A test that overrides `alpaca_clock` by one that returns
-`fillbook.clock.SystemClock()` has time pass as it does.
+Load it by ``pytest_plugins = ["fillbook.testing.emulators"]`` in a test module or in the
+topmost ``conftest.py``, or import the fixtures; it is not loaded by default.  Its time is
+simulated: it moves when the test calls ``alpaca_clock.advance(seconds)``, and what takes time,
+such as a fill, happens then.  For real time, override `alpaca_clock` with a fixture that
+returns `fillbook.clock.SystemClock()`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from fillbook.venue.exchange import Exchange
 #: A Monday, 10:00 in New York: the market is open.
 MONDAY_10: Final = datetime(2026, 3, 2, 15, tzinfo=UTC)
 
-#: Under which names bots look for the address and the keys.
-_NAMES: Final = {
+#: The environment variables in which bots look for the address and the keys.
+_VARIABLES: Final = {
     "url": ("APCA_API_BASE_URL",),
     "key": ("APCA_API_KEY_ID", "ALPACA_API_KEY"),
     "secret": ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY"),
@@ -33,21 +33,21 @@ _NAMES: Final = {
 
 @pytest.fixture
 def alpaca_clock() -> Clock:
-    """The emulator's time, made up; override it for another beginning, or for real time."""
+    """The simulated clock of the emulator; override it for another start, or for real time."""
     return ManualClock(MONDAY_10)
 
 
 @pytest.fixture
 def alpaca_exchange(alpaca_clock: Clock) -> Exchange:
-    """The exchange behind the emulator; override it for another seed, faults or lag."""
+    """The exchange behind the emulator; override it for another seed, faults or latency."""
     return Exchange(seed=7, clock=alpaca_clock)
 
 
 @pytest.fixture
 def alpaca(alpaca_exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An Alpaca of this test's own; its address and keys are in the environment too."""
+    """A new emulator for this test; the environment has its address and keys."""
     with Emulator(alpaca_exchange) as emulator:
-        for what, names in _NAMES.items():
+        for what, names in _VARIABLES.items():
             for name in names:
                 monkeypatch.setenv(name, getattr(emulator, what))
         yield emulator

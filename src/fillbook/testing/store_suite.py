@@ -1,8 +1,8 @@
 """
-What every store must do, as numbered cases.
+The conformance suite of a store, as numbered cases.
 
-Subclass `StoreSuite` and override `store`; where the record outlives the process,
-override `reopen` too::
+Subclass `StoreSuite` and override `store`; if the record survives the process, override
+`reopen` too::
 
     class TestMyStore(StoreSuite):
         @pytest.fixture
@@ -14,7 +14,7 @@ override `reopen` too::
         def reopen(self, tmp_path):
             return lambda: MyStore(tmp_path / "bot.db")
 
-A store decides nothing, so the values here mean nothing: they are only told apart.
+A store decides nothing, so the values here have no meaning; they only differ.
 """
 
 from __future__ import annotations
@@ -37,37 +37,38 @@ ENTRY = m.DriftCleared("AAPL")
 def movement(
     key: str, symbol: str = "AAPL", qty: str = "1", owner: str | None = None
 ) -> m.Movement:
-    """A record with two indexes: `symbol` always says a word, `owner` only if it is given."""
+    """Make a record with two indexes: `symbol` always has a value, `owner` only if given."""
     return m.Movement(
         key=key, symbol=symbol, kind=m.MoveKind.FILL, at=AT, qty=Decimal(qty), owner=owner
     )
 
 
 def put(writer: Writer, *records: m.Record) -> int:
-    """Write *records* with an entry that stands for any."""
+    """Write *records* with an arbitrary entry."""
     return writer.record(ENTRY, AT, m.Changes(put=records))
 
 
 def drop(writer: Writer, *keys: str) -> int:
-    """Take movements away."""
+    """Delete movements."""
     return writer.record(ENTRY, AT, m.Changes(drop=tuple((m.Movement, key) for key in keys)))
 
 
 def keys(movements: Iterable[m.Movement]) -> list[str]:
+    """Return the keys of *movements*."""
     return [one.key for one in movements]
 
 
-def found(reader: Reader, index: str, word: str) -> list[str]:
-    """The keys of the movements whose *index* says *word*."""
-    return keys(reader.find(m.Movement, index, word))
+def find_keys(reader: Reader, index: str, value: str) -> list[str]:
+    """Find the keys of the movements whose *index* has *value*."""
+    return keys(reader.find(m.Movement, index, value))
 
 
-class Undone(Exception):
-    """Raised inside a transaction so that it is undone."""
+class RolledBack(Exception):
+    """Raised inside a transaction, which is then rolled back."""
 
 
 class StoreSuite:
-    """Numbered cases; a number stays with its case for ever."""
+    """All cases of a store; the number of a case never changes."""
 
     @pytest.fixture
     def store(self) -> Store:
@@ -76,7 +77,7 @@ class StoreSuite:
 
     @pytest.fixture
     def reopen(self) -> Callable[[], Store] | None:
-        """Opens what `store` wrote once more; None for a store that forgets."""
+        """A function that opens the store again; None if the record ends with the process."""
         return None
 
     # --- records ----------------------------------------------------------------------------
@@ -96,27 +97,27 @@ class StoreSuite:
             assert reader.get(m.Movement, "b") == movement("b", qty="2")
             assert reader.get(m.Movement, "c") is None
 
-    def test_s003_a_later_put_takes_the_place_of_the_earlier(self, store: Store) -> None:
+    def test_s003_a_later_put_replaces_the_earlier(self, store: Store) -> None:
         for qty in ("1", "2"):
             with store.write() as writer:
                 put(writer, movement("a", qty=qty))
         with store.read() as reader:
             assert reader.all(m.Movement) == [movement("a", qty="2")]
 
-    def test_s004_all_comes_in_order_of_keys(self, store: Store) -> None:
+    def test_s004_all_returns_records_in_order_of_keys(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, *(movement(key) for key in ("b", "é", "B", "a/2", "a/10", "a")))
         with store.read() as reader:
             assert keys(reader.all(m.Movement)) == ["B", "a", "a/10", "a/2", "b", "é"]
 
-    def test_s005_all_after_a_key_leaves_out_the_key_and_what_is_below(self, store: Store) -> None:
+    def test_s005_all_after_a_key_excludes_that_key_and_lower_keys(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, *(movement(key) for key in "cab"))
         with store.read() as reader:
             assert keys(reader.all(m.Movement, "a")) == ["b", "c"]
             assert reader.all(m.Movement, "c") == []
 
-    def test_s006_kinds_do_not_mix(self, store: Store) -> None:
+    def test_s006_kinds_are_separate(self, store: Store) -> None:
         other = m.Activity(activity_id="a", kind=m.ActivityKind.FEE, at=AT)
         with store.write() as writer:
             put(writer, movement("a"), other)
@@ -124,20 +125,20 @@ class StoreSuite:
             assert reader.get(m.Activity, "a") == other
             assert reader.get(m.Movement, "a") == movement("a")
 
-    def test_s007_what_is_dropped_is_gone_and_may_come_back(self, store: Store) -> None:
+    def test_s007_a_dropped_record_is_gone_and_can_be_put_again(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a"), movement("b"))
         with store.write() as writer:
             drop(writer, "a", "never-there")
         with store.read() as reader:
             assert keys(reader.all(m.Movement)) == ["b"]
-            assert found(reader, "symbol", "AAPL") == ["b"]
+            assert find_keys(reader, "symbol", "AAPL") == ["b"]
         with store.write() as writer:
             put(writer, movement("a"))
         with store.read() as reader:
-            assert found(reader, "symbol", "AAPL") == ["a", "b"]
+            assert find_keys(reader, "symbol", "AAPL") == ["a", "b"]
 
-    def test_s008_a_key_dropped_and_put_by_one_entry_is_there(self, store: Store) -> None:
+    def test_s008_a_key_dropped_and_put_by_one_entry_exists(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a"))
             writer.record(
@@ -157,44 +158,44 @@ class StoreSuite:
         assert kept is not None
         assert kept.qty == Decimal(text)
 
-    @pytest.mark.parametrize("word", ["", "'; DROP TABLE movements; --", "日本", "a\nb", "%", '"'])
-    def test_s010_any_text_may_be_a_word(self, store: Store, word: str) -> None:
+    @pytest.mark.parametrize("value", ["", "'; DROP TABLE movements; --", "日本", "a\nb", "%", '"'])
+    def test_s010_any_text_can_be_an_index_value(self, store: Store, value: str) -> None:
         with store.write() as writer:
-            put(writer, movement(f"key {word}", symbol=word), movement("other", symbol="other"))
+            put(writer, movement(f"key {value}", symbol=value), movement("other", symbol="other"))
         with store.read() as reader:
-            assert found(reader, "symbol", word) == [f"key {word}"]
-            assert reader.get(m.Movement, f"key {word}") == movement(f"key {word}", symbol=word)
+            assert find_keys(reader, "symbol", value) == [f"key {value}"]
+            assert reader.get(m.Movement, f"key {value}") == movement(f"key {value}", symbol=value)
 
     # --- indexes ----------------------------------------------------------------------------
 
-    def test_s020_find_lists_the_records_of_a_word_in_order_of_keys(self, store: Store) -> None:
+    def test_s020_find_returns_the_records_of_a_value_in_order_of_keys(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, *(movement(key) for key in "cab"), movement("d", symbol="MSFT"))
         with store.read() as reader:
-            assert found(reader, "symbol", "AAPL") == ["a", "b", "c"]
-            assert found(reader, "symbol", "MSFT") == ["d"]
+            assert find_keys(reader, "symbol", "AAPL") == ["a", "b", "c"]
+            assert find_keys(reader, "symbol", "MSFT") == ["d"]
 
-    def test_s021_a_record_whose_word_is_none_is_not_listed(self, store: Store) -> None:
+    def test_s021_a_record_without_an_index_value_is_not_found(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a", owner=None), movement("b", owner="o1"))
         with store.read() as reader:
-            assert found(reader, "owner", "o1") == ["b"]
-            assert found(reader, "owner", "None") == []
-            assert found(reader, "owner", "") == []
+            assert find_keys(reader, "owner", "o1") == ["b"]
+            assert find_keys(reader, "owner", "None") == []
+            assert find_keys(reader, "owner", "") == []
 
-    def test_s022_a_changed_word_moves_the_record(self, store: Store) -> None:
+    def test_s022_a_changed_index_value_moves_the_record(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a", owner="o1"))
         with store.write() as writer:
             put(writer, movement("a", owner="o2"))
         with store.read() as reader:
-            assert found(reader, "owner", "o1") == []
-            assert found(reader, "owner", "o2") == ["a"]
+            assert find_keys(reader, "owner", "o1") == []
+            assert find_keys(reader, "owner", "o2") == ["a"]
         with store.write() as writer:
             put(writer, movement("a", owner=None))
         with store.read() as reader:
-            assert found(reader, "owner", "o2") == []
-            assert found(reader, "symbol", "AAPL") == ["a"]
+            assert find_keys(reader, "owner", "o2") == []
+            assert find_keys(reader, "symbol", "AAPL") == ["a"]
 
     # --- the journal ------------------------------------------------------------------------
 
@@ -210,7 +211,7 @@ class StoreSuite:
             assert [one.number for one in reader.journal(after=2)] == [3]
             assert list(reader.journal(after=3)) == []
 
-    def test_s031_entries_come_back_as_they_were(self, store: Store) -> None:
+    def test_s031_entries_are_read_as_written(self, store: Store) -> None:
         entries: list[m.Entry] = [
             m.IntentDenied("c1", "no cash"),
             m.BalanceAdjusted("BTC/USD", Decimal("0.10"), None, AT, "OPENING"),
@@ -233,43 +234,43 @@ class StoreSuite:
             put(writer, movement("b", symbol="AAPL"))
             drop(writer, "a")
             assert writer.get(m.Movement, "a") is None
-            assert found(writer, "symbol", "AAPL") == ["b"]
-            assert found(writer, "symbol", "MSFT") == []
+            assert find_keys(writer, "symbol", "AAPL") == ["b"]
+            assert find_keys(writer, "symbol", "MSFT") == []
             assert keys(writer.all(m.Movement)) == ["b"]
             assert [one.number for one in writer.journal(after=1)] == [2, 3]
 
-    def test_s041_leaving_by_an_exception_undoes_everything(self, store: Store) -> None:
+    def test_s041_an_exception_rolls_everything_back(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a"))
-        with pytest.raises(Undone):
-            change_in_vain(store, movement("a", qty="9"), movement("b"))
+        with pytest.raises(RolledBack):
+            change_and_roll_back(store, movement("a", qty="9"), movement("b"))
         with store.read() as reader:
             assert reader.all(m.Movement) == [movement("a")]
-            assert found(reader, "symbol", "AAPL") == ["a"]
+            assert find_keys(reader, "symbol", "AAPL") == ["a"]
             assert reader.last() == 1
 
-    def test_s042_the_number_of_an_undone_entry_is_given_again(self, store: Store) -> None:
-        with pytest.raises(Undone):
-            change_in_vain(store, movement("a"))
+    def test_s042_the_number_of_a_rolled_back_entry_is_reused(self, store: Store) -> None:
+        with pytest.raises(RolledBack):
+            change_and_roll_back(store, movement("a"))
         with store.write() as writer:
             assert put(writer) == 1
 
-    def test_s043_a_reader_keeps_its_picture_while_others_write(self, store: Store) -> None:
+    def test_s043_a_reader_keeps_its_snapshot_during_later_writes(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a"), movement("b"))
         with store.read() as reader:
             in_thread(lambda: change_everything(store))
             assert reader.all(m.Movement) == [movement("a"), movement("b")]
             assert reader.get(m.Movement, "c") is None
-            assert found(reader, "symbol", "AAPL") == ["a", "b"]
-            assert found(reader, "symbol", "MSFT") == []
+            assert find_keys(reader, "symbol", "AAPL") == ["a", "b"]
+            assert find_keys(reader, "symbol", "MSFT") == []
             assert reader.last() == 1
             assert [one.number for one in reader.journal()] == [1]
         with store.read() as reader:
             assert keys(reader.all(m.Movement)) == ["b", "c"]
-            assert found(reader, "symbol", "MSFT") == ["b"]
+            assert find_keys(reader, "symbol", "MSFT") == ["b"]
 
-    def test_s044_nobody_sees_what_is_not_committed(self, store: Store) -> None:
+    def test_s044_an_uncommitted_write_is_not_visible(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a"))
             with store.read() as reader:
@@ -286,7 +287,7 @@ class StoreSuite:
         with pytest.raises(Bug):
             put(writer, movement("b"))
 
-    def test_s046_a_write_inside_a_write_is_refused_not_waited_for(self, store: Store) -> None:
+    def test_s046_a_write_inside_a_write_is_refused_without_a_wait(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("a"))
             with pytest.raises(Bug), store.write():
@@ -296,7 +297,7 @@ class StoreSuite:
 
     # --- threads ----------------------------------------------------------------------------
 
-    def test_s050_writers_of_many_threads_lose_nothing(self, store: Store) -> None:
+    def test_s050_concurrent_writers_lose_nothing(self, store: Store) -> None:
         with store.write() as writer:
             put(writer, movement("sum", qty="0"))
 
@@ -313,28 +314,28 @@ class StoreSuite:
             assert reader.get(m.Movement, "sum") == movement("sum", qty="80")
             assert [one.number for one in reader.journal()] == list(range(1, 82))
 
-    def test_s051_readers_of_many_threads_see_whole_transactions(self, store: Store) -> None:
+    def test_s051_concurrent_readers_see_complete_transactions(self, store: Store) -> None:
         done = threading.Event()
 
-        def look() -> bool:
-            whole = True
+        def read_until_done() -> bool:
+            complete = True
             while not done.is_set():
                 with store.read() as reader:
                     sizes = {one.qty for one in reader.all(m.Movement)}
-                    whole = whole and len(sizes) <= 1 and reader.last() in {*sizes, 0}
-            return whole
+                    complete = complete and len(sizes) <= 1 and reader.last() in {*sizes, 0}
+            return complete
 
         with ThreadPoolExecutor(3) as threads:
-            looks = [threads.submit(look) for _ in range(3)]
+            readers = [threads.submit(read_until_done) for _ in range(3)]
             for qty in range(1, 41):
                 with store.write() as writer:
                     put(writer, *(movement(key, qty=str(qty)) for key in "abc"))
             done.set()
-            assert [one.result() for one in looks] == [True] * 3
+            assert [one.result() for one in readers] == [True] * 3
 
     # --- cells ------------------------------------------------------------------------------
 
-    def test_s060_a_cell_is_swapped_only_from_what_it_was(self, store: Store) -> None:
+    def test_s060_a_cell_is_swapped_only_from_its_current_value(self, store: Store) -> None:
         assert store.cell("lease") is None
         assert not store.swap("lease", "x", "y")
         assert store.swap("lease", None, "one")
@@ -349,13 +350,13 @@ class StoreSuite:
         with store.read() as reader:
             assert reader.last() == 0
 
-    def test_s062_of_many_that_swap_at_once_one_succeeds(self, store: Store) -> None:
+    def test_s062_of_concurrent_swaps_one_succeeds(self, store: Store) -> None:
         with ThreadPoolExecutor(8) as threads:
             won = list(threads.map(lambda me: store.swap("lease", None, str(me)), range(8)))
         assert won.count(True) == 1
         assert store.cell("lease") == str(won.index(True))
 
-    def test_s063_a_picture_has_its_cells(self, store: Store) -> None:
+    def test_s063_a_snapshot_has_its_cells(self, store: Store) -> None:
         assert store.swap("lease", None, "one")
         with store.read() as reader:
             in_thread(lambda: store.swap("lease", "one", "two"))
@@ -368,7 +369,7 @@ class StoreSuite:
         with pytest.raises(Bug):
             writer.cell("lease")
 
-    def test_s064_nobody_swaps_a_cell_while_a_transaction_decides_on_it(self, store: Store) -> None:
+    def test_s064_a_cell_does_not_change_during_a_write_transaction(self, store: Store) -> None:
         assert store.swap("lease", None, "one")
         with ThreadPoolExecutor(1) as threads:
             with store.write() as writer:
@@ -378,9 +379,11 @@ class StoreSuite:
             assert swap.result() is True
         assert store.cell("lease") == "two"
 
-    # --- its end ----------------------------------------------------------------------------
+    # --- closing ----------------------------------------------------------------------------
 
-    def test_s070_closing_twice_is_fine_and_a_closed_store_says_so(self, store: Store) -> None:
+    def test_s070_closing_twice_is_allowed_and_a_closed_store_is_unavailable(
+        self, store: Store
+    ) -> None:
         store.close()
         store.close()
         with pytest.raises(StoreUnavailable), store.read():
@@ -392,7 +395,7 @@ class StoreSuite:
         with pytest.raises(StoreUnavailable):
             store.swap("lease", None, "me")
 
-    def test_s071_everything_outlives_closing(
+    def test_s071_the_record_survives_closing(
         self, store: Store, reopen: Callable[[], Store] | None
     ) -> None:
         if reopen is None:
@@ -404,7 +407,7 @@ class StoreSuite:
         again = reopen()
         with again.read() as reader:
             assert reader.all(m.Movement) == [movement("a", qty="1.50", owner="o1")]
-            assert found(reader, "owner", "o1") == ["a"]
+            assert find_keys(reader, "owner", "o1") == ["a"]
             assert list(reader.journal()) == [m.Recorded(1, AT, ENTRY)]
         assert again.cell("lease") == "me"
         with again.write() as writer:
@@ -412,22 +415,22 @@ class StoreSuite:
         again.close()
 
 
-def change_in_vain(store: Store, *records: m.Record) -> None:
-    """Put *records*, drop *a*, and raise Undone."""
+def change_and_roll_back(store: Store, *records: m.Record) -> None:
+    """Put *records*, drop *a*, and raise RolledBack."""
     with store.write() as writer:
         put(writer, *records)
         drop(writer, "a")
-        raise Undone
+        raise RolledBack
 
 
 def change_everything(store: Store) -> None:
-    """Take *a* away, change *b* and its word, and add *c*."""
+    """Delete *a*, change *b* and its index value, and add *c*."""
     with store.write() as writer:
         put(writer, movement("b", symbol="MSFT", qty="5"), movement("c"))
         drop(writer, "a")
 
 
 def in_thread(call: Callable[[], object]) -> None:
-    """Have *call* made by another thread, and wait for it."""
+    """Make *call* in another thread, and wait for it."""
     with ThreadPoolExecutor(1) as threads:
         threads.submit(call).result()

@@ -1,8 +1,8 @@
 """
-Whoever moves the world behind a broker while a suite looks at it through the broker.
+The venue driver: it controls the venue behind a broker while a suite uses the broker.
 
-`VenueDriver` is the protocol that a suite needs; `ExchangeDriver` moves our own exchange,
-and so serves the simulated broker and whatever speaks to an emulator over it.
+`VenueDriver` is the protocol that a suite needs.  `ExchangeDriver` controls our exchange, for
+the simulated broker and for adapters that connect to an emulator.
 """
 
 from __future__ import annotations
@@ -16,34 +16,43 @@ from fillbook.venue.exchange import Account, Exchange, Ticket
 
 
 class VenueDriver(Protocol):
-    """Order ids and execution ids are the broker's; quantities > 0 in units of the base."""
+    """
+    Control of a venue.
+
+    Order ids are the broker's.  Quantities and prices are > 0 unless noted, quantities in units
+    of the base, prices in units of the quote currency.
+    """
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass at the venue."""
+        """Let *seconds* (> 0) pass at the venue."""
         ...
 
     def quote(self, symbol: str, bid: str, ask: str) -> None:
-        """Set the market; what can trade at it does."""
+        """Set the market to *bid* and *ask*; marketable orders execute."""
         ...
 
     def halt(self, symbol: str) -> None:
-        """Nothing of *symbol* trades by itself any more."""
+        """Halt *symbol*: its orders execute by `fill` only."""
         ...
 
     def fill(self, broker_order_id: str, qty: str | None = None, price: str | None = None) -> None:
-        """Execute *qty* (None: the rest) at *price* (None: the market's)."""
+        """Execute *qty* (None: the leaves quantity) at *price* (None: the market price)."""
         ...
 
     def trade_by_hand(self, symbol: str, side: m.OrderSide, qty: str) -> str:
-        """A market order out of the broker's own screen; its id."""
+        """Place an external market order, as in the broker's own dashboard; return its id."""
         ...
 
     def fail(self, next: str, with_: str, *, seconds: float | None = None) -> None:  # noqa: A002
-        """Have the *next* request or event of that name fail *with_* the fault of that name."""
+        """
+        Inject the fault named *with_* into the next request or event named *next*.
+
+        *seconds* is the duration of the fault (None: its default).
+        """
         ...
 
     def bust_last(self, broker_order_id: str) -> None:
-        """Take the latest execution of the order back."""
+        """Bust the latest execution of the order."""
         ...
 
     def correct_last(self, broker_order_id: str, price: str) -> None:
@@ -51,24 +60,24 @@ class VenueDriver(Protocol):
         ...
 
     def split(self, symbol: str, ratio: str) -> None:
-        """Make *ratio* units of one."""
+        """Split *symbol*: one unit becomes *ratio* units."""
         ...
 
     def transfer(self, symbol: str, qty: str, price: str) -> None:
-        """Have units (signed) come or go without an order."""
+        """Transfer *qty* units (signed: > 0 into the account) without an order."""
         ...
 
     def block(self, *, is_blocked: bool = True) -> None:
-        """Have the broker take no order of the account any more, or take them again."""
+        """Block the account for orders, or unblock it."""
         ...
 
-    def heard(self) -> None:
-        """Return once all that was said until now has been heard."""
+    def wait_for_events(self) -> None:
+        """Wait until every event sent so far has reached the sink."""
         ...
 
 
 class ExchangeDriver:
-    """Moves an exchange and one account of it, in made-up time."""
+    """The driver of an exchange and of one account of it, in simulated time."""
 
     def __init__(self, exchange: Exchange, account: Account, clock: ManualClock) -> None:
         self.exchange = exchange
@@ -116,8 +125,8 @@ class ExchangeDriver:
     def block(self, *, is_blocked: bool = True) -> None:
         self.exchange.block(self._account, is_blocked=is_blocked)
 
-    def heard(self) -> None:
-        # Events are sent within the second, and in this process hearing is immediate.
+    def wait_for_events(self) -> None:
+        # Events are sent within one second, and delivery in this process is immediate.
         self._clock.advance(2)
 
     def _last(self, broker_order_id: str) -> str:

@@ -1,5 +1,5 @@
 """
-Where brokers can be had without a broker: an exchange in process, and the wires it speaks.
+Venues for tests: a simulated exchange in this process, and emulators of brokers' APIs over it.
 
-Nothing here may share our tables: a venue that did could not contradict us.
+Nothing here imports the tables of `core`: a venue that shared them could not contradict us.
 """

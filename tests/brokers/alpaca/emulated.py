@@ -94,7 +94,7 @@ class EmulatorDriver(ExchangeDriver):
         self._emulator = emulator
         self._broker = broker
 
-    def heard(self) -> None:
-        super().heard()
+    def wait_for_events(self) -> None:
+        super().wait_for_events()
         if self._broker.ear is not None:
             self._broker.ear.wait_for(self._emulator.streams.sent + self._emulator.events.sent)

@@ -73,7 +73,10 @@ def test_the_first_complete_pair_wins() -> None:
         "APCA_API_KEY_ID": "key",
         "APCA_API_SECRET_KEY": SECRET,
     }
-    assert (access.credentials_from(both).api_key, access.credentials_from(both).secret_key) == ("key", SECRET)
+    assert (access.credentials_from(both).api_key, access.credentials_from(both).secret_key) == (
+        "key",
+        SECRET,
+    )
     whole = both | {"ALPACA_SECRET_KEY": "first"}
     assert (
         access.credentials_from(whole).api_key,

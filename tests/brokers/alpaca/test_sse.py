@@ -280,9 +280,7 @@ def test_an_address_says_how_events_come() -> None:
     env = {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
     broker = AlpacaBroker.from_address("http://127.0.0.1:9?stream=sse", env)
     assert isinstance(broker.listen(Heard()), sse.SseListener)
-    assert not isinstance(
-        AlpacaBroker.from_address("paper", env).listen(Heard()), sse.SseListener
-    )
+    assert not isinstance(AlpacaBroker.from_address("paper", env).listen(Heard()), sse.SseListener)
     for wrong in ("paper?stream=", "paper?stream=sees", "paper?steam=sse", "?stream=sse"):
         with pytest.raises(BadAddress):
             AlpacaBroker.from_address(wrong, env)

@@ -205,7 +205,7 @@ def test_a_list_of_more_than_one_page_has_each_order_once(bench: Bench) -> None:
 
 def test_what_moves_the_account_without_a_trade_is_taken_over(bench: Bench) -> None:
     bench.exchange.split("MSFT", "4")
-    bench.exchange.transfer(bench.venue_account, "SPY", "7", "500")
+    bench.exchange.transfer(bench.books, "SPY", "7", "500")
     assert not bench.is_true()
     assert agrees(bench)
     assert {x.symbol: x.qty for x in bench.desk.book.positions()} == {"MSFT": 80, "SPY": 7}
@@ -217,7 +217,7 @@ def test_a_fill_that_is_told_again_and_read_is_booked_once(bench: Bench) -> None
     with bench.streamed():
         bench.filled(order, "4")
         _heard(bench, order, 4)
-        bench.exchange.disconnect(bench.venue_account)
+        bench.exchange.disconnect(bench.books)
         bench.filled(order, "6")
         _heard(bench, order, 10)
     assert agrees(bench)

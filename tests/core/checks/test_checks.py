@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.core import checks
 from fillbook.errors import InvalidValue
-from tests.core.checks.worlds import DRIFT, D, a_world, order
+from tests.core.checks.contexts import DRIFT, D, a_context, order
 from tests.core.records import request
 
 
@@ -19,8 +19,8 @@ def test_checks_run_in_the_order_in_which_they_are_listed():
         *("orders_per_minute", "position_limit", "price_collar", "unlocked", "in_sync"),
         "affordable",
     ]
-    known = {"halted": "x", "drifts": (DRIFT,), "need": D(9999)}
-    assert checks.refuse(request(), a_world(**known)).code == "halted"
+    known = {"halted": "x", "drifts": (DRIFT,), "reserve_amount": D(9999)}
+    assert checks.denial_reason(request(), a_context(**known)).code == "halted"
 
 
 def no_fridays(wish, known):
@@ -29,9 +29,9 @@ def no_fridays(wish, known):
 
 
 def test_a_bot_adds_its_own_checks_by_value():
-    friday = a_world(now=datetime(2026, 3, 6, tzinfo=UTC))
-    assert checks.refuse(request(), friday) is None
-    assert checks.refuse(request(), friday, (*checks.CHECKS, no_fridays)).code == "friday"
+    friday = a_context(now=datetime(2026, 3, 6, tzinfo=UTC))
+    assert checks.denial_reason(request(), friday) is None
+    assert checks.denial_reason(request(), friday, (*checks.CHECKS, no_fridays)).code == "friday"
 
 
 def test_a_check_that_raises_denies():
@@ -42,33 +42,39 @@ def test_a_check_that_raises_denies():
             return 1 / 0
 
     told = []
-    reason = checks.refuse(request(), a_world(), (Broken(),), lambda *why: told.append(why))
+    reason = checks.denial_reason(
+        request(), a_context(), (Broken(),), lambda *why: told.append(why)
+    )
     assert reason.code == "check_failed"
     assert "Broken raised ZeroDivisionError" in reason.message
     assert [(name, type(error)) for name, error in told] == [("Broken", ZeroDivisionError)]
-    assert checks.refuse(request(), a_world(), (Broken(),)).code == "check_failed"
+    assert checks.denial_reason(request(), a_context(), (Broken(),)).code == "check_failed"
 
 
 @pytest.mark.parametrize("word", [True, False, "no", 0])
 def test_a_check_that_returns_no_reason_denies(word):
     """What the author meant is not known: nothing is sent, and the message says why."""
-    reason = checks.refuse(request(), a_world(), (lambda request, world: word,))
+    reason = checks.denial_reason(request(), a_context(), (lambda request, context: word,))
     assert reason.code == "check_failed"
     assert "is no Reason" in reason.message
 
 
-def test_the_orders_of_a_world_are_those_of_its_symbols_or_all():
+def test_the_orders_of_a_context_are_those_of_its_symbols_or_all():
     """A check may look at every order; ours look at those of one symbol."""
     ours, theirs = order(), order("c2", symbol="MSFT")
-    world = a_world(orders=(ours, theirs))
-    assert world.of("AAPL") == (ours,)
-    assert (len(world.orders), list(world.orders), theirs in world.orders) == (
+    context = a_context(orders=(ours, theirs))
+    assert context.orders_on("AAPL") == (ours,)
+    assert (len(context.orders), list(context.orders), theirs in context.orders) == (
         2,
         [ours, theirs],
         1,
     )
-    left = world.orders.without(ours.client_order_id)
-    assert (ours in left, left.of("AAPL"), left.of("MSFT")) == (False, (), (theirs,))
+    left = context.orders.without(ours.client_order_id)
+    assert (ours in left, left.for_symbol("AAPL"), left.for_symbol("MSFT")) == (
+        False,
+        (),
+        (theirs,),
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_a_change_is_held_to_what_is_about_the_order_that_it_makes():
         return None
 
     every = (*checks.CHECKS, mine)
-    adding, sparing = (checks.of_change(every, adds=adds) for adds in (True, False))
-    assert set(every) - set(adding) == checks.OF_NEW_ORDERS
-    assert set(adding) - set(sparing) == checks.OF_NEW_RISK
+    adding, sparing = (checks.for_change(every, adds=adds) for adds in (True, False))
+    assert set(every) - set(adding) == checks.NEW_ORDER_CHECKS
+    assert set(adding) - set(sparing) == checks.NEW_RISK_CHECKS
     assert mine in sparing

@@ -6,7 +6,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.core.checks import context
-from tests.core.checks.worlds import SELL, holding, order
+from tests.core.checks.contexts import SELL, holding, order
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.core.checks.impact import impact
-from tests.core.checks.worlds import BTC, SELL, a_world
+from tests.core.checks.contexts import BTC, SELL, a_context
 from tests.core.records import request
 
 D = Decimal
@@ -40,5 +40,5 @@ def held(qty, cost):
     ],
 )
 def test_the_impact_is_what_is_known_and_none_for_the_rest(wish, known, expected):
-    found = impact(request(**{"qty": 10, **wish}), a_world(**known))
+    found = impact(request(**{"qty": 10, **wish}), a_context(**known))
     assert {name: getattr(found, name) for name in expected} == expected

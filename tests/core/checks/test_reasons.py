@@ -1,4 +1,4 @@
-"""Every reason for which an order is denied, by the world that has it."""
+"""Every reason for which an order is denied, by the context that has it."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import checks
 from fillbook.core.checks.context import CheckContext
-from tests.core.checks.worlds import (
+from tests.core.checks.contexts import (
     A_BRACKET,
     A_BUY,
     A_SALE,
@@ -34,7 +34,7 @@ from tests.core.checks.worlds import (
     UNTOLD,
     WHOLE,
     D,
-    a_world,
+    a_context,
     limits,
     order,
     sent,
@@ -59,13 +59,13 @@ REASONS = [
     (None, {"time_in_force": "opg"}, {"session": session(9.5 * HOUR)}),
     (None, {"time_in_force": "cls"}, {"session": session(6 * HOUR)}),
     ("market_closed", {"time_in_force": "cls"}, {"session": session(6.5 * HOUR)}),
-    ("unsupported", {"stop_price": 109}, {"can": PLAIN}),
-    ("unsupported", {"time_in_force": "gtc"}, {"can": PLAIN}),
-    ("unsupported", {"limit_price": 9, "take_profit": 12, "stop_loss": 8}, {"can": PLAIN}),
-    ("unsupported", {"qty": None, "notional": 50}, {"can": PLAIN}),
-    ("unsupported", {"limit_price": 9, "extended_hours": True}, {"can": PLAIN}),
-    ("unsupported", {"qty": "1.5"}, {"can": PLAIN}),
-    (None, {"limit_price": 9}, {"can": PLAIN}),
+    ("unsupported", {"stop_price": 109}, {"capabilities": PLAIN}),
+    ("unsupported", {"time_in_force": "gtc"}, {"capabilities": PLAIN}),
+    ("unsupported", {"limit_price": 9, "take_profit": 12, "stop_loss": 8}, {"capabilities": PLAIN}),
+    ("unsupported", {"qty": None, "notional": 50}, {"capabilities": PLAIN}),
+    ("unsupported", {"limit_price": 9, "extended_hours": True}, {"capabilities": PLAIN}),
+    ("unsupported", {"qty": "1.5"}, {"capabilities": PLAIN}),
+    (None, {"limit_price": 9}, {"capabilities": PLAIN}),
     ("unsupported", {"qty": "1.5", "time_in_force": "gtc"}, {}),
     ("unsupported", {"qty": "1.5", "stop_price": 109}, {}),
     (None, {"qty": "1.5", "limit_price": 9}, {}),
@@ -105,7 +105,7 @@ REASONS = [
     (None, {"limit_price": 100, "take_profit": 110, "stop_loss": 90}, {}),
     (None, {**SELL, "limit_price": 100, "take_profit": 90, "stop_loss": 110}, {}),
     ("price", {**SELL, "order_class": "oco", "take_profit": 90, "stop_loss": 95}, LONG),
-    ("no_position", SELL, {"can": PLAIN}),
+    ("no_position", SELL, {"capabilities": PLAIN}),
     ("no_position", {**SELL, **BTC}, {}),
     (None, SELL, {}),
     (None, {**SELL, **BTC}, {"position": None}),
@@ -132,7 +132,7 @@ REASONS = [
     (None, {}, AN_EXIT),
     (None, {}, ENDED),
     ("symbol_locked", {}, UNSEEN),  # unproven: not for the wash rule
-    (None, {}, {**A_STOP, "can": PLAIN}),  # a broker without the rule
+    (None, {}, {**A_STOP, "capabilities": PLAIN}),  # a broker without the rule
     ("duplicate", {}, {"recent": (sent(0.5),)}),
     (None, {}, {"recent": (sent(0.5, key="a"),)}),
     (None, {}, {"recent": (sent(0.5),), "key": "b"}),
@@ -176,17 +176,21 @@ REASONS = [
     (None, SELL, {**LONG, "in_sync": False}),
     ("no_price", {}, {"reserve": None}),
     ("no_funds_read", {}, {"funds": None}),
-    ("buying_power", {}, {"need": D("1000.01")}),
-    ("buying_power", BTC, {"reserve": m.Reserve(opens=True, margin=False), "need": D(1001)}),
+    ("buying_power", {}, {"reserve_amount": D("1000.01")}),
+    (
+        "buying_power",
+        BTC,
+        {"reserve": m.Reserve(opens=True, margin=False), "reserve_amount": D(1001)},
+    ),
     (None, {}, {"reserve": m.Reserve(opens=False), "funds": None}),
-    (None, SELL, {**LONG, "reserve": None, "funds": None, "need": D(9999)}),
+    (None, SELL, {**LONG, "reserve": None, "funds": None, "reserve_amount": D(9999)}),
 ]
 
 
 @pytest.mark.parametrize(("code", "wish", "known"), REASONS)
-def test_a_request_is_denied_for_the_reason_that_its_world_has(code, wish, known):
+def test_a_request_is_denied_for_the_reason_that_its_context_has(code, wish, known):
     """The table of reasons; None passes everything."""
-    reason = checks.refuse(request(**{"qty": 10, **wish}), a_world(**known))
+    reason = checks.denial_reason(request(**{"qty": 10, **wish}), a_context(**known))
     assert code == (None if reason is None else reason.code)
     if reason is not None:
         assert str(reason) == reason.message
@@ -199,15 +203,15 @@ def test_every_reason_of_ours_is_in_the_table_but_that_of_a_broken_check():
 
 def test_a_buy_beyond_the_buying_power_is_denied_with_both_numbers():
     """$52,596 of stock on $3,432.62: the message says so."""
-    known = {"need": D(52596), "funds": m.Funds(D("3432.62"), D("3432.62"))}
-    reason = checks.refuse(request(), a_world(**known))
+    known = {"reserve_amount": D(52596), "funds": m.Funds(D("3432.62"), D("3432.62"))}
+    reason = checks.denial_reason(request(), a_context(**known))
     assert "52,596.00" in reason.message
     assert "3,432.62" in reason.message
     assert dict(reason.figures) == {"needed": 52596, "available": D("3432.62")}
 
 
 def test_an_order_through_zero_is_told_as_the_two_orders_that_do_it():
-    reason = checks.refuse(request(qty=25, **SELL), a_world(**LONG))
+    reason = checks.denial_reason(request(qty=25, **SELL), a_context(**LONG))
     assert dict(reason.figures) == {"asked": 25, "held": 10, "first": 10, "then": 15}
 
 
@@ -219,7 +223,7 @@ def test_a_disputed_order_closes_its_symbol():
     records.take(void("other", source="history"))
     dispute = records.order()
     assert dispute.status is m.OrderStatus.DISPUTED
-    reason = checks.refuse(request(), a_world(orders=(dispute,)))
+    reason = checks.denial_reason(request(), a_context(orders=(dispute,)))
     assert "c1 is disputed" in reason.message
 
 
@@ -228,9 +232,9 @@ def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do():
     wish = request(side="sell", limit_price=10)
     poor = CheckContext(
         now=m.moment(AT),
-        can=m.Capabilities(order_types=frozenset(), times_in_force=frozenset()),
+        capabilities=m.Capabilities(order_types=frozenset(), times_in_force=frozenset()),
         reserve=m.Reserve(opens=True),
-        need=Decimal(1000),
+        reserve_amount=Decimal(1000),
         funds=m.Funds(Decimal(5), Decimal(5)),
     )
     assert "desk.sync() does that" in checks.affordable(wish, poor).message

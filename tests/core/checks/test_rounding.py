@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core.checks.rounding import adjusted
-from tests.core.checks.worlds import ABLE, BTC, COIN, PLAIN, SELL, SHARE, WHOLE, a_world, holding
+from tests.core.checks.contexts import (
+    ABLE,
+    BTC,
+    COIN,
+    PLAIN,
+    SELL,
+    SHARE,
+    WHOLE,
+    a_context,
+    holding,
+)
 from tests.core.records import request
 
 D = Decimal
@@ -22,7 +32,7 @@ LONG = {"position": holding("10.25"), "limits": CUT}
         ({}, {}, {}),
         ({"limit_price": "9.999"}, {}, {"limit_price": "9.99"}),
         ({"limit_price": "9.99"}, {}, {}),
-        ({"limit_price": "9.999"}, {"can": PLAIN}, {}),  # no step is known
+        ({"limit_price": "9.999"}, {"capabilities": PLAIN}, {}),  # no step is known
         ({**SELL, "limit_price": "9.991"}, {}, {"limit_price": "10"}),
         ({"limit_price": "0.99999"}, {}, {"limit_price": "0.9999"}),
         ({**BTC, "limit_price": "9.9"}, {"instrument": COIN}, {"limit_price": "9.5"}),
@@ -45,7 +55,7 @@ LONG = {"position": holding("10.25"), "limits": CUT}
         ({"qty": "1.5"}, {"instrument": WHOLE}, {}),  # a fraction is refused, not cut
         ({"qty": "0.0009"}, {"instrument": SHARE}, {}),  # nothing would be left: refused
         ({"qty": None, "notional": "50.009"}, {}, {"notional": "50"}),
-        ({"qty": None, "notional": "50.009"}, {"can": PLAIN}, {}),
+        ({"qty": None, "notional": "50.009"}, {"capabilities": PLAIN}, {}),
         ({**SELL, "qty": 11}, LONG, {"qty": "10.25"}),
         ({**SELL, "qty": 11}, {**LONG, "limits": m.Limits()}, {}),
         ({**SELL, "qty": 11}, {"limits": CUT}, {}),  # nothing is held
@@ -60,7 +70,7 @@ LONG = {"position": holding("10.25"), "limits": CUT}
 def test_an_order_is_made_to_fit_the_safe_way(wish, known, sent):
     """Down to the step, a price to where it trades no worse; and each change is told."""
     asked = request(**wish)
-    made, changes = adjusted(asked, a_world(**known))
+    made, changes = adjusted(asked, a_context(**known))
     assert sent == {x.field: m.plain(x.sent) for x in changes}
     assert sent == {name: m.plain(getattr(made, name)) for name in sent}
     assert all(x.wished == getattr(asked, x.field) and x.why for x in changes)
@@ -82,7 +92,7 @@ prices = st.decimals("0.0001", "2000", places=6)
 def test_a_price_never_becomes_a_worse_one(price, side, name):
     """A buy pays no more and a sale takes no less, by less than one step; and it is on a step."""
     field = f"{name}_price"
-    made, _ = adjusted(request(side=side, **{field: price}), a_world())
+    made, _ = adjusted(request(side=side, **{field: price}), a_context())
     sent = getattr(made, field)
     step = next(x.step for x in ABLE.ticks if price >= x.least)
     if price < step:
@@ -94,6 +104,6 @@ def test_a_price_never_becomes_a_worse_one(price, side, name):
 
 @given(qty=st.decimals("0.001", "1000", places=9))
 def test_a_quantity_never_grows(qty):
-    made, _ = adjusted(request(qty=qty), a_world(instrument=SHARE))
+    made, _ = adjusted(request(qty=qty), a_context(instrument=SHARE))
     assert 0 <= qty - made.qty < SHARE.qty_increment
     assert made.qty == m.cut(made.qty, SHARE.qty_increment)

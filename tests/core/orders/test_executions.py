@@ -81,7 +81,7 @@ def test_a_quote_sized_order_never_agrees_to_a_bust_by_its_sums():
     records = Records()
     for fact in (intended(**wish), report("new", terms=terms(**wish)), row, void("s9", 10)):
         records.take(fact)
-    assert absence.agreed_voids(records, "b1", [row.execution]) == []
+    assert absence.confirm_busts(records, "b1", [row.execution]) == []
 
 
 def test_a_draft_reads_what_it_dropped_as_gone_and_put_back_as_unchanged():

@@ -251,20 +251,22 @@ def test_an_end_without_the_brokers_clock_is_of_when_it_was_read():
     assert records.order().proof == m.Proof("list", "b1", AT)
 
 
-def test_our_own_unanswered_request_is_shown_beside_the_status():
-    """The broker's word stays; an answer ends it."""
-    records = heard(look(1, "new"), m.Commanded("c1", C.CANCEL, 2, "b1"))
+def test_the_end_that_is_wanted_is_shown_beside_the_status_until_the_order_is_final():
+    """Whatever was answered, and in every status on the way."""
+    records = heard(
+        look(1, "new"), m.Instructed("c1", 1, m.Cancel(), m.Authority.ORDER, None, "b1")
+    )
     assert (records.order().status, records.order().pending) == (S.NEW, "cancel")
-    records.take(m.Answered("c1", 2, m.AnswerKind.AMBIGUOUS))
-    assert records.order().pending == "cancel"
+    for number, answer in enumerate(m.AnswerKind, 2):
+        records.take(m.Commanded("c1", C.CANCEL, number, "b1", instruction=1))
+        records.take(m.Answered("c1", number, answer))
+        assert records.order().pending == "cancel"
     records.take(look(2, "pending_cancel"))
-    assert (records.order().status, records.order().pending) == (S.PENDING_CANCEL, None)
-    records.take(look(3, "new"))  # the broker refused the cancel
-    records.take(m.Answered("c1", 2, m.AnswerKind.REJECTED, "too late"))
-    assert (records.order().status, records.order().pending) == (S.NEW, None)
-
-
-# -- lineage ---------------------------------------------------------------------------
+    assert (records.order().status, records.order().pending) == (S.PENDING_CANCEL, "cancel")
+    records.take(look(3, "canceled"))
+    assert (records.order().status, records.order().pending) == (S.CANCELED, None)
+    records.take(look(4, "new", source="by_id"))
+    assert (records.order().status, records.order().pending) == (S.NEW, "cancel")  # it works again
 
 
 def successor(second, word, cum=0, avg=None, **kw):

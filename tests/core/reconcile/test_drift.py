@@ -1,4 +1,4 @@
-"""P6 and P8: what two looks say, what explains it, and what no look may be believed in."""
+"""P6 and P8: two snapshots compared, what explains a difference, and discarded snapshots."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ def seconds(value):
     return timedelta(seconds=value)
 
 
-def look(begun=0, *, positions=(), fills=(), after=None, cash=1000, **kw):
+def snapshot(begun=0, *, positions=(), fills=(), after=None, cash=1000, **kw):
     account = evolve(ACCOUNT, cash=Decimal(str(cash)), **kw.pop("account", {}))
     fills = tuple(x.execution for x in fills)
     return drift.Snapshot(
@@ -94,7 +94,7 @@ def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price()
     """A cost basis is never a price: without one there is no notional."""
     record = records(anchored("B", 10), anchored("C", 10), anchored("D", 10))
     theirs = [held("D", 8, 5), held("A", 3, 7), held("C", 10, 5)]
-    found = drift.differences(record, look(positions=theirs))
+    found = drift.differences(record, snapshot(positions=theirs))
     assert [(x.key, x.notional) for x in found] == [
         ("position/A", 21),
         ("position/B", None),
@@ -105,7 +105,7 @@ def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price()
 def test_a_coin_differs_by_more_than_a_tenth_of_its_increment():
     coin = m.Instrument("X", m.AssetClass.CRYPTO, qty_increment=Decimal("0.1"))
     record = records(m.InstrumentListed(coin), anchored("X", 10))
-    assert drift.differences(record, look(positions=[held("X", "10.01")])) == []
+    assert drift.differences(record, snapshot(positions=[held("X", "10.01")])) == []
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_coin_differs_by_more_than_a_tenth_of_its_increment():
 )
 def test_cash_is_compared_to_the_cent(cash, drifts):
     record = records(m.CashAdjusted(Decimal(1000), "USD", AT, "OPENING"))
-    found = drift.differences(record, look(cash=cash))
+    found = drift.differences(record, snapshot(cash=cash))
     assert [type(x.drift) for x in found] == [m.WrongCash] * drifts
 
 
@@ -122,8 +122,8 @@ def test_cash_is_not_compared_without_an_anchor_or_while_a_price_is_unknown():
     unknown = report("filled", 5, clock=later)
     record = records(m.CashAdjusted(Decimal(1), "USD", AT, "OPENING"), intended(), unknown)
     assert record.get(m.Cash, "cash").unknown == 1
-    assert drift.differences(Records(), look()) == []
-    theirs = look(positions=[held("AAPL", 5)])
+    assert drift.differences(Records(), snapshot()) == []
+    theirs = snapshot(positions=[held("AAPL", 5)])
     assert drift.differences(record, theirs) == []
 
 
@@ -135,30 +135,37 @@ MONEY = drift.Difference("cash", m.WrongCash(Decimal(1), Decimal(2)), Decimal(1)
 TORN = {"fills": [fill("f1", 1, 9)], "after": []}
 
 
-def sighting(begun, *found, moved=(), **kw):
-    return drift.Comparison(look=look(begun, **kw), found=found, moved=frozenset(moved))
+def comparison(begun, *found, active=(), **kw):
+    return drift.Comparison(
+        snapshot=snapshot(begun, **kw), differences=found, active_symbols=frozenset(active)
+    )
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "doubted", "confirmed"),
+    ("first", "second", "disputed", "confirmed"),
     [
-        (sighting(0, WRONG), sighting(11, WRONG), (), True),
-        (sighting(0, WRONG), sighting(10, WRONG), (), False),  # the first ended at 1
-        (sighting(0, OTHER), sighting(11, WRONG), (), False),  # another figure
-        (sighting(0), sighting(11, WRONG), (), False),  # seen once
-        (sighting(0, WRONG, moved="X"), sighting(11, WRONG), (), False),
-        (sighting(0, WRONG), sighting(11, WRONG, moved="X"), (), False),
-        (sighting(0, WRONG, moved="Y"), sighting(11, WRONG), (), True),
-        (sighting(0, WRONG), sighting(11, WRONG), ("X",), False),
-        (sighting(0, WRONG, **TORN), sighting(11, WRONG), (), False),
-        (sighting(0, WRONG), sighting(11, WRONG, **TORN), (), False),
-        (sighting(0, MONEY), sighting(11, MONEY), (), True),
-        (sighting(0, MONEY, moved="Y"), sighting(11, MONEY), (), False),  # any trade moves cash
+        (comparison(0, WRONG), comparison(11, WRONG), (), True),
+        (comparison(0, WRONG), comparison(10, WRONG), (), False),  # the first ended at 1
+        (comparison(0, OTHER), comparison(11, WRONG), (), False),  # another figure
+        (comparison(0), comparison(11, WRONG), (), False),  # seen once
+        (comparison(0, WRONG, active="X"), comparison(11, WRONG), (), False),
+        (comparison(0, WRONG), comparison(11, WRONG, active="X"), (), False),
+        (comparison(0, WRONG, active="Y"), comparison(11, WRONG), (), True),
+        (comparison(0, WRONG), comparison(11, WRONG), ("X",), False),
+        (comparison(0, WRONG, **TORN), comparison(11, WRONG), (), False),
+        (comparison(0, WRONG), comparison(11, WRONG, **TORN), (), False),
+        (comparison(0, MONEY), comparison(11, MONEY), (), True),
+        (
+            comparison(0, MONEY, active="Y"),
+            comparison(11, MONEY),
+            (),
+            False,
+        ),  # any trade moves cash
     ],
 )
-def test_a_difference_is_confirmed_by_two_looks_at_rest(first, second, doubted, confirmed):
-    (finding,) = drift.confirm(first, second, LAG, frozenset(doubted))
-    assert finding.drift == second.found[0].drift
+def test_a_difference_is_confirmed_by_two_consecutive_snapshots(first, second, disputed, confirmed):
+    (finding,) = drift.confirm(first, second, LAG, frozenset(disputed))
+    assert finding.drift == second.differences[0].drift
     assert (finding.confidence is m.Confidence.CONFIRMED) is confirmed
 
 
@@ -166,19 +173,21 @@ def test_a_symbol_moves_while_an_order_is_in_flight_or_a_fill_is_fresh():
     at = {f"2026-03-02T14:59:{n}Z": n >= 50 for n in (49, 50)}
     for moment, fresh in at.items():
         fills = [fill("f1", 1, 9, at=moment)]
-        assert drift.moving(Records(), look(fills=fills), LAG) == ({"AAPL"} if fresh else set())
-    assert drift.moving(records(intended()), look(), LAG) == {"AAPL"}
+        assert drift.active_symbols(Records(), snapshot(fills=fills), LAG) == (
+            {"AAPL"} if fresh else set()
+        )
+    assert drift.active_symbols(records(intended()), snapshot(), LAG) == {"AAPL"}
     working = records(intended(), report("new"))
-    assert drift.moving(working, look(), LAG) == set()
+    assert drift.active_symbols(working, snapshot(), LAG) == set()
     working.take(m.Commanded("c1", m.Command.CANCEL, 1, "b1"))
-    assert drift.moving(working, look(), LAG) == {"AAPL"}
+    assert drift.active_symbols(working, snapshot(), LAG) == {"AAPL"}
 
 
-def test_a_symbol_is_doubted_while_an_order_on_it_is_disputed():
+def test_a_symbol_is_disputed_while_an_order_on_it_is():
     record = records(intended(), report("new"), fill("f1", 5, 9, cum=5))
-    assert drift.disputed(record) == set()
+    assert drift.disputed_symbols(record) == set()
     record.take(void("other", source="history"))
-    assert drift.disputed(record) == {"AAPL"}
+    assert drift.disputed_symbols(record) == {"AAPL"}
 
 
 # -- explained -------------------------------------------------------------------------
@@ -187,8 +196,8 @@ def test_a_symbol_is_doubted_while_an_order_on_it_is_disputed():
 def explain(before, *entries):
     after = Overlay(before)
     for n, entry in enumerate(entries, 1000):
-        after.take(apply.apply(entry, n, AT, after))
-    return drift.explained(entries, before, after)
+        after.apply(apply.apply(entry, n, AT, after))
+    return drift.explained_findings(entries, before, after)
 
 
 def kinds(findings):
@@ -229,18 +238,18 @@ def test_activities_and_denied_orders_are_told_and_the_rest_says_nothing():
     assert (found[0].because, found[1].drift.symbol) == ("split", "AAPL")
 
 
-def test_what_a_look_tells_is_heard_orders_first():
-    read = look(
+def test_the_entries_of_a_snapshot_begin_with_its_orders():
+    read = snapshot(
         orders=(report().report,),
         by_id=(report("new").report,),
         fills=[fill("f1", 1, 9)],
-        histories=("b1",),
-        gone=(m.NotFoundAfterSeen("c1", "b1"),),
+        history_ids=("b1",),
+        not_found=(m.NotFoundAfterSeen("c1", "b1"),),
         activities=(m.Activity(activity_id="a", kind=m.ActivityKind.FEE, at=AT),),
         number=7,
     )
-    heard = drift.heard(read)
-    assert [type(x).__name__ for x in heard] == [
+    entries = drift.entries_of(read)
+    assert [type(x).__name__ for x in entries] == [
         *(
             "Reported",
             "Reported",
@@ -250,7 +259,7 @@ def test_what_a_look_tells_is_heard_orders_first():
             "NotFoundAfterSeen",
         )
     ]
-    assert [(x.source, x.look) for x in heard[:2]] == [("list", 7), ("by_id", 7)]
+    assert [(x.source, x.look) for x in entries[:2]] == [("list", 7), ("by_id", 7)]
 
 
 # -- absence ---------------------------------------------------------------------------
@@ -259,7 +268,7 @@ VALUED = {"long_market_value": Decimal(1000), "short_market_value": Decimal(-500
 
 
 @pytest.mark.parametrize(
-    ("values", "account", "doubted"),
+    ("values", "account", "discarded"),
     [
         ((1000, -500), VALUED, False),
         ((1000, -529), VALUED, False),  # within two hundredths
@@ -269,24 +278,24 @@ VALUED = {"long_market_value": Decimal(1000), "short_market_value": Decimal(-500
         ((1,), {}, False),
     ],
 )
-def test_market_values_sum_to_the_accounts(values, account, doubted):
+def test_market_values_sum_to_the_accounts(values, account, discarded):
     listed = [held(str(n), 1, value=m.number_or_none(x)) for n, x in enumerate(values)]
-    found = absence.doubt(Records(), look(positions=listed, account=account))
-    assert (found is not None) is doubted
+    found = absence.discard_reason(Records(), snapshot(positions=listed, account=account))
+    assert (found is not None) is discarded
 
 
 @pytest.mark.parametrize(
-    ("listed", "doubted"), [("AB", False), ("A", False), ("", True), ("ABC", False)]
+    ("listed", "discarded"), [("AB", False), ("A", False), ("", True), ("ABC", False)]
 )
-def test_more_than_half_of_the_positions_do_not_vanish_at_once(listed, doubted):
+def test_more_than_half_of_the_positions_do_not_vanish_at_once(listed, discarded):
     """P6: such a pass saw nothing; half of them may."""
     record = records(anchored("A", 1), anchored("B", 1))
-    found = absence.doubt(record, look(positions=[held(x, 1) for x in listed]))
-    assert (found is not None) is doubted
+    found = absence.discard_reason(record, snapshot(positions=[held(x, 1) for x in listed]))
+    assert (found is not None) is discarded
 
 
 def test_the_only_position_may_vanish():
-    assert absence.doubt(records(anchored("A", 1)), look()) is None
+    assert absence.discard_reason(records(anchored("A", 1)), snapshot()) is None
 
 
 def rows(*fills):
@@ -300,7 +309,7 @@ def test_a_young_fill_is_not_taken_back():
     """Positions and history may both be late; for a minute that proves nothing."""
     record = records(intended(), report("partially_filled", 40, 9))
     soon = m.timestamp("2026-03-02T15:00:30Z")
-    assert absence.taken_back(record, "b1", [], soon) == ([], 0)
+    assert absence.infer_busts(record, "b1", [], soon) == ([], 0)
 
 
 def test_a_fill_that_the_whole_history_does_not_hold_may_have_been_taken_back():
@@ -308,26 +317,26 @@ def test_a_fill_that_the_whole_history_does_not_hold_may_have_been_taken_back():
     kept = fill("s1", 40, 9, cum=40)
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
     history = rows(fill("h1", 40, 9, source="history"))
-    voids, moved = absence.taken_back(record, "b1", history, LATER)
-    assert ([v.exec_id for v in voids], moved) == (["s2"], 20)
-    assert absence.taken_back(record, "b1", [*history, *history], LATER)[1] == 20
+    voids, qty = absence.infer_busts(record, "b1", history, LATER)
+    assert ([v.exec_id for v in voids], qty) == (["s2"], 20)
+    assert absence.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
     whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
-    assert absence.taken_back(record, "b1", whole, LATER) == ([], 0)
-    assert absence.taken_back(record, "unheard", history, LATER) == ([], 0)
+    assert absence.infer_busts(record, "b1", whole, LATER) == ([], 0)
+    assert absence.infer_busts(record, "unheard", history, LATER) == ([], 0)
 
 
 def test_what_only_a_total_told_is_taken_back_by_quantity():
     record = records(intended(), report("partially_filled", 40, 9))
-    ((inferred,), moved) = absence.taken_back(record, "b1", [], LATER)
-    assert (inferred.exec_id, inferred.qty, moved) == ("b1/inferred", 40, 40)
+    ((inferred,), qty) = absence.infer_busts(record, "b1", [], LATER)
+    assert (inferred.exec_id, inferred.qty, qty) == ("b1/inferred", 40, 40)
 
 
 def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
     record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
-    (agreed,) = absence.agreed_voids(record, "b1", [])
+    (agreed,) = absence.confirm_busts(record, "b1", [])
     assert (agreed.exec_id, agreed.qty, agreed.source) == ("s1", 40, "history")
     held_by_history = rows(fill("h1", 40, 9, source="history"))
-    assert absence.agreed_voids(record, "b1", held_by_history) == []
+    assert absence.confirm_busts(record, "b1", held_by_history) == []
 
 
 @pytest.mark.parametrize(
@@ -338,5 +347,5 @@ def test_a_bust_of_a_fill_that_nobody_told_of_is_agreed_if_the_sums_come_out(wor
     """Brokers keep their total over a bust, or lower it."""
     kept = fill("h1", 40, 9, source="history")
     record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
-    assert len(absence.agreed_voids(record, "b1", rows(kept))) == agreed
-    assert absence.agreed_voids(record, "unheard", []) == []
+    assert len(absence.confirm_busts(record, "b1", rows(kept))) == agreed
+    assert absence.confirm_busts(record, "unheard", []) == []

@@ -47,7 +47,7 @@ class Desk:
 
     def promise(self, name, amount, *, shown=True):
         wish = request(qty=1, limit_price=amount)
-        kept = reservation.reserve(wish, None, None, m.ReserveRule(), opens=True)
+        kept = reservation.reserve_for(wish, None, None, m.ReserveRule(), opens=True)
         intent = m.Intent(client_order_id=name, request=wish, at=m.timestamp(self.clock.now()))
         self.recorder.record(
             m.Intended(evolve(intent, reserve=kept)), m.Commanded(name, m.Command.SEND, 1)
@@ -170,11 +170,30 @@ def test_a_process_on_another_machine_counts_what_is_recent_twice(desk, clock):
     assert other.available == 700
 
 
-def test_a_process_on_another_machine_knows_what_is_long_ago(desk, clock):
+def test_a_process_on_another_machine_knows_what_an_earlier_reading_covered(desk, clock):
+    """By the number of a journal entry; no wall clock decides, however far it was corrected."""
     desk.read(1000)
     desk.promise("fb-1", 300)
+    desk.recorder.record(m.Alerted(m.Alert(m.AlertKind.HALT, "account", "")))
+    desk.funding.mark()
+    desk.clock.advance(11)
+    desk.read(700)  # this reading covers the order, and says so in the store
     other = Desk(Bench(opened=False).clock, desk.store)
-    other.clock.advance(2 * 3600)
+    other.read(700)
+    assert other.available == 700
+
+
+@pytest.mark.parametrize("hours", [-30, -3, 3, 30])
+def test_a_wall_clock_that_is_corrected_promises_no_dollar_twice(desk, hours):
+    """The process after it counts the order until its own reading covers it."""
+    desk.read(1000)
+    desk.promise("fb-1", 300)
+    clock = Bench(opened=False).clock
+    clock.jump(hours * 3600)
+    other = Desk(clock, desk.store)
+    other.read(1000)  # the broker does not count the order yet
+    assert other.available == 700
+    other.clock.advance(11)
     other.read(700)
     assert other.available == 700
 

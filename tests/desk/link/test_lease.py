@@ -203,7 +203,7 @@ def test_who_wakes_between_writing_down_and_sending_does_not_send():
     before = bench.sent["submit"]
     record = bench.desk.book.record(order)
     line.lease.hold()
-    bench.desk._ending._resolver._send_again(record)
+    bench.desk._cancellation._resolver._send_again(record)
     assert bench.sent["submit"] == before
     assert bench.desk.book.order(order).status is S.UNPROVEN
 

@@ -46,7 +46,7 @@ class Listening:
         """Let so many seconds pass, each with a tick."""
         for second in range(seconds):
             if self.ailment == "hangs-up" and second % 7 == 0:
-                self.bench.exchange.disconnect(self.bench.venue_account)
+                self.bench.exchange.disconnect(self.bench.books)
             self.bench.clock.advance(1)
             self.bench.desk.tick()
 
@@ -150,7 +150,7 @@ def test_after_a_loss_the_record_is_behind_until_all_was_read_again():
     with desk.bench.streamed():
         desk.live(20)
         assert tracker.in_sync
-        desk.bench.exchange.disconnect(desk.bench.venue_account)
+        desk.bench.exchange.disconnect(desk.bench.books)
         assert not tracker.in_sync
         for failing in ("account", "orders", "executions"):
             desk.bench.fail(failing, "server-error")
@@ -188,7 +188,7 @@ def test_in_a_gap_an_order_first_reads_what_was_missed():
     desk = Listening(None, orders=1)
     with desk.bench.streamed():
         desk.live(20)
-        desk.bench.exchange.disconnect(desk.bench.venue_account)
+        desk.bench.exchange.disconnect(desk.bench.books)
         desk.bench.exchange.fill(desk.orders[0].broker_order_id, 10, "100")
         desk.bench.desk.buy("MSFT", qty=1, limit_price="300")
         assert desk.known(desk.orders[0]) == 10
@@ -203,7 +203,7 @@ def test_new_risk_waits_until_the_gap_was_read_and_exits_do_not():
     bench.clock.advance(2)
     with bench.streamed():
         desk.live(20)
-        bench.exchange.disconnect(bench.venue_account)
+        bench.exchange.disconnect(bench.books)
         bench.fail("orders", "server-error", times=99)
         with pytest.raises(fb.Denied) as denied:
             bench.desk.buy("MSFT", qty=1, limit_price="300")

@@ -155,7 +155,7 @@ def test_a_denied_order_says_why_and_is_recorded():
     bench = Bench(cash="3432.62", multiplier=1)
     reason = denied(bench.desk, "AAPL", qty=300, limit_price="175.32")
     assert reason.code == "buying_power"
-    assert dict(reason.report) == {"needed": D("52596.00"), "available": D("3432.62")}
+    assert dict(reason.figures) == {"needed": D("52596.00"), "available": D("3432.62")}
     order = bench.desk.book.orders()[-1]
     assert order.status is S.DENIED
     assert "52,596.00" in order.reason
@@ -170,14 +170,14 @@ def test_the_same_dollar_is_not_promised_to_two_orders():
     bench = Bench(cash=10_000, multiplier=1)
     bench.desk.buy("AAPL", qty=40, limit_price="150")
     reason = denied(bench.desk, "AAPL", qty=40, limit_price="150", key="second")
-    assert dict(reason.report) == {"needed": 6000, "available": 4000}
+    assert dict(reason.figures) == {"needed": 6000, "available": 4000}
 
 
 def test_a_bot_adds_checks_and_limits_by_value():
     bench = Bench()
 
-    def no_tuesdays(request, world):
-        return m.Reason("tuesday", "not on a Tuesday") if world.now.weekday() == 1 else None
+    def no_tuesdays(request, context):
+        return m.Reason("tuesday", "not on a Tuesday") if context.now.weekday() == 1 else None
 
     desk = fb.open(
         bench.broker,
@@ -195,7 +195,7 @@ def test_a_bot_adds_checks_and_limits_by_value():
 def test_a_check_that_raises_denies_and_is_logged(caplog):
     bench = Bench()
 
-    def broken(request, world):
+    def broken(request, context):
         raise KeyError("limits.json")
 
     desk = fb.open(bench.broker, bench.store, clock=bench.clock, checks=(broken,))
@@ -238,10 +238,10 @@ def test_an_order_that_did_not_leave_is_no_duplicate_of_the_next():
     bench.fail("submit", "unreachable")
     with pytest.raises(fb.Unavailable):
         bench.resting()
-    bench.exchange.block(bench.venue_account)
+    bench.exchange.block(bench.books)
     with pytest.raises(fb.OrderRejected):
         bench.resting()
-    bench.exchange.block(bench.venue_account, is_blocked=False)
+    bench.exchange.block(bench.books, is_blocked=False)
     assert bench.resting().broker_order_id is not None
 
 
@@ -351,7 +351,7 @@ def test_a_halt_denies_every_new_order_of_every_desk_and_lets_cancels_pass():
     bench.desk.halt("the model is wrong")
     for desk in (bench.desk, other, bench.open()):
         reason = denied(desk, "AAPL", qty=1)
-        assert (reason.code, dict(reason.report)) == ("halted", {"why": "the model is wrong"})
+        assert (reason.code, dict(reason.figures)) == ("halted", {"why": "the model is wrong"})
     assert other.cancel(order).status is S.CANCELED
     other.resume()
     assert bench.desk.buy("AAPL", qty=1).status is S.FILLED

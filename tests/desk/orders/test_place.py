@@ -36,10 +36,10 @@ def test_a_submit_is_what_its_answer_and_then_the_broker_say(fault, at_once, aft
 class NeverDone(SimulatedBroker):
     """A server error or a page of HTML means here that the order was not taken."""
 
-    def _write(self, strike, request):
-        if strike is not None and strike.fault in ("server-error", "html"):
-            return m.Ambiguous(m.Failure.SERVER_ERROR, str(strike.fault))
-        return super()._write(strike, request)
+    def _write(self, injected, request):
+        if injected is not None and injected.fault in ("server-error", "html"):
+            return m.Ambiguous(m.Failure.SERVER_ERROR, str(injected.fault))
+        return super()._write(injected, request)
 
 
 def test_a_lost_order_that_is_still_wanted_is_sent_again_under_its_id():
@@ -103,7 +103,7 @@ def test_a_key_is_one_order_in_any_state():
     bench.clock.advance(1)
     bench.desk.sync()
     assert bench.resting(key="a").status is S.FILLED
-    bench.exchange.block(bench.venue_account)
+    bench.exchange.block(bench.books)
     with pytest.raises(fb.OrderRejected):
         bench.desk.buy("AAPL", qty=10, key="b")
     assert bench.desk.buy("AAPL", qty=10, key="b").status is S.REJECTED

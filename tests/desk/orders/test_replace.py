@@ -113,14 +113,41 @@ def test_a_definite_refusal_leaves_the_order_as_it_was():
     assert bench.desk.replace(order, limit_price="151").limit_price == 151
 
 
-def test_what_provably_did_not_leave_may_be_asked_for_again():
+def test_a_change_that_provably_did_not_leave_is_sent_again_while_it_is_wanted():
+    """Within wait_s, and then in the background."""
     bench = Bench()
     order = resting(bench)
     bench.fail("replace", "unreachable")
-    with pytest.raises(errors.Unavailable):
-        bench.desk.replace(order, limit_price="151")
-    assert bench.desk.book.order(order).pending is None
     assert bench.desk.replace(order, limit_price="151").limit_price == 151
+    bench.fail("replace", "unreachable", times=9)
+    assert bench.desk.replace(order, limit_price="152").pending == "replace"
+    bench.pass_(120)
+    now = bench.desk.book.order(order)
+    assert (now.limit_price, now.pending) == (152, None)
+
+
+def test_a_change_that_cannot_be_sent_in_time_expires_with_an_alert():
+    bench = Bench(wait_s=0)
+    order = resting(bench)
+    bench.exchange.faults.switch_on("unreachable")
+    assert bench.desk.replace(order, limit_price="151").pending == "replace"
+    bench.pass_(400)
+    assert bench.desk.book.order(order).pending is None
+    assert m.AlertKind.GIVEN_UP in {x.alert.kind for x in bench.desk.events() if x.alert}
+    bench.over()
+    bench.pass_(60)
+    assert bench.desk.book.order(order).limit_price == 150
+
+
+def test_a_cancel_withdraws_a_change_that_has_not_left():
+    bench = Bench(wait_s=0)
+    order = resting(bench)
+    bench.fail("replace", "unreachable", times=2)
+    bench.desk.replace(order, limit_price="151")
+    bench.desk.cancel(order)
+    bench.pass_(60)
+    assert living(bench) == []
+    assert [x.client_order_id for x in bench.ours()] == [order.client_order_id]
 
 
 def test_a_fill_wins_over_a_replace():

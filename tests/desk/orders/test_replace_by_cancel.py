@@ -80,7 +80,6 @@ def test_an_end_that_is_wanted_meanwhile_ends_the_plan():
     bench.desk.cancel(order)
     bench.pass_(120)
     assert living(bench) == []
-    assert len(bench.desk.book.orders()) == 1
 
 
 @pytest.mark.parametrize("how", ["cancel", "cancel_all"])

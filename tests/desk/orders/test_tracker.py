@@ -22,7 +22,7 @@ def thousand():
         limit_price=m.number("100"),
     )
     for _ in range(990):
-        bench.venue_account.trading.take(ticket)  # a thousand checks of its funds would take long
+        bench.books.trading.accept(ticket)  # a thousand checks of its funds would take long
     bench.clock.advance(1)
     bench.desk.sync()
     for n in range(10):
@@ -58,7 +58,7 @@ def test_of_those_that_left_the_list_few_are_read_one_by_one_and_many_by_a_list(
     """So a poll knows at once how all of them ended, and asks no order by order."""
     for count, left in ((10, 990), (25, 965)):
         for order in thousand.desk.book.orders(open=True)[:count]:
-            thousand.venue_account.cancel(order.broker_order_id)
+            thousand.books.cancel(order.broker_order_id)
         thousand.clock.advance(1)
         names = asked(thousand, thousand.desk._tracker.poll)
         assert names.get("order", 0) == (count if count <= 10 else 0)

@@ -44,7 +44,7 @@ def test_first_contact_waits_until_nothing_is_filled():
     bench = Bench(opened=False)
 
     def trade():
-        bench.exchange.trade_by_hand(bench.venue_account, ticket())
+        bench.exchange.trade_by_hand(bench.books, ticket())
         bench.exchange.call_later(4, trade)
 
     bench.exchange.call_later(0, trade)
@@ -319,5 +319,5 @@ def test_an_old_order_that_is_not_complete_makes_no_look_invalid():
     bench.clock.advance(120)
     bench.fail("orders", "empty-list", times=9)
     look = bench.desk._reconciler._snapshots.sight().look
-    assert look.told
-    assert look.valid
+    assert look.history_executions
+    assert look.is_valid

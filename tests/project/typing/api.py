@@ -77,8 +77,8 @@ def place(desk: fb.Desk) -> fb.Order:
 
 
 def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
-    def no_fridays(request: fb.OrderRequest, world: fb.CheckContext) -> fb.Reason | None:
-        return fb.Reason("friday", "no") if world.now.weekday() == 4 else None
+    def no_fridays(request: fb.OrderRequest, context: fb.CheckContext) -> fb.Reason | None:
+        return fb.Reason("friday", "no") if context.now.weekday() == 4 else None
 
     def price(symbol: str) -> fb.Quote | None:
         return fb.Quote(symbol, Decimal(1), Decimal(2), datetime.now(UTC))

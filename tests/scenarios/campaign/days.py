@@ -35,8 +35,8 @@ class Day:
         self.exchange = Exchange(
             seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3
         )
-        self.venue_account = self.exchange.open_account("paper")
-        self.broker = (broker or SimulatedBroker)(self.exchange, self.venue_account)
+        self.books = self.exchange.open_account("paper")
+        self.broker = (broker or SimulatedBroker)(self.exchange, self.books)
         self.desk = fb.open(self.broker, store=store, clock=self.clock, wait_s=2)
         self.plan = plan if plan is not None else faults(seed, rate)
 
@@ -75,7 +75,7 @@ class Day:
         elif kind == "replace" and resting:
             self.replace(self.dice.choice(resting))
         elif kind == "manual":
-            self.exchange.trade_by_hand(self.venue_account, ticket(symbol, side, qty))
+            self.exchange.trade_by_hand(self.books, ticket(symbol, side, qty))
         elif kind == "market":
             self.order(symbol, side, qty)
         else:  # at the market's own price or some steps away from it, where it rests
@@ -103,9 +103,9 @@ class Day:
         while any(is_unknown(o) for o in self.desk.book.orders()):
             self.clock.advance(10)  # the broker has to answer often enough, and late enough
             self.desk.tick()
-        for order in self.venue_account.truth.orders():
+        for order in self.books.truth.orders():
             if order.status in ("held", "new", "accepted", "partially_filled", "pending_new"):
-                self.venue_account.cancel(order.id)
+                self.books.cancel(order.id)
         self.clock.advance(61)  # what no history told of for a minute has its own read
 
 
@@ -125,7 +125,7 @@ def wrong(day):
     """Where the record is not the truth; empty at rest."""
     found = []
     book = day.desk.book
-    truth = day.venue_account.truth
+    truth = day.books.truth
     theirs = {o.id: o for o in truth.orders()}
     ours = {i: o for o in book.orders() for i in book.record(o).ids}
     for order_id, order in theirs.items():

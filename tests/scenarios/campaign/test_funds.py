@@ -39,8 +39,8 @@ class Spender:
         )
         for symbol, (bid, ask) in QUOTES.items():
             self.exchange.quote(symbol, bid, ask)
-        self.venue_account = self.exchange.open_account("paper", cash=10_000, multiplier=1)
-        self.broker = SimulatedBroker(self.exchange, self.venue_account)
+        self.books = self.exchange.open_account("paper", cash=10_000, multiplier=1)
+        self.broker = SimulatedBroker(self.exchange, self.books)
         self.desk = fb.open(self.broker, "memory://", clock=self.clock, wait_s=1)
 
     def live(self, steps=14):
@@ -90,10 +90,10 @@ class Spender:
         """The cash that is there once everything has filled that may."""
         open_buys = [
             order
-            for order in self.venue_account.truth.orders()
+            for order in self.books.truth.orders()
             if order.side is fb.OrderSide.BUY and not order.is_final
         ]
-        return self.venue_account.truth.cash() - sum(map(cost, open_buys), Decimal(0))
+        return self.books.truth.cash() - sum(map(cost, open_buys), Decimal(0))
 
     def rest(self):
         """Nothing goes wrong any more, what was lost has landed, and what rests is canceled."""
@@ -126,7 +126,7 @@ def test_no_dollar_is_spent_twice_and_at_rest_the_broker_is_right(seeds):
                 spender.live()
                 spender.rest()
                 power = spender.desk.buying_power()
-                assert power.available == spender.venue_account.report().buying_power
+                assert power.available == spender.books.report().buying_power
                 assert power.reserved == 0
             except BaseException as error:
                 error.add_note(f"seed {seed}")

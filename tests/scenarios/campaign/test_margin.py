@@ -36,14 +36,14 @@ class Margin:
         self.exchange = Exchange(seed=seed, clock=self.clock, partial_rate=0.3)
         for symbol, price in PRICES.items():
             self.exchange.quote(symbol, price, price)
-        self.venue_account = self.exchange.open_account("paper", cash=10_000, multiplier=multiplier)
+        self.books = self.exchange.open_account("paper", cash=10_000, multiplier=multiplier)
         self.store = MemoryStore()
         self.desks = [self.desk(), self.desk()]
         self.hour = 3600
         assert self.desks[0].sync().opened
 
     def desk(self):
-        broker = unable(rate_limit=1_000_000)(self.exchange, self.venue_account)
+        broker = unable(rate_limit=1_000_000)(self.exchange, self.books)
         return fb.open(broker, self.store, clock=self.clock, wait_s=1)
 
     def live(self, steps=40):
@@ -67,7 +67,7 @@ class Margin:
     def true(self):
         """What the broker would say of the account if it were up to date."""
         self.exchange.lag = Lag()
-        figures = self.venue_account.report()
+        figures = self.books.report()
         self.exchange.lag = STALE
         return figures
 

@@ -47,7 +47,7 @@ def test_bp_04_between_two_reads_of_the_account_orders_are_sized_by_what_was_sen
     bench.desk.buy("AAPL", qty=20, limit_price="150", key="1")
     bench.desk.buy("AAPL", qty=20, limit_price="150", key="2")
     reason = denied(bench.desk, "AAPL", qty=30, limit_price="150", key="3")
-    assert dict(reason.report) == {"needed": 4500, "available": 4000}
+    assert dict(reason.figures) == {"needed": 4500, "available": 4000}
     assert bench.sent["account"] == reads
 
 
@@ -142,7 +142,7 @@ def test_pos_16_units_that_cannot_be_sold_are_told_with_what_holds_them():
     bench.pass_(60)
     with pytest.raises(fb.Denied) as refusal:
         bench.desk.sell("AAPL", qty=10)
-    figures = dict(refusal.value.reason.report)
+    figures = dict(refusal.value.reason.figures)
     assert (figures["held"], figures["closable"]) == (10, 4)
 
 

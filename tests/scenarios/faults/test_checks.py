@@ -40,8 +40,8 @@ def test_bp_14_what_an_order_keeps_back_is_the_broker_s_rule_as_data():
     dear = m.ReserveRule(market_collar=Decimal(2))
     buy = fb.OrderRequest(symbol="AAPL", side="buy", qty=10)
     for rule, expected in ((m.ReserveRule(), 1040), (dear, 2000)):
-        kept = reservation.reserve(buy, Decimal(100), None, rule, opens=True)
-        assert reservation.need(buy, kept, rule) == expected
+        kept = reservation.reserve_for(buy, Decimal(100), None, rule, opens=True)
+        assert reservation.reserve_amount(buy, kept, rule) == expected
 
 
 def test_tif_04_what_does_not_go_together_is_denied_before_it_is_sent():
@@ -71,7 +71,7 @@ def test_tif_07_exits_are_held_against_the_market_as_it_is_sent():
     bench.exchange.quote("AAPL", "170.00", "170.02")
     reason = denied(bench.desk, "buy", "AAPL", qty=1, take_profit="200", stop_loss="180")
     assert reason.code == "price"
-    assert dict(reason.report) == {"stop_loss": 180, "price": Decimal("170.02")}
+    assert dict(reason.figures) == {"stop_loss": 180, "price": Decimal("170.02")}
 
 
 def test_prec_01_a_quantity_is_cut_to_the_step_and_the_dust_is_refused_for_good():

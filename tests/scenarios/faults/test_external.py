@@ -46,6 +46,6 @@ def test_ext_11_orders_of_the_broker_s_own_screen_are_visible():
     order = bench.by_hand("AAPL", "buy", 5, limit_price="150")
     bench.pass_(75)
     assert bench.desk.book.order(order.id).status is S.NEW
-    bench.venue_account.cancel(order.id)
+    bench.books.cancel(order.id)
     bench.pass_(75)
     assert bench.desk.book.order(order.id).status is S.CANCELED

@@ -54,7 +54,7 @@ def test_pf_05_an_end_keeps_the_fills_before_it(end, status):
     order = bench.resting()
     bench.filled(order, 4)
     if end == "cancel":
-        bench.venue_account.cancel(order.broker_order_id)
+        bench.books.cancel(order.broker_order_id)
     else:
         getattr(bench.exchange, end)(order.broker_order_id)
     bench.clock.advance(1)

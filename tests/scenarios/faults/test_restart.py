@@ -62,8 +62,8 @@ def test_rst_08_an_unproven_order_is_asked_after_by_the_next_process():
     for _ in range(3):
         bench.clock.advance(3600)
         bench.desk = bench.open()
-        with pytest.raises(fb.ReadFailed):
-            bench.desk.tick()
+        assert bench.desk.sync().verdict is fb.Verdict.NOT_OBSERVED
+        bench.desk.tick()
         assert bench.desk.book.order(order).status is S.UNPROVEN
     bench.over()
     bench.desk.sync()

@@ -1,7 +1,7 @@
 """The stream: late, doubled, lost, silent or refused, it never costs or doubles a fill."""
 
 from fillbook import model as m
-from fillbook.venue.exchange import Lag, InjectionPoint
+from fillbook.venue.exchange import InjectionPoint, Lag
 from tests.bench import Bench
 
 S = m.OrderStatus
@@ -44,7 +44,7 @@ def test_str_04_fills_during_a_disconnect_are_read_afterwards():
     bench.desk.tick()
     order = bench.resting()
     with bench.streamed():
-        bench.exchange.disconnect(bench.venue_account)
+        bench.exchange.disconnect(bench.books)
         bench.filled(order, 10)
         bench.clock.advance(6)  # it connects again after five seconds
         bench.desk.tick()

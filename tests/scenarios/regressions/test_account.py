@@ -103,7 +103,7 @@ def test_a_person_can_confirm_that_all_positions_are_gone():
 
 
 def deposit(bench):
-    bench.exchange.deposit(bench.venue_account, "5000")
+    bench.exchange.deposit(bench.books, "5000")
 
 
 def shares(bench):

@@ -49,11 +49,6 @@ def buy_on_a_full_disk(store, pipe):
     bench.desk.close()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a store that fails after the request was sent raises as if nothing was sent",
-)
 def test_an_order_that_was_sent_before_the_disk_was_full_is_unproven(tmp_path):
     """The order is returned as UNPROVEN, so that no bot sends it a second time."""
     processes = multiprocessing.get_context("spawn")
@@ -100,11 +95,6 @@ class WritesAfter(MemoryStore):
         return super().write()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="submit asserts that a request is not taken back between its check and its transaction",
-)
 def test_two_threads_with_one_key_get_the_order_or_a_typed_error():
     """The first request provably never left while the second thread was about to decide."""
     bench = Bench(store=WritesAfter(), broker=AnswersWhenTold)
@@ -144,11 +134,6 @@ def restarted():
     return bench
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=fb.ReadFailed,
-    reason="the first read of the account raises, where a later one is reported",
-)
 @pytest.mark.parametrize("begins", [new_record, restarted])
 def test_a_sync_whose_first_read_fails_reports_that(begins):
     """The verdict is NOT_OBSERVED, whether or not the account was read before."""
@@ -157,11 +142,6 @@ def test_a_sync_whose_first_read_fails_reports_that(begins):
     assert bench.desk.sync().verdict == fb.Verdict.NOT_OBSERVED
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=fb.ReadFailed,
-    reason="the first read of the account raises, where a later one is retried",
-)
 def test_a_tick_whose_first_read_fails_is_retried():
     """The tick returns, and the next ones open the record."""
     bench = new_record()

@@ -22,7 +22,7 @@ from fillbook.venue.exchange import (
 )
 from tests.venue.exchange.floor import EVERY, FRIDAY_10, D, Day
 
-F = Fault
+F, P = Fault, InjectionPoint
 
 
 def broker(day: Day, **options: Any) -> SimulatedBroker:
@@ -135,7 +135,7 @@ def seen(fault: Fault, read: Callable[[Day, str], object]) -> Callable[[Day], ob
         day.pass_(20)
         order = day.submit()
         day.pass_(2)
-        (place,) = (p for p in INJECTION_POINTS[fault] if p is not InjectionPoint.SHOW_POSITIONS)
+        (place,) = (p for p in INJECTION_POINTS[fault] if p is not P.SHOW_POSITIONS)
         day.faults.fail(place, fault, seconds=5)
         return read(day, order.id)
 
@@ -337,11 +337,7 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
 
 
 #: What an emulator puts on its wire; its own tests have them.
-ON_THE_WIRE = {
-    f
-    for f, places in INJECTION_POINTS.items()
-    if places & {InjectionPoint.FRAME, InjectionPoint.WORDS}
-}
+ON_THE_WIRE = {f for f, points in INJECTION_POINTS.items() if points & {P.FRAME, P.WORDS}}
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in ON_THE_WIRE])

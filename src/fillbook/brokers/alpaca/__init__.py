@@ -1,4 +1,4 @@
-"""Alpaca, through alpaca-py, which is imported when a broker is made and not before."""
+"""The Alpaca adapter, over alpaca-py, which is imported when a broker is constructed."""
 
 from fillbook.brokers.alpaca.client import AlpacaBroker
 

@@ -1,9 +1,8 @@
 """
-Where Alpaca is, and with which keys it is query.
+The endpoints of Alpaca, and the credentials.
 
-Paper and live differ by nothing but the host, so hosts are compared exactly and
-every other one is refused; loopback is allowed, for emulators.  No message here
-shows a key.
+Paper and live differ only in the host, so hosts are compared exactly and every other
+host is refused; loopback is allowed, for emulators.  No message here shows a key.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ LIVE: Final = "api.alpaca.markets"
 _DATA: Final = "https://data.alpaca.markets"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
-#: How events come: by alpaca-py's stream, or over HTTP, target they are replayed.
+#: The transports of events: alpaca-py's websocket, or server-sent events, which replay.
 STREAMS: Final = ("websocket", "sse")
 
 #: Names of environment variables; the first complete pair wins.  Each may end in ``_FILE``.
@@ -34,7 +33,12 @@ KEY_VARIABLES: Final = (
 
 @frozen
 class Endpoints:
-    """One Alpaca: its URL without a path, the host as it is query, its stream and its data."""
+    """
+    The endpoints of one Alpaca environment.
+
+    *url* is the trading API without a path, *host* its host and port, *stream_url* the
+    websocket, *data_url* the market data; *live* is whether orders move real money.
+    """
 
     url: str
     host: str
@@ -45,9 +49,9 @@ class Endpoints:
 
 def parse_address(rest: str) -> tuple[str, dict[str, str]]:
     """
-    Where ``paper?stream=sse`` points, and what it asks for; empty values are kept.
+    Split ``paper?stream=sse`` into the target and the options; keep empty values.
 
-    Raises: BadAddress for options that there are not.
+    Raises: BadAddress for an unknown option.
     """
     target, _, query = rest.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -56,12 +60,14 @@ def parse_address(rest: str) -> tuple[str, dict[str, str]]:
     return target, options
 
 
-def endpoints(url: str | None = None, *, paper: bool = True, stream_url: str | None = None) -> Endpoints:
+def endpoints(
+    url: str | None = None, *, paper: bool = True, stream_url: str | None = None
+) -> Endpoints:
     """
-    The Alpaca at *url*; without one, the real one, paper or live.
+    Return the endpoints at *url* (None: Alpaca's own, paper or live).
 
-    Raises: BadAddress for hosts that are neither Alpaca's nor loopback, and for live
-    money without ``paper=False``.
+    *stream_url* is the websocket (None: ``/stream`` on the host of *url*).  Raises: BadAddress
+    for hosts that are neither Alpaca's nor loopback, and for live without ``paper=False``.
     """
     base = (url or f"https://{PAPER if paper else LIVE}").rstrip("/")
     parts = _checked_url(base, ("https", "http"))
@@ -81,7 +87,7 @@ def endpoints(url: str | None = None, *, paper: bool = True, stream_url: str | N
 def _checked_url(url: str, schemes: tuple[str, str]) -> SplitResult:
     try:
         parts = urlsplit(url)
-        local = parts.hostname in _LOOPBACK and parts.port != 0  # a port that is none raises
+        local = parts.hostname in _LOOPBACK and parts.port != 0  # an invalid port raises
         real = parts.netloc in (PAPER, LIVE) and parts.scheme == schemes[0]
         if parts.scheme not in schemes or parts.username or not (local or real):
             raise ValueError(parts.hostname)
@@ -95,7 +101,7 @@ def _checked_url(url: str, schemes: tuple[str, str]) -> SplitResult:
 
 @frozen
 class Credentials:
-    """What opens an account: a pair of keys, or a token for OAuth."""
+    """The credentials of an account: a pair of keys, or an OAuth token."""
 
     api_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
@@ -104,16 +110,16 @@ class Credentials:
     def __attrs_post_init__(self) -> None:
         given = (self.api_key, self.secret_key) if self.oauth_token is None else (self.oauth_token,)
         for each in given:
-            # A line break in a header's value would be quoted in the error that refuses it.
+            # The error for a line break in a header would quote the key.
             if not each or not each.isascii() or not each.isprintable() or " " in each:
                 raise CredentialsMissing("Alpaca's keys are empty or contain spaces or line breaks")
 
 
 def credentials_from(env: Mapping[str, str]) -> Credentials:
     """
-    The first complete pair of keys in *env*.
+    Find the first complete pair of keys in *env*.
 
-    Raises: CredentialsMissing, saying what to set.
+    Raises: CredentialsMissing, which names the variables to set.
     """
     for key_name, secret_name in KEY_VARIABLES:
         key, secret = _lookup(env, key_name), _lookup(env, secret_name)

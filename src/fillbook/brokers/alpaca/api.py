@@ -1,7 +1,7 @@
 """
-How Alpaca is params: read_order request, read by the rules of `wire` and judged by `verdict`.
+Requests to Alpaca: `transport` sends one request, `wire` decodes the reply.
 
-The list of coins is params for by itself, once, when a coin without a slash is met.
+The list of crypto pairs is requested once, when a pair without a slash is found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ACTIVITIES_MAX: Final = 100
 
 
 class Api:
-    """Requests over read_order transport, and the names of coins that were learnt on the way."""
+    """The requests over one transport, and the aliases of crypto pairs that are known so far."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -39,14 +39,14 @@ class Api:
         *,
         base: str | None = None,
     ) -> m.Read[T]:
-        """What *decode* makes of the JSON at *path*."""
+        """Read the JSON at *path* and decode it; *base* is another host (None: the trading API)."""
         reply = self._transport.request("GET", path, query=query, base=base)
         if isinstance(reply, NoReply):
             return _no_reply(reply)
         return _decoded(reply, decode) if reply.status == 200 else outcome.of_read(reply)
 
     def read_order(self, path: str, query: Mapping[str, str]) -> m.Read[m.OrderReport] | m.Absent:
-        """One order, or Alpaca's word that there is none."""
+        """Read one order; `Absent` if it is not found at Alpaca."""
         reply = self._transport.request("GET", path, query=query)
         if isinstance(reply, NoReply):
             return _no_reply(reply)
@@ -55,7 +55,7 @@ class Api:
         return self._with_aliases(_decoded(reply, lambda raw: raw), orders.order, single=True)
 
     def read_or_absent(self, path: str, decode: Callable[[object], T]) -> m.Read[T] | m.Absent:
-        """What *decode* makes of the JSON at *path*, or Alpaca's word that there is none."""
+        """Read the JSON at *path* and decode it; `Absent` if it is not found at Alpaca."""
         reply = self._transport.request("GET", path, query={})
         if isinstance(reply, NoReply):
             return _no_reply(reply)
@@ -67,7 +67,7 @@ class Api:
         query: Mapping[str, str],
         decode: Callable[[object, orders.SymbolAliases], T],
     ) -> m.Read[T]:
-        """A list of rows that name symbols."""
+        """Read a list of rows with symbols, and decode it with the aliases of its symbols."""
         return self._with_aliases(self.read(path, query, lambda raw: raw), decode)
 
     def _with_aliases(
@@ -77,7 +77,7 @@ class Api:
         *,
         single: bool = False,
     ) -> m.Read[T]:
-        """What *decode* makes of *read* with every coin under its own name."""
+        """Decode *read* with the aliases of its crypto pairs."""
         if isinstance(read, m.NotObserved):
             return read
         try:
@@ -90,7 +90,7 @@ class Api:
             return m.NotObserved(m.Failure.UNREADABLE, str(error), None, read.rate_limit)
 
     def instruments(self, asset_class: m.AssetClass) -> PageOf[m.Instrument]:
-        """Everything of read_order class; other names of coins are kept."""
+        """Read the instruments of one class, and keep the aliases of crypto pairs."""
         if asset_class not in enums.ASSET_CLASS_NAMES:
             return READ_UNSUPPORTED
         params = {"asset_class": enums.ASSET_CLASS_NAMES[asset_class]}
@@ -101,7 +101,7 @@ class Api:
         return found
 
     def aliases_for(self, rows: Collection[object]) -> orders.SymbolAliases | m.NotObserved:
-        """Names of all coins in *rows*; asks for the list if read_order is met for the first time."""
+        """Return the aliases for *rows*; request the list of pairs for an unknown symbol."""
         unresolved = orders.unresolved_crypto_symbols(rows) - self._aliases.keys() - self._resolved
         if unresolved:
             listed = self.instruments(m.AssetClass.CRYPTO)
@@ -118,12 +118,14 @@ class Api:
         page: m.Cursor | None,
         decode: Callable[[object, orders.SymbolAliases], Sequence[T]],
     ) -> PageOf[T]:
-        """One page of account history, oldest first, going on behind the id in *page*."""
+        """Read one page of account history, oldest first, after the id in *page*."""
         params = {**query, "direction": "asc", "page_size": str(_ACTIVITIES_MAX)}
         if page is not None:
             params["page_token"] = page
 
-        def rows_and_cursor(raw: object, aliases: orders.SymbolAliases) -> tuple[Sequence[T], str | None]:
+        def rows_and_cursor(
+            raw: object, aliases: orders.SymbolAliases
+        ) -> tuple[Sequence[T], str | None]:
             is_full = len(array(raw, "activities")) >= _ACTIVITIES_MAX
             return decode(raw, aliases), account.last_id(raw) if is_full else None
 
@@ -136,7 +138,11 @@ class Api:
     def write(
         self, method: str, path: str, body: requests.Body | None, client_order_id: str | None
     ) -> m.Outcome:
-        """A write and its outcome; a *client_order_id* says whose order the answer must show."""
+        """
+        Send a write and return its outcome.
+
+        The reply must report the order *client_order_id* (None: the reply has no order).
+        """
         reply = self._transport.request(method, path, body=body)
         if isinstance(reply, NoReply):
             if not reply.sent:
@@ -150,7 +156,7 @@ class Api:
             return m.Ambiguous(m.Failure.UNREADABLE, str(error), reply.rate_limit)
 
     def _report(self, reply: outcome.Reply, client_order_id: str | None) -> m.OrderReport | None:
-        """The order in the answer to a write; a cancel's answer has none."""
+        """Decode the order in the reply to a write; the reply to a cancel has none."""
         if client_order_id is None:
             if reply.text:
                 parse(reply.text)

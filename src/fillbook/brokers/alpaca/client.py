@@ -1,9 +1,9 @@
 """
-Alpaca as a broker.  One method is instrument request, but for the list of crypto, which is
-fetched once when a coin without a slash is met.
+The Alpaca broker.  One method is one request; in addition, the list of crypto pairs is
+requested once, when a pair without a slash is found.
 
-Its other halves: `asking` sends, `wire`, `holdings` and `market` read, `body` writes,
-`verdict` judges, `stream` and `events` listen.
+Other modules: `api` and `transport` send, `wire` encodes and decodes, `stream` (websocket)
+and `sse` receive events.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CAPABILITIES: Final = m.Capabilities(
     duplicate_check=True,
     clocked=True,
     base_fee=m.number("0.0025"),
-    # After a replace of a partly filled order nobody has said whose fills count where.
+    # Alpaca does not document which order counts the fills from before a replace.
     replace_cum=m.ReplaceCum.UNKNOWN,
     account_lag=timedelta(seconds=10),
     late_landing=timedelta(seconds=150),
@@ -65,10 +65,14 @@ CAPABILITIES: Final = m.Capabilities(
 
 class AlpacaBroker(Broker):
     """
-    One account at Alpaca, paper or live, or at an emulator on this machine (*url*).
+    An account at Alpaca, paper or live, or at an emulator on this machine.
 
-    *stream* is "websocket", alpaca-py's own, which forgets what it told; or "sse", events
-    over HTTP, which goes on after a loss where it was, and which Alpaca does not document.
+    *api_key* and *secret_key*, or *oauth_token*, are the credentials (None: not used).  *paper*
+    selects the environment and must be False for live.  *url* is the trading API (None:
+    Alpaca's own), *stream_url* the websocket (None: on the host of *url*).  *stream* is
+    "websocket" (alpaca-py's, without a replay after a loss) or "sse" (events over HTTP, which
+    replay after a loss, and which Alpaca does not document).  *connect_timeout_s* and
+    *read_timeout_s* (> 0 seconds) bound each request.
 
     Raises: CredentialsMissing, BadAddress, ExtraMissing (without alpaca-py).
     """
@@ -107,9 +111,10 @@ class AlpacaBroker(Broker):
     @classmethod
     def from_address(cls, rest: str, env: Mapping[str, str]) -> AlpacaBroker:
         """
-        The broker behind ``alpaca:paper``, ``alpaca:live`` or ``alpaca:http://127.0.0.1:8080``.
+        Open ``alpaca:paper``, ``alpaca:live`` or ``alpaca:http://127.0.0.1:8080``.
 
-        Each may end in ``?stream=sse``.
+        Each may end in ``?stream=sse``.  *env* has the keys.  Raises: BadAddress,
+        CredentialsMissing, ExtraMissing.
         """
         rest, options = access.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
@@ -128,7 +133,12 @@ class AlpacaBroker(Broker):
     def from_client(
         cls, client: Any, *, stream_url: str | None = None, stream: str = "websocket"
     ) -> AlpacaBroker:
-        """The broker that *client*, a bot's own `TradingClient`, asks; it is left as it is."""
+        """
+        Open the account of *client*, a `TradingClient` of alpaca-py, which is not changed.
+
+        *stream_url* and *stream* are as in the constructor.  Raises: BadAddress,
+        CredentialsMissing.
+        """
         base = getattr(client._base_url, "value", client._base_url)
         return cls(
             client._api_key,
@@ -141,7 +151,7 @@ class AlpacaBroker(Broker):
         )
 
     def close(self) -> None:
-        """Close idle connections; the broker may still be used."""
+        """Close idle connections; the broker stays usable."""
         self._transport.close()
 
     # Reads ------------------------------------------------------------------------------------
@@ -160,7 +170,7 @@ class AlpacaBroker(Broker):
             "nested": "true",
         }
         if page is not None:
-            # Times and ids exclude each other; ids neither double nor skip orders of instrument moment.
+            # Alpaca takes a time or an id; an id neither repeats nor skips orders of one time.
             params["after_order_id"] = page
         elif query.since is not None:
             params["after"] = requests.just_before(m.timestamp(query.since))
@@ -191,7 +201,7 @@ class AlpacaBroker(Broker):
     def executions_of(
         self, broker_order_id: str, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
-        # The filter is of July 2026; where it is not known the page has every order's fills.
+        # Alpaca has this filter since July 2026; without it the page has every order's fills.
         return self._fills(
             {"order_id": broker_order_id},
             since,
@@ -200,7 +210,7 @@ class AlpacaBroker(Broker):
         )
 
     def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
-        # Such rows bear a date only, so a row of today may lie before this morning.
+        # These rows have a date only, which may be before *since* on the same day.
         after = requests.just_before(since, timedelta(days=1))
         params = {"category": "non_trade_activity", "after": after}
         return self._api.history("/v2/account/activities", params, page, account.activities)
@@ -210,7 +220,7 @@ class AlpacaBroker(Broker):
 
     def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
         if _OPTION.fullmatch(symbol):
-            return READ_UNSUPPORTED  # contracts are no assets
+            return READ_UNSUPPORTED  # option contracts are not assets
         found = self._api.read_or_absent(f"/v2/assets/{quote(symbol, safe='')}", market.instrument)
         if isinstance(found, m.Observed):
             asset = found.value
@@ -269,7 +279,7 @@ class AlpacaBroker(Broker):
         from fillbook.brokers.alpaca.stream import WebsocketListener
 
         if self._keys.oauth_token is not None:
-            return None  # the stream takes a pair of keys and nothing else
+            return None  # the stream accepts a pair of keys only
         return WebsocketListener(self._endpoints.stream_url, self._keys, self.read_event, sink)
 
     def read_event(self, raw: object) -> Sequence[m.OrderReport]:
@@ -279,7 +289,7 @@ class AlpacaBroker(Broker):
         if inner is None:
             return ()
         aliases = self._api.aliases_for([inner.fields.get("order")])
-        # Without the name of its coin the event cannot be booked; the next look will show it.
+        # Without the symbol of its pair the event is dropped; the next poll reports the order.
         return () if isinstance(aliases, m.NotObserved) else orders.events(inner.fields, aliases)
 
     def _fills(
@@ -299,7 +309,7 @@ class AlpacaBroker(Broker):
 def _if_matches(
     read: m.Read[m.OrderReport] | m.Absent, matches: Callable[[m.OrderReport], bool]
 ) -> m.Read[m.OrderReport] | m.Absent:
-    """*read*, unless it shows an order that was not params for."""
+    """Return *read*, or `NotObserved` if it reports another order than the requested one."""
     if isinstance(read, m.Observed) and not matches(read.value):
         other = read.value.broker_order_id
         message = f"the answer is about another order, {other}"

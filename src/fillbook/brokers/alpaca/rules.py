@@ -1,5 +1,5 @@
 """
-What Alpaca takes, as data: types by time in force, auctions, price steps, the wash rule.
+The order rules of Alpaca: types by time in force, auctions, ticks, wash trades.
 
 Sources: https://docs.alpaca.markets/docs/orders-at-alpaca and
 https://docs.alpaca.markets/docs/user-protection.
@@ -29,7 +29,7 @@ TAKES: Final = (
     m.Takes(_S.COIN, _PLAIN | {_T.STOP_LIMIT}, frozenset({_K.GTC, _K.IOC})),
 )
 
-#: 9:28 to 19:00 and 15:50 to 19:00 in New York, whose market opens at 9:30.
+#: Closed from 9:28 (opg) or 15:50 (cls) until 19:00 in New York, relative to the open at 9:30.
 _REOPENS: Final = timedelta(hours=9, minutes=30)
 AUCTIONS: Final = (
     m.Auction(_K.OPG, timedelta(minutes=-2), _REOPENS),
@@ -43,8 +43,8 @@ WASH_RULE: Final = m.WashRule(
     always=frozenset({_T.MARKET, _T.STOP}), crossing=frozenset({_T.LIMIT, _T.STOP_LIMIT})
 )
 
-#: What an open order keeps back: a buy stop becomes a stop limit, 2.5 % above the stop from
-#: $50 on and 4 % below that.
+#: What an open order reserves: a buy stop becomes a stop limit, 2.5 % above the stop from
+#: $50 on and 4 % above it below $50.
 RESERVE_RULE: Final = m.ReserveRule(
     stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04")))
 )

@@ -1,4 +1,4 @@
-"""alpaca-py, imported when it is needed and not before: it costs half a second and 90 MB."""
+"""The import of alpaca-py, on first use: it takes half a second and 90 MB."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fillbook.errors import ExtraMissing
 
 def sdk(module: str) -> Any:
     """
-    A *module* of alpaca-py.
+    Import a *module* of alpaca-py.
 
-    Raises: ExtraMissing without alpaca-py.
+    Raises: ExtraMissing if alpaca-py is not installed.
     """
     try:
         with warnings.catch_warnings():
-            # It stands on websockets' old client, which warns when it is imported.
+            # alpaca-py uses the legacy client of websockets, whose import warns.
             warnings.filterwarnings("ignore", "websockets.legacy", DeprecationWarning)
             return importlib.import_module(module)
     except ImportError:

@@ -1,4 +1,4 @@
-"""What both streams tell a sink: frames, gaps, and each cause of a gap once."""
+"""The part that both streams share: pass events to a sink, and report each loss once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ReadEvent = Callable[[object], Sequence[m.OrderReport]]
 
 
 class EventSink:
-    """Tells *sink* what *read* makes of events; whoever fails, what was not taken is a gap."""
+    """Pass the reports of events to *sink*; an event that fails, in *read* or *sink*, is a gap."""
 
     def __init__(self, read: ReadEvent, sink: Sink) -> None:
         self._read = read
@@ -19,20 +19,23 @@ class EventSink:
         self._last_loss: str | None = None
 
     def event(self, message: object) -> None:
+        """Decode an event and pass on its reports."""
         try:
             reports = self._read(message)
             if reports:
                 self._sink.receive(reports)
         except Exception as error:
-            # Whoever failed, this event is in nobody's record.
+            # The event is in no record, whether the decoder or the sink failed.
             self.lost(f"an event was not taken: {type(error).__name__}")
             self.connected()
 
     def connected(self) -> None:
+        """Report the connection."""
         self._last_loss = None
         self._sink.connected()
 
     def lost(self, why: str) -> None:
+        """Report the loss, unless the last report had the same cause."""
         if why != self._last_loss:
             self._last_loss = why
             self._sink.lost(why)

@@ -1,16 +1,16 @@
 """
-Listening over plain HTTP: server-sent events, which Alpaca can tell again.
+The stream over HTTP: server-sent events, which Alpaca can replay.
 
-Rule 1: connected means that Alpaca answered with a stream of events.
-Rule 2: each connection goes on at the last event that was heard, and before there is one
-        where Alpaca's clock stood before the first.  An event told twice is merged once;
-        one told never would be a gap.
-Rule 3: what says that something was passed over ("dropped 3 messages") ends the
-        connection, so that the next one has it told.
-Rule 4: silence ends the connection too, since a dead line is silent; that is no loss.
+Rule 1: connected means that Alpaca replied with a stream of events.
+Rule 2: each connection starts at the last event received; the first one starts at
+        Alpaca's time from before the connection.  A repeated event is merged once.
+Rule 3: a comment that reports dropped events ("dropped 3 messages") ends the connection,
+        so that the next connection replays them.
+Rule 4: an idle time-out ends the connection too, because a dead connection is idle; it is
+        not reported as a loss.
 
-A host without such a stream is told as lost, asked again at growing intervals, and
-polled meanwhile.  The other stream is `stream`, which replays nothing.
+A host without such a stream is reported as lost and retried at growing intervals; the
+desk polls meanwhile.  The other stream is `stream`, which has no replay.
 Source: https://github.com/alpacahq/alpaca-trade-api-go (`StreamTradeUpdates`); alpaca-py
 and the API reference do not know it.
 """
@@ -41,7 +41,7 @@ _IDLE_TIMEOUT_S: Final = 20.0
 _STOP_S: Final = 5.0
 _RETRY_MIN_S, _RETRY_MAX_S = 1.0, 30.0  #: between attempts; doubled each time
 
-#: What comments say where events were passed over; other comments keep the line open.
+#: Words of comments that report dropped events; other comments are keep-alives.
 _GAP_WORDS: Final = (b"dropped", b"slow", b"error")
 
 _REFUSALS: Final = {
@@ -52,7 +52,7 @@ _REFUSALS: Final = {
 
 
 class SseListener:
-    """A context in which *sink* hears what *read* makes of each event, and none is left out."""
+    """A context that passes each event, decoded by *read*, to *sink*, with replay after a loss."""
 
     def __init__(self, transport: Transport, read: ReadEvent, sink: Sink) -> None:
         self._transport = transport
@@ -77,7 +77,7 @@ class SseListener:
         self._stopped.set()
         response = self._response
         if response is not None:
-            with suppress(RuntimeError, ValueError):  # it has ended by itself
+            with suppress(RuntimeError, ValueError):  # the connection has ended already
                 response.raw.shutdown()
         self._thread.join(_STOP_S)
 
@@ -96,23 +96,25 @@ class SseListener:
             self._stopped.wait(delay_s * random.uniform(0.5, 1.0))
 
     def _listen_once(self) -> str | None:
-        """Listen until the connection ends; why it did, or None if nothing can be missing."""
+        """Listen until the connection ends; return the cause, None if no event is missing."""
         self._since = self._since or self._server_time()
         query = {} if self._since is None else {"since": self._since}
         try:
-            with self._transport.open_stream(_PATH, query, idle_timeout_s=_IDLE_TIMEOUT_S) as response:
+            with self._transport.open_stream(
+                _PATH, query, idle_timeout_s=_IDLE_TIMEOUT_S
+            ) as response:
                 self._response = response
                 return _refusal(response) or self._read_events(response)
         except Exception as error:
-            # Whatever it was, a thread that dies would be a stream that is silent for ever.
-            # Only the class is told: a message may quote a header.
+            # Any error: if the thread died, the stream would stay silent without a loss.
+            # Report the class only: the message may quote a header.
             is_idle = self._is_connected and self._since is not None and _is_idle_timeout(error)
             return None if is_idle else f"the connection ended: {type(error).__name__}"
         finally:
             self._response = None
 
     def _read_events(self, response: requests.Response) -> str:
-        """Tell what the open *response* tells until it ends; why it did."""
+        """Pass on the events of the open *response* until it ends; return the cause."""
         if self._stopped.is_set():
             return ""
         gaps: list[str] = []
@@ -127,7 +129,7 @@ class SseListener:
         return gaps[0] if gaps else "the connection ended"
 
     def _server_time(self) -> m.Timestamp | None:
-        """Alpaca's clock, to the second; None where it does not say."""
+        """Read Alpaca's time, to the second; None if the reply has none."""
         reply = self._transport.request("GET", "/v2/clock")
         at = None if isinstance(reply, NoReply) else reply.at
         return None if at is None else m.timestamp(at)
@@ -139,7 +141,7 @@ class SseListener:
 
 
 def _refusal(response: requests.Response) -> str | None:
-    """Why *response* is no stream of events."""
+    """Return why *response* is not a stream of events; None if it is one."""
     status = response.status_code
     if status != 200:
         return _REFUSALS.get(status, f"HTTP {status} instead of a stream")
@@ -149,19 +151,19 @@ def _refusal(response: requests.Response) -> str | None:
 
 
 def _chunks(response: requests.Response) -> Iterable[bytes]:
-    """The body as it comes: a body in chunks by them, any other by bytes, so that none waits."""
+    """Iterate over the body without a delay: by its chunks, or by bytes if it has no chunks."""
     size = None if getattr(response.raw, "chunked", False) else 1
     chunks: Iterable[bytes] = response.iter_content(size)
     return chunks
 
 
 def _until_gap(chunks: Iterable[bytes], gaps: list[str]) -> Generator[bytes, None, None]:
-    """The lines of *chunks* up to a comment that tells of a gap, which is put into *gaps*."""
+    """Iterate over the lines of *chunks* until a comment reports a gap; append it to *gaps*."""
     for line in _lines(chunks):
         if line.startswith(b":") and any(word in line.lower() for word in _GAP_WORDS):
             gaps.append(f"Alpaca said {line[1:].decode('utf-8', 'replace').strip()[:120]!r}")
             return
-        # Bytes that are no text would end sseclient; as text they are an event not taken.
+        # Invalid UTF-8 would end sseclient; with replacements it is an event that fails to decode.
         yield line.decode("utf-8", "replace").encode()
 
 
@@ -173,7 +175,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _is_idle_timeout(error: Exception) -> bool:
-    """Whether the line was open and nothing came."""
+    """Return whether *error* is a read time-out on an open connection."""
     from urllib3.exceptions import ReadTimeoutError
 
     return bool(error.args) and isinstance(error.args[0], ReadTimeoutError)

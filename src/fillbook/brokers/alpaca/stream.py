@@ -1,13 +1,13 @@
 """
-Listening: alpaca-py's trading stream on a thread of its own.
+The websocket stream: alpaca-py's trading stream, on its own thread.
 
 Rule 1: connected means that Alpaca confirmed the subscription, not that a socket is open.
-Rule 2: what was not delivered to the sink is a gap: `lost`, then `connected` again.
-Rule 3: one cause of failure is told once, however often it is met; alpaca-py backs off
+Rule 2: an event that does not reach the sink is a gap: `lost`, then `connected` again.
+Rule 3: a cause of failure is reported once, however often it repeats; alpaca-py backs off
         between attempts (1 s doubling to 30 s), also after HTTP 429 and refused keys.
 
-Alpaca replays nothing here and allows one connection a key; `events` listens over HTTP,
-where it replays.
+Alpaca has no replay on this stream and allows one connection for each key; `sse` is the
+stream over HTTP, with replay.
 Source: https://docs.alpaca.markets/docs/websocket-streaming.
 """
 
@@ -24,14 +24,14 @@ from fillbook.brokers.alpaca.access import Credentials
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
 
-#: A half-open connection is noticed after 10 + 20 s, not after alpaca-py's 190.
+#: Detects a half-open connection after 10 + 20 s; with alpaca-py's settings it takes 190 s.
 _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}
 
 _STOP_S = 5.0
 
 
 class WebsocketListener:
-    """A context in which *sink* hears what *read* makes of each frame."""
+    """A context that passes each frame, decoded by *read*, to *sink*."""
 
     def __init__(self, url: str, keys: Credentials, read: ReadEvent, sink: Sink) -> None:
         self._stream = _stream(url, keys, _FrameSink(read, sink))
@@ -62,13 +62,13 @@ class WebsocketListener:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._stream._run_forever())
         self._ready.set()
-        # alpaca-py's own `stop` is noticed only after its read has waited for 5 s.
+        # alpaca-py's own `stop` takes effect only after a read of up to 5 s.
         await asyncio.wait({self._task})
         await self._stream.close()
 
 
 class _FrameSink(EventSink):
-    """Tells a sink of the frames of alpaca-py."""
+    """Pass the frames of alpaca-py to a sink."""
 
     def frame(self, message: Any) -> None:
         stream = message.get("stream") if isinstance(message, dict) else None
@@ -95,9 +95,9 @@ def _streams(message: dict[str, Any]) -> Sequence[object]:
 
 def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
     """
-    A `TradingStream` that tells *frames*.
+    Make a `TradingStream` that passes its frames and losses to *frames*.
 
-    Raises: ExtraMissing without alpaca-py.
+    Raises: ExtraMissing if alpaca-py is not installed.
     """
     base: Any = sdk("alpaca.trading.stream").TradingStream
 
@@ -114,7 +114,7 @@ def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
                 await super()._consume()
             except Exception as error:
                 frames.lost(_loss_reason(error))
-                # After an error of its own making alpaca-py would read on as if nothing was missed.
+                # After an error in its own code alpaca-py would read on, without a loss.
                 await self.close()
                 raise
 
@@ -133,11 +133,11 @@ def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
 
 
 async def _discard(message: object) -> None:
-    """alpaca-py connects only once it has a listener; frames are taken before they reach it."""
+    """Do nothing: alpaca-py needs a handler to connect, and `_dispatch` takes the frames first."""
 
 
 def _loss_reason(error: Exception) -> str:
-    """What ended the connection, without words that may quote a request."""
+    """Return the cause of a loss, without text that may quote a request."""
     status = getattr(error, "status_code", None)
     if status == 429:
         return "HTTP 429: another connection of this key is open"

@@ -1,9 +1,9 @@
 """
-One request, sent once: through alpaca-py's session and headers, with our time-outs.
+Send one request once, over alpaca-py's session and headers, with our time-outs.
 
-alpaca-py's own `get` and `post` repeat every verb on 429 and 504, wait for ever and
-read numbers as floats; its session does none of this.  No redirect is followed, and
-nothing below repeats a request.
+alpaca-py's own `get` and `post` retry every verb on 429 and 504, have no time-out and read
+numbers as floats; its session does not.  This module follows no redirect and retries no
+request.
 """
 
 from __future__ import annotations
@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 
 @frozen
 class NoReply:
-    """No answer; `sent`: whether any byte of the request may have left."""
+    """No reply to a request; `sent` is whether any byte of it may have been sent."""
 
     sent: bool
     message: str
 
 
 class Transport:
-    """What asks one Alpaca with one pair of keys; safe from any thread."""
+    """
+    A session with one Alpaca environment and one set of credentials; safe from any thread.
 
-    def __init__(self, endpoints: Endpoints, keys: Credentials, *, connect_s: float, read_s: float) -> None:
+    *connect_s* and *read_s* (> 0 seconds) are the time-outs of each request.
+    """
+
+    def __init__(
+        self, endpoints: Endpoints, keys: Credentials, *, connect_s: float, read_s: float
+    ) -> None:
         self._client = trading_client(endpoints, keys)
         self._timeouts = (connect_s, read_s)
         self._endpoints = endpoints
@@ -48,7 +54,7 @@ class Transport:
         body: Body | None = None,
         base: str | None = None,
     ) -> Reply | NoReply:
-        """The answer to *method* on *path*, which begins with the version."""
+        """Send *method* on *path*, which begins with the version, and return the reply."""
         import requests
 
         headers = self._client._get_default_headers()
@@ -65,16 +71,18 @@ class Transport:
                 allow_redirects=False,
             )
         except (requests.RequestException, OSError) as error:
-            # Only the class is told: a message may quote a header.
+            # Report the class only: the message may quote a header.
             return NoReply(not _was_not_sent(error), f"{method} {path}: {type(error).__name__}")
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, response.content.decode("utf-8", "replace"), names)
 
-    def open_stream(self, path: str, query: Mapping[str, str], *, idle_timeout_s: float) -> requests.Response:
+    def open_stream(
+        self, path: str, query: Mapping[str, str], *, idle_timeout_s: float
+    ) -> requests.Response:
         """
-        The open answer to a GET of *path*, whose body comes as it is told.
+        Open a GET of *path* whose body is read as it arrives.
 
-        Raises: requests.RequestException, also when nothing has come for *idle_timeout_s*.
+        Raises: requests.RequestException, also if no byte arrives for *idle_timeout_s*.
         """
         response: requests.Response = self._client._session.get(
             self._endpoints.url + path,
@@ -93,9 +101,9 @@ class Transport:
 
 def trading_client(endpoints: Endpoints, keys: Credentials) -> Any:
     """
-    A client of our own, which repeats nothing.
+    Make a `TradingClient` of our own, without retries.
 
-    Raises: ExtraMissing without alpaca-py.
+    Raises: ExtraMissing if alpaca-py is not installed.
     """
     client = sdk("alpaca.trading.client").TradingClient(
         keys.api_key,
@@ -114,7 +122,7 @@ def trading_client(endpoints: Endpoints, keys: Credentials) -> Any:
 
 
 def _was_not_sent(error: Exception) -> bool:
-    """Whether no connection was made, so that nothing can have been sent."""
+    """Return whether no connection was made, so that no byte can have been sent."""
     import requests
     from urllib3.exceptions import NewConnectionError
 

@@ -1,4 +1,4 @@
-"""A broker in this process, over the exchange of `fillbook.venue`."""
+"""The simulated broker: an adapter of the exchange in `fillbook.venue`, in this process."""
 
 from fillbook.brokers.simulated.client import SimulatedBroker
 

@@ -1,9 +1,9 @@
 """
-A broker in this process: the exchange of `fillbook.venue`, asked as any other broker is.
+The simulated broker: the exchange of `fillbook.venue` in this process, as a broker.
 
-It carries requests, and so carries out what the exchange's fault plan says happens to
-them on the way: a lost reply takes its time-out (made-up time, under a `ManualClock`) and
-comes back `Ambiguous` or `NotObserved`, as a real one would.
+It injects the transport faults of the exchange's fault plan: a lost reply takes the
+time-out (simulated time, under a `ManualClock`) and returns `Ambiguous` or `NotObserved`,
+as with a real broker.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-_RECONNECT_S: Final = 5.0  #: a stream that was refused or lost is tried again after this
+_RECONNECT_S: Final = 5.0  #: a stream that was refused or lost reconnects after this
 _RETRY_AFTER: Final = timedelta(seconds=1)
 
 CAPABILITIES: Final = m.Capabilities(
@@ -80,7 +80,7 @@ CAPABILITIES: Final = m.Capabilities(
     reserve_rule=rules.RESERVE_RULE,
 )
 
-#: What the client is left with, by what happened on the way.
+#: The failure that the client gets, by injected fault.
 _FAILURES: Final[Mapping[Fault, m.Failure]] = {
     Fault.REQUEST_LOST: m.Failure.NO_ANSWER,
     Fault.REPLY_LOST: m.Failure.NO_ANSWER,
@@ -93,7 +93,7 @@ _FAILURES: Final[Mapping[Fault, m.Failure]] = {
     Fault.REDIRECT: m.Failure.UNREADABLE,
     Fault.CUT_PAGE: m.Failure.UNREADABLE,
 }
-#: Those that take the client's patience before it gives up.
+#: The faults on order_filter the client waits for its time-out.
 _NO_REPLY: Final = frozenset(
     {Fault.REQUEST_LOST, Fault.REPLY_LOST, Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED}
 )
@@ -102,10 +102,12 @@ _NOT_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.RATE_LIMITED})
 
 class SimulatedBroker(Broker):
     """
-    One account of an exchange in this process.
+    An account at an exchange in this process.
 
-    *timeout_s* is how long a request waits for its answer, *page_size* how many rows a page
-    has at most.  Both the market and what goes wrong are moved through `exchange`.
+    *exchange* is the venue (None: a new one), *account* one of its accounts (None: a new one).
+    *timeout_s* (> 0 seconds) is how long a request waits for its reply.  *page_size* (> 0) is
+    the maximum number of rows in a page.  The attribute `exchange` controls the market and
+    the faults.
     """
 
     name = "sim"
@@ -122,8 +124,8 @@ class SimulatedBroker(Broker):
         page_size: int = 500,
     ) -> None:
         self.exchange = exchange if exchange is not None else Exchange()
-        #: the exchange's own account, as its client sees it, with its `truth`
-        self.venue_account = account if account is not None else self.exchange.open_account()
+        #: the account at the exchange, with its `truth`
+        self.books = account if account is not None else self.exchange.open_account()
         self._clock = self.exchange.clock
         self._timeout_s = timeout_s
         self._page_size = page_size
@@ -131,11 +133,12 @@ class SimulatedBroker(Broker):
     @classmethod
     def from_address(cls, rest: str, env: Mapping[str, str]) -> SimulatedBroker:
         """
-        The broker behind ``sim:`` + *rest*, such as ``?seed=7&faults=lost-reply&rate=0.1``.
+        Open the broker of ``sim:`` + *rest*, such as ``?seed=7&faults=lost-reply&rate=0.1``.
 
-        `seed`, `cash`, `multiplier`, `partial` (the rate of partial fills), `faults` (cursors,
-        or "random"), `rate` (of each fault), `walk` (symbols whose price moves), `timeout`
-        (seconds that a lost request takes); no credentials.  Raises: BadAddress.
+        The options are `seed`, `cash` (USD), `multiplier`, `partial` (the rate of partial
+        fills, 0 to 1), `faults` (names, or "random"), `rate` (of each fault, 0 to 1), `walk`
+        (symbols whose price moves) and `timeout` (seconds).  *env* is not used: there are no
+        credentials.  Raises: BadAddress.
         """
         options = dict(parse_qsl(rest.removeprefix("?"), keep_blank_values=True))
         try:
@@ -165,32 +168,32 @@ class SimulatedBroker(Broker):
                     each.market_value,
                     each.price,
                 )
-                for each in self.venue_account.positions()
+                for each in self.books.positions()
             ]
 
         return self._page(InjectionPoint.POSITIONS, rows, lambda each: each.symbol, page)
 
     def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
-        # The exchange lists what came after a time, we ask for what came at or after it.
+        # The exchange's filter excludes its own time; *since* includes it.
         since = None if query.since is None else m.timestamp(query.since - _MICROSECOND)
 
         def rows() -> Sequence[m.OrderReport]:
-            which = OrderFilter(scope=query.scope, after=since, oldest_first=True)
-            return [report(order) for order in self.venue_account.orders(which)]
+            order_filter = OrderFilter(scope=query.scope, after=since, oldest_first=True)
+            return [report(order) for order in self.books.orders(order_filter)]
 
         return self._page(InjectionPoint.ORDERS, rows, lambda each: each.broker_order_id, page)
 
     def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         return self._read(
             InjectionPoint.ORDER,
-            lambda _: _found(self.venue_account.order(broker_order_id)),
-            *self._selectors(broker_order_id),
+            lambda _: _found(self.books.order(broker_order_id)),
+            *self._subjects(broker_order_id),
         )
 
     def find(self, client_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         return self._read(
             InjectionPoint.FIND,
-            lambda _: _found(self.venue_account.find(client_order_id)),
+            lambda _: _found(self.books.find(client_order_id)),
             client_order_id,
         )
 
@@ -206,13 +209,13 @@ class SimulatedBroker(Broker):
         self, order_id: str | None, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
         def rows() -> Sequence[m.Execution]:
-            return [execution(f) for f in self.venue_account.fills(order_id) if f.at >= since]
+            return [execution(f) for f in self.books.fills(order_id) if f.at >= since]
 
         return self._page(InjectionPoint.EXECUTIONS, rows, lambda each: each.exec_id, page)
 
     def activities(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Activity]:
         def rows() -> Sequence[m.Activity]:
-            return [activity(row) for row in self.venue_account.activities() if row.at >= since]
+            return [activity(row) for row in self.books.activities() if row.at >= since]
 
         return self._page(InjectionPoint.ACTIVITIES, rows, lambda each: each.activity_id, page)
 
@@ -224,8 +227,8 @@ class SimulatedBroker(Broker):
 
     def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
         def found(_: InjectedFault | None) -> m.Observed[m.Instrument] | m.Absent:
-            one = self.exchange.instrument(symbol)
-            return m.Absent() if one is None else m.Observed(one)
+            listed = self.exchange.instrument(symbol)
+            return m.Absent() if listed is None else m.Observed(listed)
 
         return self._read(InjectionPoint.INSTRUMENTS, found)
 
@@ -246,22 +249,22 @@ class SimulatedBroker(Broker):
 
     def submit(self, intent: m.Intent) -> m.Outcome:
         ticket = ticket_of(intent)
-        strike = self._next_fault(InjectionPoint.SUBMIT, ticket.symbol, intent.client_order_id)
-        if strike is not None and strike.fault is Fault.LATE_LANDING:
-            self.venue_account.submit_later(ticket, self._timeout_s + strike.seconds)
-        if strike is not None and strike.fault is Fault.DUPLICATE_UNLISTED:
-            hidden_s = self._timeout_s + strike.seconds
-            return self._write(strike, lambda: self.venue_account.submit_unlisted(ticket, hidden_s))
-        return self._write(strike, lambda: self.venue_account.submit(ticket))
+        injected = self._next_fault(InjectionPoint.SUBMIT, ticket.symbol, intent.client_order_id)
+        if injected is not None and injected.fault is Fault.LATE_LANDING:
+            self.books.submit_later(ticket, self._timeout_s + injected.seconds)
+        if injected is not None and injected.fault is Fault.DUPLICATE_UNLISTED:
+            hidden_s = self._timeout_s + injected.seconds
+            return self._write(injected, lambda: self.books.submit_unlisted(ticket, hidden_s))
+        return self._write(injected, lambda: self.books.submit(ticket))
 
     def cancel(self, broker_order_id: str) -> m.Outcome:
-        strike = self._next_fault(InjectionPoint.CANCEL, *self._selectors(broker_order_id))
-        return self._write(strike, lambda: self.venue_account.cancel(broker_order_id))
+        injected = self._next_fault(InjectionPoint.CANCEL, *self._subjects(broker_order_id))
+        return self._write(injected, lambda: self.books.cancel(broker_order_id))
 
     def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
         amendment = amendment_of(change)
-        strike = self._next_fault(InjectionPoint.REPLACE, *self._selectors(broker_order_id))
-        return self._write(strike, lambda: self.venue_account.replace(broker_order_id, amendment))
+        injected = self._next_fault(InjectionPoint.REPLACE, *self._subjects(broker_order_id))
+        return self._write(injected, lambda: self.books.replace(broker_order_id, amendment))
 
     # ----------------------------------------------------------------- stream
 
@@ -288,7 +291,7 @@ class SimulatedBroker(Broker):
                     lost("the stream was refused")
                     return
                 stack.enter_context(
-                    self.venue_account.listen(on_event, lambda: lost("the exchange hung up"))
+                    self.books.listen(on_event, lambda: lost("the exchange hung up"))
                 )
                 sink.connected()
 
@@ -303,110 +306,115 @@ class SimulatedBroker(Broker):
             raise InvalidValue(f"{type(raw).__name__} is no event of the simulated broker")
         return [event_report(raw)]
 
-    # ---------------------------------------------------------------- the way
+    # ----------------------------------------------------------------- faults
 
-    def _selectors(self, broker_order_id: str) -> tuple[str, ...]:
-        order = self.venue_account.truth.get(broker_order_id)
+    def _subjects(self, broker_order_id: str) -> tuple[str, ...]:
+        """Return the values by order_filter a fault rule selects this order; empty if unknown."""
+        order = self.books.truth.get(broker_order_id)
         return () if order is None else subjects_of(order)
 
-    def _next_fault(self, occasion: InjectionPoint, *about: str) -> InjectedFault | None:
-        """What happens to a request on the way; what only takes time has taken it."""
-        strike = self.exchange.faults.next(occasion, subjects=about)
-        if strike is None or strike.fault is not Fault.SLOW:
-            return strike
-        if strike.seconds < self._timeout_s:
-            self._wait(strike.seconds)
+    def _next_fault(self, point: InjectionPoint, *subjects: str) -> InjectedFault | None:
+        """Return the fault of a request (None: no fault), after a delay within the time-out."""
+        injected = self.exchange.faults.next(point, subjects=subjects)
+        if injected is None or injected.fault is not Fault.SLOW:
+            return injected
+        if injected.seconds < self._timeout_s:
+            self._wait(injected.seconds)
             return None
-        # Slower than our patience is the same as lost: a write is done all the same.
-        return InjectedFault(Fault.REPLY_LOST, occasion, is_applied=True)
+        # A delay beyond the time-out is a lost reply: the exchange carries the write out.
+        return InjectedFault(Fault.REPLY_LOST, point, is_applied=True)
 
     def _wait(self, seconds: float) -> None:
         self._clock.wait(threading.Event(), seconds)
 
     def _read(
-        self, occasion: InjectionPoint, answer: Callable[[InjectedFault | None], R], *about: str
+        self, point: InjectionPoint, answer: Callable[[InjectedFault | None], R], *subjects: str
     ) -> R | m.NotObserved:
-        strike = self._next_fault(occasion, *about)
-        why = None if strike is None else _FAILURES.get(strike.fault)
-        if strike is None or why is None:
-            return answer(strike)
-        if strike.fault in _NO_REPLY:
+        injected = self._next_fault(point, *subjects)
+        why = None if injected is None else _FAILURES.get(injected.fault)
+        if injected is None or why is None:
+            return answer(injected)
+        if injected.fault in _NO_REPLY:
             self._wait(self._timeout_s)
-        return m.NotObserved(why, strike.fault, self._retry_at(strike))
+        return m.NotObserved(why, injected.fault, self._retry_at(injected))
 
     def _page(
         self,
-        occasion: InjectionPoint,
+        point: InjectionPoint,
         rows: Callable[[], Sequence[T]],
         cursor_of: Callable[[T], str],
         page: m.Cursor | None,
     ) -> PageOf[T]:
-        """One page of *rows*; the cursor is the *name* of the last row before it."""
+        """Read one page of *rows*; the cursor is `cursor_of` the last row of the page before."""
 
-        def answer(strike: InjectedFault | None) -> m.Observed[Sequence[T]]:
-            if strike is not None and strike.fault is Fault.EMPTY_LIST:
+        def answer(injected: InjectedFault | None) -> m.Observed[Sequence[T]]:
+            if injected is not None and injected.fault is Fault.EMPTY_LIST:
                 return m.Observed([])
             found = rows()
             cursors = [cursor_of(row) for row in found]
             first = cursors.index(page) + 1 if page in cursors else 0
-            if strike is not None and strike.fault is Fault.SHIFTING_PAGE:
+            if injected is not None and injected.fault is Fault.SHIFTING_PAGE:
                 first = max(0, first - 1)
             end = first + self._page_size
             return m.Observed(
                 found[first:end], next=m.Cursor(cursors[end - 1]) if end < len(found) else None
             )
 
-        return self._read(occasion, answer)
+        return self._read(point, answer)
 
     def _write(
-        self, strike: InjectedFault | None, request: Callable[[], OrderVersion | None]
+        self, injected: InjectedFault | None, request: Callable[[], OrderVersion | None]
     ) -> m.Outcome:
-        """A write, and what its sender learns of it."""
+        """Carry out a write unless a fault prevents it, and return the outcome of the client."""
         outcome: m.Outcome | None = None
-        if strike is None or strike.is_applied:
+        if injected is None or injected.is_applied:
             try:
                 order = request()
                 outcome = m.Accepted(None if order is None else report(order))
             except Refused as refusal:
                 outcome = m.Rejected(refusal.kind, refusal.message, str(refusal.code))
-        if strike is None:
+        if injected is None:
             assert outcome is not None
             return outcome
-        why = _FAILURES[strike.fault]
-        if strike.fault in _NOT_SENT:
-            return m.NotSent(why, strike.fault, self._retry_at(strike))
-        if strike.fault in _NO_REPLY:
+        why = _FAILURES[injected.fault]
+        if injected.fault in _NOT_SENT:
+            return m.NotSent(why, injected.fault, self._retry_at(injected))
+        if injected.fault in _NO_REPLY:
             self._wait(self._timeout_s)
-        return m.Ambiguous(why, strike.fault)
+        return m.Ambiguous(why, injected.fault)
 
-    def _retry_at(self, strike: InjectedFault) -> datetime | None:
-        return self._clock.now() + _RETRY_AFTER if strike.fault is Fault.RATE_LIMITED else None
+    def _retry_at(self, injected: InjectedFault) -> datetime | None:
+        return self._clock.now() + _RETRY_AFTER if injected.fault is Fault.RATE_LIMITED else None
 
     def _account(self) -> m.AccountSnapshot:
-        figures = self.venue_account.report()
+        account_report = self.books.report()
         return m.AccountSnapshot(
-            m.AccountId(self.name, self.host, figures.id),
+            m.AccountId(self.name, self.host, account_report.id),
             "USD",
-            cash=figures.cash,
-            equity=figures.equity,
-            buying_power=figures.buying_power,
-            non_marginable_buying_power=figures.non_marginable_buying_power,
-            multiplier=m.number(figures.multiplier),
-            long_market_value=figures.long_market_value,
-            short_market_value=figures.short_market_value,
+            cash=account_report.cash,
+            equity=account_report.equity,
+            buying_power=account_report.buying_power,
+            non_marginable_buying_power=account_report.non_marginable_buying_power,
+            multiplier=m.number(account_report.multiplier),
+            long_market_value=account_report.long_market_value,
+            short_market_value=account_report.short_market_value,
             blocked=(
-                *(each.value for each in (Block.TRADING, Block.ACCOUNT) if each in figures.blocks),
-                *(["trade_suspended_by_user"] if figures.suspended else []),
+                *(
+                    each.value
+                    for each in (Block.TRADING, Block.ACCOUNT)
+                    if each in account_report.blocks
+                ),
+                *(["trade_suspended_by_user"] if account_report.suspended else []),
             ),
             restricted=(
-                *([Block.TRANSFERS.value] if Block.TRANSFERS in figures.blocks else []),
-                *([] if figures.shorting_enabled else ["no shorting"]),
+                *([Block.TRANSFERS.value] if Block.TRANSFERS in account_report.blocks else []),
+                *([] if account_report.shorting_enabled else ["no shorting"]),
             ),
         )
 
 
 def _open_exchange(options: dict[str, str]) -> tuple[Exchange, Account]:
-    """The exchange and account that *options* ask for; those that are understood are taken out."""
+    """Open an exchange and an account by *options*; remove the known options."""
     seed = int(options.pop("seed", "0"))
     rate = float(options.pop("rate", "1"))
     fault_names = options.pop("faults", "")

@@ -1,4 +1,4 @@
-"""What the exchange takes, read off its own tables (`venue.exchange.kinds`)."""
+"""The order rules of the exchange, from its own tables (`venue.exchange.kinds`)."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ WASH_RULE: Final = m.WashRule(
     crossing=frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT}),
 )
 
-#: What an open order keeps back: a buy stop becomes a stop limit, 2.5 % above the stop from
-#: $50 on and 4 % below that.
+#: What an open order reserves: a buy stop becomes a stop limit, 2.5 % above the stop from
+#: $50 on and 4 % above it below $50.
 RESERVE_RULE: Final = m.ReserveRule(
     stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04")))
 )

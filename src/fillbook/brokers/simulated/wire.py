@@ -1,4 +1,4 @@
-"""The exchange's words in ours: orders, executions, events, rows; pure."""
+"""Translate the exchange's orders, executions, events and activities to ours; pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS: Final[Mapping[ActivityKind, m.ActivityKind]] = {
     ActivityKind.DIVIDEND: m.ActivityKind.DIVIDEND,
     ActivityKind.NAME_CHANGE: m.ActivityKind.SYMBOL_CHANGE,
 }
-#: A broker that uses one of our own words means something else by it.
+#: Our own statuses: from a broker, the same text would mean something else.
 _OWN_STATUSES: Final = frozenset({"denied", "unproven", "absent", "unrecognised", "disputed"})
 _STATUSES: Final = {
     status.value: status for status in m.OrderStatus if status.value not in _OWN_STATUSES
@@ -35,7 +35,7 @@ _STATUSES: Final = {
 
 
 def report(order: OrderVersion) -> m.OrderReport:
-    """The exchange's picture in our words."""
+    """Translate an order of the exchange to a report."""
     status = str(order.status)
     return m.OrderReport(
         broker_order_id=order.id,
@@ -70,7 +70,7 @@ def report(order: OrderVersion) -> m.OrderReport:
 
 
 def execution(fill: Fill) -> m.Execution:
-    """A row of the history.  Crypto fees are not in it; they are posted at the end of the day."""
+    """Translate a fill.  It has no crypto fees, which are posted at the end of the day."""
     return m.Execution(
         source=m.ExecSource.HISTORY,
         exec_id=fill.exec_id,
@@ -88,7 +88,7 @@ def execution(fill: Fill) -> m.Execution:
 
 
 def event_report(event: Event) -> m.OrderReport:
-    """An event in our words: the order after it, and the execution or bust that it tells of."""
+    """Translate an event: the order after it, and its execution or bust."""
     order = report(event.order)
     if event.qty is None:
         return order
@@ -111,7 +111,7 @@ def event_report(event: Event) -> m.OrderReport:
         qty=event.qty,
         price=event.price,
         at=event.at,
-        # A correction may be of any fill: the order's total is not the one after it.
+        # A correction may be of an earlier fill: the order's total is not the total after it.
         cum_qty=None if event.previous_id else event.order.filled_qty,
         fixes=event.previous_id,
         fee=None if is_crypto else m.ZERO,
@@ -121,12 +121,13 @@ def event_report(event: Event) -> m.OrderReport:
 
 
 def activity(row: Activity) -> m.Activity:
+    """Translate an activity that is no trade."""
     return m.Activity(
         activity_id=row.id,
         kind=_KINDS[row.kind],
         at=row.at,
         symbol=row.symbol,
-        # A dividend's qty is what was held; no unit moved.
+        # The qty of a dividend is the position; no units moved.
         qty=None if row.kind is ActivityKind.DIVIDEND else row.qty,
         price=row.price,
         cash=row.cash,
@@ -137,6 +138,7 @@ def activity(row: Activity) -> m.Activity:
 
 
 def ticket_of(intent: m.Intent) -> Ticket:
+    """Translate an intent to the exchange's order ticket."""
     request = intent.request
     return Ticket(
         symbol=request.symbol,
@@ -159,6 +161,7 @@ def ticket_of(intent: m.Intent) -> Ticket:
 
 
 def amendment_of(change: m.Change) -> Amendment:
+    """Translate a change to the exchange's amendment."""
     return Amendment(
         qty=change.qty,
         limit_price=change.limit_price,

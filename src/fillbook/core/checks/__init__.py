@@ -1,12 +1,13 @@
 """
-Checks before an order, in order; the first that fails names the result.
+Pre-trade checks, in order; the first check that fails gives the reason of the denial.
 
-After the last one the order *will* be sent.  A check is a function of the request and the
-`CheckContext`, and returns a `Reason` or None; a bot adds its own: ``CHECKS + (no_fridays,)``.
-An order that only reduces in the worst case waits for no cash, no symbol lock and no stream.
+An order that passes all checks *will* be sent.  A check is a function of the request and the
+`CheckContext`, and returns a `Reason` or None.  A bot adds its own checks:
+``CHECKS + (no_fridays,)``.  An order that only reduces the position, even in the worst case,
+passes the checks of buying power, symbol locks and stream gaps.
 
-What the broker takes is checked in `core.checks.broker_rules`, what an order would do in
-`core.checks.risk`.
+`core.checks.broker_rules` checks what the broker accepts, `core.checks.risk` what an order
+would do to the account.
 """
 
 from __future__ import annotations
@@ -24,41 +25,42 @@ from fillbook.model import Reason, ReasonCode
 
 Check = Callable[[m.OrderRequest, CheckContext], Reason | None]
 
-_UNSETTLED: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED})
+#: An order in such a status locks its symbol for new risk.
+_LOCKING_STATUSES: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED})
 
 
-def not_halted(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """The kill switch."""
-    if world.halted is None:
+def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny every order while the kill switch is set."""
+    if context.halted is None:
         return None
     return Reason(
         ReasonCode.HALTED,
-        f"halted: {world.halted}; desk.lift() or `fillbook halt --lift` lets orders go again",
-        (("why", world.halted),),
+        f"halted: {context.halted}; desk.lift() or `fillbook halt --lift` lets orders go again",
+        (("why", context.halted),),
     )
 
 
-def not_blocked(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """The broker's own word on the account."""
-    if world.account is None or not world.account.blocked:
+def not_blocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny every order while the broker reports that the account is blocked."""
+    if context.account is None or not context.account.blocked:
         return None
-    words = ", ".join(world.account.blocked)
-    return Reason(ReasonCode.ACCOUNT_BLOCKED, f"the account is blocked: {words}", (("why", words),))
+    why = ", ".join(context.account.blocked)
+    return Reason(ReasonCode.ACCOUNT_BLOCKED, f"the account is blocked: {why}", (("why", why),))
 
 
-def unlocked(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """A symbol is closed for new risk while an order on it is unproven, or a drift stands."""
-    if world.reduces(request):
+def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny new risk on a symbol with an unconfirmed or disputed order, or a confirmed drift."""
+    if context.reduces(request):
         return None
-    for order in world.of(request.symbol):
-        if order.status in _UNSETTLED:
+    for order in context.orders_on(request.symbol):
+        if order.status in _LOCKING_STATUSES:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
                 f"{request.symbol} is closed for new risk: order {order.client_order_id} is "
                 f"{order.status}; it opens once the broker has answered",
                 (("order", order.client_order_id),),
             )
-    for drift in world.drifts:
+    for drift in context.drifts:
         if getattr(drift.drift, "symbol", None) == request.symbol:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
@@ -70,9 +72,9 @@ def unlocked(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     return None
 
 
-def in_sync(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """After a gap in the stream new risk waits until what was missed has been read."""
-    if world.in_sync or world.reduces(request):
+def in_sync(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny new risk after a gap in the stream, until the missed events have been read."""
+    if context.in_sync or context.reduces(request):
         return None
     return Reason(
         ReasonCode.NOT_IN_SYNC,
@@ -80,38 +82,39 @@ def in_sync(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     )
 
 
-def affordable(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """What it may cost, against what is left to promise (promise P7)."""
-    if world.reduces(request):
+def affordable(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny an order that may cost more than the available buying power (promise P7)."""
+    if context.reduces(request):
         return None
-    reason = _unaffordable(request, world)
-    if reason is None or request.side is m.OrderSide.BUY or world.position is not None:
+    reason = _buying_power_reason(request, context)
+    if reason is None or request.side is m.OrderSide.BUY or context.position is not None:
         return reason
-    words = (
+    message = (
         f"{reason}; it counts as a short sale, since what is held was never read: "
         "desk.sync() does that, and a sale of what is held costs nothing"
     )
-    return evolve(reason, message=words)
+    return evolve(reason, message=message)
 
 
-def _unaffordable(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    if world.reserve is None:
+def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    if context.reserve is None:
         return risk.no_price(request)
-    if not world.reserve.opens:
+    if not context.reserve.opens:
         return None
-    if world.funds is None:
+    if context.funds is None:
         return Reason(
             ReasonCode.NO_FUNDS_READ,
             "the account could not be read, so nothing can be said of its buying power",
         )
-    funds = world.funds
-    left = funds.buying_power if world.reserve.margin else funds.non_marginable
-    if world.need <= left:
+    funds = context.funds
+    available = funds.buying_power if context.reserve.margin else funds.non_marginable
+    needed = context.reserve_amount
+    if needed <= available:
         return None
     return Reason(
         ReasonCode.BUYING_POWER,
-        f"it may cost {_money(world.need)}, and {_money(left)} of buying power is left to promise",
-        (("needed", world.need), ("available", left)),
+        f"it may cost {_money(needed)}, and {_money(available)} of buying power is left to promise",
+        (("needed", needed), ("available", available)),
     )
 
 
@@ -119,7 +122,7 @@ def _money(amount: Decimal) -> str:
     return f"{amount:,.2f}"
 
 
-#: Every check, in order.
+#: All checks, in the order in which they run.
 CHECKS: Final[tuple[Check, ...]] = (
     not_halted,
     not_blocked,
@@ -142,8 +145,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     affordable,
 )
 
-#: What is about a new order, and not about one that is changed.
-OF_NEW_ORDERS: Final = frozenset(
+#: The checks that apply to new orders only, not to a replace.
+NEW_ORDER_CHECKS: Final = frozenset(
     {
         broker_rules.market_open,
         broker_rules.supported,
@@ -152,46 +155,47 @@ OF_NEW_ORDERS: Final = frozenset(
         risk.orders_per_minute,
     }
 )
-#: What a change has to pass only if it may cost more, or fill more, than before.
-OF_NEW_RISK: Final = frozenset({unlocked, in_sync, affordable})
+#: The checks that a replace has to pass only if it adds cost or quantity.
+NEW_RISK_CHECKS: Final = frozenset({unlocked, in_sync, affordable})
 
 
-def of_change(checks: Sequence[Check], *, adds: bool) -> tuple[Check, ...]:
-    """Those of *checks* that are about a change of an order, which *adds* to it or not."""
-    left_out = OF_NEW_ORDERS if adds else OF_NEW_ORDERS | OF_NEW_RISK
-    return tuple(check for check in checks if check not in left_out)
+def for_change(checks: Sequence[Check], *, adds: bool) -> tuple[Check, ...]:
+    """Select from *checks* those that apply to a replace; *adds*: it adds cost or quantity."""
+    excluded = NEW_ORDER_CHECKS if adds else NEW_ORDER_CHECKS | NEW_RISK_CHECKS
+    return tuple(check for check in checks if check not in excluded)
 
 
 def run(
     request: m.OrderRequest,
-    world: CheckContext,
+    context: CheckContext,
     checks: Sequence[Check],
-    raised: Callable[[str, Exception], None],
+    on_error: Callable[[str, Exception], None],
 ) -> Iterator[m.Checked]:
     """
-    What each of *checks* says, in order.
+    Run every check, in order, and yield its result.
 
-    One that raises denies, since what cannot be checked is not sent; *raised* is told.
+    A check that raises denies the order, because an order that cannot be checked is not sent;
+    *on_error* is called with the name of the check and the exception.
     """
     for check in checks:
         name = getattr(check, "__name__", type(check).__name__)
         try:
-            reason = check(request, world)
+            reason = check(request, context)
             if reason is not None and not isinstance(reason, Reason):
                 raise TypeError(f"it returned {reason!r}, which is no Reason")
         except Exception as error:
-            raised(name, error)
-            words = f"the check {name} raised {type(error).__name__}: {error}"
-            reason = Reason(ReasonCode.CHECK_FAILED, words, (("check", name),))
+            on_error(name, error)
+            message = f"the check {name} raised {type(error).__name__}: {error}"
+            reason = Reason(ReasonCode.CHECK_FAILED, message, (("check", name),))
         yield m.Checked(name, reason)
 
 
-def refuse(
+def denial_reason(
     request: m.OrderRequest,
-    world: CheckContext,
+    context: CheckContext,
     checks: Sequence[Check] = CHECKS,
-    raised: Callable[[str, Exception], None] = lambda name, error: None,
+    on_error: Callable[[str, Exception], None] = lambda name, error: None,
 ) -> Reason | None:
-    """The reason of the first check that does not let *request* pass; None: it may be sent."""
-    found = (x.reason for x in run(request, world, checks, raised))
-    return next((reason for reason in found if reason is not None), None)
+    """Return the reason of the first check that denies *request*; None: it may be sent."""
+    reasons = (x.reason for x in run(request, context, checks, on_error))
+    return next((reason for reason in reasons if reason is not None), None)

@@ -1,7 +1,8 @@
 """
-What a check may look at: the world of one request, as it is in the transaction that decides.
+The input of a check: everything known about one request, in the transaction that decides.
 
-None means *not observed*, and what was not observed refuses nothing by itself (promise P6).
+None means *not observed*.  A check does not deny an order because of a value that was not
+observed (promise P6).
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ from fillbook import model as m
 from fillbook.core.orders.lifecycle import LIVE
 from fillbook.model import ZERO
 
-UNBOUND: Final = Decimal("Infinity")
+#: The leaves of an order by notional, in base units.
+UNLIMITED_QTY: Final = Decimal("Infinity")
 
 
 @frozen
-class Sent:
-    """An order that was sent a while ago; `worth` in quote currency, None if nobody knew."""
+class SentOrder:
+    """
+    An order that was sent recently.
+
+    `at` is when its intent was made, by our clock (UTC).  `key` is the bot's idempotency key;
+    None: it gave none.  `worth` is in quote currency, ≥ 0; None: no price was known.
+    """
 
     at: m.Timestamp
     request: m.OrderRequest
@@ -31,102 +38,118 @@ class Sent:
     worth: Decimal | None = None
 
 
-class Orders(Collection[m.Order]):
+class TrackedOrders(Collection[m.Order]):
     """
-    The orders that are followed, of one symbol or of all (None).
+    The tracked orders: not final yet, or with an open question.
 
-    They are read as they are looked at, in the transaction that decides: what an order costs
-    to decide on is not to grow with the orders on other symbols.
+    `for_symbol` takes a symbol, or None for all symbols.  Orders are read on first use, in the
+    transaction that decides, so that the cost of a check does not grow with the number of
+    orders on other symbols.
     """
 
     def __init__(self, read: Callable[[str | None], tuple[m.Order, ...]]) -> None:
-        self.of = cache(read)
+        self.for_symbol = cache(read)
 
     @classmethod
-    def among(cls, told: Iterable[m.Order]) -> Orders:
-        """Orders that are known already."""
-        known = tuple(told)
+    def from_orders(cls, orders: Iterable[m.Order]) -> TrackedOrders:
+        """Build the collection from orders in memory."""
+        known = tuple(orders)
         return cls(lambda symbol: tuple(x for x in known if symbol in (None, x.symbol)))
 
-    def without(self, group: str) -> Orders:
-        """All but the order of that client id, and its legs."""
-        return Orders(
+    def without(self, group: str) -> TrackedOrders:
+        """Leave out the order of client order id *group*, and its legs."""
+        return TrackedOrders(
             lambda symbol: tuple(
-                x for x in self.of(symbol) if group not in (x.client_order_id, x.parent)
+                x for x in self.for_symbol(symbol) if group not in (x.client_order_id, x.parent)
             )
         )
 
     def __iter__(self) -> Iterator[m.Order]:
-        return iter(self.of(None))
+        return iter(self.for_symbol(None))
 
     def __len__(self) -> int:
-        return len(self.of(None))
+        return len(self.for_symbol(None))
 
     def __contains__(self, order: object) -> bool:
-        return order in self.of(None)
+        return order in self.for_symbol(None)
 
 
-def _orders(told: Iterable[m.Order]) -> Orders:
-    return told if isinstance(told, Orders) else Orders.among(told)
+def _to_tracked_orders(orders: Iterable[m.Order]) -> TrackedOrders:
+    return orders if isinstance(orders, TrackedOrders) else TrackedOrders.from_orders(orders)
 
 
 @frozen(kw_only=True)
 class CheckContext:
     """
-    Everything that is known as a request is decided on.
+    Everything that is known when a request is decided on.
 
-    `orders` are all that are followed, of every symbol, to be looked at while the check runs;
-    `position` is that of the request's symbol, and None before the record was opened;
-    `session` is the one under way, or the next; `recent` holds what was sent lately, oldest
-    first, as far back as the limits ask.  `reserve` is what the order would keep back, `need`
-    that in quote currency, and `funds` what is left to promise.
+    `now` is our clock (UTC).  `key` is the bot's idempotency key; None: it gave none.
+    `session` is the current trading session, or the next one.  `instrument` is `Absent` if
+    the broker reported that it has no such symbol.  `quote` is None without a fresh quote.
+    `position` is that of the request's symbol; None: the record has no opening balance yet.
+    `orders` are the tracked orders of all symbols; use them only while the check runs.
+    `recent` are the orders sent recently, oldest first, as far back as the limits need.
+    `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
+    while events of the stream may have been missed.  `reserve` says how the order reserves
+    buying power; None: that needs a price, and none is known.  `reserve_amount` is the amount
+    that it would reserve, in quote currency, ≥ 0.  `funds` is the available buying power;
+    None: the account was not read recently enough.  Every other None means not observed.
     """
 
     now: datetime
-    can: m.Capabilities
+    capabilities: m.Capabilities
     limits: m.Limits = field(factory=m.Limits)
     key: str | None = None
-    halted: str | None = None  #: why the kill switch is set
-    account: m.AccountSnapshot | None = None  #: the newest read
+    halted: str | None = None  #: why the kill switch is set; None: it is not
+    account: m.AccountSnapshot | None = None  #: the newest snapshot
     session: m.Session | None = None
     instrument: m.Instrument | m.Absent | None = None
     quote: m.Quote | None = None
     position: m.Position | None = None
-    orders: Orders = field(factory=lambda: Orders.among(()), converter=_orders)
-    recent: tuple[Sent, ...] = ()
+    orders: TrackedOrders = field(
+        factory=lambda: TrackedOrders.from_orders(()), converter=_to_tracked_orders
+    )
+    recent: tuple[SentOrder, ...] = ()
     drifts: tuple[m.OpenDrift, ...] = ()
-    differences: tuple[Decimal, ...] = ()  #: of the symbol's position: theirs less ours, signed
+    differences: tuple[Decimal, ...] = ()  #: of the position: theirs minus ours, signed base units
     in_sync: bool = True
     reserve: m.Reserve | None = None
-    need: Decimal = ZERO
+    reserve_amount: Decimal = ZERO
     funds: m.Funds | None = None
 
     @property
     def listed(self) -> m.Instrument | None:
-        """The instrument, where the broker has told of it."""
+        """The instrument; None: not observed, or unknown to the broker."""
         return self.instrument if isinstance(self.instrument, m.Instrument) else None
 
     @property
     def is_open(self) -> bool | None:
-        """Whether the regular session is under way; None while that is not known."""
+        """Whether the regular session is open; None: the session is not known."""
         return (
             None if self.session is None else self.session.opens <= self.now < self.session.closes
         )
 
-    def of(self, symbol: str) -> tuple[m.Order, ...]:
-        """The orders on *symbol*."""
-        return self.orders.of(symbol)
+    def orders_on(self, symbol: str) -> tuple[m.Order, ...]:
+        """Return the tracked orders on *symbol*."""
+        return self.orders.for_symbol(symbol)
 
-    def is_coin(self, request: m.OrderRequest) -> bool:
-        """Whether the request is for crypto."""
+    def is_crypto(self, request: m.OrderRequest) -> bool:
+        """Return whether *request* is for a crypto instrument."""
         if self.listed is not None:
             return self.listed.asset_class is m.AssetClass.CRYPTO
         return "/" in request.symbol
 
     def price(self, request: m.OrderRequest) -> Decimal | None:
-        """What a unit is reckoned at: the order's own price, else the market's far side."""
+        """
+        Return the price per unit used for notionals, in quote currency; None: unknown.
+
+        The order's own price; else the ask for a buy and the bid for a sale; else the
+        request's `reference_price`.
+        """
         own = request.limit_price or request.stop_price or request.take_profit
-        if own is not None and (request.type in _PRICED or request.order_class is m.OrderClass.OCO):
+        if own is not None and (
+            request.type in _OWN_PRICE_TYPES or request.order_class is m.OrderClass.OCO
+        ):
             return own
         if self.quote is None:
             return request.reference_price
@@ -134,7 +157,7 @@ class CheckContext:
 
     @m.exact
     def qty(self, request: m.OrderRequest) -> Decimal | None:
-        """How many units are asked for; of a notional, at the price of now."""
+        """Return the quantity in base units; a notional is converted at `price` (None: unknown)."""
         if request.qty is not None or request.notional is None:
             return request.qty
         price = self.price(request)
@@ -142,7 +165,7 @@ class CheckContext:
 
     @m.exact
     def worth(self, request: m.OrderRequest) -> Decimal | None:
-        """What is asked for, in quote currency."""
+        """Return the notional in quote currency; None: no price is known."""
         if request.qty is None:
             return request.notional
         price = self.price(request)
@@ -150,20 +173,22 @@ class CheckContext:
 
     @m.exact
     def held(self, side: m.OrderSide) -> Decimal:
-        """How much an order of *side* would find to close, ≥ 0, whatever else rests."""
+        """Return the position that an order of *side* would reduce, in base units, ≥ 0."""
         return max(ZERO, -side.sign * (ZERO if self.position is None else self.position.qty))
 
     def closable(self, request: m.OrderRequest) -> Decimal:
-        """How much it may close in the worst case."""
-        return closable(request.side, self.position, self.of(request.symbol), self.differences)
+        """Return the quantity that *request* can close in the worst case, in base units, ≥ 0."""
+        return closable(
+            request.side, self.position, self.orders_on(request.symbol), self.differences
+        )
 
     def reduces(self, request: m.OrderRequest) -> bool:
-        """Whether it only reduces what is held, in the worst case."""
+        """Return whether *request* only reduces the position, even in the worst case."""
         return request.qty is not None and request.qty <= self.closable(request)
 
 
-#: Types that bear a price of their own by which they are reckoned.
-_PRICED: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP, m.OrderType.STOP_LIMIT})
+#: The order types that are valued at their own limit or stop price.
+_OWN_PRICE_TYPES: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP, m.OrderType.STOP_LIMIT})
 
 
 @m.exact
@@ -174,32 +199,37 @@ def closable(
     differences: Iterable[Decimal] = (),
 ) -> Decimal:
     """
-    How much an order of *side* may close in the worst case, in base units, ≥ 0.
+    Return the quantity that an order of *side* can close in the worst case, base units, ≥ 0.
 
-    The smallest position that the evidence allows, less what live and unproven orders of
-    that side may still close (the exits of one bracket count once).  *differences* are those
-    between the broker's position and ours that stand or settle: each of the two may be right.
+    This is the smallest position that the evidence allows, minus the leaves of the live and
+    unconfirmed orders of that side (the exits of one bracket count once).  *differences* are
+    the open ones between the broker's position and ours, theirs minus ours: either side may
+    be right.
     """
     if position is None:
         return ZERO
-    least = min(-side.sign * (position.qty + difference) for difference in (ZERO, *differences))
-    least -= position.fee_due if position.qty > 0 else ZERO
-    return max(ZERO, least - leaving(side, orders))
+    minimum = min(-side.sign * (position.qty + difference) for difference in (ZERO, *differences))
+    minimum -= position.fee_due if position.qty > 0 else ZERO
+    return max(ZERO, minimum - total_leaves_qty(side, orders))
 
 
 @m.exact
-def leaving(side: m.OrderSide, orders: Iterable[m.Order]) -> Decimal:
-    """How much live and unproven *orders* of *side* may still fill; infinite if not in units."""
+def total_leaves_qty(side: m.OrderSide, orders: Iterable[m.Order]) -> Decimal:
+    """
+    Return the total leaves of the live and unconfirmed *orders* of *side*, in base units.
+
+    Infinite if one of them is an order by notional.
+    """
     groups: dict[str, Decimal] = {}
     for order in orders:
-        if order.side is not side or order.is_final or not is_alive(order):
+        if order.side is not side or order.is_final or not may_fill(order):
             continue
-        leaves = order.leaves_qty if order.leaves_qty is not None else UNBOUND
+        leaves = order.leaves_qty if order.leaves_qty is not None else UNLIMITED_QTY
         group = order.parent or order.client_order_id
         groups[group] = max(groups.get(group, ZERO), leaves)
     return sum(groups.values(), ZERO)
 
 
-def is_alive(order: m.Order) -> bool:
-    """Whether the broker may still fill it."""
+def may_fill(order: m.Order) -> bool:
+    """Return whether the broker may still fill *order*."""
     return order.status in LIVE or order.status is m.OrderStatus.UNPROVEN

@@ -1,4 +1,4 @@
-"""What an order would do to the account if it filled at once and whole."""
+"""The impact of an order: what it would do to the account if it filled completely now."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ from fillbook.model import ZERO
 
 
 @m.exact
-def impact(request: m.OrderRequest, world: CheckContext) -> m.Impact:
-    """The impact of *request* in its world; None for what cannot be said."""
-    price, qty = world.price(request), world.qty(request)
-    before = None if world.position is None else world.position.qty
+def impact(request: m.OrderRequest, context: CheckContext) -> m.Impact:
+    """Compute the impact of *request*; a figure that cannot be computed is None."""
+    price, qty = context.price(request), context.qty(request)
+    before = None if context.position is None else context.position.qty
     after = None if before is None or qty is None else before + request.side.sign * qty
-    known = world.reserve is not None
+    has_reserve = context.reserve is not None
     return m.Impact(
         price=price,
-        notional=world.worth(request),
-        reserve=world.need if known else None,
-        buying_power=_left(world),
+        notional=context.worth(request),
+        reserve=context.reserve_amount if has_reserve else None,
+        buying_power=_buying_power_after(context),
         position=after,
         exposure=None if after is None or price is None else abs(after) * price,
-        fees=_fees(request, world),
-        pnl=_pnl(request, world, price, qty),
+        fees=_fees_max(request, context),
+        pnl=_realized_pnl(request, context, price, qty),
     )
 
 
-def _left(world: CheckContext) -> Decimal | None:
-    if world.funds is None or world.reserve is None:
+def _buying_power_after(context: CheckContext) -> Decimal | None:
+    if context.funds is None or context.reserve is None:
         return None
-    funds = world.funds
-    return (funds.buying_power if world.reserve.margin else funds.non_marginable) - world.need
+    funds = context.funds
+    available = funds.buying_power if context.reserve.margin else funds.non_marginable
+    return available - context.reserve_amount
 
 
-def _fees(request: m.OrderRequest, world: CheckContext) -> Decimal | None:
-    """The most that a fee on coins takes; what shares cost is not told beforehand."""
-    worth = world.worth(request)
-    if worth is None or not world.is_coin(request):
+def _fees_max(request: m.OrderRequest, context: CheckContext) -> Decimal | None:
+    """Return the maximum crypto fee, in quote currency; None: unknown, as for all shares."""
+    worth = context.worth(request)
+    if worth is None or not context.is_crypto(request):
         return None
-    return worth * world.can.base_fee
+    return worth * context.capabilities.base_fee
 
 
-def _pnl(
-    request: m.OrderRequest, world: CheckContext, price: Decimal | None, qty: Decimal | None
+def _realized_pnl(
+    request: m.OrderRequest, context: CheckContext, price: Decimal | None, qty: Decimal | None
 ) -> Decimal | None:
-    """Realised by what it closes, by average cost; 0 where it closes nothing."""
-    if world.position is None:
+    """Return the P&L of the quantity that it closes, at average cost; 0: it closes nothing."""
+    if context.position is None:
         return None
-    held, cost = world.held(request.side), world.position.avg_price
+    held, cost = context.held(request.side), context.position.avg_price
     if not held:
         return ZERO
     if qty is None or price is None or cost is None:

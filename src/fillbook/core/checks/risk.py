@@ -1,8 +1,8 @@
 """
-Checks of what an order would do to the account: positions, other orders, the bot's limits.
+Checks of what an order would do to the account: position, other orders, the bot's limits.
 
-Limits bound new risk: an order that only reduces passes them.  The order of all checks is
-in `core.checks`.
+Limits bound new risk; an order that only reduces the position passes them.  `core.checks`
+holds the order of all checks.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.checks.context import CheckContext, Sent, is_alive, leaving
+from fillbook.core.checks.context import CheckContext, SentOrder, may_fill, total_leaves_qty
 from fillbook.model import ZERO, Reason, ReasonCode
 
 _MINUTE: Final = timedelta(minutes=1)
-#: How far back the day's limit looks.
+#: The window of `Limits.day_notional_max`.
 DAY: Final = timedelta(days=1)
 
 
-def position(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """More than is held is not closed: through zero are two orders."""
-    symbol, qty = request.symbol, world.qty(request)
-    if world.position is None or (request.side is m.OrderSide.BUY and not world.held(request.side)):
+def position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny an order that flips the position, or closes more than other orders leave closable."""
+    symbol, qty = request.symbol, context.qty(request)
+    held = context.held(request.side)
+    if context.position is None or (request.side is m.OrderSide.BUY and not held):
         return None
-    held, closable = world.held(request.side), world.closable(request)
+    closable = context.closable(request)
     if not held:
-        if world.can.short and not world.is_coin(request):
+        if context.capabilities.short and not context.is_crypto(request):
             return None
         return Reason(ReasonCode.NO_POSITION, f"there is no {symbol} to sell", (("held", ZERO),))
     if qty is None or qty <= closable:
@@ -48,13 +49,13 @@ def position(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     )
 
 
-def wash(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """What could trade with an order of this account that the broker has shown."""
-    rule = world.can.wash_rule
+def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny an order that could trade with a working order of the same account (wash trade)."""
+    rule = context.capabilities.wash_rule
     if rule is None or request.order_class is not m.OrderClass.SIMPLE:
         return None
-    for order in world.of(request.symbol):
-        if order.side is not request.side and _may_meet(request, order, rule):
+    for order in context.orders_on(request.symbol):
+        if order.side is not request.side and _may_match(request, order, rule):
             return Reason(
                 ReasonCode.WASH_TRADE,
                 f"it could trade with order {order.client_order_id}, a {order.type} {order.side} "
@@ -65,9 +66,9 @@ def wash(request: m.OrderRequest, world: CheckContext) -> Reason | None:
     return None
 
 
-def _may_meet(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool:
+def _may_match(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool:
     exempt = order.order_class is not m.OrderClass.SIMPLE or order.parent is not None
-    if exempt or order.is_final or order.broker_order_id is None or not is_alive(order):
+    if exempt or order.is_final or order.broker_order_id is None or not may_fill(order):
         return False
     types = {request.type, order.type}
     if not types <= rule.always | rule.crossing:
@@ -80,138 +81,141 @@ def _may_meet(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool
     return (ours - theirs) * request.side.sign >= 0
 
 
-def duplicate(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """The same again, so soon that it is likely an error of the bot's."""
-    if world.key is not None or not world.limits.duplicate_s:
+def duplicate(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny an order without a key that repeats another one within `Limits.duplicate_s`."""
+    if context.key is not None or not context.limits.duplicate_s:
         return None
-    length = length_of(world.limits.duplicate_s)
-    for sent in _since(world, length):
+    period = period_of(context.limits.duplicate_s)
+    for sent in _sent_within(context, period):
         if sent.key is None and sent.request == request:
             return Reason(
                 ReasonCode.DUPLICATE,
                 f"the same order was sent at {sent.at}; give each a key of its own if both "
                 "are meant",
-                (("sent_at", sent.at), ("duplicate_s", world.limits.duplicate_s)),
+                (("sent_at", sent.at), ("duplicate_s", context.limits.duplicate_s)),
             )
     return None
 
 
-def length_of(seconds: Decimal) -> timedelta:
-    """A length from a bot's limits."""
+def period_of(seconds: Decimal) -> timedelta:
+    """Convert *seconds*, a setting of the bot, to a timedelta."""
     return timedelta(microseconds=int(seconds * 1_000_000))
 
 
-def _since(world: CheckContext, length: timedelta) -> list[Sent]:
-    # A clock that was set back must not make what was sent since look old.
-    return [x for x in world.recent if world.now - m.moment(x.at) < length]
+def _sent_within(context: CheckContext, period: timedelta) -> list[SentOrder]:
+    # An order dated after `now` counts as recent: the wall clock may have been set back.
+    return [x for x in context.recent if context.now - m.moment(x.at) < period]
 
 
 @m.exact
-def order_notional(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """What one order is worth."""
-    most = world.limits.order_notional_max
-    return _above(ReasonCode.ORDER_NOTIONAL, "the order", most, request, world, ZERO)
+def order_notional(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny an order whose notional is above `Limits.order_notional_max`."""
+    limit = context.limits.order_notional_max
+    return _notional_reason(ReasonCode.ORDER_NOTIONAL, "the order", limit, request, context, ZERO)
 
 
 @m.exact
-def symbol_notional(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """What all of the symbol is worth, if every live order of that side fills."""
-    most = world.limits.symbol_notional_max
-    if most is None or world.reduces(request):
+def symbol_notional(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Bound the symbol's notional if this and every live order of its side fills."""
+    limit = context.limits.symbol_notional_max
+    if limit is None or context.reduces(request):
         return None
-    price, worst = world.price(request), _worst(request, world)
-    worth = None if price is None or worst is None else price * worst
-    return _bounded(ReasonCode.SYMBOL_NOTIONAL, f"all of {request.symbol}", most, worth)
+    price, worst_case_qty = context.price(request), _worst_case_qty(request, context)
+    worth = None if price is None or worst_case_qty is None else price * worst_case_qty
+    return _limit_reason(ReasonCode.SYMBOL_NOTIONAL, f"all of {request.symbol}", limit, worth)
 
 
 @m.exact
-def day_notional(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """What was sent in the last 24 hours, and this order."""
-    before = sum((x.worth or ZERO for x in _since(world, DAY)), ZERO)
-    most = world.limits.day_notional_max
-    return _above(ReasonCode.DAY_NOTIONAL, "the day's orders", most, request, world, before)
+def day_notional(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Bound the notional of the orders of the last 24 hours, including this one."""
+    sent_before = sum((x.worth or ZERO for x in _sent_within(context, DAY)), ZERO)
+    limit = context.limits.day_notional_max
+    code, what = ReasonCode.DAY_NOTIONAL, "the day's orders"
+    return _notional_reason(code, what, limit, request, context, sent_before)
 
 
-def orders_per_minute(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """How many orders were sent in the last minute, and this one."""
-    most = world.limits.orders_per_minute_max
-    if most is None or world.reduces(request):
+def orders_per_minute(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Bound the number of orders of the last minute, including this one."""
+    limit = context.limits.orders_per_minute_max
+    if limit is None or context.reduces(request):
         return None
-    count = Decimal(len(_since(world, _MINUTE)) + 1)
-    words = "the orders of this minute"
-    return _bounded(ReasonCode.ORDERS_PER_MINUTE, words, Decimal(most), count)
+    count = Decimal(len(_sent_within(context, _MINUTE)) + 1)
+    subject = "the orders of this minute"
+    return _limit_reason(ReasonCode.ORDERS_PER_MINUTE, subject, Decimal(limit), count)
 
 
-def position_limit(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """What is held of the symbol, if every live order of that side fills."""
-    most = world.limits.position_max
-    if most is None or world.reduces(request):
+def position_limit(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Bound the position in base units if this and every live order of its side fills."""
+    limit = context.limits.position_max
+    if limit is None or context.reduces(request):
         return None
-    words = f"the units of {request.symbol}"
-    return _bounded(ReasonCode.POSITION, words, most, _worst(request, world))
+    subject = f"the units of {request.symbol}"
+    return _limit_reason(ReasonCode.POSITION, subject, limit, _worst_case_qty(request, context))
 
 
 @m.exact
-def price_collar(request: m.OrderRequest, world: CheckContext) -> Reason | None:
-    """A price that is so much worse than the market's is taken for a slip of the keys."""
-    most, own = world.limits.price_collar, request.limit_price or request.stop_price
-    if most is None or own is None or world.reduces(request):
+def price_collar(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny a limit or stop price that is too far worse than the market (fat finger)."""
+    limit, own = context.limits.price_collar, request.limit_price or request.stop_price
+    if limit is None or own is None or context.reduces(request):
         return None
-    if world.quote is None:
+    if context.quote is None:
         return no_price(request)
-    market = world.quote.ask if request.side is m.OrderSide.BUY else world.quote.bid
-    off = (own - market) * request.side.sign / market
-    if off <= most:
+    market = context.quote.ask if request.side is m.OrderSide.BUY else context.quote.bid
+    deviation = (own - market) * request.side.sign / market
+    if deviation <= limit:
         return None
     return Reason(
         ReasonCode.PRICE_COLLAR,
         f"a {request.side} at {m.plain(own)} is further from the market at {m.plain(market)} "
-        f"than the share of {m.plain(most)} that is allowed",
-        (("price", own), ("market", market), ("most", most)),
+        f"than the share of {m.plain(limit)} that is allowed",
+        (("price", own), ("market", market), ("most", limit)),
     )
 
 
-def _above(
+def _notional_reason(
     code: ReasonCode,
     what: str,
-    most: Decimal | None,
+    limit: Decimal | None,
     request: m.OrderRequest,
-    world: CheckContext,
-    before: Decimal,
+    context: CheckContext,
+    sent_before: Decimal,
 ) -> Reason | None:
-    """What *request* is worth, with what came *before* it, against the *most* allowed."""
-    if most is None or world.reduces(request):
+    """Compare the notional of *request*, plus *sent_before*, with *limit*."""
+    if limit is None or context.reduces(request):
         return None
-    worth = world.worth(request)
-    return _bounded(code, what, most, None if worth is None else before + worth)
+    worth = context.worth(request)
+    return _limit_reason(code, what, limit, None if worth is None else sent_before + worth)
 
 
-def _bounded(code: ReasonCode, what: str, most: Decimal, found: Decimal | None) -> Reason | None:
-    if found is None:
+def _limit_reason(
+    code: ReasonCode, what: str, limit: Decimal, value: Decimal | None
+) -> Reason | None:
+    if value is None:
         return Reason(ReasonCode.NO_PRICE, f"{what}: its limit cannot be held without a price")
-    if found <= most:
+    if value <= limit:
         return None
-    words = f"{what} would come to {_n(found)}; the limit is {_n(most)}"
-    return Reason(code, words, (("found", found), ("most", most)))
+    message = f"{what} would come to {_grouped(value)}; the limit is {_grouped(limit)}"
+    return Reason(code, message, (("found", value), ("most", limit)))
 
 
-def _n(value: Decimal) -> str:
+def _grouped(value: Decimal) -> str:
     return f"{value:,f}"
 
 
 @m.exact
-def _worst(request: m.OrderRequest, world: CheckContext) -> Decimal | None:
-    """|position| if this and every live order of its side fills, and nothing of the other."""
-    qty = world.qty(request)
-    held = ZERO if world.position is None else world.position.qty
+def _worst_case_qty(request: m.OrderRequest, context: CheckContext) -> Decimal | None:
+    """Return |position| if this and every live order of its side fills; the other side does not."""
+    qty = context.qty(request)
+    held = ZERO if context.position is None else context.position.qty
     if qty is None:
         return None
-    more = leaving(request.side, world.of(request.symbol)) + qty
-    return abs(held + request.side.sign * more)
+    added_qty = total_leaves_qty(request.side, context.orders_on(request.symbol)) + qty
+    return abs(held + request.side.sign * added_qty)
 
 
 def no_price(request: m.OrderRequest) -> Reason:
-    """What cannot be said without the market's price."""
+    """Build the reason for an order that cannot be valued without a quote."""
     return Reason(
         ReasonCode.NO_PRICE,
         f"no quote of {request.symbol} is fresh enough to say what a {request.type} order costs; "

@@ -90,6 +90,8 @@ def _take(draft: Draft, entry: m.Entry) -> None:
             account.take_activity(draft, entry.activity)
         case (
             m.Intended()
+            | m.Instructed()
+            | m.InstructionClosed()
             | m.Commanded()
             | m.Answered()
             | m.IntentDenied()

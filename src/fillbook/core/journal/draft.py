@@ -27,9 +27,8 @@ class Draft(Overlay):
 
     def orders(self) -> list[tuple[m.OrderRecord | None, m.OrderRecord]]:
         """The orders that changed: as they were, and as they become."""
-        return [
-            (self.before.get(m.OrderRecord, x.client_order_id), x) for x in self.laid(m.OrderRecord)
-        ]
+        changed = self.changed(m.OrderRecord)
+        return [(self.before.get(m.OrderRecord, x.client_order_id), x) for x in changed]
 
     def tell(self, kind: m.EventKind, **about: object) -> None:
         """Put one row into the outbox."""

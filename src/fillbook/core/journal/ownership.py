@@ -99,6 +99,21 @@ def _made_leg(draft: Draft, record: m.OrderRecord, parent: str) -> m.OrderRecord
     return record
 
 
+def with_instructions_of(to: m.OrderRecord, left: m.OrderRecord) -> m.OrderRecord:
+    """*to* with what was instructed and attempted on an order that it takes the place of."""
+    first, later = len(to.instructions), len(to.requests)
+    asked = tuple(evolve(x, number=x.number + first) for x in left.instructions)
+    made = tuple(
+        evolve(
+            x,
+            number=x.number + later,
+            instruction=None if x.instruction is None else x.instruction + first,
+        )
+        for x in left.requests
+    )
+    return evolve(to, instructions=to.instructions + asked, requests=to.requests + made)
+
+
 def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
     """Give the evidence of one id to the order whose it is; an order left without any goes."""
     left = draft.get(m.OrderRecord, found.client_order_id)
@@ -107,6 +122,7 @@ def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
     if ids or left.origin is m.Origin.OURS:
         redraw(draft, evolve(left, ids=ids))
     else:
+        to = with_instructions_of(to, left)
         draft.drop(m.OrderRecord, left.client_order_id)
         for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
             _made_leg(draft, leg, to.client_order_id)

@@ -14,7 +14,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.posting import blank, rebook, redraw, terms_of
-from fillbook.core.orders import lifecycle
+from fillbook.core.orders import instructions, lifecycle
 
 
 def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
@@ -26,14 +26,25 @@ def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
     )
 
 
-_Asked = m.Intended | m.Commanded | m.Answered | m.IntentDenied | m.ChangeClosed | m.ConcludedAbsent
+_Asked = (
+    m.Intended
+    | m.Instructed
+    | m.InstructionClosed
+    | m.Commanded
+    | m.Answered
+    | m.IntentDenied
+    | m.ChangeClosed
+    | m.ConcludedAbsent
+)
 
 
 def take_request(draft: Draft, entry: _Asked) -> None:
     if isinstance(entry, m.Intended):
         _intended(draft, entry.intent)
         return
-    record = _known(draft, entry.client_order_id)
+    record = _known(draft, entry)
+    if record is None:
+        return  # the order is another's now, and nothing of it tells which
     match entry:
         case m.Commanded():
             _commanded(draft, record, entry)
@@ -41,8 +52,13 @@ def take_request(draft: Draft, entry: _Asked) -> None:
             _answered(draft, record, entry)
         case m.IntentDenied():
             _conclude(draft, record, m.Command.DENY, entry.reason)
+        case m.Instructed():
+            _instructed(draft, record, entry)
+        case m.InstructionClosed():
+            _closed(draft, record, entry.number, entry.why)
         case m.ChangeClosed():
-            _settled(draft, record, entry)
+            asked = next((r for r in record.requests if r.number == entry.number), None)
+            _closed(draft, record, None if asked is None else asked.instruction, entry.why)
         case m.ConcludedAbsent():
             why = f"{entry.answers} answers that it does not exist"
             _conclude(draft, record, m.Command.ABANDON, why)
@@ -61,14 +77,61 @@ def _intended(draft: Draft, intent: m.Intent) -> None:
         rebook(draft, record, broker_order_id)
 
 
-def _known(draft: Draft, client_order_id: str) -> m.OrderRecord:
-    record = draft.get(m.OrderRecord, client_order_id)
-    assert record is not None  # the recorder looked it up in this transaction
-    return record
+def _known(draft: Draft, entry: _Asked) -> m.OrderRecord | None:
+    """The order of an entry: by its client id, else by the broker id that the entry names."""
+    assert not isinstance(entry, m.Intended)  # the caller has taken it
+    record = draft.get(m.OrderRecord, entry.client_order_id)
+    broker_order_id: str | None = getattr(entry, "broker_order_id", None)
+    if record is not None or broker_order_id is None:
+        return record
+    found = draft.get(m.Evidence, broker_order_id)
+    return None if found is None else draft.get(m.OrderRecord, found.client_order_id)
+
+
+def _instructed(draft: Draft, record: m.OrderRecord, entry: m.Instructed) -> None:
+    """A new instruction; a second cancel only raises the authority of the first."""
+    asked = m.Instruction(
+        number=entry.number,
+        asked=entry.asked,
+        authority=entry.authority,
+        at=draft.at,
+        good_until=entry.good_until,
+        broker_order_id=entry.broker_order_id,
+    )
+    redraw(draft, _with_instruction(draft, record, asked))
+
+
+def _with_instruction(draft: Draft, record: m.OrderRecord, new: m.Instruction) -> m.OrderRecord:
+    known = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
+    was = instructions.open_end(record)
+    if new.change is None and was is not None:
+        raised = evolve(was, authority=was.authority.raised_to(new.authority))
+        return _with(record, raised)
+    change = instructions.open_change(record, known)
+    if change is not None:
+        anew = instructions.open_plan(record, known) is not None
+        if new.change is None and anew:
+            record = _with(record, evolve(change, closed="withdrawn: the order is canceled"))
+        elif new.change is not None and not instructions.is_outstanding(record, change):
+            record = _with(record, evolve(change, closed="superseded by a later change"))
+    return evolve(record, instructions=(*record.instructions, new))
+
+
+def _with(record: m.OrderRecord, changed: m.Instruction) -> m.OrderRecord:
+    kept = (changed if x.number == changed.number else x for x in record.instructions)
+    return evolve(record, instructions=tuple(kept))
+
+
+def _closed(draft: Draft, record: m.OrderRecord, number: int | None, why: str) -> None:
+    asked = next((x for x in record.instructions if x.number == number), None)
+    if asked is not None and asked.closed is None:
+        redraw(draft, _with(record, evolve(asked, closed=why)))
 
 
 def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
     lifecycle.expect(record.order.status, entry.command)
+    if entry.instruction is None and entry.command is not m.Command.SEND:
+        record, entry = _as_instructed(draft, record, entry)
     request = m.Request(
         entry.number,
         entry.command,
@@ -76,6 +139,7 @@ def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
         entry.broker_order_id,
         change=entry.change,
         handed=entry.handed,
+        instruction=entry.instruction,
     )
     first = not any(r.command is m.Command.SEND for r in record.requests)
     verdict = None if entry.command is m.Command.SEND else record.verdict
@@ -85,25 +149,46 @@ def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
         draft.tell(m.EventKind.SUBMITTED, symbol=record.terms.symbol, order=record.order)
 
 
+def _as_instructed(
+    draft: Draft, record: m.OrderRecord, entry: m.Commanded
+) -> tuple[m.OrderRecord, m.Commanded]:
+    """A request of release 0.1, which wrote no instruction, with the one that it stands for."""
+    asked: m.Cancel | m.Amend = m.Cancel()
+    if entry.change is not None:
+        native = entry.command is m.Command.REPLACE
+        asked = m.Amend(entry.change, m.Way.NATIVE if native else m.Way.ANEW)
+    same = next((x for x in record.instructions if x.asked == asked and x.closed is None), None)
+    if same is None:
+        number = len(record.instructions) + 1
+        same = m.Instruction(
+            number=number,
+            asked=asked,
+            authority=m.Authority.ORDER,
+            at=draft.at,
+            broker_order_id=entry.broker_order_id,
+        )
+        record = _with_instruction(draft, record, same)
+    return record, evolve(entry, instruction=same.number)
+
+
 def _answered(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> None:
-    requests = tuple(
-        evolve(r, answer=entry.answer, message=entry.message, kind=entry.kind)
-        if r.number == entry.number
-        else r
-        for r in record.requests
-    )
-    asked = next(r for r in requests if r.number == entry.number)
-    record = evolve(record, requests=requests)
+    asked = _asked(record, entry)
+    if asked is None:
+        return
+    asked = evolve(asked, answer=entry.answer, message=entry.message, kind=entry.kind)
+    requests = (asked if r.number == asked.number else r for r in record.requests)
+    record = evolve(record, requests=tuple(requests))
     if asked.command is m.Command.SEND and not record.ids:
         record = evolve(record, verdict=_verdict(draft, record, entry))
     redraw(draft, record)
 
 
-def _settled(draft: Draft, record: m.OrderRecord, entry: m.ChangeClosed) -> None:
-    requests = tuple(
-        evolve(r, settled=entry.why) if r.number == entry.number else r for r in record.requests
-    )
-    redraw(draft, evolve(record, requests=requests))
+def _asked(record: m.OrderRecord, entry: m.Answered) -> m.Request | None:
+    """The request that was answered; of an order that took the id over, the one on that id."""
+    if record.client_order_id == entry.client_order_id:
+        return next((r for r in record.requests if r.number == entry.number), None)
+    on_id = (r for r in record.requests if r.broker_order_id == entry.broker_order_id)
+    return next((r for r in on_id if r.answer is None), None)
 
 
 def _verdict(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> m.Conclusion | None:

@@ -21,7 +21,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.orders import lineage
+from fillbook.core.orders import instructions, lineage
 from fillbook.core.orders.evidence import Measure, is_upheld, said_at, spoken
 from fillbook.core.orders.executions import DISPUTES
 from fillbook.core.orders.lineage import clock_of, tip_of
@@ -138,7 +138,7 @@ def make_order(record: m.OrderRecord, evidence: Sequence[m.Evidence], by: Measur
         leaves_qty=_most(_leaves(qty, own, final), record, evidence, twins, final=final),
         leaves_notional=_leaves(record.terms.notional, value, final),
         is_final=final,
-        pending=_word(lineage.pending(record, evidence)),
+        pending=_word(instructions.pending(record, evidence, final=final)),
         is_complete=all(_is_told(e, evidence) for e in evidence) and shown is not _S.DISPUTED,
         reason=None if snap is None else snap.reason,
         proof=_proof(tip, snap) if final else None,
@@ -159,7 +159,7 @@ def _unseen(record: m.OrderRecord) -> m.Order:
         adjustments=() if record.intent is None else record.intent.adjustments,
         parent=record.parent,
         created_at=record.created_at,
-        pending=None if final else _word(lineage.pending(record, ())),
+        pending=None if final else _word(instructions.pending(record, (), final=False)),
         broker_order_id=None,
         status=_S.UNPROVEN if concluded is None else concluded.status,
         filled_qty=ZERO,
@@ -198,7 +198,7 @@ def _most(
     """What may still fill at most: of both twins, or of the larger while a replace is under way."""
     if leaves is None or final:
         return leaves
-    asked = lineage.unsettled(record, evidence)
+    asked = instructions.open_change(record, evidence)
     if asked is not None and asked.change is not None and asked.change.qty is not None:
         filled = sum((e.filled for e in evidence), ZERO)
         leaves = max(leaves, asked.change.qty - filled)
@@ -260,14 +260,14 @@ def _anomalies(
     if record.verdict is not None and record.verdict.status in (_S.ABSENT, _S.REJECTED):
         first = min(e.broker_order_id for e in evidence)
         found.add(m.Anomaly(m.Oddity.LANDED_LATE, first, record.verdict.why))
-    filled, wanted = sum((e.filled for e in evidence), ZERO), lineage.wanted_qty(record)
+    filled, wanted = sum((e.filled for e in evidence), ZERO), instructions.wanted_qty(record)
     if wanted is not None and len(evidence) > 1 and filled > wanted + by.quantum:
         detail = f"{m.plain(filled)} of {m.plain(wanted)}"
         tip = tip_of(evidence).broker_order_id
         found.add(m.Anomaly(m.Oddity.OVERFILL, tip, detail))
-    given_up = {r.change.client_order_id: r.settled for r in record.requests if r.change}
+    closed = {x.change.client_order_id: x.closed for x in record.instructions if x.change}
     for e in evidence:
-        why = given_up.get(e.name or "")
+        why = closed.get(e.name or "")
         if why is not None:
             found.add(m.Anomaly(m.Oddity.LANDED_LATE, e.broker_order_id, why))
     if _bust_unconfirmed(evidence, own, record.terms.qty, by):

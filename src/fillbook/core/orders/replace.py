@@ -137,7 +137,7 @@ def numbered(wanted: Wanted) -> m.Change:
     """The change under the next client id that nobody has borne."""
     record = wanted.record
     names = {e.name for e in wanted.evidence}
-    names |= {r.change.client_order_id for r in record.requests if r.change is not None}
+    names |= {x.change.client_order_id for x in record.instructions if x.change is not None}
     stem, number = record.client_order_id[:_STEM_MAX], 1
     while f"{stem}.r{number}" in names:
         number += 1

@@ -1,1 +1,1 @@
-"""Our record against the broker: what differs, and what of that is believed."""
+"""Reconciliation: the differences between our record and the broker, and their confidence."""

@@ -1,11 +1,11 @@
 """
-Drift: our record against the broker's, explained (promises P6 and P8).
+Drift: the comparison of our record with the broker's account (promises P6 and P8).
 
-A `Snapshot` is one complete reading of the account.  Whatever fills, orders and
-activities in it explain is merged before anything is compared; the rest is a
-difference, and is believed only if two looks a lag apart say the same while nothing
-moved.  Everything here is pure: `check` and `sync` share it, and differ only in
-whether what was heard is written down.
+A `Snapshot` is one complete reading of the account.  Its fills, orders and activities are
+merged into the record before the comparison.  What then still differs is a difference.  It is
+confirmed only if two consecutive snapshots, at least `account_lag` apart, show the same figures
+and the symbol had no activity meanwhile.  Everything here is pure: `check` and `sync` use the
+same functions, and only `sync` writes the entries to the journal.
 
 Other half: `desk.reconcile.reconciler`.
 """
@@ -24,20 +24,23 @@ from fillbook import model as m
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
-#: Sums of cents are rounded by brokers.
+#: The tolerance of cash, in the account's currency: brokers round to cents.
 CENT: Final = Decimal("0.01")
-_BY_REPORT: Final = "the broker's own report"
+_BROKER_REPORT: Final = "the broker's own report"
 
 
 @frozen(kw_only=True)
 class Snapshot:
     """
-    One complete reading of the account; `at` is of the broker's clock if it told it, else of
-    ours; `started` and `ended` are of the monotonic clock.
+    One complete reading of the account.
 
-    `fills` are those since the cursor, read before and after everything else; the look is
-    valid only if both readings are the same.  `told` are the whole fill histories of the ids
-    in `histories`, of any age.
+    `at` is the broker's time if it reports one, else ours (UTC); `started` and `ended` are
+    readings of the monotonic clock.  `fills` and `fills_after` are the fills since the cursor,
+    read before and after everything else; the snapshot is valid only if they are the same.
+    `by_id` are orders that were read by id, because the list did not contain them, and
+    `not_found` those that the broker reported as not found.  `history_executions` are the
+    complete fill histories of the broker ids in `history_ids`, of any age.  `number` orders
+    the snapshots of brokers whose reports bear no clock.
     """
 
     at: m.Timestamp
@@ -50,34 +53,34 @@ class Snapshot:
     fills_after: tuple[m.Execution, ...]
     activities: tuple[m.Activity, ...] = ()
     by_id: tuple[m.OrderReport, ...] = ()
-    gone: tuple[m.NotFoundAfterSeen, ...] = ()
-    histories: tuple[str, ...] = ()
-    told: tuple[m.Execution, ...] = ()
+    not_found: tuple[m.NotFoundAfterSeen, ...] = ()
+    history_ids: tuple[str, ...] = ()
+    history_executions: tuple[m.Execution, ...] = ()
     number: int = 0
 
     @property
-    def valid(self) -> bool:
-        """Whether nothing was filled while it was taken."""
+    def is_valid(self) -> bool:
+        """Whether no order was filled while the snapshot was taken."""
         return {x.exec_id for x in self.fills} == {x.exec_id for x in self.fills_after}
 
 
-def heard(look: Snapshot) -> list[m.Entry]:
-    """What *look* tells, as entries: orders first, so that each fill finds its order."""
+def entries_of(snapshot: Snapshot) -> list[m.Entry]:
+    """Convert *snapshot* to journal entries: orders first, so that each fill finds its order."""
     entries: list[m.Entry] = []
-    entries += [m.Reported(x, m.ReportSource.LIST, look.number) for x in look.orders]
-    entries += [m.Reported(x, m.ReportSource.BY_ID, look.number) for x in look.by_id]
-    entries += [m.Executed(x) for x in (*look.fills_after, *look.told)]
-    entries += [m.HistoryRead(broker_order_id) for broker_order_id in look.histories]
-    entries += [m.ActivityReported(x) for x in look.activities]
-    entries += look.gone
+    entries += [m.Reported(x, m.ReportSource.LIST, snapshot.number) for x in snapshot.orders]
+    entries += [m.Reported(x, m.ReportSource.BY_ID, snapshot.number) for x in snapshot.by_id]
+    entries += [m.Executed(x) for x in (*snapshot.fills_after, *snapshot.history_executions)]
+    entries += [m.HistoryRead(broker_order_id) for broker_order_id in snapshot.history_ids]
+    entries += [m.ActivityReported(x) for x in snapshot.activities]
+    entries += snapshot.not_found
     return entries
 
 
 @m.exact
-def explained(
+def explained_findings(
     entries: Iterable[m.Entry], before: RecordReader, after: RecordReader
 ) -> list[m.Finding]:
-    """What *entries*, which changed the record, say that it had not known."""
+    """List the differences that *entries* explain: what changed from *before* to *after*."""
     findings: list[m.Finding] = []
     seen: set[str] = set()
     for entry in entries:
@@ -86,20 +89,20 @@ def explained(
                 broker_ids = [entry.report.broker_order_id]
                 broker_ids += [leg.broker_order_id for leg in entry.report.legs]
                 for broker_order_id in broker_ids:
-                    findings += _order(broker_order_id, before, after, seen)
+                    findings += _order_findings(broker_order_id, before, after, seen)
             case m.Executed():
-                findings += _order(entry.execution.broker_order_id, before, after, seen)
-                findings += _external(entry.execution, after)
+                findings += _order_findings(entry.execution.broker_order_id, before, after, seen)
+                findings += _external_fills(entry.execution, after)
             case m.ActivityReported():
-                findings.append(_happened(entry.activity))
+                findings.append(_activity_finding(entry.activity))
             case m.NotFoundAfterSeen():
-                findings.append(denied(entry, after))
+                findings.append(not_found_finding(entry, after))
             case _:
-                pass  # the other entries tell nothing of the broker
+                pass  # the other entries are no reports of the broker
     return findings
 
 
-def _order(
+def _order_findings(
     broker_order_id: str, before: RecordReader, after: RecordReader, seen: set[str]
 ) -> list[m.Finding]:
     evidence = after.get(m.Evidence, broker_order_id)
@@ -109,7 +112,7 @@ def _order(
     seen.add(now.client_order_id)
     was = before.get(m.OrderRecord, now.client_order_id)
     if was is not None:
-        return changed(was, now)
+        return order_difference(was, now)
     if now.origin is m.Origin.LEG:
         return []
     unknown = m.UnknownToUs(
@@ -120,11 +123,11 @@ def _order(
         now.order.filled_qty,
         now.order.status,
     )
-    return [m.Finding(unknown, m.Confidence.EXPLAINED, _BY_REPORT)]
+    return [m.Finding(unknown, m.Confidence.EXPLAINED, _BROKER_REPORT)]
 
 
-def changed(was: m.OrderRecord, now: m.OrderRecord) -> list[m.Finding]:
-    """What an order's record had not known."""
+def order_difference(was: m.OrderRecord, now: m.OrderRecord) -> list[m.Finding]:
+    """List how an order differs: *was* is our record, *now* includes the broker's reports."""
     symbol, name = now.terms.symbol, now.client_order_id
     found: m.Drift
     if was.order.filled_qty != now.order.filled_qty:
@@ -133,12 +136,12 @@ def changed(was: m.OrderRecord, now: m.OrderRecord) -> list[m.Finding]:
         found = m.OrderStatusDiffers(symbol, name, was.order.status, now.order.status)
     else:
         return []
-    return [m.Finding(found, m.Confidence.EXPLAINED, _BY_REPORT)]
+    return [m.Finding(found, m.Confidence.EXPLAINED, _BROKER_REPORT)]
 
 
-def _external(execution: m.Execution, after: RecordReader) -> list[m.Finding]:
-    evidence = after.get(m.Evidence, execution.broker_order_id)
-    record = None if evidence is None else after.get(m.OrderRecord, evidence.client_order_id)
+def _external_fills(execution: m.Execution, records: RecordReader) -> list[m.Finding]:
+    evidence = records.get(m.Evidence, execution.broker_order_id)
+    record = None if evidence is None else records.get(m.OrderRecord, evidence.client_order_id)
     if record is None or record.origin is not m.Origin.EXTERNAL:
         return []
     drift = m.ExternalTrade(
@@ -152,7 +155,7 @@ def _external(execution: m.Execution, after: RecordReader) -> list[m.Finding]:
     return [m.Finding(drift, m.Confidence.EXPLAINED, "a fill of an order that is not ours")]
 
 
-def _happened(activity: m.Activity) -> m.Finding:
+def _activity_finding(activity: m.Activity) -> m.Finding:
     drift = m.HappenedWithoutTrade(
         activity.symbol, activity.kind, activity.qty, activity.ratio, activity.cash, activity.at
     )
@@ -160,20 +163,20 @@ def _happened(activity: m.Activity) -> m.Finding:
     return m.Finding(drift, m.Confidence.EXPLAINED, because)
 
 
-def denied(entry: m.NotFoundAfterSeen, after: RecordReader) -> m.Finding:
-    """A live order of ours that the broker says it does not have."""
-    record = after.get(m.OrderRecord, entry.client_order_id)
+def not_found_finding(entry: m.NotFoundAfterSeen, records: RecordReader) -> m.Finding:
+    """Build the finding for a live order of ours that was not found at the broker."""
+    record = records.get(m.OrderRecord, entry.client_order_id)
     symbol = "" if record is None else record.terms.symbol
     drift = m.UnknownToBroker(symbol, entry.client_order_id)
     return m.Finding(drift, m.Confidence.CONFIRMED, "the broker denies what it showed before")
 
 
-# -- what is left ----------------------------------------------------------------------
+# -- differences -----------------------------------------------------------------------
 
 
 @frozen
 class Difference:
-    """A position or the cash, where evidence does not explain it."""
+    """A difference in a position or in the cash that no evidence explains; `notional` ≥ 0."""
 
     key: str
     drift: m.PositionDrift | m.WrongCash
@@ -181,24 +184,24 @@ class Difference:
 
 
 @m.exact
-def differences(after: RecordReader, look: Snapshot) -> list[Difference]:
-    """Where the record and *look* still differ once everything heard is merged; by symbol."""
-    theirs = {x.symbol: x for x in look.positions}
-    ours = {x.symbol: x for x in after.all(m.Position)}
+def differences(records: RecordReader, snapshot: Snapshot) -> list[Difference]:
+    """Compare *snapshot* with the record into which it was merged; sorted by symbol, then cash."""
+    theirs = {x.symbol: x for x in snapshot.positions}
+    ours = {x.symbol: x for x in records.all(m.Position)}
     found = []
     for symbol in sorted(theirs.keys() | ours.keys()):
-        quantum = _quantum(after, symbol)
+        quantum = _quantum(records, symbol)
         drift = position_drift(symbol, ours.get(symbol), theirs.get(symbol), quantum)
         if drift is not None:
             found.append(Difference(f"position/{symbol}", drift, _notional(drift, theirs)))
-    cash = _cash_drift(after.get(m.Cash, "cash"), look.account)
+    cash = _cash_drift(records.get(m.Cash, "cash"), snapshot.account)
     if cash is not None:
         found.append(Difference("cash", cash, abs(cash.theirs - cash.ours)))
     return found
 
 
-def _quantum(after: RecordReader, symbol: str) -> Decimal:
-    instrument = after.get(m.Instrument, symbol)
+def _quantum(records: RecordReader, symbol: str) -> Decimal:
+    instrument = records.get(m.Instrument, symbol)
     return ZERO if instrument is None else instrument.quantum
 
 
@@ -207,9 +210,9 @@ def position_drift(
     symbol: str, ours: m.Position | None, theirs: m.PositionSnapshot | None, quantum: Decimal
 ) -> m.PositionDrift | None:
     """
-    The difference of one symbol, or None within one increment.
+    Compare the position of one symbol; None if the difference is within *quantum*.
 
-    Where fees in base are posted late, ours is an interval: a fee that is pending is no drift.
+    Fees in base units are posted later, so ours is an interval: a pending fee is no drift.
     """
     high = ZERO if ours is None else ours.qty
     low = high if ours is None else high - ours.fee_due
@@ -224,8 +227,8 @@ def position_drift(
 
 
 @m.exact
-def by_which(drift: m.PositionDrift) -> Decimal:
-    """Theirs less ours, signed, in units of the base."""
+def qty_difference(drift: m.PositionDrift) -> Decimal:
+    """Return theirs minus ours, in signed base units."""
     match drift:
         case m.Phantom(ours=ours):
             return -ours
@@ -239,19 +242,20 @@ def by_which(drift: m.PositionDrift) -> Decimal:
 
 @m.exact
 def unsettled(
-    found: Iterable[Difference], after: RecordReader, look: Snapshot, lag: timedelta
+    found: Iterable[Difference], records: RecordReader, snapshot: Snapshot, lag: timedelta
 ) -> m.Unsettled:
     """
-    The positions of *found* that no fill of the last *lag* explains.
+    Select from *found* the position differences that fills of the last *lag* do not explain.
 
-    A snapshot may be that old: a quantity that was held since then is no other evidence.
+    A snapshot may be up to *lag* old.  A quantity that we held within that time is therefore
+    no difference.
     """
-    since = m.timestamp(m.moment(look.at) - lag)
+    since = m.timestamp(m.moment(snapshot.at) - lag)
     rows = []
     for x in found:
         if isinstance(x.drift, m.PositionDrift):
-            difference = by_which(x.drift)
-            moves = after.find(m.Movement, "symbol", x.drift.symbol)
+            difference = qty_difference(x.drift)
+            moves = records.find(m.Movement, "symbol", x.drift.symbol)
             recent = [move for move in moves if move.at >= since]
             recent.sort(key=lambda move: move.order, reverse=True)
             if difference not in accumulate(-move.qty for move in recent):
@@ -262,14 +266,14 @@ def unsettled(
 def _notional(drift: m.PositionDrift, theirs: dict[str, m.PositionSnapshot]) -> Decimal | None:
     snapshot = theirs.get(drift.symbol)
     if snapshot is None or snapshot.price is None:
-        return None  # a fill or a cost basis is never a price
+        return None  # neither a fill price nor a cost basis is a market price
     ours = ZERO if isinstance(drift, m.Untracked) else drift.ours
     return abs(snapshot.qty - ours) * snapshot.price
 
 
 def _cash_drift(ours: m.Cash | None, account: m.AccountSnapshot) -> m.WrongCash | None:
     if ours is None or ours.amount is None:
-        return None  # no anchor, or a price that is not known yet: nothing to compare
+        return None  # no opening balance yet, or an unknown price: nothing to compare
     difference = account.cash - ours.amount
     if -CENT - ours.fee_due <= difference <= CENT:
         return None
@@ -278,73 +282,75 @@ def _cash_drift(ours: m.Cash | None, account: m.AccountSnapshot) -> m.WrongCash 
 
 @frozen(kw_only=True)
 class Comparison:
-    """The differences of one look, kept to be confirmed by another."""
+    """The differences of one snapshot, to be confirmed by the next snapshot."""
 
-    look: Snapshot
-    found: tuple[Difference, ...]
-    moved: frozenset[str] = field(factory=frozenset)  #: symbols that may still be moving
+    snapshot: Snapshot
+    differences: tuple[Difference, ...]
+    active_symbols: frozenset[str] = field(factory=frozenset)
     unsettled: m.Unsettled = field(factory=m.Unsettled)
 
 
-def moving(after: RecordReader, look: Snapshot, lag: timedelta) -> frozenset[str]:
-    """The symbols on which something is going on, so that no difference is to be believed."""
-    symbols = {
+def active_symbols(records: RecordReader, snapshot: Snapshot, lag: timedelta) -> frozenset[str]:
+    """Return the symbols with an order in flight or a fill within *lag*: not to be confirmed."""
+    active = {
         record.terms.symbol
-        for record in after.find(m.OrderRecord, "open", "yes")
-        if _unsettled(record)
+        for record in records.find(m.OrderRecord, "open", "yes")
+        if _is_in_flight(record)
     }
-    since = m.timestamp(m.moment(look.at) - lag)
-    symbols |= {x.symbol for x in look.fills_after if x.at >= since}
-    # A fill that only the order's total tells of yet is one too.
-    symbols |= {x.symbol for x in after.all(m.Position) if x.last and x.last.at >= since}
-    return frozenset(symbols)
+    since = m.timestamp(m.moment(snapshot.at) - lag)
+    active |= {x.symbol for x in snapshot.fills_after if x.at >= since}
+    # This includes fills that only the order's total shows so far.
+    active |= {x.symbol for x in records.all(m.Position) if x.last and x.last.at >= since}
+    return frozenset(active)
 
 
-#: An order in such a state is about to become something else.
+#: An order in such a status waits for a reply of the broker.
 _IN_FLIGHT: Final = frozenset(
     {m.OrderStatus.UNPROVEN, m.OrderStatus.PENDING_CANCEL, m.OrderStatus.PENDING_REPLACE}
 )
 
 
-def _unsettled(record: m.OrderRecord) -> bool:
+def _is_in_flight(record: m.OrderRecord) -> bool:
     return record.order.status in _IN_FLIGHT or record.order.pending is not None
 
 
-def disputed(after: RecordReader) -> frozenset[str]:
-    """The symbols with an order whose evidence contradicts itself."""
+def disputed_symbols(records: RecordReader) -> frozenset[str]:
+    """Return the symbols with a disputed order: its evidence contradicts itself."""
     return frozenset(
         record.terms.symbol
-        for record in after.find(m.OrderRecord, "open", "yes")
+        for record in records.find(m.OrderRecord, "open", "yes")
         if record.order.status is m.OrderStatus.DISPUTED
     )
 
 
 def confirm(
-    first: Comparison, second: Comparison, lag: timedelta, doubted: frozenset[str] = frozenset()
+    first: Comparison, second: Comparison, lag: timedelta, disputed: frozenset[str] = frozenset()
 ) -> list[m.Finding]:
     """
-    The differences of *second*, and which of them are confirmed.
+    Return the differences of *second* as findings, confirmed or settling.
 
-    Confirmed: both looks valid and a lag apart, the same figures on both sides, and nothing
-    moving on that symbol from a lag before the first to the end of the second; and no order
-    on it disputed (*doubted*).
+    A difference is confirmed if both snapshots are valid and at least *lag* apart, show the
+    same figures, the symbol had no activity from *lag* before the first snapshot to the end
+    of the second, and it is not in *disputed*.
     """
-    apart = second.look.started - first.look.ended >= lag
-    valid = first.look.valid and second.look.valid and apart
-    before = {x.key: x for x in first.found}
+    apart = second.snapshot.started - first.snapshot.ended >= lag
+    is_valid = first.snapshot.is_valid and second.snapshot.is_valid and apart
+    before = {x.key: x for x in first.differences}
     findings = []
-    for found in second.found:
-        still = before.get(found.key)
+    for found in second.differences:
+        earlier = before.get(found.key)
         symbol = getattr(found.drift, "symbol", None)
-        moving = first.moved | second.moved | doubted
-        quiet = not moving if symbol is None else symbol not in moving
-        sure = valid and quiet and still is not None and still.drift == found.drift
+        busy = first.active_symbols | second.active_symbols | disputed
+        is_quiet = not busy if symbol is None else symbol not in busy
+        is_confirmed = (
+            is_valid and is_quiet and earlier is not None and earlier.drift == found.drift
+        )
         findings.append(
             m.Finding(
                 found.drift,
-                m.Confidence.CONFIRMED if sure else m.Confidence.SETTLING,
+                m.Confidence.CONFIRMED if is_confirmed else m.Confidence.SETTLING,
                 "fills, orders and activities were read and do not explain it"
-                if sure
+                if is_confirmed
                 else "seen, not yet confirmed by a second look at rest",
                 found.notional,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fillbook import model as m
 from fillbook.broker import Broker
+from fillbook.core.journal.apply import apply
 from fillbook.core.pacing import Lane
 from fillbook.desk.link.buying_power import Funding
 from fillbook.desk.link.gateway import Gateway
@@ -60,14 +61,24 @@ class AccountLink:
         Raises: AccountChanged; CredentialsMissing if the broker refuses the keys;
         ReadFailed if it does not answer.
         """
+        found = self.bound()
+        if isinstance(found, m.NotObserved):
+            raise ReadFailed(f"the account could not be read: {found.message}")
+        return found
+
+    def bound(self) -> m.AccountId | m.NotObserved:
+        """
+        `bind`, for who reports a read that failed.
+
+        Raises: AccountChanged; CredentialsMissing if the broker refuses the keys.
+        """
         if self._bound is None:
             with self._gateway.lane(Lane.EXIT):  # a cancel may be what waits for it
                 answer = self.account()
             if isinstance(answer, m.NotObserved):
-                refused = answer.why is m.Failure.REFUSED
-                raise (CredentialsMissing if refused else ReadFailed)(
-                    f"the account could not be read: {answer.message}"
-                )
+                if answer.why is m.Failure.REFUSED:
+                    raise CredentialsMissing(f"the account could not be read: {answer.message}")
+                return answer
         assert self._bound is not None  # reading the account bound it
         return self._bound
 
@@ -85,6 +96,15 @@ class AccountLink:
                 "with `fillbook rebind`"
             )
         self._bound = account
+        self._keep_manners(snapshot)
+
+    def _keep_manners(self, snapshot: m.AccountSnapshot) -> None:
+        """Write down what the broker is like, where it is not as the record has it."""
+        entry = binding_entry(snapshot, self._gateway.broker)
+        with self._recorder.store.read() as reader:
+            same = not apply(entry, reader.last() + 1, self._recorder.now(), reader)
+        if not same:
+            self._recorder.record(entry)
 
     def _owner(self) -> m.AccountId | None:
         with self._recorder.store.read() as reader:

@@ -24,6 +24,7 @@ from fillbook.store import Reader, Store
 
 #: The cells that hold the marks of the last process, and by how much the lag is longer now.
 MARKS: Final = "account-marks"
+POSTED: Final = "posted-until"  #: the number of a journal entry
 LAG: Final = "account-lag"
 #: So many reads are remembered; those before them only make us more careful.
 READS_MAX: Final = 16
@@ -81,30 +82,41 @@ class Funding:
         self._remember()
         at = self._clock.elapsed()
         with self._lock:
-            held = reservation.held(self._marks, at, self.lag)
-        return Asked(at, m.timestamp(self._clock.now()), held)
+            held = reservation.covered_entry(self._marks, at, self.lag)
+        return Asked(at, m.timestamp(self._clock.now()), max(held, self._posted()))
 
     def told(self, asked: Asked, snapshot: m.AccountSnapshot) -> None:
         """To be called with what a read brought."""
         spare = snapshot.non_marginable_buying_power
         power = snapshot.buying_power
         reading = Reading(
-            asked=asked.at,
-            held=asked.held,
-            long_ago=m.timestamp(m.moment(asked.now) - reservation.LONG_AGO),
+            requested_at=asked.at,
+            covered_entry=asked.held,
             funds=m.Funds(power, power if spare is None else spare),
             multiplier=snapshot.multiplier,
         )
         with self._lock:
             # Two reads may cross: the newest is the one that was asked last.
-            readings = sorted((*self._readings, reading), key=lambda x: x.asked)
+            readings = sorted((*self._readings, reading), key=lambda x: x.requested_at)
             self._readings = tuple(readings[-READS_MAX:])
             self._read_at = max(self._read_at, asked.now)
+        self._keep_posted(asked.held)
+
+    def _posted(self) -> int:
+        """The entry up to which an earlier reading, of any process, covers everything; -1: none."""
+        word = self._store.cell(POSTED) or ""
+        return int(word) if word.isdecimal() else -1
+
+    def _keep_posted(self, covered: int) -> None:
+        """Keep up to which entry a reading covers everything: every later one does, too."""
+        was = self._store.cell(POSTED)
+        if covered > self._posted():
+            self._store.swap(POSTED, was, str(covered))  # who loses the race loses nothing
 
     @property
     def asked_at(self) -> timedelta | None:
         """When the newest good read of this process was asked; None before the first."""
-        return self._readings[-1].asked if self._readings else None
+        return self._readings[-1].requested_at if self._readings else None
 
     @property
     def is_stale(self) -> bool:
@@ -140,7 +152,7 @@ class Funding:
 
     def _kept(self, reader: Reader, readings: tuple[Reading, ...]) -> list[m.Reservation]:
         """What some of those reads do not surely hold; and all that is open, where it counts."""
-        least = min(reading.held for reading in readings)
+        least = min(reading.covered_entry for reading in readings)
         # Keys are in the order of growth: one range, however long the record is.
         kept = list(reader.all(m.Reservation, f"{max(least, 0):012d}~"))
         if self._can.nets_open_orders:
@@ -186,7 +198,7 @@ class Funding:
         with self._store.read() as reader:
             mark = Mark(reader.last(), self._clock.elapsed())
         with self._lock:
-            self._marks = reservation.marked(self._marks, mark, self.lag)
+            self._marks = reservation.add_mark(self._marks, mark, self.lag)
         return mark
 
     def _taken_up(self) -> tuple[Mark, ...]:

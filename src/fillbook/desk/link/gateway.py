@@ -123,15 +123,40 @@ class Gateway:
         self, name: str, send: Callable[[], m.Outcome], authority: Authority = Authority.ORDER
     ) -> m.Outcome:
         """
-        One request that may change something; its intent is durable already (P1).
+        Claim and send one request that may change something; its intent is durable already (P1).
 
-        Raises: TradingDisabled for what `core.permission` does not let through.
+        Raises: TradingDisabled for what `core.permission` does not permit.
+        """
+        first = authority is Authority.ORDER
+        refused = self.claim(name, authority, first=first)
+        return self.send(name, send, first=first) if refused is None else refused
+
+    def claim(
+        self, name: str, authority: Authority, *, first: bool, patient: bool = True
+    ) -> m.NotSent | None:
+        """
+        Ask for everything that one request needs before an attempt is written; None: granted.
+
+        That is the permission, the lease (but for the *first* attempts of a caller, which any
+        desk makes) and a share of the rate limit, waited for a few seconds if *patient*.
+        Raises: TradingDisabled for what `core.permission` does not permit.
         """
         self._let(authority)
-        retry_at = self._pacer.take(self._lane_of(name))
+        if not first and not (self.lease.hold() and self.lease.may_send()):
+            return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
+        retry_at = self._pacer.take(self._lane_of(name), wait=patient)
         if retry_at is not None:
             return m.NotSent(m.Failure.RATE_LIMITED, _spent(retry_at), retry_at)
-        if authority is not Authority.ORDER and not self.lease.may_send():
+        return None
+
+    def send(self, name: str, send: Callable[[], m.Outcome], *, first: bool) -> m.Outcome:
+        """
+        Send one request that was claimed; what escapes from the adapter is ambiguous.
+
+        The process may have been stopped since the claim: a request that needs the lease is sent
+        only if there is time left of it.
+        """
+        if not first and not self.lease.may_send():
             return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
         self.sent[name] += 1
         try:

@@ -13,6 +13,7 @@ broker's: a create goes out again only under its own client id.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
@@ -26,6 +27,8 @@ from attrs import evolve, frozen
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.store import Reader, Store
+
+log = logging.getLogger("fillbook")
 
 #: The cell that holds the lease.
 CELL: Final = "lease"
@@ -65,6 +68,7 @@ class LeaseHolder:
         self._mine: Lease | None = None
         self._sends_from = timedelta()
         self._turn = threading.Lock()
+        self._foreign: tuple[str, timedelta] | None = None  #: another's lease, since when it is so
 
     def hold(self) -> bool:
         """Have the lease, taken or renewed if need be; False while another desk has it."""
@@ -78,7 +82,7 @@ class LeaseHolder:
         word = self._store.cell(CELL)
         known = load_or_none(Lease, word)
         mine = known is not None and known.holder == self._me
-        if known is not None and not mine and not self._is_over(known):
+        if known is not None and not mine and not self._is_over(known, word or "", now):
             return None
         epoch = (0 if known is None else known.epoch) + (not mine)
         taken = self._until(epoch, now + TERM)
@@ -125,8 +129,18 @@ class LeaseHolder:
             wall_ms=(wall - _EPOCH) // _MS,
         )
 
-    def _is_over(self, known: Lease) -> bool:
-        return self._left(known) <= timedelta() or _has_ended(known.process)
+    def _is_over(self, known: Lease, word: str, now: timedelta) -> bool:
+        """
+        Whether another desk's lease has ended, or was not renewed for as long as one lasts.
+
+        Its holder renews it: one that stays the same for a term and the slack has none, however
+        far ahead it says that it lasts (a wrong clock, another boot, an edited cell).
+        """
+        if self._foreign is None or self._foreign[0] != word:
+            self._foreign = (word, now)
+            log.info("another desk on this store (%s) polls and reconciles", known.process)
+        stale = now - self._foreign[1] >= TERM + SLACK
+        return stale or self._left(known) <= timedelta() or _has_ended(known.process)
 
     def _left(self, known: Lease) -> timedelta:
         """How long another desk's lease lasts yet."""

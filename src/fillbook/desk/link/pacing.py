@@ -50,9 +50,14 @@ class Pacer:
         self._closing = closing
         self._mine = Budget(limit=limit, timeline=clock.timeline)
 
-    def take(self, lane: Lane, *, patient: bool = False) -> datetime | None:
-        """Count one request of *lane*, perhaps after a wait; or when to come back (UTC)."""
+    def take(self, lane: Lane, *, patient: bool = False, wait: bool = True) -> datetime | None:
+        """
+        Count one request of *lane*; or when to come back (UTC).
+
+        It waits as long as its lane does, longer if it is *patient*, and not at all unless *wait*.
+        """
         patience = GOING_ON if patient else PATIENCE.get(lane, timedelta())
+        patience = patience if wait else timedelta()
         end = self._clock.elapsed() + patience
         while True:
             counted = self._clock.elapsed()
@@ -71,11 +76,11 @@ class Pacer:
         rate_limit = answer.rate_limit
         if rate_limit is not None:
             resets = self._second_of(rate_limit.resets_at)
-            self._change(lambda budget, now: pacing.observed(budget, rate_limit, resets, now))
+            self._change(lambda b, now: pacing.apply_rate_limit(b, rate_limit, resets, now))
         if getattr(answer, "why", None) is m.Failure.RATE_LIMITED:
             retry_at = getattr(answer, "retry_at", None)
             until = None if retry_at is None else self._second_of(retry_at)
-            self._change(lambda budget, now: pacing.held(budget, until, now))
+            self._change(lambda budget, now: pacing.back_off(budget, until, now))
 
     def _second_of(self, moment: datetime) -> int:
         """The second in which *moment* has passed, by the difference of the wall clock."""
@@ -87,8 +92,8 @@ class Pacer:
 
         def taken(budget: Budget, now: int) -> Budget:
             nonlocal free
-            free = pacing.free_at(budget, lane, now)
-            return pacing.spent(budget, now) if free <= now else budget
+            free = pacing.next_allowed_at(budget, lane, now)
+            return pacing.count_request(budget, now) if free <= now else budget
 
         now = self._change(taken)
         return None if free is None or free <= now else free
@@ -130,4 +135,4 @@ def _on(clock: Clock, budget: Budget) -> tuple[Budget, int]:
     elapsed = clock.elapsed()
     now = elapsed // _SECOND
     offset = (clock.now() - _EPOCH - elapsed) // _SECOND
-    return pacing.moved(budget, clock.timeline, offset, now), now
+    return pacing.rebase(budget, clock.timeline, offset, now), now

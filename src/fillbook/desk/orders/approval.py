@@ -19,7 +19,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import checks, reservation
 from fillbook.core.checks import risk
-from fillbook.core.checks.context import CheckContext, Orders, closable
+from fillbook.core.checks.context import CheckContext, TrackedOrders, closable
 from fillbook.core.checks.impact import impact
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
@@ -59,7 +59,7 @@ class Decision:
     """What is to be sent, or why it is not."""
 
     request: m.OrderRequest
-    world: CheckContext
+    context: CheckContext
     adjustments: tuple[m.Adjustment, ...]
     reason: m.Reason | None
 
@@ -69,10 +69,10 @@ class Decision:
             client_order_id=name,
             request=self.request,
             at=at,
-            key=self.world.key,
-            reserve=self.world.reserve,
+            key=self.context.key,
+            reserve=self.context.reserve,
             adjustments=self.adjustments,
-            worth=self.world.worth(self.request),
+            worth=self.context.worth(self.request),
         )
 
 
@@ -96,7 +96,7 @@ class Approval:
         self._account_link = account_link
         self._funding = funding
         self._tracker = tracker
-        age = risk.length_of(limits.quote_age_max_s)
+        age = risk.period_of(limits.quote_age_max_s)
         self._market = Market(gateway, recorder, clock, prices=settings.prices, quote_age_max=age)
         self._checks = tuple(settings.checks)
         self._limits = limits
@@ -155,7 +155,7 @@ class Approval:
     ) -> Decision:
         """Whether *request* may be sent, in the transaction of *reader*."""
         made = self._prepared(reader, at, request, key, seen)
-        reason = checks.refuse(made.request, made.world, self._checks, _told)
+        reason = checks.denial_reason(made.request, made.context, self._checks, _told)
         return evolve(made, reason=reason)
 
     def refuse_change(
@@ -170,18 +170,19 @@ class Approval:
         if request is None:
             return None  # nothing of it would be left
         rule = self._can.reserve_rule
-        need = reservation.added(record, change, rule)
-        world = self._world(turn.read, turn.at, request, None, seen)
+        need = reservation.amount_added(record, change, rule)
+        context = self._context(turn.read, turn.at, request, None, seen)
         group = record.parent or record.client_order_id
         kept = None if record.intent is None else record.intent.reserve
-        world = evolve(
-            world,
-            orders=world.orders.without(group),
+        context = evolve(
+            context,
+            orders=context.orders.without(group),
             reserve=kept or m.Reserve(opens=False),
-            need=need,
+            reserve_amount=need,
         )
         adds = bool(need or replace.added(record, change))
-        return checks.refuse(request, world, checks.of_change(self._checks, adds=adds), _told)
+        applicable = checks.for_change(self._checks, adds=adds)
+        return checks.denial_reason(request, context, applicable, _told)
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
         """What every check says of *request*, and what it would do; nothing is written."""
@@ -192,8 +193,8 @@ class Approval:
             return m.Preview(
                 request=made.request,
                 adjustments=made.adjustments,
-                checks=tuple(checks.run(made.request, made.world, self._checks, _told)),
-                impact=impact(made.request, made.world),
+                checks=tuple(checks.run(made.request, made.context, self._checks, _told)),
+                impact=impact(made.request, made.context),
             )
 
     def answered(self, order: m.Order, outcome: m.Outcome) -> None:
@@ -210,30 +211,30 @@ class Approval:
     def _prepared(
         self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
     ) -> Decision:
-        """*request* made to fit, and the world that it is decided in."""
-        world = self._world(reader, at, request, key, seen)
-        request, adjustments = adjusted(request, world)
+        """Round *request*, and build the context in which it is decided."""
+        context = self._context(reader, at, request, key, seen)
+        request, adjustments = adjusted(request, context)
         rule = self._can.reserve_rule
         quote = seen.quote
         # Where the sides have crossed, nobody knows which one is right.
         ask = request.reference_price if quote is None else max(quote.bid, quote.ask)
-        opens = not world.reduces(request)
-        kept = reservation.reserve(request, ask, world.listed, rule, opens=opens)
-        need = m.ZERO if kept is None else reservation.need(request, kept, rule)
-        world = evolve(world, reserve=kept, need=need)
-        return Decision(request=request, world=world, adjustments=adjustments, reason=None)
+        opens = not context.reduces(request)
+        kept = reservation.reserve_for(request, ask, context.listed, rule, opens=opens)
+        need = m.ZERO if kept is None else reservation.reserve_amount(request, kept, rule)
+        context = evolve(context, reserve=kept, reserve_amount=need)
+        return Decision(request=request, context=context, adjustments=adjustments, reason=None)
 
-    def _world(
+    def _context(
         self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
     ) -> CheckContext:
-        """The world as the record has it, and as the network told."""
+        """Build the context from the record and from what was observed."""
         position = reader.get(m.Position, request.symbol)
         if position is None and reader.get(m.Cash, "cash") is not None:
             position = m.Position(symbol=request.symbol)  # the opening picture had none of it
         account = seen.account.value if isinstance(seen.account, m.Observed) else None
         return CheckContext(
             now=m.moment(at),
-            can=self._can,
+            capabilities=self._can,
             limits=self._limits,
             key=key,
             halted=halted(reader),
@@ -242,11 +243,11 @@ class Approval:
             instrument=seen.instrument,
             quote=seen.quote,
             position=position,
-            orders=Orders(lambda symbol: _followed(reader, symbol)),
+            orders=TrackedOrders(lambda symbol: _followed(reader, symbol)),
             recent=self._recent.sent(reader, at, self._looks_back()),
             drifts=tuple(reader.all(m.OpenDrift)),
             differences=differences(reader, request.symbol),
-            in_sync=self._tracker.in_sync,
+            in_sync=self._tracker.in_sync and not self._recorder.owes,
             funds=None if account is None else self._funding.available(reader),
         )
 
@@ -256,7 +257,7 @@ class Approval:
         if limits.day_notional_max is not None:
             return risk.DAY
         least = timedelta(minutes=1) if limits.orders_per_minute_max is not None else timedelta()
-        return max(least, risk.length_of(limits.duplicate_s))
+        return max(least, risk.period_of(limits.duplicate_s))
 
 
 def _followed(reader: Reader, symbol: str | None) -> tuple[m.Order, ...]:

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import resolution
+from fillbook.core.orders import instructions, resolution
 from fillbook.core.orders.resolution import Inquiry
 
 
@@ -44,7 +44,7 @@ class Inquiries:
 
     def about_replace(self, request: m.Request) -> Inquiry:
         """The inquiry about a replace: nobody sends it again, so it is unwanted from the start."""
-        assert request.change is not None  # a replace bears one
+        assert request.change is not None  # every attempt at a replace bears it
         name, now = request.change.client_order_id, self._clock.elapsed()
         sends = int(request.answer is not None)
         with self._lock:
@@ -93,4 +93,4 @@ def is_there(record: m.OrderRecord) -> bool:
 
 def is_unwanted(record: m.OrderRecord) -> bool:
     """Whether nobody is to send it again: the bot wants its end, or sends it by itself."""
-    return any(r.command is m.Command.CANCEL or r.handed for r in record.requests)
+    return instructions.open_end(record) is not None or any(r.handed for r in record.requests)

@@ -176,7 +176,8 @@ class OrderPlacement:
                 intent = m.Intent(client_order_id=name, request=request, at=turn.at, key=key)
                 turn.take(m.Intended(intent))
             return None, None
-        assert seen is not None  # it was not sent when we looked, and no answer takes that back
+        if seen is None:
+            return None  # it was sent when we looked, and provably did not leave since
         decision = self._approval.decide(turn.read, turn.at, request, key, seen)
         if waits and _is_under_way(turn, decision.reason):
             return None
@@ -192,7 +193,11 @@ class OrderPlacement:
 
     def _send(self, name: str, number: int, authority: Authority) -> m.Order:
         """Make the request that was just written down, and see what comes of it."""
+        unsent = self._book.order(name)
         outcome = self._resolver.create(name, number, authority)
+        if self._recorder.owes:
+            # The answer is not durable yet: the order may be at the broker, and counts as such.
+            return unsent
         order = self._book.order(name)
         self._approval.answered(order, outcome)
         match outcome:

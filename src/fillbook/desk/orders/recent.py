@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.checks.context import Sent
+from fillbook.core.checks.context import SentOrder
 from fillbook.core.checks.risk import DAY
 from fillbook.store import Reader
 
@@ -28,9 +28,9 @@ class Recent:
         self._lock = threading.Lock()
         self._since: m.Timestamp | None = None  # from here on nothing is missing
         self._number = 0
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, SentOrder] = {}
 
-    def sent(self, reader: Reader, at: m.Timestamp, length: timedelta) -> tuple[Sent, ...]:
+    def sent(self, reader: Reader, at: m.Timestamp, length: timedelta) -> tuple[SentOrder, ...]:
         """What was sent within *length* (≤ a day) before *at*, oldest first."""
         if not length:
             return ()
@@ -52,7 +52,7 @@ class Recent:
                     record = reader.get(m.OrderRecord, name)
                     if record is not None and record.intent is not None:
                         intent = record.intent
-                        sent = Sent(recorded.at, intent.wish, intent.key, intent.worth)
+                        sent = SentOrder(recorded.at, intent.wish, intent.key, intent.worth)
                         self._sent[name] = sent
                 case m.Answered(name, _, answer) if answer in _NOT_THERE:
                     self._forget(reader, name)

@@ -11,22 +11,25 @@ Other half: `core.orders.replace`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import lineage, replace, resolution
+from fillbook.core.orders import due, instructions, lifecycle, replace, resolution
+from fillbook.core.orders.due import Progress
 from fillbook.core.orders.replace import Wanted
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.account import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval, Seen
-from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement, Withdrawn
-from fillbook.desk.orders.resolver import Resolver, answered
+from fillbook.desk.orders.resolver import CARRY_ON_AFTER, Resolver, answered
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.book import Book
+from fillbook.desk.record.kill_switch import halted
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
@@ -43,7 +46,7 @@ class Replacing:
         resolver: Resolver,
         approval: Approval,
         placement: OrderPlacement,
-        ending: Ending,
+        cancellation: Cancellation,
         clock: Clock,
     ) -> None:
         self._gateway = gateway
@@ -53,9 +56,11 @@ class Replacing:
         self._resolver = resolver
         self._approval = approval
         self._placement = placement
-        self._ending = ending
+        self._cancellation = cancellation
         self._clock = clock
         self._book = Book(recorder.store)
+        self._started = clock.elapsed()
+        self._attempted: dict[tuple[str, int], tuple[timedelta, int]] = {}
 
     def replace(self, order: m.Order | str, change: m.Change) -> m.Order:
         """
@@ -76,13 +81,36 @@ class Replacing:
             if denied is None and seen is not None:
                 denied = self._approval.refuse_change(turn, wanted.record, change, seen)
             change = replace.numbered(wanted)
-            natively = not replace.by_cancel(wanted)
-            if denied is None and natively:
-                request = self._begin(turn, wanted.record, change)
+            way = m.Way.ANEW if replace.by_cancel(wanted) else m.Way.NATIVE
+            if denied is None:
+                number = self._instruct(turn, wanted.record, change, way)
         if denied is not None:
             words = f"{denied.message} (nothing was sent)"
             raise errors.Denied(words, order=self._book.order(name), reason=denied)
-        return self._send(name, request) if natively else self._order_anew(name, change)
+        if way is m.Way.ANEW:
+            return self._order_anew(name)
+        order = self._resolver.changed(name, lambda: self.pursue(name, first=True))
+        return self._told(order, number)
+
+    def _instruct(
+        self, turn: Transaction, record: m.OrderRecord, change: m.Change, way: m.Way
+    ) -> int:
+        """Write down that an order is to change; the number of the instruction."""
+        lifecycle.expect(record.order.status, m.Command.REPLACE)
+        number = len(record.instructions) + 1
+        request = None if record.intent is None else record.intent.request
+        length = resolution.GOOD_FOR_ELSE if request is None else resolution.good_for(request)
+        turn.take(
+            m.Instructed(
+                record.client_order_id,
+                number,
+                m.Amend(change, way),
+                m.Authority.ORDER,
+                m.timestamp(m.moment(turn.at) + length),
+                record.order.broker_order_id,
+            )
+        )
+        return number
 
     def _wanted(self, reader: Reader, name: str, change: m.Change) -> Wanted:
         record = reader.get(m.OrderRecord, name)
@@ -97,42 +125,98 @@ class Replacing:
         wish = None if replace.refused(wanted) else replace.rest(wanted.record, change)
         return None if wish is None else self._approval.look(wish)
 
-    def _begin(self, turn: Transaction, record: m.OrderRecord, change: m.Change) -> m.Commanded:
-        order, number = record.order, len(record.requests) + 1
+    # -- natively ----------------------------------------------------------------------
+
+    def pursue(self, name: str, *, first: bool) -> timedelta | None:
+        """
+        Take the step about a change that is due; when the next is, None: it is queried or over.
+
+        A change that provably did not leave is attempted again until it is not wanted any more.
+        *first*: a caller waits, and its first attempts need no lease.
+        """
+        record = self._book.record(name)
+        change = instructions.open_replace(record, self._tracker.known(record))
+        if change is None:
+            return None
+        made = instructions.attempts(record, change)
+        now = self._clock.elapsed()
+        at = due.retry_of_change(made, self._progress(name, change.number), now)
+        if at is None:
+            return None  # it may have left: the resolver finds out
+        if not self._is_wanted(change):
+            self._give_up(record, change, f"it could not be sent in time ({_last(made)})")
+            return None
+        return at if at > now else self._attempt(record, change, len(made), first=first)
+
+    def _attempt(
+        self, record: m.OrderRecord, change: m.Instruction, made: int, *, first: bool
+    ) -> timedelta | None:
+        """Claim, write and send the replace; when to try again if it cannot be sent now."""
+        name, broker, again = record.client_order_id, self._gateway.broker, self._clock.elapsed()
+        if self._gateway.permission(change.authority) is not Permission.SEND:
+            return again + CARRY_ON_AFTER
+        refused = self._gateway.claim("replace", change.authority, first=first, patient=first)
+        if refused is not None:
+            return again + CARRY_ON_AFTER
+        with self._recorder.turn() as turn:
+            request = self._claimed(turn, name, change, made, first=first)
+        if request is None or request.change is None:
+            return None
+        broker_order_id, asked, look = request.broker_order_id or "", request.change, self._look()
+        outcome = self._gateway.send(
+            "replace", lambda: broker.replace(broker_order_id, asked), first=first
+        )
+        entries: list[m.Entry] = [answered(name, request, outcome)]
+        if isinstance(outcome, m.Accepted) and outcome.report is not None:
+            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
+        if not self._recorder.record_answer(*entries):
+            return None  # it is owed: what may have left is queried once the store is back
+        self._attempted[name, change.number] = (self._clock.elapsed(), made + 1)
+        self._approval.answered(self._book.order(name), outcome)
+        if not isinstance(outcome, m.NotSent):
+            self._tracker.read(self._book.record(name))
+            self._resolver.ask(name)
+        return None
+
+    def _claimed(
+        self, turn: Transaction, name: str, change: m.Instruction, made: int, *, first: bool
+    ) -> m.Commanded | None:
+        """The request, written; None if it is not wanted any more, or somebody else made it."""
+        record = turn.read.get(m.OrderRecord, name)
+        if record is None or record.order.is_final or halted(turn.read) is not None:
+            return None
+        now = instructions.open_replace(record, evidence_of(turn.read, record))
+        if now is None or len(instructions.attempts(record, now)) != made:
+            return None
+        if instructions.open_end(record) is not None:
+            return None  # the order is to end: what was not sent is not wanted any more
+        if not first and not self._gateway.lease.is_mine(turn.read):
+            return None
+        number, broker_order_id = len(record.requests) + 1, record.order.broker_order_id
         request = m.Commanded(
-            record.client_order_id, m.Command.REPLACE, number, order.broker_order_id, change
+            name,
+            m.Command.REPLACE,
+            number,
+            broker_order_id,
+            change.change,
+            instruction=now.number,
         )
         turn.take(request)
         return request
 
-    # -- natively ----------------------------------------------------------------------
-
-    def _send(self, name: str, request: m.Commanded) -> m.Order:
-        broker_order_id, change, look = request.broker_order_id, request.change, self._look()
-        assert broker_order_id is not None  # only what the broker has shown is replaced
-        assert change is not None
-        broker = self._gateway.broker
-        outcome = self._gateway.write("replace", lambda: broker.replace(broker_order_id, change))
-        entries: list[m.Entry] = [answered(name, request.number, outcome)]
-        if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
-        self._recorder.record(*entries)
-        self._approval.answered(self._book.order(name), outcome)
-        if isinstance(outcome, m.NotSent):
-            words = f"order {name} was not changed: {outcome.message}; ask for it again"
-            order = self._book.order(name)
-            raise errors.Unavailable(words, order=order, retry_at=outcome.retry_at)
-        self._tracker.read(self._book.record(name))
-        self._resolver.ask(name)
-        return self._told(self._resolver.changed(name), request.number)
+    def _progress(self, name: str, number: int) -> Progress:
+        at, attempts = self._attempted.get((name, number), (self._started, 0))
+        return Progress(attempted_at=at, mine=attempts > 0, attempts=attempts)
 
     def _told(self, order: m.Order, number: int) -> m.Order:
-        """The order once it is known what became of request *number*; refusals are raised."""
-        request = next(r for r in self._book.requests(order) if r.number == number)
-        refused = request.answer is m.AnswerKind.REJECTED and request.settled is not None
-        if refused and not order.is_final:  # a fill wins over a replace
-            kind = request.kind or m.RejectKind.OTHER
-            words = f"the broker did not change order {order.client_order_id}: {request.message}"
+        """The order once it is known what became of a change; refusals are raised."""
+        record = self._book.record(order)
+        change = next(x for x in record.instructions if x.number == number)
+        made = instructions.attempts(record, change)
+        refused = bool(made) and made[-1].answer is m.AnswerKind.REJECTED
+        if refused and change.closed is not None and not order.is_final:  # a fill wins
+            kind = made[-1].kind or m.RejectKind.OTHER
+            words = f"the broker did not change order {order.client_order_id}: {made[-1].message}"
             raise errors.OrderRejected(words, order=order, kind=kind)
         return order
 
@@ -141,26 +225,25 @@ class Replacing:
 
     # -- by a plan ---------------------------------------------------------------------
 
-    def _order_anew(self, name: str, change: m.Change) -> m.Order:
+    def _order_anew(self, name: str) -> m.Order:
         """Cancel the order; once that is proven, place what is then left of it."""
-        self._ending.end(name, change)
-        self._resolver.ended(name)
+        self._cancellation.pursue(name, first=True)
+        self._resolver.ended(name, pursue=lambda: self._cancellation.pursue(name, first=True))
         return self.carry_on(name) or self._book.order(name)
 
     def carry_on(self, name: str, authority: Authority = Authority.ORDER) -> m.Order | None:
         """
-        Take the next step of a plan, if there is one; the order that it placed.
+        Take the next step of a change by cancel-and-new, if there is one; the order it placed.
 
-        What nobody wants any more is given up, with an alert.
+        A change that is not wanted any more is closed, with an alert.
         """
         record = self._book.record(name)
-        plan = lineage.unsettled(record, self._tracker.known(record))
-        if plan is None or plan.change is None or plan.command is not m.Command.CANCEL:
+        plan = instructions.open_plan(record, self._tracker.known(record))
+        if plan is None or plan.change is None:
             return None
         if record.order.is_final:
             return self._place(record, plan, plan.change, authority)
-        refused = plan.answer is m.AnswerKind.REJECTED and record.order.pending != m.Command.CANCEL
-        if refused or not self._is_wanted(record, plan):
+        if not self._is_wanted(plan):
             self._give_up(record, plan, f"order {name} is {record.order.status}, not canceled")
         self._resolver.after(name)
         return None
@@ -172,20 +255,22 @@ class Replacing:
             self._resolver.after(name)
             return
         try:
+            self.pursue(name, first=False)
             self.carry_on(name, Authority.STANDING)
+            self._resolver.after(name)
         except errors.OrderError as error:
             words = f"the change of order {name} was given up: {error}"
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)))
 
     def _place(
-        self, record: m.OrderRecord, plan: m.Request, change: m.Change, authority: Authority
+        self, record: m.OrderRecord, plan: m.Instruction, change: m.Change, authority: Authority
     ) -> m.Order | None:
         known = self._named(change.client_order_id)
         intent = None if known is None else known.intent
         wish = replace.rest(record, change) if intent is None else intent.request
         if wish is None:
             self._settle(record, plan, "all of it had filled")
-        elif known is None and not self._is_wanted(record, plan):
+        elif known is None and not self._is_wanted(plan):
             self._give_up(record, plan, "it was not ordered anew in time")
         else:
             name = change.client_order_id
@@ -205,27 +290,33 @@ class Replacing:
                     self._settle(record, plan, f"what was left is order {name}")
         return None
 
-    def _is_withdrawn(self, reader: Reader, record: m.OrderRecord, plan: m.Request) -> bool:
+    def _is_withdrawn(self, reader: Reader, record: m.OrderRecord, plan: m.Instruction) -> bool:
         now = reader.get(m.OrderRecord, record.client_order_id) or record
-        open_plan = lineage.unsettled(now, evidence_of(reader, now))
+        open_plan = instructions.open_plan(now, evidence_of(reader, now))
         return open_plan is None or open_plan.number != plan.number
 
     def _named(self, name: str) -> m.OrderRecord | None:
         with self._recorder.store.read() as reader:
             return reader.get(m.OrderRecord, name)
 
-    def _is_wanted(self, record: m.OrderRecord, plan: m.Request) -> bool:
-        request = None if record.intent is None else record.intent.request
-        length = resolution.GOOD_FOR_ELSE if request is None else resolution.good_for(request)
-        return self._clock.now() - m.moment(plan.at) < max(length, timedelta())
+    def _is_wanted(self, change: m.Instruction) -> bool:
+        """Whether the time in which a change is wanted has not passed."""
+        until = change.good_until
+        end = m.moment(change.at) + resolution.GOOD_FOR_ELSE if until is None else m.moment(until)
+        return self._clock.now() < end
 
-    def _settle(self, record: m.OrderRecord, plan: m.Request, why: str) -> None:
-        self._recorder.record(m.ChangeClosed(record.client_order_id, plan.number, why))
+    def _settle(self, record: m.OrderRecord, plan: m.Instruction, why: str) -> None:
+        self._recorder.record(m.InstructionClosed(record.client_order_id, plan.number, why))
 
-    def _give_up(self, record: m.OrderRecord, plan: m.Request, why: str) -> None:
+    def _give_up(self, record: m.OrderRecord, change: m.Instruction, why: str) -> None:
         name = record.client_order_id
-        words = f"the change of order {name} was given up: {why}; what is left is not ordered"
+        words = f"the change of order {name} expired: {why}; the order stays as it is"
         self._recorder.record(
-            m.ChangeClosed(name, plan.number, why),
+            m.InstructionClosed(name, change.number, f"expired: {why}"),
             m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)),
         )
+
+
+def _last(made: Sequence[m.Request]) -> str:
+    """What the last attempt came to."""
+    return made[-1].message if made else "no attempt was permitted"

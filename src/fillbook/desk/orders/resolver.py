@@ -9,13 +9,15 @@ asks after.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import lineage, resolution
+from fillbook.core.orders import instructions, lineage, resolution
 from fillbook.core.orders.resolution import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Authority, Permission
@@ -27,12 +29,19 @@ from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halted
 from fillbook.desk.record.recorder import Recorder, Transaction
+from fillbook.errors import StoreError
+
+log = logging.getLogger("fillbook")
 
 #: These are meant to end at once: `settled` looks at them until they have.
 _AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
 
 #: A plan to change an order is taken up again after this.
 CARRY_ON_AFTER: Final = timedelta(seconds=2)
+
+
+#: What is to be sent while one waits; when the next step is due, None: never.
+Pursue = Callable[[], timedelta | None]
 
 
 class Resolver:
@@ -68,11 +77,12 @@ class Resolver:
             outcome = self._gateway.write(
                 "submit", lambda: self._gateway.broker.submit(intent), authority
             )
-        entries: list[m.Entry] = [answered(name, number, outcome)]
+        made = m.Commanded(name, m.Command.SEND, number)
+        entries: list[m.Entry] = [answered(name, made, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
-        self._recorder.record(*entries)
-        self.after(name)
+        if self._recorder.record_answer(*entries):
+            self.after(name)
         return outcome
 
     # -- looking at it -----------------------------------------------------------------
@@ -81,14 +91,20 @@ class Resolver:
         """Look at an order until it is final, or rests where it was meant to; at most wait_s."""
         return self._look_until(name, _rests)
 
-    def ended(self, name: str, timeout_s: float | None = None) -> m.Order:
-        """Look at an order until it is final, or *timeout_s* (wait_s) have passed."""
-        return self._look_until(name, lambda order: order.is_final, timeout_s)
+    def ended(
+        self, name: str, timeout_s: float | None = None, pursue: Pursue | None = None
+    ) -> m.Order:
+        """
+        Look at an order until it is final, or *timeout_s* (wait_s) have passed.
 
-    def all_ended(self, names: Collection[str]) -> None:
-        """Poll until several orders are final, or wait_s have passed in all."""
+        *pursue* is called each time, for what is to be sent meanwhile.
+        """
+        return self._look_until(name, lambda order: order.is_final, timeout_s, pursue)
+
+    def all_ended(self, names: Collection[str], pursue: Callable[[str], object]) -> None:
+        """Poll until several orders are final, or wait_s have passed in all; *pursue* each."""
         end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
-        for pause in resolution.ASK_AFTER:
+        for pause in chain(resolution.ASK_AFTER, repeat(resolution.ASK_AFTER[-1])):
             left = end - self._clock.elapsed()
             over = all(self._book.order(name).is_final for name in names)
             if over or left <= timedelta():
@@ -96,13 +112,37 @@ class Resolver:
             self._clock.wait(self._tracker.news, min(pause, left).total_seconds())
             self._tracker.drain()
             self._tracker.poll()
+            for name in names:
+                if not self._book.order(name).is_final:
+                    pursue(name)
 
-    def changed(self, name: str) -> m.Order:
+    def changed(self, name: str, pursue: Pursue) -> m.Order:
         """Look at an order until it is known what became of its replace; at most wait_s."""
-        return self._look_until(name, lambda order: order.pending != m.Command.REPLACE)
+        return self._look_until(
+            name, lambda order: order.pending != m.Command.REPLACE, pursue=pursue
+        )
 
     def _look_until(
-        self, name: str, until: Callable[[m.Order], bool], timeout_s: float | None = None
+        self,
+        name: str,
+        until: Callable[[m.Order], bool],
+        timeout_s: float | None = None,
+        pursue: Pursue | None = None,
+    ) -> m.Order:
+        order = self._book.order(name)
+        try:
+            return self._looked_until(name, until, timeout_s, pursue)
+        except StoreError as error:
+            # A request has left: that the record cannot be written now says nothing of it.
+            log.error("order %s could not be followed: %s", name, error)
+            return order
+
+    def _looked_until(
+        self,
+        name: str,
+        until: Callable[[m.Order], bool],
+        timeout_s: float | None,
+        pursue: Pursue | None,
     ) -> m.Order:
         wait_s = self._wait_s if timeout_s is None else timeout_s
         end = self._clock.elapsed() + timedelta(seconds=wait_s)
@@ -110,9 +150,11 @@ class Resolver:
         due = self._clock.elapsed()
         while True:
             self._tracker.drain()
+            step = None if pursue is None else pursue()
             order = self._book.order(name)
             now = self._clock.elapsed()
             if until(order) or now >= end:
+                self.after(name)
                 return order
             if self._is_open(self._book.record(name)):
                 self.resolve(name)
@@ -125,7 +167,7 @@ class Resolver:
                 asked += 1
                 due = self._clock.elapsed() + pauses[min(asked, len(pauses) - 1)]
                 continue
-            pause = min(due, end) - self._clock.elapsed()
+            pause = min(due, end, *([] if step is None else [step])) - self._clock.elapsed()
             self._clock.wait(self._tracker.news, max(0.01, pause.total_seconds()))
 
     # -- unproven ----------------------------------------------------------------------
@@ -137,7 +179,7 @@ class Resolver:
             asked = bool(record.requests) and self._is_open(record)
             if asked:
                 names.append(record.client_order_id)
-            if asked or record.order.pending == m.Command.REPLACE:
+            if asked or record.order.pending is not None:
                 self.after(record.client_order_id)
         return names
 
@@ -190,11 +232,13 @@ class Resolver:
         return _is_unproven(record) or self._replaced(record) is not None
 
     def _replaced(self, record: m.OrderRecord) -> m.Request | None:
-        """The replace that is unproven."""
-        if all(request.change is None for request in record.requests):
+        """The attempt at a replace whose outcome is unknown; one that was not sent is none."""
+        if not record.instructions:
             return None
-        asked = lineage.unsettled(record, self._tracker.known(record))
-        return asked if asked is not None and asked.command is m.Command.REPLACE else None
+        change = instructions.open_replace(record, self._tracker.known(record))
+        made = [] if change is None else instructions.attempts(record, change)
+        sent = [r for r in made if r.answer is not m.AnswerKind.NOT_SENT]
+        return sent[-1] if sent else None
 
     def _inquiry(self, record: m.OrderRecord) -> Inquiry:
         replaced = None if _is_unproven(record) else self._replaced(record)
@@ -228,7 +272,8 @@ class Resolver:
         e = old.get(replaced.broker_order_id or "")
         works = e is not None and lineage.is_alive(e) and not lineage.is_giving_way(e)
         if replaced.answer is m.AnswerKind.REJECTED and works:
-            self._recorder.record(m.ChangeClosed(name, replaced.number, replaced.message))
+            number = replaced.instruction or 0
+            self._recorder.record(m.InstructionClosed(name, number, f"refused: {replaced.message}"))
 
     def _same_account(self) -> bool:
         """An absence counts only if its pass saw the account that is bound."""
@@ -250,12 +295,12 @@ class Resolver:
             if record is None or not self._gateway.lease.is_mine(turn.read):
                 return
             name = record.client_order_id
-            replaced = lineage.unsettled(record, evidence_of(turn.read, record))
-            if replaced is None:
+            change = instructions.open_replace(record, evidence_of(turn.read, record))
+            if _is_unproven(record) or change is None:
                 turn.take(m.ConcludedAbsent(name, answers))
             else:
                 why = f"{answers} answers that it does not exist"
-                turn.take(m.ChangeClosed(name, replaced.number, why))
+                turn.take(m.InstructionClosed(name, change.number, why))
 
     def _still_unproven(self, turn: Transaction, was: m.OrderRecord) -> m.OrderRecord | None:
         """The order as it is, unless somebody heard of it or asked for it since *was*."""
@@ -269,12 +314,12 @@ class Resolver:
         if self._is_open(record):
             self._agenda.put(matter, self._due(record))
         else:
-            changes = (r.change.client_order_id for r in record.requests if r.change is not None)
+            changes = (x.change.client_order_id for x in record.instructions if x.change)
             self._inquiries.drop(name, *changes)
             self._agenda.drop(matter)
-        if record.ids and record.order.pending == m.Command.CANCEL:
-            self._agenda.put("cancels", self._clock.elapsed())  # found after its end was wanted
-        elif record.order.pending == m.Command.REPLACE and not self._is_open(record):
+        if record.ids and not record.order.is_final and record.order.pending is not None:
+            self._agenda.put("cancels", self._clock.elapsed())
+        if record.order.pending == m.Command.REPLACE and not self._is_open(record):
             self._agenda.put(f"change/{name}", self._clock.elapsed() + CARRY_ON_AFTER)
 
     def _due(self, record: m.OrderRecord) -> timedelta:
@@ -282,17 +327,19 @@ class Resolver:
         return step.at if isinstance(step, Query) else self._clock.elapsed()
 
 
-def answered(name: str, number: int, outcome: m.Outcome) -> m.Answered:
+def answered(name: str, request: m.Commanded, outcome: m.Outcome) -> m.Answered:
     """What a request came to, as an entry."""
+    number, broker_order_id = request.number, request.broker_order_id
     match outcome:
         case m.Accepted():
-            return m.Answered(name, number, m.AnswerKind.ACCEPTED)
-        case m.Rejected(kind, message):
-            return m.Answered(name, number, m.AnswerKind.REJECTED, message, kind)
+            answer, message, kind = m.AnswerKind.ACCEPTED, "", None
+        case m.Rejected(refused, message):
+            answer, kind = m.AnswerKind.REJECTED, refused
         case m.NotSent(_, message):
-            return m.Answered(name, number, m.AnswerKind.NOT_SENT, message)
+            answer, kind = m.AnswerKind.NOT_SENT, None
         case m.Ambiguous(_, message):
-            return m.Answered(name, number, m.AnswerKind.AMBIGUOUS, message)
+            answer, kind = m.AnswerKind.AMBIGUOUS, None
+    return m.Answered(name, number, answer, message, kind, broker_order_id)
 
 
 def _lane_of(intent: m.Intent) -> Lane:

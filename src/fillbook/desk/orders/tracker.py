@@ -184,7 +184,7 @@ class Tracker:
         with self._recorder.store.read() as reader:
             for broker_order_id in broker_ids:
                 told = [x for x in rows if x.broker_order_id == broker_order_id]
-                voids += map(m.Busted, absence.agreed_voids(reader, broker_order_id, told))
+                voids += map(m.Busted, absence.confirm_busts(reader, broker_order_id, told))
         self._recorder.record(*voids)
 
     def history(

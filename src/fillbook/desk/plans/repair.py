@@ -11,9 +11,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fillbook import model as m
+from fillbook.core.orders import instructions
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.cancel import Ending
+from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.recorder import Recorder
@@ -23,12 +24,17 @@ class Repair:
     """Sets right what is permitted, and proposes the rest."""
 
     def __init__(
-        self, gateway: Gateway, recorder: Recorder, agenda: Agenda, tracker: Tracker, ending: Ending
+        self,
+        gateway: Gateway,
+        recorder: Recorder,
+        agenda: Agenda,
+        tracker: Tracker,
+        cancellation: Cancellation,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
         self._tracker = tracker
-        self._ending = ending
+        self._cancellation = cancellation
         self._proposed: set[str] = set()
         self._agenda = agenda
         recorder.on(m.EventKind.ALERT, self._heard)
@@ -38,7 +44,8 @@ class Repair:
         for record in filter(_landed_late, self._tracker.followed()):
             match self._gateway.permission(Authority.REPAIR):
                 case Permission.SEND:
-                    self._ending.end(record.client_order_id, authority=Authority.REPAIR)
+                    self._cancellation.instruct(record.client_order_id, Authority.REPAIR)
+                    self._cancellation.pursue(record.client_order_id, first=False)
                 case Permission.PROPOSE:
                     self._propose(record)
                 case Permission.REFUSE:
@@ -62,5 +69,5 @@ class Repair:
 def _landed_late(record: m.OrderRecord) -> bool:
     """Whether an order of ours was concluded absent, has landed, and nobody has asked its end."""
     landed = any(x.oddity is m.Oddity.LANDED_LATE for x in record.order.anomalies)
-    asked = any(x.command is m.Command.CANCEL for x in record.requests)
+    asked = instructions.open_end(record) is not None
     return landed and not asked and not record.order.is_final

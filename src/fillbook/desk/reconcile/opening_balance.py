@@ -71,7 +71,7 @@ class OpeningBalance:
         with self._recorder.turn() as turn:
             if turn.read.get(m.Cash, "cash") is not None:
                 return
-            turn.take(*drift.heard(look))
+            turn.take(*drift.entries_of(look))
             held = {x.symbol: x for x in look.positions}
             flat = [x.symbol for x in turn.read.all(m.Position) if x.symbol not in held]
             turn.take(*(anchor(s, held.get(s), look.at, OPENING) for s in (*held, *flat)))
@@ -86,7 +86,7 @@ def _at_rest(first: Snapshot, second: Snapshot, lag: timedelta) -> bool:
         [*sorted((x.symbol, x.qty) for x in look.positions), ("", look.account.cash)]
         for look in (first, second)
     ]
-    return first.valid and second.valid and not filled and held[0] == held[1]
+    return first.is_valid and second.is_valid and not filled and held[0] == held[1]
 
 
 def anchor(

@@ -128,7 +128,9 @@ class Reconciler:
         """Look at one order alone, by its ids and its whole fill history."""
         asked, at = self._gateway.requests, m.timestamp(self._clock.now())
         before = self._tracker.look_number()
-        account = self._account_link.bind()
+        account = self._account_link.bound()
+        if isinstance(account, m.NotObserved):
+            return self._unread(account, at, asked)
         was = self._book.record(order)
         name = was.client_order_id
         self._resolver.resume()
@@ -138,7 +140,7 @@ class Reconciler:
         if failed is None and record.ids and self._gateway.broker.capabilities.history:
             failed = self._tracker.complete(self._book.record(name))
         now = self._book.record(name)
-        merged = drift.changed(was, now)
+        merged = drift.order_difference(was, now)
         verdict = m.Verdict.NOT_OBSERVED if failed is not None else m.Verdict.IN_SYNC
         unproven = (name,) if _unproven(now) else ()
         return m.SyncReport(
@@ -155,7 +157,9 @@ class Reconciler:
     def _sync(self, since: date | None, *, adopt: bool) -> m.SyncReport:
         asked, at = self._gateway.requests, m.timestamp(self._clock.now())
         before = self._tracker.look_number()
-        account = self._account_link.bind()
+        account = self._account_link.bound()
+        if isinstance(account, m.NotObserved):
+            return self._unread(account, at, asked)
         self._list_instruments()
         self._tracker.drain()
         unproven = self._resolve()
@@ -180,7 +184,7 @@ class Reconciler:
         with self._recorder.store.read() as reader:
             rows = self._rows(reader, last.look, None)
             # As long as the broker denies an order it is no less denied than at first.
-            left += [drift.denied(x, reader) for x in last.look.gone]
+            left += [drift.not_found_finding(x, reader) for x in last.look.not_found]
         self._recorder.record(
             *(_alert(x) for x in merged if isinstance(x.drift, m.UnknownToBroker))
         )
@@ -195,6 +199,15 @@ class Reconciler:
             entries=self._tracker.look_number() - before,
             requests=self._gateway.requests - asked,
             opened=opened,
+        )
+
+    def _unread(self, answer: m.NotObserved, at: m.Timestamp, asked: int) -> m.SyncReport:
+        """The report of a pass that could not read the account."""
+        return m.SyncReport(
+            verdict=m.Verdict.NOT_OBSERVED,
+            at=at,
+            unobserved=f"the account could not be read: {answer.message}",
+            requests=self._gateway.requests - asked,
         )
 
     def _resolve(self) -> list[str]:
@@ -219,8 +232,8 @@ class Reconciler:
     def _merge(self, compared: ComparedSnapshot) -> tuple[m.Finding, ...]:
         """Write down what a look told, and move the cursor."""
         look = compared.look
-        self._recorder.record(*drift.heard(look))
-        self._tracker.agree(look.histories, look.told)
+        self._recorder.record(*drift.entries_of(look))
+        self._tracker.agree(look.history_ids, look.history_executions)
         self._clarify()
         self._snapshots.done(look)
         return compared.merged
@@ -235,7 +248,7 @@ class Reconciler:
         self, first: ComparedSnapshot, *, adopt: bool
     ) -> tuple[ComparedSnapshot, list[m.Finding]]:
         """A second look where the first differs: what it shows again at rest is confirmed."""
-        if not first.sighting.found:
+        if not first.sighting.differences:
             self._clear(first.sighting, [])
             return first, []
         lag = self._lag
@@ -249,7 +262,7 @@ class Reconciler:
         if self._find_taken_back(second.look, findings):
             second = self._snapshots.compare(second.look)
         with self._recorder.store.read() as reader:
-            doubted = drift.disputed(reader)
+            doubted = drift.disputed_symbols(reader)
         findings = drift.confirm(first.sighting, second.sighting, lag, doubted)
         if adopt:
             findings = self._adopt(second, findings)
@@ -296,7 +309,7 @@ class Reconciler:
                     mine = [x for x in look.fills_after if x.broker_order_id == broker_order_id]
                     rows = (*history.value, *mine)
                     with self._recorder.store.read() as reader:
-                        voids, qty = absence.taken_back(reader, broker_order_id, rows, look.at)
+                        voids, qty = absence.infer_busts(reader, broker_order_id, rows, look.at)
                     missing += voids
                     moved += qty
         held = self._book.position(found.symbol)

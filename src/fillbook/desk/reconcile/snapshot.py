@@ -115,28 +115,28 @@ class SnapshotReader:
         after = Overlay(reader)
         if reader.get(m.Binding, "account") is None:
             bound = binding_entry(look.account, self._gateway.broker)
-            after.take(apply.apply(bound, reader.last() + 1, look.at, after))
+            after.apply(apply.apply(bound, reader.last() + 1, look.at, after))
         fresh: list[m.Entry] = []
-        for entry in drift.heard(look):
+        for entry in drift.entries_of(look):
             changes = apply.apply(entry, reader.last() + 1 + len(fresh), look.at, after)
             if changes:
-                after.take(changes)
+                after.apply(changes)
                 fresh.append(entry)
         lag = self._gateway.broker.capabilities.account_lag
         found = tuple(drift.differences(after, look))
         sighting = Comparison(
-            look=look,
-            found=found,
-            moved=drift.moving(after, look, lag),
+            snapshot=look,
+            differences=found,
+            active_symbols=drift.active_symbols(after, look, lag),
             unsettled=drift.unsettled(found, after, look, lag),
         )
         filled = {x.broker_order_id for x in look.fills_after}
         return ComparedSnapshot(
             look=look,
-            merged=tuple(drift.explained(fresh, reader, after)),
+            merged=tuple(drift.explained_findings(fresh, reader, after)),
             sighting=sighting,
             strays=tuple(sorted(i for i in filled if not _is_known(after, i))),
-            doubt=absence.doubt(after, look),
+            doubt=absence.discard_reason(after, look),
         )
 
     def _look(self, since: date | None, *, bind: bool) -> Snapshot | m.NotObserved:
@@ -179,9 +179,9 @@ class SnapshotReader:
             fills_after=fills_after.value,
             activities=activities.value,
             by_id=tuple(by_id),
-            gone=tuple(gone),
-            histories=tuple(histories),
-            told=tuple(told),
+            not_found=tuple(gone),
+            history_ids=tuple(histories),
+            history_executions=tuple(told),
             number=number,
         )
 

@@ -9,6 +9,7 @@ one transaction.  Events stay as they were: they were delivered.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from fillbook import model as m
 from fillbook.core.journal.apply import RULES, apply
@@ -33,8 +34,35 @@ def bring_up_to_date(store: Store, at: m.Timestamp) -> bool:
         if not _is_older(writer):
             return False  # another process has rebuilt them meanwhile
         log.info("the records are rebuilt from %s journal entries", writer.last())
+        idle = {x.client_order_id for x in writer.all(m.OrderRecord) if x.order.pending is None}
         writer.record(m.Rebuilt(RULES), at, difference(replayed(writer), writer))
+        for entry in _not_wanted_any_more(writer, idle):
+            writer.record(entry, at, apply(entry, writer.last() + 1, at, writer))
     return True
+
+
+def _not_wanted_any_more(reader: Reader, idle: Collection[str]) -> list[m.Entry]:
+    """
+    Close the instructions that release 0.1 took for done, with one alert that lists them.
+
+    It forgot a cancel that was answered, or not sent: to send it weeks later would surprise.
+    """
+    entries: list[m.Entry] = []
+    forgotten: list[str] = []
+    for record in reader.all(m.OrderRecord):
+        name = record.client_order_id
+        if name in idle and record.order.pending is not None:
+            still = [x.number for x in record.instructions if x.closed is None]
+            why = "closed as the record was rebuilt: release 0.1 took it for done"
+            entries += [m.InstructionClosed(name, number, why) for number in still]
+            forgotten.append(name)
+    if forgotten:
+        words = (
+            f"{len(forgotten)} orders are open whose cancel or change release 0.1 took for done: "
+            f"{', '.join(forgotten)}. Cancel those that you do not want"
+        )
+        entries.append(m.Alerted(m.Alert(m.AlertKind.CANCEL_REFUSED, "account", words)))
+    return entries
 
 
 def _is_older(reader: Reader) -> bool:
@@ -51,7 +79,7 @@ def replayed(reader: Reader) -> Overlay:
     """The records that the rules of today make of a journal."""
     records = Overlay(Nothing())
     for x in reader.journal():
-        records.take(apply(x.entry, x.number, x.at, records))
+        records.apply(apply(x.entry, x.number, x.at, records))
     return records
 
 

@@ -9,12 +9,14 @@ inside is current; one that raises is logged and loses nobody anything.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
+from fillbook.errors import StoreError
 from fillbook.store import Store, Writer
 
 log = logging.getLogger("fillbook")
@@ -48,13 +50,20 @@ class Recorder:
         self.store = store
         self._clock = clock
         self._told: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
+        self._owed: list[m.Entry] = []
+        self._owed_lock = threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[Transaction]:
         """An exclusive transaction; durable once the block has ended, undone if it raises."""
+        with self._owed_lock:
+            owed = tuple(self._owed)
         with self.store.write() as writer:
             transaction = Transaction(writer, self.now())
+            transaction.take(*owed)
             yield transaction
+        with self._owed_lock:
+            self._owed = [x for x in self._owed if all(x is not y for y in owed)]
         self._tell(transaction.events)
 
     def now(self) -> m.Timestamp:
@@ -68,6 +77,26 @@ class Recorder:
         with self.turn() as turn:
             turn.take(*entries)
         return len(turn.taken)
+
+    def record_answer(self, *entries: m.Entry) -> bool:
+        """
+        Write down what a request that left has come to; whether that is durable now.
+
+        Where the store fails the entries are owed: the next transaction writes them first.
+        """
+        try:
+            self.record(*entries)
+        except StoreError as error:
+            log.error("an answer of the broker could not be written yet: %s", error)
+            with self._owed_lock:
+                self._owed += entries
+            return False
+        return True
+
+    @property
+    def owes(self) -> bool:
+        """Whether an answer waits to be written; new risk is denied meanwhile."""
+        return bool(self._owed)
 
     def on(self, kind: m.EventKind, call: Callable[[m.Event], None]) -> None:
         """Have *call* made with every event of *kind* that this desk writes, after its commit."""

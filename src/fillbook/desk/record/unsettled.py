@@ -29,7 +29,7 @@ def keep(store: Store, unsettled: m.Unsettled) -> None:
 def differences(reader: Reader, symbol: str) -> tuple[Decimal, ...]:
     """The broker's position of *symbol* less ours, signed: confirmed differences and unsettled."""
     confirmed = [
-        drift.by_which(x.drift)
+        drift.qty_difference(x.drift)
         for x in reader.all(m.OpenDrift)
         if isinstance(x.drift, m.PositionDrift) and x.drift.symbol == symbol
     ]

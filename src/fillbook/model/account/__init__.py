@@ -1,1 +1,1 @@
-"""The account: what it holds, what may be traded, and where two records of it differ."""
+"""The account: positions, cash, instruments, reservations, and differences with the broker."""

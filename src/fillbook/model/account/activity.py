@@ -1,4 +1,4 @@
-"""What moves an account without an order of ours: fees, dividends, splits, transfers."""
+"""Non-trade activities of an account: fees, dividends, splits, transfers."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from fillbook.model.timestamp import Timestamp
 
 
 class ActivityKind(StrEnum):
-    """What moved an account without an order of ours; trades are executions instead."""
+    """The kind of a non-trade activity; trades are executions."""
 
     SPLIT = "split"
     FEE = "fee"
     DIVIDEND = "dividend"
     TRANSFER = "transfer"
-    ASSIGNMENT = "assignment"
+    ASSIGNMENT = "assignment"  #: of an option
     SYMBOL_CHANGE = "symbol_change"
-    OTHER = "other"
+    OTHER = "other"  #: a kind of the broker that fillbook does not know
 
 
 @frozen(kw_only=True)
 class Activity:
     """
-    One row of the account's history that is no trade.
+    One non-trade row of the account's history.
 
-    `qty` is the signed change of the position in units of the base (a fee of 0.0002 BTC is
-    -0.0002); for a split it is what was added, and `ratio` (> 0) new units per old one.
-    `cash` is the signed change in quote currency.  None = not told.
+    `qty` is the signed change of the position in base units (a fee of 0.0002 BTC is -0.0002);
+    for a split it is the quantity added, and `ratio` (> 0) is new units per old unit.  `price`
+    is per unit, `cash` the signed change of cash, both in quote currency.  None: not reported;
+    a row without `symbol` moves cash only.  `raw_kind` is the broker's own name of the kind.
     """
 
     activity_id: str

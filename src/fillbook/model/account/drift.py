@@ -1,9 +1,8 @@
 """
-Drift: where our record and the broker's picture differ.
+Drift: the differences between our record and the broker's account.
 
-*ours* and *theirs* are the two sides of a comparison.  One class a kind, so that a
-new kind breaks every `match` that forgot it; there is none without a producer in
-`core.reconcile.drift`.
+*ours* and *theirs* are the two sides of a comparison.  There is one class per kind, so that
+mypy reports every `match` that lacks a new kind.  `core.reconcile.drift` produces every kind.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from fillbook.model.timestamp import Timestamp
 
 @frozen
 class MissedFill:
-    """An order of ours filled further than our record knew; quantities in base units."""
+    """An order of ours has fills that our record lacked; filled quantities in base units, ≥ 0."""
 
     symbol: str
     client_order_id: str
@@ -30,7 +29,7 @@ class MissedFill:
 
 @frozen
 class OrderStatusDiffers:
-    """Our record and the broker use different words for an order of ours."""
+    """Our record and the broker report different statuses of an order of ours."""
 
     symbol: str
     client_order_id: str
@@ -40,7 +39,7 @@ class OrderStatusDiffers:
 
 @frozen
 class UnknownToUs:
-    """An order on the account that our record does not know."""
+    """An external order: our record does not have it; base units, ≥ 0 (None: by notional)."""
 
     symbol: str
     broker_order_id: str
@@ -52,7 +51,7 @@ class UnknownToUs:
 
 @frozen
 class UnknownToBroker:
-    """A live order of ours that the broker says it does not have."""
+    """A live order of ours that was not found at the broker."""
 
     symbol: str
     client_order_id: str
@@ -60,7 +59,12 @@ class UnknownToBroker:
 
 @frozen
 class ExternalTrade:
-    """A fill of an order that our record does not know; signed by its side."""
+    """
+    An external fill: of an order that is not ours.
+
+    `qty` is in signed base units (a sale is negative), `price` per unit in quote currency;
+    None: unknown.
+    """
 
     symbol: str
     broker_order_id: str
@@ -72,7 +76,11 @@ class ExternalTrade:
 
 @frozen
 class HappenedWithoutTrade:
-    """A split, transfer, assignment or fee that our record has not booked."""
+    """
+    A split, transfer, assignment or fee that our record lacked.
+
+    The fields are those of `Activity`: signed, None: not reported.
+    """
 
     symbol: str | None
     kind: ActivityKind
@@ -100,7 +108,7 @@ class Untracked:
 
 @frozen
 class WrongQty:
-    """A position in both, of different size; signed base units."""
+    """A position of different quantity in our record and at the broker; signed base units."""
 
     symbol: str
     ours: Decimal
@@ -109,7 +117,7 @@ class WrongQty:
 
 @frozen
 class WrongCash:
-    """Cash that fills, fees and transfers do not explain, in the account's currency."""
+    """A cash difference that no activity explains; signed, in the account's currency."""
 
     ours: Decimal
     theirs: Decimal
@@ -123,35 +131,35 @@ Drift = PositionDrift | OrderDrift | ExternalTrade | HappenedWithoutTrade | Wron
 @frozen
 class Unsettled:
     """
-    The positions that differed in the newest snapshot, not confirmed yet.
+    The position differences of the newest snapshot, not confirmed yet.
 
-    `rows` pairs a symbol with theirs less ours, signed, in units of the base.
+    `rows` are pairs of a symbol and theirs minus ours, in signed base units.
     """
 
     rows: tuple[tuple[str, Decimal], ...] = ()
 
 
 class Confidence(StrEnum):
-    """How far a difference can be believed."""
+    """How certain a difference is."""
 
-    EXPLAINED = "explained"  #: fills, orders and activities account for it
-    SETTLING = "settling"  #: seen once, or while something moved; another look decides
-    CONFIRMED = "confirmed"  #: two looks, a lag apart, nothing moving between: acted on
+    EXPLAINED = "explained"  #: by fills, orders or activities, which are merged
+    SETTLING = "settling"  #: in one snapshot, or during activity; the next snapshot decides
+    CONFIRMED = "confirmed"  #: in two consecutive snapshots at least `account_lag` apart
 
 
 @frozen
 class Finding:
-    """A drift, how sure it is, and what was ruled out or what explains it."""
+    """A drift, its confidence, and `because`: its explanation or what was ruled out."""
 
     drift: Drift
     confidence: Confidence
     because: str = ""
-    notional: Decimal | None = None  #: ≥ 0 in quote currency; None without a price
+    notional: Decimal | None = None  #: ≥ 0, in quote currency; None: no price is known
 
 
 class Verdict(StrEnum):
-    """What a comparison comes to."""
+    """The result of a comparison."""
 
-    IN_SYNC = "in_sync"
-    DRIFT = "drift"
-    NOT_OBSERVED = "not_observed"
+    IN_SYNC = "in_sync"  #: no difference is left
+    DRIFT = "drift"  #: at least one difference is left
+    NOT_OBSERVED = "not_observed"  #: a read failed, so the comparison is void

@@ -1,8 +1,8 @@
 """
-What can be traced and traded: instruments, sessions, quotes.
+Instruments, trading sessions and quotes.
 
-Symbols are `AAPL`, `BTC/USD`, and OCC's for options.  Adapters translate through
-the broker's instrument list, never by suffix.
+Symbols are `AAPL`, `BTC/USD`, and OCC symbols for options.  Adapters translate symbols by the
+broker's instrument list, never by suffix.
 """
 
 from __future__ import annotations
@@ -18,40 +18,47 @@ from fillbook.model.number import exact, number
 
 
 class AssetClass(StrEnum):
+    """The asset class of an instrument."""
+
     EQUITY = "equity"
     CRYPTO = "crypto"
     OPTION = "option"
-    UNRECOGNISED = "unrecognised"  #: the broker uses a word we do not know
+    UNRECOGNISED = "unrecognised"  #: a class that fillbook does not know
 
 
 @frozen
 class Instrument:
-    """One tradable thing; increments and minimums are in units of the base and > 0."""
+    """
+    One instrument, as the broker lists it.
+
+    `tradable`: now.  `fractionable`, `shortable`, `marginable`: fractions, short sales and
+    margin are allowed.  `qty_increment` and `min_qty` are in base units, > 0; None: no minimum.
+    """
 
     symbol: str
     asset_class: AssetClass
-    aliases: tuple[str, ...] = ()  #: other spellings the broker uses (`BTCUSD`, its asset id)
+    aliases: tuple[str, ...] = ()  #: the broker's other names (`BTCUSD`, its asset id)
     tradable: bool = True
     fractionable: bool = False
     shortable: bool = False
     marginable: bool = False
     qty_increment: Decimal = Decimal(1)
-    price_increment: Decimal | None = None  #: None: by price, as the market's rule says
+    price_increment: Decimal | None = None  #: in quote currency; None: by `Capabilities.ticks`
     min_qty: Decimal | None = None
-    min_notional: Decimal | None = None  #: in quote currency
+    min_notional: Decimal | None = None  #: in quote currency; None: no minimum
 
     @property
     @exact
     def quantum(self) -> Decimal:
-        """Below this a difference of quantity is rounding: 0 for shares, a tenth of a step else."""
+        """The rounding tolerance of quantities: 0, for crypto a tenth of the increment."""
         return self.qty_increment / 10 if self.asset_class is AssetClass.CRYPTO else Decimal(0)
 
 
 @frozen
 class Session:
-    """One day's regular and extended hours, all UTC."""
+    """The regular and extended trading hours of one day, all UTC."""
 
-    day: date  #: the exchange's own calendar day
+    day: date  #: the calendar day of the exchange
     opens: datetime
     closes: datetime
     extended_opens: datetime
@@ -74,9 +81,11 @@ def _aware(value: datetime) -> datetime:
 @frozen
 class Quote:
     """
-    The best bid and ask, > 0, in quote currency per unit, as of *at* (UTC).
+    The best bid and ask, > 0, in quote currency per unit, as of `at` (UTC).
 
-    A market of which one side is empty has no quote.  Raises: InvalidValue.
+    A market with an empty side has no quote.
+
+    Raises: InvalidValue.
     """
 
     symbol: str

@@ -1,8 +1,8 @@
 """
-Positions: a fold of movements in the order of the broker's time.
+Positions: the fold of movements in the order of the broker's time.
 
-A movement is a fill, a ratio (a split), a fee in units, or an anchor: "at that
-time the account held so much", never an amount.
+A movement is a fill, a ratio (a split), an amount (a transfer), a fee in units, or a balance
+adjustment: the quantity that the account held at a time, not a change of it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from fillbook.model.timestamp import Timestamp
 
 
 class MoveKind(StrEnum):
-    """In the order in which movements of one moment are folded."""
+    """The kind of a movement; its values sort the movements of one time in fold order."""
 
-    RATIO = "a-ratio"
+    RATIO = "a-ratio"  #: a split
     FILL = "b-fill"
-    AMOUNT = "c-amount"  #: units that came or went without a trade (transfer, assignment)
-    FEE = "d-fee"  #: units that a fee took, posted after the fills it is for
-    ANCHOR = "e-anchor"
+    AMOUNT = "c-amount"  #: units that moved without a trade (transfer, assignment)
+    FEE = "d-fee"  #: units charged as a fee, posted after its fills
+    ANCHOR = "e-anchor"  #: a balance adjustment
 
 
 @frozen(kw_only=True)
@@ -32,10 +32,12 @@ class Movement:
     """
     One movement of one symbol.
 
-    `qty` is signed, in units of the base: what a fill or fee changed, what an anchor found.
-    `price` per unit in quote currency, None = unknown (for an anchor the average cost).
-    `cash` is what it did to the cash, signed,
-    None = unknown.  `ratio` is new units per old one.  `fee` in quote currency, None = unknown.
+    `qty` is in signed base units: the change by a fill, an amount or a fee, or the balance
+    that an adjustment sets.  `price` is per unit in quote currency (of an adjustment: the
+    average cost); None: unknown.  `cash` is the signed change of cash in quote currency; None:
+    unknown.  `cum` is the order's filled total after a fill, in base units; 0: not reported.
+    `ratio` is new units per old unit, > 0; None: no split.  `fee` is in quote currency, > 0
+    was paid; None: unknown.  `strategy` None: unattributed.
     """
 
     key: str  #: unique; the broker id, source and exec id of a fill
@@ -48,25 +50,27 @@ class Movement:
     cash: Decimal | None = None
     ratio: Decimal | None = None
     fee: Decimal | None = None
-    fee_rate: Decimal = ZERO  #: share of a bought qty that a fee in base may still take
+    fee_rate: Decimal = ZERO  #: share of a bought quantity that a later fee may take
     strategy: str | None = None
-    owner: str | None = None  #: the broker order id of a fill
+    owner: str | None = None  #: the broker order id of a fill; None: no fill
     reason: str = ""
 
     @property
     def order(self) -> tuple[Timestamp, MoveKind, Decimal, str]:
-        """Where it stands in the fold."""
+        """The sort key of the fold."""
         return (self.at, self.kind, self.cum, self.key)
 
 
 @frozen
 class Holding:
     """
-    A signed quantity with its cost, and the round trip that it is in.
+    A quantity in signed base units, with its cost and its open round trip.
 
-    `cost` ≥ 0 is what the open quantity cost (brought in, if short), in quote currency;
-    `realized` is before fees, `fees` are those that are known.  A money figure is None once
-    a part of it is unknown.  The last five tell the round trip that is open.
+    Money is in quote currency.  `cost` ≥ 0 is the cost of the open quantity (the proceeds, if
+    short).  `realized` is the realized P&L before fees, `fees` the sum of the known fees (> 0
+    was paid).  A figure is None once a part of it is unknown.  The last five fields describe
+    the open round trip: `entry_value` and `exit_value` are the values of its entry and exit
+    fills, ≥ 0, and `opened_at` is None when flat.
     """
 
     qty: Decimal = ZERO
@@ -74,54 +78,55 @@ class Holding:
     realized: Decimal | None = ZERO
     fees: Decimal = ZERO
     opened_at: Timestamp | None = None
-    opened_by: str | None = None  #: its fill, as order@total, or the movement that did
-    entered: Decimal = ZERO  #: units that opened it, > 0
+    opened_by: str | None = None  #: its opening fill, as order@total, or its opening movement
+    entered: Decimal = ZERO  #: the total entry quantity, in base units, ≥ 0
     entry_value: Decimal | None = ZERO
     exit_value: Decimal | None = ZERO
 
     @property
     @exact
     def avg_price(self) -> Decimal | None:
-        """Average cost per unit in quote currency; None when flat or unknown."""
+        """Average cost per unit in quote currency; None: flat or unknown."""
         return None if self.cost is None or not self.qty else self.cost / abs(self.qty)
 
 
 @frozen(kw_only=True)
 class Position:
     """
-    What is held of one symbol: by the account, and by strategy.
+    The position of one symbol: of the account, and by strategy.
 
-    `by_strategy` pairs a strategy (``""`` is what belongs to nobody) with its part; their
-    quantities sum to the account's.  `fee_due` ≥ 0 is the most that fees in base may still
-    take: what the broker holds lies between ``qty - fee_due`` and ``qty``.
+    `by_strategy` are pairs of a strategy (``""``: unattributed) and its part; their quantities
+    sum to the account's.  `fee_due` ≥ 0 is the maximum that pending fees in base units may
+    still take: the broker's quantity is between ``qty - fee_due`` and ``qty``.
     """
 
     symbol: str
     account: Holding = field(factory=Holding)
     by_strategy: tuple[tuple[str, Holding], ...] = ()
     fee_due: Decimal = ZERO
-    fee_absorbed: Decimal = ZERO  #: pending at the last anchor, which had them taken off already
-    anchored_at: Timestamp | None = None
-    last: Movement | None = None  #: the newest movement folded in
+    fee_absorbed: Decimal = ZERO  #: pending at the last balance adjustment, which includes them
+    anchored_at: Timestamp | None = None  #: of the last balance adjustment; None: there is none
+    last: Movement | None = None  #: the newest movement of the fold; None: there is none
 
     @property
     def qty(self) -> Decimal:
-        """Signed, in units of the base."""
+        """Quantity of the account, in signed base units."""
         return self.account.qty
 
     @property
     def avg_price(self) -> Decimal | None:
-        """Average cost per unit in quote currency; None when flat or unknown."""
+        """Average cost per unit in quote currency; None: flat or unknown."""
         return self.account.avg_price
 
 
 @frozen
 class Chapter:
     """
-    A run of a symbol's movements, and the position that it begins with.
+    A checkpoint of the fold: a run of a symbol's movements, and the position before it.
 
-    `moves` are the keys of its movements in the order of the fold, `trades` those of the
-    round trips that ended in it.  The last chapter of a symbol is the one that is not closed.
+    `number` counts from 0 per symbol.  `moves` are the keys of its movements in fold
+    order, `trades` the keys of the round trips that ended in it.  The newest chapter of a
+    symbol is the only one that is not `closed`.
     """
 
     symbol: str
@@ -141,9 +146,10 @@ class Trade:
     """
     One round trip of one strategy, from flat to flat.
 
-    `side` is that of the entry, `qty` > 0 what was entered; prices are averages per unit
-    and `pnl` is before fees, all in quote currency, None while a price is unknown.
-    `revision` counts the times that late evidence changed it.
+    `strategy` is ``""`` if unattributed.  `side` is the side of the entry, `qty` > 0 the total
+    entry quantity in base units.  `entry_price` and `exit_price` are averages per unit, `pnl`
+    (signed) is before fees, all in quote currency; None: a price is unknown.  `fees` is the sum
+    of the known fees in quote currency.  `revision` counts the changes by late evidence.
     """
 
     key: str
@@ -163,10 +169,11 @@ class Trade:
 @frozen(kw_only=True)
 class Cash:
     """
-    The cash fold: an anchor, and every flow after it, in the account's currency.
+    The fold of cash: a balance adjustment and the flows after it, in the account's currency.
 
-    `unknown` counts the flows whose amount is not known yet; `amount` is None while there
-    is one, and before the first anchor.
+    `anchor` is the balance of the last adjustment, at `anchored_at`; None: there is none yet.
+    `flows` is the signed sum since then.  `unknown` counts the flows of unknown amount.
+    `amount` is None while there is one, and before the first adjustment.
     """
 
     currency: str = "USD"
@@ -174,10 +181,10 @@ class Cash:
     anchored_at: Timestamp | None = None
     flows: Decimal = ZERO
     unknown: int = 0
-    fee_due: Decimal = ZERO  #: ≥ 0: the most that fees posted late may still take
+    fee_due: Decimal = ZERO  #: ≥ 0: the maximum that pending fees may still take
 
     @property
     @exact
     def amount(self) -> Decimal | None:
-        """What the account should hold; may be negative."""
+        """The expected cash balance; negative: borrowed on margin."""
         return None if self.anchor is None or self.unknown else self.anchor + self.flows

@@ -1,4 +1,4 @@
-"""What a comparison or a pass comes to, for people and programs."""
+"""The reports of a check and of a reconciliation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from fillbook.model.timestamp import Timestamp
 @frozen
 class Row:
     """
-    One symbol of a comparison, in signed base units; None = that book does not say.
+    One symbol of a comparison, in signed base units.
 
-    `bot` is what the bot believes (only where it told), `ours` the record, `theirs` the broker.
+    `ours` is the position in our record; None: the check used no record.  `theirs` is the
+    position at the broker.  `bot` is the position that the bot passed in; None: it passed no
+    positions.  `verdict` is a short text for people.
     """
 
     symbol: str
@@ -29,11 +31,11 @@ class Row:
 @frozen(kw_only=True)
 class CheckReport:
     """
-    What a check saw; it wrote nothing and sent nothing that changes anything.
+    The result of a check, which writes nothing and sends reads only.
 
     `merged` are the differences that evidence explains (a sync would merge it), `left` those
-    that nothing explains, `findings` both.  `unobserved` says what could not be read (None: all
-    was); the verdict is then NOT_OBSERVED.  `requests` counts the requests sent.
+    that no evidence explains, `findings` both.  `unobserved` says which read failed, and the
+    verdict is then NOT_OBSERVED; None: all reads succeeded.  `requests` counts the requests sent.
     """
 
     verdict: Verdict
@@ -48,17 +50,19 @@ class CheckReport:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Every difference: those that evidence explains, and those that nothing does."""
+        """All differences: those that evidence explains, then those that no evidence explains."""
         return self.merged + self.left
 
 
 @frozen(kw_only=True)
 class SyncReport:
     """
-    What a pass made true, and what it could not.
+    The result of a reconciliation.
 
-    `merged` is what the record had not known and now does; `left` are the differences that
-    no evidence explains.  `entries` counts what was appended to the journal.
+    `merged` are the differences that evidence explained and that are now in the record; `left`
+    are those that no evidence explains.  `unobserved` says which read failed; None: all
+    succeeded.  `entries` counts the entries appended to the journal, `requests` the requests
+    sent.
     """
 
     verdict: Verdict
@@ -67,18 +71,18 @@ class SyncReport:
     rows: tuple[Row, ...] = ()
     merged: tuple[Finding, ...] = ()
     left: tuple[Finding, ...] = ()
-    unproven: tuple[str, ...] = ()  #: client order ids that nobody has answered for yet
+    unproven: tuple[str, ...] = ()  #: client order ids without a reply
     unobserved: str | None = None
     entries: int = 0
     requests: int = 0
-    opened: bool = False  #: this pass took the opening balance
+    opened: bool = False  #: this reconciliation took the opening balance
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Every difference: those that were merged, and those that are left."""
+        """All differences: those that were merged, then those that are left."""
         return self.merged + self.left
 
     @property
     def settling(self) -> bool:
-        """Whether a difference was seen that another pass has to decide."""
+        """Whether a difference is settling: the next reconciliation decides."""
         return any(x.confidence is Confidence.SETTLING for x in self.left)

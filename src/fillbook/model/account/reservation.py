@@ -1,7 +1,7 @@
 """
-Buying power: what a broker keeps back for an order, by its own rule, and what is promised.
+Buying power: what a broker reserves for an order, and what is available.
 
-Amounts are in quote currency and ≥ 0.  `core.reservation` alone reckons with them.
+Amounts are in quote currency, ≥ 0.  `core.reservation` computes all of them.
 """
 
 from __future__ import annotations
@@ -17,27 +17,29 @@ from fillbook.model.timestamp import Timestamp
 @frozen(kw_only=True)
 class ReserveRule:
     """
-    What a broker keeps back for one unit of an open order, as factors on a price.
+    What a broker reserves for one unit of an open order, as factors on a price (1.04: 104 %).
 
-    The defaults are the more careful ones.  Alpaca's are at
+    The defaults reserve more than most brokers.  Alpaca's are documented at
     https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power".
     """
 
     market_collar: Decimal = Decimal("1.04")  #: on the ask, for a market buy
     short_collar: Decimal = Decimal("1.03")  #: on the ask, for a sale that opens a short
-    #: On the stop price of a buy, from which stop price on; the dearest stop first.
+    #: For a buy stop: pairs of (least stop price, factor on the stop price), highest first.
     stop_collars: tuple[tuple[Decimal, Decimal], ...] = ((ZERO, Decimal("1.04")),)
-    fee: Decimal = ZERO  #: share of the order's value that is kept back for fees
+    fee: Decimal = ZERO  #: the share of the order's value that is reserved for fees (0.01: 1 %)
 
 
 @frozen(kw_only=True)
 class Reservation:
     """
-    What one order of ours can still cost.
+    The maximum that one order of ours can still cost.
 
-    `charge` is the reserve of what is open and the cost of what filled.  `grown` is the
-    number of the entry by which we learnt of its last increase, at `grown_at` by our clock;
-    None while the broker has not shown the order.
+    `charge` is the reserve of the open quantity plus the cost of the fills.  `margin`: it is
+    measured by `buying_power`; else by `non_marginable`.  `grown` is the number of the entry
+    that last increased it, `grown_at` the time of that entry by our clock (UTC); None: the
+    broker has not reported the order yet, or the outcome of a replace is unknown.  `is_open`:
+    the order is not final.
     """
 
     client_order_id: str
@@ -50,17 +52,17 @@ class Reservation:
 
     @property
     def key(self) -> str:
-        """In the order of growth; what the broker has not shown comes last."""
+        """The key, in the order of growth; reservations without `grown` come last."""
         return f"{self.grown or NEVER:012d}/{self.client_order_id}"
 
 
-#: No entry has so great a number.
+#: A number above that of every entry.
 NEVER = 10**12 - 1
 
 
 @frozen
 class Funds:
-    """Two numbers that an order may lower: for what can be bought on margin, and for the rest."""
+    """Available buying power: `buying_power` for marginable instruments, and for all others."""
 
     buying_power: Decimal
     non_marginable: Decimal
@@ -69,11 +71,11 @@ class Funds:
 @frozen(kw_only=True)
 class BuyingPower:
     """
-    What new orders may still cost.
+    The buying power that is available to new orders.
 
-    `available` is for what can be bought on margin (shares), `non_marginable` for the rest
-    (coins); `reported` is the broker's newest number, read at `read_at`, and `reserved` what is
-    taken off it for orders that it may not know of yet.
+    `available` applies to marginable instruments (shares), `non_marginable` to all others
+    (crypto).  `reported` is the broker's newest number, read at `read_at` by our clock (UTC).
+    `reserved` is ``reported - available``: orders that the number may not include yet.
     """
 
     available: Decimal
@@ -81,4 +83,4 @@ class BuyingPower:
     reported: Decimal
     reserved: Decimal
     read_at: Timestamp
-    lag_s: Decimal  #: how far behind the broker's number is taken to be
+    lag_s: Decimal  #: the assumed lag of the broker's number, in seconds

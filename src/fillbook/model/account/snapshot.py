@@ -1,4 +1,4 @@
-"""Whose record this is, and what the broker says the account holds."""
+"""The identity of an account, and the broker's snapshots of its money and positions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from attrs import frozen
 
 @frozen
 class AccountId:
-    """Three words that tell one account from every other; a record is bound to one of them."""
+    """The identity of an account; a record is bound to exactly one account."""
 
     broker: str  #: "alpaca", "sim", …
-    host: str  #: the exact host that was asked; paper and live differ by nothing else
-    number: str  #: the broker's own id of the account
+    host: str  #: the exact host of the API; only it distinguishes paper from live
+    number: str  #: the broker's account number
 
     def __str__(self) -> str:
         return f"{self.broker}:{self.host}:{self.number}"
@@ -21,28 +21,28 @@ class AccountId:
 
 @frozen
 class AccountSnapshot:
-    """What the broker says of the account's money, in quote currency; None = not told."""
+    """The broker's report on the account's money, in `currency`; None: not reported."""
 
     account: AccountId
     currency: str
-    cash: Decimal  #: may be negative (margin)
+    cash: Decimal  #: negative: borrowed on margin
     equity: Decimal
-    buying_power: Decimal
+    buying_power: Decimal  #: for marginable instruments
     non_marginable_buying_power: Decimal | None = None
-    multiplier: Decimal = Decimal(1)
+    multiplier: Decimal = Decimal(1)  #: of the margin account (1: cash account)
     long_market_value: Decimal | None = None  #: ≥ 0
     short_market_value: Decimal | None = None  #: ≤ 0
-    blocked: tuple[str, ...] = ()  #: why no order will be taken, in the broker's words
-    restricted: tuple[str, ...] = ()  #: what else it may not do, though orders are taken
+    blocked: tuple[str, ...] = ()  #: why the broker rejects every order, in its own words
+    restricted: tuple[str, ...] = ()  #: other restrictions, under which orders are accepted
 
 
 @frozen
 class PositionSnapshot:
-    """What the broker says is held of one symbol."""
+    """The broker's report on the position of one symbol."""
 
     symbol: str
-    qty: Decimal  #: signed: negative is short
-    qty_available: Decimal | None = None  #: not held by open orders; None = not told
-    avg_price: Decimal | None = None  #: cost per unit, in quote currency; None = not told
-    market_value: Decimal | None = None  #: signed as qty
-    price: Decimal | None = None  #: the price behind market_value
+    qty: Decimal  #: in signed base units: negative is short
+    qty_available: Decimal | None = None  #: not held by open orders; None: not reported
+    avg_price: Decimal | None = None  #: average cost per unit; None: not reported
+    market_value: Decimal | None = None  #: in quote currency, signed as `qty`; None: not reported
+    price: Decimal | None = None  #: per unit, of `market_value`; None: not reported

@@ -1,8 +1,8 @@
 """
-The journal: what happened to the record, one class a kind of entry.
+The journal: its entries, one class per kind.
 
-Entries are facts and requests, never conclusions that could be drawn again;
-`core.journal.apply` says what becomes of the records.  Replaying it is the rebuild.
+Entries are facts and requests, never conclusions that can be computed again.
+`core.journal.apply` computes the records from them; a rebuild replays the journal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fillbook.model.answer import RejectKind
 from fillbook.model.capabilities import ReplaceCum
 from fillbook.model.number import ZERO
 from fillbook.model.orders.execution import Execution, TradeBust
+from fillbook.model.orders.instruction import Amend, Authority, Cancel
 from fillbook.model.orders.intent import Intent
 from fillbook.model.orders.report import OrderReport, ReportSource
 from fillbook.model.orders.request import Change
@@ -30,7 +31,12 @@ from fillbook.model.timestamp import Timestamp
 
 @frozen
 class Bound:
-    """From here on this is the record of that account, at a broker of these manners."""
+    """
+    The record is bound to an account from here on.
+
+    `currency` is the account's; the other fields are the broker's `Capabilities` of the same
+    names.
+    """
 
     account: AccountId
     clocked: bool = True
@@ -42,44 +48,73 @@ class Bound:
 
 @frozen
 class InstrumentListed:
-    """What the broker says of an instrument that the record deals in."""
+    """The broker's report on an instrument that the record uses."""
 
     instrument: Instrument
 
 
 @frozen
 class Intended:
-    """We want this order; written before anything is sent."""
+    """The intent of an order; written before anything is sent."""
 
     intent: Intent
 
 
 class AnswerKind(StrEnum):
-    """What came back from a request that may change something."""
+    """The outcome of a request that may change an order."""
 
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    NOT_SENT = "not_sent"
-    AMBIGUOUS = "ambiguous"
+    ACCEPTED = "accepted"  #: the broker accepted it
+    REJECTED = "rejected"  #: the broker rejected it
+    NOT_SENT = "not_sent"  #: it certainly did not reach the broker
+    AMBIGUOUS = "ambiguous"  #: no reply, outcome unknown
 
 
 class Command(StrEnum):
-    """What we may ask for."""
+    """The commands of the order state machine."""
 
-    DENY = "deny"  #: decide not to send
-    SEND = "send"  #: create it, or send the same create again
+    DENY = "deny"  #: deny the order: do not send it
+    SEND = "send"  #: send the create request, or the same one again
     CANCEL = "cancel"
     REPLACE = "replace"
-    ABANDON = "give_up"  #: conclude that the broker never had it
+    ABANDON = "give_up"  #: conclude that the broker never had the order
+
+
+@frozen
+class Instructed:
+    """
+    An instruction to cancel or to change an order; written before any request.
+
+    `number` counts the instructions on that order; the other fields are those of
+    `Instruction`.
+    """
+
+    client_order_id: str
+    number: int
+    asked: Cancel | Amend
+    authority: Authority
+    good_until: Timestamp | None = None
+    broker_order_id: str | None = None
+
+
+@frozen
+class InstructionClosed:
+    """Instruction `number` is closed: rejected, expired, superseded, withdrawn or placed."""
+
+    client_order_id: str
+    number: int
+    why: str
+    broker_order_id: str | None = None  #: finds the order if its client order id differs
 
 
 @frozen
 class Commanded:
     """
-    A request on an order is about to leave; `number` counts the requests on that order.
+    A request on an order is about to be sent; `number` counts the requests on that order.
 
-    `change` is what a replace asks for; on a cancel it is the plan of which that cancel is
-    the first half: what is then left is ordered anew, under the change's client id.
+    `broker_order_id` is the id that it cancels or replaces; None: a create.  `instruction` is
+    the number of the instruction that it attempts; None: a create.  `change` is the change
+    that a replace requests; None: no replace.  (Release 0.1 wrote no instructions: there a
+    cancel with a `change` is the first half of a replace by cancel and new order.)
     """
 
     client_order_id: str
@@ -87,23 +122,29 @@ class Commanded:
     number: int
     broker_order_id: str | None = None
     change: Change | None = None
-    handed: bool = False  #: the bot makes this request itself; nobody makes it again
+    handed: bool = False  #: the bot sends this request itself; fillbook does not retry it
+    instruction: int | None = None
 
 
 @frozen
 class Answered:
-    """What request *number* on an order came to, in the broker's words."""
+    """
+    The outcome of request `number` on an order; `message` is the broker's own text.
+
+    `kind` is that of a rejection; None: it was not rejected.
+    """
 
     client_order_id: str
     number: int
     answer: AnswerKind
     message: str = ""
     kind: RejectKind | None = None
+    broker_order_id: str | None = None  #: finds the order if its client order id differs
 
 
 @frozen
 class IntentDenied:
-    """We decided not to send an order; `code` is the word of the reason."""
+    """An order was denied by our own checks; `reason` is the message, `code` its reason code."""
 
     client_order_id: str
     reason: str
@@ -112,7 +153,7 @@ class IntentDenied:
 
 @frozen
 class ChangeClosed:
-    """It is known what became of the replace that request *number* asked for: nothing, or why."""
+    """`InstructionClosed` as release 0.1 wrote it; `number` is that of the request."""
 
     client_order_id: str
     number: int
@@ -121,15 +162,15 @@ class ChangeClosed:
 
 @frozen
 class ConcludedAbsent:
-    """The broker has answered often and late enough that it does not have the order."""
+    """An order is concluded absent: it was not found often and late enough."""
 
     client_order_id: str
-    answers: int  #: of the broker, not attempts of ours
+    answers: int  #: the number of the broker's "not found" replies
 
 
 @frozen
 class NotFoundAfterSeen:
-    """The broker denies an order that it has shown before."""
+    """An order was not found at the broker, although the broker reported it before."""
 
     client_order_id: str
     broker_order_id: str
@@ -140,7 +181,8 @@ class Reported:
     """
     A broker's report on one of its orders.
 
-    `look` is the number of the read that brought it, for brokers without a clock.
+    `look` is the number of the snapshot that contained it, which orders the reports of brokers
+    without a clock; 0: not needed.
     """
 
     report: OrderReport
@@ -150,35 +192,40 @@ class Reported:
 
 @frozen
 class Executed:
-    """A fill, from the history or the stream."""
+    """An execution, from the history or the stream."""
 
     execution: Execution
 
 
 @frozen
 class Busted:
-    """A fill that the broker took back."""
+    """A trade bust: the broker busted an execution."""
 
     void: TradeBust
 
 
 @frozen
 class HistoryRead:
-    """The whole fill history of one broker id was read."""
+    """The complete fill history of one broker id was read."""
 
     broker_order_id: str
 
 
 @frozen
 class ActivityReported:
-    """A row of the account's history that is no trade."""
+    """A non-trade row of the account's history."""
 
     activity: Activity
 
 
 @frozen
 class BalanceAdjusted:
-    """At that time the account held that much of a symbol; *reason* is OPENING or ADOPTED."""
+    """
+    A balance adjustment: the position of a symbol at a time.
+
+    `qty` is in signed base units, `avg_price` per unit in quote currency (None: unknown).
+    `reason` is OPENING (the opening balance) or ADOPTED (the broker's figure).
+    """
 
     symbol: str
     qty: Decimal
@@ -189,7 +236,7 @@ class BalanceAdjusted:
 
 @frozen
 class CashAdjusted:
-    """At that time the account held that much cash."""
+    """A balance adjustment of cash; `amount` in `currency`, negative: borrowed on margin."""
 
     amount: Decimal
     currency: str
@@ -199,7 +246,7 @@ class CashAdjusted:
 
 @frozen
 class DriftFound:
-    """A confirmed difference; its symbol is locked for new risk."""
+    """A confirmed difference: its symbol is locked (only reducing orders).  `notional` ≥ 0."""
 
     key: str
     drift: Drift
@@ -208,21 +255,21 @@ class DriftFound:
 
 @frozen
 class DriftCleared:
-    """A difference that is gone; its symbol is unlocked."""
+    """A difference has ended: its symbol is unlocked."""
 
     key: str
 
 
 @frozen
 class Alerted:
-    """Something that a person should know."""
+    """An alert was raised."""
 
     alert: Alert
 
 
 @frozen
 class Rebuilt:
-    """From here on the records are what *rules* of this number make of the journal."""
+    """The records were rebuilt from the journal, by the rules of number `rules`."""
 
     rules: int
 
@@ -231,6 +278,8 @@ Entry = (
     Bound
     | InstrumentListed
     | Intended
+    | Instructed
+    | InstructionClosed
     | Commanded
     | Answered
     | IntentDenied
@@ -253,7 +302,7 @@ Entry = (
 
 @frozen
 class Recorded:
-    """An entry in its place: `number` counts from 1, `at` is our clock's."""
+    """An entry in the journal: `number` counts from 1, `at` is by our clock (UTC)."""
 
     number: int
     at: Timestamp

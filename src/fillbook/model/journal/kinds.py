@@ -1,8 +1,8 @@
 """
-What is stored, and how it is found: each record's name, key and indexes, once.
+The kinds of records: the name, the key and the indexes of each.
 
-Stores make of it what they need: dictionaries, or a table with the key, the body
-and one column an index.  An index whose word is None does not list the record.
+A store derives its layout from them: dictionaries, or a table with the key, the body and one
+column per index.  An index does not list a record whose index value is None.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fillbook import model as m
 
 @frozen
 class Kind:
-    """One type of record; `indexes` maps a name to the word under which a record is found."""
+    """One type of record; `indexes` maps the name of an index to a record's value in it."""
 
     name: str
     type: type[Any]
@@ -26,13 +26,13 @@ class Kind:
 
 
 def _is_open(order: m.Order) -> bool:
-    # An order is followed until it is final, every fill is known by its execution, and it is
-    # known what became of each replace.
+    # An order is tracked until it is final, an execution is known for every fill, and the
+    # outcome of each replace is known.
     return not (order.is_final and order.is_complete and order.pending is None)
 
 
 def fact_key(fact: m.Execution | m.TradeBust) -> str:
-    """The key of an execution or a bust: ids are unique only within an order and a source."""
+    """Return the key of an execution or a bust: ids are unique per order and source only."""
     return f"{fact.broker_order_id}/{fact.source}/{fact.exec_id}"
 
 

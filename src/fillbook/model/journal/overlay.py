@@ -1,8 +1,8 @@
 """
-Records as they would become: changes laid over a reader, which stays as it is.
+Overlay: changed records on top of a reader, which is not modified.
 
-What is laid over is indexed as a store's records are, so that finding one takes as long however
-many changes there are.
+The changed records are indexed like those of a store, so that a lookup takes the same time for
+any number of changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class RecordReader(Protocol):
-    """Records as they are; a store's reader is one, and so is an `Overlay`."""
+    """Reads records; a store's reader and an `Overlay` implement it."""
 
     def get(self, of: type[R], key: str) -> R | None: ...
     def find(self, of: type[R], index: str, value: str) -> Sequence[R]: ...
@@ -26,7 +26,7 @@ class RecordReader(Protocol):
 
 
 class Nothing:
-    """The records of an empty journal."""
+    """Reads the records of an empty journal: none."""
 
     def get(self, of: type[R], key: str) -> R | None:
         return None
@@ -39,88 +39,88 @@ class Nothing:
 
 
 class Overlay:
-    """Changes laid over the records of *under*; each is the record that is now, or its end."""
+    """Changes on top of the records of *base*: each is a new record, or a removal."""
 
-    def __init__(self, under: RecordReader) -> None:
-        self._under = under
-        #: By type and key; None: there is no such record any more.
-        self._laid: dict[type[Any], dict[str, Any]] = defaultdict(dict)
-        #: The keys of what is laid over, by type, index and word.
-        self._keys: dict[tuple[type[Any], str, str], dict[str, None]] = defaultdict(dict)
+    def __init__(self, base: RecordReader) -> None:
+        self._base = base
+        #: The changed records, by type and key; None: removed.
+        self._changed: dict[type[Any], dict[str, Any]] = defaultdict(dict)
+        #: The keys of the changed records, by type, index and value.
+        self._indexed: dict[tuple[type[Any], str, str], dict[str, None]] = defaultdict(dict)
 
     # -- reading -----------------------------------------------------------------------
 
     def get(self, of: type[R], key: str) -> R | None:
-        laid = self._laid[of]
-        return cast("R | None", laid[key]) if key in laid else self._under.get(of, key)
+        changed = self._changed[of]
+        return cast("R | None", changed[key]) if key in changed else self._base.get(of, key)
 
     def find(self, of: type[R], index: str, value: str) -> list[R]:
-        laid, key_of = self._laid[of], BY_TYPE[of].key
-        below = {key_of(x): x for x in self._under.find(of, index, value)}
-        found = {key: x for key, x in below.items() if key not in laid}
-        found |= {key: laid[key] for key in self._keys[of, index, value]}
+        changed, key_of = self._changed[of], BY_TYPE[of].key
+        base = {key_of(x): x for x in self._base.find(of, index, value)}
+        found = {key: x for key, x in base.items() if key not in changed}
+        found |= {key: changed[key] for key in self._indexed[of, index, value]}
         return [found[key] for key in sorted(found)]
 
     def all(self, of: type[R]) -> list[R]:
         key_of = BY_TYPE[of].key
-        found = {key_of(x): x for x in self._under.all(of)} | self._laid[of]
+        found = {key_of(x): x for x in self._base.all(of)} | self._changed[of]
         return [x for _, x in sorted(found.items()) if x is not None]
 
     # -- changing ----------------------------------------------------------------------
 
     def put(self, record: m.Record) -> None:
-        """Lay *record* over, unless it equals what is there below."""
+        """Set *record*; a record that equals the one in the base is no change."""
         of = type(record)
         key = BY_TYPE[of].key(record)
-        if self._under.get(of, key) == record:
-            self._lift(of, key)
+        if self._base.get(of, key) == record:
+            self._unset(of, key)
         else:
-            self._lay(of, key, record)
+            self._set(of, key, record)
 
     def drop(self, of: type[m.Record], key: str) -> None:
-        """End a record; one that is not there below leaves no trace."""
-        if self._under.get(of, key) is None:
-            self._lift(of, key)
+        """Remove a record; one that is not in the base is no change."""
+        if self._base.get(of, key) is None:
+            self._unset(of, key)
         else:
-            self._lay(of, key, None)
+            self._set(of, key, None)
 
-    def take(self, changes: m.Changes) -> None:
-        """Lay *changes* over."""
+    def apply(self, changes: m.Changes) -> None:
+        """Apply *changes*."""
         for of, key in changes.drop:
             self.drop(of, key)
         for record in changes.put:
             self.put(record)
 
     def changes(self) -> m.Changes:
-        """What differs from the records below."""
-        laid = [(of, key, x) for of, records in self._laid.items() for key, x in records.items()]
+        """Return the changes from the base."""
+        rows = [(of, key, x) for of, records in self._changed.items() for key, x in records.items()]
         return m.Changes(
-            tuple(x for _, _, x in laid if x is not None),
-            tuple((of, key) for of, key, x in laid if x is None),
+            tuple(x for _, _, x in rows if x is not None),
+            tuple((of, key) for of, key, x in rows if x is None),
         )
 
-    def laid(self, of: type[R]) -> list[R]:
-        """The records of that type that are laid over, in the order in which they first were."""
-        return [x for x in self._laid[of].values() if x is not None]
+    def changed(self, of: type[R]) -> list[R]:
+        """Return the changed records of one type, in the order of their first change."""
+        return [x for x in self._changed[of].values() if x is not None]
 
-    def _lay(self, of: type[m.Record], key: str, record: m.Record | None) -> None:
-        self._unlist(of, key)
-        self._laid[of][key] = record
-        for place in self._places(of, record):
-            self._keys[place][key] = None
+    def _set(self, of: type[m.Record], key: str, record: m.Record | None) -> None:
+        self._unindex(of, key)
+        self._changed[of][key] = record
+        for index_key in self._index_keys(of, record):
+            self._indexed[index_key][key] = None
 
-    def _lift(self, of: type[m.Record], key: str) -> None:
-        self._unlist(of, key)
-        self._laid[of].pop(key, None)
+    def _unset(self, of: type[m.Record], key: str) -> None:
+        self._unindex(of, key)
+        self._changed[of].pop(key, None)
 
-    def _unlist(self, of: type[m.Record], key: str) -> None:
-        for place in self._places(of, self._laid[of].get(key)):
-            del self._keys[place][key]
+    def _unindex(self, of: type[m.Record], key: str) -> None:
+        for index_key in self._index_keys(of, self._changed[of].get(key)):
+            del self._indexed[index_key][key]
 
-    def _places(
+    def _index_keys(
         self, of: type[m.Record], record: m.Record | None
     ) -> list[tuple[type[m.Record], str, str]]:
         if record is None:
             return []
-        said = ((index, word_of(record)) for index, word_of in BY_TYPE[of].indexes.items())
-        return [(of, index, word) for index, word in said if word is not None]
+        values = ((index, value_of(record)) for index, value_of in BY_TYPE[of].indexes.items())
+        return [(of, index, value) for index, value in values if value is not None]

@@ -1,7 +1,7 @@
 """
-The records: what the journal amounts to, one class a kind.
+The records: the state computed from the journal, one class per kind.
 
-`model.journal.kinds` says how each is found in a store.
+`model.journal.kinds` defines how each is found in a store.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fillbook.model.number import ZERO
 from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.evidence import Evidence
 from fillbook.model.orders.execution import Execution, TradeBust
+from fillbook.model.orders.instruction import Instruction
 from fillbook.model.orders.intent import Intent
 from fillbook.model.orders.order import Order, Origin, Terms
 from fillbook.model.orders.request import Change
@@ -34,9 +35,12 @@ from fillbook.model.timestamp import Timestamp
 @frozen(kw_only=True)
 class OrderRecord:
     """
-    Everything that is kept of one order, and the picture made from it.
+    The complete record of one order, and the `Order` computed from it.
 
-    `ids` are the broker ids of its replace chain, sorted by name.
+    `ids` are the broker ids of its replace chain, sorted by name.  `created_at` is by our
+    clock for orders of ours, else the broker's (UTC).  `strategy` None: unattributed.
+    `parent` is the client order id of the order whose leg it is; None: it is no leg.
+    `verdict` is our own conclusion about it; None: there is none.
     """
 
     client_order_id: str
@@ -44,19 +48,20 @@ class OrderRecord:
     terms: Terms
     created_at: Timestamp
     order: Order
-    intent: Intent | None = None  #: None for orders that are not ours
+    intent: Intent | None = None  #: None: the order is not ours
     strategy: str | None = None
     parent: str | None = None
     ids: tuple[str, ...] = ()
-    requests: tuple[Request, ...] = ()
+    instructions: tuple[Instruction, ...] = ()  #: cancels and changes, in order
+    requests: tuple[Request, ...] = ()  #: every request sent, in order
     verdict: Conclusion | None = None
-    seen_at: Timestamp | None = None  #: when evidence last changed, by our clock
-    reservation: Reservation | None = None  #: what it can still cost; None: nothing
+    seen_at: Timestamp | None = None  #: when the order last changed, by our clock (UTC)
+    reservation: Reservation | None = None  #: None: it reserves nothing
 
 
 @frozen
 class Request:
-    """One request of ours on an order; `answer` is None while we know of none."""
+    """One request of ours on an order; `answer` None: no reply, outcome unknown."""
 
     number: int
     command: Command
@@ -64,29 +69,29 @@ class Request:
     broker_order_id: str | None = None
     answer: AnswerKind | None = None
     message: str = ""
-    kind: RejectKind | None = None  #: of a rejection
-    change: Change | None = None  #: what a replace asks for, or a cancel prepares
-    handed: bool = False  #: the bot made it itself
-    settled: str | None = None  #: why a replace needs no asking any more, if nobody has shown it
+    kind: RejectKind | None = None  #: of a rejection; None: it was not rejected
+    change: Change | None = None  #: requested by a replace, or by a cancel of release 0.1
+    handed: bool = False  #: the bot sent it itself
+    instruction: int | None = None  #: the number of the instruction that it attempts
 
 
 @frozen
 class Conclusion:
-    """What we concluded ourselves, as long as no evidence says otherwise."""
+    """Our own conclusion about an order; evidence of the broker supersedes it."""
 
     status: OrderStatus  #: DENIED, REJECTED or ABSENT
     why: str
     at: Timestamp
-    may_send: bool = False  #: nothing was sent, and the same create may still be
+    may_send: bool = False  #: nothing was sent, and the same create may still be sent
 
 
 @frozen
 class Binding:
     """
-    The account that this record is bound to, and what its broker's evidence is measured by.
+    The account to which the record is bound, and the rules by which its evidence is read.
 
-    `clocked`, `replace_cum` and `reserve_rule` are the capabilities of those names; `base_fee`
-    is the share of a bought quantity that a fee may take later.
+    `clocked`, `replace_cum`, `base_fee` and `reserve_rule` are the broker's `Capabilities` of
+    the same names.
     """
 
     account: AccountId
@@ -94,12 +99,12 @@ class Binding:
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     base_fee: Decimal = ZERO
     reserve_rule: ReserveRule = field(factory=ReserveRule)
-    rules: int = 1  #: by which the records were made; see `core.journal.apply.RULES`
+    rules: int = 1  #: the number of the rules that made the records; see `core.journal.apply.RULES`
 
 
 @frozen
 class OpenDrift:
-    """A confirmed difference that has not gone away."""
+    """A confirmed, open difference; `notional` ≥ 0 in quote currency, None: no price is known."""
 
     key: str
     drift: Drift
@@ -108,7 +113,7 @@ class OpenDrift:
 
 
 class EventKind(StrEnum):
-    """What a bot can be told of."""
+    """The kind of an event."""
 
     SUBMITTED = "submitted"
     FILL = "fill"
@@ -122,9 +127,11 @@ class EventKind(StrEnum):
 @frozen(kw_only=True)
 class Event:
     """
-    One row of the outbox, written in the transaction of what it tells.
+    One row of the outbox, written in the same transaction as the change that it reports.
 
-    `cursor` orders events for ever; handing it to `events(since=...)` gives what came after.
+    `cursor` orders all events; `events(since=cursor)` returns the later ones.  `at` is by our
+    clock (UTC).  None: not part of an event of this kind.  `locked`: the symbol is locked (only
+    reducing orders), or unlocked.
     """
 
     cursor: str
@@ -138,7 +145,7 @@ class Event:
     locked: bool | None = None
 
 
-#: What a store keeps, beside the journal; keys and indexes are in `fillbook.model.journal.records`.
+#: What a store holds besides the journal; keys and indexes are in `model.journal.kinds`.
 Record = (
     Binding
     | Instrument
@@ -160,7 +167,7 @@ Record = (
 
 @frozen
 class Changes:
-    """What becomes of the records: those that are now so, and keys of those that are gone."""
+    """Changes of the records: the new or changed records, and the keys of the removed ones."""
 
     put: tuple[Record, ...] = ()
     drop: tuple[tuple[type[Record], str], ...] = ()

@@ -1,1 +1,1 @@
-"""Orders: what is asked, what is reported, and what it amounts to."""
+"""Orders: requests and intents, the broker's reports, and the resulting state."""

@@ -1,7 +1,7 @@
 """
-The words of an order: side, type, time in force, class, status.
+The enums of an order: side, type, time in force, class, status.
 
-Status names are FIX's OrdStatus (tag 39); the last five are ours.
+Status names are FIX's OrdStatus (tag 39); the last five are our own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Final
 
 
 class OrderSide(StrEnum):
+    """FIX Side (54).  A short sale is a SELL."""
+
     BUY = "buy"
     SELL = "sell"
 
@@ -21,34 +23,42 @@ class OrderSide(StrEnum):
 
 
 class OrderType(StrEnum):
+    """FIX OrdType (40)."""
+
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
     TRAILING_STOP = "trailing_stop"
-    UNRECOGNISED = "unrecognised"
+    UNRECOGNISED = "unrecognised"  #: a type of the broker that fillbook does not know
 
 
 class TimeInForce(StrEnum):
+    """FIX TimeInForce (59)."""
+
     DAY = "day"
-    GTC = "gtc"
-    GTD = "gtd"
-    IOC = "ioc"
-    FOK = "fok"
-    OPG = "opg"
-    CLS = "cls"
-    UNRECOGNISED = "unrecognised"
+    GTC = "gtc"  #: good till cancel
+    GTD = "gtd"  #: good till date
+    IOC = "ioc"  #: immediate or cancel
+    FOK = "fok"  #: fill or kill
+    OPG = "opg"  #: at the opening auction
+    CLS = "cls"  #: at the closing auction
+    UNRECOGNISED = "unrecognised"  #: a value of the broker that fillbook does not know
 
 
 class OrderClass(StrEnum):
+    """The class of an order: alone, or a group of linked orders."""
+
     SIMPLE = "simple"
-    BRACKET = "bracket"
-    OCO = "oco"
-    OTO = "oto"
-    UNRECOGNISED = "unrecognised"
+    BRACKET = "bracket"  #: an entry with a take profit and a stop loss
+    OCO = "oco"  #: one cancels the other: take profit and stop loss of a position
+    OTO = "oto"  #: one triggers the other: an entry with one exit
+    UNRECOGNISED = "unrecognised"  #: a class of the broker that fillbook does not know
 
 
 class OrderStatus(StrEnum):
+    """FIX OrdStatus (39), and five statuses of our own."""
+
     PENDING_NEW = "pending_new"
     ACCEPTED = "accepted"
     ACCEPTED_FOR_BIDDING = "accepted_for_bidding"
@@ -67,12 +77,12 @@ class OrderStatus(StrEnum):
     CALCULATED = "calculated"
     STOPPED = "stopped"
     SUSPENDED = "suspended"
-    DENIED = "denied"  #: ours: never sent
-    UNPROVEN = "unproven"  #: ours: perhaps sent, no evidence yet
+    DENIED = "denied"  #: ours: denied by our own checks, never sent
+    UNPROVEN = "unproven"  #: ours: unconfirmed: no reply, outcome unknown
     ABSENT = "absent"  #: ours: concluded that the broker never had it
-    UNRECOGNISED = "unrecognised"  #: ours: the broker has it, in a word we do not know; alive
+    UNRECOGNISED = "unrecognised"  #: ours: the broker's status is unknown to fillbook; live
     DISPUTED = "disputed"  #: ours: the evidence contradicts itself
 
 
-#: Words that end an order at the broker, with or without fills (FILLED ends it too).
+#: The final statuses that a broker may report with or without fills (FILLED is final too).
 ENDINGS: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})

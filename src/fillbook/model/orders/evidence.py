@@ -1,7 +1,7 @@
 """
-What is kept of a broker's reports on one of its order ids.
+Evidence: the merged reports and executions of one broker order id.
 
-The facts about an id form a set that only grows; `Evidence` is what they amount to.
+The facts about an id form a set that only grows; `Evidence` summarizes the set.
 `core.orders.evidence` alone writes and reads it.
 """
 
@@ -21,22 +21,27 @@ from fillbook.model.timestamp import Timestamp
 
 @frozen(kw_only=True)
 class OrderSnapshot:
-    """One snapshot of one id: the broker's word and its totals (base units, per-unit average)."""
+    """
+    One report on one broker id: its status and its totals.
+
+    `cum` is the filled total in base units, ≥ 0; `avg` the average price per unit in quote
+    currency.  None: not reported.
+    """
 
     status: OrderStatus
     cum: Decimal
-    version: Version | None = None  #: None: without the declared clock, so quantities only
+    version: Version | None = None  #: None: the report bears no clock, so only its quantities count
     avg: Decimal | None = None
-    value: Decimal | None = None  #: filled value in quote currency, where told
-    fills: int | None = None  #: the broker's count of executions, where told
+    value: Decimal | None = None  #: the filled value in quote currency, ≥ 0
+    fills: int | None = None  #: the broker's number of executions
     last_fill_at: Timestamp | None = None
     source: ReportSource = ReportSource.LIST
-    read_at: Timestamp | None = None  #: our clock
+    read_at: Timestamp | None = None  #: by our clock (UTC)
     reason: str | None = None
 
     @property
     def size(self) -> tuple[Decimal, str, Decimal, int, str, str]:
-        """What orders snapshots by quantity: the total; then all else that they tell."""
+        """The sort key of snapshots by quantity: the total, then all other values."""
         return (
             self.cum,
             "" if self.avg is None else plain(self.avg),
@@ -49,51 +54,51 @@ class OrderSnapshot:
 
 @frozen
 class Sums:
-    """The running sums of one source: O(1) a fill, equal to counting afresh."""
+    """The running sums of the executions of one source: O(1) per fill, equal to a recount."""
 
-    rows: int = 0  #: executions that stand
-    gross: Decimal = ZERO  #: with those taken back; in quote currency for quote-sized orders
-    net: Decimal = ZERO  #: without them
-    value: Decimal = ZERO  #: of what is net, in quote currency
-    cum: Decimal = ZERO  #: the greatest total that a row bears
-    uncounted_at: Timestamp | None = None  #: of the latest row that bears no total
-    base: Decimal = ZERO  #: of what is net, in base units
-    fees: Decimal | None = ZERO  #: in quote currency; None once one is unknown
+    rows: int = 0  #: the number of executions that are not busted
+    gross: Decimal = ZERO  #: quantity with busted executions; quote currency if `quote_sized`
+    net: Decimal = ZERO  #: quantity without busted executions; quote currency if `quote_sized`
+    value: Decimal = ZERO  #: the value of `net`, in quote currency
+    cum: Decimal = ZERO  #: the highest `cum_qty` of an execution
+    uncounted_at: Timestamp | None = None  #: the time of the latest execution without `cum_qty`
+    base: Decimal = ZERO  #: `net` in base units
+    fees: Decimal | None = ZERO  #: in quote currency; None: at least one is unknown
 
 
 @frozen(kw_only=True)
 class Evidence:
     """
-    What the facts about one broker id amount to.
+    The summary of all facts about one broker order id.
 
-    `filled` in base units and `value` in quote currency (None while a price is unknown) are
-    the totals that count; `gap` is the part of `filled` that no execution tells of yet, at
-    `gap_price` (None: unknown), since `gap_at`.
+    `filled` (base units, ≥ 0) and `value` (quote currency; None: a price is unknown) are the
+    effective totals.  `gap` ≥ 0 is the part of `filled` without an execution so far, at
+    `gap_price` per unit (None: unknown), since `gap_at`.  `complete`: there is no gap.
     """
 
     broker_order_id: str
-    client_order_id: str  #: the order that owns it
-    name: str | None = None  #: the client id that it bears at the broker, where told
-    terms: Terms | None = None  #: as reported; None while only executions are known
-    replaces: str | None = None
-    replaced_by: str | None = None
+    client_order_id: str  #: of the order to which the id belongs
+    name: str | None = None  #: its client order id at the broker; None: not reported
+    terms: Terms | None = None  #: as reported; None: only executions are known
+    replaces: str | None = None  #: the broker id that this id replaces
+    replaced_by: str | None = None  #: the broker id that replaces this id
     expires_at: Timestamp | None = None
-    word: OrderSnapshot | None = None  #: the snapshot of the greatest version
-    loose: OrderSnapshot | None = None  #: of the greatest total among those without the clock
-    end: OrderSnapshot | None = None  #: of the greatest version among those that end the order
-    working: tuple[OrderSnapshot, ...] = ()  #: looks by id that show it working: they may reopen it
+    word: OrderSnapshot | None = None  #: the snapshot of the highest version: the current status
+    loose: OrderSnapshot | None = None  #: of the highest total among those without a clock
+    end: OrderSnapshot | None = None  #: of the highest version among the final ones
+    working: tuple[OrderSnapshot, ...] = ()  #: read by id, not final: they may reopen it
     history: Sums = field(factory=Sums)
     stream: Sums = field(factory=Sums)
-    chosen: Sums = field(factory=Sums)  #: of the source that counts, with what crossed over
-    source: ExecSource = ExecSource.HISTORY  #: whose executions count
-    amended: bool = False  #: a Void or a correction was told, by either source
-    quote_sized: bool = False  #: executions are counted in quote currency, which is exact there
-    history_read: bool = False
-    not_found: bool = False  #: the broker denied it after showing it
-    conflicts: tuple[str, ...] = ()  #: ids of executions that came with two contents
-    oddities: tuple[tuple[Oddity, str], ...] = ()  #: found while counting afresh
-    void_at: Timestamp | None = None  #: of the latest Void, where told
-    upheld_at: Timestamp | None = None  #: our clock: read by id as FILLED once a Void was known
+    chosen: Sums = field(factory=Sums)  #: of `source`, with executions matched from the other
+    source: ExecSource = ExecSource.HISTORY  #: the source whose executions count
+    amended: bool = False  #: a bust or a correction was reported, by either source
+    quote_sized: bool = False  #: execution quantities are in quote currency, which is exact
+    history_read: bool = False  #: the complete fill history was read
+    not_found: bool = False  #: not found at the broker, after it was reported
+    conflicts: tuple[str, ...] = ()  #: the ids of executions with two different contents
+    oddities: tuple[tuple[Oddity, str], ...] = ()  #: found in a recount, with a detail
+    void_at: Timestamp | None = None  #: the time of the latest bust; None: not reported
+    upheld_at: Timestamp | None = None  #: our clock: read by id as FILLED after a bust
     filled: Decimal = ZERO
     value: Decimal | None = ZERO
     gap: Decimal = ZERO

@@ -1,8 +1,8 @@
 """
-Executions, and what else a broker tells of an order.
+Executions and trade busts.
 
-`Execution` and `TradeBust` are facts about one broker order id; they are only ever
-added.  FIX: Execution is an ExecutionReport (35=8) with LastQty 32 and LastPx 31,
+`Execution` and `TradeBust` are facts about one broker order id; they are added and never
+removed.  FIX: Execution is an ExecutionReport (35=8) with LastQty 32 and LastPx 31,
 `fixes` its ExecRefID 19 under ExecTransType correct, `TradeBust` one under bust.
 """
 
@@ -19,22 +19,23 @@ from fillbook.model.timestamp import Timestamp, moment
 
 
 class ExecSource(StrEnum):
-    """Who told of an execution; the same fill may bear different ids in each."""
+    """The source of an execution; the same fill may have a different id in each source."""
 
     HISTORY = "history"
     STREAM = "stream"
-    INFERRED = "inferred"  #: ours: the broker's total says so, no execution does yet
+    INFERRED = "inferred"  #: ours: the broker's total includes it, no execution does yet
 
 
 @frozen(kw_only=True)
 class Execution:
     """
-    One fill, as one source told it.
+    One fill, as one source reports it.
 
-    `qty` > 0 in units of the base (of the quote currency if `in_quote`), `price` per unit
-    (None only when inferred and unknown; never 0).  `cum_qty` is the order's total after
-    it, None where rows have none.  `fixes` is the exec_id that this one corrects.  `fee`
-    > 0 was paid, in `fee_currency`; None is unknown.
+    `qty` > 0 is in base units, or in quote currency if `in_quote`.  `price` is per unit in
+    quote currency, > 0; None: unknown, for an inferred fill only.  `at` is the broker's time.
+    `cum_qty` is the order's filled total after the fill; None: not reported.  `fixes` is the
+    exec_id that this execution corrects; None: it is no correction.  `fee` > 0 was paid, in
+    `fee_currency`; None: unknown.
     """
 
     source: ExecSource
@@ -53,16 +54,16 @@ class Execution:
 
     @property
     def time(self) -> datetime:
-        """When it happened (UTC)."""
+        """The broker's time of the fill (UTC)."""
         return moment(self.at)
 
 
 @frozen(kw_only=True)
 class TradeBust:
-    """An execution that the broker took back; `qty` > 0 if told, None if not."""
+    """An execution that the broker busted; `qty` > 0, None: not reported; `at` None: likewise."""
 
     source: ExecSource
-    exec_id: str  #: of the execution that is void
+    exec_id: str  #: of the busted execution
     broker_order_id: str
     qty: Decimal | None = None
     at: Timestamp | None = None

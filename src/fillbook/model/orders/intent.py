@@ -1,4 +1,4 @@
-"""What we asked, with its identity: durable before anything is sent, and never changed."""
+"""Intents: an order request with its identity, stored before anything is sent, never changed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fillbook.model.number import ZERO
 from fillbook.model.orders.request import OrderRequest
 from fillbook.model.timestamp import Timestamp
 
-#: Every client order id of ours begins so.
+#: The prefix of every client order id of fillbook.
 ID_PREFIX: Final = "fb-"
 
 
 @frozen
 class Adjustment:
-    """One field of an order that was made to fit, the safe way: what was asked, what is sent."""
+    """A field of a request that was rounded: the requested value, the sent value, and why."""
 
     field: str
     wished: Decimal
@@ -28,36 +28,38 @@ class Adjustment:
 @frozen
 class Reserve:
     """
-    What an order keeps back, fixed with its intent.
+    How an order reserves buying power; fixed with its intent.
 
-    One that only reduces exposure (`opens` False) keeps back units and no money.  `floor` is
-    the least that a unit costs whatever the order's own prices say: the market's price then.
+    `opens`: the order opens exposure; an order that only reduces reserves no money.  `floor`
+    is the minimum price per unit in quote currency, from the market's price when the intent
+    was made; 0: the order's own prices suffice.
     """
 
     opens: bool
     floor: Decimal = ZERO
-    margin: bool = True  #: measured by the buying power; else by its non-marginable part
+    margin: bool = True  #: uses buying power; else its non-marginable part
 
 
 @frozen(kw_only=True)
 class Intent:
     """
-    What we asked, with its identity; never changes.
+    An order request with its identity; never changes.
 
-    `client_order_id` is unique for ever per account, and `key` is the bot's own word from
-    which it was derived.  `at` is when the intent was made (UTC); nothing was sent before.
+    `client_order_id` (FIX ClOrdID, 11) is unique per account, for ever.  It is derived from
+    `key`, the bot's idempotency key; None: the bot gave none.  `at` is when the intent was made
+    by our clock (UTC); nothing was sent before.
     """
 
     client_order_id: str
     request: OrderRequest
     at: Timestamp
     key: str | None = None
-    reserve: Reserve | None = None  #: what it keeps back; None where nothing was promised
-    adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what was asked
-    worth: Decimal | None = None  #: in quote currency when it was made; None without a price
+    reserve: Reserve | None = None  #: None: nothing is reserved
+    adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what the bot requested
+    worth: Decimal | None = None  #: notional in quote currency at `at`; None: no price was known
 
     @property
     def wish(self) -> OrderRequest:
-        """What was asked, before it was made to fit."""
-        asked: dict[str, Any] = {x.field: x.wished for x in self.adjustments}
-        return evolve(self.request, **asked) if asked else self.request
+        """The request of the bot, before it was rounded."""
+        wished: dict[str, Any] = {x.field: x.wished for x in self.adjustments}
+        return evolve(self.request, **wished) if wished else self.request

@@ -1,4 +1,4 @@
-"""An order as a bot sees it: flat, made from the intent and all evidence."""
+"""Orders as a bot sees them: one flat value, computed from the intent and all evidence."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from fillbook.model.timestamp import Timestamp
 
 
 class Origin(StrEnum):
-    """Who asked for the order."""
+    """Who placed the order."""
 
-    OURS = "ours"  #: through this record
-    LEG = "leg"  #: made by the broker for an order of ours
-    EXTERNAL = "external"  #: somebody else on this account
+    OURS = "ours"  #: fillbook, with this record
+    LEG = "leg"  #: the broker, as an exit of an order of ours
+    EXTERNAL = "external"  #: another program or a person on this account
 
 
 @frozen(kw_only=True)
 class Terms:
-    """What an order asks for, by whoever placed it; None where the broker did not tell."""
+    """
+    The terms of an order, whoever placed it.
+
+    `qty` is in base units and `notional` in quote currency, both > 0.  Prices are in quote
+    currency per unit; `trail_price` is a distance, `trail_percent` a percentage (1.5: 1.5 %).
+    None: not part of the order, or not reported.
+    """
 
     symbol: str
     side: OrderSide
@@ -39,27 +45,27 @@ class Terms:
 
 
 class Oddity(StrEnum):
-    """What is odd about an order's evidence; each is computed from the facts."""
+    """The kind of an anomaly in an order's evidence; computed from the facts."""
 
-    CONFLICTING_EXECUTION = "conflicting_execution"  #: one id, two contents
-    CORRECTION_LOOP = "correction_loop"  #: corrections that correct each other
-    UNMATCHED_CORRECTION = "unmatched_correction"  #: told by one source, not placed in the other
+    CONFLICTING_EXECUTION = "conflicting_execution"  #: one execution id with two contents
+    CORRECTION_LOOP = "correction_loop"  #: corrections that refer to each other in a loop
+    UNMATCHED_CORRECTION = "unmatched_correction"  #: of one source, without a match in the other
     SUPERSEDED_VOID = "superseded_void"  #: a bust of an execution that was already corrected
-    OVERFILL = "overfill"  #: filled beyond the order's quantity
-    CUM_BELOW_EXECUTIONS = "cum_below_executions"  #: the broker's total is below its own fills
-    REJECTED_WITH_FILLS = "rejected_with_fills"
-    FILL_AFTER_END = "fill_after_end"  #: an execution after the broker called the order ended
-    REOPENED = "reopened"  #: ended, and seen working later
-    BUST_UNCONFIRMED = "bust_unconfirmed"  #: a filled order lost a fill; its next word is awaited
-    UNRECOGNISED_WORD = "unrecognised_word"
-    LANDED_LATE = "landed_late"  #: concluded absent, and then seen
-    OTHER_BODY = "other_body"  #: the broker's order of our id is another than we asked for
-    NOT_FOUND_AFTER_SEEN = "not_found_after_seen"  #: the broker denies what it showed before
+    OVERFILL = "overfill"  #: filled more than the order's quantity
+    CUM_BELOW_EXECUTIONS = "cum_below_executions"  #: the broker's total is below its own executions
+    REJECTED_WITH_FILLS = "rejected_with_fills"  #: status REJECTED, with fills
+    FILL_AFTER_END = "fill_after_end"  #: an execution after the broker reported the order as final
+    REOPENED = "reopened"  #: final, and later reported as working
+    BUST_UNCONFIRMED = "bust_unconfirmed"  #: a filled order lost a fill; not in a report yet
+    UNRECOGNISED_WORD = "unrecognised_word"  #: a value that fillbook does not know
+    LANDED_LATE = "landed_late"  #: concluded absent, and later reported by the broker
+    OTHER_BODY = "other_body"  #: the broker's order of our client order id has other terms
+    NOT_FOUND_AFTER_SEEN = "not_found_after_seen"  #: not found at the broker, after it was reported
 
 
 @frozen(order=True)
 class Anomaly:
-    """One oddity, on one broker id; `detail` names what it is about."""
+    """One anomaly of one broker id; `detail` names its subject."""
 
     oddity: Oddity
     broker_order_id: str
@@ -68,7 +74,7 @@ class Anomaly:
 
 @frozen
 class Proof:
-    """What says that an order has ended: which kind of report, of which id, of when."""
+    """The report that proves that an order is final: its source, its broker id, its time."""
 
     source: str  #: "by_id", "list", "stream", "reply", "history" or "denied" / "absent" (ours)
     broker_order_id: str | None
@@ -78,14 +84,18 @@ class Proof:
 @frozen(kw_only=True)
 class Order:
     """
-    An order as a bot sees it: flat, and a pure function of intent and evidence.
+    An order as a bot sees it: a pure function of its intent and its evidence.
 
-    `filled_qty` ≥ 0 in units of the base; `leaves_qty` what may still fill (None for
-    orders by notional, which have `leaves_notional`); `avg_price` per unit, None without
-    fills or while one price is unknown; `fees` in quote currency, None while unknown.
-    `is_final`: no more fills are to be expected.  `is_complete`: every fill is known by
-    its own execution.  `pending` is our own cancel or replace of which it is not known what
-    became, or the cancel that is still to be sent for what replaced the order.
+    `filled_qty` (FIX CumQty, 14) ≥ 0 is in base units, `filled_value` ≥ 0 in quote currency;
+    None: a price is unknown.  `leaves_qty` (LeavesQty, 151) ≥ 0 is what may still fill; None:
+    an order by notional, which has `leaves_notional` in quote currency instead.  `avg_price`
+    (AvgPx, 6) is per unit; None: no fills, or a price is unknown.  `fees` are in quote
+    currency, > 0 was paid; None: unknown.  `is_final`: no more fills are expected.
+    `is_complete`: an execution is known for every fill.  `broker_order_id` (OrderID, 37) None:
+    not reported yet.  `parent` is the client order id of the order whose leg it is; None: it is
+    no leg.  `created_at` None: unknown.  `reason` is why it was denied or rejected.  `pending`
+    is our open cancel or replace: its outcome is unknown, or it has yet to be sent; None:
+    there is none.  `proof` None: the order is not final.
     """
 
     client_order_id: str
@@ -109,7 +119,7 @@ class Order:
     pending: str | None = None
     proof: Proof | None = None
     anomalies: tuple[Anomaly, ...] = ()
-    adjustments: tuple[Adjustment, ...] = ()  #: how it differs from what was asked
+    adjustments: tuple[Adjustment, ...] = ()  #: how it differs from what the bot requested
 
     @property
     def symbol(self) -> str:

@@ -1,4 +1,4 @@
-"""What a broker reports of its orders, and how reports are ordered."""
+"""A broker's reports on its orders, and the order of reports."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from fillbook.model.timestamp import Timestamp
 @frozen(order=True)
 class Version:
     """
-    The total order of a broker's reports on one order.
+    The sort key that totally orders a broker's reports on one order.
 
-    Where every report bears the broker's clock, `clock` is that Stamp; else the desk fills
-    in the number of the look.  The rest breaks ties the same way whatever arrived first.
+    `clock` is the broker's timestamp if every report bears one; else the number of the snapshot
+    that brought the report.  `cum` (filled total), `rank` (of the status) and `raw` break ties
+    independently of the order of arrival.
     """
 
     clock: str
@@ -30,24 +31,25 @@ class Version:
 
 
 class ReportSource(StrEnum):
-    """How a report on an order reached us."""
+    """How a report on an order was received."""
 
     BY_ID = "by_id"
     LIST = "list"
     STREAM = "stream"
-    REPLY = "reply"
+    REPLY = "reply"  #: in the reply to our own request
 
 
 @frozen(kw_only=True)
 class OrderReport:
     """
-    What a broker says of one of its order ids, now.
+    A broker's report on one of its order ids.
 
-    `status` is the broker's word in ours and `raw_status` its own.  `filled_qty` is the
-    broker's total for this id (≥ 0); `avg_price` per unit, None without fills.  `clock` is
-    when the broker last changed the order, by its own clock; None if this report does not
-    bear it.  `executions` and `voids` come with streamed reports only.  `legs` are the
-    exits that the broker made for it.
+    `status` is the broker's status as an `OrderStatus`, `raw_status` its own text.
+    `filled_qty` is the broker's filled total of this id in base units, ≥ 0; `avg_price` is per
+    unit in quote currency, None: no fills.  `clock` is when the broker last changed the order,
+    by its own clock; None: the report does not bear it.  `replaces` and `replaced_by` are
+    broker order ids.  `executions` and `voids` (trade busts) are in streamed reports only.
+    `legs` are the exits that the broker created for it.  Every other None: not reported.
     """
 
     broker_order_id: str
@@ -57,7 +59,7 @@ class OrderReport:
     filled_qty: Decimal
     client_order_id: str | None = None
     avg_price: Decimal | None = None
-    filled_value: Decimal | None = None  #: in quote currency, where told
+    filled_value: Decimal | None = None  #: in quote currency, ≥ 0
     fill_count: int | None = None
     clock: Timestamp | None = None
     created_at: Timestamp | None = None
@@ -72,13 +74,15 @@ class OrderReport:
 
 
 class OrderScope(StrEnum):
+    """Which orders a list contains."""
+
     OPEN = "open"
     ALL = "all"
 
 
 @frozen
 class OrderQuery:
-    """Which orders to list: all open ones, or all that were submitted at or after *since*."""
+    """The orders to list: by scope, submitted at or after `since` (UTC; None: no bound)."""
 
     scope: OrderScope = OrderScope.OPEN
     since: datetime | None = None

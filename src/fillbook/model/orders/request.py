@@ -1,4 +1,4 @@
-"""What the bot asks for: an order, or a change of one. Quantities are positive and carry a side."""
+"""Requests of the bot: a new order, or a change of one.  Quantities are > 0; the side is apart."""
 
 from __future__ import annotations
 
@@ -13,54 +13,57 @@ from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import number_or_none
 from fillbook.model.orders.enums import OrderClass, OrderSide, OrderType, TimeInForce
 
-#: An order whose request was lost is not wanted for longer than this.
+#: The maximum of `good_for_s`, in seconds.
 GOOD_FOR_MAX_S: Final = 30 * 86_400
-
-
+#: The maximum length of `strategy`, in characters.
 STRATEGY_MAX: Final = 64
 
 
-_Word = TypeVar("_Word", bound=StrEnum)
+_Enum = TypeVar("_Enum", bound=StrEnum)
 
 
 def symbol_of(value: str) -> str:
-    """The record's spelling of a symbol. Raises: InvalidValue."""
+    """
+    Normalize a symbol: upper case, without surrounding spaces.
+
+    Raises: InvalidValue.
+    """
     symbol = value.strip().upper() if isinstance(value, str) else ""
     if not symbol or not symbol.isprintable():
         raise InvalidValue(f"symbol takes a name like AAPL or BTC/USD, not {value!r}")
     return symbol
 
 
-def _word(name: str, kind: type[_Word], value: str) -> _Word:
-    """The word that *value* is; one that only a broker may use is none."""
-    words = [word for word in kind if word != OrderType.UNRECOGNISED]
-    if not isinstance(value, str) or value not in words:
-        raise InvalidValue(f"{name} takes one of {', '.join(words)}; not {value!r}")
+def _member(name: str, kind: type[_Enum], value: str) -> _Enum:
+    """Convert *value* to a member of *kind*; UNRECOGNISED is not valid in a request."""
+    members = [member for member in kind if member != OrderType.UNRECOGNISED]
+    if not isinstance(value, str) or value not in members:
+        raise InvalidValue(f"{name} takes one of {', '.join(members)}; not {value!r}")
     return kind(value)
 
 
-def _side(value: str) -> OrderSide:
-    return _word("side", OrderSide, value)
+def _to_side(value: str) -> OrderSide:
+    return _member("side", OrderSide, value)
 
 
-def _type(value: str) -> OrderType:
-    return _word("type", OrderType, value)
+def _to_type(value: str) -> OrderType:
+    return _member("type", OrderType, value)
 
 
-def _time_in_force(value: str) -> TimeInForce:
-    return _word("time_in_force", TimeInForce, value)
+def _to_time_in_force(value: str) -> TimeInForce:
+    return _member("time_in_force", TimeInForce, value)
 
 
-def _order_class(value: str) -> OrderClass:
-    return _word("order_class", OrderClass, value)
+def _to_order_class(value: str) -> OrderClass:
+    return _member("order_class", OrderClass, value)
 
 
-def _flag(wish: OrderRequest, field: Attribute[bool], value: bool) -> None:
+def _check_flag(request: OrderRequest, field: Attribute[bool], value: bool) -> None:
     if not isinstance(value, bool):
         raise InvalidValue(f"{field.name} takes True or False, not {value!r}")
 
 
-def _name(wish: OrderRequest, field: Attribute[str | None], value: str | None) -> None:
+def _check_name(request: OrderRequest, field: Attribute[str | None], value: str | None) -> None:
     if value is None:
         return
     if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= STRATEGY_MAX:
@@ -69,7 +72,7 @@ def _name(wish: OrderRequest, field: Attribute[str | None], value: str | None) -
         )
 
 
-def _seconds(wish: OrderRequest, field: Attribute[int | None], value: int | None) -> None:
+def _check_seconds(request: OrderRequest, field: Attribute[int | None], value: int | None) -> None:
     if value is None:
         return
     # Python counts True as the number 1.
@@ -79,53 +82,55 @@ def _seconds(wish: OrderRequest, field: Attribute[int | None], value: int | None
         )
 
 
-def _request_type(wish: OrderRequest) -> OrderType:
-    if wish.trail_price is not None or wish.trail_percent is not None:
+def _default_type(request: OrderRequest) -> OrderType:
+    if request.trail_price is not None or request.trail_percent is not None:
         return OrderType.TRAILING_STOP
-    if wish.stop_price is not None:
-        return OrderType.STOP if wish.limit_price is None else OrderType.STOP_LIMIT
-    return OrderType.MARKET if wish.limit_price is None else OrderType.LIMIT
+    if request.stop_price is not None:
+        return OrderType.STOP if request.limit_price is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if request.limit_price is None else OrderType.LIMIT
 
 
-def _request_time_in_force(wish: OrderRequest) -> TimeInForce:
-    return TimeInForce.GTC if "/" in wish.symbol else TimeInForce.DAY
+def _default_time_in_force(request: OrderRequest) -> TimeInForce:
+    return TimeInForce.GTC if "/" in request.symbol else TimeInForce.DAY
 
 
-def _request_class(wish: OrderRequest) -> OrderClass:
-    exits = (wish.take_profit is not None) + (wish.stop_loss is not None)
+def _default_class(request: OrderRequest) -> OrderClass:
+    exits = (request.take_profit is not None) + (request.stop_loss is not None)
     return (OrderClass.SIMPLE, OrderClass.OTO, OrderClass.BRACKET)[exits]
 
 
-#: Which prices a type needs; every other price is refused.
+#: The prices that each type requires; all other prices are invalid.
 PRICES: Final = {
     OrderType.MARKET: frozenset[str](),
     OrderType.LIMIT: frozenset({"limit_price"}),
     OrderType.STOP: frozenset({"stop_price"}),
     OrderType.STOP_LIMIT: frozenset({"limit_price", "stop_price"}),
-    OrderType.TRAILING_STOP: frozenset({"trail_price", "trail_percent"}),  # one of the two
+    OrderType.TRAILING_STOP: frozenset({"trail_price", "trail_percent"}),  # exactly one of the two
 }
 
 
 @frozen(kw_only=True)
 class OrderRequest:
     """
-    What the bot wants.
+    An order request of the bot.
 
-    Exactly one of `qty` (units of the base) and `notional` (quote currency), both > 0.
-    `type` follows from the prices when left out, `order_class` from the exits, and
-    `time_in_force` is then `gtc` for pairs (``BTC/USD``) and `day` for the rest.
-    `take_profit` is a limit price, `stop_loss` a stop price, `stop_loss_limit` the limit of
-    that stop; all prices in quote currency per unit.  `good_for_s` says for how long an
-    order whose request was lost is still wanted (None: 30 s for market, 300 s for the
-    rest; 0: it is never sent again).  `strategy` is the bot's own name for who asked.
-    `reference_price` is what a unit is reckoned at where the market's price is not known;
-    it is not sent, and two requests that differ in nothing else are the same.
+    Give exactly one of `qty` (base units) and `notional` (quote currency), both > 0.  Prices
+    are in quote currency per unit, > 0; None: not part of the order.  `trail_price` is a
+    distance, `trail_percent` a percentage (1.5: 1.5 %).  `take_profit` is a limit price,
+    `stop_loss` a stop price, `stop_loss_limit` the limit price of that stop.  `type` defaults
+    to the type that the prices imply, `order_class` to the class that the exits imply, and
+    `time_in_force` to `gtc` for pairs (``BTC/USD``) and `day` for all others.  `good_for_s`
+    is how many seconds after its intent an order without a reply may be sent again (None: 30
+    for market orders, 300 for all others; 0: it is never sent again).  `strategy` is the bot's
+    name for the strategy that places the order.  `reference_price` is the price per unit for
+    valuation without a quote; it is not sent, and two requests that differ only in it are
+    equal.
 
-    Raises: InvalidValue, saying which field and why.
+    Raises: InvalidValue, with the field and the reason.
     """
 
     symbol: str = field(converter=symbol_of)
-    side: OrderSide = field(converter=_side)
+    side: OrderSide = field(converter=_to_side)
     qty: Decimal | None = field(default=None, converter=number_or_none)
     notional: Decimal | None = field(default=None, converter=number_or_none)
     limit_price: Decimal | None = field(default=None, converter=number_or_none)
@@ -135,16 +140,16 @@ class OrderRequest:
     take_profit: Decimal | None = field(default=None, converter=number_or_none)
     stop_loss: Decimal | None = field(default=None, converter=number_or_none)
     stop_loss_limit: Decimal | None = field(default=None, converter=number_or_none)
-    type: OrderType = field(default=Factory(_request_type, takes_self=True), converter=_type)
+    type: OrderType = field(default=Factory(_default_type, takes_self=True), converter=_to_type)
     time_in_force: TimeInForce = field(
-        default=Factory(_request_time_in_force, takes_self=True), converter=_time_in_force
+        default=Factory(_default_time_in_force, takes_self=True), converter=_to_time_in_force
     )
     order_class: OrderClass = field(
-        default=Factory(_request_class, takes_self=True), converter=_order_class
+        default=Factory(_default_class, takes_self=True), converter=_to_order_class
     )
-    extended_hours: bool = field(default=False, validator=_flag)
-    strategy: str | None = field(default=None, validator=_name)
-    good_for_s: int | None = field(default=None, validator=_seconds)
+    extended_hours: bool = field(default=False, validator=_check_flag)
+    strategy: str | None = field(default=None, validator=_check_name)
+    good_for_s: int | None = field(default=None, validator=_check_seconds)
     reference_price: Decimal | None = field(default=None, converter=number_or_none, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -178,8 +183,8 @@ class OrderRequest:
             if len(given) != 1 or not given <= needed:
                 raise InvalidValue("a trailing stop takes one of trail_price and trail_percent")
         elif self.order_class is not OrderClass.OCO and given != needed:
-            words = " and ".join(sorted(needed)) or "no price"
-            raise InvalidValue(f"a {self.type} order takes {words}, not {sorted(given)}")
+            expected = " and ".join(sorted(needed)) or "no price"
+            raise InvalidValue(f"a {self.type} order takes {expected}, not {sorted(given)}")
         if self.stop_loss_limit is not None and self.stop_loss is None:
             raise InvalidValue("stop_loss_limit is the limit of a stop_loss: give both")
         exits = (self.take_profit is not None) + (self.stop_loss is not None)
@@ -187,12 +192,12 @@ class OrderRequest:
             raise InvalidValue(f"a {self.order_class} order does not take {exits} exits")
 
 
-#: A price or a quantity as a bot has it; a float is taken by its shortest text.
+#: A price or a quantity of the bot; a float is converted by its shortest repr.
 Figure = Decimal | int | str | float | None
 
 
 class OrderFields(TypedDict, total=False):
-    """The fields of an `OrderRequest` beside symbol and side, as `buy` and `sell` take them."""
+    """The fields of an `OrderRequest`, except symbol and side, as `buy` and `sell` accept them."""
 
     qty: Figure
     notional: Figure
@@ -214,14 +219,19 @@ class OrderFields(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class Change:
-    """What a replace is to change; None leaves a field as it is. Prices and qty as in a request."""
+    """
+    The changes of a replace; None: the field stays as it is.
+
+    `client_order_id` is the new id of the result.  `qty` is the new total in base units, > 0;
+    prices are in quote currency per unit, > 0; `trail` is the new trail price or percentage.
+    """
 
     client_order_id: str
     qty: Decimal | None = field(default=None, converter=number_or_none)
     limit_price: Decimal | None = field(default=None, converter=number_or_none)
     stop_price: Decimal | None = field(default=None, converter=number_or_none)
     trail: Decimal | None = field(default=None, converter=number_or_none)
-    time_in_force: TimeInForce | None = field(default=None, converter=optional(_time_in_force))
+    time_in_force: TimeInForce | None = field(default=None, converter=optional(_to_time_in_force))
 
     def __attrs_post_init__(self) -> None:
         for name in ("qty", "limit_price", "stop_price", "trail"):

@@ -1,4 +1,4 @@
-"""What all cases stand on: the fixtures to override, and a few words to ask with."""
+"""The base of all cases: the fixtures to override, and the functions that cases share."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from fillbook.testing.venue_driver import VenueDriver
 T = TypeVar("T")
 
 NO_VENUE: Final = "no `venue` fixture: only what reads, places and cancels is checked"
-NEVER: Final = m.Timestamp("9999-01-01T00:00:00.000000000Z")
-EVER: Final = m.Timestamp("1970-01-01T00:00:00.000000000Z")
+FAR_FUTURE: Final = m.Timestamp("9999-01-01T00:00:00.000000000Z")
+EPOCH: Final = m.Timestamp("1970-01-01T00:00:00.000000000Z")
 _PAGES_MAX: Final = 1000
-_TRIES: Final = 20
+_POLLS_MAX: Final = 20
 _numbers = itertools.count(1)
 
 
-class Listener:
-    """A sink that keeps all it hears."""
+class RecordingSink:
+    """A sink that records everything it receives."""
 
     def __init__(self) -> None:
         self.reports: list[m.OrderReport] = []
         self.connections = 0
         self.losses: list[str] = []
-        self.again = threading.Event()  #: connected after it was lost
+        self.reconnected = threading.Event()  #: set on a connection after a loss
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
         self.reports.extend(reports)
@@ -41,27 +41,28 @@ class Listener:
     def connected(self) -> None:
         self.connections += 1
         if self.losses:
-            self.again.set()
+            self.reconnected.set()
 
     def lost(self, why: str) -> None:
         self.losses.append(why)
 
-    def of(self, broker_order_id: str) -> list[m.OrderReport]:
+    def reports_of(self, broker_order_id: str) -> list[m.OrderReport]:
         return [r for r in self.reports if r.broker_order_id == broker_order_id]
 
-    def words(self, broker_order_id: str) -> list[m.OrderStatus]:
-        return [r.status for r in self.of(broker_order_id)]
+    def statuses(self, broker_order_id: str) -> list[m.OrderStatus]:
+        return [r.status for r in self.reports_of(broker_order_id)]
 
     def executions(self, broker_order_id: str) -> list[m.Execution]:
-        return [e for r in self.of(broker_order_id) for e in r.executions]
+        return [e for r in self.reports_of(broker_order_id) for e in r.executions]
 
 
 class Cases:
     """
-    Fixtures and questions.
+    The fixtures, and functions for the cases.
 
-    `symbol` is something whose price is between `resting_price` and `high_price`: a buy at
-    the first rests, and exits of a bracket fit around the market (`stop_price` below it).
+    The price of `symbol` is between `resting_price` and `high_price`: a buy at the first
+    rests, and the exits of a bracket are on both sides of the market (`stop_price` below it).
+    Prices are in units of the quote currency.
     """
 
     symbol: ClassVar[str] = "AAPL"
@@ -72,80 +73,81 @@ class Cases:
 
     @pytest.fixture
     def broker(self) -> Broker:
-        """A broker on a fresh account with some money and, best, small pages."""
+        """A broker on a new account with buying power and, preferably, small pages."""
         raise NotImplementedError("override the `broker` fixture")
 
     @pytest.fixture
     def venue(self) -> VenueDriver | None:
-        """Who moves the world behind the broker; None if nobody can."""
+        """The driver of the venue behind the broker; None if there is none."""
         return None
 
     @pytest.fixture
     def restarted(self) -> Broker | None:
-        """Another broker on the account of `broker`, as after a restart; None if there is none."""
+        """A second broker on the account of `broker`, as after a restart; None if there is none."""
         return None
 
     @pytest.fixture
-    def puppeteer(self, broker: Broker, venue: VenueDriver | None) -> VenueDriver:
-        """The venue, for cases that cannot be without."""
+    def driver(self, broker: Broker, venue: VenueDriver | None) -> VenueDriver:
+        """The venue driver, for cases that need one."""
         if venue is None:
             pytest.skip(NO_VENUE)
         return venue
 
     @pytest.fixture
-    def listener(self, broker: Broker, puppeteer: VenueDriver) -> Iterator[Listener]:
-        """A sink on the broker's stream, for as long as the case runs."""
-        self.need(broker.capabilities.stream, "a stream")
-        sink = Listener()
+    def listener(self, broker: Broker, driver: VenueDriver) -> Iterator[RecordingSink]:
+        """A sink on the stream of the broker, for the duration of the case."""
+        self.require(broker.capabilities.stream, "a stream")
+        sink = RecordingSink()
         stream = broker.listen(sink)
         assert stream is not None
         with stream:
-            puppeteer.heard()
+            driver.wait_for_events()
             yield sink
 
-    # --------------------------------------------------------------- questions
+    # --------------------------------------------------------------- functions
 
-    def need(self, can: bool, what: str) -> None:
-        """Skip the case, with a reason, if the broker does not declare it."""
-        if not can:
+    def require(self, declared: bool, what: str) -> None:
+        """Skip the case if the broker does not declare *what*."""
+        if not declared:
             pytest.skip(f"the broker does not declare {what}")
 
-    def intent(self, *, client_order_id: str | None = None, **wish: Any) -> m.Intent:
-        """An order for one unit of `symbol` that rests, unless *wish* says otherwise."""
-        fields = {"symbol": self.symbol, "side": "buy", "qty": 1, **wish}
-        fields.setdefault("limit_price", self.resting_price)
-        if fields["limit_price"] is None:
-            del fields["limit_price"]
+    def intent(self, *, client_order_id: str | None = None, **fields: Any) -> m.Intent:
+        """Make a resting buy of one unit of `symbol`, with *fields* in place of the defaults."""
+        terms = {"symbol": self.symbol, "side": "buy", "qty": 1, **fields}
+        terms.setdefault("limit_price", self.resting_price)
+        if terms["limit_price"] is None:
+            del terms["limit_price"]
         moment = datetime.now(UTC)
         return m.Intent(
             client_order_id=client_order_id or f"suite-{moment:%Y%m%d%H%M%S%f}-{next(_numbers)}",
-            request=m.OrderRequest(**fields),
+            request=m.OrderRequest(**terms),
             at=m.timestamp(moment),
         )
 
-    def placed(self, broker: Broker, **wish: Any) -> m.OrderReport:
-        """The broker's report on an order that it accepted."""
-        intent = self.intent(**wish)
+    def place(self, broker: Broker, **fields: Any) -> m.OrderReport:
+        """Place an order and return the report of the broker."""
+        intent = self.intent(**fields)
         outcome = broker.submit(intent)
         assert isinstance(outcome, m.Accepted), outcome
-        return self.found(broker, outcome, intent)
+        return self.report_of(broker, outcome, intent)
 
-    def found(self, broker: Broker, outcome: m.Accepted, intent: m.Intent) -> m.OrderReport:
-        """The report in the answer, or by our id where the answer bears none."""
+    def report_of(self, broker: Broker, outcome: m.Accepted, intent: m.Intent) -> m.OrderReport:
+        """Return the report in *outcome*, or read it by client order id."""
         if outcome.report is not None:
             return outcome.report
-        return self.value(broker.find(intent.client_order_id))
+        return self.observed(broker.find(intent.client_order_id))
 
-    def value(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:
-        """What was observed."""
+    def observed(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:
+        """Return the value of a read that must be observed."""
         assert isinstance(answer, m.Observed), answer
         return answer.value
 
-    def seen(self, broker: Broker, broker_order_id: str) -> m.OrderReport:
-        return self.value(broker.order(broker_order_id))
+    def read_order(self, broker: Broker, broker_order_id: str) -> m.OrderReport:
+        """Read an order that must exist."""
+        return self.observed(broker.order(broker_order_id))
 
-    def all_of(self, read: Callable[[m.Cursor | None], m.Read[Sequence[T]]]) -> list[T]:
-        """Every row of every page."""
+    def read_pages(self, read: Callable[[m.Cursor | None], m.Read[Sequence[T]]]) -> list[T]:
+        """Read the rows of all pages."""
         rows: list[T] = []
         page: m.Cursor | None = None
         for _ in range(_PAGES_MAX):
@@ -158,27 +160,30 @@ class Cases:
         raise AssertionError(f"the pages do not end after {_PAGES_MAX}")
 
     def open_orders(self, broker: Broker) -> dict[str, m.OrderReport]:
-        rows = self.all_of(lambda page: broker.orders(m.OrderQuery(m.OrderScope.OPEN), page))
+        """Read all open orders, by broker order id."""
+        rows = self.read_pages(lambda page: broker.orders(m.OrderQuery(m.OrderScope.OPEN), page))
         return {row.broker_order_id: row for row in rows}
 
     def executions_of(self, broker: Broker, broker_order_id: str) -> list[m.Execution]:
-        self.need(broker.capabilities.history, "history")
-        return self.all_of(lambda page: broker.executions_of(broker_order_id, EVER, page))
+        """Read all executions of an order; skip the case without a history."""
+        self.require(broker.capabilities.history, "history")
+        return self.read_pages(lambda page: broker.executions_of(broker_order_id, EPOCH, page))
 
-    def held(self, broker: Broker) -> dict[str, Decimal]:
-        return {row.symbol: row.qty for row in self.all_of(broker.positions)}
+    def positions(self, broker: Broker) -> dict[str, Decimal]:
+        """Read all positions: signed quantities by symbol."""
+        return {row.symbol: row.qty for row in self.read_pages(broker.positions)}
 
-    def eventually(
-        self, venue: VenueDriver | None, ask: Callable[[], T], holds: Callable[[T], bool]
+    def wait_until(
+        self, venue: VenueDriver | None, read: Callable[[], T], holds: Callable[[T], bool]
     ) -> T:
-        """The first answer for which it *holds*, asked again while a little time passes."""
-        answer = ask()
-        for _ in range(_TRIES):
+        """Repeat a read until it *holds* or the polls run out; return the last answer."""
+        answer = read()
+        for _ in range(_POLLS_MAX):
             if holds(answer):
                 return answer
             if venue is None:
                 time.sleep(0.5)
             else:
                 venue.advance(1)
-            answer = ask()
+            answer = read()
         return answer

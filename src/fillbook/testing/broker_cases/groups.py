@@ -16,85 +16,87 @@ _UNTIL_CLOSE_S: Final = 24 * 3600
 
 
 class GroupCases(Cases):
-    def test_b090_a_bracket_shows_two_exits_that_wait(self, broker: Broker) -> None:
-        entry = self._bracket(broker, limit_price=self.resting_price, stop_loss="90")
-        seen = self.seen(broker, entry.broker_order_id)
-        assert {_S.HELD} == {leg.status for leg in seen.legs}
-        assert {(m.OrderSide.SELL, Decimal(4))} == {(g.terms.side, g.terms.qty) for g in seen.legs}
-        assert {m.OrderType.LIMIT, m.OrderType.STOP} == {leg.terms.type for leg in seen.legs}
+    def test_b090_a_bracket_has_two_held_exits(self, broker: Broker) -> None:
+        opening_order = self._place_bracket(broker, limit_price=self.resting_price, stop_loss="90")
+        report = self.read_order(broker, opening_order.broker_order_id)
+        assert {_S.HELD} == {leg.status for leg in report.legs}
+        assert {(m.OrderSide.SELL, Decimal(4))} == {
+            (g.terms.side, g.terms.qty) for g in report.legs
+        }
+        assert {m.OrderType.LIMIT, m.OrderType.STOP} == {leg.terms.type for leg in report.legs}
 
-    def test_b091_exits_wake_when_the_entry_has_filled(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b091_exits_become_active_when_the_opening_order_fills(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        take_profit, stop = self._entered(broker, puppeteer)
+        take_profit, stop = self._open_bracket(broker, driver)
         assert (take_profit.status, stop.status) == (_S.NEW, _S.HELD)
 
-    def test_b092_a_partly_filled_entry_has_no_exits_yet(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b092_exits_stay_held_while_the_opening_order_is_partially_filled(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        entry = self._bracket(broker, limit_price=self.resting_price, stop_loss="90")
-        puppeteer.advance(1)
-        puppeteer.fill(entry.broker_order_id, "3")
-        puppeteer.advance(1)
-        seen = self.seen(broker, entry.broker_order_id)
-        assert {_S.HELD} == {leg.status for leg in seen.legs}
+        opening_order = self._place_bracket(broker, limit_price=self.resting_price, stop_loss="90")
+        driver.advance(1)
+        driver.fill(opening_order.broker_order_id, "3")
+        driver.advance(1)
+        report = self.read_order(broker, opening_order.broker_order_id)
+        assert {_S.HELD} == {leg.status for leg in report.legs}
 
     def test_b093_one_exit_fills_and_the_other_is_canceled(
-        self, broker: Broker, puppeteer: VenueDriver
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        take_profit, stop = self._entered(broker, puppeteer)
-        puppeteer.fill(take_profit.broker_order_id)
-        puppeteer.advance(1)
-        assert _S.FILLED is self.seen(broker, take_profit.broker_order_id).status
-        assert _S.CANCELED is self.seen(broker, stop.broker_order_id).status
-        assert self.symbol not in self.held(broker)
+        take_profit, stop = self._open_bracket(broker, driver)
+        driver.fill(take_profit.broker_order_id)
+        driver.advance(1)
+        assert _S.FILLED is self.read_order(broker, take_profit.broker_order_id).status
+        assert _S.CANCELED is self.read_order(broker, stop.broker_order_id).status
+        assert self.symbol not in self.positions(broker)
 
-    def test_b094_a_part_of_the_profit_shrinks_the_stop(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b094_a_partial_take_profit_reduces_the_stop(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        take_profit, stop = self._entered(broker, puppeteer)
-        puppeteer.fill(take_profit.broker_order_id, "1")
-        assert Decimal(3) == self.seen(broker, stop.broker_order_id).terms.qty
+        take_profit, stop = self._open_bracket(broker, driver)
+        driver.fill(take_profit.broker_order_id, "1")
+        assert Decimal(3) == self.read_order(broker, stop.broker_order_id).terms.qty
 
     def test_b095_one_exit_canceled_cancels_the_other(
-        self, broker: Broker, puppeteer: VenueDriver
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        take_profit, stop = self._entered(broker, puppeteer)
+        take_profit, stop = self._open_bracket(broker, driver)
         assert isinstance(broker.cancel(take_profit.broker_order_id), m.Accepted)
-        puppeteer.advance(2)
-        assert _S.CANCELED is self.seen(broker, stop.broker_order_id).status
+        driver.advance(2)
+        assert _S.CANCELED is self.read_order(broker, stop.broker_order_id).status
 
-    def test_b096_day_exits_are_gone_after_the_close_and_the_position_is_not(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b096_day_exits_end_at_the_close_and_the_position_stays(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        take_profit, stop = self._entered(broker, puppeteer, time_in_force="day")
-        puppeteer.advance(_UNTIL_CLOSE_S)
-        ends = {self.seen(broker, leg.broker_order_id).status for leg in (take_profit, stop)}
+        take_profit, stop = self._open_bracket(broker, driver, time_in_force="day")
+        driver.advance(_UNTIL_CLOSE_S)
+        ends = {self.read_order(broker, leg.broker_order_id).status for leg in (take_profit, stop)}
         assert ends <= {_S.EXPIRED, _S.CANCELED}
-        assert Decimal(4) == self.held(broker)[self.symbol]
+        assert Decimal(4) == self.positions(broker)[self.symbol]
 
-    def test_b097_exits_good_till_canceled_outlive_the_close(
-        self, broker: Broker, puppeteer: VenueDriver
-    ) -> None:
-        take_profit, stop = self._entered(broker, puppeteer)
-        puppeteer.advance(_UNTIL_CLOSE_S)
-        words = [self.seen(broker, leg.broker_order_id).status for leg in (take_profit, stop)]
-        assert words == [_S.NEW, _S.HELD]
+    def test_b097_gtc_exits_survive_the_close(self, broker: Broker, driver: VenueDriver) -> None:
+        take_profit, stop = self._open_bracket(broker, driver)
+        driver.advance(_UNTIL_CLOSE_S)
+        statuses = [
+            self.read_order(broker, leg.broker_order_id).status for leg in (take_profit, stop)
+        ]
+        assert statuses == [_S.NEW, _S.HELD]
 
-    def test_b098_units_that_exits_hold_cannot_be_sold(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b098_units_reserved_by_exits_cannot_be_sold(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        self._entered(broker, puppeteer)
+        self._open_bracket(broker, driver)
         outcome = broker.submit(self.intent(side="sell", qty=4, limit_price=self.high_price))
         assert isinstance(outcome, m.Rejected), outcome
         assert m.RejectKind.QTY_HELD is outcome.kind
 
-    def test_b099_an_oco_protects_what_is_held_once(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b099_an_oco_reserves_the_position_once(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        self.need(m.OrderClass.OCO in broker.capabilities.order_classes, "OCO")
-        puppeteer.transfer(self.symbol, "4", "187")
-        oco = self.placed(
+        self.require(m.OrderClass.OCO in broker.capabilities.order_classes, "OCO")
+        driver.transfer(self.symbol, "4", "187")
+        oco = self.place(
             broker,
             side="sell",
             qty=4,
@@ -105,33 +107,33 @@ class GroupCases(Cases):
             stop_loss=self.stop_price,
             time_in_force="gtc",
         )
-        puppeteer.advance(1)
-        seen = self.seen(broker, oco.broker_order_id)
-        assert ([leg.status for leg in seen.legs], seen.status) == ([_S.HELD], _S.NEW)
-        puppeteer.fill(seen.legs[0].broker_order_id)
-        puppeteer.advance(1)
-        assert _S.CANCELED is self.seen(broker, oco.broker_order_id).status
+        driver.advance(1)
+        report = self.read_order(broker, oco.broker_order_id)
+        assert ([leg.status for leg in report.legs], report.status) == ([_S.HELD], _S.NEW)
+        driver.fill(report.legs[0].broker_order_id)
+        driver.advance(1)
+        assert _S.CANCELED is self.read_order(broker, oco.broker_order_id).status
 
-    def _bracket(self, broker: Broker, **wish: Any) -> m.OrderReport:
-        self.need(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")
-        fields = {
+    def _place_bracket(self, broker: Broker, **fields: Any) -> m.OrderReport:
+        self.require(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")
+        terms = {
             "qty": 4,
             "limit_price": None,
             "take_profit": self.high_price,
             "stop_loss": self.stop_price,
             "time_in_force": "gtc",
-            **wish,
+            **fields,
         }
-        return self.placed(broker, **fields)
+        return self.place(broker, **terms)
 
-    def _entered(
-        self, broker: Broker, puppeteer: VenueDriver, **wish: Any
+    def _open_bracket(
+        self, broker: Broker, driver: VenueDriver, **fields: Any
     ) -> tuple[m.OrderReport, m.OrderReport]:
-        """The take-profit and the stop of a bracket whose entry has filled."""
-        entry = self._bracket(broker, **wish)
-        puppeteer.advance(2)
-        seen = self.seen(broker, entry.broker_order_id)
-        assert _S.FILLED is seen.status
+        """Place a bracket, fill its opening order, and return the take profit and the stop."""
+        opening_order = self._place_bracket(broker, **fields)
+        driver.advance(2)
+        report = self.read_order(broker, opening_order.broker_order_id)
+        assert _S.FILLED is report.status
         is_stop: Callable[[m.OrderReport], bool] = lambda leg: leg.terms.stop_price is not None  # noqa: E731
-        take_profit, stop = sorted(seen.legs, key=is_stop)
+        take_profit, stop = sorted(report.legs, key=is_stop)
         return take_profit, stop

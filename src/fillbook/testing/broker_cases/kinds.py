@@ -1,4 +1,4 @@
-"""B140-B159: kinds of orders beyond market, limit and stop, each if it is declared."""
+"""B140-B159: order types beyond market, limit and stop, if the broker declares them."""
 
 from __future__ import annotations
 
@@ -16,74 +16,74 @@ _S: Final = m.OrderStatus
 _T: Final = m.TimeInForce
 
 
-class KindCases(Cases):
-    """The market stands between `resting_price` and `high_price`, and at `mark` where it is set."""
+class OrderTypeCases(Cases):
+    """The market is between `resting_price` and `high_price`; trailing cases set it to `bid`."""
 
-    mark = Decimal(200)
+    bid = Decimal(200)
 
-    def trailing(self, broker: Broker, puppeteer: VenueDriver, **trail: Any) -> m.OrderReport:
-        """A trailing sell of four units that are held, with the market at `mark`."""
+    def place_trailing(self, broker: Broker, driver: VenueDriver, **trail: Any) -> m.OrderReport:
+        """Place a trailing sell for a position of four units, with the market at `bid`."""
         declared = m.OrderType.TRAILING_STOP in broker.capabilities.order_types
-        self.need(declared, "trailing stops")
-        puppeteer.transfer(self.symbol, "4", "187")
-        self._quote(puppeteer, self.mark)
-        order = self.placed(broker, side="sell", qty=4, limit_price=None, **trail)
-        puppeteer.advance(1)
+        self.require(declared, "trailing stops")
+        driver.transfer(self.symbol, "4", "187")
+        self._quote(driver, self.bid)
+        order = self.place(broker, side="sell", qty=4, limit_price=None, **trail)
+        driver.advance(1)
         return order
 
-    def _quote(self, puppeteer: VenueDriver, bid: Decimal) -> None:
-        puppeteer.quote(self.symbol, str(bid), str(bid + Decimal("0.02")))
+    def _quote(self, driver: VenueDriver, bid: Decimal) -> None:
+        driver.quote(self.symbol, str(bid), str(bid + Decimal("0.02")))
 
     @pytest.mark.parametrize("trail", [{"trail_price": 10}, {"trail_percent": 5}])
-    def test_b140_a_trailing_stop_shows_its_trail_and_its_stop(
-        self, broker: Broker, puppeteer: VenueDriver, trail: dict[str, int]
+    def test_b140_a_trailing_stop_has_its_trail_and_its_stop_price(
+        self, broker: Broker, driver: VenueDriver, trail: dict[str, int]
     ) -> None:
-        order = self.trailing(broker, puppeteer, **trail)
-        terms = self.seen(broker, order.broker_order_id).terms
-        assert (m.OrderType.TRAILING_STOP, self.mark - 10) == (terms.type, terms.stop_price)
+        order = self.place_trailing(broker, driver, **trail)
+        terms = self.read_order(broker, order.broker_order_id).terms
+        assert (m.OrderType.TRAILING_STOP, self.bid - 10) == (terms.type, terms.stop_price)
         assert {name: Decimal(value) for name, value in trail.items()} == {
             name: getattr(terms, name) for name in trail
         }
 
-    def test_b141_a_trailing_stop_moves_one_way_and_fires(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b141_a_trailing_stop_moves_one_way_and_triggers(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order = self.trailing(broker, puppeteer, trail_price=10)
+        order = self.place_trailing(broker, driver, trail_price=10)
         for up in (15, 8):
-            self._quote(puppeteer, self.mark + up)
-            puppeteer.advance(1)
-        seen = self.seen(broker, order.broker_order_id)
-        assert (_S.NEW, self.mark + 5) == (seen.status, seen.terms.stop_price)
-        self._quote(puppeteer, self.mark + 4)
-        puppeteer.advance(1)
-        assert _S.FILLED is self.seen(broker, order.broker_order_id).status
-        assert self.symbol not in self.held(broker)
+            self._quote(driver, self.bid + up)
+            driver.advance(1)
+        report = self.read_order(broker, order.broker_order_id)
+        assert (_S.NEW, self.bid + 5) == (report.status, report.terms.stop_price)
+        self._quote(driver, self.bid + 4)
+        driver.advance(1)
+        assert _S.FILLED is self.read_order(broker, order.broker_order_id).status
+        assert self.symbol not in self.positions(broker)
 
-    def test_b142_a_trail_is_replaced(self, broker: Broker, puppeteer: VenueDriver) -> None:
-        self.need(broker.capabilities.replace, "replace")
-        order = self.trailing(broker, puppeteer, trail_price=10)
+    def test_b142_a_trail_is_replaced(self, broker: Broker, driver: VenueDriver) -> None:
+        self.require(broker.capabilities.replace, "replace")
+        order = self.place_trailing(broker, driver, trail_price=10)
         change = m.Change(client_order_id=f"{order.client_order_id}.r1", trail=Decimal(6))
         assert isinstance(broker.replace(order.broker_order_id, change), m.Accepted)
-        puppeteer.advance(1)
-        terms = self.value(broker.find(change.client_order_id)).terms
-        assert (Decimal(6), self.mark - 6) == (terms.trail_price, terms.stop_price)
+        driver.advance(1)
+        terms = self.observed(broker.find(change.client_order_id)).terms
+        assert (Decimal(6), self.bid - 6) == (terms.trail_price, terms.stop_price)
 
     @pytest.mark.parametrize("tif", [_T.IOC, _T.FOK])
-    def test_b143_what_cannot_trade_at_once_is_canceled(
-        self, broker: Broker, puppeteer: VenueDriver, tif: m.TimeInForce
+    def test_b143_an_unmarketable_ioc_or_fok_is_canceled(
+        self, broker: Broker, driver: VenueDriver, tif: m.TimeInForce
     ) -> None:
-        self.need(tif in broker.capabilities.times_in_force, tif)
-        order = self.placed(broker, time_in_force=tif)
-        puppeteer.advance(1)
-        seen = self.seen(broker, order.broker_order_id)
-        assert (_S.CANCELED, Decimal(0)) == (seen.status, seen.filled_qty)
+        self.require(tif in broker.capabilities.times_in_force, tif)
+        order = self.place(broker, time_in_force=tif)
+        driver.advance(1)
+        report = self.read_order(broker, order.broker_order_id)
+        assert (_S.CANCELED, Decimal(0)) == (report.status, report.filled_qty)
 
-    def test_b144_an_order_for_the_close_waits_for_it(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b144_an_order_for_the_close_waits_for_the_close(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        self.need(_T.CLS in broker.capabilities.times_in_force, "orders for the close")
-        order = self.placed(broker, limit_price=None, time_in_force=_T.CLS)
-        puppeteer.advance(1)
-        assert self.seen(broker, order.broker_order_id).filled_qty == m.ZERO
-        puppeteer.advance(24 * 3600)
-        assert Decimal(1) == self.seen(broker, order.broker_order_id).filled_qty
+        self.require(_T.CLS in broker.capabilities.times_in_force, "orders for the close")
+        order = self.place(broker, limit_price=None, time_in_force=_T.CLS)
+        driver.advance(1)
+        assert self.read_order(broker, order.broker_order_id).filled_qty == m.ZERO
+        driver.advance(24 * 3600)
+        assert Decimal(1) == self.read_order(broker, order.broker_order_id).filled_qty

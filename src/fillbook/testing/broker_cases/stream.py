@@ -1,4 +1,4 @@
-"""B100-B119: what is streamed, against what is read."""
+"""B100-B119: streamed reports, compared with reads."""
 
 from __future__ import annotations
 
@@ -10,192 +10,194 @@ import pytest
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.errors import InvalidValue
-from fillbook.testing.broker_cases.base import Cases, Listener
+from fillbook.testing.broker_cases.base import Cases, RecordingSink
 from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
-_PATIENCE: Final = 100  #: how often it is looked whether a lost stream is back
+_RECONNECT_POLLS_MAX: Final = 100  #: polls for the reconnect of a lost stream
 
 
 class StreamCases(Cases):
-    def test_b100_the_stream_says_when_it_is_heard(self, listener: Listener) -> None:
+    def test_b100_the_stream_reports_its_connection(self, listener: RecordingSink) -> None:
         assert (listener.connections, listener.losses) == (1, [])
 
-    def test_b101_a_fill_is_told_after_the_order_is_new(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b101_a_fill_is_reported_after_the_order_is_new(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, limit_price=None)
-        words = listener.words(order)
-        assert [w for w in words if w in (_S.NEW, _S.FILLED)] == [_S.NEW, _S.FILLED]
+        order = self._place(broker, driver, limit_price=None)
+        statuses = listener.statuses(order)
+        assert [w for w in statuses if w in (_S.NEW, _S.FILLED)] == [_S.NEW, _S.FILLED]
 
-    def test_b102_each_event_tells_its_own_slice(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b102_each_event_has_its_own_execution(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=6)
+        order = self._place(broker, driver, qty=6)
         for qty in ("1", "2", "3"):
-            puppeteer.fill(order, qty)
-        puppeteer.heard()
-        told = listener.executions(order)
-        assert [Decimal(1), Decimal(2), Decimal(3)] == [each.qty for each in told]
-        assert [Decimal(1), Decimal(3), Decimal(6)] == [r.filled_qty for r in listener.of(order)][
-            -3:
-        ]
+            driver.fill(order, qty)
+        driver.wait_for_events()
+        streamed = listener.executions(order)
+        assert [Decimal(1), Decimal(2), Decimal(3)] == [each.qty for each in streamed]
+        assert [Decimal(1), Decimal(3), Decimal(6)] == [
+            r.filled_qty for r in listener.reports_of(order)
+        ][-3:]
 
-    def test_b103_stream_and_history_tell_the_same_fills(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b103_stream_and_history_have_the_same_fills(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=5)
-        puppeteer.fill(order, "2", "99.5")
-        puppeteer.fill(order, "3", "99")
-        puppeteer.heard()
-        told = [(each.qty, each.price) for each in listener.executions(order)]
+        order = self._place(broker, driver, qty=5)
+        driver.fill(order, "2", "99.5")
+        driver.fill(order, "3", "99")
+        driver.wait_for_events()
+        streamed = [(each.qty, each.price) for each in listener.executions(order)]
         read = [(each.qty, each.price) for each in self.executions_of(broker, order)]
-        assert [(Decimal(2), Decimal("99.5")), (Decimal(3), Decimal(99))] == told == read
+        assert [(Decimal(2), Decimal("99.5")), (Decimal(3), Decimal(99))] == streamed == read
 
-    def test_b104_an_event_told_twice_bears_one_execution_id(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b104_a_repeated_event_has_the_same_execution_id(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=2)
-        puppeteer.fail("event", "event-doubled")
-        puppeteer.fill(order)
-        puppeteer.heard()
+        order = self._place(broker, driver, qty=2)
+        driver.fail("event", "event-doubled")
+        driver.fill(order)
+        driver.wait_for_events()
         ids = [each.exec_id for each in listener.executions(order)]
         assert (len(ids), len(set(ids))) == (2, 1)
 
-    def test_b105_a_dropped_event_is_found_by_reading(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b105_a_dropped_event_is_found_by_a_read(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=2)
-        puppeteer.fail("event", "event-dropped")
-        puppeteer.fill(order)
-        puppeteer.heard()
+        order = self._place(broker, driver, qty=2)
+        driver.fail("event", "event-dropped")
+        driver.fill(order)
+        driver.wait_for_events()
         assert listener.executions(order) == []
-        assert _S.FILLED is self.seen(broker, order).status
+        assert _S.FILLED is self.read_order(broker, order).status
 
-    def test_b106_a_cancel_is_told(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b106_a_cancel_is_reported(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer)
+        order = self._place(broker, driver)
         broker.cancel(order)
-        puppeteer.heard()
-        assert _S.CANCELED is listener.words(order)[-1]
+        driver.wait_for_events()
+        assert _S.CANCELED is listener.statuses(order)[-1]
 
-    def test_b107_streamed_and_read_clocks_are_one_clock(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b107_streamed_and_read_reports_have_one_clock(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        self.need(broker.capabilities.clocked, "a clock on its reports")
-        order = self._worked(broker, puppeteer, qty=2)
-        puppeteer.fill(order)
-        puppeteer.heard()
-        assert self.seen(broker, order).clock == listener.of(order)[-1].clock
+        self.require(broker.capabilities.clocked, "a clock on its reports")
+        order = self._place(broker, driver, qty=2)
+        driver.fill(order)
+        driver.wait_for_events()
+        assert self.read_order(broker, order).clock == listener.reports_of(order)[-1].clock
 
-    def test_b108_a_bust_voids_the_execution_that_was_told(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b108_a_bust_voids_the_reported_execution(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=2)
-        puppeteer.fill(order)
-        puppeteer.bust_last(order)
-        puppeteer.heard()
-        told = [each.exec_id for each in listener.executions(order)]
-        assert told == [void.exec_id for r in listener.of(order) for void in r.voids]
-        assert self.symbol not in self.held(broker)
+        order = self._place(broker, driver, qty=2)
+        driver.fill(order)
+        driver.bust_last(order)
+        driver.wait_for_events()
+        streamed = [each.exec_id for each in listener.executions(order)]
+        assert streamed == [void.exec_id for r in listener.reports_of(order) for void in r.voids]
+        assert self.symbol not in self.positions(broker)
 
-    def test_b109_a_correction_names_the_execution_that_it_fixes(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b109_a_correction_names_the_execution_that_it_corrects(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=2)
-        puppeteer.fill(order, None, "100")
-        puppeteer.correct_last(order, "99")
-        puppeteer.heard()
+        order = self._place(broker, driver, qty=2)
+        driver.fill(order, None, "100")
+        driver.correct_last(order, "99")
+        driver.wait_for_events()
         wrong, right = listener.executions(order)
         assert (wrong.exec_id, Decimal(99)) == (right.fixes, right.price)
         assert [Decimal(99)] == [each.price for each in self.executions_of(broker, order)]
-        assert Decimal(99) == self.seen(broker, order).avg_price
+        assert Decimal(99) == self.read_order(broker, order).avg_price
 
-    def test_b110_a_refused_stream_is_lost_and_not_silent(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b110_a_refused_stream_is_reported_lost(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        self.need(broker.capabilities.stream, "a stream")
-        puppeteer.fail("listen", "stream-refused")
-        sink = Listener()
+        self.require(broker.capabilities.stream, "a stream")
+        driver.fail("listen", "stream-refused")
+        sink = RecordingSink()
         stream = broker.listen(sink)
         assert stream is not None
         with stream:
-            puppeteer.heard()
+            driver.wait_for_events()
             assert sink.losses
 
-    def test_b111_nothing_is_told_once_the_stream_has_ended(
-        self, broker: Broker, puppeteer: VenueDriver
+    def test_b111_nothing_is_reported_after_the_stream_has_ended(
+        self, broker: Broker, driver: VenueDriver
     ) -> None:
-        self.need(broker.capabilities.stream, "a stream")
-        sink = Listener()
+        self.require(broker.capabilities.stream, "a stream")
+        sink = RecordingSink()
         stream = broker.listen(sink)
         assert stream is not None
         with stream:
-            puppeteer.heard()
-        self._worked(broker, puppeteer)
+            driver.wait_for_events()
+        self._place(broker, driver)
         assert sink.reports == []
 
-    def test_b112_what_is_no_event_is_refused(self, broker: Broker) -> None:
-        self.need(broker.capabilities.stream, "a stream")
+    def test_b112_an_invalid_event_is_refused(self, broker: Broker) -> None:
+        self.require(broker.capabilities.stream, "a stream")
         with pytest.raises(InvalidValue):
             broker.read_event(object())
 
-    def test_b113_a_rejection_after_acceptance_is_told(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b113_a_reject_after_acceptance_is_reported(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        puppeteer.fail("taken", "reject-after-accept")
-        order = self._worked(broker, puppeteer)
-        assert _S.REJECTED is listener.words(order)[-1]
+        driver.fail("taken", "reject-after-accept")
+        order = self._place(broker, driver)
+        assert _S.REJECTED is listener.statuses(order)[-1]
 
-    def test_b114_a_trade_by_hand_is_told(self, puppeteer: VenueDriver, listener: Listener) -> None:
-        order = puppeteer.trade_by_hand(self.symbol, m.OrderSide.BUY, "3")
-        puppeteer.heard()
+    def test_b114_a_manual_trade_is_reported(
+        self, driver: VenueDriver, listener: RecordingSink
+    ) -> None:
+        order = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, "3")
+        driver.wait_for_events()
         assert [Decimal(3)] == [each.qty for each in listener.executions(order)]
 
-    def test_b115_a_stream_that_breaks_says_so_and_comes_back(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b115_a_lost_stream_is_reported_and_reconnects(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        puppeteer.fail("event", "stream-lost")
-        self._worked(broker, puppeteer)
-        self._back(puppeteer, listener)
+        driver.fail("event", "stream-lost")
+        self._place(broker, driver)
+        self._wait_for_reconnect(driver, listener)
         assert (listener.connections, len(listener.losses)) == (2, 1)
-        assert listener.words(self._worked(broker, puppeteer))
+        assert listener.statuses(self._place(broker, driver))
 
-    def test_b116_what_is_told_again_after_a_loss_agrees_with_what_is_read(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b116_replayed_reports_agree_with_reads(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=5)
-        puppeteer.fill(order, "2", "99.5")
-        puppeteer.heard()
-        puppeteer.fail("event", "stream-lost")
-        puppeteer.fill(order, "3", "99")
-        self._back(puppeteer, listener)
-        self._worked(broker, puppeteer)
-        told = {each.exec_id: (each.qty, each.price) for each in listener.executions(order)}
+        order = self._place(broker, driver, qty=5)
+        driver.fill(order, "2", "99.5")
+        driver.wait_for_events()
+        driver.fail("event", "stream-lost")
+        driver.fill(order, "3", "99")
+        self._wait_for_reconnect(driver, listener)
+        self._place(broker, driver)
+        streamed = {each.exec_id: (each.qty, each.price) for each in listener.executions(order)}
         read = [(each.qty, each.price) for each in self.executions_of(broker, order)]
-        # A stream may tell all of it again or nothing, and never one fill under two names.
-        assert list(told.values()) in (read[:1], read)
+        # A stream may replay all fills or none, and never one fill under two ids.
+        assert list(streamed.values()) in (read[:1], read)
 
-    def test_b117_what_was_told_last_is_what_is_read(
-        self, broker: Broker, puppeteer: VenueDriver, listener: Listener
+    def test_b117_the_last_reported_state_is_the_read_state(
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._worked(broker, puppeteer, qty=5)
-        puppeteer.fill(order, "2", "99.5")
-        puppeteer.fill(order, "3", "99")
-        puppeteer.heard()
-        told, seen = listener.of(order)[-1], self.seen(broker, order)
-        assert (told.status, told.filled_qty) == (seen.status, seen.filled_qty)
-        assert (told.avg_price, told.terms) == (seen.avg_price, seen.terms)
+        order = self._place(broker, driver, qty=5)
+        driver.fill(order, "2", "99.5")
+        driver.fill(order, "3", "99")
+        driver.wait_for_events()
+        streamed, report = listener.reports_of(order)[-1], self.read_order(broker, order)
+        assert (streamed.status, streamed.filled_qty) == (report.status, report.filled_qty)
+        assert (streamed.avg_price, streamed.terms) == (report.avg_price, report.terms)
 
-    def _back(self, puppeteer: VenueDriver, listener: Listener) -> None:
-        for _ in range(_PATIENCE):
-            puppeteer.heard()  # made-up time moves, real time passes below
-            if listener.again.wait(0.1):
+    def _wait_for_reconnect(self, driver: VenueDriver, listener: RecordingSink) -> None:
+        for _ in range(_RECONNECT_POLLS_MAX):
+            driver.wait_for_events()  # moves simulated time; the wait below is real time
+            if listener.reconnected.wait(0.1):
                 return
 
-    def _worked(self, broker: Broker, puppeteer: VenueDriver, **wish: object) -> str:
-        """The id of an order of which all that there is to hear was heard."""
-        order = self.placed(broker, **wish)
-        puppeteer.heard()
+    def _place(self, broker: Broker, driver: VenueDriver, **fields: object) -> str:
+        """Place an order, wait for its events, and return its id."""
+        order = self.place(broker, **fields)
+        driver.wait_for_events()
         return order.broker_order_id

@@ -1,8 +1,8 @@
 """
-Alpaca's wire over our exchange: HTTP and WebSocket, so that any client talks to it as to Alpaca.
+An emulator of Alpaca's API over the simulated exchange: HTTP and WebSocket, for any client.
 
-`Emulator` runs the server, in the `Behavior` that are asked for; the exchange behind it is moved
-through the exchange itself, and what goes wrong on the way is in the exchange's fault plan.
+`Emulator` runs the server with the given `Behavior`.  Tests drive the exchange through
+`Exchange`, and its fault plan also decides the faults of requests.
 """
 
 from fillbook.venue.alpaca.server import Emulator

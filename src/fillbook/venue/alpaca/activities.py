@@ -1,8 +1,9 @@
 """
-The history of an account as a client lists it: fills, and what else moved it.
+The activities of an account as a client lists them: fills and non-trade activities.
 
-Rows are put in Alpaca's words last, so that a page of a long history costs little more than
-that of a short one.  Source: https://docs.alpaca.markets/reference/getaccountactivities-2.
+Only the rows of the requested page are encoded, so that a page of a long history costs little
+more than that of a short one.
+Source: https://docs.alpaca.markets/reference/getaccountactivities-2.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ _TRADES, _OTHERS = _CATEGORIES = ("trade_activity", "non_trade_activity")
 
 @frozen(kw_only=True)
 class ActivityQuery:
-    """Which rows are asked for; times are exclusive, *day* is New York's, None lets all pass."""
+    """
+    The filter of a list of activities; None and an empty set do not filter.
+
+    `after` and `until` are exclusive; `day` is a date in New York.
+    """
 
     kinds: frozenset[str]
     categories: tuple[str, ...]
@@ -54,9 +59,9 @@ class ActivityQuery:
 
 def page(request: ApiRequest, *, is_shifted: bool = False) -> list[Json]:
     """
-    The rows that *asked* is about, from behind its page token on; all if it names a day.
+    Return the page of rows after the page token; all rows if the request names a day.
 
-    *is_shifted* has the page begin with the last row of the one before.
+    *is_shifted* (a fault): the page begins with the last row of the previous page.
     """
     query = _activity_query(request)
     found = [row for row in _rows(request, query) if query.matches(row)]
@@ -65,9 +70,9 @@ def page(request: ApiRequest, *, is_shifted: bool = False) -> list[Json]:
     first = max(0, _start(found, request.query.get("page_token")) - is_shifted)
     size = request.integer("page_size", _PAGE, _PAGE)
     is_whole = query.day is not None and not request.query.get("page_size")
-    shown = found[first:] if is_whole else found[first : first + size]
+    rows = found[first:] if is_whole else found[first : first + size]
     return [
-        responses.fill(row) if isinstance(row, Fill) else responses.activity(row) for row in shown
+        responses.fill(row) if isinstance(row, Fill) else responses.activity(row) for row in rows
     ]
 
 
@@ -87,21 +92,21 @@ def _activity_query(request: ApiRequest) -> ActivityQuery:
 
 
 def _rows(request: ApiRequest, query: ActivityQuery) -> list[Fill | Activity]:
-    """Oldest first."""
+    """Return the fills and activities that may match *query*, oldest first."""
     rows: list[Fill | Activity] = (
         [*request.account.fills(query.order_id)] if query.has_fills else []
     )
     others = request.account.activities() if query.has_others else []
-    # Fills come in their order, which a fault may have changed within a millisecond.
+    # Fills are sorted already; a fault may have changed their order within a millisecond.
     return sorted([*rows, *others], key=lambda row: row.at) if others else rows
 
 
 def _start(rows: list[Fill | Activity], token: str | None) -> int:
-    """How many rows are not behind *token*, the id of the last row that was shown."""
+    """Return the index after *token*, the id of the last row of the previous page."""
     if not token:
         return 0
-    own = token.partition("::")[2]
+    row_id = token.partition("::")[2]
     for place, row in enumerate(rows):
-        if own == (row.exec_id if isinstance(row, Fill) else row.id):
+        if row_id == (row.exec_id if isinstance(row, Fill) else row.id):
             return place + 1
     raise read.bad("invalid page_token")

@@ -1,7 +1,7 @@
 """
-Each endpoint as a function: what was asked in, status and JSON out, refusals raised.
+The endpoints as functions: request in, status and JSON out; a refusal is raised.
 
-Source: https://docs.alpaca.markets/reference; what is not there is answered as an
+Source: https://docs.alpaca.markets/reference.  Other paths of Alpaca get the reply of an
 unknown path.
 """
 
@@ -37,7 +37,7 @@ Body = Json | list[Json] | None
 
 @frozen
 class ApiResponse:
-    """A status and what is sent with it; None is no body at all."""
+    """An HTTP status and a body; None is no body."""
 
     status: int
     body: Body
@@ -47,7 +47,7 @@ Endpoint = Callable[[ApiRequest, InjectedFault | None], ApiResponse]
 
 
 def not_found(message: str) -> Refused:
-    """Alpaca's 404."""
+    """Return Alpaca's refusal 404."""
     return Refused(404, 40410000, message, m.RejectKind.NOT_FOUND)
 
 
@@ -79,14 +79,14 @@ def list_orders(request: ApiRequest, injected: InjectedFault | None) -> ApiRespo
 
 
 def _is_listed(order: OrderVersion, behavior: Behavior) -> bool:
-    """Whether an open order is among those that are listed."""
+    """Whether a list of open orders contains *order*."""
     return (behavior.lists_held or order.status != m.OrderStatus.HELD) and (
         behavior.lists_filled_parents or not order.is_final
     )
 
 
 def _with_unknown_class(request: ApiRequest, rows: list[Json]) -> list[Json]:
-    """Orders or positions as they are, or by the fault with a word that nobody knows."""
+    """Return orders or positions, with an unknown asset class if the fault is injected."""
     if request.exchange.faults.next(InjectionPoint.WORDS) is None:
         return rows
     return [row | {"asset_class": UNKNOWN_WORD} for row in rows]
@@ -119,7 +119,7 @@ def submit(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     if injected is not None and injected.fault is Fault.LATE_LANDING:
         request.account.submit_later(ticket, injected.seconds)
     if injected is not None and injected.fault in (Fault.DUPLICATE_UNLISTED, Fault.LATE_LANDING):
-        return ApiResponse(200, None)  # nobody will see this answer
+        return ApiResponse(200, None)  # the gateway drops this reply
     return ApiResponse(200, responses.order(request.exchange, request.account.submit(ticket)))
 
 
@@ -147,13 +147,8 @@ def replace(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
 
 
 def list_positions(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
-    position = request.account.positions()
-    return ApiResponse(
-        200,
-        _with_unknown_class(
-            request, [responses.position(request.exchange, each) for each in position]
-        ),
-    )
+    rows = [responses.position(request.exchange, each) for each in request.account.positions()]
+    return ApiResponse(200, _with_unknown_class(request, rows))
 
 
 def get_position(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -197,7 +192,7 @@ def _close(request: ApiRequest, position: PositionReport, qty: Decimal | None) -
     try:
         return request.account.submit(ticket)
     except Refused as refusal:
-        # Whoever closes is not told which orders are in the way.
+        # Alpaca's reply to a close does not list the orders that reserve the units.
         refusal.details = {k: v for k, v in refusal.details.items() if k != "related_orders"}
         raise
 
@@ -209,7 +204,7 @@ def _position(request: ApiRequest) -> PositionReport:
     return found
 
 
-# Account and its history ----------------------------------------------------------------------
+# Account and activities -----------------------------------------------------------------------
 
 
 def get_account(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -235,7 +230,7 @@ def list_fills(request: ApiRequest, injected: InjectedFault | None) -> ApiRespon
     return list_activities(evolve(request, path={"activity_type": "FILL"}), injected)
 
 
-# What can be traded ---------------------------------------------------------------------------
+# Market data ----------------------------------------------------------------------------------
 
 
 def list_assets(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -262,11 +257,11 @@ def get_asset(request: ApiRequest, injected: InjectedFault | None) -> ApiRespons
     return ApiResponse(200, _asset(request, found))
 
 
-def _asset(request: ApiRequest, shown: m.Instrument) -> Json:
-    made = responses.asset(request.exchange, shown)
+def _asset(request: ApiRequest, instrument: m.Instrument) -> Json:
+    body = responses.asset(request.exchange, instrument)
     if not request.behavior.easy_to_borrow:
-        del made["easy_to_borrow"]
-    return made
+        del body["easy_to_borrow"]
+    return body
 
 
 def get_clock(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -280,7 +275,7 @@ def get_calendar(request: ApiRequest, injected: InjectedFault | None) -> ApiResp
     today = request.exchange.now().astimezone(NEW_YORK).date()
     first = request.day("start", date(today.year, 1, 1))
     last = request.day("end", date(today.year, 12, 31))
-    # The real calendar begins in 1970 and ends in 2029.
+    # Alpaca's calendar begins in 1970 and ends in 2029.
     first, last = max(first, date(1970, 1, 1)), min(last, date(2029, 12, 31))
     if first > last:
         return ApiResponse(200, [])
@@ -300,9 +295,9 @@ def latest_quotes(request: ApiRequest, injected: InjectedFault | None) -> ApiRes
 
 # The table ------------------------------------------------------------------------------------
 
-O: Final = InjectionPoint  # noqa: E741 - as short as it is often said
+O: Final = InjectionPoint  # noqa: E741 - it is used in every row
 
-#: (method, path, where faults may strike, what answers); the first that fits.
+#: (method, path, injection point or None, endpoint); the first matching row applies.
 ENDPOINTS: Final[tuple[tuple[str, str, InjectionPoint | None, Endpoint], ...]] = (
     ("GET", "/v2/orders", O.ORDERS, list_orders),
     ("POST", "/v2/orders", O.SUBMIT, submit),
@@ -331,7 +326,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, InjectionPoint | None, Endpoint], ...]] =
 
 
 def error(refusal: Refused) -> Json:
-    """The body of an error: its code, its words and its details."""
+    """Return the body of an error: its code, message and details."""
     details: Mapping[str, object] = refusal.details
     return {"code": refusal.code, "message": refusal.message, **details}
 

@@ -1,7 +1,7 @@
 """
-The door: who asks, how often, and what happens to the request on the way.
+The gateway: authentication, rate limit and faults of requests.
 
-Order: credentials, the budget, the fault plan, the endpoint, the way back.
+Order: credentials, rate limit, fault plan, endpoint, reply.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from fillbook.venue.alpaca.requests import ApiRequest
 from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Account, Exchange, Fault, InjectedFault, InjectionPoint, Refused
 
-#: Where the server puts what cuts the connection of a request.
+#: The key of the ASGI scope under which the server stores a function that aborts the connection.
 ABORT: Final = "fillbook.abort"
 
 _KNOWN_STATUSES: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
 _HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
-#: What Alpaca says beside a status of its own; else HTTP's words for it.
+#: Alpaca's message for a status; other statuses have HTTP's phrase.
 _MESSAGES: Final = {500: "internal server error occurred", 504: "request timed out"}
 
-#: After these the connection is cut and the client hears nothing.
+#: Faults after which the connection is aborted without a reply.
 _NO_REPLY: Final = frozenset(
     {
         Fault.REQUEST_LOST,
@@ -47,7 +47,7 @@ _NO_REPLY: Final = frozenset(
         Fault.UNREACHABLE,
     }
 )
-#: What is answered instead: status, JSON or HTML, further headers.
+#: The reply of a fault: status, JSON or HTML, further headers.
 _FAULT_RESPONSES: Final = {
     Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
     Fault.SERVER_ERROR: (504, {}, {}),
@@ -55,29 +55,35 @@ _FAULT_RESPONSES: Final = {
     Fault.REDIRECT: (307, b"", {"location": "/nowhere"}),
     Fault.EMPTY_LIST: (200, [], {}),
 }
-#: The exchange takes these requests in another way than usual, so they do reach it.
+#: Faults that the endpoint carries out, so the request reaches it.
 _HANDLED_BY_ENDPOINT: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
 
 
 @cache
 def secret_of(key: str) -> str:
-    """The secret that goes with the key *key*: nothing is hidden in an emulator."""
+    """Return the API secret of *key*; an emulator's secrets are not confidential."""
     return hashlib.sha256(f"fillbook emulator {key}".encode()).hexdigest()[:40]
 
 
 class Gateway:
-    """Lets requests in to the accounts of one exchange, under the names they were opened by."""
+    """
+    Passes requests to the accounts of one exchange; an account's name is its API key.
+
+    `rate_limit` is in requests per minute and account.
+    """
 
     def __init__(self, exchange: Exchange, *, rate_limit: int, behavior: Behavior) -> None:
         self.exchange = exchange
         self.rate_limit = rate_limit
         self.behavior = behavior
-        self._windows: dict[str, tuple[timedelta, int]] = {}  # when it ends, and what was spent
+        self._windows: dict[
+            str, tuple[timedelta, int]
+        ] = {}  # account name to end of the window, requests in it
         self._lock = threading.Lock()
-        self.keys: set[str] = set()  #: those that opened an account until now
+        self.keys: set[str] = set()  #: the keys that have authenticated until now
 
     def account(self, key: str | None, secret: str | None) -> Account | None:
-        """The account that the pair opens, if it does."""
+        """Return the account of the credentials; None if they are invalid."""
         if key is None or secret != secret_of(key):
             return None
         try:
@@ -90,17 +96,17 @@ class Gateway:
     async def handle(
         self, request: Request, point: InjectionPoint | None, endpoint: Endpoint
     ) -> Response:
-        """What *request* gets."""
+        """Return the reply to *request*."""
         account = self.authenticate(request)
         if account is None:
             return unauthorized()
         try:
             body = await request.body()
         except ClientDisconnect:
-            return NoResponse()  # nobody is there to be answered
+            return NoResponse()  # the client has disconnected
         path, query = request.path_params, dict(request.query_params)
         api_request = ApiRequest(self.exchange, account, path, query, body, self.behavior)
-        # In a thread, and in one go: changing threads costs more than most requests do.
+        # All in one thread: to change threads costs more than most requests.
         return await run_in_threadpool(self._serve, api_request, point, endpoint)
 
     def _serve(
@@ -131,7 +137,7 @@ class Gateway:
     def _next_fault(
         self, api_request: ApiRequest, point: InjectionPoint | None
     ) -> InjectedFault | None:
-        """What happens on the way; what only takes time has taken it, by the exchange's clock."""
+        """Return the fault of a request; a delay has passed already, by the exchange's clock."""
         faults = self.exchange.faults
         if point is None or not faults.rules:
             return None
@@ -142,35 +148,35 @@ class Gateway:
         return injected
 
     def authenticate(self, request: Request) -> Account | None:
-        """The account whose keys *request* bears."""
+        """Return the account of the request's credentials; None if they are invalid."""
         headers = request.headers
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        if ":" in bearer:  # an emulator's token is the pair itself
+        if ":" in bearer:  # an emulator's token is "key:secret"
             key, _, secret = bearer.partition(":")
             return self.account(key, secret)
         return self.account(headers.get("apca-api-key-id"), headers.get("apca-api-secret-key"))
 
     def _count_request(self, name: str) -> tuple[bool, dict[str, str]]:
-        """Whether one more request is within the account's minute, and the headers that say so."""
+        """Count a request; return whether it is within the rate limit, and the headers."""
         now = self.exchange.clock.elapsed()
         with self._lock:
             ends, spent = self._windows.get(name, (now, 0))
             if ends <= now:
                 ends, spent = now + _MINUTE, 0
             self._windows[name] = ends, spent + 1
-        left = self.rate_limit - spent - 1
-        # The exchange's clock, which may be made up; the server's own is turned off.
+        remaining = self.rate_limit - spent - 1
+        # The exchange's clock may be a manual one; the server sends no date of its own.
         date = {"date": format_datetime(self.exchange.now(), usegmt=True)}
         if not self.behavior.rate_headers:
-            return left >= 0, date
-        return left >= 0, date | {
+            return remaining >= 0, date
+        return remaining >= 0, date | {
             "x-ratelimit-limit": str(self.rate_limit),
-            "x-ratelimit-remaining": str(max(0, left)),
+            "x-ratelimit-remaining": str(max(0, remaining)),
             "x-ratelimit-reset": str(math.ceil((self.exchange.now() + ends - now).timestamp())),
         }
 
 
-#: Faults under which a request does not reach its endpoint, unless it was done all the same.
+#: Faults under which a request does not reach its endpoint, unless it is applied.
 _REPLACES_RESPONSE: Final = _NO_REPLY | frozenset(_FAULT_RESPONSES)
 
 
@@ -220,7 +226,7 @@ def _with_request_id(headers: dict[str, str]) -> dict[str, str]:
 
 
 class NoResponse(Response):
-    """No answer: the connection ends."""
+    """No reply: the connection is aborted."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[ABORT]()
@@ -229,7 +235,7 @@ class NoResponse(Response):
 
 
 class TruncatedResponse(Response):
-    """An answer that ends in its middle, as the connection does."""
+    """Half of a reply; then the connection is aborted."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(bytes(response.body), response.status_code, media_type="application/json")
@@ -245,12 +251,12 @@ class TruncatedResponse(Response):
 
 
 def unauthorized() -> Response:
-    """What a stranger gets: a body without a code."""
+    """Return the reply to a request without valid credentials: a body without a code."""
     return _json(401, {"message": "unauthorized."}, {})
 
 
 def too_many() -> Response:
-    """What whoever asks too often gets, and a stream that is refused."""
+    """Return the reply to a request above the rate limit and to a refused stream."""
     return _fault_response(Fault.RATE_LIMITED, {})
 
 
@@ -259,10 +265,10 @@ def refused(refusal: Refused) -> Response:
 
 
 def not_found(message: str = "endpoint not found.") -> Response:
-    """What an unknown path gets."""
+    """Return the reply to an unknown path."""
     return _json(404, {"code": 40410000, "message": message}, {})
 
 
 def not_allowed() -> Response:
-    """What a known path gets that was asked by another method."""
+    """Return the reply to a known path with an unknown method."""
     return _json(405, {"code": 40510000, "message": "method not allowed."}, {})

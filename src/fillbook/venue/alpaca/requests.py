@@ -1,8 +1,8 @@
 """
-What clients ask, read as Alpaca reads it.
+The requests of clients, parsed as Alpaca does.
 
-Numbers come as JSON numbers or strings, booleans in any case, symbols in any
-spelling.  What cannot be read is `Refused`, with Alpaca's status and code.
+Numbers are JSON numbers or strings, booleans are in any case, symbols in any spelling.  A value
+that cannot be parsed raises `Refused`, with Alpaca's status and code.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from fillbook.venue.exchange import (
 
 E = TypeVar("E", bound=StrEnum)
 
-#: The members of a body by which the fault plan may choose a request.
+#: The members of a body by which the fault plan may select a request.
 _SUBJECT_FIELDS: Final = ("symbol", "client_order_id")
 
 ORDERS_MAX: Final = 500
 _ORDERS_DEFAULT: Final = 50
 _DIGITS_MAX: Final = 18
-#: Python's own numbers may have spaces, underscores and digits of any script.
+#: Stricter than Python, whose numbers may have spaces, underscores and digits of any script.
 _NUMERAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def bad(message: str, code: int = 40010001) -> Refused:
-    """Input that cannot be read: 422."""
+    """Return the refusal of input that cannot be parsed: 422."""
     return Refused(422, code, message, m.RejectKind.INPUT)
 
 
 @frozen
 class ApiRequest:
-    """One request of one account, its path's parameters decoded."""
+    """One request of one account; `path` holds the decoded parameters of the path."""
 
     exchange: Exchange
     account: Account
@@ -60,7 +60,7 @@ class ApiRequest:
     behavior: Behavior = field(factory=Behavior)
 
     def body(self) -> dict[str, Any]:
-        """Raises: Refused for what is no JSON object."""
+        """Return the JSON object of the body.  Raises: Refused, if it is not one."""
         try:
             found = json.loads(self.raw_body, parse_float=Decimal, parse_constant=_reject_constant)
         except (ValueError, RecursionError):
@@ -70,7 +70,7 @@ class ApiRequest:
         return found
 
     def subjects(self) -> frozenset[str]:
-        """The symbols and ids that it is about, for the fault plan."""
+        """Return the symbols and ids of the request, for the fault plan."""
         found = {*self.path.values(), self.query.get("client_order_id")}
         with suppress(Refused):
             body = self.body()
@@ -84,18 +84,18 @@ class ApiRequest:
         return self.query.get(name, "").lower() in ("true", "1", "t")
 
     def words(self, name: str) -> frozenset[str]:
-        """The comma-separated words in the query's *name*."""
+        """Return the comma-separated values of the query's *name*."""
         return frozenset(filter(None, self.query.get(name, "").split(",")))
 
     def integer(self, name: str, default: int, maximum: int) -> int:
-        """A whole number from 1 to *most*."""
+        """Return the query's *name*, an integer from 1 to *maximum*.  Raises: Refused."""
         text = self.query.get(name) or str(default)
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= maximum:
             raise bad(f"{name} must be between 1 and {maximum}")
         return int(text)
 
     def moment(self, name: str) -> m.Timestamp | None:
-        """A time, or the midnight (UTC) of a date."""
+        """Return the query's *name*, a time or the midnight (UTC) of a date.  Raises: Refused."""
         text = self.query.get(name)
         if not text:
             return None
@@ -116,13 +116,13 @@ class ApiRequest:
             raise bad(f"invalid {name}: cannot parse {text!r} as a date") from None
 
     def symbol(self, spelling: str) -> str:
-        """Our name for *spelling*; itself if nothing is called so."""
+        """Return the exchange's symbol for *spelling*; *spelling* itself if it is unknown."""
         found = self.exchange.instrument(spelling)
         return spelling if found is None else found.symbol
 
 
 def order_filter(request: ApiRequest) -> OrderFilter:
-    """Which orders ``GET /v2/orders`` is about."""
+    """Return the filter of ``GET /v2/orders``.  Raises: Refused."""
     query = request.query
     scope = query.get("status") or "open"
     if scope not in ("open", "closed", "all"):
@@ -160,7 +160,7 @@ def is_ascending(request: ApiRequest) -> bool:
 
 
 def ticket(request: ApiRequest) -> Ticket:
-    """The order that the body of ``POST /v2/orders`` asks for."""
+    """Return the ticket in the body of ``POST /v2/orders``.  Raises: Refused."""
     body = request.body()
     take_profit, stop_loss = _exit(body, "take_profit"), _exit(body, "stop_loss")
     side = _enum_value(m.OrderSide, "side", body.get("side"))
@@ -190,7 +190,7 @@ def ticket(request: ApiRequest) -> Ticket:
 
 
 def amendment(request: ApiRequest) -> Amendment:
-    """The change that the body of ``PATCH /v2/orders/{id}`` asks for."""
+    """Return the changes in the body of ``PATCH /v2/orders/{id}``.  Raises: Refused."""
     body = request.body()
     if _number(body, "notional") is not None:
         raise bad("notional can be changed of IPO orders only")
@@ -204,7 +204,7 @@ def amendment(request: ApiRequest) -> Amendment:
     )
 
 
-#: What a configuration may be set to, as it is sent.
+#: The values that a configuration may have, as they are sent.
 _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     **dict.fromkeys(
         (
@@ -223,7 +223,7 @@ _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
 
 
 def configurations(request: ApiRequest) -> Configurations:
-    """What the body of ``PATCH /v2/account/configurations`` makes of those that hold now."""
+    """Return the current configurations, changed by the body of the ``PATCH``.  Raises: Refused."""
     body = request.body()
     given = {name: body[name] for name in _CHOICES if body.get(name) is not None}
     for name, value in given.items():
@@ -251,7 +251,11 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
 
 
 def _enum_value(words: type[E], name: str, found: object) -> E | None:
-    """The word called *found*; None if nothing was given.  Ours alone are no words here."""
+    """
+    Return the member of *words* with the value *found*; None if there is no value.
+
+    Members of our own, which Alpaca does not have, are invalid.
+    """
     if found is None or found == "":
         return None
     if isinstance(found, str) and found != "unrecognised":
@@ -284,7 +288,7 @@ def _number(body: Mapping[str, Any], name: str) -> Decimal | None:
 
 
 def amount(request: ApiRequest, name: str) -> Decimal | None:
-    """The number in the query's *name*."""
+    """Return the number in the query's *name*; None if there is none."""
     return _number(request.query, name)
 
 

@@ -1,8 +1,8 @@
 """
-What the exchange shows, in Alpaca's JSON.
+The values of the exchange, encoded as Alpaca's JSON.
 
-Money and quantities are strings; keys are those of real payloads since July 2026.
-Source: https://docs.alpaca.markets/reference/getallorders-1 and its neighbours.
+Amounts and quantities are strings; the keys are those of recorded payloads since July 2026.
+Source: https://docs.alpaca.markets/reference/getallorders-1 and the pages beside it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fillbook.venue.exchange import (
 
 Json = dict[str, object]
 
-#: What nobody knows: the real service grows words too.
+#: A value that no client knows, because the real service adds values too.
 UNKNOWN_WORD: Final = "under_deliberation"
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
@@ -58,7 +58,7 @@ def asset_class(value: m.AssetClass) -> str:
 
 
 def order(exchange: Exchange, value: OrderVersion) -> Json:
-    """An order, its legs nested if the picture has them."""
+    """Encode an order, with its legs nested if *value* has them."""
     body: Json = {
         "id": value.id,
         "client_order_id": value.client_order_id,
@@ -79,7 +79,7 @@ def order(exchange: Exchange, value: OrderVersion) -> Json:
         "qty": _text(value.qty),
         "filled_qty": m.plain(value.filled_qty),
         "filled_avg_price": _text(value.filled_avg_price),
-        # Simple orders bear no word; clients are to take "" and "simple" for the same.
+        # Alpaca sends "" for simple orders; clients must treat "" and "simple" as the same.
         "order_class": "" if value.order_class is m.OrderClass.SIMPLE else value.order_class,
         "order_type": value.type,
         "type": value.type,
@@ -102,7 +102,7 @@ def order(exchange: Exchange, value: OrderVersion) -> Json:
 
 
 def event(exchange: Exchange, value: Event) -> Json:
-    """A frame of the stream."""
+    """Encode an event as a frame of the stream."""
     data: Json = {
         "event": value.name,
         "execution_id": value.execution_id,
@@ -121,7 +121,7 @@ def event(exchange: Exchange, value: Event) -> Json:
 
 
 def with_unknown_event(frame: Json) -> Json:
-    """A frame whose event has a name that nobody knows."""
+    """Return *frame* with an unknown event name."""
     data = frame["data"]
     assert isinstance(data, dict)
     return frame | {"data": data | {"event": UNKNOWN_WORD}}
@@ -133,7 +133,7 @@ def position(exchange: Exchange, value: PositionReport) -> Json:
     share = gain / abs(value.cost_basis) if value.cost_basis else Decimal(0)
     return {
         "asset_id": exchange.instrument_id(value.symbol),
-        # Orders say BTC/USD and positions BTCUSD.
+        # Orders have the symbol BTC/USD, positions BTCUSD.
         "symbol": value.symbol.replace("/", ""),
         "exchange": _EXCHANGES.get(value.asset_class, ""),
         "asset_class": asset_class(value.asset_class),
@@ -199,7 +199,7 @@ def configurations(value: Configurations) -> Json:
 
 
 def fill(value: Fill) -> Json:
-    """A row of the history.  The prefix of its id is New York's time, to the millisecond."""
+    """Encode a fill; the prefix of its id is the time in New York, to the millisecond."""
     local = m.moment(value.at).astimezone(NEW_YORK)
     return {
         "activity_type": "FILL",
@@ -218,7 +218,7 @@ def fill(value: Fill) -> Json:
 
 
 def activity(value: Activity) -> Json:
-    """A row that is no trade; it bears a date and no time."""
+    """Encode a non-trade activity; it has a date and no time."""
     day = m.moment(value.at).astimezone(NEW_YORK).date()
     body: Json = {
         "id": f"{day:%Y%m%d}000000000::{value.id}",
@@ -272,7 +272,7 @@ def asset(exchange: Exchange, value: m.Instrument) -> Json:
 
 
 def day(value: m.Session, settles: m.Session | None) -> Json:
-    """A day of the calendar; stocks settle on the next one."""
+    """Encode a day of the calendar; stocks settle on the next session."""
     local = {
         name: getattr(value, name).astimezone(NEW_YORK)
         for name in ("opens", "closes", "extended_opens", "extended_closes")
@@ -288,7 +288,7 @@ def day(value: m.Session, settles: m.Session | None) -> Json:
 
 
 def clock(now: datetime, is_open: bool, ahead: list[m.Session]) -> Json:
-    """The market's clock, in New York's time; *ahead* are the sessions from today on."""
+    """Encode the market's clock, New York time; *ahead* are the sessions from today on."""
     opens = next(each.opens for each in ahead if each.opens > now)
     closes = next(each.closes for each in ahead if each.closes > now)
     return {
@@ -300,7 +300,7 @@ def clock(now: datetime, is_open: bool, ahead: list[m.Session]) -> Json:
 
 
 def quote(value: m.Quote) -> Json:
-    """The latest quote: numbers here are numbers, sizes are in round lots of one."""
+    """Encode the latest quote: JSON numbers, sizes in round lots of one."""
     body: Json = {
         "t": value.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "ap": float(value.ask),

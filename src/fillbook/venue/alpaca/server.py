@@ -1,4 +1,4 @@
-"""The emulator: a real server on this machine, in a thread of its own."""
+"""The emulator: an HTTP and WebSocket server on this machine, in its own thread."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _START_S: Final = 10.0
 
 class Emulator:
     """
-    Alpaca over *exchange*, at `url` and `stream_url` while the context lasts.
+    An emulator of Alpaca over *exchange*, at `url` and `stream_url` while the context lasts.
 
-    Each account of the exchange is opened by the name it was given there as the key, and
-    `secret_of(key)`; `key` and `secret` are those of *account*, which is the account named
-    "paper" unless given.  *rate_limit* is in requests a minute for each account; *ways* are
-    how it does what Alpaca may do in several ways.
+    The API key of an account is its name on the exchange, the secret is `secret_of(key)`.
+    `key` and `secret` are those of *account*; None is the account named "paper", which is
+    opened if it does not exist.  *port* 0 is any free port.  *rate_limit* is in requests per
+    minute and account.  *behavior* holds the behavior switches.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class Emulator:
 
     @staticmethod
     def secret_of(key: str) -> str:
-        """The secret of the account that is named *key*."""
+        """Return the API secret of the account named *key*."""
         return secret_of(key)
 
     @property
     def key(self) -> str:
-        """What opens the account; a reset may have given it another."""
+        """The API key of the account; a reset may change it."""
         return self.account.name
 
     @property
@@ -116,16 +116,16 @@ class Emulator:
 
 
 def app(gateway: Gateway, streams: Streams, events: Events) -> Starlette:
-    """The emulator as an ASGI application, for whoever brings a server."""
+    """Return the emulator as an ASGI application, for use with another server."""
     routes: list[BaseRoute] = [
         Route(path, _endpoint(gateway, point, endpoint), methods=[method])
         for method, path, point, endpoint in ENDPOINTS
     ]
     routes.append(Route("/v2/events/trades", events.serve, methods=["GET"]))
-    # Alpaca's older client asks with a slash at the end.
+    # Alpaca's older client sends a slash at the end.
     routes += [WebSocketRoute(path, streams.serve) for path in ("/stream", "/stream/")]
     application = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _refused})
-    # `/v2/orders/` without an id must not become `/v2/orders`, which cancels all.
+    # `/v2/orders/` without an id must not become `/v2/orders`, whose DELETE cancels all orders.
     application.router.redirect_slashes = False
     return application
 
@@ -147,20 +147,20 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 def _listening(port: int) -> socket.socket:
     """
-    A socket on this machine; *port* 0 is any.
+    Open a listening socket on this machine; *port* 0 is any free port.
 
-    Its protocol is named because asyncio turns off Nagle's algorithm for such only, and with
-    it every answer takes 40 ms.
+    The protocol is explicit because asyncio turns off Nagle's algorithm only then, and with
+    Nagle's algorithm every reply takes 40 ms.
     """
-    application = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    application.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        application.bind(("127.0.0.1", port))
-        application.listen(128)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
     except OSError:
-        application.close()
+        listener.close()
         raise
-    return application
+    return listener
 
 
 def _paper(exchange: Exchange) -> Account:
@@ -171,7 +171,7 @@ def _paper(exchange: Exchange) -> Account:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is up."""
+    """A server with an event that is set when it has started."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -183,7 +183,7 @@ class _Server(uvicorn.Server):
 
 
 class _Abortable:
-    """A connection that whoever serves it may cut."""
+    """A connection that the application may abort, by `scope[ABORT]`."""
 
     app: Any
     transport: Any
@@ -193,7 +193,7 @@ class _Abortable:
         served = self.app
 
         async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
-            # Looked up when it is called: the transport comes with the connection.
+            # The transport is read late, because it is set when the connection is made.
             scope[ABORT] = lambda: self.transport.abort()
             await served(scope, receive, send)
 
@@ -201,8 +201,8 @@ class _Abortable:
 
 
 class _HttpProtocol(_Abortable, H11Protocol):
-    """A connection for requests."""
+    """The protocol of a connection for requests."""
 
 
 class _WebSocketProtocol(_Abortable, WebSocketsSansIOProtocol):
-    """A connection for a stream."""
+    """The protocol of a connection for a stream."""

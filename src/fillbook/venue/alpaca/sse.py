@@ -1,10 +1,10 @@
 """
-Trade events over plain HTTP: server-sent events, which can be told again.
+Trade events over plain HTTP: server-sent events with replay.
 
-`GET /v2/events/trades` tells what happened from `since` (a time) or `since_id` (an event's
-id, which sorts by time) on, and then what happens; with `until` or `until_id` it ends after
-the past.  All bounds are included, as nobody has said that they are not.  Alpaca's own Go
-client listens here and goes on after a loss behind the last event that it heard.
+`GET /v2/events/trades` sends the past events from `since` (a time) or `since_id` (an event
+id, which sorts by time), and then new events; with `until` or `until_id` it ends after the
+past events.  All bounds are inclusive; Alpaca does not document them.  Alpaca's Go client uses
+this stream, and after a loss it continues after the last event that it received.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from fillbook.venue.exchange import Account, Event, InjectionPoint, Refused
 PutEvent = Callable[[Event | None], None]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, in which ULIDs are written
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, the encoding of ULIDs
 _LISTENING: Final = ": listening\n\n"
 
 
 @frozen
 class ReplayRange:
-    """Which events are told again; None is no bound."""
+    """The range of events to replay; bounds are inclusive, None is no bound."""
 
     since: m.Timestamp | None
     until: m.Timestamp | None
@@ -44,7 +44,7 @@ class ReplayRange:
 
     @property
     def is_past(self) -> bool:
-        """Whether it ends with what has happened."""
+        """Whether the stream ends after the past events."""
         return self.until is not None or self.until_id is not None
 
     @property
@@ -62,16 +62,16 @@ class ReplayRange:
 
 
 class Events:
-    """The open answers; there may be any number for one key."""
+    """The open event streams; a key may have any number of them."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.sent = 0  #: events that were put on an answer until now
+        self.sent = 0  #: the number of events sent on all streams until now
         self._count_lock = threading.Lock()
         self._open: set[PutEvent] = set()
 
     async def serve(self, request: Request) -> Response:
-        """One answer; it ends with its span, or when client or exchange hang up."""
+        """Serve one stream until its range ends, or the client or the exchange disconnects."""
         account = self.gateway.authenticate(request)
         if account is None:
             return unauthorized()
@@ -88,7 +88,7 @@ class Events:
         return StreamingResponse(_chained(first, frames), media_type="text/event-stream")
 
     def disconnect(self) -> None:
-        """End every answer; from any thread."""
+        """End every stream; from any thread."""
         for put in tuple(self._open):
             put(None)
 
@@ -104,7 +104,7 @@ class Events:
         try:
             with account.listen(put, lambda: put(None)):
                 yield _LISTENING
-                # Whoever listens first and looks back then misses nothing in between.
+                # Subscribe first and read the past then, so that no event is missed in between.
                 past = account.truth.events() if replay.is_replayed else []
                 replayed = [event for event in past if replay.contains(event)]
                 self._count(len(replayed))
@@ -124,9 +124,9 @@ class Events:
             self.sent += more
 
     def _frame(self, event: Event) -> str:
-        inner = responses.event(self.gateway.exchange, event)["data"]
-        assert isinstance(inner, dict)
-        body = inner | {"at": event.at, "event_id": ulid(event)}
+        data = responses.event(self.gateway.exchange, event)["data"]
+        assert isinstance(data, dict)
+        body = data | {"at": event.at, "event_id": ulid(event)}
         return f"data: {json.dumps(body)}\n\n"
 
 
@@ -137,7 +137,7 @@ async def _chained(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 def ulid(event: Event) -> str:
-    """An id of 26 letters that sorts by time, and within a millisecond by number."""
+    """Return an id of 26 characters that sorts by time, and within a millisecond by number."""
     milliseconds = (m.moment(event.at) - _EPOCH) // timedelta(milliseconds=1)
     value = milliseconds << 80 | event.number
     return "".join(_DIGITS[value >> shift & 31] for shift in range(125, -1, -5))

@@ -1,5 +1,5 @@
 """
-The stream: JSON in binary frames, one connection a key, nothing replayed.
+The WebSocket stream: JSON in binary frames, one connection per key, no replay.
 
 Source: https://docs.alpaca.markets/docs/websocket-streaming.
 """
@@ -26,19 +26,19 @@ class Streams:
     """
     The open connections.
 
-    `is_limited`: one connection a key.  A client names its key only after the upgrade, so
-    the upgrade is refused (HTTP 429) once every key that was ever seen has its connection.
+    `is_limited`: one connection per key.  A client sends its key only after the upgrade, so
+    the upgrade is refused (HTTP 429) once every known key has a connection.
     """
 
     def __init__(self, gateway: Gateway, *, is_limited: bool = True) -> None:
         self.gateway = gateway
         self.is_limited = is_limited
-        self.sent = 0  #: events that were put on a connection until now
+        self.sent = 0  #: the number of events sent on all connections until now
         self._open: dict[Connection, str | None] = {}
         self._changed = threading.Condition()
 
     async def serve(self, socket: WebSocket) -> None:
-        """One connection, from its upgrade to its end."""
+        """Serve one connection from its upgrade to its end."""
         injected = self.gateway.exchange.faults.next(InjectionPoint.LISTEN)
         if injected is not None or (self.is_limited and self._is_full()):
             await socket.send_denial_response(Response(status_code=429))
@@ -51,7 +51,7 @@ class Streams:
             self._unregister(connection)
 
     def claim_key(self, connection: Connection, key: str) -> bool:
-        """Whether *key* may be this connection's: no other one has it."""
+        """Assign *key* to the connection; return False if another connection has it."""
         with self._changed:
             taken = self.is_limited and key in self._open.values()
         if not taken:
@@ -59,24 +59,24 @@ class Streams:
         return not taken
 
     def broadcast(self, frame: object) -> None:
-        """Send *frame*, whatever it is, on every connection that listens; from any thread."""
+        """Send *frame* on every connection; from any thread."""
         for connection in self._connections():
             connection.put(frame)
 
     def disconnect(self) -> None:
-        """End every connection, without a word; from any thread."""
+        """Close every connection; from any thread."""
         for connection in self._connections():
             connection.put(None)
 
     def wait_for(self, listening: int, timeout_s: float) -> bool:
-        """Whether *listening* connections are subscribed before *timeout_s* has passed."""
+        """Wait until *listening* connections are subscribed; return False after *timeout_s*."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: sum(each.is_listening for each in self._open) >= listening, timeout_s
             )
 
     def wait_for_none(self, timeout_s: float) -> bool:
-        """Whether no connection is open before *timeout_s* has passed."""
+        """Wait until no connection is open; return False after *timeout_s*."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout_s)
 
@@ -86,7 +86,7 @@ class Streams:
             self._changed.notify_all()
 
     def notify_waiters(self) -> None:
-        """Have who waits look again."""
+        """Wake the threads that wait for a change of the connections."""
         with self._changed:
             self._changed.notify_all()
 
@@ -118,7 +118,7 @@ class Connection:
         self.is_listening = False
 
     def put(self, frame: object) -> None:
-        """Have *frame* sent; None ends the connection, and nothing follows.  From any thread."""
+        """Queue *frame*; None closes the connection, and later frames are dropped.  Any thread."""
         if self._is_ending:
             return
         self._is_ending = frame is None
@@ -159,14 +159,14 @@ class Connection:
             parsed = None
         found: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
         given = found.get("data")
-        inner: dict[str, Any] = given if isinstance(given, dict) else {}
+        data: dict[str, Any] = given if isinstance(given, dict) else {}
         match found.get("action"):
             case "authenticate":
-                await self._authenticate(inner.get("key_id"), inner.get("secret_key"))
+                await self._authenticate(data.get("key_id"), data.get("secret_key"))
             case "auth":  # the form of the data streams; the server takes it too
                 await self._authenticate(found.get("key"), found.get("secret"))
             case "listen":
-                await self._listen(inner.get("streams"))
+                await self._listen(data.get("streams"))
 
     async def _authenticate(self, key: Any, secret: Any) -> None:
         account = self._streams.gateway.account(

@@ -1,10 +1,10 @@
 """
-A deterministic exchange: given a seed and a clock, the same calls give the same day.
+A deterministic exchange: the same seed, clock and calls give the same results.
 
-`Exchange` is the venue and the puppeteer's face: instruments, sessions, quotes, and
-everything that happens without a client (fills, busts, splits, manual trades).
-`Account` is what one set of credentials opens: requests, and views that may lag.
-`Truth` is what really is, for tests.  `Faults` says what goes wrong.
+`Exchange` is the venue and its test driver: instruments, sessions, quotes, and every
+event that no client causes (fills, busts, splits, manual trades).
+`Account` is one account as its client uses it: requests, and views that may lag.
+`Truth` is the actual state of an account, for tests.  `Faults` is the fault plan.
 """
 
 from fillbook.venue.exchange.client import Account
@@ -38,6 +38,9 @@ from fillbook.venue.exchange.values import (
 __all__ = [
     "INJECTION_POINTS",
     "Account",
+    "AccountReport",
+    "Activity",
+    "ActivityKind",
     "Amendment",
     "Block",
     "Configurations",
@@ -45,20 +48,17 @@ __all__ = [
     "Exchange",
     "Fault",
     "Faults",
-    "AccountReport",
     "Fill",
-    "PositionReport",
-    "Lag",
+    "InjectedFault",
     "InjectionPoint",
+    "Lag",
     "OrderFilter",
     "OrderVersion",
+    "PositionReport",
     "Refused",
-    "Activity",
-    "ActivityKind",
     "Rule",
-    "InjectedFault",
     "Ticket",
     "Truth",
-    "subjects_of",
     "fault_named",
+    "subjects_of",
 ]

@@ -1,7 +1,8 @@
 """
-One account, as its client has it; `truth` is the other half.
+One account, as its client uses it; `truth` is the actual state.
 
-Requests act at once or raise `Refused`.  What is shown of orders and positions is in `views`.
+A request acts at once or raises `Refused`.  `views` makes the orders and positions that a
+client reads.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _FOREIGN_ORDER_QTY: Final = {"AAPL": Decimal(1), "BTC/USD": Decimal("0.001")}
 
 
 class Account:
-    """What one set of credentials opens."""
+    """One account of the exchange: its requests and the views of its state."""
 
     def __init__(self, name: str, state: ExchangeState, cash: Decimal, multiplier: int) -> None:
         self._state = state
@@ -62,7 +63,7 @@ class Account:
         self.initialize(name, cash)
 
     def initialize(self, name: str, cash: Decimal) -> None:
-        """Be a new account: what is still under way for the one before moves nothing here."""
+        """Begin a new account; pending events of the previous one do not change it."""
         state = self._state
         self.name = name
         self.id = state.new_id()
@@ -70,7 +71,7 @@ class Account:
         self.configurations = Configurations()
         self.blocks: set[Block] = set()
         self._created_at = state.timeline.stamp()
-        #: the exchange's own side
+        # Internal state of the exchange.
         self.history = History(state, Ledger(cash, state.timeline.elapsed))
         self.trading = Trading(name, state, self.history)
         self.truth = Truth(self.trading, state)
@@ -79,13 +80,13 @@ class Account:
     # --------------------------------------------------------------- requests
 
     def configure(self, configurations: Configurations) -> None:
-        """Set what the owner allows; it holds for orders from now on."""
+        """Set the owner's configurations; they apply to new orders."""
         with self._state.timeline.locked():
             self.configurations = configurations
 
     def submit(self, ticket: Ticket) -> OrderVersion:
         """
-        Place an order; the answer is a snapshot with legs nested.
+        Place an order and return it with its legs nested.
 
         Raises: Refused.
         """
@@ -101,7 +102,7 @@ class Account:
             return self._views.nested(order, self._state.timeline.elapsed)
 
     def submit_later(self, ticket: Ticket, seconds: float) -> None:
-        """Have the request arrive in *seconds*, when nobody waits for its answer any more."""
+        """Submit *ticket* in *seconds*, after the client's time-out; a refusal is ignored."""
 
         def arrive() -> None:
             with suppress(Refused):
@@ -112,7 +113,7 @@ class Account:
 
     def submit_unlisted(self, ticket: Ticket, seconds: float) -> OrderVersion:
         """
-        Take the order and show it to nobody for *seconds*.
+        Accept the order and hide it from all views for *seconds*.
 
         Raises: Refused.
         """
@@ -125,9 +126,9 @@ class Account:
 
     def cancel(self, order_id: str) -> None:
         """
-        Ask for an order's end; a repeated cancel is no error.
+        Request the cancel of an order; to cancel a canceled order is no error.
 
-        Raises: Refused, when it is unknown or over.
+        Raises: Refused, if the order is unknown, final or pending replacement.
         """
         with self._state.timeline.locked():
             order = self._existing_order(order_id)
@@ -143,9 +144,9 @@ class Account:
 
     def cancel_all(self, *, at_once: bool = False) -> dict[str, Refused | None]:
         """
-        Ask for the end of all open orders; the ids that were asked, and why not.
+        Request the cancel of all open orders; return None or the refusal for each order id.
 
-        *at_once* has them ended before anything else is asked.
+        *at_once* completes the cancels before the next request.
         """
         with self._state.timeline.locked():
             order_ids = [o.id for o in self.trading.orders.open() if not is_inactive_leg(o)]
@@ -155,7 +156,7 @@ class Account:
             return results
 
     def _try_cancel(self, order_id: str) -> Refused | None:
-        """Cancel an order; why it is not."""
+        """Request the cancel of an order; return the refusal, None if it is accepted."""
         try:
             self.cancel(order_id)
         except Refused as refusal:
@@ -164,7 +165,7 @@ class Account:
 
     def replace(self, order_id: str, change: Amendment) -> OrderVersion:
         """
-        Ask for an order to be replaced; the answer is the new one, which may still be rejected.
+        Request the replace of an order and return the new one, which may still be rejected.
 
         Raises: Refused.
         """
@@ -181,8 +182,8 @@ class Account:
             rules.check(ticket, context, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
             new = self.trading.replace(order_id, change)
             if self._state.injects(InjectionPoint.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
-                words = "unable to replace order, order isn't sent to exchange yet"
-                raise rules.bad(words, _R.NOT_NOW, 40010001)
+                message = "unable to replace order, order isn't sent to exchange yet"
+                raise rules.bad(message, _R.NOT_NOW, 40010001)
             return new
 
     def _existing_order(self, order_id: str) -> OrderVersion:
@@ -192,15 +193,19 @@ class Account:
         return order
 
     def _check_client_order_id(self, client_order_id: str | None) -> None:
-        """Raises: Refused, for a client order id that is too long or was used before."""
+        """
+        Check the length and the uniqueness of a client order id.
+
+        Raises: Refused.
+        """
         if client_order_id is not None and len(client_order_id) > _CLIENT_ORDER_ID_MAX:
-            words = f"client_order_id must be no more than {_CLIENT_ORDER_ID_MAX} characters"
-            raise rules.bad(words, code=40010001)
+            message = f"client_order_id must be no more than {_CLIENT_ORDER_ID_MAX} characters"
+            raise rules.bad(message, code=40010001)
         if client_order_id is not None and self.trading.orders.id_of(client_order_id) is not None:
             raise rules.bad("client_order_id must be unique", _R.DUPLICATE, 40010001)
 
     def _instrument_for(self, ticket: Ticket) -> m.Instrument:
-        """The instrument, once the ticket's own id is acceptable."""
+        """Check the ticket's client order id and return its instrument.  Raises: Refused."""
         self._check_client_order_id(ticket.client_order_id)
         instrument = self._state.instrument(ticket.symbol)
         if instrument is None:
@@ -210,21 +215,21 @@ class Account:
     def _check_context(
         self, ticket: Ticket, instrument: m.Instrument, *, without: OrderVersion | None = None
     ) -> rules.CheckContext:
-        """What the guards know, as if there were no order *without*."""
+        """Return what the checks need, as if the order *without* did not exist."""
         symbol, side, balance = ticket.symbol, ticket.side, self.history.ledger.now
         price = self._state.reserve_prices()
-        here, prices = self.trading.orders.resting(symbol), price(symbol)
+        resting, prices = self.trading.orders.resting(symbol), price(symbol)
         reserved = self.trading.orders.reserved(balance, price, without)
-        others = (order for order in here if without is None or order.id != without.id)
+        others = (order for order in resting if without is None or order.id != without.id)
         return rules.CheckContext(
             instrument=instrument,
             prices=prices,
-            wash_candidates=here.wash_candidates(side),
+            wash_candidates=resting.wash_candidates(side),
             is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
             configurations=self.configurations,
             new_york_time=self._state.timeline.now().astimezone(sessions.new_york()).time(),
             position=balance.qty(symbol),
-            reserved_qty=here.reserved_qty(side, prices, without),
+            reserved_qty=resting.reserved_qty(side, prices, without),
             reserving_ids=lambda: list(reserved_units(others, side)),
             funds=funds(balance, reserved, self._state.price, self._multiplier),
         )
@@ -232,33 +237,33 @@ class Account:
     # ------------------------------------------------------------------ views
 
     def orders(self, query: OrderFilter) -> list[OrderVersion]:
-        """The orders that *which* lets through; newest first unless it says otherwise."""
+        """Return the orders that match *query*; newest first unless it asks for oldest first."""
         with self._state.timeline.locked():
             self._inject_foreign_order()
             return self._views.orders(query)
 
     def order(self, order_id: str, *, nested: bool = True) -> OrderVersion | None:
-        """One order by its id; None if it is not (yet) there for this client."""
+        """Return an order by its id; None if the view does not contain it (yet)."""
         with self._state.timeline.locked():
             return self._views.order(order_id, nested=nested)
 
     def find(self, client_order_id: str, *, nested: bool = True) -> OrderVersion | None:
-        """One order by its client order id."""
+        """Return an order by its client order id; None if the view does not contain it (yet)."""
         with self._state.timeline.locked():
             return self._views.find(client_order_id, nested=nested)
 
     def positions(self) -> list[PositionReport]:
-        """What is held of each symbol."""
+        """Return the positions, in the order of their symbols."""
         with self._state.timeline.locked():
             return self._views.positions()
 
     def position(self, symbol: str) -> PositionReport | None:
-        """What is held of *symbol*, in any spelling; None if nothing is."""
+        """Return the position in *symbol*, in any spelling; None if there is none."""
         with self._state.timeline.locked():
             return self._views.position(symbol)
 
     def report(self) -> AccountReport:
-        """The account's money."""
+        """Return the balances of the account."""
         with self._state.timeline.locked():
             changed = self._state.injects(InjectionPoint.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
             moment = self._state.view_time(InjectionPoint.SHOW_ACCOUNT, self._state.lag.account)
@@ -284,27 +289,28 @@ class Account:
             )
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
-        """The history: executions as rows, oldest first, without what was taken back."""
+        """Return the executions of the history, oldest first, without busted and corrected ones."""
         with self._state.timeline.locked():
             return self.history.visible_fills(order_id)
 
     def activities(self) -> list[Activity]:
-        """What moved the account without a trade, oldest first."""
+        """Return the non-trade activities, oldest first."""
         return self.truth.activities()
 
     def listen(
         self, on_event: Callable[[Event], None], on_disconnect: Callable[[], None] | None = None
     ) -> AbstractContextManager[None]:
         """
-        Have *hear* called with every event, in order and without a lock held.
+        Call *on_event* with every event, in order and without a lock held.
 
-        *lost* is called when the exchange hangs up; nothing is heard after that.
+        *on_disconnect* (None: nothing) is called when the exchange closes the stream; no event
+        follows.
         """
         return self.trading.feed.listen(on_event, on_disconnect)
 
     def trade_by_hand(self, ticket: Ticket) -> OrderVersion:
         """
-        Place an order in the broker's dashboard: it gets a client order id of the broker's.
+        Place an order as the broker's dashboard does: the broker assigns the client order id.
 
         Raises: Refused.
         """
@@ -313,7 +319,7 @@ class Account:
     # ---------------------------------------------------------------- private
 
     def _inject_foreign_order(self) -> None:
-        """By the fault, an order that nobody here placed is born and filled."""
+        """If the fault is injected, place and fill an external order."""
         if not self._state.injects(InjectionPoint.SHOW_ORDERS, Fault.FOREIGN_ORDER):
             return
         for symbol, qty in _FOREIGN_ORDER_QTY.items():

@@ -1,7 +1,7 @@
 """
-What a company does to all who hold it: splits, dividends, another name.
+Corporate actions: splits and renames of a symbol.
 
-A split adjusts what rests good till canceled, unless it belongs to a group: those orders are
+A split adjusts open orders good till canceled, but not those of a group: these are
 "do not reduce".  Source: https://docs.alpaca.markets/docs/orders-at-alpaca, "time in force".
 """
 
@@ -19,7 +19,7 @@ _PRICES: Final = ("limit_price", "stop_price", "trail_price", "hwm")
 
 
 def split(trading: Trading, symbol: str, ratio: Decimal, *, adjusts: bool) -> None:
-    """Make *ratio* units of one, and by *adjusts* restate the orders that rest."""
+    """Make *ratio* units of one; if *adjusts*, restate the open orders too."""
     trading.history.split(symbol, ratio)
     for order in trading.orders.open(symbol) if adjusts else ():
         if fields := adjusted(order, ratio):
@@ -27,7 +27,7 @@ def split(trading: Trading, symbol: str, ratio: Decimal, *, adjusts: bool) -> No
 
 
 def adjusted(order: OrderVersion, ratio: Decimal) -> dict[str, Any]:
-    """What a forward split of *ratio* changes of *order*, as fields; what filled stays."""
+    """Return the fields of *order* that a forward split of *ratio* changes, with new values."""
     is_plain = order.order_class is m.OrderClass.SIMPLE
     if ratio <= 1 or not is_plain or order.time_in_force is not m.TimeInForce.GTC:
         return {}
@@ -39,7 +39,7 @@ def adjusted(order: OrderVersion, ratio: Decimal) -> dict[str, Any]:
 
 
 def rename(trading: Trading, old: str, new: str) -> None:
-    """Have what is held and what is open of *old* bear the name *new*; what is over keeps its."""
+    """Rename *old* to *new* in the position and the open orders; final orders keep *old*."""
     trading.history.rename(old, new)
     for order in trading.orders.open(old):
         trading.restate(order, symbol=new)

@@ -1,4 +1,4 @@
-"""The venue: what is listed, when it trades and at what price, and what happens by itself."""
+"""The venue: instruments, sessions, quotes, and the events that no client causes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Amount = Decimal | int | str
 
 class Exchange:
     """
-    Many accounts, one market.
+    A simulated exchange: one market, any number of accounts.
 
-    *seed* decides every id, every partial fill, every lag and every fault.  An order that is
-    taken is routed *latency_s* later, and its events are sent half of that after what they
-    tell of; so made-up time must move on for anything to fill.  *partial_rate* is the
-    probability that a trade takes only a part.
+    *seed* decides every id, partial fill, lag and fault.  *clock* None is the system clock,
+    *faults* None an empty plan.  An order is routed *latency_s* seconds after it is accepted,
+    and an event is sent half of that after it happens; so a manual clock must advance before
+    an order fills.  *partial_rate* (0 to 1) is the probability that a trade is partial.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Exchange:
 
     @property
     def lag(self) -> Lag:
-        """How old views may be; may be set at any time."""
+        """The maximum age of views; it may be set at any time."""
         return self._state.lag
 
     @lag.setter
@@ -75,22 +75,26 @@ class Exchange:
     def open_account(
         self, name: str = "paper", *, cash: Amount = 100_000, multiplier: int = 2
     ) -> Account:
-        """A new account under *name*, which may serve as its key; *multiplier* is 1, 2 or 4."""
+        """
+        Open an account; *name* is also its API key.
+
+        *cash* is in USD; *multiplier* is 1, 2 or 4.
+        """
         with self._time.locked():
             account = Account(name, self._state, m.number(cash), multiplier)
             self._accounts[name] = account
             return account
 
     def account(self, name: str) -> Account:
-        """The account opened under *name*.  Raises: KeyError."""
+        """Return the account *name*.  Raises: KeyError."""
         return self._accounts[name]
 
     def reset(self, account: Account, *, cash: Amount = 100_000, key: str | None = None) -> None:
         """
-        Have a paper account begin anew, as its owner may: another id, *cash*, and nothing else.
+        Reset a paper account: a new id, *cash* (USD), no orders, no positions and no history.
 
-        All order ids are unknown from now on and its streams are closed.  With *key* it is
-        opened by that name, and by the old one no more.  Raises: ValueError if *key* is taken.
+        Its order ids become unknown and its streams are closed.  *key* replaces its name; None
+        keeps it.  Raises: ValueError if another account has the name *key*.
         """
         with self._time.locked():
             name = account.name if key is None else key
@@ -102,10 +106,10 @@ class Exchange:
             self._accounts[name] = account
 
     def run_due(self) -> None:
-        """Let happen what is due by the clock; every other call does so first."""
+        """Run the events that are due by the clock; every other call does so first."""
         self._time.run_due()
 
-    # ----------------------------------------------------------- all may look
+    # ------------------------------------------------------------------ market
 
     def now(self) -> datetime:
         with self._time.locked():
@@ -115,18 +119,18 @@ class Exchange:
         return list(self._state.instruments.values())
 
     def instrument(self, spelling: str) -> m.Instrument | None:
-        """By symbol, another spelling (`BTCUSD`) or id."""
+        """Return an instrument by symbol, alias (`BTCUSD`) or id; None if it is not listed."""
         return self._state.instrument(spelling)
 
     def instrument_id(self, symbol: str) -> str:
         return self._state.instrument_id(symbol)
 
     def sessions(self, first: date, last: date) -> list[m.Session]:
-        """The trading days from *first* to *last*, both included."""
+        """Return the sessions of the stock exchange from *first* to *last*, both included."""
         return list(sessions.sessions(first, last))
 
     def is_open(self) -> bool:
-        """Whether the regular session of the stock exchange is under way."""
+        """Whether the regular session of the stock exchange is open."""
         return sessions.is_regular(self.now())
 
     def quote_of(self, symbol: str) -> m.Quote | None:
@@ -136,21 +140,21 @@ class Exchange:
                 return None
             return m.Quote(symbol, prices.bid, prices.ask, self._time.now())
 
-    # ---------------------------------------------------------- the puppeteer
+    # ------------------------------------------------------------ venue driver
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Have *call* made in *seconds* (≥ 0), in its place among all that happens."""
+        """Schedule *callback* in *seconds* (≥ 0), in order with all other events."""
         with self._time.locked():
             self._time.call_later(seconds, callback)
 
     def is_overnight(self, symbol: str) -> bool:
-        """Whether *symbol* is traded from 20:00 to 4:00 too."""
+        """Whether *symbol* also trades overnight, from 20:00 to 4:00 New York time."""
         return symbol in self._state.overnight
 
     def list_instrument(
         self, instrument: m.Instrument, bid: Amount, ask: Amount, *, overnight: bool = False
     ) -> None:
-        """Have one more thing to trade, or the same under other rules."""
+        """List an instrument, or replace the definition of a listed one, at this quote."""
         with self._time.locked():
             change = self._state.overnight.add if overnight else self._state.overnight.discard
             change(instrument.symbol)
@@ -158,17 +162,17 @@ class Exchange:
             self._state.prices[instrument.symbol] = Prices(m.number(bid), m.number(ask))
 
     def quote(self, symbol: str, bid: Amount, ask: Amount) -> None:
-        """Set the market, and let trade what can."""
+        """Set the quote of *symbol* and match its open orders."""
         with self._time.locked():
             self._quote(symbol, Prices(m.number(bid), m.number(ask)))
 
     def walk(self, symbol: str, *, step_bps: int = 5, every_s: float = 1.0) -> None:
-        """Have the price of *symbol* take a seeded step of at most *step_bps*, for ever."""
+        """Move the price of *symbol* by a random step of at most *step_bps*, every *every_s*."""
         with self._time.locked():
             self._tape.walk(symbol, step_bps, every_s)
 
     def script(self, quotes: Iterable[tuple[float, str, Amount, Amount]]) -> None:
-        """Set markets later: (seconds from now, symbol, bid, ask), in any order."""
+        """Schedule quotes: (seconds from now, symbol, bid, ask), in any order."""
         with self._time.locked():
             self._tape.script(
                 (seconds, symbol, Prices(m.number(bid), m.number(ask)))
@@ -184,12 +188,13 @@ class Exchange:
         bar_s: float | None = None,
     ) -> None:
         """
-        Quote *symbol* by the bars of a CSV file, or of its lines, as `bars` reads them.
+        Quote *symbol* by the bars of a CSV file, or of its lines; `bars` defines the columns.
 
-        Each is open, then low and high (first high if it falls), then close, *spread_bps* apart
-        around it.  The first bar begins now, or at its own time if that is still to come; a bar
-        lasts until the next one of the file, or *bar_s*.  What is not listed yet will be.
-        Raises: InvalidValue, naming the line that is no bar.
+        Each bar is quoted as open, low, high, close, or high before low if it falls, with a
+        spread of *spread_bps* around the price.  The first bar begins now, or at its own time if
+        that is later.  A bar lasts until the next bar of the file, or *bar_s* seconds (None:
+        as in the file).  A symbol that is not listed is listed.
+        Raises: InvalidValue, with the line that is not a bar.
         """
         read = read_bars(source)
         with self._time.locked():
@@ -200,7 +205,7 @@ class Exchange:
             self._tape.play(symbol, bars, m.number(spread_bps))
 
     def halt(self, symbol: str) -> None:
-        """Nothing of *symbol* trades by itself until `resume`; `fill` still fills."""
+        """Halt *symbol* until `resume`: its orders do not trade, but `fill` still fills them."""
         with self._time.locked():
             self._state.halted.add(symbol)
 
@@ -212,51 +217,51 @@ class Exchange:
     def block(
         self, account: Account, what: str = Block.TRADING, *, is_blocked: bool = True
     ) -> None:
-        """Have the broker forbid *account* something, or allow it again; `Block` lists what."""
+        """Set the block *what* (see `Block`) on *account*, or remove it."""
         with self._time.locked():
             change = account.blocks.add if is_blocked else account.blocks.discard
             change(Block(what))
 
     def borrow(self, symbol: str, *, is_easy: bool) -> None:
         """
-        Have shares of *symbol* be easy or hard to borrow.
+        Make the shares of *symbol* easy or hard to borrow.
 
-        If they are hard, no short sale is taken, and those that rest are canceled before the
-        next opening.
+        If they are hard to borrow, the exchange accepts no short sale, and it cancels the open
+        ones before the next opening.
         """
         with self._time.locked():
-            listed = self._state.instruments[symbol]
-            self._state.instruments[symbol] = evolve(listed, shortable=is_easy)
+            instrument = self._state.instruments[symbol]
+            self._state.instruments[symbol] = evolve(instrument, shortable=is_easy)
 
     def fill(self, order_id: str, qty: Amount | None = None, price: Amount | None = None) -> Fill:
         """
-        Fill *qty* (None: all that is left) at *price* (None: the market's).
+        Fill *qty* (None: the leaves quantity) at *price* (None: the quote's).
 
-        An order that is over may still fill, late, but not beyond its size.
-        Raises: ValueError for that.
+        A final order may still fill, as a late fill.
+        Raises: ValueError if *qty* is not between 0 and the leaves quantity.
         """
         with self._time.locked():
             account = self._account_of_order(order_id)
             order = account.trading.orders[order_id]
             touch = self._state.price(order.symbol).touch(order.side)
             at = touch if price is None else m.number(price)
-            left = account.trading.leaves(order, at)
-            size = left if qty is None else m.number(qty)
-            if not 0 < size <= left:
-                raise ValueError(f"{size} cannot fill: {left} are left of order {order_id}")
+            leaves = account.trading.leaves(order, at)
+            size = leaves if qty is None else m.number(qty)
+            if not 0 < size <= leaves:
+                raise ValueError(f"{size} cannot fill: {leaves} are left of order {order_id}")
             return account.trading.execute(order_id, size, at)
 
     def disconnect(self, account: Account) -> None:
-        """Close the streams of *account*; whoever listens has to connect again."""
+        """Close the streams of *account*; a client must connect again."""
         with self._time.locked():
             account.trading.feed.disconnect()
 
     def trade_by_hand(self, account: Account, ticket: Ticket) -> OrderVersion:
-        """An order placed in the broker's dashboard.  Raises: Refused."""
+        """Place an order as the broker's dashboard does.  Raises: Refused."""
         return account.trade_by_hand(ticket)
 
     def reject(self, order_id: str, reason: str = "rejected by the venue") -> None:
-        """Refuse an order that was accepted."""
+        """Reject an accepted order."""
         with self._time.locked():
             self._account_of_order(order_id).trading.reject(order_id, reason)
 
@@ -265,15 +270,15 @@ class Exchange:
             self._account_of_order(order_id).trading.expire(order_id)
 
     def bust(self, exec_id: str) -> None:
-        """Take an execution back."""
+        """Bust an execution."""
         with self._time.locked():
             self._account_of_execution(exec_id).trading.bust(exec_id)
 
     def correct(self, exec_id: str, *, price: Amount, qty: Amount | None = None) -> Fill:
         """
-        Put an execution of *price* (and *qty*, None: the same) in the place of another.
+        Correct the price of an execution, and its quantity unless *qty* is None.
 
-        Raises: ValueError if that was busted or corrected already.
+        Raises: ValueError if the execution is already busted or corrected.
         """
         with self._time.locked():
             account = self._account_of_execution(exec_id)
@@ -286,10 +291,10 @@ class Exchange:
 
     def split(self, symbol: str, ratio: Amount, *, adjusts: bool = True) -> None:
         """
-        Make *ratio* units of one, in every account; fractions stay.
+        Split *symbol* in every account: *ratio* new units per old unit, fractions included.
 
-        A forward split adjusts price and quantity of plain orders good till canceled, unless
-        *adjusts* is false; all others stay as they are.
+        If *adjusts*, a forward split adjusts the price and quantity of simple orders good till
+        canceled.  No other order changes.
         """
         by = m.number(ratio)
         with self._time.locked():
@@ -300,7 +305,7 @@ class Exchange:
 
     def rename(self, old: str, new: str) -> None:
         """
-        Have *old* be called *new* from now on; what is over keeps its name.
+        Rename the symbol *old* to *new*; final orders keep *old*.
 
         Raises: ValueError if *old* is not listed, or *new* is or was.
         """
@@ -310,13 +315,13 @@ class Exchange:
                 corporate_actions.rename(account.trading, old, new)
 
     def dividend(self, symbol: str, per_share: Amount) -> None:
-        """Pay *per_share* in cash to all who hold *symbol*, out of the cash of who is short."""
+        """Pay *per_share* (USD) on long positions in *symbol*; short positions are charged."""
         with self._time.locked():
             for account in self._accounts.values():
                 account.history.dividend(symbol, m.number(per_share))
 
     def transfer(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
-        """Have *qty* (signed) units of *symbol* come or go without an order and without cash."""
+        """Add *qty* (signed) units of *symbol* at the cost *price*, without order and cash."""
         with self._time.locked():
             account.history.adjust(
                 ActivityKind.TRANSFER, symbol, m.number(qty), m.number(price), m.ZERO
@@ -329,7 +334,7 @@ class Exchange:
             account.history.adjust(ActivityKind.ASSIGNMENT, symbol, units, at, -units * at)
 
     def deposit(self, account: Account, cash: Amount) -> None:
-        """Have *cash* (signed) come in or go out.  Raises: ValueError if that is blocked."""
+        """Add *cash* (signed, USD).  Raises: ValueError if transfers are blocked."""
         with self._time.locked():
             if Block.TRANSFERS in account.blocks:
                 raise ValueError(f"transfers of {account.name!r} are blocked")
@@ -359,7 +364,7 @@ class Exchange:
         raise KeyError(exec_id)
 
     def _schedule_opening(self) -> None:
-        """At the next opening, regular, extended or of a night, let trade what rested."""
+        """Schedule the next opening (regular, extended, overnight), which matches open orders."""
         now = self._time.now()
         extended = sessions.current_or_next(now).extended_opens
         opens = (
@@ -378,7 +383,7 @@ class Exchange:
         self._time.call_at(when, on_open)
 
     def _schedule_fees(self) -> None:
-        """Crypto fees are posted at the end of the day, UTC."""
+        """Schedule the posting of crypto fees at the end of the day, UTC."""
         midnight = datetime.combine(self._time.now().date() + _DAY, datetime.min.time(), UTC)
 
         def post() -> None:

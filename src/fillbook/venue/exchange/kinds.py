@@ -1,5 +1,5 @@
 """
-Which kinds of orders the exchange takes, as a table: the guards of `rules` read it.
+The kinds of orders that the exchange accepts, as a table.  The checks in `rules` read it.
 
 Source: https://docs.alpaca.markets/docs/orders-at-alpaca, "time in force".
 """
@@ -19,10 +19,10 @@ _DAY_GTC: Final = frozenset({K.DAY, K.GTC})
 _GTC_IOC: Final = frozenset({K.GTC, K.IOC})
 _DAY: Final = frozenset({K.DAY})
 
-#: What trades once, when it is routed, and whose rest is canceled.
+#: Orders with these times in force trade once; the exchange then cancels their leaves quantity.
 NON_RESTING: Final = frozenset({K.IOC, K.FOK, K.OPG, K.CLS})
 
-#: When orders for an auction are not taken, in New York's time: from, until.
+#: The hours when the exchange accepts no order for an auction, New York time: from, until.
 AUCTION_CUTOFFS: Final[Mapping[m.TimeInForce, tuple[time, time]]] = {
     K.OPG: (time(9, 28), time(19)),
     K.CLS: (time(15, 50), time(19)),
@@ -30,7 +30,7 @@ AUCTION_CUTOFFS: Final[Mapping[m.TimeInForce, tuple[time, time]]] = {
 
 
 class OrderSort(StrEnum):
-    """What an order is of, as far as its type and time in force go by it."""
+    """The category of an order that decides which types and times in force it may have."""
 
     WHOLE = "whole shares"
     FRACTION = "fractional or notional"
@@ -40,7 +40,7 @@ class OrderSort(StrEnum):
 
 TimesByType = Mapping[m.OrderType, frozenset[m.TimeInForce]]
 
-#: The times in force of each type; a type that is not there is not taken.
+#: The accepted times in force of each order type; a type without an entry is not accepted.
 SUPPORTED: Final[Mapping[OrderSort, TimesByType]] = {
     OrderSort.WHOLE: {
         T.MARKET: _DAY_GTC | NON_RESTING,
@@ -56,7 +56,7 @@ SUPPORTED: Final[Mapping[OrderSort, TimesByType]] = {
 
 
 def table() -> Sequence[Sequence[str]]:
-    """Order type by time in force, as rows of words under a row of heads."""
+    """Return the times in force of each category and order type; the first row is the header."""
 
     def cell(sort: OrderSort, kind: m.OrderType) -> str:
         times = SUPPORTED[sort].get(kind, frozenset())

@@ -1,4 +1,4 @@
-"""What all accounts share: time, chance, faults, what is listed and what it costs."""
+"""The state that all accounts share: time, random sources, faults, instruments and prices."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _TENTHS = 10
 
 class ExchangeState:
     """
-    The trading floor.
+    The shared state of one exchange.
 
-    Chances have a source each, so that a fault more or less does not change every id after
-    it.  `latency_s` passes between taking an order and routing it, and between asking for
-    a cancel and its end; events are sent `stream_s` after what they tell.
+    Each use of randomness has its own source, so that one more fault does not change the ids
+    that follow.  An order is routed `latency_s` seconds after it is accepted, and a cancel is
+    done `latency_s` seconds after it is accepted; an event is sent `stream_s` seconds after
+    it happens.
     """
 
     def __init__(
@@ -44,24 +45,24 @@ class ExchangeState:
         self.instruments = {i.symbol: i for i, _ in LISTED}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
-        self.overnight = set(OVERNIGHT)  #: what is traded through the night
-        self._renamed_to: dict[str, str] = {}  # what was called so, and what it was renamed to
+        self.overnight = set(OVERNIGHT)  #: symbols with an overnight session
+        self._renamed_to: dict[str, str] = {}  # old symbol to new symbol
         self._id_random = random.Random(f"{seed}:ids")
         self._size_random = random.Random(f"{seed}:sizes")
         self._lag_random = random.Random(f"{seed}:lags")
         self.walk_random = random.Random(f"{seed}:walks")
         self._instrument_seed = seed
-        self._instrument_ids: dict[str, str] = {}  # every order that is shown bears one
+        self._instrument_ids: dict[str, str] = {}  # cache: every order in a response has one
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._id_random.getrandbits(128), version=4))
 
     def new_account_number(self) -> str:
-        """An account number, as on a statement."""
+        """Return a new account number, as a statement shows it."""
         return "PA3" + "".join(self._id_random.choices(string.ascii_uppercase + string.digits, k=9))
 
     def instrument_id(self, symbol: str) -> str:
-        """The same on every exchange of this seed, however much has happened."""
+        """Return the id of an instrument; it depends on the seed and the first symbol only."""
         former = {new: old for old, new in self._renamed_to.items()}
         while symbol in former:
             symbol = former[symbol]
@@ -69,7 +70,7 @@ class ExchangeState:
         return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
     def instrument(self, spelling: str) -> m.Instrument | None:
-        """By symbol, by another spelling (BTCUSD), or by id."""
+        """Return an instrument by symbol, alias (BTCUSD) or id; None if it is not listed."""
         if spelling in self.instruments:
             return self.instruments[spelling]
         for instrument in self.instruments.values():
@@ -82,9 +83,9 @@ class ExchangeState:
 
     def reserve_prices(self) -> PriceOf:
         """
-        At which prices it is reckoned what orders keep back.
+        Return the prices that decide how much buying power orders reserve.
 
-        While the core session is shut, a market buy of shares is reckoned at the middle.
+        Outside the regular session a market buy of shares reserves the middle of the quote.
         Source: https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power".
         """
         return self.price if sessions.is_regular(self.timeline.now()) else self._closed_price
@@ -94,14 +95,14 @@ class ExchangeState:
         return prices if is_crypto(symbol) else evolve(prices, market=prices.mid)
 
     def current_symbol(self, symbol: str) -> str:
-        """What *symbol* is called by now."""
+        """Return the current symbol of what was listed as *symbol*."""
         while symbol in self._renamed_to:
             symbol = self._renamed_to[symbol]
         return symbol
 
     def rename(self, old: str, new: str) -> None:
         """
-        Have what is listed as *old* be listed as *new*; its id stays.
+        Rename the instrument *old* to *new*; its id stays.
 
         Raises: ValueError if *old* is not listed, or *new* is or was.
         """
@@ -117,7 +118,7 @@ class ExchangeState:
                 marked.symmetric_difference_update({old, new})
 
     def is_in_session(self, order: OrderVersion) -> bool:
-        """Whether an order of this kind may trade at the moment."""
+        """Whether a session in which *order* may trade is open."""
         now = self.timeline.now()
         return (
             order.asset_class is m.AssetClass.CRYPTO
@@ -127,7 +128,7 @@ class ExchangeState:
         )
 
     def traded_qty(self, qty: Decimal, increment: Decimal) -> Decimal:
-        """How much of *qty* trades at once: all, or by chance some tenths of it."""
+        """Return the part of *qty* that trades: all, or at random some tenths of it."""
         if self.partial_rate <= 0 or self._size_random.random() >= self.partial_rate:
             return qty
         part = m.cut(qty * self._size_random.randrange(1, _TENTHS) / _TENTHS, increment)
@@ -136,14 +137,14 @@ class ExchangeState:
     def injects(
         self, point: InjectionPoint, fault: Fault, order: OrderVersion | None = None
     ) -> bool:
-        """Whether *fault* is what happens on *occasion*, which is about *order*, now."""
+        """Whether the fault plan injects *fault* at *point* now; *order* is its subject."""
         injected = self.faults.next(
             point, among=(fault,), subjects=() if order is None else subjects_of(order)
         )
         return injected is not None
 
     def view_time(self, point: InjectionPoint, lag_s: float) -> timedelta:
-        """The moment that a view shows: now, or by lag and faults an earlier one."""
+        """Return the time that a view shows: now, or an earlier time due to lag or a fault."""
         age = self._lag_random.uniform(0, lag_s) if lag_s > 0 else 0.0
         injected = self.faults.next(point, among=(Fault.STALE_SNAPSHOT, Fault.ACCOUNT_OLD))
         if injected is not None:
@@ -152,5 +153,5 @@ class ExchangeState:
 
 
 def subjects_of(order: OrderVersion) -> tuple[str, str, str]:
-    """By what a rule of the fault plan may choose *order*."""
+    """Return the values by which a rule of the fault plan may select *order*."""
     return order.symbol, order.id, order.client_order_id

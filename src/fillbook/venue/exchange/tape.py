@@ -1,4 +1,4 @@
-"""Markets that move by themselves: at random, by a script, by bars."""
+"""Scheduled quotes: a random walk, a script, or bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BPS: Final = Decimal("0.0001")
 
 
 class Tape:
-    """What is quoted later; *quote* sets a market, and lets trade what can."""
+    """Schedules quotes; *quote* sets the quote of a symbol and matches its orders."""
 
     def __init__(self, state: ExchangeState, quote: Callable[[str, Prices], None]) -> None:
         self._state = state
@@ -23,7 +23,7 @@ class Tape:
         self._quote = quote
 
     def walk(self, symbol: str, step_bps: int, every_s: float) -> None:
-        """Take a seeded step of at most *step_bps*, for ever."""
+        """Move the price by a random step of at most *step_bps* every *every_s* seconds."""
         tick = tick_at(Decimal(1), self._state.instruments[symbol].price_increment)
 
         def step() -> None:
@@ -36,12 +36,12 @@ class Tape:
         self._time.call_later(every_s, step)
 
     def script(self, quotes: Iterable[tuple[float, str, Prices]]) -> None:
-        """Set markets so many seconds from now, given in any order."""
+        """Schedule *quotes*: (seconds from now, symbol, prices), in any order."""
         started = self._time.elapsed
         rest = iter(sorted(quotes, key=lambda quote: quote[0]))
 
         def schedule_next() -> None:
-            # One at a time, so that a long script costs nothing before it is played.
+            # One at a time, so that a long script does not fill the event queue.
             if (row := next(rest, None)) is None:
                 return
             seconds, symbol, prices = row
@@ -56,7 +56,7 @@ class Tape:
         schedule_next()
 
     def play(self, symbol: str, bars: Sequence[Bar], spread_bps: Decimal) -> None:
-        """Quote *bars* from now on, or from their own time if that is still to come."""
+        """Schedule the quotes of *bars*, from now or from the time of the first bar if later."""
         tick = self._state.instruments[symbol].price_increment
         delay = max(0.0, (bars[0].at - self._time.now()).total_seconds())
         self.script(

@@ -1,11 +1,11 @@
 """
-Time inside the exchange: what is due, in order, each at its own moment.
+The event queue and the clock of the exchange.
 
-Whoever calls the exchange takes a `turn`: first all that fell due meanwhile happens,
-with the time standing at each one's moment, then the call.  Under a `ManualClock`
-everything is also hung on the clock itself; under a real one a thread beats while
-somebody listens.  The exchange's wall clock is its own: it starts where the given clock
-stands and then follows only its `elapsed`, so a client's clock may jump without it.
+Every call of the exchange runs inside `locked`, which first runs the due callbacks in order,
+each at its own scheduled time.  Under a `ManualClock` every callback is also scheduled on
+that clock; under a real clock a thread runs the due callbacks while a stream is connected.
+The exchange has a wall clock of its own: it starts at the given clock's time and then follows
+only its `elapsed`, so a jump of a client's clock does not change it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from fillbook.clock import Clock, ManualClock
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INTERVAL_S: Final = 0.02
-_CONTEXT: Final = Context()  #: of our own: whoever calls may reckon with as few digits as it likes
+_CONTEXT: Final = Context()  #: our own, because a caller's context may have a low precision
 
 
 class Timeline:
-    """The agenda, the lock and the stamps of one exchange."""
+    """The event queue, the lock and the timestamps of one exchange."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,18 +50,18 @@ class Timeline:
 
     @property
     def elapsed(self) -> timedelta:
-        """The moment that is being lived through, by the clock that never jumps."""
+        """The current time of the exchange on the monotonic clock."""
         return self._moment
 
     def now(self) -> datetime:
         return self._start + (self._moment - self._origin) + self._skew
 
     def jump(self, seconds: float) -> None:
-        """Set the exchange's own wall clock off; its order of events stays."""
+        """Shift the exchange's wall clock by *seconds* (signed); the order of events stays."""
         self._skew += timedelta(seconds=seconds)
 
     def stamp(self) -> m.Timestamp:
-        """The moment, later than every stamp before it by a nanosecond at least."""
+        """Return a timestamp of now, at least one nanosecond after the previous one."""
         wall_ns = (self.now() - _EPOCH) // _MICROSECOND * 1000
         self._last_ns = max(self._last_ns + 1, wall_ns)
         seconds, ns = divmod(self._last_ns, 1_000_000_000)
@@ -69,7 +69,7 @@ class Timeline:
         return m.Timestamp(f"{whole:%Y-%m-%dT%H:%M:%S}.{ns:09d}Z")
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Have *call* made in *seconds* (≥ 0) from the moment."""
+        """Schedule *callback* in *seconds* (≥ 0) from now."""
         due = self._moment + timedelta(seconds=max(0.0, seconds))
         heapq.heappush(self._due, (due, next(self._count), callback))
         if isinstance(self._clock, ManualClock):
@@ -77,17 +77,17 @@ class Timeline:
             self._clock.call_later(max(0.0, ahead), self.run_due)
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> None:
-        """Have *call* made at *when* by the exchange's wall, or at once if that is over."""
+        """Schedule *callback* at *when* on the exchange's wall clock, or now if that is past."""
         self.call_later((when - self.now()).total_seconds(), callback)
 
     def run_due(self) -> None:
-        """Let happen what is due by now."""
+        """Run the callbacks that are due."""
         with self.locked():
             pass
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Alone with the exchange, after all that was due; what it said is heard afterwards."""
+        """Hold the lock, after the due callbacks have run; notifications follow its release."""
         with self._lock, localcontext(_CONTEXT):
             self._depth += 1
             try:
@@ -109,11 +109,12 @@ class Timeline:
         self._moment = end
 
     def notify(self, callback: Callable[[], None]) -> None:
-        """Have *call* made once the lock is free, in the order of saying."""
+        """Queue *callback*, to be called without the lock, in the order of the calls."""
         self._outbox.append(callback)
 
     def _send(self) -> None:
-        # Whoever fails to get the lock leaves its words to the one who has it and looks again.
+        # A thread that does not get the lock leaves its notifications to the thread that has it;
+        # that thread checks the outbox again after it releases the lock.
         while self._outbox and self._sending.acquire(blocking=False):
             try:
                 while self._outbox:
@@ -123,7 +124,7 @@ class Timeline:
 
     @contextmanager
     def background(self) -> Iterator[None]:
-        """While somebody listens under a real clock, a thread lets happen what is due."""
+        """Under a real clock, run the due callbacks in a thread while the context lasts."""
         if isinstance(self._clock, ManualClock):
             yield
             return

@@ -1,4 +1,4 @@
-"""What an account really holds and did, for whoever checks what was seen of it."""
+"""The actual state of an account, for tests that compare it with a client's view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fillbook.venue.exchange.values import Activity, Event, Fill, OrderVersion
 
 
 class Truth:
-    """What really is, without lag or fault; legs are orders of their own here."""
+    """Reads without lag and faults; legs are listed as separate orders."""
 
     def __init__(self, trading: Trading, state: ExchangeState) -> None:
         self._trading = trading
@@ -35,7 +35,7 @@ class Truth:
             return None if order_id is None else self._trading.orders[order_id]
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
-        """Oldest first, those that were busted or corrected included."""
+        """Return all executions (of *order_id*), oldest first, busted and corrected included."""
         with self._state.timeline.locked():
             return list(self._trading.history.fills_of(order_id))
 
@@ -44,12 +44,12 @@ class Truth:
             return list(self._trading.history.activities)
 
     def events(self) -> list[Event]:
-        """All that ever happened, heard or not."""
+        """Return all events, oldest first, whether they were delivered or not."""
         with self._state.timeline.locked():
             return list(self._trading.feed.events)
 
     def positions(self) -> dict[str, Decimal]:
-        """Signed units by symbol; nothing that is zero."""
+        """Return the signed units by symbol, without zeros."""
         with self._state.timeline.locked():
             return {
                 s: position.qty
@@ -57,7 +57,7 @@ class Truth:
             }
 
     def net_positions(self) -> dict[str, Decimal]:
-        """The same, summed afresh from fills and rows."""
+        """Return the same as `positions`, summed anew from fills and activities."""
         with self._state.timeline.locked():
             history = self._trading.history
             return net_positions(history.fills, history.activities, self._state.current_symbol)

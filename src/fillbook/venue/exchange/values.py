@@ -1,8 +1,8 @@
 """
-What the exchange is told and what it shows: tickets, pictures, fills, rows, events.
+The values that enter and leave the exchange: tickets, order versions, fills, activities, events.
 
-Everything is frozen.  A change of an order makes a new `Picture`, so that an old
-one can still be shown to a client whose view lags.
+All values are frozen.  A change of an order makes a new `OrderVersion`, so that the exchange
+can still show an old one to a client whose view lags.
 """
 
 from __future__ import annotations
@@ -18,21 +18,26 @@ from fillbook import model as m
 
 S: Final = m.OrderStatus
 
-#: Words after which an order neither fills nor reserves.
+#: Final statuses: the order reserves nothing.
 FINAL: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
-#: Words that an order keeps while it is canceled or replaced, whatever fills meanwhile.
+#: Statuses of a pending cancel or replace; a fill does not change them.
 PENDING: Final = frozenset({S.PENDING_CANCEL, S.PENDING_REPLACE})
-#: Words under which an order may trade when the price is there.
+#: Statuses under which an order may trade.
 WORKING: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, S.HELD}) | PENDING
 
 
 @frozen(kw_only=True)
 class Ticket:
     """
-    What a client asks for, as it came: nothing is checked yet, `Account.submit` does.
+    A new order request as it was received; `Account.submit` checks it.
 
-    `qty` in units of the base, `notional` in quote currency; prices in quote currency per
-    unit.  `client_order_id` None has the exchange make one.
+    `qty` is in units of the base, `notional` in quote currency; an order has one of the two.
+    `limit_price`, `stop_price`, `trail_price`, `take_profit`, `stop_loss` and
+    `stop_loss_limit` are in quote currency per unit; `trail_percent` is in percent of the
+    price.  All of them are > 0 if valid, and None means that the request does not have the field.
+    `take_profit` is the limit of the profit exit, `stop_loss` the stop of the loss exit, and
+    `stop_loss_limit` makes the loss exit a stop limit.  `extended_hours` False: the order
+    trades in the regular session only.  `client_order_id` None: the exchange makes one.
     """
 
     symbol: str
@@ -56,11 +61,12 @@ class Ticket:
 @frozen(kw_only=True)
 class Amendment:
     """
-    What a replace is to change; None leaves a field as it is.
+    The changes of a replace request; None leaves a field unchanged.
 
-    `qty` in units of the base, the fills until then included; `trail` is whichever the
-    order has of a price and a percentage.  `client_order_id` None has the exchange make one
-    for the new order.
+    `qty` is in units of the base and includes the quantity that has filled.  Prices are in
+    quote currency per unit.  `trail` is in quote currency per unit if the order has a trail
+    price, in percent if it has a trail percentage.  `client_order_id` None: the exchange
+    makes one for the new order.
     """
 
     qty: Decimal | None = None
@@ -74,16 +80,23 @@ class Amendment:
 @frozen(kw_only=True)
 class OrderVersion:
     """
-    One order at one moment.
+    One version of an order: its state from one change to the next.
 
-    `status` is the venue's word, usually an `OrderStatus`.  `filled_qty` is gross of fees.
-    `hwm` is the best price that a trailing stop has seen; its `stop_price` follows from it.
-    `legs` are filled in by nested views only; `leg_ids` and `parent_id` always are.
-    What follows them is the venue's own and on no wire: `chain_id`, the first order of a
-    chain of replaces; `carried_qty`, what of `filled_qty` the orders before it filled, at
-    `carried_price`; `is_triggered`, a stop whose price was touched; `is_queued`, an order
-    that waits for the next session; `is_overnight`, one that trades through the night too;
-    `is_awake`, an exit whose entry has filled.
+    `status` is the venue's, usually an `OrderStatus`.  Quantities are in units of the base,
+    prices in quote currency per unit, `notional` in quote currency, `trail_percent` in
+    percent; None means that the order does not have the field.  `filled_qty` ≥ 0 is gross
+    of fees (CumQty 14); `filled_avg_price` is None before the first fill (AvgPx 6).  `hwm`
+    (high-water mark) is the best price since a trailing stop began; its `stop_price` follows
+    from it.  A timestamp is None until the event happens; `expires_at` is when the order ends
+    by age.  `replaces` and `replaced_by` are order ids.  `reason` is the text of a
+    rejection.  Only nested views fill `legs`; `leg_ids` and `parent_id` are always set.
+
+    The fields after `legs` are internal and on no wire.  `chain_id`: the id of the first order
+    of a replace chain, None for that order itself.  `carried_qty`: the part of `filled_qty`
+    that earlier orders of the chain filled, at the average price `carried_price`.
+    `is_triggered`: the market has reached the stop price.  `is_queued`: the order waits for a
+    session.  `is_overnight`: the order also trades in the overnight session.  `is_active`:
+    the opening order of this leg has filled.
     """
 
     id: str
@@ -135,12 +148,12 @@ class OrderVersion:
 
     @property
     def trail(self) -> Decimal | None:
-        """How far a trailing stop stays behind, in its own measure."""
+        """The distance of a trailing stop: in percent, else per unit; None for other orders."""
         return self.trail_percent if self.trail_price is None else self.trail_price
 
     @property
     def leaves_qty(self) -> Decimal:
-        """What may still fill, in units; 0 for orders by notional: only a price tells."""
+        """LeavesQty (151) in units; 0 for orders by notional, whose quantity depends on a price."""
         return m.ZERO if self.is_final or self.qty is None else self.qty - self.filled_qty
 
 
@@ -149,9 +162,12 @@ class Fill:
     """
     One execution.
 
-    `exec_id` is its id in the history and `stream_id` in events; they differ when the fault
-    says so.  `fee` > 0 in `fee_currency`.  A corrected fill names the one it `fixes`;
-    `is_void` is a bust, `is_fixed` one that a later fill corrected.
+    `exec_id` is its id in the history, `stream_id` its id in events; they differ only under
+    the fault `stream-ids-differ`.  `qty` > 0 is in units of the base, `price` in quote
+    currency per unit.  `cum_qty` and `leaves_qty` are the order's after this execution, and
+    `is_last` says that it filled the order.  `fee` ≥ 0 is in `fee_currency`.  `corrects` is the
+    `exec_id` of the execution that this one corrects (ExecRefID 19), None if it is new.
+    `is_busted`: the execution was busted.  `is_corrected`: a later execution corrects it.
     """
 
     exec_id: str
@@ -174,7 +190,7 @@ class Fill:
 
 
 class ActivityKind(StrEnum):
-    """Rows of the account's history that are no trade, in Alpaca's words."""
+    """The kinds of non-trade activities; the values are Alpaca's activity types."""
 
     SPLIT = "SPLIT"
     CRYPTO_FEE = "CFEE"
@@ -188,10 +204,13 @@ class ActivityKind(StrEnum):
 @frozen(kw_only=True)
 class Activity:
     """
-    One such row; `qty` signed change of the position, `cash` signed change of the cash.
+    A non-trade activity of an account.
 
-    A dividend's `qty` is what it was paid for, `per_share` each.  Rows of one `group_id` tell
-    of one thing that happened.
+    `qty` is the signed change of the position in units, `cash` the signed change of the cash
+    in USD; None is no change.  A dividend's `qty` is the quantity that it is paid for, at
+    `per_share` USD each.  `price` is in USD per unit, None if the activity has none.  `ratio`
+    is the new units per old unit of a split.  Activities with the same `group_id` belong to
+    one event; None is an event with one activity.  `symbol` is None for cash.
     """
 
     id: str
@@ -210,10 +229,12 @@ class Activity:
 @frozen(kw_only=True)
 class Event:
     """
-    What the stream says: `order` is its picture after the event, without legs.
+    An event of the stream; `order` is the order after the event, without legs.
 
-    `qty` and `price` are of this execution; `position_qty` is signed, after it.
-    `previous_id` names the execution that a `trade_bust` or `trade_correct` is about.
+    `number` counts the events of the account from 1.  `name` is Alpaca's event type.  `qty` > 0
+    and `price` are of this execution, None if the event is no execution; `position_qty` is the
+    signed position after it.  `previous_id` is the id of the execution that a `trade_bust` or
+    `trade_correct` cancels or corrects (ExecRefID 19), else None.
     """
 
     number: int
@@ -230,7 +251,12 @@ class Event:
 
 @frozen(kw_only=True)
 class PositionReport:
-    """What an account holds of one symbol; `qty` signed, `avg_price` per unit."""
+    """
+    The position of an account in one symbol, as a client reads it.
+
+    `qty` is signed, in units; `qty_available`, of the same sign, is not reserved for open
+    orders.  `avg_price` (cost) and `price` (middle of the quote) are in USD per unit.
+    """
 
     symbol: str
     asset_class: m.AssetClass
@@ -249,17 +275,19 @@ class PositionReport:
 
 
 class Block(StrEnum):
-    """What the broker may forbid an account, in Alpaca's words."""
+    """The blocks that the broker may set on an account; the values are Alpaca's names."""
 
-    TRADING = "trading_blocked"  #: no order is taken
-    ACCOUNT = "account_blocked"  #: no order is taken, replaced or canceled
-    TRANSFERS = "transfers_blocked"  #: no cash comes in or goes out
+    TRADING = "trading_blocked"  #: the exchange accepts no order
+    ACCOUNT = "account_blocked"  #: the exchange accepts no order, replace or cancel
+    TRANSFERS = "transfers_blocked"  #: the exchange accepts no deposit or withdrawal
 
 
 @frozen(kw_only=True)
 class Configurations:
     """
-    What its owner allows an account, by Alpaca's names; the last three change nothing here.
+    The owner's settings of an account, by Alpaca's names; the last three have no effect here.
+
+    `max_margin_multiplier` caps the account's multiplier: 1, 2 or 4.
 
     Source: https://docs.alpaca.markets/reference/getaccountconfig-1.
     """
@@ -276,7 +304,12 @@ class Configurations:
 
 @frozen(kw_only=True)
 class AccountReport:
-    """The account's money, in USD; `short_market_value` ≤ 0."""
+    """
+    The balances of an account, as a client reads them.
+
+    Amounts are in USD; `short_market_value` ≤ 0, `cash` and `equity` may be negative, all
+    others are ≥ 0.  `multiplier` is the buying power per USD of equity: 1, 2 or 4.
+    """
 
     id: str
     number: str
@@ -294,15 +327,16 @@ class AccountReport:
     created_at: m.Timestamp
     shorting_enabled: bool = True
     blocks: frozenset[Block] = frozenset()
-    suspended: bool = False  #: by its own owner
+    suspended: bool = False  #: the owner has suspended trading
 
 
 @frozen
 class Lag:
     """
-    How old views may be, in seconds: each read is anything from 0 to this old, not monotonic.
+    The maximum age of views, in seconds; 0 is no lag.
 
-    `history` delays fills as rows; they then appear in one go.
+    The age of each read is random from 0 to the maximum, so a later read may show an earlier
+    state.  `history` is a fixed delay of the fills in the history.
     """
 
     orders: float = 0.0
@@ -313,10 +347,10 @@ class Lag:
 
 class Refused(Exception):
     """
-    The exchange said no.
+    The exchange refuses a request.
 
-    `status` and `code` are the HTTP status and the eight digits of Alpaca's error body;
-    `details` its further members, all text.
+    `status` is the HTTP status, `code` the eight-digit code of Alpaca's error body, and
+    `details` are its further members; a value is text or a list of texts.
     """
 
     def __init__(
@@ -337,7 +371,13 @@ class Refused(Exception):
 
 @frozen(kw_only=True)
 class OrderFilter:
-    """Which orders a client lists; times are exclusive and about `submitted_at`."""
+    """
+    The filter of a list of orders; None and an empty set do not filter.
+
+    `after` and `until` are exclusive limits of `submitted_at`.  `after_order_id` and
+    `before_order_id` are exclusive limits in the order of submission.  `nested` True: legs
+    are inside their parents.  `limit` is the maximum number of orders, None for all.
+    """
 
     scope: str = "open"  #: "open", "closed" or "all"
     after: m.Timestamp | None = None

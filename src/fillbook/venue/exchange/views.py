@@ -1,8 +1,8 @@
 """
-What a client is shown of one account: orders and positions, as lag and faults have them.
+The orders and positions that a client reads, with lag and faults applied.
 
-Views are made from old versions.  Each read looks at a moment of its own, and that need not be
-later than the moment of the read before.
+A view shows the state at an earlier time.  Each read has a time of its own, which may be
+earlier than the time of the previous read.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _UNKNOWN_STATUS: Final = "under_deliberation"
 
 
 class Views:
-    """Orders and positions of one account; whoever asks has the exchange for himself."""
+    """Orders and positions of one account; the caller holds the lock of the exchange."""
 
     def __init__(self, trading: Trading, state: ExchangeState) -> None:
         self._trading = trading
         self._state = state
 
     def orders(self, query: OrderFilter) -> list[OrderVersion]:
-        """The orders that *which* lets through; newest first unless it says otherwise."""
+        """Return the orders that match *query*; newest first unless it asks for oldest first."""
         moment = self._state.view_time(InjectionPoint.SHOW_ORDERS, self._state.lag.orders)
-        shown = list(self._candidates(query, moment))
+        candidates = list(self._candidates(query, moment))
         if query.nested:
-            parents = (order for order in shown if order.parent_id is None)
-            shown = [self.nested(order, moment) for order in parents]
-        found = [order for order in shown if _matches(order, query)]
+            parents = (order for order in candidates if order.parent_id is None)
+            candidates = [self.nested(order, moment) for order in parents]
+        found = [order for order in candidates if _matches(order, query)]
         if not query.oldest_first:
             found.reverse()
         return self._with_faults(found[: query.limit])
 
     def order(self, order_id: str, *, nested: bool = True) -> OrderVersion | None:
-        """One order by its id; None if it is not (yet) there for this client."""
+        """Return an order by its id; None if the view does not contain it (yet)."""
         moment = self._state.view_time(InjectionPoint.SHOW_ORDERS, self._state.lag.orders)
         order = self._trading.orders.at(order_id, moment)
         if order is None:
@@ -52,7 +52,7 @@ class Views:
         return self._with_faults([self.nested(order, moment) if nested else order])[0]
 
     def find(self, client_order_id: str, *, nested: bool = True) -> OrderVersion | None:
-        """One order by its client order id."""
+        """Return an order by its client order id; None if the view does not contain it (yet)."""
         order_id = self._trading.orders.id_of(client_order_id)
         return None if order_id is None else self.order(order_id, nested=nested)
 
@@ -62,7 +62,7 @@ class Views:
         return [self._position_report(symbol, moment) for symbol in sorted(positions)]
 
     def position(self, symbol: str) -> PositionReport | None:
-        """What is held of *symbol*, in any spelling; None if nothing is."""
+        """Return the position in *symbol*, in any spelling; None if there is none."""
         moment = self._state.view_time(InjectionPoint.SHOW_POSITIONS, self._state.lag.positions)
         instrument = self._state.instrument(symbol)
         if instrument is None or not self._trading.history.ledger.at(moment).qty(instrument.symbol):
@@ -70,7 +70,7 @@ class Views:
         return self._position_report(instrument.symbol, moment)
 
     def nested(self, order: OrderVersion, moment: timedelta) -> OrderVersion:
-        """*order* with its legs, as they were at *moment*."""
+        """Return *order* with its legs, as they were at *moment*."""
         if not order.leg_ids:
             return order
         legs = (self._trading.orders.at(leg_id, moment) for leg_id in order.leg_ids)
@@ -91,14 +91,14 @@ class Views:
         )
 
     def _reserved_qty(self, symbol: str, side: m.OrderSide, moment: timedelta) -> Decimal:
-        """The units that orders of *side* keep back."""
+        """Return the units that open orders of *side* reserve."""
         orders = self._trading.orders
         if moment < self._state.timeline.elapsed:
             return sum(reserved_units(orders.open_at(moment, symbol), side).values(), m.ZERO)
         return orders.resting(symbol).reserved_qty(side, self._state.reserve_prices()(symbol))
 
     def _candidates(self, query: OrderFilter, moment: timedelta) -> Iterator[OrderVersion]:
-        """Those that were born between the two orders that the filter names."""
+        """Return the orders that were submitted between the two orders that *query* names."""
         orders = self._trading.orders
         first, end = (
             orders.sequence_of(query.after_order_id),
@@ -109,7 +109,7 @@ class Views:
         return candidates(moment, span)
 
     def _with_faults(self, orders: list[OrderVersion]) -> list[OrderVersion]:
-        """What the faults of a view make of it."""
+        """Apply the faults of a view to *orders*."""
         if orders and self._state.injects(InjectionPoint.SHOW_ORDERS, Fault.UPDATED_AT_NULL):
             orders = [evolve(order, updated_at=None) for order in orders]
         if orders and self._state.injects(InjectionPoint.SHOW_ORDERS, Fault.UNKNOWN_WORD):

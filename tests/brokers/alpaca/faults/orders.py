@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fillbook import model as m
-from fillbook.testing.broker_cases.base import Listener
+from fillbook.testing.broker_cases.base import RecordingSink
 from fillbook.venue.exchange import Fault
 
 from .scenarios import Bench, S, of, said
@@ -27,7 +27,7 @@ def _(bench: Bench) -> None:
     order = bench.placed()
     bench.fail("asked-cancel", "cancel-fills")
     assert said(bench.broker.cancel(order)) == "accepted"
-    bench.world.heard()
+    bench.world.wait_for_events()
     assert bench.order(order).status is S.FILLED
     assert said(bench.broker.cancel(order)) == "rejected too_late"
 
@@ -46,7 +46,7 @@ def _(bench: Bench) -> None:
     order = bench.placed()
     bench.fail("asked-replace", "replace-denied")
     assert said(bench.replaced(order)).startswith("rejected")
-    bench.world.heard()
+    bench.world.wait_for_events()
     assert said(bench.broker.find("changed")) == "observed new"
     assert bench.order(order).status is S.REPLACED
 
@@ -56,7 +56,7 @@ def _(bench: Bench) -> None:
     order = bench.placed()
     bench.fail("asked-replace", "replace-fills")
     assert said(bench.replaced(order)).startswith("accepted")
-    bench.world.heard()
+    bench.world.wait_for_events()
     assert said(bench.broker.find("changed")) == "observed rejected"
     assert bench.order(order).status is S.FILLED
 
@@ -70,7 +70,7 @@ def _of_the_chain(bench: Bench, fault: str | None) -> m.OrderReport:
     outcome = bench.replaced(order)
     assert isinstance(outcome, m.Accepted)
     assert outcome.report is not None
-    bench.world.heard()
+    bench.world.wait_for_events()
     return bench.order(outcome.report.broker_order_id)
 
 
@@ -89,14 +89,14 @@ def _(bench: Bench) -> None:
 @of(Fault.BUST)
 def _(bench: Bench) -> None:
     bench.fail("fill", "bust", seconds=5)
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         order = bench.placed()
         bench.world.fill(order, "5", "100")
         bench.clock.advance(10)
-        bench.world.heard()
-    voids = [each.exec_id for report in heard.of(order) for each in report.voids]
+        bench.world.wait_for_events()
+    voids = [each.exec_id for report in heard.reports_of(order) for each in report.voids]
     assert voids == [each.exec_id for each in heard.executions(order)]
     assert bench.fills(order) == []
 
@@ -104,13 +104,13 @@ def _(bench: Bench) -> None:
 @of(Fault.CORRECTION)
 def _(bench: Bench) -> None:
     bench.fail("fill", "correction", seconds=5)
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         order = bench.placed()
         bench.world.fill(order, "5", "100")
         bench.clock.advance(10)
-        bench.world.heard()
+        bench.world.wait_for_events()
     wrong, right = heard.executions(order)
     assert (right.fixes, right.qty) == (wrong.exec_id, wrong.qty)
     assert [each.price for each in bench.fills(order)] == [right.price]
@@ -122,7 +122,7 @@ def _(bench: Bench) -> None:
     order = bench.placed()
     bench.fail("show-orders", "foreign-order")
     bench.orders()
-    bench.world.heard()
+    bench.world.wait_for_events()
     found = bench.orders()
     assert isinstance(found, m.Observed)
     (stranger,) = [each for each in found.value if each.broker_order_id != order]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fillbook import model as m
-from fillbook.testing.broker_cases.base import EVER
+from fillbook.testing.broker_cases.base import EPOCH
 from fillbook.venue.exchange import Fault
 
 from .scenarios import OPEN, Bench, of, said
@@ -121,11 +121,11 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     for _ in range(101):
         bench.world.trade_by_hand("AAPL", m.OrderSide.BUY, "1")
-        bench.world.heard()
+        bench.world.wait_for_events()
     bench.exchange.faults.fail("executions", "shifting-page", skip=1)
     rows, page = [], None
     while True:
-        found = bench.broker.executions(EVER, page)
+        found = bench.broker.executions(EPOCH, page)
         assert isinstance(found, m.Observed)
         rows += [each.exec_id for each in found.value]
         page = found.next

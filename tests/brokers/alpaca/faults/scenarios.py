@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from fillbook import model as m
 from fillbook.clock import ManualClock
-from fillbook.testing.broker_cases.base import EVER
+from fillbook.testing.broker_cases.base import EPOCH
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Fault
 from tests.brokers.alpaca.emulated import EmulatorDriver, HeardBroker
@@ -40,7 +40,7 @@ class Bench:
         outcome = self.submit(**wish)
         assert isinstance(outcome, m.Accepted), outcome
         assert outcome.report is not None
-        self.world.heard()
+        self.world.wait_for_events()
         return outcome.report.broker_order_id
 
     def order(self, order_id: str) -> m.OrderReport:
@@ -49,7 +49,7 @@ class Bench:
         return found.value
 
     def fills(self, order_id: str) -> list[m.Execution]:
-        found = self.broker.executions_of(order_id, EVER, None)
+        found = self.broker.executions_of(order_id, EPOCH, None)
         assert isinstance(found, m.Observed), found
         return list(found.value)
 

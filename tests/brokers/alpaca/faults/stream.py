@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from fillbook import model as m
-from fillbook.testing.broker_cases.base import Listener
+from fillbook.testing.broker_cases.base import RecordingSink
 from fillbook.venue.exchange import Fault
 
 from .scenarios import Bench, S, of
@@ -15,34 +15,34 @@ from .scenarios import Bench, S, of
 @of(Fault.STREAM_REFUSED)
 def _(bench: Bench) -> None:
     bench.fail("listen", "stream-refused")
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
     assert heard.losses == ["HTTP 429: another connection of this key is open"]
 
 
 @of(Fault.STREAM_LOST)
 def _(bench: Bench) -> None:
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         bench.fail("event", "stream-lost")
         order = bench.placed()
-        assert heard.again.wait(10)
-    assert (heard.connections, heard.words(order)) == (2, [])
+        assert heard.reconnected.wait(10)
+    assert (heard.connections, heard.statuses(order)) == (2, [])
     assert [why[:20] for why in heard.losses] == ["the connection ended"]
 
 
-def _heard(bench: Bench, fault: str, *fills: str, times: int = 1) -> tuple[str, Listener]:
+def _heard(bench: Bench, fault: str, *fills: str, times: int = 1) -> tuple[str, RecordingSink]:
     """An order with *fills*, of which the first *times* events met *fault*."""
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         order = bench.placed()
         bench.exchange.faults.fail("event", fault, times=times)
         for qty in fills:
             bench.world.fill(order, qty, "100")
-        bench.world.heard()
+        bench.world.wait_for_events()
     return order, heard
 
 
@@ -63,22 +63,22 @@ def _(bench: Bench) -> None:
 @of(Fault.EVENT_REORDERED)
 def _(bench: Bench) -> None:
     order, heard = _heard(bench, "event-reordered", "2", "3")
-    later, earlier = heard.of(order)[-2:]
+    later, earlier = heard.reports_of(order)[-2:]
     assert (later.filled_qty, earlier.filled_qty) == (5, 2)
     assert (later.clock or "") > (earlier.clock or "")
 
 
 @of(Fault.EVENT_EARLY)
 def _(bench: Bench) -> None:
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         bench.fail("taken", "event-early")
         outcome = bench.submit()
-        bench.world.heard()
+        bench.world.wait_for_events()
     assert isinstance(outcome, m.Accepted)
     assert outcome.report is not None
-    assert heard.words(outcome.report.broker_order_id)[0] is S.PENDING_NEW
+    assert heard.statuses(outcome.report.broker_order_id)[0] is S.PENDING_NEW
 
 
 @of(Fault.STREAM_SILENT)
@@ -91,12 +91,12 @@ def _(bench: Bench) -> None:
 @of(Fault.STREAM_IDS_DIFFER)
 def _(bench: Bench) -> None:
     bench.fail("fill", "stream-ids-differ")
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         order = bench.placed()
         bench.world.fill(order, "5", "100")
-        bench.world.heard()
+        bench.world.wait_for_events()
     (told,), (read,) = heard.executions(order), bench.fills(order)
     assert told.exec_id != read.exec_id
     assert (told.qty, told.price, told.cum_qty) == (read.qty, read.price, read.cum_qty)
@@ -104,13 +104,13 @@ def _(bench: Bench) -> None:
 
 @of(Fault.STREAM_CUT)
 def _(bench: Bench) -> None:
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         bench.fail("frame", "stream-cut")
         bench.submit()
         bench.clock.advance(2)
-        assert heard.again.wait(10)
+        assert heard.reconnected.wait(10)
     assert [why[:20] for why in heard.losses] == ["the connection ended"]
 
 
@@ -125,14 +125,14 @@ def _(bench: Bench) -> None:
     # What it says of the order holds all the same; only its own slice is not understood.
     order, heard = _framed(bench, "unknown-event")
     assert (heard.executions(order), heard.losses) == ([], [])
-    assert heard.of(order)[-1].filled_qty == 5
+    assert heard.reports_of(order)[-1].filled_qty == 5
 
 
-def _framed(bench: Bench, fault: str) -> tuple[str, Listener]:
+def _framed(bench: Bench, fault: str) -> tuple[str, RecordingSink]:
     """An order whose only fill was told in a frame that met *fault*."""
-    heard = Listener()
+    heard = RecordingSink()
     with bench.broker.listen(heard):
-        bench.world.heard()
+        bench.world.wait_for_events()
         order = bench.placed()
         bench.fail("frame", fault)
         bench.world.fill(order, "5", "100")

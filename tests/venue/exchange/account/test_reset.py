@@ -65,7 +65,7 @@ def test_a_desk_does_not_take_the_new_account_for_its_own() -> None:
     bench = Bench()
     bench.desk.buy("AAPL", qty=10, strategy="s")
     bench.pass_(10)
-    bench.exchange.reset(bench.venue_account)
+    bench.exchange.reset(bench.books)
     bench.clock.advance(30)
     before = bench.desk.book.positions()
     with pytest.raises(fb.AccountChanged, match="nothing was changed"):

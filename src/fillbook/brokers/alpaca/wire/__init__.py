@@ -1,1 +1,1 @@
-"""Alpaca's JSON: what is sent, what is read, and what an answer means; pure."""
+"""Alpaca's JSON: requests, replies and the outcomes of replies; pure."""

@@ -1,7 +1,7 @@
 """
-What Alpaca says that the account holds, and what moved it: values out of JSON.
+Decode Alpaca's account, positions and activities.
 
-Pure, by the rules of `wire`.
+Pure, by the rules of `orders`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 from fillbook.brokers.alpaca.wire.orders import NO_ALIASES, SymbolAliases, side, symbol
 
-#: Any of these and no order is taken, one that reduces no more than another.
+#: With any of these Alpaca accepts no order, not even a reducing one.
 _BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
 
 
 def account(raw: object, host: str) -> m.AccountSnapshot:
     """
-    The account, as *host* tells it.
+    Decode the account on *host*.
 
-    What its owner has configured is a second request (`/v2/account/configurations`) and not
-    made: `suspend_trade`, `no_shorting` and `max_margin_multiplier` show here by their effect,
-    and Alpaca refuses by name what the others forbid.
+    The owner's configuration would be a second request (`/v2/account/configurations`) and is
+    not read: `suspend_trade`, `no_shorting` and `max_margin_multiplier` have an effect on the
+    account, and for the other settings Alpaca rejects the order with a message.
     """
     found = row(raw, "account")
     status = found.text("status")
@@ -51,7 +51,7 @@ def account(raw: object, host: str) -> m.AccountSnapshot:
 
 
 def positions(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.PositionSnapshot, ...]:
-    """All positions, shorts negative."""
+    """Decode the positions; a short position has a negative quantity."""
     return tuple(_position(row(each, "position"), aliases) for each in array(raw, "positions"))
 
 
@@ -72,13 +72,13 @@ def _position(found: Row, aliases: SymbolAliases) -> m.PositionSnapshot:
 
 
 def last_id(raw: object) -> str | None:
-    """The id of the last row, from which the next page goes on."""
+    """Return the id of the last row, which is the cursor of the next page; None without rows."""
     rows = array(raw, "activities")
     return row(rows[-1], "activity").need_text("id") if rows else None
 
 
 def executions(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.Execution, ...]:
-    """A page of FILL activities.  Source: https://docs.alpaca.markets/docs/account-activities."""
+    """Decode a page of FILL activities.  Source: https://docs.alpaca.markets/docs/account-activities."""
     return tuple(_execution(row(each, "fill"), aliases) for each in array(raw, "fills"))
 
 
@@ -87,7 +87,7 @@ def _execution(found: Row, aliases: SymbolAliases) -> m.Execution:
     if found_side is None:
         raise found.invalid("side", "buy or sell")
     if found.text("type") == "trade_bust":
-        # History has never been seen to tell busts; booked as a fill it would count twice.
+        # Busts have not been observed in the history; as a fill, one would count twice.
         raise found.invalid("type", "fill or partial_fill")
     return m.Execution(
         source=m.ExecSource.HISTORY,
@@ -119,9 +119,9 @@ def _fill_price(found: Row) -> Decimal:
 
 def activities(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.Activity, ...]:
     """
-    A page of activities that are no trades.
+    Decode a page of activities that are no trades.
 
-    Fills among them are left to `executions`; a canceled row moved nothing.
+    `executions` decodes the fills among them; a canceled row has no effect.
     """
     rows = (row(each, "activity") for each in array(raw, "activities"))
     return tuple(
@@ -138,7 +138,7 @@ def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
         kind=kind,
         at=_activity_time(found, kind),
         symbol=symbol(found, aliases) or None,
-        # A dividend's qty is what was held; no unit moved.
+        # The qty of a dividend is the position; no units moved.
         qty=None if kind is m.ActivityKind.DIVIDEND else found.number("qty"),
         price=found.above_zero("price"),
         cash=found.number("net_amount"),
@@ -148,7 +148,7 @@ def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
     )
 
 
-#: Effective before the day's first trade; what else bears only a date is posted after the last.
+#: Effective before the day's first trade; other rows with a date only are posted after the last.
 _BEFORE_FIRST_TRADE: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
 
 

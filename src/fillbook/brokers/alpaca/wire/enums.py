@@ -1,5 +1,5 @@
 """
-Alpaca's words and ours.  A word that is not here is UNRECOGNISED (or OTHER), never an error.
+Alpaca's enumerations and ours.  An unknown value is UNRECOGNISED (or OTHER), never an error.
 
 Statuses: https://docs.alpaca.markets/docs/orders-at-alpaca#order-lifecycle.
 Activities: https://docs.alpaca.markets/docs/account-activities.
@@ -20,7 +20,7 @@ _OWN_STATUSES: Final = {
     m.OrderStatus.UNRECOGNISED,
 }
 
-#: Alpaca's order statuses are FIX's, word for word.
+#: Alpaca's order statuses have FIX's names.
 STATUSES: Final[Mapping[str, m.OrderStatus]] = {
     status.value: status for status in m.OrderStatus if status not in _OWN_STATUSES
 }
@@ -33,7 +33,7 @@ TIMES_IN_FORCE: Final[Mapping[str, m.TimeInForce]] = {
     each.value: each for each in m.TimeInForce if each is not m.TimeInForce.UNRECOGNISED
 }
 
-#: Simple orders bear an empty class or "simple".
+#: A simple order has an empty class or "simple".
 CLASSES: Final[Mapping[str, m.OrderClass]] = {
     "": m.OrderClass.SIMPLE,
     "simple": m.OrderClass.SIMPLE,
@@ -42,7 +42,7 @@ CLASSES: Final[Mapping[str, m.OrderClass]] = {
     "oto": m.OrderClass.OTO,
 }
 
-#: The longer words were seen in old fill activities and in `position_intent`.
+#: The longer values occur in old fill activities and in `position_intent`.
 SIDES: Final[Mapping[str, m.OrderSide]] = {
     "buy": m.OrderSide.BUY,
     "buy_to_open": m.OrderSide.BUY,
@@ -59,7 +59,7 @@ ASSET_CLASSES: Final[Mapping[str, m.AssetClass]] = {
     "us_option": m.AssetClass.OPTION,
 }
 
-#: And back: how Alpaca's lists are asked for one class.
+#: The inverse, for the query of Alpaca's lists.
 ASSET_CLASS_NAMES: Final[Mapping[m.AssetClass, str]] = {
     ours: theirs for theirs, ours in ASSET_CLASSES.items()
 }

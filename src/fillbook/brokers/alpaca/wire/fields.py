@@ -1,8 +1,8 @@
 """
-Reading JSON objects of a broker, tolerantly and exactly.
+Read the fields of a broker's JSON objects.
 
-Rule 1: nothing but `InvalidValue` escapes, and its message says which field of what.
-Rule 2: numbers arrive as JSON numbers or as strings and leave as `Decimal`, digit by digit.
+Rule 1: the only exception is `InvalidValue`; its message names the object and the field.
+Rule 2: numbers are JSON numbers or strings, and become `Decimal` without rounding.
 Rule 3: an empty string is a missing value; Alpaca sends both.
 """
 
@@ -21,20 +21,20 @@ from fillbook.errors import InvalidValue
 
 T = TypeVar("T")
 
-#: Whose wall clock Alpaca's bare dates and times are.
+#: The time zone of Alpaca's dates and times without a zone.
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
-#: No price or quantity is longer; beyond it a few bytes of text would print as gigabytes.
+#: The limit of digits: without it, a few bytes such as 1E999999999 would print as gigabytes.
 _DIGITS_MAX: Final = 60
 
-#: Go's zero time and its like stand for "never".
+#: Times outside these years (such as Go's zero time) mean "no time".
 _FIRST_YEAR: Final = "1970"
 _LAST_YEAR: Final = "2970"
 
 
 @lru_cache(maxsize=4096)
 def _timestamp(value: str) -> m.Timestamp | None:
-    """*value* as a Stamp; None if it is none.  A poll shows mostly what the last one showed."""
+    """Parse a timestamp; None if invalid.  Cached, because most polls repeat the same values."""
     try:
         return m.timestamp(value)
     except InvalidValue:
@@ -43,7 +43,7 @@ def _timestamp(value: str) -> m.Timestamp | None:
 
 @lru_cache(maxsize=4096)
 def _number(value: str | int | float | Decimal) -> Decimal:
-    """*value*, exactly.  Prices and quantities repeat, and a Decimal is for ever the same."""
+    """Parse a number without rounding.  Cached, because prices and quantities repeat."""
     result = m.number(value)
     if result and abs(result.adjusted()) > _DIGITS_MAX:
         raise InvalidValue("too long for a price or a quantity")
@@ -52,29 +52,31 @@ def _number(value: str | int | float | Decimal) -> Decimal:
 
 def parse(text: str | bytes) -> object:
     """
-    The JSON in *text*, with every number a `Decimal`.
+    Parse the JSON in *text*; every number becomes a `Decimal`.
 
-    Raises: InvalidValue for what is no JSON, NaN and infinities included.
+    Raises: InvalidValue for invalid JSON, NaN and infinities.
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
+        return json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError):
         raise InvalidValue(f"not JSON: {text[:80]!r}") from None
 
 
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(word)
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
 
 
 def array(raw: object, what: str) -> Sequence[object]:
-    """*raw* as a list.  Raises: InvalidValue."""
+    """Check that *raw* is a list; *what* names it in messages.  Raises: InvalidValue."""
     if not isinstance(raw, (list, tuple)):
         raise InvalidValue(f"{what}: a list was expected, not {_json_type(raw)}")
     return raw
 
 
 class Row:
-    """One JSON object; `what` names it in messages."""
+    """A JSON object; `what` names it in messages."""
 
     __slots__ = ("fields", "what")
 
@@ -83,7 +85,7 @@ class Row:
         self.fields = fields
 
     def text(self, name: str) -> str | None:
-        """The string in *name*; None if missing, null or empty."""
+        """Read the string in *name*; None if missing, null or empty."""
         value = self.fields.get(name)
         if value is None or isinstance(value, str):
             return value or None
@@ -98,7 +100,7 @@ class Row:
         return value
 
     def number(self, name: str) -> Decimal | None:
-        """The number in *name*; None if missing, null or empty."""
+        """Read the number in *name*; None if missing, null or empty."""
         value = self.fields.get(name)
         if value is None or value == "":
             return None
@@ -114,12 +116,12 @@ class Row:
         return value
 
     def above_zero(self, name: str) -> Decimal | None:
-        """The number in *name*, but None where it is not above zero: Alpaca's "not told"."""
+        """Read the number in *name*; None if not above zero, which is Alpaca's "no value"."""
         value = self.number(name)
         return value if value is not None and value > 0 else None
 
     def time(self, name: str) -> m.Timestamp | None:
-        """The moment in *name*; None if it is missing, unreadable or bears no zone."""
+        """Read the timestamp in *name*; None if missing, invalid or without a zone."""
         value = self.fields.get(name)
         if not isinstance(value, str) or value < _FIRST_YEAR:
             return None
@@ -132,7 +134,7 @@ class Row:
         return value
 
     def day(self, name: str) -> date:
-        """The calendar day in *name*."""
+        """Read the calendar day in *name*.  Raises: InvalidValue."""
         text = self.need_text(name)[:10]
         try:
             if _FIRST_YEAR <= text < _LAST_YEAR:
@@ -142,22 +144,22 @@ class Row:
         raise self.invalid(name, "a date")
 
     def flag(self, name: str) -> bool:
-        """Whether *name* is true, as JSON or as text."""
+        """Return whether *name* is true, as a boolean or as text."""
         value = self.fields.get(name)
         return value is True or (isinstance(value, str) and value.lower() == "true")
 
     def enum(self, name: str, values: Mapping[str, T], unknown: T) -> T:
-        """What *words* makes of the word in *name*, whatever its case; else *unknown*."""
+        """Map the text in *name* by *values*, regardless of case; *unknown* if it is not there."""
         value = self.fields.get(name)
         return values.get(value.lower(), unknown) if isinstance(value, str) else unknown
 
     def row(self, name: str) -> Row | None:
-        """The object in *name*; None if missing or null."""
+        """Read the object in *name*; None if missing or null."""
         value = self.fields.get(name)
         return None if value is None else row(value, f"{self.what}, {name}")
 
     def invalid(self, name: str, wanted: str) -> InvalidValue:
-        """The error that says that *name* is not what was *wanted*."""
+        """Return the error that *name* is not *wanted*."""
         own = self.fields.get("id")
         what = f"{self.what} {own}" if isinstance(own, str) and name != "id" else self.what
         return InvalidValue(f"{what}: {name} should be {wanted}, not {self._shown(name)}")
@@ -168,7 +170,7 @@ class Row:
 
 
 def row(raw: object, what: str) -> Row:
-    """*raw* as an object that is called *what*.  Raises: InvalidValue."""
+    """Wrap the object *raw*; *what* names it in messages.  Raises: InvalidValue."""
     if not isinstance(raw, dict):
         raise InvalidValue(f"{what}: an object was expected, not {_json_type(raw)}")
     return Row(what, raw)

@@ -1,7 +1,7 @@
 """
-What can be traded, when and at what price, by Alpaca: values out of JSON.
+Decode Alpaca's instruments, sessions and quotes.
 
-Pure, by the rules of `wire`.
+Pure, by the rules of `orders`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 
-#: Alpaca takes quantities to nine places, of shares and coins alike.
+#: Alpaca accepts quantities with nine decimal places, of shares and crypto.
 _QTY_STEP: Final = Decimal("0.000000001")
 
-#: Enforced in quote currency, though the asset list says about one unit of it.
+#: Alpaca enforces this minimum in quote currency; the asset list has about one unit.
 _CRYPTO_MIN_NOTIONAL: Final = Decimal(10)
 
 
 def instruments(raw: object) -> tuple[m.Instrument, ...]:
-    """The asset list."""
+    """Decode the asset list."""
     return tuple(_instrument(row(each, "asset")) for each in array(raw, "assets"))
 
 
 def instrument(raw: object) -> m.Instrument:
-    """One asset."""
+    """Decode one asset."""
     return _instrument(row(raw, "asset"))
 
 
@@ -47,7 +47,9 @@ def _instrument(found: Row) -> m.Instrument:
         fractionable=not whole_units,
         shortable=found.flag("shortable") and _easy_to_borrow(found),
         marginable=found.flag("marginable"),
-        qty_increment=Decimal(1) if whole_units else found.above_zero("min_trade_increment") or _QTY_STEP,
+        qty_increment=Decimal(1)
+        if whole_units
+        else found.above_zero("min_trade_increment") or _QTY_STEP,
         price_increment=found.above_zero("price_increment"),
         min_qty=found.above_zero("min_order_size"),
         min_notional=_CRYPTO_MIN_NOTIONAL if crypto else None,
@@ -63,13 +65,13 @@ def _easy_to_borrow(found: Row) -> bool:
 
 
 def crypto_aliases(listed: Iterable[m.Instrument]) -> dict[str, str]:
-    """Every other aliases of the coins in *listed*, to ours."""
-    coins = (each for each in listed if each.asset_class is m.AssetClass.CRYPTO)
-    return {alias: each.symbol for each in coins for alias in each.aliases}
+    """Map every alias of the crypto pairs in *listed* to our symbol."""
+    crypto = (each for each in listed if each.asset_class is m.AssetClass.CRYPTO)
+    return {alias: each.symbol for each in crypto for alias in each.aliases}
 
 
 def sessions(raw: object) -> tuple[m.Session, ...]:
-    """The calendar, whose times are New York's without saying so."""
+    """Decode the calendar; its times have no zone and are New York's."""
     return tuple(_session(row(each, "day")) for each in array(raw, "calendar"))
 
 
@@ -88,7 +90,7 @@ def _session(found: Row) -> m.Session:
 
 
 def _utc_time(found: Row, day: date, name: str) -> datetime | None:
-    """``"09:30"`` or ``"0930"`` of New York, in UTC."""
+    """Read ``"09:30"`` or ``"0930"`` of New York, as UTC; None if invalid."""
     digits = (found.text(name) or "").replace(":", "")
     if len(digits) != 4 or not digits.isascii() or not digits.isdigit():
         return None
@@ -100,7 +102,7 @@ def _utc_time(found: Row, day: date, name: str) -> datetime | None:
 
 
 def quotes(raw: object) -> tuple[m.Quote, ...]:
-    """Latest quotes by symbol; a side without a price is no quote."""
+    """Decode the latest quotes; leave out a quote without a bid, an ask or a time."""
     listed = row(raw, "quotes").row("quotes")
     found = {} if listed is None else listed.fields
     made = (_quote(str(name), row(each, f"quote {name}")) for name, each in found.items() if each)

@@ -1,17 +1,17 @@
 """
-Alpaca's orders and the events about them, made into values.
+Decode Alpaca's orders and order events.
 
-The modules that read (`wire`, `holdings`, `market`) are pure: no network, no SDK, no
+The modules that decode (`orders`, `account`, `market`) are pure: no network, no SDK, no
 clock.  Their rules:
 
-Rule 1: whatever the JSON, a function returns a value or raises `InvalidValue`.
-Rule 2: an unknown word is kept as UNRECOGNISED; a row that cannot be found_side from
-        others (no id, no quantity) makes its whole page unreadable, because a
-        page without that row would pretend to be complete.
-Rule 3: `aliases` maps Alpaca's other spellings to ours (``BTCUSD`` in positions
-        is ``BTC/USD`` in orders); it is made from the asset list.
+Rule 1: for any JSON, a function returns a value or raises `InvalidValue`.
+Rule 2: an unknown enumeration value becomes UNRECOGNISED; a row without an id or a
+        quantity makes the whole page unreadable, because a page without that row would
+        look complete.
+Rule 3: `aliases` maps Alpaca's other symbols to ours (``BTCUSD`` in positions is
+        ``BTC/USD`` in orders); it comes from the asset list.
 
-The other halves: `body` makes requests, `verdict` reads refusals.
+Other modules: `requests` encodes requests, `outcome` decodes rejects.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ NO_ALIASES: Final[SymbolAliases] = {}
 
 
 def symbol(found: Row, aliases: SymbolAliases) -> str:
-    """The symbol of *found* in our aliases; empty if it has none."""
+    """Return our symbol of *found*; empty if it has none."""
     name = (found.text("symbol") or "").strip().upper()
     return aliases.get(name, name) if aliases and _may_be_crypto(found) else name
 
 
 def unresolved_crypto_symbols(rows: Iterable[object]) -> frozenset[str]:
-    """Names of coins without a slash: only the asset list can tell what they are."""
+    """Find the symbols of crypto pairs without a slash, which only the asset list resolves."""
     found = (Row("row", each) for each in rows if isinstance(each, dict))
     named = ((each, each.fields.get("symbol")) for each in found if _is_crypto(each))
     return frozenset(
@@ -58,7 +58,12 @@ def _may_be_crypto(found: Row) -> bool:
 
 @frozen
 class OrderPage:
-    """`rows` counts legs too, because a limit may have been spent on them; `last` is an id."""
+    """
+    A page of orders.
+
+    `rows` counts legs too, because Alpaca's limit may count them; `last` is the id of the last
+    order (None: no orders).
+    """
 
     reports: tuple[m.OrderReport, ...]
     rows: int
@@ -66,21 +71,23 @@ class OrderPage:
 
 
 def order_page(raw: object, aliases: SymbolAliases = NO_ALIASES) -> OrderPage:
-    """A list of orders, legs nested."""
+    """Decode a list of orders, with their legs nested."""
     reports = tuple(order(each, aliases) for each in array(raw, "orders"))
     rows = sum(1 + len(report.legs) for report in reports)
     return OrderPage(reports, rows, reports[-1].broker_order_id if reports else None)
 
 
 def order(raw: object, aliases: SymbolAliases = NO_ALIASES) -> m.OrderReport:
-    """One order with its legs, which have none of their own."""
+    """Decode one order with its legs; legs have no legs."""
     found = row(raw, "order")
     rows = found.fields.get("legs")
     legs = tuple(_order(row(each, "leg"), aliases) for each in array(rows, "legs")) if rows else ()
     return _order(found, aliases, legs)
 
 
-def _order(found: Row, aliases: SymbolAliases, legs: tuple[m.OrderReport, ...] = ()) -> m.OrderReport:
+def _order(
+    found: Row, aliases: SymbolAliases, legs: tuple[m.OrderReport, ...] = ()
+) -> m.OrderReport:
     found_side, name = side(found), symbol(found, aliases)
     filled = found.number("filled_qty") or m.ZERO
     if filled < 0:
@@ -106,10 +113,10 @@ def _order(found: Row, aliases: SymbolAliases, legs: tuple[m.OrderReport, ...] =
 
 def _without_quantities(report: m.OrderReport) -> m.OrderReport:
     """
-    An order of no symbol or no side: its figures are no units of anything we could book.
+    Remove the quantities of an order without a symbol or a side.
 
-    The head of a multi-leg order is one: it counts strategies, and its legs the units.
-    Anything else without a side is alive and not understood.
+    The parent of a multi-leg order is one: it counts strategies; its legs have the units.
+    Any other such order is UNRECOGNISED, which counts as open.
     """
     is_multi_leg = not report.terms.symbol and bool(report.legs)
     return evolve(
@@ -122,7 +129,7 @@ def _without_quantities(report: m.OrderReport) -> m.OrderReport:
 
 
 def _terms(found: Row, name: str, found_side: m.OrderSide) -> m.Terms:
-    # Alpaca sends both `type` and the deprecated `order_type`; the legs of old orders only one.
+    # Alpaca sends `type` and the deprecated `order_type`; the legs of old orders have one of them.
     type_field = "type" if found.fields.get("type") else "order_type"
     return m.Terms(
         symbol=name,
@@ -147,14 +154,14 @@ def _order_class(found: Row) -> m.OrderClass:
 
 
 def side(found: Row) -> m.OrderSide | None:
-    """Buy or sell; None for a word that says neither."""
+    """Return the side; None for any other value."""
     found_side = found.enum("side", enums.SIDES, None)
     return found_side or found.enum("position_intent", enums.SIDES, None)
 
 
 def events(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.OrderReport, ...]:
     """
-    The report in a frame of the stream or in its inner part; none in frames of another type_field.
+    Decode the report in a frame of the stream or in its inner part; empty for other frames.
 
     Source: https://docs.alpaca.markets/docs/websocket-streaming.
     """
@@ -163,13 +170,13 @@ def events(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.OrderRep
 
 
 def event_of(raw: object) -> Row | None:
-    """The event in *raw* (a frame, its inner part, or the JSON of either); None if it has none."""
+    """Find the event in *raw* (a frame, its inner part, or the JSON of either); else None."""
     frame = row(parse(raw) if isinstance(raw, (str, bytes)) else raw, "event")
     if "stream" not in frame.fields:
         return frame
     if frame.text("stream") != "trade_updates":
         return None
-    return frame.row("data")  # the real server has sent null
+    return frame.row("data")  # Alpaca has sent null here
 
 
 def _event(found: Row, aliases: SymbolAliases) -> m.OrderReport:
@@ -177,14 +184,16 @@ def _event(found: Row, aliases: SymbolAliases) -> m.OrderReport:
     report = order(raw, aliases)
     report = evolve(report, reason=found.text("reason") or found.text("reject_reason"))
     if not report.terms.symbol or side(row(raw, "order")) is None:
-        return report  # it has no units that could have traded
+        return report  # without a symbol or a side there is no execution
     match found.text("event"):
         case "fill" | "partial_fill":
             cum = report.filled_qty or None
             return evolve(report, executions=_stream_executions(found, report, cum, fixes=None))
         case "trade_correct" if (corrected_id := found.text("previous_id")) is not None:
-            # A correction that names nothing would be one fill more; the history will tell it.
-            return evolve(report, executions=_stream_executions(found, report, None, fixes=corrected_id))
+            # Without the corrected id it would count as another fill; the history has it.
+            return evolve(
+                report, executions=_stream_executions(found, report, None, fixes=corrected_id)
+            )
         case "trade_bust":
             return evolve(report, voids=_busts(found, report))
         case _:
@@ -194,7 +203,7 @@ def _event(found: Row, aliases: SymbolAliases) -> m.OrderReport:
 def _stream_executions(
     found: Row, report: m.OrderReport, cum: Decimal | None, *, fixes: str | None
 ) -> tuple[m.Execution, ...]:
-    """The one fill of an event; none if it lacks its figures, for then the order's total tells."""
+    """Decode the execution of an event; empty without its figures: the order's total has it."""
     exec_id, at = found.text("execution_id"), found.time("timestamp")
     qty, price = found.number("qty"), found.above_zero("price")
     if exec_id is None or at is None or not qty or price is None:
@@ -233,10 +242,10 @@ def _busts(found: Row, report: m.OrderReport) -> tuple[m.TradeBust, ...]:
 
 def typed_event(event: object) -> m.OrderReport:
     """
-    The order that a typed event or order of alpaca-py names, without any of its figures.
+    Decode a typed event or order of alpaca-py, without its quantities, prices and times.
 
-    Its numbers went through floats and its times were cut, so only words are taken, and
-    no clock.  Raises: InvalidValue for other objects.
+    alpaca-py has made floats of the numbers and truncated the times, so only text is used.
+    Raises: InvalidValue for other objects.
     """
     typed = getattr(event, "order", event)
     if getattr(typed, "id", None) is None:
@@ -260,5 +269,5 @@ _TYPED_FIELDS: Final = (
 
 
 def _text(value: object) -> str | None:
-    """The text of a UUID, an enum member or a string."""
+    """Return the text of a UUID, an enum member or a string."""
     return None if value is None else str(getattr(value, "value", value))

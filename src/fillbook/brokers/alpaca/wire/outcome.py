@@ -1,11 +1,12 @@
 """
-What an answer of Alpaca's that is not plain success means.
+Decode Alpaca's replies that are not a success.
 
-Rule 1: a write is refused only by Alpaca's own JSON, with a status of 4xx.
-        Everything else that may have passed a gateway is `Ambiguous`.
+Rule 1: a write is rejected only by Alpaca's own JSON, with a status of 4xx.
+        Any other reply that may come from a gateway is `Ambiguous`.
 Rule 2: an order is absent only by Alpaca's own JSON and code.
-Rule 3: the code says less than the message (40310000 means ten things), so
-        kinds go by (status, words of the message), the first row that fits.
+Rule 3: the code is less specific than the message (40310000 has ten meanings), so the
+        kind depends on the status and a part of the message; the first row that matches
+        applies.
 
 Source: https://docs.alpaca.markets/docs/api-error-codes.
 """
@@ -29,7 +30,7 @@ _NOT_FOUND: Final = "40410000"
 
 @frozen
 class Reply:
-    """An answer as it came; header names are lower case."""
+    """A reply; header names are lower case."""
 
     status: int
     text: str
@@ -37,7 +38,7 @@ class Reply:
 
     @property
     def rate_limit(self) -> m.RateLimit | None:
-        """What the rate headers say; None where they do not."""
+        """The rate limit in the headers; None without these headers."""
         names = ("limit", "remaining", "reset")
         try:
             limit, remaining, reset = (int(self.headers[f"x-ratelimit-{name}"]) for name in names)
@@ -47,7 +48,7 @@ class Reply:
 
     @property
     def at(self) -> datetime | None:
-        """Alpaca's clock as it answered, to the second; None where it did not say."""
+        """Alpaca's time of the reply, to the second; None without a Date header."""
         try:
             date = parsedate_to_datetime(self.headers["date"])
         except (KeyError, ValueError):
@@ -61,7 +62,7 @@ class Reply:
 
     @property
     def error(self) -> Row | None:
-        """The body, if it is an error of Alpaca's own making."""
+        """The body, if it is an error object of Alpaca; else None."""
         try:
             found = row(parse(self.text), "error")
             found.text("code")
@@ -72,7 +73,7 @@ class Reply:
 
 _K = m.RejectKind
 
-#: (status or None for any, a piece of the lower-case message, kind); the first that fits.
+#: (status or None for any, part of the lower-case message, kind); the first match applies.
 REFUSALS: Final[tuple[tuple[int | None, str, m.RejectKind], ...]] = (
     (None, "client_order_id must be unique", _K.DUPLICATE),
     (None, "insufficient buying power", _K.FUNDS),
@@ -127,10 +128,10 @@ REFUSALS: Final[tuple[tuple[int | None, str, m.RejectKind], ...]] = (
     (None, "parameters are not changed", _K.INPUT),
 )
 
-#: An order in one of these states will not take a replace any more.
+#: An order in one of these statuses cannot be replaced.
 _FINAL_STATUSES: Final = ("filled", "canceled", "expired", "replaced", "rejected")
 
-#: For what no row fits.
+#: For messages that match no row.
 BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
     400: _K.INPUT,
     401: _K.PERMISSION,
@@ -141,7 +142,7 @@ BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
 
 
 def table() -> Sequence[Sequence[str]]:
-    """Refusals and what they are taken for, as rows of words under a row of heads."""
+    """Return the rejects and their kinds as rows of text; the first row has the headings."""
     return [
         ["HTTP", "what the message contains", "kind"],
         *([str(status or "4xx"), piece.strip(), str(kind)] for status, piece, kind in REFUSALS),
@@ -151,9 +152,11 @@ def table() -> Sequence[Sequence[str]]:
 
 
 def kind_of(status: int, error: Row) -> m.RejectKind:
-    """Why Alpaca refused, as far as its words tell."""
+    """Return the kind of a reject, by status and message."""
     message = (error.text("message") or "").lower()
-    if "cannot replace order in" in message and any(f"in {end}" in message for end in _FINAL_STATUSES):
+    if "cannot replace order in" in message and any(
+        f"in {end}" in message for end in _FINAL_STATUSES
+    ):
         return m.RejectKind.TOO_LATE
     for wanted, piece, kind in REFUSALS:
         if wanted in (None, status) and piece in message:
@@ -162,7 +165,7 @@ def kind_of(status: int, error: Row) -> m.RejectKind:
 
 
 def _qty_held_or_no_position(error: Row) -> m.RejectKind:
-    """Whether other orders hold the units, or there are none."""
+    """Decide between units that other orders reserve and no position."""
     try:
         existing = error.number("existing_qty")
     except InvalidValue:
@@ -171,10 +174,10 @@ def _qty_held_or_no_position(error: Row) -> m.RejectKind:
 
 
 def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
-    """What an unsuccessful answer to a write says of the request."""
+    """Decode an unsuccessful reply to a write."""
     error, rate_limit = reply.error, reply.rate_limit
     if reply.status == 401:
-        # The gateway knows no such key, in JSON or in HTML; nothing behind it heard of the order.
+        # The gateway refused the key, in JSON or in HTML; the request went no further.
         return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were refused", "", rate_limit)
     if error is None or not 400 <= reply.status < 500:
         return m.Ambiguous(_failure(reply.status), _described(reply), rate_limit)
@@ -187,13 +190,13 @@ def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
 
 
 def of_read(reply: Reply) -> m.NotObserved:
-    """Why a read with this answer says nothing."""
+    """Decode an unsuccessful reply to a read."""
     retry_at = reply.resets_at if reply.status == 429 else None
     return m.NotObserved(_failure(reply.status), _described(reply), retry_at, reply.rate_limit)
 
 
 def of_read_by_id(reply: Reply) -> m.NotObserved | m.Absent:
-    """Why a read of one order has no order: Alpaca denies it, or says nothing."""
+    """Decode an unsuccessful reply to a read by id: not found at Alpaca, or not observed."""
     error = reply.error
     if reply.status == 404 and error is not None and error.text("code") == _NOT_FOUND:
         message = error.need_text("message")

@@ -1,8 +1,8 @@
 """
-Requests: from intents and changes to the JSON that Alpaca takes.
+Encode intents and changes as Alpaca's JSON.
 
-Numbers are sent as strings in plain notation, so that no digit passes through a
-float and none leaves as ``1E-5``.  Source: https://docs.alpaca.markets/reference/postorder.
+Numbers are strings in plain notation, so that no digit passes through a float and no
+number is sent as ``1E-5``.  Source: https://docs.alpaca.markets/reference/postorder.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Body = dict[str, object]
 
 
 def submit(intent: m.Intent) -> Body:
-    """The body of ``POST /v2/orders``."""
+    """Encode the body of ``POST /v2/orders``."""
     request = intent.request
-    # An OCO has no entry: its type is that of the take profit, and its prices are its exits'.
+    # An OCO has no opening order: its type is the take profit's, its prices are its exits'.
     order_type = m.OrderType.LIMIT if request.order_class is m.OrderClass.OCO else request.type
     body: Body = {
         "symbol": request.symbol,
@@ -53,7 +53,7 @@ def _exits(request: m.OrderRequest) -> Body:
 
 
 def replace(change: m.Change) -> Body:
-    """The body of ``PATCH /v2/orders/{id}``."""
+    """Encode the body of ``PATCH /v2/orders/{id}``."""
     body: Body = {
         "client_order_id": change.client_order_id,
         **_numbers(
@@ -73,6 +73,6 @@ def _numbers(**values: Decimal | None) -> Body:
 
 
 def just_before(moment: m.Timestamp, by: timedelta = timedelta(microseconds=1)) -> str:
-    """A little just_before *moment*: Alpaca's ``after`` leaves out its own moment, and we must not."""
+    """Return *moment* minus *by*: Alpaca's ``after`` excludes its own time, and we include it."""
     earlier = m.moment(moment) - by
     return earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,1 +1,1 @@
-"""One account: what it holds, what it may spend, and what a client is shown of it."""
+"""One account: its ledger, its history, its buying power and its event stream."""

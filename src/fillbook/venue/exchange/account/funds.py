@@ -1,9 +1,10 @@
 """
-Buying power and shares kept back: what an account has, and what its open orders leave of it.
+Buying power and reserved units: the balances of an account, less what open orders reserve.
 
-Orders that open exposure keep back money, orders that close it keep back units, a bracket or
-OCO group once (https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").  These are
-the definitions; `resting` remembers what they come to, so that not all orders are looked at.
+An order that opens a position reserves buying power, an order that closes one reserves units,
+and a bracket or OCO group reserves once
+(https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power").  The definitions are
+here; `resting` keeps the results up to date, so that a query does not read all orders.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fillbook.venue.exchange.account.ledger import Balance
 from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_crypto, reserve_price
 from fillbook.venue.exchange.values import OrderVersion
 
-#: Below this equity an account has no margin and sells nothing short.
+#: Below this equity (USD) an account has no margin and may not sell short.
 MARGIN_EQUITY_MIN: Final = Decimal(2000)
 _UNLIMITED: Final = Decimal("Infinity")
 _MAINTENANCE: Final = Decimal("0.25")
@@ -27,7 +28,12 @@ _MAINTENANCE: Final = Decimal("0.25")
 
 @frozen(kw_only=True)
 class Funds:
-    """All in USD."""
+    """
+    The balances of an account in USD.
+
+    `short_value` ≤ 0, `equity` may be negative, all other amounts are ≥ 0.  `non_marginable`
+    is the buying power for crypto.  `multiplier` is 1, 2 or 4.
+    """
 
     equity: Decimal
     long_value: Decimal
@@ -41,20 +47,20 @@ class Funds:
 
 
 def unlimited(money: Funds) -> Funds:
-    """*money* of an account that can pay for anything."""
+    """Return *money* with unlimited buying power."""
     return evolve(money, buying_power=_UNLIMITED, non_marginable=_UNLIMITED)
 
 
 @frozen
 class Reserved:
-    """What open orders keep back, in USD: of shares, of coins."""
+    """The amounts that open orders reserve, in USD, ≥ 0: orders for shares, for crypto."""
 
     shares: Decimal
     crypto: Decimal
 
 
 def funds(balance: Balance, reserved: Reserved, prices: PriceOf, multiplier: int) -> Funds:
-    """What *balance*, and what open orders leave of it, amount to at *prices*."""
+    """Return the balances of an account at *prices*, less what open orders reserve."""
     values = {s: position.qty * prices(s).mid for s, position in balance.positions.items()}
     equity = balance.cash + sum(values.values(), m.ZERO)
     multiplier = multiplier if equity >= MARGIN_EQUITY_MIN else 1
@@ -72,7 +78,7 @@ def funds(balance: Balance, reserved: Reserved, prices: PriceOf, multiplier: int
         short_value=short,
         buying_power=power(multiplier),
         regt_buying_power=power(min(multiplier, 2)),
-        # What came in for shares that are owed buys nothing.
+        # The proceeds of short sales are not available.
         non_marginable=max(m.ZERO, balance.cash + 2 * short - reserved.shares - reserved.crypto),
         initial_margin=shares / 2 + crypto,
         maintenance_margin=shares * _MAINTENANCE + crypto,
@@ -81,21 +87,23 @@ def funds(balance: Balance, reserved: Reserved, prices: PriceOf, multiplier: int
 
 
 def total_reserved(orders: Iterable[OrderVersion], balance: Balance, prices: PriceOf) -> Reserved:
-    """What open *orders*, oldest first, keep back."""
+    """Return what open *orders*, oldest first, reserve."""
     reserved = {False: m.ZERO, True: m.ZERO}
     by_symbol: dict[str, list[OrderVersion]] = {}
     for order in orders:
         by_symbol.setdefault(order.symbol, []).append(order)
-    for symbol, here in by_symbol.items():
-        reserved[is_crypto(symbol)] += reserved_notional(here, balance.qty(symbol), prices(symbol))
+    for symbol, same_symbol in by_symbol.items():
+        reserved[is_crypto(symbol)] += reserved_notional(
+            same_symbol, balance.qty(symbol), prices(symbol)
+        )
     return Reserved(reserved[False], reserved[True])
 
 
 def reserved_notional(orders: Iterable[OrderVersion], qty: Decimal, prices: Prices) -> Decimal:
     """
-    What open *orders* of one symbol, oldest first, keep back in USD while *qty* is held.
+    Return the USD that open *orders* of one symbol, oldest first, reserve.
 
-    Those that close the position keep back nothing, as far as it goes.
+    *qty* is the signed position in units; orders reserve nothing for the units that close it.
     """
     reserved = m.ZERO
     closable = {side: max(m.ZERO, -side.sign * qty) for side in (m.OrderSide.BUY, m.OrderSide.SELL)}
@@ -111,12 +119,12 @@ def reserved_notional(orders: Iterable[OrderVersion], qty: Decimal, prices: Pric
 
 
 def open_value(order: OrderVersion, prices: Prices) -> Decimal:
-    """What is left of an order of units, in quote currency."""
+    """Return the value of the leaves quantity of an order by units, in quote currency."""
     return order.leaves_qty * reserve_price(order, prices)
 
 
 def open_notional(order: OrderVersion) -> Decimal:
-    """What is left of a purchase by notional, in quote currency."""
+    """Return the open amount of a buy order by notional, in quote currency; 0 for others."""
     if order.notional is None or order.side is m.OrderSide.SELL:
         return m.ZERO
     return order.notional - order.filled_qty * (order.filled_avg_price or m.ZERO)
@@ -125,7 +133,7 @@ def open_notional(order: OrderVersion) -> Decimal:
 def one_per_chain(
     orders: Iterable[OrderVersion], size: Callable[[OrderVersion], Decimal]
 ) -> Collection[OrderVersion]:
-    """Those that are open; of an order and what is to replace it only the larger."""
+    """Return the open orders; of an order and its pending replacement only the larger."""
     found: dict[str, OrderVersion] = {}
     for order in orders:
         chain = order.chain_id or order.id
@@ -135,15 +143,19 @@ def one_per_chain(
 
 
 def reserved_units(orders: Iterable[OrderVersion], side: m.OrderSide) -> dict[str, Decimal]:
-    """The units that open *orders* of one symbol keep back, by the id of the order or its group."""
-    here = (o for o in orders if o.side is side and not is_inactive_leg(o))
-    held: dict[str, Decimal] = {}
-    for order in one_per_chain(here, lambda each: each.leaves_qty):
+    """
+    Return the units that open *orders* of one symbol and *side* reserve.
+
+    The keys are ids of orders, or of the parents of groups.
+    """
+    same_side = (o for o in orders if o.side is side and not is_inactive_leg(o))
+    units: dict[str, Decimal] = {}
+    for order in one_per_chain(same_side, lambda each: each.leaves_qty):
         group = order.parent_id or order.id
-        held[group] = max(held.get(group, m.ZERO), order.leaves_qty)
-    return held
+        units[group] = max(units.get(group, m.ZERO), order.leaves_qty)
+    return units
 
 
 def is_inactive_leg(order: OrderVersion) -> bool:
-    """Whether it is the exit of an entry that has not filled yet: it holds and does nothing."""
+    """Whether *order* is an exit whose opening order has not filled yet."""
     return order.parent_id is not None and not order.is_active

@@ -1,8 +1,8 @@
 """
-What moved one account: executions and rows, the ledger they move, and the history a client reads.
+The history of one account: executions, activities, and the ledger that they change.
 
-An execution is never changed but marked: void when it was busted, fixed when another took
-its place.  Crypto fees are taken with their fill and told of at the end of the day.
+An execution is not changed after it is posted, only marked as busted or corrected.  A crypto
+fee reduces its fill, and its activity is posted at the end of the day.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.state import ExchangeState, subjects_of
 from fillbook.venue.exchange.values import Activity, ActivityKind, Fill, OrderVersion
 
-_FEE: Final = Decimal("0.0025")  #: of what is received, crypto only
-QTY_STEP: Final = Decimal("0.000000001")  #: what the venue keeps of quantities and averages
+_FEE: Final = Decimal("0.0025")  #: the part of what a crypto fill brings in
+QTY_STEP: Final = Decimal("0.000000001")  #: the step of quantities and average prices
 
 
 def rounded(value: Decimal) -> Decimal:
@@ -28,21 +28,21 @@ def rounded(value: Decimal) -> Decimal:
 
 
 class History:
-    """Executions and rows of one account, oldest first."""
+    """The executions and activities of one account, oldest first."""
 
     def __init__(self, state: ExchangeState, ledger: Ledger) -> None:
         self._state = state
         self.ledger = ledger
         self.fills: list[Fill] = []
-        self._indexes: dict[str, list[int]] = {}  # of each order's in `fills`
+        self._indexes: dict[str, list[int]] = {}  # order id to indexes in `fills`
         self.activities: list[Activity] = []
-        self._hidden: set[str] = set()  # executions that are not in the history yet
+        self._hidden: set[str] = set()  # exec ids that are not in the history yet
         self._unposted_fees: list[Fill] = []
 
     # ------------------------------------------------------------- executions
 
     def execute(self, order: OrderVersion, qty: Decimal, price: Decimal, leaves: Decimal) -> Fill:
-        """Book an execution of *order*, which shows it already."""
+        """Post an execution of *order*, whose fields include it already."""
         exec_id = self._state.new_id()
         differs = self._state.injects(InjectionPoint.FILL, Fault.STREAM_IDS_DIFFER, order)
         fee, currency = _fee(order, qty, price)
@@ -75,7 +75,7 @@ class History:
 
     def valid_fill(self, exec_id: str) -> Fill | None:
         """
-        The execution of that id, by history or stream; None if it was taken back.
+        Return the execution *exec_id* (of history or stream); None if busted or corrected.
 
         Raises: KeyError.
         """
@@ -85,7 +85,7 @@ class History:
         raise KeyError(exec_id)
 
     def bust(self, fill: Fill) -> None:
-        """Take an execution back, its fee included."""
+        """Bust an execution and return its fee."""
         self._replace(evolve(fill, is_busted=True))
         self._reverse(fill)
         if fill in self._unposted_fees:
@@ -94,7 +94,7 @@ class History:
             self._add_fee_activity(evolve(fill, fee=-fill.fee))
 
     def correct(self, old: Fill, price: Decimal, qty: Decimal) -> Fill:
-        """Put another execution in the place of *old*; its fee stays."""
+        """Post the corrected execution in place of *old*; the fee stays."""
         exec_id = self._state.new_id()
         same = old.stream_id == old.exec_id
         new = evolve(
@@ -113,7 +113,7 @@ class History:
         return new
 
     def totals(self, order: OrderVersion) -> dict[str, Any]:
-        """What the executions of an order that stand amount to, as fields of its picture."""
+        """Return the fill fields of an order, summed from its valid executions."""
         valid = [f for f in self.fills_of(order.id) if not (f.is_busted or f.is_corrected)]
         carried = order.carried_qty * (order.carried_price or m.ZERO)
         cum = sum((f.qty for f in valid), order.carried_qty)
@@ -121,7 +121,11 @@ class History:
         return {"filled_qty": cum, "filled_avg_price": rounded(value / cum) if cum else None}
 
     def visible_fills(self, order_id: str | None) -> list[Fill]:
-        """What a client reads: late, without what was taken back, or as faults have it."""
+        """
+        Return the executions (of *order_id*, None: all) that a client reads.
+
+        Busted and corrected ones are left out; lag and faults apply.
+        """
         ignores_busts = self._state.injects(
             InjectionPoint.SHOW_HISTORY, Fault.HISTORY_WITHOUT_BUSTS
         )
@@ -139,13 +143,13 @@ class History:
             )
         ]
         if self._state.injects(InjectionPoint.SHOW_HISTORY, Fault.HISTORY_OUT_OF_ORDER):
-            # Rows are in order to the millisecond; within one, anything goes.
+            # The rows are sorted by millisecond; within one, their order is reversed.
             visible.reverse()
             return sorted(visible, key=lambda fill: fill.at[:23])
         return sorted(visible, key=lambda fill: fill.at)
 
     def fills_of(self, order_id: str | None) -> list[Fill]:
-        """All executions of an order (None: of all), those that were taken back included."""
+        """Return all executions of an order (None: of all), busted and corrected included."""
         if order_id is None:
             return self.fills
         return [self.fills[index] for index in self._indexes.get(order_id, ())]
@@ -157,7 +161,7 @@ class History:
         self.ledger.post(fill, symbol, self._state.timeline.elapsed)
 
     def _reverse(self, fill: Fill) -> None:
-        """Take *fill* back, with what splits have made of it since."""
+        """Reverse *fill*, adjusted for the splits since."""
         symbol, ratio = self._state.current_symbol(fill.symbol), Decimal(1)
         for row in self.activities:
             if row.ratio is not None and row.at > fill.at and row.symbol is not None:
@@ -168,12 +172,12 @@ class History:
         index = next(n for n, each in enumerate(self.fills) if each.exec_id == fill.exec_id)
         self.fills[index] = fill
 
-    # ------------------------------------------------------------------- rows
+    # ------------------------------------------------------------- activities
 
     def adjust(
         self, kind: ActivityKind, symbol: str | None, qty: Decimal, price: Decimal, cash: Decimal
     ) -> None:
-        """A position or cash (both signed) that changes without an order."""
+        """Change a position or the cash (both signed) without an order."""
         balance = self.ledger.now
         if symbol is not None:
             balance = balance.moved(symbol, qty, price, cash)
@@ -183,7 +187,7 @@ class History:
         self._add_activity(kind, symbol=symbol, qty=qty or None, price=price or None, cash=cash)
 
     def split(self, symbol: str, ratio: Decimal) -> None:
-        """Make *ratio* units of one, if any are held."""
+        """Split a position, if there is one: *ratio* new units per old unit."""
         held = self.ledger.now.qty(symbol)
         if held:
             scaled = self.ledger.now.scaled(symbol, ratio)
@@ -193,7 +197,7 @@ class History:
             )
 
     def rename(self, old: str, new: str) -> None:
-        """Have what is held of *old* be of *new*, at the same cost."""
+        """Rename the position in *old* to *new*, at the same cost."""
         position = self.ledger.now.positions.get(old)
         if position is None:
             return
@@ -210,7 +214,7 @@ class History:
             )
 
     def dividend(self, symbol: str, per_share: Decimal) -> None:
-        """Pay *per_share* in cash for what is held; who is short pays it himself."""
+        """Pay *per_share* (USD) on a long position; charge it on a short one."""
         held, balance = self.ledger.now.qty(symbol), self.ledger.now
         if held:
             cash = held * per_share
@@ -221,7 +225,7 @@ class History:
             )
 
     def post_fees(self) -> None:
-        """The rows of the day's crypto fees."""
+        """Post the activities of the day's crypto fees."""
         for fill in self._unposted_fees:
             self._add_fee_activity(fill)
         self._unposted_fees = []
@@ -243,7 +247,7 @@ class History:
 
 
 def _fee(order: OrderVersion, qty: Decimal, price: Decimal) -> tuple[Decimal, str]:
-    """What is taken from what the trade brings in, and in which currency."""
+    """Return the fee of a fill and its currency."""
     if order.asset_class is not m.AssetClass.CRYPTO:
         return m.ZERO, "USD"
     if order.side is m.OrderSide.BUY:

@@ -1,8 +1,8 @@
 """
-An account's cash and positions, with what they were at every earlier moment.
+An account's cash and positions, now and at earlier times.
 
-A fill moves both; fees come off what is received: off the units of a crypto buy, off the
-cash of a sale.  Average cost, as the broker shows it.
+A fill changes both.  A fee reduces what the fill brings in: the units of a crypto buy, the
+cash of a sale.  Positions have an average cost, as at the broker.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from fillbook import model as m
 from fillbook.venue.exchange.values import Activity, ActivityKind, Fill
 
 _WITHOUT_UNITS: Final = frozenset({ActivityKind.CRYPTO_FEE, ActivityKind.DIVIDEND})
-_RETENTION: Final = timedelta(seconds=600)  #: no view is older than this
+_RETENTION: Final = timedelta(seconds=600)  #: the maximum age of a view
 
 
 @frozen
 class Position:
-    """What is held of one symbol: signed units and their average cost."""
+    """A position in one symbol: signed units and their average cost in USD per unit."""
 
     qty: Decimal = m.ZERO
     avg_price: Decimal = m.ZERO
 
     def moved(self, qty: Decimal, price: Decimal) -> Position:
-        """After *qty* more (signed) at *price*."""
+        """Return the position after a change of *qty* (signed) at *price*."""
         total = self.qty + qty
         if total == 0:
             return Position()
@@ -40,7 +40,7 @@ class Position:
 
 @frozen
 class Balance:
-    """Cash and stakes at one moment; symbols of which nothing is held are not in it."""
+    """Cash (USD) and positions by symbol at one time, without positions of zero."""
 
     cash: Decimal
     positions: Mapping[str, Position] = field(factory=dict)
@@ -50,7 +50,7 @@ class Balance:
         return m.ZERO if position is None else position.qty
 
     def moved(self, symbol: str, qty: Decimal, price: Decimal, cash: Decimal) -> Balance:
-        """After *qty* more of *symbol* at *price*, and *cash* more; both signed."""
+        """Return the balance after *qty* of *symbol* at *price* and *cash*, both signed."""
         positions = dict(self.positions)
         positions[symbol] = positions.get(symbol, Position()).moved(qty, price)
         if positions[symbol].qty == 0:
@@ -58,31 +58,31 @@ class Balance:
         return Balance(self.cash + cash, positions)
 
     def scaled(self, symbol: str, ratio: Decimal) -> Balance:
-        """After a split that makes *ratio* units of one."""
+        """Return the balance after a split of *symbol* with *ratio* new units per old unit."""
         old = self.positions[symbol]
         positions = {**self.positions, symbol: Position(old.qty * ratio, old.avg_price / ratio)}
         return evolve(self, positions=positions)
 
     def renamed(self, old: str, new: str) -> Balance:
-        """After *old*, which is held, has got another name."""
+        """Return the balance after the rename of *old*, in which there is a position."""
         positions = dict(self.positions)
         positions[new] = positions.pop(old)
         return evolve(self, positions=positions)
 
 
 def units_of(fill: Fill) -> Decimal:
-    """The signed change of the position, net of a fee taken in units."""
+    """Return the signed change of the position, net of a fee in units."""
     return fill.side.sign * fill.qty - (fill.fee if fill.fee_currency != "USD" else m.ZERO)
 
 
 def cash_of(fill: Fill) -> Decimal:
-    """The signed change of the cash, net of a fee taken in cash."""
+    """Return the signed change of the cash in USD, net of a fee in cash."""
     fee = fill.fee if fill.fee_currency == "USD" else m.ZERO
     return -fill.side.sign * fill.qty * fill.price - fee
 
 
 class Ledger:
-    """The balance now, and as it was."""
+    """The current balance and the earlier ones of at least the last ten minutes."""
 
     def __init__(self, cash: Decimal, at: timedelta) -> None:
         self._balances = [(at, Balance(cash))]
@@ -92,7 +92,7 @@ class Ledger:
         return self._balances[-1][1]
 
     def at(self, moment: timedelta) -> Balance:
-        """The balance at *moment*, or the oldest that is kept."""
+        """Return the balance at *moment*, or the oldest one that is stored."""
         for since, balance in reversed(self._balances):
             if since <= moment:
                 return balance
@@ -107,11 +107,11 @@ class Ledger:
             del self._balances[: max(0, first - 1)]
 
     def post(self, fill: Fill, symbol: str, at: timedelta) -> None:
-        """Book *fill*, of what is called *symbol* by now."""
+        """Post *fill*; *symbol* is its current symbol."""
         self.put(self.now.moved(symbol, units_of(fill), fill.price, cash_of(fill)), at)
 
     def reverse(self, fill: Fill, symbol: str, at: timedelta, ratio: Decimal) -> None:
-        """Take *fill* back, of which a unit is *ratio* units by now."""
+        """Reverse *fill*; splits have made *ratio* units of each of its units."""
         units, price = -units_of(fill) * ratio, fill.price / ratio
         self.put(self.now.moved(symbol, units, price, -cash_of(fill)), at)
 
@@ -120,9 +120,9 @@ def net_positions(
     fills: Iterable[Fill], activities: Iterable[Activity], current_symbol: Callable[[str], str]
 ) -> dict[str, Decimal]:
     """
-    Positions summed afresh, in order of time, under the names of today.
+    Sum the positions from fills and activities in order of time, by current symbol.
 
-    Fee rows were taken with their fills, and a dividend moves no units.
+    A fee activity is part of its fill already, and a dividend changes no units.
     """
     standing = (f for f in fills if not (f.is_busted or f.is_corrected))
     moves: list[tuple[m.Timestamp, str, Decimal, Decimal | None]] = [

@@ -1,8 +1,8 @@
 """
-The stream of one account: who listens, and what becomes of each event on its way.
+The event stream of one account: its listeners, and the delivery of each event.
 
-An event is sent a moment after what it tells of, so that the reply to the request behind
-it usually comes first.  Nothing is replayed.
+An event is sent `stream_s` after it happens, so that the reply to the request that caused it
+usually comes first.  No event is replayed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DisconnectCallback = Callable[[], None]
 
 _REORDER_DELAY_S: Final = 1.0
 
-#: How many copies are sent, and after how many seconds more than usual.
+#: The number of copies that are sent, and their additional delay in seconds.
 _DELIVERIES: Final[dict[Fault | None, tuple[int, float]]] = {
     None: (1, 0.0),
     Fault.EVENT_DROPPED: (0, 0.0),
@@ -31,13 +31,13 @@ _DELIVERIES: Final[dict[Fault | None, tuple[int, float]]] = {
 
 
 class Feed:
-    """Who listens to an account; a listener is called without any lock held."""
+    """The listeners of an account; each is called without a lock held."""
 
     def __init__(self, state: ExchangeState) -> None:
         self._state = state
         self._listeners: list[tuple[EventCallback, DisconnectCallback | None]] = []
         self._at_once = False
-        self.events: list[Event] = []  #: all that ever happened, heard or not
+        self.events: list[Event] = []  #: all events, delivered or not
 
     def send(self, event: Event) -> None:
         self.events.append(event)
@@ -58,7 +58,7 @@ class Feed:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Send what happens meanwhile without delay: before the reply to the request behind it."""
+        """Send the events inside the context without delay, before the reply to the request."""
         self._at_once = True
         try:
             yield
@@ -70,7 +70,7 @@ class Feed:
             self._state.timeline.notify(lambda on_event=on_event: on_event(event))  # type: ignore[misc]
 
     def disconnect(self) -> None:
-        """Nobody hears anything any more; who asked to be told is told."""
+        """Disconnect all listeners and call their disconnect callbacks."""
         for _, on_disconnect in self._listeners:
             if on_disconnect is not None:
                 self._state.timeline.notify(on_disconnect)
@@ -80,7 +80,7 @@ class Feed:
     def listen(
         self, on_event: EventCallback, on_disconnect: DisconnectCallback | None = None
     ) -> Iterator[None]:
-        """Have *hear* called with every event until the context ends, or `hang_up`."""
+        """Call *on_event* with every event until the context ends, or `disconnect`."""
         listener = (on_event, on_disconnect)
         with self._state.timeline.background():
             with self._state.timeline.locked():

@@ -1,1 +1,1 @@
-"""What may go wrong, and when."""
+"""The faults and the fault plan."""

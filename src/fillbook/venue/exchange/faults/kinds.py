@@ -1,7 +1,7 @@
 """
-The faults, as a list: what each is, where it may strike, and for how long.
+The faults: what each does, where it may be injected, and how long it lasts.
 
-`plan` decides which of them happens when.
+`plan` decides which fault is injected when.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fillbook.errors import InvalidValue
 
 
 class InjectionPoint(StrEnum):
-    """Where a fault may strike: requests first, then moments inside the exchange."""
+    """Where a fault may be injected: requests first, then steps inside the exchange."""
 
     SUBMIT = "submit"
     CANCEL = "cancel"
@@ -32,77 +32,77 @@ class InjectionPoint(StrEnum):
     QUOTES = "quotes"
     LISTEN = "listen"
 
-    CHECKED = "checked"  #: an order that was asked for is held against the account
+    CHECKED = "checked"  #: the exchange checks an order against the account
     TAKEN = "taken"  #: an order was accepted
     CHANGE = "change"  #: an order changed after it was accepted
-    FILL = "fill"  #: an execution happened
+    FILL = "fill"  #: an order was executed
     TAKEN_BACK = "taken-back"  #: an execution was busted
     ASKED_CANCEL = "asked-cancel"  #: a cancel was accepted
     ASKED_REPLACE = "asked-replace"  #: a replace was accepted
     EVENT = "event"  #: an event is about to be sent
-    SHOW_ORDERS = "show-orders"  #: orders are about to be shown, listed or by id
+    SHOW_ORDERS = "show-orders"  #: a client is about to read orders, as a list or by id
     SHOW_POSITIONS = "show-positions"
     SHOW_ACCOUNT = "show-account"
-    SHOW_HISTORY = "show-history"  #: executions are about to be shown
-    FRAME = "frame"  #: an event is about to be put on an emulator's stream
-    WORDS = "words"  #: orders or positions are about to be put in an emulator's words
+    SHOW_HISTORY = "show-history"  #: a client is about to read executions
+    FRAME = "frame"  #: an emulator is about to send an event on its stream
+    WORDS = "words"  #: an emulator is about to encode orders or positions
 
 
 class Fault(StrEnum):
-    """Each was seen in the field."""
+    """The faults that can be injected; each has been observed at a broker."""
 
-    REQUEST_LOST = "request-lost"  #: never arrives; the client waits in vain
-    REPLY_LOST = "reply-lost"  #: done, and the answer lost
-    LATE_LANDING = "late-landing"  #: a create is taken `seconds` after the client gave up
-    DUPLICATE_UNLISTED = "duplicate-unlisted"  #: taken, reply lost, shown to nobody for `seconds`
-    UNREACHABLE = "unreachable"  #: no connection: provably not sent
-    SLOW = "slow"  #: answered after `seconds`
+    REQUEST_LOST = "request-lost"  #: the request never arrives; the client times out
+    REPLY_LOST = "reply-lost"  #: the request is done and the reply is lost
+    LATE_LANDING = "late-landing"  #: an order is accepted `seconds` after the client's time-out
+    DUPLICATE_UNLISTED = "duplicate-unlisted"  #: accepted, reply lost, in no view for `seconds`
+    UNREACHABLE = "unreachable"  #: no connection: the request was not sent
+    SLOW = "slow"  #: the reply comes after `seconds`
     RATE_LIMITED = "rate-limited"  #: 429, with `Retry-After` if `seconds` are given
-    SERVER_ERROR = "server-error"  #: 504 or another `status`, though a write may have been done
-    HTML = "html"  #: an HTML page (502 or another `status`), though a write may have been done
-    REDIRECT = "redirect"  #: 307 to nowhere
-    EMPTY_LIST = "empty-list"  #: 200 with [] though there is something
-    CUT_PAGE = "cut-page"  #: a body that ends in its middle
+    SERVER_ERROR = "server-error"  #: 504 or another `status`; a write may have been done
+    HTML = "html"  #: an HTML page (502 or another `status`); a write may have been done
+    REDIRECT = "redirect"  #: 307 to a path that does not exist
+    EMPTY_LIST = "empty-list"  #: 200 with [] although rows exist
+    CUT_PAGE = "cut-page"  #: the body is truncated
     SHIFTING_PAGE = "shifting-page"  #: the next page begins one row too early
 
-    STREAM_REFUSED = "stream-refused"
-    STREAM_LOST = "stream-lost"  #: the exchange hangs up; what follows is missed
-    EVENT_DROPPED = "event-dropped"
-    EVENT_DOUBLED = "event-doubled"
-    EVENT_REORDERED = "event-reordered"  #: held back until the next one was sent
-    EVENT_EARLY = "event-early"  #: an order is routed, and says so, before the reply to its create
-    STREAM_SILENT = "stream-silent"  #: connected, and says nothing
+    STREAM_REFUSED = "stream-refused"  #: the exchange refuses the connection
+    STREAM_LOST = "stream-lost"  #: the exchange closes the stream; later events are not sent
+    EVENT_DROPPED = "event-dropped"  #: the event is not sent
+    EVENT_DOUBLED = "event-doubled"  #: the event is sent twice
+    EVENT_REORDERED = "event-reordered"  #: the event is sent one second late, after later ones
+    EVENT_EARLY = "event-early"  #: an order is routed, with its events, before the submit reply
+    STREAM_SILENT = "stream-silent"  #: the stream stays connected, but the event is not sent
     STREAM_IDS_DIFFER = "stream-ids-differ"  #: an execution has another id in events
 
     STALE_SNAPSHOT = "stale-snapshot"  #: orders or positions as they were `seconds` ago
     ACCOUNT_OLD = "account-old"  #: the account as it was `seconds` ago
-    ACCOUNT_ID_CHANGED = "account-id-changed"
+    ACCOUNT_ID_CHANGED = "account-id-changed"  #: a read of the account shows another account id
     HISTORY_LATE = "history-late"  #: a fill is in the history only `seconds` later
-    HISTORY_OUT_OF_ORDER = "history-out-of-order"  #: rows of one millisecond change places
-    HISTORY_WITHOUT_BUSTS = "history-without-busts"  #: rows stay as if nothing was taken back
-    CUM_LOWERED = "cum-lowered"  #: a bust lowers the order's own total (else it is kept)
-    UPDATED_AT_NULL = "updated-at-null"
-    UPDATED_AT_FROZEN = "updated-at-frozen"  #: a change leaves `updated_at` as it was
-    UNKNOWN_WORD = "unknown-word"  #: a status that nobody knows
+    HISTORY_OUT_OF_ORDER = "history-out-of-order"  #: rows of the same millisecond change places
+    HISTORY_WITHOUT_BUSTS = "history-without-busts"  #: rows show no busts and corrections
+    CUM_LOWERED = "cum-lowered"  #: a bust lowers the order's `filled_qty` (else it stays)
+    UPDATED_AT_NULL = "updated-at-null"  #: `updated_at` of an order is null
+    UPDATED_AT_FROZEN = "updated-at-frozen"  #: a change does not change `updated_at`
+    UNKNOWN_WORD = "unknown-word"  #: an order has an unknown status
 
-    FUNDS_UNCHECKED = "funds-unchecked"  #: an order is taken though nothing is left to pay it
-    REJECT_AFTER_ACCEPT = "reject-after-accept"
+    FUNDS_UNCHECKED = "funds-unchecked"  #: an order is accepted without enough buying power
+    REJECT_AFTER_ACCEPT = "reject-after-accept"  #: an order is accepted and then rejected
     CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
-    CANCEL_NEVER_ENDS = "cancel-never-ends"  #: `pending_cancel` for ever
-    CANCEL_REJECTED = "cancel-rejected"  #: `pending_cancel`, and then works on as before
-    REPLACE_DENIED = "replace-denied"  #: answered 422 though it was done
+    CANCEL_NEVER_ENDS = "cancel-never-ends"  #: the order stays `pending_cancel`
+    CANCEL_REJECTED = "cancel-rejected"  #: `pending_cancel`, then the previous status again
+    REPLACE_DENIED = "replace-denied"  #: 422 although the replace was accepted
     REPLACE_FILLS = "replace-fills"  #: the order fills first, and the new one is rejected
-    CUM_FRESH = "cum-fresh"  #: the new order counts its own fills only, not the chain's
-    QTY_REMAINING = "qty-remaining"  #: the whole quantity is ordered again, whatever filled
-    BUST = "bust"  #: the execution is taken back `seconds` later
-    CORRECTION = "correction"  #: and its price corrected
-    FOREIGN_ORDER = "foreign-order"  #: one is born and filled between two reads
-    CLOCK_JUMP = "clock-jump"  #: the exchange's own clock goes on `seconds` later
+    CUM_FRESH = "cum-fresh"  #: the new order's `filled_qty` excludes fills of the chain
+    QTY_REMAINING = "qty-remaining"  #: the new order is for the whole quantity despite fills
+    BUST = "bust"  #: the execution is busted `seconds` later
+    CORRECTION = "correction"  #: the price of the execution is corrected `seconds` later
+    FOREIGN_ORDER = "foreign-order"  #: an external order is placed and filled between two reads
+    CLOCK_JUMP = "clock-jump"  #: the exchange's wall clock jumps by `seconds` (signed)
 
     STREAM_CUT = "stream-cut"  #: the connection ends without a closing frame
-    EVENT_NULL = "event-null"  #: a frame whose `data` is null, in an event's place
-    UNKNOWN_EVENT = "unknown-event"  #: an event of a name that nobody knows
-    UNKNOWN_CLASS = "unknown-class"  #: an asset class that nobody knows
+    EVENT_NULL = "event-null"  #: a frame with null as `data` instead of the event
+    UNKNOWN_EVENT = "unknown-event"  #: an event has an unknown name
+    UNKNOWN_CLASS = "unknown-class"  #: an order or position has an unknown asset class
 
 
 _O, _F = InjectionPoint, Fault
@@ -124,7 +124,7 @@ READS: Final = frozenset(
 )
 LISTS: Final = frozenset({_O.ORDERS, _O.POSITIONS, _O.EXECUTIONS, _O.ACTIVITIES})
 
-#: Where each fault may strike.
+#: Where each fault may be injected.
 INJECTION_POINTS: Final[Mapping[Fault, frozenset[InjectionPoint]]] = {
     _F.REQUEST_LOST: WRITES | READS,
     _F.REPLY_LOST: WRITES,
@@ -176,7 +176,7 @@ INJECTION_POINTS: Final[Mapping[Fault, frozenset[InjectionPoint]]] = {
     _F.UNKNOWN_CLASS: frozenset({_O.WORDS}),
 }
 
-#: How many seconds a fault means when nobody says; (least, most) of a seeded choice.
+#: The default of a fault's `seconds`: (least, most) of a random choice.
 SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
     _F.LATE_LANDING: (5.0, 300.0),
     _F.DUPLICATE_UNLISTED: (5.0, 60.0),
@@ -189,35 +189,35 @@ SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
     _F.CLOCK_JUMP: (-30.0, 30.0),
 }
 
-#: Faults of a write that was done, and of one that was done as often as not.
+#: Faults of a write that was done, and of a write that was done in half of the cases.
 APPLIED: Final = frozenset({_F.REPLY_LOST, _F.DUPLICATE_UNLISTED, _F.SLOW})
 SOMETIMES_APPLIED: Final = frozenset({_F.SERVER_ERROR, _F.HTML})
-#: Which statuses may be asked for in the place of the usual one.
+#: The HTTP statuses that a rule may set for a fault.
 STATUSES: Final[Mapping[Fault, range]] = {
     _F.SERVER_ERROR: range(500, 600),
     _F.HTML: range(400, 600),
 }
 
-#: Occasions that are about one order or one symbol, so that a rule may choose among them.
+#: Injection points with one order or symbol as subject, which a rule may select by `where`.
 SUBJECT_POINTS: Final = WRITES | {
     *(_O.ORDER, _O.FIND, _O.TAKEN, _O.CHANGE, _O.FILL, _O.TAKEN_BACK),
     *(_O.ASKED_CANCEL, _O.ASKED_REPLACE, _O.EVENT, _O.FRAME),
 }
 
-#: Rare in a random plan because one strike changes the account for good.
+#: Faults that change the account permanently; a random plan injects them at a lower rate.
 PERMANENT: Final = frozenset({_F.ACCOUNT_ID_CHANGED, _F.CANCEL_NEVER_ENDS, _F.CLOCK_JUMP})
 
 
-def fault_named(word: str) -> Fault:
+def fault_named(name: str) -> Fault:
     """
-    The fault called *word*; the order of its parts does not matter ("lost-reply").
+    Return the fault *name*; its parts may be in any order ("lost-reply").
 
-    Raises: InvalidValue, with the name that is meant, or all.
+    Raises: InvalidValue, with the nearest name, or all names.
     """
-    parts = frozenset(word.strip().lower().split("-"))
+    parts = frozenset(name.strip().lower().split("-"))
     for fault in Fault:
         if parts == frozenset(fault.value.split("-")):
             return fault
-    near = get_close_matches(word, [fault.value for fault in Fault], 1)
+    near = get_close_matches(name, [fault.value for fault in Fault], 1)
     meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(Fault))}"
-    raise InvalidValue(f"no fault is called {word!r}{meant}")
+    raise InvalidValue(f"no fault is called {name!r}{meant}")

@@ -1,13 +1,13 @@
 """
-What goes wrong, as a value: which fault, where, how often.
+The fault plan: which fault is injected where and how often.
 
-A plan *decides* and never acts.  At every `Occasion` somebody asks it for the next
-`Strike`: the exchange for what happens inside it (a view that lags, an event lost),
-whoever carries requests (the simulated broker, the HTTP emulator) for what happens on
-the way (a reply lost, a 429).
+The plan decides and does not act.  At every `InjectionPoint` its caller asks for the next
+`InjectedFault`: the exchange for faults inside it (a view that lags, a lost event), the
+transport of requests (the simulated broker, the HTTP emulator) for faults of requests
+(a lost reply, a 429).
 
-The order of rules matters: the first that fires is the one that happens.  The same
-seed and the same occasions give the same strikes.
+The rules are tried in order, and the first that is due decides.  The same seed and the
+same injection points give the same faults.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from fillbook.venue.exchange.faults.kinds import (
 @frozen
 class InjectedFault:
     """
-    One fault that happens now; `seconds` where it needs a length, else 0.
+    One fault that is injected now; `seconds` is its duration, 0 if it has none.
 
-    `is_done`: a write that is answered by an error or not at all was done all the same.
-    `status`: the HTTP status to answer with; None is the fault's usual one.
+    `is_applied`: a write was done although its reply is an error or is lost.
+    `status`: the HTTP status of the reply; None is the fault's default.
     """
 
     fault: Fault
@@ -58,10 +58,11 @@ def _is_rate(rule: Rule, field: Attribute[float], value: float) -> None:
 @frozen(kw_only=True)
 class Rule:
     """
-    *fault* strikes at *occasions* with probability *rate*, at most *times* (None: for ever).
+    Inject `fault` at `points` with probability `rate` (0 to 1), at most `times` (None: no limit).
 
-    `skip` occasions pass first; `seconds` None is a seeded choice from `SECONDS`.  `where`
-    is a symbol, an order's id or its client order id: only what is about it is struck.
+    The first `skip` occasions pass without a fault.  `seconds` None is a random choice from
+    `SECONDS`.  `where` is a symbol, an order id or a client order id: the rule applies to
+    this subject only; None is every subject.  `status` None is the fault's default.
     """
 
     fault: Fault
@@ -76,9 +77,9 @@ class Rule:
 
 class Faults:
     """
-    A plan of faults; it may be changed while the exchange runs, from any thread.
+    A fault plan; it may be changed while the exchange runs, from any thread.
 
-    `counts` says how often each has fired.
+    `counts` is how often each fault was injected.
     """
 
     def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
@@ -89,19 +90,21 @@ class Faults:
 
     @classmethod
     def random(cls, seed: int, rate: float, *, only: Iterable[str] = ()) -> Faults:
-        """Every fault (or *only* those named), each at *rate* on each of its occasions."""
-        named = [fault_named(word) for word in only] or list(Fault)
+        """Make a plan of all faults (or *only* those named), at *rate* on each of their points."""
+        faults = [fault_named(name) for name in only] or list(Fault)
         rules = [
             Rule(fault=f, points=INJECTION_POINTS[f], rate=rate / 50 if f in PERMANENT else rate)
-            for f in named
+            for f in faults
         ]
         return cls(rules, seed=seed)
 
     @classmethod
-    def named(cls, words: str, *, seed: int = 0, rate: float = 1.0) -> Faults:
-        """Those listed in *words* ("lost-reply,silent-stream"), each at *rate*."""
-        named = [fault_named(word) for word in words.split(",") if word.strip()]
-        return cls([Rule(fault=f, points=INJECTION_POINTS[f], rate=rate) for f in named], seed=seed)
+    def named(cls, names: str, *, seed: int = 0, rate: float = 1.0) -> Faults:
+        """Make a plan of the faults in *names* ("lost-reply,silent-stream"), each at *rate*."""
+        faults = [fault_named(name) for name in names.split(",") if name.strip()]
+        return cls(
+            [Rule(fault=f, points=INJECTION_POINTS[f], rate=rate) for f in faults], seed=seed
+        )
 
     def fail(
         self,
@@ -115,11 +118,12 @@ class Faults:
         status: int | None = None,
     ) -> None:
         """
-        Have the next *times* occasions called *next* fail *with_* a fault, after *skip* good ones.
+        Inject the fault *with_* at the *next* point of that name, *times* times after *skip*.
 
-        *where*, a symbol, an order's id or its client order id, lets all others pass;
-        *status* is the HTTP status of an emulator's answer.
-        Raises: InvalidValue for what cannot be.
+        *where* is a symbol, an order id or a client order id: the fault applies to this
+        subject only; None is every subject.  *seconds* None is a random choice from `SECONDS`.
+        *status* is the HTTP status of an emulator's reply; None is the fault's default.
+        Raises: InvalidValue if the names or their combination are invalid.
         """
         fault, point = fault_named(with_), _point_named(next)
         if point not in INJECTION_POINTS[fault]:
@@ -139,32 +143,32 @@ class Faults:
             status=status,
         )
         with self._lock:
-            # What was asked for by name goes before what happens by chance.
+            # A rule for the next occasion goes before the rules with a rate.
             self._rules.insert(0, rule)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """What may strike from now on, in the order in which it is asked."""
+        """The rules, in the order in which they are tried."""
         with self._lock:
             return tuple(self._rules)
 
     def add(self, rule: Rule) -> None:
-        """Have *rule* asked after all others."""
+        """Add *rule* after all others."""
         with self._lock:
             self._rules.append(rule)
 
-    def switch_on(self, word: str, *, rate: float = 1.0, seconds: float | None = None) -> None:
-        """Have the fault called *word* strike wherever it can, until it is switched off."""
-        fault = fault_named(word)
+    def switch_on(self, name: str, *, rate: float = 1.0, seconds: float | None = None) -> None:
+        """Inject the fault *name* at all its points at *rate*, until it is switched off."""
+        fault = fault_named(name)
         self.add(Rule(fault=fault, points=INJECTION_POINTS[fault], rate=rate, seconds=seconds))
 
-    def switch_off(self, word: str) -> None:
-        fault = fault_named(word)
+    def switch_off(self, name: str) -> None:
+        fault = fault_named(name)
         with self._lock:
             self._rules = [rule for rule in self._rules if rule.fault is not fault]
 
     def clear(self) -> None:
-        """From now on nothing goes wrong; what is under way still lands."""
+        """Remove all rules; the effects of faults already injected still follow."""
         with self._lock:
             self._rules = []
 
@@ -176,9 +180,10 @@ class Faults:
         subjects: Collection[str | None] = (),
     ) -> InjectedFault | None:
         """
-        What strikes at *occasion* now, of those that the asker can carry out; it is counted.
+        Return the fault that is injected at *point* now, None if there is none, and count it.
 
-        *about* are the symbols and ids that the occasion is about.
+        *among* are the faults that the caller can carry out; *subjects* are the symbols and
+        ids that the point is about.
         """
         point = InjectionPoint(point)
         with self._lock:
@@ -217,9 +222,9 @@ class Faults:
         return round(self._random.uniform(least, most), 3) if most > least else least
 
 
-def _point_named(word: str) -> InjectionPoint:
+def _point_named(name: str) -> InjectionPoint:
     try:
-        return InjectionPoint(word)
+        return InjectionPoint(name)
     except ValueError:
         known = ", ".join(sorted(InjectionPoint))
-        raise InvalidValue(f"nothing is called {word!r}; faults strike at {known}") from None
+        raise InvalidValue(f"nothing is called {name!r}; faults strike at {known}") from None

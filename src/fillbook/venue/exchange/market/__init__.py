@@ -1,1 +1,1 @@
-"""What is listed, when it trades and at what price."""
+"""The market: instruments, sessions, matching and bars."""

@@ -1,8 +1,8 @@
 """
-Prices out of a file of bars, and the quotes that a market of such bars shows.
+Bars from a CSV file, and their quotes.
 
-Columns are `time`, `open`, `high`, `low`, `close`, in any order and in any case; others are
-not looked at.  A time is ISO 8601 (UTC unless it says otherwise) or in seconds since 1970.
+Columns are `time`, `open`, `high`, `low`, `close`, in any order and case; other columns are
+ignored.  A time is ISO 8601 (UTC if it has no offset) or in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fillbook.venue.exchange.market.matching import Prices, tick_at
 
 _PRICES: Final = ("open", "high", "low", "close")
 _COLUMNS: Final = ("time", *_PRICES)
-_SINGLE_BAR: Final = timedelta(minutes=1)  #: how long a single bar lasts
+_SINGLE_BAR: Final = timedelta(minutes=1)  #: the duration of a file's only bar
 _BPS: Final = Decimal("0.0001")
 
 Source = str | Path | Iterable[str]
@@ -31,7 +31,7 @@ Source = str | Path | Iterable[str]
 
 @frozen
 class Bar:
-    """What a market did from *at* until the next bar; all prices > 0."""
+    """The prices of a market from `at` until the next bar; all are > 0."""
 
     at: datetime
     open: Decimal
@@ -41,7 +41,7 @@ class Bar:
 
     @property
     def path(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
-        """The prices in the order in which they are taken to have come."""
+        """The prices in their assumed order of time."""
         rises = self.close >= self.open
         first, then = (self.low, self.high) if rises else (self.high, self.low)
         return self.open, first, then, self.close
@@ -49,9 +49,9 @@ class Bar:
 
 def read_bars(source: Source) -> list[Bar]:
     """
-    The bars of a file, or of its lines, oldest first.
+    Read the bars of a file, or of its lines, oldest first.
 
-    Raises: InvalidValue, naming the line, for what is no bar or out of order.
+    Raises: InvalidValue, with the line, if it is not a bar or not after the previous one.
     """
     if not isinstance(source, str | Path):
         return _read(source, "the bars")
@@ -78,7 +78,7 @@ def _read(lines: Iterable[str], name: str) -> list[Bar]:
 
 
 def _columns(heads: Sequence[str]) -> dict[str, int]:
-    """Which column is where."""
+    """Return the index of each column."""
     columns = {head.strip().lower(): place for place, head in enumerate(heads)}
     missing = [name for name in _COLUMNS if name not in columns]
     if missing:
@@ -126,7 +126,7 @@ def _price(name: str, text: str) -> Decimal:
 
 
 def with_duration(bars: Sequence[Bar], bar_s: float) -> list[Bar]:
-    """The same bars, each as long as *bar_s*."""
+    """Return the same bars, each with a duration of *bar_s* seconds."""
     first, step = bars[0].at, timedelta(seconds=bar_s)
     return [evolve(bar, at=first + n * step) for n, bar in enumerate(bars)]
 
@@ -135,9 +135,9 @@ def quotes_of(
     bars: Sequence[Bar], spread_bps: Decimal, tick: Decimal | None
 ) -> Iterator[tuple[timedelta, Prices]]:
     """
-    The quotes of *bars*, four a bar, each with its time after the beginning of the first bar.
+    Yield the quotes of *bars*, four per bar, each with its time since the first bar began.
 
-    A bar lasts until the next one, and the last as long as the one before it.
+    A bar lasts until the next one, and the last bar as long as the previous one.
     """
     lengths = [after.at - here.at for here, after in pairwise(bars)] or [_SINGLE_BAR]
     for bar, length in zip(bars, [*lengths, lengths[-1]], strict=False):
@@ -146,7 +146,7 @@ def quotes_of(
 
 
 def quote_around(price: Decimal, spread_bps: Decimal, tick: Decimal | None) -> Prices:
-    """Bid and ask *spread_bps* apart around *price*, in whole ticks (None: as shares have)."""
+    """Return bid and ask, *spread_bps* apart around *price*, in ticks (None: those of shares)."""
     step = tick_at(price, tick)
     half = price * spread_bps * _BPS / 2
     bid, ask = max(step, m.cut(price - half, step)), m.cut(price + half, step)

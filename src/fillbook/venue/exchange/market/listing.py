@@ -1,4 +1,4 @@
-"""What is listed on the first day, and at which prices."""
+"""The instruments that are listed at the start, and their quotes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _pair(symbol: str, tick: str) -> m.Instrument:
 
 
 def default_instrument(symbol: str) -> m.Instrument:
-    """A share, or a pair, like those that are listed on the first day."""
+    """Return a share, or a crypto pair if *symbol* has a slash, with the default definition."""
     return _pair(symbol, "0.01") if "/" in symbol else _share(symbol)
 
 
@@ -42,7 +42,7 @@ def _at(bid: str, ask: str) -> Prices:
     return Prices(Decimal(bid), Decimal(ask))
 
 
-#: What is traded from 20:00 to 4:00 too.
+#: The symbols that also trade overnight, from 20:00 to 4:00 New York time.
 OVERNIGHT: Final = frozenset({"AAPL", "MSFT", "SPY", "NVDA", "TSLA", "F"})
 
 LISTED: Final = (

@@ -1,7 +1,7 @@
 """
-At what price an order trades, and what it keeps back until it has: pure, of one quote.
+The price at which an order trades, and the price at which it reserves: functions of one quote.
 
-Fills happen at the far side of the quote (Alpaca's paper does the same).
+A buy fills at the ask and a sale at the bid, as in Alpaca's paper trading.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from fillbook import model as m
 from fillbook.venue.exchange.kinds import NON_RESTING
 from fillbook.venue.exchange.values import OrderVersion, Ticket
 
-#: Those that trade at a limit, once triggered if they have a stop.
+#: The order types with a limit price.
 LIMIT_TYPES: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
-#: A short sale reserves this much above the ask.
+#: A short sale reserves at least the ask times this.
 SHORT_COLLAR: Final = Decimal("1.03")
 _CENT: Final = Decimal("0.01")
 _STOP_COLLARS: Final = ((Decimal(50), Decimal("1.025")), (Decimal(0), Decimal("1.04")))
@@ -26,7 +26,7 @@ _STOP_COLLARS: Final = ((Decimal(50), Decimal("1.025")), (Decimal(0), Decimal("1
 
 @frozen
 class Prices:
-    """The best bid and ask; `market` is what a market buy is reckoned at, None: the ask."""
+    """The best bid and ask; `market` is the reserve price of a market buy, None: the ask."""
 
     bid: Decimal
     ask: Decimal
@@ -37,7 +37,7 @@ class Prices:
         return (self.bid + self.ask) / 2
 
     def touch(self, side: m.OrderSide) -> Decimal:
-        """What an order of *side* trades at."""
+        """Return the price at which an order of *side* trades."""
         return self.ask if side is m.OrderSide.BUY else self.bid
 
 
@@ -49,30 +49,30 @@ def is_crypto(symbol: str) -> bool:
 
 
 def tick_at(price: Decimal, increment: Decimal | None = None) -> Decimal:
-    """The step in which prices around *price* are told: *increment*, or as shares have it."""
+    """Return the tick size at *price*: *increment*, or that of shares if it is None."""
     return increment or (_CENT if price >= 1 else _CENT / 100)
 
 
 def rounded_to_tick(price: Decimal, increment: Decimal | None = None) -> Decimal:
-    """*price* as a market tells it: in whole ticks, and one at least."""
+    """Round *price* down to whole ticks, at least one tick."""
     tick = tick_at(price, increment)
     return max(tick, m.cut(price, tick))
 
 
 def stop_limit_price(stop: Decimal) -> Decimal:
-    """The limit that a buy stop at *stop* is turned into."""
+    """Return the limit of a buy stop at *stop*, which Alpaca converts into a stop limit."""
     return next(stop * collar for least, collar in _STOP_COLLARS if stop >= least)
 
 
 def limit_of(order: OrderVersion | Ticket) -> Decimal | None:
-    """The worst price the order takes; None for any."""
+    """Return the worst price at which the order trades; None if it has no limit."""
     if order.type is m.OrderType.STOP and order.side is m.OrderSide.BUY and order.stop_price:
         return stop_limit_price(order.stop_price)
     return order.limit_price
 
 
 def triggers(order: OrderVersion, prices: Prices) -> bool:
-    """Whether the order's stop price is touched, or was, or there is none."""
+    """Whether the order is triggered at *prices*; an order without a stop always is."""
     if order.stop_price is None or order.is_triggered:
         return True
     if order.side is m.OrderSide.BUY:
@@ -82,9 +82,9 @@ def triggers(order: OrderVersion, prices: Prices) -> bool:
 
 def trade_threshold(order: OrderVersion) -> tuple[int, Decimal] | None:
     """
-    From which price on *order* trades or triggers, and which way: 1 upwards, -1 downwards.
+    Return the price from which *order* trades or triggers: (1 at or above, -1 at or below; price).
 
-    None for any price, and for what every look at it may change.
+    None if it may trade at any price, or if every match may change it.
     """
     if order.type is m.OrderType.TRAILING_STOP or order.time_in_force in NON_RESTING:
         return None
@@ -95,7 +95,7 @@ def trade_threshold(order: OrderVersion) -> tuple[int, Decimal] | None:
 
 
 def trail_update(order: OrderVersion, prices: Prices) -> dict[str, Any]:
-    """What moves of a trailing stop at *prices*, as fields: its mark and the stop behind it."""
+    """Return the changed fields of a trailing stop at *prices*: `hwm` and `stop_price`."""
     touch, sign = prices.touch(order.side), order.side.sign
     if order.is_triggered or (order.hwm is not None and (order.hwm - touch) * sign <= 0):
         return {}
@@ -104,7 +104,7 @@ def trail_update(order: OrderVersion, prices: Prices) -> dict[str, Any]:
 
 
 def trade_price(order: OrderVersion, prices: Prices) -> Decimal | None:
-    """What the order trades at now; None if it does not."""
+    """Return the price at which the order trades now; None if it does not trade."""
     touch, limit = prices.touch(order.side), limit_of(order)
     if not triggers(order, prices):
         return None
@@ -114,20 +114,20 @@ def trade_price(order: OrderVersion, prices: Prices) -> Decimal | None:
 
 
 def depends_on_quote(order: OrderVersion) -> bool:
-    """Whether what it keeps back goes with the quote."""
+    """Whether the amount that the order reserves depends on the quote."""
     return order.side is m.OrderSide.SELL or limit_of(order) is None
 
 
 def is_wash_checked(order: OrderVersion | Ticket) -> bool:
-    """Whether it must not meet another of its account; complex orders and trailing stops may."""
+    """Whether the wash check applies: not to orders of a group and trailing stops."""
     return order.order_class is m.OrderClass.SIMPLE and order.type is not m.OrderType.TRAILING_STOP
 
 
 def reserve_price(order: OrderVersion | Ticket, prices: Prices) -> Decimal:
-    """What one unit of an order that opens exposure keeps back of the buying power."""
+    """Return the buying power that one unit of an opening order reserves."""
     limit = limit_of(order)
     if order.type is m.OrderType.TRAILING_STOP:
-        # Nobody has said what it reserves; its stop with the margin of a stop is the most likely.
+        # Alpaca does not document this; the reserve of a stop order is the most likely.
         limit = stop_limit_price(prices.ask if order.stop_price is None else order.stop_price)
     if order.side is m.OrderSide.SELL:
         return max(limit or m.ZERO, prices.ask * SHORT_COLLAR)

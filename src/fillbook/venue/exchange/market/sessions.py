@@ -1,8 +1,8 @@
 """
-When the stock exchange trades, in New York's time: sessions, nights, weekends, holidays.
+The trading calendar of the stock exchange, New York time: sessions, overnight, holidays.
 
-Holidays by the rules that the NYSE publishes (https://www.nyse.com/markets/hours-calendars):
-a Saturday's is kept on Friday, except New Year's Day, and a Sunday's on Monday.
+Holidays follow the NYSE's rules (https://www.nyse.com/markets/hours-calendars): a holiday on
+a Saturday is observed on Friday, except New Year's Day, and one on a Sunday on Monday.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GTC_DAYS: Final = 90
 _GTC_TIME: Final = time(16, 15)
 _OVERNIGHT_ENDS, _OVERNIGHT_BEGINS = time(4), time(20)
 
-#: Month, weekday (Monday 0) and which of the month (-1: the last).
+#: Month, weekday (Monday 0) and its number in the month (-1: the last).
 _WEEKDAY_HOLIDAYS: Final = ((1, 0, 3), (2, 0, 3), (5, 0, -1), (9, 0, 1), (11, 3, 4))
 _DATED_HOLIDAYS: Final = ((6, 19), (7, 4), (12, 25))
 
@@ -29,7 +29,7 @@ _DATED_HOLIDAYS: Final = ((6, 19), (7, 4), (12, 25))
 @cache
 def new_york() -> ZoneInfo:
     """
-    The time zone of the exchange.
+    Return the time zone of the exchange.
 
     Raises: ExtraMissing on a machine without time zone data.
     """
@@ -41,7 +41,7 @@ def new_york() -> ZoneInfo:
 
 @cache
 def session(day: date) -> m.Session | None:
-    """The session of *day*, None when the exchange is shut."""
+    """Return the session of *day*; None if the exchange is closed."""
     if day.weekday() >= 5 or day in _holidays(day.year):
         return None
     closes, late = time(16), _OVERNIGHT_BEGINS
@@ -51,14 +51,14 @@ def session(day: date) -> m.Session | None:
 
 
 def sessions(first: date, last: date) -> Iterator[m.Session]:
-    """Those from *first* to *last*, both included."""
+    """Yield the sessions from *first* to *last*, both included."""
     for n in range((last - first).days + 1):
         if found := session(first + n * _DAY):
             yield found
 
 
 def current_or_next(now: datetime) -> m.Session:
-    """The session that is under way at *now*, extended hours included, or the next."""
+    """Return the session that is open at *now*, extended hours included, or the next."""
     day = now.astimezone(new_york()).date()
     while (found := session(day)) is None or found.extended_closes <= now:
         day += _DAY
@@ -66,25 +66,25 @@ def current_or_next(now: datetime) -> m.Session:
 
 
 def is_regular(now: datetime) -> bool:
-    here = current_or_next(now)
-    return here.opens <= now < here.closes
+    current = current_or_next(now)
+    return current.opens <= now < current.closes
 
 
 def is_extended(now: datetime) -> bool:
-    """Whether any session, regular or extended, is under way."""
+    """Whether a session is open, regular or extended."""
     return current_or_next(now).extended_opens <= now
 
 
 def is_overnight(now: datetime) -> bool:
-    """Whether the night before a session is traded through: from 20:00 to 4:00."""
-    here = now.astimezone(new_york())
-    if _OVERNIGHT_ENDS <= here.time() < _OVERNIGHT_BEGINS:
+    """Whether an overnight session is open: from 20:00 to 4:00 before a session."""
+    local = now.astimezone(new_york())
+    if _OVERNIGHT_ENDS <= local.time() < _OVERNIGHT_BEGINS:
         return False
-    return session(here.date() + _DAY * (here.time() >= _OVERNIGHT_BEGINS)) is not None
+    return session(local.date() + _DAY * (local.time() >= _OVERNIGHT_BEGINS)) is not None
 
 
 def next_overnight_open(now: datetime) -> datetime:
-    """The next beginning of a night that is traded through."""
+    """Return the next opening of an overnight session."""
     day = now.astimezone(new_york()).date()
     while session(day + _DAY) is None or _utc(day, _OVERNIGHT_BEGINS) <= now:
         day += _DAY
@@ -92,25 +92,27 @@ def next_overnight_open(now: datetime) -> datetime:
 
 
 def day_order_ends(now: datetime, *, extended: bool) -> datetime:
-    """The close at which a day order that is placed at *now* expires."""
-    here = current_or_next(now)
+    """Return the close at which a day order that is placed at *now* expires."""
+    current = current_or_next(now)
     if extended:
-        return here.extended_closes
-    return here.closes if now < here.closes else current_or_next(here.extended_closes).closes
+        return current.extended_closes
+    return (
+        current.closes if now < current.closes else current_or_next(current.extended_closes).closes
+    )
 
 
 def next_opening(now: datetime, *, extended: bool, overnight: bool = False) -> datetime:
-    """When an order that must wait at *now* is let go."""
-    here = current_or_next(now)
+    """Return the next opening after *now* of the sessions in which an order may trade."""
+    current = current_or_next(now)
     if overnight:
-        return min(here.extended_opens, next_overnight_open(now))
+        return min(current.extended_opens, next_overnight_open(now))
     if extended:
-        return here.extended_opens
-    return here.opens if now < here.opens else current_or_next(here.extended_closes).opens
+        return current.extended_opens
+    return current.opens if now < current.opens else current_or_next(current.extended_closes).opens
 
 
 def gtc_ends(now: datetime) -> datetime:
-    """When an order good till canceled is canceled for its age."""
+    """Return when an order good till canceled, placed at *now*, is canceled by age."""
     day = now.astimezone(new_york()).date() + _GTC_DAYS * _DAY
     return _utc(day, _GTC_TIME)
 
@@ -121,17 +123,17 @@ def _utc(day: date, at: time) -> datetime:
 
 @cache
 def _holidays(year: int) -> frozenset[date]:
-    kept = {_nth(year, *rule) for rule in _WEEKDAY_HOLIDAYS}
-    kept |= {_observed(date(year, month, day)) for month, day in _DATED_HOLIDAYS}
-    kept.add(_easter(year) - 2 * _DAY)
+    days = {_nth(year, *rule) for rule in _WEEKDAY_HOLIDAYS}
+    days |= {_observed(date(year, month, day)) for month, day in _DATED_HOLIDAYS}
+    days.add(_easter(year) - 2 * _DAY)
     new_year = date(year, 1, 1)
-    if new_year.weekday() != 5:  # on a Saturday it is not kept at all
-        kept.add(_observed(new_year))
-    return frozenset(kept)
+    if new_year.weekday() != 5:  # on a Saturday it is not observed
+        days.add(_observed(new_year))
+    return frozenset(days)
 
 
 def _is_half(day: date) -> bool:
-    """The day after Thanksgiving, Christmas Eve, and the third of July close early."""
+    """Whether *day* closes early: the day after Thanksgiving, Christmas Eve, the third of July."""
     return day == _nth(day.year, 11, 3, 4) + _DAY or (day.month, day.day) in ((12, 24), (7, 3))
 
 
@@ -149,7 +151,7 @@ def _nth(year: int, month: int, weekday: int, n: int) -> date:
 
 
 def _easter(year: int) -> date:
-    """Western Easter, by the anonymous Gregorian computus."""
+    """Return Western Easter, by the anonymous Gregorian computus."""
     a, b, c = year % 19, year // 100, year % 100
     d = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
     e = (32 + 2 * (b % 4) + 2 * (c // 4) - d - c % 4) % 7

@@ -1,1 +1,1 @@
-"""Orders at the exchange: taken, resting, matched, replaced, ended."""
+"""The orders of the exchange: checks, life cycle, replaces, groups, indexes of open orders."""

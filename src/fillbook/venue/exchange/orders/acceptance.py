@@ -1,4 +1,4 @@
-"""What a ticket becomes: the order and its exits as they are when they are taken."""
+"""The acceptance of a ticket: the new order and its legs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AUCTION: Final = timedelta(milliseconds=1)
 def new_orders(
     ticket: Ticket, state: ExchangeState, *, overnight: bool = True
 ) -> tuple[OrderVersion, list[OrderVersion]]:
-    """The order that *ticket* becomes, and its exits; *overnight* says if it may trade then."""
+    """Return the order of *ticket* and its legs; *overnight*: it may trade overnight."""
     stamp, now = state.timeline.stamp(), state.timeline.now()
     instrument = state.instruments[ticket.symbol]
     is_crypto = instrument.asset_class is m.AssetClass.CRYPTO
@@ -59,15 +59,15 @@ def new_orders(
 
 
 def routed_at(order: OrderVersion, now: datetime) -> datetime:
-    """When an order that waits at *now* is let go: at an opening, or for the close."""
+    """Return when an order that is queued at *now* is routed: at an opening or for the close."""
     if order.time_in_force is m.TimeInForce.CLS:
-        # The auction is the last thing that happens in the session.
+        # The closing auction is the last event of the session.
         return sessions.day_order_ends(now, extended=False) - _AUCTION
     return sessions.next_opening(now, extended=order.extended_hours, overnight=order.is_overnight)
 
 
 def ends_at(order: Ticket | OrderVersion, now: datetime) -> datetime:
-    """When an order that is placed at *now* ends by itself."""
+    """Return when an order that is placed at *now* ends by age."""
     if order.time_in_force is m.TimeInForce.GTC:
         return sessions.gtc_ends(now)
     return sessions.day_order_ends(now, extended=order.extended_hours)

@@ -1,4 +1,4 @@
-"""Brackets, OCO, OTO: which orders belong together, and what legs are made of."""
+"""Order groups (bracket, OCO, OTO): the orders that belong together, and their legs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _OPPOSITE: Final = {
 
 def legs_of(order: OrderVersion, ticket: Ticket, new_id: Callable[[], str]) -> list[OrderVersion]:
     """
-    The exits of a group, take-profit first, all `held`.
+    Return the exit legs of a group, take-profit first, all `held`.
 
-    One time in force holds for the whole group.  An OCO's take-profit is the parent itself,
-    and its stop is awake from the beginning.
+    The whole group has one time in force.  The take-profit of an OCO is the parent itself, and
+    its stop is active from the beginning.
     """
     is_oco = ticket.order_class is m.OrderClass.OCO
     legs: list[OrderVersion] = []
@@ -56,14 +56,14 @@ def legs_of(order: OrderVersion, ticket: Ticket, new_id: Callable[[], str]) -> l
 
 def siblings(order: OrderVersion, orders: Orders) -> list[OrderVersion]:
     """
-    Those that end with *order*, and shrink as it fills.
+    Return the orders that end when *order* ends, and whose quantity a fill of it reduces.
 
-    An entry's exits end with it only if it did not fill; if it did, they have just begun.
+    The exits of an opening order end with it only if it did not fill; a fill activates them.
     """
     if order.parent_id is not None:
         parent = orders[order.parent_id]
         if order.id not in parent.leg_ids:
-            return []  # it was to replace an exit, and did not
+            return []  # the replace of an exit that was rejected
         group = [orders[leg_id] for leg_id in parent.leg_ids]
         if parent.order_class is m.OrderClass.OCO:
             group.append(parent)
@@ -75,6 +75,6 @@ def siblings(order: OrderVersion, orders: Orders) -> list[OrderVersion]:
 
 
 def group_of(order: OrderVersion, orders: Orders) -> list[OrderVersion]:
-    """All others that were placed with *order*."""
+    """Return the other orders of the group of *order*."""
     parent = order if order.parent_id is None else orders[order.parent_id]
     return [orders[one] for one in (parent.id, *parent.leg_ids) if one != order.id]

@@ -1,14 +1,13 @@
 """
-The lives of one account's orders: taken, routed, filled, canceled, expired, rejected.
+The life cycle of one account's orders: accepted, routed, filled, canceled, expired, rejected.
 
-Rule 1: `_change` is the only place where an order changes; it keeps the version and stamps it.
-Rule 2: every end and every fill is followed by `_follow_up`, what it means for the group.
-Rule 3: nothing here decides whether an order is allowed; `rules` did.
+Rule 1: only `_change` changes an order; it stores a new version with a timestamp.
+Rule 2: every end and every fill calls `_update_group` for the other orders of the group.
+Rule 3: this module does not check whether an order is allowed; `rules` does.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -43,11 +42,12 @@ from fillbook.venue.exchange.values import (
 )
 
 _K: Final = m.TimeInForce
+_P: Final = InjectionPoint
 
 _CORRECTION: Final = Decimal("0.01")  #: what a correction adds to the price
-_RETRY_S: Final = 0.5  #: after a partial fill the rest waits this long for the next
+_RETRY_S: Final = 0.5  #: the time between a partial fill and the next
 
-#: Which stamp tells of an end.
+#: The timestamp that each final status sets.
 _END_STAMPS: Final = {
     S.CANCELED: "canceled_at",
     S.EXPIRED: "expired_at",
@@ -57,48 +57,49 @@ _END_STAMPS: Final = {
 
 
 class Trading:
-    """One account's orders and all that changes them; what that moves is in `history`."""
+    """One account's orders and all their changes; `history` holds cash and positions."""
 
     def __init__(self, name: str, state: ExchangeState, history: History) -> None:
         self._name = name
         self._state = state
+        self._time = state.timeline
         self.orders = Orders()
         self.history = history
         self.feed = Feed(state)
         self._stuck_cancels: set[str] = set()
 
-    # ------------------------------------------------------------------ begin
+    # ----------------------------------------------------------------- accept
 
     def accept(self, ticket: Ticket, *, overnight: bool = True) -> OrderVersion:
-        """The order that *ticket* becomes; it is routed a moment later."""
+        """Accept *ticket* and return its order; it is routed `latency_s` later."""
         order, legs = new_orders(ticket, self._state, overnight=overnight)
-        at = self._state.timeline.elapsed
+        at = self._time.elapsed
         for each in (order, *legs):
             self.orders.put(each, at)
             self._schedule_end(each)
         self._schedule_routing(order)
-        if self._state.injects(InjectionPoint.TAKEN, Fault.REJECT_AFTER_ACCEPT, order):
-            self._state.timeline.call_later(
+        if self._state.injects(_P.TAKEN, Fault.REJECT_AFTER_ACCEPT, order):
+            self._time.call_later(
                 self._state.latency_s / 2, lambda: self.reject(order.id, "rejected by the venue")
             )
         injected = self._state.faults.next(
-            InjectionPoint.TAKEN, among=(Fault.CLOCK_JUMP,), subjects=subjects_of(order)
+            _P.TAKEN, among=(Fault.CLOCK_JUMP,), subjects=subjects_of(order)
         )
         if injected is not None:
-            self._state.timeline.jump(injected.seconds)
+            self._time.jump(injected.seconds)
         return order
 
     def _schedule_routing(self, order: OrderVersion) -> None:
-        """Have the order routed: a moment later, when its market opens, or by the fault now."""
+        """Schedule the routing: `latency_s` later, at the opening, or now under the fault."""
         if order.is_queued:
             self._publish("accepted", order)
-            when = routed_at(order, self._wall_time())
-            self._state.timeline.call_at(when, lambda: self._route(order.id))
-        elif self._state.injects(InjectionPoint.TAKEN, Fault.EVENT_EARLY, order):
+            when = routed_at(order, self._time.now())
+            self._time.call_at(when, lambda: self._route(order.id))
+        elif self._state.injects(_P.TAKEN, Fault.EVENT_EARLY, order):
             with self.feed.at_once():
                 self._route(order.id)
         else:
-            self._state.timeline.call_later(self._state.latency_s, lambda: self._route(order.id))
+            self._time.call_later(self._state.latency_s, lambda: self._route(order.id))
 
     def _route(self, order_id: str) -> None:
         order = self.orders[order_id]
@@ -114,10 +115,10 @@ class Trading:
     def _schedule_end(self, order: OrderVersion) -> None:
         assert order.expires_at is not None
         when = m.moment(order.expires_at)
-        self._state.timeline.call_at(when, lambda: self._end_for_age(order.id))
+        self._time.call_at(when, lambda: self._end_for_age(order.id))
 
     def _end_for_age(self, order_id: str) -> None:
-        """A day order expires; for one good till canceled a cancel is sent, for its age."""
+        """End an order by age: cancel it if it is good till canceled, else expire it."""
         order = self.orders[order_id]
         if order.is_final or order_id in self._stuck_cancels:
             return
@@ -129,12 +130,12 @@ class Trading:
     # ------------------------------------------------------------------ trade
 
     def match_all(self, symbol: str | None = None) -> None:
-        """Let every order (of *symbol*, None: of all) trade that can, oldest first."""
+        """Match every open order (of *symbol*, None: all), oldest first."""
         for order_id in self.orders.marketable(self._state.price, symbol):
             self.match(order_id)
 
     def match(self, order_id: str) -> None:
-        """Let one order trade, if its price is there."""
+        """Match one order with the quote."""
         order = self.orders[order_id]
         if not self._can_trade(order):
             return
@@ -150,7 +151,7 @@ class Trading:
             if part == whole or order.time_in_force is not _K.FOK:
                 self.execute(order_id, part, price)
             if part < whole and order.time_in_force not in NON_RESTING:
-                self._state.timeline.call_later(_RETRY_S, lambda: self.match(order_id))
+                self._time.call_later(_RETRY_S, lambda: self.match(order_id))
         if order.time_in_force in NON_RESTING and not self.orders[order_id].is_final:
             self._end(self.orders[order_id], S.CANCELED)
 
@@ -177,9 +178,9 @@ class Trading:
 
     def execute(self, order_id: str, qty: Decimal, price: Decimal) -> Fill:
         """
-        Fill *qty* of an order at *price*, and all that follows from it.
+        Fill *qty* of an order at *price* and apply the consequences.
 
-        An order that is over keeps its word: the fill was on its way when it ended.
+        A final order keeps its status: this is a late fill.
         """
         order = self.orders[order_id]
         leaves = max(m.ZERO, self.leaves(order, price) - qty)
@@ -189,7 +190,7 @@ class Trading:
         if order.is_final:
             pass
         elif not leaves:
-            fields |= {"status": S.FILLED, "filled_at": self._state.timeline.stamp()}
+            fields |= {"status": S.FILLED, "filled_at": self._time.stamp()}
         elif order.status not in PENDING:
             fields |= {"status": S.PARTIALLY_FILLED}
         order = self._change(order, **fields)
@@ -201,7 +202,7 @@ class Trading:
 
     def _inject_fill_fault(self, fill: Fill) -> None:
         injected = self._state.faults.next(
-            InjectionPoint.FILL,
+            _P.FILL,
             among=(Fault.BUST, Fault.CORRECTION),
             subjects=subjects_of(self.orders[fill.order_id]),
         )
@@ -214,23 +215,23 @@ class Trading:
             else:
                 self.correct(fill.exec_id, fill.price + _CORRECTION, fill.qty)
 
-        self._state.timeline.call_later(injected.seconds, take_effect)
+        self._time.call_later(injected.seconds, take_effect)
 
-    # -------------------------------------------------------------- take back
+    # ---------------------------------------------------- busts and corrections
 
     def bust(self, exec_id: str) -> None:
-        """Take an execution back; the order's total is kept, or lowered by the fault."""
+        """Bust an execution; the order's `filled_qty` stays, unless the fault lowers it."""
         fill = self.history.valid_fill(exec_id)
         if fill is None:
             return
         self.history.bust(fill)
         order = self.orders[fill.order_id]
-        lowered = self._state.injects(InjectionPoint.TAKEN_BACK, Fault.CUM_LOWERED, order)
+        lowered = self._state.injects(_P.TAKEN_BACK, Fault.CUM_LOWERED, order)
         order = self._change(order, **(self.history.totals(order) if lowered else {}))
         self._publish_fill("trade_bust", order, fill, previous_id=fill.stream_id)
 
     def correct(self, exec_id: str, price: Decimal, qty: Decimal) -> Fill | None:
-        """Put another execution in one's place; None if it does not stand any more."""
+        """Correct an execution; return None if it is already busted or corrected."""
         old = self.history.valid_fill(exec_id)
         if old is None:
             return None
@@ -243,26 +244,22 @@ class Trading:
     # ---------------------------------------------------------------- replace
 
     def replace(self, order_id: str, change: Amendment) -> OrderVersion:
-        """What is to take the place of an order, which may still fill meanwhile."""
+        """Begin to replace an order and return the new one; the old one may still fill."""
         old = self.orders[order_id]
-        new = successor(old, change, self._state.new_id(), self._state.timeline.stamp())
-        new = evolve(new, expires_at=m.timestamp(ends_at(new, self._wall_time())))
-        self.orders.put(new, self._state.timeline.elapsed)
+        new = successor(old, change, self._state.new_id(), self._time.stamp())
+        new = evolve(new, expires_at=m.timestamp(ends_at(new, self._time.now())))
+        self.orders.put(new, self._time.elapsed)
         self._schedule_end(new)
         self._change(old, status=S.PENDING_REPLACE)
-        if self._state.injects(InjectionPoint.ASKED_REPLACE, Fault.REPLACE_FILLS, old):
-            self._state.timeline.call_later(
+        if self._state.injects(_P.ASKED_REPLACE, Fault.REPLACE_FILLS, old):
+            self._time.call_later(
                 self._state.latency_s / 2, lambda: self._fill_before_end(order_id)
             )
         behavior = ReplaceBehavior(
-            counts_own_fills_only=self._state.injects(
-                InjectionPoint.ASKED_REPLACE, Fault.CUM_FRESH, old
-            ),
-            repeats_whole_qty=self._state.injects(
-                InjectionPoint.ASKED_REPLACE, Fault.QTY_REMAINING, old
-            ),
+            counts_own_fills_only=self._state.injects(_P.ASKED_REPLACE, Fault.CUM_FRESH, old),
+            repeats_whole_qty=self._state.injects(_P.ASKED_REPLACE, Fault.QTY_REMAINING, old),
         )
-        self._state.timeline.call_later(
+        self._time.call_later(
             self._state.latency_s,
             lambda: self._complete_replace(order_id, new.id, change.qty, behavior),
         )
@@ -271,9 +268,9 @@ class Trading:
     def _complete_replace(
         self, old_id: str, new_id: str, qty: Decimal | None, behavior: ReplaceBehavior
     ) -> None:
-        """One of the two works on: the new order, unless the old one or the new one has ended."""
+        """Complete the replace, or reject the new order if the old or the new one has ended."""
         old, new = self.orders[old_id], self.orders[new_id]
-        # A group shrinks as one of it fills, so what was not changed is what it is now.
+        # A fill in the group reduces the quantity, so an unchanged quantity is the current one.
         size = qty or old.qty or m.ZERO
         if old.is_final or new.is_final or size <= old.filled_qty:
             if not new.is_final:
@@ -282,7 +279,7 @@ class Trading:
                 old = self._change(old, status=working_status(old))
                 self._publish("order_replace_rejected", old)
             return
-        stamp = self._state.timeline.stamp()
+        stamp = self._time.stamp()
         old = self._change(old, status=S.REPLACED, replaced_by=new.id, replaced_at=stamp)
         self._publish("replaced", old, execution_id=self._state.new_id())
         self._regroup(old, new_id)
@@ -294,7 +291,7 @@ class Trading:
         self.match(new.id)
 
     def _regroup(self, old: OrderVersion, new_id: str) -> None:
-        """Put the new order in the old one's place among those that belong together."""
+        """Replace the old order by the new one in its group."""
         if old.parent_id is not None:
             parent = self.orders[old.parent_id]
             legs = tuple(new_id if leg_id == old.id else leg_id for leg_id in parent.leg_ids)
@@ -307,36 +304,32 @@ class Trading:
     # -------------------------------------------------------------------- end
 
     def cancel(self, order_id: str) -> None:
-        """Begin to cancel an order that is not over; it may still fill meanwhile."""
+        """Begin to cancel an open order; it may still fill until the cancel is done."""
         order = self.orders[order_id]
         if order.status == S.PENDING_CANCEL:
             return
-        stamp = self._state.timeline.stamp()
+        stamp = self._time.stamp()
         self._change(order, status=S.PENDING_CANCEL, cancel_requested_at=stamp)
-        if self._state.injects(InjectionPoint.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS, order):
+        if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS, order):
             self._stuck_cancels.add(order_id)
             return
-        if self._state.injects(InjectionPoint.ASKED_CANCEL, Fault.CANCEL_FILLS, order):
-            self._state.timeline.call_later(
+        if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_FILLS, order):
+            self._time.call_later(
                 self._state.latency_s / 2, lambda: self._fill_before_end(order_id)
             )
-        if self._state.injects(InjectionPoint.ASKED_CANCEL, Fault.CANCEL_REJECTED, order):
-            self._state.timeline.call_later(
-                self._state.latency_s, lambda: self._reject_cancel(order)
-            )
+        if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_REJECTED, order):
+            self._time.call_later(self._state.latency_s, lambda: self._reject_cancel(order))
         else:
-            self._state.timeline.call_later(
-                self._state.latency_s, lambda: self._complete_cancel(order_id)
-            )
+            self._time.call_later(self._state.latency_s, lambda: self._complete_cancel(order_id))
 
     def finish_cancel(self, order_id: str) -> None:
-        """Have a cancel that was asked be done now, unless by a fault it never is."""
+        """Complete a pending cancel now, unless the fault keeps it pending."""
         order = self.orders[order_id]
         if order.status == S.PENDING_CANCEL and order_id not in self._stuck_cancels:
             self._complete_cancel(order_id)
 
     def _reject_cancel(self, before: OrderVersion) -> None:
-        """The cancel is refused: the order has the word again that it had *before*, or a later."""
+        """Reject the cancel and restore the order's status from *before*, or a later one."""
         order = self.orders[before.id]
         if order.is_final:
             return
@@ -344,7 +337,7 @@ class Trading:
         self._publish("order_cancel_rejected", self._change(order, status=status))
 
     def recall(self) -> None:
-        """Cancel what rests to sell short of what has become hard to borrow."""
+        """Cancel the open short sales of symbols that are hard to borrow."""
         for order in self.orders.open():
             if self._sells_short(order) and not self._state.instruments[order.symbol].shortable:
                 self._end(order, S.CANCELED, reason="hard to borrow")
@@ -363,7 +356,7 @@ class Trading:
             self._end(order, S.CANCELED)
 
     def _fill_before_end(self, order_id: str) -> None:
-        """The race lost: it fills at its own limit, or at the market."""
+        """Fill the order before its cancel or replace, at its limit or else at the quote."""
         order = self.orders[order_id]
         if order.is_final or is_inactive_leg(order) or not self._state.is_in_session(order):
             return
@@ -371,7 +364,7 @@ class Trading:
         self.execute(order_id, self.leaves(order, price), price)
 
     def reject(self, order_id: str, reason: str) -> None:
-        """The venue refuses an order that was accepted."""
+        """Reject an accepted order."""
         order = self.orders[order_id]
         if not order.is_final:
             self._end(order, S.REJECTED, reason=reason)
@@ -384,13 +377,13 @@ class Trading:
     def _end(
         self, order: OrderVersion, status: m.OrderStatus, *, reason: str | None = None
     ) -> None:
-        stamp = self._state.timeline.stamp()
+        stamp = self._time.stamp()
         order = self._change(order, status=status, reason=reason, **{_END_STAMPS[status]: stamp})
         self._publish(status, order, execution_id=self._state.new_id())
         self._update_group(order, traded=m.ZERO)
 
     def _update_group(self, order: OrderVersion, traded: Decimal) -> None:
-        """What a fill or an end of one order of a group means for the others."""
+        """Apply a fill or an end of *order* to the other orders of its group."""
         if order.status == S.FILLED and order.order_class is not m.OrderClass.OCO:
             for leg_id in order.leg_ids:
                 self._activate(self.orders[leg_id])
@@ -398,14 +391,14 @@ class Trading:
             if other.is_final:
                 continue
             if order.is_final:
-                # One close ends a whole day group: its legs expire and are not canceled.
+                # The close expires a whole day group: its legs are not canceled.
                 expired = order.status == S.EXPIRED
                 self._end(other, S.EXPIRED if expired else S.CANCELED)
             elif traded and other.qty is not None:
                 self._change(other, qty=other.qty - traded)
 
     def _activate(self, leg: OrderVersion) -> None:
-        """The entry has filled: the exit works, a bracket's stop as `held`."""
+        """Activate an exit after its opening order has filled; a bracket's stop is `held`."""
         if leg.is_final:
             return
         parent = self.orders[leg.parent_id or ""]
@@ -414,20 +407,20 @@ class Trading:
         leg = self._change(leg, is_active=True, status=status)
         if status == S.NEW:
             self._publish("new", leg, execution_id=self._state.new_id())
-        self._state.timeline.call_later(self._state.latency_s, lambda: self.match(leg.id))
+        self._time.call_later(self._state.latency_s, lambda: self.match(leg.id))
 
-    # ------------------------------------------------------------------- both
+    # ---------------------------------------------------------------- changes
 
     def restate(self, order: OrderVersion, **fields: Any) -> None:
-        """Change an order that nobody asked to change."""
+        """Change an order without a request of the client (ExecType 150 = D, restated)."""
         self._publish("restated", self._change(order, **fields))
 
     def _change(self, order: OrderVersion, **fields: Any) -> OrderVersion:
-        stamp = self._state.timeline.stamp()
-        if not self._state.injects(InjectionPoint.CHANGE, Fault.UPDATED_AT_FROZEN, order):
+        stamp = self._time.stamp()
+        if not self._state.injects(_P.CHANGE, Fault.UPDATED_AT_FROZEN, order):
             fields["updated_at"] = stamp
         order = evolve(order, **fields)
-        self.orders.put(order, self._state.timeline.elapsed)
+        self.orders.put(order, self._time.elapsed)
         return order
 
     def _publish(self, name: str, order: OrderVersion, **fields: Any) -> None:
@@ -437,7 +430,7 @@ class Trading:
                 account=self._name,
                 name=name,
                 order=order,
-                at=self._state.timeline.stamp(),
+                at=self._time.stamp(),
                 **fields,
             )
         )
@@ -454,6 +447,3 @@ class Trading:
             position_qty=self.history.ledger.now.qty(self._state.current_symbol(order.symbol)),
             previous_id=previous_id,
         )
-
-    def _wall_time(self) -> datetime:
-        return self._state.timeline.now()

@@ -1,9 +1,9 @@
 """
-Replace chains: whether an order may be replaced, and what by.
+Replace chains: whether an order may be replaced, and the new order.
 
-The guards run in order and the first that refuses speaks, in the words and codes of
-Alpaca's error bodies; what the new order itself must keep to is in `rules`.  A whole group
-has one time in force and one quantity, so its orders are replaced in their prices only.
+The checks run in order and the first that fails raises `Refused`, with the messages and codes
+of Alpaca's error bodies; the checks of the new order itself are in `rules`.  A group has
+one time in force and one quantity, so a replace changes only prices of its orders.
 Source: https://docs.alpaca.markets/reference/patchorderbyorderid-1.
 """
 
@@ -24,7 +24,7 @@ _R: Final = m.RejectKind
 _TOO_LATE: Final = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED})
 _TOO_EARLY: Final = frozenset({S.ACCEPTED, S.PENDING_NEW, S.PENDING_CANCEL})
 
-#: Why an order of this status is not replaced; any other one may be.
+#: The refusal for each status in which an order may not be replaced.
 _REFUSALS: Final[Mapping[str, tuple[str, m.RejectKind]]] = {
     S.REPLACED: ("order already replaced", _R.TOO_LATE),
     S.PENDING_REPLACE: ("order already pending replacement", _R.NOT_NOW),
@@ -32,9 +32,9 @@ _REFUSALS: Final[Mapping[str, tuple[str, m.RejectKind]]] = {
     **{status: (f"cannot replace order in {status} status", _R.NOT_NOW) for status in _TOO_EARLY},
 }
 
-#: What may be changed of an order, by the same name in both.
+#: The fields that a replace may change; order and amendment have the same names.
 _FIELDS: Final = ("qty", "limit_price", "stop_price", "trail", "time_in_force")
-#: What only orders of some types have.
+#: The order types that have a field, for fields that not all types have.
 _TYPES_WITH: Final = {
     "limit_price": frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT}),
     "stop_price": frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT}),
@@ -44,7 +44,7 @@ _TYPES_WITH: Final = {
 
 @frozen
 class ReplaceRequest:
-    """An order, what is to change of it, and the other open orders of its group."""
+    """An order, the requested changes, and the other orders of its group."""
 
     order: OrderVersion
     change: Amendment
@@ -52,7 +52,7 @@ class ReplaceRequest:
 
     @property
     def changed(self) -> frozenset[str]:
-        """The names of what would differ."""
+        """The names of the fields whose value would change."""
         given = ((name, getattr(self.change, name)) for name in _FIELDS)
         return frozenset(
             name for name, value in given if value not in (None, getattr(self.order, name))
@@ -60,7 +60,7 @@ class ReplaceRequest:
 
 
 def check(request: ReplaceRequest) -> None:
-    """Raises: Refused, by the first guard that does not let the replace pass."""
+    """Run the checks of a replace request.  Raises: Refused, from the first that fails."""
     for guard in _GUARDS:
         guard(request)
 
@@ -87,8 +87,8 @@ def _change(request: ReplaceRequest) -> None:
     order = request.order
     for name, types in _TYPES_WITH.items():
         if getattr(request.change, name) is not None and order.type not in types:
-            words = name.replace("_", " ")
-            raise bad(f"{order.type} orders must not have a {words}", _R.PRICE, 40010001)
+            label = name.replace("_", " ")
+            raise bad(f"{order.type} orders must not have a {label}", _R.PRICE, 40010001)
     if not request.changed:
         raise bad("order parameters are not changed")
 
@@ -123,7 +123,7 @@ _GUARDS: Final[tuple[Callable[[ReplaceRequest], None], ...]] = (
 
 
 def ticket(order: OrderVersion, change: Amendment) -> Ticket:
-    """The new order as one that is placed anew, of what is not filled yet."""
+    """Return the new order as a ticket for the leaves quantity."""
     new = successor(order, change, order.id, order.created_at)
     return Ticket(
         symbol=new.symbol,
@@ -143,7 +143,7 @@ def ticket(order: OrderVersion, change: Amendment) -> Ticket:
 def successor(
     order: OrderVersion, change: Amendment, new_id: str, stamp: m.Timestamp
 ) -> OrderVersion:
-    """What is to replace *order*, before anything of it has happened."""
+    """Return the order that is to replace *order*, in its first version."""
     given = {name: getattr(change, name) for name in _FIELDS}
     given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
     return evolve(
@@ -157,7 +157,7 @@ def successor(
         replaces=order.id,
         chain_id=order.chain_id or order.id,
         leg_ids=(),
-        # Another trail begins at the market of its moment.
+        # A new trail begins at the current market price.
         hwm=None if change.trail is not None else order.hwm,
         filled_qty=m.ZERO,
         filled_avg_price=None,
@@ -170,14 +170,14 @@ def successor(
 
 @frozen(kw_only=True)
 class ReplaceBehavior:
-    """How the venue counts a replace of an order that has fills; nobody has said which it is."""
+    """How the venue treats the fills of a replaced order; Alpaca does not document it."""
 
-    counts_own_fills_only: bool  #: the new order's total counts its own fills only
-    repeats_whole_qty: bool  #: the whole quantity is ordered again, whatever was filled
+    counts_own_fills_only: bool  #: the new order's `filled_qty` excludes earlier fills
+    repeats_whole_qty: bool  #: the new order is for the whole quantity despite earlier fills
 
 
 def initial_fields(old: OrderVersion, qty: Decimal, behavior: ReplaceBehavior) -> dict[str, Any]:
-    """What the new order of *qty* begins with, as fields; *old* as it is when it is replaced."""
+    """Return the first fields of the new order of *qty*; *old* is the order at the replace."""
     open_qty = qty if behavior.repeats_whole_qty else qty - old.filled_qty
     carried = m.ZERO if behavior.counts_own_fills_only else old.filled_qty
     price = old.filled_avg_price if carried else None
@@ -187,12 +187,12 @@ def initial_fields(old: OrderVersion, qty: Decimal, behavior: ReplaceBehavior) -
         "filled_avg_price": price,
         "carried_qty": carried,
         "carried_price": price,
-        "is_awake": old.is_active,
+        "is_active": old.is_active,
     }
 
 
 def working_status(order: OrderVersion) -> m.OrderStatus:
-    """The status of an order that works; an exit that waits, or whose stop is watched, is held."""
+    """Return the status of a working order: held for an inactive leg and a leg with a stop."""
     if order.filled_qty:
         return S.PARTIALLY_FILLED
     is_watched = order.parent_id is not None and order.stop_price is not None

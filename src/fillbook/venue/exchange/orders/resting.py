@@ -1,9 +1,10 @@
 """
-The open orders of one symbol, remembered as sums and by price: no question looks at them all.
+The open orders of one symbol, with totals and price indexes, so that no query reads them all.
 
-What an order keeps back depends on its family only, those that were placed with it or took its
-place; so the sums of all are the sums of families, and only a family that has changed, or whose
-price has, is summed anew.  The definitions are in `funds` and `matching`.
+A family is an order with its legs and the replacements of all of them.  What an order
+reserves depends on its family only.  So the totals are sums over families, and only a family
+that has changed, or that depends on a changed quote, is summed anew.  The definitions are in
+`funds` and `matching`.
 """
 
 from __future__ import annotations
@@ -35,20 +36,20 @@ from fillbook.venue.exchange.values import OrderVersion
 _SIDES: Final = (m.OrderSide.BUY, m.OrderSide.SELL)
 _DOWN, _UP = -1, 1
 
-PriceKey = tuple[Decimal, int, str]  #: a price, how many orders are older, and the order's id
+PriceKey = tuple[Decimal, int, str]  #: a price, the number of older orders, and the order's id
 
 
 @frozen
 class SideTotals:
-    """Of one side: units held, what is left of orders by units, and in USD what is left of both."""
+    """The totals of the open orders of one side; all are ≥ 0."""
 
-    reserved_qty: Decimal = m.ZERO
-    leaves: Decimal = m.ZERO
-    open_value: Decimal = m.ZERO  #: of orders by units
-    open_notional: Decimal = m.ZERO  #: of orders by notional
+    reserved_qty: Decimal = m.ZERO  #: reserved units
+    leaves: Decimal = m.ZERO  #: leaves quantity of orders by units
+    open_value: Decimal = m.ZERO  #: value of that leaves quantity, in quote currency
+    open_notional: Decimal = m.ZERO  #: open amount of orders by notional, in quote currency
 
     def adjusted(self, sign: int, other: SideTotals) -> SideTotals:
-        """With *other* added, or taken away."""
+        """Return the totals plus (*sign* 1) or minus (*sign* -1) *other*."""
         return SideTotals(
             self.reserved_qty + sign * other.reserved_qty,
             self.leaves + sign * other.leaves,
@@ -61,16 +62,16 @@ TotalsBySide = dict[m.OrderSide, SideTotals]
 
 
 def totals_by_side(orders: Iterable[OrderVersion], prices: Prices) -> TotalsBySide:
-    """What *orders*, all of one symbol, come to by side: the definition."""
+    """Return the totals of *orders*, all of one symbol, by side: the definition."""
     found: TotalsBySide = {}
     orders = list(orders)
     for side in {order.side for order in orders}:
-        here = [order for order in orders if order.side is side]
+        same_side = [order for order in orders if order.side is side]
         entries = [
-            o for o in one_per_chain(here, lambda o: open_value(o, prices)) if not o.parent_id
+            o for o in one_per_chain(same_side, lambda o: open_value(o, prices)) if not o.parent_id
         ]
         found[side] = SideTotals(
-            reserved_qty=sum(reserved_units(here, side).values(), m.ZERO),
+            reserved_qty=sum(reserved_units(same_side, side).values(), m.ZERO),
             leaves=sum((o.leaves_qty for o in entries), m.ZERO),
             open_value=sum((open_value(o, prices) for o in entries), m.ZERO),
             open_notional=sum((open_notional(o) for o in entries), m.ZERO),
@@ -79,7 +80,7 @@ def totals_by_side(orders: Iterable[OrderVersion], prices: Prices) -> TotalsBySi
 
 
 class PriceIndex:
-    """Orders by a price, and by age where it is the same."""
+    """Orders sorted by a price, then by age."""
 
     def __init__(self) -> None:
         self._keys: list[PriceKey] = []
@@ -91,11 +92,11 @@ class PriceIndex:
         del self._keys[bisect_left(self._keys, key)]
 
     def up_to(self, price: Decimal) -> list[PriceKey]:
-        """Those of *price* or lower."""
+        """Return the keys with a price ≤ *price*."""
         return self._keys[: bisect_right(self._keys, price, key=lambda key: key[0])]
 
     def lowest(self) -> list[str]:
-        """The id of the lowest and oldest, if there is any."""
+        """Return the id of the oldest order at the lowest price, as a list of at most one."""
         return [order_id for _, _, order_id in self._keys[:1]]
 
 
@@ -107,18 +108,20 @@ class RestingOrders:
         self._sequences: dict[str, int] = {}
         self._families: dict[str, dict[str, OrderVersion]] = {}
         self._family_of: dict[str, str] = {}
-        # Sums, and what they are made of; `_priced` are the families that go with the price.
+        # The totals of all orders and of each family; the families to sum anew are `_stale`,
+        # those whose totals depend on the quote `_quote_dependent`.
         self._totals: TotalsBySide = {side: SideTotals() for side in _SIDES}
         self._family_totals: dict[str, TotalsBySide] = {}
         self._stale: set[str] = set()
         self._quote_dependent: set[str] = set()
         self._prices: Prices | None = None
-        # By the price that lets them trade, downwards negative; and those that any price may.
+        # The orders by the price from which they trade, negated if they trade below it; and
+        # those without such a price.
         self._by_threshold = {
             (side, direction): PriceIndex() for side in _SIDES for direction in (_DOWN, _UP)
         }
         self._any_price: dict[str, None] = {}
-        # Those that may trade with our own, best limit first; and those at any price.
+        # The orders of the wash check: by limit, best first; and those without a limit.
         self._by_limit = {side: PriceIndex() for side in _SIDES}
         self._unlimited: dict[m.OrderSide, dict[str, None]] = {side: {} for side in _SIDES}
 
@@ -134,7 +137,7 @@ class RestingOrders:
     # ----------------------------------------------------------------- change
 
     def put(self, order: OrderVersion, sequence: int, family: str) -> None:
-        """Have *order*, which *place* others are older than, instead of what it was."""
+        """Add *order*, or replace its previous version; *sequence* orders are older."""
         before = self._orders.get(order.id)
         self._orders[order.id] = order
         self._sequences[order.id], self._family_of[order.id] = sequence, family
@@ -146,7 +149,7 @@ class RestingOrders:
             self._add_to_indexes(order, sequence)
 
     def drop(self, order_id: str) -> None:
-        """Forget an order, if it is there."""
+        """Remove an order, if it is in the index."""
         order = self._orders.pop(order_id, None)
         if order is None:
             return
@@ -181,10 +184,10 @@ class RestingOrders:
         elif is_wash_checked(order):
             del self._unlimited[order.side][order.id]
 
-    # ------------------------------------------------------------------- look
+    # ---------------------------------------------------------------- queries
 
     def marketable(self, prices: Prices) -> list[str]:
-        """The ids of those that *prices* may let trade, or trigger, oldest first; maybe others."""
+        """Return the ids of all orders that *prices* fill or trigger, and maybe others."""
         found = set(self._any_price)
         for (side, direction), index in self._by_threshold.items():
             found |= {order_id for _, _, order_id in index.up_to(direction * prices.touch(side))}
@@ -192,10 +195,10 @@ class RestingOrders:
 
     def wash_candidates(self, side: m.OrderSide) -> list[OrderVersion]:
         """
-        Whom an order of *side* would trade with first among those that it must not.
+        Return the orders that an order of *side* might trade with first (wash trade).
 
-        One that trades at any price, and that of the best limit: if neither is in its way,
-        none is.
+        These are one without a limit and the one with the best limit: if the new order trades
+        with neither, it trades with no other.
         """
         other = m.OrderSide.SELL if side is m.OrderSide.BUY else m.OrderSide.BUY
         any_price = next(iter(self._unlimited[other]), None)
@@ -205,21 +208,25 @@ class RestingOrders:
     def reserved_qty(
         self, side: m.OrderSide, prices: Prices, without: OrderVersion | None = None
     ) -> Decimal:
-        """The units that orders of *side* keep back, as if there were no order *without*."""
+        """Return the units that orders of *side* reserve, as if *without* did not exist."""
         return self._current_totals(prices, without)[side].reserved_qty
 
     def reserved_notional(
         self, qty: Decimal, prices: Prices, without: OrderVersion | None = None
     ) -> Decimal:
-        """What is kept back in USD while *qty* (signed) is held, as if there were no *without*."""
+        """
+        Return the reserved amount in USD, as if the order *without* did not exist.
+
+        *qty* is the signed position in units.
+        """
         total = m.ZERO
-        for side, here in self._current_totals(prices, without).items():
+        for side, side_totals in self._current_totals(prices, without).items():
             closable = max(m.ZERO, -side.sign * qty)
-            if here.leaves > closable > 0:
-                # Some close and some open, and which is which goes by age.
+            if side_totals.leaves > closable > 0:
+                # Some orders close the position and some open one; their age decides which.
                 rest = (o for o in self if without is None or o.id != without.id)
                 return reserved_notional(rest, qty, prices)
-            total += here.open_notional + (m.ZERO if closable else here.open_value)
+            total += side_totals.open_notional + (m.ZERO if closable else side_totals.open_value)
         return total
 
     def _current_totals(self, prices: Prices, without: OrderVersion | None) -> TotalsBySide:
@@ -235,7 +242,7 @@ class RestingOrders:
         )
 
     def _refresh(self, prices: Prices) -> None:
-        """Sum anew the families that have changed, and those that a new price does."""
+        """Sum anew the families that have changed or depend on a changed quote."""
         if prices != self._prices:
             self._stale |= self._quote_dependent
             self._prices = prices
@@ -256,13 +263,13 @@ class RestingOrders:
 
 def _adjusted(totals: TotalsBySide, sign: int, part: TotalsBySide) -> TotalsBySide:
     return {
-        side: here.adjusted(sign, part[side]) if side in part else here
-        for side, here in totals.items()
+        side: side_totals.adjusted(sign, part[side]) if side in part else side_totals
+        for side, side_totals in totals.items()
     }
 
 
 def _index_keys(order: OrderVersion) -> object:
-    """All that an order's places by price depend on."""
+    """Return what the price indexes depend on."""
     return trade_threshold(order), order.limit_price
 
 

@@ -1,8 +1,8 @@
 """
-Whether the exchange takes an order: guards in order, the first that refuses speaks.
+Whether the exchange accepts an order: the checks run in order, and the first failure decides.
 
-Each guard is given the ticket and what the exchange knows, and raises `Refused` in the
-words, statuses and codes of Alpaca's error bodies.
+Each check receives the ticket and a `CheckContext`, and raises `Refused` with the messages,
+statuses and codes of Alpaca's error bodies.
 """
 
 from __future__ import annotations
@@ -37,19 +37,17 @@ _QTY_STEP: Final = Decimal("0.000000001")
 
 @frozen(kw_only=True)
 class CheckContext:
-    """What the exchange knows when an order comes."""
+    """The state that the checks of an order read."""
 
     instrument: m.Instrument
     prices: Prices
-    wash_candidates: Sequence[
-        OrderVersion
-    ]  #: whom it would trade with first, as `Resting.rivals` tells it
-    is_blocked: bool  #: by the broker
+    wash_candidates: Sequence[OrderVersion]  #: see `RestingOrders.wash_candidates`
+    is_blocked: bool  #: the broker blocks trading
     configurations: Configurations
-    new_york_time: time  #: New York's
-    position: Decimal  #: signed
-    reserved_qty: Decimal  #: units that orders of this side keep back
-    reserving_ids: Callable[[], Sequence[str]]  #: the ids of those
+    new_york_time: time  #: the time of day in New York
+    position: Decimal  #: signed units
+    reserved_qty: Decimal  #: units that open orders of this side reserve
+    reserving_ids: Callable[[], Sequence[str]]  #: the ids of these orders or their groups
     funds: Funds
 
     @property
@@ -61,20 +59,20 @@ Guard = Callable[[Ticket, CheckContext], None]
 
 
 def check(ticket: Ticket, context: CheckContext, guards: Sequence[Guard] | None = None) -> None:
-    """Raises: Refused, by the first of the *guards* (None: all) that does not let *ticket* pass."""
+    """Run the *guards* (None: all) on *ticket*.  Raises: Refused, from the first that fails."""
     for guard in GUARDS if guards is None else guards:
         guard(ticket, context)
 
 
 def requested_units(ticket: Ticket, prices: Prices) -> Decimal:
-    """How many units are asked for; for a notional, at the price of now."""
+    """Return the requested units; for a notional, at the current price."""
     if ticket.qty is not None:
         return ticket.qty
     return m.cut((ticket.notional or m.ZERO) / prices.touch(ticket.side), _QTY_STEP)
 
 
 def bad(message: str, kind: m.RejectKind = R.INPUT, code: int = 42210000) -> Refused:
-    """Bad input: 422."""
+    """Return the refusal of invalid input: 422."""
     return Refused(422, code, message, kind)
 
 
@@ -83,7 +81,7 @@ def denied(
     kind: m.RejectKind,
     details: Mapping[str, str | list[str]] | None = None,
 ) -> Refused:
-    """Understood and not allowed: 403."""
+    """Return the refusal of a valid request that is not allowed: 403."""
     return Refused(403, 40310000, message, kind, details)
 
 
@@ -112,19 +110,19 @@ def _tradable(ticket: Ticket, context: CheckContext) -> None:
 
 
 def _kind(ticket: Ticket, context: CheckContext) -> None:
-    taken, word = (
+    supported, prefix = (
         (SUPPORTED[OrderSort.CRYPTO], "crypto ")
         if context.is_crypto
         else (SUPPORTED[OrderSort.WHOLE], "")
     )
-    if ticket.type not in taken:
-        raise bad(f"invalid order type for {word}order", R.UNSUPPORTED, 40010001)
-    if ticket.time_in_force not in taken[ticket.type]:
-        raise bad(f"invalid {word}time_in_force", R.UNSUPPORTED)
+    if ticket.type not in supported:
+        raise bad(f"invalid order type for {prefix}order", R.UNSUPPORTED, 40010001)
+    if ticket.time_in_force not in supported[ticket.type]:
+        raise bad(f"invalid {prefix}time_in_force", R.UNSUPPORTED)
     if ticket.order_class is C.OCO:
-        return  # its prices are those of its exits
+        return  # the exits of an OCO have its prices
     needed = m.PRICES[ticket.type]
-    if ticket.type is T.TRAILING_STOP:  # one of the two
+    if ticket.type is T.TRAILING_STOP:  # it has one of the two
         needed = frozenset({"trail_percent" if ticket.trail_price is None else "trail_price"})
     for name in ("limit_price", "stop_price", "trail_price", "trail_percent"):
         if (getattr(ticket, name) is not None) != (name in needed):
@@ -135,9 +133,9 @@ def _kind(ticket: Ticket, context: CheckContext) -> None:
 def _auction(ticket: Ticket, context: CheckContext) -> None:
     since, until = AUCTION_CUTOFFS.get(ticket.time_in_force, (time.max, time.max))
     if since <= context.new_york_time < until:
-        word = ticket.time_in_force
+        name = ticket.time_in_force
         raise bad(
-            f"{word} orders are not accepted between {since:%H:%M} and {until:%H:%M}", R.NOT_NOW
+            f"{name} orders are not accepted between {since:%H:%M} and {until:%H:%M}", R.NOT_NOW
         )
 
 
@@ -152,8 +150,8 @@ def _fraction(ticket: Ticket, context: CheckContext) -> None:
     if ticket.order_class is not C.SIMPLE:
         raise bad("fractional orders must be simple orders", R.UNSUPPORTED)
     if ticket.type not in SUPPORTED[OrderSort.FRACTION]:
-        words = "fractional orders must be market, limit, stop, or stop_limit orders"
-        raise bad(words, R.UNSUPPORTED)
+        message = "fractional orders must be market, limit, stop, or stop_limit orders"
+        raise bad(message, R.UNSUPPORTED)
     if ticket.time_in_force not in SUPPORTED[OrderSort.FRACTION][ticket.type]:
         raise bad("fractional orders must be DAY orders", R.UNSUPPORTED)
     if ticket.side is SELL and context.position <= 0:
@@ -175,23 +173,25 @@ _EXITS: Final = {C.SIMPLE: (0, 0), C.OTO: (1, 1), C.BRACKET: (2, 2), C.OCO: (2, 
 def _class(ticket: Ticket, context: CheckContext) -> None:
     if ticket.order_class not in _EXITS:
         raise bad("invalid order class", R.UNSUPPORTED)
-    word = ticket.order_class
-    least, most = _EXITS[word]
+    order_class = ticket.order_class
+    least, most = _EXITS[order_class]
     exits = (ticket.take_profit is not None) + (ticket.stop_loss is not None)
-    if word is not C.SIMPLE and context.is_crypto:
-        raise bad("crypto orders not allowed for advanced order_class: " + word, R.UNSUPPORTED)
-    if word is not C.SIMPLE and ticket.type is T.TRAILING_STOP:
+    if order_class is not C.SIMPLE and context.is_crypto:
+        raise bad(
+            "crypto orders not allowed for advanced order_class: " + order_class, R.UNSUPPORTED
+        )
+    if order_class is not C.SIMPLE and ticket.type is T.TRAILING_STOP:
         raise bad("trailing stop orders must be simple orders", R.UNSUPPORTED)
-    if word is not C.SIMPLE and ticket.time_in_force not in (K.DAY, K.GTC):
-        raise bad(f"{word} orders must be DAY or GTC orders", R.UNSUPPORTED)
+    if order_class is not C.SIMPLE and ticket.time_in_force not in (K.DAY, K.GTC):
+        raise bad(f"{order_class} orders must be DAY or GTC orders", R.UNSUPPORTED)
     if exits < least:
         missing = "stop_loss.stop_price" if ticket.stop_loss is None else "take_profit.limit_price"
-        raise bad(f"{word} orders require {missing}", R.UNSUPPORTED)
+        raise bad(f"{order_class} orders require {missing}", R.UNSUPPORTED)
     if exits > most:
-        raise bad(f"{word} orders take no more than {most} exits", R.UNSUPPORTED)
-    if word in (C.BRACKET, C.OTO) and context.position * ticket.side.sign < 0:
-        raise bad(f"{word} orders must be entry orders", R.UNSUPPORTED)
-    if word is C.OCO:
+        raise bad(f"{order_class} orders take no more than {most} exits", R.UNSUPPORTED)
+    if order_class in (C.BRACKET, C.OTO) and context.position * ticket.side.sign < 0:
+        raise bad(f"{order_class} orders must be entry orders", R.UNSUPPORTED)
+    if order_class is C.OCO:
         if ticket.type is not T.LIMIT:
             raise bad("oco orders must be limit orders", R.UNSUPPORTED)
         if context.position * ticket.side.sign >= 0:
@@ -233,19 +233,19 @@ def _stops(ticket: Ticket, context: CheckContext) -> None:
     side = ticket.side if is_exit else (SELL if ticket.side is BUY else BUY)
     base = ticket.take_profit if is_exit else (limit_of(ticket) or context.prices.mid)
     if base is not None and (base - ticket.stop_loss) * -side.sign < Decimal("0.01"):
-        words = "stop price must be at least 0.01 beyond the base price"
-        raise Refused(422, 42210000, words, R.PRICE, {"base_price": m.plain(base)})
+        message = "stop price must be at least 0.01 beyond the base price"
+        raise Refused(422, 42210000, message, R.PRICE, {"base_price": m.plain(base)})
 
 
 def _beyond(stop: Decimal | None, side: m.OrderSide, prices: Prices) -> None:
     market = prices.touch(side)
     if stop is None or (stop - market) * side.sign > 0:
         return
-    word = "greater" if side is BUY else "less"
+    comparison = "greater" if side is BUY else "less"
     raise Refused(
         422,
         42210000,
-        f"stop price must be {word} than current price",
+        f"stop price must be {comparison} than current price",
         R.PRICE,
         {"market_price": m.plain(market), "stop_price": m.plain(stop)},
     )
@@ -268,7 +268,9 @@ def _minimum(ticket: Ticket, context: CheckContext) -> None:
 
 def _wash(ticket: Ticket, context: CheckContext) -> None:
     """
-    Orders that might trade with each other are refused; complex orders and trailing stops may.
+    Refuse an order that might trade with another of the account (a wash trade).
+
+    Orders of a group and trailing stops are exempt.
 
     Source: https://docs.alpaca.markets/docs/user-protection.
     """
@@ -290,7 +292,7 @@ def _wash(ticket: Ticket, context: CheckContext) -> None:
 
 
 def _units(ticket: Ticket, context: CheckContext) -> None:
-    """Closing orders need units that no other order keeps back; nothing goes through zero."""
+    """Refuse a closing order for more than the units that no other order reserves."""
     requested = requested_units(ticket, context.prices)
     existing = max(m.ZERO, -ticket.side.sign * context.position)
     available = max(m.ZERO, existing - context.reserved_qty)
@@ -327,7 +329,7 @@ def _short(ticket: Ticket, context: CheckContext) -> None:
 
 
 def _leverage(ticket: Ticket, context: CheckContext) -> None:
-    """Positions of more than six times the equity may only be made smaller."""
+    """Accept only closing orders if the positions exceed six times the equity."""
     held = context.funds.long_value - context.funds.short_value
     if held > _LEVERAGE_MAX * context.funds.equity and not _closes(ticket, context):
         raise denied("account is restricted to closing orders only", R.PERMISSION)
@@ -352,7 +354,7 @@ def _money(ticket: Ticket, context: CheckContext) -> None:
         )
 
 
-#: The order in which an order is looked at.
+#: The checks of a new order, in order.
 GUARDS: Final[tuple[Guard, ...]] = (
     _permitted,
     _size,
@@ -373,8 +375,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     _money,
 )
 
-#: Those that look at what is to replace an order, and at what is to replace an exit: that
-#: reserves nothing of its own.
+#: The checks of the new order of a replace, and those of a replaced exit, which reserves
+#: nothing of its own.
 SUCCESSOR_GUARDS: Final = (
     _permitted,
     _size,

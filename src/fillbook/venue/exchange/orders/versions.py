@@ -1,8 +1,8 @@
 """
-Every version of every order of one account, so that old ones can be shown.
+Every version of every order of one account, so that views can show old versions.
 
-Open orders are kept by symbol and changes in their order, so that no question costs more
-than what it is about: not the whole book for one symbol, not all that ever was for a moment ago.
+Open orders are indexed by symbol and changes by time: a query for one symbol does not read
+all open orders, and a query for a recent time does not read all versions.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fillbook.venue.exchange.values import OrderVersion
 
 
 class Orders:
-    """Orders by id and by client order id, oldest first; nothing is ever forgotten."""
+    """The orders of one account by id and client order id, oldest first; none is removed."""
 
     def __init__(self) -> None:
         self._versions: dict[str, list[tuple[timedelta, OrderVersion]]] = {}
         self._by_client_id: dict[str, str] = {}
         self._resting: dict[str, RestingOrders] = {}  # by symbol
-        self._families: dict[str, str] = {}  # the first order of all that belong together
+        self._families: dict[str, str] = {}  # order id to family id; see `resting`
         self._ids: list[str] = []
         self._sequences: dict[str, int] = {}
         self._hidden_until: dict[str, timedelta] = {}
@@ -52,17 +52,17 @@ class Orders:
             self._resting[order.symbol].put(order, sequence, family)
 
     def _remove_resting(self, order: OrderVersion) -> None:
-        here = self.resting(order.symbol)
-        here.drop(order.id)
-        if not here:
+        resting = self.resting(order.symbol)
+        resting.drop(order.id)
+        if not resting:
             self._resting.pop(order.symbol, None)
 
     def sequence_of(self, order_id: str | None) -> int | None:
-        """How many orders were born before this one; None if there is none of this id."""
+        """Return the number of orders before this one; None if the id is unknown."""
         return None if order_id is None else self._sequences.get(order_id)
 
     def hide(self, order_id: str, until: timedelta) -> None:
-        """Show the order to nobody before *until*."""
+        """Hide the order from all views before *until*."""
         self._hidden_until[order_id] = until
 
     def get(self, order_id: str) -> OrderVersion | None:
@@ -76,7 +76,7 @@ class Orders:
         return (versions[-1][1] for versions in self._versions.values())
 
     def at(self, order_id: str, moment: timedelta) -> OrderVersion | None:
-        """The order as it was at *moment*; None if it was not there yet, or hidden."""
+        """Return the order as it was at *moment*; None if it did not exist or was hidden."""
         if moment < self._hidden_until.get(order_id, moment):
             return None
         return self._version_at(order_id, moment)
@@ -88,11 +88,11 @@ class Orders:
         return None
 
     def all_at(self, moment: timedelta, span: slice) -> Iterator[OrderVersion]:
-        """Those of the places in *span*, as they were at *moment*."""
+        """Return the orders with the sequence numbers in *span*, as they were at *moment*."""
         return self._at(self._ids[span], moment)
 
     def working_at(self, moment: timedelta, span: slice) -> Iterator[OrderVersion]:
-        """Those that were not over at *moment*, and the entries of their groups; maybe others."""
+        """Return the orders that were open at *moment*, with their parents; maybe also others."""
         maybe_open = self._maybe_open_ids(moment)
         parents = (self[order_id].parent_id for order_id in maybe_open)
         sequences = range(len(self._ids))[span]
@@ -100,7 +100,7 @@ class Orders:
         return self._at((each for each in ids if self._sequences[each] in sequences), moment)
 
     def open_at(self, moment: timedelta, symbol: str | None = None) -> Iterator[OrderVersion]:
-        """Those (of *symbol*, None: of all) that were not over at *moment*, hidden ones too."""
+        """Return the orders (of *symbol*, None: all) that were open at *moment*, hidden or not."""
         seen = (
             self._version_at(each, moment)
             for each in self._sorted(self._maybe_open_ids(moment, symbol))
@@ -108,33 +108,33 @@ class Orders:
         return (order for order in seen if order is not None and not order.is_final)
 
     def open(self, symbol: str | None = None) -> list[OrderVersion]:
-        """Those (of *symbol*, None: of all) that are not over."""
+        """Return the open orders (of *symbol*, None: all)."""
         if symbol is not None:
             return list(self.resting(symbol))
         found = chain.from_iterable(self._resting.values())
         return sorted(found, key=lambda order: self._sequences[order.id])
 
     def resting(self, symbol: str) -> RestingOrders:
-        """Those of *symbol* that are not over, as sums and by price."""
+        """Return the index of the open orders of *symbol*."""
         return self._resting.get(symbol) or RestingOrders()
 
     def marketable(self, prices: PriceOf, symbol: str | None = None) -> list[str]:
-        """The ids of those (of *symbol*, None: of all) that *prices* may let trade."""
+        """Return the ids of the orders (of *symbol*, None: all) that may trade at *prices*."""
         if symbol is not None:
             return self.resting(symbol).marketable(prices(symbol))
         return self._sorted(
             chain.from_iterable(
-                here.marketable(prices(name)) for name, here in self._resting.items()
+                resting.marketable(prices(name)) for name, resting in self._resting.items()
             )
         )
 
     def reserved(
         self, balance: Balance, prices: PriceOf, without: OrderVersion | None = None
     ) -> Reserved:
-        """`funds.reserved` of those that are not over, as if there were no order *without*."""
+        """Return `funds.total_reserved` of the open orders, as if *without* did not exist."""
         reserved = {False: m.ZERO, True: m.ZERO}
-        for symbol, here in self._resting.items():
-            reserved[is_crypto(symbol)] += here.reserved_notional(
+        for symbol, resting in self._resting.items():
+            reserved[is_crypto(symbol)] += resting.reserved_notional(
                 balance.qty(symbol), prices(symbol), without
             )
         return Reserved(reserved[False], reserved[True])
@@ -147,11 +147,11 @@ class Orders:
         return (order for order in seen if order is not None)
 
     def _maybe_open_ids(self, moment: timedelta, symbol: str | None = None) -> set[str]:
-        """All (of *symbol*) that were open at *moment*: they still are, or have changed since."""
+        """Return the ids of all orders (of *symbol*) that are open or changed after *moment*."""
         since = bisect_right(self._changes, moment, key=lambda each: each[0])
         changed = {order_id for _, order_id in self._changes[since:]}
         if symbol is None:
-            return changed.union(*(here.ids() for here in self._resting.values()))
+            return changed.union(*(resting.ids() for resting in self._resting.values()))
         return {i for i in changed if self[i].symbol == symbol}.union(self.resting(symbol).ids())
 
     def _sorted(self, ids: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.checks.context import CheckContext, Sent
+from fillbook.core.checks.context import CheckContext, SentOrder
 from tests.core.records import AT, Records, intended, report, request, terms
 
 NOW = m.moment(AT)
@@ -90,16 +90,16 @@ def session(since_opening):
     return m.Session(opens.date(), opens, opens + 6.5 * HOUR, early, late)
 
 
-def a_world(**known):
-    """A world in which everything passes, but for what is *known*."""
+def a_context(**known):
+    """Build a context in which every check passes, except for the values in *known*."""
     return CheckContext(
         **{
             "now": NOW,
-            "can": ABLE,
+            "capabilities": ABLE,
             "quote": QUOTE,
             "position": holding(0),
             "reserve": RESERVE,
-            "need": D(1000),
+            "reserve_amount": D(1000),
             "funds": m.Funds(D(1000), D(1000)),
             **known,
         }
@@ -126,4 +126,4 @@ ENDED = {"orders": (order("c2", word="canceled", stop_price=80, qty=1, **SELL),)
 
 def sent(seconds_ago, key=None, worth=100, **wish):
     at = m.timestamp(NOW - timedelta(seconds=seconds_ago))
-    return Sent(at, request(**{"qty": 10, **wish}), key, None if worth is None else D(worth))
+    return SentOrder(at, request(**{"qty": 10, **wish}), key, None if worth is None else D(worth))

@@ -1,0 +1,154 @@
+"""What is due about an end: the table, and an exhaustive walk of one order, one change, one end."""
+
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.orders import due
+from fillbook.core.orders.due import Attempt, Look, Progress, Wait
+
+A, S = m.AnswerKind, m.OrderStatus
+STUCK = timedelta(seconds=300)
+
+
+def at(seconds):
+    return timedelta(seconds=seconds)
+
+
+def step(answer="none", shown=S.NEW, **progress):
+    """What is due after one attempt at 100 s that was answered so; "none": there was no attempt."""
+    made = []
+    if answer != "none":
+        made = [m.Request(2, m.Command.CANCEL, m.timestamp("2026-03-02T15:00:00Z"), "b1", answer)]
+    known = {"attempted_at": at(100), "mine": True, "attempts": 1} | progress
+    return due.next_step(made, shown, Progress(**known), stuck=STUCK)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (step(), Attempt(at(0))),
+        (step(A.NOT_SENT), Attempt(at(100.25))),
+        (step(A.NOT_SENT, attempts=99), Attempt(at(110))),
+        (step(A.AMBIGUOUS), Look(at(100))),
+        (step(A.AMBIGUOUS, read_at=at(101), reads=1), Look(at(101.25))),  # it was not observed
+        (step(A.AMBIGUOUS, read_at=at(101), alive_at=at(101)), Attempt(at(100.25))),
+        (step(A.AMBIGUOUS, alive_at=at(99)), Look(at(100))),  # alive before the attempt
+        (step(None, alive_at=at(101)), Attempt(at(100.25))),
+        (step(None, mine=False, attempts=0, alive_at=at(101)), Attempt(at(115))),  # under way
+        (step(A.ACCEPTED, S.PENDING_CANCEL), Wait(at(400))),
+        (step(A.ACCEPTED, alive_at=at(101)), Attempt(at(400))),
+        (step(A.ACCEPTED), Look(at(100))),
+        (step(A.REJECTED, alive_at=at(101)), Attempt(at(110))),
+        (step(A.REJECTED, attempts=3, alive_at=at(101)), Attempt(at(140))),
+        (step(A.REJECTED, attempts=50, alive_at=at(101)), Attempt(at(400))),
+        (step(A.REJECTED), Look(at(100))),
+        # The bot asks again: at once, if it is read alive.
+        (step(A.REJECTED, alive_at=at(101), urged_at=at(102)), Look(at(102))),
+        (step(A.REJECTED, alive_at=at(103), urged_at=at(102)), Attempt(at(102))),
+        (step(A.REJECTED, read_at=at(103), reads=1, urged_at=at(102)), Look(at(103.25))),
+        (step(A.ACCEPTED, S.PENDING_CANCEL, urged_at=at(102)), Wait(at(400))),
+    ],
+)
+def test_what_is_due(found, expected):
+    assert found == expected
+
+
+def test_a_change_that_did_not_leave_is_attempted_again():
+    made = [m.Request(2, m.Command.REPLACE, m.timestamp("2026-03-02T15:00:00Z"), "b1", A.NOT_SENT)]
+    fresh = Progress(attempted_at=at(100), attempts=1)
+    assert due.retry_of_change([], fresh, at(50)) == at(50)
+    assert due.retry_of_change(made, fresh, at(50)) == at(100.25)
+    assert due.retry_of_change(made, fresh, at(200)) == at(200)
+    for answer in (None, A.ACCEPTED, A.REJECTED, A.AMBIGUOUS):
+        assert due.retry_of_change([*made, evolve(made[0], answer=answer)], fresh, at(200)) is None
+
+
+# -- the walk ----------------------------------------------------------------------------
+
+
+class World:
+    """One order at a broker that answers by a script, and a process that follows what is due."""
+
+    def __init__(self, answers, effects, kill):
+        self.answers, self.effects, self.kill = list(answers), list(effects), kill
+        self.alive, self.shown, self.now = True, S.NEW, at(0)
+        self.made, self.sent, self.landing = [], 0, None
+        self.progress = Progress(attempted_at=at(0))
+        self.repeats_are_justified = True
+
+    def read(self):
+        alive = self.alive
+        self.progress = evolve(
+            self.progress,
+            read_at=self.now,
+            reads=self.progress.reads + 1,
+            alive_at=self.now if alive else self.progress.alive_at,
+        )
+
+    def attempt(self):
+        last = self.made[-1].answer if self.made else A.NOT_SENT
+        alive_at = self.progress.alive_at
+        read = alive_at is not None and alive_at >= self.progress.attempted_at
+        self.repeats_are_justified &= read or last is A.NOT_SENT
+        answer = self.answers.pop(0) if self.answers else A.ACCEPTED
+        effect = self.effects.pop(0) if self.effects else "ends"
+        number = len(self.made) + 2
+        moment = m.timestamp("2026-03-02T15:00:00Z")
+        if answer is not A.NOT_SENT:
+            self.sent += 1
+            if effect == "ends" and answer is not A.REJECTED:
+                self.alive = False
+            elif effect == "later" and answer is not A.REJECTED:
+                self.landing = self.now + at(60)
+            elif effect == "pending" and answer is A.ACCEPTED:
+                self.shown = S.PENDING_CANCEL
+                self.landing = self.now + at(60)
+        self.made.append(m.Request(number, m.Command.CANCEL, moment, "b1", answer))
+        self.progress = Progress(attempted_at=self.now, mine=True, attempts=len(self.made))
+        if self.kill == len(self.made):  # the reply is lost with the process
+            self.made[-1] = evolve(self.made[-1], answer=None)
+            self.progress = Progress(attempted_at=self.now)
+
+    def run(self):
+        for _ in range(200):
+            if self.landing is not None and self.now >= self.landing:
+                self.alive = False
+            if not self.alive:
+                return True
+            found = due.next_step(self.made, self.shown, self.progress, stuck=STUCK)
+            if found.at > self.now:
+                self.now = found.at
+                continue
+            if isinstance(found, Attempt):
+                self.attempt()
+            elif isinstance(found, Look):
+                self.read()
+            else:
+                self.now += at(30)
+        return False
+
+
+ANSWERS = (A.NOT_SENT, A.AMBIGUOUS, A.ACCEPTED, A.REJECTED)
+
+
+def scripts():
+    """Every answer to two attempts, with every effect of each, and a kill after any of them."""
+    for first in ANSWERS:
+        for second in ANSWERS:
+            for effect in ("ends", "later", "pending", "nothing"):
+                for then in ("ends", "later", "pending", "nothing"):
+                    for kill in (None, 1, 2):
+                        yield (first, second), (effect, then), kill
+
+
+def test_no_answer_no_effect_and_no_kill_loses_an_end():
+    """P2, P12: an order that is to end is ended, or is attempted for as long as it is alive."""
+    runs = [World(*script) for script in scripts()]
+    assert len(runs) == 4 * 4 * 4 * 4 * 3
+    assert [x for x in runs if not x.run()] == []
+    # An attempt follows another only after the id was read alive, or where none had left.
+    assert all(x.repeats_are_justified for x in runs)
+    assert max(x.sent for x in runs) <= 4
