@@ -23,6 +23,8 @@ a value that is returned.  These are raised.
     ├── ReadFailed             a read that was needed failed      yes
     ├── StoreError
     │   ├── StoreUnavailable   disk full, locked: nothing written yes
+    │   ├── StoreInDoubt       written or not: nothing was sent   yes, with the same key
+    │   ├── StoreRewound       restored from a backup             no, see its message
     │   ├── StoreTooNew        written by a newer fillbook        no
     │   ├── StoreDamaged       not a store, or broken             no
     │   └── Forked             a store used in a forked child     no
@@ -61,7 +63,7 @@ class Denied(OrderError):
     def __init__(self, message: str, *, order: Order, reason: Reason) -> None:
         super().__init__(message, order=order)
         self.reason = reason
-        self.retry = reason.retry
+        self.retry: bool = reason.retry
 
 
 class AlreadySent(OrderError):
@@ -74,7 +76,7 @@ class OrderRejected(OrderError):
     def __init__(self, message: str, *, order: Order, kind: RejectKind) -> None:
         super().__init__(message, order=order)
         self.kind = kind
-        self.retry = kind.retry
+        self.retry: bool = kind.retry
 
 
 class Unavailable(OrderError):
@@ -118,13 +120,23 @@ class ReadFailed(FillbookError):
 
 
 class StoreError(FillbookError):
-    """The store cannot be used; nothing was written."""
+    """The store cannot be used."""
 
 
 class StoreUnavailable(StoreError):
     """The disk is full, read-only or locked; nothing was written."""
 
     retry = True
+
+
+class StoreInDoubt(StoreError):
+    """Whether the transaction was written cannot be known; what it was to precede was not sent."""
+
+    retry = True
+
+
+class StoreRewound(StoreError):
+    """The store lost entries that we wrote: it was restored or replaced; nothing was sent."""
 
 
 class StoreTooNew(StoreError):

@@ -17,7 +17,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.core.journal.apply import RULES
 from fillbook.core.pacing import Budget
-from fillbook.desk.link.buying_power import Longer, Marks
+from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.desk.record import rebuild
 from fillbook.errors import StoreTooNew
@@ -29,7 +29,7 @@ from fillbook.venue.exchange.values import OrderVersion
 
 GOLDEN = Path(__file__).parent / "golden"
 READ = json.loads((GOLDEN / "0.1.json").read_text("utf-8"))
-CELLS = {"budget": Budget, "lease": Lease, "account-marks": Marks, "account-lag": Longer}
+CELLS = {"budget": Budget, "lease": Lease, "account-marks": SavedMarks, "account-lag": LagFactor}
 
 
 @pytest.fixture
@@ -164,10 +164,10 @@ def test_it_is_rebuilt_by_the_rules_of_today_as_it_is_opened(path):
     """The journal is replayed once; from then on replaying it gives the records that are there."""
     store = SqliteStore.from_address(f"sqlite:///{path}", {})
     before = records_of(store)
-    assert rebuild.bring_up_to_date(store, m.timestamp("2026-03-04T15:00:00Z"))
-    assert not rebuild.bring_up_to_date(store, m.timestamp("2026-03-04T15:00:01Z"))
+    assert rebuild.rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:00Z"))
+    assert not rebuild.rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:01Z"))
     with store.read() as reader:
-        replayed = rebuild.replayed(reader)
+        replayed = rebuild.replay(reader)
         [last] = list(reader.journal(READ["journal"]))
         events = len(reader.all(m.Event))
     assert last.entry == m.Rebuilt(RULES)

@@ -10,6 +10,7 @@ opens connections, begins and ends transactions, and translates errors.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -137,17 +138,43 @@ class SqlReader:
         return _statements(cast(Any, of), self._marker)
 
 
+@frozen
+class Position:
+    """The newest entry of a journal and the word of its transaction; None: release 0.1 wrote it."""
+
+    number: int
+    tx: str | None
+
+    def is_in(self, connection: Connection, dialect: Dialect) -> bool:
+        """Whether the journal behind *connection* has this entry."""
+        query = f"SELECT tx FROM journal WHERE number = {dialect.marker}"
+        row = connection.execute(query, (self.number,)).fetchone()
+        return not self.number or (row is not None and row[0] == self.tx)
+
+
 class SqlWriter(SqlReader):
     """Writes through a connection on which a write transaction has begun."""
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        super().__init__(connection, dialect)
+        self._before = self._last
+        self._tx = secrets.token_hex(8)
+
+    @property
+    def written(self) -> Position | None:
+        """The newest entry of this transaction; None before the first."""
+        return None if self._last == self._before else Position(self._last, self._tx)
 
     def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
         number = self._last + 1
         marker = self._marker
         self._execute(
-            f"INSERT INTO journal (number, at, body) VALUES ({marker}, {marker}, {marker})",
+            "INSERT INTO journal (number, at, body, tx) "
+            f"VALUES ({marker}, {marker}, {marker}, {marker})",
             number,
             at,
             dump_entry(entry),
+            self._tx,
         )
         for of, key in changes.drop:
             self._execute(self._statements_of(of).drop, key)

@@ -13,18 +13,28 @@ ours.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from fillbook.errors import BadAddress, StoreDamaged, StoreError, StoreUnavailable
+from fillbook.errors import (
+    BadAddress,
+    StoreDamaged,
+    StoreError,
+    StoreInDoubt,
+    StoreRewound,
+    StoreUnavailable,
+)
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
 from fillbook.stores.thread_queue import ForkGuard
+
+log: logging.Logger = logging.getLogger("fillbook")
 
 DIALECT: Final = sql.Dialect(
     marker="?",
@@ -69,9 +79,12 @@ class SqliteStore:
         self._wal = self._path.with_name(self._path.name + "-wal")
         self._lock = FileLock(self._path.with_name(self._path.name + "-lock"))
         with self._lock.hold(), self._store_errors():
+            self._newest: sql.Position | None = None  #: the newest entry that this process wrote
             self._writer = self._connect()
             try:
                 self._prepare()
+                file = os.stat(self._path)
+                self._file = (file.st_dev, file.st_ino)
             except BaseException:
                 self._writer.close()
                 raise
@@ -105,8 +118,8 @@ class SqliteStore:
 
     @contextmanager
     def write(self) -> Iterator[sql.SqlWriter]:
-        with self._write_transaction() as connection:
-            writer = sql.SqlWriter(connection, DIALECT)
+        with self._write_transaction() as transaction:
+            writer = transaction.writer = sql.SqlWriter(transaction.connection, DIALECT)
             try:
                 yield writer
             finally:
@@ -117,7 +130,8 @@ class SqliteStore:
             return reader.cell(name)
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
-        with self._write_transaction() as connection:
+        with self._write_transaction() as transaction:
+            connection = transaction.connection
             if sql.SqlReader(connection, DIALECT).cell(name) != old:
                 return False
             sql.set_cell(connection, DIALECT, name, new)
@@ -210,24 +224,78 @@ class SqliteStore:
                     self._idle_readers.pop().close()
 
     @contextmanager
-    def _write_transaction(self) -> Iterator[sqlite3.Connection]:
+    def _write_transaction(self) -> Iterator[_Transaction]:
         """Take the connection that writes, in an exclusive transaction."""
         self._check()
         with self._lock.hold():
             self._check()  # another thread may have closed it during the wait
-            with self._store_errors(), self._transaction(self._writer):
-                yield self._writer
+            self._check_file()
+            with self._store_errors():
+                transaction = _Transaction(self._writer)
+                try:
+                    with self._transaction(self._writer):
+                        self._check_rewound()
+                        yield transaction
+                except _CommitFailed as failed:
+                    self._ask_after(transaction, failed.error)
+                if transaction.written is not None:
+                    self._newest = transaction.written
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            connection.execute("COMMIT")
+            try:
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise _CommitFailed(error) from error
         except BaseException:
             with suppress(sqlite3.Error):  # the error may have rolled it back
                 connection.execute("ROLLBACK")
             raise
+
+    def _ask_after(self, transaction: _Transaction, error: sqlite3.Error) -> None:
+        """
+        Find out on a new connection whether a COMMIT that failed was made, under the same lock.
+
+        Raises: StoreUnavailable if it was not made; StoreInDoubt if that cannot be known.
+        """
+        unavailable = _store_error(error, self._path)
+        if transaction.written is None:
+            raise unavailable from error  # no entry was written: there is nothing to be in doubt of
+        try:
+            with closing(self._connect()) as connection:
+                written = transaction.written.is_in(connection, DIALECT)
+        except sqlite3.Error as second:
+            raise StoreInDoubt(
+                f"{self._path}: the transaction failed as it ended ({error}), and whether it was "
+                f"written cannot be read ({second})"
+            ) from error
+        if not written:
+            raise unavailable from error
+        log.warning("%s: a transaction was written, although %s", self._path, error)
+
+    def _check_rewound(self) -> None:
+        """Raises: StoreRewound if the newest entry of this process is not in the journal."""
+        if self._newest is not None and not self._newest.is_in(self._writer, DIALECT):
+            raise StoreRewound(
+                f"{self._path} has lost entry {self._newest.number}, which this process wrote: it "
+                "was restored from a backup. No order is sent. Stop every process on it, compare "
+                "the account with `fillbook check`, and start again"
+            )
+
+    def _check_file(self) -> None:
+        """Raises: StoreRewound if the file was deleted or replaced since it was opened."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._file:
+            raise StoreRewound(
+                f"{self._path} was deleted or replaced while it was open. No order is sent. Stop "
+                "every process on it, compare the account with `fillbook check`, and start again"
+            )
 
     def _check(self) -> None:
         self._fork_guard.check()
@@ -241,6 +309,27 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             raise _store_error(error, self._path) from error
+
+
+class _CommitFailed(Exception):
+    """A COMMIT that raised: it may have been made all the same."""
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Transaction:
+    """A write transaction, and the writer of its entries; None while it writes cells only."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.writer: sql.SqlWriter | None = None
+
+    @property
+    def written(self) -> sql.Position | None:
+        """The newest entry of the transaction; None: it wrote none."""
+        return None if self.writer is None else self.writer.written
 
 
 def _store_error(error: sqlite3.Error, path: Path) -> StoreError:

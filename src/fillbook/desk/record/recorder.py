@@ -1,111 +1,135 @@
 """
-The recorder: every entry enters here, and each in one transaction.
+The recorder: writes every journal entry, each in one transaction.
 
-What an entry amounts to is `core.journal.apply`'s; one that changes nothing is not kept.
-Callbacks run after the commit, in the thread that recorded, so that a position read
-inside is current; one that raises is logged and loses nobody anything.
+`core.journal.apply` turns an entry into changes of the records; an entry that changes nothing is
+not written.  Callbacks run after the commit, in the thread that recorded, so that a position read
+in a callback is current.  An exception in a callback is logged.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
-from fillbook.errors import StoreError
+from fillbook.errors import StoreError, StoreInDoubt
 from fillbook.store import Store, Writer
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
 
 class Transaction:
-    """One exclusive turn at the record: read, decide, write."""
+    """An exclusive transaction: read, decide, write."""
 
     def __init__(self, writer: Writer, at: m.Timestamp) -> None:
-        self.read = writer
+        self.reader = writer
         self.at = at
-        self.taken: list[m.Entry] = []
+        self.recorded: list[m.Entry] = []
         self.events: list[m.Event] = []
 
-    def take(self, *entries: m.Entry) -> bool:
-        """Write down those of *entries* that change something; whether any did."""
-        before = len(self.taken)
+    def record(self, *entries: m.Entry) -> bool:
+        """Write those of *entries* that change something; return whether any did."""
+        before = len(self.recorded)
         for entry in entries:
-            changes = apply.apply(entry, self.read.last() + 1, self.at, self.read)
+            changes = apply.apply(entry, self.reader.last() + 1, self.at, self.reader)
             if changes:
-                self.read.record(entry, self.at, changes)
-                self.taken.append(entry)
+                self.reader.record(entry, self.at, changes)
+                self.recorded.append(entry)
                 self.events += [x for x in changes.put if isinstance(x, m.Event)]
-        return len(self.taken) > before
+        return len(self.recorded) > before
 
 
 class Recorder:
-    """Writes entries down, and tells those who asked to be told."""
+    """Writes journal entries, and calls the callbacks of their events."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self._clock = clock
-        self._told: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
-        self._owed: list[m.Entry] = []
-        self._owed_lock = threading.Lock()
+        self._callbacks: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
+        self._unwritten: list[m.Entry] = []
+        self._unwritten_lock = threading.Lock()
 
     @contextmanager
-    def turn(self) -> Iterator[Transaction]:
-        """An exclusive transaction; durable once the block has ended, undone if it raises."""
-        with self._owed_lock:
-            owed = tuple(self._owed)
-        with self.store.write() as writer:
-            transaction = Transaction(writer, self.now())
-            transaction.take(*owed)
-            yield transaction
-        with self._owed_lock:
-            self._owed = [x for x in self._owed if all(x is not y for y in owed)]
-        self._tell(transaction.events)
+    def transaction(self) -> Iterator[Transaction]:
+        """Open an exclusive transaction; it commits at the end of the block, or rolls back."""
+        with self._unwritten_lock:
+            unwritten = tuple(self._unwritten)
+        transaction = None
+        try:
+            with self.store.write() as writer:
+                transaction = Transaction(writer, self.now())
+                transaction.record(*unwritten)
+                yield transaction
+        except StoreInDoubt:
+            self._keep_unwritten(*_not_sent(() if transaction is None else transaction.recorded))
+            raise
+        with self._unwritten_lock:
+            self._unwritten = [x for x in self._unwritten if all(x is not y for y in unwritten)]
+        self._notify(transaction.events)
 
     def now(self) -> m.Timestamp:
-        """The moment that an entry would bear."""
+        """Return the time that an entry written now would have."""
         return m.timestamp(self._clock.now())
 
     def record(self, *entries: m.Entry) -> int:
-        """Write *entries* down in one transaction; how many of them changed something."""
+        """Write *entries* in one transaction; return how many of them changed something."""
         if not entries:
             return 0
-        with self.turn() as turn:
-            turn.take(*entries)
-        return len(turn.taken)
+        with self.transaction() as transaction:
+            transaction.record(*entries)
+        return len(transaction.recorded)
 
-    def record_answer(self, *entries: m.Entry) -> bool:
+    def record_reply(self, *entries: m.Entry) -> bool:
         """
-        Write down what a request that left has come to; whether that is durable now.
+        Write the outcome of a request that was sent; return whether it is durable.
 
-        Where the store fails the entries are owed: the next transaction writes them first.
+        If the store fails, the next transaction writes the entries first.
         """
         try:
             self.record(*entries)
         except StoreError as error:
             log.error("an answer of the broker could not be written yet: %s", error)
-            with self._owed_lock:
-                self._owed += entries
+            self._keep_unwritten(*entries)
             return False
         return True
 
+    def _keep_unwritten(self, *entries: m.Entry) -> None:
+        with self._unwritten_lock:
+            self._unwritten += entries
+
     @property
-    def owes(self) -> bool:
-        """Whether an answer waits to be written; new risk is denied meanwhile."""
-        return bool(self._owed)
+    def has_unwritten(self) -> bool:
+        """Whether a reply is not written yet: the next transaction writes it first."""
+        return bool(self._unwritten)
 
     def on(self, kind: m.EventKind, call: Callable[[m.Event], None]) -> None:
-        """Have *call* made with every event of *kind* that this desk writes, after its commit."""
-        self._told.setdefault(kind, []).append(call)
+        """Call *call* with every event of *kind* that this desk writes, after the commit."""
+        self._callbacks.setdefault(kind, []).append(call)
 
-    def _tell(self, events: Sequence[m.Event]) -> None:
+    def _notify(self, events: Sequence[m.Event]) -> None:
         for event in events:
-            for call in self._told.get(event.kind, ()):
+            for call in self._callbacks.get(event.kind, ()):
                 try:
                     call(event)
                 except Exception:
                     log.exception("a callback for %s raised", event.kind)
+
+
+def _not_sent(entries: Iterable[m.Entry]) -> list[m.Entry]:
+    """Build the outcomes of requests whose transaction is in doubt: none of them was sent."""
+    why = "it was not sent: whether the store had written it could not be known"
+    return [
+        m.Answered(
+            x.client_order_id,
+            x.number,
+            m.AnswerKind.NOT_SENT,
+            why,
+            broker_order_id=x.broker_order_id,
+        )
+        for x in entries
+        if isinstance(x, m.Commanded)
+    ]

@@ -31,9 +31,9 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self.reports: list[m.OrderReport] = []
-        self.connections = 0
+        self.connections: int = 0
         self.losses: list[str] = []
-        self.reconnected = threading.Event()  #: set on a connection after a loss
+        self.reconnected: threading.Event = threading.Event()  #: set on a connection after a loss
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
         self.reports.extend(reports)

@@ -30,7 +30,7 @@ class RelaySink:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self.gap = threading.Event()
+        self.gap: threading.Event = threading.Event()
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
         self._sink.receive(reports)

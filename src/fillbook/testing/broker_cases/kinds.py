@@ -19,7 +19,7 @@ _T: Final = m.TimeInForce
 class OrderTypeCases(Cases):
     """The market is between `resting_price` and `high_price`; trailing cases set it to `bid`."""
 
-    bid = Decimal(200)
+    bid: Decimal = Decimal(200)
 
     def place_trailing(self, broker: Broker, driver: VenueDriver, **trail: Any) -> m.OrderReport:
         """Place a trailing sell for a position of four units, with the market at `bid`."""
