@@ -1,5 +1,6 @@
 """Everything that is checked, each in an environment of its own: `nox --list`."""
 
+import json
 import re
 import sys
 import tomllib
@@ -14,6 +15,9 @@ nox.options.error_on_missing_interpreters = False
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13")
 EXTRAS = ".[alpaca,cli,emulator,fast]"
+
+#: The least share of symbols whose types pyright knows.
+KNOWN_MIN = 0.99
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 nox.options.sessions = [f"tests-{HERE}" if HERE in SUPPORTED else "tests"]
@@ -56,6 +60,22 @@ def types(session: nox.Session) -> None:
     """Strict typing, on the sources and on the public face."""
     install(session, "types", "tests")
     session.run("mypy")
+
+
+@nox.session
+def face(session: nox.Session) -> None:
+    """How many symbols of the installed package pyright knows the types of: 99 in 100."""
+    install(session, "face", package=None)
+    session.install(EXTRAS)  # not editable: pyright reads what is installed
+    told = session.run(
+        *("pyright", "--verifytypes", "fillbook", "--ignoreexternal", "--outputjson"),
+        silent=True,
+        success_codes=[0, 1],  # 1: a symbol is unknown; the score decides
+    )
+    score = json.loads(str(told))["typeCompleteness"]["completenessScore"]
+    session.log(f"{score:.2%} of the symbols have known types")
+    if score < KNOWN_MIN:
+        session.error(f"fewer than {KNOWN_MIN:.0%}")
 
 
 @nox.session

@@ -110,7 +110,7 @@ def printed_demo() -> str:
     output.out = Console(file=text, highlight=False, width=80)
     try:
         with redirect_stdout(text):
-            demo.tell(seed=7, wire=False, json=False)
+            demo.run_demo(seed=7, wire=False, json=False)
     finally:
         output.out = usual
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
@@ -264,6 +264,8 @@ def _command(name: str) -> str:
     made = app[name]
     rows = []
     for one in made.assemble_argument_collection():
+        if "*" in one.names:  # a group of options, which follow it
+            continue
         default = one.field_info.default
         shown = "" if one.required or default in (None, False, (), "") else code(default)
         names = name_of_argument(one)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from fillbook import codec
 from fillbook import model as m
 from fillbook.core.pacing import Budget
-from fillbook.desk.link.buying_power import Longer, Marks
+from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
 from fillbook.model.journal.kinds import KINDS
@@ -27,7 +27,7 @@ from fillbook.model.journal.kinds import KINDS
 RECORDS = [kind.type for kind in KINDS]
 ENTRIES = list(get_args(m.Entry))
 #: What desks keep in cells, beside plain words.
-CELLS = (Budget, Lease, Longer, Marks, m.Unsettled)
+CELLS = (Budget, Lease, LagFactor, SavedMarks, m.Unsettled)
 LOCK = Path(__file__).parent / "stores" / "golden" / "words.txt"
 FEWER = settings(max_examples=settings().max_examples // 5)  # for each of many types
 LIBRARIES = [codec.orjson, None] if codec.orjson else [None]

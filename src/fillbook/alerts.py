@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from fillbook import model as m
 from fillbook.errors import InvalidValue
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
 Sink = Callable[[m.Alert], None]
 

@@ -41,7 +41,7 @@ except ImportError:  # the extra [fast] is not installed
     orjson = None
 
 T = TypeVar("T")
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
 TAG: Final = "_type"  #: where a union's body says which class it is; no field is called so
 
@@ -133,8 +133,8 @@ OpenDrift: key drift since notional
 Event: cursor kind at symbol order fill drift alert locked
 Budget: limit timeline offset sent others others_until held_until
 Lease: holder epoch process timeline until_ms wall_ms
-Marks: timeline marks
-Longer: times until
+SavedMarks=Marks: timeline marks
+LagFactor=Longer: factor=times until
 Unsettled: rows
 """
 

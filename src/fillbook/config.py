@@ -22,7 +22,7 @@ from attrs import frozen
 
 from fillbook.errors import BadAddress
 
-DEFAULTS: Final = {
+DEFAULTS: Final[Mapping[str, str | None]] = {
     "broker": None,
     "store": "sqlite:///fillbook.db",
     "repairs": "observe",

@@ -66,7 +66,7 @@ def open(  # noqa: A001 - the usual term
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
     StoreDamaged, StoreUnavailable.
     """
-    wait_s, checks = validation.seconds("wait_s", wait_s), validation.guards(checks)
+    wait_s, checks = validation.seconds("wait_s", wait_s), validation.checks(checks)
     limits, prices = validation.limits(limits), validation.prices(prices)
     thresholds = validation.thresholds(thresholds)
     env = os.environ if env is None else env
@@ -137,7 +137,7 @@ def check(
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue.
     """
-    beliefs = validation.beliefs(ours or {})
+    beliefs = validation.quantities(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
     gateway = Gateway(broker, MemoryStore(), clock, live=False)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import position
-from fillbook.core.journal.draft import Draft, measure_of
+from fillbook.core.journal.draft import Draft, context_of
 from fillbook.core.orders import evidence as ev
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
@@ -168,7 +168,7 @@ def test_running_sums_are_those_of_counting_afresh(numbers):
     records = outcome(numbers)
     for e in records.all(m.Evidence):
         owner = records.get(m.OrderRecord, e.client_order_id)
-        by = measure_of(Draft(records, 1, AT), owner.terms, e)
+        by = context_of(Draft(records, 1, AT), owner.terms, e)
         executions = records.find(m.Execution, "broker_order_id", e.broker_order_id)
         voids = records.find(m.TradeBust, "broker_order_id", e.broker_order_id)
         assert ev.recount(e, executions, voids, by) == e

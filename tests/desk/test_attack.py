@@ -165,11 +165,11 @@ def test_a_duplicate_that_another_desk_was_told_of_is_never_absent():
     order = unproven(bench)
     other = bench.open()
     other.tick()
-    with bench.desk._recorder.turn() as turn:
+    with bench.desk._recorder.transaction() as transaction:
         duplicate = m.RejectKind.DUPLICATE
-        turn.take(m.Commanded(order.client_order_id, m.Command.SEND, 2))
+        transaction.record(m.Commanded(order.client_order_id, m.Command.SEND, 2))
         rejected = m.AnswerKind.REJECTED
-        turn.take(m.Answered(order.client_order_id, 2, rejected, "duplicate", duplicate))
+        transaction.record(m.Answered(order.client_order_id, 2, rejected, "duplicate", duplicate))
     for _ in range(100):
         bench.clock.advance(10)
         other.tick()
@@ -181,13 +181,13 @@ def test_a_create_that_another_desk_sent_begins_the_count_anew():
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))
     inquirer = Inquiries(bench.clock)
-    inquirer.about(record)
+    inquirer.of_order(record)
     name = record.client_order_id
-    inquirer.change(name, lambda x: evolve(x, answers=(timedelta(1),) * 3))
+    inquirer.change(name, lambda x: evolve(x, not_found_at=(timedelta(1),) * 3))
     bench.clock.advance(40)
     again = m.Request(2, m.Command.SEND, record.requests[0].at)
-    now = inquirer.about(evolve(record, requests=(*record.requests, again)))
-    assert (now.answers, now.sent_at) == ((), bench.clock.elapsed())
+    now = inquirer.of_order(evolve(record, requests=(*record.requests, again)))
+    assert (now.not_found_at, now.sent_at) == ((), bench.clock.elapsed())
 
 
 def test_closing_the_desk_ends_a_first_contact_at_once():
@@ -227,17 +227,17 @@ def test_threads_that_ask_and_send_share_one_inquiry():
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))
     inquirer = Inquiries(bench.clock)
-    inquirer.about(record)
+    inquirer.of_order(record)
     name = record.client_order_id
 
     def ask():
         for _ in range(200):
-            inquirer.change(name, lambda x: evolve(x, asked=x.asked + 1))
+            inquirer.change(name, lambda x: evolve(x, queries=x.queries + 1))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert inquirer.about(record).asked == 1_600
+    assert inquirer.of_order(record).queries == 1_600
     assert isinstance(bench.desk._placement._resolver._step(record), Query)

@@ -1,11 +1,16 @@
 """The public face: what it lists, what it loads, and that its typed use is complete."""
 
 import ast
+import enum
+import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_args, get_type_hints
+
+import attrs
 
 import fillbook as fb
 
@@ -44,6 +49,32 @@ def test_the_typed_use_of_the_face_is_complete():
         name for kind in (fb.Desk, fb.Book) for name in vars(kind) if not name.startswith("_")
     }
     assert sorted((set(fb.__all__) | methods) - names) == []
+
+
+def values_of(kind, found):
+    """Every class that a value of *kind* may hold, and every enum."""
+    if isinstance(kind, type) and (attrs.has(kind) or issubclass(kind, enum.Enum)):
+        if kind not in found and kind.__module__.startswith("fillbook"):
+            found.append(kind)
+            parts = (
+                [x.type for x in attrs.fields(attrs.resolve_types(kind))] if attrs.has(kind) else []
+            )
+            asked = [x.fget for x in vars(kind).values() if isinstance(x, property)]
+            for part in (*parts, *(get_type_hints(x).get("return") for x in asked)):
+                values_of(part, found)
+    else:
+        for part in get_args(kind):
+            values_of(part, found)
+    return found
+
+
+def test_every_class_that_a_book_or_a_desk_returns_is_on_the_face():
+    found = []
+    for kind in (fb.Book, fb.Desk):
+        for name, method in vars(kind).items():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                values_of(get_type_hints(method).get("return"), found)
+    assert [x.__name__ for x in found if getattr(fb, x.__name__, None) is not x] == []
 
 
 def test_the_version_is_that_of_the_package():

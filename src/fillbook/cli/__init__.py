@@ -1,7 +1,7 @@
 """
 The command line.  `main` is the entry point; the commands are in `fillbook.cli.commands`.
 
-It needs the extra `cli`: without it, one line says how to get it.
+It requires the extra `cli`; without it, `main` prints how to install it.
 """
 
 from __future__ import annotations

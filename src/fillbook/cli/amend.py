@@ -1,4 +1,4 @@
-"""`fillbook replace` and `cancel`: orders changed, and ended."""
+"""`fillbook replace` and `cancel`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from fillbook.cli.options import (
     StoreOption,
     StrategyOption,
     SymbolOption,
-    existing,
+    existing_store,
     open_book,
     open_desk,
-    tell,
+    print_result,
 )
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
@@ -57,7 +57,7 @@ def replace(
 
     What is left out stays as it is. Exits with 1 if it was refused, or nobody has answered yet.
     """
-    with open_desk(broker, existing(store), live=live) as desk:
+    with open_desk(broker, existing_store(store), live=live) as desk:
         try:
             changed = desk.replace(
                 order,
@@ -71,7 +71,7 @@ def replace(
             if json:
                 output.as_json(refused.order)
             raise
-    tell(changed, lambda x: output.orders([x]), json=json)
+    print_result(changed, lambda x: output.orders([x]), json=json)
     return 0 if changed.pending is None else 1
 
 
@@ -107,29 +107,33 @@ def cancel(
     if dry_run:
         with open_book(store) as book:
             found = _named(book, orders) if orders else book.orders(open=True, **filters)
-        tell(found, _would_cancel, json=json)
+        print_result(found, _would_cancel, json=json)
         return 0
-    with open_desk(broker, existing(store), live=live) as desk:
-        named = _named(desk.book, orders)  # one that nobody knows is told before any is canceled
-        ended = (
+    with open_desk(broker, existing_store(store), live=live) as desk:
+        named = _named(desk.book, orders)  # an unknown id fails before any cancel
+        results = (
             [desk.cancel(x) for x in named]
             if orders
             else desk.cancel_all(symbol=symbol, strategy=strategy, exits=exits)
         )
-        whys = [None if x.is_final else _why(desk, x) for x in ended]
-    tell([Ended(x, why) for x, why in zip(ended, whys, strict=True)], _ended, json=json)
-    return 0 if all(why is None for why in whys) else 1
+        reasons = [None if x.is_final else _reason(desk, x) for x in results]
+    print_result(
+        [CancelResult(x, reason) for x, reason in zip(results, reasons, strict=True)],
+        _print_results,
+        json=json,
+    )
+    return 0 if all(reason is None for reason in reasons) else 1
 
 
 @frozen
-class Ended:
-    """An order after its cancel; None in `failed` if it has ended."""
+class CancelResult:
+    """An order after its cancel; `failed` None: it is final."""
 
     order: m.Order
     failed: str | None
 
 
-def _ended(found: Sequence[Ended]) -> None:
+def _print_results(found: Sequence[CancelResult]) -> None:
     output.orders([each.order for each in found])
     for order, failed in ((x.order, x.failed) for x in found):
         if failed is not None:
@@ -145,12 +149,12 @@ def _would_cancel(found: Sequence[m.Order]) -> None:
 
 
 def _named(book: Book, orders: tuple[str, ...]) -> list[m.Order]:
-    """The orders of those names. Raises: UnknownOrder."""
+    """Return the orders of those ids.  Raises: UnknownOrder."""
     return [book.order(name) for name in orders]
 
 
-def _why(desk: Desk, order: m.Order) -> str:
-    """What the broker said to the last cancel of an order."""
+def _reason(desk: Desk, order: m.Order) -> str:
+    """Return the broker's message to the last cancel of an order."""
     cancels = [x for x in desk.book.requests(order) if x.command is m.Command.CANCEL]
-    said = cancels[-1].message if cancels else ""
-    return said or f"it is {order.status}; the next fillbook sync looks again"
+    message = cancels[-1].message if cancels else ""
+    return message or f"it is {order.status}; the next fillbook sync looks again"

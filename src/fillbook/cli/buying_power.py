@@ -1,4 +1,4 @@
-"""`fillbook buying-power`: what new orders may still cost."""
+"""`fillbook buying-power`: what new orders may cost."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def buying_power(
 
     Without a record it is the broker's number alone.
     """
-    # What the broker may not count yet is in the record; none is made by asking.
+    # The record has what the broker may not count yet; a missing record is not created.
     with open_desk(broker, store if has_store(store) else "memory://") as desk:
-        power, kept = desk.buying_power(), desk.book.reservations()
+        power, reservations = desk.buying_power(), desk.book.reservations()
     if json:
-        output.as_json({"buying_power": power, "reservations": kept})
+        output.as_json({"buying_power": power, "reservations": reservations})
     else:
-        _power(power, kept)
+        _power(power, reservations)
 
 
-def _power(power: m.BuyingPower, kept: Sequence[m.Reservation]) -> None:
+def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation]) -> None:
     output.table(
         "Buying power",
         ("what", "amount>"),
@@ -47,7 +47,7 @@ def _power(power: m.BuyingPower, kept: Sequence[m.Reservation]) -> None:
                 output.money(x.charge),
                 output.day(x.grown_at),
             )
-            for x in kept
+            for x in reservations
         ),
     )
     output.out.print(

@@ -1,10 +1,10 @@
 """
-The command line, and the commands that ask a broker.
+The command line, and the commands that query a broker.
 
 Exit codes: 0 in sync or done, 3 drift, 1 not observed or failed, 2 a wrong call, address, order or
-credential.  With ``--json`` standard output holds one JSON document and nothing else.
+credential.  With ``--json`` standard output contains one JSON document and nothing else.
 
-The others: `reading` asks nobody, `doctor`, `rebind`, `emulate`.
+`cli.record` has the commands that read the record offline; other commands have a module each.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
     StoreOption,
-    beliefs,
-    day,
-    existing,
+    existing_store,
     has_store,
     open_broker,
     open_desk,
-    tell,
+    parse_day,
+    parse_positions,
+    print_result,
 )
 from fillbook.cli.place import buy, sell
 from fillbook.cli.rebind import rebind
@@ -51,7 +51,7 @@ _WRONG_CALL: Final = (
     errors.UnknownOrder,
 )
 
-app = App(
+app: App = App(
     name="fillbook",
     help="Keeps a trading bot's record of orders, fills and positions true to its broker. "
     "Begin with: fillbook demo",
@@ -61,13 +61,13 @@ app = App(
 )
 
 
-def run(words: Sequence[str]) -> int:
-    """Run one command line; its exit code. What was expected to go wrong is one line."""
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; an expected error prints one line."""
     try:
-        code = app(list(words), exit_on_error=False, print_error=False, console=output.out)
+        code = app(list(arguments), exit_on_error=False, print_error=False, console=output.out)
         sys.stdout.flush()
     except CycloptsError as error:
-        output.fail(_wrong_words(error))
+        output.fail(_usage_error(error))
         return 2
     except errors.TradingDisabled as error:
         output.fail(f"{error}; here: --live")
@@ -82,19 +82,19 @@ def run(words: Sequence[str]) -> int:
         output.fail("interrupted; what was recorded is kept, and every request is asked after")
         return 130
     except BrokenPipeError:
-        # Whoever read us has seen enough; what is left to flush goes nowhere.
+        # The reader closed the pipe; the rest of the output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
 
 
-def _wrong_words(error: CycloptsError) -> str:
-    """What was wrong with the words of a call, and where the right ones are told."""
+def _usage_error(error: CycloptsError) -> str:
+    """Return the message for a wrong call, with the command that prints its help."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        said = f"{' '.join(error.unused_tokens)!r} is too much."
+        message = f"{' '.join(error.unused_tokens)!r} is too much."
     else:
-        said = str(error).strip()
-    return f"{said}  (see {' '.join(('fillbook', *(error.command_chain or ())))} --help)"
+        message = str(error).strip()
+    return f"{message}  (see {' '.join(('fillbook', *(error.command_chain or ())))} --help)"
 
 
 def check(
@@ -115,14 +115,14 @@ def check(
 
     Exits with 0 in sync, 3 on drift, 1 if the broker could not be observed.
     """
-    believed = beliefs(ours)
+    believed = parse_positions(ours)
     if believed is not None and not has_store(store):
         report = opening.check(open_broker(broker), believed)
     else:
-        # Without a record there is nothing to compare with, and none is made by looking.
+        # Without a record the broker is compared with an empty one, which is not stored.
         with open_desk(broker, store if has_store(store) else "memory://") as desk:
             report = desk.check(believed)
-    tell(report, output.check, json=json)
+    print_result(report, output.check, json=json)
     return CODES[report.verdict]
 
 
@@ -146,7 +146,7 @@ def sync(
 
     The first sync of a record takes the broker's picture as its opening. Exits like check.
     """
-    first = day(since)
+    first = parse_day(since)
     if order is not None:
         if first is not None or adopt:
             raise errors.InvalidValue("--order looks at one order; --since and --adopt are for all")
@@ -155,20 +155,20 @@ def sync(
         if not json and desk.book.cash() is None:
             output.err.print("First contact: two looks, a while apart…")
         report = desk.sync(first, adopt=adopt)
-    tell(report, output.sync, json=json)
+    print_result(report, output.sync, json=json)
     return CODES[report.verdict]
 
 
 def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool) -> int:
-    """Look at one order, and show what it was and is."""
-    with open_desk(broker, existing(store)) as desk:
+    """Reconcile one order, and print it before and after."""
+    with open_desk(broker, existing_store(store)) as desk:
         before = desk.book.order(order)
         report = desk.sync(order=order)
         after = desk.book.order(before)
     if json:
         output.as_json({"before": before, "after": after, "report": report})
     else:
-        order_details.synced(before, after, report)
+        order_details.sync_result(before, after, report)
     return CODES[report.verdict]
 
 
@@ -184,12 +184,12 @@ def demo(
     json: JsonOption = False,
 ) -> int:
     """Watch a bot's broken record being found out and made true; needs no account and no keys."""
-    from fillbook.cli.demo import tell as tell_story
+    from fillbook.cli.demo import run_demo
 
-    return tell_story(seed=seed, wire=wire, json=json)
+    return run_demo(seed=seed, wire=wire, json=json)
 
 
-#: The commands by what one is about to do, in the order of the help.
+#: The commands by purpose, in the order of the help.
 _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
     "Begin": (demo, doctor, emulate),
     "Make the record true": (check, sync, rebind),

@@ -1,9 +1,9 @@
 """
-The demo: a bot's record breaks in five ways, is found out, and is made true.
+The demo: a bot's record breaks in five ways, `check` finds it, and `sync` reconciles it.
 
-Everything is real but the market: the record is a SQLite file, the broker the simulated
-exchange, in this process or behind alpaca-py and our own Alpaca emulator.  Time is made
-up, so that a night passes at once, and a seed tells the same story every time.
+Only the market is simulated: the record is a SQLite file, the broker the simulated exchange, in
+this process or behind alpaca-py and the Alpaca emulator.  The clock is simulated too, so that a
+night passes at once; a seed always gives the same run.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from fillbook.errors import ExtraMissing
 from fillbook.venue.exchange import Account, Exchange, Ticket
 
 _MONDAY_10: Final = datetime(2026, 3, 2, 15, tzinfo=UTC)  # ten in the morning in New York
-_A_NIGHT_S: Final = 24 * 3600
-_TAIL: Final = 8
+_DAY_S: Final = 24 * 3600
+_JOURNAL_ROWS: Final = 8
 
 
 @frozen
-class Stage:
-    """Where the story plays."""
+class Setup:
+    """The parts of one run of the demo."""
 
     clock: ManualClock
     exchange: Exchange
@@ -42,45 +42,45 @@ class Stage:
     desk: fb.Desk
 
 
-def tell(*, seed: int, wire: bool, json: bool) -> int:
-    """Tell the story; 0 if the record was true at its end."""
-    with _stage(seed, wire=wire) as stage:
-        opening = stage.desk.sync()
+def run_demo(*, seed: int, wire: bool, json: bool) -> int:
+    """Run the demo; 0 if the record is in sync at its end."""
+    with _setup(seed, wire=wire) as setup:
+        opening = setup.desk.sync()
         if not json:
             _introduce(opening, wire=wire)
-        _break(stage)
-        before = stage.desk.check()
-        wrong = stage.desk.book.orders()
-        report = stage.desk.sync()
-        again = stage.desk.sync()
-        after = stage.desk.check()
+        _break(setup)
+        before = setup.desk.check()
+        wrong = setup.desk.book.orders()
+        report = setup.desk.sync()
+        again = setup.desk.sync()
+        after = setup.desk.check()
         if json:
             output.as_json([before, report, again, after])
         else:
-            _show(stage, before, wrong, report, again, after)
+            _show(setup, before, wrong, report, again, after)
     return 0 if after.verdict is m.Verdict.IN_SYNC and not again.entries else 1
 
 
 @contextmanager
-def _stage(seed: int, *, wire: bool) -> Iterator[Stage]:
+def _setup(seed: int, *, wire: bool) -> Iterator[Setup]:
     clock = ManualClock(_MONDAY_10)
     exchange = Exchange(seed=seed, clock=clock)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fillbook-demo-"))
         account = exchange.open_account("paper")
         broker: Broker = (
-            stack.enter_context(_over_the_wire(exchange, account))
+            stack.enter_context(_alpaca_broker(exchange, account))
             if wire
             else SimulatedBroker(exchange, account)
         )
         path = Path(folder, "bot.db")
-        # wait_s=0: this bot does not look at its orders, which is how records break.
+        # wait_s=0: this bot does not read its orders after it places them.
         desk = fb.open(broker, f"sqlite:///{path}", clock=clock, wait_s=0)
-        yield Stage(clock, exchange, account, stack.enter_context(desk))
+        yield Setup(clock, exchange, account, stack.enter_context(desk))
 
 
 @contextmanager
-def _over_the_wire(exchange: Exchange, account: Account) -> Iterator[Broker]:
+def _alpaca_broker(exchange: Exchange, account: Account) -> Iterator[Broker]:
     if missing := [name for name in ("alpaca", "starlette") if find_spec(name) is None]:
         raise ExtraMissing(
             f"demo --wire needs {' and '.join(missing)}; install with: "
@@ -93,24 +93,24 @@ def _over_the_wire(exchange: Exchange, account: Account) -> Iterator[Broker]:
         yield AlpacaBroker(emulator.key, emulator.secret, url=emulator.url)
 
 
-def _break(stage: Stage) -> None:
-    """A day and a night with a bot that nobody tells anything."""
-    desk, exchange, clock = stage.desk, stage.exchange, stage.clock
+def _break(setup: Setup) -> None:
+    """Simulate a day and a night in which the bot misses every report."""
+    desk, exchange, clock = setup.desk, setup.exchange, setup.clock
     entry = desk.buy("SPY", qty=10, take_profit="700", stop_loss="400", strategy="swing", key="1")
     clock.advance(5)
     desk.wait(entry, timeout_s=5)
 
     exchange.faults.fail(next="submit", with_="reply-lost")
     desk.buy("AAPL", qty=10, strategy="momentum", key="2")
-    clock.advance(60)  # the bot has gone on; nobody asks after the order
+    clock.advance(60)  # the bot continues without reading the order
 
-    desk.buy("MSFT", qty=5, strategy="momentum", key="3")  # fills at once, and no event says so
+    desk.buy("MSFT", qty=5, strategy="momentum", key="3")  # fills at once, without an event
     clock.advance(60)
 
     for symbol, side, qty in (("MSFT", m.OrderSide.SELL, 2), ("NVDA", m.OrderSide.BUY, 8)):
-        exchange.trade_by_hand(stage.account, _by_hand(symbol, side, qty))
+        exchange.trade_by_hand(setup.account, _by_hand(symbol, side, qty))
         clock.advance(60)
-    clock.advance(_A_NIGHT_S)  # DAY exits expire at the close
+    clock.advance(_DAY_S)  # DAY exits expire at the close
 
 
 def _by_hand(symbol: str, side: m.OrderSide, qty: int | str) -> Ticket:
@@ -123,7 +123,7 @@ def _by_hand(symbol: str, side: m.OrderSide, qty: int | str) -> Ticket:
     )
 
 
-# -- what is seen ----------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------
 
 _HAPPENED: Final = (
     ("10:00", "buys 10 SPY with a take-profit and a stop, both DAY", "filled"),
@@ -143,14 +143,14 @@ def _introduce(opening: m.SyncReport, *, wire: bool) -> None:
 
 
 def _show(
-    stage: Stage,
+    setup: Setup,
     before: m.CheckReport,
     wrong: list[m.Order],
     report: m.SyncReport,
     again: m.SyncReport,
     after: m.CheckReport,
 ) -> None:
-    now = {x.client_order_id: x for x in stage.desk.book.orders()}
+    now = {x.client_order_id: x for x in setup.desk.book.orders()}
     output.out.print(
         "\n[bold]Tuesday, 10:00.[/] The bot looks at its record. [bold]check[/] says:\n"
     )
@@ -167,12 +167,12 @@ def _show(
     )
     _positions("Positions after", after)
     output.orders(list(now.values()))
-    tail = stage.desk.book.journal()[-_TAIL:]
+    tail = setup.desk.book.journal()[-_JOURNAL_ROWS:]
     output.audit(tail)
-    spy = stage.desk.book.position("SPY")
+    spy = setup.desk.book.position("SPY")
     output.out.print(
         f"\nA second sync finds nothing: {again.entries} entries. "
-        f"{stage.desk.requests} requests in all."
+        f"{setup.desk.requests} requests in all."
     )
     output.out.print(
         f"[yellow]And now it is seen:[/] {m.plain(spy.qty)} SPY are held, and both their exits "
@@ -191,14 +191,14 @@ def _positions(title: str, report: m.CheckReport) -> None:
 
 def _before(was: m.Order, now: m.Order) -> tuple[object, ...]:
     same = was.status is now.status and was.filled_qty == now.filled_qty
-    return (_what(was), _state(was), _state(now), _mark("in sync" if same else "drift"))
+    return (_description(was), _state(was), _state(now), _mark("in sync" if same else "drift"))
 
 
 def _unknown(now: m.Order) -> tuple[object, ...]:
-    return (_what(now), "not known", _state(now), _mark("drift"))
+    return (_description(now), "not known", _state(now), _mark("drift"))
 
 
-def _what(order: m.Order) -> str:
+def _description(order: m.Order) -> str:
     kind = "exit, " if order.origin is m.Origin.LEG else ""
     return f"{kind}{order.side} {output.cell(order.qty)} {order.symbol}"
 

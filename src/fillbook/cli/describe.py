@@ -1,4 +1,4 @@
-"""Entries and differences in words, for tables."""
+"""Descriptions of journal entries and of differences, for tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import assert_never
 from fillbook import model as m
 
 
-def drift_words(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
-    """What a difference is about, and what it is; *book* is what is held against the broker."""
+def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
+    """Return the subject of a difference, and its description; *book* names our side."""
     match drift:
         case m.MissedFill(symbol, name, ours, theirs):
             return symbol, f"order {_short(name)} filled {_n(theirs)}, the record said {_n(ours)}"
@@ -41,8 +41,8 @@ def drift_words(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
             assert_never(drift)
 
 
-def entry_words(entry: m.Entry) -> tuple[str, str]:
-    """What an entry is, and what it is about."""
+def describe_entry(entry: m.Entry) -> tuple[str, str]:
+    """Return the kind of an entry, and its subject."""
     match entry:
         case m.Bound(account):
             return "bound", str(account)
@@ -78,7 +78,7 @@ def entry_words(entry: m.Entry) -> tuple[str, str]:
         case m.CashAdjusted(amount, currency, _, reason):
             return f"anchor ({reason.lower()})", f"{amount:,.2f} {currency}"
         case m.DriftFound(_, drift):
-            return "drift confirmed", ": ".join(drift_words(drift))
+            return "drift confirmed", ": ".join(describe_drift(drift))
         case m.DriftCleared(key):
             return "drift gone", key
         case m.Instructed(name, _, asked, authority):

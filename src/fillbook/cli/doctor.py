@@ -1,4 +1,4 @@
-"""`fillbook doctor`: what is set up, where it came from, and whether it works."""
+"""`fillbook doctor`: the settings, their origin, and whether they work."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from fillbook.cli.options import (
     open_broker,
 )
 
-#: Where credentials are found; each may end in ``_FILE``.
+#: The variables of credentials; each may also end in ``_FILE``.
 _SECRETS: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
-#: What each extra brings.
+#: Each extra, with a package that it installs.
 _EXTRAS: Final = (("alpaca", "alpaca"), ("emulator", "starlette"), ("fast", "orjson"))
 _MARKS: Final = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}
 
 
 @frozen
 class Finding:
-    """One line of the doctor's: `ok` is None for a remark."""
+    """One line of the output; `ok` None: a remark."""
 
     what: str
     ok: bool | None
@@ -46,7 +46,7 @@ def doctor(
 
     Exits with 1 if something that is set up does not work.
     """
-    found = [*_settings(broker, store), *_extras(), _sqlite(), *_answers(broker, store)]
+    found = [*_settings(broker, store), *_extras(), _sqlite(), *_connections(broker, store)]
     if json:
         output.as_json(found)
     else:
@@ -70,9 +70,9 @@ def _settings(broker: str | None, store: str | None) -> Iterable[Finding]:
 
 def _extras() -> Iterable[Finding]:
     for extra, package in _EXTRAS:
-        there = find_spec(package) is not None
-        said = "installed" if there else f'not installed: pip install "fillbook[{extra}]"'
-        yield Finding(f"extra {extra}", True if there else None, said)
+        is_installed = find_spec(package) is not None
+        said = "installed" if is_installed else f'not installed: pip install "fillbook[{extra}]"'
+        yield Finding(f"extra {extra}", True if is_installed else None, said)
 
 
 def _sqlite() -> Finding:
@@ -83,13 +83,13 @@ def _sqlite() -> Finding:
     return Finding("sqlite", None if old else True, said)
 
 
-def _answers(broker: str | None, store: str | None) -> Iterable[Finding]:
-    asked: list[tuple[str, Callable[[], str]]] = [("the record", lambda: _record(store))]
+def _connections(broker: str | None, store: str | None) -> Iterable[Finding]:
+    tests: list[tuple[str, Callable[[], str]]] = [("the record", lambda: _record(store))]
     if config.setting("broker", broker, os.environ).value is not None:
-        asked.append(("the account", lambda: _account(broker)))
-    for what, ask in asked:
+        tests.append(("the account", lambda: _account(broker)))
+    for what, test in tests:
         try:
-            yield Finding(what, True, ask())
+            yield Finding(what, True, test())
         except errors.FillbookError as error:
             yield Finding(what, False, str(error))
 

@@ -1,4 +1,4 @@
-"""`fillbook emulate`: a broker on this machine, and the lines that point a client at it."""
+"""`fillbook emulate`: run a broker on this machine, and print how clients connect to it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from fillbook.venue.alpaca import Emulator
     from fillbook.venue.exchange import Exchange
 
-_FAR: Final = timedelta(days=10)
+_SESSIONS_AHEAD: Final = timedelta(days=10)
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 
 _PORTS: Final = range(65536)
-#: Symbols whose price moves by itself.
-_WALKING: Final = ("AAPL", "MSFT", "SPY", "BTC/USD", "ETH/USD")
+#: Symbols whose price follows a random walk.
+_RANDOM_WALKS: Final = ("AAPL", "MSFT", "SPY", "BTC/USD", "ETH/USD")
 
 
 def emulate(
@@ -62,16 +62,16 @@ def emulate(
     plan = Faults.random(seed, rate) if is_random else Faults.named(faults, seed=seed, rate=rate)
     exchange = Exchange(seed=seed, faults=plan)
     exchange.open_account("paper")
-    played = _files(bars)
-    for symbol, path in played.items():
+    files = _files(bars)
+    for symbol, path in files.items():
         exchange.play(symbol, path, bar_s=bar_seconds)
-    for symbol in _WALKING:
-        if symbol not in played:
+    for symbol in _RANDOM_WALKS:
+        if symbol not in files:
             exchange.walk(symbol)
     try:
         with Emulator(exchange, port=port) as emulator:
             try:
-                _introduce(emulator)
+                _print_connections(emulator)
                 threading.Event().wait()
             except KeyboardInterrupt:
                 output.err.print("stopped")
@@ -82,7 +82,7 @@ def emulate(
 
 
 def _files(bars: tuple[str, ...]) -> dict[str, str]:
-    """The file of each symbol."""
+    """Return the file of each symbol.  Raises: BadAddress."""
     pairs = [each.partition("=") for each in bars]
     for symbol, equals, path in pairs:
         if not (symbol and equals and path):
@@ -90,8 +90,8 @@ def _files(bars: tuple[str, ...]) -> dict[str, str]:
     return {symbol.upper(): path for symbol, _, path in pairs}
 
 
-def _introduce(emulator: Emulator) -> None:
-    """Print what points a client here; each line is to be copied as it is."""
+def _print_connections(emulator: Emulator) -> None:
+    """Print how clients connect; each line can be copied."""
     url, key, secret = emulator.url, emulator.key, emulator.secret
     lines = (
         f"Alpaca is emulated at {url}  (Ctrl-C ends it)",
@@ -117,9 +117,9 @@ def _introduce(emulator: Emulator) -> None:
 
 
 def _hours(exchange: Exchange) -> Iterable[str]:
-    """A word to whoever wonders at night why nothing fills."""
+    """Yield a note while the stock market is closed, when stock orders do not fill."""
     now = exchange.now()
-    ahead = exchange.sessions(now.date(), now.date() + _FAR)
+    sessions = exchange.sessions(now.date(), now.date() + _SESSIONS_AHEAD)
     if not exchange.is_open():
-        opens = next(day.opens for day in ahead if day.opens > now).astimezone(_NEW_YORK)
+        opens = next(day.opens for day in sessions if day.opens > now).astimezone(_NEW_YORK)
         yield f"The stock market is closed until {opens:%A %H:%M} in New York; coins trade."

@@ -1,4 +1,4 @@
-"""`fillbook halt`: no new order, and the end of every open one; works without a record too."""
+"""`fillbook halt`: set the kill switch and cancel open orders, with or without a record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fillbook.core.orders import protective
 from fillbook.core.orders.protective import Resting
 from fillbook.desk import Desk
 
-#: How long the ends of the orders are waited for: more than a minute's requests may be needed.
+#: How long to wait for the ends of the orders: they may need the requests of more than a minute.
 WAIT_S: Final = 90.0
 _NO_RECORD: Final = "There is no record: nothing is written, and bots may still place orders."
 _RESUME: Final = "`fillbook halt --resume` lets orders go again."
@@ -27,17 +27,17 @@ _RESUME: Final = "`fillbook halt --resume` lets orders go again."
 
 @frozen
 class Halted:
-    """What a halt did: broker ids of orders, and what could not be read (None: all was)."""
+    """The result of a halt, by broker ids; `unread`: why the list is incomplete, or None."""
 
     switch: bool  #: the kill switch of the record is set
     canceled: tuple[str, ...]
     left: tuple[str, ...]  #: exits that protect a position
-    open: tuple[str, ...]  #: was to end, and has not yet
+    open: tuple[str, ...]  #: orders to cancel that are still open
     unread: str | None
 
     @property
     def is_done(self) -> bool:
-        """Whether all that was to end has ended, as far as the broker's list shows."""
+        """Whether every order to cancel is final, according to the broker's list."""
         return not self.open and self.unread is None
 
 
@@ -63,31 +63,31 @@ def halt(
     all the same, and says so. It waits up to 90 seconds, and exits with 1 while an order that was
     to end is open, or the broker's list cannot be read.
     """
-    there = has_store(store)
+    has_record = has_store(store)
     opened = opening.open_broker(broker, os.environ)
     if opened.live and not (live or resume or dry_run):
         raise errors.TradingDisabled(f"{opened.host} moves real money")
-    address = store if there else "memory://"
+    address = store if has_record else "memory://"
     with opening.open(opened, address, live=live, wait_s=WAIT_S) as desk:
         if resume:
             desk.resume()
-            return _say_resumed(json=json)
-        if there and not dry_run:
+            return _print_resumed(json=json)
+        if has_record and not dry_run:
             desk.halt(why)
-        before, unread = _listed(opened)
+        before, unread = _open_orders(opened)
         held = _held(desk, opened)
         if dry_run:
-            return _say(_planned(before, held, unread, exits=exits), dry_run=True, json=json)
-        _end_all(desk, opened, before, held, exits=exits)
-        after, unread = _listed(opened)
-    return _say(_outcome(before, after, held, unread, exits=exits, switch=there), json=json)
+            return _print(_planned(before, held, unread, exits=exits), dry_run=True, json=json)
+        _cancel_all(desk, opened, before, held, exits=exits)
+        after, unread = _open_orders(opened)
+    return _print(_outcome(before, after, held, unread, exits=exits, switch=has_record), json=json)
 
 
-# -- what the broker shows -----------------------------------------------------------------
+# -- what the broker reports ---------------------------------------------------------------
 
 
-def _listed(broker: Broker) -> tuple[list[Resting], str | None]:
-    """Every open order with its legs, each by itself; and why the list is not complete, if so."""
+def _open_orders(broker: Broker) -> tuple[list[Resting], str | None]:
+    """Return every open order and leg; and why the list is incomplete (None: it is complete)."""
     found: list[Resting] = []
     page: m.Cursor | None = None
     while True:
@@ -98,22 +98,22 @@ def _listed(broker: Broker) -> tuple[list[Resting], str | None]:
         if isinstance(answer, m.NotObserved):
             return found, answer.message
         for report in answer.value:
-            found += _flat(report, None)
+            found += _with_legs(report, None)
         if answer.next is None or answer.next == page:
             return [x for x in found if x.leaves is None or x.leaves > 0], None
         page = answer.next
 
 
-def _flat(report: m.OrderReport, parent: str | None) -> list[Resting]:
-    """An order and its legs; one that has ended is none, and its legs may still rest."""
+def _with_legs(report: m.OrderReport, parent: str | None) -> list[Resting]:
+    """Return an order and its legs; the legs of a final order may still be open."""
     ended = report.status in m.ENDINGS | {m.OrderStatus.FILLED, m.OrderStatus.REPLACED}
-    here = [] if ended else [protective.of_report(report, parent)]
+    resting = [] if ended else [protective.of_report(report, parent)]
     group = parent or report.broker_order_id
-    return here + [x for leg in report.legs for x in _flat(leg, group)]
+    return resting + [x for leg in report.legs for x in _with_legs(leg, group)]
 
 
 def _held(desk: Desk, broker: Broker) -> Mapping[str, Decimal]:
-    """What is held, by the broker; by the record where the broker does not say."""
+    """Return the held quantities at the broker; if it does not reply, of the record."""
     held: dict[str, Decimal] = {}
     page: m.Cursor | None = None
     while True:
@@ -129,39 +129,39 @@ def _held(desk: Desk, broker: Broker) -> Mapping[str, Decimal]:
         page = answer.next
 
 
-# -- ending --------------------------------------------------------------------------------
+# -- canceling -----------------------------------------------------------------------------
 
 
-def _end_all(
+def _cancel_all(
     desk: Desk, broker: Broker, before: list[Resting], held: Mapping[str, Decimal], *, exits: bool
 ) -> None:
-    """Cancel by the record; where the account does not answer for it, by the broker's list."""
+    """Cancel by the record; if the account cannot be confirmed, by the broker's list."""
     try:
         desk.cancel_all(exits=exits)
     except errors.FillbookError as error:
         output.err.print(f"{error}\nThe orders are canceled one by one, without the record.")
-        for x in _to_end(before, held, exits=exits):
+        for x in _to_cancel(before, held, exits=exits):
             try:
                 broker.cancel(x.id)
-            except Exception as escaped:  # the others are to be tried
+            except Exception as escaped:  # the other orders are canceled anyway
                 output.err.print(f"{x.id}: {type(escaped).__name__}: {escaped}")
 
 
-def _to_end(
+def _to_cancel(
     resting: Sequence[Resting], held: Mapping[str, Decimal], *, exits: bool
 ) -> list[Resting]:
-    left = frozenset[str]() if exits else protective.protective(resting, held)
+    left = frozenset[str]() if exits else protective.protective_ids(resting, held)
     return [x for x in resting if x.id not in left]
 
 
 def _planned(
     before: list[Resting], held: Mapping[str, Decimal], unread: str | None, *, exits: bool
 ) -> Halted:
-    to_end = {x.id for x in _to_end(before, held, exits=exits)}
+    to_cancel = {x.id for x in _to_cancel(before, held, exits=exits)}
     return Halted(
         switch=False,
-        canceled=tuple(x.id for x in before if x.id in to_end),
-        left=tuple(x.id for x in before if x.id not in to_end),
+        canceled=tuple(x.id for x in before if x.id in to_cancel),
+        left=tuple(x.id for x in before if x.id not in to_cancel),
         open=(),
         unread=unread,
     )
@@ -176,22 +176,22 @@ def _outcome(
     exits: bool,
     switch: bool,
 ) -> Halted:
-    """What became of each order, by the broker's two lists."""
-    still = {x.id for x in after}
-    to_end = {x.id for x in _to_end(after, held, exits=exits)}
+    """Return the result for each order, from the broker's lists before and after."""
+    open_ids = {x.id for x in after}
+    to_cancel = {x.id for x in _to_cancel(after, held, exits=exits)}
     return Halted(
         switch=switch,
-        canceled=tuple(x.id for x in before if x.id not in still),
-        left=tuple(x.id for x in after if x.id not in to_end),
-        open=tuple(x.id for x in after if x.id in to_end),
+        canceled=tuple(x.id for x in before if x.id not in open_ids),
+        left=tuple(x.id for x in after if x.id not in to_cancel),
+        open=tuple(x.id for x in after if x.id in to_cancel),
         unread=unread,
     )
 
 
-# -- saying --------------------------------------------------------------------------------
+# -- output --------------------------------------------------------------------------------
 
 
-def _say_resumed(*, json: bool) -> int:
+def _print_resumed(*, json: bool) -> int:
     if json:
         output.as_json({"resumed": True})
     else:
@@ -199,7 +199,7 @@ def _say_resumed(*, json: bool) -> int:
     return 0
 
 
-def _say(found: Halted, *, dry_run: bool = False, json: bool) -> int:
+def _print(found: Halted, *, dry_run: bool = False, json: bool) -> int:
     if json:
         output.as_json(found)
         return 0 if found.is_done else 1
@@ -207,11 +207,13 @@ def _say(found: Halted, *, dry_run: bool = False, json: bool) -> int:
     if not dry_run:
         say("Halted: no new order is sent." if found.switch else _NO_RECORD)
     done = "would be canceled" if dry_run else "canceled"
-    _list(f"{len(found.canceled)} orders {done}", found.canceled)
+    _print_ids(f"{len(found.canceled)} orders {done}", found.canceled)
     if found.left:
-        _list(f"{len(found.left)} exits protect positions and stay (--exits ends them)", found.left)
+        _print_ids(
+            f"{len(found.left)} exits protect positions and stay (--exits ends them)", found.left
+        )
     if found.open:
-        _list(f"[red]{len(found.open)} orders are still open[/]", found.open)
+        _print_ids(f"[red]{len(found.open)} orders are still open[/]", found.open)
     if found.unread is not None:
         say(f"[red]The open orders could not be listed[/]: {output.cell(found.unread)}")
     if not dry_run and not found.is_done:
@@ -221,7 +223,7 @@ def _say(found: Halted, *, dry_run: bool = False, json: bool) -> int:
     return 0 if found.is_done else 1
 
 
-def _list(head: str, ids: Sequence[str]) -> None:
+def _print_ids(head: str, ids: Sequence[str]) -> None:
     output.out.print(f"{head}{':' if ids else '.'}")
     for broker_order_id in ids:
         output.out.print(f"  {output.cell(broker_order_id)}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What the commands share: options, the words behind them, and how a desk or a book is opened."""
+"""The options that commands share, and how they open a desk, a broker or a record."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ StrategyOption = Annotated[str | None, Parameter(help="Only of that strategy.")]
 OrderName = Annotated[str, Parameter(help="A client order id, or the broker's.")]
 
 
-def tell(value: Any, people: Callable[[Any], None], *, json: bool) -> None:
-    """Print *value* for programs, or the way *people* read it."""
+def print_result(value: Any, print_table: Callable[[Any], None], *, json: bool) -> None:
+    """Print *value* as JSON, or with *print_table*."""
     if json:
         output.as_json(value)
     else:
-        people(value)
+        print_table(value)
 
 
 def open_broker(address: str | None) -> Broker:
@@ -67,14 +67,14 @@ def open_desk(broker: str | None, store: str | None, *, live: bool = False) -> D
 
 
 def open_book(store: str | None) -> Book:
-    return opening.read(existing(store))
+    return opening.read(existing_store(store))
 
 
-def existing(store: str | None) -> str:
+def existing_store(store: str | None) -> str:
     """
-    The store's address; a file that is not there is not made by reading it.
+    Return the store's address; a file that does not exist is not created.
 
-    Raises: BadAddress.
+    Raises: BadAddress: there is no such file.
     """
     address = _address(store)
     if not has_store(store):
@@ -86,7 +86,7 @@ def existing(store: str | None) -> str:
 
 
 def has_store(store: str | None) -> bool:
-    """Whether the record is there; an address that names no file is taken to be."""
+    """Return whether the record exists; an address that is not a file counts as existing."""
     address = _address(store)
     return not address.startswith(_FILE) or Path(address.removeprefix(_FILE)).exists()
 
@@ -95,20 +95,20 @@ def _address(store: str | None) -> str:
     return config.setting("store", store, os.environ).value or ""
 
 
-def beliefs(words: Sequence[str]) -> Mapping[str, Decimal] | None:
-    """What ``AAPL=10 BTC/USD=0.5`` says; None without a word. Raises: InvalidValue."""
-    if not words:
+def parse_positions(pairs_given: Sequence[str]) -> Mapping[str, Decimal] | None:
+    """Parse positions like ``AAPL=10 BTC/USD=0.5``; None: no text.  Raises: InvalidValue."""
+    if not pairs_given:
         return None
-    pairs = [word.partition("=") for word in words]
+    pairs = [text.partition("=") for text in pairs_given]
     for symbol, equals, qty in pairs:
         if not symbol or not equals or not qty:
             raise errors.InvalidValue(f"--ours takes SYMBOL=QUANTITY, not {symbol}{equals}{qty}")
     return {symbol: m.number(qty) for symbol, _, qty in pairs}
 
 
-def day(word: str | None) -> date | None:
-    """The day that *word* names. Raises: InvalidValue."""
+def parse_day(text: str | None) -> date | None:
+    """Parse a date such as ``2026-01-05``.  Raises: InvalidValue."""
     try:
-        return None if word is None else date.fromisoformat(word)
+        return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise errors.InvalidValue(f"--since takes a day like 2026-01-05, not {word!r}") from None
+        raise errors.InvalidValue(f"--since takes a day like 2026-01-05, not {text!r}") from None

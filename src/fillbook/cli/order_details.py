@@ -1,4 +1,4 @@
-"""One order, with everything that is known of it; and what a look at it alone has changed."""
+"""Print one order with all details, or what its sync changed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, table
 
-#: What is shown of an order even if a look has not changed it.
-_ALWAYS: Final = frozenset({"status", "filled"})
+#: The fields that are shown even if the sync did not change them.
+_ALWAYS_SHOWN: Final = frozenset({"status", "filled"})
 
 
 def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Request]) -> None:
-    """One order with its fills, its requests and what is odd about it."""
+    """Print one order with its fills, requests and anomalies."""
     table("Order", ("field", "value"), [x for x in _facts(found) if x[1] not in (None, "")])
     if fills:
         table(
@@ -34,13 +34,13 @@ def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Requ
         output.out.print(f"[yellow]odd[/] {odd.oddity} {escape(odd.detail)}")
 
 
-def synced(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
-    """What a look at one order made of it: before and after, and what was merged."""
+def sync_result(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
+    """Print what the sync of one order changed and merged."""
     pairs = zip(_facts(before), _facts(after), strict=True)
     rows = [
         (name, was, Markup(f"[yellow]{cell(now)}[/]") if was != now else now)
         for (name, was), (_, now) in pairs
-        if was != now or name in _ALWAYS
+        if was != now or name in _ALWAYS_SHOWN
     ]
     output.out.print(f"Order {escape(after.client_order_id)}", soft_wrap=True)
     table("What the record says", ("field", "before", "after"), rows)
@@ -53,7 +53,7 @@ def synced(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
 
 
 def _facts(found: m.Order) -> list[tuple[str, object]]:
-    """What is known of an order, each under its name."""
+    """Return the fields of an order, each with its label."""
     terms = found.terms
     return [
         ("client order id", found.client_order_id),
@@ -64,7 +64,7 @@ def _facts(found: m.Order) -> list[tuple[str, object]]:
         ("asked", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
         ("as", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
         ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
-        ("made to fit", "; ".join(map(_fitted, found.adjustments))),
+        ("made to fit", "; ".join(map(_adjustment, found.adjustments))),
         ("status", found.status),
         ("under way", found.pending),
         ("filled", f"{cell(found.filled_qty)} at {cell(output.price(found.avg_price))}"),
@@ -76,5 +76,5 @@ def _facts(found: m.Order) -> list[tuple[str, object]]:
     ]
 
 
-def _fitted(made: m.Adjustment) -> str:
+def _adjustment(made: m.Adjustment) -> str:
     return f"{made.field} {cell(made.sent)} in place of {cell(made.wished)}"

@@ -1,7 +1,7 @@
 """
-What the commands print: tables for people, JSON for programs.
+The output of the commands: tables, or JSON for programs.
 
-Nothing is cut off silently: a table that is wider than the terminal folds its cells.
+Nothing is cut off: a table that is wider than the terminal folds its cells.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from rich.text import Text
 
 from fillbook import codec
 from fillbook import model as m
-from fillbook.cli.describe import drift_words, entry_words
+from fillbook.cli.describe import describe_drift, describe_entry
 
 
 class Terminal(Console):
-    """A console that leaves it to `run` what a reader who has seen enough means."""
+    """A console that leaves a broken pipe to `run`."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -39,7 +39,7 @@ _VERDICTS: Final = {
 
 
 def as_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     print(_json(value))
 
 
@@ -53,11 +53,13 @@ def _json(value: Any) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; columns whose name ends in ``>`` are right-aligned."""
-    out.print(tabled(title, columns, rows))
+    out.print(make_table(title, columns, rows))
 
 
-def tabled(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
-    """A table, or the line that says that it would be empty."""
+def make_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> RenderableType:
+    """Return a table, or one line if it has no rows."""
     made = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for name in columns:
         right = name.endswith(">")
@@ -70,7 +72,7 @@ def tabled(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]])
 
 
 def cell(value: object) -> str:
-    """One cell: exact numbers without noise, a dash for what is not known."""
+    """Format one cell: exact numbers without trailing zeros, a dash for an unknown value."""
     if value is None or value == "":
         return "–"
     if isinstance(value, Decimal):
@@ -79,21 +81,21 @@ def cell(value: object) -> str:
 
 
 class Markup(str):
-    """Text that is rich's markup already."""
+    """Text that already is rich markup."""
 
 
 def money(value: Decimal | None) -> str | None:
-    """An amount to the cent, as people read it; None stays None."""
+    """Format an amount with two decimals; None stays None."""
     return None if value is None else f"{value:,.2f}"
 
 
 def short(name: str | None) -> str | None:
-    """An id that can be told apart in a narrow table."""
+    """Shorten an id for a narrow table; its start and end remain."""
     return name if name is None or len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
 
 
 def day(at: m.Timestamp | None) -> str | None:
-    """A moment to the second, UTC."""
+    """Format a time to the second, UTC."""
     return None if at is None else f"{at[:10]} {at[11:19]}"
 
 
@@ -101,7 +103,7 @@ def day(at: m.Timestamp | None) -> str | None:
 
 
 def check(report: m.CheckReport) -> None:
-    """A comparison: positions, differences, verdict."""
+    """Print a comparison: positions, differences, verdict."""
     _rows(report.rows, report.verdict)
     is_belief = bool(report.rows) and all(row.ours is None for row in report.rows)
     if is_belief:
@@ -114,7 +116,7 @@ def check(report: m.CheckReport) -> None:
 
 
 def sync(report: m.SyncReport) -> None:
-    """A pass: what was merged, what is left, verdict."""
+    """Print a reconciliation: what was merged, what is left, the verdict."""
     if report.opened:
         out.print("First contact: the broker's picture was taken as the opening.")
     findings("Merged into the record", report.merged)
@@ -142,15 +144,15 @@ def _row(row: m.Row, *, bot: bool, record: bool) -> list[object]:
 
 
 def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -> None:
-    """Differences, if there are any; *book* is what is held against the broker."""
+    """Print differences, if there are any; *book* names our side."""
     if not found:
         return
-    rows = [(*drift_words(x.drift, book), str(x.confidence), money(x.notional)) for x in found]
+    rows = [(*describe_drift(x.drift, book), str(x.confidence), money(x.notional)) for x in found]
     table(title, ("about", "difference", "sure", "worth>"), rows)
 
 
 def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
-    """What a comparison comes to."""
+    """Print the verdict of a comparison."""
     why = f": {escape(unobserved)}" if unobserved else ""
     out.print(f"{_VERDICTS[found]}{why}  ({requests} requests)")
     if found is m.Verdict.NOT_OBSERVED:
@@ -161,7 +163,7 @@ def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
 
 
 def orders(found: Sequence[m.Order]) -> None:
-    """Orders, oldest first."""
+    """Print orders, oldest first."""
     table(
         "Orders",
         ("order", "symbol", "side", "type", "qty>", "filled>", "avg>", "status"),
@@ -182,7 +184,7 @@ def orders(found: Sequence[m.Order]) -> None:
 
 
 def status(order: m.Order) -> Markup:
-    """Its status, and beside it what we have asked for and whether something is odd."""
+    """Format the status, with the pending command and a mark for anomalies."""
     colour = {
         m.OrderStatus.UNPROVEN: "yellow",
         m.OrderStatus.DISPUTED: "red",
@@ -194,7 +196,7 @@ def status(order: m.Order) -> Markup:
 
 
 def would_cancel(found: m.Order) -> None:
-    """What a cancel of that order would ask for, by what the record says of it."""
+    """Print what a cancel of the order would request, according to the record."""
     orders([found])
     if found.is_final:
         asked = "It has ended: nothing would be asked."
@@ -206,7 +208,7 @@ def would_cancel(found: m.Order) -> None:
 
 
 def positions(found: Sequence[m.Position]) -> None:
-    """Positions, with the parts of the strategies."""
+    """Print positions, with the part of each strategy."""
     rows: list[Sequence[object]] = []
     for x in found:
         rows.append((x.symbol, "account", x.qty, price(x.avg_price), money(x.account.realized)))
@@ -219,12 +221,12 @@ def positions(found: Sequence[m.Position]) -> None:
 
 
 def price(value: Decimal | None) -> Decimal | None:
-    """An average, to six places."""
+    """Round an average price to six decimals."""
     return None if value is None else round(value, 6).normalize()
 
 
 def trades(found: Sequence[m.Trade]) -> None:
-    """Round trips."""
+    """Print trades from flat to flat."""
     table(
         "Trades",
         ("symbol", "strategy", "side", "qty>", "in>", "out>", "p&l>", "closed (UTC)", "rev>"),
@@ -246,15 +248,15 @@ def trades(found: Sequence[m.Trade]) -> None:
 
 
 def audit(entries: Sequence[m.Recorded]) -> None:
-    """The journal, oldest first."""
+    """Print the journal, oldest first."""
     table(
         "Journal",
         ("#>", "time (UTC)", "what", "about"),
-        ((x.number, day(x.at), *entry_words(x.entry)) for x in entries),
+        ((x.number, day(x.at), *describe_entry(x.entry)) for x in entries),
     )
 
 
 def fail(message: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     err.print(f"[red]fillbook:[/] {escape(message)}", soft_wrap=True)
     sys.stdout.flush()

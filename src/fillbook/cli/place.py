@@ -1,4 +1,4 @@
-"""`fillbook buy` and `sell`: place an order, or say what would become of it."""
+"""`fillbook buy` and `sell`: place an order, or preview it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fillbook.cli.options import (
     StoreOption,
     has_store,
     open_desk,
-    tell,
+    print_result,
 )
 
 _PRICES: Final = Group("Prices", sort_key=2)
@@ -25,8 +25,8 @@ _EXITS: Final = Group("Exits", sort_key=3)
 
 
 @frozen(kw_only=True)
-class Wish:
-    """The options of an order; what is left out follows from the rest, as in `OrderRequest`."""
+class OrderOptions:
+    """The options of an order; an omitted one has the default of `OrderRequest`."""
 
     notional: Annotated[
         str | None, Parameter(help="An amount of money, in place of a quantity.")
@@ -65,7 +65,7 @@ class Wish:
     ] = None
 
     def request(self, symbol: str, side: m.OrderSide, qty: str | None) -> m.OrderRequest:
-        """What is wanted. Raises: InvalidValue."""
+        """Return the request.  Raises: InvalidValue."""
         if (qty is None) == (self.notional is None):
             raise errors.InvalidValue(
                 f"how much? fillbook {side} {symbol} 10, or --notional 500; one of the two"
@@ -82,23 +82,23 @@ class Wish:
             stop_loss_limit=self.stop_loss_limit,
             extended_hours=self.extended_hours,
             strategy=self.strategy,
-            **self._else_derived(),
+            **self._given_options(),
         )
 
-    def _else_derived(self) -> dict[str, Any]:
-        """What an order derives by itself where it is not given."""
+    def _given_options(self) -> dict[str, Any]:
+        """Return the given options for which an omitted value is not None."""
         trail = "trail_percent" if (self.trail or "").endswith("%") else "trail_price"
         given = {
             trail: None if self.trail is None else self.trail.removesuffix("%"),
             "time_in_force": self.tif,
             "order_class": m.OrderClass.OCO if self.oco else None,
         }
-        return {name: word for name, word in given.items() if word is not None}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 SymbolName = Annotated[str, Parameter(help="What to trade: AAPL, BTC/USD.")]
 Quantity = Annotated[str | None, Parameter(help="How many units; else --notional.")]
-WishOptions = Annotated[Wish, Parameter(name="*")]
+OrderOptionsParameter = Annotated[OrderOptions, Parameter(name="*")]
 DryRun = Annotated[
     bool, Parameter(help="Only run the checks and say what it would do; sends and writes nothing.")
 ]
@@ -109,7 +109,7 @@ def buy(
     qty: Quantity = None,
     /,
     *,
-    wish: WishOptions = Wish(),
+    options: OrderOptionsParameter = OrderOptions(),
     dry_run: DryRun = False,
     broker: BrokerOption = None,
     store: StoreOption = None,
@@ -121,10 +121,10 @@ def buy(
 
     Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
     """
-    request = wish.request(symbol, m.OrderSide.BUY, qty)
+    request = options.request(symbol, m.OrderSide.BUY, qty)
     if dry_run:
         return _preview(request, broker, store, json=json)
-    return _place(request, wish.key, broker, store, live=live, json=json)
+    return _place(request, options.key, broker, store, live=live, json=json)
 
 
 def sell(
@@ -132,7 +132,7 @@ def sell(
     qty: Quantity = None,
     /,
     *,
-    wish: WishOptions = Wish(),
+    options: OrderOptionsParameter = OrderOptions(),
     dry_run: DryRun = False,
     broker: BrokerOption = None,
     store: StoreOption = None,
@@ -144,10 +144,10 @@ def sell(
 
     Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
     """
-    request = wish.request(symbol, m.OrderSide.SELL, qty)
+    request = options.request(symbol, m.OrderSide.SELL, qty)
     if dry_run:
         return _preview(request, broker, store, json=json)
-    return _place(request, wish.key, broker, store, live=live, json=json)
+    return _place(request, options.key, broker, store, live=live, json=json)
 
 
 def _place(
@@ -166,11 +166,11 @@ def _place(
             if json:
                 output.as_json(refused.order)
             raise
-    tell(order, _placed, json=json)
+    print_result(order, _print_order, json=json)
     return 1 if order.status is m.OrderStatus.UNPROVEN else 0
 
 
-def _placed(order: m.Order) -> None:
+def _print_order(order: m.Order) -> None:
     terms, say = order.terms, output.out.print
     size = (
         output.cell(terms.qty) if terms.qty is not None else f"${output.money(terms.notional)} of"
@@ -199,11 +199,11 @@ def _preview(request: m.OrderRequest, broker: str | None, store: str | None, *, 
     if json:
         output.as_json({"is_approved": preview.is_approved, "preview": preview})
     else:
-        _previewed(preview)
+        _print_preview(preview)
     return 0 if preview.is_approved else 1
 
 
-def _previewed(preview: m.Preview) -> None:
+def _print_preview(preview: m.Preview) -> None:
     passes = {True: output.Markup("[green]yes[/]"), False: output.Markup("[red]no[/]")}
     output.table(
         "Checks",

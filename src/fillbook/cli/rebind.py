@@ -1,4 +1,4 @@
-"""`fillbook rebind`: an old record is put away, whole, and its place is free."""
+"""`fillbook rebind`: archive the record of another account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from fillbook import errors, opening
 from fillbook.cli import output
-from fillbook.cli.options import JsonOption, StoreOption, existing
+from fillbook.cli.options import JsonOption, StoreOption, existing_store
 from fillbook.desk.record.book import Book
 from fillbook.stores.sqlite import SqliteStore
 
@@ -26,7 +26,7 @@ def rebind(
     A record belongs to one account. If the broker answers as another one (paper was reset, keys
     were changed), nothing is written until the old record is archived. It is kept, whole.
     """
-    opened = opening.open_store(existing(store), os.environ)
+    opened = opening.open_store(existing_store(store), os.environ)
     try:
         if not isinstance(opened, SqliteStore):
             raise errors.BadAddress("only a record in a file can be put away")

@@ -1,4 +1,4 @@
-"""The commands that read the record: they ask nobody and need no keys."""
+"""The commands that read the record: offline, and without keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fillbook.cli.options import (
     StrategyOption,
     SymbolOption,
     open_book,
-    tell,
+    print_result,
 )
 
 
@@ -31,7 +31,7 @@ def orders(
     """List the record's orders; asks nobody."""
     with open_book(store) as book:
         found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
-    tell(found, output.orders, json=json)
+    print_result(found, output.orders, json=json)
 
 
 def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
@@ -50,7 +50,7 @@ def positions(
 ) -> None:
     """List what the record says is held, by symbol and strategy; asks nobody."""
     with open_book(store) as book:
-        tell(book.positions(strategy=strategy), output.positions, json=json)
+        print_result(book.positions(strategy=strategy), output.positions, json=json)
 
 
 def trades(
@@ -58,7 +58,7 @@ def trades(
 ) -> None:
     """List round trips from flat to flat, with real prices; asks nobody."""
     with open_book(store) as book:
-        tell(book.trades(symbol=_upper(symbol)), output.trades, json=json)
+        print_result(book.trades(symbol=_upper(symbol)), output.trades, json=json)
 
 
 def audit(
@@ -72,7 +72,7 @@ def audit(
     """Show the journal: everything that happened to the record, in order; asks nobody."""
     with open_book(store) as book:
         entries = book.journal()
-    tell(entries[-last:] if last > 0 else entries, output.audit, json=json)
+    print_result(entries[-last:] if last > 0 else entries, output.audit, json=json)
 
 
 def _upper(symbol: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """
-`fillbook watch`: the record as it changes.
+`fillbook watch`: show the record as it changes.
 
-It reads the store alone, so it can stand beside any number of bots.  With ``--tick`` it has a
-desk of its own that keeps the record true meanwhile.
+It reads the store only, so it can run beside any number of bots.  With ``--tick`` it opens a
+desk of its own, which reconciles the record meanwhile.
 """
 
 from __future__ import annotations
@@ -23,63 +23,63 @@ from rich.text import Text
 from fillbook import model as m
 from fillbook import opening
 from fillbook.cli import output
-from fillbook.cli.describe import drift_words
-from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing, open_desk
+from fillbook.cli.describe import describe_drift
+from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_desk
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.link.pacing import pace_of
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.kill_switch import halted
+from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.store import Store
 
 EVERY_S: Final = 1.0
-#: What a table takes beside its rows.
+#: The lines of a table besides its rows.
 FRAME: Final = 5
 ALERTS_MAX: Final = 5
-#: At the start, alerts are looked for in so many of the newest entries.
-LOOK_BACK: Final = 1_000
+#: At the start, alerts are searched in so many of the newest entries.
+ENTRIES_SEARCHED: Final = 1_000
 
 
 @frozen(kw_only=True)
-class Picture:
-    """What is watched, at one moment."""
+class WatchedState:
+    """What is shown, at one time."""
 
     at: m.Timestamp
     account: str | None
-    halted: str | None  #: why no order is let go; None: orders go
+    halted: str | None  #: the reason of the kill switch; None: it is not set
     orders: Sequence[m.Order]
     positions: Sequence[m.Position]
     reservations: Sequence[m.Reservation]
     drifts: Sequence[m.OpenDrift]
-    requests: Pace | None  #: None: nobody has asked the broker yet
+    requests: Pace | None  #: None: no request was sent yet
     alerts: Sequence[m.Event]  #: the newest, oldest first
 
-    def differs(self, other: Picture | None) -> bool:
-        """Whether anything but the time and the requests is otherwise than in *other*."""
+    def differs(self, other: WatchedState | None) -> bool:
+        """Return whether it differs from *other*, except in time and requests."""
         return other is None or evolve(self, at=other.at, requests=other.requests) != other
 
 
 class Watcher:
-    """Makes pictures of one store."""
+    """Reads the state of one store again and again."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._book = Book(store)
         self._clock = clock
         with store.read() as reader:
-            self._cursor = f"{max(0, reader.last() - LOOK_BACK):012d}"
+            self._cursor = f"{max(0, reader.last() - ENTRIES_SEARCHED):012d}"
         self._alerts: list[m.Event] = []
 
-    def picture(self) -> Picture:
-        """The record as it is now."""
+    def read(self) -> WatchedState:
+        """Return the present state of the record."""
         for event in self._book.events(self._cursor):
             self._cursor = event.cursor
             if event.kind is m.EventKind.ALERT:
                 self._alerts = [*self._alerts, event][-ALERTS_MAX:]
         account = self._book.account()
         with self._store.read() as reader:
-            why = halted(reader)
-        return Picture(
+            why = halt_reason(reader)
+        return WatchedState(
             at=m.timestamp(self._clock.now()),
             account=None if account is None else str(account),
             halted=why,
@@ -116,13 +116,13 @@ def watch(
         if tick:
             desk = ended.enter_context(open_desk(broker, store))
             desk.sync() if once else desk.start()
-        opened = opening.open_store(existing(store), os.environ)
+        opened = opening.open_store(existing_store(store), os.environ)
         ended.callback(opened.close)
         watcher = Watcher(opened, SystemClock())
         try:
             if once:
-                one = watcher.picture()
-                output.as_json(one) if json else output.out.print(drawn(one))
+                state = watcher.read()
+                output.as_json(state) if json else output.out.print(render(state))
             elif json or not output.out.is_terminal:
                 _lines(watcher)
             else:
@@ -132,62 +132,58 @@ def watch(
 
 
 def _lines(watcher: Watcher) -> None:
-    """One line for each picture that differs from the one before."""
+    """Print one line per state that differs from the one before."""
     before = None
-    for picture in _pictures(watcher):
-        if picture.differs(before):
-            output.as_json(picture)
-            before = picture
+    for state in _states(watcher):
+        if state.differs(before):
+            output.as_json(state)
+            before = state
 
 
 def _live(watcher: Watcher) -> None:
     with Live(console=output.out, auto_refresh=False, screen=True) as live:
-        for picture in _pictures(watcher):
-            live.update(drawn(picture, output.out.height), refresh=True)
+        for state in _states(watcher):
+            live.update(render(state, output.out.height), refresh=True)
 
 
-def _pictures(watcher: Watcher) -> Iterator[Picture]:
+def _states(watcher: Watcher) -> Iterator[WatchedState]:
     pause = threading.Event()
     while True:
-        yield watcher.picture()
+        yield watcher.read()
         pause.wait(EVERY_S)
 
 
-# -- how it looks ----------------------------------------------------------------------
+# -- rendering -------------------------------------------------------------------------
 
 
-def drawn(picture: Picture, height: int | None = None) -> RenderableType:
-    """
-    The picture for people.
-
-    Where it has to go into *height* lines, the tables say how many rows they leave out.
-    """
-    above = list(_lines_above(picture))
+def render(state: WatchedState, height: int | None = None) -> RenderableType:
+    """Render the state for a terminal; with *height*, tables say how many rows they omit."""
+    above = list(_lines_above(state))
     rows = None if height is None else max(1, (height - 2 * len(above)) // 2 - FRAME)
-    return Group(*above, _orders(picture, rows), _positions(picture, rows))
+    return Group(*above, _orders(state, rows), _positions(state, rows))
 
 
-def _lines_above(picture: Picture) -> Iterator[RenderableType]:
-    reserved = sum((x.charge for x in picture.reservations), Decimal())
-    pace = picture.requests
+def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
+    reserved = sum((x.charge for x in state.reservations), Decimal())
+    pace = state.requests
     asked = "none" if pace is None else f"{pace.sent} of {pace.limit}"
-    yield Text(picture.account or "bound to no account yet")
+    yield Text(state.account or "bound to no account yet")
     yield Text(
-        f"{picture.at[11:19]} UTC   reserved {output.money(reserved)}   "
+        f"{state.at[11:19]} UTC   reserved {output.money(reserved)}   "
         f"requests in the last minute: {asked}"
     )
-    if picture.halted is not None:
-        yield Text.assemble(("halted ", "red"), f"{picture.halted} (fillbook halt --lift)")
-    for each in picture.drifts:
-        yield Text.assemble(("drift ", "yellow"), ": ".join(drift_words(each.drift)))
-    for event in picture.alerts:
-        assert event.alert is not None  # so says its kind
+    if state.halted is not None:
+        yield Text.assemble(("halted ", "red"), f"{state.halted} (fillbook halt --resume)")
+    for each in state.drifts:
+        yield Text.assemble(("drift ", "yellow"), ": ".join(describe_drift(each.drift)))
+    for event in state.alerts:
+        assert event.alert is not None  # every event of this kind has one
         what = (f"alert {event.alert.kind} ", "red")
         yield Text.assemble(what, f"{output.day(event.at)}: {event.alert.message}")
 
 
-def _orders(picture: Picture, most: int | None) -> RenderableType:
-    kept = {x.client_order_id: x.charge for x in picture.reservations}
+def _orders(state: WatchedState, rows_max: int | None) -> RenderableType:
+    reserved = {x.client_order_id: x.charge for x in state.reservations}
     rows = [
         (
             f"…{x.client_order_id[-8:]}",
@@ -195,12 +191,12 @@ def _orders(picture: Picture, most: int | None) -> RenderableType:
             _filled(x),
             output.status(x),
             x.strategy,
-            output.money(kept.get(x.client_order_id)),
+            output.money(reserved.get(x.client_order_id)),
         )
-        for x in picture.orders
+        for x in state.orders
     ]
     columns = ("order", "what", "filled>", "status", "strategy", "reserved>")
-    return _table("Open orders", columns, rows, most)
+    return _table("Open orders", columns, rows, rows_max)
 
 
 def _filled(order: m.Order) -> str:
@@ -209,10 +205,10 @@ def _filled(order: m.Order) -> str:
     return f"{m.plain(order.filled_qty)} of {output.cell(order.qty)}"
 
 
-def _positions(picture: Picture, most: int | None) -> RenderableType:
-    rows = [(x.symbol, x.qty, output.price(x.avg_price), _whose(x)) for x in picture.positions]
+def _positions(state: WatchedState, rows_max: int | None) -> RenderableType:
+    rows = [(x.symbol, x.qty, output.price(x.avg_price), _whose(x)) for x in state.positions]
     columns = ("symbol", "qty>", "avg price>", "whose")
-    return _table("Positions", columns, rows, most)
+    return _table("Positions", columns, rows, rows_max)
 
 
 def _whose(position: m.Position) -> str:
@@ -221,8 +217,8 @@ def _whose(position: m.Position) -> str:
 
 
 def _table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], most: int | None
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], rows_max: int | None
 ) -> RenderableType:
-    if most is None or len(rows) <= most:
-        return output.tabled(title, columns, rows)
-    return output.tabled(f"{title} (and {len(rows) - most} more)", columns, rows[:most])
+    if rows_max is None or len(rows) <= rows_max:
+        return output.make_table(title, columns, rows)
+    return output.make_table(f"{title} (and {len(rows) - rows_max} more)", columns, rows[:rows_max])

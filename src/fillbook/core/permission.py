@@ -1,10 +1,10 @@
 """
-Who may have something sent: warrant and permission, one table (promise P11).
+Permission: what may be sent, by authority and settings (promise P11).
 
-Two permissions, neither of which widens the other.  *Armed*: what the bot asks for may
-leave; so it is wherever no real money moves, and else with ``live=True``.  *Repairs*:
-what we found and nobody asked for.  The table is total, and is asked once for each
-request, by `desk.link.gateway`.
+There are two settings, and neither widens the other.  *Trading enabled*: the bot's requests may
+be sent; it is the case wherever no real money moves, else with ``live=True``.  *Repairs*: what
+happens to requests that fillbook proposes itself.  The table is total; each request is looked up
+once, by `desk.link.gateway`.
 """
 
 from __future__ import annotations
@@ -17,31 +17,39 @@ from fillbook.model.orders.instruction import Authority as Authority
 
 
 class Repairs(StrEnum):
-    """What is done about what we find."""
+    """What happens to a difference that fillbook finds."""
 
-    OBSERVE = "observe"  #: it is told
-    APPROVE = "approve"  #: it is told, with what would set it right
-    AUTO = "auto"  #: it is set right
+    OBSERVE = "observe"  #: it is reported
+    APPROVE = "approve"  #: it is reported, with a proposed repair
+    AUTO = "auto"  #: it is repaired
 
 
 class Permission(StrEnum):
-    """What becomes of a request."""
+    """The result for one request."""
 
     SEND = "send"
     PROPOSE = "propose"
     REFUSE = "refuse"
 
 
-_W, _R, _P = Authority, Repairs, Permission
+_A, _R, _P = Authority, Repairs, Permission
 
-#: By warrant, whether the desk is armed, and what may be repaired.
+#: By authority, whether trading is enabled, and the setting for repairs.
 PERMISSIONS: Final[Mapping[tuple[Authority, bool, Repairs], Permission]] = {
-    **{(asked, True, any_): _P.SEND for asked in (_W.ORDER, _W.STANDING) for any_ in _R},
-    **{(asked, False, any_): _P.REFUSE for asked in (_W.ORDER, _W.STANDING) for any_ in _R},
-    (_W.REPAIR, True, _R.OBSERVE): _P.REFUSE,
-    (_W.REPAIR, True, _R.APPROVE): _P.PROPOSE,
-    (_W.REPAIR, True, _R.AUTO): _P.SEND,
-    (_W.REPAIR, False, _R.OBSERVE): _P.REFUSE,
-    (_W.REPAIR, False, _R.APPROVE): _P.PROPOSE,
-    (_W.REPAIR, False, _R.AUTO): _P.PROPOSE,  # armed is the wider word: auto does not widen it
+    **{
+        (authority, True, repairs): _P.SEND
+        for authority in (_A.ORDER, _A.STANDING)
+        for repairs in _R
+    },
+    **{
+        (authority, False, repairs): _P.REFUSE
+        for authority in (_A.ORDER, _A.STANDING)
+        for repairs in _R
+    },
+    (_A.REPAIR, True, _R.OBSERVE): _P.REFUSE,
+    (_A.REPAIR, True, _R.APPROVE): _P.PROPOSE,
+    (_A.REPAIR, True, _R.AUTO): _P.SEND,
+    (_A.REPAIR, False, _R.OBSERVE): _P.REFUSE,
+    (_A.REPAIR, False, _R.APPROVE): _P.PROPOSE,
+    (_A.REPAIR, False, _R.AUTO): _P.PROPOSE,  # AUTO does not enable trading
 }

@@ -113,7 +113,7 @@ def amount_added(record: m.OrderRecord, change: m.Change, rule: m.ReserveRule) -
     leaves, filled = record.order.leaves_qty, record.order.filled_qty
     leaves_max = leaves if change.qty is None else max(leaves, change.qty - filled)
     before = unit_cost(record.terms, reserve, rule)
-    after = unit_cost(replace.changed(record.terms, change), reserve, rule)
+    after = unit_cost(replace.amended_terms(record.terms, change), reserve, rule)
     return leaves_max * max(before, after) - leaves * before
 
 
@@ -154,13 +154,15 @@ def _open_cost(
     leaves = terms.qty if order.leaves_qty is None else order.leaves_qty
     others = [e for e in evidence if e.broker_order_id != order.broker_order_id]
     # Two ids that were seen working may both fill, each at its own price.
-    working = [e for e in others if lineage.is_alive(e) and not lineage.is_giving_way(e)]
-    replaced_terms = [e.terms for e in others if lineage.is_giving_way(e) and e.terms is not None]
+    working = [e for e in others if lineage.is_live(e) and not lineage.is_being_replaced(e)]
+    replaced_terms = [
+        e.terms for e in others if lineage.is_being_replaced(e) and e.terms is not None
+    ]
     possible = (terms, *_terms_if_replaced(record, evidence), *replaced_terms)
     unit_cost_max = max(unit_cost(x, reserve, rule) for x in possible)
     return sum(
         (
-            (lineage.open_qty(e) or ZERO)
+            (lineage.leaves_qty(e) or ZERO)
             * (unit_cost(e.terms or terms, reserve, rule) - unit_cost_max)
             for e in working
         ),
@@ -173,7 +175,7 @@ def _terms_if_replaced(record: m.OrderRecord, evidence: Sequence[m.Evidence]) ->
     request = instructions.open_change(record, evidence)
     if request is None or request.change is None:
         return []
-    return [replace.changed(record.terms, request.change)]
+    return [replace.amended_terms(record.terms, request.change)]
 
 
 def reservation(

@@ -1,8 +1,8 @@
 """
-The desk: what a bot holds.
+The desk: the object through which a bot trades one account.
 
-`Desk` delegates to its parts, nothing else: outside `__init__`, one statement a method.
-Other half: `desk.parts`, which composes them.
+`Desk` only delegates to its parts: outside `__init__`, each method is one statement.
+Other half: `desk.parts`, which builds them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from fillbook.store import Store
 
 class Desk:
     """
-    A bot's record of one account, kept true to its broker; safe from any thread.
+    A bot's record of one account, reconciled with its broker; safe from any thread.
 
-    Made by `fillbook.open`, which touches no network.  Use it as a context manager: leaving
-    it stops the background and closes the store.  Wherever an order is taken, its
-    `client_order_id` will do.  What makes no sense is refused with InvalidValue.
+    `fillbook.open` makes it, without a request to the broker.  Use it as a context manager:
+    leaving it stops the background thread and closes the store.  A parameter `order` takes an
+    `Order` or its `client_order_id`.  Invalid arguments raise InvalidValue.
     """
 
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         parts = Parts(broker, store, clock, settings)
-        self.book = Book(store)
+        self.book: Book = Book(store)
         self._gateway = parts.gateway
         self._recorder = parts.recorder
         self._account_link = parts.account_link
@@ -43,7 +43,7 @@ class Desk:
         self._kill_switch = parts.kill_switch
         self._placement = parts.placement
         self._cancellation = parts.cancellation
-        self._replacing = parts.replacing
+        self._replacement = parts.replacement
         self._reconciler = parts.reconciler
         self._scheduler = parts.scheduler
         self._background = parts.background
@@ -64,19 +64,19 @@ class Desk:
         self.close()
 
     def close(self) -> None:
-        """Stop the background and close the store; closing twice is fine."""
+        """Stop the background thread and close the store; a second call does nothing."""
         return self._exit.close()
 
-    # -- looking -----------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------
 
     def check(self, ours: Mapping[str, Decimal | int | str | float] | None = None) -> m.CheckReport:
         """
-        Compare the record with the broker; writes nothing, sends nothing.
+        Compare the record with the broker; write nothing and send nothing.
 
-        *ours* is what the bot believes it holds, signed base units by symbol.  What could not
-        be read makes the verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged.
+        *ours* are the positions that the bot expects, in signed base units by symbol.  A failed
+        read makes the verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged.
         """
-        return self._reconciler.check(None if ours is None else validation.beliefs(ours))
+        return self._reconciler.check(None if ours is None else validation.quantities(ours))
 
     def sync(
         self,
@@ -86,12 +86,12 @@ class Desk:
         adopt: bool = False,
     ) -> m.SyncReport:
         """
-        Make the record true: merge what the broker tells; sends nothing.
+        Reconcile the record: merge the broker's reports into it; send no orders or cancels.
 
-        *since* reads orders and fills from that day on (UTC); *order* looks at one order
-        alone; *adopt* takes the broker's side where a confirmed difference has no evidence.
-        A first sync takes the broker's picture as the opening.  Raises: AccountChanged,
-        CredentialsMissing, UnknownOrder.
+        *since* reads orders and fills from that day on (UTC); *order* reconciles one order
+        only; *adopt* takes the broker's figure for a confirmed difference without evidence.
+        The first sync takes the broker's positions and cash as the opening balance.  Raises:
+        AccountChanged, CredentialsMissing, UnknownOrder.
         """
         return self._reconciler.sync(
             validation.day(since),
@@ -101,9 +101,10 @@ class Desk:
 
     def buying_power(self) -> m.BuyingPower:
         """
-        What new orders may still cost: the broker's number, less what it may not count yet.
+        Return the buying power that is available: the broker's number less our reservations.
 
-        Reads the account.  Raises: AccountChanged, ReadFailed.
+        Only reservations that the number may not include yet are subtracted.  Reads the account.
+        Raises: AccountChanged, ReadFailed.
         """
         return self._account_link.buying_power()
 
@@ -111,71 +112,71 @@ class Desk:
 
     def submit(self, request: m.OrderRequest, key: str | None = None) -> m.Order:
         """
-        Place an order: durable before it is sent, then looked at.
+        Place an order: write it to the store, send it, then follow it.
 
-        Returns the order whenever anything may have reached the broker, UNPROVEN included.
-        A market, IOC or FOK order is looked at until it is final or `wait_s` have passed, any
-        other until the broker has shown it.  With *key*, submitting again gives the order that
-        exists, in any state.  Raises: Denied, OrderRejected, Unavailable (each with `.order`),
+        Return the order if it may have reached the broker, also when it is UNPROVEN.  A market,
+        IOC or FOK order is followed until it is final or `wait_s` have passed, any other until
+        the broker has reported it.  With *key*, a second submit returns the order that exists,
+        in any status.  Raises: Denied, OrderRejected, Unavailable (each with `.order`),
         KeyReused, TradingDisabled, AccountChanged, ReadFailed.
         """
-        return self._placement.submit(validation.asked(request), validation.key(key))
+        return self._placement.submit(validation.request(request), validation.key(key))
 
     def sending(
         self, request: m.OrderRequest, key: str | None = None
     ) -> AbstractContextManager[m.Order]:
         """
-        For a bot that sends by itself: `with desk.sending(wish) as order:` and send it inside.
+        Record an order that the bot sends itself: `with desk.sending(request) as order:`.
 
-        The order is checked and durable before the body runs, which is to send it under
-        `order.client_order_id`; afterwards it is looked at as `submit` does.  What escapes the
-        body leaves it UNPROVEN and is raised on.  It is never sent by us.  Raises: Denied and
-        AlreadySent (each with `.order`), KeyReused, AccountChanged, ReadFailed.
+        The order is checked and durable before the body runs.  The body sends it under
+        `order.client_order_id`; afterwards the desk follows it as `submit` does.  An exception
+        in the body leaves the order UNPROVEN and is raised again.  The desk never sends it.
+        Raises: Denied and AlreadySent (each with `.order`), KeyReused, AccountChanged, ReadFailed.
         """
-        return self._placement.sending(validation.asked(request), validation.key(key))
+        return self._placement.sending(validation.request(request), validation.key(key))
 
     def buy(
         self, /, symbol: str, *, key: str | None = None, **fields: Unpack[m.OrderFields]
     ) -> m.Order:
-        """`submit` of a buy; the fields of `OrderRequest` by name."""
+        """Submit a buy; *fields* are those of `OrderRequest`, by name (`OrderFields`)."""
         return self._placement.submit(
-            validation.request_of(symbol, m.OrderSide.BUY, fields), validation.key(key)
+            validation.request_from_fields(symbol, m.OrderSide.BUY, fields), validation.key(key)
         )
 
     def sell(
         self, /, symbol: str, *, key: str | None = None, **fields: Unpack[m.OrderFields]
     ) -> m.Order:
-        """`submit` of a sell; the fields of `OrderRequest` by name."""
+        """Submit a sell; *fields* are those of `OrderRequest`, by name (`OrderFields`)."""
         return self._placement.submit(
-            validation.request_of(symbol, m.OrderSide.SELL, fields), validation.key(key)
+            validation.request_from_fields(symbol, m.OrderSide.SELL, fields), validation.key(key)
         )
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
         """
-        What every check says of *request*, and what it would do to the account.
+        Return the result of every check of *request*, and its impact on the account.
 
-        Sends nothing and writes nothing.  Raises: AccountChanged.
+        Send no order and write nothing.  Raises: AccountChanged.
         """
-        return self._placement.preview(validation.asked(request))
+        return self._placement.preview(validation.request(request))
 
     def halt(self, why: str) -> None:
         """
-        Deny every new order of every desk on this store, until `resume`; cancels pass.
+        Deny every new order of every desk on this store until `resume`; cancels are still sent.
 
-        What rests at the broker stays there: `fillbook halt` cancels it too.
+        Open orders stay at the broker; the command `fillbook halt` cancels them too.
         """
         return self._kill_switch.halt(validation.text("why", why))
 
     def resume(self) -> None:
-        """Let orders go again after a `halt`."""
+        """Lift a `halt`: orders are sent again."""
         return self._kill_switch.resume()
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """
-        Cancel an order, and look at it until it has ended or `wait_s` have passed.
+        Cancel an order, and wait until it is final or `wait_s` have passed.
 
-        A fill wins over a cancel.  An order that is not final then is pending (`pending` says
-        "cancel"), and is canceled for as long as it is alive, by this process or the next.
+        A fill wins over a cancel.  If the order is not final then, its cancel is pending
+        (`pending` is "cancel") and is retried until it is final, by this process or the next.
         Raises: UnknownOrder, TradingDisabled, AccountChanged, ReadFailed.
         """
         return self._cancellation.cancel(validation.order(order))
@@ -191,15 +192,16 @@ class Desk:
         time_in_force: str | None = None,
     ) -> m.Order:
         """
-        Change an order; *qty* is what is to fill in all, None leaves a field as it is.
+        Replace an order; *qty* is the total quantity, None leaves a field unchanged.
 
-        The order keeps its client id, and shows its new terms once the broker has; until it is
-        known what became of a replace, `pending` says so and no other is sent.  A fill wins.
-        Where the broker changes no quantity once there are fills, the order is canceled and
-        what is left is ordered anew: that order is returned.  Raises: Denied, OrderRejected,
-        Unavailable (each with `.order`), UnknownOrder, TradingDisabled, AccountChanged, ReadFailed.
+        The order keeps its client order id and takes its new terms when the broker reports them.
+        While the outcome of a replace is unknown, `pending` is "replace" and no other is sent.  A
+        fill wins over a replace.  If the broker cannot change the quantity of an order with fills,
+        the order is canceled, and a new order for the remaining quantity is placed and returned.
+        Raises: Denied, OrderRejected, Unavailable (each with `.order`), UnknownOrder,
+        TradingDisabled, AccountChanged, ReadFailed.
         """
-        return self._replacing.replace(
+        return self._replacement.replace(
             validation.order(order),
             m.Change(
                 client_order_id="",
@@ -215,53 +217,54 @@ class Desk:
         self, *, symbol: str | None = None, strategy: str | None = None, exits: bool = False
     ) -> list[m.Order]:
         """
-        Cancel every open order, of a symbol or a strategy where given; look at them for `wait_s`.
+        Cancel every open order, or those of a symbol or a strategy; wait at most `wait_s`.
 
-        Exits that protect a position stay, unless *exits*: stops, OCO orders and legs that in the
-        worst case only reduce what is held.  Each order is instructed first and attempted then, by
-        its own request: what is not final when this returns is pending, and is attempted until it
-        is.  Raises: TradingDisabled, AccountChanged, ReadFailed.
+        Exits that protect a position stay open unless *exits*: stops, OCO orders and legs that
+        only reduce a position even in the worst case.  All cancels are written to the store before
+        the first is sent; each order has its own request.  The cancel of an order that is not
+        final on return is pending, and is retried until the order is final.  Raises:
+        TradingDisabled, AccountChanged, ReadFailed.
         """
         return self._cancellation.cancel_all(
             None if symbol is None else m.symbol_of(symbol), strategy, exits=exits
         )
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:
-        """Look at an order until it is final or *timeout_s* have passed; as it is then."""
+        """Follow an order until it is final or *timeout_s* have passed; return it."""
         return self._placement.wait(
             validation.order(order), validation.seconds("timeout_s", timeout_s)
         )
 
-    # -- hearing -----------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------
 
     def receive(self, event: object) -> int:
         """
-        Hand on an event of the broker's own SDK, raw or typed; durable when this returns.
+        Record an event of the broker's own SDK, raw or typed; it is durable on return.
 
-        How many entries it made; 0 for what was known already.  Raises: InvalidValue for
-        what is no event of this broker.
+        Return the number of entries that it made; 0 if it was known already.  Raises:
+        InvalidValue if *event* is not an event of this broker.
         """
         return self._scheduler.receive(self._gateway.broker.read_event(event))
 
     def events(self, since: str = "") -> list[m.Event]:
-        """The outbox after the cursor *since*, in order; each event comes at least once."""
+        """Return the events after the cursor *since*, in order; each is delivered at least once."""
         return self.book.events(since)
 
     def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
-        """Have *call* made with every event of *kind* that this desk writes, once it is durable."""
-        return self._recorder.on(validation.kind(kind), validation.call(call))
+        """Call *call* with every event of *kind* that this desk writes, once it is durable."""
+        return self._recorder.on(validation.event_kind(kind), validation.callback(call))
 
     # -- running -----------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Do what is due now: hear, ask after unproven orders, poll, reconcile."""
+        """Do what is due: read the stream, query unconfirmed orders, poll, reconcile."""
         return self._scheduler.tick()
 
     def start(self) -> None:
-        """Listen and tick in the background, until the desk is closed."""
+        """Listen to the stream and tick in a background thread, until the desk is closed."""
         return self._background.start()
 
     @property
     def requests(self) -> int:
-        """How many requests this desk has sent so far."""
+        """The number of requests that this desk has sent."""
         return self._gateway.requests

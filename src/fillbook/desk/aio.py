@@ -1,8 +1,8 @@
 """
-The desk for asyncio: every method is the desk's own, awaited in a thread.
+The desk for asyncio: each method runs the method of `Desk` in a thread.
 
-Cancelling an `await` does not cancel the order, and leaves nothing half written: what was
-begun goes on to its end in its thread, and leaving the `async with` waits for it.
+Cancelling an `await` does not cancel the order, and leaves nothing half written: the call
+continues in its thread until it ends, and leaving the `async with` waits for it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from fillbook.desk.record.book import Book
 
 P = ParamSpec("P")
 T = TypeVar("T")
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
-#: So many calls are under way at once; the rest wait their turn.
+#: The maximum number of concurrent calls; further calls wait.
 THREADS: Final = 32
 
 Awaited = Callable[Concatenate["AsyncDesk", P], Coroutine[Any, Any, T]]
 
 
 def awaited(method: Callable[Concatenate[Desk, P], T]) -> Awaited[P, T]:
-    """*method* of a desk, as a coroutine function of the same parameters."""
+    """Return *method* of `Desk` as a coroutine function with the same parameters."""
 
     @functools.wraps(method)
     async def call(self: AsyncDesk, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -42,10 +42,10 @@ def awaited(method: Callable[Concatenate[Desk, P], T]) -> Awaited[P, T]:
 
 class AsyncDesk:
     """
-    `Desk` for asyncio: the same names and parameters, each to be awaited.
+    `Desk` for asyncio: the same methods and parameters, as coroutines.
 
-    Made by `fillbook.open_async`; use it with ``async with``.  `book` reads the record, which
-    is on this machine, and blocks no longer than a file does.
+    `fillbook.open_async` makes it; use it with ``async with``.  `book` reads the local store
+    and is not awaited; it blocks only for a read of a file.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -64,17 +64,17 @@ class AsyncDesk:
         await self.close()
 
     async def close(self) -> None:
-        """Wait for what is under way, stop the background and close the store."""
-        await asyncio.shield(asyncio.to_thread(self._end))
+        """Wait for the calls in progress, stop the background thread and close the store."""
+        await asyncio.shield(asyncio.to_thread(self._close))
 
     @property
     def book(self) -> Book:
-        """All reading, over the store alone; not awaited."""
+        """The book, which reads the store only; its methods are not awaited."""
         return self._desk.book
 
     @property
     def requests(self) -> int:
-        """How many requests this desk has sent so far."""
+        """The number of requests that this desk has sent."""
         return self._desk.requests
 
     check = awaited(Desk.check)
@@ -99,7 +99,7 @@ class AsyncDesk:
     async def sending(
         self, request: m.OrderRequest, key: str | None = None
     ) -> AsyncIterator[m.Order]:
-        """As `Desk.sending`, with `async with`."""
+        """Like `Desk.sending`, with `async with`."""
         body = self._desk.sending(request, key)
         order = await self._run(body.__enter__)
         try:
@@ -110,29 +110,29 @@ class AsyncDesk:
         await self._run(functools.partial(body.__exit__, None, None, None))
 
     async def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
-        """Have *call* made in this event loop with every event of *kind*, once it is durable."""
+        """Call *call* in this event loop with every event of *kind*, once it is durable."""
         loop = asyncio.get_running_loop()
 
-        def tell(event: m.Event) -> None:
+        def notify(event: m.Event) -> None:
             loop.call_soon_threadsafe(call, event)
 
-        self._desk.on(kind, functools.wraps(call)(tell) if callable(call) else call)
+        self._desk.on(kind, functools.wraps(call)(notify) if callable(call) else call)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         self._threads.shutdown()
         self._desk.close()
 
     async def _run(self, call: Callable[[], T]) -> T:
-        done = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
-            return await asyncio.shield(done)
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
-            done.add_done_callback(_told)  # nobody waits for it any more
+            future.add_done_callback(_log_outcome)  # the caller no longer awaits it
             raise
 
 
-def _told(done: asyncio.Future[Any]) -> None:
-    """Say what came of a call that its caller gave up."""
-    error = None if done.cancelled() else done.exception()
+def _log_outcome(future: asyncio.Future[Any]) -> None:
+    """Log the exception of a call whose await was canceled."""
+    error = None if future.cancelled() else future.exception()
     if error is not None:
         log.warning("a call went on after its await was canceled, and raised: %s", error)

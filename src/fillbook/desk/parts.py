@@ -1,8 +1,8 @@
 """
-The parts of a desk, in the order in which they are made: each knows only those before it.
+The parts of a desk, in the order in which they are built: each uses only those before it.
 
-Work for a later part goes on the agenda, which is not stored: at start it is found in the
-record.
+Work for a later part is put on the agenda.  The agenda is not stored: at the start it is derived
+from the record.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from fillbook.alerts import Sink
 from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.desk.link.account import AccountLink
-from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement
-from fillbook.desk.orders.replace import Replacing
+from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.repair import Repair
@@ -37,26 +37,40 @@ from fillbook.store import Store
 
 
 class Parts:
-    """What a desk is made of."""
+    """The parts of one desk."""
+
+    gateway: Gateway
+    recorder: Recorder
+    account_link: AccountLink
+    tracker: Tracker
+    kill_switch: KillSwitch
+    placement: OrderPlacement
+    cancellation: Cancellation
+    replacement: Replacement
+    reconciler: Reconciler
+    scheduler: Scheduler
+    background: Background
 
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         wait_s = settings.wait_s
-        # What asks, and what is kept.
+        # The link to the broker, and the record.
         self.gateway = gateway = Gateway(
             broker, store, clock, live=settings.live, repairs=settings.repairs
         )
-        rebuild.bring_up_to_date(store, m.timestamp(clock.now()))
+        rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock)
         for sink in settings.alerts:
-            recorder.on(m.EventKind.ALERT, _telling(sink))
-        funding = Funding(store, clock, broker.capabilities)
-        self.account_link = account_link = AccountLink(gateway, recorder, funding)
+            recorder.on(m.EventKind.ALERT, _alert_callback(sink))
+        available_funds = AvailableFunds(store, clock, broker.capabilities)
+        self.account_link = account_link = AccountLink(gateway, recorder, available_funds)
         # Orders.
         agenda = Agenda()
         self.tracker = tracker = Tracker(gateway, recorder, account_link, clock)
         resolver = Resolver(gateway, recorder, agenda, account_link, tracker, clock, wait_s=wait_s)
         self.kill_switch = KillSwitch(recorder)
-        approval = Approval(gateway, recorder, account_link, funding, tracker, clock, settings)
+        approval = Approval(
+            gateway, recorder, account_link, available_funds, tracker, clock, settings
+        )
         self.placement = OrderPlacement(
             gateway, recorder, account_link, resolver, approval, clock, wait_s=wait_s
         )
@@ -69,7 +83,7 @@ class Parts:
             clock,
             stuck=timedelta(seconds=settings.thresholds.stuck_s),
         )
-        self.replacing = Replacing(
+        self.replacement = Replacement(
             gateway,
             recorder,
             account_link,
@@ -80,16 +94,16 @@ class Parts:
             self.cancellation,
             clock,
         )
-        # The whole account, and what is done by itself.
+        # The reconciliation, and the background work.
         self.reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock)
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
-        watch = Watch(recorder, tracker, funding, clock, settings.thresholds)
+        watch = Watch(recorder, tracker, available_funds, clock, settings.thresholds)
         self.scheduler = Scheduler(
             gateway,
             tracker,
             resolver,
             self.cancellation,
-            self.replacing,
+            self.replacement,
             repair,
             self.reconciler,
             watch,
@@ -99,11 +113,11 @@ class Parts:
         self.background = Background(broker, clock, agenda, tracker, self.scheduler.tick)
 
 
-def _telling(sink: Sink) -> Callable[[m.Event], None]:
-    """A callback that hands the alert of an event on."""
+def _alert_callback(sink: Sink) -> Callable[[m.Event], None]:
+    """Build a callback that passes the alert of an event on to *sink*."""
 
-    def tell(event: m.Event) -> None:
+    def send_alert(event: m.Event) -> None:
         if event.alert is not None:
             sink(event.alert)
 
-    return tell
+    return send_alert

@@ -1,9 +1,9 @@
 """
-The rounds: what is done by itself, when it is due.
+The scheduler: runs the background tasks when they are due.
 
-Found at the start: unproven orders and unanswered cancels.  From then on: each unproven
-order when its next question is due, a poll of the open orders, and a pass over the whole
-account.
+The first reconciliation finds the unconfirmed orders and the pending cancels in the record.  Then
+each unconfirmed order is queried when its next query is due, the open orders are polled, and the
+whole account is reconciled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fillbook.clock import Clock
 from fillbook.core.polling import FAST_POLL
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
-from fillbook.desk.orders.replace import Replacing
+from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.repair import Repair
@@ -25,15 +25,15 @@ from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.watch import Watch
 
-SYNC_EVERY: Final = timedelta(seconds=60)
-WATCH_EVERY: Final = timedelta(seconds=10)
-AGAIN_AFTER: Final = timedelta(seconds=5)  #: what raised, or is another desk's
-#: What is for the desk that has the lease; the rest each desk does for what it was told.
-SHARED: Final = frozenset({"start", "sync", "poll", "cancels", "repairs", "watch"})
+SYNC_PERIOD: Final = timedelta(seconds=60)
+WATCH_PERIOD: Final = timedelta(seconds=10)
+RETRY_DELAY: Final = timedelta(seconds=5)  #: after an exception, or without the lease
+#: The tasks of the desk that has the lease; every desk does the others for its own orders.
+LEASE_TASKS: Final = frozenset({"start", "sync", "poll", "cancels", "repairs", "watch"})
 
 
 class Scheduler:
-    """Does what the agenda says."""
+    """Runs the tasks of the agenda."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Scheduler:
         tracker: Tracker,
         resolver: Resolver,
         cancellation: Cancellation,
-        replacing: Replacing,
+        replacement: Replacement,
         repair: Repair,
         reconciler: Reconciler,
         watch: Watch,
@@ -55,12 +55,12 @@ class Scheduler:
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
-        self._does: Mapping[str, Callable[[str], object]] = {
+        self._actions: Mapping[str, Callable[[str], object]] = {
             "order": resolver.resolve,
-            "change": replacing.resume,
-            "look": tracker.read_id,
-            "cancels": lambda _: self._cancels(),
-            "repairs": lambda _: repair.look(),
+            "change": replacement.advance_in_background,
+            "look": tracker.read_by_broker_id,
+            "cancels": lambda _: self._advance_cancels(),
+            "repairs": lambda _: repair.run(),
             "poll": lambda _: self._poll(),
             "watch": lambda _: self._watch(watch),
             "start": lambda _: self._sync("start"),
@@ -68,10 +68,10 @@ class Scheduler:
         }
         agenda.put("start", timedelta())
         agenda.put("cancels", timedelta())
-        agenda.put("watch", clock.elapsed() + WATCH_EVERY)
+        agenda.put("watch", clock.elapsed() + WATCH_PERIOD)
 
     def receive(self, reports: Sequence[m.OrderReport]) -> int:
-        """Write reports down that the bot handed on; an order that is only named is read soon."""
+        """Record *reports* from the bot; schedule a read of each order that is only named."""
         self._tracker.receive(reports)
         made = self._tracker.drain()
         for report in reports:
@@ -81,62 +81,62 @@ class Scheduler:
 
     def tick(self) -> None:
         """
-        Hear what has come, and do what is due.
+        Record the reports received, and run the tasks that are due.
 
-        What raises is due again soon, and so is what came after it.
+        A task that raises is scheduled again, and so are the tasks after it.
         """
         self._tracker.drain()
-        ticks = self._gateway.lease.hold()
+        has_lease = self._gateway.lease.acquire()
         due = self._agenda.take(self._clock.elapsed())
-        for done, matter in enumerate(due):
+        for index, task in enumerate(due):
             try:
-                if ticks or matter not in SHARED:
-                    self._see_to(matter)
+                if has_lease or task not in LEASE_TASKS:
+                    self._run_task(task)
                 else:
-                    self._agenda.put(matter, self._clock.elapsed() + AGAIN_AFTER)
+                    self._agenda.put(task, self._clock.elapsed() + RETRY_DELAY)
             except BaseException:
-                for left in due[done:]:
-                    self._agenda.put(left, self._clock.elapsed() + AGAIN_AFTER)
+                for remaining in due[index:]:
+                    self._agenda.put(remaining, self._clock.elapsed() + RETRY_DELAY)
                 raise
 
-    def _see_to(self, matter: str) -> None:
-        kind, _, name = matter.partition("/")
-        self._does[kind](name)
+    def _run_task(self, task: str) -> None:
+        action, _, name = task.partition("/")
+        self._actions[action](name)
 
     def _poll(self) -> None:
         now = self._clock.elapsed()
         self._tracker.polled_at = now
-        self._agenda.put("poll", now + AGAIN_AFTER)
+        self._agenda.put("poll", now + RETRY_DELAY)
         observed = self._tracker.poll()
         self._agenda.put("poll", now + (self._poll_after() if observed else FAST_POLL))
 
-    def _cancels(self) -> None:
-        """Pursue every open end; what cannot be done now is on the agenda again."""
-        after = self._cancellation.pursue_all()
+    def _advance_cancels(self) -> None:
+        """Take every due step of the pending cancels, and schedule the next one."""
+        after = self._cancellation.advance_all()
         if after is not None:
             self._agenda.put("cancels", after)
 
     def _watch(self, watch: Watch) -> None:
-        self._agenda.put("watch", self._clock.elapsed() + WATCH_EVERY)
-        watch.look()
+        self._agenda.put("watch", self._clock.elapsed() + WATCH_PERIOD)
+        watch.run()
 
-    def _sync(self, kind: str) -> None:
-        """A pass over the whole account; it is on the agenda again whatever comes of it."""
+    def _sync(self, task: str) -> None:
+        """Reconcile the whole account; the next pass is scheduled even if this one fails."""
         now = self._clock.elapsed()
-        # A start is one until its pass has seen the account.
-        self._agenda.put(kind, now + SYNC_EVERY)
+        # "start" stays on the agenda until a pass has observed the account.
+        self._agenda.put(task, now + SYNC_PERIOD)
         self._agenda.put("poll", now + FAST_POLL)
-        missed, was = self._tracker.stream.missed, self._tracker.followed()
+        gaps, before = self._tracker.stream.gaps, self._tracker.tracked()
         report = self._reconciler.sync()
         if report.verdict is m.Verdict.NOT_OBSERVED:
             return
-        self._tracker.looked(was)
-        self._tracker.stream.resynced(missed)
+        self._tracker.confirm_stream(before)
+        self._tracker.stream.resynced(gaps)
         self._agenda.put("poll", now + self._poll_after())
-        self._agenda.drop(kind)
-        self._agenda.put("sync", now + SYNC_EVERY)
-        self._cancels()
-        self._repair.look()
+        self._agenda.drop(task)
+        self._agenda.put("sync", now + SYNC_PERIOD)
+        self._advance_cancels()
+        self._repair.run()
 
     def _poll_after(self) -> timedelta:
         return self._tracker.stream.poll_after()

@@ -1,7 +1,7 @@
 """
-The background: one thread that ticks, and the stream that wakes it.
+The background thread: it ticks, and the stream wakes it.
 
-Without it the bot calls `tick` itself; nothing else differs.
+Without it the bot calls `tick` itself; there is no other difference.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.errors import FillbookError
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
-#: The agenda is looked at at least this often.
-PAUSE_MAX_S = 1.0
+#: The maximum time between two ticks.
+TICK_PERIOD_MAX_S = 1.0
 
 
 class Background:
-    """Ticks until it is stopped; what a tick raises is logged, and the next one comes."""
+    """Ticks until it is stopped; an exception in a tick is logged and does not stop it."""
 
     def __init__(
         self,
@@ -43,29 +43,29 @@ class Background:
         self._tick = tick
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._open = ExitStack()
+        self._subscription = ExitStack()
 
     def start(self) -> None:
-        """Listen to the stream and tick, in the background; starting twice is fine."""
+        """Listen to the stream and tick in the background; a second call does nothing."""
         if self._thread is not None:
             return
-        self._tracker.stream.begun()
+        self._tracker.stream.subscribing()
         stream = self._broker.listen(self)
         if stream is None:
-            self._tracker.stream.ended()
+            self._tracker.stream.unsubscribed()
         else:
-            self._open.callback(self._tracker.stream.ended)
-            self._open.enter_context(stream)
+            self._subscription.callback(self._tracker.stream.unsubscribed)
+            self._subscription.enter_context(stream)
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="fillbook", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening and ticking, and wait for both; stopping twice is fine."""
+        """Stop listening and ticking, and wait for both to end; a second call does nothing."""
         self._stop.set()
         self._tracker.closing.set()
-        self._tracker.news.set()
-        self._open.close()
+        self._tracker.wakeup.set()
+        self._subscription.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=30)
         self._thread = None
@@ -73,23 +73,23 @@ class Background:
     # -- the stream's sink -------------------------------------------------------------
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
-        self._tracker.stream.heard()
+        self._tracker.stream.received()
         self._tracker.receive(reports)
 
     def connected(self) -> None:
         self._tracker.stream.connected()
-        self._read_what_is_missed()
+        self._schedule_poll()
 
     def lost(self, why: str) -> None:
         log.warning("the stream of %s is lost (%s); polling goes on", self._broker.name, why)
-        self._tracker.stream.lost()
-        self._read_what_is_missed()
+        self._tracker.stream.disconnected()
+        self._schedule_poll()
 
-    def _read_what_is_missed(self) -> None:
-        """Poll at once, unless that was done a moment ago."""
+    def _schedule_poll(self) -> None:
+        """Schedule a poll at once, or `RESYNC_PERIOD` after the last one."""
         now, last = self._clock.elapsed(), self._tracker.polled_at
         self._agenda.put("poll", now if last is None else max(now, last + RESYNC_PERIOD))
-        self._tracker.news.set()
+        self._tracker.wakeup.set()
 
     # ----------------------------------------------------------------------------------
 
@@ -102,8 +102,8 @@ class Background:
             except Exception:
                 log.exception("a background pass failed; the next one follows")
             due = self._agenda.next()
-            left = PAUSE_MAX_S
+            wait_s = TICK_PERIOD_MAX_S
             if due is not None:
-                left = min(left, (due - self._clock.elapsed()).total_seconds())
+                wait_s = min(wait_s, (due - self._clock.elapsed()).total_seconds())
             if not self._stop.is_set():
-                self._clock.wait(self._tracker.news, max(0.05, left))
+                self._clock.wait(self._tracker.wakeup, max(0.05, wait_s))

@@ -1,8 +1,8 @@
 """
-The door: what a bot hands to the desk is what it should be, or InvalidValue says so.
+Validation of the arguments that a bot passes to the desk.
 
-Nothing has been asked, written or sent when one of these raises.  What a *request* may say
-is `model.orders.order`'s.
+Each function returns the valid value or raises InvalidValue; until then nothing is read,
+written or sent.  `model.orders.request` validates the fields of an order request.
 """
 
 from __future__ import annotations
@@ -19,145 +19,145 @@ from fillbook.core.permission import Repairs
 from fillbook.desk.record.settings import Prices
 from fillbook.errors import InvalidValue
 
-#: Nobody waits for longer than this.
+#: The maximum timeout.
 WAIT_MAX_S: Final = 30 * 86_400
 KEY_MAX: Final = 200
 
 
-def asked(request: m.OrderRequest) -> m.OrderRequest:
-    """A request as it is. Raises: InvalidValue."""
-    if not isinstance(request, m.OrderRequest):
-        raise InvalidValue(f"submit takes an OrderRequest, not {request!r}; or call buy or sell")
-    return request
+def request(value: m.OrderRequest) -> m.OrderRequest:
+    """Return an order request unchanged. Raises: InvalidValue."""
+    if not isinstance(value, m.OrderRequest):
+        raise InvalidValue(f"submit takes an OrderRequest, not {value!r}; or call buy or sell")
+    return value
 
 
-def request_of(symbol: str, side: m.OrderSide, fields: m.OrderFields) -> m.OrderRequest:
-    """A request from a symbol, a side and the other fields by name. Raises: InvalidValue."""
+def request_from_fields(symbol: str, side: m.OrderSide, fields: m.OrderFields) -> m.OrderRequest:
+    """Build a request from a symbol, a side and the other fields. Raises: InvalidValue."""
     unknown = sorted(fields.keys() - m.OrderFields.__annotations__.keys())
     if unknown:
         raise InvalidValue(f"an order has no field {', '.join(unknown)}; see OrderRequest")
     return m.OrderRequest(symbol=symbol, side=side, **fields)
 
 
-def key(word: str | None) -> str | None:
-    """The bot's own word for an order. Raises: InvalidValue."""
-    if word is None:
+def key(value: str | None) -> str | None:
+    """Return an idempotency key. Raises: InvalidValue."""
+    if value is None:
         return None
-    # A lone surrogate is text that no store and no hash takes.
-    if not isinstance(word, str) or not 0 < len(word) <= KEY_MAX or _is_broken(word):
-        raise InvalidValue(f"key takes text of 1 to {KEY_MAX} characters; not {_short(word)}")
-    return word
+    # Text with a lone surrogate can be neither stored nor hashed.
+    if not isinstance(value, str) or not 0 < len(value) <= KEY_MAX or _is_unencodable(value):
+        raise InvalidValue(f"key takes text of 1 to {KEY_MAX} characters; not {_shown(value)}")
+    return value
 
 
-def text(name: str, words: str) -> str:
-    """A sentence. Raises: InvalidValue."""
-    if not isinstance(words, str) or not words.strip() or _is_broken(words):
-        raise InvalidValue(f"{name} takes text, not {_short(words)}")
-    return words
+def text(name: str, value: str) -> str:
+    """Return a text that is not empty. Raises: InvalidValue."""
+    if not isinstance(value, str) or not value.strip() or _is_unencodable(value):
+        raise InvalidValue(f"{name} takes text, not {_shown(value)}")
+    return value
 
 
-def guards(checks: Sequence[Check] | None) -> tuple[Check, ...]:
-    """Checks to run before an order. Raises: InvalidValue."""
-    if checks is None:
+def checks(value: Sequence[Check] | None) -> tuple[Check, ...]:
+    """Return the pre-trade checks. Raises: InvalidValue."""
+    if value is None:
         return CHECKS
-    if not isinstance(checks, Sequence) or not all(callable(each) for each in checks):
-        raise InvalidValue(f"checks takes functions of a request and a world, not {_short(checks)}")
-    return tuple(checks)
+    if not isinstance(value, Sequence) or not all(callable(each) for each in value):
+        raise InvalidValue(f"checks takes functions of a request and a world, not {_shown(value)}")
+    return tuple(value)
 
 
-def limits(bounds: m.Limits | None) -> m.Limits:
-    """What new risk may be taken. Raises: InvalidValue."""
-    if bounds is not None and not isinstance(bounds, m.Limits):
-        raise InvalidValue(f"limits takes Limits, not {_short(bounds)}")
-    return m.Limits() if bounds is None else bounds
+def limits(value: m.Limits | None) -> m.Limits:
+    """Return the risk limits. Raises: InvalidValue."""
+    if value is not None and not isinstance(value, m.Limits):
+        raise InvalidValue(f"limits takes Limits, not {_shown(value)}")
+    return m.Limits() if value is None else value
 
 
-def thresholds(limits: m.Thresholds | None) -> m.Thresholds:
-    """From when on something is alerted. Raises: InvalidValue."""
-    if limits is not None and not isinstance(limits, m.Thresholds):
-        raise InvalidValue(f"thresholds takes Thresholds, not {_short(limits)}")
-    return m.Thresholds() if limits is None else limits
+def thresholds(value: m.Thresholds | None) -> m.Thresholds:
+    """Return the thresholds of alerts. Raises: InvalidValue."""
+    if value is not None and not isinstance(value, m.Thresholds):
+        raise InvalidValue(f"thresholds takes Thresholds, not {_shown(value)}")
+    return m.Thresholds() if value is None else value
 
 
-def sinks(told: Sequence[Sink]) -> tuple[Sink, ...]:
-    """Where alerts go. Raises: InvalidValue."""
-    if not isinstance(told, Sequence) or not all(callable(each) for each in told):
-        raise InvalidValue(f"alerts takes functions of one Alert, not {_short(told)}")
-    return tuple(told)
+def sinks(value: Sequence[Sink]) -> tuple[Sink, ...]:
+    """Return the sinks of alerts. Raises: InvalidValue."""
+    if not isinstance(value, Sequence) or not all(callable(each) for each in value):
+        raise InvalidValue(f"alerts takes functions of one Alert, not {_shown(value)}")
+    return tuple(value)
 
 
-def prices(told: Prices | None) -> Prices | None:
-    """A bot's own prices. Raises: InvalidValue."""
-    if told is not None and not callable(told):
-        raise InvalidValue(f"prices takes a function of one symbol, not {_short(told)}")
-    return told
+def prices(value: Prices | None) -> Prices | None:
+    """Return the bot's price function. Raises: InvalidValue."""
+    if value is not None and not callable(value):
+        raise InvalidValue(f"prices takes a function of one symbol, not {_shown(value)}")
+    return value
 
 
-def order(named: m.Order | str) -> m.Order | str:
-    """An order or its id. Raises: InvalidValue."""
-    if not isinstance(named, m.Order | str):
-        raise InvalidValue(f"order takes an Order or its client_order_id, not {_short(named)}")
-    return named
+def order(value: m.Order | str) -> m.Order | str:
+    """Return an order or its id. Raises: InvalidValue."""
+    if not isinstance(value, m.Order | str):
+        raise InvalidValue(f"order takes an Order or its client_order_id, not {_shown(value)}")
+    return value
 
 
 def day(since: date | None) -> date | None:
-    """The day from which to read. Raises: InvalidValue."""
+    """Return the first day to read. Raises: InvalidValue."""
     if isinstance(since, datetime):
         raise InvalidValue(f"since takes a day, not the moment {since}; give its .date() in UTC")
     if since is not None and not isinstance(since, date):
-        raise InvalidValue(f"since takes a date like date(2026, 1, 5), not {_short(since)}")
+        raise InvalidValue(f"since takes a date like date(2026, 1, 5), not {_shown(since)}")
     return since
 
 
-def seconds(name: str, length: float) -> float:
-    """How long to wait. Raises: InvalidValue."""
-    is_number = isinstance(length, int | float) and not isinstance(length, bool)
-    if not is_number or not 0 <= length <= WAIT_MAX_S:  # NaN is in no range
-        raise InvalidValue(f"{name} takes seconds from 0 to {WAIT_MAX_S}, not {_short(length)}")
-    return length
+def seconds(name: str, value: float) -> float:
+    """Return a timeout. Raises: InvalidValue."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= WAIT_MAX_S:  # NaN fails every comparison
+        raise InvalidValue(f"{name} takes seconds from 0 to {WAIT_MAX_S}, not {_shown(value)}")
+    return value
 
 
-def kind(word: m.EventKind | str) -> m.EventKind:
-    """A kind of event. Raises: InvalidValue."""
-    if not isinstance(word, str) or word not in list(m.EventKind):
-        raise InvalidValue(f"there are events {', '.join(m.EventKind)}; not {_short(word)}")
-    return m.EventKind(word)
+def event_kind(value: m.EventKind | str) -> m.EventKind:
+    """Return a kind of event. Raises: InvalidValue."""
+    if not isinstance(value, str) or value not in list(m.EventKind):
+        raise InvalidValue(f"there are events {', '.join(m.EventKind)}; not {_shown(value)}")
+    return m.EventKind(value)
 
 
-def repairs(word: str | None) -> Repairs:
-    """What may be repaired. Raises: InvalidValue."""
-    if not isinstance(word, str) or word not in list(Repairs):
-        raise InvalidValue(f"repairs takes {', '.join(Repairs)}; not {_short(word)}")
-    return Repairs(word)
+def repairs(value: str | None) -> Repairs:
+    """Return the permission of repairs. Raises: InvalidValue."""
+    if not isinstance(value, str) or value not in list(Repairs):
+        raise InvalidValue(f"repairs takes {', '.join(Repairs)}; not {_shown(value)}")
+    return Repairs(value)
 
 
-def call(back: Callable[[m.Event], None]) -> Callable[[m.Event], None]:
-    """What is to be called with an event. Raises: InvalidValue."""
-    if not callable(back):
-        raise InvalidValue(f"on takes a function of one event, not {_short(back)}")
-    return back
+def callback(value: Callable[[m.Event], None]) -> Callable[[m.Event], None]:
+    """Return a callback of events. Raises: InvalidValue."""
+    if not callable(value):
+        raise InvalidValue(f"on takes a function of one event, not {_shown(value)}")
+    return value
 
 
-def beliefs(ours: Mapping[str, Decimal | int | str | float]) -> dict[str, Decimal]:
+def quantities(ours: Mapping[str, Decimal | int | str | float]) -> dict[str, Decimal]:
     """
-    What a bot believes it holds, with exact numbers and the record's spelling.
+    Return the positions that the bot expects, as exact numbers by normalized symbol.
 
     Raises: InvalidValue.
     """
     if not isinstance(ours, Mapping):
-        raise InvalidValue(f"ours takes quantities by symbol, not {_short(ours)}")
+        raise InvalidValue(f"ours takes quantities by symbol, not {_shown(ours)}")
     return {m.symbol_of(symbol): m.number(qty) for symbol, qty in ours.items()}
 
 
-def _is_broken(word: str) -> bool:
+def _is_unencodable(value: str) -> bool:
     try:
-        word.encode()
+        value.encode()
     except UnicodeEncodeError:
         return True
     return False
 
 
-def _short(value: object) -> str:
-    """Some of what was handed over, so that its owner knows it again."""
+def _shown(value: object) -> str:
+    """Return *value* as ASCII text of at most 61 characters, for a message."""
     shown = ascii(value)
     return shown if len(shown) <= 60 else f"{shown[:60]}…"

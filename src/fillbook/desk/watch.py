@@ -1,7 +1,7 @@
 """
-The watch: tells once of what takes too long, and again when it comes back.
+The watch: alerts once when something takes too long, and again when it recurs.
 
-What is too long is `core.watch`'s.  Other parts tell of what happens at one moment.
+`core.watch` decides what is too long.  Other parts alert of single events.
 """
 
 from __future__ import annotations
@@ -11,51 +11,51 @@ from collections.abc import Iterator
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
-from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.recorder import Recorder
 
 
 class Watch:
-    """Looks at the record and the reads of this process each time it is asked to."""
+    """Checks the record and the account reads of this process against the thresholds."""
 
     def __init__(
         self,
         recorder: Recorder,
         tracker: Tracker,
-        funding: Funding,
+        available_funds: AvailableFunds,
         clock: Clock,
-        limits: m.Thresholds,
+        thresholds: m.Thresholds,
     ) -> None:
         self._recorder = recorder
         self._tracker = tracker
         self._clock = clock
-        self._limits = limits
-        self._funding = funding
-        self._began = clock.elapsed()
-        self._refused = 0
-        self._told: set[tuple[m.AlertKind, str]] = set()
-        recorder.on(m.EventKind.FINAL, self._ended)
+        self._thresholds = thresholds
+        self._available_funds = available_funds
+        self._started = clock.elapsed()
+        self._rejections = 0
+        self._alerted: set[tuple[m.AlertKind, str]] = set()
+        recorder.on(m.EventKind.FINAL, self._count_rejections)
 
-    def look(self) -> None:
-        """Alert of what has newly come to take too long."""
+    def run(self) -> None:
+        """Record an alert for each condition that was not alerted on the last run."""
         found = {(alert.kind, alert.about): alert for alert in self._alerts()}
-        fresh = [m.Alerted(alert) for key, alert in found.items() if key not in self._told]
-        self._recorder.record(*fresh)
-        self._told = set(found)
+        new = [m.Alerted(alert) for key, alert in found.items() if key not in self._alerted]
+        self._recorder.record(*new)
+        self._alerted = set(found)
 
     def _alerts(self) -> Iterator[m.Alert]:
-        yield from watch.order_alerts(self._tracker.followed(), self._clock.now(), self._limits)
-        silent_for = self._clock.elapsed() - (self._funding.asked_at or self._began)
+        yield from watch.order_alerts(self._tracker.tracked(), self._clock.now(), self._thresholds)
+        unread_for = self._clock.elapsed() - (self._available_funds.requested_at or self._started)
         for alert in (
-            watch.account_alert(silent_for, self._limits),
-            watch.rejection_alert(self._refused, self._limits),
+            watch.account_alert(unread_for, self._thresholds),
+            watch.rejection_alert(self._rejections, self._thresholds),
         ):
             if alert is not None:
                 yield alert
 
-    def _ended(self, event: m.Event) -> None:
-        """An order of ours has ended: refused without a fill, or otherwise."""
+    def _count_rejections(self, event: m.Event) -> None:
+        """Count rejected orders of ours in a row; any other final order resets the count."""
         if event.order is not None and event.order.origin is m.Origin.OURS:
-            refused = event.order.status is m.OrderStatus.REJECTED
-            self._refused = self._refused + 1 if refused else 0
+            is_rejected = event.order.status is m.OrderStatus.REJECTED
+            self._rejections = self._rejections + 1 if is_rejected else 0

@@ -260,5 +260,5 @@ def test_an_order_sized_in_quote_is_counted_in_quote():
 
 
 def test_what_a_broker_tells_of_an_order_may_be_what_was_asked():
-    assert requests.asks_for(terms(limit_price=9), request(limit_price=9))
-    assert not requests.asks_for(terms(limit_price=9), request(limit_price=8))
+    assert requests.matches_request(terms(limit_price=9), request(limit_price=9))
+    assert not requests.matches_request(terms(limit_price=9), request(limit_price=8))

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core.journal.reports import canonical
-from fillbook.core.orders.executions import DISPUTES
+from fillbook.core.journal.reports import canonical_text
+from fillbook.core.orders.executions import DISPUTED_ODDITIES
 from tests.core.records import Records, fill, intended, report, void
 
 LIMIT = Decimal(7)
@@ -97,7 +97,7 @@ def one_content_an_id(facts, source):
     for fact in facts:
         if isinstance(fact, m.Executed) and fact.execution.source == source:
             x = fact.execution
-            kept[x.exec_id] = max(kept.get(x.exec_id, x), x, key=canonical)
+            kept[x.exec_id] = max(kept.get(x.exec_id, x), x, key=canonical_text)
     return kept
 
 
@@ -300,7 +300,13 @@ def amounts(heard, *before):
     e = records.get(m.Evidence, "b1")
     odd = {a.oddity for a in records.order().anomalies}
     return Result(
-        str(e.source), e.filled, e.value, e.gap, e.gap_price, e.complete, bool(odd & DISPUTES)
+        str(e.source),
+        e.filled,
+        e.value,
+        e.gap,
+        e.gap_price,
+        e.complete,
+        bool(odd & DISPUTED_ODDITIES),
     )
 
 

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.orders import due
-from fillbook.core.orders.due import Attempt, Look, Progress, Wait
+from fillbook.core.orders.due import Attempt, Progress, Read, Wait
 
 A, S = m.AnswerKind, m.OrderStatus
 STUCK = timedelta(seconds=300)
@@ -22,7 +22,7 @@ def step(answer="none", shown=S.NEW, **progress):
     made = []
     if answer != "none":
         made = [m.Request(2, m.Command.CANCEL, m.timestamp("2026-03-02T15:00:00Z"), "b1", answer)]
-    known = {"attempted_at": at(100), "mine": True, "attempts": 1} | progress
+    known = {"attempted_at": at(100), "is_own": True, "attempts": 1} | progress
     return due.next_step(made, shown, Progress(**known), stuck=STUCK)
 
 
@@ -32,24 +32,24 @@ def step(answer="none", shown=S.NEW, **progress):
         (step(), Attempt(at(0))),
         (step(A.NOT_SENT), Attempt(at(100.25))),
         (step(A.NOT_SENT, attempts=99), Attempt(at(110))),
-        (step(A.AMBIGUOUS), Look(at(100))),
-        (step(A.AMBIGUOUS, read_at=at(101), reads=1), Look(at(101.25))),  # it was not observed
-        (step(A.AMBIGUOUS, read_at=at(101), alive_at=at(101)), Attempt(at(100.25))),
-        (step(A.AMBIGUOUS, alive_at=at(99)), Look(at(100))),  # alive before the attempt
-        (step(None, alive_at=at(101)), Attempt(at(100.25))),
-        (step(None, mine=False, attempts=0, alive_at=at(101)), Attempt(at(115))),  # under way
+        (step(A.AMBIGUOUS), Read(at(100))),
+        (step(A.AMBIGUOUS, read_at=at(101), reads=1), Read(at(101.25))),  # it was not observed
+        (step(A.AMBIGUOUS, read_at=at(101), live_at=at(101)), Attempt(at(100.25))),
+        (step(A.AMBIGUOUS, live_at=at(99)), Read(at(100))),  # alive before the attempt
+        (step(None, live_at=at(101)), Attempt(at(100.25))),
+        (step(None, is_own=False, attempts=0, live_at=at(101)), Attempt(at(115))),  # under way
         (step(A.ACCEPTED, S.PENDING_CANCEL), Wait(at(400))),
-        (step(A.ACCEPTED, alive_at=at(101)), Attempt(at(400))),
-        (step(A.ACCEPTED), Look(at(100))),
-        (step(A.REJECTED, alive_at=at(101)), Attempt(at(110))),
-        (step(A.REJECTED, attempts=3, alive_at=at(101)), Attempt(at(140))),
-        (step(A.REJECTED, attempts=50, alive_at=at(101)), Attempt(at(400))),
-        (step(A.REJECTED), Look(at(100))),
+        (step(A.ACCEPTED, live_at=at(101)), Attempt(at(400))),
+        (step(A.ACCEPTED), Read(at(100))),
+        (step(A.REJECTED, live_at=at(101)), Attempt(at(110))),
+        (step(A.REJECTED, attempts=3, live_at=at(101)), Attempt(at(140))),
+        (step(A.REJECTED, attempts=50, live_at=at(101)), Attempt(at(400))),
+        (step(A.REJECTED), Read(at(100))),
         # The bot asks again: at once, if it is read alive.
-        (step(A.REJECTED, alive_at=at(101), urged_at=at(102)), Look(at(102))),
-        (step(A.REJECTED, alive_at=at(103), urged_at=at(102)), Attempt(at(102))),
-        (step(A.REJECTED, read_at=at(103), reads=1, urged_at=at(102)), Look(at(103.25))),
-        (step(A.ACCEPTED, S.PENDING_CANCEL, urged_at=at(102)), Wait(at(400))),
+        (step(A.REJECTED, live_at=at(101), requested_at=at(102)), Read(at(102))),
+        (step(A.REJECTED, live_at=at(103), requested_at=at(102)), Attempt(at(102))),
+        (step(A.REJECTED, read_at=at(103), reads=1, requested_at=at(102)), Read(at(103.25))),
+        (step(A.ACCEPTED, S.PENDING_CANCEL, requested_at=at(102)), Wait(at(400))),
     ],
 )
 def test_what_is_due(found, expected):
@@ -85,13 +85,13 @@ class World:
             self.progress,
             read_at=self.now,
             reads=self.progress.reads + 1,
-            alive_at=self.now if alive else self.progress.alive_at,
+            live_at=self.now if alive else self.progress.live_at,
         )
 
     def attempt(self):
         last = self.made[-1].answer if self.made else A.NOT_SENT
-        alive_at = self.progress.alive_at
-        read = alive_at is not None and alive_at >= self.progress.attempted_at
+        live_at = self.progress.live_at
+        read = live_at is not None and live_at >= self.progress.attempted_at
         self.repeats_are_justified &= read or last is A.NOT_SENT
         answer = self.answers.pop(0) if self.answers else A.ACCEPTED
         effect = self.effects.pop(0) if self.effects else "ends"
@@ -107,7 +107,7 @@ class World:
                 self.shown = S.PENDING_CANCEL
                 self.landing = self.now + at(60)
         self.made.append(m.Request(number, m.Command.CANCEL, moment, "b1", answer))
-        self.progress = Progress(attempted_at=self.now, mine=True, attempts=len(self.made))
+        self.progress = Progress(attempted_at=self.now, is_own=True, attempts=len(self.made))
         if self.kill == len(self.made):  # the reply is lost with the process
             self.made[-1] = evolve(self.made[-1], answer=None)
             self.progress = Progress(attempted_at=self.now)
@@ -124,7 +124,7 @@ class World:
                 continue
             if isinstance(found, Attempt):
                 self.attempt()
-            elif isinstance(found, Look):
+            elif isinstance(found, Read):
                 self.read()
             else:
                 self.now += at(30)

@@ -13,7 +13,7 @@ from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 def counted(*facts):
     fills = [x.execution for x in facts if isinstance(x, m.Executed)]
-    return executions.choose(fills, [x.void for x in facts if isinstance(x, m.Busted)])
+    return executions.count_executions(fills, [x.void for x in facts if isinstance(x, m.Busted)])
 
 
 def words(found):
@@ -56,13 +56,13 @@ def test_corrections_that_correct_each_other_are_one_chain_and_odd(first):
 )  # fmt: skip
 def test_what_the_other_source_took_back_finds_its_one_place_or_is_disputed(facts, living, odd):
     found = counted(*facts)
-    assert [c.root for c in found.chosen if not c.dead] == living
+    assert [c.root for c in found.chosen if not c.is_busted] == living
     assert words(found) == [("unmatched_correction", root) for root in odd]
 
 
 def test_a_void_of_what_was_corrected_already_keeps_the_greatest_quantity():
     (chain,) = counted(fill("b", 10, 9, fixes="a"), void("a", 30)).chosen
-    assert (chain.gross, chain.dead, chain.amended) == (30, False, True)
+    assert (chain.gross, chain.is_busted, chain.is_amended) == (30, False, True)
 
 
 def test_a_gap_that_cannot_have_cost_what_the_average_says_has_no_price():

@@ -43,10 +43,10 @@ def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command
     """Nothing is asked of an order that has ended, and nothing sent twice that was seen."""
     if status in MAY[command]:
         usual = {C.CANCEL: S.PENDING_CANCEL, C.REPLACE: S.PENDING_REPLACE}.get(command)
-        assert lifecycle.expect(status, command) is BECOMES.get((command, status), usual)
+        assert lifecycle.expected_status(status, command) is BECOMES.get((command, status), usual)
     else:
         with pytest.raises(IllegalTransition, match=f"{status} cannot take {command}"):
-            lifecycle.expect(status, command)
+            lifecycle.expected_status(status, command)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command
     ],
 )
 def test_the_status_is_the_first_rule_that_fits(word, filled, shown):
-    found = lifecycle.status(None if word is None else S(word), Decimal(filled), Decimal(10))
+    found = lifecycle.derive_status(None if word is None else S(word), Decimal(filled), Decimal(10))
     assert found is S(shown)
 
 
 @pytest.mark.parametrize(("word", "shown"), [("new", "partially_filled"), ("filled", "filled")])
 def test_an_order_by_notional_is_filled_by_the_brokers_word_alone(word, shown):
-    assert lifecycle.status(S(word), Decimal(10**6), None) is S(shown)
+    assert lifecycle.derive_status(S(word), Decimal(10**6), None) is S(shown)
 
 
 # -- the record ------------------------------------------------------------------------

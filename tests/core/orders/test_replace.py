@@ -162,7 +162,7 @@ def wanted(*facts, can=CAN, **kw):
     records = heard(old(1), *facts)
     record = records.get(m.OrderRecord, "c1")
     known = [records.get(m.Evidence, i) for i in record.ids]
-    return replace.Wanted(record, known, m.Change(client_order_id="", **kw), can)
+    return replace.ProposedChange(record, known, m.Change(client_order_id="", **kw), can)
 
 
 UNABLE = m.Capabilities(order_types=CAN.order_types, times_in_force=CAN.times_in_force)
@@ -189,7 +189,7 @@ UNABLE = m.Capabilities(order_types=CAN.order_types, times_in_force=CAN.times_in
     ],
 )
 def test_why_an_order_is_not_changed(code, case):
-    reason = replace.refused(case)
+    reason = replace.refusal_of(case)
     assert (None if reason is None else reason.code) == code
 
 
@@ -198,24 +198,28 @@ def alone(change, **kw):
     records = Records()
     entry = intended(**kw)
     records.take(entry)
-    records.take(report(terms=replace.changed(records.order().terms, m.Change(client_order_id=""))))
+    records.take(
+        report(terms=replace.amended_terms(records.order().terms, m.Change(client_order_id="")))
+    )
     record = records.get(m.OrderRecord, "c1")
-    return replace.Wanted(record, [records.get(m.Evidence, "b1")], change, CAN)
+    return replace.ProposedChange(record, [records.get(m.Evidence, "b1")], change, CAN)
 
 
 def test_an_order_by_notional_or_with_exits_keeps_its_size():
     by_notional = alone(change(limit_price=11), qty=None, notional=500, limit_price=10)
-    assert replace.refused(by_notional).code == "notional"
+    assert replace.refusal_of(by_notional).code == "notional"
     exits = {"limit_price": 10, "take_profit": 12, "stop_loss": 9}
-    assert replace.refused(alone(change(qty=50), **exits)).code == "grouped"
-    assert replace.refused(alone(change(limit_price=11), **exits)) is None
+    assert replace.refusal_of(alone(change(qty=50), **exits)).code == "grouped"
+    assert replace.refusal_of(alone(change(limit_price=11), **exits)) is None
 
 
 def test_an_order_that_nobody_has_shown_is_not_changed():
     records = Records()
     records.take(intended(limit_price=10))
-    unseen = replace.Wanted(records.get(m.OrderRecord, "c1"), [], change(limit_price=11), CAN)
-    assert replace.refused(unseen).code == "order_unproven"
+    unseen = replace.ProposedChange(
+        records.get(m.OrderRecord, "c1"), [], change(limit_price=11), CAN
+    )
+    assert replace.refusal_of(unseen).code == "order_unproven"
 
 
 @pytest.mark.parametrize(
@@ -227,42 +231,42 @@ def test_an_order_that_nobody_has_shown_is_not_changed():
 )
 def test_a_trail_is_changed_in_its_own_measure(how, before, after):
     one = alone(change(trail=after), side="sell", **how)
-    assert replace.refused(one) is None
-    assert getattr(replace.changed(one.order.terms, one.change), before) == after
-    assert replace.refused(alone(change(trail=2), side="sell", **how)).code == "unchanged"
+    assert replace.refusal_of(one) is None
+    assert getattr(replace.amended_terms(one.order.terms, one.change), before) == after
+    assert replace.refusal_of(alone(change(trail=2), side="sell", **how)).code == "unchanged"
 
 
 def test_a_quantity_is_changed_by_cancel_where_its_meaning_is_unknown():
     filled = [old(2, "partially_filled", 40)]
-    assert replace.by_cancel(wanted(*filled, qty=150))
-    assert not replace.by_cancel(wanted(*filled, limit_price=11))
-    assert not replace.by_cancel(wanted(qty=150))
+    assert replace.needs_cancel_and_new(wanted(*filled, qty=150))
+    assert not replace.needs_cancel_and_new(wanted(*filled, limit_price=11))
+    assert not replace.needs_cancel_and_new(wanted(qty=150))
 
 
 def test_the_rest_is_what_the_change_leaves_and_nothing_where_all_has_filled():
     record = wanted(old(2, "canceled", 40)).record
-    rest = replace.rest(record, change(qty=150, limit_price=11))
+    rest = replace.remaining_request(record, change(qty=150, limit_price=11))
     assert (rest.qty, rest.limit_price, rest.side) == (110, 11, m.OrderSide.BUY)
-    assert replace.rest(record, change(qty=40)) is None
+    assert replace.remaining_request(record, change(qty=40)) is None
     theirs = Records()
     theirs.take(report("canceled", 40, 10, client_order_id="web", terms=terms(limit_price=10)))
-    assert replace.rest(theirs.get(m.OrderRecord, "web"), change(qty=50)).qty == 10
+    assert replace.remaining_request(theirs.get(m.OrderRecord, "web"), change(qty=50)).qty == 10
 
 
 def test_a_client_id_is_new_and_never_longer_than_the_broker_takes():
-    assert replace.numbered(wanted(limit_price=11)).client_order_id == "c1.r1"
+    assert replace.with_client_order_id(wanted(limit_price=11)).client_order_id == "c1.r1"
     seen = [asked(), old(2, "replaced", replaced_by="b2"), new(2)]
-    assert replace.numbered(wanted(*seen, limit_price=12)).client_order_id == "c1.r2"
+    assert replace.with_client_order_id(wanted(*seen, limit_price=12)).client_order_id == "c1.r2"
     records = Records()
     long = "w" * 128
     records.take(report(client_order_id=long))
     record = records.get(m.OrderRecord, long)
-    case = replace.Wanted(record, [records.get(m.Evidence, "b1")], change(qty=50), CAN)
-    assert len(replace.numbered(case).client_order_id) <= 128
+    case = replace.ProposedChange(record, [records.get(m.Evidence, "b1")], change(qty=50), CAN)
+    assert len(replace.with_client_order_id(case).client_order_id) <= 128
 
 
 def test_what_is_added_is_what_may_fill_more():
     record = wanted().record
-    assert replace.added(record, change(qty=150)) == 50
-    assert replace.added(record, change(qty=50)) == 0
-    assert replace.added(record, change(limit_price=11)) == 0
+    assert replace.added_qty(record, change(qty=150)) == 50
+    assert replace.added_qty(record, change(qty=50)) == 0
+    assert replace.added_qty(record, change(limit_price=11)) == 0

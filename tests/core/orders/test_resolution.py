@@ -24,13 +24,13 @@ def seconds(value):
 
 
 def inquiry(wanted=300, **kw):
-    return res.Inquiry(client_order_id="c1", sent_at=seconds(0), wanted_until=seconds(wanted), **kw)
+    return res.Inquiry(client_order_id="c1", sent_at=seconds(0), good_until=seconds(wanted), **kw)
 
 
 def denied_at(asked, *moments):
     """*asked* once the broker has said, at each of *moments*, that it has no such order."""
     for moment in moments:
-        asked = res.not_found(res.asked(asked, seconds(moment)), seconds(moment))
+        asked = res.with_not_found(res.with_query(asked, seconds(moment)), seconds(moment))
     return asked
 
 
@@ -47,7 +47,7 @@ def denied_at(asked, *moments):
     ],
 )
 def test_an_answer_counts_ten_seconds_after_the_last_that_did(moments, counted):
-    assert len(denied_at(inquiry(), *moments).answers) == counted
+    assert len(denied_at(inquiry(), *moments).not_found_at) == counted
 
 
 AGAIN = res.Resend()
@@ -92,9 +92,9 @@ def test_an_outage_of_a_week_ends_nothing():
         step = res.next_step(asked, now, CAN)
         assert isinstance(step, res.Query)
         now = max(now + seconds(1), step.at)
-        asked = res.asked(asked, now)  # and nothing comes back
-    assert asked.answers == ()
-    assert asked.asked > 10_000
+        asked = res.with_query(asked, now)  # and nothing comes back
+    assert asked.not_found_at == ()
+    assert asked.queries > 10_000
     back = denied_at(asked, *(now.total_seconds() + n for n in (10, 20, 30)))
     assert res.next_step(back, now + seconds(30), CAN) == res.Abandon(3)
 
@@ -104,16 +104,21 @@ def test_questions_are_asked_at_growing_intervals_and_then_with_the_background()
     for _ in range(9):
         step = res.next_step(asked, seconds(0), CAN)
         moments.append(step.at.total_seconds())
-        asked = res.asked(asked, step.at)
+        asked = res.with_query(asked, step.at)
     assert moments == [0, 0.25, 0.75, 1.75, 3.75, 8.75, 18.75, 48.75, 78.75]
 
 
 def test_after_it_was_sent_again_everything_is_counted_anew():
     """The last byte could have left only now."""
-    again = res.sent_again(denied_at(inquiry(), 10, 20, 30), seconds(31), 2)
-    assert (again.sent_at, again.answers, again.asked, again.sends) == (seconds(31), (), 0, 2)
+    again = res.with_resend(denied_at(inquiry(), 10, 20, 30), seconds(31), 2)
+    assert (again.sent_at, again.not_found_at, again.queries, again.sends) == (
+        seconds(31),
+        (),
+        0,
+        2,
+    )
     assert res.next_step(again, seconds(31), CAN) == res.Query(seconds(31))
-    assert denied_at(again, 40).answers == ()  # nine seconds after it left
+    assert denied_at(again, 40).not_found_at == ()  # nine seconds after it left
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core import reservation
-from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.record.recorder import Recorder
 from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
@@ -36,14 +36,14 @@ class Desk:
         self.clock = clock
         self.store = MemoryStore() if store is None else store
         self.recorder = Recorder(self.store, clock)
-        self.funding = Funding(self.store, clock, can)
+        self.funding = AvailableFunds(self.store, clock, can)
         self.told = Decimal(1000)
 
     def read(self, told=None, late=0):
         self.told = self.told if told is None else Decimal(told)
-        asked = self.funding.asking()
+        asked = self.funding.begin_read()
         self.clock.advance(late)
-        self.funding.told(asked, evolve(SNAPSHOT, buying_power=self.told))
+        self.funding.complete_read(asked, evolve(SNAPSHOT, buying_power=self.told))
 
     def promise(self, name, amount, *, shown=True):
         wish = request(qty=1, limit_price=amount)
@@ -58,7 +58,7 @@ class Desk:
     def show(self, name, amount):
         wish = terms(qty=1, limit_price=amount)
         self.recorder.record(report(client_order_id=name, broker_order_id=name, terms=wish))
-        self.funding.mark()
+        self.funding.add_mark()
 
     @property
     def available(self):
@@ -135,8 +135,8 @@ def test_the_account_is_stale_after_a_lag(desk):
 
 
 def test_what_was_granted_and_refused_doubles_the_lag_for_a_day(desk):
-    assert desk.funding.refused() == timedelta(seconds=20)
-    assert desk.funding.refused() == timedelta(seconds=40)
+    assert desk.funding.double_lag() == timedelta(seconds=20)
+    assert desk.funding.double_lag() == timedelta(seconds=40)
     desk.clock.advance(24 * 3600 + 1)
     assert desk.funding.lag == timedelta(seconds=10)
 
@@ -144,7 +144,7 @@ def test_what_was_granted_and_refused_doubles_the_lag_for_a_day(desk):
 def test_the_lag_grows_to_a_bound_however_often_a_broker_refuses(desk):
     """Doubled forty times it was longer than any length of time there is, and no order went."""
     for _ in range(50):
-        desk.funding.refused()
+        desk.funding.double_lag()
     assert desk.funding.lag == timedelta(seconds=160)
 
 
@@ -175,7 +175,7 @@ def test_a_process_on_another_machine_knows_what_an_earlier_reading_covered(desk
     desk.read(1000)
     desk.promise("fb-1", 300)
     desk.recorder.record(m.Alerted(m.Alert(m.AlertKind.HALT, "account", "")))
-    desk.funding.mark()
+    desk.funding.add_mark()
     desk.clock.advance(11)
     desk.read(700)  # this reading covers the order, and says so in the store
     other = Desk(Bench(opened=False).clock, desk.store)
@@ -217,11 +217,11 @@ def test_where_a_broker_does_not_say_open_orders_are_charged_until_they_end(cloc
 
 
 def test_crossing_reads_are_in_the_order_in_which_they_were_asked(desk):
-    first = desk.funding.asking()
+    first = desk.funding.begin_read()
     desk.clock.advance(1)
-    second = desk.funding.asking()
-    desk.funding.told(second, evolve(SNAPSHOT, buying_power=Decimal(100)))
-    desk.funding.told(first, SNAPSHOT)
+    second = desk.funding.begin_read()
+    desk.funding.complete_read(second, evolve(SNAPSHOT, buying_power=Decimal(100)))
+    desk.funding.complete_read(first, SNAPSHOT)
     assert desk.available == 100
 
 

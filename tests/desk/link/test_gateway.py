@@ -108,14 +108,14 @@ def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
 class Counting(Gateway):
     """A gateway that notes the authority with which each request passed."""
 
-    def _let(self, authority):
+    def _require_permission(self, authority):
         self.let.append(authority)
-        super()._let(authority)
+        super()._require_permission(authority)
 
-    def send(self, name, send, *, first):
+    def send(self, name, send, *, first_attempt):
         self.passed.append((name, list(self.let)))
         self.let.clear()
-        return super().send(name, send, first=first)
+        return super().send(name, send, first_attempt=first_attempt)
 
 
 def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monkeypatch):

@@ -28,17 +28,17 @@ def tenures(count=2, clocks=None):
 
 def is_mine(store, tenure):
     with store.read() as reader:
-        return tenure.is_mine(reader)
+        return tenure.is_held(reader)
 
 
 def test_one_has_it_until_it_is_over():
     """Renewed it goes on; unrenewed another takes it, under the next epoch."""
     store, clock, one, other = tenures()
-    assert (one.hold(), other.hold()) == (True, False)
+    assert (one.acquire(), other.acquire()) == (True, False)
     clock.advance(30)
-    assert (one.hold(), other.hold()) == (True, False)
+    assert (one.acquire(), other.acquire()) == (True, False)
     clock.advance(TERM.total_seconds())
-    assert (other.hold(), one.hold()) == (True, False)
+    assert (other.acquire(), one.acquire()) == (True, False)
     assert load(Lease, store.cell(CELL)).epoch == 2
     assert (is_mine(store, one), is_mine(store, other)) == (False, True)
 
@@ -47,7 +47,7 @@ def test_it_sends_only_as_long_as_its_requests_arrive_within_it():
     """The last moment is a request before the end, whoever has it then."""
     _, clock, one = tenures(1)
     assert not one.may_send()
-    assert one.hold()
+    assert one.acquire()
     assert one.may_send()
     clock.advance((TERM - REQUEST_MAX).total_seconds() - 1)
     assert one.may_send()
@@ -58,23 +58,23 @@ def test_it_sends_only_as_long_as_its_requests_arrive_within_it():
 def test_a_successor_sends_nothing_before_the_old_one_s_requests_have_arrived():
     """It has the lease at once, and waits for as long as a request may take."""
     _, clock, one, other = tenures()
-    assert one.hold()
+    assert one.acquire()
     clock.advance(TERM.total_seconds())
-    assert other.hold()
+    assert other.acquire()
     assert not other.may_send()
     clock.advance(REQUEST_MAX.total_seconds())
-    assert other.hold()
+    assert other.acquire()
     assert other.may_send()
 
 
 def test_what_was_released_is_taken_and_used_at_once():
     """Closing a desk leaves nothing under way; releasing twice is fine."""
     store, _, one, other = tenures(clocks=[ManualClock(MONDAY_10), ManualClock(MONDAY_10)])
-    assert one.hold()
+    assert one.acquire()
     one.release()
     one.release()
     assert not is_mine(store, one)
-    assert other.hold()
+    assert other.acquire()
     assert other.may_send()
 
 
@@ -84,31 +84,31 @@ def test_another_machine_s_lease_is_judged_by_the_wall_clock_and_some():
     other.advance(1_000)
     other.jump(-1_000)
     _, _, here, there = tenures(clocks=[one, other])
-    assert here.hold()
+    assert here.acquire()
     other.advance((TERM + SLACK).total_seconds() - 1)
-    assert not there.hold()
+    assert not there.acquire()
     other.advance(1)
-    assert there.hold()
+    assert there.acquire()
 
 
 def test_the_lease_of_a_process_that_is_no_more_is_free():
     """Where the system tells; who was killed keeps nobody waiting."""
     store, _, one, other = tenures()
-    assert one.hold()
+    assert one.acquire()
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     held = load(Lease, store.cell(CELL))
     place = held.process.split(" ")
     dead = evolve(held, process=f"{place[0]} {gone.pid} 1")
     assert store.swap(CELL, dump(held), dump(dead))
-    assert other.hold() is bool(place[0])
+    assert other.acquire() is bool(place[0])
 
 
 def test_a_process_of_another_machine_is_never_taken_for_ended():
     """Its number may be anybody's here."""
-    assert not lease._has_ended("elsewhere 1 1")
-    assert not lease._has_ended(" 1 1")
-    assert not lease._has_ended(lease._process())
+    assert not lease._process_has_ended("elsewhere 1 1")
+    assert not lease._process_has_ended(" 1 1")
+    assert not lease._process_has_ended(lease._this_process())
 
 
 def test_who_loses_the_race_for_a_free_lease_does_not_have_it():
@@ -120,14 +120,14 @@ def test_who_loses_the_race_for_a_free_lease_does_not_have_it():
         def swap(self, name, old, new):
             if self.rival is not None:
                 rival, self.rival = self.rival, None
-                assert rival.hold()
+                assert rival.acquire()
             return super().swap(name, old, new)
 
     store, clock = Raced(), ManualClock(MONDAY_10)
     one, other = LeaseHolder(store, clock), LeaseHolder(store, clock)
     store.rival = other
-    assert not one.hold()
-    assert other.hold()
+    assert not one.acquire()
+    assert other.acquire()
 
 
 def test_a_second_desk_does_not_tick_and_takes_over_when_the_first_is_gone():
@@ -202,8 +202,8 @@ def test_who_wakes_between_writing_down_and_sending_does_not_send():
     line._pacer.take = sleeps
     before = bench.sent["submit"]
     record = bench.desk.book.record(order)
-    line.lease.hold()
-    bench.desk._cancellation._resolver._send_again(record)
+    line.lease.acquire()
+    bench.desk._cancellation._resolver._resend(record)
     assert bench.sent["submit"] == before
     assert bench.desk.book.order(order).status is S.UNPROVEN
 

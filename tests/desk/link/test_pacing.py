@@ -143,7 +143,7 @@ def test_a_cancel_goes_after_a_restart_though_every_other_share_is_spent():
     """The account that is read before it goes in its lane."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     order = bench.resting()
-    while bench.desk._gateway._pacer._try(Lane.SUBMIT) is None:
+    while bench.desk._gateway._pacer._try_take(Lane.SUBMIT) is None:
         pass
     desk = bench.open()
     before = bench.clock.elapsed()
@@ -171,7 +171,7 @@ def test_an_order_waits_a_little_for_its_share_and_then_says_when():
     bench = Bench(broker=counted(limit=40), wait_s=0)
     pacer = bench.desk._gateway._pacer
     bench.clock.advance(120)
-    while pacer._try(Lane.SUBMIT) is None:
+    while pacer._try_take(Lane.SUBMIT) is None:
         pass
     before = bench.clock.elapsed()
     with pytest.raises(fb.Unavailable) as refused:
@@ -268,7 +268,7 @@ def test_a_sale_of_what_is_held_is_an_exit_and_goes_before_orders():
     bench.desk.buy("AAPL", qty=5)
     bench.clock.advance(2)
     bench.desk.sync()
-    while bench.desk._gateway._pacer._try(Lane.SUBMIT) is None:
+    while bench.desk._gateway._pacer._try_take(Lane.SUBMIT) is None:
         pass
     before = bench.clock.elapsed()
     bench.desk.sell("AAPL", qty=5, limit_price="180")

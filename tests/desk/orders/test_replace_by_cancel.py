@@ -119,14 +119,14 @@ def test_a_change_that_is_withdrawn_while_it_is_decided_on_places_nothing():
     order = planned(bench)
     bench.clock.advance(1)
     bench.desk.sync(order=order)
-    look = bench.desk._placement._approval.look
+    read_inputs = bench.desk._placement._approval.read_inputs
 
     def canceled_meanwhile(request, **kw):
-        seen = look(request, **kw)
+        inputs = read_inputs(request, **kw)
         bench.desk.cancel(order)
-        return seen
+        return inputs
 
-    bench.desk._placement._approval.look = canceled_meanwhile
+    bench.desk._placement._approval.read_inputs = canceled_meanwhile
     bench.clock.advance(5)
     bench.desk.tick()
     assert bench.sent["submit"] == 1

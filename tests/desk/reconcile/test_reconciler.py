@@ -318,6 +318,6 @@ def test_an_old_order_that_is_not_complete_makes_no_look_invalid():
     bench.desk._tracker.poll()
     bench.clock.advance(120)
     bench.fail("orders", "empty-list", times=9)
-    look = bench.desk._reconciler._snapshots.sight().look
+    look = bench.desk._reconciler._snapshots.take().snapshot
     assert look.history_executions
     assert look.is_valid

@@ -165,3 +165,90 @@ def elsewhere(store: fb.Store) -> list[fb.Position]:
     with fb.read("sqlite:///bot.db", env={}) as book:
         book.close()
     return fb.read(store).positions()
+
+
+#: What the methods of `Book` and `Desk` return, and what is in it.
+VALUES = (
+    fb.AccountId,
+    fb.Activity,
+    fb.ActivityKind,
+    fb.ActivityReported,
+    fb.AlertKind,
+    fb.Alerted,
+    fb.Amend,
+    fb.AnswerKind,
+    fb.Answered,
+    fb.AssetClass,
+    fb.Authority,
+    fb.BalanceAdjusted,
+    fb.Bound,
+    fb.Busted,
+    fb.Cancel,
+    fb.CashAdjusted,
+    fb.Change,
+    fb.ChangeClosed,
+    fb.Checked,
+    fb.Command,
+    fb.Commanded,
+    fb.ConcludedAbsent,
+    fb.Conclusion,
+    fb.DriftCleared,
+    fb.DriftFound,
+    fb.ExecSource,
+    fb.Executed,
+    fb.Execution,
+    fb.ExternalTrade,
+    fb.HappenedWithoutTrade,
+    fb.HistoryRead,
+    fb.Holding,
+    fb.Instructed,
+    fb.Instruction,
+    fb.InstructionClosed,
+    fb.Instrument,
+    fb.InstrumentListed,
+    fb.Intended,
+    fb.Intent,
+    fb.IntentDenied,
+    fb.MissedFill,
+    fb.MoveKind,
+    fb.Movement,
+    fb.NotFoundAfterSeen,
+    fb.Oddity,
+    fb.OpenDrift,
+    fb.OrderFields,
+    fb.OrderRecord,
+    fb.OrderReport,
+    fb.OrderStatusDiffers,
+    fb.Origin,
+    fb.Phantom,
+    fb.Proof,
+    fb.Rebuilt,
+    fb.Recorded,
+    fb.RejectKind,
+    fb.ReplaceCum,
+    fb.ReportSource,
+    fb.Reported,
+    fb.Request,
+    fb.Reservation,
+    fb.Reserve,
+    fb.ReserveRule,
+    fb.Row,
+    fb.Terms,
+    fb.TradeBust,
+    fb.UnknownToBroker,
+    fb.UnknownToUs,
+    fb.Untracked,
+    fb.Way,
+    fb.WrongCash,
+    fb.WrongQty,
+)
+
+
+def wrong(desk: fb.Desk) -> None:
+    """A wrong keyword is an error of types: an unused `ignore` would be one too."""
+    desk.buy("AAPL", qty=1, limit=10)  # type: ignore[call-arg]
+    desk.sell("AAPL", qty=1, good_for="5")  # type: ignore[call-arg]
+
+
+async def wrong_awaited(desk: fb.AsyncDesk) -> None:
+    await desk.buy("AAPL", qty=1, limit=10)  # type: ignore[call-arg]

@@ -20,6 +20,11 @@ KINDS = (*["market"] * 2, *["limit"] * 3, *["replace"] * 3, "cancel", "manual")
 APART = {Fault.ACCOUNT_ID_CHANGED, Fault.CANCEL_NEVER_ENDS, Fault.CLOCK_JUMP}
 
 
+def chunks(first, count, size):
+    """The seeds from *first* on, *size* of them at a time."""
+    return [range(at, min(at + size, first + count)) for at in range(first, first + count, size)]
+
+
 def faults(seed, rate=0.04):
     names = [fault.value for fault in Fault if fault not in APART]
     return Faults.random(seed, rate, only=names)

@@ -3,9 +3,8 @@ Simulated days from seeds: whatever went wrong, one sync at rest makes the recor
 
 A day that fails is named with its seed; it replays exactly with
 ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed> pytest tests/scenarios/campaign``.
-FILLBOOK_SEEDS is how
-many days there are; a fifth of them are lived again under three times as many faults,
-and a fifth over the wire.
+FILLBOOK_SEEDS is how many days there are; a fifth of them are lived again under three times as
+many faults, and a fifth over the wire.
 """
 
 import logging
@@ -15,17 +14,13 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from fillbook import model as m
-from tests.scenarios.campaign.days import Day, faults, wrong
+from tests.scenarios.campaign.days import Day, chunks, faults, wrong
 
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "40"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 CHUNK = 20
 #: Of a hundred days at most so many may end without a verdict, where all evidence is gone.
 UNDECIDED_MAX = 1
-
-
-def chunks(first, count, size):
-    return [range(at, min(at + size, first + count)) for at in range(first, first + count, size)]
 
 
 @pytest.fixture(autouse=True)

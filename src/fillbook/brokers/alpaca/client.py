@@ -101,8 +101,8 @@ class AlpacaBroker(Broker):
         self._transport = Transport(
             self._endpoints, self._keys, connect_s=connect_timeout_s, read_s=read_timeout_s
         )
-        self.host = self._endpoints.host
-        self.live = self._endpoints.live
+        self.host: str = self._endpoints.host
+        self.live: bool = self._endpoints.live
         self._api = Api(self._transport)
 
     def __repr__(self) -> str:

@@ -123,9 +123,9 @@ class SimulatedBroker(Broker):
         timeout_s: float = 10.0,
         page_size: int = 500,
     ) -> None:
-        self.exchange = exchange if exchange is not None else Exchange()
+        self.exchange: Exchange = exchange if exchange is not None else Exchange()
         #: the account at the exchange, with its `truth`
-        self.books = account if account is not None else self.exchange.open_account()
+        self.books: Account = account if account is not None else self.exchange.open_account()
         self._clock = self.exchange.clock
         self._timeout_s = timeout_s
         self._page_size = page_size

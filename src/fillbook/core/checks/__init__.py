@@ -35,7 +35,7 @@ def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         return None
     return Reason(
         ReasonCode.HALTED,
-        f"halted: {context.halted}; desk.lift() or `fillbook halt --lift` lets orders go again",
+        f"halted: {context.halted}; desk.resume() or `fillbook halt --resume` permits orders again",
         (("why", context.halted),),
     )
 

@@ -48,7 +48,7 @@ class TrackedOrders(Collection[m.Order]):
     """
 
     def __init__(self, read: Callable[[str | None], tuple[m.Order, ...]]) -> None:
-        self.for_symbol = cache(read)
+        self.for_symbol: Callable[[str | None], tuple[m.Order, ...]] = cache(read)
 
     @classmethod
     def from_orders(cls, orders: Iterable[m.Order]) -> TrackedOrders:

@@ -1,4 +1,4 @@
-"""What happens to the account, taken into the record: activities, anchors, cash, drifts."""
+"""Apply the entries about the account: activities, balance adjustments, cash, drifts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import book_moves, plus_fill, plus_flow
+from fillbook.core.journal.posting import add_cash_flow, add_fill, post_movements
 from fillbook.model import ZERO
 
-#: Which activities move units, and how they are folded; a split with its ratio is one.
-_MOVES: Final[dict[m.ActivityKind, m.MoveKind]] = {
+#: The activities that move units, with the kind of the movement; a split may be a ratio instead.
+_MOVE_KINDS: Final[dict[m.ActivityKind, m.MoveKind]] = {
     m.ActivityKind.SPLIT: m.MoveKind.AMOUNT,
     m.ActivityKind.FEE: m.MoveKind.FEE,
     m.ActivityKind.TRANSFER: m.MoveKind.AMOUNT,
@@ -22,29 +22,30 @@ _MOVES: Final[dict[m.ActivityKind, m.MoveKind]] = {
 }
 
 
-def take_activity(draft: Draft, activity: m.Activity) -> None:
+def apply_activity(draft: Draft, activity: m.Activity) -> None:
+    """Apply a non-trade activity: its movement of units, and its cash."""
     if draft.get(m.Activity, activity.activity_id) is not None:
         return
     draft.put(activity)
-    move = movement_of(activity)
-    if move is not None:
-        book_moves(draft, move.symbol, (), (move,))
+    movement = movement_of(activity)
+    if movement is not None:
+        post_movements(draft, movement.symbol, (), (movement,))
     cash = draft.get(m.Cash, "cash")
     if cash is not None and activity.cash:
-        cash = plus_flow(cash, activity.at, activity.cash)
+        cash = add_cash_flow(cash, activity.at, activity.cash)
         if activity.kind is m.ActivityKind.FEE:
-            cash = evolve(cash, fee_due=ZERO)  # a day's fees are posted together
+            cash = evolve(cash, fee_due=ZERO)  # the broker posts the fees of a day together
         draft.put(cash)
 
 
 def movement_of(activity: m.Activity) -> m.Movement | None:
-    """What an activity moves; None if it moves no units."""
+    """Return the movement of an activity; None: it moves no units."""
     if activity.symbol is None:
         return None
     if activity.kind is m.ActivityKind.SPLIT and activity.ratio is not None:
         kind, qty = m.MoveKind.RATIO, ZERO
-    elif activity.kind in _MOVES and activity.qty:
-        kind, qty = _MOVES[activity.kind], activity.qty
+    elif activity.kind in _MOVE_KINDS and activity.qty:
+        kind, qty = _MOVE_KINDS[activity.kind], activity.qty
     else:
         return None
     return m.Movement(
@@ -59,8 +60,9 @@ def movement_of(activity: m.Activity) -> m.Movement | None:
     )
 
 
-def take_anchor(draft: Draft, entry: m.BalanceAdjusted) -> None:
-    move = m.Movement(
+def apply_balance_adjustment(draft: Draft, entry: m.BalanceAdjusted) -> None:
+    """Apply a balance adjustment of a position."""
+    movement = m.Movement(
         key=f"anchor/{entry.symbol}/{entry.at}",
         symbol=entry.symbol,
         kind=m.MoveKind.ANCHOR,
@@ -69,21 +71,23 @@ def take_anchor(draft: Draft, entry: m.BalanceAdjusted) -> None:
         price=entry.avg_price,
         reason=entry.reason,
     )
-    book_moves(draft, entry.symbol, (), (move,))
+    post_movements(draft, entry.symbol, (), (movement,))
 
 
-def take_cash_anchor(draft: Draft, entry: m.CashAdjusted) -> None:
+def apply_cash_adjustment(draft: Draft, entry: m.CashAdjusted) -> None:
+    """Apply a balance adjustment of cash: later flows are added to it."""
     cash = m.Cash(currency=entry.currency, anchor=entry.amount, anchored_at=entry.at)
-    for move in draft.before.all(m.Movement):
-        if move.kind is m.MoveKind.FILL:
-            cash = plus_fill(cash, move)
+    for movement in draft.before.all(m.Movement):
+        if movement.kind is m.MoveKind.FILL:
+            cash = add_fill(cash, movement)
     for activity in draft.before.all(m.Activity):
         if activity.cash:
-            cash = plus_flow(cash, activity.at, activity.cash)
+            cash = add_cash_flow(cash, activity.at, activity.cash)
     draft.put(cash)
 
 
-def take_drift(draft: Draft, entry: m.DriftFound | m.DriftCleared) -> None:
+def apply_drift(draft: Draft, entry: m.DriftFound | m.DriftCleared) -> None:
+    """Open or close a confirmed drift, and lock or unlock its symbol."""
     known = draft.get(m.OpenDrift, entry.key)
     if isinstance(entry, m.DriftFound):
         since = draft.at if known is None else known.since
@@ -95,6 +99,6 @@ def take_drift(draft: Draft, entry: m.DriftFound | m.DriftCleared) -> None:
         draft.drop(m.OpenDrift, entry.key)
         drift, locked = known.drift, False
     symbol = getattr(drift, "symbol", None)
-    draft.tell(m.EventKind.DRIFT, symbol=symbol, drift=drift)
+    draft.emit(m.EventKind.DRIFT, symbol=symbol, drift=drift)
     if symbol is not None:
-        draft.tell(m.EventKind.LOCK, symbol=symbol, drift=drift, locked=locked)
+        draft.emit(m.EventKind.LOCK, symbol=symbol, drift=drift, locked=locked)

@@ -1,9 +1,11 @@
 """
-The fold of a symbol, kept in chapters, so that what comes late is folded cheaply (P9).
+Fold the movements of a symbol with checkpoints, so that a late movement costs little (P9).
 
-A chapter is a run of movements and the position that it begins with.  Folding again begins
-with the chapter of the first change, and ends as soon as a later one would begin as it did:
-the rest comes out as before.  Other half: `core.position`, which folds one movement.
+A checkpoint (`m.Chapter`) is a run of movements with the position before it.  A new fold starts
+at the checkpoint of the first change, and ends where the position before a later checkpoint is
+the same as in the last fold: from there on nothing changes.
+
+Other half: `core.position`, which folds one movement.
 """
 
 from __future__ import annotations
@@ -17,106 +19,111 @@ from fillbook import model as m
 from fillbook.core import position
 from fillbook.core.journal.draft import Draft
 
-#: A chapter is closed at this length; one that has doubled it hands the rest on.
+#: A checkpoint is closed at this number of movements; above twice of it, it is split.
 LENGTH: Final = 64
 
 
 def fold_in(draft: Draft, symbol: str, gone: Iterable[m.Movement], new: list[m.Movement]) -> None:
-    """Fold *symbol* again once *gone* went and *new*, in their order, came; both are drafted."""
-    last = draft.get(m.Chapter, symbol) or m.Chapter(symbol, 0, m.Position(symbol=symbol))
-    held = draft.get(m.Position, symbol) or last.before
+    """Fold *symbol* again, after *gone* were removed from the draft and *new* (sorted) added."""
+    latest = draft.get(m.Chapter, symbol) or m.Chapter(symbol, 0, m.Position(symbol=symbol))
+    held = draft.get(m.Position, symbol) or latest.before
     gone = list(gone)
     if not gone and (held.last is None or held.last.order < new[0].order):
-        _append(draft, last, held, new)
+        _append(draft, latest, held, new)
     else:
-        _again(draft, last, gone, new)
+        _refold(draft, latest, gone, new)
 
 
-def _append(draft: Draft, last: m.Chapter, held: m.Position, new: Sequence[m.Movement]) -> None:
-    held, trades = _folded(held, new)
-    moves = (*last.moves, *(x.key for x in new))
-    last = evolve(last, moves=moves, trades=(*last.trades, *(x.key for x in trades)))
-    if len(moves) >= LENGTH:
-        _put(draft, evolve(last, closed=True))
-        last = m.Chapter(last.symbol, last.number + 1, held)
-    _put(draft, last)
-    _settle(draft, held, trades, ())
+def _append(draft: Draft, latest: m.Chapter, held: m.Position, new: Sequence[m.Movement]) -> None:
+    """Fold movements that are later than all others."""
+    held, trades = _fold(held, new)
+    keys = (*latest.moves, *(x.key for x in new))
+    latest = evolve(latest, moves=keys, trades=(*latest.trades, *(x.key for x in trades)))
+    if len(keys) >= LENGTH:
+        draft.put(evolve(latest, closed=True))
+        latest = m.Chapter(latest.symbol, latest.number + 1, held)
+    draft.put(latest)
+    _store(draft, held, trades, ())
 
 
-def _again(
-    draft: Draft, last: m.Chapter, gone: Sequence[m.Movement], new: Sequence[m.Movement]
+def _refold(
+    draft: Draft, latest: m.Chapter, gone: Sequence[m.Movement], new: Sequence[m.Movement]
 ) -> None:
-    """Fold from the first chapter that changes to the first that begins as it did."""
+    """Fold from the first checkpoint that changes to the first that begins as before."""
     first = min(x.order for x in (*gone, *new))
-    chapter, later = last, list[m.Chapter]()
+    chapter, followers = latest, list[m.Chapter]()
     while chapter.number and not _begins_before(chapter, first):
-        later.append(chapter)
-        before = draft.get(m.Chapter, f"{chapter.symbol}/{chapter.number - 1}")
-        assert before is not None  # chapters are closed one by one and never go
-        chapter = before
-    held, left, rest = chapter.before, {x.key for x in gone}, list(new)
-    made: list[m.Trade] = []
-    were: list[str] = []
+        followers.append(chapter)
+        begun = draft.get(m.Chapter, f"{chapter.symbol}/{chapter.number - 1}")
+        assert begun is not None  # checkpoints are numbered without gaps, and never removed
+        chapter = begun
+    held, removed_keys, remaining = chapter.before, {x.key for x in gone}, list(new)
+    trades: list[m.Trade] = []
+    old_trades: list[str] = []
     while True:
-        then = later.pop() if later else None
-        moves, rest = _part(draft, chapter, left, rest, then)
-        left -= set(chapter.moves)
-        were += chapter.trades
-        before = evolve(chapter, before=held, closed=bool(rest) or then is not None)
-        held, trades = _folded(held, moves)
-        made += trades
-        keys = tuple(x.key for x in moves)
-        _put(draft, evolve(before, moves=keys, trades=tuple(x.key for x in trades)))
-        if then is None and not rest:
+        following = followers.pop() if followers else None
+        movements, remaining = _split(draft, chapter, removed_keys, remaining, following)
+        removed_keys -= set(chapter.moves)
+        old_trades += chapter.trades
+        begun = evolve(chapter, before=held, closed=bool(remaining) or following is not None)
+        held, chapter_trades = _fold(held, movements)
+        trades += chapter_trades
+        keys = tuple(x.key for x in movements)
+        draft.put(evolve(begun, moves=keys, trades=tuple(x.key for x in chapter_trades)))
+        if following is None and not remaining:
             break
-        if then is not None and then.before == held and not rest and not left:
+        if (
+            following is not None
+            and following.before == held
+            and not remaining
+            and not removed_keys
+        ):
             held = draft.get(m.Position, chapter.symbol) or held
             break
-        chapter = then or m.Chapter(chapter.symbol, chapter.number + 1, held)
-    _settle(draft, held, made, were)
+        chapter = following or m.Chapter(chapter.symbol, chapter.number + 1, held)
+    _store(draft, held, trades, old_trades)
 
 
 def _begins_before(chapter: m.Chapter, order: tuple[object, ...]) -> bool:
+    """Return whether a checkpoint begins with a movement before *order*."""
     last = chapter.before.last
     return last is not None and last.order < order
 
 
-def _part(
+def _split(
     draft: Draft,
     chapter: m.Chapter,
     gone: set[str],
     new: Sequence[m.Movement],
-    then: m.Chapter | None,
+    following: m.Chapter | None,
 ) -> tuple[list[m.Movement], list[m.Movement]]:
-    """The movements of *chapter* as they are now, and those that belong to later ones."""
-    stay = [draft.get(m.Movement, key) for key in chapter.moves if key not in gone]
-    mine = [x for x in new if then is None or not _begins_before(then, x.order)]
-    moves = sorted((x for x in (*stay, *mine) if x is not None), key=lambda x: x.order)
-    rest = [x for x in new if x not in mine]
-    if len(moves) <= 2 * LENGTH:
-        return moves, rest
-    return moves[:LENGTH], moves[LENGTH:] + rest
+    """Return the movements of *chapter* as they are now, and those that belong to later ones."""
+    kept = [draft.get(m.Movement, key) for key in chapter.moves if key not in gone]
+    own = [x for x in new if following is None or not _begins_before(following, x.order)]
+    movements = sorted((x for x in (*kept, *own) if x is not None), key=lambda x: x.order)
+    remaining = [x for x in new if x not in own]
+    if len(movements) <= 2 * LENGTH:
+        return movements, remaining
+    return movements[:LENGTH], movements[LENGTH:] + remaining
 
 
-def _folded(held: m.Position, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:
+def _fold(held: m.Position, movements: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:
     trades = []
-    for x in moves:
+    for x in movements:
         held, trade = position.fold(held, x)
         trades += [] if trade is None else [trade]
     return held, trades
 
 
-def _put(draft: Draft, chapter: m.Chapter) -> None:
-    draft.put(chapter)
-
-
-def _settle(draft: Draft, held: m.Position, trades: Sequence[m.Trade], were: Iterable[str]) -> None:
-    """Put down the position and its round trips; those that *were* and are not any more go."""
+def _store(
+    draft: Draft, held: m.Position, trades: Sequence[m.Trade], old_trades: Iterable[str]
+) -> None:
+    """Store the position and its trades; drop the old trades that are not among them."""
     if held.last is None:
-        draft.drop(m.Position, held.symbol)  # nothing is left that ever moved it
+        draft.drop(m.Position, held.symbol)  # no movement is left
     else:
         draft.put(held)
-    for key in set(were) - {trade.key for trade in trades}:
+    for key in set(old_trades) - {trade.key for trade in trades}:
         draft.drop(m.Trade, key)
     for trade in trades:
         _put_trade(draft, trade)

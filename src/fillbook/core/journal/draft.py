@@ -1,8 +1,8 @@
 """
-A draft: the records as they were, with what becomes of them by one entry laid over.
+A draft: the records, overlaid with the changes of one entry.
 
-What a bot is to be told is numbered by that entry, so that the outbox has an order that
-never changes.  `core.journal.apply` makes one for each entry.
+The events of an entry are numbered by it, so the order of the outbox never changes.
+`core.journal.apply` creates one draft per entry.
 """
 
 from __future__ import annotations
@@ -16,51 +16,53 @@ from fillbook.model.journal.overlay import Overlay, RecordReader
 
 
 class Draft(Overlay):
-    """The records as they become by one entry; the events of it are numbered by that entry."""
+    """The records as one entry changes them, with the events that it emits."""
 
     def __init__(self, before: RecordReader, number: int, at: m.Timestamp) -> None:
         super().__init__(before)
         self.before = before
         self.number = number
         self.at = at
-        self._told: list[m.Event] = []
+        self._events: list[m.Event] = []
 
     def orders(self) -> list[tuple[m.OrderRecord | None, m.OrderRecord]]:
-        """The orders that changed: as they were, and as they become."""
+        """Return the changed orders: before (None: a new order) and after."""
         changed = self.changed(m.OrderRecord)
         return [(self.before.get(m.OrderRecord, x.client_order_id), x) for x in changed]
 
-    def tell(self, kind: m.EventKind, **about: object) -> None:
-        """Put one row into the outbox."""
-        cursor = f"{self.number:012d}.{len(self._told):04d}"
-        self._told.append(m.Event(cursor=cursor, kind=kind, at=self.at, **about))  # type: ignore[arg-type]
+    def emit(self, kind: m.EventKind, **fields: object) -> None:
+        """Add one event to the outbox."""
+        cursor = f"{self.number:012d}.{len(self._events):04d}"
+        self._events.append(m.Event(cursor=cursor, kind=kind, at=self.at, **fields))  # type: ignore[arg-type]
 
     def changes(self) -> m.Changes:
-        """What becomes of the records, with the events of it."""
-        made = super().changes()
-        return m.Changes((*made.put, *self._told), made.drop)
+        """Return the changes of the records, and the events."""
+        changes = super().changes()
+        return m.Changes((*changes.put, *self._events), changes.drop)
 
 
 def binding(draft: Draft) -> m.Binding:
-    """What the record is bound to; before that, the manners of the strictest broker."""
+    """Return the binding of the record; before there is one, that of the strictest broker."""
     bound = draft.get(m.Binding, "account")
     return bound or m.Binding(m.AccountId("", "", ""))
 
 
-def measure_of(draft: Draft, terms: m.Terms, of: m.Evidence | None = None) -> evidence.Measure:
-    """What the evidence *of* one id of an order of *terms* is measured by."""
+def context_of(
+    draft: Draft, terms: m.Terms, of: m.Evidence | None = None
+) -> evidence.EvidenceContext:
+    """Return the context in which the evidence *of* one id of an order of *terms* is evaluated."""
     instrument = draft.get(m.Instrument, terms.symbol)
-    before = ZERO if of is None else _filled_before(draft, of)
-    return evidence.measure(terms, instrument, binding(draft), before)
+    replaced_qty = ZERO if of is None else _replaced_qty_of(draft, of)
+    return evidence.context_for(terms, instrument, binding(draft), replaced_qty)
 
 
-def _filled_before(draft: Draft, of: m.Evidence) -> Decimal:
-    """What the ids filled that *of* replaces, one after another, as far as they are known."""
-    filled, seen, later = ZERO, {of.broker_order_id}, of
-    while later.replaces is not None and later.replaces not in seen:
-        seen.add(later.replaces)
-        earlier = draft.get(m.Evidence, later.replaces)
-        if earlier is None:
+def _replaced_qty_of(draft: Draft, of: m.Evidence) -> Decimal:
+    """Return the quantity filled under the ids that *of* replaces, as far as they are known."""
+    filled, visited, current = ZERO, {of.broker_order_id}, of
+    while current.replaces is not None and current.replaces not in visited:
+        visited.add(current.replaces)
+        replaced = draft.get(m.Evidence, current.replaces)
+        if replaced is None:
             break
-        filled, later = filled + earlier.filled, earlier
+        filled, current = filled + replaced.filled, replaced
     return filled

@@ -1,8 +1,8 @@
 """
-Whose evidence is: ours by its client id, ours by its lineage, or somebody else's.
+The order to which evidence belongs: ours by client order id, ours by lineage, or an external one.
 
-What was taken for another order's before moves to where it belongs, with its movements;
-so whatever is heard first, the same orders come out (promise P5).
+Evidence that was attributed to another order before is moved, with its movements.  So the
+orders do not depend on the order in which reports arrive (promise P5).
 """
 
 from __future__ import annotations
@@ -14,48 +14,47 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import blank, rebook, redraw, with_id
+from fillbook.core.journal.posting import new_record, repost_movements, update_order, with_id
 
-#: A replace of ours bears its order's client id with a number behind it.
+#: A replace of ours has the client order id of its order, with a number appended.
 _REPLACE_ID: Final = re.compile(r"(.+)\.r\d+")
 
 
-def owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRecord:
+def find_owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRecord:
     """
-    The order that a report is about: ours by its client id, ours by its lineage, or nobody's.
+    Return the order of a report: ours by client order id, ours by lineage, or an external one.
 
-    Where it was taken for another order's before, it moves; so whatever was heard first,
-    the same orders come out.
+    Evidence that was attributed to another order before is moved to it.
     """
     known = draft.get(m.Evidence, report.broker_order_id)
     record = _by_client_id(draft, report)
-    if record is None or record.origin is not m.Origin.OURS:  # a replace has a name of its own
+    if record is None or record.origin is not m.Origin.OURS:  # a replace has its own client id
         record = _by_lineage(draft, report) or record
     if record is None and known is not None and report.client_order_id is None:
-        record = draft.get(m.OrderRecord, known.client_order_id)  # a name left out is no other
+        record = draft.get(m.OrderRecord, known.client_order_id)  # the report omits it
     if record is None:
-        key = report.client_order_id or _placeholder(report.broker_order_id)
-        record = _external(draft, report, key)
+        key = report.client_order_id or _placeholder_id(report.broker_order_id)
+        record = _external_record(draft, report, key)
     if parent is not None and record.origin is not m.Origin.OURS and record.parent is None:
-        record = _made_leg(draft, record, parent)
+        record = _as_leg(draft, record, parent)
     if known is not None and known.client_order_id != record.client_order_id:
-        record = move(draft, known, record)
+        record = move_evidence(draft, known, record)
     return with_successors(draft, record, report.broker_order_id)
 
 
 def with_successors(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
-    """*record* with what replaced that id, and what replaced those, if they were heard first."""
-    for later in draft.find(m.Evidence, "replaces", broker_order_id):
-        held = draft.get(m.OrderRecord, later.client_order_id)
-        if held is None or held.origin is m.Origin.OURS:
-            continue  # ours by its client id, which says more than lineage
-        if held.client_order_id != record.client_order_id:
-            record = move(draft, later, record)
-            record = with_successors(draft, record, later.broker_order_id)
+    """Return *record* with the ids that replace that id, if they were reported before it."""
+    for successor in draft.find(m.Evidence, "replaces", broker_order_id):
+        holder = draft.get(m.OrderRecord, successor.client_order_id)
+        if holder is None or holder.origin is m.Origin.OURS:
+            continue  # ours by client order id, which takes precedence over lineage
+        if holder.client_order_id != record.client_order_id:
+            record = move_evidence(draft, successor, record)
+            record = with_successors(draft, record, successor.broker_order_id)
     return record
 
 
-def _placeholder(broker_order_id: str) -> str:
+def _placeholder_id(broker_order_id: str) -> str:
     return f"?{broker_order_id}"
 
 
@@ -74,60 +73,64 @@ def _by_client_id(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
 def _by_lineage(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
     known = draft.get(m.Evidence, report.broker_order_id)
     replaces = report.replaces or (None if known is None else known.replaces)
-    root = None if replaces is None else draft.get(m.Evidence, replaces)
-    return None if root is None else draft.get(m.OrderRecord, root.client_order_id)
+    replaced = None if replaces is None else draft.get(m.Evidence, replaces)
+    return None if replaced is None else draft.get(m.OrderRecord, replaced.client_order_id)
 
 
-def _external(draft: Draft, report: m.OrderReport, key: str) -> m.OrderRecord:
+def _external_record(draft: Draft, report: m.OrderReport, key: str) -> m.OrderRecord:
     created = report.created_at or report.clock or draft.at
-    return blank(m.Origin.EXTERNAL, key, report.terms, created)
+    return new_record(m.Origin.EXTERNAL, key, report.terms, created)
 
 
-def _made_leg(draft: Draft, record: m.OrderRecord, parent: str) -> m.OrderRecord:
-    """An exit that the broker made for *parent*: it bears the parent's strategy."""
-    above = draft.get(m.OrderRecord, parent)
-    ours = above is not None and above.origin is not m.Origin.EXTERNAL
+def _as_leg(draft: Draft, record: m.OrderRecord, parent: str) -> m.OrderRecord:
+    """Return *record* as an exit that the broker created for *parent*, with its strategy."""
+    parent_record = draft.get(m.OrderRecord, parent)
+    is_ours = parent_record is not None and parent_record.origin is not m.Origin.EXTERNAL
     record = evolve(
         record,
-        origin=m.Origin.LEG if ours else m.Origin.EXTERNAL,
+        origin=m.Origin.LEG if is_ours else m.Origin.EXTERNAL,
         parent=parent,
-        strategy=None if above is None else above.strategy,
+        strategy=None if parent_record is None else parent_record.strategy,
     )
-    record = redraw(draft, record)
+    record = update_order(draft, record)
     for broker_order_id in record.ids:
-        rebook(draft, record, broker_order_id)
+        repost_movements(draft, record, broker_order_id)
     return record
 
 
-def with_instructions_of(to: m.OrderRecord, left: m.OrderRecord) -> m.OrderRecord:
-    """*to* with what was instructed and attempted on an order that it takes the place of."""
-    first, later = len(to.instructions), len(to.requests)
-    asked = tuple(evolve(x, number=x.number + first) for x in left.instructions)
-    made = tuple(
+def with_instructions_of(target: m.OrderRecord, source: m.OrderRecord) -> m.OrderRecord:
+    """Return *target* with the instructions and requests of *source*, which it replaces."""
+    instruction_offset, request_offset = len(target.instructions), len(target.requests)
+    instructions = tuple(
+        evolve(x, number=x.number + instruction_offset) for x in source.instructions
+    )
+    requests = tuple(
         evolve(
             x,
-            number=x.number + later,
-            instruction=None if x.instruction is None else x.instruction + first,
+            number=x.number + request_offset,
+            instruction=None if x.instruction is None else x.instruction + instruction_offset,
         )
-        for x in left.requests
+        for x in source.requests
     )
-    return evolve(to, instructions=to.instructions + asked, requests=to.requests + made)
+    return evolve(
+        target, instructions=target.instructions + instructions, requests=target.requests + requests
+    )
 
 
-def move(draft: Draft, found: m.Evidence, to: m.OrderRecord) -> m.OrderRecord:
-    """Give the evidence of one id to the order whose it is; an order left without any goes."""
-    left = draft.get(m.OrderRecord, found.client_order_id)
-    assert left is not None  # evidence never outlives its order
-    ids = tuple(i for i in left.ids if i != found.broker_order_id)
-    if ids or left.origin is m.Origin.OURS:
-        redraw(draft, evolve(left, ids=ids))
+def move_evidence(draft: Draft, evidence: m.Evidence, target: m.OrderRecord) -> m.OrderRecord:
+    """Move the evidence of one id to its order; an external order without evidence is removed."""
+    source = draft.get(m.OrderRecord, evidence.client_order_id)
+    assert source is not None  # evidence never outlives its order
+    ids = tuple(i for i in source.ids if i != evidence.broker_order_id)
+    if ids or source.origin is m.Origin.OURS:
+        update_order(draft, evolve(source, ids=ids))
     else:
-        to = with_instructions_of(to, left)
-        draft.drop(m.OrderRecord, left.client_order_id)
-        for leg in draft.find(m.OrderRecord, "parent", left.client_order_id):
-            _made_leg(draft, leg, to.client_order_id)
-    draft.put(evolve(found, client_order_id=to.client_order_id))
-    to = with_id(to, found.broker_order_id)
-    draft.put(to)
-    rebook(draft, to, found.broker_order_id)
-    return to
+        target = with_instructions_of(target, source)
+        draft.drop(m.OrderRecord, source.client_order_id)
+        for leg in draft.find(m.OrderRecord, "parent", source.client_order_id):
+            _as_leg(draft, leg, target.client_order_id)
+    draft.put(evolve(evidence, client_order_id=target.client_order_id))
+    target = with_id(target, evidence.broker_order_id)
+    draft.put(target)
+    repost_movements(draft, target, evidence.broker_order_id)
+    return target

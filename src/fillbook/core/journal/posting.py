@@ -1,8 +1,11 @@
 """
-Evidence booked: the order made from it, what it moved, and what a bot is told of it.
+Post evidence: update the order, its movements, the position, the cash and the events.
 
-Nothing is decided about the broker here; that is `core.orders.evidence` and
-`core.orders.lifecycle`.  Whose the evidence is, `core.journal.ownership` has found out before.
+Nothing about the broker is decided here; that is `core.orders.evidence` and
+`core.orders.lifecycle`.  `core.journal.ownership` has found the order of the evidence before.
+
+Of the steps of `core.orders.evidence`, this module turns the effective executions (step 7) and
+the inferred fill (step 11) into movements, with the fee in base units deducted (step 15).
 """
 
 from __future__ import annotations
@@ -15,16 +18,18 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import reservation
 from fillbook.core.journal import checkpoints
-from fillbook.core.journal.draft import Draft, binding, measure_of
+from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.orders import evidence, executions, lifecycle, lineage
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
 
-# -- the order made from it ------------------------------------------------------------
+# -- the order -------------------------------------------------------------------------
 
 
-def blank(origin: m.Origin, key: str, terms: m.Terms, created_at: m.Timestamp) -> m.OrderRecord:
-    """The record of an order of which nothing is known yet but its terms."""
+def new_record(
+    origin: m.Origin, key: str, terms: m.Terms, created_at: m.Timestamp
+) -> m.OrderRecord:
+    """Return the record of an order of which only the terms are known."""
     unseen = m.Order(
         client_order_id=key,
         broker_order_id=None,
@@ -47,44 +52,46 @@ def blank(origin: m.Origin, key: str, terms: m.Terms, created_at: m.Timestamp) -
 
 
 def with_id(record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
-    """*record* owning one more broker id; their order is that of their names."""
+    """Return *record* with one more broker id; the ids are sorted by name."""
     if broker_order_id in record.ids:
         return record
     return evolve(record, ids=tuple(sorted({*record.ids, broker_order_id})))
 
 
-def redraw(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
-    """Make the order's picture again."""
+def update_order(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
+    """Compute the order from its evidence, and its reservation; store the record."""
     known = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
-    terms = _terms(record, known)
+    terms = _current_terms(record, known)
     if terms is not record.terms:
         record = evolve(record, terms=terms)
-    order = lifecycle.make_order(record, known, measure_of(draft, terms))
-    before = draft.get(m.OrderRecord, record.client_order_id)
-    changed = before is None or before.order != order
+    order = lifecycle.make_order(record, known, context_of(draft, terms))
+    old_record = draft.get(m.OrderRecord, record.client_order_id)
+    changed = old_record is None or old_record.order != order
     if changed or record.order != order:
         record = evolve(record, order=order, seen_at=draft.at if changed else record.seen_at)
-    record = _reserved(draft, record, known)
+    record = _update_reservation(draft, record, known)
     draft.put(record)
     return record
 
 
-def _reserved(draft: Draft, record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.OrderRecord:
-    """*record* with what it can still cost, which is found by when it last grew."""
-    was = record.reservation
-    costs = reservation.charge(record, known, binding(draft).reserve_rule)
-    now = reservation.reservation(was, record, known, costs, draft.number, draft.at)
-    if now == was:
+def _update_reservation(
+    draft: Draft, record: m.OrderRecord, known: Sequence[m.Evidence]
+) -> m.OrderRecord:
+    """Return *record* with its reservation; its key contains when it last grew."""
+    old = record.reservation
+    charge = reservation.charge(record, known, binding(draft).reserve_rule)
+    new = reservation.reservation(old, record, known, charge, draft.number, draft.at)
+    if new == old:
         return record
-    if was is not None:
-        draft.drop(m.Reservation, was.key)
-    if now is not None:
-        draft.put(now)
-    return evolve(record, reservation=now)
+    if old is not None:
+        draft.drop(m.Reservation, old.key)
+    if new is not None:
+        draft.put(new)
+    return evolve(record, reservation=new)
 
 
 def terms_of(request: m.OrderRequest) -> m.Terms:
-    """What a request asks for, as terms."""
+    """Return the terms of a request."""
     return m.Terms(
         symbol=request.symbol,
         side=request.side,
@@ -101,8 +108,8 @@ def terms_of(request: m.OrderRequest) -> m.Terms:
     )
 
 
-def _terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:
-    """What the order asks for now: a replace changes it, and for others' we know no intent."""
+def _current_terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:
+    """Return the present terms: a replace changes them, and an external order has no intent."""
     if not known:
         return record.terms
     tip = lineage.tip_of(known)
@@ -110,108 +117,128 @@ def _terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:
         return record.terms
     if record.intent is None or tip.replaces is not None:
         return tip.terms
-    return tip.terms if lifecycle.is_other(record.intent, tip) else terms_of(record.intent.request)
+    return (
+        tip.terms
+        if lifecycle.has_other_terms(record.intent, tip)
+        else terms_of(record.intent.request)
+    )
 
 
-# -- what it moved ---------------------------------------------------------------------
+# -- the movements ---------------------------------------------------------------------
 
 
-def merge(
+def post_evidence(
     draft: Draft,
     record: m.OrderRecord,
-    was: m.Evidence | None,
-    now: m.Evidence,
-    fresh: m.Execution | None = None,
+    before: m.Evidence | None,
+    after: m.Evidence,
+    execution: m.Execution | None = None,
 ) -> m.OrderRecord:
-    """Book what became of one id's evidence; *fresh* is the one execution that was added."""
-    draft.put(now)
-    record = redraw(draft, with_id(record, now.broker_order_id))
-    if was is None or _plainly(was, now, fresh):
-        moves = [] if fresh is None or fresh.source is not now.source else [fresh]
-        _book(draft, record, _gap_gone(draft, was, now), _moves(draft, record, now, moves))
+    """Post the changed evidence of one id; *execution* is the one that was added, if one was."""
+    draft.put(after)
+    record = update_order(draft, with_id(record, after.broker_order_id))
+    if before is None or _is_appended(before, after, execution):
+        counted = [] if execution is None or execution.source is not after.source else [execution]
+        _post_fills(
+            draft,
+            record,
+            _inferred_fill(draft, before, after),
+            _movements_of(draft, record, after, counted),
+        )
     else:
-        rebook(draft, record, now.broker_order_id)
-    if was is None or was.filled != now.filled:
-        _measure_successors(draft, now.broker_order_id)
+        repost_movements(draft, record, after.broker_order_id)
+    if before is None or before.filled != after.filled:
+        _update_successors(draft, after.broker_order_id)
     return draft.get(m.OrderRecord, record.client_order_id) or record
 
 
-def _measure_successors(draft: Draft, broker_order_id: str) -> None:
-    """Measure anew what replaced an id that has filled further: its total may carry that."""
-    for was in draft.find(m.Evidence, "replaces", broker_order_id):
-        record = draft.get(m.OrderRecord, was.client_order_id)
-        if record is not None and was.broker_order_id in record.ids:
-            now = evidence.settle(was, measure_of(draft, record.terms, was))
-            if now != was:
-                merge(draft, record, was, now)
+def _update_successors(draft: Draft, broker_order_id: str) -> None:
+    """Recompute the ids that replace one that has filled further: their totals may include it."""
+    for before in draft.find(m.Evidence, "replaces", broker_order_id):
+        record = draft.get(m.OrderRecord, before.client_order_id)
+        if record is not None and before.broker_order_id in record.ids:
+            after = evidence.compute_totals(before, context_of(draft, record.terms, before))
+            if after != before:
+                post_evidence(draft, record, before, after)
 
 
-def _plainly(was: m.Evidence, now: m.Evidence, fresh: m.Execution | None) -> bool:
-    """Whether nothing that was booked before has changed, but for the inferred fill."""
-    if now.amended or was.amended or now.conflicts:
+def _is_appended(before: m.Evidence, after: m.Evidence, execution: m.Execution | None) -> bool:
+    """Return whether no posted movement changes, except the inferred fill."""
+    if after.amended or before.amended or after.conflicts:
         return False
-    same_source = was.source is now.source or not was.chosen.rows
-    added = now.chosen.rows - was.chosen.rows
-    expected = 1 if fresh is not None and fresh.source is now.source else 0
+    same_source = before.source is after.source or not before.chosen.rows
+    added = after.chosen.rows - before.chosen.rows
+    expected = 1 if execution is not None and execution.source is after.source else 0
     return same_source and added == expected
 
 
-def _gap_key(broker_order_id: str) -> str:
+def _inferred_key(broker_order_id: str) -> str:
     return f"{broker_order_id}/{m.ExecSource.INFERRED}"
 
 
-def _gap_gone(draft: Draft, was: m.Evidence | None, now: m.Evidence) -> list[m.Movement]:
-    if was is None or not was.gap:
+def _inferred_fill(draft: Draft, before: m.Evidence | None, after: m.Evidence) -> list[m.Movement]:
+    """Return the posted movement of the inferred fill (step 11), if there is one."""
+    if before is None or not before.gap:
         return []
-    gone = draft.get(m.Movement, _gap_key(now.broker_order_id))
+    gone = draft.get(m.Movement, _inferred_key(after.broker_order_id))
     return [] if gone is None else [gone]
 
 
-def rebook(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> None:
-    """Make all movements of one id again from its executions."""
-    now = draft.get(m.Evidence, broker_order_id)
-    assert now is not None  # an order never owns an id without evidence
-    counted = executions.choose(
+def repost_movements(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> None:
+    """Compute all movements of one id again from its executions (steps 2 to 7)."""
+    evidence_of_id = draft.get(m.Evidence, broker_order_id)
+    assert evidence_of_id is not None  # an order never owns an id without evidence
+    counted = executions.count_executions(
         draft.find(m.Execution, "broker_order_id", broker_order_id),
         draft.find(m.TradeBust, "broker_order_id", broker_order_id),
     )
-    living = [c.newest for c in counted.chosen if c.newest is not None and not c.dead]
+    effective = [
+        chain.newest for chain in counted.chosen if chain.newest is not None and not chain.is_busted
+    ]
     gone = draft.find(m.Movement, "owner", broker_order_id)
-    _book(draft, record, gone, _moves(draft, record, now, living))
+    _post_fills(draft, record, gone, _movements_of(draft, record, evidence_of_id, effective))
 
 
-def _moves(
-    draft: Draft, record: m.OrderRecord, now: m.Evidence, living: Iterable[m.Execution]
+def _movements_of(
+    draft: Draft,
+    record: m.OrderRecord,
+    evidence_of_id: m.Evidence,
+    effective: Iterable[m.Execution],
 ) -> list[m.Movement]:
-    """The movements that executions and the inferred fill make, with the order's strategy."""
-    moves = [_move(draft, record, x) for x in living]
-    if now.gap:
+    """Return the movements of the effective executions (7) and of the inferred fill (11)."""
+    movements = [_movement_of(draft, record, x) for x in effective]
+    if evidence_of_id.gap:
         sign = record.terms.side.sign
-        moves.append(
+        movements.append(
             m.Movement(
-                key=_gap_key(now.broker_order_id),
+                key=_inferred_key(evidence_of_id.broker_order_id),
                 symbol=record.terms.symbol,
                 kind=m.MoveKind.FILL,
-                at=now.gap_at or draft.at,
-                cum=EXACT.add(now.chosen.cum, now.gap),
-                qty=now.gap * sign,
-                price=now.gap_price,
-                cash=None if now.gap_price is None else now.gap * now.gap_price * -sign,
+                at=evidence_of_id.gap_at or draft.at,
+                cum=EXACT.add(evidence_of_id.chosen.cum, evidence_of_id.gap),
+                qty=evidence_of_id.gap * sign,
+                price=evidence_of_id.gap_price,
+                cash=None
+                if evidence_of_id.gap_price is None
+                else evidence_of_id.gap * evidence_of_id.gap_price * -sign,
                 fee_rate=_fee_rate(draft, record.terms.symbol),
                 strategy=record.strategy,
-                owner=now.broker_order_id,
+                owner=evidence_of_id.broker_order_id,
                 reason=str(m.ExecSource.INFERRED),
             )
         )
-    return moves
+    return movements
 
 
-def _move(draft: Draft, record: m.OrderRecord, x: m.Execution) -> m.Movement:
+def _movement_of(draft: Draft, record: m.OrderRecord, x: m.Execution) -> m.Movement:
+    """Return the movement of one execution; a fee in base units reduces its quantity (step 15)."""
     base, quote = x.symbol.partition("/")[::2]
-    in_base = x.fee is not None and x.fee_currency is not None and x.fee_currency == base != quote
-    taken = x.fee if in_base and x.fee is not None else ZERO
-    paid = ZERO if in_base or x.fee is None else x.fee
-    qty, sign = evidence.base_of(x), record.terms.side.sign
+    is_fee_in_base = (
+        x.fee is not None and x.fee_currency is not None and x.fee_currency == base != quote
+    )
+    fee_in_base = x.fee if is_fee_in_base and x.fee is not None else ZERO
+    fee_in_quote = ZERO if is_fee_in_base or x.fee is None else x.fee
+    qty, sign = evidence.base_qty(x), record.terms.side.sign
     value = x.qty if x.in_quote else EXACT.multiply(qty, x.price or ZERO)
     return m.Movement(
         key=fact_key(x),
@@ -219,10 +246,10 @@ def _move(draft: Draft, record: m.OrderRecord, x: m.Execution) -> m.Movement:
         kind=m.MoveKind.FILL,
         at=x.at,
         cum=x.cum_qty or ZERO,
-        qty=EXACT.subtract(qty * sign, taken),
+        qty=EXACT.subtract(qty * sign, fee_in_base),
         price=x.price,
-        cash=EXACT.subtract(-value * sign, paid),
-        fee=None if in_base else x.fee,
+        cash=EXACT.subtract(-value * sign, fee_in_quote),
+        fee=None if is_fee_in_base else x.fee,
         fee_rate=ZERO if x.fee is not None else _fee_rate(draft, x.symbol),
         strategy=record.strategy,
         owner=x.broker_order_id,
@@ -232,67 +259,67 @@ def _move(draft: Draft, record: m.OrderRecord, x: m.Execution) -> m.Movement:
 
 def _fee_rate(draft: Draft, symbol: str) -> Decimal:
     instrument = draft.get(m.Instrument, symbol)
-    coins = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
-    return binding(draft).base_fee if coins else ZERO
+    is_crypto = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
+    return binding(draft).base_fee if is_crypto else ZERO
 
 
-def _book(
+def _post_fills(
     draft: Draft, record: m.OrderRecord, gone: Sequence[m.Movement], new: Sequence[m.Movement]
 ) -> None:
-    """Replace movements, fold the position and the cash, and tell of the fills."""
-    before = {x.key: x for x in gone}
-    after = {x.key: x for x in new}
-    gone = [x for key, x in before.items() if after.get(key) != x]
-    new = [x for key, x in after.items() if before.get(key) != x]
+    """Replace movements of fills, and emit the events of the fills."""
+    old = {x.key: x for x in gone}
+    added = {x.key: x for x in new}
+    gone = [x for key, x in old.items() if added.get(key) != x]
+    new = [x for key, x in added.items() if old.get(key) != x]
     if not gone and not new:
         return
-    book_moves(draft, record.terms.symbol, gone, new)
+    post_movements(draft, record.terms.symbol, gone, new)
     kind = m.EventKind.FILL_REVISED if gone else m.EventKind.FILL
     for fill in sorted(new, key=lambda x: x.order):
-        draft.tell(kind, symbol=fill.symbol, order=record.order, fill=fill)
+        draft.emit(kind, symbol=fill.symbol, order=record.order, fill=fill)
     if gone and not new:
-        draft.tell(kind, symbol=record.terms.symbol, order=record.order)
+        draft.emit(kind, symbol=record.terms.symbol, order=record.order)
 
 
-def book_moves(
+def post_movements(
     draft: Draft, symbol: str, gone: Sequence[m.Movement], new: Sequence[m.Movement]
 ) -> None:
-    """Take movements of *symbol* away, add others, and fold the position and the cash again."""
+    """Replace movements of *symbol*, and fold its position and the cash again."""
     known = (draft.get(m.Movement, x.key) for x in new)
-    replaced = {x.key: x for x in (*gone, *known) if x is not None}
-    for key in replaced:
+    removed = {x.key: x for x in (*gone, *known) if x is not None}
+    for key in removed:
         draft.drop(m.Movement, key)
     for x in new:
         draft.put(x)
-    checkpoints.fold_in(draft, symbol, replaced.values(), sorted(new, key=lambda x: x.order))
-    _flow(draft, gone, new)
+    checkpoints.fold_in(draft, symbol, removed.values(), sorted(new, key=lambda x: x.order))
+    _post_cash(draft, gone, new)
 
 
 # -- the cash --------------------------------------------------------------------------
 
 
-def _flow(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -> None:
+def _post_cash(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -> None:
     cash = draft.get(m.Cash, "cash")
     if cash is None:
-        return  # without an anchor there is no sum to keep; the anchor counts what follows it
-    for moves, sign in ((gone, -1), (new, 1)):
-        for x in moves:
+        return  # the first cash adjustment adds the flows after it
+    for movements, sign in ((gone, -1), (new, 1)):
+        for x in movements:
             if x.kind is m.MoveKind.FILL:
-                cash = plus_fill(cash, x, sign)
+                cash = add_fill(cash, x, sign)
     draft.put(cash)
 
 
-def plus_fill(cash: m.Cash, move: m.Movement, sign: int = 1) -> m.Cash:
-    """*cash* with what one fill paid or took; a sale's fee may still be to come."""
-    after = plus_flow(cash, move.at, move.cash, sign)
-    if after is cash or move.qty >= 0 or move.cash is None or move.fee is not None:
+def add_fill(cash: m.Cash, movement: m.Movement, sign: int = 1) -> m.Cash:
+    """Return *cash* with the flow of one fill; the fee of a sale may be due later."""
+    after = add_cash_flow(cash, movement.at, movement.cash, sign)
+    if after is cash or movement.qty >= 0 or movement.cash is None or movement.fee is not None:
         return after
-    due = EXACT.multiply(abs(move.cash), move.fee_rate) * sign
-    return evolve(after, fee_due=max(ZERO, after.fee_due + due))
+    fee_due = EXACT.multiply(abs(movement.cash), movement.fee_rate) * sign
+    return evolve(after, fee_due=max(ZERO, after.fee_due + fee_due))
 
 
-def plus_flow(cash: m.Cash, at: m.Timestamp, amount: Decimal | None, sign: int = 1) -> m.Cash:
-    """*cash* with one flow more (or less); those up to the anchor are in it already."""
+def add_cash_flow(cash: m.Cash, at: m.Timestamp, amount: Decimal | None, sign: int = 1) -> m.Cash:
+    """Return *cash* with one more flow (*sign* -1: one less), if it is after the adjustment."""
     if cash.anchored_at is None or at <= cash.anchored_at:
         return cash
     if amount is None:

@@ -1,8 +1,10 @@
 """
-What the broker tells of an order, taken into the record: reports, fills, voids.
+Apply what the broker reports about an order: reports, executions, busts (promises P4 and P5).
 
-Evidence is merged, never refused; what is known already changes nothing (promises P4
-and P5).  Other half: `core.journal.requests`, for what we tell the broker.
+Evidence is merged, never refused; what is already known changes nothing.  Step 1 of
+`core.orders.evidence` is taken here, the other steps follow from it.
+
+Other half: `core.journal.requests`, for what we request.
 """
 
 from __future__ import annotations
@@ -13,17 +15,17 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.journal.draft import Draft, binding, measure_of
-from fillbook.core.journal.ownership import owner, with_successors
-from fillbook.core.journal.posting import blank, merge, redraw
+from fillbook.core.journal.draft import Draft, binding, context_of
+from fillbook.core.journal.ownership import find_owner, with_successors
+from fillbook.core.journal.posting import new_record, post_evidence, update_order
 from fillbook.core.orders import evidence as ev
 from fillbook.model import ZERO
 from fillbook.model.journal.kinds import fact_key
 
-#: How far along a word is; it orders reports of one moment and total, whatever came first.
-_ALONG: Final = {
-    word: rank
-    for rank, word in enumerate(
+#: The rank of a status: it orders the reports of one time and total, whatever arrived first.
+_STATUS_RANK: Final = {
+    status: rank
+    for rank, status in enumerate(
         (
             m.OrderStatus.UNRECOGNISED,
             m.OrderStatus.PENDING_REVIEW,
@@ -49,44 +51,47 @@ _ALONG: Final = {
 }
 
 
-def take_report(draft: Draft, report: m.OrderReport, entry: m.Reported, parent: str | None) -> None:
-    record = owner(draft, report, parent)
-    was = draft.get(m.Evidence, report.broker_order_id)
-    now = was or m.Evidence(
+def apply_report(
+    draft: Draft, report: m.OrderReport, entry: m.Reported, parent: str | None
+) -> None:
+    """Apply a report with its executions, busts and legs; *parent*: the order whose leg it is."""
+    record = find_owner(draft, report, parent)
+    before = draft.get(m.Evidence, report.broker_order_id)
+    after = before or m.Evidence(
         broker_order_id=report.broker_order_id, client_order_id=record.client_order_id
     )
-    snap = _snap(draft, report, entry)
-    now = evolve(
-        now,
-        terms=now.terms if _stale(snap, now) else report.terms,
-        name=now.name or report.client_order_id,
-        replaces=report.replaces or now.replaces,
-        replaced_by=report.replaced_by or now.replaced_by,
-        expires_at=report.expires_at or now.expires_at,
+    snapshot = _snapshot_of(draft, report, entry)
+    after = evolve(
+        after,
+        terms=after.terms if _is_stale(snapshot, after) else report.terms,
+        name=after.name or report.client_order_id,
+        replaces=report.replaces or after.replaces,
+        replaced_by=report.replaced_by or after.replaced_by,
+        expires_at=report.expires_at or after.expires_at,
     )
-    now = ev.look(now, snap, measure_of(draft, record.terms, now))
-    if now != was:
-        record = merge(draft, record, was, now)
+    after = ev.add_snapshot(after, snapshot, context_of(draft, record.terms, after))
+    if after != before:
+        record = post_evidence(draft, record, before, after)
     for execution in report.executions:
-        take_execution(draft, execution)
-    for void in report.voids:
-        take_void(draft, void)
+        apply_execution(draft, execution)
+    for bust in report.voids:
+        apply_bust(draft, bust)
     for leg in report.legs:
-        take_report(draft, leg, entry, record.client_order_id)
+        apply_report(draft, leg, entry, record.client_order_id)
 
 
-def _stale(snap: m.OrderSnapshot, known: m.Evidence) -> bool:
-    """Whether a report is older than what is known: it then says nothing of the terms."""
+def _is_stale(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:
+    """Return whether a report is older than what is known; its terms are then ignored."""
     newest = None if known.word is None else known.word.version
-    return snap.version is not None and newest is not None and snap.version < newest
+    return snapshot.version is not None and newest is not None and snapshot.version < newest
 
 
-def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.OrderSnapshot:
+def _snapshot_of(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.OrderSnapshot:
     clocked = binding(draft).clocked
     clock = report.clock if clocked else f"{entry.look:012d}"
-    # A word that is ours alone says nothing as a broker's.
-    status = report.status if report.status in _ALONG else m.OrderStatus.UNRECOGNISED
-    rank = _ALONG[status]
+    # A status that only we assign is unknown as a reported one.
+    status = report.status if report.status in _STATUS_RANK else m.OrderStatus.UNRECOGNISED
+    rank = _STATUS_RANK[status]
     version = None
     if clock is not None:
         version = m.Version(clock, report.filled_qty, rank, report.raw_status)
@@ -105,31 +110,32 @@ def _snap(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.OrderSnap
 
 
 def _owner_of_fact(draft: Draft, fact: m.Execution | m.TradeBust) -> m.OrderRecord:
-    """The order that a fill belongs to; before its first report, an order of nobody's."""
+    """Return the order of an execution or bust; before its first report, an external order."""
     known = draft.get(m.Evidence, fact.broker_order_id)
     if known is not None:
         record = draft.get(m.OrderRecord, known.client_order_id)
         assert record is not None  # evidence never outlives its order
         return record
-    unknown = m.Terms(
+    terms = m.Terms(
         symbol=fact.symbol if isinstance(fact, m.Execution) else "",
         side=fact.side if isinstance(fact, m.Execution) else m.OrderSide.BUY,
         type=m.OrderType.UNRECOGNISED,
         time_in_force=m.TimeInForce.UNRECOGNISED,
     )
     key = f"?{fact.broker_order_id}"
-    record = blank(m.Origin.EXTERNAL, key, unknown, fact.at or draft.at)
+    record = new_record(m.Origin.EXTERNAL, key, terms, fact.at or draft.at)
     return with_successors(draft, record, fact.broker_order_id)
 
 
-def take_execution(draft: Draft, execution: m.Execution) -> None:
+def apply_execution(draft: Draft, execution: m.Execution) -> None:
+    """Apply an execution (step 1: two contents of one id)."""
     record = _owner_of_fact(draft, execution)
     key = fact_key(execution)
     known = draft.get(m.Execution, key)
     if known == execution:
         return
-    was = draft.get(m.Evidence, execution.broker_order_id)
-    now = was or m.Evidence(
+    before = draft.get(m.Evidence, execution.broker_order_id)
+    after = before or m.Evidence(
         broker_order_id=execution.broker_order_id, client_order_id=record.client_order_id
     )
     if not record.terms.symbol:
@@ -137,25 +143,28 @@ def take_execution(draft: Draft, execution: m.Execution) -> None:
             record, terms=evolve(record.terms, symbol=execution.symbol, side=execution.side)
         )
     if known is not None:
-        conflicts = tuple(sorted({*now.conflicts, execution.exec_id}))
-        now, execution = evolve(now, conflicts=conflicts), max(known, execution, key=canonical)
+        conflicts = tuple(sorted({*after.conflicts, execution.exec_id}))
+        after, execution = (
+            evolve(after, conflicts=conflicts),
+            max(known, execution, key=canonical_text),
+        )
     draft.put(execution)
-    by = measure_of(draft, record.terms, now)
-    now = evolve(now, quote_sized=now.quote_sized or execution.in_quote)
-    added = ev.add(now, execution, known, by) if known != execution else now
-    if added is None:
-        added = _recount(draft, now, by)
-    merge(draft, record, was, added, execution if known is None else None)
+    context = context_of(draft, record.terms, after)
+    after = evolve(after, quote_sized=after.quote_sized or execution.in_quote)
+    merged = ev.add_execution(after, execution, known, context) if known != execution else after
+    if merged is None:
+        merged = _recount(draft, after, context)
+    post_evidence(draft, record, before, merged, execution if known is None else None)
 
 
-def _recount(draft: Draft, now: m.Evidence, by: ev.Measure) -> m.Evidence:
-    executions = draft.find(m.Execution, "broker_order_id", now.broker_order_id)
-    voids = draft.find(m.TradeBust, "broker_order_id", now.broker_order_id)
-    return ev.recount(now, executions, voids, by)
+def _recount(draft: Draft, evidence: m.Evidence, context: ev.EvidenceContext) -> m.Evidence:
+    executions = draft.find(m.Execution, "broker_order_id", evidence.broker_order_id)
+    busts = draft.find(m.TradeBust, "broker_order_id", evidence.broker_order_id)
+    return ev.recount(evidence, executions, busts, context)
 
 
-def canonical(execution: m.Execution) -> str:
-    """One text for one content: of two contents under one id the greater text counts."""
+def canonical_text(execution: m.Execution) -> str:
+    """Return the content as text; of two contents of one id, the greater text counts (step 1)."""
     return "|".join(
         "" if part is None else m.plain(part) if isinstance(part, Decimal) else str(part)
         for part in (
@@ -172,35 +181,42 @@ def canonical(execution: m.Execution) -> str:
     )
 
 
-def take_void(draft: Draft, void: m.TradeBust) -> None:
-    record = _owner_of_fact(draft, void)
-    known = draft.get(m.TradeBust, fact_key(void))
+def apply_bust(draft: Draft, bust: m.TradeBust) -> None:
+    """Apply a bust; of two reports of it, the one with more fields counts."""
+    record = _owner_of_fact(draft, bust)
+    known = draft.get(m.TradeBust, fact_key(bust))
     if known is not None:
-        # Told twice: the fuller telling counts, whichever came first.
-        void = max(known, void, key=lambda v: (v.qty or ZERO, v.at or ""))
-    if known == void:
+        # Of two reports of one bust the one with more fields counts, whichever arrived first.
+        bust = max(known, bust, key=lambda x: (x.qty or ZERO, x.at or ""))
+    if known == bust:
         return
-    draft.put(void)
-    was = draft.get(m.Evidence, void.broker_order_id)
-    now = was or m.Evidence(
-        broker_order_id=void.broker_order_id, client_order_id=record.client_order_id
+    draft.put(bust)
+    before = draft.get(m.Evidence, bust.broker_order_id)
+    after = before or m.Evidence(
+        broker_order_id=bust.broker_order_id, client_order_id=record.client_order_id
     )
-    merge(draft, record, was, _recount(draft, now, measure_of(draft, record.terms, now)))
+    post_evidence(
+        draft, record, before, _recount(draft, after, context_of(draft, record.terms, after))
+    )
 
 
-def take_history(draft: Draft, broker_order_id: str) -> None:
-    was = draft.get(m.Evidence, broker_order_id)
-    if was is None or was.history_read:
+def apply_history_read(draft: Draft, broker_order_id: str) -> None:
+    """Note that the complete fill history of a broker id was read."""
+    before = draft.get(m.Evidence, broker_order_id)
+    if before is None or before.history_read:
         return
-    record = draft.get(m.OrderRecord, was.client_order_id)
+    record = draft.get(m.OrderRecord, before.client_order_id)
     assert record is not None  # evidence never outlives its order
-    by = measure_of(draft, record.terms, was)
-    merge(draft, record, was, ev.settle(evolve(was, history_read=True), by))
+    context = context_of(draft, record.terms, before)
+    post_evidence(
+        draft, record, before, ev.compute_totals(evolve(before, history_read=True), context)
+    )
 
 
-def take_not_found(draft: Draft, entry: m.NotFoundAfterSeen) -> None:
+def apply_not_found(draft: Draft, entry: m.NotFoundAfterSeen) -> None:
+    """Note that a broker id was not found at the broker, after it was reported."""
     known = draft.get(m.Evidence, entry.broker_order_id)
     record = draft.get(m.OrderRecord, entry.client_order_id)
     if known is not None and record is not None and not known.not_found:
         draft.put(evolve(known, not_found=True))
-        redraw(draft, record)
+        update_order(draft, record)

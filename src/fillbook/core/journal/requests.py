@@ -1,8 +1,8 @@
 """
-What we ask of the broker, taken into the record: intents, requests, answers, conclusions.
+Apply the entries about what we request: intents, instructions, requests, replies, conclusions.
 
 Every request is an entry of `lifecycle.COMMANDS`.  Other half: `core.journal.reports`, for what
-the broker tells.
+the broker reports.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import blank, rebook, redraw, terms_of
+from fillbook.core.journal.posting import new_record, repost_movements, terms_of, update_order
 from fillbook.core.orders import instructions, lifecycle
 
 
-def asks_for(terms: m.Terms, request: m.OrderRequest) -> bool:
-    """Whether an order of *terms*, as a broker tells them, may be the one of *request*."""
-    wish = terms_of(request)
+def matches_request(terms: m.Terms, request: m.OrderRequest) -> bool:
+    """Return whether an order of *terms*, as the broker reports it, may be the one of *request*."""
+    requested = terms_of(request)
     return all(
-        getattr(terms, name) == getattr(wish, name)
+        getattr(terms, name) == getattr(requested, name)
         for name in ("symbol", "side", "type", "qty", "notional", "limit_price", "stop_price")
     )
 
 
-_Asked = (
+_RequestEntry = (
     m.Intended
     | m.Instructed
     | m.InstructionClosed
@@ -38,27 +38,30 @@ _Asked = (
 )
 
 
-def take_request(draft: Draft, entry: _Asked) -> None:
+def apply_request(draft: Draft, entry: _RequestEntry) -> None:
+    """Apply one entry to its order."""
     if isinstance(entry, m.Intended):
-        _intended(draft, entry.intent)
+        _apply_intent(draft, entry.intent)
         return
-    record = _known(draft, entry)
+    record = _find_record(draft, entry)
     if record is None:
-        return  # the order is another's now, and nothing of it tells which
+        return  # its id moved to another order, and the entry names no broker id
     match entry:
         case m.Commanded():
-            _commanded(draft, record, entry)
+            _apply_command(draft, record, entry)
         case m.Answered():
-            _answered(draft, record, entry)
+            _apply_answer(draft, record, entry)
         case m.IntentDenied():
             _conclude(draft, record, m.Command.DENY, entry.reason)
         case m.Instructed():
-            _instructed(draft, record, entry)
+            _apply_instruction(draft, record, entry)
         case m.InstructionClosed():
-            _closed(draft, record, entry.number, entry.why)
+            _close_instruction(draft, record, entry.number, entry.why)
         case m.ChangeClosed():
-            asked = next((r for r in record.requests if r.number == entry.number), None)
-            _closed(draft, record, None if asked is None else asked.instruction, entry.why)
+            request = next((r for r in record.requests if r.number == entry.number), None)
+            _close_instruction(
+                draft, record, None if request is None else request.instruction, entry.why
+            )
         case m.ConcludedAbsent():
             why = f"{entry.answers} answers that it does not exist"
             _conclude(draft, record, m.Command.ABANDON, why)
@@ -66,20 +69,24 @@ def take_request(draft: Draft, entry: _Asked) -> None:
             assert_never(entry)
 
 
-def _intended(draft: Draft, intent: m.Intent) -> None:
-    """A wish of ours; if its order was seen first, by a record that had lost it, it is ours now."""
+def _apply_intent(draft: Draft, intent: m.Intent) -> None:
+    """
+    Apply an intent.
+
+    If the broker reported the order first (the store had lost it), it becomes an order of ours.
+    """
     name, terms = intent.client_order_id, terms_of(intent.request)
-    known = draft.get(m.OrderRecord, name) or blank(m.Origin.OURS, name, terms, intent.at)
+    known = draft.get(m.OrderRecord, name) or new_record(m.Origin.OURS, name, terms, intent.at)
     strategy = intent.request.strategy
     record = evolve(known, origin=m.Origin.OURS, intent=intent, strategy=strategy)
-    record = redraw(draft, record)
+    record = update_order(draft, record)
     for broker_order_id in record.ids:
-        rebook(draft, record, broker_order_id)
+        repost_movements(draft, record, broker_order_id)
 
 
-def _known(draft: Draft, entry: _Asked) -> m.OrderRecord | None:
-    """The order of an entry: by its client id, else by the broker id that the entry names."""
-    assert not isinstance(entry, m.Intended)  # the caller has taken it
+def _find_record(draft: Draft, entry: _RequestEntry) -> m.OrderRecord | None:
+    """Return the order of an entry: by client order id, else by the broker id that it names."""
+    assert not isinstance(entry, m.Intended)  # the caller has handled it
     record = draft.get(m.OrderRecord, entry.client_order_id)
     broker_order_id: str | None = getattr(entry, "broker_order_id", None)
     if record is not None or broker_order_id is None:
@@ -88,9 +95,9 @@ def _known(draft: Draft, entry: _Asked) -> m.OrderRecord | None:
     return None if found is None else draft.get(m.OrderRecord, found.client_order_id)
 
 
-def _instructed(draft: Draft, record: m.OrderRecord, entry: m.Instructed) -> None:
-    """A new instruction; a second cancel only raises the authority of the first."""
-    asked = m.Instruction(
+def _apply_instruction(draft: Draft, record: m.OrderRecord, entry: m.Instructed) -> None:
+    """Add an instruction; a second cancel only raises the authority of the first."""
+    instruction = m.Instruction(
         number=entry.number,
         asked=entry.asked,
         authority=entry.authority,
@@ -98,40 +105,44 @@ def _instructed(draft: Draft, record: m.OrderRecord, entry: m.Instructed) -> Non
         good_until=entry.good_until,
         broker_order_id=entry.broker_order_id,
     )
-    redraw(draft, _with_instruction(draft, record, asked))
+    update_order(draft, _add_instruction(draft, record, instruction))
 
 
-def _with_instruction(draft: Draft, record: m.OrderRecord, new: m.Instruction) -> m.OrderRecord:
-    known = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
-    was = instructions.open_end(record)
-    if new.change is None and was is not None:
-        raised = evolve(was, authority=was.authority.raised_to(new.authority))
-        return _with(record, raised)
-    change = instructions.open_change(record, known)
+def _add_instruction(draft: Draft, record: m.OrderRecord, new: m.Instruction) -> m.OrderRecord:
+    evidence = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
+    open_cancel = instructions.open_cancel(record)
+    if new.change is None and open_cancel is not None:
+        raised = evolve(open_cancel, authority=open_cancel.authority.raised_to(new.authority))
+        return _update_instruction(record, raised)
+    change = instructions.open_change(record, evidence)
     if change is not None:
-        anew = instructions.open_plan(record, known) is not None
-        if new.change is None and anew:
-            record = _with(record, evolve(change, closed="withdrawn: the order is canceled"))
+        is_anew = instructions.open_cancel_and_new(record, evidence) is not None
+        if new.change is None and is_anew:
+            record = _update_instruction(
+                record, evolve(change, closed="withdrawn: the order is canceled")
+            )
         elif new.change is not None and not instructions.is_outstanding(record, change):
-            record = _with(record, evolve(change, closed="superseded by a later change"))
+            record = _update_instruction(
+                record, evolve(change, closed="superseded by a later change")
+            )
     return evolve(record, instructions=(*record.instructions, new))
 
 
-def _with(record: m.OrderRecord, changed: m.Instruction) -> m.OrderRecord:
+def _update_instruction(record: m.OrderRecord, changed: m.Instruction) -> m.OrderRecord:
     kept = (changed if x.number == changed.number else x for x in record.instructions)
     return evolve(record, instructions=tuple(kept))
 
 
-def _closed(draft: Draft, record: m.OrderRecord, number: int | None, why: str) -> None:
-    asked = next((x for x in record.instructions if x.number == number), None)
-    if asked is not None and asked.closed is None:
-        redraw(draft, _with(record, evolve(asked, closed=why)))
+def _close_instruction(draft: Draft, record: m.OrderRecord, number: int | None, why: str) -> None:
+    instruction = next((x for x in record.instructions if x.number == number), None)
+    if instruction is not None and instruction.closed is None:
+        update_order(draft, _update_instruction(record, evolve(instruction, closed=why)))
 
 
-def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
-    lifecycle.expect(record.order.status, entry.command)
+def _apply_command(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
+    lifecycle.expected_status(record.order.status, entry.command)
     if entry.instruction is None and entry.command is not m.Command.SEND:
-        record, entry = _as_instructed(draft, record, entry)
+        record, entry = _with_instruction_of_0_1(draft, record, entry)
     request = m.Request(
         entry.number,
         entry.command,
@@ -141,66 +152,74 @@ def _commanded(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:
         handed=entry.handed,
         instruction=entry.instruction,
     )
-    first = not any(r.command is m.Command.SEND for r in record.requests)
+    is_first = not any(r.command is m.Command.SEND for r in record.requests)
     verdict = None if entry.command is m.Command.SEND else record.verdict
     record = evolve(record, requests=(*record.requests, request), verdict=verdict)
-    record = redraw(draft, record)
-    if first and entry.command is m.Command.SEND:
-        draft.tell(m.EventKind.SUBMITTED, symbol=record.terms.symbol, order=record.order)
+    record = update_order(draft, record)
+    if is_first and entry.command is m.Command.SEND:
+        draft.emit(m.EventKind.SUBMITTED, symbol=record.terms.symbol, order=record.order)
 
 
-def _as_instructed(
+def _with_instruction_of_0_1(
     draft: Draft, record: m.OrderRecord, entry: m.Commanded
 ) -> tuple[m.OrderRecord, m.Commanded]:
-    """A request of release 0.1, which wrote no instruction, with the one that it stands for."""
+    """Add the instruction of a request of release 0.1, which stored none."""
     asked: m.Cancel | m.Amend = m.Cancel()
     if entry.change is not None:
-        native = entry.command is m.Command.REPLACE
-        asked = m.Amend(entry.change, m.Way.NATIVE if native else m.Way.ANEW)
-    same = next((x for x in record.instructions if x.asked == asked and x.closed is None), None)
-    if same is None:
+        is_native = entry.command is m.Command.REPLACE
+        asked = m.Amend(entry.change, m.Way.NATIVE if is_native else m.Way.ANEW)
+    instruction = next(
+        (x for x in record.instructions if x.asked == asked and x.closed is None), None
+    )
+    if instruction is None:
         number = len(record.instructions) + 1
-        same = m.Instruction(
+        instruction = m.Instruction(
             number=number,
             asked=asked,
             authority=m.Authority.ORDER,
             at=draft.at,
             broker_order_id=entry.broker_order_id,
         )
-        record = _with_instruction(draft, record, same)
-    return record, evolve(entry, instruction=same.number)
+        record = _add_instruction(draft, record, instruction)
+    return record, evolve(entry, instruction=instruction.number)
 
 
-def _answered(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> None:
-    asked = _asked(record, entry)
-    if asked is None:
+def _apply_answer(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> None:
+    request = _answered_request(record, entry)
+    if request is None:
         return
-    asked = evolve(asked, answer=entry.answer, message=entry.message, kind=entry.kind)
-    requests = (asked if r.number == asked.number else r for r in record.requests)
+    request = evolve(request, answer=entry.answer, message=entry.message, kind=entry.kind)
+    requests = (request if r.number == request.number else r for r in record.requests)
     record = evolve(record, requests=tuple(requests))
-    if asked.command is m.Command.SEND and not record.ids:
-        record = evolve(record, verdict=_verdict(draft, record, entry))
-    redraw(draft, record)
+    if request.command is m.Command.SEND and not record.ids:
+        record = evolve(record, verdict=_verdict_of_answer(draft, record, entry))
+    update_order(draft, record)
 
 
-def _asked(record: m.OrderRecord, entry: m.Answered) -> m.Request | None:
-    """The request that was answered; of an order that took the id over, the one on that id."""
+def _answered_request(record: m.OrderRecord, entry: m.Answered) -> m.Request | None:
+    """
+    Return the request of a reply.
+
+    If another order has taken over the broker id, it is the open request on that id.
+    """
     if record.client_order_id == entry.client_order_id:
         return next((r for r in record.requests if r.number == entry.number), None)
     on_id = (r for r in record.requests if r.broker_order_id == entry.broker_order_id)
     return next((r for r in on_id if r.answer is None), None)
 
 
-def _verdict(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> m.Conclusion | None:
-    """What a definite answer to a create says of an order that nobody has seen."""
-    sent_before = any(
+def _verdict_of_answer(
+    draft: Draft, record: m.OrderRecord, entry: m.Answered
+) -> m.Conclusion | None:
+    """Return the conclusion from a reply to a create, for an order without evidence."""
+    was_sent_before = any(
         r.command is m.Command.SEND
         and r.number != entry.number
         and r.answer is not m.AnswerKind.NOT_SENT
         for r in record.requests
     )
-    if sent_before:
-        return record.verdict  # an earlier request may still have landed: the answer says little
+    if was_sent_before:
+        return record.verdict  # an earlier create may have been accepted: nothing is proven
     if entry.answer is m.AnswerKind.REJECTED and entry.kind is not m.RejectKind.DUPLICATE:
         return m.Conclusion(m.OrderStatus.REJECTED, entry.message, draft.at)
     if entry.answer is m.AnswerKind.NOT_SENT:
@@ -209,5 +228,5 @@ def _verdict(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> m.Conclu
 
 
 def _conclude(draft: Draft, record: m.OrderRecord, command: m.Command, why: str) -> None:
-    status = lifecycle.expect(record.order.status, command)
-    redraw(draft, evolve(record, verdict=m.Conclusion(status, why, draft.at)))
+    status = lifecycle.expected_status(record.order.status, command)
+    update_order(draft, evolve(record, verdict=m.Conclusion(status, why, draft.at)))

@@ -1,11 +1,11 @@
 """
-Executions with their corrections: counted afresh, from all that is known of one id.
+The executions of one broker order id with their corrections and busts (steps 2 to 6).
 
-A chain is an execution with everything that corrected it.  Its newest member is what
-happened; it is dead if a void names that member.  What only one source told of a
-correction crosses over to the source that counts, by total, quantity and price of the
-execution it names, never by a guess: where that finds none or several, the order is
-disputed.  `core.orders.evidence` uses this where running sums no longer do.
+A chain is an execution with all its corrections.  A bust or correction that only one source
+reported is applied to the source that counts by total, quantity and price of the execution that
+it names, never by a guess: without exactly one match, the order is disputed.
+
+The steps are those of `core.orders.evidence`, which uses this where running sums do not suffice.
 """
 
 from __future__ import annotations
@@ -18,196 +18,213 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.model import ZERO
 
-#: Oddities that leave two readings of the same evidence.
-DISPUTES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_VOID})
+#: The oddities that make an order DISPUTED.
+DISPUTED_ODDITIES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_VOID})
 
-_Odd = tuple[m.Oddity, str]
+_OddityDetail = tuple[m.Oddity, str]
 
 
 @frozen(kw_only=True)
-class Chain:
-    """One execution and its corrections, oldest first; empty if only a void tells of it."""
+class ExecutionChain:
+    """One execution and its corrections, oldest first; no members: only a bust is known."""
 
     root: str
     members: tuple[m.Execution, ...] = ()
-    dead: bool = False
-    gross: Decimal = ZERO  #: the greatest quantity that any member had
-    corrected: bool = False
+    is_busted: bool = False
+    gross: Decimal = ZERO  #: the greatest quantity that any member had (step 3)
+    is_corrected: bool = False
 
     @property
     def newest(self) -> m.Execution | None:
         return self.members[-1] if self.members else None
 
     @property
-    def amended(self) -> bool:
-        """Whether a void or a correction was told of it."""
-        return self.dead or self.corrected
+    def is_amended(self) -> bool:
+        """Whether a bust or a correction of it was reported."""
+        return self.is_busted or self.is_corrected
 
     @property
     def cum(self) -> Decimal:
-        """The greatest total that a member bears; 0 if none does."""
+        """The highest `cum_qty` of its members; 0: none has one."""
         return max((x.cum_qty or ZERO for x in self.members), default=ZERO)
 
 
 @frozen(kw_only=True)
-class Counted:
-    """The chains of either source, and of the one that counts with what crossed over."""
+class CountedExecutions:
+    """The chains of both sources; `chosen`: of the one that counts, with all amendments."""
 
-    history: tuple[Chain, ...]
-    stream: tuple[Chain, ...]
-    chosen: tuple[Chain, ...]
-    crossed: bool  #: whether something did
+    history: tuple[ExecutionChain, ...]
+    stream: tuple[ExecutionChain, ...]
+    chosen: tuple[ExecutionChain, ...]
+    has_foreign_amendments: bool  #: `chosen` contains amendments of the other source
     source: m.ExecSource
-    oddities: tuple[_Odd, ...]
+    oddities: tuple[_OddityDetail, ...]
 
 
-def choose(executions: Iterable[m.Execution], voids: Iterable[m.TradeBust]) -> Counted:
-    """All chains of one broker id, and those that count."""
-    executions, voids = tuple(executions), tuple(voids)
-    odd: set[_Odd] = set()
+def count_executions(
+    executions: Iterable[m.Execution], busts: Iterable[m.TradeBust]
+) -> CountedExecutions:
+    """Return the chains of one broker id, and those that count."""
+    executions, busts = tuple(executions), tuple(busts)
+    oddities: set[_OddityDetail] = set()
     history, stream = (
-        chains(
+        build_chains(
             [x for x in executions if x.source is source],
-            [v for v in voids if v.source is source],
-            odd,
+            [x for x in busts if x.source is source],
+            oddities,
         )
         for source in (m.ExecSource.HISTORY, m.ExecSource.STREAM)
     )
+    # Step 5: the source with the greater gross quantity counts.
     if _gross(history) >= _gross(stream):
         source, chosen, other = m.ExecSource.HISTORY, history, stream
     else:
         source, chosen, other = m.ExecSource.STREAM, stream, history
-    counted = _cross(chosen, other, odd)
-    return Counted(
+    effective = _apply_amendments(chosen, other, oddities)
+    return CountedExecutions(
         history=history,
         stream=stream,
-        chosen=counted,
-        crossed=counted != chosen,
+        chosen=effective,
+        has_foreign_amendments=effective != chosen,
         source=source,
-        oddities=tuple(sorted(odd)),
+        oddities=tuple(sorted(oddities)),
     )
 
 
-def _gross(of: Iterable[Chain]) -> Decimal:
-    return sum((chain.gross for chain in of), ZERO)
+def _gross(chains: Iterable[ExecutionChain]) -> Decimal:
+    return sum((chain.gross for chain in chains), ZERO)
 
 
-def chains(
-    executions: Sequence[m.Execution], voids: Sequence[m.TradeBust], odd: set[_Odd]
-) -> tuple[Chain, ...]:
-    """The chains of one source, in order of their roots; what is odd goes into *odd*."""
+def build_chains(
+    executions: Sequence[m.Execution], busts: Sequence[m.TradeBust], oddities: set[_OddityDetail]
+) -> tuple[ExecutionChain, ...]:
+    """Return the chains of one source, sorted by root; anomalies are added to *oddities*."""
     by_id = {x.exec_id: x for x in executions}
     groups: dict[str, list[tuple[int, m.Timestamp, str]]] = {}
     root_of: dict[str, str] = {}
     for x in executions:
-        root, depth = _root(x.exec_id, by_id, odd)
+        # Step 2: a correction belongs to the chain of the execution that it corrects.
+        root, depth = _root_of(x.exec_id, by_id, oddities)
         root_of[x.exec_id] = root
         groups.setdefault(root, []).append((depth, x.at, x.exec_id))
-    made = {}
+    by_root = {}
     for root, members in groups.items():
+        # Oldest first: by depth, then by time, then by id.
         ordered = tuple(by_id[exec_id] for _, _, exec_id in sorted(members))
-        made[root] = Chain(
+        by_root[root] = ExecutionChain(
             root=root,
             members=ordered,
-            gross=max(x.qty for x in ordered),
-            corrected=any(x.fixes is not None for x in ordered),
+            gross=max(x.qty for x in ordered),  # step 3
+            is_corrected=any(x.fixes is not None for x in ordered),
         )
-    for void in sorted(voids, key=lambda v: (v.exec_id, v.qty or ZERO)):
-        root = root_of.get(void.exec_id, void.exec_id)
-        made[root] = _void(made.get(root), void, odd)
-    return tuple(made[root] for root in sorted(made))
+    for bust in sorted(busts, key=lambda x: (x.exec_id, x.qty or ZERO)):
+        root = root_of.get(bust.exec_id, bust.exec_id)
+        by_root[root] = _apply_bust(by_root.get(root), bust, oddities)
+    return tuple(by_root[root] for root in sorted(by_root))
 
 
-def _root(exec_id: str, by_id: Mapping[str, m.Execution], odd: set[_Odd]) -> tuple[str, int]:
-    """The first of the chain that *exec_id* is in (perhaps never seen), and how far back it is."""
+def _root_of(
+    exec_id: str, by_id: Mapping[str, m.Execution], oddities: set[_OddityDetail]
+) -> tuple[str, int]:
+    """Return the root of the chain of *exec_id* (perhaps unreported), and its distance (step 2)."""
     path = [exec_id]
     while (x := by_id.get(path[-1])) is not None and x.fixes is not None:
         if x.fixes in path:
             loop = path[path.index(x.fixes) :]
-            odd.add((m.Oddity.CORRECTION_LOOP, min(loop)))
+            oddities.add((m.Oddity.CORRECTION_LOOP, min(loop)))
             return min(loop), 0
         path.append(x.fixes)
     return path[-1], len(path) - 1
 
 
-def _void(chain: Chain | None, void: m.TradeBust, odd: set[_Odd]) -> Chain:
-    """*chain* once *void* is told of one of its members, or of an execution never seen."""
+def _apply_bust(
+    chain: ExecutionChain | None, bust: m.TradeBust, oddities: set[_OddityDetail]
+) -> ExecutionChain:
+    """Return *chain* with a bust of a member, or of an execution that was not reported."""
     if chain is None or not chain.members:
-        gross = max(void.qty or ZERO, ZERO if chain is None else chain.gross)
-        return Chain(root=void.exec_id, dead=True, gross=gross)
+        gross = max(bust.qty or ZERO, ZERO if chain is None else chain.gross)
+        return ExecutionChain(root=bust.exec_id, is_busted=True, gross=gross)
     newest = chain.members[-1]
-    if void.exec_id != newest.exec_id:
-        odd.add((m.Oddity.SUPERSEDED_VOID, void.exec_id))
-        seen = any(x.exec_id == void.exec_id for x in chain.members)
-        qty = ZERO if seen or void.qty is None else void.qty
-        return evolve(chain, corrected=True, gross=max(chain.gross, qty))
-    return evolve(chain, dead=True)
+    # Step 4: whether a bust of an older version includes its correction is not known.
+    if bust.exec_id != newest.exec_id:
+        oddities.add((m.Oddity.SUPERSEDED_VOID, bust.exec_id))
+        is_member = any(x.exec_id == bust.exec_id for x in chain.members)
+        qty = ZERO if is_member or bust.qty is None else bust.qty
+        return evolve(chain, is_corrected=True, gross=max(chain.gross, qty))
+    return evolve(chain, is_busted=True)  # step 4
 
 
-def _cross(
-    chosen: tuple[Chain, ...], other: tuple[Chain, ...], odd: set[_Odd]
-) -> tuple[Chain, ...]:
-    """*chosen* with the voids and corrections that only *other* told."""
-    made = {chain.root: chain for chain in chosen}
+def _apply_amendments(
+    chosen: tuple[ExecutionChain, ...],
+    other: tuple[ExecutionChain, ...],
+    oddities: set[_OddityDetail],
+) -> tuple[ExecutionChain, ...]:
+    """Return *chosen* with the busts and corrections that only *other* reported (step 6)."""
+    by_root = {chain.root: chain for chain in chosen}
     taken: set[str] = set()
     for chain in other:
-        if not chain.amended or _told(chain, chosen):
+        if not chain.is_amended or _is_reported_by(chain, chosen):
             continue
-        roots = {own.root for own in _matches(chain, chosen)}
-        if len(roots) != 1 or roots <= taken:  # none, several, or one that another has taken
-            odd.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
+        roots = {match.root for match in _matches(chain, chosen)}
+        if len(roots) != 1 or roots <= taken:  # none, several, or one that is already matched
+            oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue
         taken |= roots
         (root,) = roots
-        made[root] = _carry(made[root], chain)
-    return tuple(made[root] for root in sorted(made))
+        by_root[root] = _with_amendment(by_root[root], chain)
+    return tuple(by_root[root] for root in sorted(by_root))
 
 
-def _told(chain: Chain, chosen: Iterable[Chain]) -> bool:
-    """Whether the source that counts says the same by itself."""
-    if not chain.members:  # only a void: told if that source lost just such a quantity
-        return any(own.dead and own.gross == chain.gross for own in chosen)
+def _is_reported_by(chain: ExecutionChain, chosen: Iterable[ExecutionChain]) -> bool:
+    """Return whether the source that counts reported the same bust or correction itself."""
+    if not chain.members:  # only a bust: reported if that source busted the same quantity
+        return any(match.is_busted and match.gross == chain.gross for match in chosen)
     newest = chain.members[-1]
-    for own in chosen:
-        if own.newest is None:  # of that quantity, only a void is told here
-            if chain.dead and own.gross == chain.gross:
+    for match in chosen:
+        if match.newest is None:  # here only a bust of that quantity is known
+            if chain.is_busted and match.gross == chain.gross:
                 return True
             continue
-        if not alike(own.newest, newest):
+        if not may_be_same(match.newest, newest):
             continue
-        if own.dead == chain.dead and (own.dead or chain.corrected):
+        if match.is_busted == chain.is_busted and (match.is_busted or chain.is_corrected):
             return True
     return False
 
 
-def _matches(chain: Chain, chosen: Sequence[Chain]) -> list[Chain]:
-    """The chains that hold the execution which was amended; its latest version first."""
-    if not chain.members:  # only a void is told: it means that very id, as it stands now
+def _matches(chain: ExecutionChain, chosen: Sequence[ExecutionChain]) -> list[ExecutionChain]:
+    """Return the chains that contain the amended execution; its latest version is tried first."""
+    if not chain.members:  # only a bust: it names the newest version by its id
         return [x for x in chosen if x.newest is not None and x.newest.exec_id == chain.root]
-    named = [own for own in chosen if any(x.exec_id == chain.root for x in own.members)]
-    if named and chain.members[0].fixes == chain.root:
-        return named  # a correction of what this source alone has told, by its very id
+    holders = [match for match in chosen if any(x.exec_id == chain.root for x in match.members)]
+    if holders and chain.members[0].fixes == chain.root:
+        return holders  # it corrects an execution of this source, by its id
     for member in reversed(chain.members):
-        found = [own for own in chosen if own.newest is not None and alike(own.newest, member)]
+        found = [
+            match
+            for match in chosen
+            if match.newest is not None and may_be_same(match.newest, member)
+        ]
         if found:
             return found
     return []
 
 
-def alike(a: m.Execution, b: m.Execution) -> bool:
-    """Whether two sources may mean the same execution: by total (if both tell), qty and price."""
-    totals = a.cum_qty is None or b.cum_qty is None or a.cum_qty == b.cum_qty
-    return totals and a.qty == b.qty and a.price == b.price
+def may_be_same(a: m.Execution, b: m.Execution) -> bool:
+    """Return whether two sources may report the same fill: by total, quantity and price."""
+    same_total = a.cum_qty is None or b.cum_qty is None or a.cum_qty == b.cum_qty
+    return same_total and a.qty == b.qty and a.price == b.price
 
 
-def _carry(own: Chain, told: Chain) -> Chain:
-    if not told.members:
-        return evolve(own, dead=True, gross=max(own.gross, told.gross))
-    newest = told.members[-1]
-    return Chain(
-        root=own.root,
-        members=(*own.members, evolve(newest, cum_qty=own.cum or None)),
-        dead=own.dead or told.dead,
-        gross=max(own.gross, told.gross),
-        corrected=True,
+def _with_amendment(match: ExecutionChain, other: ExecutionChain) -> ExecutionChain:
+    """Return the chain *match* with the bust or corrections of *other*."""
+    if not other.members:
+        return evolve(match, is_busted=True, gross=max(match.gross, other.gross))
+    newest = other.members[-1]
+    return ExecutionChain(
+        root=match.root,
+        members=(*match.members, evolve(newest, cum_qty=match.cum or None)),
+        is_busted=match.is_busted or other.is_busted,
+        gross=max(match.gross, other.gross),
+        is_corrected=True,
     )

@@ -1,10 +1,11 @@
 """
-The broker ids of one order: its replace chain, and what else lives of it.
+The broker ids of one order: its replace chain, and the other ids that are still live.
 
-A replace makes a new id that names the old one.  The old one may fill first, and the new
-one is *stillborn*: rejected without a fill, it replaced nothing.  And both may live, as
-*twins*: then both are exposure.  All of it is drawn from the facts, whatever was heard
-first.  Other half: `core.orders.lifecycle`, for the order that is made from it.
+A replace creates a new id that names the old one.  The old id may fill first; then the new one
+is rejected without a fill, and replaced nothing.  Or both ids are live; then both are exposure.
+All of it is computed from the facts, whatever their order of arrival.
+
+Other half: `core.orders.lifecycle`, which computes the order.
 """
 
 from __future__ import annotations
@@ -17,25 +18,27 @@ from fillbook import model as m
 from fillbook.model import ZERO
 
 _S = m.OrderStatus
-#: Words after which an id costs nothing more than its fills.
-DEAD: Final = m.ENDINGS | {_S.FILLED, _S.REPLACED}
+#: The statuses in which an id reserves nothing beyond its fills.
+NOT_LIVE: Final = m.ENDINGS | {_S.FILLED, _S.REPLACED}
 
 
 def tip_of(evidence: Sequence[m.Evidence]) -> m.Evidence:
-    """The end of the replace chain; of several, one that lives, with the newest word."""
+    """Return the last id of the replace chain; of several, a live one with the latest report."""
     by_id = {e.broker_order_id: e for e in evidence}
     links = [(e.replaces, e) for e in evidence if e.replaces is not None] + [
         (e.broker_order_id, by_id[e.replaced_by]) for e in evidence if e.replaced_by in by_id
     ]
-    stillborn = {new.broker_order_id for old, new in links if _is_stillborn(by_id.get(old), new)}
-    over = {old for old, new in links if new.broker_order_id not in stillborn} | stillborn
-    tips = [e for e in evidence if e.broker_order_id not in over] or list(evidence)
-    living = [e for e in tips if is_alive(e)] or [e for e in evidence if is_alive(e)]
-    return max(living or tips, key=lambda e: (clock_of(e.word), e.broker_order_id))
+    failed = {
+        new.broker_order_id for old, new in links if _is_rejected_replace(by_id.get(old), new)
+    }
+    replaced = {old for old, new in links if new.broker_order_id not in failed} | failed
+    tips = [e for e in evidence if e.broker_order_id not in replaced] or list(evidence)
+    live = [e for e in tips if is_live(e)] or [e for e in evidence if is_live(e)]
+    return max(live or tips, key=lambda e: (clock_of(e.word), e.broker_order_id))
 
 
-def _is_stillborn(old: m.Evidence | None, new: m.Evidence) -> bool:
-    """Whether *new* was to replace *old* and was rejected instead."""
+def _is_rejected_replace(old: m.Evidence | None, new: m.Evidence) -> bool:
+    """Return whether *new* was to replace *old*, and was rejected instead."""
     if old is None or new.word is None or old.word is None:
         return False
     rejected = new.word.status is _S.REJECTED and not new.filled
@@ -43,27 +46,27 @@ def _is_stillborn(old: m.Evidence | None, new: m.Evidence) -> bool:
 
 
 def clock_of(snap: m.OrderSnapshot | None) -> str:
-    """The broker's clock in a snapshot, as text that orders; empty without one."""
+    """Return the broker clock of a snapshot as sortable text; empty: it has none."""
     return "" if snap is None or snap.version is None else snap.version.clock
 
 
-def is_alive(e: m.Evidence) -> bool:
-    """Whether the broker says of this id that it may still fill."""
-    return e.word is not None and e.word.status not in DEAD and open_qty(e) != ZERO
+def is_live(e: m.Evidence) -> bool:
+    """Return whether the broker reports that the id may still fill."""
+    return e.word is not None and e.word.status not in NOT_LIVE and leaves_qty(e) != ZERO
 
 
-def open_qty(e: m.Evidence) -> Decimal | None:
-    """What of this id's own quantity is not filled; None where that is not told."""
+def leaves_qty(e: m.Evidence) -> Decimal | None:
+    """Return the quantity of this id that is not filled; None: its quantity is not reported."""
     if e.terms is None or e.terms.qty is None:
         return None
     return max(ZERO, e.terms.qty - e.filled)
 
 
-def twins(evidence: Sequence[m.Evidence], tip: m.Evidence) -> list[m.Evidence]:
-    """The other ids that live: what was replaced and does not say so yet, or a second order."""
-    return [e for e in evidence if e is not tip and is_alive(e)]
+def other_live_ids(evidence: Sequence[m.Evidence], tip: m.Evidence) -> list[m.Evidence]:
+    """Return the other live ids: replaced without a report of it yet, or a second order."""
+    return [e for e in evidence if e is not tip and is_live(e)]
 
 
-def is_giving_way(e: m.Evidence) -> bool:
-    """Whether an id waits for its successor: either of the two will fill, and not both."""
+def is_being_replaced(e: m.Evidence) -> bool:
+    """Return whether a replace of the id is pending: it or its successor fills, not both."""
     return e.word is not None and e.word.status is _S.PENDING_REPLACE

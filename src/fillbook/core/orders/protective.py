@@ -1,8 +1,8 @@
 """
-Which resting orders protect a position: exits that in the worst case only reduce it.
+Protective orders: resting exits that, even if all of them fill, only reduce a position.
 
-`cancel_all` and `fillbook halt` leave these, and name them: to take them away leaves a position
-without its stop.  An exit beyond what is held would open a position, so it protects nothing.
+`cancel_all` and `fillbook halt` keep and list them: without them, a position has no stop.  An
+exit beyond the held quantity would open a position, so it is not protective.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _STOPS: Final = frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT, m.OrderType
 @frozen(kw_only=True)
 class Resting:
     """
-    One open order, by whatever id the caller knows it.
+    One open order, under any id that the caller uses.
 
-    `group` is shared by the exits of one OCO or bracket, which fill once in all; `is_leg`: the
-    broker made it for an entry.  `leaves` in base units, None where the order is not in units.
+    `group` is shared by the exits of one OCO or bracket, of which only one fills; `is_leg`: the
+    broker created it for another order.  `leaves` is in base units; None: an order by notional.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Resting:
 
 
 def of_order(order: m.Order) -> Resting:
-    """An order of the record."""
+    """Return an order of the record as `Resting`."""
     return Resting(
         id=order.client_order_id,
         group=order.parent or order.client_order_id,
@@ -53,7 +53,7 @@ def of_order(order: m.Order) -> Resting:
 
 
 def of_report(report: m.OrderReport, parent: str | None) -> Resting:
-    """An order as the broker lists it; *parent* is the broker id of the order it is nested in."""
+    """Return an order of the broker; *parent*: the broker id of the order whose leg it is."""
     qty = report.terms.qty
     return Resting(
         id=report.broker_order_id,
@@ -68,25 +68,27 @@ def of_report(report: m.OrderReport, parent: str | None) -> Resting:
 
 
 @m.exact
-def protective(resting: Iterable[Resting], held: Mapping[str, Decimal]) -> frozenset[str]:
+def protective_ids(resting: Iterable[Resting], held: Mapping[str, Decimal]) -> frozenset[str]:
     """
-    The ids of those of *resting* that protect what is *held* (signed base units by symbol).
+    Return the ids of the orders that protect what is *held* (signed base units by symbol).
 
-    Stops count before limits, each group once, as long as their sum is no more than the position.
+    Stops count before limits and each group once, up to the quantity of the position.
     """
     ranked = sorted(resting, key=lambda x: (x.type not in _STOPS, x.group, x.id))
-    covered: dict[str, Decimal] = {}
-    groups: dict[str, Decimal] = {}
-    found: set[str] = set()
+    covered_qty: dict[str, Decimal] = {}
+    group_qty: dict[str, Decimal] = {}
+    ids: set[str] = set()
     for x in ranked:
         is_exit = x.type in _STOPS or x.order_class is m.OrderClass.OCO or x.is_leg
-        left = max(ZERO, -x.side.sign * held.get(x.symbol, ZERO)) - covered.get(x.symbol, ZERO)
-        more = ZERO if x.leaves is None else x.leaves - groups.get(x.group, ZERO)
-        if not is_exit or x.leaves is None or not x.leaves or more > left:
+        available = max(ZERO, -x.side.sign * held.get(x.symbol, ZERO)) - covered_qty.get(
+            x.symbol, ZERO
+        )
+        qty = ZERO if x.leaves is None else x.leaves - group_qty.get(x.group, ZERO)
+        if not is_exit or x.leaves is None or not x.leaves or qty > available:
             continue
         if -x.side.sign * held.get(x.symbol, ZERO) <= 0:
             continue
-        groups[x.group] = max(groups.get(x.group, ZERO), x.leaves)
-        covered[x.symbol] = covered.get(x.symbol, ZERO) + max(ZERO, more)
-        found.add(x.id)
-    return frozenset(found)
+        group_qty[x.group] = max(group_qty.get(x.group, ZERO), x.leaves)
+        covered_qty[x.symbol] = covered_qty.get(x.symbol, ZERO) + max(ZERO, qty)
+        ids.add(x.id)
+    return frozenset(ids)

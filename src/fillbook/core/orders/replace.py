@@ -1,10 +1,10 @@
 """
-Whether an order may be changed, and how.
+Whether an order may be replaced, and how.
 
-A replace is asked for under a client id of its own, `<id>.r1` and so on, and what became of
-it is found by that.  None follows another that is unproven (promise P2).  Where nobody
-knows what the broker takes a quantity for once there are fills, the quantity is changed by
-a plan instead: cancel, proof, and a new order for what is then left.
+A replace has a client order id of its own, `<id>.r1` and so on, by which its outcome is found.
+No replace is sent while another is unconfirmed (promise P2).  Where it is not known how the
+broker reads the quantity of an order with fills, the quantity is changed by cancel-and-new: a
+cancel, proof of the end, and a new order for the remaining quantity.
 
 Other half: `desk.orders.replace`.
 """
@@ -27,8 +27,8 @@ _STEM_MAX: Final = 120
 
 
 @frozen
-class Wanted:
-    """An order, what is known of its ids, what is to change, and what its broker can do."""
+class ProposedChange:
+    """An order, the evidence of its ids, a change of it, and the broker's capabilities."""
 
     record: m.OrderRecord
     evidence: Sequence[m.Evidence]
@@ -40,47 +40,53 @@ class Wanted:
         return self.record.order
 
     @property
-    def given(self) -> dict[str, object]:
-        """What would differ, by the names of `Change`."""
+    def changed_fields(self) -> dict[str, object]:
+        """The fields that the change modifies, by the names of `Change`."""
         terms = self.order.terms
         trail = terms.trail_price if terms.trail_percent is None else terms.trail_percent
-        now = {name: getattr(terms, name, trail) for name in _FIELDS}
-        asked = {name: getattr(self.change, name) for name in _FIELDS}
-        return {name: x for name, x in asked.items() if x is not None and x != now[name]}
+        current = {name: getattr(terms, name, trail) for name in _FIELDS}
+        requested = {name: getattr(self.change, name) for name in _FIELDS}
+        return {name: x for name, x in requested.items() if x is not None and x != current[name]}
 
 
 _FIELDS: Final = ("qty", "limit_price", "stop_price", "trail", "time_in_force")
-#: Which of them need a type of order that has them, by its prices.
+#: The fields that only some order types have, each with the price that such a type requires.
 _PRICES: Final = {"limit_price": "limit_price", "stop_price": "stop_price", "trail": "trail_price"}
 
 
-def refused(wanted: Wanted) -> Reason | None:
-    """Why the order is not changed; the first that applies, None if it may be."""
-    for refuses in _REFUSALS:
-        why = refuses(wanted)
-        if why is not None:
-            return Reason(*why)
+def refusal_of(proposed: ProposedChange) -> Reason | None:
+    """Return why the order cannot be replaced: the first check that fails; None: it can be."""
+    for check in _CHECKS:
+        refusal = check(proposed)
+        if refusal is not None:
+            return Reason(*refusal)
     return None
 
 
-_Why = tuple[str, str] | None
+_Refusal = tuple[str, str] | None
 
 
-def _unsupported(wanted: Wanted) -> _Why:
-    can = wanted.can
+def _check_capabilities(proposed: ProposedChange) -> _Refusal:
+    can = proposed.can
     if not (can.replace and can.find):
         return "unsupported", "this broker does not replace orders: cancel it and place another"
-    given = wanted.given
-    if "time_in_force" in given and given["time_in_force"] not in can.times_in_force:
-        return "unsupported", f"this broker does not take time in force {given['time_in_force']}"
-    qty = wanted.change.qty
+    changed_fields = proposed.changed_fields
+    if (
+        "time_in_force" in changed_fields
+        and changed_fields["time_in_force"] not in can.times_in_force
+    ):
+        return (
+            "unsupported",
+            f"this broker does not take time in force {changed_fields['time_in_force']}",
+        )
+    qty = proposed.change.qty
     if qty is not None and qty != qty.to_integral_value() and not can.fractional:
         return "unsupported", "this broker does not take fractions of a share"
     return None
 
 
-def _state(wanted: Wanted) -> _Why:
-    order, name = wanted.order, wanted.order.client_order_id
+def _check_status(proposed: ProposedChange) -> _Refusal:
+    order, name = proposed.order, proposed.order.client_order_id
     if order.is_final:
         return "order_final", f"order {name} is {order.status}: place another"
     if order.broker_order_id is None:
@@ -98,72 +104,77 @@ def _state(wanted: Wanted) -> _Why:
     return None
 
 
-def _kind(wanted: Wanted) -> _Why:
-    order, given = wanted.order, wanted.given
+def _check_kind(proposed: ProposedChange) -> _Refusal:
+    order, changed_fields = proposed.order, proposed.changed_fields
     if order.qty is None:
         return "notional", "an order by notional cannot be replaced: cancel it and place another"
     for name, price in _PRICES.items():
-        if name in given and price not in m.PRICES.get(order.type, ()):
+        if name in changed_fields and price not in m.PRICES.get(order.type, ()):
             return "no_such_price", f"a {order.type} order has no {name}"
     is_grouped = order.order_class is not m.OrderClass.SIMPLE or order.parent is not None
     for name in ("qty", "time_in_force"):
-        if is_grouped and name in given:
+        if is_grouped and name in changed_fields:
             return "grouped", f"the {name} of an order with exits, or of an exit, cannot be changed"
     return None
 
 
-def _figures(wanted: Wanted) -> _Why:
-    qty, filled = wanted.change.qty, wanted.order.filled_qty
+def _check_values(proposed: ProposedChange) -> _Refusal:
+    qty, filled = proposed.change.qty, proposed.order.filled_qty
     if qty is not None and qty <= filled:
         return "filled", f"{m.plain(filled)} are filled already: cancel the order instead"
-    if not wanted.given:
-        return "unchanged", f"order {wanted.order.client_order_id} asks for that already"
+    if not proposed.changed_fields:
+        return "unchanged", f"order {proposed.order.client_order_id} asks for that already"
     return None
 
 
-_REFUSALS: Final[tuple[Callable[[Wanted], _Why], ...]] = (_unsupported, _state, _kind, _figures)
+_CHECKS: Final[tuple[Callable[[ProposedChange], _Refusal], ...]] = (
+    _check_capabilities,
+    _check_status,
+    _check_kind,
+    _check_values,
+)
 
 
-# -- how -------------------------------------------------------------------------------
+# -- the change ------------------------------------------------------------------------
 
 
-def by_cancel(wanted: Wanted) -> bool:
-    """Whether the quantity is to be changed by cancel, proof and a new order."""
-    resized = "qty" in wanted.given and wanted.order.filled_qty > 0
-    return resized and wanted.can.replace_qty is not m.ReplaceQty.TOTAL
+def needs_cancel_and_new(proposed: ProposedChange) -> bool:
+    """Return whether the quantity has to be changed by a cancel and a new order."""
+    is_resize = "qty" in proposed.changed_fields and proposed.order.filled_qty > 0
+    return is_resize and proposed.can.replace_qty is not m.ReplaceQty.TOTAL
 
 
-def numbered(wanted: Wanted) -> m.Change:
-    """The change under the next client id that nobody has borne."""
-    record = wanted.record
-    names = {e.name for e in wanted.evidence}
-    names |= {x.change.client_order_id for x in record.instructions if x.change is not None}
+def with_client_order_id(proposed: ProposedChange) -> m.Change:
+    """Return the change with the next unused client order id."""
+    record = proposed.record
+    used = {e.name for e in proposed.evidence}
+    used |= {x.change.client_order_id for x in record.instructions if x.change is not None}
     stem, number = record.client_order_id[:_STEM_MAX], 1
-    while f"{stem}.r{number}" in names:
+    while f"{stem}.r{number}" in used:
         number += 1
-    return evolve(wanted.change, client_order_id=f"{stem}.r{number}")
+    return evolve(proposed.change, client_order_id=f"{stem}.r{number}")
 
 
-def changed(terms: m.Terms, change: m.Change) -> m.Terms:
-    """What an order of *terms* asks for once *change* is made."""
-    given = {name: getattr(change, name) for name in _FIELDS if name != "trail"}
+def amended_terms(terms: m.Terms, change: m.Change) -> m.Terms:
+    """Return *terms* with *change* applied."""
+    values = {name: getattr(change, name) for name in _FIELDS if name != "trail"}
     if change.trail is not None:
-        given["trail_price" if terms.trail_percent is None else "trail_percent"] = change.trail
-    return evolve(terms, **{name: value for name, value in given.items() if value is not None})
+        values["trail_price" if terms.trail_percent is None else "trail_percent"] = change.trail
+    return evolve(terms, **{name: value for name, value in values.items() if value is not None})
 
 
-def rest(record: m.OrderRecord, change: m.Change) -> m.OrderRequest | None:
-    """The new order for what is left of one that was canceled to be changed; None: nothing."""
-    terms = changed(record.terms, change)
-    left = (terms.qty or ZERO) - record.order.filled_qty
-    if left <= 0:
+def remaining_request(record: m.OrderRecord, change: m.Change) -> m.OrderRequest | None:
+    """Return the new order for the remaining quantity of a canceled one; None: nothing is left."""
+    terms = amended_terms(record.terms, change)
+    remaining = (terms.qty or ZERO) - record.order.filled_qty
+    if remaining <= 0:
         return None
     intent = record.intent
     return m.OrderRequest(
         symbol=terms.symbol,
         side=terms.side,
-        qty=left,
-        # A trailing stop bears the stop price that it has come to.
+        qty=remaining,
+        # A trailing stop is replaced with the stop price that it has reached.
         **{name: getattr(terms, name) for name in m.PRICES[terms.type]},
         type=terms.type,
         time_in_force=terms.time_in_force,
@@ -173,6 +184,6 @@ def rest(record: m.OrderRecord, change: m.Change) -> m.OrderRequest | None:
     )
 
 
-def added(record: m.OrderRecord, change: m.Change) -> Decimal:
-    """How much more than before may be filled once *change* is made."""
+def added_qty(record: m.OrderRecord, change: m.Change) -> Decimal:
+    """Return how much more than before may fill after *change*."""
     return max(ZERO, (change.qty or ZERO) - (record.order.qty or ZERO))

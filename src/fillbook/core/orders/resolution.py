@@ -1,10 +1,9 @@
 """
-An unproven request: ask, wait, send again, conclude (promises P2 and P3).
+The resolution of an unconfirmed create: query, wait, resend, conclude (promises P2 and P3).
 
-A create whose answer was lost is there, or is not, or lands late.  Only the broker's
-own answers count, never our attempts; so no outage, however long, ends an order.
-Lengths are measured by a clock that never jumps, since this process started: what was
-sent before that is taken to have been sent at its start.
+A create without a reply may have been accepted, may be lost, or may be accepted later.  Only the
+broker's replies count, never our attempts, so an outage of any length ends no order.  Times are
+of a monotonic clock and begin with this process: an earlier create counts as sent at its start.
 
 `next_step` decides, `desk.orders.resolver` carries it out.
 """
@@ -23,102 +22,102 @@ def _seconds(*values: str) -> tuple[timedelta, ...]:
     return tuple(timedelta(milliseconds=int(m.number(value) * 1000)) for value in values)
 
 
-#: How long after one question the next is asked; then with the background pass.
-ASK_AFTER: Final = _seconds("0", "0.25", "0.5", "1", "2", "5", "10")
-BACKGROUND: Final = timedelta(seconds=30)
+#: The delays between the first queries; later ones follow at `QUERY_INTERVAL`.
+QUERY_DELAYS: Final = _seconds("0", "0.25", "0.5", "1", "2", "5", "10")
+QUERY_INTERVAL: Final = timedelta(seconds=30)
 
-#: A not-found counts only this long after the last one that did.
-APART: Final = timedelta(seconds=10)
-#: So many that count, over so long, and a create that is still wanted is sent again.
-ANSWERS: Final = 3
-OVER: Final = timedelta(seconds=30)
+#: A "not found" reply counts only this long after the last one that counted.
+NOT_FOUND_INTERVAL: Final = timedelta(seconds=10)
+#: A create is sent again after so many "not found" replies, this long after it was sent.
+NOT_FOUND_MIN: Final = 3
+RESEND_AFTER: Final = timedelta(seconds=30)
 
-#: For how long a lost create is still wanted, unless the request says.
+#: For how long a create may be sent again, by order type, unless the request specifies it.
 GOOD_FOR: Final = {m.OrderType.MARKET: timedelta(seconds=30)}
-GOOD_FOR_ELSE: Final = timedelta(minutes=5)
+GOOD_FOR_DEFAULT: Final = timedelta(minutes=5)
 
 
 @frozen(kw_only=True)
 class Inquiry:
     """
-    What we know of one create without evidence; all moments are of the monotonic clock.
+    What is known of one create without evidence; times are of the monotonic clock.
 
-    `sent_at` is when its last byte could have left, `wanted_until` when the bot stops
-    wanting it, `answers` when not-founds that count were answered since `sent_at`.
+    `sent_at` is the latest time at which it may have left; it may be sent again until `good_until`.
+    `not_found_at` are the times of the "not found" replies that count, since `sent_at`.
     """
 
     client_order_id: str
     sent_at: timedelta
-    wanted_until: timedelta
-    asked: int = 0
-    asked_at: timedelta | None = None
-    answers: tuple[timedelta, ...] = ()
-    sends: int = 0  #: of the record, when the count began; another number begins it anew
-    exists: bool = False  #: the broker said "duplicate": it is there, though not shown
+    good_until: timedelta
+    queries: int = 0
+    queried_at: timedelta | None = None
+    not_found_at: tuple[timedelta, ...] = ()
+    sends: int = 0  #: creates in the record; another number starts the inquiry anew
+    exists: bool = False  #: the broker reported a duplicate: it exists, though it is not listed
 
 
 @frozen
 class Query:
-    """Look the order up, once `at` has come."""
+    """Query the order, at `at` or later."""
 
     at: timedelta
 
 
 @frozen
 class Resend:
-    """Send the same create under the same id: the duplicate check lets one of them live."""
+    """Send the same create under the same id; the duplicate check prevents a second order."""
 
 
 @frozen
 class Abandon:
-    """The broker never had it: conclude ABSENT, upon so many of its answers."""
+    """Conclude ABSENT: the broker never had the order, by that many "not found" replies."""
 
-    answers: int
+    not_found_count: int
 
 
 Step = Query | Resend | Abandon
 
 
 def good_for(request: m.OrderRequest) -> timedelta:
-    """For how long a create of *request* is wanted after it was lost."""
+    """Return for how long a create of *request* may be sent again."""
     if request.good_for_s is not None:
         return timedelta(seconds=request.good_for_s)
-    return GOOD_FOR.get(request.type, GOOD_FOR_ELSE)
+    return GOOD_FOR.get(request.type, GOOD_FOR_DEFAULT)
 
 
 def next_step(inquiry: Inquiry, now: timedelta, can: m.Capabilities) -> Step:
-    """What is to be done about *inquiry* at *now*."""
-    if not inquiry.exists and len(inquiry.answers) >= ANSWERS:
-        waited = inquiry.answers[-1] - inquiry.sent_at
-        if now < inquiry.wanted_until:
-            if can.duplicate_check and waited >= OVER:
+    """Return the next step of *inquiry* at *now*."""
+    if not inquiry.exists and len(inquiry.not_found_at) >= NOT_FOUND_MIN:
+        elapsed = inquiry.not_found_at[-1] - inquiry.sent_at
+        if now < inquiry.good_until:
+            if can.duplicate_check and elapsed >= RESEND_AFTER:
                 return Resend()
-        elif waited >= can.late_landing:
-            return Abandon(len(inquiry.answers))
-    return question(inquiry)
+        elif elapsed >= can.late_landing:
+            return Abandon(len(inquiry.not_found_at))
+    return next_query(inquiry)
 
 
-def question(inquiry: Inquiry) -> Query:
-    """The next question, also where somebody else has to send or to conclude."""
-    if inquiry.asked_at is None:
+def next_query(inquiry: Inquiry) -> Query:
+    """Return the next query, also where this process may not resend or conclude."""
+    if inquiry.queried_at is None:
         return Query(inquiry.sent_at)
-    pause = ASK_AFTER[inquiry.asked] if inquiry.asked < len(ASK_AFTER) else BACKGROUND
-    return Query(inquiry.asked_at + pause)
+    delay = QUERY_DELAYS[inquiry.queries] if inquiry.queries < len(QUERY_DELAYS) else QUERY_INTERVAL
+    return Query(inquiry.queried_at + delay)
 
 
-def asked(inquiry: Inquiry, at: timedelta) -> Inquiry:
-    """*inquiry* once a question was asked, whatever comes back."""
-    return evolve(inquiry, asked=inquiry.asked + 1, asked_at=at)
+def with_query(inquiry: Inquiry, at: timedelta) -> Inquiry:
+    """Return *inquiry* after one more query, whatever the reply."""
+    return evolve(inquiry, queries=inquiry.queries + 1, queried_at=at)
 
 
-def not_found(inquiry: Inquiry, at: timedelta) -> Inquiry:
-    """*inquiry* once the broker itself said that it has no such order."""
-    last = inquiry.answers[-1] if inquiry.answers else inquiry.sent_at
-    if at - last < APART:
+def with_not_found(inquiry: Inquiry, at: timedelta) -> Inquiry:
+    """Return *inquiry* after the broker replied that it has no such order."""
+    last = inquiry.not_found_at[-1] if inquiry.not_found_at else inquiry.sent_at
+    if at - last < NOT_FOUND_INTERVAL:
         return inquiry
-    return evolve(inquiry, answers=(*inquiry.answers, at))
+    return evolve(inquiry, not_found_at=(*inquiry.not_found_at, at))
 
 
-def sent_again(inquiry: Inquiry, at: timedelta, sends: int) -> Inquiry:
-    """*inquiry* once the same create has been sent or answered again: the count begins anew."""
-    return evolve(inquiry, sent_at=at, asked=0, asked_at=None, answers=(), sends=sends)
+def with_resend(inquiry: Inquiry, at: timedelta, sends: int) -> Inquiry:
+    """Return *inquiry* after the same create was sent, or replied to, again: it starts anew."""
+    return evolve(inquiry, sent_at=at, queries=0, queried_at=None, not_found_at=(), sends=sends)

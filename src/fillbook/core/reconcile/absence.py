@@ -13,7 +13,12 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.orders.executions import Chain, Counted, alike, choose
+from fillbook.core.orders.executions import (
+    CountedExecutions,
+    ExecutionChain,
+    count_executions,
+    may_be_same,
+)
 from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
@@ -45,7 +50,7 @@ def infer_busts(
     if evidence is None or record is None or _has_recent_fill(records, evidence, at):
         return [], ZERO
     missing = evidence.filled - sum((x.qty for x in rows), ZERO)
-    standing = [x.newest for x in _counted(records, broker_order_id).chosen if not x.dead]
+    standing = [x.newest for x in _counted(records, broker_order_id).chosen if not x.is_busted]
     busts = [
         _bust(broker_order_id, x.exec_id, x.qty, x.source)
         for x in standing
@@ -80,7 +85,7 @@ def confirm_busts(
     rows = list({x.exec_id: x for x in history}.values())
     counted = _counted(records, broker_order_id)
     known = {x.root for x in counted.history} | {row.exec_id for row in rows}
-    busted_chains = [x for x in counted.stream if x.dead and x.root not in known]
+    busted_chains = [x for x in counted.stream if x.is_busted and x.root not in known]
     busted = [x for x in busted_chains if x.newest is not None and not _contains(rows, x.newest)]
     unknown = [x for x in busted_chains if x.newest is None]
     evidence = records.get(m.Evidence, broker_order_id)
@@ -95,7 +100,7 @@ def confirm_busts(
 
 
 def _totals_agree(
-    evidence: m.Evidence | None, rows: Iterable[m.Execution], busted: Iterable[Chain]
+    evidence: m.Evidence | None, rows: Iterable[m.Execution], busted: Iterable[ExecutionChain]
 ) -> bool:
     """Return whether *rows*, without or with *busted*, equal the broker's totals."""
     if evidence is None or evidence.quote_sized:
@@ -108,8 +113,8 @@ def _totals_agree(
     return net == status_cum or gross == reported  # a bust lowers a broker's total, or not
 
 
-def _counted(records: RecordReader, broker_order_id: str) -> Counted:
-    return choose(
+def _counted(records: RecordReader, broker_order_id: str) -> CountedExecutions:
+    return count_executions(
         records.find(m.Execution, "broker_order_id", broker_order_id),
         records.find(m.TradeBust, "broker_order_id", broker_order_id),
     )
@@ -117,7 +122,9 @@ def _counted(records: RecordReader, broker_order_id: str) -> Counted:
 
 def _contains(rows: Iterable[m.Execution], x: m.Execution) -> bool:
     same_source = x.source is m.ExecSource.HISTORY
-    return any(x.exec_id == row.exec_id or (not same_source and alike(x, row)) for row in rows)
+    return any(
+        x.exec_id == row.exec_id or (not same_source and may_be_same(x, row)) for row in rows
+    )
 
 
 def _bust(

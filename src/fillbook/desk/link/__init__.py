@@ -1,1 +1,1 @@
-"""The link to the broker: every request, its pace, whose account, at what price."""
+"""The link to the broker: requests, rate limit, lease, account, buying power and prices."""

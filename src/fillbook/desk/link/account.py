@@ -1,9 +1,9 @@
 """
-The binder: whose record this is.
+The account of the record.
 
-A record is bound at first contact to (broker, host, account id), and every pass reads
-the account first.  If another account answers, nothing of that pass counts and nothing
-is sent until `fillbook rebind` has archived the old record.
+The first read of an account binds the record to (broker, host, account id), and every
+reconciliation pass reads the account first.  If the broker reports another account, the pass is
+discarded and nothing is sent until `fillbook rebind` has archived the old record.
 """
 
 from __future__ import annotations
@@ -12,69 +12,71 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.core.journal.apply import apply
 from fillbook.core.pacing import Lane
-from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import AccountChanged, CredentialsMissing, ReadFailed
 
 
 class AccountLink:
-    """Reads the account, and holds the record to it."""
+    """Reads the account, and checks that it is the account of the record."""
 
-    def __init__(self, gateway: Gateway, recorder: Recorder, funding: Funding) -> None:
+    def __init__(
+        self, gateway: Gateway, recorder: Recorder, available_funds: AvailableFunds
+    ) -> None:
         self._gateway = gateway
         self._recorder = recorder
-        self._funding = funding
+        self._available_funds = available_funds
         self._bound: m.AccountId | None = None
-        self.newest: m.AccountSnapshot | None = None  #: what the newest good read told
+        self.latest: m.AccountSnapshot | None = None  #: of the newest read that was observed
 
-    def account(self, *, bind: bool = True) -> m.Read[m.AccountSnapshot]:
+    def read(self, *, bind: bool = True) -> m.Read[m.AccountSnapshot]:
         """
-        The account as it is now, bound at first contact; without *bind*, only if it is already.
+        Read the account, and bind the record to it if *bind* and the record is not bound yet.
 
-        Raises: AccountChanged if it is another than the record's.
+        Raises: AccountChanged if it is not the account of the record.
         """
-        asked = self._funding.asking()
+        request = self._available_funds.begin_read()
         answer = self._gateway.read("account", self._gateway.broker.account)
         if isinstance(answer, m.Observed):
-            if bind or self._owner() is not None:
-                self._hold(answer.value)
-            self._funding.told(asked, answer.value)
-            self.newest = answer.value
+            if bind or self._bound_account() is not None:
+                self._check_account(answer.value)
+            self._available_funds.complete_read(request, answer.value)
+            self.latest = answer.value
         return answer
 
     def buying_power(self) -> m.BuyingPower:
         """
-        What new orders may still cost, by a read of the account made now.
+        Read the account, and return the buying power that is available.
 
         Raises: AccountChanged, ReadFailed.
         """
-        answer = self.account()
+        answer = self.read()
         if isinstance(answer, m.NotObserved):
             raise ReadFailed(f"the account could not be read: {answer.message}")
-        return self._funding.power()
+        return self._available_funds.buying_power()
 
     def bind(self) -> m.AccountId:
         """
-        The account of this record, asked for once.
+        Return the account of this record; read it once in the life of this object.
 
-        Raises: AccountChanged; CredentialsMissing if the broker refuses the keys;
-        ReadFailed if it does not answer.
+        Raises: AccountChanged; CredentialsMissing if the broker refuses the credentials;
+        ReadFailed if the account could not be read.
         """
-        found = self.bound()
+        found = self.try_bind()
         if isinstance(found, m.NotObserved):
             raise ReadFailed(f"the account could not be read: {found.message}")
         return found
 
-    def bound(self) -> m.AccountId | m.NotObserved:
+    def try_bind(self) -> m.AccountId | m.NotObserved:
         """
-        `bind`, for who reports a read that failed.
+        Return the account as `bind` does, or the read that failed.
 
-        Raises: AccountChanged; CredentialsMissing if the broker refuses the keys.
+        Raises: AccountChanged; CredentialsMissing if the broker refuses the credentials.
         """
         if self._bound is None:
-            with self._gateway.lane(Lane.EXIT):  # a cancel may be what waits for it
-                answer = self.account()
+            with self._gateway.lane(Lane.EXIT):  # a cancel may wait for this read
+                answer = self.read()
             if isinstance(answer, m.NotObserved):
                 if answer.why is m.Failure.REFUSED:
                     raise CredentialsMissing(f"the account could not be read: {answer.message}")
@@ -82,13 +84,13 @@ class AccountLink:
         assert self._bound is not None  # reading the account bound it
         return self._bound
 
-    def _hold(self, snapshot: m.AccountSnapshot) -> None:
+    def _check_account(self, snapshot: m.AccountSnapshot) -> None:
         account = snapshot.account
         if self._bound == account:
             return
         self._bound = None
-        # Only the first contact writes: a check of a bound record needs no turn at it.
-        owner = self._owner() or self._first(snapshot)
+        # A record that is bound already needs no transaction.
+        owner = self._bound_account() or self._bind_first(snapshot)
         if owner != account:
             raise AccountChanged(
                 f"this record belongs to {owner}, but {account} answers; "
@@ -96,33 +98,33 @@ class AccountLink:
                 "with `fillbook rebind`"
             )
         self._bound = account
-        self._keep_manners(snapshot)
+        self._update_binding(snapshot)
 
-    def _keep_manners(self, snapshot: m.AccountSnapshot) -> None:
-        """Write down what the broker is like, where it is not as the record has it."""
+    def _update_binding(self, snapshot: m.AccountSnapshot) -> None:
+        """Write the capabilities of the broker if they differ from those in the record."""
         entry = binding_entry(snapshot, self._gateway.broker)
         with self._recorder.store.read() as reader:
             same = not apply(entry, reader.last() + 1, self._recorder.now(), reader)
         if not same:
             self._recorder.record(entry)
 
-    def _owner(self) -> m.AccountId | None:
+    def _bound_account(self) -> m.AccountId | None:
         with self._recorder.store.read() as reader:
             bound = reader.get(m.Binding, "account")
         return None if bound is None else bound.account
 
-    def _first(self, snapshot: m.AccountSnapshot) -> m.AccountId:
-        """Bind the record, unless another desk has done so meanwhile; whose it is."""
-        with self._recorder.turn() as turn:
-            bound = turn.read.get(m.Binding, "account")
+    def _bind_first(self, snapshot: m.AccountSnapshot) -> m.AccountId:
+        """Bind the record, unless another desk has done so meanwhile; return its account."""
+        with self._recorder.transaction() as transaction:
+            bound = transaction.reader.get(m.Binding, "account")
             if bound is not None:
                 return bound.account
-            turn.take(binding_entry(snapshot, self._gateway.broker))
+            transaction.record(binding_entry(snapshot, self._gateway.broker))
         return snapshot.account
 
 
 def binding_entry(snapshot: m.AccountSnapshot, broker: Broker) -> m.Bound:
-    """The entry that binds a record to an account, with its broker's manners."""
+    """Build the entry that binds a record to an account, with the broker's capabilities."""
     can = broker.capabilities
     return m.Bound(
         snapshot.account,

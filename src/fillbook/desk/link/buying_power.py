@@ -1,9 +1,9 @@
 """
-The reserves: what the account was read to hold, and what is left of it to promise (P7).
+The buying power: what the account reads reported, and what is available of it (promise P7).
 
-It remembers the reads of this process, and by which entry the record was how far when; a
-process that starts takes up the marks of the one before.  What follows from them is
-`core.reservation`'s.  Safe from any thread; no lock is held over a request.
+It keeps the account reads of this process, and marks: the last journal entry at a time.  A process
+that starts loads the marks of the previous one.  `core.reservation` derives the available funds
+from them.  Safe from any thread; no lock is held during a request.
 """
 
 from __future__ import annotations
@@ -22,194 +22,196 @@ from fillbook.core import reservation
 from fillbook.core.reservation import Mark, Reading
 from fillbook.store import Reader, Store
 
-#: The cells that hold the marks of the last process, and by how much the lag is longer now.
-MARKS: Final = "account-marks"
-POSTED: Final = "posted-until"  #: the number of a journal entry
-LAG: Final = "account-lag"
-#: So many reads are remembered; those before them only make us more careful.
+#: The cells of the marks, of the last covered entry, and of the factor of the lag.
+MARKS_CELL: Final = "account-marks"
+COVERED_CELL: Final = "posted-until"  #: the number of a journal entry
+LAG_CELL: Final = "account-lag"
+#: The number of reads that are kept; older reads could only release more.
 READS_MAX: Final = 16
-#: Marks are left for the next process at most so often.
-LEAVE_EVERY: Final = timedelta(seconds=1)
-#: For so long the lag stays doubled once the broker refused what we had granted;
-DOUBLED_FOR: Final = timedelta(days=1)
-#: and so many times longer it becomes at most, however often that happens.
-TIMES_MAX: Final = 16
+#: The minimum time between two writes of the marks.
+SAVE_PERIOD: Final = timedelta(seconds=1)
+#: How long the factor of the lag lasts after the broker rejected an order for lack of funds.
+LAG_FACTOR_PERIOD: Final = timedelta(days=1)
+#: The maximum of the factor.
+LAG_FACTOR_MAX: Final = 16
 _US: Final = timedelta(microseconds=1)
 
 
 @frozen
-class Asked:
-    """A read of the account that is about to leave."""
+class AccountRequest:
+    """A read of the account that is about to be sent."""
 
-    at: timedelta
-    now: m.Timestamp
-    held: int
+    requested_at: timedelta
+    wall_time: m.Timestamp
+    covered_entry: int
 
 
 @frozen
-class Marks:
-    """What a process leaves for the next: (entry, microseconds of *timeline*), oldest first."""
+class SavedMarks:
+    """The marks of a process: (entry, microseconds of *timeline*), oldest first."""
 
     timeline: str
     marks: tuple[tuple[int, int], ...]
 
 
 @frozen
-class Longer:
-    """How many times its declared length the lag is taken to have, and until when."""
+class LagFactor:
+    """The factor by which the declared lag is multiplied, and until when."""
 
-    times: int
+    factor: int
     until: m.Timestamp
 
 
-class Funding:
-    """What new orders may still cost, as far as this process has read it."""
+class AvailableFunds:
+    """The funds that are available for new orders, by the account reads of this process."""
 
     def __init__(self, store: Store, clock: Clock, can: m.Capabilities) -> None:
         self._store = store
         self._clock = clock
         self._can = can
         self._lock = threading.Lock()
-        self._marks = self._taken_up()
-        self._left_at: timedelta | None = None
+        self._marks = self._load_marks()
+        self._saved_at: timedelta | None = None
         self._readings: tuple[Reading, ...] = ()
         self._read_at = m.timestamp(clock.now())
 
     # -- reads -------------------------------------------------------------------------
 
-    def asking(self) -> Asked:
-        """To be called just before the account is read."""
-        self._remember()
+    def begin_read(self) -> AccountRequest:
+        """Begin a read of the account; call it just before the request is sent."""
+        self._mark_now()
         at = self._clock.elapsed()
         with self._lock:
-            held = reservation.covered_entry(self._marks, at, self.lag)
-        return Asked(at, m.timestamp(self._clock.now()), max(held, self._posted()))
+            covered_entry = reservation.covered_entry(self._marks, at, self.lag)
+        return AccountRequest(
+            at, m.timestamp(self._clock.now()), max(covered_entry, self._covered_entry())
+        )
 
-    def told(self, asked: Asked, snapshot: m.AccountSnapshot) -> None:
-        """To be called with what a read brought."""
+    def complete_read(self, request: AccountRequest, snapshot: m.AccountSnapshot) -> None:
+        """Add the reading of a read that was observed."""
         spare = snapshot.non_marginable_buying_power
-        power = snapshot.buying_power
+        buying_power = snapshot.buying_power
         reading = Reading(
-            requested_at=asked.at,
-            covered_entry=asked.held,
-            funds=m.Funds(power, power if spare is None else spare),
+            requested_at=request.requested_at,
+            covered_entry=request.covered_entry,
+            funds=m.Funds(buying_power, buying_power if spare is None else spare),
             multiplier=snapshot.multiplier,
         )
         with self._lock:
-            # Two reads may cross: the newest is the one that was asked last.
+            # Two reads may cross: the newest is the one that was requested last.
             readings = sorted((*self._readings, reading), key=lambda x: x.requested_at)
             self._readings = tuple(readings[-READS_MAX:])
-            self._read_at = max(self._read_at, asked.now)
-        self._keep_posted(asked.held)
+            self._read_at = max(self._read_at, request.wall_time)
+        self._save_covered_entry(request.covered_entry)
 
-    def _posted(self) -> int:
-        """The entry up to which an earlier reading, of any process, covers everything; -1: none."""
-        word = self._store.cell(POSTED) or ""
-        return int(word) if word.isdecimal() else -1
+    def _covered_entry(self) -> int:
+        """Return the last entry that a reading of any process covers; -1: none."""
+        text = self._store.cell(COVERED_CELL) or ""
+        return int(text) if text.isdecimal() else -1
 
-    def _keep_posted(self, covered: int) -> None:
-        """Keep up to which entry a reading covers everything: every later one does, too."""
-        was = self._store.cell(POSTED)
-        if covered > self._posted():
-            self._store.swap(POSTED, was, str(covered))  # who loses the race loses nothing
+    def _save_covered_entry(self, covered: int) -> None:
+        """Store the last entry that a reading covers; every later reading covers it too."""
+        before = self._store.cell(COVERED_CELL)
+        if covered > self._covered_entry():
+            self._store.swap(COVERED_CELL, before, str(covered))  # a lost race costs nothing
 
     @property
-    def asked_at(self) -> timedelta | None:
-        """When the newest good read of this process was asked; None before the first."""
+    def requested_at(self) -> timedelta | None:
+        """When the newest read that was observed was requested; None before the first."""
         return self._readings[-1].requested_at if self._readings else None
 
     @property
     def is_stale(self) -> bool:
-        """Whether the account has to be read before something is promised."""
-        asked_at = self.asked_at
-        return asked_at is None or self._clock.elapsed() - asked_at > self._can.account_lag
+        """Whether the account must be read before funds are reserved."""
+        requested_at = self.requested_at
+        return requested_at is None or self._clock.elapsed() - requested_at > self._can.account_lag
 
-    # -- what is left ------------------------------------------------------------------
+    # -- available funds ---------------------------------------------------------------
 
     def available(self, reader: Reader) -> m.Funds:
-        """What may be promised, in the transaction of *reader*; a good read was made before."""
+        """Return the available funds, in the transaction of *reader*; requires a reading."""
         readings, lag = self._readings, self.lag
         return reservation.available(
             readings,
-            self._kept(reader, readings),
+            self._reservations(reader, readings),
             lag,
             nets_open_orders=self._can.nets_open_orders,
         )
 
-    def power(self) -> m.BuyingPower:
-        """What new orders may still cost; a good read was made before."""
+    def buying_power(self) -> m.BuyingPower:
+        """Return the buying power that is available; requires a reading."""
         with self._store.read() as reader:
             funds = self.available(reader)
-        told = self._readings[-1].funds.buying_power
+        reported = self._readings[-1].funds.buying_power
         return m.BuyingPower(
             available=funds.buying_power,
             non_marginable=funds.non_marginable,
-            reported=told,
-            reserved=told - funds.buying_power,
+            reported=reported,
+            reserved=reported - funds.buying_power,
             read_at=self._read_at,
             lag_s=Decimal(str(self.lag.total_seconds())),
         )
 
-    def _kept(self, reader: Reader, readings: tuple[Reading, ...]) -> list[m.Reservation]:
-        """What some of those reads do not surely hold; and all that is open, where it counts."""
+    def _reservations(self, reader: Reader, readings: tuple[Reading, ...]) -> list[m.Reservation]:
+        """Return the reservations that a reading may not cover, and the open ones if they count."""
         least = min(reading.covered_entry for reading in readings)
-        # Keys are in the order of growth: one range, however long the record is.
-        kept = list(reader.all(m.Reservation, f"{max(least, 0):012d}~"))
+        # Keys are in order of growth: one range is read, whatever the size of the record.
+        found = list(reader.all(m.Reservation, f"{max(least, 0):012d}~"))
         if self._can.nets_open_orders:
-            return kept
-        there = {each.key for each in kept}
-        still = reader.find(m.Reservation, "open", "yes")
-        return kept + [each for each in still if each.key not in there]
+            return found
+        keys = {each.key for each in found}
+        open_ones = reader.find(m.Reservation, "open", "yes")
+        return found + [each for each in open_ones if each.key not in keys]
 
     # -- the lag -----------------------------------------------------------------------
 
     @property
     def lag(self) -> timedelta:
-        """How far behind the broker's number may be; longer for a day after it proved to be."""
-        return self._can.account_lag * self._times()
+        """The maximum age of the broker's number; longer for a day after a rejection for funds."""
+        return self._can.account_lag * self._lag_factor()
 
-    def refused(self) -> timedelta:
-        """The broker refused what we had granted: its number was older than we took it to be."""
-        times, word = min(self._times() * 2, TIMES_MAX), self._store.cell(LAG)
-        until = m.timestamp(self._clock.now() + DOUBLED_FOR)
-        self._store.swap(LAG, word, dump(Longer(times, until)))
+    def double_lag(self) -> timedelta:
+        """Double the lag, after the broker rejected for funds an order that we had approved."""
+        factor, text = min(self._lag_factor() * 2, LAG_FACTOR_MAX), self._store.cell(LAG_CELL)
+        until = m.timestamp(self._clock.now() + LAG_FACTOR_PERIOD)
+        self._store.swap(LAG_CELL, text, dump(LagFactor(factor, until)))
         return self.lag
 
-    def _times(self) -> int:
-        longer = load_or_none(Longer, self._store.cell(LAG))
-        if longer is None or m.timestamp(self._clock.now()) >= longer.until:
+    def _lag_factor(self) -> int:
+        stored = load_or_none(LagFactor, self._store.cell(LAG_CELL))
+        if stored is None or m.timestamp(self._clock.now()) >= stored.until:
             return 1
-        return min(max(longer.times, 1), TIMES_MAX)
+        return min(max(stored.factor, 1), LAG_FACTOR_MAX)
 
     # -- marks -------------------------------------------------------------------------
 
-    def mark(self) -> None:
+    def add_mark(self) -> None:
         """
-        Note how far the record is now, for this process and the next.
+        Add a mark of the last entry and the time, for this process and the next.
 
-        A read that is asked a lag later holds all of it.
+        A read that is requested at least `lag` later covers all entries up to the mark.
         """
-        mark = self._remember()
-        if self._left_at is None or mark.at - self._left_at >= LEAVE_EVERY:
-            self._left_at = mark.at
-            self._leave()
+        mark = self._mark_now()
+        if self._saved_at is None or mark.at - self._saved_at >= SAVE_PERIOD:
+            self._saved_at = mark.at
+            self._save_marks()
 
-    def _remember(self) -> Mark:
+    def _mark_now(self) -> Mark:
         with self._store.read() as reader:
             mark = Mark(reader.last(), self._clock.elapsed())
         with self._lock:
             self._marks = reservation.add_mark(self._marks, mark, self.lag)
         return mark
 
-    def _taken_up(self) -> tuple[Mark, ...]:
-        """The marks of a process before, if its clock that never jumps is ours."""
-        left = load_or_none(Marks, self._store.cell(MARKS))
-        if left is None or left.timeline != self._clock.timeline:
+    def _load_marks(self) -> tuple[Mark, ...]:
+        """Load the marks of the previous process, if its monotonic clock is the same."""
+        saved = load_or_none(SavedMarks, self._store.cell(MARKS_CELL))
+        if saved is None or saved.timeline != self._clock.timeline:
             return ()
-        return tuple(Mark(number, at * _US) for number, at in left.marks)
+        return tuple(Mark(number, at * _US) for number, at in saved.marks)
 
-    def _leave(self) -> None:
-        told = tuple((mark.number, mark.at // _US) for mark in self._marks)
-        word = dump(Marks(self._clock.timeline, told))
-        # Who loses this race has told hardly less than who wins it.
-        self._store.swap(MARKS, self._store.cell(MARKS), word)
+    def _save_marks(self) -> None:
+        rows = tuple((mark.number, mark.at // _US) for mark in self._marks)
+        text = dump(SavedMarks(self._clock.timeline, rows))
+        # The loser of a race between two desks has almost the same marks as the winner.
+        self._store.swap(MARKS_CELL, self._store.cell(MARKS_CELL), text)

@@ -1,12 +1,12 @@
 """
-The line to the broker: every request leaves here (promise P11).
+The gateway: every request to the broker is sent here (promise P11).
 
-Gate, pace, page, time and catch, once for all brokers.  What escapes from an adapter is
-`NotObserved` on a read and `Ambiguous` on a write, so that a bug in an adapter never
-loses an order.  Nothing is repeated here.
+It checks the permission, takes a share of the rate limit, reads pages and catches exceptions, for
+all brokers.  An exception in an adapter becomes `NotObserved` on a read and `Ambiguous` on a write,
+so that a bug in an adapter never loses an order.  Nothing is retried here.
 
-Each request goes in a lane of the account's budget, by its name or by what it is asked
-for: a cancel waits behind no poll, and neither does what is read for a cancel.
+Each request takes its share from a lane of the account's budget, by its name or by its purpose: a
+cancel waits behind no poll, and neither does a read that a cancel needs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from fillbook import model as m
@@ -30,11 +31,11 @@ from fillbook.errors import TradingDisabled
 from fillbook.store import Store
 
 T = TypeVar("T")
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
-#: A chain of pages longer than this never ends properly.
+#: The maximum number of pages of one list.
 PAGES_MAX: Final = 1_000
-#: The lanes of requests that are asked for nothing else.
+#: The lanes of requests without another purpose, by name; the others use RECONCILE.
 LANES: Final[Mapping[str, Lane]] = {
     "cancel": Lane.EXIT,
     "submit": Lane.SUBMIT,
@@ -47,14 +48,14 @@ LANES: Final[Mapping[str, Lane]] = {
 }
 
 
-class _Purpose(threading.local):
-    """What this thread is asking for just now."""
+class _ThreadLane(threading.local):
+    """The lane of the current thread, if it is set."""
 
     lane: Lane | None = None
 
 
 class Gateway:
-    """Asks one broker, and keeps count."""
+    """Sends the requests to one broker, and counts them."""
 
     def __init__(
         self,
@@ -67,49 +68,53 @@ class Gateway:
     ) -> None:
         self.broker = broker
         self.sent: Counter[str] = Counter()
-        self.closing = threading.Event()  #: set once the desk is to be closed: nobody waits then
+        self.closing: threading.Event = (
+            threading.Event()
+        )  #: set when the desk is closed: it ends every wait
         self._pacer = Pacer(store, clock, broker.capabilities.rate_limit, self.closing)
-        self.lease = LeaseHolder(store, clock)
-        self._purpose = _Purpose()
+        self.lease: LeaseHolder = LeaseHolder(store, clock)
+        self._thread_lane = _ThreadLane()
         self._trading_enabled = live or not broker.live
         self._repairs = repairs
 
     @property
     def requests(self) -> int:
-        """How many requests have left so far."""
+        """The number of requests that were sent."""
         return self.sent.total()
 
     @contextmanager
     def lane(self, lane: Lane) -> Iterator[None]:
-        """Have all that this thread asks inside go in *lane*; the outermost counts."""
-        before = self._purpose.lane
-        self._purpose.lane = before or lane
+        """Send the requests of this thread in *lane* inside the context; the outermost counts."""
+        before = self._thread_lane.lane
+        self._thread_lane.lane = before or lane
         try:
             yield
         finally:
-            self._purpose.lane = before
+            self._thread_lane.lane = before
 
-    def read(self, name: str, ask: Callable[[], m.Read[T]]) -> m.Read[T]:
-        """One read; what fails says nothing about the account."""
-        answer = self._read(name, ask)
-        return answer if isinstance(answer, m.Observed) else _unobserved(name, answer)
+    def read(self, name: str, request: Callable[[], m.Read[T]]) -> m.Read[T]:
+        """Send one read; a failed read is no evidence about the account."""
+        answer = self._read(name, request)
+        return answer if isinstance(answer, m.Observed) else _not_observed(name, answer)
 
-    def look_up(self, name: str, ask: Callable[[], m.Read[T] | m.Absent]) -> m.Read[T] | m.Absent:
-        """One read by id, which the broker may answer with its own not-found."""
-        return self._read(name, ask)
+    def look_up(
+        self, name: str, request: Callable[[], m.Read[T] | m.Absent]
+    ) -> m.Read[T] | m.Absent:
+        """Send one read by id; `Absent` if it is not found at the broker."""
+        return self._read(name, request)
 
     def pages(
-        self, name: str, ask: Callable[[m.Cursor | None], PageOf[T]]
+        self, name: str, request: Callable[[m.Cursor | None], PageOf[T]]
     ) -> m.Read[tuple[T, ...]]:
-        """A whole list; a chain of pages that does not end properly was not observed."""
+        """Read all pages of a list; NotObserved if a page fails or the pages do not end."""
         rows: list[T] = []
         page: m.Cursor | None = None
         seen: set[m.Cursor] = set()
         while len(seen) < PAGES_MAX:
-            # Half a list is worth nothing: what follows its first page waits for its share.
-            answer = self._read(name, lambda page=page: ask(page), patient=bool(seen))  # type: ignore[misc]
+            # A part of a list is useless: the pages after the first wait longer for their share.
+            answer = self._read(name, partial(request, page), is_next_page=bool(seen))
             if not isinstance(answer, m.Observed):
-                return _unobserved(name, answer)
+                return _not_observed(name, answer)
             rows += answer.value
             if answer.next is None:
                 return m.Observed(tuple(rows))
@@ -125,38 +130,38 @@ class Gateway:
         """
         Claim and send one request that may change something; its intent is durable already (P1).
 
-        Raises: TradingDisabled for what `core.permission` does not permit.
+        Raises: TradingDisabled if `core.permission` does not permit it.
         """
-        first = authority is Authority.ORDER
-        refused = self.claim(name, authority, first=first)
-        return self.send(name, send, first=first) if refused is None else refused
+        first_attempt = authority is Authority.ORDER
+        not_sent = self.claim(name, authority, first_attempt=first_attempt)
+        return self.send(name, send, first_attempt=first_attempt) if not_sent is None else not_sent
 
     def claim(
-        self, name: str, authority: Authority, *, first: bool, patient: bool = True
+        self, name: str, authority: Authority, *, first_attempt: bool, wait: bool = True
     ) -> m.NotSent | None:
         """
-        Ask for everything that one request needs before an attempt is written; None: granted.
+        Check what one request needs before its attempt is written; None: granted.
 
-        That is the permission, the lease (but for the *first* attempts of a caller, which any
-        desk makes) and a share of the rate limit, waited for a few seconds if *patient*.
-        Raises: TradingDisabled for what `core.permission` does not permit.
+        It needs the permission, the lease and a share of the rate limit.  A *first_attempt* for a
+        caller needs no lease: any desk makes it.  With *wait*, wait a few seconds for the share.
+        Raises: TradingDisabled if `core.permission` does not permit it.
         """
-        self._let(authority)
-        if not first and not (self.lease.hold() and self.lease.may_send()):
+        self._require_permission(authority)
+        if not first_attempt and not (self.lease.acquire() and self.lease.may_send()):
             return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
-        retry_at = self._pacer.take(self._lane_of(name), wait=patient)
+        retry_at = self._pacer.take(self._lane_of(name), wait=wait)
         if retry_at is not None:
-            return m.NotSent(m.Failure.RATE_LIMITED, _spent(retry_at), retry_at)
+            return m.NotSent(m.Failure.RATE_LIMITED, _rate_limit_message(retry_at), retry_at)
         return None
 
-    def send(self, name: str, send: Callable[[], m.Outcome], *, first: bool) -> m.Outcome:
+    def send(self, name: str, send: Callable[[], m.Outcome], *, first_attempt: bool) -> m.Outcome:
         """
-        Send one request that was claimed; what escapes from the adapter is ambiguous.
+        Send one request that was claimed; an exception in the adapter makes it ambiguous.
 
         The process may have been stopped since the claim: a request that needs the lease is sent
-        only if there is time left of it.
+        only if the lease has time left.
         """
-        if not first and not self.lease.may_send():
+        if not first_attempt and not self.lease.may_send():
             return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
         self.sent[name] += 1
         try:
@@ -164,69 +169,71 @@ class Gateway:
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.Ambiguous(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        self._heard(outcome)
+        self._apply_rate_limit(outcome)
         return outcome
 
     @property
     def trading_enabled(self) -> bool:
-        """Whether what the bot asks for is let through."""
+        """Whether orders of the bot are sent."""
         return self._trading_enabled
 
     def permission(self, authority: Authority) -> Permission:
-        """What would become of a request with that warrant."""
+        """Return the permission of a request with *authority*."""
         return PERMISSIONS[authority, self._trading_enabled, self._repairs]
 
-    def gate(self) -> None:
-        """Refuse what must not leave before it is written down. Raises: TradingDisabled."""
+    def require_trading_enabled(self) -> None:
+        """Check that trading is enabled, before anything is written. Raises: TradingDisabled."""
         if not self._trading_enabled:
             raise TradingDisabled(
                 f"{self.broker.host} moves real money: open it with live=True to send orders"
             )
 
-    def _let(self, authority: Authority) -> None:
-        """The gate: every request that may change something passes here, once."""
+    def _require_permission(self, authority: Authority) -> None:
+        """Check the permission; every request that may change something calls it once."""
         if self.permission(authority) is not Permission.SEND:
-            self.gate()
+            self.require_trading_enabled()
             raise TradingDisabled("what nobody asked for is sent only with repairs='auto'")
 
     def _lane_of(self, name: str) -> Lane:
-        return self._purpose.lane or LANES.get(name, Lane.RECONCILE)
+        return self._thread_lane.lane or LANES.get(name, Lane.RECONCILE)
 
     def _read(
-        self, name: str, ask: Callable[[], m.Read[T] | m.Absent], *, patient: bool = False
+        self, name: str, request: Callable[[], m.Read[T] | m.Absent], *, is_next_page: bool = False
     ) -> m.Read[T] | m.Absent:
-        retry_at = self._pacer.take(self._lane_of(name), patient=patient)
+        retry_at = self._pacer.take(self._lane_of(name), is_next_page=is_next_page)
         if retry_at is not None:
-            return m.NotObserved(m.Failure.RATE_LIMITED, f"{name}: {_spent(retry_at)}", retry_at)
+            return m.NotObserved(
+                m.Failure.RATE_LIMITED, f"{name}: {_rate_limit_message(retry_at)}", retry_at
+            )
         self.sent[name] += 1
         try:
-            answer = ask()
+            answer = request()
         except Exception as error:
             log.exception("the adapter of %s let an exception escape", self.broker.name)
             return m.NotObserved(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
-        self._heard(answer)
+        self._apply_rate_limit(answer)
         return answer
 
-    def _heard(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
-        """Count as the broker does; what it says of its count loses nobody the answer."""
+    def _apply_rate_limit(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
+        """Pass the broker's rate limit on to the pacer; an error there does not lose the reply."""
         try:
-            self._pacer.heard(answer)
+            self._pacer.apply_reply(answer)
         except Exception:
             log.exception("what %s said of its rate limit makes no sense", self.broker.name)
 
 
-def _unobserved(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
-    """Of what is no order's, a broker's not-found says nothing."""
+def _not_observed(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
+    """Convert *answer* to NotObserved: a not-found is evidence for orders only."""
     if isinstance(answer, m.NotObserved):
         return answer
     return m.NotObserved(m.Failure.UNREADABLE, f"{name}: {answer.message}")
 
 
-def _spent(retry_at: datetime) -> str:
-    """What is said of a request for which there is no room."""
+def _rate_limit_message(retry_at: datetime) -> str:
+    """Build the message for a request without a share of the rate limit."""
     return f"the requests of this minute are spent; there is room at {m.timestamp(retry_at)}"
 
 
-def value_of(answer: m.Read[Sequence[T]]) -> Sequence[T]:
-    """The rows of an observed list; none of one that was not observed."""
+def rows_or_empty(answer: m.Read[Sequence[T]]) -> Sequence[T]:
+    """Return the rows of a list, or none if it was not observed."""
     return answer.value if isinstance(answer, m.Observed) else ()

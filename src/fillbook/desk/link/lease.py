@@ -1,14 +1,13 @@
 """
-The lease: one desk of a store ticks, and the others do not (promises P2 and P12).
+The lease: one desk of a store does the background work (promises P2 and P12).
 
-Polls, passes over the account, sending again, repeating cancels and giving up are for the
-desk that has the lease.  Any desk may place, cancel, reserve and merge without it.
+Only the desk that has the lease polls, reconciles, resends, retries cancels and abandons orders.
+Any desk places, cancels, reserves and merges without it.
 
-A desk that was stopped and wakes after another has taken over changes nothing any more:
-what it sends is checked against the end of its lease right before the request, and what it
-concludes against the epoch inside the transaction.  Its successor sends nothing before
-what the old one may have sent has long arrived.  What is left of the danger is the
-broker's: a create goes out again only under its own client id.
+A desk that was stopped and continues after another desk has acquired the lease changes nothing:
+right before a request it checks the end of its lease, and inside a transaction the epoch.  The
+next holder sends nothing until the requests of the previous one must have arrived.  The remaining
+risk is covered by the broker: a create is resent only under its own client order id.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.store import Reader, Store
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
 #: The cell that holds the lease.
 CELL: Final = "lease"
-#: For how long a desk has it; it is renewed when half of that is over.
+#: The term of a lease; it is renewed after half of it.
 TERM: Final = timedelta(seconds=40)
-#: No request takes longer than this to arrive, or to be given up.
+#: The maximum time in which a request arrives or fails.
 REQUEST_MAX: Final = timedelta(seconds=15)
-#: How far the wall clock may be off, where it has to judge another machine's lease.
+#: The maximum error of the wall clock, which is used for the lease of another machine.
 SLACK: Final = timedelta(seconds=60)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
@@ -45,9 +44,9 @@ _MS: Final = timedelta(milliseconds=1)
 @frozen(kw_only=True)
 class Lease:
     """
-    Who ticks, and until when: `until_ms` of `timeline`, which is `wall_ms` of the wall clock.
+    The holder, and the end of its term: `until_ms` of `timeline`, or `wall_ms` of the wall clock.
 
-    `epoch` is one more with each holder; `process` is where it lives.
+    `epoch` increases by one with each new holder; `process` identifies the holder's process.
     """
 
     holder: str
@@ -59,99 +58,100 @@ class Lease:
 
 
 class LeaseHolder:
-    """What one desk knows of the lease."""
+    """Acquires, renews and checks the lease for one desk; safe from any thread."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._me = secrets.token_hex(8)
-        self._mine: Lease | None = None
-        self._sends_from = timedelta()
-        self._turn = threading.Lock()
-        self._foreign: tuple[str, timedelta] | None = None  #: another's lease, since when it is so
+        self._holder_id = secrets.token_hex(8)
+        self._lease: Lease | None = None
+        self._may_send_from = timedelta()
+        self._lock = threading.Lock()
+        #: The stored lease of another desk, and since when it is unchanged.
+        self._other: tuple[str, timedelta] | None = None
 
-    def hold(self) -> bool:
-        """Have the lease, taken or renewed if need be; False while another desk has it."""
-        with self._turn:
+    def acquire(self) -> bool:
+        """Acquire or renew the lease if it is due; return False while another desk has it."""
+        with self._lock:
             now = self._clock.elapsed()
-            if self._mine is None or now + TERM / 2 >= self._mine.until_ms * _MS:
-                self._mine = self._taken(now)
-            return self._mine is not None
+            if self._lease is None or now + TERM / 2 >= self._lease.until_ms * _MS:
+                self._lease = self._acquire(now)
+            return self._lease is not None
 
-    def _taken(self, now: timedelta) -> Lease | None:
-        word = self._store.cell(CELL)
-        known = load_or_none(Lease, word)
-        mine = known is not None and known.holder == self._me
-        if known is not None and not mine and not self._is_over(known, word or "", now):
+    def _acquire(self, now: timedelta) -> Lease | None:
+        text = self._store.cell(CELL)
+        known = load_or_none(Lease, text)
+        mine = known is not None and known.holder == self._holder_id
+        if known is not None and not mine and not self._is_over(known, text or "", now):
             return None
         epoch = (0 if known is None else known.epoch) + (not mine)
-        taken = self._until(epoch, now + TERM)
-        if not self._store.swap(CELL, word, dump(taken)):
+        taken = self._lease_until(epoch, now + TERM)
+        if not self._store.swap(CELL, text, dump(taken)):
             return None
         if known is not None and not mine:
-            self._sends_from = now + min(self._left(known), timedelta()) + REQUEST_MAX
+            self._may_send_from = now + min(self._remaining(known), timedelta()) + REQUEST_MAX
         return taken
 
     def may_send(self) -> bool:
-        """Whether what the bot does not wait for may be sent: late enough, and early enough."""
+        """Whether background requests may be sent: after the hand-over, before the term ends."""
         now = self._clock.elapsed()
-        mine = self._mine
-        return mine is not None and self._sends_from <= now < mine.until_ms * _MS - REQUEST_MAX
+        mine = self._lease
+        return mine is not None and self._may_send_from <= now < mine.until_ms * _MS - REQUEST_MAX
 
-    def is_mine(self, reader: Reader) -> bool:
-        """Inside a transaction: whether the lease is ours in the picture that decides."""
+    def is_held(self, reader: Reader) -> bool:
+        """Whether this desk holds the lease, in the transaction of *reader*."""
         known = load_or_none(Lease, reader.cell(CELL))
-        mine = self._mine
+        mine = self._lease
         return (
             known is not None
             and mine is not None
-            and (known.holder, known.epoch) == (self._me, mine.epoch)
+            and (known.holder, known.epoch) == (self._holder_id, mine.epoch)
         )
 
     def release(self) -> None:
-        """Let the next desk have it at once; nothing of ours is under way any more."""
-        with self._turn:
-            mine, self._mine = self._mine, None
-            word = None if mine is None else self._store.cell(CELL)
-            known = load_or_none(Lease, word)
-            if mine is not None and known is not None and known.holder == self._me:
+        """End the lease at once; no request of this desk may be in flight."""
+        with self._lock:
+            mine, self._lease = self._lease, None
+            text = None if mine is None else self._store.cell(CELL)
+            known = load_or_none(Lease, text)
+            if mine is not None and known is not None and known.holder == self._holder_id:
                 over = evolve(mine, until_ms=-REQUEST_MAX // _MS, wall_ms=0)
-                self._store.swap(CELL, word, dump(over))
+                self._store.swap(CELL, text, dump(over))
 
-    def _until(self, epoch: int, until: timedelta) -> Lease:
+    def _lease_until(self, epoch: int, until: timedelta) -> Lease:
         wall = self._clock.now() + (until - self._clock.elapsed())
         return Lease(
-            holder=self._me,
+            holder=self._holder_id,
             epoch=epoch,
-            process=_process(),
+            process=_this_process(),
             timeline=self._clock.timeline,
             until_ms=until // _MS,
             wall_ms=(wall - _EPOCH) // _MS,
         )
 
-    def _is_over(self, known: Lease, word: str, now: timedelta) -> bool:
+    def _is_over(self, known: Lease, text: str, now: timedelta) -> bool:
         """
-        Whether another desk's lease has ended, or was not renewed for as long as one lasts.
+        Whether another desk's lease has ended, or was not renewed for a term.
 
-        Its holder renews it: one that stays the same for a term and the slack has none, however
-        far ahead it says that it lasts (a wrong clock, another boot, an edited cell).
+        A holder renews its lease: if it is unchanged for a term and the slack, its holder is gone,
+        whatever its end (a wrong clock, another boot, an edited cell).
         """
-        if self._foreign is None or self._foreign[0] != word:
-            self._foreign = (word, now)
+        if self._other is None or self._other[0] != text:
+            self._other = (text, now)
             log.info("another desk on this store (%s) polls and reconciles", known.process)
-        stale = now - self._foreign[1] >= TERM + SLACK
-        return stale or self._left(known) <= timedelta() or _has_ended(known.process)
+        stale = now - self._other[1] >= TERM + SLACK
+        return stale or self._remaining(known) <= timedelta() or _process_has_ended(known.process)
 
-    def _left(self, known: Lease) -> timedelta:
-        """How long another desk's lease lasts yet."""
+    def _remaining(self, known: Lease) -> timedelta:
+        """Return the remaining time of another desk's lease."""
         if known.timeline == self._clock.timeline:
             return known.until_ms * _MS - self._clock.elapsed()
         return known.wall_ms * _MS - (self._clock.now() - _EPOCH) + SLACK
 
 
 @cache
-def _here() -> str:
-    """The machine and its processes' name space; empty where they cannot be told."""
+def _machine() -> str:
+    """Return the ids of the boot and of the process namespace; empty if they are unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
@@ -159,24 +159,29 @@ def _here() -> str:
         return ""
 
 
-def _begun(pid: int) -> str | None:
-    """When a process of this machine began, so that a number given again is told apart."""
+def _start_time(pid: int) -> str | None:
+    """Return the start time of a process of this machine, because process ids are reused."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
     except OSError:
         return None
     # The second field is a name in brackets that may hold anything: proc_pid_stat(5).
-    state, *rest = told.rpartition(")")[2].split()
+    state, *rest = text.rpartition(")")[2].split()
     return None if state in "ZX" else rest[18]
 
 
-def _process() -> str:
-    """Where we are, as `_has_ended` knows it again."""
-    return f"{_here()} {os.getpid()} {_begun(os.getpid())}"
+def _this_process() -> str:
+    """Return the identity of this process, for `_process_has_ended`."""
+    return f"{_machine()} {os.getpid()} {_start_time(os.getpid())}"
 
 
-def _has_ended(process: str) -> bool:
-    """Whether that process is surely no more; False for one of which nothing can be told."""
-    here, _, rest = process.partition(" ")
-    pid, _, begun = rest.partition(" ")
-    return bool(here) and here == _here() and pid.isdecimal() and _begun(int(pid)) != begun
+def _process_has_ended(process: str) -> bool:
+    """Whether *process* has certainly ended; False if that is unknown."""
+    machine, _, rest = process.partition(" ")
+    pid, _, started = rest.partition(" ")
+    return (
+        bool(machine)
+        and machine == _machine()
+        and pid.isdecimal()
+        and _start_time(int(pid)) != started
+    )

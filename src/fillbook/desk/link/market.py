@@ -1,9 +1,9 @@
 """
-The market: what is listed, when it trades and at what price, asked of the broker as needed.
+The market: instruments, sessions and quotes, read from the broker as needed.
 
-An instrument is asked for once a symbol and day, the calendar once a day, a price each time.
-What was not observed is None, and checks nothing (promise P6).  A fill or a cost basis is
-never a price.
+An instrument is read once per symbol and day, the calendar once per day, a quote each time.  What
+was not observed is None, and its checks are skipped (promise P6).  A fill or a cost basis is never
+used as a price.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Prices
 
-log = logging.getLogger("fillbook")
-#: The calendar is read so far ahead: no market is shut for longer.
-_AHEAD: Final = timedelta(days=7)
+log: logging.Logger = logging.getLogger("fillbook")
+#: The length of the calendar that is read; no market is closed for longer.
+_CALENDAR_LENGTH: Final = timedelta(days=7)
 
 
 class Market:
-    """Asks, and remembers what holds for the day."""
+    """Reads instruments, sessions and quotes, and caches what is valid for the day."""
 
     def __init__(
         self,
@@ -40,74 +40,76 @@ class Market:
         self._clock = clock
         self._prices = prices
         self._quote_age_max = quote_age_max
-        self._listed: dict[str, tuple[date, m.Instrument]] = {}
+        self._instruments: dict[str, tuple[date, m.Instrument]] = {}
         self._calendar: tuple[date, tuple[m.Session, ...]] | None = None
 
-    def instrument(self, symbol: str, *, keep: bool = True) -> m.Instrument | m.Absent | None:
-        """What the broker says of *symbol* today; *keep* writes it into the record."""
+    def instrument(self, symbol: str, *, write: bool = True) -> m.Instrument | m.Absent | None:
+        """Return the instrument of *symbol* as listed today; *write* records it."""
         today = self._clock.now().date()
-        known = self._listed.get(symbol)
+        known = self._instruments.get(symbol)
         if known is not None and known[0] == today:
             return known[1]
         if not self._gateway.broker.capabilities.instrument:
-            return self._recorded(symbol)
+            return self._recorded_instrument(symbol)
         answer = self._gateway.look_up(
             "instrument", lambda: self._gateway.broker.instrument(symbol)
         )
         if isinstance(answer, m.Absent):
             return answer
         if isinstance(answer, m.NotObserved):
-            return self._recorded(symbol)
-        if keep:
+            return self._recorded_instrument(symbol)
+        if write:
             self._recorder.record(m.InstrumentListed(answer.value))
-            self._listed[symbol] = (today, answer.value)
+            self._instruments[symbol] = (today, answer.value)
         return answer.value
 
-    def _recorded(self, symbol: str) -> m.Instrument | None:
+    def _recorded_instrument(self, symbol: str) -> m.Instrument | None:
         with self._recorder.store.read() as reader:
             return reader.get(m.Instrument, symbol)
 
     def session(self) -> m.Session | None:
-        """The session under way, extended hours included, or the next one."""
+        """Return the current session, extended hours included, or the next one."""
         now = self._clock.now()
         calendar = self._calendar
         if calendar is None or calendar[0] != now.date():
             if not self._gateway.broker.capabilities.sessions:
                 return None
-            first = now.date() - timedelta(days=1)  # where the exchange is, it may be yesterday
+            first = now.date() - timedelta(days=1)  # the exchange may be in a time zone behind UTC
             broker = self._gateway.broker
-            answer = self._gateway.read("sessions", lambda: broker.sessions(first, first + _AHEAD))
+            answer = self._gateway.read(
+                "sessions", lambda: broker.sessions(first, first + _CALENDAR_LENGTH)
+            )
             if isinstance(answer, m.NotObserved):
                 return None
             calendar = self._calendar = (now.date(), tuple(answer.value))
         return next((x for x in calendar[1] if x.extended_closes > now), None)
 
     def quote(self, symbol: str) -> m.Quote | None:
-        """A fresh quote: the broker's if it can tell, else the bot's own; None without one."""
-        return self._theirs(symbol) or self._bots(symbol)
+        """Return a fresh quote of the broker, or else of the bot; None if there is none."""
+        return self._broker_quote(symbol) or self._bot_quote(symbol)
 
-    def _theirs(self, symbol: str) -> m.Quote | None:
+    def _broker_quote(self, symbol: str) -> m.Quote | None:
         broker = self._gateway.broker
         if not broker.capabilities.quotes:
             return None
         answer = self._gateway.read("quotes", lambda: broker.quotes([symbol]))
         if isinstance(answer, m.NotObserved):
             return None
-        # Its age is measured by the broker's own clock, where that is told: ours may be off.
+        # The age is measured by the broker's clock if it is reported, because ours may be wrong.
         now = answer.at or self._clock.now()
-        return next((x for x in answer.value if self._is_of_use(x, symbol, now)), None)
+        return next((x for x in answer.value if self._is_fresh(x, symbol, now)), None)
 
-    def _is_of_use(self, quote: m.Quote, symbol: str, now: datetime) -> bool:
+    def _is_fresh(self, quote: m.Quote, symbol: str, now: datetime) -> bool:
         return quote.symbol == symbol and now - quote.at <= self._quote_age_max
 
-    def _bots(self, symbol: str) -> m.Quote | None:
+    def _bot_quote(self, symbol: str) -> m.Quote | None:
         if self._prices is None:
             return None
         try:
             quote = self._prices(symbol)
-            if quote is None or not self._is_of_use(quote, symbol, self._clock.now()):
+            if quote is None or not self._is_fresh(quote, symbol, self._clock.now()):
                 return None
-        except Exception:  # what it raises, or what it gives for a quote
+        except Exception:  # it raised, or what it returned is no quote
             log.exception("the bot's own prices of %s are of no use", symbol)
             return None
         return quote

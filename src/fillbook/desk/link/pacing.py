@@ -1,10 +1,10 @@
 """
-The pacer: one budget of requests for all who share a store (other half: `core.pacing`).
+The pacer: one budget of requests for all desks on a store (other half: `core.pacing`).
 
-Every request takes its share before it leaves, compared and set in a cell of the store,
-so that no two take the same one.  A cancel, an order and what has to be known for it wait
-a few seconds for theirs, a long history as long as it takes; every other read is told at
-once when to come back.
+Every request takes its share before it is sent.  The budget is a cell of the store, which is
+compared and set, so that two requests never take the same share.  Cancels, orders and the reads
+that they need wait a few seconds for their share, long histories up to 90 seconds; any other read
+fails at once with the time of the next share.
 """
 
 from __future__ import annotations
@@ -25,54 +25,54 @@ from fillbook.core.pacing import Budget, Lane
 from fillbook.errors import StoreUnavailable
 from fillbook.store import Store
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
 #: The cell that holds the budget.
 CELL: Final = "budget"
-#: For how long a request of these lanes waits for its share; the others do not wait.
-PATIENCE: Final = {
+#: The maximum wait for a share, by lane; the other lanes do not wait.
+WAIT_MAX: Final = {
     Lane.EXIT: timedelta(seconds=5),
     Lane.SUBMIT: timedelta(seconds=5),
     Lane.BACKFILL: timedelta(seconds=90),
 }
-#: For how long what goes on with a list waits: it may take more than a minute's share.
-GOING_ON: Final = timedelta(seconds=90)
+#: The maximum wait of the pages after the first: a list may need more than one minute's share.
+NEXT_PAGE_WAIT_MAX: Final = timedelta(seconds=90)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 
 
 class Pacer:
-    """Lets requests go, each when its lane has room."""
+    """Counts requests, and delays each until its lane has a share."""
 
     def __init__(self, store: Store, clock: Clock, limit: int, closing: threading.Event) -> None:
         self._store = store
         self._clock = clock
         self._closing = closing
-        self._mine = Budget(limit=limit, timeline=clock.timeline)
+        self._budget = Budget(limit=limit, timeline=clock.timeline)
 
-    def take(self, lane: Lane, *, patient: bool = False, wait: bool = True) -> datetime | None:
+    def take(self, lane: Lane, *, is_next_page: bool = False, wait: bool = True) -> datetime | None:
         """
-        Count one request of *lane*; or when to come back (UTC).
+        Take a share for one request of *lane*; return None, or when the next is free (UTC).
 
-        It waits as long as its lane does, longer if it is *patient*, and not at all unless *wait*.
+        Wait at most `WAIT_MAX` of the lane, longer if *is_next_page*; without *wait*, not at all.
         """
-        patience = GOING_ON if patient else PATIENCE.get(lane, timedelta())
-        patience = patience if wait else timedelta()
-        end = self._clock.elapsed() + patience
+        wait_max = NEXT_PAGE_WAIT_MAX if is_next_page else WAIT_MAX.get(lane, timedelta())
+        wait_max = wait_max if wait else timedelta()
+        end = self._clock.elapsed() + wait_max
         while True:
             counted = self._clock.elapsed()
-            free = self._try(lane)
+            allowed_at = self._try_take(lane)
             now = self._clock.elapsed()
-            if free is None and now - counted < _SECOND:
+            if allowed_at is None and now - counted < _SECOND:
                 return None
-            if free is None:  # this process was stopped meanwhile: what it counted may be past
+            if allowed_at is None:  # this process was stopped meanwhile: its share may be outdated
                 continue
-            if free * _SECOND > end or self._closing.is_set():
-                return self._clock.now() + max(free * _SECOND - now, timedelta())
-            self._clock.wait(self._closing, max(0.01, (free * _SECOND - now).total_seconds()))
+            if allowed_at * _SECOND > end or self._closing.is_set():
+                return self._clock.now() + max(allowed_at * _SECOND - now, timedelta())
+            self._clock.wait(self._closing, max(0.01, (allowed_at * _SECOND - now).total_seconds()))
 
-    def heard(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
-        """What the broker said of its own count, and whether it was too much."""
+    def apply_reply(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
+        """Apply the rate limit that the broker reported, and back off if it was exceeded."""
         rate_limit = answer.rate_limit
         if rate_limit is not None:
             resets = self._second_of(rate_limit.resets_at)
@@ -83,55 +83,55 @@ class Pacer:
             self._change(lambda budget, now: pacing.back_off(budget, until, now))
 
     def _second_of(self, moment: datetime) -> int:
-        """The second in which *moment* has passed, by the difference of the wall clock."""
+        """Convert *moment* of the wall clock to a second of the monotonic clock, rounded up."""
         return -(-(self._clock.elapsed() + moment - self._clock.now()) // _SECOND)
 
-    def _try(self, lane: Lane) -> int | None:
-        """Take a share if there is one; else from which second on there will be."""
-        free = None
+    def _try_take(self, lane: Lane) -> int | None:
+        """Take a share and return None, or return the second from which one is free."""
+        allowed_at = None
 
-        def taken(budget: Budget, now: int) -> Budget:
-            nonlocal free
-            free = pacing.next_allowed_at(budget, lane, now)
-            return pacing.count_request(budget, now) if free <= now else budget
+        def count(budget: Budget, now: int) -> Budget:
+            nonlocal allowed_at
+            allowed_at = pacing.next_allowed_at(budget, lane, now)
+            return pacing.count_request(budget, now) if allowed_at <= now else budget
 
-        now = self._change(taken)
-        return None if free is None or free <= now else free
+        now = self._change(count)
+        return None if allowed_at is None or allowed_at <= now else allowed_at
 
     def _change(self, change: Callable[[Budget, int], Budget]) -> int:
         """
-        Change the budget as it is now; the second in which that was.
+        Change the current budget; return the second of the change.
 
-        The budget is no part of the record: where the store cannot be written, this process
-        counts for itself, and a cancel still leaves.
+        The budget is no part of the record: if the store cannot be written, this process counts
+        its own requests only, and a cancel is still sent.
         """
         try:
             while True:
-                word = self._store.cell(CELL)
-                before, now = self._here(load_or_none(Budget, word) or self._mine)
+                text = self._store.cell(CELL)
+                before, now = self._on_own_clock(load_or_none(Budget, text) or self._budget)
                 after = change(before, now)
-                if after == before or self._store.swap(CELL, word, dump(after)):
-                    self._mine = after
+                if after == before or self._store.swap(CELL, text, dump(after)):
+                    self._budget = after
                     return now
         except StoreUnavailable as error:
             log.warning("the budget of requests is not shared for now: %s", error)
-            before, now = self._here(self._mine)
-            self._mine = change(before, now)
+            before, now = self._on_own_clock(self._budget)
+            self._budget = change(before, now)
             return now
 
-    def _here(self, budget: Budget) -> tuple[Budget, int]:
-        budget = evolve(budget, limit=self._mine.limit)  # as our own adapter declares it
-        return _on(self._clock, budget)
+    def _on_own_clock(self, budget: Budget) -> tuple[Budget, int]:
+        budget = evolve(budget, limit=self._budget.limit)  # the limit that our adapter declares
+        return _rebased(self._clock, budget)
 
 
 def pace_of(store: Store, clock: Clock) -> pacing.Pace | None:
-    """How many requests those who share *store* have sent; None before the first."""
+    """Return the pace of the requests of all desks on *store*; None before the first."""
     budget = load_or_none(Budget, store.cell(CELL))
-    return None if budget is None else pacing.pace(*_on(clock, budget))
+    return None if budget is None else pacing.pace(*_rebased(clock, budget))
 
 
-def _on(clock: Clock, budget: Budget) -> tuple[Budget, int]:
-    """*budget* on this clock's timeline, and the second that it is."""
+def _rebased(clock: Clock, budget: Budget) -> tuple[Budget, int]:
+    """Convert *budget* to the timeline of *clock*; return it with the current second."""
     elapsed = clock.elapsed()
     now = elapsed // _SECOND
     offset = (clock.now() - _EPOCH - elapsed) // _SECOND

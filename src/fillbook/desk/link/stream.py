@@ -1,7 +1,7 @@
 """
-The stream: what is known of it, for all threads of a desk (other half: `core.polling`).
+The health of the stream, for all threads of a desk (other half: `core.polling`).
 
-It says how often to poll, and whether the record may be behind.
+It determines how often to poll, and whether the record may be behind.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fillbook.core.polling import StreamHealth, StreamState
 
 
 class Stream:
-    """The pulse of the stream; safe from any thread."""
+    """The health of the stream; safe from any thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,45 +25,50 @@ class Stream:
 
     @property
     def state(self) -> StreamState:
-        """What is known of it."""
+        """The state of the stream."""
         return self._health.state
 
     @property
     def in_sync(self) -> bool:
-        """Whether nothing was missed that was not read since."""
+        """Whether everything that the stream may have missed was read since."""
         return not self._health.is_behind
 
     @property
-    def missed(self) -> int:
-        """How often something may have been missed; a reading begins with this number."""
+    def gaps(self) -> int:
+        """The number of gaps; a resync begins with this number."""
         return self._health.gaps
 
     def poll_after(self) -> timedelta:
-        """How long after one poll the next is due."""
+        """Return the time from one poll to the next."""
         return polling.poll_after(self._health, self._clock.elapsed())
 
-    def begun(self) -> None:
+    def subscribing(self) -> None:
+        """Begin to subscribe."""
         self._change(lambda health, now: polling.subscribing(health))
 
-    def ended(self) -> None:
-        """Nobody listens any more, and polls are all there is."""
+    def unsubscribed(self) -> None:
+        """Record the end of the subscription; only polls remain."""
         self._change(lambda health, now: StreamHealth(is_behind=health.is_behind, gaps=health.gaps))
 
     def connected(self) -> None:
+        """Record that the subscription is confirmed."""
         self._change(polling.connected)
 
-    def lost(self) -> None:
+    def disconnected(self) -> None:
+        """Record a disconnect."""
         self._change(lambda health, now: polling.disconnected(health))
 
-    def heard(self) -> None:
+    def received(self) -> None:
+        """Record an event received."""
         self._change(polling.received)
 
-    def polled(self, *, news: bool) -> None:
-        self._change(lambda health, now: polling.polled(health, news, now))
+    def polled(self, *, found_unreported: bool) -> None:
+        """Record a poll; *found_unreported*: it found what the stream had not reported."""
+        self._change(lambda health, now: polling.polled(health, found_unreported, now))
 
-    def resynced(self, missed: int) -> None:
-        """Everything was read since the stream had missed something *missed* times."""
-        self._change(lambda health, now: polling.resynced(health, missed))
+    def resynced(self, gaps: int) -> None:
+        """Record a complete resync that began when `gaps` had the value *gaps*."""
+        self._change(lambda health, now: polling.resynced(health, gaps))
 
     def _change(self, change: Callable[[StreamHealth, timedelta], StreamHealth]) -> None:
         with self._lock:

@@ -1,10 +1,9 @@
 """
-The approval: whether an order may be sent, and what it would keep back (promise P7).
+The approval: whether an order may be sent, and how much it reserves (promise P7).
 
-What is to be asked of the network is asked before the transaction (`look`), and what is
-decided is decided inside it (`decide`), on the record as it is then.  An instrument that is
-known, an account that was read lately and a price that is not needed cost no request.
-Other halves: `core.checks`, `core.reservation`.
+`read_inputs` reads from the broker before the transaction; `decide` decides inside it, on the
+record as it is then.  An instrument or an account that was read recently is not read again, and a
+quote only if a check needs it.  Other halves: `core.checks`, `core.reservation`.
 """
 
 from __future__ import annotations
@@ -25,38 +24,38 @@ from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
 from fillbook.core.pacing import Lane
 from fillbook.desk.link.account import AccountLink
-from fillbook.desk.link.buying_power import Funding
+from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
-from fillbook.desk.orders.recent import Recent
+from fillbook.desk.orders.recent import RecentOrders
 from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.record.kill_switch import halted
+from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.desk.record.settings import Settings
-from fillbook.desk.record.unsettled import differences
+from fillbook.desk.record.unsettled import position_differences
 from fillbook.store import Reader
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
-#: These are refused or canceled at some hours.
-_BY_THE_HOUR: Final = frozenset(
+#: Times in force that are rejected or canceled at certain hours.
+_SESSION_DEPENDENT: Final = frozenset(
     {m.TimeInForce.IOC, m.TimeInForce.FOK, m.TimeInForce.OPG, m.TimeInForce.CLS}
 )
 
 
 @frozen
-class Seen:
-    """What was asked of the network for one request; None where nothing was, or no answer came."""
+class CheckInputs:
+    """What was read for one request; None: not read, or not observed."""
 
     instrument: m.Instrument | m.Absent | None
     session: m.Session | None
     quote: m.Quote | None
-    account: m.Read[m.AccountSnapshot] | None  #: read now, or lately enough
+    account: m.Read[m.AccountSnapshot] | None  #: read now, or recently enough
 
 
 @frozen(kw_only=True)
 class Decision:
-    """What is to be sent, or why it is not."""
+    """The request to send, or the reason why it is denied."""
 
     request: m.OrderRequest
     context: CheckContext
@@ -64,7 +63,7 @@ class Decision:
     reason: m.Reason | None
 
     def intent(self, name: str, at: m.Timestamp) -> m.Intent:
-        """The intent of that name."""
+        """Build the intent with the client order id *name*."""
         return m.Intent(
             client_order_id=name,
             request=self.request,
@@ -77,14 +76,14 @@ class Decision:
 
 
 class Approval:
-    """Decides on requests, with the checks and limits that the bot has set."""
+    """Decides on requests, by the checks and limits of the settings."""
 
     def __init__(
         self,
         gateway: Gateway,
         recorder: Recorder,
         account_link: AccountLink,
-        funding: Funding,
+        available_funds: AvailableFunds,
         tracker: Tracker,
         clock: Clock,
         settings: Settings,
@@ -94,48 +93,52 @@ class Approval:
         self._can = gateway.broker.capabilities
         self._recorder = recorder
         self._account_link = account_link
-        self._funding = funding
+        self._available_funds = available_funds
         self._tracker = tracker
         age = risk.period_of(limits.quote_age_max_s)
         self._market = Market(gateway, recorder, clock, prices=settings.prices, quote_age_max=age)
         self._checks = tuple(settings.checks)
         self._limits = limits
-        self._recent = Recent()
+        self._recent = RecentOrders()
 
-    def look(self, request: m.OrderRequest, *, keep: bool = True) -> Seen:
+    def read_inputs(self, request: m.OrderRequest, *, write: bool = True) -> CheckInputs:
         """
-        Ask the network for what the checks need, and write down what holds for the day.
+        Read what the checks need from the broker, and record what is valid for the day.
 
-        Without *keep*, for a preview, nothing is written, and a price is asked for in any case.
+        Without *write*, for a preview, nothing is recorded, and a quote is always read.
         Raises: AccountChanged.
         """
         opens = self._may_open(request)
-        by_the_hour = request.time_in_force in _BY_THE_HOUR
-        at_a_price = not keep or (opens and self._needs_quote(request))
+        needs_session = request.time_in_force in _SESSION_DEPENDENT
+        needs_quote = not write or (opens and self._needs_quote(request))
         with self._gateway.lane(Lane.SUBMIT if opens else Lane.EXIT):
-            if opens and keep and not self._tracker.in_sync:
-                self._tracker.poll()  # what the stream has missed is read before new risk
-            return Seen(
-                instrument=self._market.instrument(request.symbol, keep=keep),
-                session=self._market.session() if by_the_hour else None,
-                quote=self._market.quote(request.symbol) if at_a_price else None,
-                account=self._account(opens=opens, keep=keep),  # last: it ages soonest
+            if opens and write and not self._tracker.in_sync:
+                self._tracker.poll()  # the missed events are read before new risk
+            return CheckInputs(
+                instrument=self._market.instrument(request.symbol, write=write),
+                session=self._market.session() if needs_session else None,
+                quote=self._market.quote(request.symbol) if needs_quote else None,
+                account=self._account(
+                    opens=opens, write=write
+                ),  # last, because it is outdated first
             )
 
-    def _account(self, *, opens: bool, keep: bool) -> m.Read[m.AccountSnapshot] | None:
-        if opens and self._funding.is_stale:
-            return self._account_link.account(bind=keep)
-        newest = self._account_link.newest
+    def _account(self, *, opens: bool, write: bool) -> m.Read[m.AccountSnapshot] | None:
+        if opens and self._available_funds.is_stale:
+            return self._account_link.read(bind=write)
+        newest = self._account_link.latest
         return None if newest is None else m.Observed(newest)
 
     def _may_open(self, request: m.OrderRequest) -> bool:
-        """Whether, as the record is now, it does more than reduce what is held."""
+        """Whether *request* may do more than reduce the position, by the current record."""
         with self._recorder.store.read() as reader:
             position = reader.get(m.Position, request.symbol)
             if position is None or position.qty * request.side.sign >= 0:
                 return True
-            own = _followed(reader, request.symbol)
-            most = closable(request.side, position, own, differences(reader, request.symbol))
+            orders = _tracked_orders(reader, request.symbol)
+            most = closable(
+                request.side, position, orders, position_differences(reader, request.symbol)
+            )
         return request.qty is None or request.qty > most
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
@@ -151,108 +154,129 @@ class Approval:
     # -- deciding ----------------------------------------------------------------------
 
     def decide(
-        self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
+        self,
+        reader: Reader,
+        at: m.Timestamp,
+        request: m.OrderRequest,
+        key: str | None,
+        inputs: CheckInputs,
     ) -> Decision:
-        """Whether *request* may be sent, in the transaction of *reader*."""
-        made = self._prepared(reader, at, request, key, seen)
-        reason = checks.denial_reason(made.request, made.context, self._checks, _told)
-        return evolve(made, reason=reason)
+        """Decide whether *request* may be sent, in the transaction of *reader*."""
+        prepared = self._prepare(reader, at, request, key, inputs)
+        reason = checks.denial_reason(
+            prepared.request, prepared.context, self._checks, _log_failed_check
+        )
+        return evolve(prepared, reason=reason)
 
-    def refuse_change(
-        self, turn: Transaction, record: m.OrderRecord, change: m.Change, seen: Seen
+    def change_denial(
+        self, transaction: Transaction, record: m.OrderRecord, change: m.Change, inputs: CheckInputs
     ) -> m.Reason | None:
         """
-        Why an order may not become what *change* makes of it, in the transaction of *turn*.
+        Return why *change* is denied, in the transaction; None if it may be sent.
 
-        It is checked as the order that it would be, without itself and its group in the way.
+        The changed order is checked like a new one; the order itself and its group are left out.
         """
-        request = replace.rest(record, change)
+        request = replace.remaining_request(record, change)
         if request is None:
-            return None  # nothing of it would be left
+            return None  # nothing would remain to be filled
         rule = self._can.reserve_rule
-        need = reservation.amount_added(record, change, rule)
-        context = self._context(turn.read, turn.at, request, None, seen)
+        reserve_amount = reservation.amount_added(record, change, rule)
+        context = self._context(transaction.reader, transaction.at, request, None, inputs)
         group = record.parent or record.client_order_id
-        kept = None if record.intent is None else record.intent.reserve
+        reserve = None if record.intent is None else record.intent.reserve
         context = evolve(
             context,
             orders=context.orders.without(group),
-            reserve=kept or m.Reserve(opens=False),
-            reserve_amount=need,
+            reserve=reserve or m.Reserve(opens=False),
+            reserve_amount=reserve_amount,
         )
-        adds = bool(need or replace.added(record, change))
+        adds = bool(reserve_amount or replace.added_qty(record, change))
         applicable = checks.for_change(self._checks, adds=adds)
-        return checks.denial_reason(request, context, applicable, _told)
+        return checks.denial_reason(request, context, applicable, _log_failed_check)
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
-        """What every check says of *request*, and what it would do; nothing is written."""
-        seen = self.look(request, keep=False)
+        """Return the result of every check of *request* and its impact; write nothing."""
+        inputs = self.read_inputs(request, write=False)
         at = self._recorder.now()
         with self._recorder.store.read() as reader:
-            made = self._prepared(reader, at, request, None, seen)
+            prepared = self._prepare(reader, at, request, None, inputs)
             return m.Preview(
-                request=made.request,
-                adjustments=made.adjustments,
-                checks=tuple(checks.run(made.request, made.context, self._checks, _told)),
-                impact=impact(made.request, made.context),
+                request=prepared.request,
+                adjustments=prepared.adjustments,
+                checks=tuple(
+                    checks.run(prepared.request, prepared.context, self._checks, _log_failed_check)
+                ),
+                impact=impact(prepared.request, prepared.context),
             )
 
-    def answered(self, order: m.Order, outcome: m.Outcome) -> None:
-        """Learn from what a request that was granted has come to."""
-        self._funding.mark()
+    def apply_outcome(self, order: m.Order, outcome: m.Outcome) -> None:
+        """Update the available funds by the outcome of a request that was approved."""
+        self._available_funds.add_mark()
         if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS:
-            lag = self._funding.refused()
-            words = (
+            lag = self._available_funds.double_lag()
+            text = (
                 f"the broker has not the money for order {order.client_order_id}, which its own "
                 f"account had; that is taken to be up to {lag.total_seconds():g} s old for a day"
             )
-            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.LAG_DOUBLED, "account", words)))
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.LAG_DOUBLED, "account", text)))
 
-    def _prepared(
-        self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
+    def _prepare(
+        self,
+        reader: Reader,
+        at: m.Timestamp,
+        request: m.OrderRequest,
+        key: str | None,
+        inputs: CheckInputs,
     ) -> Decision:
-        """Round *request*, and build the context in which it is decided."""
-        context = self._context(reader, at, request, key, seen)
+        """Round *request*, and build the context of its checks."""
+        context = self._context(reader, at, request, key, inputs)
         request, adjustments = adjusted(request, context)
         rule = self._can.reserve_rule
-        quote = seen.quote
-        # Where the sides have crossed, nobody knows which one is right.
+        quote = inputs.quote
+        # In a crossed quote either side may be wrong: take the higher.
         ask = request.reference_price if quote is None else max(quote.bid, quote.ask)
         opens = not context.reduces(request)
-        kept = reservation.reserve_for(request, ask, context.listed, rule, opens=opens)
-        need = m.ZERO if kept is None else reservation.reserve_amount(request, kept, rule)
-        context = evolve(context, reserve=kept, reserve_amount=need)
+        reserve = reservation.reserve_for(request, ask, context.listed, rule, opens=opens)
+        reserve_amount = (
+            m.ZERO if reserve is None else reservation.reserve_amount(request, reserve, rule)
+        )
+        context = evolve(context, reserve=reserve, reserve_amount=reserve_amount)
         return Decision(request=request, context=context, adjustments=adjustments, reason=None)
 
     def _context(
-        self, reader: Reader, at: m.Timestamp, request: m.OrderRequest, key: str | None, seen: Seen
+        self,
+        reader: Reader,
+        at: m.Timestamp,
+        request: m.OrderRequest,
+        key: str | None,
+        inputs: CheckInputs,
     ) -> CheckContext:
-        """Build the context from the record and from what was observed."""
+        """Build the context of the checks from the record and *inputs*."""
         position = reader.get(m.Position, request.symbol)
         if position is None and reader.get(m.Cash, "cash") is not None:
-            position = m.Position(symbol=request.symbol)  # the opening picture had none of it
-        account = seen.account.value if isinstance(seen.account, m.Observed) else None
+            position = m.Position(symbol=request.symbol)  # it is not in the opening balance
+        account = inputs.account.value if isinstance(inputs.account, m.Observed) else None
         return CheckContext(
             now=m.moment(at),
             capabilities=self._can,
             limits=self._limits,
             key=key,
-            halted=halted(reader),
+            halted=halt_reason(reader),
             account=account,
-            session=seen.session,
-            instrument=seen.instrument,
-            quote=seen.quote,
+            session=inputs.session,
+            instrument=inputs.instrument,
+            quote=inputs.quote,
             position=position,
-            orders=TrackedOrders(lambda symbol: _followed(reader, symbol)),
-            recent=self._recent.sent(reader, at, self._looks_back()),
+            orders=TrackedOrders(lambda symbol: _tracked_orders(reader, symbol)),
+            recent=self._recent.sent(reader, at, self._recent_period()),
             drifts=tuple(reader.all(m.OpenDrift)),
-            differences=differences(reader, request.symbol),
-            in_sync=self._tracker.in_sync and not self._recorder.owes,
-            funds=None if account is None else self._funding.available(reader),
+            differences=position_differences(reader, request.symbol),
+            in_sync=self._tracker.in_sync,
+            funds=None if account is None else self._available_funds.available(reader),
         )
 
-    def _looks_back(self) -> timedelta:
-        """How far back the limits ask what was sent."""
+    def _recent_period(self) -> timedelta:
+        """Return the period for which the limits need the orders that were sent."""
         limits = self._limits
         if limits.day_notional_max is not None:
             return risk.DAY
@@ -260,16 +284,16 @@ class Approval:
         return max(least, risk.period_of(limits.duplicate_s))
 
 
-def _followed(reader: Reader, symbol: str | None) -> tuple[m.Order, ...]:
+def _tracked_orders(reader: Reader, symbol: str | None) -> tuple[m.Order, ...]:
     """
-    The orders that are followed, of *symbol* or of all (None).
+    Return the orders that are not complete, of *symbol* or of all symbols (None).
 
-    An intent that nobody has sent is on no order's way.
+    Intents without a request and without a broker id are left out.
     """
     where = ("open", "yes") if symbol is None else ("followed", symbol)
     found = reader.find(m.OrderRecord, *where)
     return tuple(x.order for x in found if x.requests or x.ids)
 
 
-def _told(name: str, error: Exception) -> None:
+def _log_failed_check(name: str, error: Exception) -> None:
     log.error("the check %s raised; the order is denied", name, exc_info=error)

@@ -1,10 +1,10 @@
 """
-The end of an order: instructed once, and attempted until the order is final (promises P1, P2).
+The cancel of an order: instructed once, and attempted until the order is final (promises P1, P2).
 
-A fill wins over a cancel.  The instruction is durable before the first attempt; what is due on
-each broker id that is alive is `core.orders.due`'s, whatever was answered and whoever was killed.
-An unconfirmed order is not sent again, and canceled as soon as it is found.  What a change by
-cancel-and-new has placed, or still would, ends with the order.
+A fill wins over a cancel.  The instruction is durable before the first attempt.  `core.orders.due`
+decides the next step on each live broker id, whatever the replies were, and after a crash too.  An
+unconfirmed order is not resent, and is canceled as soon as it is found.  The order that a change by
+cancel-and-new has placed, or would place, is canceled with it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import due, instructions, lifecycle, lineage, protective
-from fillbook.core.orders.due import Attempt, Look, Progress
+from fillbook.core.orders.due import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.account import AccountLink
-from fillbook.desk.link.gateway import Gateway, value_of
-from fillbook.desk.orders.resolver import Resolver, answered
+from fillbook.desk.link.gateway import Gateway, rows_or_empty
+from fillbook.desk.orders.resolver import Resolver, reply_entry
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder, Transaction
-from fillbook.desk.record.unsettled import differences
+from fillbook.desk.record.unsettled import position_differences
 
-#: When nothing is due on any id, or it cannot be sent now, the next look is at this distance.
-IDLE: Final = timedelta(seconds=10)
+#: The delay of the next step if none is due, or if the cancel cannot be sent now.
+NEXT_STEP_DELAY: Final = timedelta(seconds=10)
 
 
 class Cancellation:
-    """Ends orders."""
+    """Cancels orders."""
 
     def __init__(
         self,
@@ -59,84 +59,90 @@ class Cancellation:
         self._started = clock.elapsed()
         self._progress: dict[tuple[str, str], Progress] = {}
         self._lock = threading.Lock()
-        self._refused: set[tuple[str, str]] = set()  #: refused cancels that were alerted
+        self._rejected: set[tuple[str, str]] = set()  #: refused cancels that were alerted
 
     # -- for the bot -------------------------------------------------------------------
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """
-        End an order, and look at it until it has ended or wait_s have passed.
+        Cancel an order, and follow it until it is final or `wait_s` have passed.
 
-        An order that is final comes back as it is.  What a change by cancel-and-new has placed
-        since is ended with it: that order then comes back.  Raises: UnknownOrder,
+        A final order is returned unchanged.  If a change by cancel-and-new has placed another
+        order since, that order is canceled and returned.  Raises: UnknownOrder,
         TradingDisabled, AccountChanged, ReadFailed.
         """
-        self._gateway.gate()
+        self._gateway.require_trading_enabled()
         name = self._book.record(order).client_order_id
         self._account_link.bind()
         wanted = self.instruct(name)
-        self._urge(name)
+        self._request_retry(name)
         after = self._successor(name)
         if after is not None:
             return self.cancel(after)
         if not wanted:
             return self._book.order(name)
-        return self._resolver.ended(name, pursue=lambda: self.pursue(name, first=True))
+        return self._resolver.wait_until_final(
+            name, advance=lambda: self.advance(name, for_caller=True)
+        )
 
     def cancel_all(self, symbol: str | None, strategy: str | None, *, exits: bool) -> list[m.Order]:
         """
-        End every open order, and every change that would still place one; look at all of them.
+        Cancel every open order, and every change that would place one; follow all of them.
 
-        Exits that protect a position are left unless *exits*.  Each order is instructed before the
-        first is attempted; what is not final comes back so, with its end pending.  Raises:
-        TradingDisabled, AccountChanged, ReadFailed.
+        Exits that protect a position stay open unless *exits*.  All instructions are written
+        before the first cancel is sent; an order that is not final on return has a pending
+        cancel.  Raises: TradingDisabled, AccountChanged, ReadFailed.
         """
-        self._gateway.gate()
+        self._gateway.require_trading_enabled()
         self._account_link.bind()
-        self._tracker.poll()  # an order that the record does not know is ended too
-        left = frozenset[str]() if exits else self._protective()
+        self._tracker.poll()  # orders that the record does not have are canceled too
+        kept = frozenset[str]() if exits else self._protective()
         names: list[str] = []
-        while fresh := [x for x in self._to_end(symbol, strategy) if x not in {*names, *left}]:
-            for name in fresh:  # what a change has placed meanwhile comes in the next round
+        while fresh := [
+            x for x in self._orders_to_cancel(symbol, strategy) if x not in {*names, *kept}
+        ]:
+            for name in fresh:  # the loop repeats for orders that a change has placed meanwhile
                 self.instruct(name)
-                self._urge(name)
+                self._request_retry(name)
             names += fresh
         for name in names:
-            self.pursue(name, first=True, patient=name == names[0])
-        self._resolver.all_ended(
-            names, pursue=lambda name: self.pursue(name, first=True, patient=False)
+            self.advance(name, for_caller=True, wait=name == names[0])
+        self._resolver.wait_until_all_final(
+            names, advance=lambda name: self.advance(name, for_caller=True, wait=False)
         )
         return [self._book.order(name) for name in names]
 
     def _protective(self) -> frozenset[str]:
-        """The client ids of the exits that protect a position, by all evidence of it."""
-        live = [x.order for x in self._tracker.followed() if not x.order.is_final]
+        """Return the client ids of the exits that protect a position, by all evidence."""
+        live = [x.order for x in self._tracker.tracked() if not x.order.is_final]
         with self._recorder.store.read() as reader:
             held = {x.symbol: x.qty for x in reader.all(m.Position)}
             opened = reader.get(m.Cash, "cash") is not None
             for symbol in list(held):
-                held[symbol] = _least(held[symbol], differences(reader, symbol))
-        if not opened:  # the record has no opening balance: the broker knows what is held
+                held[symbol] = _smallest_position(
+                    held[symbol], position_differences(reader, symbol)
+                )
+        if not opened:  # without an opening balance, ask the broker for the positions
             broker = self._gateway.broker
             listed = self._gateway.pages("positions", broker.positions)
-            held = {x.symbol: x.qty for x in value_of(listed)}
-        return protective.protective(map(protective.of_order, live), held)
+            held = {x.symbol: x.qty for x in rows_or_empty(listed)}
+        return protective.protective_ids(map(protective.of_order, live), held)
 
-    def _to_end(self, symbol: str | None, strategy: str | None) -> list[str]:
-        """The followed orders that may still fill, or that a change would place another for."""
+    def _orders_to_cancel(self, symbol: str | None, strategy: str | None) -> list[str]:
+        """Return the orders that may still fill, or for which a change would place another."""
         return [
             x.client_order_id
-            for x in self._tracker.followed()
+            for x in self._tracker.tracked()
             if symbol in (None, x.terms.symbol)
             and strategy in (None, x.strategy)
-            and (not x.order.is_final or self._plan_of(x) is not None)
+            and (not x.order.is_final or self._open_plan(x) is not None)
         ]
 
-    def _plan_of(self, record: m.OrderRecord) -> m.Instruction | None:
-        return instructions.open_plan(record, self._tracker.known(record))
+    def _open_plan(self, record: m.OrderRecord) -> m.Instruction | None:
+        return instructions.open_cancel_and_new(record, self._tracker.evidence(record))
 
     def _successor(self, name: str) -> str | None:
-        """The order that a change of an order by cancel-and-new has placed, if there is one."""
+        """Return the order that the latest change by cancel-and-new has placed, or None."""
         with self._recorder.store.read() as reader:
             record = reader.get(m.OrderRecord, name)
             for x in reversed(() if record is None else record.instructions):
@@ -149,227 +155,252 @@ class Cancellation:
 
     def instruct(self, name: str, authority: Authority = Authority.ORDER) -> bool:
         """
-        Write down that an order is to end; whether it is not final yet.
+        Write the instruction to cancel an order; return whether the order is not final yet.
 
-        A change by cancel-and-new is withdrawn in the same transaction, of a final order too.
+        A change by cancel-and-new is withdrawn in the same transaction, also for a final order.
         """
-        with self._recorder.turn() as turn:
-            record = turn.read.get(m.OrderRecord, name)
+        with self._recorder.transaction() as transaction:
+            record = transaction.reader.get(m.OrderRecord, name)
             if record is None:
                 return False
-            known = evidence_of(turn.read, record)
-            plan = instructions.open_plan(record, known)
+            known = evidence_of(transaction.reader, record)
+            plan = instructions.open_cancel_and_new(record, known)
             if record.order.is_final:
                 if plan is not None:
-                    turn.take(m.InstructionClosed(name, plan.number, "withdrawn: it is canceled"))
+                    transaction.record(
+                        m.InstructionClosed(name, plan.number, "withdrawn: it is canceled")
+                    )
                 return False
-            if not _has_end(record, authority):
+            if not _is_instructed(record, authority):
                 number = len(record.instructions) + 1
                 broker_order_id = record.order.broker_order_id
-                turn.take(
+                transaction.record(
                     m.Instructed(
                         name, number, m.Cancel(), authority, broker_order_id=broker_order_id
                     )
                 )
         return True
 
-    # -- carrying out ------------------------------------------------------------------
+    # -- attempts ----------------------------------------------------------------------
 
-    def pursue(self, name: str, *, first: bool, patient: bool = True) -> timedelta | None:
+    def advance(self, name: str, *, for_caller: bool, wait: bool = True) -> timedelta | None:
         """
-        Take every step about the end of an order that is due; when the next is, None: never.
+        Take every due step of the cancel of an order; return when the next is due, None: never.
 
-        *first*: a caller waits, and its first attempts need no lease.
+        *for_caller*: a caller waits, and its first attempts need no lease.  *wait*: wait for a
+        share of the rate limit.
         """
         while True:
             record = self._book.record(name)
-            known = self._tracker.known(record)
-            end = instructions.ends_all(record, known)
-            living = [e for e in known if lineage.is_alive(e)]
-            if end is None or record.order.is_final or not living:
+            known = self._tracker.evidence(record)
+            instruction = instructions.cancel_of_all_ids(record, known)
+            living = [e for e in known if lineage.is_live(e)]
+            if instruction is None or record.order.is_final or not living:
                 return None
             now = self._clock.elapsed()
-            steps = [(self._step(record, end, e), e.broker_order_id) for e in living]
+            steps = [(self._step(record, instruction, e), e.broker_order_id) for e in living]
             step, broker_order_id = min(steps, key=lambda x: x[0].at)
             if step.at > now:
                 return step.at
             match step:
                 case Attempt():
-                    free = self._attempt(record, end, broker_order_id, first, patient)
-                    if free is not None:
-                        return free
-                case Look():
-                    self._look(record, living, now)
+                    retry_at = self._attempt(record, instruction, broker_order_id, for_caller, wait)
+                    if retry_at is not None:
+                        return retry_at
+                case Read():
+                    self._read_order(record, living, now)
                 case _:
-                    return now + IDLE
+                    return now + NEXT_STEP_DELAY
 
-    def _step(self, record: m.OrderRecord, end: m.Instruction, e: m.Evidence) -> due.Step:
-        made = _attempts(record, end, e.broker_order_id)
+    def _step(self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence) -> due.Step:
+        made = _attempts(record, instruction, e.broker_order_id)
         shown = None if e.word is None else e.word.status
-        progress = self._of(record.client_order_id, e.broker_order_id)
+        progress = self._progress_of(record.client_order_id, e.broker_order_id)
         return due.next_step(made, shown, progress, stuck=self._stuck)
 
     def _attempt(
         self,
         record: m.OrderRecord,
-        end: m.Instruction,
+        instruction: m.Instruction,
         broker_order_id: str,
-        first: bool,
-        patient: bool,
+        for_caller: bool,
+        wait: bool,
     ) -> timedelta | None:
-        """Claim, write and send one cancel; when to try again if it cannot be sent now."""
+        """Claim, write and send one cancel; return when to retry if it cannot be sent now."""
         name = record.client_order_id
-        made = _attempts(record, end, broker_order_id)
+        made = _attempts(record, instruction, broker_order_id)
         unsent = all(r.answer is m.AnswerKind.NOT_SENT for r in made)
-        own = first and unsent
-        if self._gateway.permission(end.authority) is not Permission.SEND:
-            return self._clock.elapsed() + IDLE
-        refused = self._gateway.claim("cancel", end.authority, first=own, patient=patient)
+        first_attempt = for_caller and unsent
+        if self._gateway.permission(instruction.authority) is not Permission.SEND:
+            return self._clock.elapsed() + NEXT_STEP_DELAY
+        refused = self._gateway.claim(
+            "cancel", instruction.authority, first_attempt=first_attempt, wait=wait
+        )
         if refused is not None:
-            return self._free_at(refused)
-        with self._recorder.turn() as turn:
-            request = self._claimed(turn, name, end, broker_order_id, len(made), own=own)
+            return self._retry_at(refused)
+        with self._recorder.transaction() as transaction:
+            request = self._claim(
+                transaction,
+                name,
+                instruction,
+                broker_order_id,
+                len(made),
+                first_attempt=first_attempt,
+            )
         if request is None:
-            return None  # another thread or process has done it meanwhile
-        broker, look = self._gateway.broker, self._tracker.look_number()
-        outcome = self._gateway.send("cancel", lambda: broker.cancel(broker_order_id), first=own)
-        self._note(name, broker_order_id, _attempted(self._clock.elapsed()))
-        entries: list[m.Entry] = [answered(name, request, outcome)]
+            return None  # another thread or process has sent it meanwhile
+        broker, number_before = self._gateway.broker, self._tracker.snapshot_number()
+        outcome = self._gateway.send(
+            "cancel", lambda: broker.cancel(broker_order_id), first_attempt=first_attempt
+        )
+        self._update_progress(name, broker_order_id, _after_attempt(self._clock.elapsed()))
+        entries: list[m.Entry] = [reply_entry(name, request, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
-        self._recorder.record_answer(*entries)
+            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, number_before))
+        self._recorder.record_reply(*entries)
         if isinstance(outcome, m.Rejected):
-            self._alert_refused(name, broker_order_id, outcome.message)
+            self._alert_rejected(name, broker_order_id, outcome.message)
         return None
 
-    def _claimed(
+    def _claim(
         self,
-        turn: Transaction,
+        transaction: Transaction,
         name: str,
-        end: m.Instruction,
+        instruction: m.Instruction,
         broker_order_id: str,
         made: int,
         *,
-        own: bool,
+        first_attempt: bool,
     ) -> m.Commanded | None:
-        """The request, written; None if it is not wanted any more, or somebody else made it."""
-        record = turn.read.get(m.OrderRecord, name)
+        """Write and return the request; None if it is obsolete, or another desk has made it."""
+        record = transaction.reader.get(m.OrderRecord, name)
         if record is None or record.order.is_final:
             return None
-        known = evidence_of(turn.read, record)
-        now = instructions.ends_all(record, known)
-        alive = {e.broker_order_id for e in known if lineage.is_alive(e)}
+        known = evidence_of(transaction.reader, record)
+        now = instructions.cancel_of_all_ids(record, known)
+        alive = {e.broker_order_id for e in known if lineage.is_live(e)}
         if now is None or broker_order_id not in alive:
             return None
         if len(_attempts(record, now, broker_order_id)) != made:
             return None
-        if not own and not self._gateway.lease.is_mine(turn.read):
+        if not first_attempt and not self._gateway.lease.is_held(transaction.reader):
             return None
-        lifecycle.expect(record.order.status, m.Command.CANCEL)
+        lifecycle.expected_status(record.order.status, m.Command.CANCEL)
         number = len(record.requests) + 1
         request = m.Commanded(
             name, m.Command.CANCEL, number, broker_order_id, instruction=now.number
         )
-        turn.take(request)
+        transaction.record(request)
         return request
 
-    def _look(self, record: m.OrderRecord, living: Sequence[m.Evidence], now: timedelta) -> None:
-        """Read an order by all its ids, and note which are alive."""
+    def _read_order(
+        self, record: m.OrderRecord, living: Sequence[m.Evidence], now: timedelta
+    ) -> None:
+        """Read an order by all its ids, and record which are alive in the progress."""
         name = record.client_order_id
         failed = self._tracker.read(record)
         alive = {
             e.broker_order_id
-            for e in self._tracker.known(self._book.record(name))
-            if lineage.is_alive(e)
+            for e in self._tracker.evidence(self._book.record(name))
+            if lineage.is_live(e)
         }
         for e in living:
             shown = failed is None and e.broker_order_id in alive
-            self._note(name, e.broker_order_id, _read(now, alive=shown))
+            self._update_progress(name, e.broker_order_id, _after_read(now, alive=shown))
 
-    def _free_at(self, refused: m.NotSent) -> timedelta:
-        """When a request that was not let through may be tried again."""
+    def _retry_at(self, refused: m.NotSent) -> timedelta:
+        """Return when to retry a request that was not granted."""
         if refused.retry_at is None:
-            return self._clock.elapsed() + IDLE
-        wait = refused.retry_at - self._clock.now()
-        return self._clock.elapsed() + min(max(wait, timedelta(milliseconds=250)), IDLE * 6)
+            return self._clock.elapsed() + NEXT_STEP_DELAY
+        delay = refused.retry_at - self._clock.now()
+        return self._clock.elapsed() + min(
+            max(delay, timedelta(milliseconds=250)), NEXT_STEP_DELAY * 6
+        )
 
-    def _alert_refused(self, name: str, broker_order_id: str, message: str) -> None:
-        if (name, broker_order_id) not in self._refused:
-            self._refused.add((name, broker_order_id))
-            words = (
+    def _alert_rejected(self, name: str, broker_order_id: str, message: str) -> None:
+        if (name, broker_order_id) not in self._rejected:
+            self._rejected.add((name, broker_order_id))
+            text = (
                 f"the broker refused to cancel order {name}: {message}; it is canceled again "
                 "for as long as it is alive"
             )
-            alert = m.Alert(m.AlertKind.CANCEL_REFUSED, name, words)
+            alert = m.Alert(m.AlertKind.CANCEL_REFUSED, name, text)
             self._recorder.record(m.Alerted(alert))
 
-    # -- by itself ---------------------------------------------------------------------
+    # -- in the background -------------------------------------------------------------
 
-    def pursue_all(self) -> timedelta | None:
-        """Take every step about open ends that is due; when the next is, None: none is open."""
+    def advance_all(self) -> timedelta | None:
+        """Take every due step of all cancels; return when the next is due, None: none is open."""
         waits: list[timedelta] = []
-        for record in self._tracker.followed():
-            if not record.order.is_final and _may_end(record):
-                after = self.pursue(record.client_order_id, first=False, patient=False)
+        for record in self._tracker.tracked():
+            if not record.order.is_final and _has_open_instruction(record):
+                after = self.advance(record.client_order_id, for_caller=False, wait=False)
                 waits += [] if after is None else [after]
         return min(waits, default=None)
 
-    # -- what this process has seen ----------------------------------------------------
+    # -- progress of this process ------------------------------------------------------
 
-    def _of(self, name: str, broker_order_id: str) -> Progress:
+    def _progress_of(self, name: str, broker_order_id: str) -> Progress:
         with self._lock:
             begun = Progress(attempted_at=self._started)
             return self._progress.setdefault((name, broker_order_id), begun)
 
-    def _urge(self, name: str) -> None:
-        """The bot asks again: what was attempted is attempted again once it is read alive."""
+    def _request_retry(self, name: str) -> None:
+        """Retry each attempted cancel as soon as its id is read alive: the bot cancels again."""
         now, record = self._clock.elapsed(), self._book.record(name)
         for broker_order_id in record.ids:
             if any(r.broker_order_id == broker_order_id for r in record.requests):
-                self._note(name, broker_order_id, lambda was: evolve(was, urged_at=now))
+                self._update_progress(
+                    name, broker_order_id, lambda before: evolve(before, requested_at=now)
+                )
 
-    def _note(
+    def _update_progress(
         self, name: str, broker_order_id: str, change: Callable[[Progress], Progress]
     ) -> None:
-        was = self._of(name, broker_order_id)
+        before = self._progress_of(name, broker_order_id)
         with self._lock:
-            self._progress[name, broker_order_id] = change(was)
+            self._progress[name, broker_order_id] = change(before)
 
 
-def _least(qty: Decimal, differences: Iterable[Decimal]) -> Decimal:
-    """The smallest position of the sign of *qty* that the evidence allows."""
+def _smallest_position(qty: Decimal, position_differences: Iterable[Decimal]) -> Decimal:
+    """Return the smallest position with the sign of *qty* that the evidence allows."""
     sign = 1 if qty > 0 else -1
-    least = min(sign * (qty + x) for x in (m.ZERO, *differences))
+    least = min(sign * (qty + x) for x in (m.ZERO, *position_differences))
     return sign * max(m.ZERO, least)
 
 
-def _attempted(at: timedelta) -> Callable[[Progress], Progress]:
-    def noted(was: Progress) -> Progress:
-        return Progress(attempted_at=at, mine=True, attempts=was.attempts + 1)
+def _after_attempt(at: timedelta) -> Callable[[Progress], Progress]:
+    def change(before: Progress) -> Progress:
+        return Progress(attempted_at=at, is_own=True, attempts=before.attempts + 1)
 
-    return noted
-
-
-def _read(at: timedelta, *, alive: bool) -> Callable[[Progress], Progress]:
-    def noted(was: Progress) -> Progress:
-        seen = at if alive else was.alive_at
-        return evolve(was, reads=was.reads + 1, read_at=at, alive_at=seen)
-
-    return noted
+    return change
 
 
-def _attempts(record: m.OrderRecord, end: m.Instruction, broker_order_id: str) -> list[m.Request]:
-    """The cancels of one id: for the order's end, or for the change that begins with it."""
-    made = instructions.attempts(record, end, broker_order_id)
+def _after_read(at: timedelta, *, alive: bool) -> Callable[[Progress], Progress]:
+    def change(before: Progress) -> Progress:
+        seen = at if alive else before.live_at
+        return evolve(before, reads=before.reads + 1, read_at=at, live_at=seen)
+
+    return change
+
+
+def _attempts(
+    record: m.OrderRecord, instruction: m.Instruction, broker_order_id: str
+) -> list[m.Request]:
+    """Return the cancels of one id: of a cancel, or of a change by cancel-and-new."""
+    made = instructions.attempts(record, instruction, broker_order_id)
     return [r for r in made if r.command is m.Command.CANCEL]
 
 
-def _has_end(record: m.OrderRecord, authority: Authority) -> bool:
-    """Whether the end of an order is instructed already, with as strong an authority."""
-    end = instructions.open_end(record)
-    return end is not None and end.authority.raised_to(authority) is end.authority
+def _is_instructed(record: m.OrderRecord, authority: Authority) -> bool:
+    """Whether a cancel is instructed already, with at least this authority."""
+    instruction = instructions.open_cancel(record)
+    return (
+        instruction is not None
+        and instruction.authority.raised_to(authority) is instruction.authority
+    )
 
 
-def _may_end(record: m.OrderRecord) -> bool:
-    """Whether an instruction on it may be an open end; what it is the evidence says."""
+def _has_open_instruction(record: m.OrderRecord) -> bool:
+    """Whether an instruction is open; the evidence decides whether it cancels the order."""
     return any(x.closed is None for x in record.instructions)

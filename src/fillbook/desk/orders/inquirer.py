@@ -1,9 +1,9 @@
 """
-The inquirer: what is being asked about unproven orders (promises P2 and P3).
+The open inquiries about unconfirmed requests (promises P2 and P3).
 
-It keeps an `Inquiry` for each, in step with the record: a create that anybody sends, or
-an answer to one, begins the count anew.  What is to be done is `core.orders.resolution`'s, and
-the resolver does it.  Safe from any thread; no lock is held over a request.
+There is one `Inquiry` per unconfirmed create or replace.  It follows the record: a create that any
+desk sends, or a reply to it, restarts the count of queries.  `core.orders.resolution` decides the
+next step, and the resolver takes it.  Safe from any thread; no lock is held during a request.
 """
 
 from __future__ import annotations
@@ -21,76 +21,76 @@ from fillbook.core.orders.resolution import Inquiry
 
 
 class Inquiries:
-    """Remembers the inquiries of this process; after a crash they are made from the record."""
+    """The inquiries of this process; after a crash they are made from the record."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: dict[str, Inquiry] = {}
         self._lock = threading.Lock()
 
-    def about(self, record: m.OrderRecord) -> Inquiry:
-        """The inquiry about an unproven order, in step with what the record says of it."""
+    def of_order(self, record: m.OrderRecord) -> Inquiry:
+        """Return the inquiry about an unconfirmed create, updated from the record."""
         name, now = record.client_order_id, self._clock.elapsed()
         with self._lock:
             known = self._open.get(name)
-            inquiry = self._begun(record, now) if known is None else known
+            inquiry = self._new_inquiry(record, now) if known is None else known
             if inquiry.sends != sends_of(record):
-                # Somebody sent it again, or an answer came in: its bytes may just have left.
-                inquiry = resolution.sent_again(inquiry, now, sends_of(record))
-            if is_unwanted(record):
-                inquiry = evolve(inquiry, wanted_until=min(inquiry.wanted_until, now))
-            self._open[name] = evolve(inquiry, exists=inquiry.exists or is_there(record))
+                # A desk has resent it, or a reply arrived: it may have been sent just now.
+                inquiry = resolution.with_resend(inquiry, now, sends_of(record))
+            if must_not_resend(record):
+                inquiry = evolve(inquiry, good_until=min(inquiry.good_until, now))
+            self._open[name] = evolve(inquiry, exists=inquiry.exists or exists_at_broker(record))
             return self._open[name]
 
-    def about_replace(self, request: m.Request) -> Inquiry:
-        """The inquiry about a replace: nobody sends it again, so it is unwanted from the start."""
+    def of_replace(self, request: m.Request) -> Inquiry:
+        """Return the inquiry about a replace; a replace is never resent."""
         assert request.change is not None  # every attempt at a replace bears it
         name, now = request.change.client_order_id, self._clock.elapsed()
         sends = int(request.answer is not None)
         with self._lock:
             known = self._open.get(name)
             if known is None:
-                known = Inquiry(client_order_id=name, sent_at=now, wanted_until=now, sends=sends)
+                known = Inquiry(client_order_id=name, sent_at=now, good_until=now, sends=sends)
             elif known.sends != sends:
-                known = resolution.sent_again(known, now, sends)
+                known = resolution.with_resend(known, now, sends)
             self._open[name] = known
             return known
 
     def change(self, name: str, change: Callable[[Inquiry], Inquiry]) -> None:
-        """Change an inquiry as it is now, which may not be as it was when one asked."""
+        """Apply *change* to the current inquiry, if it is still open."""
         with self._lock:
             if name in self._open:
                 self._open[name] = change(self._open[name])
 
     def drop(self, *names: str) -> None:
-        """There is nothing to ask any more."""
+        """Drop the inquiries about *names*."""
         with self._lock:
             for name in names:
                 self._open.pop(name, None)
 
-    def _begun(self, record: m.OrderRecord, now: timedelta) -> Inquiry:
+    def _new_inquiry(self, record: m.OrderRecord, now: timedelta) -> Inquiry:
         assert record.intent is not None  # only our own orders are unproven
         age = self._clock.now() - m.moment(record.intent.at)
-        left = resolution.good_for(record.intent.request) - max(age, timedelta())
+        remaining = resolution.good_for(record.intent.request) - max(age, timedelta())
         return Inquiry(
             client_order_id=record.client_order_id,
             sent_at=now,
-            wanted_until=now + max(left, timedelta()),
+            good_until=now + max(remaining, timedelta()),
             sends=sends_of(record),
         )
 
 
 def sends_of(record: m.OrderRecord) -> int:
-    """How many creates were sent and answered, as one number that grows with either."""
+    """Return the number of creates sent plus the number of replies to them."""
     sends = [r for r in record.requests if r.command is m.Command.SEND]
     return len(sends) + sum(r.answer is not None for r in sends)
 
 
-def is_there(record: m.OrderRecord) -> bool:
-    """Whether the broker has called it a duplicate: it is there, though nobody has shown it."""
+def exists_at_broker(record: m.OrderRecord) -> bool:
+    """Whether the broker rejected a create as a duplicate: the order exists at the broker."""
     return any(r.kind is m.RejectKind.DUPLICATE for r in record.requests)
 
 
-def is_unwanted(record: m.OrderRecord) -> bool:
-    """Whether nobody is to send it again: the bot wants its end, or sends it by itself."""
-    return instructions.open_end(record) is not None or any(r.handed for r in record.requests)
+def must_not_resend(record: m.OrderRecord) -> bool:
+    """Whether a create may not be resent: its cancel is open, or the bot sends it itself."""
+    return instructions.open_cancel(record) is not None or any(r.handed for r in record.requests)

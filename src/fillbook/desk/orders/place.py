@@ -1,8 +1,8 @@
 """
-The coordinator: one order, from wish to sent (promises P1 and P2).
+The placement of an order, from the request until it is sent (promises P1 and P2).
 
-Intent first: an order is durable before it is sent, under a client id that is its own
-for ever.  What became of it is `desk.orders.resolver`'s, its end `desk.orders.cancel`'s.
+An order is durable before it is sent, under a client order id that is never reused.
+`desk.orders.resolver` determines its outcome, `desk.orders.cancel` cancels it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from fillbook.core.journal import requests
 from fillbook.core.permission import Authority
 from fillbook.desk.link.account import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.approval import Approval, Seen
+from fillbook.desk.orders.approval import Approval, CheckInputs
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
-#: How often an order under way on the same symbol is looked at.
-_UNDER_WAY_S: Final = 0.05
+#: The period of the checks while an order on the same symbol is in flight.
+_IN_FLIGHT_POLL_S: Final = 0.05
 
 
-class Withdrawn(Exception):
-    """What was to be placed for another order is not wanted any more; nothing was written."""
+class ChangeWithdrawn(Exception):
+    """The change that places the order was withdrawn; nothing was written."""
 
 
 class OrderPlacement:
-    """Sends what the bot asks for."""
+    """Places the orders of the bot."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class OrderPlacement:
 
     def submit(self, request: m.OrderRequest, key: str | None = None) -> m.Order:
         """
-        Place an order, and look at it until it is final or known to rest.
+        Place an order, and follow it until it is final or working as intended.
 
-        With *key* the client id is derived from account, strategy and key: submitting again
-        gives the order that exists.  Raises: Denied, OrderRejected, Unavailable, KeyReused,
+        With *key* the client order id is derived from account, strategy and key: a second submit
+        returns the order that exists.  Raises: Denied, OrderRejected, Unavailable, KeyReused,
         TradingDisabled, AccountChanged.
         """
-        self._gateway.gate()
+        self._gateway.require_trading_enabled()
         account = self._account_link.bind()
         return self.place(client_order_id(account, request.strategy, key), request, key)
 
@@ -77,38 +77,40 @@ class OrderPlacement:
         request: m.OrderRequest,
         key: str | None = None,
         authority: Authority = Authority.ORDER,
-        withdrawn: Callable[[Reader], bool] = lambda reader: False,
+        is_withdrawn: Callable[[Reader], bool] = lambda reader: False,
     ) -> m.Order:
         """
-        `submit` under a client id of one's own; placing again gives the order that exists.
+        Place an order under the client order id *name*; if it exists, return it.
 
-        *withdrawn* is asked in the transaction that decides: what nobody wants is denied.
+        *is_withdrawn* is called in the transaction that decides on a new order.  Raises:
+        ChangeWithdrawn if it returns true.
         """
-        number = self._decide(name, request, key, withdrawn=withdrawn)
-        if number is None:  # it was sent before: the bot asks again
-            return self._resolver.settled(name)
+        number = self._decide(name, request, key, is_withdrawn=is_withdrawn)
+        if number is None:  # it was sent before
+            return self._resolver.wait_until_working(name)
         return self._send(name, number, authority)
 
     @contextmanager
     def sending(self, request: m.OrderRequest, key: str | None) -> Iterator[m.Order]:
         """
-        Write an order down that the bot then sends by itself, and look at it afterwards.
+        Record an order that the bot sends itself, and follow it afterwards.
 
-        It is never sent again by us.  Raises: Denied, AlreadySent, KeyReused, AccountChanged.
+        We never resend it.  Raises: Denied, AlreadySent, KeyReused, AccountChanged.
         """
         name = client_order_id(self._account_link.bind(), request.strategy, key)
         number, order = self._decide(name, request, key, handed=True), self._book.order(name)
         if number is None:
-            words = f"order {name} was sent before and is {order.status}: nothing is to be sent"
-            raise errors.AlreadySent(words, order=order)
+            text = f"order {name} was sent before and is {order.status}: nothing is to be sent"
+            raise errors.AlreadySent(text, order=order)
         try:
             yield order
         finally:
-            # Whatever became of it: its bytes may have left until just now.
-            words = "left to the bot"
-            self._recorder.record(m.Answered(name, number, m.AnswerKind.AMBIGUOUS, words))
-            self._resolver.after(name)
-        self._resolver.settled(name)
+            # Its outcome is unknown: the bot may have sent it until now.
+            text = "left to the bot"
+            answer = m.Answered(name, number, m.AnswerKind.AMBIGUOUS, text)
+            self._recorder.record_reply(answer)
+            self._resolver.schedule_next(name)
+        self._resolver.wait_until_working(name)
 
     def _decide(
         self,
@@ -117,34 +119,36 @@ class OrderPlacement:
         key: str | None,
         *,
         handed: bool = False,
-        withdrawn: Callable[[Reader], bool] = lambda reader: False,
+        is_withdrawn: Callable[[Reader], bool] = lambda reader: False,
     ) -> int | None:
         """
-        The number of the create that is to be made, durable; None if it was made before.
+        Record the decision; return the number of the create, or None if it was sent before.
 
-        Where the order of another thread or process is under way on the symbol, its answer is
-        waited for, at most wait_s: an order in flight is no reason to refuse the next.
+        If an order of another thread or process is in flight on the symbol, wait for its reply,
+        at most `wait_s`: an order in flight is no reason to deny the next one.
         """
         end = self._clock.elapsed() + self._wait
         while True:
-            seen = None if self._is_sent(name) else self._approval.look(request)
-            with self._recorder.turn() as turn:
-                waits = self._clock.elapsed() < end and not self._gateway.closing.is_set()
-                known = turn.read.get(m.OrderRecord, name)
-                if known is None and withdrawn(turn.read):
-                    words = f"order {name} is not wanted any more: what it replaces was canceled"
-                    raise Withdrawn(words)
-                taken = self._take(turn, name, request, key, seen, handed=handed, waits=waits)
-            if taken is not None:
+            inputs = None if self._is_sent(name) else self._approval.read_inputs(request)
+            with self._recorder.transaction() as transaction:
+                may_wait = self._clock.elapsed() < end and not self._gateway.closing.is_set()
+                known = transaction.reader.get(m.OrderRecord, name)
+                if known is None and is_withdrawn(transaction.reader):
+                    text = f"order {name} is not wanted any more: what it replaces was canceled"
+                    raise ChangeWithdrawn(text)
+                result = self._record_decision(
+                    transaction, name, request, key, inputs, handed=handed, may_wait=may_wait
+                )
+            if result is not None:
                 break
-            self._clock.wait(self._gateway.closing, _UNDER_WAY_S)
-        reason, number = taken
+            self._clock.wait(self._gateway.closing, _IN_FLIGHT_POLL_S)
+        reason, number = result
         if reason is not None:
-            raise _refusal(self._book.order(name), reason, seen)
+            raise _denial_error(self._book.order(name), reason, inputs)
         return number
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
-        """What would become of *request*; sends nothing and writes nothing."""
+        """Return the checks and the impact of *request*; send no order and write nothing."""
         return self._approval.preview(request)
 
     def _is_sent(self, name: str) -> bool:
@@ -152,97 +156,99 @@ class OrderPlacement:
             record = reader.get(m.OrderRecord, name)
         return record is not None and _was_sent(record)
 
-    def _take(
+    def _record_decision(
         self,
-        turn: Transaction,
+        transaction: Transaction,
         name: str,
         request: m.OrderRequest,
         key: str | None,
-        seen: Seen | None,
+        inputs: CheckInputs | None,
         *,
         handed: bool,
-        waits: bool,
+        may_wait: bool,
     ) -> tuple[m.Reason | None, int | None] | None:
         """
-        Decide on a request and write that down.
+        Decide on a request, and write the decision.
 
-        Why it is denied, or the number of the request to make; neither for what was sent before.
-        None, with nothing written, if it *waits* for an order that is under way.
+        Return the reason of a denial, or the number of the create; (None, None) if it was sent
+        before.  Return None, and write nothing, if it *may_wait* for an order in flight.
         """
-        known = turn.read.get(m.OrderRecord, name)
-        _expect_same(known, name, request)
+        known = transaction.reader.get(m.OrderRecord, name)
+        _check_same_request(known, name, request)
         if known is not None and _was_sent(known):
-            if known.intent is None:  # a record that was lost: the broker told of it first
-                intent = m.Intent(client_order_id=name, request=request, at=turn.at, key=key)
-                turn.take(m.Intended(intent))
+            if known.intent is None:  # the record was lost: the broker reported the order first
+                intent = m.Intent(client_order_id=name, request=request, at=transaction.at, key=key)
+                transaction.record(m.Intended(intent))
             return None, None
-        if seen is None:
-            return None  # it was sent when we looked, and provably did not leave since
-        decision = self._approval.decide(turn.read, turn.at, request, key, seen)
-        if waits and _is_under_way(turn, decision.reason):
+        if inputs is None:
+            return None  # it was sent when we read it, and has provably failed since
+        decision = self._approval.decide(transaction.reader, transaction.at, request, key, inputs)
+        if may_wait and _is_in_flight(transaction, decision.reason):
             return None
         if decision.reason is None or known is None:
-            turn.take(m.Intended(decision.intent(name, turn.at)))
+            transaction.record(m.Intended(decision.intent(name, transaction.at)))
         if decision.reason is None:
             number = len(known.requests) + 1 if known is not None else 1
-            turn.take(m.Commanded(name, m.Command.SEND, number, handed=handed))
+            transaction.record(m.Commanded(name, m.Command.SEND, number, handed=handed))
             return None, number
         if known is None or known.order.status is not m.OrderStatus.DENIED:
-            turn.take(m.IntentDenied(name, decision.reason.message, decision.reason.code))
+            transaction.record(m.IntentDenied(name, decision.reason.message, decision.reason.code))
         return decision.reason, None
 
     def _send(self, name: str, number: int, authority: Authority) -> m.Order:
-        """Make the request that was just written down, and see what comes of it."""
+        """Send the create that was just recorded, and follow the order."""
         unsent = self._book.order(name)
         outcome = self._resolver.create(name, number, authority)
-        if self._recorder.owes:
-            # The answer is not durable yet: the order may be at the broker, and counts as such.
+        if self._recorder.has_unwritten:
+            # The reply is not durable yet: the order may be at the broker, and counts as sent.
             return unsent
         order = self._book.order(name)
-        self._approval.answered(order, outcome)
+        self._approval.apply_outcome(order, outcome)
         match outcome:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:
                 if order.status is m.OrderStatus.REJECTED and order.broker_order_id is None:
-                    words = f"the broker refused order {name}: {message}"
-                    raise errors.OrderRejected(words, order=order, kind=kind)
+                    text = f"the broker refused order {name}: {message}"
+                    raise errors.OrderRejected(text, order=order, kind=kind)
             case m.NotSent(_, message, retry_at):
                 if order.status is m.OrderStatus.DENIED:
-                    words = f"order {name} was not sent: {message}; submit it again"
-                    raise errors.Unavailable(words, order=order, retry_at=retry_at)
+                    text = f"order {name} was not sent: {message}; submit it again"
+                    raise errors.Unavailable(text, order=order, retry_at=retry_at)
             case _:
                 pass
-        return self._resolver.settled(name)
+        return self._resolver.wait_until_working(name)
 
     def wait(self, order: m.Order | str, timeout_s: float) -> m.Order:
-        """Look at an order until it is final or *timeout_s* have passed; as it is then."""
-        return self._resolver.ended(self._book.record(order).client_order_id, timeout_s)
+        """Follow an order until it is final or *timeout_s* have passed; return it."""
+        return self._resolver.wait_until_final(self._book.record(order).client_order_id, timeout_s)
 
 
-def _is_under_way(turn: Transaction, reason: m.Reason | None) -> bool:
-    """Whether all that stands in the way is an order whose request was just made."""
+def _is_in_flight(transaction: Transaction, reason: m.Reason | None) -> bool:
+    """Whether the only obstacle is an order whose last request has no reply yet."""
     if reason is None or reason.code != m.ReasonCode.SYMBOL_LOCKED:
         return False
-    other = turn.read.get(m.OrderRecord, str(dict(reason.figures).get("order", "")))
+    other = transaction.reader.get(m.OrderRecord, str(dict(reason.figures).get("order", "")))
     return other is not None and bool(other.requests) and other.requests[-1].answer is None
 
 
-def _refusal(order: m.Order, reason: m.Reason, seen: Seen | None) -> errors.OrderError:
-    """The error that says why an order was not sent."""
-    words = f"{reason} (nothing was sent)"
-    unread = None if seen is None else seen.account
+def _denial_error(
+    order: m.Order, reason: m.Reason, inputs: CheckInputs | None
+) -> errors.OrderError:
+    """Build the error for an order that was denied."""
+    text = f"{reason} (nothing was sent)"
+    unread = None if inputs is None else inputs.account
     if isinstance(unread, m.NotObserved) and reason.code == m.ReasonCode.NO_FUNDS_READ:
-        return errors.Unavailable(words, order=order, retry_at=unread.retry_at)
-    return errors.Denied(words, order=order, reason=reason)
+        return errors.Unavailable(text, order=order, retry_at=unread.retry_at)
+    return errors.Denied(text, order=order, reason=reason)
 
 
-def _expect_same(known: m.OrderRecord | None, name: str, request: m.OrderRequest) -> None:
-    """Raises: KeyReused if the order of that name was asked for with other words."""
+def _check_same_request(known: m.OrderRecord | None, name: str, request: m.OrderRequest) -> None:
+    """Check that the existing order has the same request. Raises: KeyReused."""
     if known is None:
         return
     if known.intent is not None:
         same = known.intent.wish == request
     else:
-        same = requests.asks_for(known.terms, request)
+        same = requests.matches_request(known.terms, request)
     if not same:
         raise errors.KeyReused(
             f"order {name} was asked for with other words under this key; "
@@ -251,23 +257,23 @@ def _expect_same(known: m.OrderRecord | None, name: str, request: m.OrderRequest
 
 
 def _was_sent(record: m.OrderRecord) -> bool:
-    """Whether a create of it may have left; what provably did not may be sent as if new."""
+    """Whether a create may have been sent; an order that provably was not is sent like new."""
     may_send = record.verdict is not None and record.verdict.may_send
     return bool(record.ids or (record.requests and not may_send))
 
 
 def client_order_id(account: m.AccountId, strategy: str | None, key: str | None) -> str:
     """
-    The client id of an order: from account, strategy and *key*, or drawn where there is none.
+    Derive the client order id from account, strategy and *key*; without a key it is random.
 
-    Even a lost record makes no second order of one key.  At most 60 characters of
-    ``[a-z0-9-]``, the strategy first so that it can be read at the broker.
+    So a key makes only one order, even if the record was lost.  At most 60 characters of
+    ``[a-z0-9-]``; the strategy comes first, readable at the broker.
     """
     if key is None:
-        word = secrets.token_hex(16)
+        suffix = secrets.token_hex(16)
     else:
         parts = (str(account), strategy or "", key)
-        seed = "".join(f"{len(part)}:{part}" for part in parts)  # no two triples are alike
-        word = hashlib.sha256(seed.encode()).hexdigest()[:32]
+        seed = "".join(f"{len(part)}:{part}" for part in parts)  # unique for each triple
+        suffix = hashlib.sha256(seed.encode()).hexdigest()[:32]
     name = re.sub(r"[^a-z0-9]+", "-", (strategy or "").lower()).strip("-")[:20]
-    return m.ID_PREFIX + "-".join(part for part in (name, word) if part)
+    return m.ID_PREFIX + "-".join(part for part in (name, suffix) if part)

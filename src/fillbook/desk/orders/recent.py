@@ -1,8 +1,7 @@
 """
-What was sent lately, read off the end of the journal: by this process or any other.
+The orders that were sent recently by any process, read from the end of the journal.
 
-The journal is the history, so nothing more is kept; what was read once is remembered, and
-each transaction reads only what was written since.
+The result is cached: each transaction reads only the entries that were written since the last one.
 """
 
 from __future__ import annotations
@@ -16,35 +15,39 @@ from fillbook.core.checks.context import SentOrder
 from fillbook.core.checks.risk import DAY
 from fillbook.store import Reader
 
-#: The way back is first tried so many entries at a time.
-_STEP: Final = 64
-_NOT_THERE: Final = frozenset({m.AnswerKind.REJECTED, m.AnswerKind.NOT_SENT})
+#: The first step of the search backward, in entries; it doubles each time.
+_FIRST_STEP: Final = 64
+_NOT_ACCEPTED: Final = frozenset({m.AnswerKind.REJECTED, m.AnswerKind.NOT_SENT})
 
 
-class Recent:
-    """The orders that were sent lately; safe from any thread."""
+class RecentOrders:
+    """The orders that were sent recently; safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._since: m.Timestamp | None = None  # from here on nothing is missing
+        self._since: m.Timestamp | None = None  # the cache is complete from here on
         self._number = 0
         self._sent: dict[str, SentOrder] = {}
 
-    def sent(self, reader: Reader, at: m.Timestamp, length: timedelta) -> tuple[SentOrder, ...]:
-        """What was sent within *length* (≤ a day) before *at*, oldest first."""
-        if not length:
+    def sent(self, reader: Reader, at: m.Timestamp, period: timedelta) -> tuple[SentOrder, ...]:
+        """Return the orders sent within *period* (≤ 1 day) before *at*, oldest first."""
+        if not period:
             return ()
-        since = m.timestamp(m.moment(at) - length)
+        since = m.timestamp(m.moment(at) - period)
         with self._lock:
             if self._since is None or since < self._since or reader.last() < self._number:
-                self._since, self._number, self._sent = since, _before(reader, since), {}
-            self._follow(reader)
+                self._since, self._number, self._sent = (
+                    since,
+                    _last_number_before(reader, since),
+                    {},
+                )
+            self._read_journal(reader)
             oldest = m.timestamp(m.moment(at) - DAY)
             self._sent = {name: x for name, x in self._sent.items() if x.at >= oldest}
             return tuple(x for x in self._sent.values() if x.at >= since)
 
-    def _follow(self, reader: Reader) -> None:
-        """Take up what was written since, in order."""
+    def _read_journal(self, reader: Reader) -> None:
+        """Read the entries that were written since the last call."""
         for recorded in reader.journal(self._number):
             self._number = recorded.number
             match recorded.entry:
@@ -54,19 +57,19 @@ class Recent:
                         intent = record.intent
                         sent = SentOrder(recorded.at, intent.wish, intent.key, intent.worth)
                         self._sent[name] = sent
-                case m.Answered(name, _, answer) if answer in _NOT_THERE:
-                    self._forget(reader, name)
+                case m.Answered(name, _, answer) if answer in _NOT_ACCEPTED:
+                    self._drop_if_not_accepted(reader, name)
 
-    def _forget(self, reader: Reader, name: str) -> None:
-        """An order that was definitely not taken counts for nothing."""
+    def _drop_if_not_accepted(self, reader: Reader, name: str) -> None:
+        """Drop an order that the broker certainly did not accept."""
         record = reader.get(m.OrderRecord, name)
         if record is not None and not record.ids and record.verdict is not None:
             self._sent.pop(name, None)
 
 
-def _before(reader: Reader, since: m.Timestamp) -> int:
-    """The number of an entry before which nothing is younger than *since*."""
-    number, step = reader.last(), _STEP
+def _last_number_before(reader: Reader, since: m.Timestamp) -> int:
+    """Return the number of an entry such that all entries up to it are before *since*."""
+    number, step = reader.last(), _FIRST_STEP
     while number > 0:
         number, step = max(0, number - step), step * 2
         first = next(reader.journal(number), None)

@@ -1,10 +1,10 @@
 """
-Replacing: an order changed, under a client id of its own (promises P1 and P2).
+The replace of an order, under a client order id of its own (promises P1 and P2).
 
-What is asked for is durable first, and neither repeated nor followed by another while it is
-unproven; any answer but a plain yes is followed by reading the old id and asking for the
-new one.  Where a quantity cannot be changed natively it is a plan: the order is canceled,
-and once its end is proven, what is left is ordered anew.
+A replace is durable before it is sent.  While its outcome is unknown it is not resent, and no other
+replace is sent; the old id is read and the new id is queried.  If the broker cannot change the
+quantity natively, the change is a plan: cancel the order, and when its end is confirmed, place a
+new order for the remaining quantity.
 
 Other half: `core.orders.replace`.
 """
@@ -19,23 +19,23 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import due, instructions, lifecycle, replace, resolution
 from fillbook.core.orders.due import Progress
-from fillbook.core.orders.replace import Wanted
+from fillbook.core.orders.replace import ProposedChange
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.account import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.approval import Approval, Seen
+from fillbook.desk.orders.approval import Approval, CheckInputs
 from fillbook.desk.orders.cancel import Cancellation
-from fillbook.desk.orders.place import OrderPlacement, Withdrawn
-from fillbook.desk.orders.resolver import CARRY_ON_AFTER, Resolver, answered
+from fillbook.desk.orders.place import ChangeWithdrawn, OrderPlacement
+from fillbook.desk.orders.resolver import CHANGE_RETRY_DELAY, Resolver, reply_entry
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.kill_switch import halted
+from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
 
-class Replacing:
-    """Changes orders."""
+class Replacement:
+    """Replaces orders."""
 
     def __init__(
         self,
@@ -60,137 +60,151 @@ class Replacing:
         self._clock = clock
         self._book = Book(recorder.store)
         self._started = clock.elapsed()
-        self._attempted: dict[tuple[str, int], tuple[timedelta, int]] = {}
+        self._attempts: dict[tuple[str, int], tuple[timedelta, int]] = {}
 
     def replace(self, order: m.Order | str, change: m.Change) -> m.Order:
         """
-        Change an order, and look at it until it is known what became of that; at most wait_s.
+        Replace an order, and follow it until the outcome is known; at most `wait_s`.
 
         Raises: UnknownOrder, Denied, OrderRejected, Unavailable, TradingDisabled, AccountChanged.
         """
-        self._gateway.gate()
+        self._gateway.require_trading_enabled()
         record = self._book.record(order)
         name = record.client_order_id
         self._account_link.bind()
-        if record.order.pending is not None:  # it may be known by now
+        if record.order.pending is not None:  # its outcome may be known by now
             self._tracker.read(record)
-        seen = self._seen(name, change)
-        with self._recorder.turn() as turn:
-            wanted = self._wanted(turn.read, name, change)
-            denied = replace.refused(wanted)
-            if denied is None and seen is not None:
-                denied = self._approval.refuse_change(turn, wanted.record, change, seen)
-            change = replace.numbered(wanted)
-            way = m.Way.ANEW if replace.by_cancel(wanted) else m.Way.NATIVE
+        inputs = self._check_inputs(name, change)
+        with self._recorder.transaction() as transaction:
+            wanted = self._wanted(transaction.reader, name, change)
+            denied = replace.refusal_of(wanted)
+            if denied is None and inputs is not None:
+                denied = self._approval.change_denial(transaction, wanted.record, change, inputs)
+            change = replace.with_client_order_id(wanted)
+            way = m.Way.ANEW if replace.needs_cancel_and_new(wanted) else m.Way.NATIVE
             if denied is None:
-                number = self._instruct(turn, wanted.record, change, way)
+                number = self._instruct(transaction, wanted.record, change, way)
         if denied is not None:
-            words = f"{denied.message} (nothing was sent)"
-            raise errors.Denied(words, order=self._book.order(name), reason=denied)
+            text = f"{denied.message} (nothing was sent)"
+            raise errors.Denied(text, order=self._book.order(name), reason=denied)
         if way is m.Way.ANEW:
-            return self._order_anew(name)
-        order = self._resolver.changed(name, lambda: self.pursue(name, first=True))
-        return self._told(order, number)
+            return self._cancel_and_new(name)
+        order = self._resolver.wait_until_replaced(
+            name, lambda: self.advance(name, for_caller=True)
+        )
+        return self._check_accepted(order, number)
 
     def _instruct(
-        self, turn: Transaction, record: m.OrderRecord, change: m.Change, way: m.Way
+        self, transaction: Transaction, record: m.OrderRecord, change: m.Change, way: m.Way
     ) -> int:
-        """Write down that an order is to change; the number of the instruction."""
-        lifecycle.expect(record.order.status, m.Command.REPLACE)
+        """Write the instruction to change an order; return its number."""
+        lifecycle.expected_status(record.order.status, m.Command.REPLACE)
         number = len(record.instructions) + 1
         request = None if record.intent is None else record.intent.request
-        length = resolution.GOOD_FOR_ELSE if request is None else resolution.good_for(request)
-        turn.take(
+        validity = resolution.GOOD_FOR_DEFAULT if request is None else resolution.good_for(request)
+        transaction.record(
             m.Instructed(
                 record.client_order_id,
                 number,
                 m.Amend(change, way),
                 m.Authority.ORDER,
-                m.timestamp(m.moment(turn.at) + length),
+                m.timestamp(m.moment(transaction.at) + validity),
                 record.order.broker_order_id,
             )
         )
         return number
 
-    def _wanted(self, reader: Reader, name: str, change: m.Change) -> Wanted:
+    def _wanted(self, reader: Reader, name: str, change: m.Change) -> ProposedChange:
         record = reader.get(m.OrderRecord, name)
-        assert record is not None  # orders of ours are never forgotten
+        assert record is not None  # orders of ours are never deleted
         known = evidence_of(reader, record)
-        return Wanted(record, known, change, self._gateway.broker.capabilities)
+        return ProposedChange(record, known, change, self._gateway.broker.capabilities)
 
-    def _seen(self, name: str, change: m.Change) -> Seen | None:
-        """What the checks need to know of the order that it would become; None: it cannot."""
+    def _check_inputs(self, name: str, change: m.Change) -> CheckInputs | None:
+        """Read what the checks of the changed order need; None: the change is refused."""
         with self._recorder.store.read() as reader:
             wanted = self._wanted(reader, name, change)
-        wish = None if replace.refused(wanted) else replace.rest(wanted.record, change)
-        return None if wish is None else self._approval.look(wish)
+        wish = (
+            None if replace.refusal_of(wanted) else replace.remaining_request(wanted.record, change)
+        )
+        return None if wish is None else self._approval.read_inputs(wish)
 
-    # -- natively ----------------------------------------------------------------------
+    # -- native replaces ---------------------------------------------------------------
 
-    def pursue(self, name: str, *, first: bool) -> timedelta | None:
+    def advance(self, name: str, *, for_caller: bool) -> timedelta | None:
         """
-        Take the step about a change that is due; when the next is, None: it is queried or over.
+        Take the due step of a change; return when the next is due, None: queried or closed.
 
-        A change that provably did not leave is attempted again until it is not wanted any more.
-        *first*: a caller waits, and its first attempts need no lease.
+        A change that provably was not sent is attempted again until `good_until`.
+        *for_caller*: a caller waits, and its first attempts need no lease.
         """
         record = self._book.record(name)
-        change = instructions.open_replace(record, self._tracker.known(record))
+        change = instructions.open_replace(record, self._tracker.evidence(record))
         if change is None:
             return None
         made = instructions.attempts(record, change)
         now = self._clock.elapsed()
         at = due.retry_of_change(made, self._progress(name, change.number), now)
         if at is None:
-            return None  # it may have left: the resolver finds out
-        if not self._is_wanted(change):
-            self._give_up(record, change, f"it could not be sent in time ({_last(made)})")
+            return None  # it may have been sent: the resolver determines the outcome
+        if not self._is_in_time(change):
+            self._expire(record, change, f"it could not be sent in time ({_last_message(made)})")
             return None
-        return at if at > now else self._attempt(record, change, len(made), first=first)
+        return at if at > now else self._attempt(record, change, len(made), for_caller=for_caller)
 
     def _attempt(
-        self, record: m.OrderRecord, change: m.Instruction, made: int, *, first: bool
+        self, record: m.OrderRecord, change: m.Instruction, made: int, *, for_caller: bool
     ) -> timedelta | None:
-        """Claim, write and send the replace; when to try again if it cannot be sent now."""
-        name, broker, again = record.client_order_id, self._gateway.broker, self._clock.elapsed()
+        """Claim, write and send the replace; return when to retry if it cannot be sent now."""
+        name, broker = record.client_order_id, self._gateway.broker
+        retry_at = self._clock.elapsed() + CHANGE_RETRY_DELAY
         if self._gateway.permission(change.authority) is not Permission.SEND:
-            return again + CARRY_ON_AFTER
-        refused = self._gateway.claim("replace", change.authority, first=first, patient=first)
+            return retry_at
+        refused = self._gateway.claim(
+            "replace", change.authority, first_attempt=for_caller, wait=for_caller
+        )
         if refused is not None:
-            return again + CARRY_ON_AFTER
-        with self._recorder.turn() as turn:
-            request = self._claimed(turn, name, change, made, first=first)
+            return retry_at
+        with self._recorder.transaction() as transaction:
+            request = self._claim(transaction, name, change, made, for_caller=for_caller)
         if request is None or request.change is None:
             return None
-        broker_order_id, asked, look = request.broker_order_id or "", request.change, self._look()
+        broker_order_id, requested = request.broker_order_id or "", request.change
+        number_before = self._tracker.snapshot_number()
         outcome = self._gateway.send(
-            "replace", lambda: broker.replace(broker_order_id, asked), first=first
+            "replace", lambda: broker.replace(broker_order_id, requested), first_attempt=for_caller
         )
-        entries: list[m.Entry] = [answered(name, request, outcome)]
+        entries: list[m.Entry] = [reply_entry(name, request, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
-        if not self._recorder.record_answer(*entries):
-            return None  # it is owed: what may have left is queried once the store is back
-        self._attempted[name, change.number] = (self._clock.elapsed(), made + 1)
-        self._approval.answered(self._book.order(name), outcome)
+            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, number_before))
+        if not self._recorder.record_reply(*entries):
+            return None  # the outcome is queried when the store is available again
+        self._attempts[name, change.number] = (self._clock.elapsed(), made + 1)
+        self._approval.apply_outcome(self._book.order(name), outcome)
         if not isinstance(outcome, m.NotSent):
             self._tracker.read(self._book.record(name))
-            self._resolver.ask(name)
+            self._resolver.query(name)
         return None
 
-    def _claimed(
-        self, turn: Transaction, name: str, change: m.Instruction, made: int, *, first: bool
+    def _claim(
+        self,
+        transaction: Transaction,
+        name: str,
+        change: m.Instruction,
+        made: int,
+        *,
+        for_caller: bool,
     ) -> m.Commanded | None:
-        """The request, written; None if it is not wanted any more, or somebody else made it."""
-        record = turn.read.get(m.OrderRecord, name)
-        if record is None or record.order.is_final or halted(turn.read) is not None:
+        """Write and return the request; None if it is obsolete, or another desk has made it."""
+        record = transaction.reader.get(m.OrderRecord, name)
+        if record is None or record.order.is_final or halt_reason(transaction.reader) is not None:
             return None
-        now = instructions.open_replace(record, evidence_of(turn.read, record))
+        now = instructions.open_replace(record, evidence_of(transaction.reader, record))
         if now is None or len(instructions.attempts(record, now)) != made:
             return None
-        if instructions.open_end(record) is not None:
-            return None  # the order is to end: what was not sent is not wanted any more
-        if not first and not self._gateway.lease.is_mine(turn.read):
+        if instructions.open_cancel(record) is not None:
+            return None  # a cancel is open: the change is obsolete
+        if not for_caller and not self._gateway.lease.is_held(transaction.reader):
             return None
         number, broker_order_id = len(record.requests) + 1, record.order.broker_order_id
         request = m.Commanded(
@@ -201,122 +215,123 @@ class Replacing:
             change.change,
             instruction=now.number,
         )
-        turn.take(request)
+        transaction.record(request)
         return request
 
     def _progress(self, name: str, number: int) -> Progress:
-        at, attempts = self._attempted.get((name, number), (self._started, 0))
-        return Progress(attempted_at=at, mine=attempts > 0, attempts=attempts)
+        at, attempts = self._attempts.get((name, number), (self._started, 0))
+        return Progress(attempted_at=at, is_own=attempts > 0, attempts=attempts)
 
-    def _told(self, order: m.Order, number: int) -> m.Order:
-        """The order once it is known what became of a change; refusals are raised."""
+    def _check_accepted(self, order: m.Order, number: int) -> m.Order:
+        """Return the order. Raises: OrderRejected if the broker rejected the change."""
         record = self._book.record(order)
         change = next(x for x in record.instructions if x.number == number)
         made = instructions.attempts(record, change)
         refused = bool(made) and made[-1].answer is m.AnswerKind.REJECTED
         if refused and change.closed is not None and not order.is_final:  # a fill wins
             kind = made[-1].kind or m.RejectKind.OTHER
-            words = f"the broker did not change order {order.client_order_id}: {made[-1].message}"
-            raise errors.OrderRejected(words, order=order, kind=kind)
+            text = f"the broker did not change order {order.client_order_id}: {made[-1].message}"
+            raise errors.OrderRejected(text, order=order, kind=kind)
         return order
 
-    def _look(self) -> int:
-        return self._tracker.look_number()
+    # -- changes by cancel-and-new -----------------------------------------------------
 
-    # -- by a plan ---------------------------------------------------------------------
+    def _cancel_and_new(self, name: str) -> m.Order:
+        """Cancel the order; when its end is confirmed, place the remaining quantity."""
+        self._cancellation.advance(name, for_caller=True)
+        self._resolver.wait_until_final(
+            name, advance=lambda: self._cancellation.advance(name, for_caller=True)
+        )
+        return self.continue_plan(name) or self._book.order(name)
 
-    def _order_anew(self, name: str) -> m.Order:
-        """Cancel the order; once that is proven, place what is then left of it."""
-        self._cancellation.pursue(name, first=True)
-        self._resolver.ended(name, pursue=lambda: self._cancellation.pursue(name, first=True))
-        return self.carry_on(name) or self._book.order(name)
-
-    def carry_on(self, name: str, authority: Authority = Authority.ORDER) -> m.Order | None:
+    def continue_plan(self, name: str, authority: Authority = Authority.ORDER) -> m.Order | None:
         """
-        Take the next step of a change by cancel-and-new, if there is one; the order it placed.
+        Take the next step of a change by cancel-and-new; return the order that it placed.
 
-        A change that is not wanted any more is closed, with an alert.
+        A change whose time has passed is closed, with an alert.
         """
         record = self._book.record(name)
-        plan = instructions.open_plan(record, self._tracker.known(record))
+        plan = instructions.open_cancel_and_new(record, self._tracker.evidence(record))
         if plan is None or plan.change is None:
             return None
         if record.order.is_final:
             return self._place(record, plan, plan.change, authority)
-        if not self._is_wanted(plan):
-            self._give_up(record, plan, f"order {name} is {record.order.status}, not canceled")
-        self._resolver.after(name)
+        if not self._is_in_time(plan):
+            self._expire(record, plan, f"order {name} is {record.order.status}, not canceled")
+        self._resolver.schedule_next(name)
         return None
 
-    def resume(self, name: str) -> None:
-        """`carry_on` in the background: a refusal is told, and tried no more."""
+    def advance_in_background(self, name: str) -> None:
+        """Take the next step of a change in the background; alert if the new order is refused."""
         sends = self._gateway.permission(Authority.STANDING) is Permission.SEND
-        if not (sends and self._gateway.lease.hold() and self._gateway.lease.may_send()):
-            self._resolver.after(name)
+        if not (sends and self._gateway.lease.acquire() and self._gateway.lease.may_send()):
+            self._resolver.schedule_next(name)
             return
         try:
-            self.pursue(name, first=False)
-            self.carry_on(name, Authority.STANDING)
-            self._resolver.after(name)
+            self.advance(name, for_caller=False)
+            self.continue_plan(name, Authority.STANDING)
+            self._resolver.schedule_next(name)
         except errors.OrderError as error:
-            words = f"the change of order {name} was given up: {error}"
-            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)))
+            text = f"the change of order {name} was given up: {error}"
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, text)))
 
     def _place(
         self, record: m.OrderRecord, plan: m.Instruction, change: m.Change, authority: Authority
     ) -> m.Order | None:
-        known = self._named(change.client_order_id)
+        known = self._find_record(change.client_order_id)
         intent = None if known is None else known.intent
-        wish = replace.rest(record, change) if intent is None else intent.request
+        wish = replace.remaining_request(record, change) if intent is None else intent.request
         if wish is None:
-            self._settle(record, plan, "all of it had filled")
-        elif known is None and not self._is_wanted(plan):
-            self._give_up(record, plan, "it was not ordered anew in time")
+            self._close(record, plan, "all of it had filled")
+        elif known is None and not self._is_in_time(plan):
+            self._expire(record, plan, "it was not ordered anew in time")
         else:
             name = change.client_order_id
-            # Placing again under the same name gives the order that exists: a crash in
-            # between makes no second one.
+            # Placing again under the same client order id returns the order that exists: a crash
+            # before the plan is closed makes no second order.
             try:
                 return self._placement.place(
                     name,
                     wish,
                     authority=authority,
-                    withdrawn=lambda reader: self._is_withdrawn(reader, record, plan),
+                    is_withdrawn=lambda reader: self._is_withdrawn(reader, record, plan),
                 )
-            except Withdrawn:
+            except ChangeWithdrawn:
                 return None
             finally:
-                if self._named(name) is not None:
-                    self._settle(record, plan, f"what was left is order {name}")
+                if self._find_record(name) is not None:
+                    self._close(record, plan, f"what was left is order {name}")
         return None
 
     def _is_withdrawn(self, reader: Reader, record: m.OrderRecord, plan: m.Instruction) -> bool:
         now = reader.get(m.OrderRecord, record.client_order_id) or record
-        open_plan = instructions.open_plan(now, evidence_of(reader, now))
+        open_plan = instructions.open_cancel_and_new(now, evidence_of(reader, now))
         return open_plan is None or open_plan.number != plan.number
 
-    def _named(self, name: str) -> m.OrderRecord | None:
+    def _find_record(self, name: str) -> m.OrderRecord | None:
         with self._recorder.store.read() as reader:
             return reader.get(m.OrderRecord, name)
 
-    def _is_wanted(self, change: m.Instruction) -> bool:
-        """Whether the time in which a change is wanted has not passed."""
+    def _is_in_time(self, change: m.Instruction) -> bool:
+        """Whether `good_until` of a change has not passed."""
         until = change.good_until
-        end = m.moment(change.at) + resolution.GOOD_FOR_ELSE if until is None else m.moment(until)
+        end = (
+            m.moment(change.at) + resolution.GOOD_FOR_DEFAULT if until is None else m.moment(until)
+        )
         return self._clock.now() < end
 
-    def _settle(self, record: m.OrderRecord, plan: m.Instruction, why: str) -> None:
+    def _close(self, record: m.OrderRecord, plan: m.Instruction, why: str) -> None:
         self._recorder.record(m.InstructionClosed(record.client_order_id, plan.number, why))
 
-    def _give_up(self, record: m.OrderRecord, change: m.Instruction, why: str) -> None:
+    def _expire(self, record: m.OrderRecord, change: m.Instruction, why: str) -> None:
         name = record.client_order_id
-        words = f"the change of order {name} expired: {why}; the order stays as it is"
+        text = f"the change of order {name} expired: {why}; the order stays as it is"
         self._recorder.record(
             m.InstructionClosed(name, change.number, f"expired: {why}"),
-            m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, words)),
+            m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, text)),
         )
 
 
-def _last(made: Sequence[m.Request]) -> str:
-    """What the last attempt came to."""
+def _last_message(made: Sequence[m.Request]) -> str:
+    """Return the message of the last attempt."""
     return made[-1].message if made else "no attempt was permitted"

@@ -1,10 +1,9 @@
 """
-The resolver: what became of a request (promises P2 and P3).
+The resolver: sends a request, and determines its outcome (promises P2 and P3).
 
-A request without a good answer is *unproven*; it is asked after, and perhaps sent again
-under the same id, as `core.orders.resolution` says.  Nobody ever sees "timeout".  Every step
-can be taken again: a crash between two of them leaves an intent that the next start
-asks after.
+A create or a replace whose outcome is unknown is *unconfirmed*: it is queried, and a create may be
+resent under the same id, as `core.orders.resolution` decides.  A timeout is never raised.  Every
+step can be repeated: after a crash between two steps the next start queries the order again.
 """
 
 from __future__ import annotations
@@ -27,25 +26,24 @@ from fillbook.desk.orders.inquirer import Inquiries
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.kill_switch import halted
+from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.errors import StoreError
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
-#: These are meant to end at once: `settled` looks at them until they have.
-_AT_ONCE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
+#: Orders with these end at once: `wait_until_working` follows them until they are final.
+_IMMEDIATE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
 
-#: A plan to change an order is taken up again after this.
-CARRY_ON_AFTER: Final = timedelta(seconds=2)
+#: The delay after which a change of an order is continued.
+CHANGE_RETRY_DELAY: Final = timedelta(seconds=2)
 
-
-#: What is to be sent while one waits; when the next step is due, None: never.
-Pursue = Callable[[], timedelta | None]
+#: Takes the due steps while a caller waits; returns when the next is due, None: never.
+Advance = Callable[[], timedelta | None]
 
 
 class Resolver:
-    """Makes the request that was written down, and finds out what became of it."""
+    """Sends creates, follows orders, and resolves unconfirmed requests."""
 
     def __init__(
         self,
@@ -69,266 +67,274 @@ class Resolver:
         self._inquiries = Inquiries(clock)
 
     def create(self, name: str, number: int, authority: Authority = Authority.ORDER) -> m.Outcome:
-        """Make the create that was written down as request *number*; what it came to."""
+        """Send the create that was recorded as request *number*; return its outcome."""
         record = self._book.record(name)
         assert record.intent is not None  # only our own orders are sent
-        intent, look = record.intent, self._tracker.look_number()
+        intent, number_before = record.intent, self._tracker.snapshot_number()
         with self._gateway.lane(_lane_of(intent)):
             outcome = self._gateway.write(
                 "submit", lambda: self._gateway.broker.submit(intent), authority
             )
         made = m.Commanded(name, m.Command.SEND, number)
-        entries: list[m.Entry] = [answered(name, made, outcome)]
+        entries: list[m.Entry] = [reply_entry(name, made, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, look))
-        if self._recorder.record_answer(*entries):
-            self.after(name)
+            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, number_before))
+        if self._recorder.record_reply(*entries):
+            self.schedule_next(name)
         return outcome
 
-    # -- looking at it -----------------------------------------------------------------
+    # -- following an order ------------------------------------------------------------
 
-    def settled(self, name: str) -> m.Order:
-        """Look at an order until it is final, or rests where it was meant to; at most wait_s."""
-        return self._look_until(name, _rests)
+    def wait_until_working(self, name: str) -> m.Order:
+        """Follow an order until it is final or working as intended; at most `wait_s`."""
+        return self._wait_until(name, _is_working)
 
-    def ended(
-        self, name: str, timeout_s: float | None = None, pursue: Pursue | None = None
+    def wait_until_final(
+        self, name: str, timeout_s: float | None = None, advance: Advance | None = None
     ) -> m.Order:
         """
-        Look at an order until it is final, or *timeout_s* (wait_s) have passed.
+        Follow an order until it is final, or *timeout_s* (None: `wait_s`) have passed.
 
-        *pursue* is called each time, for what is to be sent meanwhile.
+        *advance* is called before each check; it sends what is due.
         """
-        return self._look_until(name, lambda order: order.is_final, timeout_s, pursue)
+        return self._wait_until(name, lambda order: order.is_final, timeout_s, advance)
 
-    def all_ended(self, names: Collection[str], pursue: Callable[[str], object]) -> None:
-        """Poll until several orders are final, or wait_s have passed in all; *pursue* each."""
+    def wait_until_all_final(
+        self, names: Collection[str], advance: Callable[[str], object]
+    ) -> None:
+        """Poll until all orders are final or `wait_s` have passed; *advance* each that is not."""
         end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
-        for pause in chain(resolution.ASK_AFTER, repeat(resolution.ASK_AFTER[-1])):
-            left = end - self._clock.elapsed()
-            over = all(self._book.order(name).is_final for name in names)
-            if over or left <= timedelta():
+        for pause in chain(resolution.QUERY_DELAYS, repeat(resolution.QUERY_DELAYS[-1])):
+            remaining = end - self._clock.elapsed()
+            all_final = all(self._book.order(name).is_final for name in names)
+            if all_final or remaining <= timedelta():
                 break
-            self._clock.wait(self._tracker.news, min(pause, left).total_seconds())
+            self._clock.wait(self._tracker.wakeup, min(pause, remaining).total_seconds())
             self._tracker.drain()
             self._tracker.poll()
             for name in names:
                 if not self._book.order(name).is_final:
-                    pursue(name)
+                    advance(name)
 
-    def changed(self, name: str, pursue: Pursue) -> m.Order:
-        """Look at an order until it is known what became of its replace; at most wait_s."""
-        return self._look_until(
-            name, lambda order: order.pending != m.Command.REPLACE, pursue=pursue
+    def wait_until_replaced(self, name: str, advance: Advance) -> m.Order:
+        """Follow an order until the outcome of its replace is known; at most `wait_s`."""
+        return self._wait_until(
+            name, lambda order: order.pending != m.Command.REPLACE, advance=advance
         )
 
-    def _look_until(
+    def _wait_until(
         self,
         name: str,
-        until: Callable[[m.Order], bool],
+        condition: Callable[[m.Order], bool],
         timeout_s: float | None = None,
-        pursue: Pursue | None = None,
+        advance: Advance | None = None,
     ) -> m.Order:
         order = self._book.order(name)
         try:
-            return self._looked_until(name, until, timeout_s, pursue)
+            return self._poll_until(name, condition, timeout_s, advance)
         except StoreError as error:
-            # A request has left: that the record cannot be written now says nothing of it.
+            # A request was sent: a failure of the store is no evidence about its outcome.
             log.error("order %s could not be followed: %s", name, error)
             return order
 
-    def _looked_until(
+    def _poll_until(
         self,
         name: str,
-        until: Callable[[m.Order], bool],
+        condition: Callable[[m.Order], bool],
         timeout_s: float | None,
-        pursue: Pursue | None,
+        advance: Advance | None,
     ) -> m.Order:
         wait_s = self._wait_s if timeout_s is None else timeout_s
         end = self._clock.elapsed() + timedelta(seconds=wait_s)
-        asked = 0
+        queries = 0
         due = self._clock.elapsed()
         while True:
             self._tracker.drain()
-            step = None if pursue is None else pursue()
+            step = None if advance is None else advance()
             order = self._book.order(name)
             now = self._clock.elapsed()
-            if until(order) or now >= end:
-                self.after(name)
+            if condition(order) or now >= end:
+                self.schedule_next(name)
                 return order
-            if self._is_open(self._book.record(name)):
+            if self._is_unconfirmed(self._book.record(name)):
                 self.resolve(name)
                 record = self._book.record(name)
-                due = self._due(record) if self._is_open(record) else now
+                due = self._next_at(record) if self._is_unconfirmed(record) else now
             elif now >= due:
-                if asked:  # the reply, or the stream, has just told how it is
+                if queries:  # not the first time: the reply has just been recorded
                     self._tracker.read(self._book.record(name))
-                pauses = resolution.ASK_AFTER
-                asked += 1
-                due = self._clock.elapsed() + pauses[min(asked, len(pauses) - 1)]
+                pauses = resolution.QUERY_DELAYS
+                queries += 1
+                due = self._clock.elapsed() + pauses[min(queries, len(pauses) - 1)]
                 continue
             pause = min(due, end, *([] if step is None else [step])) - self._clock.elapsed()
-            self._clock.wait(self._tracker.news, max(0.01, pause.total_seconds()))
+            self._clock.wait(self._tracker.wakeup, max(0.01, pause.total_seconds()))
 
-    # -- unproven ----------------------------------------------------------------------
+    # -- unconfirmed requests ----------------------------------------------------------
 
-    def resume(self) -> list[str]:
-        """Put every unproven order or replace in the record on the agenda; their client ids."""
+    def schedule_unconfirmed(self) -> list[str]:
+        """Schedule every unconfirmed create or replace; return the client ids of their orders."""
         names = []
-        for record in self._tracker.followed():
-            asked = bool(record.requests) and self._is_open(record)
-            if asked:
+        for record in self._tracker.tracked():
+            is_sent = bool(record.requests) and self._is_unconfirmed(record)
+            if is_sent:
                 names.append(record.client_order_id)
-            if asked or record.order.pending is not None:
-                self.after(record.client_order_id)
+            if is_sent or record.order.pending is not None:
+                self.schedule_next(record.client_order_id)
         return names
 
     def resolve(self, name: str) -> None:
-        """Take the next step about an unproven order or replace, if it is due."""
+        """Take the next step for an unconfirmed create or replace, if it is due."""
         record = self._book.record(name)
-        if self._is_open(record):
+        if self._is_unconfirmed(record):
             match self._step(record):
                 case Query(at) if at <= self._clock.elapsed():
-                    self._ask(name)
+                    self._query(name)
                 case Query():
                     pass
                 case Resend():
-                    self._send_again(record)
+                    self._resend(record)
                 case Abandon(answers):
-                    self._give_up(record, answers)
-        self.after(name)
+                    self._abandon(record, answers)
+        self.schedule_next(name)
 
-    def ask(self, name: str) -> None:
-        """Ask after an unproven order or replace now, and conclude if that was enough."""
-        if not self._is_open(self._book.record(name)):
+    def query(self, name: str) -> None:
+        """Query an unconfirmed create or replace now, and abandon it if the replies suffice."""
+        if not self._is_unconfirmed(self._book.record(name)):
             return
-        self._ask(name)
+        self._query(name)
         record = self._book.record(name)
-        if self._is_open(record):
+        if self._is_unconfirmed(record):
             step = self._step(record)
             if isinstance(step, Abandon):
-                self._give_up(record, step.answers)
-        self.after(name)
+                self._abandon(record, step.not_found_count)
+        self.schedule_next(name)
 
     def _step(self, record: m.OrderRecord) -> resolution.Step:
         can, inquiry = self._gateway.broker.capabilities, self._inquiry(record)
         step = resolution.next_step(inquiry, self._clock.elapsed(), can)
-        return step if self._may(step) else resolution.question(inquiry)
+        return step if self._may_take(step) else resolution.next_query(inquiry)
 
-    def _may(self, step: resolution.Step) -> bool:
-        """Whether it is for this desk to take *step*; who may not goes on asking."""
+    def _may_take(self, step: resolution.Step) -> bool:
+        """Whether this desk may take *step*; a desk that may not continues to query."""
         match step:
             case Query():
                 return True
             case Abandon():
-                return self._gateway.lease.hold()
+                return self._gateway.lease.acquire()
             case Resend():
                 permission = self._gateway.permission(Authority.STANDING)
-                sends = self._gateway.lease.hold() and self._gateway.lease.may_send()
+                sends = self._gateway.lease.acquire() and self._gateway.lease.may_send()
                 return sends and permission is Permission.SEND
 
-    def _is_open(self, record: m.OrderRecord) -> bool:
-        """Whether it is to be asked what became of the order, or of a replace of it."""
-        return _is_unproven(record) or self._replaced(record) is not None
+    def _is_unconfirmed(self, record: m.OrderRecord) -> bool:
+        """Whether the outcome of the create or of a replace of the order is unknown."""
+        return _is_unproven(record) or self._unconfirmed_replace(record) is not None
 
-    def _replaced(self, record: m.OrderRecord) -> m.Request | None:
-        """The attempt at a replace whose outcome is unknown; one that was not sent is none."""
+    def _unconfirmed_replace(self, record: m.OrderRecord) -> m.Request | None:
+        """Return the replace whose outcome is unknown; None if none was sent."""
         if not record.instructions:
             return None
-        change = instructions.open_replace(record, self._tracker.known(record))
+        change = instructions.open_replace(record, self._tracker.evidence(record))
         made = [] if change is None else instructions.attempts(record, change)
         sent = [r for r in made if r.answer is not m.AnswerKind.NOT_SENT]
         return sent[-1] if sent else None
 
     def _inquiry(self, record: m.OrderRecord) -> Inquiry:
-        replaced = None if _is_unproven(record) else self._replaced(record)
+        replaced = None if _is_unproven(record) else self._unconfirmed_replace(record)
         if replaced is not None:
-            return self._inquiries.about_replace(replaced)
-        return self._inquiries.about(record)
+            return self._inquiries.of_replace(replaced)
+        return self._inquiries.of_order(record)
 
-    def _ask(self, name: str) -> None:
-        """One question by client id; a replace may also show in what it was to replace."""
+    def _query(self, name: str) -> None:
+        """Query by client id once; for a replace, read the replaced order too."""
         record = self._book.record(name)
-        replaced = self._replaced(record)
+        replaced = self._unconfirmed_replace(record)
         read = None if replaced is None else self._tracker.read(record)
         inquiry = self._inquiry(record)
-        asked, sends, number = inquiry.client_order_id, inquiry.sends, self._tracker.look_number()
-        answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(asked))
+        client_id, sends = inquiry.client_order_id, inquiry.sends
+        number = self._tracker.snapshot_number()
+        answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(client_id))
         now = self._clock.elapsed()
-        self._inquiries.change(asked, lambda inquiry: resolution.asked(inquiry, now))
+        self._inquiries.change(client_id, lambda inquiry: resolution.with_query(inquiry, now))
         if isinstance(answer, m.Observed):
             self._recorder.record(m.Reported(answer.value, m.ReportSource.BY_ID, number))
-        elif isinstance(answer, m.Absent) and self._same_account():
-            # It says nothing of a create that somebody sent meanwhile.
+        elif isinstance(answer, m.Absent) and self._account_is_bound():
+            # The reply is no evidence about a create that another thread or desk sent meanwhile.
             self._inquiries.change(
-                asked, lambda x: resolution.not_found(x, now) if x.sends == sends else x
+                client_id, lambda x: resolution.with_not_found(x, now) if x.sends == sends else x
             )
             if replaced is not None and read is None:
-                self._refused(name, replaced)
+                self._close_refused_replace(name, replaced)
 
-    def _refused(self, name: str, replaced: m.Request) -> None:
-        """A replace was refused, its id is not there, and the order works on: it is as it was."""
-        old = {e.broker_order_id: e for e in self._tracker.known(self._book.record(name))}
+    def _close_refused_replace(self, name: str, replaced: m.Request) -> None:
+        """Close a replace that was rejected and not found, if its order is still working."""
+        old = {e.broker_order_id: e for e in self._tracker.evidence(self._book.record(name))}
         e = old.get(replaced.broker_order_id or "")
-        works = e is not None and lineage.is_alive(e) and not lineage.is_giving_way(e)
+        works = e is not None and lineage.is_live(e) and not lineage.is_being_replaced(e)
         if replaced.answer is m.AnswerKind.REJECTED and works:
             number = replaced.instruction or 0
             self._recorder.record(m.InstructionClosed(name, number, f"refused: {replaced.message}"))
 
-    def _same_account(self) -> bool:
-        """An absence counts only if its pass saw the account that is bound."""
-        return isinstance(self._account_link.account(), m.Observed)
+    def _account_is_bound(self) -> bool:
+        """Whether the bound account can be read: only then an absence counts."""
+        return isinstance(self._account_link.read(), m.Observed)
 
-    def _send_again(self, was: m.OrderRecord) -> None:
-        name = was.client_order_id
-        with self._recorder.turn() as turn:
-            record = self._still_unproven(turn, was)
-            if record is None or halted(turn.read) or not self._gateway.lease.is_mine(turn.read):
+    def _resend(self, before: m.OrderRecord) -> None:
+        name = before.client_order_id
+        with self._recorder.transaction() as transaction:
+            record = self._unchanged(transaction, before)
+            if (
+                record is None
+                or halt_reason(transaction.reader)
+                or not self._gateway.lease.is_held(transaction.reader)
+            ):
                 return
             number = len(record.requests) + 1
-            turn.take(m.Commanded(name, m.Command.SEND, number))
+            transaction.record(m.Commanded(name, m.Command.SEND, number))
         self.create(name, number, Authority.STANDING)
 
-    def _give_up(self, was: m.OrderRecord, answers: int) -> None:
-        with self._recorder.turn() as turn:
-            record = self._still_unproven(turn, was)
-            if record is None or not self._gateway.lease.is_mine(turn.read):
+    def _abandon(self, before: m.OrderRecord, answers: int) -> None:
+        with self._recorder.transaction() as transaction:
+            record = self._unchanged(transaction, before)
+            if record is None or not self._gateway.lease.is_held(transaction.reader):
                 return
             name = record.client_order_id
-            change = instructions.open_replace(record, evidence_of(turn.read, record))
+            change = instructions.open_replace(record, evidence_of(transaction.reader, record))
             if _is_unproven(record) or change is None:
-                turn.take(m.ConcludedAbsent(name, answers))
+                transaction.record(m.ConcludedAbsent(name, answers))
             else:
                 why = f"{answers} answers that it does not exist"
-                turn.take(m.InstructionClosed(name, change.number, why))
+                transaction.record(m.InstructionClosed(name, change.number, why))
 
-    def _still_unproven(self, turn: Transaction, was: m.OrderRecord) -> m.OrderRecord | None:
-        """The order as it is, unless somebody heard of it or asked for it since *was*."""
-        record = turn.read.get(m.OrderRecord, was.client_order_id)
-        same = record is not None and record.requests == was.requests and record.ids == was.ids
-        return record if same else None
+    def _unchanged(self, transaction: Transaction, before: m.OrderRecord) -> m.OrderRecord | None:
+        """Return the current record, or None if it has new requests or ids since *before*."""
+        record = transaction.reader.get(m.OrderRecord, before.client_order_id)
+        if record is None or record.requests != before.requests or record.ids != before.ids:
+            return None
+        return record
 
-    def after(self, name: str) -> None:
-        """Put the next step on the agenda, or be done with the question."""
-        matter, record = f"order/{name}", self._book.record(name)
-        if self._is_open(record):
-            self._agenda.put(matter, self._due(record))
+    def schedule_next(self, name: str) -> None:
+        """Schedule the next step of an order, or drop its inquiry."""
+        task, record = f"order/{name}", self._book.record(name)
+        if self._is_unconfirmed(record):
+            self._agenda.put(task, self._next_at(record))
         else:
             changes = (x.change.client_order_id for x in record.instructions if x.change)
             self._inquiries.drop(name, *changes)
-            self._agenda.drop(matter)
+            self._agenda.drop(task)
         if record.ids and not record.order.is_final and record.order.pending is not None:
             self._agenda.put("cancels", self._clock.elapsed())
-        if record.order.pending == m.Command.REPLACE and not self._is_open(record):
-            self._agenda.put(f"change/{name}", self._clock.elapsed() + CARRY_ON_AFTER)
+        if record.order.pending == m.Command.REPLACE and not self._is_unconfirmed(record):
+            self._agenda.put(f"change/{name}", self._clock.elapsed() + CHANGE_RETRY_DELAY)
 
-    def _due(self, record: m.OrderRecord) -> timedelta:
+    def _next_at(self, record: m.OrderRecord) -> timedelta:
         step = self._step(record)
         return step.at if isinstance(step, Query) else self._clock.elapsed()
 
 
-def answered(name: str, request: m.Commanded, outcome: m.Outcome) -> m.Answered:
-    """What a request came to, as an entry."""
+def reply_entry(name: str, request: m.Commanded, outcome: m.Outcome) -> m.Answered:
+    """Build the entry of the outcome of a request."""
     number, broker_order_id = request.number, request.broker_order_id
     match outcome:
         case m.Accepted():
@@ -343,7 +349,7 @@ def answered(name: str, request: m.Commanded, outcome: m.Outcome) -> m.Answered:
 
 
 def _lane_of(intent: m.Intent) -> Lane:
-    """The lane of an order: one that only reduces is an exit."""
+    """Return the lane of an order: EXIT if it only reduces a position."""
     reduces = intent.reserve is not None and not intent.reserve.opens
     return Lane.EXIT if reduces else Lane.SUBMIT
 
@@ -352,9 +358,9 @@ def _is_unproven(record: m.OrderRecord) -> bool:
     return record.order.status is m.OrderStatus.UNPROVEN
 
 
-def _rests(order: m.Order) -> bool:
-    """Whether an order has ended, or is known to the broker and not meant to end at once."""
+def _is_working(order: m.Order) -> bool:
+    """Whether an order is final, or confirmed and not meant to end at once."""
     if order.is_final:
         return True
-    at_once = order.type is m.OrderType.MARKET or order.time_in_force in _AT_ONCE
+    at_once = order.type is m.OrderType.MARKET or order.time_in_force in _IMMEDIATE
     return order.status is not m.OrderStatus.UNPROVEN and not at_once

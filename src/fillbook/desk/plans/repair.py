@@ -1,9 +1,9 @@
 """
-The repair: what we find and nobody asked for (promise P11; other half: `core.permission`).
+Repairs: requests that the bot did not make (promise P11; other half: `core.permission`).
 
-Today that is one thing: an order that was given up, and lands after all.  That it has is
-always told.  Its end is asked for where repairs are made by themselves, and proposed in
-words where they are to be approved.
+There is one repair: the cancel of an order that was accepted after it was abandoned.  Such an
+order always raises an alert.  Its cancel is sent if repairs are automatic, and proposed in an
+alert if they need an approval.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fillbook.desk.record.recorder import Recorder
 
 
 class Repair:
-    """Sets right what is permitted, and proposes the rest."""
+    """Makes the repairs that are permitted, and proposes the others."""
 
     def __init__(
         self,
@@ -37,21 +37,21 @@ class Repair:
         self._cancellation = cancellation
         self._proposed: set[str] = set()
         self._agenda = agenda
-        recorder.on(m.EventKind.ALERT, self._heard)
+        recorder.on(m.EventKind.ALERT, self._schedule)
 
-    def look(self) -> None:
-        """See to every order that has landed late, and lives."""
-        for record in filter(_landed_late, self._tracker.followed()):
+    def run(self) -> None:
+        """Repair every live order that was accepted after it was abandoned."""
+        for record in filter(_accepted_after_abandoned, self._tracker.tracked()):
             match self._gateway.permission(Authority.REPAIR):
                 case Permission.SEND:
                     self._cancellation.instruct(record.client_order_id, Authority.REPAIR)
-                    self._cancellation.pursue(record.client_order_id, first=False)
+                    self._cancellation.advance(record.client_order_id, for_caller=False)
                 case Permission.PROPOSE:
                     self._propose(record)
                 case Permission.REFUSE:
-                    pass  # it was told when it landed
+                    pass  # it was alerted when it was accepted
 
-    def _heard(self, event: m.Event) -> None:
+    def _schedule(self, event: m.Event) -> None:
         if event.alert is not None and event.alert.kind is m.AlertKind.LANDED_LATE:
             self._agenda.put("repairs", timedelta())
 
@@ -59,15 +59,15 @@ class Repair:
         name = record.client_order_id
         if name not in self._proposed:
             self._proposed.add(name)
-            words = (
+            text = (
                 f"order {name} was given up and has landed after all: "
                 f"cancel it with cancel({name!r}), or let it be"
             )
-            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PROPOSED, name, words)))
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PROPOSED, name, text)))
 
 
-def _landed_late(record: m.OrderRecord) -> bool:
-    """Whether an order of ours was concluded absent, has landed, and nobody has asked its end."""
-    landed = any(x.oddity is m.Oddity.LANDED_LATE for x in record.order.anomalies)
-    asked = instructions.open_end(record) is not None
-    return landed and not asked and not record.order.is_final
+def _accepted_after_abandoned(record: m.OrderRecord) -> bool:
+    """Whether a live order was accepted after it was abandoned, and has no open cancel."""
+    accepted = any(x.oddity is m.Oddity.LANDED_LATE for x in record.order.anomalies)
+    is_instructed = instructions.open_cancel(record) is not None
+    return accepted and not is_instructed and not record.order.is_final

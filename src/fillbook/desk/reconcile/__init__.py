@@ -1,1 +1,1 @@
-"""The whole account against the record."""
+"""The reconciliation of the record with the account."""

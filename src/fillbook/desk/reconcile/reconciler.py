@@ -1,9 +1,9 @@
 """
-The reconciler: the whole account, ours against theirs (promises P5 to P9).
+The reconciler: compares the record with the account (promises P5 to P9).
 
-`check` looks and tells; `sync` makes our record true; neither sends anything that
-changes the account.  Both take the same look and the same pure steps
-(`core.reconcile.drift`): what was heard is merged, what is then left differs.
+`check` compares and reports; `sync` reconciles the record; neither sends a request that changes the
+account.  Both take the same snapshot and the same pure steps (`core.reconcile.drift`): the broker's
+reports are merged, and what still differs is a difference.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from fillbook.desk.link.account import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
-from fillbook.desk.reconcile.opening_balance import OpeningBalance, anchor
-from fillbook.desk.reconcile.snapshot import ComparedSnapshot, SnapshotReader
+from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
+from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
 from fillbook.desk.record import unsettled
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.overlay import RecordReader
 
 ADOPTED: Final = "ADOPTED"
-#: A difference that is still unsettled after so long is alerted.
+#: A difference that is not settled after this time is alerted.
 UNSETTLED_AFTER: Final = timedelta(minutes=5)
 
 
@@ -59,53 +59,53 @@ class Reconciler:
             self._snapshots, recorder, clock, tracker.closing, self._lag
         )
         self._unsettled: dict[str, timedelta] = {}
-        self._overdue_told: set[str] = set()
+        self._overdue_alerted: set[str] = set()
 
     # -- checking ----------------------------------------------------------------------
 
     def check(self, ours: dict[str, Decimal] | None = None) -> m.CheckReport:
-        """Look, compare and tell; writes nothing. `ours` is what the bot believes it holds."""
-        asked = self._gateway.requests
+        """Compare and report; write nothing. *ours* are the positions that the bot expects."""
+        requests_before = self._gateway.requests
         at = m.timestamp(self._clock.now())
-        self._hold_account()
-        compared = self._snapshots.sight(bind=False)
+        self._check_account()
+        compared = self._snapshots.take(bind=False)
         if isinstance(compared, m.NotObserved):
             return m.CheckReport(
                 verdict=m.Verdict.NOT_OBSERVED,
                 at=at,
                 unobserved=compared.message,
-                requests=self._gateway.requests - asked,
+                requests=self._gateway.requests - requests_before,
             )
         with self._recorder.store.read() as reader:
             opened = reader.get(m.Cash, "cash") is not None
-            rows = self._rows(reader, compared.look, ours)
+            rows = self._rows(reader, compared.snapshot, ours)
         left: list[m.Finding] = []
         if opened:
-            left = drift.confirm(compared.sighting, compared.sighting, timedelta.max)
+            left = drift.confirm(compared.comparison, compared.comparison, timedelta.max)
         differs = any(row.bot is not None and row.bot != row.theirs for row in rows)
         clean = not differs and not (opened and (compared.merged or left))
         return m.CheckReport(
             verdict=m.Verdict.IN_SYNC if clean else m.Verdict.DRIFT,
             at=at,
-            account=compared.look.account.account,
+            account=compared.snapshot.account.account,
             rows=rows,
             merged=compared.merged,
             left=tuple(left),
-            requests=self._gateway.requests - asked,
+            requests=self._gateway.requests - requests_before,
             opened=opened,
         )
 
-    def _hold_account(self) -> None:
-        """Refuse to compare with another account, without binding an empty record to one."""
+    def _check_account(self) -> None:
+        """Check the account of a record that is bound; an empty record stays unbound."""
         with self._recorder.store.read() as reader:
             bound = reader.get(m.Binding, "account")
         if bound is not None:
-            self._account_link.account()
+            self._account_link.read()
 
     def _rows(
-        self, ours: RecordReader, look: Snapshot, bot: dict[str, Decimal] | None
+        self, ours: RecordReader, snapshot: Snapshot, bot: dict[str, Decimal] | None
     ) -> tuple[m.Row, ...]:
-        return rows_of(ours.all(m.Position), look.positions, bot, ours)
+        return rows_of(ours.all(m.Position), snapshot.positions, bot, ours)
 
     # -- syncing -----------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Reconciler:
         order: m.Order | str | None = None,
         adopt: bool = False,
     ) -> m.SyncReport:
-        """Make the record true: merge all evidence; what none explains is told, or adopted."""
+        """Reconcile the record: merge all evidence; report or adopt what it does not explain."""
         if order is not None:
             return self._sync_order(order)
         if since is None:
@@ -125,24 +125,24 @@ class Reconciler:
             return self._sync(since, adopt=adopt)
 
     def _sync_order(self, order: m.Order | str) -> m.SyncReport:
-        """Look at one order alone, by its ids and its whole fill history."""
-        asked, at = self._gateway.requests, m.timestamp(self._clock.now())
-        before = self._tracker.look_number()
-        account = self._account_link.bound()
+        """Reconcile one order only, by its ids and its complete fill history."""
+        requests_before, at = self._gateway.requests, m.timestamp(self._clock.now())
+        before = self._tracker.snapshot_number()
+        account = self._account_link.try_bind()
         if isinstance(account, m.NotObserved):
-            return self._unread(account, at, asked)
-        was = self._book.record(order)
-        name = was.client_order_id
-        self._resolver.resume()
-        self._resolver.ask(name)
+            return self._unread_report(account, at, requests_before)
+        before_record = self._book.record(order)
+        name = before_record.client_order_id
+        self._resolver.schedule_unconfirmed()
+        self._resolver.query(name)
         record = self._book.record(name)
         failed = self._tracker.read(record)
         if failed is None and record.ids and self._gateway.broker.capabilities.history:
-            failed = self._tracker.complete(self._book.record(name))
+            failed = self._tracker.read_history(self._book.record(name))
         now = self._book.record(name)
-        merged = drift.order_difference(was, now)
+        merged = drift.order_difference(before_record, now)
         verdict = m.Verdict.NOT_OBSERVED if failed is not None else m.Verdict.IN_SYNC
-        unproven = (name,) if _unproven(now) else ()
+        unproven = (name,) if _is_unproven(now) else ()
         return m.SyncReport(
             verdict=m.Verdict.DRIFT if unproven and failed is None else verdict,
             at=at,
@@ -150,21 +150,21 @@ class Reconciler:
             merged=tuple(merged),
             unproven=unproven,
             unobserved=None if failed is None else failed.message,
-            entries=self._tracker.look_number() - before,
-            requests=self._gateway.requests - asked,
+            entries=self._tracker.snapshot_number() - before,
+            requests=self._gateway.requests - requests_before,
         )
 
     def _sync(self, since: date | None, *, adopt: bool) -> m.SyncReport:
-        asked, at = self._gateway.requests, m.timestamp(self._clock.now())
-        before = self._tracker.look_number()
-        account = self._account_link.bound()
+        requests_before, at = self._gateway.requests, m.timestamp(self._clock.now())
+        before = self._tracker.snapshot_number()
+        account = self._account_link.try_bind()
         if isinstance(account, m.NotObserved):
-            return self._unread(account, at, asked)
+            return self._unread_report(account, at, requests_before)
         self._list_instruments()
         self._tracker.drain()
-        unproven = self._resolve()
+        unproven = self._query_unconfirmed()
         opened = self._opening_balance.is_due
-        first = self._snapshots.sight(since)
+        first = self._snapshots.take(since)
         if not isinstance(first, m.NotObserved) and opened:
             first = self._opening_balance.take(first, since)
         if isinstance(first, m.NotObserved):
@@ -174,17 +174,17 @@ class Reconciler:
                 account=account,
                 unobserved=first.message,
                 unproven=tuple(unproven),
-                entries=self._tracker.look_number() - before,
-                requests=self._gateway.requests - asked,
+                entries=self._tracker.snapshot_number() - before,
+                requests=self._gateway.requests - requests_before,
             )
         merged = self._merge(first)
-        unsettled.keep(self._recorder.store, first.sighting.unsettled)
-        last, left = self._settle(first, adopt=adopt)
-        unproven = [x.client_order_id for x in self._tracker.followed() if _unproven(x)]
+        unsettled.save(self._recorder.store, first.comparison.unsettled)
+        last, left = self._confirm(first, adopt=adopt)
+        unproven = [x.client_order_id for x in self._tracker.tracked() if _is_unproven(x)]
         with self._recorder.store.read() as reader:
-            rows = self._rows(reader, last.look, None)
-            # As long as the broker denies an order it is no less denied than at first.
-            left += [drift.not_found_finding(x, reader) for x in last.look.not_found]
+            rows = self._rows(reader, last.snapshot, None)
+            # An order that is not found stays a finding in every pass until it is found.
+            left += [drift.not_found_finding(x, reader) for x in last.snapshot.not_found]
         self._recorder.record(
             *(_alert(x) for x in merged if isinstance(x.drift, m.UnknownToBroker))
         )
@@ -196,29 +196,31 @@ class Reconciler:
             merged=merged,
             left=tuple(left),
             unproven=tuple(unproven),
-            entries=self._tracker.look_number() - before,
-            requests=self._gateway.requests - asked,
+            entries=self._tracker.snapshot_number() - before,
+            requests=self._gateway.requests - requests_before,
             opened=opened,
         )
 
-    def _unread(self, answer: m.NotObserved, at: m.Timestamp, asked: int) -> m.SyncReport:
-        """The report of a pass that could not read the account."""
+    def _unread_report(
+        self, answer: m.NotObserved, at: m.Timestamp, requests_before: int
+    ) -> m.SyncReport:
+        """Build the report of a pass that could not read the account."""
         return m.SyncReport(
             verdict=m.Verdict.NOT_OBSERVED,
             at=at,
             unobserved=f"the account could not be read: {answer.message}",
-            requests=self._gateway.requests - asked,
+            requests=self._gateway.requests - requests_before,
         )
 
-    def _resolve(self) -> list[str]:
-        """One question about every unproven order."""
-        names = self._resolver.resume()
+    def _query_unconfirmed(self) -> list[str]:
+        """Query every unconfirmed order once."""
+        names = self._resolver.schedule_unconfirmed()
         for name in names:
-            self._resolver.ask(name)
+            self._resolver.query(name)
         return names
 
     def _list_instruments(self) -> None:
-        """Learn the broker's spellings and steps of coins, once a process."""
+        """Record the broker's symbols and increments of crypto instruments, once per process."""
         can = self._gateway.broker.capabilities
         if not self._snapshots.is_first or not can.instruments:
             return
@@ -229,73 +231,73 @@ class Reconciler:
         if isinstance(listed, m.Observed):
             self._recorder.record(*(m.InstrumentListed(x) for x in listed.value))
 
-    def _merge(self, compared: ComparedSnapshot) -> tuple[m.Finding, ...]:
-        """Write down what a look told, and move the cursor."""
-        look = compared.look
-        self._recorder.record(*drift.entries_of(look))
-        self._tracker.agree(look.history_ids, look.history_executions)
-        self._clarify()
-        self._snapshots.done(look)
+    def _merge(self, compared: MergedSnapshot) -> tuple[m.Finding, ...]:
+        """Record what a snapshot reported, and advance the cursor."""
+        snapshot = compared.snapshot
+        self._recorder.record(*drift.entries_of(snapshot))
+        self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
+        self._read_unclear_histories()
+        self._snapshots.save_cursor(snapshot)
         return compared.merged
 
-    def _clarify(self) -> None:
-        """Read the whole histories of orders that these settle, not once they are old."""
+    def _read_unclear_histories(self) -> None:
+        """Read the fill histories of the orders that they clarify."""
         if self._gateway.broker.capabilities.history:
-            for record in self._tracker.unclear()[:BY_ID_MAX]:
-                self._tracker.complete(record)
+            for record in self._tracker.needing_history()[:BY_ID_MAX]:
+                self._tracker.read_history(record)
 
-    def _settle(
-        self, first: ComparedSnapshot, *, adopt: bool
-    ) -> tuple[ComparedSnapshot, list[m.Finding]]:
-        """A second look where the first differs: what it shows again at rest is confirmed."""
-        if not first.sighting.differences:
-            self._clear(first.sighting, [])
+    def _confirm(
+        self, first: MergedSnapshot, *, adopt: bool
+    ) -> tuple[MergedSnapshot, list[m.Finding]]:
+        """Confirm the differences of *first* by a second snapshot, taken `account_lag` later."""
+        if not first.comparison.differences:
+            self._update_locks(first.comparison, [])
             return first, []
         lag = self._lag
         self._clock.wait(self._tracker.closing, lag.total_seconds())
-        second = self._snapshots.sight()
+        second = self._snapshots.take()
         if isinstance(second, m.NotObserved):
-            unsure = drift.confirm(first.sighting, first.sighting, timedelta.max)
-            return first, unsure
+            settling = drift.confirm(first.comparison, first.comparison, timedelta.max)
+            return first, settling
         self._merge(second)
-        findings = drift.confirm(first.sighting, second.sighting, lag)
-        if self._find_taken_back(second.look, findings):
-            second = self._snapshots.compare(second.look)
+        findings = drift.confirm(first.comparison, second.comparison, lag)
+        if self._record_busts(second.snapshot, findings):
+            second = self._snapshots.compare(second.snapshot)
         with self._recorder.store.read() as reader:
-            doubted = drift.disputed_symbols(reader)
-        findings = drift.confirm(first.sighting, second.sighting, lag, doubted)
+            disputed = drift.disputed_symbols(reader)
+        findings = drift.confirm(first.comparison, second.comparison, lag, disputed)
         if adopt:
             findings = self._adopt(second, findings)
-        self._clear(second.sighting, findings)
-        left = {getattr(x.drift, "symbol", None) for x in findings}
-        rows = (row for row in second.sighting.unsettled.rows if row[0] in left)
-        unsettled.keep(self._recorder.store, m.Unsettled(tuple(rows)))
+        self._update_locks(second.comparison, findings)
+        symbols = {getattr(x.drift, "symbol", None) for x in findings}
+        rows = (row for row in second.comparison.unsettled.rows if row[0] in symbols)
+        unsettled.save(self._recorder.store, m.Unsettled(tuple(rows)))
         return second, findings
 
-    def _find_taken_back(self, look: Snapshot, findings: list[m.Finding]) -> bool:
+    def _record_busts(self, snapshot: Snapshot, findings: list[m.Finding]) -> bool:
         """
-        Explain confirmed differences by fills that a broker took back without saying so.
+        Explain confirmed differences by busts that the broker did not report.
 
-        They are missing from their order's own history, and are exactly what the broker holds
-        less (or more): two of its sources agree.
+        The busted fills are missing from the fill history of their order, and they are exactly
+        the difference of the position: two sources of the broker agree.
         """
         cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
         if not cash and self._book.cash() is not None:
-            return False  # what was paid was not paid back: the positions may only be old
+            return False  # the cash agrees: the positions may only be outdated
         voids: list[m.Busted] = []
         for finding in findings:
             if finding.confidence is m.Confidence.CONFIRMED and isinstance(
                 finding.drift, m.PositionDrift
             ):
-                voids += self._voids(look, finding.drift)
+                voids += self._missing_fills(snapshot, finding.drift)
         self._recorder.record(*voids)
         for broker_order_id in {x.void.broker_order_id for x in voids}:
             record = self._book.record(broker_order_id)
-            self._tracker.read(record)  # what does the broker say of it now?
-            self._tracker.complete(record)
+            self._tracker.read(record)  # the status of the order may have changed
+            self._tracker.read_history(record)
         return bool(voids)
 
-    def _voids(self, look: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
+    def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
         filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
         missing: list[m.TradeBust] = []
@@ -303,13 +305,13 @@ class Reconciler:
         for order in filled[-BY_ID_MAX:]:
             record = self._book.record(order)
             for broker_order_id in record.ids:
-                history = self._tracker.history(record, broker_order_id)
+                history = self._tracker.fill_history(record, broker_order_id)
                 if isinstance(history, m.Observed):
-                    # The account's own fills are history too, read at another moment.
-                    mine = [x for x in look.fills_after if x.broker_order_id == broker_order_id]
+                    # The fills of the account are a history too, read at another time.
+                    mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
                     rows = (*history.value, *mine)
                     with self._recorder.store.read() as reader:
-                        voids, qty = absence.infer_busts(reader, broker_order_id, rows, look.at)
+                        voids, qty = absence.infer_busts(reader, broker_order_id, rows, snapshot.at)
                     missing += voids
                     moved += qty
         held = self._book.position(found.symbol)
@@ -317,46 +319,46 @@ class Reconciler:
         explains = missing and after - held.fee_due <= theirs <= after
         return [m.Busted(void) for void in missing] if explains else []
 
-    def _adopt(self, second: ComparedSnapshot, findings: list[m.Finding]) -> list[m.Finding]:
-        """Take the broker's side of what is confirmed: an anchor, never an amount."""
-        left: list[m.Finding] = []
-        theirs = {x.symbol: x for x in second.look.positions}
+    def _adopt(self, second: MergedSnapshot, findings: list[m.Finding]) -> list[m.Finding]:
+        """Adjust the record to the broker's figure of each confirmed difference."""
+        remaining: list[m.Finding] = []
+        theirs = {x.symbol: x for x in second.snapshot.positions}
         for finding in findings:
             if finding.confidence is not m.Confidence.CONFIRMED:
-                left.append(finding)
+                remaining.append(finding)
                 continue
-            at = second.look.at
+            at = second.snapshot.at
             if isinstance(finding.drift, m.WrongCash):
-                account = second.look.account
+                account = second.snapshot.account
                 self._recorder.record(m.CashAdjusted(account.cash, account.currency, at, ADOPTED))
             else:
                 symbol = getattr(finding.drift, "symbol", "")
-                self._recorder.record(anchor(symbol, theirs.get(symbol), at, ADOPTED))
-        return left
+                self._recorder.record(balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED))
+        return remaining
 
-    def _clear(self, sighting: Comparison, findings: Iterable[m.Finding]) -> None:
-        """Lock the symbols of confirmed differences, and unlock what is clean."""
-        sure = {_key(x.drift): x for x in findings if x.confidence is m.Confidence.CONFIRMED}
-        unsure = {_key(x.drift) for x in findings if x.confidence is m.Confidence.SETTLING}
+    def _update_locks(self, comparison: Comparison, findings: Iterable[m.Finding]) -> None:
+        """Lock the symbols of confirmed differences, and unlock those without a difference."""
+        confirmed = {_key(x.drift): x for x in findings if x.confidence is m.Confidence.CONFIRMED}
+        settling = {_key(x.drift) for x in findings if x.confidence is m.Confidence.SETTLING}
         entries: list[m.Entry] = []
         with self._recorder.store.read() as reader:
             standing = {x.key: x for x in reader.all(m.OpenDrift)}
-        for key, found in sure.items():
+        for key, found in confirmed.items():
             known = standing.get(key)
             if known is None or known.drift != found.drift:
                 entries.append(m.DriftFound(key, found.drift, found.notional))
                 entries.append(_alert(found))
-        entries += [m.DriftCleared(k) for k in standing if k not in sure and k not in unsure]
-        entries += self._overdue(unsure)
+        entries += [m.DriftCleared(k) for k in standing if k not in confirmed and k not in settling]
+        entries += self._overdue(settling)
         self._recorder.record(*entries)
 
-    def _overdue(self, unsure: set[str]) -> list[m.Entry]:
-        """Alerts for what has been settling for too long, once each."""
+    def _overdue(self, settling: set[str]) -> list[m.Entry]:
+        """Build an alert for each difference that is not settled in time, once each."""
         now = self._clock.elapsed()
-        self._unsettled = {key: self._unsettled.get(key, now) for key in unsure}
+        self._unsettled = {key: self._unsettled.get(key, now) for key in settling}
         old = {k for k, since in self._unsettled.items() if now - since >= UNSETTLED_AFTER}
-        late = sorted(old - self._overdue_told)
-        self._overdue_told = old
+        late = sorted(old - self._overdue_alerted)
+        self._overdue_alerted = old
         return [
             m.Alerted(
                 m.Alert(
@@ -370,7 +372,7 @@ class Reconciler:
         ]
 
 
-def _unproven(record: m.OrderRecord) -> bool:
+def _is_unproven(record: m.OrderRecord) -> bool:
     return record.order.status is m.OrderStatus.UNPROVEN
 
 
@@ -381,8 +383,8 @@ def _key(found: m.Drift) -> str:
 
 def _alert(found: m.Finding) -> m.Alerted:
     about = getattr(found.drift, "symbol", None) or "cash"
-    words = f"{about}: our record and the broker differ ({found.because}): {found.drift}"
-    return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, words))
+    text = f"{about}: our record and the broker differ ({found.because}): {found.drift}"
+    return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, text))
 
 
 def rows_of(
@@ -391,7 +393,7 @@ def rows_of(
     bot: dict[str, Decimal] | None,
     record: RecordReader | None,
 ) -> tuple[m.Row, ...]:
-    """The comparison as a table, by symbol."""
+    """Build the comparison as a table, by symbol."""
     held = {x.symbol: x for x in ours}
     found = {x.symbol: x for x in theirs}
     rows = []

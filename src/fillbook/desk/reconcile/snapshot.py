@@ -1,10 +1,9 @@
 """
-The lookout: one complete reading of the account, or none.
+The snapshot reader: takes one complete snapshot of the account, or none.
 
-A look is the account, the fills since a cursor, the orders, the positions, and the fills
-again; with what left the list read by itself.  Whatever fails makes it no look at all
-(promise P6).  Other halves: `core.reconcile.drift`, which compares, and
-`desk.reconcile.reconciler`, which merges.
+It reads the account, the fills since a cursor, the orders, the positions, and the fills again; the
+orders that left the list are read by id.  If a read fails, there is no snapshot (promise P6).
+Other halves: `core.reconcile.drift`, which compares, and `desk.reconcile.reconciler`, which merges.
 """
 
 from __future__ import annotations
@@ -24,31 +23,31 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.tracker import (
     BEFORE_CREATED,
     BY_ID_MAX,
-    CURSOR,
+    FILLS_CURSOR,
     OVERLAP,
     Tracker,
-    read_until,
+    parse_cursor,
 )
 from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store
 
-#: Each pass reads an overlap behind the cursor; at start, and once a day, a whole day.
+#: The overlap behind the cursor of the first pass, and of one pass per day.
 OVERLAP_AT_START: Final = timedelta(days=1)
 
 
 @frozen
-class ComparedSnapshot:
-    """One look, merged over the record: what was new, and what is left."""
+class MergedSnapshot:
+    """One snapshot, merged over the record: what it explains, and what still differs."""
 
-    look: Snapshot
+    snapshot: Snapshot
     merged: tuple[m.Finding, ...]
-    sighting: Comparison
-    strays: tuple[str, ...]  #: broker ids of fills whose order no list has shown
-    doubt: str | None  #: why the look cannot be believed as a whole
+    comparison: Comparison
+    orphan_ids: tuple[str, ...]  #: broker ids of fills whose order was not read
+    discard_reason: str | None  #: why the snapshot is not valid; None: it is valid
 
 
 class SnapshotReader:
-    """Takes looks, and remembers up to when everything was read."""
+    """Takes snapshots, and keeps the cursor of the fills."""
 
     def __init__(
         self,
@@ -63,94 +62,93 @@ class SnapshotReader:
         self._tracker = tracker
         self._store = store
         self._clock = clock
-        self._whole_day_at: timedelta | None = None
+        self._full_day_read_at: timedelta | None = None
 
     @property
     def is_first(self) -> bool:
-        """Whether this process has not yet read everything once."""
-        return self._whole_day_at is None
+        """Whether this process has not completed a pass yet."""
+        return self._full_day_read_at is None
 
-    def done(self, look: Snapshot) -> None:
-        """*look* is in the record: the next one need not read so far back."""
-        cursor = self._store.cell(CURSOR)
-        # The newest fill bears the broker's own time, however far ours is off; before there is
-        # one, the first look stands, with room for a clock that is wrong by hours.
-        begun = read_until(cursor) or m.timestamp(m.moment(look.at) - OVERLAP_AT_START)
-        newest = max((x.at for x in look.fills_after), default=begun)
-        self._store.swap(CURSOR, cursor, min(newest, look.at))
-        if self._a_day_is_due():
-            self._whole_day_at = self._clock.elapsed()
+    def save_cursor(self, snapshot: Snapshot) -> None:
+        """Advance the cursor: *snapshot* is in the record."""
+        cursor = self._store.cell(FILLS_CURSOR)
+        # The newest fill has the broker's time, so that an error of our clock does not matter.
+        # Before the first fill the cursor is the first snapshot, less a day for an error of hours.
+        begin = parse_cursor(cursor) or m.timestamp(m.moment(snapshot.at) - OVERLAP_AT_START)
+        newest = max((x.at for x in snapshot.fills_after), default=begin)
+        self._store.swap(FILLS_CURSOR, cursor, min(newest, snapshot.at))
+        if self._full_day_is_due():
+            self._full_day_read_at = self._clock.elapsed()
 
-    def _a_day_is_due(self) -> bool:
-        last = self._whole_day_at
+    def _full_day_is_due(self) -> bool:
+        last = self._full_day_read_at
         return last is None or self._clock.elapsed() - last >= timedelta(days=1)
 
-    def sight(
+    def take(
         self, since: date | None = None, *, bind: bool = True
-    ) -> ComparedSnapshot | m.NotObserved:
+    ) -> MergedSnapshot | m.NotObserved:
         """
-        Look and compare, with the owners of stray fills asked for; a doubtful look is none.
+        Take a snapshot and compare it; an invalid snapshot is NotObserved.
 
-        With *since*, orders and fills are read from that day on (UTC).  Without *bind*, an
-        empty record is not bound to the account.
+        The orders of fills without a known order are read too.  With *since*, orders and fills
+        are read from that day on (UTC).  Without *bind*, the record is not bound to the account.
         """
-        look = self._look(since, bind=bind)
-        if isinstance(look, m.NotObserved):
-            return look
-        compared = self.compare(look)
-        found = self._strays(compared)
+        snapshot = self._read(since, bind=bind)
+        if isinstance(snapshot, m.NotObserved):
+            return snapshot
+        compared = self.compare(snapshot)
+        found = self._orphan_orders(compared)
         if found:
-            compared = self.compare(evolve(look, by_id=(*look.by_id, *found)))
-        if compared.doubt is not None:
-            return m.NotObserved(m.Failure.UNREADABLE, compared.doubt)
+            compared = self.compare(evolve(snapshot, by_id=(*snapshot.by_id, *found)))
+        if compared.discard_reason is not None:
+            return m.NotObserved(m.Failure.UNREADABLE, compared.discard_reason)
         return compared
 
-    def compare(self, look: Snapshot) -> ComparedSnapshot:
-        """*look* merged over the record, which stays as it is."""
+    def compare(self, snapshot: Snapshot) -> MergedSnapshot:
+        """Merge *snapshot* over the record and compare; the record is not changed."""
         with self._store.read() as reader:
-            return self._merged(reader, look)
+            return self._compare(reader, snapshot)
 
-    def _merged(self, reader: Reader, look: Snapshot) -> ComparedSnapshot:
-        """*look* merged over the record, which stays as it is."""
+    def _compare(self, reader: Reader, snapshot: Snapshot) -> MergedSnapshot:
         after = Overlay(reader)
         if reader.get(m.Binding, "account") is None:
-            bound = binding_entry(look.account, self._gateway.broker)
-            after.apply(apply.apply(bound, reader.last() + 1, look.at, after))
-        fresh: list[m.Entry] = []
-        for entry in drift.entries_of(look):
-            changes = apply.apply(entry, reader.last() + 1 + len(fresh), look.at, after)
+            bound = binding_entry(snapshot.account, self._gateway.broker)
+            after.apply(apply.apply(bound, reader.last() + 1, snapshot.at, after))
+        new: list[m.Entry] = []
+        for entry in drift.entries_of(snapshot):
+            changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
             if changes:
                 after.apply(changes)
-                fresh.append(entry)
+                new.append(entry)
         lag = self._gateway.broker.capabilities.account_lag
-        found = tuple(drift.differences(after, look))
-        sighting = Comparison(
-            snapshot=look,
+        found = tuple(drift.differences(after, snapshot))
+        comparison = Comparison(
+            snapshot=snapshot,
             differences=found,
-            active_symbols=drift.active_symbols(after, look, lag),
-            unsettled=drift.unsettled(found, after, look, lag),
+            active_symbols=drift.active_symbols(after, snapshot, lag),
+            unsettled=drift.unsettled(found, after, snapshot, lag),
         )
-        filled = {x.broker_order_id for x in look.fills_after}
-        return ComparedSnapshot(
-            look=look,
-            merged=tuple(drift.explained_findings(fresh, reader, after)),
-            sighting=sighting,
-            strays=tuple(sorted(i for i in filled if not _is_known(after, i))),
-            doubt=absence.discard_reason(after, look),
+        filled = {x.broker_order_id for x in snapshot.fills_after}
+        return MergedSnapshot(
+            snapshot=snapshot,
+            merged=tuple(drift.explained_findings(new, reader, after)),
+            comparison=comparison,
+            orphan_ids=tuple(sorted(i for i in filled if not _is_known(after, i))),
+            discard_reason=absence.discard_reason(after, snapshot),
         )
 
-    def _look(self, since: date | None, *, bind: bool) -> Snapshot | m.NotObserved:
-        """One complete reading of the account; whatever fails makes it none."""
-        asked_at, started = self._clock.now(), self._clock.elapsed()
+    def _read(self, since: date | None, *, bind: bool) -> Snapshot | m.NotObserved:
+        """Read one complete snapshot; return the read that failed instead."""
+        requested_at, started = self._clock.now(), self._clock.elapsed()
         account = (
-            self._account_link.account()
+            self._account_link.read()
             if bind
             else self._gateway.read("account", self._gateway.broker.account)
         )
         if isinstance(account, m.NotObserved):
             return account
-        fills_since = self._since(since)
-        number = self._tracker.look_number()
+        fills_since = self._fills_since(since)
+        number = self._tracker.snapshot_number()
         fills = self._fills(fills_since)
         orders = self._orders(since)
         broker = self._gateway.broker
@@ -165,11 +163,11 @@ class SnapshotReader:
         assert isinstance(positions, m.Observed)
         assert isinstance(fills_after, m.Observed)
         assert isinstance(activities, m.Observed)
-        by_id, gone = self._missing(orders.value)
-        histories, told = self._histories()
+        by_id, not_found = self._read_unlisted(orders.value)
+        histories, executions = self._fill_histories()
         return Snapshot(
-            # Fills bear the broker's clock, so the look does too where the broker tells it.
-            at=m.timestamp(account.at or asked_at),
+            # Fills have the broker's time, so the snapshot has it too if the broker reports it.
+            at=m.timestamp(account.at or requested_at),
             started=started,
             ended=self._clock.elapsed(),
             account=account.value,
@@ -179,18 +177,18 @@ class SnapshotReader:
             fills_after=fills_after.value,
             activities=activities.value,
             by_id=tuple(by_id),
-            not_found=tuple(gone),
+            not_found=tuple(not_found),
             history_ids=tuple(histories),
-            history_executions=tuple(told),
+            history_executions=tuple(executions),
             number=number,
         )
 
-    def _since(self, since: date | None) -> m.Timestamp:
+    def _fills_since(self, since: date | None) -> m.Timestamp:
         if since is not None:
             return m.timestamp(datetime.combine(since, time(), UTC))
-        cursor = read_until(self._store.cell(CURSOR))
+        cursor = parse_cursor(self._store.cell(FILLS_CURSOR))
         now = self._clock.now()
-        back = OVERLAP_AT_START if self._a_day_is_due() else OVERLAP
+        back = OVERLAP_AT_START if self._full_day_is_due() else OVERLAP
         start = now if cursor is None else min(now, m.moment(cursor))
         return m.timestamp(start - back)
 
@@ -207,18 +205,18 @@ class SnapshotReader:
         return self._gateway.pages("activities", lambda page: broker.activities(since, page))
 
     def _orders(self, since: date | None) -> m.Read[tuple[m.OrderReport, ...]]:
-        """Open orders; and, where many of ours have left that list, all since the oldest."""
+        """Read the open orders; if many of ours left the list, all orders since the oldest."""
         listed = self._tracker.open_orders()
         if isinstance(listed, m.NotObserved):
             return listed
-        left = self._tracker.left(listed.value)
-        oldest = min((m.moment(x.created_at) for x in left), default=None)
+        unlisted = self._tracker.unlisted(listed.value)
+        oldest = min((m.moment(x.created_at) for x in unlisted), default=None)
         if since is not None:
             begin = datetime.combine(since, time(), UTC)
             oldest = begin if oldest is None else min(begin, oldest)
-        elif len(left) <= BY_ID_MAX:
+        elif len(unlisted) <= BY_ID_MAX:
             return listed
-        assert oldest is not None  # a date was given, or orders have left
+        assert oldest is not None  # a date was given, or orders have left the list
         rest = self._tracker.orders_since(oldest - BEFORE_CREATED)
         if isinstance(rest, m.NotObserved):
             return rest
@@ -227,33 +225,33 @@ class SnapshotReader:
             (*listed.value, *(x for x in rest.value if x.broker_order_id not in seen))
         )
 
-    def _missing(
+    def _read_unlisted(
         self, orders: tuple[m.OrderReport, ...]
     ) -> tuple[list[m.OrderReport], list[m.NotFoundAfterSeen]]:
-        """By-id looks at what left the lists, and at fills of orders that no list showed."""
+        """Read by id the orders that left the list."""
         found: list[m.OrderReport] = []
-        gone: list[m.NotFoundAfterSeen] = []
-        for record in self._tracker.left(orders)[:BY_ID_MAX]:
-            told = self._tracker.chain(record)
-            found += told.reports
-            gone += told.gone
-        return found, gone
+        not_found: list[m.NotFoundAfterSeen] = []
+        for record in self._tracker.unlisted(orders)[:BY_ID_MAX]:
+            order = self._tracker.read_all_ids(record)
+            found += order.reports
+            not_found += order.not_found
+        return found, not_found
 
-    def _histories(self) -> tuple[list[str], list[m.Execution]]:
-        """The whole fill histories of orders whose executions are long not all told."""
+    def _fill_histories(self) -> tuple[list[str], list[m.Execution]]:
+        """Read the complete fill histories of orders whose executions are incomplete."""
         read: list[str] = []
-        told: list[m.Execution] = []
+        executions: list[m.Execution] = []
         for record in self._tracker.incomplete()[:BY_ID_MAX]:
             for broker_order_id in record.ids:
-                answer = self._tracker.history(record, broker_order_id)
+                answer = self._tracker.fill_history(record, broker_order_id)
                 if isinstance(answer, m.Observed):
                     read.append(broker_order_id)
-                    told += answer.value
-        return read, told
+                    executions += answer.value
+        return read, executions
 
-    def _strays(self, compared: ComparedSnapshot) -> list[m.OrderReport]:
-        """The orders of stray fills, so that each fill has its owner."""
-        answers = [self._tracker.by_id(i) for i in compared.strays[:BY_ID_MAX]]
+    def _orphan_orders(self, compared: MergedSnapshot) -> list[m.OrderReport]:
+        """Read the orders of fills without a known order."""
+        answers = [self._tracker.read_report(i) for i in compared.orphan_ids[:BY_ID_MAX]]
         return [x.value for x in answers if isinstance(x, m.Observed)]
 
 

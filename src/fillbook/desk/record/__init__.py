@@ -1,1 +1,1 @@
-"""The record: written, read, and what a bot sets for it."""
+"""The record: writing, reading, and the settings of a desk."""

@@ -1,8 +1,8 @@
 """
-The book: all reading, over the store alone.
+The book: reads the record from the store only.
 
-It needs no keys and no network, so that `fillbook.read(store)` gives it to a second
-process.  Lists are in the order in which things began, oldest first.
+It needs no credentials and no network, so that `fillbook.read(store)` can open it in another
+process.  Lists are in order of creation, oldest first, unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fillbook.store import Store
 
 
 class Book:
-    """What the record says; as a context manager it closes the store when it is left."""
+    """Reads the record; as a context manager it closes the store on exit."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,20 +35,20 @@ class Book:
         self.close()
 
     def close(self) -> None:
-        """Close the store, and with it the desk that uses it; closing twice is fine."""
+        """Close the store, which the desk shares; a second call does nothing."""
         self._store.close()
 
     def orders(
         self,
         *,
-        open: bool | None = None,  # noqa: A002 - the field's word
+        open: bool | None = None,  # noqa: A002 - the term of the field
         symbol: str | None = None,
         strategy: str | None = None,
     ) -> list[m.Order]:
         """
-        Orders, oldest first; `open` ones are those not final (None: all).
+        Return orders, oldest first; with *open*, those that are not final (None: all).
 
-        Exits that the broker made for an order are orders of their own, with `parent` set.
+        The legs that the broker makes for an order are orders too, with `parent` set.
         """
         with self._store.read() as reader:
             if open:
@@ -69,18 +69,18 @@ class Book:
 
     def order(self, order: m.Order | str) -> m.Order:
         """
-        One order as it is now, by itself, its client order id or its broker's.
+        Return the current state of one order, by its client order id or its broker order id.
 
         Raises: UnknownOrder.
         """
         return self.record(order).order
 
     def record(self, order: m.Order | str) -> m.OrderRecord:
-        """Everything that is kept of one order. Raises: UnknownOrder."""
+        """Return the complete record of one order. Raises: UnknownOrder."""
         name = order if isinstance(order, str) else order.client_order_id
         with self._store.read() as reader:
             record = reader.get(m.OrderRecord, name)
-            # A fill that came before its order's first report named it by the broker's id.
+            # An order whose fill was reported before the order has its broker id as its name.
             known = reader.get(m.Evidence, name.removeprefix("?"))
             if record is None and known is not None:
                 record = reader.get(m.OrderRecord, known.client_order_id)
@@ -89,33 +89,33 @@ class Book:
         return record
 
     def fills(self, order: m.Order | str) -> list[m.Movement]:
-        """The fills of an order that count, in the broker's order; `qty` is signed."""
+        """Return the valid fills of an order, in the broker's order; `qty` is signed."""
         ids = self.record(order).ids
         with self._store.read() as reader:
             found = [x for i in ids for x in reader.find(m.Movement, "owner", i)]
         return sorted(found, key=lambda x: x.order)
 
     def requests(self, order: m.Order | str) -> tuple[m.Request, ...]:
-        """What was asked of the broker about an order, and what came back."""
+        """Return the requests that were sent for an order, with their replies."""
         return self.record(order).requests
 
     def positions(self, *, strategy: str | None = None) -> list[m.Position]:
         """
-        What is held, by symbol; flat ones are left out.
+        Return the positions, by symbol, without the flat ones.
 
-        With *strategy*, only symbols in which it has a part (``""``: what belongs to nobody).
+        With *strategy*, only symbols of which it holds a part (``""``: without a strategy).
         """
         with self._store.read() as reader:
-            held = [x for x in reader.all(m.Position) if x.qty or _parts(x)]
-        return [x for x in held if strategy is None or _parts(x).get(strategy)]
+            held = [x for x in reader.all(m.Position) if x.qty or _qty_by_strategy(x)]
+        return [x for x in held if strategy is None or _qty_by_strategy(x).get(strategy)]
 
     def position(self, symbol: str) -> m.Position:
-        """What is held of one symbol; a flat position if nothing ever was."""
+        """Return the position of one symbol; a flat one if there never was a fill."""
         with self._store.read() as reader:
             return reader.get(m.Position, symbol) or m.Position(symbol=symbol)
 
     def trades(self, *, symbol: str | None = None) -> list[m.Trade]:
-        """Round trips from flat to flat, in the order in which they closed."""
+        """Return the round trips from flat to flat, in the order in which they closed."""
         with self._store.read() as reader:
             trades: Sequence[m.Trade] = (
                 reader.all(m.Trade) if symbol is None else reader.find(m.Trade, "symbol", symbol)
@@ -123,37 +123,37 @@ class Book:
         return sorted(trades, key=lambda trade: (trade.closed_at, trade.key))
 
     def cash(self) -> Decimal | None:
-        """What the account should hold in cash; None before the first sync, or while unknown."""
+        """Return the cash by our record; None before the first sync, or while it is unknown."""
         with self._store.read() as reader:
             cash = reader.get(m.Cash, "cash")
         return None if cash is None else cash.amount
 
     def reservations(self) -> list[m.Reservation]:
-        """What open orders of ours can still cost, in the order in which that grew."""
+        """Return the open reservations of our orders, in the order in which they last grew."""
         with self._store.read() as reader:
             return list(reader.find(m.Reservation, "open", "yes"))
 
     def drifts(self) -> list[m.OpenDrift]:
-        """Confirmed differences that stand; their symbols are closed for new risk."""
+        """Return the open confirmed drifts; their symbols are locked."""
         with self._store.read() as reader:
             return list(reader.all(m.OpenDrift))
 
     def account(self) -> m.AccountId | None:
-        """The account that this record is bound to; None before the first contact."""
+        """Return the account of this record; None before the first read of an account."""
         with self._store.read() as reader:
             bound = reader.get(m.Binding, "account")
         return None if bound is None else bound.account
 
     def journal(self, after: int = 0) -> list[m.Recorded]:
-        """Every entry numbered above *after*: what happened to the record, in order."""
+        """Return the journal entries with a number above *after*, in order."""
         with self._store.read() as reader:
             return list(reader.journal(after))
 
     def events(self, since: str = "") -> list[m.Event]:
-        """The outbox after the cursor *since*, in order; each comes at least once."""
+        """Return the events after the cursor *since*, in order; each is delivered at least once."""
         with self._store.read() as reader:
             return list(reader.all(m.Event, since))
 
 
-def _parts(position: m.Position) -> dict[str, Decimal]:
-    return {name: leg.qty for name, leg in position.by_strategy if leg.qty}
+def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:
+    return {name: holding.qty for name, holding in position.by_strategy if holding.qty}

@@ -1,8 +1,8 @@
 """
-The kill switch: a word in the store, seen by every desk on it.
+The kill switch: a cell of the store, which every desk on the store reads.
 
-While it is set no order is sent, new or again; cancels pass.  What rests at the broker
-stays: `fillbook halt` cancels that too.
+While it is set no order is sent or resent; cancels are still sent.  Open orders stay at the
+broker; the command `fillbook halt` cancels them too.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ CELL: Final = "halt"
 
 
 class KillSwitch:
-    """Sets the switch and lifts it."""
+    """Sets and lifts the kill switch."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def halt(self, why: str) -> None:
-        """Deny every new order from now on; durable, and seen by every desk, when it returns."""
+        """Deny every new order of every desk on the store; it is durable on return."""
         self._set(why)
-        self._tell(f"halted: {why}; no order is sent until it is lifted")
+        self._alert(f"halted: {why}; no order is sent until it is lifted")
 
     def resume(self) -> None:
-        """Let orders go again."""
+        """Lift the halt."""
         if self._set(None) is not None:
-            self._tell("the halt was lifted: orders are sent again")
+            self._alert("the halt was lifted: orders are sent again")
 
-    def _set(self, word: str | None) -> str | None:
-        """Set the cell, whatever it said; what that was."""
+    def _set(self, value: str | None) -> str | None:
+        """Set the cell; return its value before."""
         store = self._recorder.store
         while True:
-            was = store.cell(CELL)
-            if was == word or store.swap(CELL, was, word):
-                return was
+            before = store.cell(CELL)
+            if before == value or store.swap(CELL, before, value):
+                return before
 
-    def _tell(self, message: str) -> None:
+    def _alert(self, message: str) -> None:
         self._recorder.record(m.Alerted(m.Alert(m.AlertKind.HALT, "account", message)))
 
 
-def halted(reader: Reader) -> str | None:
-    """Why the switch is set, in the transaction of *reader*; None if it is not."""
+def halt_reason(reader: Reader) -> str | None:
+    """Return why the switch is set, in the transaction of *reader*; None if it is not set."""
     return reader.cell(CELL)

@@ -1,9 +1,9 @@
 """
-Rebuild: records that an older release made are made again by the rules of today.
+Rebuild: derives the records of an older release again, by the current rules.
 
-The journal holds what happened and was asked; the records are what `core.journal.apply` makes of
-it.  Where the rules have changed since, the journal is replayed and what differs is written in
-one transaction.  Events stay as they were: they were delivered.
+The journal is the history; `core.journal.apply` derives the records from it.  If its rules have
+changed, the journal is replayed and the differences are written in one transaction.  Events are
+not changed, because they were delivered.
 """
 
 from __future__ import annotations
@@ -18,54 +18,55 @@ from fillbook.model.journal.kinds import KINDS
 from fillbook.model.journal.overlay import Nothing, Overlay
 from fillbook.store import Reader, Store
 
-log = logging.getLogger("fillbook")
+log: logging.Logger = logging.getLogger("fillbook")
 
 
-def bring_up_to_date(store: Store, at: m.Timestamp) -> bool:
+def rebuild_if_outdated(store: Store, at: m.Timestamp) -> bool:
     """
-    Rebuild the records if older rules made them; whether that was needed.
+    Rebuild the records if older rules made them; return whether they did.
 
-    Raises: StoreTooNew where newer rules made them.
+    Raises: StoreTooNew if newer rules made them.
     """
     with store.read() as reader:
-        if not _is_older(reader):
+        if not _is_outdated(reader):
             return False
     with store.write() as writer:
-        if not _is_older(writer):
+        if not _is_outdated(writer):
             return False  # another process has rebuilt them meanwhile
         log.info("the records are rebuilt from %s journal entries", writer.last())
         idle = {x.client_order_id for x in writer.all(m.OrderRecord) if x.order.pending is None}
-        writer.record(m.Rebuilt(RULES), at, difference(replayed(writer), writer))
-        for entry in _not_wanted_any_more(writer, idle):
+        writer.record(m.Rebuilt(RULES), at, difference(replay(writer), writer))
+        for entry in _close_forgotten(writer, idle):
             writer.record(entry, at, apply(entry, writer.last() + 1, at, writer))
     return True
 
 
-def _not_wanted_any_more(reader: Reader, idle: Collection[str]) -> list[m.Entry]:
+def _close_forgotten(reader: Reader, idle: Collection[str]) -> list[m.Entry]:
     """
-    Close the instructions that release 0.1 took for done, with one alert that lists them.
+    Close the instructions that release 0.1 considered done, with one alert that lists them.
 
-    It forgot a cancel that was answered, or not sent: to send it weeks later would surprise.
+    Release 0.1 dropped a cancel after any reply, or if it was not sent.  Such a cancel is not
+    sent later, because the bot no longer expects it.
     """
     entries: list[m.Entry] = []
     forgotten: list[str] = []
     for record in reader.all(m.OrderRecord):
         name = record.client_order_id
         if name in idle and record.order.pending is not None:
-            still = [x.number for x in record.instructions if x.closed is None]
+            open_numbers = [x.number for x in record.instructions if x.closed is None]
             why = "closed as the record was rebuilt: release 0.1 took it for done"
-            entries += [m.InstructionClosed(name, number, why) for number in still]
+            entries += [m.InstructionClosed(name, number, why) for number in open_numbers]
             forgotten.append(name)
     if forgotten:
-        words = (
+        text = (
             f"{len(forgotten)} orders are open whose cancel or change release 0.1 took for done: "
             f"{', '.join(forgotten)}. Cancel those that you do not want"
         )
-        entries.append(m.Alerted(m.Alert(m.AlertKind.CANCEL_REFUSED, "account", words)))
+        entries.append(m.Alerted(m.Alert(m.AlertKind.CANCEL_REFUSED, "account", text)))
     return entries
 
 
-def _is_older(reader: Reader) -> bool:
+def _is_outdated(reader: Reader) -> bool:
     bound = reader.get(m.Binding, "account")
     if bound is not None and bound.rules > RULES:
         raise StoreTooNew(
@@ -75,8 +76,8 @@ def _is_older(reader: Reader) -> bool:
     return bound is not None and bound.rules < RULES
 
 
-def replayed(reader: Reader) -> Overlay:
-    """The records that the rules of today make of a journal."""
+def replay(reader: Reader) -> Overlay:
+    """Derive the records from the journal by the current rules."""
     records = Overlay(Nothing())
     for x in reader.journal():
         records.apply(apply(x.entry, x.number, x.at, records))
@@ -84,7 +85,7 @@ def replayed(reader: Reader) -> Overlay:
 
 
 def difference(records: Overlay, before: Reader) -> m.Changes:
-    """What makes of the records *before* those that are now; events stay."""
+    """Return the changes that turn the records *before* into *records*; events stay."""
     changed = Overlay(before)
     for kind in KINDS:
         if kind.type is not m.Event:

@@ -1,4 +1,4 @@
-"""What a bot sets for a desk, each as it is used; `fillbook.open` takes them by name."""
+"""The settings of a desk; `fillbook.open` takes them by name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.permission import Repairs
 
-#: A bot's own prices: the newest quote of a symbol, or None.
+#: A price function of the bot: the newest quote of a symbol, or None.
 Prices = Callable[[str], m.Quote | None]
 
 
 @frozen(kw_only=True)
 class Settings:
-    """The defaults are the safe ones."""
+    """The settings of a desk; the defaults are safe."""
 
     live: bool = False
     repairs: Repairs = Repairs.OBSERVE

@@ -51,10 +51,10 @@ class Emulator:
         behavior: Behavior = Behavior(),  # noqa: B008 - frozen
     ) -> None:
         self.exchange = exchange
-        self.account = account if account is not None else _paper(exchange)
-        self.gateway = Gateway(exchange, rate_limit=rate_limit, behavior=behavior)
-        self.streams = Streams(self.gateway, is_limited=behavior.one_stream)
-        self.events = Events(self.gateway)
+        self.account: Account = account if account is not None else _paper(exchange)
+        self.gateway: Gateway = Gateway(exchange, rate_limit=rate_limit, behavior=behavior)
+        self.streams: Streams = Streams(self.gateway, is_limited=behavior.one_stream)
+        self.events: Events = Events(self.gateway)
         self._port = port
 
     @staticmethod

@@ -66,7 +66,7 @@ class Events:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.sent = 0  #: the number of events sent on all streams until now
+        self.sent: int = 0  #: the number of events sent on all streams until now
         self._count_lock = threading.Lock()
         self._open: set[PutEvent] = set()
 

@@ -115,7 +115,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._subscription = ExitStack()
         self._is_ending = False
-        self.is_listening = False
+        self.is_listening: bool = False
 
     def put(self, frame: object) -> None:
         """Queue *frame*; None closes the connection, and later frames are dropped.  Any thread."""

@@ -66,15 +66,15 @@ class Account:
         """Begin a new account; pending events of the previous one do not change it."""
         state = self._state
         self.name = name
-        self.id = state.new_id()
-        self.number = state.new_account_number()
-        self.configurations = Configurations()
+        self.id: str = state.new_id()
+        self.number: str = state.new_account_number()
+        self.configurations: Configurations = Configurations()
         self.blocks: set[Block] = set()
         self._created_at = state.timeline.stamp()
         # Internal state of the exchange.
-        self.history = History(state, Ledger(cash, state.timeline.elapsed))
-        self.trading = Trading(name, state, self.history)
-        self.truth = Truth(self.trading, state)
+        self.history: History = History(state, Ledger(cash, state.timeline.elapsed))
+        self.trading: Trading = Trading(name, state, self.history)
+        self.truth: Truth = Truth(self.trading, state)
         self._views = Views(self.trading, state)
 
     # --------------------------------------------------------------- requests

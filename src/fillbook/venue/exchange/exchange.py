@@ -46,7 +46,7 @@ class Exchange:
         latency_s: float = 0.02,
         partial_rate: float = 0.0,
     ) -> None:
-        self.faults = faults if faults is not None else Faults(seed=seed)
+        self.faults: Faults = faults if faults is not None else Faults(seed=seed)
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._state = ExchangeState(
             seed,

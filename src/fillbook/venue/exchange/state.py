@@ -36,21 +36,21 @@ class ExchangeState:
     def __init__(
         self, seed: int, clock: Clock, faults: Faults, *, latency_s: float, partial_rate: float
     ) -> None:
-        self.timeline = Timeline(clock)
+        self.timeline: Timeline = Timeline(clock)
         self.faults = faults
-        self.lag = Lag()
+        self.lag: Lag = Lag()
         self.latency_s = latency_s
-        self.stream_s = latency_s / 2
+        self.stream_s: float = latency_s / 2
         self.partial_rate = partial_rate
-        self.instruments = {i.symbol: i for i, _ in LISTED}
+        self.instruments: dict[str, m.Instrument] = {i.symbol: i for i, _ in LISTED}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
-        self.overnight = set(OVERNIGHT)  #: symbols with an overnight session
+        self.overnight: set[str] = set(OVERNIGHT)  #: symbols with an overnight session
         self._renamed_to: dict[str, str] = {}  # old symbol to new symbol
         self._id_random = random.Random(f"{seed}:ids")
         self._size_random = random.Random(f"{seed}:sizes")
         self._lag_random = random.Random(f"{seed}:lags")
-        self.walk_random = random.Random(f"{seed}:walks")
+        self.walk_random: random.Random = random.Random(f"{seed}:walks")
         self._instrument_seed = seed
         self._instrument_ids: dict[str, str] = {}  # cache: every order in a response has one
 

@@ -81,8 +81,8 @@ class Row:
     __slots__ = ("fields", "what")
 
     def __init__(self, what: str, fields: Mapping[object, Any]) -> None:
-        self.what = what
-        self.fields = fields
+        self.what: str = what
+        self.fields: Mapping[object, Any] = fields
 
     def text(self, name: str) -> str | None:
         """Read the string in *name*; None if missing, null or empty."""

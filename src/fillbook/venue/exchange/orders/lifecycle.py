@@ -63,9 +63,9 @@ class Trading:
         self._name = name
         self._state = state
         self._time = state.timeline
-        self.orders = Orders()
+        self.orders: Orders = Orders()
         self.history = history
-        self.feed = Feed(state)
+        self.feed: Feed = Feed(state)
         self._stuck_cancels: set[str] = set()
 
     # ----------------------------------------------------------------- accept
