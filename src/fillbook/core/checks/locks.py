@@ -1,0 +1,65 @@
+"""Checks of what closes the account or a symbol: a halt, a block, a lock, a gap in the stream."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fillbook import model as m
+from fillbook.core.checks.context import CheckContext
+from fillbook.model import Reason, ReasonCode
+
+#: An order in such a status locks its symbol for new risk.
+_LOCKING_STATUSES: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED})
+
+
+def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny every order while the kill switch is set."""
+    if context.halted is None:
+        return None
+    return Reason(
+        ReasonCode.HALTED,
+        f"halted: {context.halted}; desk.resume() or `fillbook halt --resume` permits orders again",
+        (("why", context.halted),),
+    )
+
+
+def not_blocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny every order while the broker reports that the account is blocked."""
+    if context.account is None or not context.account.blocked:
+        return None
+    why = ", ".join(context.account.blocked)
+    return Reason(ReasonCode.ACCOUNT_BLOCKED, f"the account is blocked: {why}", (("why", why),))
+
+
+def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny new risk on a symbol with an unconfirmed or disputed order, or a confirmed drift."""
+    if context.reduces(request):
+        return None
+    for order in context.orders_on(request.symbol):
+        if order.status in _LOCKING_STATUSES:
+            return Reason(
+                ReasonCode.SYMBOL_LOCKED,
+                f"{request.symbol} is closed for new risk: order {order.client_order_id} is "
+                f"{order.status}; it opens once the broker has answered",
+                (("order", order.client_order_id),),
+            )
+    for drift in context.drifts:
+        if getattr(drift.drift, "symbol", None) == request.symbol:
+            return Reason(
+                ReasonCode.SYMBOL_LOCKED,
+                f"{request.symbol} is closed for new risk since {drift.since}: our record and "
+                "the broker differ; see `fillbook check`, and `fillbook sync --adopt` if the "
+                "broker is right",
+                (("since", drift.since),),
+            )
+    return None
+
+
+def in_sync(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny new risk after a gap in the stream, until the missed events have been read."""
+    if context.in_sync or context.reduces(request):
+        return None
+    return Reason(
+        ReasonCode.NOT_IN_SYNC,
+        "the stream was interrupted, and what was missed has not been read yet; try again soon",
+    )
