@@ -10,7 +10,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.core.orders.resolution import Query
-from fillbook.desk.orders.inquirer import Inquiries
+from fillbook.desk.orders.inquiries import Inquiries
 from fillbook.errors import AccountChanged, StoreUnavailable
 from tests.bench import Bench
 

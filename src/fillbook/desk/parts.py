@@ -14,7 +14,7 @@ from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval

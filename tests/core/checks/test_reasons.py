@@ -8,6 +8,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import checks
+from fillbook.core.checks import buying_power
 from fillbook.core.checks.context import CheckContext
 from tests.core.checks.contexts import (
     A_BRACKET,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core.journal.reports import canonical_text
-from fillbook.core.orders.executions import DISPUTED_ODDITIES
+from fillbook.core.journal.broker_reports import canonical_text
+from fillbook.core.orders.corrections import DISPUTED_ODDITIES
 from tests.core.records import Records, fill, intended, report, void
 
 LIMIT = Decimal(7)

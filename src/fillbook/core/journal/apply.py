@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from fillbook import model as m
-from fillbook.core.journal import account, reports, requests
+from fillbook.core.journal import activities, broker_reports, requests
 from fillbook.core.journal.draft import Draft
 from fillbook.model.journal.overlay import RecordReader
 
@@ -80,15 +80,15 @@ def alert_of(before: m.OrderRecord | None, after: m.OrderRecord) -> m.Alert | No
 def _apply_entry(draft: Draft, entry: m.Entry) -> None:
     match entry:
         case m.Reported():
-            reports.apply_report(draft, entry.report, entry, None)
+            broker_reports.apply_report(draft, entry.report, entry, None)
         case m.Executed():
-            reports.apply_execution(draft, entry.execution)
+            broker_reports.apply_execution(draft, entry.execution)
         case m.Busted():
-            reports.apply_bust(draft, entry.void)
+            broker_reports.apply_bust(draft, entry.void)
         case m.HistoryRead():
-            reports.apply_history_read(draft, entry.broker_order_id)
+            broker_reports.apply_history_read(draft, entry.broker_order_id)
         case m.ActivityReported():
-            account.apply_activity(draft, entry.activity)
+            activities.apply_activity(draft, entry.activity)
         case (
             m.Intended()
             | m.Instructed()
@@ -101,13 +101,13 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         ):
             requests.apply_request(draft, entry)
         case m.NotFoundAfterSeen():
-            reports.apply_not_found(draft, entry)
+            broker_reports.apply_not_found(draft, entry)
         case m.BalanceAdjusted():
-            account.apply_balance_adjustment(draft, entry)
+            activities.apply_balance_adjustment(draft, entry)
         case m.CashAdjusted():
-            account.apply_cash_adjustment(draft, entry)
+            activities.apply_cash_adjustment(draft, entry)
         case m.DriftFound() | m.DriftCleared():
-            account.apply_drift(draft, entry)
+            activities.apply_drift(draft, entry)
         case m.Bound():
             bound = m.Binding(
                 entry.account,

@@ -26,8 +26,8 @@ fifteen steps:
 15  The evidence is complete if the gross quantity equals the reported total, and the number of
     executions equals the reported one.
 
-Where: step 1 in `core.journal.reports`, steps 2 to 6 in `core.orders.executions`, steps 7 to 15
-here; `core.journal.posting` turns the executions (7) and the gap (11) into movements.
+Where: step 1 in `core.journal.broker_reports`, steps 2 to 6 in `core.orders.corrections`, steps 7
+to 15 here; `core.journal.posting` turns the executions (7) and the gap (11) into movements.
 
 Rule 1: the sources of executions are the history and the stream, whose ids may differ for the
         same fill.  They are counted separately, and one of them counts.
@@ -51,7 +51,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.core.orders.executions import ExecutionChain, count_executions
+from fillbook.core.orders.corrections import ExecutionChain, count_executions
 from fillbook.model import EXACT, ZERO
 
 #: Without a broker clock, two reads by id at least this far apart reopen a final order.

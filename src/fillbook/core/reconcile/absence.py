@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.orders.executions import (
+from fillbook.core.orders.corrections import (
     CountedExecutions,
     ExecutionChain,
     count_executions,

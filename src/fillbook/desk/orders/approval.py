@@ -23,16 +23,16 @@ from fillbook.core.checks.impact import impact
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
 from fillbook.core.pacing import Lane
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.orders.recent import RecentOrders
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.kill_switch import halt_reason
+from fillbook.desk.record.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.desk.record.settings import Settings
-from fillbook.desk.record.unsettled import position_differences
 from fillbook.store import Reader
 
 log: logging.Logger = logging.getLogger("fillbook")

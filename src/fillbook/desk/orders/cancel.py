@@ -22,13 +22,13 @@ from fillbook.clock import Clock
 from fillbook.core.orders import due, instructions, lifecycle, lineage, protective
 from fillbook.core.orders.due import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway, rows_or_empty
 from fillbook.desk.orders.resolver import Resolver, reply_entry
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.book import Book
+from fillbook.desk.record.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder, Transaction
-from fillbook.desk.record.unsettled import position_differences
 
 #: The delay of the next step if none is due, or if the cancel cannot be sent now.
 NEXT_STEP_DELAY: Final = timedelta(seconds=10)

@@ -20,7 +20,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import requests
 from fillbook.core.permission import Authority
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval, CheckInputs
 from fillbook.desk.orders.resolver import Resolver

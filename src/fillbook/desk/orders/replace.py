@@ -21,7 +21,7 @@ from fillbook.core.orders import due, instructions, lifecycle, replace, resoluti
 from fillbook.core.orders.due import Progress
 from fillbook.core.orders.replace import ProposedChange
 from fillbook.core.permission import Authority, Permission
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval, CheckInputs
 from fillbook.desk.orders.cancel import Cancellation

@@ -20,9 +20,9 @@ from fillbook.core.orders import instructions, lineage, resolution
 from fillbook.core.orders.resolution import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Authority, Permission
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.inquirer import Inquiries
+from fillbook.desk.orders.inquiries import Inquiries
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book

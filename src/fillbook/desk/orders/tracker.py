@@ -21,7 +21,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage
 from fillbook.core.reconcile import absence
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.stream import Stream
 from fillbook.desk.record.recorder import Recorder

@@ -18,13 +18,13 @@ from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Comparison, Snapshot
-from fillbook.desk.link.account import AccountLink
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
-from fillbook.desk.record import unsettled
+from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.overlay import RecordReader
@@ -178,7 +178,7 @@ class Reconciler:
                 requests=self._gateway.requests - requests_before,
             )
         merged = self._merge(first)
-        unsettled.save(self._recorder.store, first.comparison.unsettled)
+        open_differences.save(self._recorder.store, first.comparison.unsettled)
         last, left = self._confirm(first, adopt=adopt)
         unproven = [x.client_order_id for x in self._tracker.tracked() if _is_unproven(x)]
         with self._recorder.store.read() as reader:
@@ -271,7 +271,7 @@ class Reconciler:
         self._update_locks(second.comparison, findings)
         symbols = {getattr(x.drift, "symbol", None) for x in findings}
         rows = (row for row in second.comparison.unsettled.rows if row[0] in symbols)
-        unsettled.save(self._recorder.store, m.Unsettled(tuple(rows)))
+        open_differences.save(self._recorder.store, m.Unsettled(tuple(rows)))
         return second, findings
 
     def _record_busts(self, snapshot: Snapshot, findings: list[m.Finding]) -> bool:

@@ -18,7 +18,7 @@ from fillbook.clock import Clock
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Comparison, Snapshot
-from fillbook.desk.link.account import AccountLink, binding_entry
+from fillbook.desk.link.binding import AccountLink, binding_entry
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.tracker import (
     BEFORE_CREATED,

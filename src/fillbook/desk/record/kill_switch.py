@@ -2,7 +2,7 @@
 The kill switch: a cell of the store, which every desk on the store reads.
 
 While it is set no order is sent or resent; cancels are still sent.  Open orders stay at the
-broker; the command `fillbook halt` cancels them too.
+broker; the command `fillbook halt` cancels them, except those in `core.orders.protective`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CELL: Final = "halt"
 
 
 class KillSwitch:
-    """Sets and lifts the kill switch."""
+    """Sets and clears the kill switch."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder

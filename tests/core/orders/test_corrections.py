@@ -6,14 +6,14 @@ import pytest
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.orders import executions
+from fillbook.core.orders import corrections
 from fillbook.core.reconcile import absence
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 
 def counted(*facts):
     fills = [x.execution for x in facts if isinstance(x, m.Executed)]
-    return executions.count_executions(fills, [x.void for x in facts if isinstance(x, m.Busted)])
+    return corrections.count_executions(fills, [x.void for x in facts if isinstance(x, m.Busted)])
 
 
 def words(found):
