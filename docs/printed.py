@@ -267,7 +267,11 @@ def _command(name: str) -> str:
         if "*" in one.names:  # a group of options, which follow it
             continue
         default = one.field_info.default
-        shown = "" if one.required or default in (None, False, (), "") else code(default)
+        shown = (
+            ""
+            if one.required or default in (None, False, (), "", inspect.Parameter.empty)
+            else code(default)
+        )
         names = name_of_argument(one)
         rows.append((names, " ".join((one.parameter.help or "").split()), shown))
     text = told(made.default_command)

@@ -105,7 +105,7 @@ def test_of_too_many_that_wait_the_oldest_are_told_to_the_log(caplog, monkeypatc
         ended()
     told = [body["message"] for _, body in receiver.posted]
     assert told[-2:] == ["number 4", "number 5"]
-    assert len(told) + caplog.text.count("too many wait") == 6
+    assert len(told) + caplog.text.count("the queue is full") == 6
 
 
 @pytest.mark.parametrize("url", ["", "ftp://host/x", "host/x", "http://"])

@@ -30,4 +30,4 @@ with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as de
             print(line)
     print(f"positions: {len(desk.book.positions())}; orders sent: {len(account.truth.orders())}")
     power = desk.buying_power()
-    print(f"left to promise: {power.available:,.2f}; told by the broker: {power.reported:,.2f}")
+    print(f"buying power: {power.available:,.2f} available, {power.reported:,.2f} reported")

@@ -30,7 +30,7 @@ with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as de
     desk.buy("MSFT", notional="49176", strategy="rebalance")
     exchange.faults.switch_on("account-old", seconds=9)
     power = desk.buying_power()
-    print(f"  the broker says {power.reported:,.2f}; left to promise are {power.available:,.2f}")
+    print(f"  buying power: {power.available:,.2f} available, {power.reported:,.2f} reported")
     try:
         desk.buy("SPY", notional="52596", strategy="rebalance", key="buy-back")
     except fb.Denied as denied:

@@ -48,7 +48,7 @@ class _Webhook:
     def __init__(self, url: str, timeout_s: float) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidValue("a webhook takes an address like https://host/path")
+            raise InvalidValue("the address of a webhook must be a URL such as https://host/path")
         self._url = url  # its path and query may be a secret: messages show the host only
         self._host = parts.hostname
         self._timeout_s = timeout_s
@@ -75,7 +75,11 @@ class _Webhook:
             dropped = self._queue.get_nowait()
         except queue.Empty:
             return
-        log.error("an alert was not posted to %s, too many wait: %s", self._host, dropped.message)
+        log.error(
+            "an alert was not posted to %s, because the queue is full: %s",
+            self._host,
+            dropped.message,
+        )
 
     def _post_all(self) -> None:
         """Post the queued alerts, then end the thread."""

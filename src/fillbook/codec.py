@@ -167,7 +167,7 @@ def load(of: type[T], text: str) -> T:
     # Anything may be wrong with a damaged text, and each way raises an error of its own.
     except Exception as error:
         raise StoreDamaged(
-            f"no {getattr(of, '__name__', 'value')} can be read from {text[:_SHOWN]!r}: {error!r}"
+            f"not a stored {getattr(of, '__name__', 'value')}: {text[:_SHOWN]!r}: {error!r}"
         ) from error
 
 
@@ -178,7 +178,7 @@ def load_or_none(of: type[T], text: str | None) -> T | None:
     try:
         return load(of, text)
     except StoreDamaged as error:
-        log.warning("what cannot be read is made anew: %s", error)
+        log.warning("a damaged value is discarded and created again: %s", error)
         return None
 
 
@@ -280,7 +280,7 @@ def _as_is(value: object, _: object = None) -> Any:
 
 def _number_text(value: Decimal) -> str:
     if not value.is_finite():
-        raise InvalidValue(f"{value} is not a finite number and cannot be kept")
+        raise InvalidValue(f"{value} is not a finite number and cannot be stored")
     return format(value, "f")
 
 

@@ -61,7 +61,7 @@ def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     if value is None:
         return Setting(name, DEFAULTS[name], "default" if DEFAULTS[name] else "not set")
     if not isinstance(value, str):
-        raise BadAddress(f"{path}: {name} is to be text, not {value!r}")
+        raise BadAddress(f"{path}: {name} must be a string, not {value!r}")
     return Setting(name, value, str(path))
 
 
@@ -70,7 +70,7 @@ def _read(path: Path, *, required: bool) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if required:
-            raise BadAddress(f"{path}: no such file ($FILLBOOK_CONFIG names it)") from None
+            raise BadAddress(f"{path}: the file in $FILLBOOK_CONFIG does not exist") from None
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadAddress(f"{path}: {error}") from None

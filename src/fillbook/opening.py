@@ -178,7 +178,11 @@ def _finding(row: m.Row) -> m.Finding:
         drift = m.Untracked(row.symbol, theirs)
     else:
         drift = m.WrongQty(row.symbol, bot, theirs)
-    return m.Finding(drift, m.Confidence.SETTLING, "one look; the bot's belief is not a record")
+    return m.Finding(
+        drift,
+        m.Confidence.SETTLING,
+        "one snapshot, compared with the positions that the bot expects",
+    )
 
 
 # -- addresses -------------------------------------------------------------------------
@@ -190,14 +194,14 @@ def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
         broker = setting("broker", None, env).value
         if broker is None:
             raise BadAddress(
-                "no broker: give an address such as alpaca:paper or sim:?seed=7, or "
+                "no broker is set: give an address such as alpaca:paper or sim:?seed=7, or "
                 "set FILLBOOK_BROKER"
             )
     if not isinstance(broker, str):
         return broker
     name, colon, rest = broker.partition(":")
     if not colon:
-        raise BadAddress(f"{broker!r} is no broker's address; write it like alpaca:paper")
+        raise BadAddress(f"{broker!r} is not the address of a broker; an example is alpaca:paper")
     factory = _load_entry_point("fillbook.brokers", name, broker)
     opened: Broker = factory.from_address(rest, env)
     return opened
@@ -211,7 +215,7 @@ def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
         return store
     name, colon, _ = store.partition("://")
     if not colon:
-        raise BadAddress(f"{store!r} is no store's address; write it like sqlite:///bot.db")
+        raise BadAddress(f"{store!r} is not the address of a store; an example is sqlite:///bot.db")
     factory = _load_entry_point("fillbook.stores", name, store)
     opened: Store = factory.from_address(store, env)
     return opened
@@ -224,6 +228,6 @@ def _load_entry_point(group: str, name: str, address: str) -> Any:
         return next(iter(found.values())).load()
     if found:
         packages = " and ".join(sorted(found))
-        raise BadAddress(f"{address!r}: two packages call themselves {name!r}: {packages}")
+        raise BadAddress(f"{address!r}: more than one package provides {name!r}: {packages}")
     known = ", ".join(sorted({x.name for x in entry_points(group=group)}))
-    raise BadAddress(f"{address!r}: nothing installed is called {name!r}; there are {known}")
+    raise BadAddress(f"{address!r}: {name!r} is not installed; installed are {known}")

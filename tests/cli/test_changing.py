@@ -39,7 +39,7 @@ def test_an_order_is_changed_and_told(resting, emulator_now, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--limit", "150"), 1, "asks for that already"),
+        (("--limit", "150"), 1, "has these values already"),
         (("--stop", "140"), 1, "has no stop_price"),
         (("--limit", "0"), 2, "limit_price"),
     ],
@@ -80,7 +80,7 @@ def test_several_are_ended_by_name_and_what_did_not_end_is_listed(resting, emula
 def test_which_orders_is_said_one_way(words, resting, emulator_now, capsys):
     words = [resting[0].client_order_id if word == "NAME" else word for word in words]
     code, _, err = told(capsys, "cancel", *words, *STORE)
-    assert (code, "which?" in err, len(living(emulator_now))) == (2, True, 3)
+    assert (code, "exactly one of" in err, len(living(emulator_now))) == (2, True, 3)
 
 
 def test_a_name_that_nobody_knows_ends_nothing(resting, emulator_now, capsys):

@@ -36,7 +36,7 @@ def test_in_sync_is_0_drift_is_3_and_a_sync_makes_it_0_again(emulator, order, ca
 def test_what_a_bot_believes_is_compared_without_a_record(emulator, tmp_path, capsys):
     code, out, _ = told(capsys, "check", "--ours", "AAPL=10", "MSFT=2")
     assert code == 3
-    assert "the bot has 10, the broker nothing" in out
+    assert "the bot has 10, the broker 0" in out
     assert "the record" not in out
     assert list(tmp_path.iterdir()) == []
 
@@ -88,7 +88,7 @@ def test_a_fill_wins_over_a_cancel(order, capsys):
 
 @pytest.mark.parametrize(
     ("qty", "limit", "words"),
-    [(1, 150, "would be asked to cancel its {}."), (1, None, "nothing would be asked")],
+    [(1, 150, "A cancel of broker order {} would be"), (1, None, "no request would be sent")],
     ids=["alive", "ended"],
 )
 def test_a_cancel_can_be_looked_at_first(qty, limit, words, emulator, capsys):
@@ -123,22 +123,22 @@ WRONG = {
     "an unknown command": (["nonsense"], "nonsense"),
     "no broker": (["check"], "FILLBOOK_BROKER"),
     "no address": (["check", "--broker", "foo"], "alpaca:paper"),
-    "an unknown broker": (["check", "--broker", "foo:bar"], "there are alpaca, sim"),
+    "an unknown broker": (["check", "--broker", "foo:bar"], "installed are alpaca, sim"),
     "no keys": (["check", "--broker", "alpaca:paper"], "ALPACA_API_KEY"),
     "no Alpaca": (["check", "--broker", "alpaca:moon"], "alpaca:paper"),
     "no record": (["orders"], "there is no record at fillbook.db"),
-    "an unknown store": (["orders", "--store", "foo://x"], "there are memory, sqlite"),
+    "an unknown store": (["orders", "--store", "foo://x"], "installed are memory, sqlite"),
     "no belief": (["check", "--broker", "sim:", "--ours", "AAPL"], "SYMBOL=QUANTITY"),
     "no number": (["check", "--broker", "sim:", "--ours", "AAPL=x"], "not a number"),
     "no day": (["sync", "--broker", "sim:", "--since", "yesterday"], "2026-01-05"),
-    "one and all": (["sync", "--broker", "sim:", "--order", "x", "--adopt"], "for all"),
-    "no port": (["emulate", "alpaca", "--port", "99999"], "99999 is no port"),
-    "no fault": (["emulate", "alpaca", "--faults", "zork"], "no fault is called 'zork'"),
+    "one and all": (["sync", "--broker", "sim:", "--order", "x", "--adopt"], "cannot be combined"),
+    "no port": (["emulate", "alpaca", "--port", "99999"], "from 0 to 65535, not 99999"),
+    "no fault": (["emulate", "alpaca", "--faults", "zork"], "there is no fault 'zork'"),
     "no bars": (["emulate", "alpaca", "--bars", "AAPL"], "write --bars AAPL=aapl.csv"),
     "no file": (["emulate", "alpaca", "--bars", "AAPL=no.csv"], "no.csv cannot be read"),
-    "no pace": (["emulate", "alpaca", "--bar-seconds", "0"], "--bar-seconds is above zero"),
-    "nothing to emulate": (["emulate", "mars"], "there is: alpaca"),
-    "a port that is none": (["emulate", "alpaca", "--port", "99999"], "0 to 65535"),
+    "no pace": (["emulate", "alpaca", "--bar-seconds", "0"], "--bar-seconds must be above zero"),
+    "nothing to emulate": (["emulate", "mars"], "available: alpaca"),
+    "a port that is none": (["emulate", "alpaca", "--port", "-1"], "from 0 to 65535, not -1"),
     "a fault that is none": (
         ["emulate", "alpaca", "--faults", "replylost"],
         "did you mean reply-lost?",
@@ -165,7 +165,7 @@ def test_a_port_that_somebody_has_is_a_wrong_call(emulator, capsys):
     code, out, err = told(capsys, "emulate", "alpaca", "--port", port)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert f"port {port} on 127.0.0.1" in err
-    assert "--port 0 takes a free one" in err
+    assert "--port 0 selects a free port" in err
 
 
 def test_an_unknown_order_is_a_wrong_call(order, capsys):
@@ -219,7 +219,7 @@ def test_the_doctor_says_where_a_setting_came_from_and_hides_keys(emulator, orde
     said = {row["what"]: row["said"] for row in json.loads(out)}
     assert (code, "(fillbook.toml)" in said["store"]) == (0, True)
     assert "($FILLBOOK_BROKER)" in said["broker"]
-    assert "answers (no real money)" in said["the account"]
+    assert "(no real money)" in said["the account"]
     assert emulator.secret not in out
 
 

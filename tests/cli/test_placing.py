@@ -28,7 +28,7 @@ def test_buying_power_says_what_is_promised_to_which_order(emulator, capsys):
 
 def test_buying_power_without_a_record_makes_none(emulator, tmp_path, capsys):
     code, out, _ = told(capsys, "buying-power")
-    assert (code, "Kept back for open orders: none" in out) == (0, True)
+    assert (code, "Reserved for open orders: none" in out) == (0, True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,7 +52,7 @@ def test_an_order_is_placed_and_told(emulator_now, capsys):
 
 def test_what_was_made_to_fit_is_told(emulator_now, capsys):
     out = told(capsys, *BUY, "0.1", "--limit", "40000.1234567", *STORE)[1]
-    assert "in place of 40000.1234567" in out
+    assert "instead of 40000.1234567" in out
 
 
 def test_what_is_held_can_be_sold(emulator_now, capsys):
@@ -111,17 +111,17 @@ def test_an_order_that_nobody_answered_for_is_told_as_one(emulator_now, capsys):
     emulator_now.exchange.faults.fail(next="submit", with_="server-error")
     emulator_now.exchange.faults.fail(next="find", with_="server-error", times=1_000)
     code, out, _ = told(capsys, *BUY, "0.1", *STORE)
-    assert (code, "do not place it anew" in " ".join(out.split())) == (1, True)
+    assert (code, "Do not place it again" in " ".join(out.split())) == (1, True)
 
 
 WRONG = {
-    "two quantities": (["AAPL", "1", "--notional", "5"], "one of the two"),
-    "no quantity": (["AAPL"], "one of the two"),
+    "two quantities": (["AAPL", "1", "--notional", "5"], "exactly one of"),
+    "no quantity": (["AAPL"], "exactly one of"),
     "no number": (["AAPL", "ten"], "not a number"),
     "no symbol": ([], "SYMBOL"),
     "no time in force": (["AAPL", "1", "--tif", "forever"], "forever"),
     "below zero": (["AAPL", "-1"], "above zero"),
-    "one word too many": (["AAPL", "1", "2"], "'2' is too much.  (see fillbook"),
+    "one word too many": (["AAPL", "1", "2"], "'2' is unexpected.  (see fillbook"),
     "no option": (["AAPL", "1", "--limitt", "5"], "--limitt"),
     "a stop without one": (["AAPL", "1", "--stop-loss-limit", "5"], "give both"),
 }

@@ -100,6 +100,7 @@ FACTS = [
     ),
     told("x0", "X0", 1, "replaced"),
     told("x1", "X1", 1, "new", replaces="x0"),
+    told("b1", "C1", 2, "accepted"),  # ours, under a name that we did not give
 ]
 
 heard_facts = st.lists(st.sampled_from(range(len(FACTS))), unique=True, min_size=1, max_size=14)

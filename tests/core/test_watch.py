@@ -75,7 +75,7 @@ def test_the_message_says_what_waits_and_for_how_long():
     found = watch.order_alert(
         record(report("new"), CANCEL, limit_price=9), NOW + timedelta(hours=1), LIMITS
     )
-    assert "order c1 has been new, cancel asked for 60 min" in found.message
+    assert "order c1 has been new with a pending cancel for 60 min" in found.message
     found = watch.order_alert(record(report("new")), NOW + timedelta(seconds=31), LIMITS)
     assert "order c1 is new after 31 s" in found.message
 

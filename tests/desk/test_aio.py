@@ -118,7 +118,7 @@ def test_what_a_given_up_call_raises_is_said(caplog):
         await asyncio.sleep(0)
 
     asyncio.run(trade())
-    assert "its await was canceled" in caplog.text
+    assert "whose await was canceled" in caplog.text
 
 
 def test_a_wrong_callback_is_refused_as_the_desk_refuses_it():

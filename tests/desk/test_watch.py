@@ -94,12 +94,12 @@ def test_a_sink_that_raises_stops_nothing(caplog):
 
 @pytest.mark.parametrize("alerts", ["https://host", 7, ["no function"]])
 def test_what_is_no_sink_is_refused(alerts):
-    with pytest.raises(fb.InvalidValue, match="alerts takes"):
+    with pytest.raises(fb.InvalidValue, match="alerts must be"):
         fb.open("sim:", "memory://", alerts=alerts)
 
 
 def test_thresholds_are_what_they_say():
-    with pytest.raises(fb.InvalidValue, match="thresholds takes"):
+    with pytest.raises(fb.InvalidValue, match="thresholds must be"):
         fb.open("sim:", "memory://", thresholds=60)
 
 

@@ -31,8 +31,8 @@ SHOWN = {
         "fillbook shows: filled, 90 at 546.4; one order",
         "the same order: True",
         "orders at the broker: 1",
-        "the broker says 52,608.62; left to promise are 3,432.62",
-        "denied: it may cost 52,596.00, and 3,432.62 of buying power is left to promise",
+        "buying power: 3,432.62 available, 52,608.62 reported",
+        "denied: it may cost 52,596.00, but only 3,432.62 of buying power is available",
         "orders at the broker: 2",
         "in_sync; cash 3,432.62",
     ),
@@ -67,9 +67,9 @@ BOTS = INCIDENTS.parent / "bots"
 BOTS_SHOWN = {
     "asyncio_bot": ("trend: bought at 187.02", "asked again: filled, 3 SPY", "verdict: in_sync"),
     "threaded_bot": (
-        "denied, it may cost 40,000.00, and 10,000.00 of buying power is left to promise",
+        "denied, it may cost 40,000.00, but only 10,000.00 of buying power is available",
         "positions: 1; orders sent: 1",
-        "left to promise: 10,000.00; told by the broker: 10,000.00",
+        "buying power: 10,000.00 available, 10,000.00 reported",
     ),
 }
 

@@ -202,7 +202,7 @@ def test_a_store_opened_without_leave_to_write_is_unavailable(kept):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(StoreUnavailable, match="nowhere is no folder"):
+    with pytest.raises(StoreUnavailable, match="nowhere is not a folder"):
         SqliteStore(tmp_path / "nowhere" / "bot.db")
 
 
@@ -244,7 +244,7 @@ def test_an_archived_file_is_put_beside_and_keeps_everything(kept):
 
 def test_a_file_that_is_open_elsewhere_is_not_archived(kept):
     with closing(SqliteStore(kept)) as other:
-        with pytest.raises(StoreUnavailable, match="open elsewhere"):
+        with pytest.raises(StoreUnavailable, match="open in another process"):
             SqliteStore(kept).archive()
         with other.write() as writer:
             assert put(writer) == 51

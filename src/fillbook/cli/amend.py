@@ -27,8 +27,8 @@ from fillbook.cli.options import (
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 
-_TERMS: Final = Group("What is to change", sort_key=2)
-_WHICH: Final = Group("Which, where none is named", sort_key=2)
+_TERMS: Final = Group("New terms", sort_key=2)
+_WHICH: Final = Group("Instead of ORDERS", sort_key=2)
 
 
 def replace(
@@ -36,26 +36,27 @@ def replace(
     /,
     *,
     qty: Annotated[
-        str | None, Parameter(group=_TERMS, help="What is to fill in all, fills included.")
+        str | None, Parameter(group=_TERMS, help="Total quantity, filled quantity included.")
     ] = None,
-    limit: Annotated[str | None, Parameter(group=_TERMS, help="The limit price.")] = None,
-    stop: Annotated[str | None, Parameter(group=_TERMS, help="The stop price.")] = None,
+    limit: Annotated[str | None, Parameter(group=_TERMS, help="Limit price.")] = None,
+    stop: Annotated[str | None, Parameter(group=_TERMS, help="Stop price.")] = None,
     trail: Annotated[
         str | None,
         Parameter(
-            group=_TERMS, help="How far a trailing stop follows: in money or percent, as is."
+            group=_TERMS, help="Trail of a trailing stop: price or percent, as in the order."
         ),
     ] = None,
-    tif: Annotated[str | None, Parameter(group=_TERMS, help="For how long: day, gtc.")] = None,
+    tif: Annotated[str | None, Parameter(group=_TERMS, help="Time in force: day, gtc.")] = None,
     broker: BrokerOption = None,
     store: StoreOption = None,
     live: LiveOption = False,
     json: JsonOption = False,
 ) -> int:
     """
-    Change an order, and look at it until it is known what became of that; a fill wins.
+    Replace the terms of an open order, and wait for the result.
 
-    What is left out stays as it is. Exits with 1 if it was refused, or nobody has answered yet.
+    Omitted terms stay unchanged. The order may fill before it is replaced. Exits with 1 if the
+    replace was denied or rejected, or if its outcome is unknown.
     """
     with open_desk(broker, existing_store(store), live=live) as desk:
         try:
@@ -80,30 +81,27 @@ def cancel(
     symbol: Annotated[SymbolOption, Parameter(group=_WHICH)] = None,
     strategy: Annotated[StrategyOption, Parameter(group=_WHICH)] = None,
     all_: Annotated[
-        bool, Parameter(name="--all", group=_WHICH, help="Every open order of the record.")
+        bool, Parameter(name="--all", group=_WHICH, help="All open orders of the record.")
     ] = False,
     exits: Annotated[
-        bool, Parameter(help="With --all or a filter: the exits that protect positions, too.")
+        bool, Parameter(help="With --all or a filter: also cancel exits that protect positions.")
     ] = False,
     broker: BrokerOption = None,
     store: StoreOption = None,
     live: LiveOption = False,
-    dry_run: Annotated[
-        bool, Parameter(help="Only say what would be asked for; asks nobody.")
-    ] = False,
+    dry_run: Annotated[bool, Parameter(help="Only list what would be canceled (offline).")] = False,
     json: JsonOption = False,
 ) -> int:
     """
-    Ask for the end of orders, and look at them until they have ended; a fill wins over a cancel.
+    Cancel orders, and wait until they are final.
 
-    All are tried. Exits with 1 if one has not ended yet, and names it.
+    An order may fill before it is canceled. Every order is tried. Exits with 1 if an order is not
+    final yet, and lists it.
     """
     filters = {"symbol": symbol, "strategy": strategy}
     filtered = any(x is not None for x in filters.values())
     if [bool(orders), filtered, all_].count(True) != 1:
-        raise errors.InvalidValue(
-            "which? fillbook cancel ORDER, or --symbol and --strategy, or --all; one of the three"
-        )
+        raise errors.InvalidValue("give exactly one of: ORDERS; --symbol and --strategy; --all")
     if dry_run:
         with open_book(store) as book:
             found = _named(book, orders) if orders else book.orders(open=True, **filters)
@@ -139,7 +137,7 @@ def _print_results(found: Sequence[CancelResult]) -> None:
         if failed is not None:
             name = output.cell(order.client_order_id)
             output.out.print(
-                f"[yellow]{name} has not ended[/]: {output.cell(failed)}", soft_wrap=True
+                f"[yellow]{name} is not final[/]: {output.cell(failed)}", soft_wrap=True
             )
 
 
@@ -157,4 +155,4 @@ def _reason(desk: Desk, order: m.Order) -> str:
     """Return the broker's message to the last cancel of an order."""
     cancels = [x for x in desk.book.requests(order) if x.command is m.Command.CANCEL]
     message = cancels[-1].message if cancels else ""
-    return message or f"it is {order.status}; the next fillbook sync looks again"
+    return message or f"status {order.status}; the next fillbook sync queries it"

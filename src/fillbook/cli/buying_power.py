@@ -13,9 +13,9 @@ def buying_power(
     *, broker: BrokerOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> None:
     """
-    Say what new orders may still cost, and which orders keep what back; reads the account.
+    Show the buying power available to new orders, and what open orders reserve.
 
-    Without a record it is the broker's number alone.
+    Reads the account. Without a record, it shows only the broker's number.
     """
     # The record has what the broker may not count yet; a missing record is not created.
     with open_desk(broker, store if has_store(store) else "memory://") as desk:
@@ -29,17 +29,17 @@ def buying_power(
 def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation]) -> None:
     output.table(
         "Buying power",
-        ("what", "amount>"),
+        ("item", "amount>"),
         (
-            ("told by the broker", output.money(power.reported)),
-            ("promised to orders that it may not count yet", output.money(power.reserved)),
-            ("available for what is bought on margin", output.money(power.available)),
-            ("available for the rest", output.money(power.non_marginable)),
+            ("reported by the broker", output.money(power.reported)),
+            ("reserved for orders that it may not include yet", output.money(power.reserved)),
+            ("available, marginable", output.money(power.available)),
+            ("available, not marginable", output.money(power.non_marginable)),
         ),
     )
     output.table(
-        "Kept back for open orders",
-        ("order", "symbol", "amount>", "the broker has shown it (UTC)"),
+        "Reserved for open orders",
+        ("order", "symbol", "amount>", "reported since (UTC)"),
         (
             (
                 output.short(x.client_order_id),
@@ -51,6 +51,5 @@ def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation]) -> None:
         ),
     )
     output.out.print(
-        f"Read at {output.day(power.read_at)} UTC, and taken to be up to "
-        f"{m.plain(power.lag_s)} s behind."
+        f"Read at {output.day(power.read_at)} UTC; assumed lag: up to {m.plain(power.lag_s)} s."
     )

@@ -53,8 +53,8 @@ _WRONG_CALL: Final = (
 
 app: App = App(
     name="fillbook",
-    help="Keeps a trading bot's record of orders, fills and positions true to its broker. "
-    "Begin with: fillbook demo",
+    help="Reconcile a trading bot's record of orders, fills and positions with its broker. "
+    "Start with: fillbook demo",
     version=__version__,
     result_action="return_value",
     default_parameter=Parameter(negative="", show_default=False),
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         output.fail(_usage_error(error))
         return 2
     except errors.TradingDisabled as error:
-        output.fail(f"{error}; here: --live")
+        output.fail(f"{error}; on the command line: --live")
         return 2
     except _WRONG_CALL as error:
         output.fail(str(error))
@@ -79,7 +79,9 @@ def run(arguments: Sequence[str]) -> int:
         output.fail(str(error))
         return 1
     except KeyboardInterrupt:
-        output.fail("interrupted; what was recorded is kept, and every request is asked after")
+        output.fail(
+            "interrupted; the record is kept, and the next sync queries requests without a reply"
+        )
         return 130
     except BrokenPipeError:
         # The reader closed the pipe; the rest of the output is discarded.
@@ -91,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
 def _usage_error(error: CycloptsError) -> str:
     """Return the message for a wrong call, with the command that prints its help."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        message = f"{' '.join(error.unused_tokens)!r} is too much."
+        message = f"{' '.join(error.unused_tokens)!r} is unexpected."
     else:
         message = str(error).strip()
     return f"{message}  (see {' '.join(('fillbook', *(error.command_chain or ())))} --help)"
@@ -105,15 +107,15 @@ def check(
         tuple[str, ...],
         Parameter(
             consume_multiple=True,
-            help="What the bot believes it holds: AAPL=10 BTC/USD=0.5. Needs no record.",
+            help="Positions expected by the bot: AAPL=10 BTC/USD=0.5. Needs no record.",
         ),
     ] = (),
     json: JsonOption = False,
 ) -> int:
     """
-    Compare the record with the broker; writes nothing, sends nothing.
+    Compare the record with the broker; writes nothing and sends no order.
 
-    Exits with 0 in sync, 3 on drift, 1 if the broker could not be observed.
+    Exits with 0 if in sync, 3 on drift, 1 if the account could not be read.
     """
     believed = parse_positions(ours)
     if believed is not None and not has_store(store):
@@ -131,29 +133,29 @@ def sync(
     broker: BrokerOption = None,
     store: StoreOption = None,
     since: Annotated[
-        str | None, Parameter(help="Read orders and fills from that day on, like 2026-01-05 (UTC).")
+        str | None, Parameter(help="Read orders and fills since that day (UTC), like 2026-01-05.")
     ] = None,
     order: Annotated[
-        str | None, Parameter(help="Look at one order alone, by its id; says what it was before.")
+        str | None, Parameter(help="Reconcile one order, by its id; prints it before and after.")
     ] = None,
     adopt: Annotated[
-        bool, Parameter(help="Take the broker's side where nothing explains a difference.")
+        bool, Parameter(help="Adjust the record to the broker where a difference is unexplained.")
     ] = False,
     json: JsonOption = False,
 ) -> int:
     """
-    Make the record true to the broker; sends nothing that changes the account.
+    Reconcile the record with the broker; sends nothing that changes the account.
 
-    The first sync of a record takes the broker's picture as its opening. Exits like check.
+    The first sync takes the broker's snapshot as the opening balance. Exits like check.
     """
     first = parse_day(since)
     if order is not None:
         if first is not None or adopt:
-            raise errors.InvalidValue("--order looks at one order; --since and --adopt are for all")
+            raise errors.InvalidValue("--order cannot be combined with --since or --adopt")
         return _sync_order(order, broker, store, json=json)
     with open_desk(broker, store) as desk:
         if not json and desk.book.cash() is None:
-            output.err.print("First contact: two looks, a while apart…")
+            output.err.print("First sync: reading two snapshots, at least account_lag apart…")
         report = desk.sync(first, adopt=adopt)
     print_result(report, output.sync, json=json)
     return CODES[report.verdict]
@@ -175,15 +177,15 @@ def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool
 def demo(
     *,
     seed: Annotated[
-        int, Parameter(show_default=True, help="The same seed tells the same story.")
+        int, Parameter(show_default=True, help="The same seed gives the same run.")
     ] = 7,
     wire: Annotated[
         bool,
-        Parameter(help="Through alpaca-py and our own Alpaca emulator, over real HTTP."),
+        Parameter(help="Use alpaca-py and the Alpaca emulator, over HTTP."),
     ] = False,
     json: JsonOption = False,
 ) -> int:
-    """Watch a bot's broken record being found out and made true; needs no account and no keys."""
+    """Simulate a bot whose record drifts, and reconcile it; needs no account and no keys."""
     from fillbook.cli.demo import run_demo
 
     return run_demo(seed=seed, wire=wire, json=json)
@@ -191,8 +193,8 @@ def demo(
 
 #: The commands by purpose, in the order of the help.
 _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
-    "Begin": (demo, doctor, emulate),
-    "Make the record true": (check, sync, rebind),
+    "Start": (demo, doctor, emulate),
+    "Reconcile the record": (check, sync, rebind),
     "Place orders": (buy, sell, replace, cancel, halt, buying_power),
     "Read the record": (orders, order, positions, trades, audit, watch),
 }
@@ -200,4 +202,4 @@ for _number, (_title, _commands) in enumerate(_GROUPS.items()):
     _group = Group(_title, sort_key=_number)
     for _command in _commands:
         app.command(_command, group=_group)
-app["--help"].group = app["--version"].group = Group("Besides", sort_key=len(_GROUPS))
+app["--help"].group = app["--version"].group = Group("Other", sort_key=len(_GROUPS))

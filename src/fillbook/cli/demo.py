@@ -127,19 +127,19 @@ def _by_hand(symbol: str, side: m.OrderSide, qty: int | str) -> Ticket:
 
 _HAPPENED: Final = (
     ("10:00", "buys 10 SPY with a take-profit and a stop, both DAY", "filled"),
-    ("10:00", "buys 10 AAPL", "the reply is lost on the way"),
-    ("10:01", "buys 5 MSFT", "no event ever says that it filled"),
-    ("10:02", "–", "somebody sells 2 MSFT in the broker's app"),
-    ("10:03", "–", "somebody buys 8 NVDA in the broker's app"),
-    ("16:00", "–", "the close: DAY exits expire, nobody says so"),
+    ("10:00", "buys 10 AAPL", "the reply is lost"),
+    ("10:01", "buys 5 MSFT", "filled, but no event reports it"),
+    ("10:02", "–", "external: 2 MSFT sold in the broker's app"),
+    ("10:03", "–", "external: 8 NVDA bought in the broker's app"),
+    ("16:00", "–", "market close: DAY exits expire, no event"),
 )
 
 
 def _introduce(opening: m.SyncReport, *, wire: bool) -> None:
     where = "alpaca-py and an Alpaca emulator over HTTP" if wire else "a simulated broker"
-    output.out.print(f"[bold]fillbook[/] on {where}, its record in SQLite. One Monday, made up:")
-    output.out.print(f"It opens on {opening.account}.\n")
-    output.table("What happens", ("New York", "the bot", "and then"), _HAPPENED)
+    output.out.print(f"[bold]fillbook[/] on {where}; record in SQLite; simulated Monday.")
+    output.out.print(f"Account: {opening.account}\n")
+    output.table("What happens", ("New York", "the bot", "result"), _HAPPENED)
 
 
 def _show(
@@ -152,17 +152,17 @@ def _show(
 ) -> None:
     now = {x.client_order_id: x for x in setup.desk.book.orders()}
     output.out.print(
-        "\n[bold]Tuesday, 10:00.[/] The bot looks at its record. [bold]check[/] says:\n"
+        "\n[bold]Tuesday, 10:00.[/] [bold]check[/] compares the record with the broker:\n"
     )
     _positions("Positions before", before)
     output.table(
         "Orders before",
-        ("order", "your book", "the broker", "verdict"),
+        ("order", "record", "broker", "verdict"),
         [_before(x, now[x.client_order_id]) for x in wrong]
         + [_unknown(x) for x in now.values() if x.origin is m.Origin.EXTERNAL],
     )
     output.out.print(
-        f"\n[bold]sync[/] merges what the broker tells: {report.entries} entries, "
+        f"\n[bold]sync[/] merges what the broker reports: {report.entries} entries, "
         f"{report.requests} requests, no order sent.\n"
     )
     _positions("Positions after", after)
@@ -175,8 +175,7 @@ def _show(
         f"{setup.desk.requests} requests in all."
     )
     output.out.print(
-        f"[yellow]And now it is seen:[/] {m.plain(spy.qty)} SPY are held, and both their exits "
-        "have expired."
+        f"[yellow]Action needed:[/] {m.plain(spy.qty)} SPY are held, and both exits have expired."
     )
     _next_steps()
 
@@ -186,7 +185,7 @@ def _positions(title: str, report: m.CheckReport) -> None:
         (x.symbol, x.ours, x.theirs, (x.theirs or m.ZERO) - (x.ours or m.ZERO), _mark(x.verdict))
         for x in report.rows
     ]
-    output.table(title, ("symbol", "your book>", "the broker>", "drift>", "verdict"), rows)
+    output.table(title, ("symbol", "record>", "broker>", "drift>", "verdict"), rows)
 
 
 def _before(was: m.Order, now: m.Order) -> tuple[object, ...]:
@@ -195,7 +194,7 @@ def _before(was: m.Order, now: m.Order) -> tuple[object, ...]:
 
 
 def _unknown(now: m.Order) -> tuple[object, ...]:
-    return (_description(now), "not known", _state(now), _mark("drift"))
+    return (_description(now), "unknown", _state(now), _mark("drift"))
 
 
 def _description(order: m.Order) -> str:
@@ -215,8 +214,8 @@ def _next_steps() -> None:
     output.out.print("\n[bold]Next[/]")
     for line in (
         "fillbook demo --wire                                 the same over HTTP",
-        "fillbook check --broker alpaca:paper --ours AAPL=10  your bot and its account",
-        "fillbook sync --broker alpaca:paper                  begin a record",
+        "fillbook check --broker alpaca:paper --ours AAPL=10  compare with an account",
+        "fillbook sync --broker alpaca:paper                  start a record",
         "fillbook emulate alpaca                              an Alpaca on this machine",
     ):
         output.out.print(f"  {line}")

@@ -12,17 +12,17 @@ def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
     """Return the subject of a difference, and its description; *book* names our side."""
     match drift:
         case m.MissedFill(symbol, name, ours, theirs):
-            return symbol, f"order {_short(name)} filled {_n(theirs)}, the record said {_n(ours)}"
+            return symbol, f"order {_short(name)}: filled {_n(theirs)}, in the record {_n(ours)}"
         case m.OrderStatusDiffers(symbol, name, was, now):
-            return symbol, f"order {_short(name)} is {now}, the record said {was}"
+            return symbol, f"order {_short(name)}: status {now}, in the record {was}"
         case m.UnknownToUs(symbol, name, side, qty, filled, status):
             asked = "" if qty is None else f" {_n(qty)}"
-            return symbol, f"somebody's {side}{asked}, filled {_n(filled)}, {status}"
+            return symbol, f"external {side} order{asked}, filled {_n(filled)}, {status}"
         case m.UnknownToBroker(symbol, name):
-            return symbol, f"order {_short(name)} is denied by the broker that showed it before"
+            return symbol, f"order {_short(name)}: not found at the broker"
         case m.ExternalTrade(symbol, _, _, qty, price):
             at = "" if price is None else f" at {_n(price)}"
-            return symbol, f"somebody traded {_n(qty)}{at}"
+            return symbol, f"external fill of {_n(qty)}{at}"
         case m.HappenedWithoutTrade(symbol, kind, qty, ratio, cash):
             said = [f"{kind}"]
             said += [] if ratio is None else [f"{_n(ratio)} for 1"]
@@ -30,9 +30,9 @@ def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
             said += [] if not cash else [f"{_n(cash)} cash"]
             return symbol or "cash", " ".join(said)
         case m.Phantom(symbol, ours):
-            return symbol, f"{book} has {_n(ours)}, the broker nothing"
+            return symbol, f"{book} has {_n(ours)}, the broker 0"
         case m.Untracked(symbol, theirs):
-            return symbol, f"the broker has {_n(theirs)}, {book} nothing"
+            return symbol, f"the broker has {_n(theirs)}, {book} 0"
         case m.WrongQty(symbol, ours, theirs):
             return symbol, f"{book} has {_n(ours)}, the broker {_n(theirs)}"
         case m.WrongCash(ours, theirs):
@@ -52,15 +52,15 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             wish = intent.request
             return "intended", f"{wish.side} {_n(wish.qty or wish.notional)} {wish.symbol}"
         case m.Commanded(name, command):
-            return f"asking to {command}", _short(name)
+            return f"request: {command}", _short(name)
         case m.Answered(name, _, answer, message):
             return f"answer: {answer}", " ".join(x for x in (_short(name), message) if x)
         case m.IntentDenied(name, reason):
             return "denied", f"{_short(name)} {reason}"
         case m.ConcludedAbsent(name, answers):
-            return "absent", f"{_short(name)} after {answers} answers"
+            return "absent", f"{_short(name)}, not found in {answers} queries"
         case m.NotFoundAfterSeen(name):
-            return "denied by the broker", _short(name)
+            return "not found at the broker", _short(name)
         case m.Reported(report, source):
             said = f"{report.terms.symbol} {report.raw_status} {_n(report.filled_qty)}"
             return f"report ({source})", said
@@ -74,20 +74,20 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
         case m.ActivityReported(activity):
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
         case m.BalanceAdjusted(symbol, qty, _, _, reason):
-            return f"anchor ({reason.lower()})", f"{_n(qty)} {symbol}"
+            return f"balance ({reason.lower()})", f"{_n(qty)} {symbol}"
         case m.CashAdjusted(amount, currency, _, reason):
-            return f"anchor ({reason.lower()})", f"{amount:,.2f} {currency}"
+            return f"balance ({reason.lower()})", f"{amount:,.2f} {currency}"
         case m.DriftFound(_, drift):
             return "drift confirmed", ": ".join(describe_drift(drift))
         case m.DriftCleared(key):
-            return "drift gone", key
+            return "drift cleared", key
         case m.Instructed(name, _, asked, authority):
-            wanted = "cancel" if isinstance(asked, m.Cancel) else "change"
+            wanted = "cancel" if isinstance(asked, m.Cancel) else "replace"
             return f"instruction: {wanted}", f"{_short(name)} ({authority})"
         case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
             return "instruction closed", f"{_short(name)}: {why}"
         case m.Rebuilt(rules):
-            return "records rebuilt", f"by the rules of number {rules}"
+            return "record rebuilt", f"with rules version {rules}"
         case m.Alerted(alert):
             return f"alert: {alert.kind}", alert.message
         case _:

@@ -42,16 +42,16 @@ def doctor(
     *, broker: BrokerOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> int:
     """
-    Say what is set up, where it came from, and whether it works; secrets are hidden.
+    Show the settings and their sources, and test the connections; secrets are hidden.
 
-    Exits with 1 if something that is set up does not work.
+    Exits with 1 if a test fails.
     """
     found = [*_settings(broker, store), *_extras(), _sqlite(), *_connections(broker, store)]
     if json:
         output.as_json(found)
     else:
         rows = [(x.what, output.Markup(_MARKS[x.ok]), x.said) for x in found]
-        output.table("Doctor", ("what", "ok", "found"), rows)
+        output.table("Doctor", ("item", "ok", "result"), rows)
     return 1 if any(x.ok is False for x in found) else 0
 
 
@@ -79,7 +79,7 @@ def _sqlite() -> Finding:
     old = sqlite3.sqlite_version_info < (3, 51, 3)
     said = f"SQLite {sqlite3.sqlite_version}"
     if old:
-        said += "; before 3.51.3 only fillbook itself should open the file while it is in use"
+        said += "; before 3.51.3, let no other program open the file while it is in use"
     return Finding("sqlite", None if old else True, said)
 
 
@@ -96,10 +96,10 @@ def _connections(broker: str | None, store: str | None) -> Iterable[Finding]:
 
 def _record(store: str | None) -> str:
     if not has_store(store):
-        return "not there yet; the first sync makes it"
+        return "does not exist yet; the first sync creates it"
     with open_book(store) as book:
         account = book.account()
-    return "bound to no account yet" if account is None else f"bound to {account}"
+    return "not bound to an account yet" if account is None else f"bound to {account}"
 
 
 def _account(broker: str | None) -> str:
@@ -108,7 +108,7 @@ def _account(broker: str | None) -> str:
     if isinstance(read, m.NotObserved):
         raise errors.ReadFailed(read.message)
     money = "real money" if opened.live else "no real money"
-    said = [f"{read.value.account} answers ({money})"]
+    said = [f"connected to {read.value.account} ({money})"]
     for what, words in (("blocked", read.value.blocked), ("restricted", read.value.restricted)):
         if words:
             said.append(f"{what}: {', '.join(words)}")

@@ -26,35 +26,35 @@ _RANDOM_WALKS: Final = ("AAPL", "MSFT", "SPY", "BTC/USD", "ETH/USD")
 
 
 def emulate(
-    what: Annotated[str, Parameter(help="What to emulate: alpaca.")],
+    what: Annotated[str, Parameter(help="The broker to emulate: alpaca.")],
     /,
     *,
-    port: Annotated[int, Parameter(help="The port on 127.0.0.1; 0 takes a free one.")] = 0,
-    seed: Annotated[int, Parameter(help="Decides ids, partial fills and faults.")] = 0,
+    port: Annotated[int, Parameter(help="The port on 127.0.0.1; 0 selects a free port.")] = 0,
+    seed: Annotated[int, Parameter(help="Seed of ids, partial fills and faults.")] = 0,
     faults: Annotated[
-        str, Parameter(help="What goes wrong, like lost-reply,silent-stream; or random.")
+        str, Parameter(help="Faults to inject, like reply-lost,slow; or random.")
     ] = "",
     rate: Annotated[
-        float, Parameter(show_default=True, help="How often each of these faults strikes.")
+        float, Parameter(show_default=True, help="Probability of each of these faults.")
     ] = 0.05,
     bars: Annotated[
         tuple[str, ...],
         Parameter(
-            help="SYMBOL=FILE: prices from a CSV of time, open, high, low, close; may be repeated.",
+            help="SYMBOL=FILE: prices from a CSV of time, open, high, low, close. Repeatable.",
             negative="",
         ),
     ] = (),
     bar_seconds: Annotated[
-        float | None, Parameter(help="How long each bar lasts; else as in its file.")
+        float | None, Parameter(help="Duration of each bar; else as in its file.")
     ] = None,
 ) -> int:
-    """Run a broker on this machine that any of its clients can trade with, until Ctrl-C."""
+    """Run a broker emulator on this machine, for any of its clients, until Ctrl-C."""
     if what != "alpaca":
-        raise BadAddress(f"{what!r} cannot be emulated; there is: alpaca")
+        raise BadAddress(f"{what!r} cannot be emulated; available: alpaca")
     if bar_seconds is not None and bar_seconds <= 0:
-        raise BadAddress(f"a bar cannot last {bar_seconds:g} seconds; --bar-seconds is above zero")
+        raise BadAddress(f"--bar-seconds must be above zero, not {bar_seconds:g}")
     if port not in _PORTS:
-        raise BadAddress(f"{port} is no port; there are 0 to {_PORTS[-1]}")
+        raise BadAddress(f"--port must be from 0 to {_PORTS[-1]}, not {port}")
     from fillbook.venue.alpaca import Emulator
     from fillbook.venue.exchange import Exchange, Faults
 
@@ -76,8 +76,8 @@ def emulate(
             except KeyboardInterrupt:
                 output.err.print("stopped")
     except OSError as error:
-        why = f"port {port} on 127.0.0.1 cannot be had ({error.strerror})"
-        raise BadAddress(f"{why}; --port 0 takes a free one") from None
+        why = f"port {port} on 127.0.0.1 is not available ({error.strerror})"
+        raise BadAddress(f"{why}; --port 0 selects a free port") from None
     return 0
 
 
@@ -86,7 +86,9 @@ def _files(bars: tuple[str, ...]) -> dict[str, str]:
     pairs = [each.partition("=") for each in bars]
     for symbol, equals, path in pairs:
         if not (symbol and equals and path):
-            raise BadAddress(f"{symbol + equals + path!r} is no --bars; write --bars AAPL=aapl.csv")
+            raise BadAddress(
+                f"{symbol + equals + path!r} is not SYMBOL=FILE; write --bars AAPL=aapl.csv"
+            )
     return {symbol.upper(): path for symbol, _, path in pairs}
 
 
@@ -94,7 +96,7 @@ def _print_connections(emulator: Emulator) -> None:
     """Print how clients connect; each line can be copied."""
     url, key, secret = emulator.url, emulator.key, emulator.secret
     lines = (
-        f"Alpaca is emulated at {url}  (Ctrl-C ends it)",
+        f"Alpaca is emulated at {url}  (Ctrl-C stops it)",
         *_hours(emulator.exchange),
         "",
         "alpaca-py:",
@@ -122,4 +124,4 @@ def _hours(exchange: Exchange) -> Iterable[str]:
     sessions = exchange.sessions(now.date(), now.date() + _SESSIONS_AHEAD)
     if not exchange.is_open():
         opens = next(day.opens for day in sessions if day.opens > now).astimezone(_NEW_YORK)
-        yield f"The stock market is closed until {opens:%A %H:%M} in New York; coins trade."
+        yield f"The stock market is closed until {opens:%A %H:%M} in New York; crypto is open."

@@ -21,8 +21,8 @@ from fillbook.desk import Desk
 
 #: How long to wait for the ends of the orders: they may need the requests of more than a minute.
 WAIT_S: Final = 90.0
-_NO_RECORD: Final = "There is no record: nothing is written, and bots may still place orders."
-_RESUME: Final = "`fillbook halt --resume` lets orders go again."
+_NO_RECORD: Final = "There is no record, so no kill switch is set: bots can still place orders."
+_RESUME: Final = "`fillbook halt --resume` clears the kill switch."
 
 
 @frozen
@@ -44,24 +44,25 @@ class Halted:
 def halt(
     why: Annotated[
         str,
-        Parameter(help="The reason that every denied order gives until `fillbook halt --resume`."),
+        Parameter(help="The reason that denied orders report until `fillbook halt --resume`."),
     ] = "fillbook halt",
     /,
     *,
     broker: BrokerOption = None,
     store: StoreOption = None,
-    resume: Annotated[bool, Parameter(help="Let orders go again; sends nothing.")] = False,
-    exits: Annotated[bool, Parameter(help="Cancel the exits that protect positions, too.")] = False,
+    resume: Annotated[bool, Parameter(help="Clear the kill switch; sends nothing.")] = False,
+    exits: Annotated[bool, Parameter(help="Also cancel exits that protect positions.")] = False,
     live: LiveOption = False,
     dry_run: Annotated[bool, Parameter(help="Only list what would be canceled.")] = False,
     json: JsonOption = False,
 ) -> int:
     """
-    Deny every new order of every desk on the record, and cancel every open order at the broker.
+    Set the kill switch: deny new orders of all desks on the record, and cancel open orders.
 
-    Exits that protect a position stay, and are listed, unless --exits. Without a record it cancels
-    all the same, and says so. It waits up to 90 seconds, and exits with 1 while an order that was
-    to end is open, or the broker's list cannot be read.
+    Exits that protect a position stay open and are listed, unless --exits. Without a record, the
+    open orders are canceled, and a message reports that no kill switch is set. Waits up to 90
+    seconds. Exits with 1 if an order to cancel is still open, or the broker's list of open orders
+    cannot be read.
     """
     has_record = has_store(store)
     opened = opening.open_broker(broker, os.environ)
@@ -139,7 +140,7 @@ def _cancel_all(
     try:
         desk.cancel_all(exits=exits)
     except errors.FillbookError as error:
-        output.err.print(f"{error}\nThe orders are canceled one by one, without the record.")
+        output.err.print(f"{error}\nThe orders are canceled one by one, by the broker's list.")
         for x in _to_cancel(before, held, exits=exits):
             try:
                 broker.cancel(x.id)
@@ -195,7 +196,7 @@ def _print_resumed(*, json: bool) -> int:
     if json:
         output.as_json({"resumed": True})
     else:
-        output.out.print("Orders are sent again.")
+        output.out.print("The kill switch is cleared: new orders can be sent.")
     return 0
 
 
@@ -205,19 +206,20 @@ def _print(found: Halted, *, dry_run: bool = False, json: bool) -> int:
         return 0 if found.is_done else 1
     say = output.out.print
     if not dry_run:
-        say("Halted: no new order is sent." if found.switch else _NO_RECORD)
+        say("The kill switch is set: no new order is sent." if found.switch else _NO_RECORD)
     done = "would be canceled" if dry_run else "canceled"
     _print_ids(f"{len(found.canceled)} orders {done}", found.canceled)
     if found.left:
         _print_ids(
-            f"{len(found.left)} exits protect positions and stay (--exits ends them)", found.left
+            f"{len(found.left)} exits protect positions and stay open (--exits cancels them)",
+            found.left,
         )
     if found.open:
         _print_ids(f"[red]{len(found.open)} orders are still open[/]", found.open)
     if found.unread is not None:
         say(f"[red]The open orders could not be listed[/]: {output.cell(found.unread)}")
     if not dry_run and not found.is_done:
-        say("Run `fillbook halt` again, or cancel what is open at the broker.")
+        say("Run `fillbook halt` again, or cancel the open orders at the broker.")
     if found.switch:
         say(_RESUME)
     return 0 if found.is_done else 1

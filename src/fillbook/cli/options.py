@@ -18,7 +18,7 @@ from fillbook.cli import output
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 
-_WHERE: Final = Group("Where", sort_key=1)
+_WHERE: Final = Group("Addresses", sort_key=1)
 _FILE: Final = "sqlite:///"
 
 BrokerOption = Annotated[
@@ -39,15 +39,13 @@ StoreOption = Annotated[
         "or sqlite:///fillbook.db.",
     ),
 ]
-JsonOption = Annotated[
-    bool, Parameter(name="--json", help="Print JSON for programs, and nothing else.")
-]
+JsonOption = Annotated[bool, Parameter(name="--json", help="Print only JSON, for programs.")]
 LiveOption = Annotated[
-    bool, Parameter(name="--live", help="Let the request go to an account with real money.")
+    bool, Parameter(name="--live", help="Allow trading requests to an account with real money.")
 ]
-SymbolOption = Annotated[str | None, Parameter(help="Only of that symbol.")]
-StrategyOption = Annotated[str | None, Parameter(help="Only of that strategy.")]
-OrderName = Annotated[str, Parameter(help="A client order id, or the broker's.")]
+SymbolOption = Annotated[str | None, Parameter(help="Only this symbol.")]
+StrategyOption = Annotated[str | None, Parameter(help="Only this strategy.")]
+OrderName = Annotated[str, Parameter(help="A client order id, or a broker order id.")]
 
 
 def print_result(value: Any, print_table: Callable[[Any], None], *, json: bool) -> None:
@@ -79,8 +77,8 @@ def existing_store(store: str | None) -> str:
     address = _address(store)
     if not has_store(store):
         raise errors.BadAddress(
-            f"there is no record at {address.removeprefix(_FILE)}; `fillbook sync` makes it, "
-            "and --store names another"
+            f"there is no record at {address.removeprefix(_FILE)}; `fillbook sync` creates "
+            "it, and --store selects another"
         )
     return address
 

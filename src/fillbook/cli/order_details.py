@@ -21,17 +21,17 @@ def order(found: m.Order, fills: Sequence[m.Movement], requests: Sequence[m.Requ
     if fills:
         table(
             "Fills",
-            ("time (UTC)", "qty>", "price>", "told by"),
+            ("time (UTC)", "qty>", "price>", "source"),
             ((day(x.at), x.qty, x.price, x.reason) for x in fills),
         )
     if requests:
         table(
             "Requests",
-            ("#>", "time (UTC)", "asked", "answer", "words"),
+            ("#>", "time (UTC)", "request", "answer", "message"),
             ((x.number, day(x.at), x.command, x.answer or "none yet", x.message) for x in requests),
         )
     for odd in found.anomalies:
-        output.out.print(f"[yellow]odd[/] {odd.oddity} {escape(odd.detail)}")
+        output.out.print(f"[yellow]anomaly[/] {odd.oddity} {escape(odd.detail)}")
 
 
 def sync_result(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
@@ -43,11 +43,11 @@ def sync_result(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
         if was != now or name in _ALWAYS_SHOWN
     ]
     output.out.print(f"Order {escape(after.client_order_id)}", soft_wrap=True)
-    table("What the record says", ("field", "before", "after"), rows)
+    table("In the record", ("field", "before", "after"), rows)
     output.findings("Merged into the record", report.merged)
-    output.findings("Left: no evidence explains it", report.left)
+    output.findings("Unexplained differences", report.left)
     for name in report.unproven:
-        output.out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
+        output.unproven(name)
     output.verdict(report.verdict, report.unobserved, report.requests)
     output.out.print(f"{report.entries} entries appended to the journal")
 
@@ -61,20 +61,23 @@ def _facts(found: m.Order) -> list[tuple[str, object]]:
         ("strategy", found.strategy),
         ("key", found.key),
         ("parent", found.parent),
-        ("asked", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
-        ("as", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
+        ("request", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
+        ("type", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
         ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
-        ("made to fit", "; ".join(map(_adjustment, found.adjustments))),
+        ("rounded", "; ".join(map(_adjustment, found.adjustments))),
         ("status", found.status),
-        ("under way", found.pending),
+        ("pending request", found.pending),
         ("filled", f"{cell(found.filled_qty)} at {cell(output.price(found.avg_price))}"),
         ("leaves", found.leaves_qty),
         ("final", "yes" if found.is_final else "no"),
-        ("every fill known", "yes" if found.is_complete else "no"),
+        ("fills complete", "yes" if found.is_complete else "no"),
         ("reason", found.reason),
-        ("proof", None if found.proof is None else f"{found.proof.source}, {day(found.proof.at)}"),
+        (
+            "proof of end",
+            None if found.proof is None else f"{found.proof.source}, {day(found.proof.at)}",
+        ),
     ]
 
 
 def _adjustment(made: m.Adjustment) -> str:
-    return f"{made.field} {cell(made.sent)} in place of {cell(made.wished)}"
+    return f"{made.field} {cell(made.sent)} instead of {cell(made.wished)}"

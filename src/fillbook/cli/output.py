@@ -107,25 +107,35 @@ def check(report: m.CheckReport) -> None:
     _rows(report.rows, report.verdict)
     is_belief = bool(report.rows) and all(row.ours is None for row in report.rows)
     if is_belief:
-        findings("Where the bot is wrong", report.findings, book="the bot")
+        findings("Differences between the bot and the broker", report.findings, book="the bot")
     elif report.opened:
-        findings("What the record does not know", report.findings)
+        findings("Differences between the record and the broker", report.findings)
     else:
-        out.print("The record is empty: the first [bold]fillbook sync[/] takes this picture.")
+        out.print(
+            "The record is empty; the first [bold]fillbook sync[/] takes the opening balance."
+        )
     verdict(report.verdict, report.unobserved, report.requests)
 
 
 def sync(report: m.SyncReport) -> None:
     """Print a reconciliation: what was merged, what is left, the verdict."""
     if report.opened:
-        out.print("First contact: the broker's picture was taken as the opening.")
+        out.print("First sync: the broker's snapshot was taken as the opening balance.")
     findings("Merged into the record", report.merged)
-    findings("Left: no evidence explains it", report.left)
+    findings("Unexplained differences", report.left)
     for name in report.unproven:
-        out.print(f"[yellow]unproven[/] order {name}: asked again with every pass")
+        unproven(name)
     _rows(report.rows, report.verdict)
     verdict(report.verdict, report.unobserved, report.requests)
     out.print(f"{report.entries} entries appended to the journal")
+
+
+def unproven(client_order_id: str) -> None:
+    """Print that the outcome of an order is unknown."""
+    out.print(
+        f"[yellow]unproven[/] order {escape(client_order_id)}: no reply; "
+        "queried on every reconciliation"
+    )
 
 
 def _rows(rows: Sequence[m.Row], verdict: m.Verdict) -> None:
@@ -148,7 +158,7 @@ def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -
     if not found:
         return
     rows = [(*describe_drift(x.drift, book), str(x.confidence), money(x.notional)) for x in found]
-    table(title, ("about", "difference", "sure", "worth>"), rows)
+    table(title, ("subject", "difference", "confidence", "notional>"), rows)
 
 
 def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
@@ -156,7 +166,7 @@ def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
     why = f": {escape(unobserved)}" if unobserved else ""
     out.print(f"{_VERDICTS[found]}{why}  ({requests} requests)")
     if found is m.Verdict.NOT_OBSERVED:
-        out.print("Nothing was changed; what is not observed is not taken for empty.")
+        out.print("Nothing was changed: data that could not be read is not treated as empty.")
 
 
 # -- lists -----------------------------------------------------------------------------
@@ -199,25 +209,25 @@ def would_cancel(found: m.Order) -> None:
     """Print what a cancel of the order would request, according to the record."""
     orders([found])
     if found.is_final:
-        asked = "It has ended: nothing would be asked."
+        asked = "The order is final: no request would be sent."
     elif found.broker_order_id is None:
-        asked = "The broker has shown no id of it: it would not be sent again."
+        asked = "The broker has reported no order id: the order would not be sent again."
     else:
-        asked = f"The broker would be asked to cancel its {escape(found.broker_order_id)}."
-    out.print(f"{asked} Nothing was done.")
+        asked = f"A cancel of broker order {escape(found.broker_order_id)} would be sent."
+    out.print(f"{asked} Nothing was sent.")
 
 
 def positions(found: Sequence[m.Position]) -> None:
     """Print positions, with the part of each strategy."""
     rows: list[Sequence[object]] = []
     for x in found:
-        rows.append((x.symbol, "account", x.qty, price(x.avg_price), money(x.account.realized)))
+        rows.append((x.symbol, "(all)", x.qty, price(x.avg_price), money(x.account.realized)))
         rows += [
-            ("", name or "nobody's", leg.qty, price(leg.avg_price), money(leg.realized))
+            ("", name or "no strategy", leg.qty, price(leg.avg_price), money(leg.realized))
             for name, leg in x.by_strategy
             if leg.qty and len(x.by_strategy) > 1
         ]
-    table("Positions", ("symbol", "whose", "qty>", "avg price>", "realized>"), rows)
+    table("Positions", ("symbol", "strategy", "qty>", "avg price>", "realized>"), rows)
 
 
 def price(value: Decimal | None) -> Decimal | None:
@@ -229,7 +239,7 @@ def trades(found: Sequence[m.Trade]) -> None:
     """Print trades from flat to flat."""
     table(
         "Trades",
-        ("symbol", "strategy", "side", "qty>", "in>", "out>", "p&l>", "closed (UTC)", "rev>"),
+        ("symbol", "strategy", "side", "qty>", "entry>", "exit>", "P&L>", "closed (UTC)", "rev>"),
         (
             (
                 x.symbol,
@@ -251,7 +261,7 @@ def audit(entries: Sequence[m.Recorded]) -> None:
     """Print the journal, oldest first."""
     table(
         "Journal",
-        ("#>", "time (UTC)", "what", "about"),
+        ("#>", "time (UTC)", "entry", "details"),
         ((x.number, day(x.at), *describe_entry(x.entry)) for x in entries),
     )
 

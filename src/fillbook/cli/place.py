@@ -28,47 +28,49 @@ _EXITS: Final = Group("Exits", sort_key=3)
 class OrderOptions:
     """The options of an order; an omitted one has the default of `OrderRequest`."""
 
-    notional: Annotated[
-        str | None, Parameter(help="An amount of money, in place of a quantity.")
-    ] = None
-    limit: Annotated[
-        str | None, Parameter(group=_PRICES, help="Trade at this price a unit or a better one.")
-    ] = None
+    notional: Annotated[str | None, Parameter(help="Amount in quote currency, instead of QTY.")] = (
+        None
+    )
+    limit: Annotated[str | None, Parameter(group=_PRICES, help="Limit price, per unit.")] = None
     stop: Annotated[
-        str | None, Parameter(group=_PRICES, help="Sleep until the market comes to this price.")
+        str | None, Parameter(group=_PRICES, help="Stop price, per unit: triggers the order.")
     ] = None
     trail: Annotated[
         str | None,
-        Parameter(group=_PRICES, help="A stop that follows the market: 1.50 behind it, or 2%."),
+        Parameter(group=_PRICES, help="Trailing stop: distance in price (1.50) or percent (2%)."),
     ] = None
     take_profit: Annotated[
-        str | None, Parameter(group=_EXITS, help="Once filled, an exit at this limit price.")
+        str | None, Parameter(group=_EXITS, help="Limit price of the take-profit exit.")
     ] = None
     stop_loss: Annotated[
-        str | None, Parameter(group=_EXITS, help="Once filled, an exit at this stop price.")
+        str | None, Parameter(group=_EXITS, help="Stop price of the stop-loss exit.")
     ] = None
     stop_loss_limit: Annotated[
-        str | None, Parameter(group=_EXITS, help="The limit price of that stop.")
+        str | None, Parameter(group=_EXITS, help="Limit price of the stop-loss exit.")
     ] = None
     oco: Annotated[
-        bool, Parameter(group=_EXITS, help="The exits alone, for what is held already.")
+        bool, Parameter(group=_EXITS, help="Send only the exits, for an existing position.")
     ] = False
     tif: Annotated[
         str | None,
-        Parameter(help="For how long: day, gtc, ioc, fok, opg, cls. Else day; gtc for coins."),
+        Parameter(help="Time in force: day, gtc, ioc, fok, opg, cls. Else day; gtc for crypto."),
     ] = None
-    extended_hours: Annotated[bool, Parameter(help="Outside of the regular session too.")] = False
-    strategy: Annotated[str | None, Parameter(help="Whose order it is.")] = None
+    extended_hours: Annotated[bool, Parameter(help="Also trade outside the regular session.")] = (
+        False
+    )
+    strategy: Annotated[str | None, Parameter(help="The strategy that the order belongs to.")] = (
+        None
+    )
     key: Annotated[
         str | None,
-        Parameter(help="Your word for this decision: the same word again is the same order."),
+        Parameter(help="Idempotency key: the same key again returns the same order."),
     ] = None
 
     def request(self, symbol: str, side: m.OrderSide, qty: str | None) -> m.OrderRequest:
         """Return the request.  Raises: InvalidValue."""
         if (qty is None) == (self.notional is None):
             raise errors.InvalidValue(
-                f"how much? fillbook {side} {symbol} 10, or --notional 500; one of the two"
+                f"give exactly one of: fillbook {side} {symbol} 10; --notional 500"
             )
         return m.OrderRequest(
             symbol=symbol,
@@ -96,11 +98,11 @@ class OrderOptions:
         return {name: value for name, value in given.items() if value is not None}
 
 
-SymbolName = Annotated[str, Parameter(help="What to trade: AAPL, BTC/USD.")]
-Quantity = Annotated[str | None, Parameter(help="How many units; else --notional.")]
+SymbolName = Annotated[str, Parameter(help="The instrument: AAPL, BTC/USD.")]
+Quantity = Annotated[str | None, Parameter(help="Quantity in units; else --notional.")]
 OrderOptionsParameter = Annotated[OrderOptions, Parameter(name="*")]
 DryRun = Annotated[
-    bool, Parameter(help="Only run the checks and say what it would do; sends and writes nothing.")
+    bool, Parameter(help="Only run the checks and show the impact; sends and writes nothing.")
 ]
 
 
@@ -117,9 +119,9 @@ def buy(
     json: JsonOption = False,
 ) -> int:
     """
-    Place a buy: it is checked, written down, sent and looked at.
+    Place a buy order: check it, record it, send it, and read its status.
 
-    Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
+    Exits with 1 if the order was denied or rejected, or if its outcome is unknown (no reply).
     """
     request = options.request(symbol, m.OrderSide.BUY, qty)
     if dry_run:
@@ -140,9 +142,9 @@ def sell(
     json: JsonOption = False,
 ) -> int:
     """
-    Place a sale: it is checked, written down, sent and looked at.
+    Place a sell order: check it, record it, send it, and read its status.
 
-    Exits with 1 if it was denied or rejected, or nobody has answered for it yet.
+    Exits with 1 if the order was denied or rejected, or if its outcome is unknown (no reply).
     """
     request = options.request(symbol, m.OrderSide.SELL, qty)
     if dry_run:
@@ -179,14 +181,14 @@ def _print_order(order: m.Order) -> None:
     say(f"{terms.side} {size} {terms.symbol}, {terms.type}, {terms.time_in_force}", soft_wrap=True)
     for each in order.adjustments:
         asked, sent = m.plain(each.wished), m.plain(each.sent)
-        say(f"  {each.field} {sent} in place of {asked}: {output.cell(each.why)}", soft_wrap=True)
+        say(f"  {each.field} {sent} instead of {asked}: {output.cell(each.why)}", soft_wrap=True)
     filled = f", {m.plain(order.filled_qty)}" if order.filled_qty else ""
     at = f" at {output.cell(output.price(order.avg_price))}" if filled else ""
     say(f"{output.status(order)}{filled}{at}", soft_wrap=True)
     if order.status is m.OrderStatus.UNPROVEN:
         say(
-            "It may be at the broker: nobody has answered for it yet. "
-            "The next fillbook sync asks again; do not place it anew."
+            "No reply: the order may be at the broker. "
+            "Do not place it again; the next fillbook sync queries it."
         )
 
 
@@ -207,30 +209,30 @@ def _print_preview(preview: m.Preview) -> None:
     passes = {True: output.Markup("[green]yes[/]"), False: output.Markup("[red]no[/]")}
     output.table(
         "Checks",
-        ("check", "passes", "why not"),
+        ("check", "passed", "reason"),
         ((x.name, passes[x.reason is None], x.reason) for x in preview.checks),
     )
     if preview.adjustments:
         output.table(
-            "Made to fit",
-            ("field", "asked>", "sent>", "why"),
+            "Rounded",
+            ("field", "requested>", "sent>", "reason"),
             ((x.field, x.wished, x.sent, x.why) for x in preview.adjustments),
         )
-    output.table("If it filled at once", ("what", "amount>"), _impact(preview.impact))
+    output.table("Impact, if filled now", ("item", "amount>"), _impact(preview.impact))
     if preview.reason is None:
-        output.out.print("[green]It would be sent.[/] Nothing was done.")
+        output.out.print("[green]It would be sent.[/] Dry run: nothing was sent or written.")
     else:
         output.out.print(f"[red]It would be denied[/]: {output.cell(preview.reason)}")
 
 
 def _impact(impact: m.Impact) -> list[tuple[str, object]]:
     return [
-        ("price of a unit", impact.price),
-        ("worth", output.money(impact.notional)),
-        ("kept back of the buying power", output.money(impact.reserve)),
-        ("buying power left", output.money(impact.buying_power)),
-        ("held afterwards", impact.position),
-        ("worth of that", output.money(impact.exposure)),
-        ("fees at most", output.money(impact.fees)),
-        ("p&l realised, before fees", output.money(impact.pnl)),
+        ("price per unit", impact.price),
+        ("notional", output.money(impact.notional)),
+        ("buying power to reserve", output.money(impact.reserve)),
+        ("available buying power afterwards", output.money(impact.buying_power)),
+        ("position afterwards", impact.position),
+        ("exposure afterwards", output.money(impact.exposure)),
+        ("maximum fees", output.money(impact.fees)),
+        ("realized P&L, before fees", output.money(impact.pnl)),
     ]

@@ -17,28 +17,28 @@ from fillbook.stores.sqlite import SqliteStore
 def rebind(
     *,
     store: StoreOption = None,
-    dry_run: Annotated[bool, Parameter(help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Only show what would be archived.")] = False,
     json: JsonOption = False,
 ) -> None:
     """
-    Put the record of another account away, so that the store can begin anew.
+    Archive the record of another account, so that the store can start a new one.
 
-    A record belongs to one account. If the broker answers as another one (paper was reset, keys
-    were changed), nothing is written until the old record is archived. It is kept, whole.
+    A record belongs to one account. If the broker reports another account (paper was reset, keys
+    were changed), nothing is written until the old record is archived. The archive is complete.
     """
     opened = opening.open_store(existing_store(store), os.environ)
     try:
         if not isinstance(opened, SqliteStore):
-            raise errors.BadAddress("only a record in a file can be put away")
+            raise errors.BadAddress("only a record in a file can be archived")
         account = Book(opened).account()
         if account is None:
-            raise errors.BadAddress("this record is bound to no account yet; nothing is to be done")
+            raise errors.BadAddress("the record is not bound to an account yet: nothing to archive")
         where = None if dry_run else str(opened.archive())
     finally:
         opened.close()
     if json:
         output.as_json({"account": str(account), "archived_to": where})
     elif where is None:
-        output.out.print(f"The record of {account} would be put away; nothing was done.")
+        output.out.print(f"The record of {account} would be archived; nothing was changed.")
     else:
-        output.out.print(f"The record of {account} is now {where}. The next sync begins a new one.")
+        output.out.print(f"The record of {account} is now {where}. The next sync starts a new one.")

@@ -22,20 +22,20 @@ def orders(
     *,
     store: StoreOption = None,
     open_only: Annotated[
-        bool, Parameter(name="--open", help="Only those that are not final.")
+        bool, Parameter(name="--open", help="Only open orders (not final).")
     ] = False,
     symbol: SymbolOption = None,
     strategy: StrategyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the record's orders; asks nobody."""
+    """List the orders of the record (offline)."""
     with open_book(store) as book:
         found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
     print_result(found, output.orders, json=json)
 
 
 def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
-    """Show one order with its fills, its requests and what is odd about it; asks nobody."""
+    """Show one order with its fills, requests and anomalies (offline)."""
     with open_book(store) as book:
         found = book.order(order)
         fills, requests = book.fills(found), book.requests(found)
@@ -48,7 +48,7 @@ def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = 
 def positions(
     *, store: StoreOption = None, strategy: StrategyOption = None, json: JsonOption = False
 ) -> None:
-    """List what the record says is held, by symbol and strategy; asks nobody."""
+    """List the positions of the record, by symbol and strategy (offline)."""
     with open_book(store) as book:
         print_result(book.positions(strategy=strategy), output.positions, json=json)
 
@@ -56,7 +56,7 @@ def positions(
 def trades(
     *, store: StoreOption = None, symbol: SymbolOption = None, json: JsonOption = False
 ) -> None:
-    """List round trips from flat to flat, with real prices; asks nobody."""
+    """List round trips from flat to flat, with fill prices (offline)."""
     with open_book(store) as book:
         print_result(book.trades(symbol=_upper(symbol)), output.trades, json=json)
 
@@ -65,11 +65,11 @@ def audit(
     *,
     store: StoreOption = None,
     last: Annotated[
-        int, Parameter(show_default=True, help="How many of the newest entries; 0 for all.")
+        int, Parameter(show_default=True, help="Number of newest entries; 0 for all.")
     ] = 40,
     json: JsonOption = False,
 ) -> None:
-    """Show the journal: everything that happened to the record, in order; asks nobody."""
+    """Show the journal: all entries of the record, oldest first (offline)."""
     with open_book(store) as book:
         entries = book.journal()
     print_result(entries[-last:] if last > 0 else entries, output.audit, json=json)

@@ -99,18 +99,18 @@ def watch(
     tick: Annotated[
         bool,
         Parameter(
-            help="Keep the record true meanwhile, in place of a bot that does: listens, polls, "
-            "syncs. Needs the broker and its keys."
+            help="Also reconcile the record, if no bot does: receive events, poll, sync. "
+            "Needs the broker and its keys."
         ),
     ] = False,
-    once: Annotated[bool, Parameter(help="Show it once, and end.")] = False,
+    once: Annotated[bool, Parameter(help="Print the state once, and exit.")] = False,
     json: JsonOption = False,
 ) -> None:
     """
-    Watch open orders, positions, what is reserved, requests and alerts, until Ctrl-C.
+    Show open orders, positions, reservations, requests and alerts, until Ctrl-C.
 
-    Reads the record alone, once a second: no keys, no network, unless --tick is given. With
-    --json, or where standard output is no terminal, each change is one line of JSON.
+    Reads only the record, once a second: no keys, no network, unless --tick is given. With
+    --json, or if standard output is not a terminal, each change is one line of JSON.
     """
     with ExitStack() as ended:
         if tick:
@@ -166,8 +166,8 @@ def render(state: WatchedState, height: int | None = None) -> RenderableType:
 def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
     reserved = sum((x.charge for x in state.reservations), Decimal())
     pace = state.requests
-    asked = "none" if pace is None else f"{pace.sent} of {pace.limit}"
-    yield Text(state.account or "bound to no account yet")
+    asked = "0" if pace is None else f"{pace.sent} of {pace.limit}"
+    yield Text(state.account or "not bound to an account yet")
     yield Text(
         f"{state.at[11:19]} UTC   reserved {output.money(reserved)}   "
         f"requests in the last minute: {asked}"
@@ -195,7 +195,7 @@ def _orders(state: WatchedState, rows_max: int | None) -> RenderableType:
         )
         for x in state.orders
     ]
-    columns = ("order", "what", "filled>", "status", "strategy", "reserved>")
+    columns = ("order", "symbol", "filled>", "status", "strategy", "reserved>")
     return _table("Open orders", columns, rows, rows_max)
 
 
@@ -207,12 +207,12 @@ def _filled(order: m.Order) -> str:
 
 def _positions(state: WatchedState, rows_max: int | None) -> RenderableType:
     rows = [(x.symbol, x.qty, output.price(x.avg_price), _whose(x)) for x in state.positions]
-    columns = ("symbol", "qty>", "avg price>", "whose")
+    columns = ("symbol", "qty>", "avg price>", "by strategy")
     return _table("Positions", columns, rows, rows_max)
 
 
 def _whose(position: m.Position) -> str:
-    legs = [(name or "nobody's", leg.qty) for name, leg in position.by_strategy if leg.qty]
+    legs = [(name or "no strategy", leg.qty) for name, leg in position.by_strategy if leg.qty]
     return ", ".join(f"{name} {m.plain(qty)}" for name, qty in legs)
 
 

@@ -34,12 +34,12 @@ def order_alert(record: m.OrderRecord, now: datetime, thresholds: m.Thresholds) 
     order, age = record.order, now - m.moment(record.seen_at or record.created_at)
     is_pending = order.status in _PENDING or order.pending is not None
     if is_pending and age >= timedelta(seconds=thresholds.stuck_s):
-        pending = "" if order.pending is None else f", {order.pending} asked"
+        pending = "" if order.pending is None else f" with a pending {order.pending}"
         return m.Alert(
             m.AlertKind.STUCK,
             record.client_order_id,
             f"order {record.client_order_id} has been {order.status}{pending} for {_duration(age)} "
-            "without a new word from the broker; it counts as alive, look at it at the broker's",
+            "without a report of the broker; it counts as live: check it at the broker",
         )
     is_immediate = order.type is m.OrderType.MARKET or order.time_in_force in _IMMEDIATE
     is_slow = is_immediate and order.status in _WORKING
@@ -47,8 +47,8 @@ def order_alert(record: m.OrderRecord, now: datetime, thresholds: m.Thresholds) 
         return m.Alert(
             m.AlertKind.SLOW_FILL,
             record.client_order_id,
-            f"order {record.client_order_id} is {order.status} after {_duration(age)}, though it "
-            "was to fill at once",
+            f"order {record.client_order_id} is {order.status} after {_duration(age)}, although it "
+            "should fill at once",
         )
     return None
 
@@ -61,7 +61,7 @@ def account_alert(unread_for: timedelta, thresholds: m.Thresholds) -> m.Alert | 
         m.AlertKind.STALE,
         "account",
         f"the account could not be read for {_duration(unread_for)}: orders, positions and buying "
-        "power are as they were then",
+        "power are of that age",
     )
 
 
@@ -72,7 +72,7 @@ def rejection_alert(in_a_row: int, thresholds: m.Thresholds) -> m.Alert | None:
     return m.Alert(
         m.AlertKind.REJECTED_IN_A_ROW,
         "account",
-        f"the broker has refused the last {in_a_row} orders; see `fillbook orders`",
+        f"the broker rejected the last {in_a_row} orders; see `fillbook orders`",
     )
 
 

@@ -17,7 +17,7 @@ from typing import Self, Unpack
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.desk import validation
+from fillbook.desk import forked, validation
 from fillbook.desk.parts import Parts
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Settings
@@ -51,6 +51,7 @@ class Desk:
         self._exit.callback(store.close)
         self._exit.callback(self._gateway.lease.release)
         self._exit.callback(self._background.stop)
+        forked.register(self)
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from fillbook import model as m
-from fillbook.desk import Desk
+from fillbook.desk import Desk, forked
 from fillbook.desk.record.book import Book
 
 P = ParamSpec("P")
@@ -51,6 +51,7 @@ class AsyncDesk:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fillbook-call")
+        forked.register(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,4 +136,4 @@ def _log_outcome(future: asyncio.Future[Any]) -> None:
     """Log the exception of a call whose await was canceled."""
     error = None if future.cancelled() else future.exception()
     if error is not None:
-        log.warning("a call went on after its await was canceled, and raised: %s", error)
+        log.warning("a call whose await was canceled raised: %s", error)

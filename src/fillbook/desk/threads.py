@@ -81,7 +81,7 @@ class Background:
         self._schedule_poll()
 
     def lost(self, why: str) -> None:
-        log.warning("the stream of %s is lost (%s); polling goes on", self._broker.name, why)
+        log.warning("the stream of %s is lost (%s); polling continues", self._broker.name, why)
         self._tracker.stream.disconnected()
         self._schedule_poll()
 
@@ -100,7 +100,7 @@ class Background:
             except FillbookError as error:
                 log.error("%s", error)
             except Exception:
-                log.exception("a background pass failed; the next one follows")
+                log.exception("a background tick failed; the next one runs as scheduled")
             due = self._agenda.next()
             wait_s = TICK_PERIOD_MAX_S
             if due is not None:

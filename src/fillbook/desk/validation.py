@@ -27,7 +27,7 @@ KEY_MAX: Final = 200
 def request(value: m.OrderRequest) -> m.OrderRequest:
     """Return an order request unchanged. Raises: InvalidValue."""
     if not isinstance(value, m.OrderRequest):
-        raise InvalidValue(f"submit takes an OrderRequest, not {value!r}; or call buy or sell")
+        raise InvalidValue(f"submit needs an OrderRequest, not {value!r}; or call buy or sell")
     return value
 
 
@@ -45,14 +45,14 @@ def key(value: str | None) -> str | None:
         return None
     # Text with a lone surrogate can be neither stored nor hashed.
     if not isinstance(value, str) or not 0 < len(value) <= KEY_MAX or _is_unencodable(value):
-        raise InvalidValue(f"key takes text of 1 to {KEY_MAX} characters; not {_shown(value)}")
+        raise InvalidValue(f"key must be a text of 1 to {KEY_MAX} characters; not {_shown(value)}")
     return value
 
 
 def text(name: str, value: str) -> str:
     """Return a text that is not empty. Raises: InvalidValue."""
     if not isinstance(value, str) or not value.strip() or _is_unencodable(value):
-        raise InvalidValue(f"{name} takes text, not {_shown(value)}")
+        raise InvalidValue(f"{name} must be a text, not {_shown(value)}")
     return value
 
 
@@ -61,51 +61,55 @@ def checks(value: Sequence[Check] | None) -> tuple[Check, ...]:
     if value is None:
         return CHECKS
     if not isinstance(value, Sequence) or not all(callable(each) for each in value):
-        raise InvalidValue(f"checks takes functions of a request and a world, not {_shown(value)}")
+        raise InvalidValue(
+            f"checks must be functions of a request and a context, not {_shown(value)}"
+        )
     return tuple(value)
 
 
 def limits(value: m.Limits | None) -> m.Limits:
     """Return the risk limits. Raises: InvalidValue."""
     if value is not None and not isinstance(value, m.Limits):
-        raise InvalidValue(f"limits takes Limits, not {_shown(value)}")
+        raise InvalidValue(f"limits must be Limits, not {_shown(value)}")
     return m.Limits() if value is None else value
 
 
 def thresholds(value: m.Thresholds | None) -> m.Thresholds:
     """Return the thresholds of alerts. Raises: InvalidValue."""
     if value is not None and not isinstance(value, m.Thresholds):
-        raise InvalidValue(f"thresholds takes Thresholds, not {_shown(value)}")
+        raise InvalidValue(f"thresholds must be Thresholds, not {_shown(value)}")
     return m.Thresholds() if value is None else value
 
 
 def sinks(value: Sequence[Sink]) -> tuple[Sink, ...]:
     """Return the sinks of alerts. Raises: InvalidValue."""
     if not isinstance(value, Sequence) or not all(callable(each) for each in value):
-        raise InvalidValue(f"alerts takes functions of one Alert, not {_shown(value)}")
+        raise InvalidValue(f"alerts must be functions of one Alert, not {_shown(value)}")
     return tuple(value)
 
 
 def prices(value: Prices | None) -> Prices | None:
     """Return the bot's price function. Raises: InvalidValue."""
     if value is not None and not callable(value):
-        raise InvalidValue(f"prices takes a function of one symbol, not {_shown(value)}")
+        raise InvalidValue(f"prices must be a function of one symbol, not {_shown(value)}")
     return value
 
 
 def order(value: m.Order | str) -> m.Order | str:
     """Return an order or its id. Raises: InvalidValue."""
     if not isinstance(value, m.Order | str):
-        raise InvalidValue(f"order takes an Order or its client_order_id, not {_shown(value)}")
+        raise InvalidValue(f"order must be an Order or its client_order_id, not {_shown(value)}")
     return value
 
 
 def day(since: date | None) -> date | None:
     """Return the first day to read. Raises: InvalidValue."""
     if isinstance(since, datetime):
-        raise InvalidValue(f"since takes a day, not the moment {since}; give its .date() in UTC")
+        raise InvalidValue(
+            f"since must be a date, not the datetime {since}; give its .date() in UTC"
+        )
     if since is not None and not isinstance(since, date):
-        raise InvalidValue(f"since takes a date like date(2026, 1, 5), not {_shown(since)}")
+        raise InvalidValue(f"since must be a date such as date(2026, 1, 5), not {_shown(since)}")
     return since
 
 
@@ -113,28 +117,30 @@ def seconds(name: str, value: float) -> float:
     """Return a timeout. Raises: InvalidValue."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= WAIT_MAX_S:  # NaN fails every comparison
-        raise InvalidValue(f"{name} takes seconds from 0 to {WAIT_MAX_S}, not {_shown(value)}")
+        raise InvalidValue(f"{name} must be 0 to {WAIT_MAX_S} seconds, not {_shown(value)}")
     return value
 
 
 def event_kind(value: m.EventKind | str) -> m.EventKind:
     """Return a kind of event. Raises: InvalidValue."""
     if not isinstance(value, str) or value not in list(m.EventKind):
-        raise InvalidValue(f"there are events {', '.join(m.EventKind)}; not {_shown(value)}")
+        raise InvalidValue(
+            f"the event must be one of {', '.join(m.EventKind)}; not {_shown(value)}"
+        )
     return m.EventKind(value)
 
 
 def repairs(value: str | None) -> Repairs:
     """Return the permission of repairs. Raises: InvalidValue."""
     if not isinstance(value, str) or value not in list(Repairs):
-        raise InvalidValue(f"repairs takes {', '.join(Repairs)}; not {_shown(value)}")
+        raise InvalidValue(f"repairs must be one of {', '.join(Repairs)}; not {_shown(value)}")
     return Repairs(value)
 
 
 def callback(value: Callable[[m.Event], None]) -> Callable[[m.Event], None]:
     """Return a callback of events. Raises: InvalidValue."""
     if not callable(value):
-        raise InvalidValue(f"on takes a function of one event, not {_shown(value)}")
+        raise InvalidValue(f"on needs a function of one event, not {_shown(value)}")
     return value
 
 
@@ -145,7 +151,7 @@ def quantities(ours: Mapping[str, Decimal | int | str | float]) -> dict[str, Dec
     Raises: InvalidValue.
     """
     if not isinstance(ours, Mapping):
-        raise InvalidValue(f"ours takes quantities by symbol, not {_shown(ours)}")
+        raise InvalidValue(f"ours must be a mapping of symbols to quantities, not {_shown(ours)}")
     return {m.symbol_of(symbol): m.number(qty) for symbol, qty in ours.items()}
 
 

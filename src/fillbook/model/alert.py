@@ -41,7 +41,7 @@ class Alert:
 def _above_zero(limits: Thresholds, attribute: Attribute[int], value: int) -> None:
     # Python counts True as the number 1.
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise InvalidValue(f"{attribute.name} takes a whole number above zero, not {value!r}")
+        raise InvalidValue(f"{attribute.name} must be a whole number above zero, not {value!r}")
 
 
 @frozen(kw_only=True)

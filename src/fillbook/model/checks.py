@@ -102,7 +102,7 @@ class Oversell(StrEnum):
 
 def _to_oversell(value: str) -> Oversell:
     if not isinstance(value, str) or value not in list(Oversell):
-        raise InvalidValue(f"oversell takes one of {', '.join(Oversell)}; not {value!r}")
+        raise InvalidValue(f"oversell must be one of {', '.join(Oversell)}; not {value!r}")
     return Oversell(value)
 
 
@@ -119,7 +119,7 @@ def _not_below_zero(limits: Limits, attribute: Attribute[Any], value: Decimal) -
 def _positive_integer(limits: Limits, attribute: Attribute[Any], value: int | None) -> None:
     # Python counts True as the number 1.
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise InvalidValue(f"{attribute.name} takes a whole number above zero, not {value!r}")
+        raise InvalidValue(f"{attribute.name} must be a whole number above zero, not {value!r}")
 
 
 @frozen(kw_only=True)

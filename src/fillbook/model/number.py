@@ -64,7 +64,9 @@ def number(value: Decimal | int | str | float) -> Decimal:
     if not result.is_finite():
         raise InvalidValue(f"{value!r} is not a finite number")
     if result and abs(result.adjusted()) > _DIGITS_MAX:
-        raise InvalidValue(f"{value!r} is no price or quantity of this world")
+        raise InvalidValue(
+            f"{value!r} has more than {_DIGITS_MAX} digits before or after the decimal point"
+        )
     return result
 
 

@@ -32,11 +32,11 @@ def timestamp(value: str | datetime) -> Timestamp:
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise InvalidValue(f"{value!r} has no time zone; say which, e.g. tzinfo=UTC")
+            raise InvalidValue(f"{value!r} has no time zone; give one, e.g. tzinfo=UTC")
         return Timestamp(_text(value.astimezone(UTC)) + "000Z")
     match = _RFC3339.fullmatch(value)
     if match is None:
-        raise InvalidValue(f"{value!r} is not a time with a zone, like 2026-11-20T14:30:00Z")
+        raise InvalidValue(f"{value!r} is not a time with a zone such as 2026-11-20T14:30:00Z")
     day, clock, fraction, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
@@ -45,7 +45,7 @@ def timestamp(value: str | datetime) -> Timestamp:
         )
         text = _text(local.astimezone(UTC))[:19]
     except (ValueError, OverflowError):
-        raise InvalidValue(f"{value!r} is not a time that exists") from None
+        raise InvalidValue(f"{value!r} is not a valid time") from None
     return Timestamp(f"{text}.{(fraction or '')[:9].ljust(9, '0')}Z")
 
 

@@ -163,7 +163,7 @@ class MemoryStore:
         Raises: BadAddress for any other address.
         """
         if address != "memory://":
-            raise BadAddress(f"{address!r} is no address of a memory store; write memory://")
+            raise BadAddress(f"{address!r} is not the address of a memory store; use memory://")
         return cls()
 
     @contextmanager
@@ -211,7 +211,7 @@ class MemoryStore:
     def _check(self) -> None:
         self._fork_guard.check()
         if self._closed:
-            raise StoreUnavailable("this store is closed")
+            raise StoreUnavailable("the store is closed")
 
     def _commit(self, transaction: _Transaction) -> None:
         with self._guard:

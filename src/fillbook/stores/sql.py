@@ -253,12 +253,12 @@ def pending_migrations(connection: Connection, dialect: Dialect) -> Sequence[Mig
     ours = {migration.number: migration.checksum for migration in migrations()}
     if max(applied, default=0) > max(ours):
         raise StoreTooNew(
-            f"the store was written by a newer fillbook (step {max(applied)}, this one knows "
+            f"the store was written by a newer fillbook (migration {max(applied)}; this one has "
             f"{max(ours)}); update fillbook"
         )
     for number, checksum in applied.items():
         if ours.get(number) != checksum:
-            raise StoreDamaged(f"step {number} of the store is not the one that fillbook took")
+            raise StoreDamaged(f"migration {number} of the store differs from that of fillbook")
     pending = [migration for migration in migrations() if migration.number not in applied]
     if not pending:
         _check_tables(tables)

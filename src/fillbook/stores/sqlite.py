@@ -71,7 +71,7 @@ class SqliteStore:
         self._path = Path(path).absolute()
         if not self._path.parent.is_dir():
             raise StoreUnavailable(
-                f"{self._path.parent} is no folder; make it, then open the store"
+                f"{self._path.parent} is not a folder; create it, then open the store"
             )
         self._fork_guard = ForkGuard()
         self._closed = False
@@ -98,11 +98,11 @@ class SqliteStore:
         """
         path = address.removeprefix(_SCHEME)
         if path == ":memory:":
-            raise BadAddress(f"{address!r}: a store that forgets is memory://")
+            raise BadAddress(f"{address!r}: for a store in memory, use memory://")
         if not address.startswith(_SCHEME) or not path:
             raise BadAddress(
-                f"{address!r} names no file; write sqlite:///bot.db, or sqlite:////srv/bot.db "
-                "for a path from the root"
+                f"{address!r} names no file; use sqlite:///bot.db, or sqlite:////srv/bot.db "
+                "for an absolute path"
             )
         return cls(path)
 
@@ -155,14 +155,16 @@ class SqliteStore:
             # The last connection to close deletes the WAL.  A file that is renamed without its
             # WAL loses the transactions in it: https://sqlite.org/howtocorrupt.html#unlink
             if self._wal.exists():
-                raise StoreUnavailable(f"{self._path} is open elsewhere; stop that first")
+                raise StoreUnavailable(
+                    f"{self._path} is open in another process; stop that process first"
+                )
             number = 1
             while (archived := self._path.with_name(f"{self._path.name}.{number}")).exists():
                 number += 1
             try:
                 self._path.rename(archived)
             except OSError as error:
-                raise StoreUnavailable(f"{self._path} cannot be put away: {error}") from None
+                raise StoreUnavailable(f"{self._path} cannot be renamed: {error}") from None
         return archived
 
     # --- connections ------------------------------------------------------------------------
@@ -191,7 +193,7 @@ class SqliteStore:
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
         (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
         if self._path.stat().st_size < pages * page_size:
-            raise StoreDamaged(f"{self._path} has lost its end: it should have {pages} pages")
+            raise StoreDamaged(f"{self._path} is truncated: it should have {pages} pages")
 
     @contextmanager
     def _read_connection(self) -> Iterator[sqlite3.Connection]:
@@ -269,12 +271,14 @@ class SqliteStore:
                 written = transaction.written.is_in(connection, DIALECT)
         except sqlite3.Error as second:
             raise StoreInDoubt(
-                f"{self._path}: the transaction failed as it ended ({error}), and whether it was "
-                f"written cannot be read ({second})"
+                f"{self._path}: the commit failed ({error}), and whether the transaction was "
+                f"written is unknown, because the store cannot be read ({second})"
             ) from error
         if not written:
             raise unavailable from error
-        log.warning("%s: a transaction was written, although %s", self._path, error)
+        log.warning(
+            "%s: a transaction was written, although the commit reported: %s", self._path, error
+        )
 
     def _check_rewound(self) -> None:
         """Raises: StoreRewound if the newest entry of this process is not in the journal."""

@@ -40,7 +40,7 @@ class FairLock:
         thread_id = threading.get_ident()
         with self._guard:
             if self._holder == thread_id:
-                raise Bug("this thread is inside a write of the store already")
+                raise Bug("this thread has a write transaction of the store open already")
             if self._holder is None:
                 self._holder = thread_id
                 return
@@ -85,4 +85,4 @@ class ForkGuard:
     def check(self) -> None:
         """Check that this process opened the store. Raises: Forked in a forked child."""
         if not self.is_same_process():
-            raise Forked("this store was opened before a fork; open one of its own in the child")
+            raise Forked("the store was opened before a fork; open a new one in the child process")

@@ -197,7 +197,7 @@ def test_a_comment_that_tells_of_a_gap_has_it_told_again(host: Host, comment: st
     with broker_at(host).listen(heard):
         host.say.put(event() + f": {comment}\n\n" + event("missed"))
         assert [heard.next()[0] for _ in range(2)] == ["connected", "receive"]
-        assert ("lost", f"Alpaca said {comment!r}") == heard.next()
+        assert ("lost", f"Alpaca reported {comment!r}") == heard.next()
         assert heard.next() == ("connected", None)
         host.asked.get(timeout=9)
         assert "since" in host.asked.get(timeout=9)
@@ -218,11 +218,11 @@ def test_silence_ends_a_connection_and_is_no_loss(
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (Told(status=404), "HTTP 404: this host tells no events over HTTP"),
-        (Told(status=401), "Alpaca refused the keys"),
-        (Told(status=429), "HTTP 429 instead of a stream"),
-        (Told(status=307), "HTTP 307 instead of a stream"),
-        (Told(kind="text/html"), "this host tells something else than events"),
+        (Told(status=404), "HTTP 404: this host has no stream of server-sent events"),
+        (Told(status=401), "Alpaca rejected the keys"),
+        (Told(status=429), "HTTP 429: there is no stream"),
+        (Told(status=307), "HTTP 307: there is no stream"),
+        (Told(kind="text/html"), "the reply is not a stream of server-sent events"),
     ],
 )
 def test_what_is_no_stream_is_told_once_and_asked_again(host: Host, told: Told, why: str) -> None:

@@ -167,7 +167,7 @@ def test_an_event_that_cannot_be_read_is_a_gap(stream: Stream) -> None:
     with broker_at(stream).listen(heard):
         assert heard.next() == ("connected", None)
         stream.say.put({"stream": "trade_updates", "data": {"event": "fill"}})
-        assert heard.next() == ("lost", f"an event was not taken: {InvalidValue.__name__}")
+        assert heard.next() == ("lost", f"an event could not be processed: {InvalidValue.__name__}")
         assert heard.next() == ("connected", None)
 
 
@@ -180,7 +180,7 @@ def test_an_event_that_its_sink_did_not_take_is_a_gap(stream: Stream) -> None:
     with broker_at(stream).listen(heard):
         assert heard.next() == ("connected", None)
         stream.say.put(a_fill_event(order=an_order()))
-        assert heard.next() == ("lost", "an event was not taken: OSError")
+        assert heard.next() == ("lost", "an event could not be processed: OSError")
         assert heard.next() == ("connected", None)
 
 
@@ -188,7 +188,7 @@ def test_refused_keys_are_told_once_and_not_shown(stream: Stream) -> None:
     stream.secret = "another"
     heard = Heard()
     with broker_at(stream).listen(heard):
-        assert heard.next() == ("lost", "Alpaca refused the keys")
+        assert heard.next() == ("lost", "Alpaca rejected the keys")
         while stream.attempts < 2:
             threading.Event().wait(0.05)
     assert heard.news.empty()

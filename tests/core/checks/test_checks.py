@@ -56,7 +56,7 @@ def test_a_check_that_returns_no_reason_denies(word):
     """What the author meant is not known: nothing is sent, and the message says why."""
     reason = checks.denial_reason(request(), a_context(), (lambda request, context: word,))
     assert reason.code == "check_failed"
-    assert "is no Reason" in reason.message
+    assert "is not a Reason" in reason.message
 
 
 def test_the_orders_of_a_context_are_those_of_its_symbols_or_all():

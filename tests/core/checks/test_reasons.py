@@ -238,6 +238,6 @@ def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do():
         reserve_amount=Decimal(1000),
         funds=m.Funds(Decimal(5), Decimal(5)),
     )
-    assert "desk.sync() does that" in buying_power.affordable(wish, poor).message
+    assert "call desk.sync() first" in buying_power.affordable(wish, poor).message
     opened = evolve(poor, position=m.Position(symbol="AAPL"))
     assert "sync" not in buying_power.affordable(wish, opened).message

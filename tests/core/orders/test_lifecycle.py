@@ -45,7 +45,7 @@ def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command
         usual = {C.CANCEL: S.PENDING_CANCEL, C.REPLACE: S.PENDING_REPLACE}.get(command)
         assert lifecycle.expected_status(status, command) is BECOMES.get((command, status), usual)
     else:
-        with pytest.raises(IllegalTransition, match=f"{status} cannot take {command}"):
+        with pytest.raises(IllegalTransition, match=f"{command} is not legal .* {status}$"):
             lifecycle.expected_status(status, command)
 
 

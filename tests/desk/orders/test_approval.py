@@ -75,7 +75,7 @@ def test_new_risk_waits_while_the_account_cannot_be_read():
     bench.desk.buy("AAPL", qty=10)
     bench.clock.advance(60)
     bench.outage()
-    with pytest.raises(fb.Unavailable, match="nothing can be said of its buying power") as raised:
+    with pytest.raises(fb.Unavailable, match="its buying power is unknown") as raised:
         bench.resting()
     assert raised.value.order.status is S.DENIED
     bench.over()
@@ -138,7 +138,7 @@ def test_prices_that_raise_are_none_and_logged(caplog):
     bench = priced(lambda symbol: 1 / 0)
     with caplog.at_level(logging.ERROR, "fillbook"):
         assert denied(bench.desk, "AAPL", qty=10).code == "no_price"
-    assert "own prices of AAPL are of no use" in caplog.text
+    assert "price function of the bot failed for AAPL" in caplog.text
 
 
 def test_a_reference_price_is_no_part_of_what_is_asked():
@@ -356,7 +356,7 @@ def test_a_halt_denies_every_new_order_of_every_desk_and_lets_cancels_pass():
     other.resume()
     assert bench.desk.buy("AAPL", qty=1).status is S.FILLED
     alerts = [x.alert.message for x in bench.desk.events() if x.alert is not None]
-    assert [x.split(":")[0] for x in alerts] == ["halted", "the halt was lifted"]
+    assert [x.split(":")[0] for x in alerts] == ["halted", "resumed"]
 
 
 def test_lifting_what_is_not_set_says_nothing():

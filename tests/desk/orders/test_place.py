@@ -114,7 +114,7 @@ def test_a_key_with_other_words_is_refused():
     """The bot has to say which of the two it means."""
     bench = Bench()
     bench.resting(key="a")
-    with pytest.raises(fb.KeyReused, match="use a new key"):
+    with pytest.raises(fb.KeyReused, match="Use a new key"):
         bench.resting(qty=11, key="a")
     assert bench.sent["submit"] == 1
 
@@ -135,7 +135,7 @@ def test_a_request_that_provably_did_not_leave_may_be_made_again():
 def test_what_the_broker_cannot_do_is_denied_before_it_is_sent():
     """Nothing is emulated silently; the message says that nothing was sent."""
     bench = Bench(broker=unable(notional=False))
-    with pytest.raises(fb.Denied, match=r"does not take orders by notional.*nothing was sent"):
+    with pytest.raises(fb.Denied, match=r"does not support orders by notional.*nothing was sent"):
         bench.desk.buy("AAPL", notional="500")
     assert bench.sent["submit"] == 0
 

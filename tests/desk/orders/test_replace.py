@@ -68,7 +68,7 @@ def test_a_replace_that_never_arrived_is_given_up_by_the_brokers_answers():
     bench.fail("replace", "request-lost")
     now = bench.desk.replace(order, limit_price="151", qty=12)
     assert (now.pending, now.limit_price, now.leaves_qty) == ("replace", 150, 12)
-    with pytest.raises(errors.Denied, match="unproven"):
+    with pytest.raises(errors.Denied, match="unconfirmed"):
         bench.desk.replace(order, limit_price="152")
     bench.pass_(100)
     assert bench.desk.book.order(order).pending == "replace"

@@ -12,11 +12,11 @@ from tests.desk.orders.replacing import resting
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({}, "asks for that already"),
-        ({"limit_price": "150"}, "asks for that already"),
+        ({}, "has these values already"),
+        ({"limit_price": "150"}, "has these values already"),
         ({"stop_price": "140"}, "has no stop_price"),
         ({"trail": "1"}, "has no trail"),
-        ({"time_in_force": "gtd"}, "does not take"),
+        ({"time_in_force": "gtd"}, "does not support"),
     ],
 )
 def test_what_cannot_be_changed_is_refused_before_anything_is_sent(change, why):
@@ -31,13 +31,13 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_sent(change, why):
 def test_an_order_that_is_over_or_by_notional_is_refused():
     bench = Bench()
     done = bench.desk.buy("AAPL", qty=1)
-    with pytest.raises(errors.Denied, match="place another"):
+    with pytest.raises(errors.Denied, match="submit a new order"):
         bench.desk.replace(done, qty=2)
     order = resting(bench)
     bench.filled(order, 4)
     bench.clock.advance(1)
     bench.desk.sync()
-    with pytest.raises(errors.Denied, match="filled already"):
+    with pytest.raises(errors.Denied, match="already filled"):
         bench.desk.replace(order, qty=4)
     bench.desk.cancel(order)
     with pytest.raises(errors.Denied, match="canceled"):
@@ -72,7 +72,7 @@ def test_a_dearer_order_takes_what_is_left_to_promise():
     """What a replace may cost beyond the order is checked and kept, as an order's is (P7)."""
     bench = Bench(cash=2_000, multiplier=1)
     order = resting(bench)  # 10 at 150
-    with pytest.raises(errors.Denied, match=r"may cost 600\.00, and 500\.00 of buying power"):
+    with pytest.raises(errors.Denied, match=r"may cost 600\.00, but only 500\.00 of buying power"):
         bench.desk.replace(order, qty=14)
     now = bench.desk.replace(order, qty=13)
     assert now.qty == 13

@@ -77,7 +77,7 @@ def test_what_is_denied_does_not_run():
     bench.fail("submit", "request-lost")
     bench.desk.buy("AAPL", qty=1, good_for_s=600)
     ran = []
-    with pytest.raises(errors.Denied, match="closed for new risk"), bench.desk.sending(wish()):
+    with pytest.raises(errors.Denied, match="is locked"), bench.desk.sending(wish()):
         ran.append(1)
     assert ran == []
 

@@ -50,7 +50,7 @@ def test_first_contact_waits_until_nothing_is_filled():
     bench.exchange.call_later(0, trade)
     report = bench.desk.sync()
     assert report.verdict is V.NOT_OBSERVED
-    assert "does not come to rest" in report.unobserved
+    assert "was never idle" in report.unobserved
     assert bench.desk.book.cash() is None
 
 
@@ -186,8 +186,8 @@ class Forgets(SimulatedBroker):
 @pytest.mark.parametrize(
     ("hidden", "values", "why"),
     [
-        ({"AAPL", "MSFT"}, False, "2 of 3 known positions are missing at once"),
-        ({"MSFT"}, True, "positions sum to"),
+        ({"AAPL", "MSFT"}, False, "2 of 3 known positions are missing from one snapshot"),
+        ({"MSFT"}, True, "the positions are worth"),
     ],
 )
 def test_positions_that_vanish_without_agreement_are_a_look_that_failed(hidden, values, why):

@@ -68,7 +68,7 @@ def ends_undecided(day):
 def owned_up(day, report):
     """Whether what is wrong is told: disputed, a difference left, or a look not believed."""
     if report.verdict is m.Verdict.NOT_OBSERVED:
-        return "missing at once" in report.unobserved  # all that was held was taken back
+        return "missing from one snapshot" in report.unobserved  # all that was held was taken back
     disputed = [x for x in day.desk.book.orders() if x.status is m.OrderStatus.DISPUTED]
     return bool(disputed or report.left)
 

@@ -120,7 +120,7 @@ def test_bp_11_a_pair_of_exits_is_held_once():
     bench.pass_(30)
     assert bench.desk.book.reservations() == []
     assert bench.desk.buying_power().available == before
-    with pytest.raises(fb.Denied, match="of 10 AAPL only 0 can be closed"):
+    with pytest.raises(fb.Denied, match="only 0 of 10 AAPL can be closed"):
         bench.desk.sell("AAPL", qty=1)
 
 

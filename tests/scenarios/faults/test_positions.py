@@ -53,7 +53,7 @@ def test_pos_10_a_symbol_that_is_not_explained_takes_no_new_risk():
     bench.silently("AAPL", "7", "187")
     bench.clock.advance(20)
     bench.desk.sync()
-    with pytest.raises(fb.Denied, match="closed for new risk since"):
+    with pytest.raises(fb.Denied, match="locked since"):
         bench.desk.buy("AAPL", qty=1)
     assert bench.desk.buy("MSFT", qty=1).is_final
     bench.desk.sync(adopt=True)

@@ -1,6 +1,7 @@
 """Submit ambiguity: a create without a good answer is neither failed nor repeated blindly."""
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
@@ -42,7 +43,7 @@ def test_sub_04_an_outage_is_no_rejection():
     order = bench.desk.buy("AAPL", qty=10, limit_price="190")
     bench.pass_(600, every=30)
     assert bench.desk.book.order(order).status is S.UNPROVEN
-    with pytest.raises(fb.Denied, match="closed for new risk"):
+    with pytest.raises(fb.Denied, match="is locked"):
         bench.desk.buy("AAPL", qty=1)
     bench.over()
     bench.pass_(60)
@@ -152,4 +153,63 @@ def test_sub_14_a_duplicate_means_that_the_order_exists():
     again = bench.desk.buy("AAPL", qty=10, key="entry-1")
     assert again.client_order_id == first.client_order_id
     assert again.status is S.FILLED
+    assert len(bench.ours()) == 1
+
+
+class AcceptsAndHides(SimulatedBroker):
+    """It accepts a create without a report, and then replies that it has no such order."""
+
+    def submit(self, intent):
+        return m.Accepted()
+
+
+def test_an_accepted_order_that_is_hidden_never_becomes_absent():
+    """The broker's acceptance outweighs any number of its "not found" replies."""
+    bench = Bench(broker=AcceptsAndHides)
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.pass_(4 * 3_600, every=300)
+    assert bench.desk.book.order(order).status is S.UNPROVEN
+    bench.desk = bench.open()
+    bench.pass_(4 * 3_600, every=300)
+    assert bench.desk.book.order(order).status is S.UNPROVEN
+    assert bench.ours() == []
+
+
+class Renames(SimulatedBroker):
+    """It reports our orders under client ids that are not as we sent them."""
+
+    named = staticmethod(str.upper)
+
+    def submit(self, intent):
+        accepted = super().submit(intent)
+        return evolve(accepted, report=self._renamed(accepted.report, str.upper))
+
+    def orders(self, query, page):
+        listed = super().orders(query, page)
+        return evolve(listed, value=[self._renamed(row, self.named) for row in listed.value])
+
+    def order(self, broker_order_id):
+        found = super().order(broker_order_id)
+        return evolve(found, value=self._renamed(found.value, self.named))
+
+    def find(self, client_order_id):
+        return m.Absent()
+
+    def _renamed(self, report, named):
+        return evolve(report, client_order_id=named(report.client_order_id))
+
+
+@pytest.mark.parametrize("named", [str.upper, lambda name: None, lambda name: "another-" + name])
+def test_our_order_is_known_by_the_brokers_id_whatever_its_client_id(named):
+    """The id in the answer to our create is ours for ever; the order is not taken for another's."""
+    bench = Bench(broker=Renames)
+    bench.broker.named = named
+    order = bench.desk.buy("AAPL", qty=10, limit_price="150")
+    bench.pass_(120)
+    bench.desk.sync()
+    assert bench.desk.book.order(order).status is S.NEW
+    assert [x.client_order_id for x in bench.desk.book.orders()] == [order.client_order_id]
+    bench.desk.cancel(order)
+    bench.pass_(60)
+    assert bench.desk.book.order(order).status is S.CANCELED
     assert len(bench.ours()) == 1

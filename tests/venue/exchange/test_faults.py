@@ -356,7 +356,7 @@ def test_every_fault_has_a_place_to_strike() -> None:
 
 def test_words_of_a_name_may_come_in_any_order() -> None:
     assert fault_named("lost-reply") is fault_named("reply-lost") is Fault.REPLY_LOST
-    with pytest.raises(InvalidValue, match="no fault is called 'bad-luck'"):
+    with pytest.raises(InvalidValue, match="there is no fault 'bad-luck'"):
         fault_named("bad-luck")
 
 
@@ -368,10 +368,10 @@ def test_a_fault_cannot_be_asked_for_where_it_does_not_strike() -> None:
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"next": "submitting", "with_": "slow"}, "nothing is called 'submitting'"),
-        ({"next": "account", "with_": "slow", "where": "AAPL"}, "about no one order"),
-        ({"next": "submit", "with_": "slow", "status": 500}, "cannot be answered"),
-        ({"next": "submit", "with_": "server-error", "status": 404}, "cannot be answered"),
+        ({"next": "submitting", "with_": "slow"}, "there is no injection point 'submitting'"),
+        ({"next": "account", "with_": "slow", "where": "AAPL"}, "has no order or symbol"),
+        ({"next": "submit", "with_": "slow", "status": 500}, "cannot have the status"),
+        ({"next": "submit", "with_": "server-error", "status": 404}, "cannot have the status"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wish: dict[str, Any], words: str) -> None:

@@ -74,13 +74,13 @@ def endpoints(
     is_local = parts.hostname in _LOOPBACK
     live = not is_local and parts.hostname == LIVE
     if live and paper:
-        raise BadAddress(f"{base} moves real money: say paper=False, or use {PAPER}")
+        raise BadAddress(f"{base} is for live accounts: set paper=False, or use {PAPER}")
     if parts.path or parts.query:
-        raise BadAddress(f"{base} should end after the host; /v2 is added to it")
+        raise BadAddress(f"{base} must not have a path or a query: /v2 is added to it")
     own_stream = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}/stream"
     stream = stream_url or own_stream
     if _checked_url(stream, ("wss", "ws")).hostname != parts.hostname:
-        raise BadAddress(f"{stream} is not on the host of {base}")
+        raise BadAddress(f"{stream} is not on the same host as {base}")
     return Endpoints(base, parts.netloc, stream, base if is_local else _DATA, live)
 
 
@@ -93,7 +93,7 @@ def _checked_url(url: str, schemes: tuple[str, str]) -> SplitResult:
             raise ValueError(parts.hostname)
     except ValueError:
         raise BadAddress(
-            f"this is not Alpaca: {url.rpartition('@')[2]}; use {schemes[0]}://{PAPER}, "
+            f"{url.rpartition('@')[2]} is not an address of Alpaca; use {schemes[0]}://{PAPER}, "
             f"{schemes[0]}://{LIVE} or a loopback address"
         ) from None
     return parts
@@ -112,7 +112,9 @@ class Credentials:
         for each in given:
             # The error for a line break in a header would quote the key.
             if not each or not each.isascii() or not each.isprintable() or " " in each:
-                raise CredentialsMissing("Alpaca's keys are empty or contain spaces or line breaks")
+                raise CredentialsMissing(
+                    "the keys for Alpaca are empty, or contain spaces, line breaks or non-ASCII"
+                )
 
 
 def credentials_from(env: Mapping[str, str]) -> Credentials:
@@ -126,7 +128,9 @@ def credentials_from(env: Mapping[str, str]) -> Credentials:
         if key and secret:
             return Credentials(key, secret)
     names = " or ".join(f"{key} and {secret}" for key, secret in KEY_VARIABLES)
-    raise CredentialsMissing(f"no keys for Alpaca: set {names} (each may end in _FILE)")
+    raise CredentialsMissing(
+        f"there are no keys for Alpaca: set {names} (or the same names with _FILE)"
+    )
 
 
 def _lookup(env: Mapping[str, str], name: str) -> str | None:
@@ -138,4 +142,4 @@ def _lookup(env: Mapping[str, str], name: str) -> str | None:
     try:
         return Path(file_name).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
-        raise CredentialsMissing(f"{name}_FILE names a file that cannot be read") from None
+        raise CredentialsMissing(f"the file in {name}_FILE cannot be read") from None

@@ -163,7 +163,7 @@ class Api:
             return None
         report = orders.order(parse(reply.text), self._aliases)
         if report.client_order_id != client_order_id:
-            raise InvalidValue(f"the answer is about another order, {report.client_order_id}")
+            raise InvalidValue(f"the reply reports another order, {report.client_order_id}")
         return report
 
 

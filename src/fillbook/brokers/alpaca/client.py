@@ -94,7 +94,7 @@ class AlpacaBroker(Broker):
         read_timeout_s: float = 10.0,
     ) -> None:
         if stream not in access.STREAMS:
-            raise BadAddress(f"stream={stream!r} is neither {' nor '.join(access.STREAMS)}")
+            raise BadAddress(f"stream={stream!r} must be {' or '.join(access.STREAMS)}")
         self._stream = stream
         self._endpoints = access.endpoints(url, paper=paper, stream_url=stream_url)
         self._keys = access.Credentials(api_key, secret_key, oauth_token)
@@ -119,7 +119,7 @@ class AlpacaBroker(Broker):
         rest, options = access.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest not in ("paper", "live"):
-            raise BadAddress(f"alpaca:{rest} is none of alpaca:paper, alpaca:live, alpaca:http://…")
+            raise BadAddress(f"alpaca:{rest} must be alpaca:paper, alpaca:live or alpaca:http://…")
         keys = access.credentials_from(env)
         return cls(
             keys.api_key,
@@ -225,7 +225,7 @@ class AlpacaBroker(Broker):
         if isinstance(found, m.Observed):
             asset = found.value
             if symbol not in (asset.symbol, *asset.aliases):
-                message = f"the answer is about another asset, {asset.symbol}"
+                message = f"the reply reports another asset, {asset.symbol}"
                 return m.NotObserved(m.Failure.UNREADABLE, message, None, found.rate_limit)
         return found
 
@@ -312,14 +312,14 @@ def _if_matches(
     """Return *read*, or `NotObserved` if it reports another order than the requested one."""
     if isinstance(read, m.Observed) and not matches(read.value):
         other = read.value.broker_order_id
-        message = f"the answer is about another order, {other}"
+        message = f"the reply reports another order, {other}"
         return m.NotObserved(m.Failure.UNREADABLE, message, None, read.rate_limit)
     return read
 
 
 def _invalid_id_read(broker_order_id: str) -> m.NotObserved:
-    return m.NotObserved(m.Failure.REFUSED, f"{broker_order_id!r} is no order id of Alpaca's")
+    return m.NotObserved(m.Failure.REFUSED, f"{broker_order_id!r} is not an order id of Alpaca")
 
 
 def _invalid_id_write(broker_order_id: str) -> m.Rejected:
-    return m.Rejected(m.RejectKind.NOT_FOUND, f"{broker_order_id!r} is no order id of Alpaca's")
+    return m.Rejected(m.RejectKind.NOT_FOUND, f"{broker_order_id!r} is not an order id of Alpaca")

@@ -21,4 +21,4 @@ def sdk(module: str) -> Any:
             warnings.filterwarnings("ignore", "websockets.legacy", DeprecationWarning)
             return importlib.import_module(module)
     except ImportError:
-        raise ExtraMissing('alpaca-py is missing: pip install "fillbook[alpaca]"') from None
+        raise ExtraMissing('alpaca-py is not installed: pip install "fillbook[alpaca]"') from None

@@ -26,7 +26,7 @@ class EventSink:
                 self._sink.receive(reports)
         except Exception as error:
             # The event is in no record, whether the decoder or the sink failed.
-            self.lost(f"an event was not taken: {type(error).__name__}")
+            self.lost(f"an event could not be processed: {type(error).__name__}")
             self.connected()
 
     def connected(self) -> None:

@@ -45,9 +45,9 @@ _RETRY_MIN_S, _RETRY_MAX_S = 1.0, 30.0  #: between attempts; doubled each time
 _GAP_WORDS: Final = (b"dropped", b"slow", b"error")
 
 _REFUSALS: Final = {
-    401: "Alpaca refused the keys",
-    403: "Alpaca refused the keys",
-    404: "HTTP 404: this host tells no events over HTTP",
+    401: "Alpaca rejected the keys",
+    403: "Alpaca rejected the keys",
+    404: "HTTP 404: this host has no stream of server-sent events",
 }
 
 
@@ -144,9 +144,9 @@ def _refusal(response: requests.Response) -> str | None:
     """Return why *response* is not a stream of events; None if it is one."""
     status = response.status_code
     if status != 200:
-        return _REFUSALS.get(status, f"HTTP {status} instead of a stream")
+        return _REFUSALS.get(status, f"HTTP {status}: there is no stream")
     if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-        return "this host tells something else than events"
+        return "the reply is not a stream of server-sent events"
     return None
 
 
@@ -161,7 +161,7 @@ def _until_gap(chunks: Iterable[bytes], gaps: list[str]) -> Generator[bytes, Non
     """Iterate over the lines of *chunks* until a comment reports a gap; append it to *gaps*."""
     for line in _lines(chunks):
         if line.startswith(b":") and any(word in line.lower() for word in _GAP_WORDS):
-            gaps.append(f"Alpaca said {line[1:].decode('utf-8', 'replace').strip()[:120]!r}")
+            gaps.append(f"Alpaca reported {line[1:].decode('utf-8', 'replace').strip()[:120]!r}")
             return
         # Invalid UTF-8 would end sseclient; with replacements it is an event that fails to decode.
         yield line.decode("utf-8", "replace").encode()

@@ -142,7 +142,7 @@ def _loss_reason(error: Exception) -> str:
     if status == 429:
         return "HTTP 429: another connection of this key is open"
     if status is not None:
-        return f"HTTP {status} instead of a stream"
+        return f"HTTP {status}: there is no stream"
     if isinstance(error, ValueError) and "authenticate" in str(error):
-        return "Alpaca refused the keys"
+        return "Alpaca rejected the keys"
     return f"the connection ended: {type(error).__name__}"

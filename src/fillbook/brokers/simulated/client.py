@@ -288,10 +288,10 @@ class SimulatedBroker(Broker):
                 if closed.is_set():
                     return
                 if self.exchange.faults.next(InjectionPoint.LISTEN) is not None:
-                    lost("the stream was refused")
+                    lost("the exchange rejected the subscription")
                     return
                 stack.enter_context(
-                    self.books.listen(on_event, lambda: lost("the exchange hung up"))
+                    self.books.listen(on_event, lambda: lost("the exchange closed the connection"))
                 )
                 sink.connected()
 
@@ -303,7 +303,7 @@ class SimulatedBroker(Broker):
 
     def read_event(self, raw: object) -> Sequence[m.OrderReport]:
         if not isinstance(raw, Event):
-            raise InvalidValue(f"{type(raw).__name__} is no event of the simulated broker")
+            raise InvalidValue(f"{type(raw).__name__} is not an event of the simulated broker")
         return [event_report(raw)]
 
     # ----------------------------------------------------------------- faults

@@ -83,7 +83,7 @@ def run(
         try:
             reason = check(request, context)
             if reason is not None and not isinstance(reason, Reason):
-                raise TypeError(f"it returned {reason!r}, which is no Reason")
+                raise TypeError(f"it returned {reason!r}, which is not a Reason")
         except Exception as error:
             on_error(name, error)
             message = f"the check {name} raised {type(error).__name__}: {error}"

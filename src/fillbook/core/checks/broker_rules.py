@@ -30,7 +30,7 @@ def market_open(request: m.OrderRequest, context: CheckContext) -> Reason | None
         when = m.timestamp(opens)[:16] + "Z"
         return Reason(
             ReasonCode.MARKET_CLOSED,
-            f"{time_in_force} orders end at once, and the market opens at {when}",
+            f"the market is closed until {when}: the broker would cancel {time_in_force} orders",
             (("opens_at", m.timestamp(opens)),),
         )
     for auction in context.capabilities.auctions:
@@ -38,7 +38,7 @@ def market_open(request: m.OrderRequest, context: CheckContext) -> Reason | None
         if time_in_force is auction.time_in_force and closes_at <= context.now < reopens_at:
             return Reason(
                 ReasonCode.MARKET_CLOSED,
-                f"{time_in_force} orders are not taken before {m.timestamp(reopens_at)[:16]}Z",
+                f"the broker accepts {time_in_force} orders from {m.timestamp(reopens_at)[:16]}Z",
                 (("taken_from", m.timestamp(reopens_at)),),
             )
     return None
@@ -60,7 +60,7 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     for is_supported, what in requirements:
         if not is_supported:
             return Reason(
-                ReasonCode.UNSUPPORTED, f"this broker does not take {what}", (("what", what),)
+                ReasonCode.UNSUPPORTED, f"this broker does not support {what}", (("what", what),)
             )
     return None
 
@@ -89,7 +89,7 @@ def _order_sort(request: m.OrderRequest, context: CheckContext) -> m.OrderSort:
 
 def _combination(request: m.OrderRequest, context: CheckContext) -> str:
     sort = _order_sort(request, context)
-    return f"{request.order_class} {request.type} orders {request.time_in_force} ({sort})"
+    return f"{request.order_class} {request.type} orders with {request.time_in_force} ({sort})"
 
 
 def _is_whole_units(request: m.OrderRequest) -> bool:
@@ -100,19 +100,20 @@ def tradable(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny an instrument that is unknown or not tradable, a fraction, or a short sale."""
     symbol, listed = request.symbol, context.listed
     if isinstance(context.instrument, m.Absent):
-        return Reason(ReasonCode.UNKNOWN_SYMBOL, f"the broker has no {symbol}")
+        return Reason(ReasonCode.UNKNOWN_SYMBOL, f"the broker does not list {symbol}")
     if listed is None:
         return None
     if not listed.tradable:
-        return Reason(ReasonCode.NOT_TRADABLE, f"{symbol} cannot be traded now")
+        return Reason(ReasonCode.NOT_TRADABLE, f"{symbol} is not tradable now")
     is_whole = request.notional is None and _is_whole_units(request)
     if not (is_whole or listed.fractionable or context.is_crypto(request)):
-        return Reason(ReasonCode.NOT_FRACTIONABLE, f"{symbol} is traded in whole units only")
+        return Reason(ReasonCode.NOT_FRACTIONABLE, f"{symbol} trades in whole units only")
     sells = request.side is m.OrderSide.SELL and context.position is not None
     covered = listed.shortable or context.is_crypto(request) or context.held(request.side)
     if sells and not covered:
         return Reason(
-            ReasonCode.NOT_SHORTABLE, f"{symbol} cannot be sold short, and none of it is held"
+            ReasonCode.NOT_SHORTABLE,
+            f"{symbol} cannot be sold short, and there is no long position",
         )
     return None
 
@@ -128,20 +129,20 @@ def sized(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     else:
         minimum = listed.min_qty or m.ZERO
     if request.qty is not None and request.qty < minimum:
-        return _too_small(request.symbol, "units", request.qty, minimum)
+        return _too_small(request.symbol, "quantity", request.qty, minimum)
     # For shares the broker's minimum notional applies to orders by notional only.
     if is_crypto and notional is None:
         notional = context.worth(request)
     if notional is not None and listed.min_notional is not None and notional < listed.min_notional:
-        return _too_small(request.symbol, "in value", notional, listed.min_notional)
+        return _too_small(request.symbol, "notional", notional, listed.min_notional)
     return None
 
 
-def _too_small(symbol: str, unit: str, requested: Decimal, minimum: Decimal) -> Reason:
+def _too_small(symbol: str, name: str, requested: Decimal, minimum: Decimal) -> Reason:
     return Reason(
         ReasonCode.QUANTITY,
-        f"{m.plain(requested)} of {symbol} {unit} is below the least that the broker takes, "
-        f"{m.plain(minimum)}; what is so small stays as it is",
+        f"the {name} of {symbol}, {m.plain(requested)}, is below the broker's minimum of "
+        f"{m.plain(minimum)}",
         (("asked", requested), ("least", minimum)),
     )
 
@@ -152,7 +153,7 @@ def priced(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         price: Decimal | None = getattr(request, name)
         step = None if price is None else tick_size(price, context)
         if price is not None and step is not None and price != m.cut(price, step):
-            message = f"{name} {m.plain(price)} is no step of {m.plain(step)}"
+            message = f"{name} {m.plain(price)} is not a multiple of the tick, {m.plain(step)}"
             return Reason(ReasonCode.PRICE, message, ((name, price), ("step", step)))
     return _stop_reached(request, context) or _exit_prices(request, context)
 
@@ -166,8 +167,8 @@ def _stop_reached(request: m.OrderRequest, context: CheckContext) -> Reason | No
         return None
     return Reason(
         ReasonCode.PRICE,
-        f"the market is at {m.plain(market)}: a stop to {request.side} at "
-        f"{m.plain(request.stop_price)} is reached already",
+        f"the market is at {m.plain(market)}: a {request.side} stop at "
+        f"{m.plain(request.stop_price)} would trigger at once",
         (("stop_price", request.stop_price), ("market", market)),
     )
 
@@ -184,7 +185,7 @@ def _exit_prices(request: m.OrderRequest, context: CheckContext) -> Reason | Non
             relation = "above" if sign > 0 else "below"
             return Reason(
                 ReasonCode.PRICE,
-                f"{high} {m.plain(above)} is to be {relation} {low} {m.plain(below)}",
+                f"{high} {m.plain(above)} must be {relation} {low} {m.plain(below)}",
                 ((low, below), (high, above)),
             )
     return None

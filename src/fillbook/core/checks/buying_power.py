@@ -20,8 +20,8 @@ def affordable(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if reason is None or request.side is m.OrderSide.BUY or context.position is not None:
         return reason
     message = (
-        f"{reason}; it counts as a short sale, since what is held was never read: "
-        "desk.sync() does that, and a sale of what is held costs nothing"
+        f"{reason}; the sale counts as a short sale, because the positions were never read: "
+        "call desk.sync() first; a sale that closes a position needs no buying power"
     )
     return evolve(reason, message=message)
 
@@ -34,7 +34,7 @@ def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reas
     if context.funds is None:
         return Reason(
             ReasonCode.NO_FUNDS_READ,
-            "the account could not be read, so nothing can be said of its buying power",
+            "the account could not be read, so its buying power is unknown",
         )
     funds = context.funds
     available = funds.buying_power if context.reserve.margin else funds.non_marginable
@@ -43,7 +43,7 @@ def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reas
         return None
     return Reason(
         ReasonCode.BUYING_POWER,
-        f"it may cost {_money(needed)}, and {_money(available)} of buying power is left to promise",
+        f"it may cost {_money(needed)}, but only {_money(available)} of buying power is available",
         (("needed", needed), ("available", available)),
     )
 

@@ -18,7 +18,7 @@ def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         return None
     return Reason(
         ReasonCode.HALTED,
-        f"halted: {context.halted}; desk.resume() or `fillbook halt --resume` permits orders again",
+        f"halted: {context.halted}; to resume, use desk.resume() or `fillbook halt --resume`",
         (("why", context.halted),),
     )
 
@@ -39,17 +39,17 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         if order.status in _LOCKING_STATUSES:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
-                f"{request.symbol} is closed for new risk: order {order.client_order_id} is "
-                f"{order.status}; it opens once the broker has answered",
+                f"{request.symbol} is locked: order {order.client_order_id} is {order.status}; "
+                "until that is resolved, only reducing orders are sent",
                 (("order", order.client_order_id),),
             )
     for drift in context.drifts:
         if getattr(drift.drift, "symbol", None) == request.symbol:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
-                f"{request.symbol} is closed for new risk since {drift.since}: our record and "
-                "the broker differ; see `fillbook check`, and `fillbook sync --adopt` if the "
-                "broker is right",
+                f"{request.symbol} is locked since {drift.since}, because the record and the "
+                "broker differ: only reducing orders are sent; see `fillbook check`, and use "
+                "`fillbook sync --adopt` if the broker is right",
                 (("since", drift.since),),
             )
     return None
@@ -61,5 +61,5 @@ def in_sync(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         return None
     return Reason(
         ReasonCode.NOT_IN_SYNC,
-        "the stream was interrupted, and what was missed has not been read yet; try again soon",
+        "the stream was interrupted, and the missed events have not been read yet; retry later",
     )

@@ -30,21 +30,23 @@ def position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if not held:
         if context.capabilities.short and not context.is_crypto(request):
             return None
-        return Reason(ReasonCode.NO_POSITION, f"there is no {symbol} to sell", (("held", ZERO),))
+        return Reason(
+            ReasonCode.NO_POSITION, f"there is no position in {symbol} to sell", (("held", ZERO),)
+        )
     if qty is None or qty <= closable:
         return None
     if qty <= held:
         return Reason(
             ReasonCode.UNITS_HELD,
-            f"of {m.plain(held)} {symbol} only {m.plain(closable)} can be closed: other live "
-            "orders, fees that are due, or a difference with the broker take the rest",
+            f"only {m.plain(closable)} of {m.plain(held)} {symbol} can be closed: other live "
+            "orders, pending fees, or a difference with the broker reserve the rest",
             (("asked", qty), ("closable", closable), ("held", held)),
         )
     figures = (("asked", qty), ("held", held), ("first", held), ("then", qty - held))
     return Reason(
         ReasonCode.THROUGH_ZERO,
-        f"{m.plain(held)} {symbol} are held: {request.side} {m.plain(held)} first, and once that "
-        f"is filled {m.plain(qty - held)} in an order of its own",
+        f"it would flip the position of {m.plain(held)} {symbol}: {request.side} "
+        f"{m.plain(held)} first, and after the fill {m.plain(qty - held)} in a second order",
         figures,
     )
 
@@ -58,9 +60,9 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         if order.side is not request.side and _may_match(request, order, rule):
             return Reason(
                 ReasonCode.WASH_TRADE,
-                f"it could trade with order {order.client_order_id}, a {order.type} {order.side} "
-                "that rests: the broker refuses both sides at once but for brackets, OCO orders "
-                "and trailing stops",
+                f"wash trade: it could match the working {order.type} {order.side} order "
+                f"{order.client_order_id}; the broker accepts both sides only as brackets, OCO "
+                "orders or trailing stops",
                 (("order", order.client_order_id),),
             )
     return None
@@ -90,8 +92,8 @@ def duplicate(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         if sent.key is None and sent.request == request:
             return Reason(
                 ReasonCode.DUPLICATE,
-                f"the same order was sent at {sent.at}; give each a key of its own if both "
-                "are meant",
+                f"the same order was sent at {sent.at}; to send both, give each its own "
+                "idempotency key",
                 (("sent_at", sent.at), ("duplicate_s", context.limits.duplicate_s)),
             )
     return None
@@ -122,7 +124,9 @@ def symbol_notional(request: m.OrderRequest, context: CheckContext) -> Reason | 
         return None
     price, worst_case_qty = context.price(request), _worst_case_qty(request, context)
     worth = None if price is None or worst_case_qty is None else price * worst_case_qty
-    return _limit_reason(ReasonCode.SYMBOL_NOTIONAL, f"all of {request.symbol}", limit, worth)
+    return _limit_reason(
+        ReasonCode.SYMBOL_NOTIONAL, f"the notional of {request.symbol}", limit, worth
+    )
 
 
 @m.exact
@@ -130,7 +134,7 @@ def day_notional(request: m.OrderRequest, context: CheckContext) -> Reason | Non
     """Bound the notional of the orders of the last 24 hours, including this one."""
     sent_before = sum((x.worth or ZERO for x in _sent_within(context, DAY)), ZERO)
     limit = context.limits.day_notional_max
-    code, what = ReasonCode.DAY_NOTIONAL, "the day's orders"
+    code, what = ReasonCode.DAY_NOTIONAL, "the notional of the last 24 hours"
     return _notional_reason(code, what, limit, request, context, sent_before)
 
 
@@ -140,7 +144,7 @@ def orders_per_minute(request: m.OrderRequest, context: CheckContext) -> Reason 
     if limit is None or context.reduces(request):
         return None
     count = Decimal(len(_sent_within(context, _MINUTE)) + 1)
-    subject = "the orders of this minute"
+    subject = "the number of orders of the last minute"
     return _limit_reason(ReasonCode.ORDERS_PER_MINUTE, subject, Decimal(limit), count)
 
 
@@ -149,7 +153,7 @@ def position_limit(request: m.OrderRequest, context: CheckContext) -> Reason | N
     limit = context.limits.position_max
     if limit is None or context.reduces(request):
         return None
-    subject = f"the units of {request.symbol}"
+    subject = f"the position of {request.symbol}"
     return _limit_reason(ReasonCode.POSITION, subject, limit, _worst_case_qty(request, context))
 
 
@@ -167,8 +171,8 @@ def price_collar(request: m.OrderRequest, context: CheckContext) -> Reason | Non
         return None
     return Reason(
         ReasonCode.PRICE_COLLAR,
-        f"a {request.side} at {m.plain(own)} is further from the market at {m.plain(market)} "
-        f"than the share of {m.plain(limit)} that is allowed",
+        f"a {request.side} at {m.plain(own)} deviates from the market at {m.plain(market)} by "
+        f"more than the price collar, {m.plain(limit)} of the price",
         (("price", own), ("market", market), ("most", limit)),
     )
 
@@ -192,10 +196,12 @@ def _limit_reason(
     code: ReasonCode, what: str, limit: Decimal, value: Decimal | None
 ) -> Reason | None:
     if value is None:
-        return Reason(ReasonCode.NO_PRICE, f"{what}: its limit cannot be held without a price")
+        return Reason(
+            ReasonCode.NO_PRICE, f"{what} cannot be checked against its limit without a price"
+        )
     if value <= limit:
         return None
-    message = f"{what} would come to {_grouped(value)}; the limit is {_grouped(limit)}"
+    message = f"{what} would be {_grouped(value)}; the limit is {_grouped(limit)}"
     return Reason(code, message, (("found", value), ("most", limit)))
 
 
@@ -218,6 +224,6 @@ def no_price(request: m.OrderRequest) -> Reason:
     """Build the reason for an order that cannot be valued without a quote."""
     return Reason(
         ReasonCode.NO_PRICE,
-        f"no quote of {request.symbol} is fresh enough to say what a {request.type} order costs; "
-        "give a reference_price, or a limit",
+        f"the cost of a {request.type} order is unknown, because there is no recent quote of "
+        f"{request.symbol}; give a reference_price or a limit_price",
     )

@@ -43,7 +43,7 @@ def _size_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m.
         sent, why = request.qty, ""
         closable = context.closable(request)
         if context.limits.oversell is m.Oversell.CUT and 0 < closable < sent:
-            sent, why = closable, "no more can be closed"
+            sent, why = closable, "limited to the closable quantity"
         step = _qty_step(request, context)
         if step is not None and sent != m.cut(sent, step):
             sent = m.cut(sent, step)

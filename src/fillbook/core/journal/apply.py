@@ -40,11 +40,11 @@ def apply(entry: m.Entry, number: int, at: m.Timestamp, before: RecordReader) ->
 _STATUS_ALERTS: Final = {
     m.OrderStatus.ABSENT: (
         m.AlertKind.ABSENT,
-        "the broker never had it; it is watched in case it lands late",
+        "the broker never had it; it is still queried, in case it is accepted late",
     ),
     m.OrderStatus.DISPUTED: (
         m.AlertKind.DISPUTED,
-        "its evidence contradicts itself; look at it at the broker's",
+        "its evidence contradicts itself; check the order at the broker",
     ),
 }
 
@@ -58,18 +58,16 @@ def alert_of(before: m.OrderRecord | None, after: m.OrderRecord) -> m.Alert | No
             return m.Alert(
                 m.AlertKind.FOREIGN_PREFIX,
                 name,
-                f"order {name} is fillbook's and not in this record: a second record is kept of "
-                "this account, or this one was lost",
+                f"order {name} was created by fillbook but is not in this record: another record "
+                "of this account exists, or entries of this one were lost",
             )
         return None
     if status_before is m.OrderStatus.ABSENT and status is not m.OrderStatus.ABSENT:
-        words = f"order {name} was taken for absent and has landed after all: it is {status}"
+        words = f"order {name} was concluded absent, but the broker has it: it is {status}"
         return m.Alert(m.AlertKind.LANDED_LATE, name, words)
     late = [x for x in after.order.anomalies if x.oddity is m.Oddity.LANDED_LATE]
     if before is not None and set(late) - set(before.order.anomalies):
-        words = (
-            f"a request on order {name} that was given up has landed after all: {late[-1].detail}"
-        )
+        words = f"a request on order {name} was accepted after it was abandoned: {late[-1].detail}"
         return m.Alert(m.AlertKind.LANDED_LATE, name, words)
     if status in _STATUS_ALERTS and status is not status_before:
         kind, words = _STATUS_ALERTS[status]

@@ -22,7 +22,7 @@ _REPLACE_ID: Final = re.compile(r"(.+)\.r\d+")
 
 def find_owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.OrderRecord:
     """
-    Return the order of a report: ours by client order id, ours by lineage, or an external one.
+    Return the order of a report: ours by client order id, lineage or known id, or an external one.
 
     Evidence that was attributed to another order before is moved to it.
     """
@@ -30,8 +30,11 @@ def find_owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.Ord
     record = _by_client_id(draft, report)
     if record is None or record.origin is not m.Origin.OURS:  # a replace has its own client id
         record = _by_lineage(draft, report) or record
-    if record is None and known is not None and report.client_order_id is None:
-        record = draft.get(m.OrderRecord, known.client_order_id)  # the report omits it
+    if known is not None and (record is None or record.origin is not m.Origin.OURS):
+        holder = draft.get(m.OrderRecord, known.client_order_id)
+        assert holder is not None  # evidence never outlives its order
+        if holder.origin is m.Origin.OURS or (record is None and report.client_order_id is None):
+            record = holder  # whatever client order id is reported: the broker's id is known
     if record is None:
         key = report.client_order_id or _placeholder_id(report.broker_order_id)
         record = _external_record(draft, report, key)
@@ -130,7 +133,6 @@ def move_evidence(draft: Draft, evidence: m.Evidence, target: m.OrderRecord) -> 
         for leg in draft.find(m.OrderRecord, "parent", source.client_order_id):
             _as_leg(draft, leg, target.client_order_id)
     draft.put(evolve(evidence, client_order_id=target.client_order_id))
-    target = with_id(target, evidence.broker_order_id)
-    draft.put(target)
+    target = update_order(draft, with_id(target, evidence.broker_order_id))
     repost_movements(draft, target, evidence.broker_order_id)
     return target

@@ -63,7 +63,7 @@ def apply_request(draft: Draft, entry: _RequestEntry) -> None:
                 draft, record, None if request is None else request.instruction, entry.why
             )
         case m.ConcludedAbsent():
-            why = f"{entry.answers} answers that it does not exist"
+            why = f"the broker replied {entry.answers} times that it does not exist"
             _conclude(draft, record, m.Command.ABANDON, why)
         case _:
             assert_never(entry)

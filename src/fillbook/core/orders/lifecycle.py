@@ -81,7 +81,9 @@ def expected_status(status: m.OrderStatus, command: m.Command) -> m.OrderStatus:
     try:
         return COMMANDS[status, command]
     except KeyError:
-        raise IllegalTransition(f"an order that is {status} cannot take {command}") from None
+        raise IllegalTransition(
+            f"the command {command} is not legal for an order that is {status}"
+        ) from None
 
 
 #: Shown instead of PARTIALLY_FILLED: they say why the order does not work now.

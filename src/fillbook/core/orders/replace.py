@@ -69,7 +69,10 @@ _Refusal = tuple[str, str] | None
 def _check_capabilities(proposed: ProposedChange) -> _Refusal:
     can = proposed.can
     if not (can.replace and can.find):
-        return "unsupported", "this broker does not replace orders: cancel it and place another"
+        return (
+            "unsupported",
+            "this broker does not replace orders: cancel it and submit a new order",
+        )
     changed_fields = proposed.changed_fields
     if (
         "time_in_force" in changed_fields
@@ -77,27 +80,30 @@ def _check_capabilities(proposed: ProposedChange) -> _Refusal:
     ):
         return (
             "unsupported",
-            f"this broker does not take time in force {changed_fields['time_in_force']}",
+            f"this broker does not support time in force {changed_fields['time_in_force']}",
         )
     qty = proposed.change.qty
     if qty is not None and qty != qty.to_integral_value() and not can.fractional:
-        return "unsupported", "this broker does not take fractions of a share"
+        return "unsupported", "this broker does not support fractions of a share"
     return None
 
 
 def _check_status(proposed: ProposedChange) -> _Refusal:
     order, name = proposed.order, proposed.order.client_order_id
     if order.is_final:
-        return "order_final", f"order {name} is {order.status}: place another"
+        return "order_final", f"order {name} is {order.status}: submit a new order"
     if order.broker_order_id is None:
-        return "order_unproven", f"order {name} is {order.status}; wait until the broker shows it"
+        return (
+            "order_unproven",
+            f"order {name} is {order.status}; retry when the broker has reported it",
+        )
     if order.pending == m.Command.CANCEL or order.status is m.OrderStatus.PENDING_CANCEL:
         return "pending_cancel", f"order {name} is being canceled"
     if order.pending == m.Command.REPLACE:
         return (
             "replace_unproven",
-            f"an earlier replace of order {name} is unproven; wait until it is known what became "
-            "of it, or cancel the order",
+            f"an earlier replace of order {name} is unconfirmed; wait for its outcome, or cancel "
+            "the order",
         )
     if (order.status, m.Command.REPLACE) not in COMMANDS:
         return "not_replaceable", f"order {name} is {order.status}"
@@ -107,7 +113,10 @@ def _check_status(proposed: ProposedChange) -> _Refusal:
 def _check_kind(proposed: ProposedChange) -> _Refusal:
     order, changed_fields = proposed.order, proposed.changed_fields
     if order.qty is None:
-        return "notional", "an order by notional cannot be replaced: cancel it and place another"
+        return (
+            "notional",
+            "an order by notional cannot be replaced: cancel it and submit a new order",
+        )
     for name, price in _PRICES.items():
         if name in changed_fields and price not in m.PRICES.get(order.type, ()):
             return "no_such_price", f"a {order.type} order has no {name}"
@@ -121,9 +130,9 @@ def _check_kind(proposed: ProposedChange) -> _Refusal:
 def _check_values(proposed: ProposedChange) -> _Refusal:
     qty, filled = proposed.change.qty, proposed.order.filled_qty
     if qty is not None and qty <= filled:
-        return "filled", f"{m.plain(filled)} are filled already: cancel the order instead"
+        return "filled", f"{m.plain(filled)} are already filled: cancel the order instead"
     if not proposed.changed_fields:
-        return "unchanged", f"order {proposed.order.client_order_id} asks for that already"
+        return "unchanged", f"order {proposed.order.client_order_id} has these values already"
     return None
 
 

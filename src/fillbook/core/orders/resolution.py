@@ -53,7 +53,7 @@ class Inquiry:
     queried_at: timedelta | None = None
     not_found_at: tuple[timedelta, ...] = ()
     sends: int = 0  #: creates in the record; another number starts the inquiry anew
-    exists: bool = False  #: the broker reported a duplicate: it exists, though it is not listed
+    exists: bool = False  #: the broker accepted it, or called it a duplicate
 
 
 @frozen

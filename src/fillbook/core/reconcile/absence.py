@@ -151,7 +151,7 @@ def discard_reason(records: RecordReader, snapshot: Snapshot) -> str | None:
     listed = {x.symbol for x in snapshot.positions}
     missing = [x.symbol for x in known if x.symbol not in listed]
     if len(known) > 1 and Decimal(len(missing)) > len(known) * MISSING_SHARE_MAX:
-        return f"{len(missing)} of {len(known)} known positions are missing at once"
+        return f"{len(missing)} of {len(known)} known positions are missing from one snapshot"
     return _values_disagree(snapshot)
 
 
@@ -166,4 +166,4 @@ def _values_disagree(snapshot: Snapshot) -> str | None:
     summed = sum((abs(value) for value in values if value is not None), ZERO)
     if abs(reported - summed) <= MARKET_VALUE_TOLERANCE * max(reported, summed) + CENT:
         return None
-    return f"positions sum to {m.plain(summed)}, the account says {m.plain(reported)}"
+    return f"the positions are worth {m.plain(summed)}, but the account reports {m.plain(reported)}"

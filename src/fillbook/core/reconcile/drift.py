@@ -152,7 +152,7 @@ def _external_fills(execution: m.Execution, records: RecordReader) -> list[m.Fin
         execution.price,
         execution.at,
     )
-    return [m.Finding(drift, m.Confidence.EXPLAINED, "a fill of an order that is not ours")]
+    return [m.Finding(drift, m.Confidence.EXPLAINED, "external fill")]
 
 
 def _activity_finding(activity: m.Activity) -> m.Finding:
@@ -168,7 +168,9 @@ def not_found_finding(entry: m.NotFoundAfterSeen, records: RecordReader) -> m.Fi
     record = records.get(m.OrderRecord, entry.client_order_id)
     symbol = "" if record is None else record.terms.symbol
     drift = m.UnknownToBroker(symbol, entry.client_order_id)
-    return m.Finding(drift, m.Confidence.CONFIRMED, "the broker denies what it showed before")
+    return m.Finding(
+        drift, m.Confidence.CONFIRMED, "not found at the broker, after it was reported"
+    )
 
 
 # -- differences -----------------------------------------------------------------------
@@ -349,9 +351,9 @@ def confirm(
             m.Finding(
                 found.drift,
                 m.Confidence.CONFIRMED if is_confirmed else m.Confidence.SETTLING,
-                "fills, orders and activities were read and do not explain it"
+                "confirmed: fills, orders and activities do not explain it"
                 if is_confirmed
-                else "seen, not yet confirmed by a second look at rest",
+                else "not yet confirmed by a second snapshot while the account is idle",
                 found.notional,
             )
         )

@@ -93,7 +93,7 @@ class AccountLink:
         owner = self._bound_account() or self._bind_first(snapshot)
         if owner != account:
             raise AccountChanged(
-                f"this record belongs to {owner}, but {account} answers; "
+                f"this record belongs to {owner}, but the broker reports {account}; "
                 "nothing was changed. Open the right store, or archive this record "
                 "with `fillbook rebind`"
             )

@@ -122,7 +122,9 @@ class Gateway:
                 break
             seen.add(answer.next)
             page = answer.next
-        return m.NotObserved(m.Failure.UNREADABLE, f"{name}: the pages do not end")
+        return m.NotObserved(
+            m.Failure.UNREADABLE, f"{name}: the list has too many pages, or repeats a page"
+        )
 
     def write(
         self, name: str, send: Callable[[], m.Outcome], authority: Authority = Authority.ORDER
@@ -167,8 +169,8 @@ class Gateway:
         try:
             outcome = send()
         except Exception as error:
-            log.exception("the adapter of %s let an exception escape", self.broker.name)
-            return m.Ambiguous(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
+            log.exception("the adapter of %s raised an exception", self.broker.name)
+            return m.Ambiguous(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
         self._apply_rate_limit(outcome)
         return outcome
 
@@ -185,14 +187,16 @@ class Gateway:
         """Check that trading is enabled, before anything is written. Raises: TradingDisabled."""
         if not self._trading_enabled:
             raise TradingDisabled(
-                f"{self.broker.host} moves real money: open it with live=True to send orders"
+                f"{self.broker.host} is a live account: open it with live=True to send orders"
             )
 
     def _require_permission(self, authority: Authority) -> None:
         """Check the permission; every request that may change something calls it once."""
         if self.permission(authority) is not Permission.SEND:
             self.require_trading_enabled()
-            raise TradingDisabled("what nobody asked for is sent only with repairs='auto'")
+            raise TradingDisabled(
+                "a repair was not sent: repairs are sent only with repairs='auto'"
+            )
 
     def _lane_of(self, name: str) -> Lane:
         return self._thread_lane.lane or LANES.get(name, Lane.RECONCILE)
@@ -209,8 +213,8 @@ class Gateway:
         try:
             answer = request()
         except Exception as error:
-            log.exception("the adapter of %s let an exception escape", self.broker.name)
-            return m.NotObserved(m.Failure.BUG, f"{type(error).__name__} escaped the adapter")
+            log.exception("the adapter of %s raised an exception", self.broker.name)
+            return m.NotObserved(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
         self._apply_rate_limit(answer)
         return answer
 
@@ -219,7 +223,7 @@ class Gateway:
         try:
             self._pacer.apply_reply(answer)
         except Exception:
-            log.exception("what %s said of its rate limit makes no sense", self.broker.name)
+            log.exception("the rate limit that %s reported could not be applied", self.broker.name)
 
 
 def _not_observed(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
@@ -231,7 +235,7 @@ def _not_observed(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
 
 def _rate_limit_message(retry_at: datetime) -> str:
     """Build the message for a request without a share of the rate limit."""
-    return f"the requests of this minute are spent; there is room at {m.timestamp(retry_at)}"
+    return f"the rate limit of this minute is used up; retry at {m.timestamp(retry_at)}"
 
 
 def rows_or_empty(answer: m.Read[Sequence[T]]) -> Sequence[T]:

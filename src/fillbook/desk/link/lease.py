@@ -138,7 +138,10 @@ class LeaseHolder:
         """
         if self._other is None or self._other[0] != text:
             self._other = (text, now)
-            log.info("another desk on this store (%s) polls and reconciles", known.process)
+            log.info(
+                "another desk on this store (%s) has the lease: it polls and reconciles",
+                known.process,
+            )
         stale = now - self._other[1] >= TERM + SLACK
         return stale or self._remaining(known) <= timedelta() or _process_has_ended(known.process)
 

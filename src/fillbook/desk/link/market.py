@@ -110,6 +110,8 @@ class Market:
             if quote is None or not self._is_fresh(quote, symbol, self._clock.now()):
                 return None
         except Exception:  # it raised, or what it returned is no quote
-            log.exception("the bot's own prices of %s are of no use", symbol)
+            log.exception(
+                "the price function of the bot failed for %s; its price is not used", symbol
+            )
             return None
         return quote

@@ -114,7 +114,10 @@ class Pacer:
                     self._budget = after
                     return now
         except StoreUnavailable as error:
-            log.warning("the budget of requests is not shared for now: %s", error)
+            log.warning(
+                "the store is unavailable, so the rate limit is not shared with other desks: %s",
+                error,
+            )
             before, now = self._on_own_clock(self._budget)
             self._budget = change(before, now)
             return now

@@ -215,8 +215,9 @@ class Approval:
         if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS:
             lag = self._available_funds.double_lag()
             text = (
-                f"the broker has not the money for order {order.client_order_id}, which its own "
-                f"account had; that is taken to be up to {lag.total_seconds():g} s old for a day"
+                f"the broker rejected order {order.client_order_id} for lack of funds, although "
+                "its reported buying power was sufficient; for one day the reported account is "
+                f"assumed to be up to {lag.total_seconds():g} s old"
             )
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.LAG_DOUBLED, "account", text)))
 

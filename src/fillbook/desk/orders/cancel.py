@@ -168,7 +168,7 @@ class Cancellation:
             if record.order.is_final:
                 if plan is not None:
                     transaction.record(
-                        m.InstructionClosed(name, plan.number, "withdrawn: it is canceled")
+                        m.InstructionClosed(name, plan.number, "withdrawn: the order is canceled")
                     )
                 return False
             if not _is_instructed(record, authority):
@@ -321,8 +321,8 @@ class Cancellation:
         if (name, broker_order_id) not in self._rejected:
             self._rejected.add((name, broker_order_id))
             text = (
-                f"the broker refused to cancel order {name}: {message}; it is canceled again "
-                "for as long as it is alive"
+                f"the broker rejected the cancel of order {name}: {message}; the cancel is retried "
+                "while the order is live"
             )
             alert = m.Alert(m.AlertKind.CANCEL_REFUSED, name, text)
             self._recorder.record(m.Alerted(alert))

@@ -87,8 +87,12 @@ def sends_of(record: m.OrderRecord) -> int:
 
 
 def exists_at_broker(record: m.OrderRecord) -> bool:
-    """Whether the broker rejected a create as a duplicate: the order exists at the broker."""
-    return any(r.kind is m.RejectKind.DUPLICATE for r in record.requests)
+    """Whether the broker accepted a create, or rejected one as a duplicate: the order exists."""
+    return any(
+        r.kind is m.RejectKind.DUPLICATE
+        or (r.command is m.Command.SEND and r.answer is m.AnswerKind.ACCEPTED)
+        for r in record.requests
+    )
 
 
 def must_not_resend(record: m.OrderRecord) -> bool:

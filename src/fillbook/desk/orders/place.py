@@ -100,13 +100,13 @@ class OrderPlacement:
         name = client_order_id(self._account_link.bind(), request.strategy, key)
         number, order = self._decide(name, request, key, handed=True), self._book.order(name)
         if number is None:
-            text = f"order {name} was sent before and is {order.status}: nothing is to be sent"
+            text = f"order {name} was already sent and is {order.status}: do not send it again"
             raise errors.AlreadySent(text, order=order)
         try:
             yield order
         finally:
             # Its outcome is unknown: the bot may have sent it until now.
-            text = "left to the bot"
+            text = "sent by the bot; outcome unknown"
             answer = m.Answered(name, number, m.AnswerKind.AMBIGUOUS, text)
             self._recorder.record_reply(answer)
             self._resolver.schedule_next(name)
@@ -134,7 +134,7 @@ class OrderPlacement:
                 may_wait = self._clock.elapsed() < end and not self._gateway.closing.is_set()
                 known = transaction.reader.get(m.OrderRecord, name)
                 if known is None and is_withdrawn(transaction.reader):
-                    text = f"order {name} is not wanted any more: what it replaces was canceled"
+                    text = f"order {name} was not sent: the change that it belongs to was withdrawn"
                     raise ChangeWithdrawn(text)
                 result = self._record_decision(
                     transaction, name, request, key, inputs, handed=handed, may_wait=may_wait
@@ -207,7 +207,7 @@ class OrderPlacement:
         match outcome:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:
                 if order.status is m.OrderStatus.REJECTED and order.broker_order_id is None:
-                    text = f"the broker refused order {name}: {message}"
+                    text = f"the broker rejected order {name}: {message}"
                     raise errors.OrderRejected(text, order=order, kind=kind)
             case m.NotSent(_, message, retry_at):
                 if order.status is m.OrderStatus.DENIED:
@@ -251,8 +251,8 @@ def _check_same_request(known: m.OrderRecord | None, name: str, request: m.Order
         same = requests.matches_request(known.terms, request)
     if not same:
         raise errors.KeyReused(
-            f"order {name} was asked for with other words under this key; "
-            "use a new key for a new order"
+            f"order {name} exists under this key with a different request; nothing was sent. "
+            "Use a new key for a new order"
         )
 
 

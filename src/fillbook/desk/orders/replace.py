@@ -230,7 +230,8 @@ class Replacement:
         refused = bool(made) and made[-1].answer is m.AnswerKind.REJECTED
         if refused and change.closed is not None and not order.is_final:  # a fill wins
             kind = made[-1].kind or m.RejectKind.OTHER
-            text = f"the broker did not change order {order.client_order_id}: {made[-1].message}"
+            name = order.client_order_id
+            text = f"the broker rejected the change of order {name}: {made[-1].message}"
             raise errors.OrderRejected(text, order=order, kind=kind)
         return order
 
@@ -272,7 +273,7 @@ class Replacement:
             self.continue_plan(name, Authority.STANDING)
             self._resolver.schedule_next(name)
         except errors.OrderError as error:
-            text = f"the change of order {name} was given up: {error}"
+            text = f"the change of order {name} was abandoned: {error}"
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, text)))
 
     def _place(
@@ -282,9 +283,9 @@ class Replacement:
         intent = None if known is None else known.intent
         wish = replace.remaining_request(record, change) if intent is None else intent.request
         if wish is None:
-            self._close(record, plan, "all of it had filled")
+            self._close(record, plan, "the order is completely filled")
         elif known is None and not self._is_in_time(plan):
-            self._expire(record, plan, "it was not ordered anew in time")
+            self._expire(record, plan, "the new order was not sent in time")
         else:
             name = change.client_order_id
             # Placing again under the same client order id returns the order that exists: a crash
@@ -300,7 +301,7 @@ class Replacement:
                 return None
             finally:
                 if self._find_record(name) is not None:
-                    self._close(record, plan, f"what was left is order {name}")
+                    self._close(record, plan, f"the remaining quantity is order {name}")
         return None
 
     def _is_withdrawn(self, reader: Reader, record: m.OrderRecord, plan: m.Instruction) -> bool:
@@ -325,7 +326,7 @@ class Replacement:
 
     def _expire(self, record: m.OrderRecord, change: m.Instruction, why: str) -> None:
         name = record.client_order_id
-        text = f"the change of order {name} expired: {why}; the order stays as it is"
+        text = f"the change of order {name} expired: {why}; it is not retried"
         self._recorder.record(
             m.InstructionClosed(name, change.number, f"expired: {why}"),
             m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, text)),

@@ -14,6 +14,8 @@ from datetime import timedelta
 from itertools import chain, repeat
 from typing import Final
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import instructions, lineage, resolution
@@ -78,7 +80,8 @@ class Resolver:
         made = m.Commanded(name, m.Command.SEND, number)
         entries: list[m.Entry] = [reply_entry(name, made, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, number_before))
+            report = _named(outcome.report, name)
+            entries.append(m.Reported(report, m.ReportSource.REPLY, number_before))
         if self._recorder.record_reply(*entries):
             self.schedule_next(name)
         return outcome
@@ -134,7 +137,7 @@ class Resolver:
             return self._poll_until(name, condition, timeout_s, advance)
         except StoreError as error:
             # A request was sent: a failure of the store is no evidence about its outcome.
-            log.error("order %s could not be followed: %s", name, error)
+            log.error("the status of order %s could not be updated: %s", name, error)
             return order
 
     def _poll_until(
@@ -304,7 +307,7 @@ class Resolver:
             if _is_unproven(record) or change is None:
                 transaction.record(m.ConcludedAbsent(name, answers))
             else:
-                why = f"{answers} answers that it does not exist"
+                why = f"the broker replied {answers} times that it does not exist"
                 transaction.record(m.InstructionClosed(name, change.number, why))
 
     def _unchanged(self, transaction: Transaction, before: m.OrderRecord) -> m.OrderRecord | None:
@@ -331,6 +334,14 @@ class Resolver:
     def _next_at(self, record: m.OrderRecord) -> timedelta:
         step = self._step(record)
         return step.at if isinstance(step, Query) else self._clock.elapsed()
+
+
+def _named(report: m.OrderReport, name: str) -> m.OrderReport:
+    """Return the report of a reply with our client order id, if it has it in other case or not."""
+    known = report.client_order_id
+    if known is None or known.casefold() == name.casefold():
+        return evolve(report, client_order_id=name)
+    return report
 
 
 def reply_entry(name: str, request: m.Commanded, outcome: m.Outcome) -> m.Answered:

@@ -60,8 +60,8 @@ class Repair:
         if name not in self._proposed:
             self._proposed.add(name)
             text = (
-                f"order {name} was given up and has landed after all: "
-                f"cancel it with cancel({name!r}), or let it be"
+                f"order {name} was accepted after it was abandoned: "
+                f"cancel it with cancel({name!r}), or leave it working"
             )
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PROPOSED, name, text)))
 

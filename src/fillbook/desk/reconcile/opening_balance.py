@@ -51,7 +51,9 @@ class OpeningBalance:
         """Take the opening balance from *first* and another snapshot; return the comparison."""
         for _ in range(TRIES_MAX):
             if self._clock.wait(self._closing, self._lag.total_seconds()):
-                return m.NotObserved(m.Failure.NO_ANSWER, "the desk was closed meanwhile")
+                return m.NotObserved(
+                    m.Failure.NO_ANSWER, "the desk was closed during the reconciliation"
+                )
             second = self._snapshots.take(since)
             if isinstance(second, m.NotObserved):
                 return second
@@ -61,8 +63,8 @@ class OpeningBalance:
             first = second
         return m.NotObserved(
             m.Failure.UNREADABLE,
-            "the account does not come to rest: its positions or fills changed between all "
-            "looks. Sync again when it trades less",
+            f"the account was never idle: its positions or fills changed between all "
+            f"{TRIES_MAX + 1} snapshots. Sync again when it trades less",
         )
 
     def _record(self, snapshot: Snapshot) -> None:

@@ -364,8 +364,8 @@ class Reconciler:
                 m.Alert(
                     m.AlertKind.UNSETTLED,
                     key,
-                    f"{key} has differed from the broker for over five minutes without coming "
-                    "to rest; no new order on it is safe",
+                    f"{key} has differed from the broker for over five minutes, and the account "
+                    "is not idle; do not send new orders on it",
                 )
             )
             for key in late
@@ -383,7 +383,7 @@ def _key(found: m.Drift) -> str:
 
 def _alert(found: m.Finding) -> m.Alerted:
     about = getattr(found.drift, "symbol", None) or "cash"
-    text = f"{about}: our record and the broker differ ({found.because}): {found.drift}"
+    text = f"{about}: the record and the broker differ ({found.because}): {found.drift}"
     return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, text))
 
 

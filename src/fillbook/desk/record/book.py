@@ -85,7 +85,7 @@ class Book:
             if record is None and known is not None:
                 record = reader.get(m.OrderRecord, known.client_order_id)
         if record is None:
-            raise UnknownOrder(f"no order {name!r} in this record; see `fillbook orders`")
+            raise UnknownOrder(f"there is no order {name!r} in this record; see `fillbook orders`")
         return record
 
     def fills(self, order: m.Order | str) -> list[m.Movement]:

@@ -25,12 +25,14 @@ class KillSwitch:
     def halt(self, why: str) -> None:
         """Deny every new order of every desk on the store; it is durable on return."""
         self._set(why)
-        self._alert(f"halted: {why}; no order is sent until it is lifted")
+        self._alert(
+            f"halted: {why}; no order is sent until desk.resume() or `fillbook halt --resume`"
+        )
 
     def resume(self) -> None:
         """Lift the halt."""
         if self._set(None) is not None:
-            self._alert("the halt was lifted: orders are sent again")
+            self._alert("resumed: the kill switch was cleared, and orders are sent again")
 
     def _set(self, value: str | None) -> str | None:
         """Set the cell; return its value before."""

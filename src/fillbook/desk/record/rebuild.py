@@ -54,13 +54,13 @@ def _close_forgotten(reader: Reader, idle: Collection[str]) -> list[m.Entry]:
         name = record.client_order_id
         if name in idle and record.order.pending is not None:
             open_numbers = [x.number for x in record.instructions if x.closed is None]
-            why = "closed as the record was rebuilt: release 0.1 took it for done"
+            why = "closed when the record was rebuilt: release 0.1 considered it done"
             entries += [m.InstructionClosed(name, number, why) for number in open_numbers]
             forgotten.append(name)
     if forgotten:
         text = (
-            f"{len(forgotten)} orders are open whose cancel or change release 0.1 took for done: "
-            f"{', '.join(forgotten)}. Cancel those that you do not want"
+            f"{len(forgotten)} orders are open whose cancel or change release 0.1 considered done: "
+            f"{', '.join(forgotten)}. Cancel those that should not be open"
         )
         entries.append(m.Alerted(m.Alert(m.AlertKind.CANCEL_REFUSED, "account", text)))
     return entries
@@ -70,7 +70,7 @@ def _is_outdated(reader: Reader) -> bool:
     bound = reader.get(m.Binding, "account")
     if bound is not None and bound.rules > RULES:
         raise StoreTooNew(
-            f"a newer fillbook made these records (rules {bound.rules}, this one has {RULES}); "
+            f"a newer fillbook wrote these records (rules {bound.rules}; this one has {RULES}); "
             "update fillbook"
         )
     return bound is not None and bound.rules < RULES

@@ -92,7 +92,7 @@ class Recorder:
         try:
             self.record(*entries)
         except StoreError as error:
-            log.error("an answer of the broker could not be written yet: %s", error)
+            log.error("a reply of the broker could not be written; the write is retried: %s", error)
             self._keep_unwritten(*entries)
             return False
         return True
@@ -121,7 +121,7 @@ class Recorder:
 
 def _not_sent(entries: Iterable[m.Entry]) -> list[m.Entry]:
     """Build the outcomes of requests whose transaction is in doubt: none of them was sent."""
-    why = "it was not sent: whether the store had written it could not be known"
+    why = "it was not sent: the store could not confirm that it was written"
     return [
         m.Answered(
             x.client_order_id,

@@ -68,13 +68,13 @@ class Session:
 def _price(value: Decimal | int | str | float) -> Decimal:
     price = number(value)
     if price <= 0:
-        raise InvalidValue(f"{value!r} is no price: a side without one makes no quote")
+        raise InvalidValue(f"{value!r} is not a price: a quote needs a bid and an ask above zero")
     return price
 
 
 def _aware(value: datetime) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidValue(f"{value!r} is no moment with a time zone")
+        raise InvalidValue(f"{value!r} is not a datetime with a time zone")
     return value
 
 

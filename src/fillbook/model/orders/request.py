@@ -30,7 +30,7 @@ def symbol_of(value: str) -> str:
     """
     symbol = value.strip().upper() if isinstance(value, str) else ""
     if not symbol or not symbol.isprintable():
-        raise InvalidValue(f"symbol takes a name like AAPL or BTC/USD, not {value!r}")
+        raise InvalidValue(f"symbol must be a name such as AAPL or BTC/USD, not {value!r}")
     return symbol
 
 
@@ -38,7 +38,7 @@ def _member(name: str, kind: type[_Enum], value: str) -> _Enum:
     """Convert *value* to a member of *kind*; UNRECOGNISED is not valid in a request."""
     members = [member for member in kind if member != OrderType.UNRECOGNISED]
     if not isinstance(value, str) or value not in members:
-        raise InvalidValue(f"{name} takes one of {', '.join(members)}; not {value!r}")
+        raise InvalidValue(f"{name} must be one of {', '.join(members)}; not {value!r}")
     return kind(value)
 
 
@@ -60,7 +60,7 @@ def _to_order_class(value: str) -> OrderClass:
 
 def _check_flag(request: OrderRequest, field: Attribute[bool], value: bool) -> None:
     if not isinstance(value, bool):
-        raise InvalidValue(f"{field.name} takes True or False, not {value!r}")
+        raise InvalidValue(f"{field.name} must be True or False, not {value!r}")
 
 
 def _check_name(request: OrderRequest, field: Attribute[str | None], value: str | None) -> None:
@@ -68,7 +68,7 @@ def _check_name(request: OrderRequest, field: Attribute[str | None], value: str 
         return
     if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= STRATEGY_MAX:
         raise InvalidValue(
-            f"{field.name} takes 1 to {STRATEGY_MAX} printable characters, not {value!r}"
+            f"{field.name} must be 1 to {STRATEGY_MAX} printable characters, not {value!r}"
         )
 
 
@@ -78,7 +78,7 @@ def _check_seconds(request: OrderRequest, field: Attribute[int | None], value: i
     # Python counts True as the number 1.
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= GOOD_FOR_MAX_S:
         raise InvalidValue(
-            f"{field.name} takes whole seconds from 0 to {GOOD_FOR_MAX_S}, not {value!r}"
+            f"{field.name} must be 0 to {GOOD_FOR_MAX_S} whole seconds, not {value!r}"
         )
 
 
@@ -181,15 +181,17 @@ class OrderRequest:
         needed = PRICES[self.type]
         if self.type is OrderType.TRAILING_STOP:
             if len(given) != 1 or not given <= needed:
-                raise InvalidValue("a trailing stop takes one of trail_price and trail_percent")
+                raise InvalidValue(
+                    "a trailing stop needs exactly one of trail_price and trail_percent"
+                )
         elif self.order_class is not OrderClass.OCO and given != needed:
             expected = " and ".join(sorted(needed)) or "no price"
-            raise InvalidValue(f"a {self.type} order takes {expected}, not {sorted(given)}")
+            raise InvalidValue(f"a {self.type} order needs {expected}, not {sorted(given)}")
         if self.stop_loss_limit is not None and self.stop_loss is None:
             raise InvalidValue("stop_loss_limit is the limit of a stop_loss: give both")
         exits = (self.take_profit is not None) + (self.stop_loss is not None)
         if exits != {OrderClass.SIMPLE: 0, OrderClass.OTO: 1}.get(self.order_class, 2):
-            raise InvalidValue(f"a {self.order_class} order does not take {exits} exits")
+            raise InvalidValue(f"a {self.order_class} order cannot have {exits} exits")
 
 
 #: A price or a quantity of the bot; a float is converted by its shortest repr.

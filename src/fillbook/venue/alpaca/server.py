@@ -19,7 +19,9 @@ try:
     from uvicorn.protocols.http.h11_impl import H11Protocol
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 except ImportError:
-    raise ExtraMissing('the emulators need: pip install "fillbook[emulator]"') from None
+    raise ExtraMissing(
+        'the emulators are not installed: pip install "fillbook[emulator]"'
+    ) from None
 
 from fillbook.venue.alpaca.endpoints import ENDPOINTS, Endpoint
 from fillbook.venue.alpaca.gateway import ABORT, Gateway, not_allowed, not_found, secret_of

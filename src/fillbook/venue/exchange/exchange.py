@@ -99,7 +99,7 @@ class Exchange:
         with self._time.locked():
             name = account.name if key is None else key
             if self._accounts.get(name, account) is not account:
-                raise ValueError(f"another account is opened by {name!r}")
+                raise ValueError(f"the key {name!r} belongs to another account")
             account.trading.feed.disconnect()
             del self._accounts[account.name]
             account.initialize(name, m.number(cash))
@@ -248,7 +248,7 @@ class Exchange:
             leaves = account.trading.leaves(order, at)
             size = leaves if qty is None else m.number(qty)
             if not 0 < size <= leaves:
-                raise ValueError(f"{size} cannot fill: {leaves} are left of order {order_id}")
+                raise ValueError(f"{size} cannot fill: the leaves of order {order_id} are {leaves}")
             return account.trading.execute(order_id, size, at)
 
     def disconnect(self, account: Account) -> None:
@@ -286,7 +286,7 @@ class Exchange:
             new_qty = old.qty if qty is None else m.number(qty)
             new = account.trading.correct(exec_id, m.number(price), new_qty)
             if new is None:
-                raise ValueError(f"execution {exec_id} does not stand any more")
+                raise ValueError(f"execution {exec_id} was already busted or corrected")
             return new
 
     def split(self, symbol: str, ratio: Amount, *, adjusts: bool = True) -> None:

@@ -108,7 +108,7 @@ class ExchangeState:
         """
         if old not in self.instruments or new in {*self.instruments, *self._renamed_to}:
             raise ValueError(
-                f"{old} cannot be renamed to {new}: the one is not listed or the other is"
+                f"{old} cannot be renamed to {new}: {old} is not listed, or {new} is or was"
             )
         self._renamed_to[old] = new
         self.instruments[new] = evolve(self.instruments.pop(old), symbol=new)

@@ -56,7 +56,7 @@ def test_a_restricted_account_takes_orders_and_says_what_not(
 def test_an_account_without_its_money_is_no_account(missing: str) -> None:
     raw = recorded("accounts")["paper_2x"]
     del raw[missing]
-    with pytest.raises(InvalidValue, match=f"account.*: {missing} should be"):
+    with pytest.raises(InvalidValue, match=f"account.*: {missing} must be"):
         account.account(raw, "here")
 
 
@@ -83,7 +83,7 @@ def test_a_coin_held_bears_the_name_that_orders_use() -> None:
 
 def test_a_position_without_a_quantity_makes_the_page_unreadable() -> None:
     rows = [recorded("positions")["equity_long"], {"symbol": "KO", "qty": None}]
-    with pytest.raises(InvalidValue, match="position KO: qty should be a number"):
+    with pytest.raises(InvalidValue, match="position KO: qty must be a number"):
         account.positions(rows)
 
 

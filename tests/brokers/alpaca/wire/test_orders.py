@@ -100,7 +100,7 @@ def test_legs_have_no_legs() -> None:
 
 
 def test_a_row_without_an_id_makes_its_page_unreadable() -> None:
-    with pytest.raises(InvalidValue, match="order: id should be text"):
+    with pytest.raises(InvalidValue, match="order: id must be text"):
         orders.order_page([an_order(), an_order(id=None)])
 
 

@@ -57,7 +57,7 @@ def test_other_keys_open_it_and_the_old_ones_no_more() -> None:
     with pytest.raises(KeyError):
         day.exchange.account("paper")
     day.exchange.open_account("other")
-    with pytest.raises(ValueError, match="another account is opened by 'other'"):
+    with pytest.raises(ValueError, match="the key 'other' belongs to another account"):
         day.exchange.reset(day.account, key="other")
 
 

@@ -104,19 +104,19 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 
 BAD = {
-    "empty": ([], "line 1: there is no column time, open, high, low, close"),
-    "no header": ([UP], "line 1: there is no column"),
-    "no close": (["time,open,high,low", "x"], "line 1: there is no column close;"),
-    "no bar": ([HEAD], "there is no bar in it"),
-    "no time": ([HEAD, UP.replace("2026", "MMXX")], "line 2: 'MMXX-11-20T15:00:00Z' is no time"),
-    "far off": ([HEAD, "9" * 30 + ",1,1,1,1"], "line 2: .* is no time"),
-    "no number": ([HEAD, UP.replace("104", "n/a")], "line 2: high 'n/a' is no number"),
-    "not a number": ([HEAD, UP.replace("104", "nan")], "line 2: high 'nan' is no number"),
+    "empty": ([], "line 1: missing columns: time, open, high, low, close"),
+    "no header": ([UP], "line 1: missing columns"),
+    "no close": (["time,open,high,low", "x"], "line 1: missing columns: close;"),
+    "no bar": ([HEAD], "the file has no bars"),
+    "no time": ([HEAD, UP.replace("2026", "MMXX")], "line 2: 'MMXX-11-20T15:00:00Z' is not a time"),
+    "far off": ([HEAD, "9" * 30 + ",1,1,1,1"], "line 2: .* is not a time"),
+    "no number": ([HEAD, UP.replace("104", "n/a")], "line 2: high 'n/a' is not a number"),
+    "not a number": ([HEAD, UP.replace("104", "nan")], "line 2: high 'nan' is not a number"),
     "zero": ([HEAD, UP.replace(",99,", ",0,")], "line 2: low 0 is not above zero"),
     "upside down": ([HEAD, UP.replace("104", "98")], "line 2: high 98 is below low 99"),
     "outside": ([HEAD, UP.replace("103", "109")], "line 2: close 109 is not between low 99 and"),
-    "twice": ([HEAD, UP, "", UP], "line 4: .* is not after the bar before it"),
-    "short": ([HEAD, UP, "2026-11-20T15:01:00Z,1"], "line 3: there are only 2 columns"),
+    "twice": ([HEAD, UP, "", UP], "line 4: .* is not later than the previous bar"),
+    "short": ([HEAD, UP, "2026-11-20T15:01:00Z,1"], "line 3: the line has only 2 columns"),
 }
 
 

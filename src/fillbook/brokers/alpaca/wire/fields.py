@@ -46,7 +46,7 @@ def _number(value: str | int | float | Decimal) -> Decimal:
     """Parse a number without rounding.  Cached, because prices and quantities repeat."""
     result = m.number(value)
     if result and abs(result.adjusted()) > _DIGITS_MAX:
-        raise InvalidValue("too long for a price or a quantity")
+        raise InvalidValue("too many digits for a price or a quantity")
     return result
 
 
@@ -71,7 +71,7 @@ def _refuse_constant(constant: str) -> NoReturn:
 def array(raw: object, what: str) -> Sequence[object]:
     """Check that *raw* is a list; *what* names it in messages.  Raises: InvalidValue."""
     if not isinstance(raw, (list, tuple)):
-        raise InvalidValue(f"{what}: a list was expected, not {_json_type(raw)}")
+        raise InvalidValue(f"{what}: expected a list, not {_json_type(raw)}")
     return raw
 
 
@@ -107,7 +107,7 @@ class Row:
         try:
             return _number(value)
         except (InvalidValue, TypeError):
-            raise self.invalid(name, "a number of this world") from None
+            raise self.invalid(name, "a number in the valid range") from None
 
     def need_number(self, name: str) -> Decimal:
         value = self.number(name)
@@ -162,7 +162,7 @@ class Row:
         """Return the error that *name* is not *wanted*."""
         own = self.fields.get("id")
         what = f"{self.what} {own}" if isinstance(own, str) and name != "id" else self.what
-        return InvalidValue(f"{what}: {name} should be {wanted}, not {self._shown(name)}")
+        return InvalidValue(f"{what}: {name} must be {wanted}, not {self._shown(name)}")
 
     def _shown(self, name: str) -> str:
         value = self.fields.get(name)
@@ -172,7 +172,7 @@ class Row:
 def row(raw: object, what: str) -> Row:
     """Wrap the object *raw*; *what* names it in messages.  Raises: InvalidValue."""
     if not isinstance(raw, dict):
-        raise InvalidValue(f"{what}: an object was expected, not {_json_type(raw)}")
+        raise InvalidValue(f"{what}: expected an object, not {_json_type(raw)}")
     return Row(what, raw)
 
 

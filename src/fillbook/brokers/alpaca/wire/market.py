@@ -79,7 +79,7 @@ def _session(found: Row) -> m.Session:
     day = found.day("date")
     opens, closes = _utc_time(found, day, "open"), _utc_time(found, day, "close")
     if opens is None or closes is None:
-        raise found.invalid("open", "a time, and close too")
+        raise found.invalid("open" if opens is None else "close", "a time")
     return m.Session(
         day=day,
         opens=opens,

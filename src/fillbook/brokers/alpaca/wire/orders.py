@@ -249,7 +249,7 @@ def typed_event(event: object) -> m.OrderReport:
     """
     typed = getattr(event, "order", event)
     if getattr(typed, "id", None) is None:
-        raise InvalidValue(f"a {type(event).__name__} is no event of Alpaca's")
+        raise InvalidValue(f"{type(event).__name__} is not an event of Alpaca")
     return order({name: _text(getattr(typed, name, None)) for name in _TYPED_FIELDS})
 
 

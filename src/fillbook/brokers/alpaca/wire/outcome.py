@@ -178,7 +178,7 @@ def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
     error, rate_limit = reply.error, reply.rate_limit
     if reply.status == 401:
         # The gateway refused the key, in JSON or in HTML; the request went no further.
-        return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were refused", "", rate_limit)
+        return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were rejected", "", rate_limit)
     if error is None or not 400 <= reply.status < 500:
         return m.Ambiguous(_failure(reply.status), _described(reply), rate_limit)
     code = error.text("code") or ""

@@ -219,5 +219,5 @@ def fault_named(name: str) -> Fault:
         if parts == frozenset(fault.value.split("-")):
             return fault
     near = get_close_matches(name, [fault.value for fault in Fault], 1)
-    meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(Fault))}"
-    raise InvalidValue(f"no fault is called {name!r}{meant}")
+    meant = f"; did you mean {near[0]}?" if near else f"; the faults are {', '.join(sorted(Fault))}"
+    raise InvalidValue(f"there is no fault {name!r}{meant}")

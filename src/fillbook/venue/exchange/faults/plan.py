@@ -52,7 +52,7 @@ class InjectedFault:
 
 def _is_rate(rule: Rule, field: Attribute[float], value: float) -> None:
     if not 0 <= value <= 1:
-        raise InvalidValue(f"a rate is from 0 (never) to 1 (always), not {value}")
+        raise InvalidValue(f"a rate must be from 0 (never) to 1 (always), not {value}")
 
 
 @frozen(kw_only=True)
@@ -128,11 +128,11 @@ class Faults:
         fault, point = fault_named(with_), _point_named(next)
         if point not in INJECTION_POINTS[fault]:
             places = ", ".join(sorted(INJECTION_POINTS[fault]))
-            raise InvalidValue(f"{fault} does not strike at {point}, only at {places}")
+            raise InvalidValue(f"{fault} cannot be injected at {point}, only at {places}")
         if where is not None and point not in SUBJECT_POINTS:
-            raise InvalidValue(f"{point} is about no one order or symbol; leave out where")
+            raise InvalidValue(f"{point} has no order or symbol: where must be None")
         if status is not None and status not in STATUSES.get(fault, ()):
-            raise InvalidValue(f"{fault} cannot be answered with the status {status}")
+            raise InvalidValue(f"{fault} cannot have the status {status}")
         rule = Rule(
             fault=fault,
             points=frozenset({point}),
@@ -227,4 +227,6 @@ def _point_named(name: str) -> InjectionPoint:
         return InjectionPoint(name)
     except ValueError:
         known = ", ".join(sorted(InjectionPoint))
-        raise InvalidValue(f"nothing is called {name!r}; faults strike at {known}") from None
+        raise InvalidValue(
+            f"there is no injection point {name!r}; the points are {known}"
+        ) from None

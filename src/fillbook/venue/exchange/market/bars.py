@@ -73,7 +73,7 @@ def _read(lines: Iterable[str], name: str) -> list[Bar]:
     except (InvalidValue, csv.Error) as error:
         raise InvalidValue(f"{name}, line {max(1, rows.line_num)}: {error}") from None
     if not found:
-        raise InvalidValue(f"{name}: there is no bar in it")
+        raise InvalidValue(f"{name}: the file has no bars")
     return found
 
 
@@ -83,19 +83,19 @@ def _columns(heads: Sequence[str]) -> dict[str, int]:
     missing = [name for name in _COLUMNS if name not in columns]
     if missing:
         raise InvalidValue(
-            f"there is no column {', '.join(missing)}; the first line names the columns,"
-            f" and {', '.join(_COLUMNS)} are needed"
+            f"missing columns: {', '.join(missing)}; the first line must name the columns "
+            f"{', '.join(_COLUMNS)}"
         )
     return {name: columns[name] for name in _COLUMNS}
 
 
 def _bar(cells: Sequence[str], columns: dict[str, int], before: Bar | None) -> Bar:
     if len(cells) <= max(columns.values()):
-        raise InvalidValue(f"there are only {len(cells)} columns")
+        raise InvalidValue(f"the line has only {len(cells)} columns")
     texts = {name: cells[place].strip() for name, place in columns.items()}
     at = _time(texts["time"])
     if before is not None and at <= before.at:
-        raise InvalidValue(f"{texts['time']} is not after the bar before it")
+        raise InvalidValue(f"{texts['time']} is not later than the previous bar")
     bar = Bar(at, *(_price(name, texts[name]) for name in _PRICES))
     if bar.high < bar.low:
         raise InvalidValue(f"high {bar.high} is below low {bar.low}")
@@ -111,7 +111,7 @@ def _time(text: str) -> datetime:
             return datetime.fromtimestamp(float(text), UTC)
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise InvalidValue(f"{text!r} is no time: ISO 8601 or seconds since 1970") from None
+        raise InvalidValue(f"{text!r} is not a time in ISO 8601 or in seconds since 1970") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -119,7 +119,7 @@ def _price(name: str, text: str) -> Decimal:
     try:
         price = m.number(text)
     except InvalidValue:
-        raise InvalidValue(f"{name} {text!r} is no number") from None
+        raise InvalidValue(f"{name} {text!r} is not a number") from None
     if price <= 0:
         raise InvalidValue(f"{name} {text} is not above zero")
     return price

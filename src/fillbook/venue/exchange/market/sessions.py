@@ -36,7 +36,7 @@ def new_york() -> ZoneInfo:
     try:
         return ZoneInfo("America/New_York")
     except ZoneInfoNotFoundError:
-        raise ExtraMissing("this machine has no time zone data: install tzdata") from None
+        raise ExtraMissing("there is no time zone database: pip install tzdata") from None
 
 
 @cache
