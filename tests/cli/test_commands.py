@@ -219,6 +219,7 @@ def test_the_doctor_says_where_a_setting_came_from_and_hides_keys(emulator, orde
     said = {row["what"]: row["said"] for row in json.loads(out)}
     assert (code, "(fillbook.toml)" in said["store"]) == (0, True)
     assert "($FILLBOOK_BROKER)" in said["broker"]
+    assert "connected to alpaca:" in said["the account"]
     assert "(no real money)" in said["the account"]
     assert emulator.secret not in out
 

@@ -262,3 +262,16 @@ def test_an_order_sized_in_quote_is_counted_in_quote():
 def test_what_a_broker_tells_of_an_order_may_be_what_was_asked():
     assert requests.matches_request(terms(limit_price=9), request(limit_price=9))
     assert not requests.matches_request(terms(limit_price=9), request(limit_price=8))
+
+
+def test_a_rebuild_is_an_entry_that_changes_no_record():
+    assert not made(*SENT, report("new")).take(m.Rebuilt(RULES))
+
+
+def test_a_fill_of_a_replaced_id_leaves_its_successor_where_totals_are_per_id():
+    facts = (report("new"), report("new", broker_order_id="b1r", replaces="b1"))
+    records = made(*SENT, *facts)
+    before = records.get(m.Evidence, "b1r")
+    records.take(report("replaced", 40, "9.9", clock=LATER, replaced_by="b1r"))
+    assert records.get(m.Evidence, "b1r") == before
+    assert records.order().filled_qty == 40

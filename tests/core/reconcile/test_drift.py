@@ -102,6 +102,43 @@ def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price()
     ]
 
 
+@pytest.mark.parametrize(
+    ("held_now", "rows"),
+    [
+        (None, (("AAPL", Decimal(-30)),)),  # phantom
+        (held("AAPL", 20), (("AAPL", Decimal(-10)),)),
+        (held("AAPL", 25), ()),  # as it was before the last fill
+        (held("AAPL", 10), ()),  # and before the one before it
+        (held("AAPL", 33), (("AAPL", Decimal(3)),)),
+    ],
+)
+def test_a_difference_is_unsettled_unless_the_fills_of_the_lag_explain_it(held_now, rows):
+    """A snapshot may be as old as the lag, so each quantity that we held in it is no difference."""
+    record = records(
+        intended(),
+        evolve(anchored("AAPL", 10), at=m.timestamp("2026-03-02T14:00:00Z")),
+        fill("f1", 15, 10, cum=15, at="2026-03-02T15:00:02Z"),
+        fill("f2", 5, 10, cum=20, at="2026-03-02T15:00:04Z"),
+    )
+    late = evolve(
+        snapshot(positions=() if held_now is None else (held_now,)),
+        at=m.timestamp("2026-03-02T15:00:08Z"),
+    )
+    cash = drift.Difference("cash", m.WrongCash(Decimal(1), Decimal(2)), None)
+    found = [*drift.differences(record, late), cash]
+    assert drift.unsettled(found, record, late, LAG).rows == rows
+    much_later = evolve(late, at=m.timestamp("2026-03-02T15:00:30Z"))
+    every = [(x.drift.symbol, drift.qty_difference(x.drift)) for x in found[:-1]]
+    assert drift.unsettled(found, record, much_later, LAG).rows == tuple(every)
+
+
+def test_the_size_of_a_difference_is_theirs_minus_ours():
+    three, ten = Decimal(3), Decimal(10)
+    assert drift.qty_difference(m.Phantom("X", ten)) == -10
+    assert drift.qty_difference(m.Untracked("X", ten)) == 10
+    assert drift.qty_difference(m.WrongQty("X", ten, three)) == -7
+
+
 def test_a_coin_differs_by_more_than_a_tenth_of_its_increment():
     coin = m.Instrument("X", m.AssetClass.CRYPTO, qty_increment=Decimal("0.1"))
     record = records(m.InstrumentListed(coin), anchored("X", 10))

@@ -156,10 +156,10 @@ def _update_successors(draft: Draft, broker_order_id: str) -> None:
     """Recompute the ids that replace one that has filled further: their totals may include it."""
     for before in draft.find(m.Evidence, "replaces", broker_order_id):
         record = draft.get(m.OrderRecord, before.client_order_id)
-        if record is not None and before.broker_order_id in record.ids:
-            after = evidence.compute_totals(before, context_of(draft, record.terms, before))
-            if after != before:
-                post_evidence(draft, record, before, after)
+        assert record is not None  # evidence never outlives its order
+        after = evidence.compute_totals(before, context_of(draft, record.terms, before))
+        if after != before:
+            post_evidence(draft, record, before, after)
 
 
 def _is_appended(before: m.Evidence, after: m.Evidence, execution: m.Execution | None) -> bool:

@@ -104,11 +104,12 @@ def next_step(
     at = progress.attempted_at
     if progress.requested_at is not None and reported is not m.OrderStatus.PENDING_CANCEL:
         return _after_request(progress, progress.requested_at)
-    match attempts[-1].answer:
+    answer = attempts[-1].answer
+    match answer:
         case _A.NOT_SENT:
             return Attempt(at + _pause(progress.attempts - 1))
         case None | _A.AMBIGUOUS:
-            is_foreign = attempts[-1].answer is None and not progress.is_own
+            is_foreign = answer is None and not progress.is_own
             in_flight = IN_FLIGHT_MAX if is_foreign else timedelta()
             return _attempt_if_live(
                 Attempt(at + max(in_flight, _pause(progress.attempts - 1))), progress
@@ -120,8 +121,8 @@ def next_step(
         case _A.REJECTED:
             interval = REFUSED_FIRST * 2 ** min(max(progress.attempts - 1, 0), 10)
             return _attempt_if_live(Attempt(at + min(interval, REFUSED_MAX)), progress)
-        case unknown:
-            assert_never(unknown)
+        case _:
+            assert_never(answer)
 
 
 def _attempt_if_live(attempt: Attempt, progress: Progress) -> Step:
