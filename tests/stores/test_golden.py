@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,7 @@ def path(tmp_path):
 
 
 def rows(path, table, column="body"):
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         return [body for (body,) in connection.execute(f"SELECT {column} FROM {table}")]
 
 
@@ -77,7 +78,7 @@ def test_every_entry_is_read_without_loss(path):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_is_read_without_loss(path, name):
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         query = "SELECT word FROM cells WHERE name = ?"
         [[word]] = connection.execute(query, (name,)).fetchall()
     assert word == codec.dump(codec.load(CELLS[name], word))
