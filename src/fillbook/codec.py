@@ -73,6 +73,7 @@ Answered: client_order_id number answer message kind broker_order_id
 IntentDenied=Denied: client_order_id reason code
 ChangeClosed=Settled: client_order_id number why
 ConcludedAbsent: client_order_id answers
+ResolvedAbsent: client_order_id
 NotFoundAfterSeen: client_order_id broker_order_id
 Reported: report source look
 OrderReport: broker_order_id terms status raw_status filled_qty client_order_id avg_price
@@ -114,7 +115,7 @@ Order: client_order_id broker_order_id origin terms status filled_qty filled_val
 Proof: source broker_order_id at
 Anomaly: oddity broker_order_id detail
 Request: number command at broker_order_id answer message kind change handed instruction
-Conclusion: status why at may_send
+Conclusion: status why at may_send resolved
 Reservation: client_order_id symbol charge margin grown grown_at is_open
 Evidence: broker_order_id client_order_id name terms replaces replaced_by expires_at word
     loose end working history stream chosen source amended quote_sized history_read not_found

@@ -59,6 +59,8 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return "denied", f"{_short(name)} {reason}"
         case m.ConcludedAbsent(name, answers):
             return "absent", f"{_short(name)}, not found in {answers} queries"
+        case m.ResolvedAbsent(name):
+            return "absent", f"{_short(name)}, resolved by a person"
         case m.NotFoundAfterSeen(name):
             return "not found at the broker", _short(name)
         case m.Reported(report, source):

@@ -44,6 +44,7 @@ class Desk:
         self._placement = parts.placement
         self._cancellation = parts.cancellation
         self._replacement = parts.replacement
+        self._manual_resolution = parts.manual_resolution
         self._reconciler = parts.reconciler
         self._scheduler = parts.scheduler
         self._background = parts.background
@@ -228,6 +229,21 @@ class Desk:
         """
         return self._cancellation.cancel_all(
             None if symbol is None else m.symbol_of(symbol), strategy, exits=exits
+        )
+
+    def resolve(self, order: m.Order | str, outcome: str) -> m.Order:
+        """
+        End an order in the record that the broker does not have; *outcome* is "absent".
+
+        It is for an order that the broker accepted or reported and does not find any more, which
+        fillbook never ends by itself: while it is open, its symbol takes no new risk.  The order
+        is read first.  Its fills remain; it is ABSENT, or CANCELED with fills.  If the broker
+        reports it again, it is open again, with an alert.  Sends no order and no cancel.  Raises:
+        Denied if the broker reports the order, or may still accept it; UnknownOrder,
+        AccountChanged, ReadFailed.
+        """
+        return self._manual_resolution.resolve(
+            validation.order(order), validation.resolution(outcome)
         )
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:

@@ -90,6 +90,7 @@ class AsyncDesk:
     resume = awaited(Desk.resume)
     cancel = awaited(Desk.cancel)
     cancel_all = awaited(Desk.cancel_all)
+    resolve = awaited(Desk.resolve)
     wait = awaited(Desk.wait)
     receive = awaited(Desk.receive)
     events = awaited(Desk.events)

@@ -19,6 +19,7 @@ from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval
 from fillbook.desk.orders.cancel import Cancellation
+from fillbook.desk.orders.manual_resolution import ManualResolution
 from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
@@ -47,6 +48,7 @@ class Parts:
     placement: OrderPlacement
     cancellation: Cancellation
     replacement: Replacement
+    manual_resolution: ManualResolution
     reconciler: Reconciler
     scheduler: Scheduler
     background: Background
@@ -74,14 +76,9 @@ class Parts:
         self.placement = OrderPlacement(
             gateway, recorder, account_link, resolver, approval, clock, wait_s=wait_s
         )
+        stuck = timedelta(seconds=settings.thresholds.stuck_s)
         self.cancellation = Cancellation(
-            gateway,
-            recorder,
-            account_link,
-            tracker,
-            resolver,
-            clock,
-            stuck=timedelta(seconds=settings.thresholds.stuck_s),
+            gateway, recorder, account_link, tracker, resolver, clock, stuck=stuck
         )
         self.replacement = Replacement(
             gateway,
@@ -94,6 +91,7 @@ class Parts:
             self.cancellation,
             clock,
         )
+        self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
         # The reconciliation, and the background work.
         self.reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock)
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)

@@ -102,6 +102,13 @@ def order(value: m.Order | str) -> m.Order | str:
     return value
 
 
+def resolution(outcome: str) -> m.OrderStatus:
+    """Return the status in which a person ends an order. Raises: InvalidValue."""
+    if outcome != m.OrderStatus.ABSENT:
+        raise InvalidValue(f'outcome must be "absent", not {_shown(outcome)}')
+    return m.OrderStatus.ABSENT
+
+
 def day(since: date | None) -> date | None:
     """Return the first day to read. Raises: InvalidValue."""
     if isinstance(since, datetime):

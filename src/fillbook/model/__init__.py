@@ -78,6 +78,7 @@ from fillbook.model.journal.entries import (
     Rebuilt,
     Recorded,
     Reported,
+    ResolvedAbsent,
 )
 from fillbook.model.journal.records import (
     Binding,
@@ -242,6 +243,7 @@ __all__ = [
     "Reservation",
     "Reserve",
     "ReserveRule",
+    "ResolvedAbsent",
     "Row",
     "Session",
     "Sums",

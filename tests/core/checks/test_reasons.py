@@ -25,6 +25,7 @@ from tests.core.checks.contexts import (
     ENDED,
     HOUR,
     LONG,
+    MISSING,
     MONEY,
     PLAIN,
     SELL,
@@ -169,6 +170,9 @@ REASONS = [
     ("no_price", {"limit_price": 90}, {"quote": None, **limits(price_collar="0.05")}),
     (None, {}, limits(price_collar="0.05")),
     ("symbol_locked", {}, {"orders": (UNPROVEN,)}),
+    ("symbol_locked", {}, {"orders": (MISSING,)}),
+    (None, {}, {"orders": (evolve(MISSING, broker_order_id="b2"),)}),  # an earlier id
+    (None, {}, {"orders": (evolve(MISSING, is_final=True),)}),
     (None, {**BTC, "time_in_force": "gtc"}, {"orders": (UNPROVEN,), "drifts": (DRIFT, MONEY)}),
     ("symbol_locked", {}, {"drifts": (DRIFT,)}),
     (None, {}, {"drifts": (ELSEWHERE, MONEY)}),

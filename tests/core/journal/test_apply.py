@@ -120,6 +120,8 @@ def test_a_denial_of_what_was_shown_is_odd_once():
     assert records.order().status is S.NEW
     assert not records.take(gone)
     assert not records.take(m.NotFoundAfterSeen("c1", "never"))
+    assert records.take(report("new", source="by_id"))
+    assert records.order().anomalies == ()
 
 
 def test_a_history_that_was_read_counts_once_and_of_known_ids_alone():

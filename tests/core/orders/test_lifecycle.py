@@ -13,15 +13,17 @@ S = m.OrderStatus
 C = m.Command
 
 #: Everything that may be asked, and in which statuses; every other pair is our bug.
+_LIVE = {
+    *("pending_new", "accepted", "accepted_for_bidding", "pending_review", "held", "new"),
+    *("partially_filled", "pending_cancel", "pending_replace", "replaced", "done_for_day"),
+    *("calculated", "stopped", "suspended", "unrecognised", "disputed"),
+}
 MAY = {
     C.DENY: {"unproven"},
     C.SEND: {"unproven", "denied"},
     C.ABANDON: {"unproven"},
-    C.CANCEL: {
-        *("unproven", "pending_new", "accepted", "accepted_for_bidding", "pending_review", "held"),
-        *("new", "partially_filled", "pending_cancel", "pending_replace", "replaced"),
-        *("done_for_day", "calculated", "stopped", "suspended", "unrecognised", "disputed"),
-    },
+    C.CANCEL: {"unproven", *_LIVE},
+    C.RESOLVE: {"unproven", *_LIVE},
     C.REPLACE: {
         *("pending_new", "accepted", "accepted_for_bidding", "pending_review", "held", "new"),
         *("partially_filled", "done_for_day", "calculated", "stopped", "suspended"),
@@ -42,7 +44,11 @@ BECOMES = {
 def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command):
     """Nothing is asked of an order that has ended, and nothing sent twice that was seen."""
     if status in MAY[command]:
-        usual = {C.CANCEL: S.PENDING_CANCEL, C.REPLACE: S.PENDING_REPLACE}.get(command)
+        usual = {
+            C.CANCEL: S.PENDING_CANCEL,
+            C.REPLACE: S.PENDING_REPLACE,
+            C.RESOLVE: S.ABSENT,
+        }.get(command)
         assert lifecycle.expected_status(status, command) is BECOMES.get((command, status), usual)
     else:
         with pytest.raises(IllegalTransition, match=f"{command} is not legal .* {status}$"):
@@ -231,6 +237,56 @@ def test_an_order_that_was_concluded_absent_and_lands_is_reopened():
     records.take(look(1, "new"))
     assert (records.order().status, records.order().is_final) == (S.NEW, False)
     assert odd(records) == {"landed_late"}
+
+
+GONE = m.NotFoundAfterSeen("c1", "b1")
+RESOLVED = m.ResolvedAbsent("c1")
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ([], S.ABSENT),
+        ([look(1, "new"), GONE], S.ABSENT),
+        ([look(1, "partially_filled", 40, 9), GONE], S.CANCELED),
+        ([look(1, "pending_cancel", 40, 9), fill("f1", 40, 9, cum=40), GONE], S.CANCELED),
+        ([look(1, "new"), fill("f1", 5, 9, cum=5), void("?", source="history"), GONE], S.CANCELED),
+    ],
+)
+def test_an_order_that_a_person_resolves_is_final(facts, status):
+    """Its fills remain, its proof is the resolution, and nothing is left of it."""
+    records = heard(*facts, RESOLVED)
+    order = records.order()
+    assert (order.status, order.is_final, order.leaves_qty) == (status, True, 0)
+    assert (order.proof.source, order.proof.at) == ("absent", AT)
+    assert "a person" in order.reason
+    assert "landed_late" not in odd(records)
+
+
+@pytest.mark.parametrize("source", ["by_id", "list", "reply", "stream"])
+@pytest.mark.parametrize("known", [[look(1, "new"), GONE], []])
+def test_a_resolved_order_is_reopened_by_a_report(known, source):
+    """Once reported again, it is not final until it is resolved again."""
+    records = heard(*known, RESOLVED, look(2, "new", source=source))
+    assert (records.order().status, odd(records)) == (S.NEW, {"landed_late"})
+    records.take(GONE)
+    assert (records.order().is_final, odd(records)) == (
+        False,
+        {"landed_late", "not_found_after_seen"},
+    )
+    records.take(RESOLVED)
+    assert records.order().status is S.ABSENT
+
+
+def test_an_old_event_does_not_reopen_a_resolved_order():
+    """A repeated or late event of the stream is no report of the present; a read is."""
+    records = heard(look(2, "new"), GONE, RESOLVED)
+    records.take(look(1, "accepted", source="stream"))
+    records.take(look(2, "new", source="stream"))
+    records.take(fill("f1", 5, 9, cum=5))
+    assert (records.order().status, records.order().filled_qty) == (S.CANCELED, 5)
+    records.take(look(2, "new", source="by_id"))
+    assert records.order().status is S.PARTIALLY_FILLED
 
 
 @pytest.mark.parametrize("word", ["canceled", "expired", "rejected", "filled"])

@@ -73,6 +73,7 @@ def place(desk: fb.Desk) -> fb.Order:
         desk.wait(unsent)
     desk.cancel_all(symbol="AAPL", strategy="mean-rev")
     desk.cancel(order)
+    desk.resolve(order, "absent")
     return desk.cancel(order.client_order_id)
 
 
@@ -191,6 +192,7 @@ VALUES = (
     fb.Command,
     fb.Commanded,
     fb.ConcludedAbsent,
+    fb.ResolvedAbsent,
     fb.Conclusion,
     fb.DriftCleared,
     fb.DriftFound,

@@ -36,10 +36,11 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if context.reduces(request):
         return None
     for order in context.orders_on(request.symbol):
-        if order.status in _LOCKING_STATUSES:
+        why = _lock_of(order)
+        if why is not None:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
-                f"{request.symbol} is locked: order {order.client_order_id} is {order.status}; "
+                f"{request.symbol} is locked: order {order.client_order_id} {why}; "
                 "until that is resolved, only reducing orders are sent",
                 (("order", order.client_order_id),),
             )
@@ -52,6 +53,22 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
                 "`fillbook sync --adopt` if the broker is right",
                 (("since", drift.since),),
             )
+    return None
+
+
+def _lock_of(order: m.Order) -> str | None:
+    """Return why an order locks its symbol; None: it does not."""
+    if order.status in _LOCKING_STATUSES:
+        return f"is {order.status}"
+    is_missing = any(
+        x.oddity is m.Oddity.NOT_FOUND_AFTER_SEEN and x.broker_order_id == order.broker_order_id
+        for x in order.anomalies
+    )
+    if is_missing and not order.is_final:
+        return (
+            f"is {order.status}, but the broker does not find it (if the broker confirms that it "
+            'does not exist: desk.resolve(order, "absent"))'
+        )
     return None
 
 

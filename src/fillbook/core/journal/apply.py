@@ -96,6 +96,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             | m.IntentDenied()
             | m.ChangeClosed()
             | m.ConcludedAbsent()
+            | m.ResolvedAbsent()
         ):
             requests.apply_request(draft, entry)
         case m.NotFoundAfterSeen():

@@ -68,6 +68,7 @@ def apply_report(
         replaces=report.replaces or after.replaces,
         replaced_by=report.replaced_by or after.replaced_by,
         expires_at=report.expires_at or after.expires_at,
+        not_found=after.not_found and _is_stale_event(snapshot, after),
     )
     after = ev.add_snapshot(after, snapshot, context_of(draft, record.terms, after))
     if after != before:
@@ -84,6 +85,13 @@ def _is_stale(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:
     """Return whether a report is older than what is known; its terms are then ignored."""
     newest = None if known.word is None else known.word.version
     return snapshot.version is not None and newest is not None and snapshot.version < newest
+
+
+def _is_stale_event(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:
+    """Return whether a report proves nothing about now: a streamed one that is not newer."""
+    newest = None if known.word is None else known.word.version
+    is_newer = snapshot.version is not None and (newest is None or snapshot.version > newest)
+    return snapshot.source is m.ReportSource.STREAM and not is_newer
 
 
 def _snapshot_of(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.OrderSnapshot:

@@ -135,6 +135,8 @@ def post_evidence(
     execution: m.Execution | None = None,
 ) -> m.OrderRecord:
     """Post the changed evidence of one id; *execution* is the one that was added, if one was."""
+    if before is None or (before.not_found and not after.not_found):
+        record = _reopened(record)
     draft.put(after)
     record = update_order(draft, with_id(record, after.broker_order_id))
     if before is None or _is_appended(before, after, execution):
@@ -150,6 +152,14 @@ def post_evidence(
     if before is None or before.filled != after.filled:
         _update_successors(draft, after.broker_order_id)
     return draft.get(m.OrderRecord, record.client_order_id) or record
+
+
+def _reopened(record: m.OrderRecord) -> m.OrderRecord:
+    """Return *record* after the broker reported an id that it was said not to have."""
+    resolution = lifecycle.resolution_of(record)
+    return (
+        record if resolution is None else evolve(record, verdict=evolve(resolution, resolved=False))
+    )
 
 
 def _update_successors(draft: Draft, broker_order_id: str) -> None:

@@ -35,6 +35,7 @@ _RequestEntry = (
     | m.IntentDenied
     | m.ChangeClosed
     | m.ConcludedAbsent
+    | m.ResolvedAbsent
 )
 
 
@@ -65,6 +66,8 @@ def apply_request(draft: Draft, entry: _RequestEntry) -> None:
         case m.ConcludedAbsent():
             why = f"the broker replied {entry.answers} times that it does not exist"
             _conclude(draft, record, m.Command.ABANDON, why)
+        case m.ResolvedAbsent():
+            _conclude(draft, record, m.Command.RESOLVE, "a person resolved that it does not exist")
         case _:
             assert_never(entry)
 
@@ -229,4 +232,6 @@ def _verdict_of_answer(
 
 def _conclude(draft: Draft, record: m.OrderRecord, command: m.Command, why: str) -> None:
     status = lifecycle.expected_status(record.order.status, command)
-    update_order(draft, evolve(record, verdict=m.Conclusion(status, why, draft.at)))
+    resolved = command is m.Command.RESOLVE
+    verdict = m.Conclusion(status, why, draft.at, resolved=resolved)
+    update_order(draft, evolve(record, verdict=verdict))

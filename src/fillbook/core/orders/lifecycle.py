@@ -64,6 +64,8 @@ COMMANDS: Final[Mapping[tuple[m.OrderStatus, m.Command], m.OrderStatus]] = {
     (_S.DENIED, _C.SEND): _S.UNPROVEN,  # nothing was sent
     (_S.UNPROVEN, _C.CANCEL): _S.UNPROVEN,  # it is not sent again
     (_S.UNPROVEN, _C.ABANDON): _S.ABSENT,
+    (_S.UNPROVEN, _C.RESOLVE): _S.ABSENT,
+    **{(status, _C.RESOLVE): _S.ABSENT for status in LIVE},
     **{(status, _C.CANCEL): _S.PENDING_CANCEL for status in LIVE},  # may be repeated
     **{
         (status, _C.REPLACE): _S.PENDING_REPLACE
@@ -135,14 +137,17 @@ def make_order(
     reported = None if snap is None else snap.status
     counted_qty, qty = _counted_qty(tip, filled, context), record.terms.qty
     anomalies = _anomalies(record, evidence, counted_qty, context)
+    others = lineage.other_live_ids(evidence, tip)
     disputed = any(
         a.oddity in DISPUTED_ODDITIES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies
     )
+    resolution = resolution_of(record)
+    if resolution is not None:
+        reported, others, disputed = _S.CANCELED if filled else _S.ABSENT, [], False
     order_status = _S.DISPUTED if disputed else derive_status(reported, filled, qty, counted_qty)
-    others = lineage.other_live_ids(evidence, tip)
     ended = (
         order_status in m.ENDINGS
-        or order_status is _S.FILLED
+        or order_status in (_S.FILLED, _S.ABSENT)
         or (qty is not None and counted_qty >= qty)
     )
     final = ended and not disputed and not others
@@ -162,10 +167,21 @@ def make_order(
         pending=_command_name(instructions.pending(record, evidence, final=final)),
         is_complete=all(_is_complete(e, evidence) for e in evidence)
         and order_status is not _S.DISPUTED,
-        reason=None if snap is None else snap.reason,
-        proof=_proof(tip, snap) if final else None,
+        reason=_reason(resolution, snap),
+        proof=_proof(tip, snap, resolution) if final else None,
         anomalies=anomalies,
     )
+
+
+def resolution_of(record: m.OrderRecord) -> m.Conclusion | None:
+    """Return the resolution by a person that the broker does not have the order; None: none."""
+    return record.verdict if record.verdict is not None and record.verdict.resolved else None
+
+
+def _reason(resolution: m.Conclusion | None, snap: m.OrderSnapshot | None) -> str | None:
+    if resolution is not None:
+        return resolution.why
+    return None if snap is None else snap.reason
 
 
 def _unreported(record: m.OrderRecord) -> m.Order:
@@ -274,7 +290,11 @@ def _leaves(ordered: Decimal | None, filled: Decimal | None, final: bool) -> Dec
     return ZERO if final else max(ZERO, ordered - filled)
 
 
-def _proof(tip: m.Evidence, snap: m.OrderSnapshot | None) -> m.Proof:
+def _proof(
+    tip: m.Evidence, snap: m.OrderSnapshot | None, resolution: m.Conclusion | None
+) -> m.Proof:
+    if resolution is not None:
+        return m.Proof(resolution.status, tip.broker_order_id, resolution.at)
     if snap is None or not (snap.status in m.ENDINGS or snap.status is _S.FILLED):
         return m.Proof(tip.source, tip.broker_order_id, None)
     return m.Proof(snap.source, tip.broker_order_id, reported_at(snap))
@@ -298,7 +318,11 @@ def _anomalies(
             found.add(m.Anomaly(m.Oddity.OVERFILL, e.broker_order_id, detail))
         if has_other_terms(record.intent, e):
             found.add(m.Anomaly(m.Oddity.OTHER_BODY, e.broker_order_id))
-    if record.verdict is not None and record.verdict.status in (_S.ABSENT, _S.REJECTED):
+    if (
+        record.verdict is not None
+        and record.verdict.status in (_S.ABSENT, _S.REJECTED)
+        and not record.verdict.resolved
+    ):
         first_id = min(e.broker_order_id for e in evidence)
         found.add(m.Anomaly(m.Oddity.LANDED_LATE, first_id, record.verdict.why))
     filled, requested = sum((e.filled for e in evidence), ZERO), instructions.requested_qty(record)

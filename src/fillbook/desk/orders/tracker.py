@@ -147,8 +147,10 @@ class Tracker:
                     not_found.append(m.NotFoundAfterSeen(record.client_order_id, broker_order_id))
                 case m.NotObserved():
                     failure = answer
-        if not_found and not isinstance(self._account_link.read(), m.Observed):
-            not_found = []  # an absence counts only if the bound account was read too
+        account = self._account_link.read() if not_found else None
+        if isinstance(account, m.NotObserved):
+            # An absence counts only if the bound account was read too.
+            not_found, failure = [], failure or account
         return OrderRead(tuple(reports), tuple(not_found), failure)
 
     def read_report(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:

@@ -77,6 +77,7 @@ class Command(StrEnum):
     CANCEL = "cancel"
     REPLACE = "replace"
     ABANDON = "give_up"  #: conclude that the broker never had the order
+    RESOLVE = "resolve"  #: a person resolves that the broker does not have the order
 
 
 @frozen
@@ -166,6 +167,13 @@ class ConcludedAbsent:
 
     client_order_id: str
     answers: int  #: the number of the broker's "not found" replies
+
+
+@frozen
+class ResolvedAbsent:
+    """A person resolved that the broker does not have an order, or no longer has it."""
+
+    client_order_id: str
 
 
 @frozen
@@ -285,6 +293,7 @@ Entry = (
     | IntentDenied
     | ChangeClosed
     | ConcludedAbsent
+    | ResolvedAbsent
     | NotFoundAfterSeen
     | Reported
     | Executed

@@ -83,6 +83,7 @@ class Conclusion:
     why: str
     at: Timestamp
     may_send: bool = False  #: nothing was sent, and the same create may still be sent
+    resolved: bool = False  #: by a person; it stands until the broker reports the order again
 
 
 @frozen

@@ -94,7 +94,7 @@ class Evidence:
     amended: bool = False  #: a bust or a correction was reported, by either source
     quote_sized: bool = False  #: execution quantities are in quote currency, which is exact
     history_read: bool = False  #: the complete fill history was read
-    not_found: bool = False  #: not found at the broker, after it was reported
+    not_found: bool = False  #: reported before, and not found by the newest read
     conflicts: tuple[str, ...] = ()  #: the ids of executions with two different contents
     oddities: tuple[tuple[Oddity, str], ...] = ()  #: found in a recount, with a detail
     void_at: Timestamp | None = None  #: the time of the latest bust; None: not reported

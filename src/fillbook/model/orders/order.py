@@ -60,7 +60,9 @@ class Oddity(StrEnum):
     UNRECOGNISED_WORD = "unrecognised_word"  #: a value that fillbook does not know
     LANDED_LATE = "landed_late"  #: concluded absent, and later reported by the broker
     OTHER_BODY = "other_body"  #: the broker's order of our client order id has other terms
-    NOT_FOUND_AFTER_SEEN = "not_found_after_seen"  #: not found at the broker, after it was reported
+    NOT_FOUND_AFTER_SEEN = (
+        "not_found_after_seen"  #: reported before, and not found by the last read
+    )
 
 
 @frozen(order=True)
