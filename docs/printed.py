@@ -232,7 +232,8 @@ def lanes() -> str:
 
 def drifts() -> str:
     kinds = (
-        *(m.MissedFill, m.OrderStatusDiffers, m.UnknownToUs, m.UnknownToBroker),
+        *(m.MissedFill, m.OrderStatusDiffers, m.OrderTermsDiffer, m.UnknownToUs),
+        m.UnknownToBroker,
         *(m.ExternalTrade, m.HappenedWithoutTrade),
         *(m.Phantom, m.Untracked, m.WrongQty, m.WrongCash),
     )

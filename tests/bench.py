@@ -23,9 +23,20 @@ READS = (
 class Bench:
     """The exchange and a desk on it; `sync` has been called once unless *opened* is False."""
 
-    def __init__(self, *, store=None, wait_s=2, broker=SimulatedBroker, opened=True, **account):
+    def __init__(
+        self,
+        *,
+        store=None,
+        wait_s=2,
+        broker=SimulatedBroker,
+        opened=True,
+        edits_in_place=False,
+        **account,
+    ):
         self.clock = ManualClock(MONDAY_10)
-        self.exchange = Exchange(seed=7, clock=self.clock, faults=Faults(seed=7))
+        self.exchange = Exchange(
+            seed=7, clock=self.clock, faults=Faults(seed=7), edits_in_place=edits_in_place
+        )
         for symbol, (bid, ask) in QUOTES.items():
             self.exchange.quote(symbol, bid, ask)
         self.books = self.exchange.open_account("paper", **account)

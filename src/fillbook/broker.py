@@ -99,7 +99,9 @@ class Broker(Protocol):
         """
         Replace an order; `Accepted` means pending, not replaced.
 
-        The outcome has the report of the new order where the broker makes one.
+        Where `replace_makes` is NEW_ID, the outcome has the report of the new order, which bears
+        the client order id of *change*.  Where it is SAME_ID, the order keeps both of its ids and
+        reports the new terms once they are in force; *change* bears an id that is not sent.
         """
         return WRITE_UNSUPPORTED
 

@@ -63,10 +63,10 @@ OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_
 Reserve: opens floor margin
 Adjustment: field wished sent why
 Instructed: client_order_id number asked authority good_until broker_order_id
-InstructionClosed: client_order_id number why broker_order_id
+InstructionClosed: client_order_id number why broker_order_id done
 Cancel:
 Amend: change way
-Instruction: number asked authority at good_until broker_order_id closed
+Instruction: number asked authority at good_until broker_order_id closed done
 Commanded: client_order_id command number broker_order_id change handed instruction
 Change: client_order_id qty limit_price stop_price trail time_in_force
 Answered: client_order_id number answer message kind broker_order_id
@@ -97,6 +97,7 @@ Untracked: symbol theirs
 WrongQty: symbol ours theirs
 MissedFill: symbol client_order_id ours theirs
 OrderStatusDiffers: symbol client_order_id ours theirs
+OrderTermsDiffer: symbol client_order_id field ours theirs
 UnknownToUs: symbol broker_order_id side qty filled_qty status
 UnknownToBroker: symbol client_order_id
 ExternalTrade: symbol broker_order_id exec_id qty price at
@@ -117,9 +118,10 @@ Anomaly: oddity broker_order_id detail
 Request: number command at broker_order_id answer message kind change handed instruction
 Conclusion: status why at may_send resolved
 Reservation: client_order_id symbol charge margin grown grown_at is_open
-Evidence: broker_order_id client_order_id name terms replaces replaced_by expires_at word
-    loose end working history stream chosen source amended quote_sized history_read not_found
-    conflicts oddities void_at upheld_at filled value gap gap_price gap_at complete
+Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
+    replaced_by expires_at word loose end working history stream chosen source amended quote_sized
+    history_read not_found conflicts oddities void_at upheld_at filled value gap gap_price gap_at
+    complete
 OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
 Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at base fees

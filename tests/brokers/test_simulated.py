@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
@@ -34,6 +35,23 @@ class TestSimulatedBroker(BrokerSuite):
     @pytest.fixture
     def venue(self, broker: SimulatedBroker, clock: ManualClock) -> ExchangeDriver:
         return ExchangeDriver(broker.exchange, broker.books, clock)
+
+
+class EditsInPlace(SimulatedBroker):
+    capabilities = evolve(
+        SimulatedBroker.capabilities,
+        replace_makes=m.ReplaceMakes.SAME_ID,
+        replace_qty=m.ReplaceQty.TOTAL,
+    )
+
+
+class TestEditsInPlace(TestSimulatedBroker):
+    """The same broker at an exchange whose replaces keep the ids of the order."""
+
+    @pytest.fixture
+    def broker(self, clock: ManualClock) -> SimulatedBroker:
+        exchange = Exchange(seed=7, clock=clock, edits_in_place=True)
+        return EditsInPlace(exchange, page_size=2)
 
 
 class TestWithoutAVenue(BrokerSuite):

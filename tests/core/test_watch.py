@@ -7,7 +7,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import watch
-from tests.core.records import AT, Records, intended, report
+from tests.core.records import AT, Records, intended, report, terms
 
 LIMITS = m.Thresholds(stale_s=120, stuck_s=300, slow_fill_s=30, rejected_in_a_row=3)
 NOW = m.moment(AT)
@@ -56,9 +56,11 @@ def test_an_order_that_rests_or_has_ended_is_not_stuck(word):
 )
 def test_an_order_that_was_to_fill_at_once_and_does_not_fills_slowly(wish):
     for word in ("new", "partially_filled"):
-        slow = record(report(word, cum=10 * (word != "new")), **wish)
+        slow = record(report(word, cum=10 * (word != "new"), terms=terms(**wish)), **wish)
         assert (told(slow, 29), told(slow, 30)) == (None, m.AlertKind.SLOW_FILL)
-    assert told(record(report("accepted"), **wish), 9_999) is None  # it waits for the market
+    assert (
+        told(record(report("accepted", terms=terms(**wish)), **wish), 9_999) is None
+    )  # it waits for the market
 
 
 def test_of_many_orders_only_those_are_told_that_take_too_long():

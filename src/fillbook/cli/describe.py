@@ -15,6 +15,10 @@ def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
             return symbol, f"order {_short(name)}: filled {_n(theirs)}, in the record {_n(ours)}"
         case m.OrderStatusDiffers(symbol, name, was, now):
             return symbol, f"order {_short(name)}: status {now}, in the record {was}"
+        case m.OrderTermsDiffer(symbol, name, field, ours, theirs):
+            what = field.replace("_", " ")
+            change = f"{what} {theirs or 'none'}, in the record {ours or 'none'}"
+            return symbol, f"order {_short(name)}: {change}"
         case m.UnknownToUs(symbol, name, side, qty, filled, status):
             asked = "" if qty is None else f" {_n(qty)}"
             return symbol, f"external {side} order{asked}, filled {_n(filled)}, {status}"

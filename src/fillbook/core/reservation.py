@@ -158,7 +158,8 @@ def _open_cost(
     replaced_terms = [
         e.terms for e in others if lineage.is_being_replaced(e) and e.terms is not None
     ]
-    possible = (terms, *_terms_if_replaced(record, evidence), *replaced_terms)
+    echoed = [e.echoed for e in evidence if lineage.is_live(e) and e.echoed is not None]
+    possible = (terms, *_terms_if_replaced(record, evidence), *replaced_terms, *echoed)
     unit_cost_max = max(unit_cost(x, reserve, rule) for x in possible)
     return sum(
         (

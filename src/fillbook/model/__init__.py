@@ -10,6 +10,7 @@ from fillbook.model.account.drift import (
     MissedFill,
     OrderDrift,
     OrderStatusDiffers,
+    OrderTermsDiffer,
     Phantom,
     PositionDrift,
     UnknownToBroker,
@@ -49,7 +50,7 @@ from fillbook.model.answer import (
     Rejected,
     RejectKind,
 )
-from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceQty
+from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceMakes, ReplaceQty
 from fillbook.model.checks import Checked, Impact, Limits, Oversell, Preview, Reason, ReasonCode
 from fillbook.model.journal.entries import (
     ActivityReported,
@@ -215,6 +216,7 @@ __all__ = [
     "OrderSort",
     "OrderStatus",
     "OrderStatusDiffers",
+    "OrderTermsDiffer",
     "OrderType",
     "Origin",
     "Outcome",
@@ -236,6 +238,7 @@ __all__ = [
     "RejectKind",
     "Rejected",
     "ReplaceCum",
+    "ReplaceMakes",
     "ReplaceQty",
     "ReportSource",
     "Reported",

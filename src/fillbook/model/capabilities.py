@@ -29,6 +29,13 @@ class ReplaceQty(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ReplaceMakes(StrEnum):
+    """What a replace makes of the order at the broker."""
+
+    NEW_ID = "new_id"  #: a new order that replaces it, with the client order id of the change
+    SAME_ID = "same_id"  #: the same order with other terms: both of its ids stay
+
+
 @frozen(kw_only=True)
 class Capabilities:
     """
@@ -58,7 +65,8 @@ class Capabilities:
     sessions: bool = False  #: `sessions` lists trading hours
     quotes: bool = False  #: `quote` reads bid and ask
     stream: bool = False  #: `listen` streams reports
-    replace: bool = False  #: its outcome is queried by `find`
+    replace: bool = False  #: `replace` changes an order; see `replace_makes`
+    replace_makes: ReplaceMakes = ReplaceMakes.NEW_ID  #: NEW_ID needs `find`, for its outcome
     duplicate_check: bool = False  #: a client order id is accepted once, for ever
     clocked: bool = False  #: every report bears the broker's clock, which orders reports
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN

@@ -1,9 +1,12 @@
 """Replaces: which id is shown, what may still fill, what is pending, and what is refused."""
 
+from decimal import Decimal as D
+
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.orders import replace
+from fillbook.core.orders import instructions, replace
 from tests.core.records import Records, fill, intended, report, terms
 
 C, S = m.Command, m.OrderStatus
@@ -270,3 +273,74 @@ def test_what_is_added_is_what_may_fill_more():
     assert replace.added_qty(record, change(qty=150)) == 50
     assert replace.added_qty(record, change(qty=50)) == 0
     assert replace.added_qty(record, change(limit_price=11)) == 0
+
+
+SAME_ID = evolve(CAN, replace_makes=m.ReplaceMakes.SAME_ID, replace_qty=m.ReplaceQty.TOTAL)
+
+
+def proposed(can, *facts, **kw):
+    records = Records()
+    for fact in (intended(limit_price=10), m.Commanded("c1", C.SEND, 1), *facts):
+        records.take(fact)
+    record, known = records.get(m.OrderRecord, "c1"), records.get(m.Evidence, "b1")
+    return replace.ProposedChange(record, () if known is None else (known,), change(**kw), can)
+
+
+@pytest.mark.parametrize(
+    ("can", "cum", "way"),
+    [
+        (CAN, 0, m.Way.NATIVE),
+        (CAN, 40, m.Way.ANEW),
+        (SAME_ID, 40, m.Way.IN_PLACE),
+        (evolve(SAME_ID, find=False), 40, m.Way.IN_PLACE),
+        (evolve(SAME_ID, replace_qty=m.ReplaceQty.UNKNOWN), 40, m.Way.ANEW),
+    ],
+)
+def test_the_way_of_a_change_follows_from_the_capabilities(can, cum, way):
+    """A quantity with fills is changed in place only where it is known what it means."""
+    wanted = proposed(can, old(1, "partially_filled" if cum else "new", cum), qty=D(120))
+    assert (replace.refusal_of(wanted), replace.way_of(wanted)) == (None, way)
+
+
+@pytest.mark.parametrize(
+    ("facts", "result"),
+    [
+        ([], "pending"),
+        ([fill("f1", 5, 10, cum=5)], "pending"),
+        ([old(1)], "unchanged"),
+        ([old(1, "pending_replace")], "pending"),
+        (
+            [old(1), report("pending_replace", 0, None, clock(2), terms=terms(limit_price=11))],
+            "pending",
+        ),
+        ([old(1), report("new", 0, None, clock(2), terms=terms(limit_price=11))], "done"),
+        ([old(1), report("filled", 100, 10, clock(2), terms=terms(limit_price=10))], "unchanged"),
+    ],
+)
+def test_the_result_of_a_change_in_place_is_what_the_order_shows(facts, result):
+    """What a pending replace echoes is no result."""
+    wanted = proposed(SAME_ID, *facts, limit_price=D(11))
+    evidence = wanted.evidence[0] if wanted.evidence else None
+    assert replace.in_place_result(evidence, wanted.change) == result
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_change_in_place_is_open_until_an_entry_closes_it(done):
+    """Its quantity counts while it is open, and after it was done."""
+    amend = m.Amend(change(qty=D(150)), m.Way.IN_PLACE)
+    records = Records()
+    for fact in (
+        intended(limit_price=10),
+        m.Commanded("c1", C.SEND, 1),
+        old(1),
+        m.Instructed("c1", 1, amend, m.Authority.ORDER, None, "b1"),
+    ):
+        records.take(fact)
+    assert (records.order().pending, records.order().leaves_qty) == ("replace", 150)
+    record, known = records.get(m.OrderRecord, "c1"), (records.get(m.Evidence, "b1"),)
+    assert instructions.is_in_place(instructions.open_replace(record, known))
+    assert instructions.requested_qty(record) == 150
+    records.take(m.InstructionClosed("c1", 1, "closed", done=done))
+    record = records.get(m.OrderRecord, "c1")
+    assert (record.order.pending, record.order.leaves_qty) == (None, 100)
+    assert instructions.requested_qty(record) == (150 if done else 100)

@@ -228,6 +228,8 @@ VALUES = (
     fb.Recorded,
     fb.RejectKind,
     fb.ReplaceCum,
+    fb.ReplaceMakes,
+    fb.OrderTermsDiffer,
     fb.ReportSource,
     fb.Reported,
     fb.Request,

@@ -62,8 +62,8 @@ def apply_report(
     )
     snapshot = _snapshot_of(draft, report, entry)
     after = evolve(
-        after,
-        terms=after.terms if _is_stale(snapshot, after) else report.terms,
+        _with_terms(after, report, snapshot),
+        created_at=after.created_at or report.created_at,
         name=after.name or report.client_order_id,
         replaces=report.replaces or after.replaces,
         replaced_by=report.replaced_by or after.replaced_by,
@@ -81,10 +81,20 @@ def apply_report(
         apply_report(draft, leg, entry, record.client_order_id)
 
 
-def _is_stale(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:
-    """Return whether a report is older than what is known; its terms are then ignored."""
-    newest = None if known.word is None else known.word.version
-    return snapshot.version is not None and newest is not None and snapshot.version < newest
+def _with_terms(known: m.Evidence, report: m.OrderReport, snapshot: m.OrderSnapshot) -> m.Evidence:
+    """
+    Return *known* with the terms of the newest report, by version.
+
+    While a replace is pending, a report may echo the requested terms, which are not in force yet.
+    """
+    terms, terms_at, echoed = known.terms, known.terms_at, known.echoed
+    version, newest = snapshot.version, None if known.word is None else known.word.version
+    is_pending = snapshot.status is m.OrderStatus.PENDING_REPLACE
+    if version is not None and (newest is None or version >= newest):
+        echoed = report.terms if is_pending else None
+    if version is not None and not is_pending and (terms_at is None or version >= terms_at):
+        terms, terms_at = report.terms, version
+    return evolve(known, terms=terms or report.terms, terms_at=terms_at, echoed=echoed)
 
 
 def _is_stale_event(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:

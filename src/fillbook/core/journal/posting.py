@@ -109,19 +109,20 @@ def terms_of(request: m.OrderRequest) -> m.Terms:
 
 
 def _current_terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Terms:
-    """Return the present terms: a replace changes them, and an external order has no intent."""
+    """
+    Return the terms in force, as the broker reports them.
+
+    They differ from the intent after a replace, or where the broker changes an order in place.
+    """
     if not known:
         return record.terms
     tip = lineage.tip_of(known)
     if tip.terms is None:
         return record.terms
-    if record.intent is None or tip.replaces is not None:
+    is_other = record.intent is not None and lifecycle.has_other_terms(record.intent, tip)
+    if record.intent is None or tip.replaces is not None or is_other:
         return tip.terms
-    return (
-        tip.terms
-        if lifecycle.has_other_terms(record.intent, tip)
-        else terms_of(record.intent.request)
-    )
+    return lifecycle.terms_in_force(terms_of(record.intent.request), tip.terms)
 
 
 # -- the movements ---------------------------------------------------------------------

@@ -57,7 +57,7 @@ def apply_request(draft: Draft, entry: _RequestEntry) -> None:
         case m.Instructed():
             _apply_instruction(draft, record, entry)
         case m.InstructionClosed():
-            _close_instruction(draft, record, entry.number, entry.why)
+            _close_instruction(draft, record, entry.number, entry.why, done=entry.done)
         case m.ChangeClosed():
             request = next((r for r in record.requests if r.number == entry.number), None)
             _close_instruction(
@@ -136,10 +136,13 @@ def _update_instruction(record: m.OrderRecord, changed: m.Instruction) -> m.Orde
     return evolve(record, instructions=tuple(kept))
 
 
-def _close_instruction(draft: Draft, record: m.OrderRecord, number: int | None, why: str) -> None:
+def _close_instruction(
+    draft: Draft, record: m.OrderRecord, number: int | None, why: str, *, done: bool = False
+) -> None:
     instruction = next((x for x in record.instructions if x.number == number), None)
     if instruction is not None and instruction.closed is None:
-        update_order(draft, _update_instruction(record, evolve(instruction, closed=why)))
+        closed = evolve(instruction, closed=why, done=done)
+        update_order(draft, _update_instruction(record, closed))
 
 
 def _apply_command(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> None:

@@ -4,6 +4,7 @@ Open instructions on an order, and the requests that attempt them.
 Rule 1: a cancel is open until the order is final: an order that is reopened is canceled again.
 Rule 2: a change with a client order id of its own is completed when an id of that name was
         reported.  Until then it is open, whatever the replies, unless an entry closes it.
+        A change in place has no id to show: only an entry closes it, done or not.
 Rule 3: at most one cancel and one change are open; a cancel withdraws a change by cancel-and-new.
 Rule 4: what an order may still fill or cost depends on the open change, never on `pending`,
         where a cancel hides the change.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from fillbook import model as m
 from fillbook.core.orders.lineage import is_being_replaced
@@ -40,8 +42,8 @@ def open_change(record: m.OrderRecord, evidence: Sequence[m.Evidence]) -> m.Inst
 def open_replace(record: m.OrderRecord, evidence: Sequence[m.Evidence]) -> m.Instruction | None:
     """Return the open change by the broker's own replace."""
     change = open_change(record, evidence)
-    is_native = change is not None and _way_of(change) is m.Way.NATIVE
-    return change if is_native else None
+    is_anew = change is not None and _way_of(change) is m.Way.ANEW
+    return None if is_anew else change
 
 
 def open_cancel_and_new(
@@ -51,6 +53,11 @@ def open_cancel_and_new(
     change = open_change(record, evidence)
     is_anew = change is not None and _way_of(change) is m.Way.ANEW
     return change if is_anew else None
+
+
+def is_in_place(instruction: m.Instruction) -> bool:
+    """Return whether an instruction is a change that keeps the ids of the order."""
+    return _way_of(instruction) is m.Way.IN_PLACE
 
 
 def _way_of(instruction: m.Instruction) -> m.Way | None:
@@ -109,9 +116,46 @@ def requested_qty(record: m.OrderRecord) -> Decimal | None:
     amended = [
         x.asked.change.qty
         for x in record.instructions
-        if isinstance(x.asked, m.Amend) and x.asked.way is m.Way.NATIVE and x.closed is None
+        if isinstance(x.asked, m.Amend)
+        and x.asked.way is not m.Way.ANEW
+        and (x.closed is None or x.done)
     ]
     return max([qty for qty in amended if qty], default=record.intent.request.qty)
+
+
+#: The terms that a broker may change, and that are compared.
+_COMPARED_TERMS: Final = (
+    "qty",
+    "limit_price",
+    "stop_price",
+    "trail_price",
+    "trail_percent",
+    "time_in_force",
+)
+
+
+def unrequested_terms(
+    was: m.OrderRecord, now: m.OrderRecord
+) -> list[tuple[str, str | None, str | None]]:
+    """
+    List the terms of *now* that differ from *was* and that we did not request.
+
+    Each row is a field, and its value before and after as text.  The moving stop price of a
+    trailing stop is no difference, and neither is a value that an instruction requests.
+    """
+    changes = [x.change for x in now.instructions if x.change is not None]
+    rows: list[tuple[str, str | None, str | None]] = []
+    for field in _COMPARED_TERMS:
+        ours, theirs = getattr(was.terms, field), getattr(now.terms, field)
+        asked = {getattr(x, "trail" if field.startswith("trail") else field) for x in changes}
+        moves = field == "stop_price" and now.terms.type is m.OrderType.TRAILING_STOP
+        if ours != theirs and theirs not in asked and not moves:
+            rows.append((field, _text(ours), _text(theirs)))
+    return rows
+
+
+def _text(value: Decimal | m.TimeInForce | None) -> str | None:
+    return m.plain(value) if isinstance(value, Decimal) else value
 
 
 def pending(

@@ -14,6 +14,7 @@ facts about one broker id, `desk.orders.place` sends requests.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -92,8 +93,8 @@ def expected_status(status: m.OrderStatus, command: m.Command) -> m.OrderStatus:
 _SHOWN_DESPITE_FILLS: Final = frozenset(
     {_S.DONE_FOR_DAY, _S.CALCULATED, _S.STOPPED, _S.SUSPENDED, _S.HELD}
 )
-#: Two orders that differ in one of these are different orders.
-_IDENTITY_FIELDS: Final = ("symbol", "side", "qty")
+#: The maximum difference between the broker's clock and ours.
+CLOCK_SKEW: Final = timedelta(minutes=5)
 _PENDING: Final = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
@@ -248,6 +249,9 @@ def _max_leaves_qty(
     ):
         filled = sum((e.filled for e in evidence), ZERO)
         leaves = max(leaves, instruction.change.qty - filled)
+    for e in evidence:
+        if lineage.is_live(e) and e.echoed is not None and e.echoed.qty is not None:
+            leaves = max(leaves, e.echoed.qty - e.filled)
     for e in others:
         qty = lineage.leaves_qty(e) or ZERO
         leaves = max(leaves, qty) if lineage.is_being_replaced(e) else leaves + qty
@@ -265,13 +269,31 @@ def has_other_terms(intent: m.Intent | None, evidence: m.Evidence) -> bool:
     """
     Return whether the broker's order of our client order id is another order.
 
-    It happens where a store was lost, and the id was used a second time.
+    It happens where a store was lost, and the id was used a second time.  Another quantity alone
+    is no other order if it was created after our intent: the broker has changed it in place.
     """
     if intent is None or evidence.terms is None or evidence.replaces is not None:
         return False
-    request = intent.request
-    pairs = ((getattr(request, name), getattr(evidence.terms, name)) for name in _IDENTITY_FIELDS)
-    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+    request, terms = intent.request, evidence.terms
+    if (request.symbol, request.side) != (terms.symbol, terms.side):
+        return True
+    created_at = evidence.created_at
+    is_later = created_at is not None and m.moment(created_at) >= m.moment(intent.at) - CLOCK_SKEW
+    return None not in (request.qty, terms.qty) and request.qty != terms.qty and not is_later
+
+
+def terms_in_force(requested: m.Terms, reported: m.Terms) -> m.Terms:
+    """
+    Return the terms of our own order, as reported: quantity, prices and time in force.
+
+    A value that is not reported is the requested one.  The price of a trailing stop moves.
+    """
+    names = {"time_in_force", *m.PRICES.get(requested.type, ())}
+    names |= {"qty"} if requested.qty is not None else set()
+    names |= {"stop_price"} if requested.type is m.OrderType.TRAILING_STOP else set()
+    values = {name: getattr(reported, name) for name in names}
+    unknown = (None, m.TimeInForce.UNRECOGNISED)
+    return evolve(requested, **{name: x for name, x in values.items() if x not in unknown})
 
 
 def _sum_of_known(parts: Sequence[Decimal | None]) -> Decimal | None:

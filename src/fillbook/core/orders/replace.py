@@ -1,7 +1,8 @@
 """
 Whether an order may be replaced, and how.
 
-A replace has a client order id of its own, `<id>.r1` and so on, by which its outcome is found.
+A replace has a client order id of its own, `<id>.r1` and so on, by which its outcome is found;
+where the broker changes orders in place, the outcome is found in the terms that it reports.
 No replace is sent while another is unconfirmed (promise P2).  Where it is not known how the
 broker reads the quantity of an order with fills, the quantity is changed by cancel-and-new: a
 cancel, proof of the end, and a new order for the remaining quantity.
@@ -13,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.core.orders.lifecycle import COMMANDS
+from fillbook.core.orders.lineage import is_being_replaced
 from fillbook.model import ZERO, Reason
 
 #: The client ids of replaces have at most 128 characters, whatever the order's own is
@@ -68,7 +71,7 @@ _Refusal = tuple[str, str] | None
 
 def _check_capabilities(proposed: ProposedChange) -> _Refusal:
     can = proposed.can
-    if not (can.replace and can.find):
+    if not (can.replace and (can.find or can.replace_makes is m.ReplaceMakes.SAME_ID)):
         return (
             "unsupported",
             "this broker does not replace orders: cancel it and submit a new order",
@@ -151,6 +154,30 @@ def needs_cancel_and_new(proposed: ProposedChange) -> bool:
     """Return whether the quantity has to be changed by a cancel and a new order."""
     is_resize = "qty" in proposed.changed_fields and proposed.order.filled_qty > 0
     return is_resize and proposed.can.replace_qty is not m.ReplaceQty.TOTAL
+
+
+def way_of(proposed: ProposedChange) -> m.Way:
+    """Return how the change is made."""
+    if needs_cancel_and_new(proposed):
+        return m.Way.ANEW
+    in_place = proposed.can.replace_makes is m.ReplaceMakes.SAME_ID
+    return m.Way.IN_PLACE if in_place else m.Way.NATIVE
+
+
+class InPlaceResult(StrEnum):
+    """What the newest report on an order shows of a change in place."""
+
+    DONE = "done"  #: the terms that were requested
+    PENDING = "pending"  #: the broker reports the replace as pending, or nothing yet
+    UNCHANGED = "unchanged"  #: the terms before
+
+
+def in_place_result(evidence: m.Evidence | None, change: m.Change) -> InPlaceResult:
+    """Return what *evidence*, of the id that is changed in place, shows of *change*."""
+    if evidence is None or evidence.terms is None or is_being_replaced(evidence):
+        return InPlaceResult.PENDING
+    is_done = amended_terms(evidence.terms, change) == evidence.terms
+    return InPlaceResult.DONE if is_done else InPlaceResult.UNCHANGED
 
 
 def with_client_order_id(proposed: ProposedChange) -> m.Change:

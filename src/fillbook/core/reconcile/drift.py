@@ -21,6 +21,7 @@ from typing import Final, assert_never
 from attrs import field, frozen
 
 from fillbook import model as m
+from fillbook.core.orders import instructions
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -129,14 +130,15 @@ def _order_findings(
 def order_difference(was: m.OrderRecord, now: m.OrderRecord) -> list[m.Finding]:
     """List how an order differs: *was* is our record, *now* includes the broker's reports."""
     symbol, name = now.terms.symbol, now.client_order_id
-    found: m.Drift
+    found: list[m.Drift] = [
+        m.OrderTermsDiffer(symbol, name, field, ours, theirs)
+        for field, ours, theirs in instructions.unrequested_terms(was, now)
+    ]
     if was.order.filled_qty != now.order.filled_qty:
-        found = m.MissedFill(symbol, name, was.order.filled_qty, now.order.filled_qty)
+        found.insert(0, m.MissedFill(symbol, name, was.order.filled_qty, now.order.filled_qty))
     elif was.order.status is not now.order.status:
-        found = m.OrderStatusDiffers(symbol, name, was.order.status, now.order.status)
-    else:
-        return []
-    return [m.Finding(found, m.Confidence.EXPLAINED, _BROKER_REPORT)]
+        found.insert(0, m.OrderStatusDiffers(symbol, name, was.order.status, now.order.status))
+    return [m.Finding(drift, m.Confidence.EXPLAINED, _BROKER_REPORT) for drift in found]
 
 
 def _external_fills(execution: m.Execution, records: RecordReader) -> list[m.Finding]:

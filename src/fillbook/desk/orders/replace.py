@@ -81,7 +81,7 @@ class Replacement:
             if denied is None and inputs is not None:
                 denied = self._approval.change_denial(transaction, wanted.record, change, inputs)
             change = replace.with_client_order_id(wanted)
-            way = m.Way.ANEW if replace.needs_cancel_and_new(wanted) else m.Way.NATIVE
+            way = replace.way_of(wanted)
             if denied is None:
                 number = self._instruct(transaction, wanted.record, change, way)
         if denied is not None:
@@ -227,7 +227,7 @@ class Replacement:
         record = self._book.record(order)
         change = next(x for x in record.instructions if x.number == number)
         made = instructions.attempts(record, change)
-        refused = bool(made) and made[-1].answer is m.AnswerKind.REJECTED
+        refused = bool(made) and made[-1].answer is m.AnswerKind.REJECTED and not change.done
         if refused and change.closed is not None and not order.is_final:  # a fill wins
             kind = made[-1].kind or m.RejectKind.OTHER
             name = order.client_order_id

@@ -18,7 +18,8 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import instructions, lineage, resolution
+from fillbook.core.orders import instructions, lineage, replace, resolution
+from fillbook.core.orders.replace import InPlaceResult
 from fillbook.core.orders.resolution import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Authority, Permission
@@ -255,6 +256,10 @@ class Resolver:
         replaced = self._unconfirmed_replace(record)
         read = None if replaced is None else self._tracker.read(record)
         inquiry = self._inquiry(record)
+        change = instructions.open_replace(record, self._tracker.evidence(record))
+        if replaced is not None and change is not None and instructions.is_in_place(change):
+            self._conclude_in_place(name, inquiry, change, replaced, was_read=read is None)
+            return
         client_id, sends = inquiry.client_order_id, inquiry.sends
         number = self._tracker.snapshot_number()
         answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(client_id))
@@ -278,6 +283,35 @@ class Resolver:
         if replaced.answer is m.AnswerKind.REJECTED and works:
             number = replaced.instruction or 0
             self._recorder.record(m.InstructionClosed(name, number, f"refused: {replaced.message}"))
+
+    def _conclude_in_place(
+        self,
+        name: str,
+        inquiry: Inquiry,
+        change: m.Instruction,
+        request: m.Request,
+        *,
+        was_read: bool,
+    ) -> None:
+        """Close a change in place by the read that followed its answer, if that decides it."""
+        client_id, now = inquiry.client_order_id, self._clock.elapsed()
+        self._inquiries.change(client_id, lambda x: resolution.with_query(x, now))
+        record = self._book.record(name)
+        found = {e.broker_order_id: e for e in self._tracker.evidence(record)}
+        assert change.change is not None  # every change in place has one
+        result = replace.in_place_result(found.get(request.broker_order_id or ""), change.change)
+        if not was_read or result is InPlaceResult.PENDING:
+            return
+        if result is InPlaceResult.DONE:
+            self._recorder.record(m.InstructionClosed(name, change.number, "done", done=True))
+        elif request.answer is m.AnswerKind.REJECTED:
+            why = f"refused: {request.message}"
+            self._recorder.record(m.InstructionClosed(name, change.number, why))
+        elif record.order.is_final:
+            why = f"the order is {record.order.status}"
+            self._recorder.record(m.InstructionClosed(name, change.number, why))
+        else:
+            self._inquiries.change(client_id, lambda x: resolution.with_not_found(x, now))
 
     def _account_is_bound(self) -> bool:
         """Whether the bound account can be read: only then an absence counts."""
@@ -308,6 +342,8 @@ class Resolver:
                 transaction.record(m.ConcludedAbsent(name, answers))
             else:
                 why = f"the broker replied {answers} times that it does not exist"
+                if instructions.is_in_place(change):
+                    why = f"the broker reported the terms before it {answers} times"
                 transaction.record(m.InstructionClosed(name, change.number, why))
 
     def _unchanged(self, transaction: Transaction, before: m.OrderRecord) -> m.OrderRecord | None:

@@ -38,6 +38,22 @@ class OrderStatusDiffers:
 
 
 @frozen
+class OrderTermsDiffer:
+    """
+    The broker reports another term of an order than our record has, and we did not request it.
+
+    `field` is a field of `Terms`, and the values are text: quantities are in base units, prices
+    per unit in quote currency; None: the order has no such term.
+    """
+
+    symbol: str
+    client_order_id: str
+    field: str
+    ours: str | None
+    theirs: str | None
+
+
+@frozen
 class UnknownToUs:
     """An external order: our record does not have it; base units, ≥ 0 (None: by notional)."""
 
@@ -124,7 +140,7 @@ class WrongCash:
 
 
 PositionDrift = Phantom | Untracked | WrongQty
-OrderDrift = MissedFill | OrderStatusDiffers | UnknownToUs | UnknownToBroker
+OrderDrift = MissedFill | OrderStatusDiffers | OrderTermsDiffer | UnknownToUs | UnknownToBroker
 Drift = PositionDrift | OrderDrift | ExternalTrade | HappenedWithoutTrade | WrongCash
 
 

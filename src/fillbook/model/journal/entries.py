@@ -99,12 +99,17 @@ class Instructed:
 
 @frozen
 class InstructionClosed:
-    """Instruction `number` is closed: rejected, expired, superseded, withdrawn or placed."""
+    """
+    Instruction `number` is closed: rejected, expired, superseded, withdrawn or placed.
+
+    `done`: it was carried out, which only a change in place needs an entry for.
+    """
 
     client_order_id: str
     number: int
     why: str
     broker_order_id: str | None = None  #: finds the order if its client order id differs
+    done: bool = False
 
 
 @frozen

@@ -80,6 +80,9 @@ class Evidence:
     client_order_id: str  #: of the order to which the id belongs
     name: str | None = None  #: its client order id at the broker; None: not reported
     terms: Terms | None = None  #: as reported; None: only executions are known
+    terms_at: Version | None = None  #: of the report with these terms; None: none but a pending one
+    echoed: Terms | None = None  #: what a pending replace requests, as reported; not in force yet
+    created_at: Timestamp | None = None  #: by the broker's clock; None: not reported
     replaces: str | None = None  #: the broker id that this id replaces
     replaced_by: str | None = None  #: the broker id that replaces this id
     expires_at: Timestamp | None = None

@@ -32,7 +32,8 @@ class Authority(StrEnum):
 class Way(StrEnum):
     """How an order is changed."""
 
-    NATIVE = "native"  #: by the broker's own replace
+    NATIVE = "native"  #: by the broker's own replace, which makes a new order
+    IN_PLACE = "in_place"  #: by the broker's own replace, which keeps the ids of the order
     ANEW = "anew"  #: a cancel, proof of the end, and a new order for the remaining quantity
 
 
@@ -58,6 +59,7 @@ class Instruction:
     open until the order is final.  `broker_order_id` is the id that was live when it was given;
     None: the broker had not reported the order yet.  `closed` says why it is closed; None: it
     is open, or carried out (the evidence shows a completed change, and no entry closes it).
+    `done`: it is closed because the change was carried out in place.
     """
 
     number: int
@@ -67,6 +69,7 @@ class Instruction:
     good_until: Timestamp | None = None
     broker_order_id: str | None = None
     closed: str | None = None
+    done: bool = False
 
     @property
     def change(self) -> Change | None:

@@ -65,7 +65,10 @@ class OrderTypeCases(Cases):
         change = m.Change(client_order_id=f"{order.client_order_id}.r1", trail=Decimal(6))
         assert isinstance(broker.replace(order.broker_order_id, change), m.Accepted)
         driver.advance(1)
-        terms = self.observed(broker.find(change.client_order_id)).terms
+        keeps_id = broker.capabilities.replace_makes is m.ReplaceMakes.SAME_ID
+        name = order.client_order_id if keeps_id else change.client_order_id
+        assert name is not None
+        terms = self.observed(broker.find(name)).terms
         assert (Decimal(6), self.bid - 6) == (terms.trail_price, terms.stop_price)
 
     @pytest.mark.parametrize("tif", [_T.IOC, _T.FOK])

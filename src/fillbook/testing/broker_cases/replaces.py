@@ -28,18 +28,31 @@ class ReplaceCases(Cases):
         driver.advance(1)
         return self.read_order(broker, placed.broker_order_id)
 
+    @pytest.fixture
+    def makes_new_ids(self, broker: Broker) -> None:
+        """Skip the case unless a replace makes a new order."""
+        self.require(broker.capabilities.replace_makes is m.ReplaceMakes.NEW_ID, "new ids")
+
+    @pytest.fixture
+    def edits_in_place(self, broker: Broker) -> None:
+        """Skip the case unless a replace keeps the ids of the order."""
+        self.require(broker.capabilities.replace_makes is m.ReplaceMakes.SAME_ID, "edits in place")
+
     def change(self, **fields: Any) -> m.Change:
         name = f"suite-{datetime.now(UTC):%Y%m%d%H%M%S%f}-r{next(_numbers)}"
         return m.Change(client_order_id=name, **fields)
 
     def replace(self, broker: Broker, order_id: str, change: m.Change) -> m.OrderReport:
-        """Replace an order and return the report of the new order."""
+        """Replace an order and return the report of the new order, or of the order itself."""
         outcome = broker.replace(order_id, change)
         assert isinstance(outcome, m.Accepted), outcome
+        if broker.capabilities.replace_makes is m.ReplaceMakes.SAME_ID:
+            return self.read_order(broker, order_id)
         if outcome.report is not None:
             return outcome.report
         return self.observed(broker.find(change.client_order_id))
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b120_a_new_price_makes_a_new_order_that_names_the_old(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
@@ -53,6 +66,7 @@ class ReplaceCases(Cases):
             report.terms.qty,
         )
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b121_the_old_order_ends_as_replaced_and_names_the_new(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
@@ -62,6 +76,7 @@ class ReplaceCases(Cases):
         assert (_S.REPLACED, new.broker_order_id) == (old.status, old.replaced_by)
         assert order.terms.limit_price == old.terms.limit_price
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b122_the_open_orders_have_the_new_order_and_not_the_replaced(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
@@ -71,6 +86,7 @@ class ReplaceCases(Cases):
         assert order.broker_order_id not in listed
         assert Decimal(5) == listed[new.broker_order_id].terms.qty
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b123_the_new_order_is_found_by_the_client_order_id_of_the_change(
         self, broker: Broker, order: m.OrderReport
     ) -> None:
@@ -102,6 +118,7 @@ class ReplaceCases(Cases):
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.TOO_LATE is outcome.kind
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b127_a_used_client_order_id_is_rejected(
         self, broker: Broker, order: m.OrderReport
     ) -> None:
@@ -112,6 +129,7 @@ class ReplaceCases(Cases):
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.DUPLICATE is outcome.kind
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b128_the_old_order_can_fill_first_and_the_new_one_is_rejected(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
@@ -123,6 +141,7 @@ class ReplaceCases(Cases):
         assert _S.FILLED is self.read_order(broker, order.broker_order_id).status
         assert Decimal(4) == self.positions(broker)[self.symbol]
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b129_a_rejected_replace_can_still_be_carried_out(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
@@ -152,6 +171,7 @@ class ReplaceCases(Cases):
         assert isinstance(broker.replace(order.broker_order_id, change), m.NotSent)
         assert isinstance(broker.replace(order.broker_order_id, change), m.Accepted)
 
+    @pytest.mark.usefixtures("makes_new_ids")
     @pytest.mark.parametrize("cum", ["carried", "fresh"])
     def test_b132_a_chain_fills_its_total_with_either_fill_count(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport, cum: str
@@ -174,6 +194,7 @@ class ReplaceCases(Cases):
         ]
         assert [[Decimal(1)], [Decimal(5)]] == [[row.qty for row in each] for each in rows]
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b133_a_replace_that_repeats_the_whole_qty_shows_it_in_leaves_qty(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
@@ -185,6 +206,7 @@ class ReplaceCases(Cases):
         assert report.terms.qty is not None
         assert Decimal(4) == report.terms.qty - report.filled_qty
 
+    @pytest.mark.usefixtures("makes_new_ids")
     def test_b134_the_price_of_an_exit_is_replaced_and_its_qty_is_not(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
@@ -208,3 +230,64 @@ class ReplaceCases(Cases):
         driver.advance(1)
         assert self.symbol not in self.positions(broker)
         assert self.open_orders(broker) == {}
+
+    @pytest.mark.usefixtures("edits_in_place")
+    def test_b135_an_edit_keeps_both_ids_and_changes_the_terms(
+        self, broker: Broker, driver: VenueDriver, order: m.OrderReport
+    ) -> None:
+        order_id = order.broker_order_id
+        self.replace(broker, order_id, self.change(limit_price=Decimal(101), qty=Decimal(6)))
+        driver.advance(1)
+        report = self.read_order(broker, order_id)
+        assert (Decimal(101), Decimal(6)) == (report.terms.limit_price, report.terms.qty)
+        assert order.client_order_id == report.client_order_id
+        assert report.replaces is None
+        assert report.replaced_by is None
+        assert _S.NEW is report.status
+        assert [order_id] == list(self.open_orders(broker))
+
+    @pytest.mark.usefixtures("edits_in_place")
+    def test_b136_a_rejected_edit_keeps_the_terms(
+        self, broker: Broker, driver: VenueDriver, order: m.OrderReport
+    ) -> None:
+        order_id = order.broker_order_id
+        driver.fill(order_id, "3")
+        outcome = broker.replace(order_id, self.change(qty=Decimal(2)))
+        assert isinstance(outcome, m.Rejected), outcome
+        driver.advance(1)
+        assert Decimal(4) == self.read_order(broker, order_id).terms.qty
+
+    @pytest.mark.usefixtures("edits_in_place")
+    def test_b137_the_quantity_of_an_edit_is_the_total(
+        self, broker: Broker, driver: VenueDriver, order: m.OrderReport
+    ) -> None:
+        order_id = order.broker_order_id
+        driver.fill(order_id, "1")
+        self.replace(broker, order_id, self.change(qty=Decimal(6)))
+        driver.advance(1)
+        driver.fill(order_id)
+        report = self.read_order(broker, order_id)
+        assert (_S.FILLED, Decimal(6)) == (report.status, report.filled_qty)
+        assert Decimal(6) == self.positions(broker)[self.symbol]
+
+    @pytest.mark.usefixtures("edits_in_place")
+    def test_b138_a_fill_during_an_edit_counts_at_the_terms_in_force(
+        self, broker: Broker, driver: VenueDriver, order: m.OrderReport
+    ) -> None:
+        driver.fail("asked-replace", "replace-fills")
+        order_id = order.broker_order_id
+        self.replace(broker, order_id, self.change(limit_price=Decimal(101)))
+        driver.advance(2)
+        report = self.read_order(broker, order_id)
+        assert (_S.FILLED, Decimal(4)) == (report.status, report.filled_qty)
+
+    @pytest.mark.usefixtures("edits_in_place")
+    def test_b139_an_edit_whose_reply_is_lost_is_found_in_the_terms(
+        self, broker: Broker, driver: VenueDriver, order: m.OrderReport
+    ) -> None:
+        driver.fail("replace", "reply-lost")
+        order_id = order.broker_order_id
+        outcome = broker.replace(order_id, self.change(limit_price=Decimal(101)))
+        assert isinstance(outcome, m.Ambiguous)
+        driver.advance(1)
+        assert Decimal(101) == self.read_order(broker, order_id).terms.limit_price

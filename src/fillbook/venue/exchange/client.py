@@ -167,7 +167,7 @@ class Account:
         """
         Request the replace of an order and return the new one, which may still be rejected.
 
-        Raises: Refused.
+        An exchange that edits in place returns the order itself.  Raises: Refused.
         """
         with self._state.timeline.locked():
             order = self._existing_order(order_id)
@@ -180,7 +180,7 @@ class Account:
             )
             is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
             rules.check(ticket, context, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
-            new = self.trading.replace(order_id, change)
+            new = self.trading.replacements.begin(order_id, change)
             if self._state.injects(InjectionPoint.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
                 message = "unable to replace order, order isn't sent to exchange yet"
                 raise rules.bad(message, _R.NOT_NOW, 40010001)

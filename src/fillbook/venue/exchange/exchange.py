@@ -35,6 +35,8 @@ class Exchange:
     *faults* None an empty plan.  An order is routed *latency_s* seconds after it is accepted,
     and an event is sent half of that after it happens; so a manual clock must advance before
     an order fills.  *partial_rate* (0 to 1) is the probability that a trade is partial.
+    *edits_in_place*: a replace changes the order itself, which keeps its ids; else it makes a
+    new order.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Exchange:
         faults: Faults | None = None,
         latency_s: float = 0.02,
         partial_rate: float = 0.0,
+        edits_in_place: bool = False,
     ) -> None:
         self.faults: Faults = faults if faults is not None else Faults(seed=seed)
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -54,6 +57,7 @@ class Exchange:
             self.faults,
             latency_s=latency_s,
             partial_rate=partial_rate,
+            edits_in_place=edits_in_place,
         )
         self._time = self._state.timeline
         self._tape = Tape(self._state, self._quote)

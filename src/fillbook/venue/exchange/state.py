@@ -34,7 +34,14 @@ class ExchangeState:
     """
 
     def __init__(
-        self, seed: int, clock: Clock, faults: Faults, *, latency_s: float, partial_rate: float
+        self,
+        seed: int,
+        clock: Clock,
+        faults: Faults,
+        *,
+        latency_s: float,
+        partial_rate: float,
+        edits_in_place: bool,
     ) -> None:
         self.timeline: Timeline = Timeline(clock)
         self.faults = faults
@@ -42,6 +49,7 @@ class ExchangeState:
         self.latency_s = latency_s
         self.stream_s: float = latency_s / 2
         self.partial_rate = partial_rate
+        self.edits_in_place = edits_in_place
         self.instruments: dict[str, m.Instrument] = {i.symbol: i for i, _ in LISTED}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()

@@ -20,20 +20,14 @@ from fillbook.venue.exchange.account.stream import Feed
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.kinds import NON_RESTING
 from fillbook.venue.exchange.market.matching import trade_price, trail_update, triggers
-from fillbook.venue.exchange.orders.acceptance import ends_at, new_orders, routed_at
+from fillbook.venue.exchange.orders.acceptance import new_orders, routed_at
 from fillbook.venue.exchange.orders.groups import siblings
-from fillbook.venue.exchange.orders.replace import (
-    ReplaceBehavior,
-    initial_fields,
-    successor,
-    working_status,
-)
+from fillbook.venue.exchange.orders.replacements import Replacements
 from fillbook.venue.exchange.orders.versions import Orders
 from fillbook.venue.exchange.state import ExchangeState, subjects_of
 from fillbook.venue.exchange.values import (
     PENDING,
     WORKING,
-    Amendment,
     Event,
     Fill,
     OrderVersion,
@@ -66,6 +60,7 @@ class Trading:
         self.orders: Orders = Orders()
         self.history = history
         self.feed: Feed = Feed(state)
+        self.replacements: Replacements = Replacements(self, state)
         self._stuck_cancels: set[str] = set()
 
     # ----------------------------------------------------------------- accept
@@ -76,7 +71,7 @@ class Trading:
         at = self._time.elapsed
         for each in (order, *legs):
             self.orders.put(each, at)
-            self._schedule_end(each)
+            self.schedule_end(each)
         self._schedule_routing(order)
         if self._state.injects(_P.TAKEN, Fault.REJECT_AFTER_ACCEPT, order):
             self._time.call_later(
@@ -92,7 +87,7 @@ class Trading:
     def _schedule_routing(self, order: OrderVersion) -> None:
         """Schedule the routing: `latency_s` later, at the opening, or now under the fault."""
         if order.is_queued:
-            self._publish("accepted", order)
+            self.publish("accepted", order)
             when = routed_at(order, self._time.now())
             self._time.call_at(when, lambda: self._route(order.id))
         elif self._state.injects(_P.TAKEN, Fault.EVENT_EARLY, order):
@@ -106,13 +101,13 @@ class Trading:
         if order.is_final:
             return
         if order.status != S.PENDING_CANCEL:
-            order = self._change(order, status=S.PENDING_NEW, is_queued=False)
-            self._publish("pending_new", order, execution_id=None)
-            order = self._change(order, status=S.NEW)
-            self._publish("new", order, execution_id=self._state.new_id())
+            order = self.change(order, status=S.PENDING_NEW, is_queued=False)
+            self.publish("pending_new", order, execution_id=None)
+            order = self.change(order, status=S.NEW)
+            self.publish("new", order, execution_id=self._state.new_id())
         self.match(order_id)
 
-    def _schedule_end(self, order: OrderVersion) -> None:
+    def schedule_end(self, order: OrderVersion) -> None:
         assert order.expires_at is not None
         when = m.moment(order.expires_at)
         self._time.call_at(when, lambda: self._end_for_age(order.id))
@@ -125,7 +120,7 @@ class Trading:
         if order.time_in_force is _K.GTC:
             self.cancel(order_id)
         else:
-            self._end(order, S.EXPIRED)
+            self.end(order, S.EXPIRED)
 
     # ------------------------------------------------------------------ trade
 
@@ -141,9 +136,9 @@ class Trading:
             return
         prices = self._state.price(order.symbol)
         if order.type is m.OrderType.TRAILING_STOP and (moved := trail_update(order, prices)):
-            order = self._change(order, **moved)
+            order = self.change(order, **moved)
         if order.stop_price is not None and not order.is_triggered and triggers(order, prices):
-            order = self._change(order, is_triggered=True)
+            order = self.change(order, is_triggered=True)
         price = trade_price(order, prices)
         if price is not None:
             whole = self.leaves(order, price)
@@ -153,7 +148,7 @@ class Trading:
             if part < whole and order.time_in_force not in NON_RESTING:
                 self._time.call_later(_RETRY_S, lambda: self.match(order_id))
         if order.time_in_force in NON_RESTING and not self.orders[order_id].is_final:
-            self._end(self.orders[order_id], S.CANCELED)
+            self.end(self.orders[order_id], S.CANCELED)
 
     def _can_trade(self, order: OrderVersion) -> bool:
         return (
@@ -193,7 +188,7 @@ class Trading:
             fields |= {"status": S.FILLED, "filled_at": self._time.stamp()}
         elif order.status not in PENDING:
             fields |= {"status": S.PARTIALLY_FILLED}
-        order = self._change(order, **fields)
+        order = self.change(order, **fields)
         fill = self.history.execute(order, qty, price, leaves)
         self._publish_fill("partial_fill" if leaves else "fill", order, fill)
         self._update_group(order, traded=qty)
@@ -227,7 +222,7 @@ class Trading:
         self.history.bust(fill)
         order = self.orders[fill.order_id]
         lowered = self._state.injects(_P.TAKEN_BACK, Fault.CUM_LOWERED, order)
-        order = self._change(order, **(self.history.totals(order) if lowered else {}))
+        order = self.change(order, **(self.history.totals(order) if lowered else {}))
         self._publish_fill("trade_bust", order, fill, previous_id=fill.stream_id)
 
     def correct(self, exec_id: str, price: Decimal, qty: Decimal) -> Fill | None:
@@ -237,69 +232,9 @@ class Trading:
             return None
         new = self.history.correct(old, price, qty)
         order = self.orders[old.order_id]
-        order = self._change(order, **self.history.totals(order))
+        order = self.change(order, **self.history.totals(order))
         self._publish_fill("trade_correct", order, new, previous_id=old.stream_id)
         return new
-
-    # ---------------------------------------------------------------- replace
-
-    def replace(self, order_id: str, change: Amendment) -> OrderVersion:
-        """Begin to replace an order and return the new one; the old one may still fill."""
-        old = self.orders[order_id]
-        new = successor(old, change, self._state.new_id(), self._time.stamp())
-        new = evolve(new, expires_at=m.timestamp(ends_at(new, self._time.now())))
-        self.orders.put(new, self._time.elapsed)
-        self._schedule_end(new)
-        self._change(old, status=S.PENDING_REPLACE)
-        if self._state.injects(_P.ASKED_REPLACE, Fault.REPLACE_FILLS, old):
-            self._time.call_later(
-                self._state.latency_s / 2, lambda: self._fill_before_end(order_id)
-            )
-        behavior = ReplaceBehavior(
-            counts_own_fills_only=self._state.injects(_P.ASKED_REPLACE, Fault.CUM_FRESH, old),
-            repeats_whole_qty=self._state.injects(_P.ASKED_REPLACE, Fault.QTY_REMAINING, old),
-        )
-        self._time.call_later(
-            self._state.latency_s,
-            lambda: self._complete_replace(order_id, new.id, change.qty, behavior),
-        )
-        return new
-
-    def _complete_replace(
-        self, old_id: str, new_id: str, qty: Decimal | None, behavior: ReplaceBehavior
-    ) -> None:
-        """Complete the replace, or reject the new order if the old or the new one has ended."""
-        old, new = self.orders[old_id], self.orders[new_id]
-        # A fill in the group reduces the quantity, so an unchanged quantity is the current one.
-        size = qty or old.qty or m.ZERO
-        if old.is_final or new.is_final or size <= old.filled_qty:
-            if not new.is_final:
-                self._end(new, S.REJECTED, reason=f'order is already in "{old.status}" state')
-            if not old.is_final:
-                old = self._change(old, status=working_status(old))
-                self._publish("order_replace_rejected", old)
-            return
-        stamp = self._time.stamp()
-        old = self._change(old, status=S.REPLACED, replaced_by=new.id, replaced_at=stamp)
-        self._publish("replaced", old, execution_id=self._state.new_id())
-        self._regroup(old, new_id)
-        new = self._change(self.orders[new_id], **initial_fields(old, size, behavior))
-        if new.status != S.PENDING_CANCEL:
-            new = self._change(new, status=working_status(new))
-            if new.status != S.HELD:
-                self._publish("new", new, execution_id=self._state.new_id())
-        self.match(new.id)
-
-    def _regroup(self, old: OrderVersion, new_id: str) -> None:
-        """Replace the old order by the new one in its group."""
-        if old.parent_id is not None:
-            parent = self.orders[old.parent_id]
-            legs = tuple(new_id if leg_id == old.id else leg_id for leg_id in parent.leg_ids)
-            self._change(parent, leg_ids=legs)
-        for leg_id in old.leg_ids:
-            self._change(self.orders[leg_id], parent_id=new_id)
-        self._change(self.orders[new_id], leg_ids=old.leg_ids)
-        self._change(self.orders[old.id], leg_ids=())
 
     # -------------------------------------------------------------------- end
 
@@ -309,14 +244,12 @@ class Trading:
         if order.status == S.PENDING_CANCEL:
             return
         stamp = self._time.stamp()
-        self._change(order, status=S.PENDING_CANCEL, cancel_requested_at=stamp)
+        self.change(order, status=S.PENDING_CANCEL, cancel_requested_at=stamp)
         if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS, order):
             self._stuck_cancels.add(order_id)
             return
         if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_FILLS, order):
-            self._time.call_later(
-                self._state.latency_s / 2, lambda: self._fill_before_end(order_id)
-            )
+            self._time.call_later(self._state.latency_s / 2, lambda: self.fill_before_end(order_id))
         if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_REJECTED, order):
             self._time.call_later(self._state.latency_s, lambda: self._reject_cancel(order))
         else:
@@ -334,13 +267,13 @@ class Trading:
         if order.is_final:
             return
         status = S.PARTIALLY_FILLED if order.filled_qty else before.status
-        self._publish("order_cancel_rejected", self._change(order, status=status))
+        self.publish("order_cancel_rejected", self.change(order, status=status))
 
     def recall(self) -> None:
         """Cancel the open short sales of symbols that are hard to borrow."""
         for order in self.orders.open():
             if self._sells_short(order) and not self._state.instruments[order.symbol].shortable:
-                self._end(order, S.CANCELED, reason="hard to borrow")
+                self.end(order, S.CANCELED, reason="hard to borrow")
 
     def _sells_short(self, order: OrderVersion) -> bool:
         is_sale = order.side is m.OrderSide.SELL and order.asset_class is m.AssetClass.EQUITY
@@ -353,9 +286,9 @@ class Trading:
     def _complete_cancel(self, order_id: str) -> None:
         order = self.orders[order_id]
         if not order.is_final:
-            self._end(order, S.CANCELED)
+            self.end(order, S.CANCELED)
 
-    def _fill_before_end(self, order_id: str) -> None:
+    def fill_before_end(self, order_id: str) -> None:
         """Fill the order before its cancel or replace, at its limit or else at the quote."""
         order = self.orders[order_id]
         if order.is_final or is_inactive_leg(order) or not self._state.is_in_session(order):
@@ -367,19 +300,17 @@ class Trading:
         """Reject an accepted order."""
         order = self.orders[order_id]
         if not order.is_final:
-            self._end(order, S.REJECTED, reason=reason)
+            self.end(order, S.REJECTED, reason=reason)
 
     def expire(self, order_id: str) -> None:
         order = self.orders[order_id]
         if not order.is_final:
-            self._end(order, S.EXPIRED)
+            self.end(order, S.EXPIRED)
 
-    def _end(
-        self, order: OrderVersion, status: m.OrderStatus, *, reason: str | None = None
-    ) -> None:
+    def end(self, order: OrderVersion, status: m.OrderStatus, *, reason: str | None = None) -> None:
         stamp = self._time.stamp()
-        order = self._change(order, status=status, reason=reason, **{_END_STAMPS[status]: stamp})
-        self._publish(status, order, execution_id=self._state.new_id())
+        order = self.change(order, status=status, reason=reason, **{_END_STAMPS[status]: stamp})
+        self.publish(status, order, execution_id=self._state.new_id())
         self._update_group(order, traded=m.ZERO)
 
     def _update_group(self, order: OrderVersion, traded: Decimal) -> None:
@@ -393,9 +324,9 @@ class Trading:
             if order.is_final:
                 # The close expires a whole day group: its legs are not canceled.
                 expired = order.status == S.EXPIRED
-                self._end(other, S.EXPIRED if expired else S.CANCELED)
+                self.end(other, S.EXPIRED if expired else S.CANCELED)
             elif traded and other.qty is not None:
-                self._change(other, qty=other.qty - traded)
+                self.change(other, qty=other.qty - traded)
 
     def _activate(self, leg: OrderVersion) -> None:
         """Activate an exit after its opening order has filled; a bracket's stop is `held`."""
@@ -404,18 +335,18 @@ class Trading:
         parent = self.orders[leg.parent_id or ""]
         is_held = leg.stop_price is not None and len(parent.leg_ids) > 1
         status = leg.status if leg.status in PENDING else S.HELD if is_held else S.NEW
-        leg = self._change(leg, is_active=True, status=status)
+        leg = self.change(leg, is_active=True, status=status)
         if status == S.NEW:
-            self._publish("new", leg, execution_id=self._state.new_id())
+            self.publish("new", leg, execution_id=self._state.new_id())
         self._time.call_later(self._state.latency_s, lambda: self.match(leg.id))
 
     # ---------------------------------------------------------------- changes
 
     def restate(self, order: OrderVersion, **fields: Any) -> None:
         """Change an order without a request of the client (ExecType 150 = D, restated)."""
-        self._publish("restated", self._change(order, **fields))
+        self.publish("restated", self.change(order, **fields))
 
-    def _change(self, order: OrderVersion, **fields: Any) -> OrderVersion:
+    def change(self, order: OrderVersion, **fields: Any) -> OrderVersion:
         stamp = self._time.stamp()
         if not self._state.injects(_P.CHANGE, Fault.UPDATED_AT_FROZEN, order):
             fields["updated_at"] = stamp
@@ -423,7 +354,7 @@ class Trading:
         self.orders.put(order, self._time.elapsed)
         return order
 
-    def _publish(self, name: str, order: OrderVersion, **fields: Any) -> None:
+    def publish(self, name: str, order: OrderVersion, **fields: Any) -> None:
         self.feed.send(
             Event(
                 number=len(self.feed.events) + 1,
@@ -438,7 +369,7 @@ class Trading:
     def _publish_fill(
         self, name: str, order: OrderVersion, fill: Fill, previous_id: str | None = None
     ) -> None:
-        self._publish(
+        self.publish(
             name,
             order,
             execution_id=fill.stream_id,

@@ -144,8 +144,6 @@ def successor(
     order: OrderVersion, change: Amendment, new_id: str, stamp: m.Timestamp
 ) -> OrderVersion:
     """Return the order that is to replace *order*, in its first version."""
-    given = {name: getattr(change, name) for name in _FIELDS}
-    given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
     return evolve(
         order,
         id=new_id,
@@ -157,15 +155,24 @@ def successor(
         replaces=order.id,
         chain_id=order.chain_id or order.id,
         leg_ids=(),
-        # A new trail begins at the current market price.
-        hwm=None if change.trail is not None else order.hwm,
         filled_qty=m.ZERO,
         filled_avg_price=None,
         carried_qty=m.ZERO,
         carried_price=None,
-        is_triggered=order.is_triggered and change.stop_price is None,
-        **{name: value for name, value in given.items() if value is not None},
+        **amended_fields(order, change),
     )
+
+
+def amended_fields(order: OrderVersion, change: Amendment) -> dict[str, Any]:
+    """Return the fields of *order* that *change* sets, with their new values."""
+    given = {name: getattr(change, name) for name in _FIELDS}
+    given["trail_price" if order.trail_percent is None else "trail_percent"] = given.pop("trail")
+    return {
+        # A new trail begins at the current market price.
+        "hwm": None if change.trail is not None else order.hwm,
+        "is_triggered": order.is_triggered and change.stop_price is None,
+        **{name: value for name, value in given.items() if value is not None},
+    }
 
 
 @frozen(kw_only=True)
