@@ -1,6 +1,7 @@
 """`fillbook halt`: the switch and the end of every open order, with a record and without."""
 
 import json
+import os
 
 import pytest
 
@@ -11,6 +12,8 @@ from fillbook.cli.commands import run
 from tests.bench import Bench, unable
 
 S = m.OrderStatus
+#: More orders than one minute has requests for, in the long campaign.
+ORDERS = 260 if os.environ.get("FILLBOOK_TEST_PROFILE") == "thorough" else 24
 OVER = m.ENDINGS | {S.FILLED, S.REPLACED}
 
 
@@ -19,7 +22,8 @@ def benched(monkeypatch, tmp_path, **kw):
     made = Bench(**kw)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(opening, "open_broker", lambda address, env: made.broker)
-    monkeypatch.setattr(opening, "SystemClock", lambda: made.clock)
+    for module in ("fillbook.opening", "fillbook.cli.halt"):
+        monkeypatch.setattr(f"{module}.SystemClock", lambda: made.clock)
     made.resting()
     made.by_hand("MSFT", "buy", 1, limit_price="300")
     return made
@@ -141,6 +145,125 @@ def test_exits_that_protect_a_position_stay_unless_asked(
     assert set(said["left"]) == open_orders(bench) == (set() if exits else protecting)
     assert set(planned["left"]) == set(said["left"])
     assert set(planned["canceled"]) == set(said["canceled"])
+
+
+def many(bench, count):
+    """That many orders: of ours, external ones, a position with a stop, and a filled bracket."""
+    bench.desk.cancel_all(symbol="AAPL")
+    bench.desk.buy("AAPL", qty=5)
+    bench.desk.sell("AAPL", qty=5, stop_price="150", time_in_force="gtc")
+    bench.desk.buy("SPY", qty=3, take_profit="600", stop_loss="500")
+    bench.clock.advance(30)
+    for number in range(count):
+        if number % 3:
+            bench.by_hand("MSFT", "buy", 1, limit_price=str(200 + number % 50))
+        else:
+            bench.desk.buy("SPY", qty=1, limit_price="400", key=str(number), time_in_force="gtc")
+            bench.clock.advance(1)
+    bench.clock.advance(120)
+
+
+class Liar(unable()):
+    """It accepts the cancel of an external order, and does nothing."""
+
+    def cancel(self, broker_order_id):
+        order = self.books.truth.get(broker_order_id)
+        if order.symbol == "MSFT":
+            return m.Accepted(None)
+        return super().cancel(broker_order_id)
+
+
+class Refuses(unable()):
+    """It rejects the cancel of an external order."""
+
+    def cancel(self, broker_order_id):
+        order = self.books.truth.get(broker_order_id)
+        if order.symbol == "MSFT":
+            return m.Rejected(m.RejectKind.NOT_NOW, "not now", "422")
+        return super().cancel(broker_order_id)
+
+
+class RaisesOften(unable()):
+    """Its adapter raises for every external order."""
+
+    def cancel(self, broker_order_id):
+        if self.books.truth.get(broker_order_id).symbol == "MSFT":
+            raise RuntimeError("a bug")
+        return super().cancel(broker_order_id)
+
+
+@pytest.mark.parametrize("exits", [False, True])
+@pytest.mark.parametrize("with_record", [False, True])
+@pytest.mark.parametrize("broker", [unable(), Liar, Refuses, RaisesOften])
+def test_the_result_is_the_brokers_truth(monkeypatch, tmp_path, capsys, broker, with_record, exits):
+    """Many orders, brackets and external ones: exit status and lists, whatever a cancel does."""
+    bench = benched(monkeypatch, tmp_path, broker=broker, cash=10_000_000)
+    many(bench, ORDERS)
+    words = ("--store", recorded(bench, tmp_path)) if with_record else ()
+    words += ("--exits",) if exits else ()
+    before, legs = open_orders(bench), {x.id for x in bench.truth.orders() if x.side == "sell"}
+    planned = halted(capsys, *words, "--dry-run")[1]
+    code, said = halted(capsys, *words)
+    after = open_orders(bench)
+    lives = {x.id for x in bench.truth.orders() if x.symbol == "MSFT"} & before
+    expected = set() if broker.__name__ == "Unable" else lives
+    assert set(said["open"]) == expected
+    assert set(said["left"]) == (set() if exits else legs & after)
+    assert after == expected | set(said["left"])
+    assert set(said["canceled"]) == before - after
+    assert code == (1 if expected else 0)
+    assert said["unprotected"] == (["AAPL", "SPY"] if exits else [])
+    assert set(planned["canceled"]) == before - set(said["left"])
+    assert all(said["client_order_ids"].get(x) for x in before)
+
+
+@pytest.mark.parametrize("fails", ["open", "write"])
+def test_a_record_that_cannot_be_used_stops_no_cancel(bench, tmp_path, capsys, fails, monkeypatch):
+    """The orders are canceled, the exit code is 1, and the message says that no switch is set."""
+    store = recorded(bench, tmp_path)
+    if fails == "open":
+        (tmp_path / "bot.db").write_bytes(b"no database at all" * 99)
+    else:
+        (tmp_path / "bot.db").chmod(0o400)
+        monkeypatch.setattr(
+            "fillbook.desk.record.kill_switch.KillSwitch.halt", raising(fb.StoreUnavailable("full"))
+        )
+    assert run(["halt", "--store", store]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "The kill switch is not set" in out
+    assert "2 orders canceled" in out
+    assert open_orders(bench) == set()
+
+
+def raising(error):
+    def call(*words):
+        raise error
+
+    return call
+
+
+def test_orders_on_the_pages_that_can_be_read_are_canceled(monkeypatch, tmp_path, capsys):
+    """A page of the list fails until the pages before it are empty: all orders are canceled."""
+    made = benched(monkeypatch, tmp_path)
+    for number in range(6):
+        made.by_hand("MSFT", "buy", 1, limit_price=str(200 + number))
+    store = recorded(made, tmp_path)
+    for number in range(6):
+        made.by_hand("MSFT", "buy", 1, limit_price=str(210 + number))
+    made.broker._page_size = 9
+    pages = made.broker.orders
+
+    def orders(query, page):
+        failed = m.NotObserved(m.Failure.SERVER_ERROR, "page 2 is down")
+        return pages(query, page) if page is None else failed
+
+    monkeypatch.setattr(made.broker, "orders", orders)
+    code, said = halted(capsys, "--store", store)
+    assert (code, said["open"], said["unread"]) == (0, [], None)
+    assert open_orders(made) == set()
+    with fb.open(made.broker, store, clock=made.clock) as desk:
+        assert len(desk.book.orders()) == 14
+        assert all(x.is_final for x in desk.book.orders())
 
 
 def test_a_dry_run_cancels_nothing(bench, capsys):

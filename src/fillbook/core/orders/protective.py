@@ -24,11 +24,13 @@ class Resting:
     """
     One open order, under any id that the caller uses.
 
-    `group` is shared by the exits of one OCO or bracket, of which only one fills; `is_leg`: the
-    broker created it for another order.  `leaves` is in base units; None: an order by notional.
+    `name` is its client order id; None: not reported.  `group` is shared by the exits of one OCO
+    or bracket, of which only one fills; `is_leg`: the broker created it for another order.
+    `leaves` is in base units; None: an order by notional.
     """
 
     id: str
+    name: str | None = None
     group: str
     symbol: str
     side: m.OrderSide
@@ -42,6 +44,7 @@ def of_order(order: m.Order) -> Resting:
     """Return an order of the record as `Resting`."""
     return Resting(
         id=order.client_order_id,
+        name=order.client_order_id,
         group=order.parent or order.client_order_id,
         symbol=order.symbol,
         side=order.side,
@@ -57,6 +60,7 @@ def of_report(report: m.OrderReport, parent: str | None) -> Resting:
     qty = report.terms.qty
     return Resting(
         id=report.broker_order_id,
+        name=report.client_order_id,
         group=parent or report.broker_order_id,
         symbol=report.terms.symbol,
         side=report.terms.side,

@@ -107,6 +107,13 @@ class Gateway:
         self, name: str, request: Callable[[m.Cursor | None], PageOf[T]]
     ) -> m.Read[tuple[T, ...]]:
         """Read all pages of a list; NotObserved if a page fails or the pages do not end."""
+        rows, failure = self.readable_pages(name, request)
+        return m.Observed(rows) if failure is None else failure
+
+    def readable_pages(
+        self, name: str, request: Callable[[m.Cursor | None], PageOf[T]]
+    ) -> tuple[tuple[T, ...], m.NotObserved | None]:
+        """Read the pages of a list up to one that fails; return its failure, or None."""
         rows: list[T] = []
         page: m.Cursor | None = None
         seen: set[m.Cursor] = set()
@@ -114,17 +121,16 @@ class Gateway:
             # A part of a list is useless: the pages after the first wait longer for their share.
             answer = self._read(name, partial(request, page), is_next_page=bool(seen))
             if not isinstance(answer, m.Observed):
-                return _not_observed(name, answer)
+                return tuple(rows), _not_observed(name, answer)
             rows += answer.value
             if answer.next is None:
-                return m.Observed(tuple(rows))
+                return tuple(rows), None
             if answer.next in seen:
                 break
             seen.add(answer.next)
             page = answer.next
-        return m.NotObserved(
-            m.Failure.UNREADABLE, f"{name}: the list has too many pages, or repeats a page"
-        )
+        why = f"{name}: the list has too many pages, or repeats a page"
+        return tuple(rows), m.NotObserved(m.Failure.UNREADABLE, why)
 
     def write(
         self, name: str, send: Callable[[], m.Outcome], authority: Authority = Authority.ORDER

@@ -95,7 +95,8 @@ class Cancellation:
         """
         self._gateway.require_trading_enabled()
         self._account_link.bind()
-        self._tracker.poll()  # orders that the record does not have are canceled too
+        if not self._tracker.poll():  # orders that the record does not have are canceled too
+            self._tracker.record_readable_orders()
         kept = frozenset[str]() if exits else self._protective()
         names: list[str] = []
         while fresh := [

@@ -221,6 +221,14 @@ class Tracker:
         broker = self._gateway.broker
         return self._gateway.pages("orders", lambda page: broker.orders(m.OrderQuery(), page))
 
+    def record_readable_orders(self) -> None:
+        """Record the open orders on the pages that can be read; it proves no absence."""
+        number, broker = self.snapshot_number(), self._gateway.broker
+        rows, _ = self._gateway.readable_pages(
+            "orders", lambda page: broker.orders(m.OrderQuery(), page)
+        )
+        self._recorder.record(*(m.Reported(x, m.ReportSource.LIST, number) for x in rows))
+
     def orders_since(self, since: datetime) -> m.Read[tuple[m.OrderReport, ...]]:
         """Read every order since *since*, open or not."""
         query = m.OrderQuery(m.OrderScope.ALL, since)
