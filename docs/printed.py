@@ -1,8 +1,8 @@
 """
-The parts of the pages that are printed from the code: `python docs/printed.py` renews them.
+The generated parts of the pages: `python docs/printed.py` renews them from the code.
 
-A part stands between ``<!-- printed: name -->`` and ``<!-- end -->``; a test compares each
-with what is printed now.
+A part is between ``<!-- printed: name -->`` and ``<!-- end -->``; a test compares each part
+with the code.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS, SECONDS, Faul
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-#: What a docstring says to whoever reads the code.
-_ASIDE = re.compile(r" \((?:promise|other half|design|P\d)[^)]*\)")
+#: References in docstrings that only help readers of the code.
+_REFERENCE = re.compile(r" \((?:promise|other half|design|P\d)[^)]*\)")
 _PART = re.compile(r"(<!-- printed: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def renewed(text: str) -> str:
-    """A page with every printed part as it is printed now."""
+    """Return a page with every generated part renewed."""
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]().strip()}\n\n{part[3]}", text)
 
 
@@ -55,27 +55,27 @@ def renewed(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of the pages."""
+    """Return a Markdown table."""
     cells = [head, ["---"] * len(head), *rows]
     return "\n".join(
         "| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in cells
     )
 
 
-def remarks(kind: type) -> dict[str, str]:
-    """What a class says of each member or field, behind ``#:`` on its line."""
+def notes_of(kind: type) -> dict[str, str]:
+    """Return the comment of each member or field of a class, after ``#:`` on its line."""
     source = inspect.getsource(kind)
     return dict(re.findall(r"^    (\w+)\b[^\n]*?  #: (.+)$", source, re.MULTILINE))
 
 
-def told(thing: object) -> str:
-    """A docstring as a page's text."""
+def described(thing: object) -> str:
+    """Return a docstring as Markdown."""
     return re.sub(r"``([^`]+)``", r"`\1`", inspect.getdoc(thing) or "")
 
 
 def sentence(thing: object) -> str:
-    """The first paragraph of a docstring, on one line."""
-    return " ".join(told(thing).split("\n\n")[0].split())
+    """Return the first paragraph of a docstring, on one line."""
+    return " ".join(described(thing).split("\n\n")[0].split())
 
 
 def code(word: object) -> str:
@@ -88,14 +88,14 @@ def listed(words: Iterable[object]) -> str:
 
 # -- parts -----------------------------------------------------------------------------
 
-#: What the README leaves out of the demo: from the first line that begins so to the next one.
-_LEFT_OUT = (("What happens", "Tuesday"), ("Orders before", "sync merges"), ("Orders", "A second"))
+#: The parts of the demo that the README omits: from the first line that begins so to the next one.
+_OMITTED = (("What happens", "Tuesday"), ("Orders before", "sync merges"), ("Orders", "A second"))
 
 
 def demo_shortened() -> str:
-    """What `fillbook demo` prints, without some of its tables."""
+    """Return the output of `fillbook demo` without some of its tables."""
     lines = printed_demo().splitlines()
-    for first, then in _LEFT_OUT:
+    for first, then in _OMITTED:
         start = next(i for i, line in enumerate(lines) if line.split("  ")[0].strip() == first)
         end = next(i for i in range(start, len(lines)) if lines[i].startswith(then))
         lines[start:end] = ["[…]", ""]
@@ -105,7 +105,7 @@ def demo_shortened() -> str:
 
 
 def printed_demo() -> str:
-    """What `fillbook demo` prints where there is no terminal, 80 columns wide."""
+    """Return the output of `fillbook demo` without a terminal, 80 columns wide."""
     text, usual = io.StringIO(), output.out
     output.out = Console(file=text, highlight=False, width=80)
     try:
@@ -117,15 +117,16 @@ def printed_demo() -> str:
 
 
 def statuses() -> str:
-    said = remarks(m.OrderStatus)
+    notes = notes_of(m.OrderStatus)
     rows = []
     for status in m.OrderStatus:
-        words = said.get(status.name, "")
-        whose = "ours" if words.startswith("ours: ") else "the broker's"
-        alive = "yes" if status in LIVE or status is m.OrderStatus.UNPROVEN else "no"
-        ended = "yes" if (status, m.Command.CANCEL) in COMMANDS else "no"
-        rows.append((code(status), whose, alive, ended, words.removeprefix("ours: ")))
-    return table(("status", "whose word", "may still fill", "may be canceled", ""), rows)
+        note = notes.get(status.name, "")
+        source = "fillbook" if note.startswith("ours: ") else "broker"
+        live = "yes" if status in LIVE or status is m.OrderStatus.UNPROVEN else "no"
+        cancelable = "yes" if (status, m.Command.CANCEL) in COMMANDS else "no"
+        rows.append((code(status), source, live, cancelable, note.removeprefix("ours: ")))
+    head = ("status", "set by", "may still fill", "may be canceled", "meaning")
+    return table(head, rows)
 
 
 def failures() -> str:
@@ -136,32 +137,32 @@ def failures() -> str:
             if child.__module__ in (errors.__name__, invalid.__name__):
                 yield from rows(child, depth + 1)
 
-    return table(("error", "may the same call be tried again?", "when"), rows(fb.FillbookError, 0))
+    return table(("error", "the same call may be retried", "when"), rows(fb.FillbookError, 0))
 
 
 def faults() -> str:
-    said = remarks(Fault)
+    notes = notes_of(Fault)
     rows = []
     for fault in Fault:
         least, most = SECONDS.get(fault, (0.0, 0.0))
         length = f"{least:g} to {most:g} s" if least or most else "–"
         points = listed(INJECTION_POINTS[fault])
-        rows.append((code(fault), said.get(fault.name, ""), points, length))
-    return table(("fault", "what happens", "where it strikes", "how long"), rows)
+        rows.append((code(fault), notes.get(fault.name, ""), points, length))
+    return table(("fault", "effect", "injection points", "duration"), rows)
 
 
 def endpoints() -> str:
     rows = [
-        (code(method), code(path), code(occasion) if occasion else "")
-        for method, path, occasion, _ in ENDPOINTS
+        (code(method), code(path), code(point) if point else "")
+        for method, path, point, _ in ENDPOINTS
     ]
-    return table(("", "path", "what its faults are called"), rows)
+    return table(("method", "path", "injection point of its faults"), rows)
 
 
-def ways() -> str:
-    said = remarks(Behavior)
-    rows = [(code(x.name), code(x.default), said[x.name]) for x in fields(Behavior)]
-    return table(("way", "unless given", ""), rows)
+def behavior() -> str:
+    notes = notes_of(Behavior)
+    rows = [(code(x.name), code(x.default), notes[x.name]) for x in fields(Behavior)]
+    return table(("switch", "default", "meaning"), rows)
 
 
 def order_kinds() -> str:
@@ -176,58 +177,63 @@ def refusals() -> str:
 
 def checks() -> str:
     rows = (
-        (number, code(check.__name__), _ASIDE.sub("", sentence(check)), listed(reasons_of(check)))
+        (
+            number,
+            code(check.__name__),
+            _REFERENCE.sub("", sentence(check)),
+            listed(reasons_of(check)),
+        )
         for number, check in enumerate(fb.CHECKS, start=1)
     )
-    return table(("", "check", "what it does", "its reasons"), rows)
+    return table(("", "check", "condition", "reasons"), rows)
 
 
 def reasons_of(check: Callable[..., object]) -> set[str]:
-    """The codes of the reasons that a function gives, or the functions beside it that it calls."""
+    """Return the reason codes of a function, and of the functions of its module that it calls."""
     source = inspect.getsource(check)
     found = {m.ReasonCode[name].value for name in re.findall(r"ReasonCode\.(\w+)", source)}
     for name in set(re.findall(r"\b(\w+)\(", source)) - {check.__name__}:
-        beside = getattr(inspect.getmodule(check), name, None) or getattr(risk, name, None)
-        if inspect.isfunction(beside) and beside.__module__.startswith("fillbook.core."):
-            found |= reasons_of(beside)
+        called = getattr(inspect.getmodule(check), name, None) or getattr(risk, name, None)
+        if inspect.isfunction(called) and called.__module__.startswith("fillbook.core."):
+            found |= reasons_of(called)
     return found
 
 
-def rooms() -> str:
-    """The modules that decide and those that act, each by its first sentence."""
+def modules() -> str:
+    """Return a table of the modules of core and desk, each with its first sentence."""
     rows = []
     for ring in ("core", "desk"):
         for path in sorted((ROOT / "src" / "fillbook" / ring).glob("*.py")):
-            said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-            first = " ".join(said.split("\n\n")[0].split())
+            docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            first = " ".join(docstring.split("\n\n")[0].split())
             if path.stem != "__init__":
-                rows.append((code(f"{ring}/{path.name}"), _ASIDE.sub("", first)))
-    return table(("module", "what it is"), rows)
+                rows.append((code(f"{ring}/{path.name}"), _REFERENCE.sub("", first)))
+    return table(("module", "purpose"), rows)
 
 
 def reasons() -> str:
-    said = remarks(m.ReasonCode)
-    return table(("code", "why"), ((code(x), said[x.name]) for x in m.ReasonCode))
+    notes = notes_of(m.ReasonCode)
+    return table(("code", "meaning"), ((code(x), notes[x.name]) for x in m.ReasonCode))
 
 
 def permissions() -> str:
-    said = remarks(Authority)
+    notes = notes_of(Authority)
     rows = []
     for authority in Authority:
-        row = [f"{code(authority)}: {said[authority.name]}"]
-        for armed in (True, False):
-            row += [str(PERMISSIONS[authority, armed, repairs]) for repairs in Repairs]
+        row = [f"{code(authority)}: {notes[authority.name]}"]
+        for enabled in (True, False):
+            row += [str(PERMISSIONS[authority, enabled, repairs]) for repairs in Repairs]
         rows.append(row)
-    head = ["why it is to be sent"]
-    head += [f"{armed}, {code(x)}" for armed in ("armed", "not armed") for x in Repairs]
+    head = ["authority"]
+    head += [f"trading {on}, {code(x)}" for on in ("enabled", "disabled") for x in Repairs]
     return table(head, rows)
 
 
 def lanes() -> str:
-    said = remarks(Lane)
+    notes = notes_of(Lane)
     limits = LANE_LIMITS_PERCENT.items()
-    rows = ((code(lane), said[lane.name], f"{percent} %") for lane, percent in limits)
-    return table(("lane", "for", "fills a minute up to"), rows)
+    rows = ((code(lane), notes[lane.name], f"{percent} %") for lane, percent in limits)
+    return table(("lane", "for", "may use a minute up to"), rows)
 
 
 def drifts() -> str:
@@ -237,7 +243,7 @@ def drifts() -> str:
         *(m.ExternalTrade, m.HappenedWithoutTrade),
         *(m.Phantom, m.Untracked, m.WrongQty, m.WrongCash),
     )
-    return table(("kind", "what differs"), ((code(x.__name__), sentence(x)) for x in kinds))
+    return table(("kind", "meaning"), ((code(x.__name__), sentence(x)) for x in kinds))
 
 
 def alerts() -> str:
@@ -254,7 +260,8 @@ def settings() -> str:
         )
         for name, default in config.DEFAULTS.items()
     ]
-    return table(("in fillbook.toml", "in the environment", "on the command line", "else"), rows)
+    head = ("in fillbook.toml", "in the environment", "on the command line", "default")
+    return table(head, rows)
 
 
 def commands() -> str:
@@ -275,8 +282,8 @@ def _command(name: str) -> str:
         )
         names = name_of_argument(one)
         rows.append((names, " ".join((one.parameter.help or "").split()), shown))
-    text = told(made.default_command)
-    return f"### `fillbook {name}`\n\n{text}\n\n" + table(("option", "", "default"), rows)
+    text = described(made.default_command)
+    return f"### `fillbook {name}`\n\n{text}\n\n" + table(("option", "meaning", "default"), rows)
 
 
 def name_of_argument(one: Any) -> str:
@@ -286,13 +293,13 @@ def name_of_argument(one: Any) -> str:
 
 
 def capabilities() -> str:
-    def said(value: object) -> str:
+    def shown(value: object) -> str:
         if isinstance(value, frozenset):
             return listed(value)
         return "yes" if value else "no"
 
     rows = [
-        (code(x.name), said(getattr(ALPACA, x.name)), said(getattr(SIMULATED, x.name)))
+        (code(x.name), shown(getattr(ALPACA, x.name)), shown(getattr(SIMULATED, x.name)))
         for x in fields(m.Capabilities)
         if isinstance(getattr(ALPACA, x.name), bool | frozenset)
     ]
@@ -321,7 +328,7 @@ def _members(kind: type) -> str:
         if name.startswith("_"):
             continue
         if isinstance(member, property):
-            parts.append(f"**`{name}`**\n\n{told(member)}")
+            parts.append(f"**`{name}`**\n\n{described(member)}")
         elif inspect.isfunction(member):
             parts.append(_callable(name, member))
     return "\n\n".join(parts)
@@ -330,7 +337,7 @@ def _members(kind: type) -> str:
 def _callable(name: str, function: Callable[..., Any]) -> str:
     words = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()")
     plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", re.sub(r"\bm\.", "", words))
-    return f"**`{name}{plain}`**\n\n{told(function)}"
+    return f"**`{name}{plain}`**\n\n{described(function)}"
 
 
 def values() -> str:
@@ -344,24 +351,25 @@ def values() -> str:
 
 
 def _value(kind: type) -> str:
-    about = told(kind) if has(kind) or (kind.__doc__ or "").strip() else ""
+    about = described(kind) if has(kind) or (kind.__doc__ or "").strip() else ""
     lines = [f"### `{kind.__name__}`", "", *([about, ""] if about else [])]
-    said = remarks(kind)
+    notes = notes_of(kind)
     if has(kind):
         names = [x.name for x in fields(kind)]
         names += [x for x, member in vars(kind).items() if isinstance(member, property)]
     else:
         names = [one.value for one in kind]  # type: ignore[attr-defined]
-        said = {one.value: said[one.name] for one in kind if one.name in said}  # type: ignore[attr-defined]
+        notes = {one.value: notes[one.name] for one in kind if one.name in notes}  # type: ignore[attr-defined]
     lines += [", ".join(code(name) for name in names) + ".", ""]
     lines += [
-        f"- {code(name)}: {said[name].removeprefix('ours: ')}" for name in names if name in said
+        f"- {code(name)}: {notes[name].removeprefix('ours: ')}" for name in names if name in notes
     ]
     return "\n".join(lines)
 
 
 PARTS: dict[str, Callable[[], str]] = {
     "alerts": alerts,
+    "behavior": behavior,
     "book": book,
     "broker": broker,
     "capabilities": capabilities,
@@ -375,20 +383,19 @@ PARTS: dict[str, Callable[[], str]] = {
     "faults": faults,
     "functions": functions,
     "lanes": lanes,
+    "modules": modules,
     "order-kinds": order_kinds,
     "permissions": permissions,
     "reasons": reasons,
     "refusals": refusals,
-    "rooms": rooms,
     "settings": settings,
     "statuses": statuses,
     "values": values,
-    "ways": ways,
 }
 
 
 def main() -> None:
-    """Renew every page."""
+    """Renew the generated parts of every page."""
     for page in PAGES:
         was = page.read_text("utf-8")
         now = renewed(was)
