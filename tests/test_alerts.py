@@ -84,7 +84,7 @@ def test_a_refused_post_is_logged_without_the_secret(status, caplog):
     assert "s3cret" not in caplog.text
 
 
-def test_nobody_there_is_logged_and_the_next_alert_is_tried(caplog):
+def test_an_unreachable_webhook_is_logged_and_the_next_alert_is_tried(caplog):
     with Receiver() as receiver:
         url = receiver.url
     sink = alerts.webhook(url, timeout_s=1)
@@ -94,7 +94,7 @@ def test_nobody_there_is_logged_and_the_next_alert_is_tried(caplog):
     assert caplog.text.count("not posted") == 2
 
 
-def test_of_too_many_that_wait_the_oldest_are_told_to_the_log(caplog, monkeypatch):
+def test_of_too_many_queued_alerts_the_oldest_are_logged(caplog, monkeypatch):
     monkeypatch.setattr(alerts, "QUEUED_MAX", 2)
     with Receiver() as receiver:
         receiver.let.clear()
@@ -114,7 +114,7 @@ def test_what_is_no_address_is_refused(url):
         alerts.webhook(url)
 
 
-def test_the_log_is_told(caplog):
+def test_alerts_are_logged(caplog):
     with caplog.at_level(logging.WARNING, "fillbook"):
         alerts.to_log(STUCK)
     assert caplog.messages == ["stuck (fb-1): order fb-1 waits"]
@@ -123,6 +123,6 @@ def test_the_log_is_told(caplog):
 @pytest.mark.parametrize(
     "wish", [{"stale_s": 0}, {"stuck_s": -1}, {"slow_fill_s": 1.5}, {"rejected_in_a_row": True}]
 )
-def test_thresholds_are_whole_and_above_zero(wish):
+def test_thresholds_are_integers_above_zero(wish):
     with pytest.raises(fb.InvalidValue, match="above zero"):
         m.Thresholds(**wish)

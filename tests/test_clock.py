@@ -12,7 +12,7 @@ print(SystemClock().timeline, SystemClock().elapsed().total_seconds())
 """
 
 
-def test_processes_of_one_boot_share_a_timeline_where_the_system_tells_its_boot():
+def test_processes_of_one_boot_share_a_timeline_if_the_system_reports_its_boot():
     """On Linux another process counts from the same start; elsewhere each is on its own."""
     before = SystemClock().elapsed().total_seconds()
     told = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)

@@ -120,7 +120,7 @@ def library(request):
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
 @FEWER
 @given(choice=st.data())
-def test_every_record_comes_back(library, kind, choice):
+def test_every_record_is_read_as_written(library, kind, choice):
     value = choice.draw(values(kind))
     again = codec.load(kind, codec.dump(value))
     assert again == value
@@ -130,7 +130,7 @@ def test_every_record_comes_back(library, kind, choice):
 @pytest.mark.parametrize("kind", ENTRIES, ids=lambda kind: kind.__name__)
 @FEWER
 @given(choice=st.data())
-def test_every_entry_comes_back(library, kind, choice):
+def test_every_entry_is_read_as_written(library, kind, choice):
     entry = choice.draw(values(kind))
     again = codec.load_entry(codec.dump_entry(entry))
     assert again == entry
@@ -222,7 +222,7 @@ def test_any_text_is_a_value_or_damage(text):
     assert isinstance(entry, m.Entry)
 
 
-def test_a_word_that_no_enum_has_is_damage():
+def test_a_word_outside_its_enum_is_damage():
     with pytest.raises(StoreDamaged):
         codec.load(m.Alert, '{"kind": "unheard", "about": "c1", "message": ""}')
 
@@ -292,7 +292,7 @@ def test_the_stored_words_are_those_of_the_lock_file():
     )
 
 
-def test_every_row_of_the_words_is_of_a_stored_class():
+def test_every_row_of_words_is_a_stored_class():
     names = {kind.__name__ for kind in stored() if attrs.has(kind)}
     assert codec.declared(codec.WORDS).keys() == names
     words = [codec.words_of(kind).word for kind in stored() if attrs.has(kind)]
@@ -311,7 +311,7 @@ def test_a_class_or_field_without_a_stored_word_is_a_bug():
         codec.words_of(Cash)
 
 
-def test_former_words_are_read_and_written_no_more():
+def test_former_words_are_read_and_no_longer_written():
     words = codec.declared("Cash=Money/Purse: amount=sum/total/value currency")["Cash"]
     assert (words.word, words.former) == ("Money", ("Purse",))
     assert codec.upcast({"total": "1", "currency": "USD"}, words) == {"sum": "1", "currency": "USD"}

@@ -1,4 +1,4 @@
-"""A bot in asyncio: strategies that trade side by side, and one that loses patience."""
+"""A bot in asyncio: parallel strategies, and one that stops waiting for its order."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ broker = SimulatedBroker(Exchange(seed=7, clock=clock))
 
 
 async def trade(desk: fb.AsyncDesk, strategy: str, symbol: str) -> None:
-    """Buy, and sell again what was filled."""
+    """Buy, and sell the filled quantity again."""
     bought = await desk.buy(symbol, qty=10, strategy=strategy, key=f"{strategy}-in")
     sold = await desk.sell(symbol, qty=bought.filled_qty, strategy=strategy, key=f"{strategy}-out")
     print(f"{strategy}: bought at {bought.avg_price}, sold at {sold.avg_price}")
@@ -27,10 +27,10 @@ async def main() -> None:
 
         hasty = asyncio.create_task(desk.buy("SPY", qty=3, strategy="hasty", key="hasty-in"))
         await asyncio.sleep(0.01)
-        hasty.cancel()  # the bot stops waiting; the order goes on
+        hasty.cancel()  # the bot stops waiting; the order continues
         order = await desk.buy("SPY", qty=3, strategy="hasty", key="hasty-in")
-        print(f"hasty gave up waiting, and asked again: {order.status}, {order.filled_qty} SPY")
-        print(f"SPY in all: {desk.book.position('SPY').qty}; {len(desk.book.orders())} orders")
+        print(f"hasty stopped waiting, then called again: {order.status}, {order.filled_qty} SPY")
+        print(f"SPY in total: {desk.book.position('SPY').qty}; {len(desk.book.orders())} orders")
         print(f"verdict: {(await desk.sync()).verdict}")
 
 

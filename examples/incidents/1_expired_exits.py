@@ -1,4 +1,4 @@
-"""Exits that were sent for the day expire at the close; the position stays open, naked."""
+"""Exits with time in force *day* expire at the close; the position stays open, unprotected."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.venue.exchange import Exchange
 
-clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))  # Monday, ten in New York
+clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))  # a Monday, 10:00 in New York
 exchange = Exchange(seed=1, clock=clock)
 exchange.quote("SPY", "570.00", "570.02")
 
@@ -16,19 +16,17 @@ with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
     entry = desk.buy("SPY", qty=10, take_profit="600", stop_loss="540", strategy="swing")
     clock.advance(10)
     desk.sync()
-    believed = [x for x in desk.book.orders(open=True) if x.parent == entry.client_order_id]
-    print(f"Monday: bought {entry.filled_qty} SPY with {len(believed)} exits, good for the day")
+    expected = [x for x in desk.book.orders(open=True) if x.parent == entry.client_order_id]
+    print(f"Monday: bought {entry.filled_qty} SPY with {len(expected)} exits, time in force day")
 
-    clock.advance(24 * 3600)  # the close comes and goes; nobody says a word
-    print(f"Tuesday: the bot believes that {len(believed)} exits protect its position")
+    clock.advance(24 * 3600)  # the exits expire at the close, and the bot receives no event
+    print(f"Tuesday: the bot expects {len(expected)} exits that protect its position")
 
     report = desk.sync()
     exits = [x for x in desk.book.orders() if x.parent == entry.client_order_id]
-    print(f"Tuesday: fillbook shows {desk.book.position('SPY').qty} SPY held, and its exits:")
+    print(f"Tuesday: fillbook shows {desk.book.position('SPY').qty} SPY held, with these exits:")
     for order in exits:
         print(f"  {order.type} {order.qty} SPY, {order.time_in_force}: {order.status}")
     live = [x for x in exits if not x.is_final]
-    print(
-        f"{len(live)} live exits cover {desk.book.position('SPY').qty} SPY: naked, and it is seen"
-    )
-    print(f"Verdict: {report.verdict}. Renewing the exits comes with a later release")
+    print(f"{len(live)} live exits cover {desk.book.position('SPY').qty} SPY: it is unprotected")
+    print(f"Verdict: {report.verdict}. This release places no new exits")

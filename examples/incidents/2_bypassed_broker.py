@@ -1,4 +1,4 @@
-"""Trades were written down locally and never reached the broker; then the books are compared."""
+"""Trades were recorded locally and never sent; a check compares the record with the broker."""
 
 from datetime import UTC, date, datetime
 
@@ -16,14 +16,14 @@ broker = SimulatedBroker(exchange)
 
 with fb.open(broker, "memory://", clock=clock) as desk:
     desk.sync()
-    desk.buy("AAPL", qty=10)  # this one went out
-    desk.buy("NVDA", qty=4)  # and this, which the bot forgot to write down
+    desk.buy("AAPL", qty=10)  # sent
+    desk.buy("NVDA", qty=4)  # sent, but missing in the bot's own record
     clock.advance(60)
 
-bots_own_book = {"AAPL": 25, "MSFT": 8}  # 15 AAPL and 8 MSFT never left the process
-print("The bot believes:", ", ".join(f"{qty} {symbol}" for symbol, qty in bots_own_book.items()))
+bots_own_record = {"AAPL": 25, "MSFT": 8}  # 15 AAPL and 8 MSFT were never sent
+print("The bot expects:", ", ".join(f"{qty} {symbol}" for symbol, qty in bots_own_record.items()))
 
-report = fb.check(broker, ours=bots_own_book)  # no store, nothing written, nothing sent
+report = fb.check(broker, ours=bots_own_record)  # no store, nothing written, nothing sent
 print(f"fillbook shows: {report.verdict}, after {report.requests} requests")
 for row in report.rows:
     missing = (row.theirs or 0) - (row.bot or 0)
@@ -31,8 +31,8 @@ for row in report.rows:
 
 with fb.open(broker, "memory://", clock=clock) as desk:
     desk.sync()
-    since = desk.sync(since=date(2026, 3, 2))  # every order and fill from that day on
-    print(f"From 2 March on the broker has {len(desk.book.orders())} orders; {since.verdict}:")
+    since = desk.sync(since=date(2026, 3, 2))  # every order and fill since that date
+    print(f"Since 2 March the broker has {len(desk.book.orders())} orders; {since.verdict}:")
     for order in desk.book.orders():
         print(f"  {order.side} {order.filled_qty} {order.symbol} at {order.avg_price}")
-print("Sending the difference comes with a later release; it is known now, to the share")
+print("This release sends no orders for the difference; it reports the exact quantities")

@@ -1,4 +1,4 @@
-"""A time-out is taken for a failure though the order filled; money is spent that is gone."""
+"""The bot treats a time-out as a failure although the order filled, and spends cash twice."""
 
 from datetime import UTC, datetime
 
@@ -17,16 +17,18 @@ clock.advance(60)
 
 with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as desk:
     desk.sync()
-    print("The rebalancer sells 90 SPY to buy them back later, and hears nothing")
+    print("The rebalancer sells 90 SPY to buy them back later, and gets no reply")
     exchange.faults.fail(next="submit", with_="reply-lost")
     sold = desk.sell("SPY", qty=90, key="sell-everything", strategy="rebalance")
-    print('The bot believes: "timed out", so it failed; it sells again')
+    print('The bot records: "timed out", treats it as a failure, and sells again')
     again = desk.sell("SPY", qty=90, key="sell-everything", strategy="rebalance")
     print(f"fillbook shows: {again.status}, {again.filled_qty} at {again.avg_price}; one order")
     print(f"  the same order: {again.client_order_id == sold.client_order_id}")
     print(f"  orders at the broker: {len(account.truth.orders())}")
 
-    print("It buys MSFT with the proceeds; the broker's number is nine seconds behind from here on")
+    print(
+        "It buys MSFT with the proceeds; the broker's buying power is nine seconds old from now on"
+    )
     desk.buy("MSFT", notional="49176", strategy="rebalance")
     exchange.faults.switch_on("account-old", seconds=9)
     power = desk.buying_power()

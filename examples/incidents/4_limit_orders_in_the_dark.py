@@ -1,4 +1,4 @@
-"""Limit orders of two teams on one account: which are open, which filled, whose they are."""
+"""Limit orders of two teams on one account: which are open, which filled, and by strategy."""
 
 from datetime import UTC, datetime
 
@@ -28,11 +28,11 @@ with fb.open(broker, "memory://", clock=clock) as desk:
     )
     exchange.trade_by_hand(broker.books, by_hand)
     clock.advance(5)
-    exchange.quote("AAPL", "185.98", "186.00")  # two of them fill; nobody tells the bot
+    exchange.quote("AAPL", "185.98", "186.00")  # two of them fill; the bot receives no event
     clock.advance(5)
     exchange.quote("AAPL", "188.00", "188.02")
     clock.advance(60)
-    print("The bot believes: 4 orders sent, no fills; it cannot tell which are still open")
+    print("The bot expects: 4 orders sent, no fills; it does not know which are still open")
 
     desk.sync()
     desk.sell("AAPL", qty=20, limit_price="188", strategy="dips")
@@ -40,13 +40,13 @@ with fb.open(broker, "memory://", clock=clock) as desk:
     desk.sync()
     print("fillbook shows, open:")
     for order in desk.book.orders(open=True):
-        whose = order.strategy or "nobody of ours"
-        print(f"  {order.side} {order.leaves_qty} at {order.limit_price}, {order.status}: {whose}")
+        owner = order.strategy or "external"
+        print(f"  {order.side} {order.leaves_qty} at {order.limit_price}, {order.status}: {owner}")
     for trade in desk.book.trades():
         print(f"  trade of {trade.strategy}: {trade.qty} AAPL, {trade.pnl:+} before fees")
-    ended = desk.cancel_all(strategy="dips")
-    print(f"One team ends what it has open: {[str(order.status) for order in ended]}")
+    canceled = desk.cancel_all(strategy="dips")
+    print(f"One team cancels its open orders: {[str(order.status) for order in canceled]}")
     left = [x.strategy for x in desk.book.orders(open=True)]
-    print(f"  {len(left)} are left: {left}")
+    print(f"  {len(left)} are still open: {left}")
     clock.advance(60)
     print(f"Verdict: {desk.sync().verdict}")

@@ -1,4 +1,4 @@
-"""A market order fills at once; the record says "pending" for hours, and the bot is blocked."""
+"""A market order fills at once; the record shows "pending" for hours, and blocks the bot."""
 
 from datetime import UTC, datetime
 
@@ -11,22 +11,22 @@ from fillbook.venue.exchange import Exchange
 clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
 exchange = Exchange(seed=5, clock=clock)
 exchange.quote("AAPL", "187.00", "187.02")
-exchange.faults.switch_on("stream-silent")  # connected, and it says nothing
+exchange.faults.switch_on("stream-silent")  # connected, but without events
 
 with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
     desk.sync()
     began = clock.elapsed()
     order = desk.buy("AAPL", qty=10, key="entry")
     took = (clock.elapsed() - began).total_seconds()
-    told = [x.entry for x in desk.book.journal() if isinstance(x.entry, m.Reported)]
-    print(f"The bot believes: {told[0].report.status}, for so the reply to its order said")
+    reported = [x.entry for x in desk.book.journal() if isinstance(x.entry, m.Reported)]
+    print(f"The bot expects: {reported[0].report.status}, the status in the reply to its order")
     print(f"fillbook shows: {order.status}, {order.filled_qty} at {order.avg_price} after {took} s")
 
-    print("The next reply is lost as well, and then nobody answers for two minutes")
+    print("The next reply is lost too, and then the broker is unreachable for two minutes")
     exchange.faults.fail(next="submit", with_="reply-lost")
     clock.call_later(1, lambda: exchange.faults.switch_on("unreachable"))
     second = desk.buy("AAPL", qty=5, key="more")
-    print(f"fillbook shows: {second.status}; it may be there, so it counts, and is asked after")
+    print(f"fillbook shows: {second.status}; it may exist, so it counts, and is queried")
     for _ in range(24):
         clock.advance(5)
         desk.tick()
@@ -35,5 +35,5 @@ with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
         clock.advance(5)
         desk.tick()
     second = desk.book.order(second)
-    print(f"Half a minute after the broker is back: {second.status}, {second.filled_qty} filled")
-    print(f"Position: {desk.book.position('AAPL').qty}; free for the next trade")
+    print(f"Half a minute after the outage: {second.status}, {second.filled_qty} filled")
+    print(f"Position: {desk.book.position('AAPL').qty}; the symbol is not locked")

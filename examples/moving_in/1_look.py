@@ -1,7 +1,7 @@
 """
-The bot of stage 0 looks: what it believes is compared with its account; nothing is written.
+The bot of stage 0 compares its positions with the account; nothing is written.
 
-It needs ALPACA_API_KEY and ALPACA_SECRET_KEY; ALPACA_URL if its account is not at Alpaca.
+It needs ALPACA_API_KEY and ALPACA_SECRET_KEY; ALPACA_URL for an emulator.
 """
 
 import os
@@ -18,28 +18,28 @@ from fillbook.brokers.alpaca import AlpacaBroker
 KEYS = os.environ["ALPACA_API_KEY"], os.environ["ALPACA_SECRET_KEY"]
 URL = os.environ.get("ALPACA_URL")
 STREAM_URL = URL and f"{URL.replace('http', 'ws', 1)}/stream"
-PATIENCE_S = 5
+FILL_TIMEOUT_S = 5
 
 client = TradingClient(*KEYS, paper=True, url_override=URL)
 stream = TradingStream(*KEYS, paper=True, url_override=STREAM_URL)
 filled = threading.Event()
 
 
-async def heard(event):
+async def on_event(event):
     if event.event == "fill":
         filled.set()
 
 
 def main():
-    stream.subscribe_trade_updates(heard)
+    stream.subscribe_trade_updates(on_event)
     threading.Thread(target=stream.run, daemon=True).start()
-    wish = {"symbol": "BTC/USD", "qty": "0.5", "side": OrderSide.BUY}
-    order = client.submit_order(MarketOrderRequest(time_in_force=TimeInForce.GTC, **wish))
-    filled.wait(PATIENCE_S)
-    believed = {order.symbol: order.qty if filled.is_set() else "0"}
-    print("the bot believes", believed)
-    report = fb.check(AlpacaBroker.from_client(client), ours=believed)
-    print("check says", report.verdict, *report.rows)
+    terms = {"symbol": "BTC/USD", "qty": "0.5", "side": OrderSide.BUY}
+    order = client.submit_order(MarketOrderRequest(time_in_force=TimeInForce.GTC, **terms))
+    filled.wait(FILL_TIMEOUT_S)
+    expected = {order.symbol: order.qty if filled.is_set() else "0"}
+    print("the bot expects", expected)
+    report = fb.check(AlpacaBroker.from_client(client), ours=expected)
+    print("the verdict is", report.verdict, *report.rows)
     stream.stop()
 
 

@@ -1,7 +1,7 @@
 """
-The bot of stage 3 has its orders sent: the order that comes back is what became of it.
+The bot of stage 3 submits its order by fillbook, which returns the order with its status.
 
-It needs ALPACA_API_KEY and ALPACA_SECRET_KEY; ALPACA_URL if its account is not at Alpaca.
+It needs ALPACA_API_KEY and ALPACA_SECRET_KEY; ALPACA_URL for an emulator.
 """
 
 import os
@@ -22,20 +22,20 @@ stream = TradingStream(*KEYS, paper=True, url_override=STREAM_URL)
 desk = fb.open(AlpacaBroker.from_client(client), store="sqlite:///bot.db")
 
 
-async def heard(event):
+async def on_event(event):
     desk.receive(event)
 
 
 def main():
-    stream.subscribe_trade_updates(heard)
+    stream.subscribe_trade_updates(on_event)
     threading.Thread(target=stream.run, daemon=True).start()
     desk.sync()
-    wish = fb.OrderRequest(symbol="BTC/USD", qty="0.5", side="buy")
-    order = desk.submit(wish, key="the first coin")
-    print("the bot believes", {order.symbol: str(order.filled_qty)})
+    request = fb.OrderRequest(symbol="BTC/USD", qty="0.5", side="buy")
+    order = desk.submit(request, key="first buy")
+    print("the bot expects", {order.symbol: str(order.filled_qty)})
     desk.sync()
     print("the order is", order.status)
-    print("the record says", desk.book.position("BTC/USD").qty)
+    print("the record has", desk.book.position("BTC/USD").qty)
     desk.close()
     stream.stop()
 

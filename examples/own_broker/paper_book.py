@@ -1,8 +1,8 @@
 """
-A broker of a bot author's own, with the six methods that every broker has.
+A broker written by a bot's author, with the six required methods.
 
-Its account is a dict in this process, where orders rest and nothing ever trades; a real one
-encodes a request there, sends it once and decodes the answer.
+Its account is a dict in this process; orders rest in it and never fill.  A real broker
+encodes each request, sends it once and decodes the reply.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ CENT: Final = Decimal("0.01")
 
 
 class PaperBook(fb.Broker):
-    """One account on paper."""
+    """One account in memory."""
 
     name = "paper-book"
     host = "localhost"
@@ -42,7 +42,7 @@ class PaperBook(fb.Broker):
 
     @classmethod
     def from_address(cls, rest: str, env: Mapping[str, str]) -> "PaperBook":
-        """The broker behind ``paper-book:`` + *rest*, which is its cash."""
+        """Make the broker of the address ``paper-book:`` + *rest*; *rest* is its cash."""
         return cls(m.number(rest or "100000"))
 
     def account(self) -> m.Read[m.AccountSnapshot]:
@@ -70,13 +70,13 @@ class PaperBook(fb.Broker):
         made = self._made(intent)
         price = made.terms.limit_price or m.ZERO
         taken = {row.client_order_id for row in self._orders.values()}
-        for is_fine, kind, message in (
-            (made.client_order_id not in taken, m.RejectKind.DUPLICATE, "this id is taken"),
-            (made.terms.symbol in LISTED, m.RejectKind.INSTRUMENT, "it is not traded here"),
-            (price % CENT == 0, m.RejectKind.PRICE, "prices are in cents"),
-            ((made.terms.qty or 0) * price <= self._cash, m.RejectKind.FUNDS, "too dear"),
+        for is_valid, kind, message in (
+            (made.client_order_id not in taken, m.RejectKind.DUPLICATE, "this id was used before"),
+            (made.terms.symbol in LISTED, m.RejectKind.INSTRUMENT, "the symbol is not listed"),
+            (price % CENT == 0, m.RejectKind.PRICE, "the price increment is 0.01"),
+            ((made.terms.qty or 0) * price <= self._cash, m.RejectKind.FUNDS, "insufficient cash"),
         ):
-            if not is_fine:
+            if not is_valid:
                 return m.Rejected(kind, message)
         self._orders[made.broker_order_id] = made
         return m.Accepted(made)
@@ -86,23 +86,23 @@ class PaperBook(fb.Broker):
         if found is None:
             return m.Rejected(m.RejectKind.NOT_FOUND, "there is no such order")
         if found.status is m.OrderStatus.CANCELED:
-            return m.Rejected(m.RejectKind.TOO_LATE, "it has ended already")
-        ended = evolve(found, status=m.OrderStatus.CANCELED, raw_status="canceled")
-        self._orders[broker_order_id] = ended
-        return m.Accepted(ended)
+            return m.Rejected(m.RejectKind.TOO_LATE, "the order is final")
+        canceled = evolve(found, status=m.OrderStatus.CANCELED, raw_status="canceled")
+        self._orders[broker_order_id] = canceled
+        return m.Accepted(canceled)
 
     def _made(self, intent: m.Intent) -> m.OrderReport:
-        wish = intent.request
+        request = intent.request
         return m.OrderReport(
             broker_order_id=f"paper-{next(self._numbers)}",
             client_order_id=intent.client_order_id,
             terms=m.Terms(
-                symbol=wish.symbol,
-                side=wish.side,
-                type=wish.type,
-                time_in_force=wish.time_in_force,
-                qty=wish.qty,
-                limit_price=wish.limit_price,
+                symbol=request.symbol,
+                side=request.side,
+                type=request.type,
+                time_in_force=request.time_in_force,
+                qty=request.qty,
+                limit_price=request.limit_price,
             ),
             status=m.OrderStatus.NEW,
             raw_status="new",

@@ -1,4 +1,4 @@
-"""The suite on a broker of one's own: run it with `pytest examples/own_broker -rs`."""
+"""The suite on your own broker: run it with `pytest examples/own_broker -rs`."""
 
 import pytest
 from paper_book import PaperBook

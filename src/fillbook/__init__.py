@@ -1,5 +1,5 @@
 """
-Keeps a trading bot's record of orders, fills and positions true to its broker.
+Keeps a trading bot's record of orders, fills and positions reconciled with its broker.
 
     import fillbook as fb
 
@@ -138,7 +138,7 @@ from fillbook.model import (
     WrongCash,
     WrongQty,
 )
-from fillbook.opening import check, open, open_async, read  # noqa: A004 - the field's words
+from fillbook.opening import check, open, open_async, read  # noqa: A004 - the usual terms
 from fillbook.store import Store
 
 __version__ = "0.1.0"

@@ -22,7 +22,9 @@ from fillbook import model as m
 
 T = TypeVar("T")
 
-READ_UNSUPPORTED: Final = m.NotObserved(m.Failure.UNSUPPORTED, "this broker cannot be asked that")
+READ_UNSUPPORTED: Final = m.NotObserved(
+    m.Failure.UNSUPPORTED, "this broker does not support the read"
+)
 WRITE_UNSUPPORTED: Final = m.Rejected(m.RejectKind.UNSUPPORTED, "this broker cannot do that")
 
 PageOf = m.Read[Sequence[T]]

@@ -1,15 +1,15 @@
 """
-Values to JSON text and back, exactly.
+Convert values to JSON text and back, exactly.
 
-One converter for everything that is stored: a Decimal is the plain text of its value,
+One converter serves every stored value: a Decimal is the plain text of its value,
 an enum its value, a time ISO text, a union of classes a body with the class's stored word
-under ``"_type"``.  Unknown keys are ignored, and missing fields take their default, so that an
+under ``"_type"``.  Unknown keys are ignored, and missing fields get their default, so that an
 older text stays readable.  A None that is the default is not written.
 
-The words in the text are those of `WORDS`, never names of classes or fields: a class or a field
-that is renamed keeps its word, and one without a word is not written at all but is an error.
+The text contains the words of `WORDS`, never names of classes or fields: a class or a field
+that is renamed keeps its word, and to store one without a word is an error.
 
-orjson is used where it is installed; each of the two libraries reads what the other wrote.
+orjson is used where it is installed; each of the two libraries reads the text of the other.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ except ImportError:  # the extra [fast] is not installed
 T = TypeVar("T")
 log: logging.Logger = logging.getLogger("fillbook")
 
-TAG: Final = "_type"  #: where a union's body says which class it is; no field is called so
+TAG: Final = "_type"  #: the key of the class in the body of a union; no field has this name
 
-#: The stored words.  A row a class, ``Class=Word: attribute=word``; ``=word`` is left out where
-#: the two are the same.  Behind the word its former ones may follow, ``=word/former``: they are
-#: read (`upcast`) and written no more.  A word that was released is never dropped.
+#: The stored words.  One row per class, ``Class=Word: attribute=word``; ``=word`` is left out if
+#: the two are the same.  Former words may follow the word, ``=word/former``: they are read
+#: (`upcast`) and no longer written.  A released word is never removed.
 WORDS: Final = """
 Bound: account clocked replace_cum base_fee currency reserve_rule
 AccountId: broker host number
@@ -145,29 +145,29 @@ _SHOWN: Final = 80  #: characters of an unreadable text that its error quotes
 
 
 def dump(value: Any) -> str:
-    """*value*, an instance of an attrs class, as text that `load` takes with its type."""
+    """Return *value*, an instance of an attrs class, as text for `load` with its type."""
     kind: Any = type(value)
     return _write(_writer(kind)(value))
 
 
 def to_json(value: Any) -> str:
     """
-    *value*, an instance of an attrs class, as JSON for a reader outside, by its public names.
+    Return *value*, an instance of an attrs class, as JSON for other programs, by its public names.
 
-    It is not stored, and `load` does not read it.
+    The text is not stored, and `load` does not read it.
     """
     return _write(_SHOWN_BY.get_unstructure_hook(type(value))(value))
 
 
 def load(of: type[T], text: str) -> T:
     """
-    The value of type *of* that `dump` made *text* from.
+    Return the value of type *of* from the *text* of `dump`.
 
-    Raises: StoreDamaged, naming the type, when *text* does not say such a value.
+    Raises: StoreDamaged, with the type, if *text* is not such a value.
     """
     try:
         return cast(T, _reader(cast(Any, of))(_read(text), of))
-    # Anything may be wrong with a damaged text, and each way raises an error of its own.
+    # A damaged text may have any fault, and each kind of fault raises another error.
     except Exception as error:
         raise StoreDamaged(
             f"not a stored {getattr(of, '__name__', 'value')}: {text[:_SHOWN]!r}: {error!r}"
@@ -175,7 +175,7 @@ def load(of: type[T], text: str) -> T:
 
 
 def load_or_none(of: type[T], text: str | None) -> T | None:
-    """What `load` gives; None where there is no text, or a damaged one that is logged."""
+    """Return the value of `load`; None if there is no text, or a damaged text, which is logged."""
     if text is None:
         return None
     try:
@@ -186,15 +186,15 @@ def load_or_none(of: type[T], text: str | None) -> T | None:
 
 
 def dump_entry(entry: m.Entry) -> str:
-    """*entry* as text that says which class it is."""
+    """Return *entry* as text that contains its class."""
     return _write(_writer(m.Entry)(entry))
 
 
 def load_entry(text: str) -> m.Entry:
     """
-    The entry that `dump_entry` made *text* from.
+    Return the entry from the *text* of `dump_entry`.
 
-    Raises: StoreDamaged when *text* does not say an entry.
+    Raises: StoreDamaged if *text* is not an entry.
     """
     return load(cast("type[m.Entry]", m.Entry), text)
 
@@ -204,7 +204,7 @@ def _write(plain: object) -> str:
         try:
             return cast(str, orjson.dumps(plain).decode())
         except TypeError:
-            pass  # half of a surrogate pair, or an int beyond 64 bits: json can write both
+            pass  # a lone surrogate, or an int beyond 64 bits: json can write both
     return json.dumps(plain, separators=(",", ":"))
 
 
@@ -213,7 +213,7 @@ def _read(text: str) -> object:
         try:
             return cast(object, orjson.loads(text))
         except ValueError:
-            pass  # what json wrote for the sake of `_write`, or damage: json tells them apart
+            pass  # a text that only json can write (see `_write`), or a damaged one
     return cast(object, json.loads(text))
 
 
@@ -222,7 +222,7 @@ def _read(text: str) -> object:
 
 @frozen
 class Words:
-    """How one class is stored: its word, its fields' words, and the former words of both."""
+    """The stored words of one class: its own, those of its fields, and the former words of both."""
 
     word: str
     fields: Mapping[str, str]  #: attribute -> word
@@ -233,7 +233,7 @@ class Words:
 
 
 def declared(table: str) -> dict[str, Words]:
-    """The rows of a table as `WORDS` is one, by the name of the class."""
+    """Parse a table like `WORDS`; the keys are the names of the classes."""
     rows: dict[str, Words] = {}
     for row in re.sub(r"\n\s+", " ", table.strip()).splitlines():
         head, _, body = row.partition(":")
@@ -257,7 +257,7 @@ _WORDS: Final = declared(WORDS)
 
 
 def words_of(kind: type[Any]) -> Words:
-    """How *kind* is stored. Raises: Bug, naming what `WORDS` does not have."""
+    """Return the stored words of *kind*.  Raises: Bug, with the names that `WORDS` lacks."""
     words = _WORDS.get(kind.__name__)
     if words is None:
         raise Bug(f"{kind.__name__} has no stored word: add it to fillbook.codec.WORDS")
@@ -268,7 +268,7 @@ def words_of(kind: type[Any]) -> Words:
 
 
 def upcast(body: Mapping[str, Any], words: Words) -> Mapping[str, Any]:
-    """*body* with the present words of its fields in place of their former ones."""
+    """Return *body* with the former words of its fields replaced by the present ones."""
     if words.renamed.keys().isdisjoint(body):
         return body
     return {words.renamed.get(key, key): value for key, value in body.items()}
@@ -297,7 +297,7 @@ def _number(text: object, _: object) -> Decimal:
 
 
 def _only(kind: type) -> Callable[[object, object], Any]:
-    """A hook that lets values of exactly *kind* pass: `str(None)` must not become a word."""
+    """Make a hook that accepts only values of exactly *kind*: `str(None)` must not be stored."""
 
     def check(value: object, _: object) -> Any:
         if type(value) is not kind:
@@ -412,7 +412,7 @@ def _writing_converter(words: Callable[[type[Any]], Words]) -> Converter:
 
 
 def _stored_converter() -> Converter:
-    """The converter of what is stored, which reads what it wrote."""
+    """Make the converter of stored values; it reads its own texts."""
     converter = _writing_converter(words_of)
     converter.register_structure_hook_factory(attrs.has, _class_reader)
     converter.register_structure_hook_factory(_is_union_of_classes, _union_reader)

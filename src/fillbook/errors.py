@@ -1,23 +1,23 @@
 """
-The errors, and for each: may it be tried again?
+The errors, and whether the same call may be retried.
 
-An outcome that was to be expected (a drift, a failed check, a refused read) is
-a value that is returned.  These are raised.
+Expected outcomes (a drift, a failed check, a failed read) are returned as values.  These errors
+are raised.
 
 ::
 
     FillbookError
     ├── OrderError             carries .order, the order as recorded
-    │   ├── Denied             ours: nothing was sent             .retry says it by the reason
-    │   ├── AlreadySent        what was to be sent exists         no, see the order
-    │   ├── OrderRejected      the broker refused, definitely     .retry says it by the kind
-    │   └── Unavailable        provably not sent                  yes, at .retry_at
-    ├── InvalidValue           a number, time or request is bad   no (also a ValueError)
+    │   ├── Denied             by a check: nothing was sent       .retry depends on the reason
+    │   ├── AlreadySent        the order exists already           no, see the order
+    │   ├── OrderRejected      the broker rejected it, definitely .retry depends on the kind
+    │   └── Unavailable        certainly not sent                 yes, at .retry_at
+    ├── InvalidValue           a value or request is invalid      no (also a ValueError)
     ├── KeyReused              one key, two different requests    no
-    ├── UnknownOrder           nobody has heard of this order     no
-    ├── AccountChanged         the broker answers as another      no, see `fillbook rebind`
+    ├── UnknownOrder           the record has no such order       no
+    ├── AccountChanged         the credentials of another account no, see `fillbook rebind`
     ├── TradingDisabled        a live account without live=True   no
-    ├── CredentialsMissing     no keys found, or refused          no
+    ├── CredentialsMissing     none found, or refused             no
     ├── BadAddress             no such broker or store            no
     ├── ExtraMissing           an optional dependency is missing  no, install it
     ├── ReadFailed             a read that was needed failed      yes
@@ -26,7 +26,7 @@ a value that is returned.  These are raised.
     │   ├── StoreInDoubt       written or not: nothing was sent   yes, with the same key
     │   ├── StoreRewound       restored from a backup             no, see its message
     │   ├── StoreTooNew        written by a newer fillbook        no
-    │   ├── StoreDamaged       not a store, or broken             no
+    │   ├── StoreDamaged       not a store, or damaged            no
     │   └── Forked             a store used in a forked child     no
     └── Bug
         ├── IllegalTransition  a command the order cannot take    no
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class OrderError(FillbookError):
-    """An order that did not go out, or was refused; `order` is what the record says of it."""
+    """An order was not sent, or was rejected; `order` is the order in the record."""
 
     def __init__(self, message: str, *, order: Order, retry_at: datetime | None = None) -> None:
         super().__init__(message)
@@ -94,7 +94,7 @@ class UnknownOrder(FillbookError):
 
 
 class AccountChanged(FillbookError):
-    """The broker answers as another account than the record is bound to; see `fillbook rebind`."""
+    """The credentials belong to another account than the record; see `fillbook rebind`."""
 
 
 class TradingDisabled(FillbookError):
@@ -114,7 +114,7 @@ class ExtraMissing(FillbookError):
 
 
 class ReadFailed(FillbookError):
-    """A read without which nothing can be said failed; the record is unchanged."""
+    """A required read failed; the record is unchanged."""
 
     retry = True
 
@@ -130,7 +130,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreInDoubt(StoreError):
-    """Whether the transaction was written cannot be known; what it was to precede was not sent."""
+    """The transaction may or may not be written; the request that needs it was not sent."""
 
     retry = True
 
@@ -156,8 +156,8 @@ class Bug(FillbookError):
 
 
 class IllegalTransition(Bug):
-    """A command that the order cannot take; see `core.orders.lifecycle.COMMANDS`."""
+    """The status of the order forbids the command; see `core.orders.lifecycle.COMMANDS`."""
 
 
 class ContractBroken(Bug):
-    """An adapter answered what its protocol forbids."""
+    """An adapter returned a value that its protocol forbids."""

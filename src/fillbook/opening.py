@@ -137,7 +137,7 @@ def check(
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue.
     """
-    beliefs = validation.quantities(ours or {})
+    expected = validation.quantities(ours or {})
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
     gateway = Gateway(broker, MemoryStore(), clock, live=False)
@@ -156,7 +156,7 @@ def check(
             )
     assert isinstance(account, m.Observed)
     assert isinstance(positions, m.Observed)
-    rows = rows_of((), positions.value, beliefs, None)
+    rows = rows_of((), positions.value, expected, None)
     findings = tuple(_finding(row) for row in rows if row.bot != row.theirs)
     return m.CheckReport(
         verdict=m.Verdict.DRIFT if findings else m.Verdict.IN_SYNC,

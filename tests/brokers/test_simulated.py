@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_day() -> None:
     assert day() == day()
 
 
-def test_what_blocks_an_account_is_told_in_words() -> None:
+def test_a_blocked_account_lists_its_blocks() -> None:
     broker = SimulatedBroker()
     broker.books.configure(Configurations(suspend_trade=True))
     broker.exchange.block(broker.books)

@@ -27,7 +27,7 @@ def living(emulator):
     return {x.client_order_id: x for x in emulator.account.truth.orders() if not x.is_final}
 
 
-def test_an_order_is_changed_and_told(resting, emulator_now, capsys):
+def test_an_order_is_changed_and_printed(resting, emulator_now, capsys):
     name = resting[0].client_order_id
     words = ("replace", name, "--limit", "151.50", "--qty", "2", *STORE)
     changed = json.loads(told(capsys, *words, "--json")[1])
@@ -44,7 +44,7 @@ def test_an_order_is_changed_and_told(resting, emulator_now, capsys):
         (("--limit", "0"), 2, "limit_price"),
     ],
 )
-def test_what_cannot_be_changed_is_said_and_nothing_is_sent(
+def test_a_refused_change_is_reported_and_nothing_is_sent(
     words, code, said, resting, emulator_now, capsys
 ):
     name = resting[0].client_order_id
@@ -77,12 +77,12 @@ def test_several_are_ended_by_name_and_what_did_not_end_is_listed(resting, emula
 
 
 @pytest.mark.parametrize("words", [(), ("--all", "--symbol", "BTC/USD"), ("NAME", "--all")])
-def test_which_orders_is_said_one_way(words, resting, emulator_now, capsys):
+def test_the_orders_to_cancel_are_selected_by_one_option(words, resting, emulator_now, capsys):
     words = [resting[0].client_order_id if word == "NAME" else word for word in words]
     code, _, err = told(capsys, "cancel", *words, *STORE)
     assert (code, "exactly one of" in err, len(living(emulator_now))) == (2, True, 3)
 
 
-def test_a_name_that_nobody_knows_ends_nothing(resting, emulator_now, capsys):
+def test_an_unknown_order_id_cancels_nothing(resting, emulator_now, capsys):
     code, _, err = told(capsys, "cancel", resting[0].client_order_id, "nobody", *STORE)
     assert (code, "no order 'nobody'" in err, len(living(emulator_now))) == (2, True, 3)

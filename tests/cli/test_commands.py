@@ -33,7 +33,7 @@ def test_in_sync_is_0_drift_is_3_and_a_sync_makes_it_0_again(emulator, order, ca
     assert told(capsys, "check", *at)[0] == 0
 
 
-def test_what_a_bot_believes_is_compared_without_a_record(emulator, tmp_path, capsys):
+def test_expected_positions_are_compared_without_a_record(emulator, tmp_path, capsys):
     code, out, _ = told(capsys, "check", "--ours", "AAPL=10", "MSFT=2")
     assert code == 3
     assert "the bot has 10, the broker 0" in out
@@ -72,7 +72,7 @@ def test_a_record_is_read_by_people_too(words, order, capsys):
     assert out.strip()
 
 
-def test_orders_are_found_by_what_one_asks_for(order, capsys):
+def test_orders_are_found_by_the_given_options(order, capsys):
     at = ("--store", "sqlite:///bot.db", "--json")
     found = [
         len(json.loads(told(capsys, "orders", *at, *words)[1]))
@@ -91,7 +91,7 @@ def test_a_fill_wins_over_a_cancel(order, capsys):
     [(1, 150, "A cancel of broker order {} would be"), (1, None, "no request would be sent")],
     ids=["alive", "ended"],
 )
-def test_a_cancel_can_be_looked_at_first(qty, limit, words, emulator, capsys):
+def test_a_cancel_has_a_dry_run(qty, limit, words, emulator, capsys):
     with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
         desk.sync()
         order = desk.buy("AAPL", qty=qty, limit_price=limit)
@@ -109,7 +109,7 @@ def test_a_cancel_can_be_looked_at_first(qty, limit, words, emulator, capsys):
         assert book.journal() == entries
 
 
-def test_an_old_record_is_put_away_whole(order, tmp_path, capsys):
+def test_an_old_record_is_archived_completely(order, tmp_path, capsys):
     at = ("--store", "sqlite:///bot.db")
     told(capsys, "rebind", "--dry-run", *at)
     assert (tmp_path / "bot.db").exists()
@@ -152,7 +152,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_call_is_2_and_one_line_that_says_what_to_write(what, capsys):
+def test_a_wrong_call_exits_with_2_and_one_line_with_what_to_write(what, capsys):
     words, part = WRONG[what]
     code, out, err = told(capsys, *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -160,7 +160,7 @@ def test_a_wrong_call_is_2_and_one_line_that_says_what_to_write(what, capsys):
     assert part in err
 
 
-def test_a_port_that_somebody_has_is_a_wrong_call(emulator, capsys):
+def test_a_port_in_use_is_a_wrong_call(emulator, capsys):
     port = emulator.url.rpartition(":")[2]
     code, out, err = told(capsys, "emulate", "alpaca", "--port", port)
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -172,7 +172,7 @@ def test_an_unknown_order_is_a_wrong_call(order, capsys):
     assert told(capsys, "order", "zzz", "--store", "sqlite:///bot.db")[0] == 2
 
 
-def test_a_look_at_one_order_says_what_the_record_said_before(emulator, capsys):
+def test_a_sync_of_one_order_shows_the_record_before(emulator, capsys):
     with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
         desk.sync()
         resting = desk.buy("AAPL", qty=10, limit_price="150")
@@ -190,7 +190,7 @@ def test_a_look_at_one_order_says_what_the_record_said_before(emulator, capsys):
 
 
 @pytest.mark.parametrize("name", ["text.db", "folder.db", "missing/bot.db"])
-def test_what_is_no_record_is_1_and_is_left_alone(name, tmp_path, capsys):
+def test_a_file_that_is_no_record_exits_with_1_and_is_not_changed(name, tmp_path, capsys):
     (tmp_path / "text.db").write_text("hello")
     (tmp_path / "folder.db").mkdir()
     before = sorted(tmp_path.iterdir())
@@ -201,7 +201,7 @@ def test_what_is_no_record_is_1_and_is_left_alone(name, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_says_what_it_is_for(command, capsys):
+def test_every_command_has_a_help_text(command, capsys):
     code, out, _ = told(capsys, command, "--help")
     assert (code, f"fillbook {command}" in out) == (0, True)
     assert "default: ()" not in out
@@ -212,7 +212,7 @@ def test_the_version_is_printed(capsys):
     assert told(capsys, "--version") == (0, f"{__version__}\n", "")
 
 
-def test_the_doctor_says_where_a_setting_came_from_and_hides_keys(emulator, order, capsys):
+def test_the_doctor_shows_the_source_of_a_setting_and_hides_keys(emulator, order, capsys):
     with open("fillbook.toml", "w") as file:
         file.write('store = "sqlite:///bot.db"\n')
     code, out, _ = told(capsys, "doctor", "--json")
@@ -224,7 +224,7 @@ def test_the_doctor_says_where_a_setting_came_from_and_hides_keys(emulator, orde
     assert emulator.secret not in out
 
 
-def test_the_doctor_says_what_an_account_may_not_do(emulator, order, capsys):
+def test_the_doctor_shows_the_restrictions_of_an_account(emulator, order, capsys):
     emulator.exchange.block(emulator.account, "trading_blocked")
     emulator.exchange.block(emulator.account, "transfers_blocked")
     _, out, _ = told(capsys, "doctor", "--json")

@@ -52,7 +52,7 @@ def recorded(bench, tmp_path):
     return store
 
 
-def test_without_a_record_it_cancels_all_the_same_and_says_so(bench, capsys):
+def test_without_a_record_it_cancels_too_and_reports_it(bench, capsys):
     assert run(["halt"]) == 0
     out = capsys.readouterr().out
     assert "There is no record" in out
@@ -102,9 +102,7 @@ def test_an_adapter_that_raises_ends_no_halt(monkeypatch, tmp_path, capsys):
     assert open_orders(bench) == set()
 
 
-def test_where_the_account_does_not_answer_the_orders_are_canceled_by_the_brokers_list(
-    bench, capsys
-):
+def test_if_the_account_cannot_be_read_the_orders_of_the_brokers_list_are_canceled(bench, capsys):
     bench.exchange.faults.fail("account", "server-error", times=1_000)
     code, said = halted(capsys)
     bench.clock.advance(2)
@@ -124,7 +122,7 @@ def test_a_list_that_cannot_be_read_is_an_exit_with_1(bench, tmp_path, capsys):
 
 @pytest.mark.parametrize("exits", [False, True])
 @pytest.mark.parametrize("with_record", [False, True])
-def test_exits_that_protect_a_position_stay_unless_asked(
+def test_exits_that_protect_a_position_are_canceled_only_with_the_option(
     bench, tmp_path, capsys, exits, with_record
 ):
     """A stop of what is held, and the legs of a filled entry; an opening stop protects nothing."""
@@ -273,7 +271,7 @@ def test_a_dry_run_cancels_nothing(bench, capsys):
     assert open_orders(bench) == before
 
 
-def test_real_money_needs_a_word(bench, monkeypatch):
+def test_real_money_needs_the_live_option(bench, monkeypatch):
     monkeypatch.setattr(bench.broker, "live", True, raising=False)
     before = open_orders(bench)
     assert run(["halt"]) == 2

@@ -11,7 +11,7 @@ from tests.cli.line import told
 STORE = ("--store", "sqlite:///bot.db")
 
 
-def test_buying_power_says_what_is_promised_to_which_order(emulator, capsys):
+def test_buying_power_shows_the_reservation_of_each_order(emulator, capsys):
     with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
         desk.sync()
         desk.buy("AAPL", qty=10, limit_price="150")
@@ -35,7 +35,7 @@ def test_buying_power_without_a_record_makes_none(emulator, tmp_path, capsys):
 BUY = ("buy", "BTC/USD")
 
 
-def test_an_order_is_placed_and_told(emulator_now, capsys):
+def test_an_order_is_placed_and_printed(emulator_now, capsys):
     code, out, err = told(capsys, *BUY, "0.1", "--strategy", "trend", "--key", "a", *STORE)
     assert (code, "filled" in out, err) == (0, True, "")
     again = json.loads(
@@ -50,7 +50,7 @@ def test_an_order_is_placed_and_told(emulator_now, capsys):
     assert len(emulator_now.account.truth.orders()) == 1
 
 
-def test_what_was_made_to_fit_is_told(emulator_now, capsys):
+def test_rounding_is_printed(emulator_now, capsys):
     out = told(capsys, *BUY, "0.1", "--limit", "40000.1234567", *STORE)[1]
     assert "instead of 40000.1234567" in out
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_paid_is_denied_with_its_figures(emulator_now, capsys):
     assert emulator_now.account.truth.orders() == []
 
 
-def test_a_dry_run_says_what_would_become_of_it_and_leaves_nothing(emulator_now, tmp_path, capsys):
+def test_a_dry_run_prints_the_effect_and_writes_nothing(emulator_now, tmp_path, capsys):
     code, out, err = told(capsys, *BUY, "0.1", "--dry-run")
     assert (code, "It would be sent." in out, "affordable" in out, err) == (0, True, True, "")
     code, out, err = told(capsys, *BUY, "1000", "--dry-run")
@@ -107,7 +107,7 @@ def test_the_options_are_the_fields_of_a_request(what, capsys):
     assert {name: request[name] for name in wanted} == wanted
 
 
-def test_an_order_that_nobody_answered_for_is_told_as_one(emulator_now, capsys):
+def test_an_order_without_a_reply_is_printed_as_unconfirmed(emulator_now, capsys):
     emulator_now.exchange.faults.fail(next="submit", with_="server-error")
     emulator_now.exchange.faults.fail(next="find", with_="server-error", times=1_000)
     code, out, _ = told(capsys, *BUY, "0.1", *STORE)
@@ -137,7 +137,7 @@ def test_a_wrong_order_is_2_and_one_line(what, side, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_real_money_moves_only_if_that_was_said(monkeypatch, capsys):
+def test_an_order_on_a_live_account_needs_the_live_option(monkeypatch, capsys):
     monkeypatch.setenv("ALPACA_API_KEY", "k")
     monkeypatch.setenv("ALPACA_SECRET_KEY", "s")
     code, _, err = told(capsys, "buy", "AAPL", "1", "--broker", "alpaca:live")

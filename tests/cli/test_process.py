@@ -10,7 +10,7 @@ import sys
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
 
 
-def test_the_demo_ends_true_and_prints_plain_text_into_a_pipe():
+def test_the_demo_ends_in_sync_and_prints_plain_text_into_a_pipe():
     told = subprocess.run(
         [*FILLBOOK, "demo"],
         capture_output=True,
@@ -47,7 +47,7 @@ def lines_of(running):
     return lines
 
 
-def test_an_emulator_says_where_it_is_and_ends_when_it_is_stopped():
+def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped():
     with subprocess.Popen(
         [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
@@ -59,7 +59,7 @@ def test_an_emulator_says_where_it_is_and_ends_when_it_is_stopped():
     assert (ended, errors) == (0, "stopped\n")
 
 
-def test_the_lines_of_an_emulator_do_what_they_say():
+def test_the_printed_settings_of_an_emulator_work():
     with subprocess.Popen(
         [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, text=True
     ) as running:

@@ -70,7 +70,7 @@ def test_what_is_watched_is_the_record(desk, capsys):
         assert part in out
 
 
-def test_nothing_to_show_is_said(desk, capsys):
+def test_an_empty_record_is_reported(desk, capsys):
     out = told(capsys, *WATCH, "--once")[1]
     assert "Open orders: none" in out
     assert "Positions: none" in out
@@ -106,7 +106,7 @@ def test_each_change_is_one_line_and_an_interrupt_is_an_end(desk):
     assert (running.returncode, out, err) == (0, "", "stopped\n")
 
 
-def test_in_a_terminal_the_tables_fit_and_say_what_they_leave_out(desk):
+def test_in_a_terminal_the_tables_fit_and_count_the_omitted_rows(desk):
     for number in range(30):
         desk.buy("AAPL", qty=10 + number, limit_price="150", strategy="mean-reversion")
     terminal, theirs = pty.openpty()

@@ -60,7 +60,7 @@ def test_an_exit_finds_the_share_that_is_kept_for_it(limit, asked):
 
 
 @given(limit=st.integers(1, 40), asked=asks, lane=st.sampled_from(Lane), more=st.integers(1, 60))
-def test_who_is_told_when_to_come_back_finds_room_then_and_not_before(limit, asked, lane, more):
+def test_a_refused_request_is_granted_at_its_time_and_not_before(limit, asked, lane, more):
     """The second that is named is the first one."""
     budget, now = Budget(limit=limit), 0
     for wait_ms, other in asked:
@@ -103,7 +103,7 @@ def test_what_others_send_with_our_keys_is_counted_until_the_broker_counts_anew(
     assert (later.others, later.others_until) == (0, 0)
 
 
-def test_a_broker_whose_clock_is_off_holds_nobody_for_longer_than_a_minute():
+def test_a_broker_with_a_wrong_clock_holds_requests_for_at_most_a_minute():
     """Neither its count nor its refusal."""
     budget = pacing.back_off(
         pacing.apply_rate_limit(Budget(limit=200), meter(0), 9_999, 10), 9_999, 10
@@ -123,7 +123,7 @@ def test_after_too_much_all_but_exits_wait():
     assert pacing.back_off(budget, 12, 10) == budget
 
 
-def test_another_timeline_is_told_by_the_wall_clock():
+def test_another_timeline_is_converted_by_the_wall_clock():
     """Seconds, others and the refusal are where they were; on our own nothing moves."""
     there = Budget(
         limit=9,

@@ -5,18 +5,18 @@ from itertools import product
 from fillbook.core.permission import PERMISSIONS, Authority, Permission, Repairs
 
 
-def test_every_warrant_has_its_answer_under_every_permission():
+def test_every_authority_has_a_result_under_every_setting():
     """There is no pair that nobody thought of."""
     assert set(PERMISSIONS) == set(product(Authority, (True, False), Repairs))
 
 
-def test_nothing_is_sent_by_a_desk_that_is_not_armed():
+def test_nothing_is_sent_while_trading_is_disabled():
     """Whatever may be repaired."""
     sent = [key for key, answer in PERMISSIONS.items() if answer is Permission.SEND]
     assert all(armed for _, armed, _ in sent)
 
 
-def test_what_nobody_asked_for_is_sent_only_with_auto():
+def test_a_repair_is_sent_only_with_auto():
     """And what the bot asked for does not need it."""
     sent = {key for key, answer in PERMISSIONS.items() if answer is Permission.SEND}
     assert {repairs for why, _, repairs in sent if why is Authority.REPAIR} == {Repairs.AUTO}

@@ -47,7 +47,7 @@ def test_what_was_missed_is_read_before_anything_is_live():
     assert polling.poll_after(connected, at(2)) == RESYNC_PERIOD
 
 
-def test_a_stream_that_is_refused_leaves_nobody_behind_for_ever():
+def test_a_refused_stream_leaves_no_gap_open_for_ever():
     """Once the loss was read, polls carry the record; being refused again is no new loss."""
     lost = polling.disconnected(live())
     read = polling.resynced(lost, lost.gaps)
@@ -56,7 +56,7 @@ def test_a_stream_that_is_refused_leaves_nobody_behind_for_ever():
     assert polling.poll_after(read, at(1)) == FAST_POLL
 
 
-def test_a_stream_that_is_late_is_polled_quickly_until_it_tells_something():
+def test_a_late_stream_is_polled_fast_until_it_delivers_an_event():
     """A poll that finds nothing more does not make up for it."""
     late = polling.polled(live(), True, at(5))
     assert polling.poll_after(late, at(5)) == FAST_POLL
@@ -64,7 +64,7 @@ def test_a_stream_that_is_late_is_polled_quickly_until_it_tells_something():
     assert polling.poll_after(polling.received(late, at(9)), at(9)) == at(25)
 
 
-def test_a_stream_that_nothing_has_confirmed_for_a_minute_is_silent():
+def test_a_stream_without_confirmation_for_a_minute_is_silent():
     """An event confirms it, and so does a poll that finds nothing new."""
     health = live()
     before = SILENCE_MAX - at(1)
@@ -74,7 +74,7 @@ def test_a_stream_that_nothing_has_confirmed_for_a_minute_is_silent():
         assert polling.poll_after(confirmed, SILENCE_MAX) == at(25)
 
 
-def test_news_of_a_poll_means_nothing_where_nobody_listens():
+def test_a_new_fact_of_a_poll_means_nothing_without_a_stream():
     """There is no stream that could have told it."""
     assert polling.polled(StreamHealth(), True, at(5)) == StreamHealth()
 

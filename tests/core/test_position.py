@@ -47,7 +47,7 @@ histories = st.lists(moves, max_size=12, unique_by=lambda x: x.key)
 
 
 @given(histories)
-def test_the_quantity_is_what_a_plain_fold_says(history):
+def test_the_quantity_equals_a_plain_fold(history):
     """Long, short and through zero; an anchor says how much there was; legs sum to it."""
     held, _ = position.refold("AAPL", history)
     qty = Decimal(0)
@@ -106,7 +106,7 @@ def test_a_split_keeps_the_cost_and_scales_what_was_entered():
     assert (held.qty, trade.qty, trade.entry_price, trade.pnl) == (0, 20, 5, 20)
 
 
-def test_a_late_fill_before_an_anchor_changes_whose_it_is_and_not_how_much():
+def test_a_late_fill_before_an_adjustment_moves_quantity_between_strategies_only():
     """An adoption is a moment and a quantity, never an amount."""
     anchor = move(30, ANCHOR, 10, 9)
     held, _ = position.refold("AAPL", [anchor])
@@ -115,13 +115,13 @@ def test_a_late_fill_before_an_anchor_changes_whose_it_is_and_not_how_much():
     assert (held.qty, legs(held)) == (10, {"": 6, "a": 4})
 
 
-def test_an_anchor_that_finds_what_is_known_changes_nothing_of_it():
+def test_an_adjustment_to_the_known_quantity_changes_nothing():
     history = [move(1, FILL, 4, 8, strategy="a"), move(2, ANCHOR, 4, 9)]
     held, _ = position.refold("AAPL", history)
     assert (legs(held), held.avg_price, held.anchored_at) == ({"a": 4}, 8, at(2))
 
 
-def test_the_gain_before_an_anchor_that_changed_the_quantity_is_kept_and_its_cost_is_told():
+def test_an_adjustment_of_the_quantity_keeps_the_earlier_profit():
     history = [move(1, FILL, 4, 8), move(2, FILL, -2, 9), move(3, ANCHOR, 0, None)]
     held, _ = position.refold("AAPL", history)
     assert (held.qty, held.account.realized, held.account.opened_at) == (0, 2, None)
@@ -176,7 +176,7 @@ def test_a_fee_is_taken_from_the_only_strategy_that_holds_the_symbol():
     ("day", "taken"),
     [(2, "0.05"), (3, "0.15")],  # within a day of the anchor its 0.1 is off already; later not
 )
-def test_a_fee_that_an_anchor_had_off_already_is_not_taken_again(day, taken):
+def test_a_fee_included_in_an_adjustment_is_not_deducted_again(day, taken):
     history = [
         move(1, FILL, 10, 10, **COIN),
         move(2, ANCHOR, "9.9", 10),
@@ -187,7 +187,7 @@ def test_a_fee_that_an_anchor_had_off_already_is_not_taken_again(day, taken):
     assert held.fee_absorbed == 0
 
 
-def test_units_that_a_fee_took_of_nothing_are_bought_back_without_a_round_trip():
+def test_units_that_a_fee_took_from_a_flat_position_are_bought_back_without_a_round_trip():
     """All was sold before the day's fee was posted; the next buy finds a little less than none."""
     history = [move(1, FEE, "-0.1", None), move(2, FILL, 1, 10)]
     held, trades = position.refold("AAPL", history)
@@ -242,7 +242,7 @@ def test_late_evidence_revises_the_trades_after_it():
     assert {x.key for x in records.all(m.Trade)} == trades.keys()
 
 
-def test_a_revised_trade_says_how_often_it_was():
+def test_a_revised_trade_counts_its_revisions():
     records = Records()
     for fact in (intended(), report("new"), fill("f1", 10, 10, cum=10, at=at(1))):
         records.take(fact)

@@ -147,7 +147,7 @@ def test_any_order_of_arrival_makes_the_same_record(numbers):
 
 
 @given(heard_facts)
-def test_hearing_everything_again_changes_nothing(numbers):
+def test_receiving_everything_again_changes_nothing(numbers):
     """P4 and P8: in the same order or in another, it leaves no trace in the journal."""
     records = outcome(numbers)
     assert [n for n in (*numbers, *sorted(numbers)) if records.take(FACTS[n])] == []
@@ -196,7 +196,7 @@ def unrevised(symbol, moves, records):
 
 
 @given(heard_facts)
-def test_evidence_belongs_to_an_order_that_knows_it(numbers):
+def test_every_evidence_belongs_to_an_order_that_lists_it(numbers):
     """P5: and every order that is not ours has some."""
     records = outcome(numbers)
     owned = {i: x.client_order_id for x in records.all(m.OrderRecord) for i in x.ids}

@@ -50,7 +50,7 @@ def test_what_only_reduces_takes_no_money():
 
 
 @pytest.mark.parametrize("wish", [{}, {"trail_price": 1}, {"side": "sell", "limit_price": 9}])
-def test_without_a_price_nothing_is_said_of_an_order_that_needs_one(wish):
+def test_without_a_price_an_order_that_needs_one_has_no_reserve(wish):
     assert needed(ask=None, **wish) is None
 
 
@@ -64,7 +64,7 @@ def test_the_brokers_fee_is_in_the_hold():
     assert needed(rule=rule, qty=None, notional=100) == Decimal("100.6")
 
 
-def test_without_a_word_on_stops_a_stop_is_taken_as_it_is():
+def test_without_a_stop_rule_a_stop_reserves_its_own_price():
     assert needed(rule=m.ReserveRule(stop_collars=()), qty=1, stop_price="50") == 50
 
 
@@ -99,7 +99,7 @@ def kept(records):
     return record
 
 
-def test_an_unproven_order_keeps_all_of_it_and_no_read_is_known_to_count_it():
+def test_an_unconfirmed_order_reserves_everything_and_no_reading_covers_it():
     found = kept(reserved(limit_price=10))
     assert (found.charge, found.grown, found.is_open) == (1000, None, True)
 
@@ -143,14 +143,14 @@ def test_a_fill_of_unknown_price_costs_what_was_reserved():
 
 
 @pytest.mark.parametrize("word", ["canceled", "expired", "rejected"])
-def test_what_ended_without_a_fill_vanishes_at_once(word):
+def test_the_reservation_of_an_order_without_a_fill_ends_at_once(word):
     records = reserved(limit_price=10)
     records.take(report(terms=terms(limit_price=10)))
     records.take(report(word, clock="2026-03-02T15:00:02Z", terms=terms(limit_price=10)))
     assert kept(records) is None
 
 
-def test_what_was_given_up_is_released_and_reserved_anew_when_it_lands():
+def test_an_abandoned_order_is_released_and_reserved_again_when_it_is_accepted():
     records = reserved(limit_price=10)
     records.take(m.ConcludedAbsent("c1", 3))
     assert kept(records) is None
@@ -196,7 +196,7 @@ def test_two_living_ids_of_one_order_are_both_counted():
     assert kept(records).charge == 1100
 
 
-def test_a_replace_that_is_unproven_keeps_the_larger():
+def test_an_unconfirmed_replace_reserves_the_larger_amount():
     """It may have been done; once it is known that it was not, nothing of it is kept."""
     records = reserved(limit_price=10)
     records.take(report(terms=terms(limit_price=10)))
@@ -207,7 +207,7 @@ def test_a_replace_that_is_unproven_keeps_the_larger():
     assert kept(records).charge == 100 * 10
 
 
-def test_an_order_that_gives_way_to_a_cheaper_one_is_kept_until_it_has():
+def test_an_order_replaced_by_a_cheaper_one_is_reserved_until_the_replace_is_done():
     records = reserved(limit_price=10)
     records.take(report("pending_replace", terms=terms(limit_price=10)))
     new = {"broker_order_id": "b2", "client_order_id": "c1.r1", "replaces": "b1"}
@@ -239,7 +239,7 @@ def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
     assert kept(records).charge == before + more
 
 
-def test_an_unproven_change_that_may_cost_more_is_counted_by_no_read():
+def test_no_reading_covers_an_unconfirmed_change_that_may_cost_more():
     """It may land minutes later: until it is known, no read of the account surely holds it."""
     records = reserved(limit_price=10)
     records.take(report(terms=terms(limit_price=10)))
@@ -308,7 +308,7 @@ def test_what_grew_after_it_is_taken_off():
     assert left([reading(0, 1000, covered=6)], [promise(100, 7)]).buying_power == 900
 
 
-def test_what_is_unproven_is_taken_off_every_read():
+def test_an_unconfirmed_amount_is_subtracted_from_every_reading():
     assert left([reading(0, 1000, covered=99)], [promise(100, None)]).buying_power == 900
 
 
@@ -331,7 +331,7 @@ def test_there_is_never_less_than_nothing():
     assert left([reading(0, 100)], [promise(500, None)]) == m.Funds(m.ZERO, m.ZERO)
 
 
-def test_where_the_broker_does_not_say_open_orders_are_charged_until_they_end():
+def test_if_the_broker_does_not_net_open_orders_they_are_charged_until_they_end():
     at_rest = [reading(0, 1000, covered=99)]
     assert left(at_rest, [promise(100, 7)], nets=False).buying_power == 900
     assert left(at_rest, [promise(100, 7, is_open=False)], nets=False).buying_power == 1000
@@ -430,7 +430,7 @@ STEPS = st.tuples(
 
 
 @given(st.lists(STEPS, max_size=80))
-def test_no_dollar_is_promised_twice_however_old_the_account_is(steps):
+def test_nothing_is_reserved_twice_however_old_the_account_is(steps):
     """The account is anything from 0 to a lag old, not monotonic; a broker lets all pass."""
     broker = Broker()
     for step in steps:
@@ -439,7 +439,7 @@ def test_no_dollar_is_promised_twice_however_old_the_account_is(steps):
 
 
 @given(st.lists(STEPS, max_size=80))
-def test_at_rest_the_brokers_own_number_is_what_is_available(steps):
+def test_while_idle_the_available_amount_is_the_brokers_number(steps):
     broker = Broker()
     for step in steps:
         broker.step(*step)

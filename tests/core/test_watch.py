@@ -41,7 +41,7 @@ CANCEL = m.Commanded("c1", m.Command.CANCEL, 2, "b1")
         (report("new"), CANCEL),
     ],
 )
-def test_an_order_that_waits_for_a_word_is_stuck_after_a_while(entries):
+def test_an_order_without_a_report_is_stuck_after_the_threshold(entries):
     waiting = record(*entries, limit_price=9)
     assert (told(waiting, 299), told(waiting, 300)) == (None, m.AlertKind.STUCK)
 
@@ -63,7 +63,7 @@ def test_an_order_that_was_to_fill_at_once_and_does_not_fills_slowly(wish):
     )  # it waits for the market
 
 
-def test_of_many_orders_only_those_are_told_that_take_too_long():
+def test_of_many_orders_only_the_overdue_are_alerted():
     stuck, resting = record(limit_price=9), record(report("new"), limit_price=9)
     late = NOW + timedelta(hours=1)
     assert [x.about for x in watch.order_alerts([stuck, resting], late, LIMITS)] == ["c1"]
@@ -73,7 +73,7 @@ def test_an_order_without_evidence_has_waited_since_it_was_made():
     assert told(evolve(record(limit_price=9), seen_at=None), 300) is m.AlertKind.STUCK
 
 
-def test_the_message_says_what_waits_and_for_how_long():
+def test_the_message_names_the_order_and_the_duration():
     found = watch.order_alert(
         record(report("new"), CANCEL, limit_price=9), NOW + timedelta(hours=1), LIMITS
     )
@@ -87,6 +87,6 @@ def test_an_account_that_is_not_read_grows_stale():
     assert watch.account_alert(timedelta(seconds=120), LIMITS).kind is m.AlertKind.STALE
 
 
-def test_one_refusal_after_another_is_told():
+def test_rejects_in_a_row_are_alerted():
     assert watch.rejection_alert(2, LIMITS) is None
     assert watch.rejection_alert(3, LIMITS).kind is m.AlertKind.REJECTED_IN_A_ROW

@@ -102,7 +102,7 @@ def test_an_await_that_is_canceled_leaves_its_order_to_its_end(tmp_path):
         assert [order.status for order in book.orders()] == [fb.OrderStatus.FILLED]
 
 
-def test_what_a_given_up_call_raises_is_said(caplog):
+def test_the_error_of_a_canceled_call_is_logged(caplog):
     async def trade():
         bench = Bench(broker=Slow)
         Slow.begun.clear()

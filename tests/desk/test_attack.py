@@ -44,7 +44,7 @@ def test_one_failed_read_of_the_store_does_not_deafen_the_desk():
     assert bench.desk.book.order(order).status is S.ABSENT
 
 
-def test_an_order_whose_end_was_wanted_before_it_was_found_is_canceled_then():
+def test_an_order_canceled_before_it_was_found_is_canceled_then():
     """P12: the cancel of an unproven order is kept, and asked for once the order is there."""
     bench = Bench(wait_s=0)
     bench.fail("submit", "late-landing", seconds=60)
@@ -57,7 +57,7 @@ def test_an_order_whose_end_was_wanted_before_it_was_found_is_canceled_then():
     assert bench.desk.book.order(order).status is S.CANCELED
 
 
-def test_a_cancel_whose_request_was_lost_is_asked_for_again():
+def test_a_cancel_whose_request_was_lost_is_sent_again():
     """The order was read alive, so it may be repeated; nobody has to start anew for that."""
     bench = Bench(wait_s=0)
     bench.desk.tick()
@@ -70,7 +70,7 @@ def test_a_cancel_whose_request_was_lost_is_asked_for_again():
     assert [x.command for x in bench.desk.book.requests(order)].count(m.Command.CANCEL) == 2
 
 
-def test_a_poll_of_another_account_is_not_heard():
+def test_a_poll_of_another_account_is_discarded():
     """Orders that another account answers with are nobody's here."""
     bench = Bench()
     bench.desk.tick()
@@ -159,7 +159,7 @@ def unproven(bench):
     return bench.desk.buy("AAPL", qty=10, limit_price="150")
 
 
-def test_a_duplicate_that_another_desk_was_told_of_is_never_absent():
+def test_a_duplicate_reject_to_another_desk_is_never_absent():
     """It is in the record, so every desk on it knows that the order is there."""
     bench = Bench(wait_s=0)
     order = unproven(bench)
@@ -190,7 +190,7 @@ def test_a_create_that_another_desk_sent_begins_the_count_anew():
     assert (now.not_found_at, now.sent_at) == ((), bench.clock.elapsed())
 
 
-def test_closing_the_desk_ends_a_first_contact_at_once():
+def test_closing_the_desk_ends_the_opening_balance_at_once():
     """Nobody waits for a lag once the desk is to be closed."""
     bench = Bench(opened=False)
     bench.desk._tracker.closing.set()
@@ -199,7 +199,7 @@ def test_closing_the_desk_ends_a_first_contact_at_once():
     assert bench.desk.book.cash() is None
 
 
-def test_keys_are_told_apart_by_their_parts():
+def test_keys_differ_by_their_parts():
     """The parts of a key cannot run into one another."""
     from fillbook.desk.orders.place import client_order_id
 
@@ -209,7 +209,7 @@ def test_keys_are_told_apart_by_their_parts():
     assert one != other
 
 
-def test_a_live_account_that_is_not_armed_only_asks():
+def test_a_live_account_with_trading_disabled_only_reads():
     """What would be sent again is asked after instead, and no pass raises for it."""
     bench = Bench(wait_s=0)
     order = unproven(bench)
@@ -222,7 +222,7 @@ def test_a_live_account_that_is_not_armed_only_asks():
     assert watching.book.order(order).status is S.ABSENT
 
 
-def test_threads_that_ask_and_send_share_one_inquiry():
+def test_threads_that_query_and_send_share_one_inquiry():
     """Many threads, one inquiry: none undoes what another one learnt."""
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))

@@ -41,7 +41,7 @@ def test_a_damaged_cell_is_made_anew(cell, word):
 
 
 @pytest.mark.parametrize("resets_at", [NAIVE, datetime.max.replace(tzinfo=UTC)])
-def test_what_a_broker_says_of_its_own_count_loses_no_answer(caplog, resets_at):
+def test_an_error_in_the_reported_rate_limit_loses_no_reply(caplog, resets_at):
     """An adapter tells a time without a zone, or of no year: the order is known all the same."""
 
     class Vague(SimulatedBroker):
@@ -82,7 +82,7 @@ def test_a_price_that_is_none_pays_for_nothing(prices):
     assert raised.value.reason.code == "no_price"
 
 
-def test_where_the_sides_have_crossed_the_dearer_is_kept_back():
+def test_with_crossed_sides_the_more_expensive_price_is_reserved():
     bench = Bench(broker=unable(quotes=False))
     crossed = quote("200", "100", at=bench.clock.now())
     desk = fb.open(bench.broker, bench.store, clock=bench.clock, prices=lambda symbol: crossed)
@@ -114,7 +114,7 @@ def test_an_order_is_held_however_often_the_account_is_read():
 
 
 @pytest.mark.parametrize("how", [{}, {"limit_price": "190"}])
-def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do(how):
+def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do(how):
     """Nobody read what is held, so it may be a short sale: that is told, and how to end it."""
     bench = Bench(opened=False, cash=1000)
     bench.by_hand("AAPL", "buy", 5)

@@ -41,7 +41,7 @@ S = m.OrderStatus
     ],
     ids=str,
 )
-def test_a_bad_wish_is_refused_before_anything_is_written(wish):
+def test_an_invalid_request_is_refused_before_anything_is_written(wish):
     """It is a ValueError with a sentence, and no intent exists."""
     bench = Bench()
     before = bench.desk.book.journal()
@@ -96,7 +96,7 @@ HANDED = {
 
 
 @pytest.mark.parametrize("what", HANDED)
-def test_what_makes_no_sense_is_refused_at_the_desk_s_door(what):
+def test_invalid_arguments_are_refused_by_validation(what):
     """Before a request is sent or an entry written, and in words of one line."""
     bench = Bench()
     before, requests = bench.desk.book.journal(), bench.desk.requests
@@ -105,7 +105,7 @@ def test_what_makes_no_sense_is_refused_at_the_desk_s_door(what):
     assert (bench.desk.book.journal(), bench.desk.requests) == (before, requests)
 
 
-def test_a_desk_that_would_look_for_less_than_no_time_is_not_opened():
+def test_a_desk_with_invalid_settings_is_not_opened():
     """No file is made for it either."""
     with pytest.raises(fb.InvalidValue, match="wait_s must be 0 to"):
         fb.open("sim:", "sqlite:///never.db", wait_s=-1)
@@ -129,7 +129,7 @@ def test_the_noise_of_floats_is_not_sent():
     assert (m.plain(order.qty), m.plain(order.limit_price)) == ("0.1", "60000.5")
 
 
-def test_an_unknown_symbol_is_denied_on_the_broker_s_word():
+def test_an_unknown_symbol_is_denied_after_the_broker_reports_it():
     """Definite, with the order as recorded; and nothing is sent for it."""
     bench = Bench()
     with pytest.raises(fb.Denied, match="does not list NOSUCH") as raised:
@@ -234,7 +234,7 @@ def test_the_key_and_the_secret_are_seen_nowhere(caplog):
     assert "a-key-of-nobody" not in said
 
 
-def test_a_check_without_a_store_compares_what_a_bot_believes():
+def test_a_check_without_a_store_compares_the_expected_positions():
     """No record and no thread: what differs is named, with a verdict for programs."""
     bench = Bench(opened=False)
     bench.by_hand("AAPL", "buy", 5)
@@ -246,7 +246,7 @@ def test_a_check_without_a_store_compares_what_a_bot_believes():
     assert fb.check(bench.broker, ours={"AAPL": 5}).verdict is m.Verdict.NOT_OBSERVED
 
 
-def test_an_error_says_whether_the_same_call_may_pass_later():
+def test_an_error_has_whether_the_same_call_may_pass_later():
     """A reason and a refusal are transient or not, and so is the error that carries them."""
     bench = Bench()
     bench.desk.halt("a test")
@@ -262,7 +262,7 @@ def test_an_error_says_whether_the_same_call_may_pass_later():
 
 
 @pytest.mark.parametrize("kind", m.RejectKind)
-def test_a_refusal_says_whether_the_broker_may_accept_the_same_later(kind):
+def test_a_reject_has_whether_the_broker_may_accept_the_same_later(kind):
     bench = Bench()
     order = bench.resting()
     error = fb.OrderRejected("no", order=order, kind=kind)

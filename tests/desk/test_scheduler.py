@@ -31,7 +31,7 @@ def test_a_tick_does_only_what_is_due():
     assert bench.desk.requests == asked + 2  # the poll, of the account that is bound
 
 
-def test_the_background_opens_the_record_and_hears_the_stream():
+def test_the_background_opens_the_record_and_receives_the_stream():
     """Started, it syncs; a fill is in the book without a tick of ours, and leaving ends it."""
     exchange = Exchange(seed=7)
     broker = SimulatedBroker(exchange)
@@ -113,7 +113,7 @@ class Watched(SystemClock):
         return super().wait(news, timeout_s)
 
 
-def test_closing_does_not_wait_for_a_first_contact():
+def test_closing_does_not_wait_for_the_opening_balance():
     """The two looks of it lie seconds apart; nobody stands on them any more."""
     clock = Watched()
     desk = fb.open(SimulatedBroker(Exchange(seed=7)), "memory://", clock=clock)

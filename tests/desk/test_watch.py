@@ -30,7 +30,7 @@ def kinds(told):
     return [alert.kind for alert in told]
 
 
-def test_an_outage_is_told_once_and_again_when_it_comes_back():
+def test_an_outage_is_alerted_once_and_again_when_it_recurs():
     bench = Bench()
     told = watched(bench)
     for _ in range(2):
@@ -42,7 +42,7 @@ def test_an_outage_is_told_once_and_again_when_it_comes_back():
     assert [x.alert for x in bench.desk.events() if x.alert is not None] == told
 
 
-def test_an_order_that_waits_for_its_end_is_told():
+def test_an_overdue_cancel_is_alerted():
     bench = Bench()
     told = watched(bench)
     bench.fail("asked-cancel", "cancel-never-ends")
@@ -54,7 +54,7 @@ def test_an_order_that_waits_for_its_end_is_told():
     assert [(x.kind, x.about) for x in told] == [(m.AlertKind.STUCK, order.client_order_id)]
 
 
-def test_a_market_order_that_does_not_fill_is_told():
+def test_a_market_order_that_does_not_fill_is_alerted():
     bench = Bench()
     told = watched(bench)
     bench.exchange.halt("AAPL")
@@ -63,7 +63,7 @@ def test_a_market_order_that_does_not_fill_is_told():
     assert [(x.kind, x.about) for x in told] == [(m.AlertKind.SLOW_FILL, order.client_order_id)]
 
 
-def test_refusals_in_a_row_are_told_and_an_order_that_goes_through_ends_the_row():
+def test_rejects_in_a_row_are_alerted_until_an_order_is_accepted():
     bench = Bench()
     told = watched(bench)
     for key in ("1", "2", "3"):
@@ -98,7 +98,7 @@ def test_what_is_no_sink_is_refused(alerts):
         fb.open("sim:", "memory://", alerts=alerts)
 
 
-def test_thresholds_are_what_they_say():
+def test_thresholds_of_another_type_are_refused():
     with pytest.raises(fb.InvalidValue, match="thresholds must be"):
         fb.open("sim:", "memory://", thresholds=60)
 

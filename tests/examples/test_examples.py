@@ -1,4 +1,4 @@
-"""The examples run, each by itself, and show what they say they show."""
+"""Each example runs, and prints the expected lines."""
 
 import subprocess
 import sys
@@ -9,17 +9,17 @@ import pytest
 INCIDENTS = Path(__file__).parents[2] / "examples" / "incidents"
 LINES_MAX = 60
 
-#: What each incident ends up showing, in this order.
+#: The output of each incident, in this order.
 SHOWN = {
     "1_expired_exits": (
         "bought 10 SPY with 2 exits",
-        "believes that 2 exits protect its position",
+        "expects 2 exits that protect its position",
         "stop 10 SPY, day: expired",
         "limit 10 SPY, day: expired",
         "0 live exits cover 10 SPY",
     ),
     "2_bypassed_broker": (
-        "believes: 25 AAPL, 8 MSFT",
+        "expects: 25 AAPL, 8 MSFT",
         "fillbook shows: drift",
         "AAPL: the bot 25, the broker 10, difference -15",
         "MSFT: the bot 8, the broker 0, difference -8",
@@ -27,7 +27,7 @@ SHOWN = {
         "buy 10 AAPL at 187.02",
     ),
     "3_liquidate_and_rebuy": (
-        'believes: "timed out"',
+        'records: "timed out"',
         "fillbook shows: filled, 90 at 546.4; one order",
         "the same order: True",
         "orders at the broker: 1",
@@ -37,27 +37,27 @@ SHOWN = {
         "in_sync; cash 3,432.62",
     ),
     "4_limit_orders_in_the_dark": (
-        "believes: 4 orders sent, no fills",
+        "expects: 4 orders sent, no fills",
         "buy 5 at 170.00, new: crash",
         "buy 10 at 180.00, new: dips",
-        "buy 3 at 175, new: nobody of ours",
+        "buy 3 at 175, new: external",
         "trade of dips: 20 AAPL, +40.00 before fees",
-        "One team ends what it has open: ['canceled']",
-        "2 are left: ['crash', None]",
+        "One team cancels its open orders: ['canceled']",
+        "2 are still open: ['crash', None]",
         "in_sync",
     ),
     "5_stuck_pending": (
-        "believes: accepted",
+        "expects: accepted",
         "fillbook shows: filled, 10 at 187.02",
         "fillbook shows: unproven",
-        "after the broker is back: filled, 5 filled",
+        "after the outage: filled, 5 filled",
         "Position: 15",
     ),
 }
 
 
 def test_every_incident_has_its_script():
-    """Five, by their names, and none is long."""
+    """The names of the five scripts; none is long."""
     scripts = {x.stem: x.read_text() for x in INCIDENTS.glob("*.py")}
     assert sorted(scripts) == sorted(SHOWN)
     assert all(len(text.splitlines()) <= LINES_MAX for text in scripts.values())
@@ -65,7 +65,7 @@ def test_every_incident_has_its_script():
 
 BOTS = INCIDENTS.parent / "bots"
 BOTS_SHOWN = {
-    "asyncio_bot": ("trend: bought at 187.02", "asked again: filled, 3 SPY", "verdict: in_sync"),
+    "asyncio_bot": ("trend: bought at 187.02", "called again: filled, 3 SPY", "verdict: in_sync"),
     "threaded_bot": (
         "denied, it may cost 40,000.00, but only 10,000.00 of buying power is available",
         "positions: 1; orders sent: 1",
@@ -75,9 +75,9 @@ BOTS_SHOWN = {
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_an_incident_shows_what_was_believed_and_what_is(name, tmp_path):
-    """Its lines are there, in order; it writes no file."""
-    shows(INCIDENTS / f"{name}.py", SHOWN[name], tmp_path)
+def test_an_incident_shows_the_bots_record_and_ours(name, tmp_path):
+    """The script prints the lines in this order, and writes no file."""
+    assert_shows(INCIDENTS / f"{name}.py", SHOWN[name], tmp_path)
 
 
 def test_every_bot_has_its_script():
@@ -85,12 +85,12 @@ def test_every_bot_has_its_script():
 
 
 @pytest.mark.parametrize("name", BOTS_SHOWN)
-def test_a_bot_shows_what_it_did(name, tmp_path):
-    shows(BOTS / f"{name}.py", BOTS_SHOWN[name], tmp_path)
+def test_a_bot_prints_its_results(name, tmp_path):
+    assert_shows(BOTS / f"{name}.py", BOTS_SHOWN[name], tmp_path)
 
 
-def shows(script, lines, folder):
-    """The script ends well, prints *lines* in that order, and writes no file."""
+def assert_shows(script, lines, folder):
+    """Assert that the script succeeds, prints *lines* in that order, and writes no file."""
     ended = subprocess.run(
         [sys.executable, script],
         cwd=folder,
@@ -101,7 +101,7 @@ def shows(script, lines, folder):
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     at = 0
-    for words in lines:
-        assert words in ended.stdout[at:], f"{words!r} is not in:\n{ended.stdout}"
-        at = ended.stdout.index(words, at)
+    for line in lines:
+        assert line in ended.stdout[at:], f"{line!r} is not in:\n{ended.stdout}"
+        at = ended.stdout.index(line, at)
     assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The incidents that placing orders safely ends, each under its name; the scripts tell them."""
+"""The incidents that safe order placement prevents, by name; the scripts repeat them."""
 
 from contextlib import nullcontext
 from decimal import Decimal
@@ -15,7 +15,7 @@ from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS
 from tests.bench import MONDAY_10, Bench
 
 TEN = Decimal(10)
-#: Everything that may become of a request to place an order.
+#: Every fault of a request that places an order.
 SUBMIT_FAULTS = sorted(fault for fault in Fault if InjectionPoint.SUBMIT in INJECTION_POINTS[fault])
 
 
@@ -23,8 +23,8 @@ SUBMIT_FAULTS = sorted(fault for fault in Fault if InjectionPoint.SUBMIT in INJE
 
 
 @pytest.mark.parametrize("behind_s", [0, 4, 9])
-def test_liquidate_and_rebuy_spends_no_money_that_is_gone(behind_s):
-    """52,596 on 3,432.62 is denied with both figures, however old the broker's number is."""
+def test_liquidate_and_rebuy_spends_no_cash_twice(behind_s):
+    """A buy beyond the buying power is denied with both figures, at any age of the account."""
     bench = Bench(cash="52608.62", multiplier=1)
     bench.desk.buy("MSFT", notional="49176")
     if behind_s:
@@ -37,7 +37,7 @@ def test_liquidate_and_rebuy_spends_no_money_that_is_gone(behind_s):
 
 
 def test_liquidate_and_rebuy_knows_a_sale_whose_reply_was_lost():
-    """It has filled, so it is filled in the record, and selling again is the same order."""
+    """The sale is filled in the record, and a second call returns the same order."""
     bench = Bench()
     bench.desk.buy("SPY", qty=90)
     bench.fail("submit", "reply-lost")
@@ -49,22 +49,22 @@ def test_liquidate_and_rebuy_knows_a_sale_whose_reply_was_lost():
 
 
 @pytest.mark.parametrize("fault", SUBMIT_FAULTS)
-def test_liquidate_and_rebuy_is_never_told_of_a_timeout(fault):
-    """Whatever happens to a request, an order comes back, or an error that has one."""
+def test_liquidate_and_rebuy_never_raises_a_time_out(fault):
+    """After every fault of a request the call returns an order, or raises an error with one."""
     bench = Bench()
     bench.fail("submit", fault)
     try:
-        order, told = bench.desk.buy("SPY", qty=1), ""
+        order, text = bench.desk.buy("SPY", qty=1), ""
     except (fb.Denied, fb.OrderRejected, fb.Unavailable) as error:
-        order, told = error.order, str(error)
-    assert "time" not in f"{order.status} {told}".replace("-", "").replace(" ", "").lower()
+        order, text = error.order, str(error)
+    assert "time" not in f"{order.status} {text}".replace("-", "").replace(" ", "").lower()
     assert order.client_order_id == bench.desk.book.order(order).client_order_id
 
 
 # -- 4: limit orders in the dark -------------------------------------------------------
 
 
-def test_limit_orders_in_the_dark_are_listed_and_ended_by_who_asked_for_them():
+def test_limit_orders_in_the_dark_are_listed_and_canceled_by_strategy():
     bench = Bench()
     prices = ("170", "175", "180")
     for strategy in ("dips", "crash"):
@@ -78,7 +78,7 @@ def test_limit_orders_in_the_dark_are_listed_and_ended_by_who_asked_for_them():
     assert sorted(x.strategy or "" for x in left) == ["", "crash", "crash", "crash"]
 
 
-def test_limit_orders_in_the_dark_become_trades_though_nobody_told_of_their_fills():
+def test_limit_orders_in_the_dark_become_trades_without_an_event_of_their_fills():
     bench = Bench()
     bought = bench.desk.buy("AAPL", qty=10, limit_price="180", strategy="dips")
     bench.clock.advance(5)
@@ -97,9 +97,9 @@ def test_limit_orders_in_the_dark_become_trades_though_nobody_told_of_their_fill
 SEEDS, ORDERS = 25, 10
 
 
-@pytest.mark.parametrize("stream", ["none", "silent", "lost", "heard"])
+@pytest.mark.parametrize("stream", ["none", "silent", "lost", "live"])
 def test_stuck_pending_knows_a_market_order_before_submit_returns(stream):
-    """1,000 market orders in all: 95 in 100 of those that fill are final in what `submit` gives."""
+    """Of 1,000 market orders, at least 95 % of the filled ones are final when `submit` returns."""
     known = filled = 0
     for seed in range(SEEDS):
         for order, truth in _market_orders(seed, stream):
@@ -119,8 +119,8 @@ def _market_orders(seed, stream):
         desk.sync()
         if stream in ("silent", "lost"):
             exchange.faults.switch_on(f"stream-{stream}")
-        heard = None if stream == "none" else broker.listen(desk._background)
-        with heard or nullcontext():
+        listening = None if stream == "none" else broker.listen(desk._background)
+        with listening or nullcontext():
             yield from _traded(desk, broker.books.truth)
 
 
@@ -131,8 +131,8 @@ def _traded(desk, truth):
         yield order, truth.find(order.client_order_id)
 
 
-def test_stuck_pending_is_known_within_one_round_trip_of_the_fill():
-    """The first answer after the fill makes the record final: no minute in between."""
+def test_stuck_pending_ends_within_one_round_trip_of_the_fill():
+    """The first reply after the fill makes the record final, in less than a second."""
     bench = Bench()
     began = bench.clock.elapsed()
     order = bench.desk.buy("AAPL", qty=10)

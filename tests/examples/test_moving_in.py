@@ -1,4 +1,4 @@
-"""The stages of moving in run, and each is a small step from the one before."""
+"""Each stage of `moving_in` runs, and differs from the previous one by a few lines."""
 
 import difflib
 import itertools
@@ -26,7 +26,7 @@ def emulator():
 
 
 def run(name, emulator, folder):
-    """What a stage prints, by the words before it."""
+    """Run a stage against the emulator; return its output."""
     [stage] = [path for path in STAGES if path.stem == name]
     env = {
         **os.environ,
@@ -50,30 +50,30 @@ def test_a_stage_adds_at_most_ten_lines(before, after):
     assert 0 < len(new) <= LINES_MAX
 
 
-def test_the_bot_runs_as_it_is(emulator, tmp_path):
-    assert run("0_bot", emulator, tmp_path) == "the bot believes {'BTC/USD': '0.5'}\n"
+def test_the_bot_runs_before_the_change(emulator, tmp_path):
+    assert run("0_bot", emulator, tmp_path) == "the bot expects {'BTC/USD': '0.5'}\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_looking_finds_the_fee_that_the_bot_forgot_and_writes_nothing(emulator, tmp_path):
-    said = run("1_look", emulator, tmp_path)
-    assert "check says drift" in said
-    assert "theirs=Decimal('0.49875'), bot=Decimal('0.5')" in said
+def test_a_check_finds_the_fee_that_the_bot_lacks_and_writes_nothing(emulator, tmp_path):
+    output = run("1_look", emulator, tmp_path)
+    assert "the verdict is drift" in output
+    assert "theirs=Decimal('0.49875'), bot=Decimal('0.5')" in output
     assert list(tmp_path.iterdir()) == []
 
 
-def test_keeping_makes_a_record_of_what_the_bot_sent_itself(emulator, tmp_path):
-    said = run("2_keep", emulator, tmp_path)
-    held = Decimal(said.rpartition("the record says ")[2])
+def test_a_record_has_the_orders_that_the_bot_sends_itself(emulator, tmp_path):
+    output = run("2_keep", emulator, tmp_path)
+    held = Decimal(output.rpartition("the record has ")[2])
     assert Decimal("0.5") * (1 - FEE) <= held <= Decimal("0.5")
     with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
         [order] = book.orders()
     assert (order.symbol, order.status, order.filled_qty) == ("BTC/USD", "filled", Decimal("0.5"))
 
 
-def test_announcing_makes_the_bots_order_one_of_ours_before_it_is_sent(emulator, tmp_path):
-    said = run("3_announce", emulator, tmp_path)
-    assert "the bot believes {'BTC/USD': '0.5'}\nthe order is filled\n" in said
+def test_an_announced_order_is_recorded_before_it_is_sent(emulator, tmp_path):
+    output = run("3_announce", emulator, tmp_path)
+    assert "the bot expects {'BTC/USD': '0.5'}\nthe order is filled\n" in output
     [theirs] = emulator.account.truth.orders()
     with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
         [order] = book.orders()
@@ -81,8 +81,8 @@ def test_announcing_makes_the_bots_order_one_of_ours_before_it_is_sent(emulator,
     assert (order.client_order_id, order.origin) == (theirs.client_order_id, "ours")
 
 
-def test_submitting_is_done_once_the_fill_is_known_and_once_for_ever(emulator, tmp_path):
-    said = run("4_submit", emulator, tmp_path)
-    assert "the bot believes {'BTC/USD': '0.5'}\nthe order is filled\n" in said
-    assert run("4_submit", emulator, tmp_path) == said
+def test_a_submit_returns_after_the_fill_and_sends_one_order_per_key(emulator, tmp_path):
+    output = run("4_submit", emulator, tmp_path)
+    assert "the bot expects {'BTC/USD': '0.5'}\nthe order is filled\n" in output
+    assert run("4_submit", emulator, tmp_path) == output
     assert len(emulator.account.truth.orders()) == 1

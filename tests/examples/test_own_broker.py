@@ -1,4 +1,4 @@
-"""The example of a broker of one's own passes the suite, and keeps a desk's orders."""
+"""The example broker passes the suite, and serves a desk."""
 
 import importlib.util
 import re
@@ -15,7 +15,7 @@ from fillbook.clock import ManualClock
 FOLDER = Path(__file__).parents[2] / "examples" / "own_broker"
 
 
-def test_it_passes_every_case_that_it_declares(tmp_path):
+def test_it_passes_every_case_of_its_capabilities(tmp_path):
     words = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", FOLDER]
     ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout

@@ -124,7 +124,7 @@ def test_a_module_imports_only_what_its_ring_may(path):
 
 
 @pytest.mark.parametrize("path", modules_of(*PURE), ids=ids)
-def test_a_pure_module_knows_no_clock_no_chance_and_no_outside(path):
+def test_a_pure_module_has_no_clock_no_randomness_and_no_io(path):
     roots = {name.split(".")[0] for name in imports_of(path)}
     calls = {
         node.func.attr
@@ -178,7 +178,7 @@ def test_modules_and_functions_can_be_read_in_one_go(path):
     assert {name: size for name, size in long.items() if size > HARD_FUNCTION} == {}
 
 
-def test_a_folder_can_be_taken_in_at_one_look():
+def test_a_folder_has_at_most_sixteen_entries():
     entries = defaultdict(set)
     for name in tracked():
         for path in (Path(name), *Path(name).parents[:-1]):
@@ -187,7 +187,7 @@ def test_a_folder_can_be_taken_in_at_one_look():
     assert {x for x in crowded if x.startswith(("src", "tests", "docs", "examples"))} <= {ROOM}
 
 
-def test_the_root_of_the_package_is_what_everybody_stands_on():
+def test_the_root_of_the_package_is_the_common_base():
     names = {x.removeprefix("src/fillbook/").split("/")[0] for x in tracked("src/fillbook")}
     assert names == {
         *("__init__.py", "py.typed", "errors.py", "clock.py", "codec.py", "config.py"),
@@ -196,12 +196,12 @@ def test_the_root_of_the_package_is_what_everybody_stands_on():
     }
 
 
-def test_no_module_imports_itself_by_way_of_others():
+def test_no_module_imports_itself_indirectly():
     assert cycle_in({name_of(path): runtime_imports_of(path) for path in MODULES}) == []
 
 
 @pytest.mark.parametrize("ring", ["model", "core", "desk", "brokers", "venue.exchange"])
-def test_no_folder_of_a_ring_imports_itself_by_way_of_others(ring):
+def test_no_folder_of_a_ring_imports_itself_indirectly(ring):
     """Its modules by themselves, and each of its folders as one."""
     depth = ring.count(".") + 2
     graph = defaultdict(set)

@@ -30,7 +30,7 @@ def queue(path):
         yield started
 
 
-def test_processes_take_turns_in_the_order_in_which_they_asked(queue):
+def test_processes_take_turns_in_the_order_of_their_requests(queue):
     for child, following in pairwise(queue):
         assert not following.has_spoken()
         child.tell()
@@ -38,7 +38,7 @@ def test_processes_take_turns_in_the_order_in_which_they_asked(queue):
         assert following.hear() == "in"
 
 
-def test_the_turn_of_a_killed_process_passes_on(queue):
+def test_the_ticket_of_a_killed_process_is_released(queue):
     holder, *waiting = queue
     holder.kill()
     assert waiting[0].hear() == "in"
@@ -54,7 +54,7 @@ def test_a_waiter_that_is_killed_is_passed_over(queue):
     assert third.hear() == "in"
 
 
-def test_threads_take_turns_in_the_order_in_which_they_asked():
+def test_threads_take_turns_in_the_order_of_their_requests():
     turns = FairLock()
     order = []
 

@@ -84,7 +84,7 @@ def test_every_cell_is_read_without_loss(path, name):
     assert word == codec.dump(codec.load(CELLS[name], word))
 
 
-def test_it_says_what_the_release_said(path):
+def test_it_reads_the_same_as_in_the_release(path):
     """In plain values: orders, positions, cash, differences, events."""
     with fb.read(f"sqlite:///{path}") as book:
         orders = {x.client_order_id: x for x in book.orders()}

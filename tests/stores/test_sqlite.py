@@ -85,7 +85,7 @@ def test_what_is_committed_is_synced(path):
 # --- files that are not ours, or broken -----------------------------------------------------
 
 
-def test_a_newer_file_is_refused_and_left_alone(kept):
+def test_a_newer_file_is_refused_and_not_changed(kept):
     alter(kept, "INSERT INTO steps VALUES (999, '0999_later.sql', 'x')")
     before = kept.read_bytes()
     with pytest.raises(StoreTooNew):
@@ -111,7 +111,7 @@ def test_a_file_whose_tables_are_not_as_we_made_them_is_damaged(kept, statement)
     assert kept.read_bytes() == before
 
 
-def test_another_programs_database_is_left_alone(path):
+def test_another_programs_database_is_not_changed(path):
     alter(path, "CREATE TABLE trades (id INTEGER)")
     before = path.read_bytes()
     with pytest.raises(StoreDamaged, match="none of them is fillbook's"):
@@ -119,7 +119,7 @@ def test_another_programs_database_is_left_alone(path):
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_left_alone(path):
+def test_a_file_that_is_no_database_is_not_changed(path):
     path.write_text("order,qty\nAAPL,10\n" * 100)
     before = path.read_bytes()
     with pytest.raises(StoreDamaged):
@@ -128,7 +128,7 @@ def test_a_file_that_is_no_database_is_left_alone(path):
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999])
-def test_a_file_that_lost_its_end_is_damaged_and_left_alone(kept, share):
+def test_a_truncated_file_is_damaged_and_not_changed(kept, share):
     whole = kept.read_bytes()
     kept.write_bytes(whole[: int(len(whole) * share)])
     before = kept.read_bytes()
@@ -138,7 +138,7 @@ def test_a_file_that_lost_its_end_is_damaged_and_left_alone(kept, share):
 
 
 @pytest.mark.parametrize("page", range(1, 40, 4))
-def test_a_page_of_noise_is_never_taken_for_a_record(kept, page):
+def test_random_bytes_are_never_read_as_a_record(kept, page):
     good = read_all(kept)
     whole = bytearray(kept.read_bytes())
     start = page * 4096 % len(whole)
@@ -221,7 +221,7 @@ def test_a_folder_is_no_store(tmp_path):
         ("bot.db", "names no file"),
     ],
 )
-def test_an_address_that_names_no_file_says_how_to_write_one(address, hint):
+def test_the_error_of_an_address_without_a_file_shows_a_valid_one(address, hint):
     with pytest.raises(BadAddress, match=hint):
         SqliteStore.from_address(address, {})
 
@@ -264,7 +264,7 @@ def test_a_reader_that_outlives_its_store_reads_to_its_end(kept):
 # --- processes ------------------------------------------------------------------------------
 
 
-def test_a_forked_child_is_refused_and_the_parent_goes_on(path):
+def test_a_forked_child_is_refused_and_the_parent_continues(path):
     child = Child(use_after_fork, path)
     refused, names = child.hear()
     child.kill()

@@ -74,6 +74,6 @@ def test_a_bots_tests_have_an_alpaca_of_their_own(tmp_path: Path, text: str) -> 
     assert ended.returncode == 0, ended.stdout
 
 
-def test_nobody_has_it_without_asking(tmp_path: Path) -> None:
+def test_the_fixtures_are_not_loaded_automatically(tmp_path: Path) -> None:
     ended = run(tmp_path, "def test_it(alpaca): pass")
     assert "fixture 'alpaca' not found" in ended.stdout

@@ -117,13 +117,13 @@ def check(
 
     Exits with 0 if in sync, 3 on drift, 1 if the account could not be read.
     """
-    believed = parse_positions(ours)
-    if believed is not None and not has_store(store):
-        report = opening.check(open_broker(broker), believed)
+    expected = parse_positions(ours)
+    if expected is not None and not has_store(store):
+        report = opening.check(open_broker(broker), expected)
     else:
         # Without a record the broker is compared with an empty one, which is not stored.
         with open_desk(broker, store if has_store(store) else "memory://") as desk:
-            report = desk.check(believed)
+            report = desk.check(expected)
     print_result(report, output.check, json=json)
     return CODES[report.verdict]
 

@@ -1,9 +1,9 @@
 """
-The demo: a bot's record breaks in five ways, `check` finds it, and `sync` reconciles it.
+The demo: a bot's record drifts in five ways, `check` finds it, and `sync` reconciles it.
 
 Only the market is simulated: the record is a SQLite file, the broker the simulated exchange, in
 this process or behind alpaca-py and the Alpaca emulator.  The clock is simulated too, so that a
-night passes at once; a seed always gives the same run.
+night takes no real time; a seed always gives the same run.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
             at = "" if price is None else f" at {_n(price)}"
             return symbol, f"external fill of {_n(qty)}{at}"
         case m.HappenedWithoutTrade(symbol, kind, qty, ratio, cash):
-            said = [f"{kind}"]
-            said += [] if ratio is None else [f"{_n(ratio)} for 1"]
-            said += [] if not qty else [f"{_n(qty)} units"]
-            said += [] if not cash else [f"{_n(cash)} cash"]
-            return symbol or "cash", " ".join(said)
+            parts = [f"{kind}"]
+            parts += [] if ratio is None else [f"{_n(ratio)} for 1"]
+            parts += [] if not qty else [f"{_n(qty)} units"]
+            parts += [] if not cash else [f"{_n(cash)} cash"]
+            return symbol or "cash", " ".join(parts)
         case m.Phantom(symbol, ours):
             return symbol, f"{book} has {_n(ours)}, the broker 0"
         case m.Untracked(symbol, theirs):
@@ -68,8 +68,8 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
         case m.NotFoundAfterSeen(name):
             return "not found at the broker", _short(name)
         case m.Reported(report, source):
-            said = f"{report.terms.symbol} {report.raw_status} {_n(report.filled_qty)}"
-            return f"report ({source})", said
+            shown = f"{report.terms.symbol} {report.raw_status} {_n(report.filled_qty)}"
+            return f"report ({source})", shown
         case m.Executed(x):
             price = "?" if x.price is None else _n(x.price)
             return f"fill ({x.source})", f"{x.side} {_n(x.qty)} {x.symbol} at {price}"

@@ -42,7 +42,7 @@ ENTRIES_SEARCHED: Final = 1_000
 
 @frozen(kw_only=True)
 class WatchedState:
-    """What is shown, at one time."""
+    """The content of the screen at one time."""
 
     at: m.Timestamp
     account: str | None

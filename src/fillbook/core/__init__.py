@@ -1,1 +1,1 @@
-"""What decides: values in, values out; no I/O, no clock, no float."""
+"""The decisions: values in, values out; no I/O, no clock, no float."""

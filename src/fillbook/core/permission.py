@@ -3,7 +3,7 @@ Permission: what may be sent, by authority and settings (promise P11).
 
 There are two settings, and neither widens the other.  *Trading enabled*: the bot's requests may
 be sent; it is the case wherever no real money moves, else with ``live=True``.  *Repairs*: what
-happens to requests that fillbook proposes itself.  The table is total; each request is looked up
+happens to requests that fillbook proposes itself.  The table is total; each request is decided
 once, by `desk.link.gateway`.
 """
 

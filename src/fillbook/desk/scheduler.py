@@ -58,7 +58,7 @@ class Scheduler:
         self._actions: Mapping[str, Callable[[str], object]] = {
             "order": resolver.resolve,
             "change": replacement.advance_in_background,
-            "look": tracker.read_by_broker_id,
+            "read": tracker.read_by_broker_id,
             "cancels": lambda _: self._advance_cancels(),
             "repairs": lambda _: repair.run(),
             "poll": lambda _: self._poll(),
@@ -76,7 +76,7 @@ class Scheduler:
         made = self._tracker.drain()
         for report in reports:
             if report.clock is None:
-                self._agenda.put(f"look/{report.broker_order_id}", self._clock.elapsed())
+                self._agenda.put(f"read/{report.broker_order_id}", self._clock.elapsed())
         return made
 
     def tick(self) -> None:

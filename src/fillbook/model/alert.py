@@ -31,7 +31,7 @@ class AlertKind(StrEnum):
 
 @frozen
 class Alert:
-    """One alert; `message` says what happened and what to do."""
+    """One alert; `message` has what happened and what to do."""
 
     kind: AlertKind
     about: str  #: a client order id, a symbol, or "account"

@@ -47,7 +47,7 @@ def test_places(url: str | None, paper: bool, host: str, live: bool) -> None:
         "127.0.0.1:8080",
     ],
 )
-def test_other_hosts_are_refused_without_showing_what_stood_before_them(url: str) -> None:
+def test_other_hosts_are_refused_without_showing_credentials_in_the_url(url: str) -> None:
     with pytest.raises(BadAddress) as caught:
         access.endpoints(url)
     assert SECRET not in str(caught.value)
@@ -100,7 +100,9 @@ def test_keys_may_be_in_files(tmp_path: Path) -> None:
         {"ALPACA_API_KEY": "key", "ALPACA_SECRET_KEY": f"{SECRET}\r\nX: y"},
     ],
 )
-def test_missing_keys_say_what_to_set_and_show_none(env: dict[str, str]) -> None:
+def test_the_error_of_missing_keys_names_the_variables_and_shows_no_key(
+    env: dict[str, str],
+) -> None:
     with pytest.raises(CredentialsMissing) as caught:
         access.credentials_from(env)
     assert SECRET not in str(caught.value)

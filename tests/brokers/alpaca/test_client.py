@@ -73,7 +73,7 @@ SILENCES = {
 
 @pytest.mark.parametrize("silence", SILENCES)
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_without_an_answer_is_ambiguous_and_sent_once(name: str, silence: str) -> None:
+def test_a_write_without_a_reply_is_ambiguous_and_sent_once(name: str, silence: str) -> None:
     with Canned(SILENCES[silence]) as canned:
         outcome = WRITES[name](broker_at(canned))
     assert isinstance(outcome, m.Ambiguous)
@@ -81,7 +81,7 @@ def test_a_write_without_an_answer_is_ambiguous_and_sent_once(name: str, silence
 
 
 @pytest.mark.parametrize("silence", SILENCES)
-def test_a_read_without_an_answer_is_not_observed(silence: str) -> None:
+def test_a_read_without_a_reply_is_not_observed(silence: str) -> None:
     with Canned(SILENCES[silence]) as canned:
         answer = broker_at(canned).positions(None)
     assert isinstance(answer, m.NotObserved)
@@ -100,7 +100,7 @@ def test_a_page_of_a_gateway_makes_a_write_ambiguous(name: str, status: int) -> 
 
 @pytest.mark.parametrize("name", READS)
 @pytest.mark.parametrize("status", [200, 307, 401, 404, 429, 500])
-def test_a_page_of_a_gateway_makes_a_read_say_nothing(name: str, status: int) -> None:
+def test_a_read_that_returns_a_gateway_page_is_not_observed(name: str, status: int) -> None:
     with Canned(Answer(status, "<html>sorry</html>")) as canned:
         answer = READS[name](broker_at(canned))
     assert isinstance(answer, m.NotObserved)
@@ -116,7 +116,7 @@ def test_an_unreadable_success_of_a_write_is_ambiguous(name: str, body: str) -> 
     assert F.UNREADABLE is outcome.why
 
 
-def test_an_answer_about_another_order_is_no_answer() -> None:
+def test_a_reply_about_another_order_is_discarded() -> None:
     with Canned(ok(an_order()), ok(an_order()), ok(an_order())) as canned:
         broker = broker_at(canned)
         assert isinstance(broker.submit(INTENT), m.Ambiguous)
@@ -141,7 +141,7 @@ def test_without_a_connection_provably_nothing_was_sent() -> None:
 # Writes
 
 
-def test_an_order_leaves_with_exact_numbers_and_comes_back_as_a_report() -> None:
+def test_an_order_is_sent_with_exact_numbers_and_decoded_as_a_report() -> None:
     with Canned(ok(an_order(client_order_id="mine-1"))) as canned:
         outcome = broker_at(canned).submit(INTENT)
     assert isinstance(outcome, m.Accepted)
@@ -162,7 +162,7 @@ def test_an_order_leaves_with_exact_numbers_and_comes_back_as_a_report() -> None
     ) == (KEY, SECRET)
 
 
-def test_a_duplicate_is_told_as_one() -> None:
+def test_a_duplicate_is_rejected_as_one() -> None:
     error = recorded("errors")["422_duplicate_client_order_id_alt"]
     with Canned(Answer(error["http_status"], error["body"])) as canned:
         outcome = broker_at(canned).submit(INTENT)
@@ -170,7 +170,7 @@ def test_a_duplicate_is_told_as_one() -> None:
     assert outcome.kind is m.RejectKind.DUPLICATE
 
 
-def test_a_replace_comes_back_as_the_new_order() -> None:
+def test_a_replace_returns_the_new_order() -> None:
     new = an_order(id="new", replaces=ORDER_ID, client_order_id="mine-2")
     with Canned(ok(new)) as canned:
         outcome = broker_at(canned).replace(ORDER_ID, CHANGE)
@@ -267,7 +267,7 @@ def test_fills_are_paged_by_the_id_of_the_last_row() -> None:
     }
 
 
-def test_fills_before_the_moment_asked_for_are_left_out() -> None:
+def test_fills_before_the_requested_time_are_left_out() -> None:
     fill = recorded("activities")["fill"] | {"transaction_time": "2026-03-02T14:59:59.9999999Z"}
     with Canned(ok([fill])) as canned:
         found = broker_at(canned).executions(SINCE, None)
@@ -284,7 +284,7 @@ def test_fills_of_one_order_are_filtered_here_too() -> None:
     assert mine["order_id"] == canned.asked[0].query["order_id"]
 
 
-def test_rows_that_bear_a_date_only_are_asked_for_from_a_day_before() -> None:
+def test_rows_with_a_date_only_are_requested_from_the_day_before() -> None:
     rows = [recorded("activities")["div"], recorded("activities")["optrd"]]
     with Canned(ok(rows)) as canned:
         found = broker_at(canned).activities(SINCE, None)
@@ -296,7 +296,7 @@ def test_rows_that_bear_a_date_only_are_asked_for_from_a_day_before() -> None:
     ) == ("2026-03-01T15:00:00.000000Z", "non_trade_activity")
 
 
-def test_quotes_of_shares_and_coins_are_asked_where_they_are() -> None:
+def test_quotes_of_shares_and_crypto_have_their_own_endpoints() -> None:
     quote = {"ap": 2.5, "bp": 2.4, "t": "2026-03-02T15:00:00Z"}
     answers = ok({"quotes": {"KO": quote}}), ok({"quotes": {"DOGE/USD": quote}})
     with Canned(*answers) as canned:
@@ -309,7 +309,7 @@ def test_quotes_of_shares_and_coins_are_asked_where_they_are() -> None:
     ]
 
 
-def test_the_calendar_is_asked_for_with_both_days() -> None:
+def test_the_calendar_is_requested_with_both_days() -> None:
     with Canned(ok([recorded("calendar")["day"]])) as canned:
         found = broker_at(canned).sessions(SINCE_DAY, SINCE_DAY)
     assert isinstance(found, m.Observed)
@@ -333,7 +333,7 @@ def test_the_list_of_coins_is_read_once_when_one_without_a_slash_is_met() -> Non
     assert [each.path for each in canned.asked] == ["/v2/positions", "/v2/assets", "/v2/positions"]
 
 
-def test_a_coin_that_no_list_knows_is_not_asked_for_again() -> None:
+def test_a_pair_that_no_list_has_is_not_requested_again() -> None:
     with Canned(ok([COIN]), ok([]), ok([COIN])) as canned:
         broker = broker_at(canned)
         for _ in range(2):
@@ -375,7 +375,9 @@ def test_brokers_are_opened_from_addresses_with_keys_of_the_environment() -> Non
 
 
 @pytest.mark.parametrize(("paper", "live"), [(True, False), (False, True)])
-def test_a_bots_own_client_gives_its_keys_and_is_left_alone(paper: bool, live: bool) -> None:
+def test_the_keys_of_a_bots_own_client_are_used_and_it_is_not_changed(
+    paper: bool, live: bool
+) -> None:
     client_module = pytest.importorskip("alpaca.trading.client")
     client = client_module.TradingClient(KEY, SECRET, paper=paper)
     retries, session = client._retry, client._session

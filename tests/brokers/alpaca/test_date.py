@@ -16,11 +16,11 @@ from fillbook.brokers.alpaca.wire.outcome import Reply
         ("", None),
     ],
 )
-def test_the_date_of_an_answer(said, at):
+def test_the_date_of_a_reply(said, at):
     """A date that cannot be read is none."""
     assert Reply(200, "{}", {"date": said}).at == at
 
 
-def test_an_answer_without_a_date():
+def test_a_reply_without_a_date():
     """Not every proxy lets it through."""
     assert Reply(200, "{}", {}).at is None

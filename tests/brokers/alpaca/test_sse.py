@@ -146,7 +146,7 @@ def inner(order_id: str, at: str) -> dict[str, Any]:
     return told | {"at": at, "order": told["order"] | {"id": order_id}}
 
 
-def test_connected_is_told_once_events_are_and_each_is_taken(host: Host) -> None:
+def test_connected_is_reported_with_the_first_event_and_each_event_is_decoded(host: Host) -> None:
     heard = Heard()
     with broker_at(host).listen(heard):
         assert heard.next() == ("connected", None)
@@ -157,7 +157,7 @@ def test_connected_is_told_once_events_are_and_each_is_taken(host: Host) -> None
 
 
 @pytest.mark.parametrize("end", [None, CUT], ids=["ended", "cut"])
-def test_after_a_loss_it_goes_on_at_the_last_event_that_was_heard(host: Host, end: object) -> None:
+def test_after_a_loss_it_resumes_at_the_last_received_event(host: Host, end: object) -> None:
     heard = Heard()
     with broker_at(host).listen(heard):
         host.say.put(event())
@@ -170,7 +170,7 @@ def test_after_a_loss_it_goes_on_at_the_last_event_that_was_heard(host: Host, en
         ]
 
 
-def test_before_the_first_event_it_goes_on_where_alpacas_clock_stood(host: Host) -> None:
+def test_before_the_first_event_it_resumes_at_the_time_of_alpacas_clock(host: Host) -> None:
     heard = Heard()
     with broker_at(host).listen(heard):
         host.say.put(CUT)
@@ -179,7 +179,7 @@ def test_before_the_first_event_it_goes_on_where_alpacas_clock_stood(host: Host)
 
 
 @pytest.mark.parametrize("date", ["", "soon"])
-def test_without_alpacas_clock_nothing_is_asked_again(host: Host, date: str) -> None:
+def test_without_alpacas_clock_nothing_is_replayed(host: Host, date: str) -> None:
     host.date = date
     heard = Heard()
     with broker_at(host).listen(heard):
@@ -192,7 +192,7 @@ def test_without_alpacas_clock_nothing_is_asked_again(host: Host, date: str) -> 
     "comment",
     ["you are reading too slowly, dropped 3 messages", "internal server error", "\xff slow"],
 )
-def test_a_comment_that_tells_of_a_gap_has_it_told_again(host: Host, comment: str) -> None:
+def test_a_comment_about_a_gap_causes_a_replay(host: Host, comment: str) -> None:
     heard = Heard()
     with broker_at(host).listen(heard):
         host.say.put(event() + f": {comment}\n\n" + event("missed"))
@@ -203,7 +203,7 @@ def test_a_comment_that_tells_of_a_gap_has_it_told_again(host: Host, comment: st
         assert "since" in host.asked.get(timeout=9)
 
 
-def test_silence_ends_a_connection_and_is_no_loss(
+def test_an_idle_timeout_ends_a_connection_and_is_no_loss(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "_IDLE_TIMEOUT_S", 0.2)
@@ -225,7 +225,9 @@ def test_silence_ends_a_connection_and_is_no_loss(
         (Told(kind="text/html"), "the reply is not a stream of server-sent events"),
     ],
 )
-def test_what_is_no_stream_is_told_once_and_asked_again(host: Host, told: Told, why: str) -> None:
+def test_a_reply_that_is_no_stream_is_reported_once_and_retried(
+    host: Host, told: Told, why: str
+) -> None:
     host.answers = [told] * 3
     heard = Heard()
     with broker_at(host).listen(heard):
@@ -233,7 +235,7 @@ def test_what_is_no_stream_is_told_once_and_asked_again(host: Host, told: Told, 
         assert heard.next() == ("connected", None)
 
 
-def test_where_nobody_listens_it_is_told_once() -> None:
+def test_a_refused_connection_is_reported_once() -> None:
     heard = Heard()
     broker = AlpacaBroker(KEY, SECRET, url="http://127.0.0.1:1", stream="sse")
     with broker.listen(heard):
@@ -241,7 +243,7 @@ def test_where_nobody_listens_it_is_told_once() -> None:
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "null", '{"event": "fill"}', '{"at": 5}', "\udc80"])
-def test_what_is_no_event_is_a_gap_and_the_next_one_is_heard(host: Host, data: str) -> None:
+def test_an_invalid_event_is_a_gap_and_the_next_one_is_received(host: Host, data: str) -> None:
     heard = Heard()
     with broker_at(host).listen(heard):
         host.say.put(f"data: {data}\n\n".encode("utf-8", "surrogateescape") + event().encode())
@@ -276,7 +278,7 @@ def test_listening_ends_without_delay_and_leaves_nothing(host: Host, when: str) 
     assert not [each for each in threading.enumerate() if each.name == "alpaca-events"]
 
 
-def test_an_address_says_how_events_come() -> None:
+def test_an_address_selects_the_stream() -> None:
     env = {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
     broker = AlpacaBroker.from_address("http://127.0.0.1:9?stream=sse", env)
     assert isinstance(broker.listen(Heard()), sse.SseListener)
@@ -286,7 +288,7 @@ def test_an_address_says_how_events_come() -> None:
             AlpacaBroker.from_address(wrong, env)
 
 
-def test_an_order_while_the_line_was_down_is_told_when_it_is_back() -> None:
+def test_an_order_during_an_outage_is_reported_after_it() -> None:
     exchange = Exchange(seed=7)
     with Emulator(exchange) as emulator:
         exchange.quote("BTC/USD", "100", "101")

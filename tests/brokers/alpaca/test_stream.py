@@ -107,7 +107,7 @@ def broker_at(stream: Stream) -> AlpacaBroker:
     return AlpacaBroker(KEY, SECRET, url=stream.url)
 
 
-def test_connected_is_told_once_the_subscription_is_confirmed(stream: Stream) -> None:
+def test_connected_is_reported_after_the_subscription_is_confirmed(stream: Stream) -> None:
     heard = Heard()
     with broker_at(stream).listen(heard):
         assert heard.next() == ("connected", None)
@@ -132,7 +132,7 @@ def test_an_open_socket_without_a_confirmation_is_not_connected(
         )
 
 
-def test_a_lost_connection_is_told_and_made_again(stream: Stream) -> None:
+def test_a_lost_connection_is_reported_and_made_again(stream: Stream) -> None:
     heard = Heard()
     with broker_at(stream).listen(heard):
         assert heard.next() == ("connected", None)
@@ -142,7 +142,7 @@ def test_a_lost_connection_is_told_and_made_again(stream: Stream) -> None:
         assert heard.next() == ("connected", None)
 
 
-def test_frames_that_say_nothing_are_passed_over(stream: Stream) -> None:
+def test_frames_without_content_are_ignored(stream: Stream) -> None:
     heard = Heard()
     with broker_at(stream).listen(heard):
         assert heard.next() == ("connected", None)
@@ -184,7 +184,7 @@ def test_an_event_that_its_sink_did_not_take_is_a_gap(stream: Stream) -> None:
         assert heard.next() == ("connected", None)
 
 
-def test_refused_keys_are_told_once_and_not_shown(stream: Stream) -> None:
+def test_refused_keys_are_reported_once_and_not_shown(stream: Stream) -> None:
     stream.secret = "another"
     heard = Heard()
     with broker_at(stream).listen(heard):
@@ -194,7 +194,7 @@ def test_refused_keys_are_told_once_and_not_shown(stream: Stream) -> None:
     assert heard.news.empty()
 
 
-def test_another_connection_of_the_key_is_told_once(stream: Stream) -> None:
+def test_another_connection_of_the_key_is_reported_once(stream: Stream) -> None:
     stream.status = HTTPStatus.TOO_MANY_REQUESTS
     heard = Heard()
     with broker_at(stream).listen(heard):

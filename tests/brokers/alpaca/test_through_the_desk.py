@@ -114,7 +114,7 @@ TAKEN: dict[str, tuple[dict[str, Any], m.OrderStatus]] = {
 
 
 @pytest.mark.parametrize("kind", TAKEN)
-def test_what_a_bot_asks_for_is_what_the_broker_has(bench: Bench, kind: str) -> None:
+def test_the_broker_has_the_order_that_the_bot_requested(bench: Bench, kind: str) -> None:
     wish, status = TAKEN[kind]
     request = fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish)
     order = bench.desk.submit(request)
@@ -155,7 +155,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_the_broker_refuses_is_told_in_its_words(bench: Bench, kind: str) -> None:
+def test_a_reject_has_the_brokers_message(bench: Bench, kind: str) -> None:
     wish, words = REFUSED[kind]
     request = fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish)
     intent = m.Intent(client_order_id="fb-1", request=request, at=m.timestamp(bench.clock.now()))
@@ -211,7 +211,7 @@ def test_what_moves_the_account_without_a_trade_is_taken_over(bench: Bench) -> N
     assert {x.symbol: x.qty for x in bench.desk.book.positions()} == {"MSFT": 80, "SPY": 7}
 
 
-def test_a_fill_that_is_told_again_and_read_is_booked_once(bench: Bench) -> None:
+def test_a_fill_that_is_streamed_twice_and_read_is_recorded_once(bench: Bench) -> None:
     """By the stream, by the stream once more after its loss, and by reading (P4)."""
     order = bench.desk.buy("AAPL", qty=10, limit_price="150")
     with bench.streamed():

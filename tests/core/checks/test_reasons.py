@@ -215,7 +215,7 @@ def test_a_buy_beyond_the_buying_power_is_denied_with_both_numbers():
     assert dict(reason.figures) == {"needed": 52596, "available": D("3432.62")}
 
 
-def test_an_order_through_zero_is_told_as_the_two_orders_that_do_it():
+def test_an_order_through_zero_is_denied_with_the_two_orders_it_needs():
     reason = checks.denial_reason(request(qty=25, **SELL), a_context(**LONG))
     assert dict(reason.figures) == {"asked": 25, "held": 10, "first": 10, "then": 15}
 
@@ -232,7 +232,7 @@ def test_a_disputed_order_closes_its_symbol():
     assert "c1 is disputed" in reason.message
 
 
-def test_a_sale_from_a_record_that_was_never_opened_says_what_to_do():
+def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do():
     """Nobody has read what is held: it counts as a short sale, and a sync ends that."""
     wish = request(side="sell", limit_price=10)
     poor = CheckContext(

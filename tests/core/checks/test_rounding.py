@@ -67,7 +67,7 @@ LONG = {"position": holding("10.25"), "limits": CUT}
         ),
     ],
 )
-def test_an_order_is_made_to_fit_the_safe_way(wish, known, sent):
+def test_an_order_is_rounded_never_to_its_disadvantage(wish, known, sent):
     """Down to the step, a price to where it trades no worse; and each change is told."""
     asked = request(**wish)
     made, changes = adjusted(asked, a_context(**known))

@@ -28,7 +28,7 @@ def told(records, *kinds):
 SENT = (intended(), m.Commanded("c1", m.Command.SEND, 1))
 
 
-def test_bound_and_listed_are_kept_as_told():
+def test_bound_and_listed_are_stored_as_reported():
     coin = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
     account = m.AccountId("sim", "elsewhere", "a2")
     records = made(m.Bound(account, clocked=False), m.InstrumentListed(coin))
@@ -37,7 +37,7 @@ def test_bound_and_listed_are_kept_as_told():
     assert not records.take(m.InstrumentListed(coin))
 
 
-def test_the_first_send_is_told_and_a_second_is_not():
+def test_only_the_first_send_is_an_event():
     records = made(*SENT, m.Commanded("c1", m.Command.SEND, 2))
     assert told(records) == ["submitted"]
     assert [r.number for r in records.get(m.OrderRecord, "c1").requests] == [1, 2]
@@ -58,7 +58,7 @@ A = m.AnswerKind
         ([A.NOT_SENT, A.REJECTED], S.REJECTED),
     ],
 )
-def test_what_a_definite_answer_to_a_create_says_of_an_order_that_nobody_saw(answers, status):
+def test_a_definite_reply_to_a_create_decides_the_status_without_evidence(answers, status):
     records = made(intended())
     for n, answer in enumerate(answers, 1):
         records.take(m.Commanded("c1", m.Command.SEND, n))
@@ -72,7 +72,7 @@ def test_a_duplicate_is_no_refusal_of_the_order():
     assert records.order().status is S.UNPROVEN
 
 
-def test_an_answer_says_nothing_against_an_order_that_was_seen():
+def test_a_reply_does_not_contradict_an_order_with_evidence():
     records = made(*SENT, report("new"), m.Answered("c1", 1, A.REJECTED, "no"))
     assert (records.order().status, records.order().anomalies) == (S.NEW, ())
 
@@ -85,7 +85,7 @@ def test_denied_is_final_and_may_be_sent_after_all():
     assert records.order().status is S.UNPROVEN
 
 
-def test_absent_is_final_and_alerts_and_so_does_landing_after_all():
+def test_absent_is_final_and_alerts_and_so_does_a_late_accept():
     records = made(*SENT, m.ConcludedAbsent("c1", 3))
     assert told(records) == ["submitted", "final", "alert"]
     records.take(report("new"))
@@ -93,7 +93,7 @@ def test_absent_is_final_and_alerts_and_so_does_landing_after_all():
     assert alerts == [m.AlertKind.ABSENT, m.AlertKind.LANDED_LATE]
 
 
-def test_an_order_that_bears_our_prefix_and_is_not_in_this_record_alerts():
+def test_an_order_with_our_prefix_that_is_not_in_this_record_alerts():
     records = made(report(client_order_id=f"{m.ID_PREFIX}77"))
     assert [e.alert.kind for e in records.all(m.Event)] == [m.AlertKind.FOREIGN_PREFIX]
 
@@ -103,7 +103,7 @@ def test_a_disputed_order_alerts():
     assert records.all(m.Event)[-1].alert.kind is m.AlertKind.DISPUTED
 
 
-def test_an_order_of_ours_that_was_seen_before_its_intent_becomes_ours_whole():
+def test_an_order_reported_before_its_intent_becomes_ours_with_all_evidence():
     """A record that was lost and is kept again: its fills move to their strategy."""
     records = made(report("new"), fill("f1", 5, 9, cum=5))
     assert records.order().origin is m.Origin.EXTERNAL
@@ -124,7 +124,7 @@ def test_a_denial_of_what_was_shown_is_odd_once():
     assert records.order().anomalies == ()
 
 
-def test_a_history_that_was_read_counts_once_and_of_known_ids_alone():
+def test_a_read_history_counts_once_and_only_for_known_ids():
     records = made(*SENT, report("new"))
     assert records.take(m.HistoryRead("b1"))
     assert not records.take(m.HistoryRead("b1"))
@@ -150,13 +150,13 @@ def activity(kind, **kw):
         (activity("other", qty=Decimal(0)), 10),
     ],
 )
-def test_what_happened_moves_the_units_that_it_tells_of(happened, qty):
+def test_an_activity_moves_its_units(happened, qty):
     records = made(m.BalanceAdjusted("AAPL", Decimal(10), Decimal(9), AT, "OPENING"), happened)
     assert records.position().qty == qty
     assert not records.take(happened)
 
 
-def test_the_cash_is_its_anchor_and_what_flowed_after_it():
+def test_cash_is_its_last_adjustment_plus_later_flows():
     """In whatever order it is heard; a sale's fee may still be taken."""
     flows = (
         intended(),
@@ -187,7 +187,7 @@ def test_a_fee_that_is_posted_late_is_due_until_then():
     assert (cash.amount, cash.fee_due) == (Decimal("198.5"), 0)
 
 
-def test_a_fee_that_a_fill_bears_is_paid_in_its_own_currency():
+def test_the_fee_of_a_fill_is_paid_in_its_own_currency():
     """In base it is taken from the units, in quote from the cash."""
     anchor = m.CashAdjusted(Decimal(0), "USD", AT, "OPENING")
     base = {"symbol": "BTC/USD", "at": LATER, "fee": Decimal("0.1")}
@@ -217,23 +217,23 @@ def test_cash_that_drifts_locks_nothing():
     assert told(records) == ["drift"]
 
 
-def test_an_alert_is_told():
+def test_an_alert_is_an_event():
     alert = m.Alert(m.AlertKind.UNSETTLED, "c1", "look at it")
     assert [e.alert for e in made(m.Alerted(alert)).all(m.Event)] == [alert]
 
 
-def test_a_fill_is_told_and_a_bust_of_it_too():
+def test_a_fill_and_its_bust_are_events():
     records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), void("f1", 5))
     assert told(records, m.EventKind.FILL, m.EventKind.FILL_REVISED) == ["fill", "fill_revised"]
 
 
-def test_a_bust_heard_before_anything_else_waits_for_its_fill():
+def test_a_bust_received_first_waits_for_its_fill():
     """P5: its order is nobody's until the fill tells of what."""
     records = made(void("f1"), fill("f1", 5, 9, cum=5))
     assert (records.order("?b1").symbol, records.order("?b1").filled_qty) == ("AAPL", 0)
 
 
-def test_of_a_void_told_twice_the_fuller_telling_counts():
+def test_of_two_reports_of_a_bust_the_more_complete_counts():
     records = made(*SENT, report("new"), void("f1", 5))
     assert not records.take(void("f1"))
     assert not records.take(void("f1", 5))
@@ -261,7 +261,7 @@ def test_an_order_sized_in_quote_is_counted_in_quote():
     assert order.leaves_notional == 0
 
 
-def test_what_a_broker_tells_of_an_order_may_be_what_was_asked():
+def test_a_report_matches_a_request_by_its_terms():
     assert requests.matches_request(terms(limit_price=9), request(limit_price=9))
     assert not requests.matches_request(terms(limit_price=9), request(limit_price=8))
 

@@ -101,7 +101,7 @@ def test_fills_that_replace_their_orders_totals_cost_the_same_each(monkeypatch):
     assert folded(400, monkeypatch) < 3 * folded(200, monkeypatch)
 
 
-def test_two_round_trips_of_one_moment_are_two():
+def test_two_round_trips_of_the_same_time_are_two():
     """One stamp, four fills: neither trade takes the other's place."""
     records, at = Records(), moment(1)
     for n, (order, cum) in enumerate((("b1", 1), ("b2", 1), ("b1", 2), ("b2", 2))):

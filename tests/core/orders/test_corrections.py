@@ -65,7 +65,7 @@ def test_a_void_of_what_was_corrected_already_keeps_the_greatest_quantity():
     assert (chain.gross, chain.is_busted, chain.is_amended) == (30, False, True)
 
 
-def test_a_gap_that_cannot_have_cost_what_the_average_says_has_no_price():
+def test_a_gap_has_no_price_if_the_average_contradicts_it():
     """A rounded average may leave less than nothing for the rest."""
     records = Records()
     for fact in (intended(), report("new", 11, "9"), fill("f1", 10, "9.95", cum=10)):
@@ -84,7 +84,7 @@ def test_a_quote_sized_order_never_agrees_to_a_bust_by_its_sums():
     assert absence.confirm_busts(records, "b1", [row.execution]) == []
 
 
-def test_a_draft_reads_what_it_dropped_as_gone_and_put_back_as_unchanged():
+def test_an_overlay_reads_a_dropped_record_as_gone_and_a_restored_one_as_unchanged():
     records = Records()
     records.take(intended())
     draft = Draft(records, 9, AT)

@@ -311,13 +311,13 @@ def amounts(heard, *before):
 
 
 @given(facts)
-def test_what_is_kept_of_an_id_is_what_the_definition_says(heard):
+def test_the_evidence_of_an_id_equals_the_definition(heard):
     """Running sums, whatever came first, equal the definition over the whole set."""
     assert amounts(heard) == define(heard)
 
 
 @given(facts)
-def test_a_broker_without_a_clock_is_believed_in_its_greatest_total(heard):
+def test_without_a_clock_the_greatest_total_of_a_broker_counts(heard):
     """Step 8: looks are numbered in the order in which they were begun."""
     looks = [evolve(x, look=n) if isinstance(x, m.Reported) else x for n, x in enumerate(heard)]
     unclocked = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)

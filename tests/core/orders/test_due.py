@@ -144,7 +144,7 @@ def scripts():
                         yield (first, second), (effect, then), kill
 
 
-def test_no_answer_no_effect_and_no_kill_loses_an_end():
+def test_no_reply_no_effect_and_no_kill_loses_a_cancel():
     """P2, P12: an order that is to end is ended, or is attempted for as long as it is alive."""
     runs = [World(*script) for script in scripts()]
     assert len(runs) == 4 * 4 * 4 * 4 * 3

@@ -44,7 +44,7 @@ def test_an_instruction_is_open_before_its_first_attempt():
 
 
 @pytest.mark.parametrize("way", m.Way)
-def test_a_change_is_open_by_its_way(way):
+def test_a_change_is_open_by_its_method(way):
     record, evidence = record_of(made(asked(amend(50, way), 1)))
     change = instructions.open_change(record, evidence)
     assert change is record.instructions[0]
@@ -96,9 +96,7 @@ def test_requests_of_release_0_1_share_one_instruction_while_it_is_open():
 
 
 @pytest.mark.parametrize(("command", "way"), [(C.REPLACE, m.Way.NATIVE), (C.CANCEL, m.Way.ANEW)])
-def test_a_change_of_release_0_1_says_its_way_and_is_closed_by_the_number_of_its_request(
-    command, way
-):
+def test_a_change_of_release_0_1_has_its_method_and_is_closed_by_its_request_number(command, way):
     change = amend(50).change
     records = made(m.Commanded("c1", command, 2, "b1", change=change))
     assert record_of(records)[0].instructions[0].asked == m.Amend(change, way)

@@ -83,13 +83,13 @@ def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command
         (None, 0, "accepted"),  # rule 7; only a void tells of it
     ],
 )
-def test_the_status_is_the_first_rule_that_fits(word, filled, shown):
+def test_the_status_is_that_of_the_first_matching_rule(word, filled, shown):
     found = lifecycle.derive_status(None if word is None else S(word), Decimal(filled), Decimal(10))
     assert found is S(shown)
 
 
 @pytest.mark.parametrize(("word", "shown"), [("new", "partially_filled"), ("filled", "filled")])
-def test_an_order_by_notional_is_filled_by_the_brokers_word_alone(word, shown):
+def test_an_order_by_notional_is_filled_by_the_reported_status_alone(word, shown):
     assert lifecycle.derive_status(S(word), Decimal(10**6), None) is S(shown)
 
 
@@ -119,14 +119,14 @@ def odd(records):
 UNCLOCKED = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)
 
 
-def test_an_order_that_nobody_has_seen_is_unproven_and_may_still_fill_whole():
+def test_an_order_without_evidence_is_unconfirmed_and_may_still_fill_completely():
     """P3: it is alive, and counts as exposure."""
     order = heard().order()
     assert (order.status, order.is_final, order.leaves_qty) == (S.UNPROVEN, False, 100)
 
 
 @pytest.mark.parametrize("source", ["by_id", "list", "stream", "reply"])
-def test_an_end_is_revoked_by_a_later_look_by_id_alone(source):
+def test_only_a_later_read_by_id_revokes_an_end(source):
     """GTC orders that a broker calls expired overnight."""
     records = heard(look(1, "expired"), look(2, "new", source=source))
     reopened = source == "by_id"
@@ -135,7 +135,7 @@ def test_an_end_is_revoked_by_a_later_look_by_id_alone(source):
     assert records.order().is_final is not reopened
 
 
-def test_an_earlier_look_by_id_revokes_nothing():
+def test_an_earlier_read_by_id_revokes_nothing():
     assert heard(look(2, "expired"), look(1, "new")).order().status is S.EXPIRED
 
 
@@ -147,7 +147,7 @@ def test_what_was_reopened_ends_again():
 @pytest.mark.parametrize(
     ("seconds", "status"), [((0, 9), "canceled"), ((0, 10), "new"), ((0, 4, 9, 13), "new")]
 )
-def test_without_a_clock_two_looks_by_id_ten_seconds_apart_revoke_an_end(seconds, status):
+def test_without_a_clock_two_reads_by_id_ten_seconds_apart_revoke_an_end(seconds, status):
     """A single stale read, or two at once, do not."""
     records = heard(report("canceled", clock=None), before=[UNCLOCKED])
     for n, second in enumerate(seconds, 1):
@@ -156,7 +156,7 @@ def test_without_a_clock_two_looks_by_id_ten_seconds_apart_revoke_an_end(seconds
     assert records.order().status is S(status)
 
 
-def test_without_a_clock_a_report_of_an_earlier_look_does_not_revoke():
+def test_without_a_clock_a_report_of_an_earlier_read_does_not_revoke():
     records = heard(before=[UNCLOCKED])
     for n, second in ((1, 0), (2, 30)):
         seen = report("new", clock=None, source="by_id")
@@ -166,7 +166,7 @@ def test_without_a_clock_a_report_of_an_earlier_look_does_not_revoke():
     assert records.order().status is S.CANCELED
 
 
-def test_a_bust_on_a_filled_order_is_disputed_until_the_brokers_next_word():
+def test_a_bust_on_a_filled_order_is_disputed_until_the_next_report():
     """And what the broker then says counts."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
     records.take(void("f1", 100, at=clock(2)))
@@ -177,7 +177,7 @@ def test_a_bust_on_a_filled_order_is_disputed_until_the_brokers_next_word():
     assert (records.order().status, records.order().filled_qty) == (S.CANCELED, 0)
 
 
-def test_a_broker_that_is_asked_after_a_bust_and_stands_by_filled_is_believed():
+def test_a_read_after_a_bust_that_reports_filled_again_is_accepted():
     """Some never change the word of an order that was filled once."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
     records.take(void("f1", 100, at=clock(2)))
@@ -196,7 +196,7 @@ def test_a_bust_of_one_fill_of_several_leaves_the_others():
     assert (order.status, order.filled_qty, order.filled_value) == (S.PARTIALLY_FILLED, 20, 220)
 
 
-def test_more_filled_than_asked_is_filled_and_odd():
+def test_an_overfill_is_filled_with_an_anomaly():
     records = heard(fill("f1", 110, 10, cum=110))
     records.take(look(1, "filled", 110, 10))
     assert (records.order().status, records.order().leaves_qty) == (S.FILLED, 0)
@@ -220,7 +220,7 @@ def test_a_total_below_its_own_fills_is_odd():
     assert odd(records) == {"cum_below_executions"}
 
 
-def test_a_word_that_we_do_not_know_is_alive():
+def test_an_unknown_status_is_live():
     records = heard(look(1, "unrecognised", raw_status="held_by_moon"))
     order = records.order()
     assert (order.status, order.is_final) == (S.UNRECOGNISED, False)
@@ -228,7 +228,7 @@ def test_a_word_that_we_do_not_know_is_alive():
     assert S.UNRECOGNISED in lifecycle.LIVE
 
 
-def test_an_order_that_was_concluded_absent_and_lands_is_reopened():
+def test_an_order_that_is_accepted_after_it_was_concluded_absent_is_reopened():
     """ABSENT is legal ground for fills."""
     records = heard(m.ConcludedAbsent("c1", 3))
     order = records.order()
@@ -290,14 +290,14 @@ def test_an_old_event_does_not_reopen_a_resolved_order():
 
 
 @pytest.mark.parametrize("word", ["canceled", "expired", "rejected", "filled"])
-def test_an_end_bears_its_proof(word):
+def test_an_end_has_its_proof(word):
     """Which report said so, of which id, and of when by the broker's own clock."""
     cum = 100 if word == "filled" else 0
     order = heard(look(7, word, cum, 10 if cum else None)).order()
     assert order.proof == m.Proof("by_id", "b1", m.timestamp(clock(7)))
 
 
-def test_an_end_by_fills_alone_is_proven_by_their_source():
+def test_the_proof_of_an_end_by_fills_alone_is_their_source():
     order = heard(look(1, "new"), fill("f1", 100, 10, source="history")).order()
     assert order.proof == m.Proof("history", "b1", None)
 
@@ -307,7 +307,7 @@ def test_an_end_without_the_brokers_clock_is_of_when_it_was_read():
     assert records.order().proof == m.Proof("list", "b1", AT)
 
 
-def test_the_end_that_is_wanted_is_shown_beside_the_status_until_the_order_is_final():
+def test_an_open_cancel_is_shown_beside_the_status_until_the_order_is_final():
     """Whatever was answered, and in every status on the way."""
     records = heard(
         look(1, "new"), m.Instructed("c1", 1, m.Cancel(), m.Authority.ORDER, None, "b1")
@@ -346,14 +346,14 @@ def test_a_fill_on_the_old_id_after_its_replacement_counts():
     assert (records.order().filled_qty, records.position().qty) == (60, 60)
 
 
-def test_a_replace_by_hand_under_a_name_of_its_own_belongs_to_the_order():
+def test_an_external_replace_under_its_own_client_id_belongs_to_the_order():
     by_hand = successor(3, "new", client_order_id="web-77")
     records = heard(OLD, by_hand)
     assert records.get(m.OrderRecord, "c1").ids == ("b1", "b1r")
     assert records.get(m.OrderRecord, "web-77") is None
 
 
-def test_of_living_twins_the_one_with_the_newest_word_is_shown_and_both_count():
+def test_of_two_live_ids_the_newest_report_is_shown_and_both_count():
     """One intent, two orders at the broker: both are exposure."""
     twin = look(5, "partially_filled", 10, 10, broker_order_id="b0")
     records = heard(look(1, "partially_filled", 40, 10), twin)

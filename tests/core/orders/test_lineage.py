@@ -39,7 +39,7 @@ def replaced(word="new", cum=0, *, qty=4):
         (replaced("filled", 4, qty=10), "filled", 10, 0),  # it was, says the broker's word
     ],
 )
-def test_what_replaced_an_order_says_whether_it_works(successor, status, filled, leaves):
+def test_the_successor_of_an_order_decides_whether_it_works(successor, status, filled, leaves):
     """Its quantity may be the total or what remained: with the larger, nothing is forgotten."""
     said = (successor.status, successor.filled_qty, successor.leaves_qty)
     assert said == (m.OrderStatus(status), filled, leaves)
@@ -70,7 +70,7 @@ def test_an_order_of_our_id_that_is_another_is_shown_as_it_is(other, intent_firs
 
 
 @pytest.mark.parametrize("told", [{"qty": 10}, {"qty": None, "notional": 50}])
-def test_what_a_broker_does_not_tell_is_no_other_order(told):
+def test_unreported_terms_are_no_anomaly(told):
     records = Records()
     records.take(intended(qty=10))
     records.take(report("new", terms=terms(**told)))

@@ -118,11 +118,11 @@ def test_what_is_shown_of_a_replace(facts, expected):
         ),
     ],
 )
-def test_what_is_pending_once_the_end_is_wanted(facts, expected):
+def test_the_pending_request_after_a_cancel(facts, expected):
     assert heard(old(1), asked(), *facts).order().pending == expected
 
 
-def test_a_replace_that_lands_after_it_was_given_up_is_told():
+def test_a_replace_that_is_accepted_after_it_was_abandoned_alerts():
     records = heard(old(1), asked(), m.ChangeClosed("c1", 2, "3 answers that it does not exist"))
     records.take(old(3, "replaced", replaced_by="b2"))
     records.take(new(3))
@@ -216,7 +216,7 @@ def test_an_order_by_notional_or_with_exits_keeps_its_size():
     assert replace.refusal_of(alone(change(limit_price=11), **exits)) is None
 
 
-def test_an_order_that_nobody_has_shown_is_not_changed():
+def test_an_order_without_a_report_is_not_changed():
     records = Records()
     records.take(intended(limit_price=10))
     unseen = replace.ProposedChange(

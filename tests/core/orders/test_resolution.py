@@ -46,7 +46,7 @@ def denied_at(asked, *moments):
         ([100_000], 1),  # however long ago it was sent: one answer is one
     ],
 )
-def test_an_answer_counts_ten_seconds_after_the_last_that_did(moments, counted):
+def test_a_reply_counts_ten_seconds_after_the_last_counted_one(moments, counted):
     assert len(denied_at(inquiry(), *moments).not_found_at) == counted
 
 
@@ -70,7 +70,7 @@ AGAIN = res.Resend()
         ([10, 20, 150], 150, 300, CANNOT, "ask"),
     ],
 )
-def test_three_late_answers_send_again_what_is_wanted_and_end_what_is_not(
+def test_three_counted_replies_resend_a_wanted_create_and_abandon_another(
     moments, now, wanted, can, step
 ):
     asked = denied_at(inquiry(wanted), *moments)
@@ -99,7 +99,7 @@ def test_an_outage_of_a_week_ends_nothing():
     assert res.next_step(back, now + seconds(30), CAN) == res.Abandon(3)
 
 
-def test_questions_are_asked_at_growing_intervals_and_then_with_the_background():
+def test_queries_are_sent_at_growing_intervals_and_then_with_the_polls():
     asked, moments = inquiry(), []
     for _ in range(9):
         step = res.next_step(asked, seconds(0), CAN)
@@ -125,5 +125,5 @@ def test_after_it_was_sent_again_everything_is_counted_anew():
     ("wish", "expected"),
     [({}, 30), ({"limit_price": 9}, 300), ({"good_for_s": 0}, 0), ({"good_for_s": 7}, 7)],
 )
-def test_a_lost_create_is_wanted_for_as_long_as_its_kind_is_good(wish, expected):
+def test_a_lost_create_is_wanted_as_long_as_its_kind_is_valid(wish, expected):
     assert res.good_for(request(**wish)) == seconds(expected)

@@ -99,7 +99,7 @@ def test_20_000_orders_of_arrival_make_one_record(seed):
             assert picture(outcome(rest, begun.copy())) == expected
 
 
-def test_hearing_everything_again_changes_nothing():
+def test_receiving_everything_again_changes_nothing():
     """P8: evidence that is known already leaves no trace in the journal."""
     records = outcome(walk())
     assert [fact for fact in walk() if records.take(fact)] == []

@@ -154,7 +154,7 @@ def test_cash_is_compared_to_the_cent(cash, drifts):
     assert [type(x.drift) for x in found] == [m.WrongCash] * drifts
 
 
-def test_cash_is_not_compared_without_an_anchor_or_while_a_price_is_unknown():
+def test_cash_is_not_compared_without_a_balance_or_while_a_price_is_unknown():
     later = "2026-03-02T15:00:09Z"
     unknown = report("filled", 5, clock=later)
     record = records(m.CashAdjusted(Decimal(1), "USD", AT, "OPENING"), intended(), unknown)
@@ -241,7 +241,7 @@ def kinds(findings):
     return [type(x.drift).__name__ for x in findings]
 
 
-def test_what_a_report_says_that_was_not_known_is_told_once_an_order():
+def test_new_facts_of_a_report_are_one_finding_per_order():
     before = records(intended(), report("new"))
     filled = report("filled", 100, 9, "2026-03-02T15:00:05Z")
     found = explain(before, filled, fill("f1", 100, 9, cum=100))
@@ -252,7 +252,7 @@ def test_what_a_report_says_that_was_not_known_is_told_once_an_order():
     assert explain(before, report("new")) == []
 
 
-def test_somebody_elses_orders_and_fills_are_told_and_exits_of_ours_are_not():
+def test_external_orders_and_fills_are_findings_and_exits_of_ours_are_not():
     theirs = report("new", broker_order_id="x1", client_order_id="web")
     sale = fill("f1", 4, 9, broker_order_id="x1", cum=4, side=m.OrderSide.SELL)
     found = explain(records(intended()), theirs, sale)
@@ -264,7 +264,7 @@ def test_somebody_elses_orders_and_fills_are_told_and_exits_of_ours_are_not():
     assert kinds(explain(records(intended()), nested)) == ["OrderStatusDiffers"]
 
 
-def test_activities_and_denied_orders_are_told_and_the_rest_says_nothing():
+def test_activities_and_orders_not_found_are_findings_and_other_entries_are_not():
     split = m.Activity(
         activity_id="a", kind=m.ActivityKind.SPLIT, at=AT, symbol="X", ratio=Decimal(2)
     )
@@ -324,14 +324,14 @@ def test_market_values_sum_to_the_accounts(values, account, discarded):
 @pytest.mark.parametrize(
     ("listed", "discarded"), [("AB", False), ("A", False), ("", True), ("ABC", False)]
 )
-def test_more_than_half_of_the_positions_do_not_vanish_at_once(listed, discarded):
+def test_a_snapshot_without_most_of_the_positions_is_discarded(listed, discarded):
     """P6: such a pass saw nothing; half of them may."""
     record = records(anchored("A", 1), anchored("B", 1))
     found = absence.discard_reason(record, snapshot(positions=[held(x, 1) for x in listed]))
     assert (found is not None) is discarded
 
 
-def test_the_only_position_may_vanish():
+def test_the_only_position_may_be_gone():
     assert absence.discard_reason(records(anchored("A", 1)), snapshot()) is None
 
 
@@ -349,7 +349,7 @@ def test_a_young_fill_is_not_taken_back():
     assert absence.infer_busts(record, "b1", [], soon) == ([], 0)
 
 
-def test_a_fill_that_the_whole_history_does_not_hold_may_have_been_taken_back():
+def test_a_fill_missing_in_the_complete_history_may_be_busted():
     """As voids, and as what they would move; belief is the reconciler's."""
     kept = fill("s1", 40, 9, cum=40)
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
@@ -362,7 +362,7 @@ def test_a_fill_that_the_whole_history_does_not_hold_may_have_been_taken_back():
     assert absence.infer_busts(record, "unheard", history, LATER) == ([], 0)
 
 
-def test_what_only_a_total_told_is_taken_back_by_quantity():
+def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
     record = records(intended(), report("partially_filled", 40, 9))
     ((inferred,), qty) = absence.infer_busts(record, "b1", [], LATER)
     assert (inferred.exec_id, inferred.qty, qty) == ("b1/inferred", 40, 40)
@@ -380,7 +380,7 @@ def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill
     ("word", "cum", "agreed"),
     [("partially_filled", 60, 1), ("partially_filled", 40, 1), ("partially_filled", 50, 0)],
 )
-def test_a_bust_of_a_fill_that_nobody_told_of_is_agreed_if_the_sums_come_out(word, cum, agreed):
+def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, agreed):
     """Brokers keep their total over a bust, or lower it."""
     kept = fill("h1", 40, 9, source="history")
     record = records(intended(), report(word, cum, 9), kept, void("s9", 20))

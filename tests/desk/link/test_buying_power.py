@@ -104,7 +104,7 @@ def test_reads_too_far_apart_count_an_order_twice_for_a_while(desk):
     assert desk.available == 600
 
 
-def test_an_unproven_order_is_counted_until_it_is_proven(desk):
+def test_an_unconfirmed_order_counts_until_it_is_confirmed(desk):
     desk.read(1000)
     desk.promise("fb-1", 300, shown=False)
     for _ in range(5):
@@ -117,7 +117,7 @@ def test_an_unproven_order_is_counted_until_it_is_proven(desk):
     assert desk.available == 700
 
 
-def test_a_read_that_took_long_holds_what_was_known_when_it_was_asked(desk):
+def test_a_slow_reading_covers_what_existed_when_it_was_requested(desk):
     desk.read(1000)
     desk.promise("fb-1", 300)
     desk.clock.advance(5)
@@ -148,7 +148,7 @@ def test_the_lag_grows_to_a_bound_however_often_a_broker_refuses(desk):
     assert desk.funding.lag == timedelta(seconds=160)
 
 
-def test_the_next_process_knows_what_a_read_of_its_own_holds(desk):
+def test_the_next_process_knows_what_its_own_reading_covers(desk):
     """Its first read would otherwise take off everything that was ever bought."""
     desk.read(1000)
     desk.promise("fb-1", 300)
@@ -184,7 +184,7 @@ def test_a_process_on_another_machine_knows_what_an_earlier_reading_covered(desk
 
 
 @pytest.mark.parametrize("hours", [-30, -3, 3, 30])
-def test_a_wall_clock_that_is_corrected_promises_no_dollar_twice(desk, hours):
+def test_a_corrected_wall_clock_reserves_nothing_twice(desk, hours):
     """The process after it counts the order until its own reading covers it."""
     desk.read(1000)
     desk.promise("fb-1", 300)
@@ -198,7 +198,7 @@ def test_a_wall_clock_that_is_corrected_promises_no_dollar_twice(desk, hours):
     assert other.available == 700
 
 
-def test_where_a_broker_does_not_say_open_orders_are_charged_until_they_end(clock):
+def test_if_a_broker_does_not_net_open_orders_they_are_charged_until_they_end(clock):
     desk = Desk(clock, can=evolve(CAN, nets_open_orders=False))
     desk.read(1000)
     desk.promise("fb-1", 300)
@@ -216,7 +216,7 @@ def test_where_a_broker_does_not_say_open_orders_are_charged_until_they_end(cloc
     assert desk.available == 1000
 
 
-def test_crossing_reads_are_in_the_order_in_which_they_were_asked(desk):
+def test_overlapping_readings_are_ordered_by_their_requests(desk):
     first = desk.funding.begin_read()
     desk.clock.advance(1)
     second = desk.funding.begin_read()
@@ -270,7 +270,7 @@ def test_an_order_in_flight_on_the_symbol_is_waited_for(answers):
         assert first.result().status is fb.OrderStatus.FILLED
 
 
-def test_the_desk_tells_what_is_left_and_of_when():
+def test_the_desk_reports_what_is_available_and_when_it_was_read():
     bench = Bench(cash=10_000)
     power = bench.desk.buying_power()
     assert isinstance(power, fb.BuyingPower)
@@ -280,7 +280,7 @@ def test_the_desk_tells_what_is_left_and_of_when():
     assert power.lag_s == 10
 
 
-def test_without_an_answer_the_desk_does_not_say_what_is_left():
+def test_without_a_reply_the_desk_does_not_report_what_is_available():
     bench = Bench()
     bench.outage()
     with pytest.raises(fb.ReadFailed):

@@ -50,7 +50,7 @@ class Loops(SimulatedBroker):
         return m.Observed([], next=m.Cursor(str(self.asked) if self.fresh else "again"))
 
 
-def test_nothing_is_sent_to_a_live_account_that_is_not_armed():
+def test_nothing_is_sent_to_a_live_account_without_live_true():
     """Looking needs no permission, sending does; no intent is written either."""
     bench = Bench(broker=Live)
     before = len(bench.desk.book.journal())
@@ -60,7 +60,7 @@ def test_nothing_is_sent_to_a_live_account_that_is_not_armed():
     assert len(bench.desk.book.journal()) == before
 
 
-def test_an_exception_out_of_a_write_leaves_the_order_unproven_and_found(caplog):
+def test_after_an_exception_in_a_write_the_order_is_queried_and_found(caplog):
     """A bug in an adapter loses no order."""
     bench = Bench(broker=Escapes)
     bench.broker.bug = "submit"
@@ -118,7 +118,7 @@ class Counting(Gateway):
         return super().send(name, send, first_attempt=first_attempt)
 
 
-def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monkeypatch):
+def test_p11_every_request_that_changes_something_passes_the_gateway_once(monkeypatch):
     """Whatever the bot calls and whatever is done by itself; the broker counts what came."""
     monkeypatch.setattr(parts, "Gateway", Counting)
     monkeypatch.setattr(Counting, "let", [], raising=False)
@@ -151,7 +151,7 @@ def test_p11_every_request_that_changes_something_passes_the_one_gate_once(monke
     assert {len(let) for _, let in Counting.passed} == {1}
 
 
-def test_only_the_gateway_asks_a_broker_to_change_anything():
+def test_only_the_gateway_sends_requests_that_change_something():
     """No module of the desk calls a broker's writing method but inside `write` or `send`."""
     found, written = [], []
     for path in Path(fb.desk.__file__).parent.rglob("*.py"):

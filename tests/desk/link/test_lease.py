@@ -104,7 +104,7 @@ def test_the_lease_of_a_process_that_is_no_more_is_free():
     assert other.acquire() is bool(place[0])
 
 
-def test_a_process_of_another_machine_is_never_taken_for_ended():
+def test_a_process_of_another_machine_is_never_considered_ended():
     """Its number may be anybody's here."""
     assert not lease._process_has_ended("elsewhere 1 1")
     assert not lease._process_has_ended(" 1 1")
@@ -150,7 +150,7 @@ def test_a_second_desk_does_not_tick_and_takes_over_when_the_first_is_gone():
     assert bench.desk.requests == asked
 
 
-def test_a_desk_without_the_lease_places_cancels_and_hears():
+def test_a_desk_without_the_lease_places_cancels_and_receives():
     """Merging needs none."""
     bench = Bench()
     bench.desk.tick()
@@ -185,7 +185,7 @@ def test_a_desk_that_lost_the_lease_sends_nothing_again_and_concludes_nothing():
     assert len(bench.ours()) == 1
 
 
-def test_who_wakes_between_writing_down_and_sending_does_not_send():
+def test_a_desk_that_hangs_between_the_entry_and_the_request_does_not_send():
     """The moment is checked right before the request leaves."""
     bench = Bench(wait_s=0)
     bench.fail("submit", "request-lost")

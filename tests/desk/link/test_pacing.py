@@ -92,7 +92,7 @@ def test_a_storm_of_two_desks_stays_below_the_limit():
     assert 130 < bench.broker.most() <= 200
 
 
-def test_threads_that_ask_at_once_take_no_share_twice():
+def test_parallel_threads_take_no_share_twice():
     """Eight of them, at one moment: as many go as the lanes have room for, to the last."""
     store, clock = MemoryStore(), ManualClock(MONDAY_10)
     went = Counter()
@@ -127,7 +127,7 @@ def test_who_was_stopped_while_it_was_counted_is_counted_again():
     assert [count for _, count in load(Budget, store.cell(CELL)).sent] == [1, 1, 1]
 
 
-def test_a_cancel_goes_when_polls_have_spent_their_share():
+def test_a_cancel_is_sent_after_polls_have_used_their_share():
     """And at once: not a second of made-up time passes."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     order = bench.resting()
@@ -139,7 +139,7 @@ def test_a_cancel_goes_when_polls_have_spent_their_share():
     assert bench.clock.elapsed() == before
 
 
-def test_a_cancel_goes_after_a_restart_though_every_other_share_is_spent():
+def test_a_cancel_is_sent_after_a_restart_with_every_other_share_used():
     """The account that is read before it goes in its lane."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     order = bench.resting()
@@ -152,7 +152,7 @@ def test_a_cancel_goes_after_a_restart_though_every_other_share_is_spent():
     assert bench.clock.elapsed() == before
 
 
-def test_a_read_without_room_says_at_once_when_to_come_back():
+def test_a_read_beyond_the_limit_fails_at_once_with_a_retry_time():
     """Nothing is sent, nothing is waited for, and then it is answered."""
     bench = Bench(broker=counted(limit=40))
     report = bench.desk.check()
@@ -166,7 +166,7 @@ def test_a_read_without_room_says_at_once_when_to_come_back():
     assert isinstance(bench.desk._gateway.read("account", bench.broker.account), m.Observed)
 
 
-def test_an_order_waits_a_little_for_its_share_and_then_says_when():
+def test_an_order_waits_for_its_share_and_then_fails_with_a_retry_time():
     """It was provably not sent, and may be submitted again at that moment."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     pacer = bench.desk._gateway._pacer
@@ -262,7 +262,7 @@ def test_a_long_list_takes_more_than_a_minute_s_share():
     assert bench.clock.elapsed() - before > MINUTE
 
 
-def test_a_sale_of_what_is_held_is_an_exit_and_goes_before_orders():
+def test_a_reducing_sale_uses_the_exit_lane():
     """Orders have used all they may; what only reduces does not wait a second."""
     bench = Bench(broker=counted(limit=60), wait_s=0)
     bench.desk.buy("AAPL", qty=5)

@@ -76,7 +76,7 @@ def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_stream_that_is_ill_in_one_way_after_another_costs_latency_only(seed):
+def test_every_failure_of_a_stream_costs_latency_only(seed):
     """Whatever comes after whatever: no fill takes longer, none is counted twice."""
     chance = random.Random(seed)
     desk = Listening(None, orders=30)
@@ -102,7 +102,7 @@ def test_a_stream_that_is_ill_in_one_way_after_another_costs_latency_only(seed):
 
 
 @pytest.mark.parametrize("ailment", [*AILMENTS, "nobody-listens"])
-def test_at_rest_a_desk_with_fifty_orders_asks_twenty_times_a_minute_at_most(ailment):
+def test_an_idle_desk_with_fifty_orders_sends_at_most_twenty_requests_a_minute(ailment):
     """In every state of the stream, for ten minutes."""
     listens = ailment != "nobody-listens"
     desk = Listening(ailment if listens else None, orders=50)

@@ -69,7 +69,7 @@ def test_two_processes_that_place_under_one_key_make_one_order(tmp_path):
     assert len(sends) == 1
 
 
-def test_a_reader_beside_a_writing_desk_sees_whole_pictures(tmp_path):
+def test_a_reader_beside_a_writing_desk_reads_consistent_snapshots(tmp_path):
     """Position and order of every fill are of one moment, whenever they are read."""
     store = f"sqlite:///{tmp_path}/bot.db"
     bench = Bench(store=fb.opening.open_store(store, {}), wait_s=1)

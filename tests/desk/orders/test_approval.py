@@ -30,7 +30,7 @@ def denied(desk, *args, **words):
 # -- what is asked ---------------------------------------------------------------------
 
 
-def test_at_rest_a_limit_order_costs_no_request_but_its_own():
+def test_while_idle_a_limit_order_needs_only_its_own_request():
     """Its instrument is known, the account was read lately, and it needs no price."""
     bench = Bench()
     bench.resting()
@@ -39,7 +39,7 @@ def test_at_rest_a_limit_order_costs_no_request_but_its_own():
     assert bench.desk.requests - before == 1
 
 
-def test_a_market_buy_asks_for_a_price_and_a_sale_of_what_is_held_does_not():
+def test_a_market_buy_reads_a_quote_and_a_reducing_sale_does_not():
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     assert bench.sent["quotes"] == 1
@@ -47,7 +47,7 @@ def test_a_market_buy_asks_for_a_price_and_a_sale_of_what_is_held_does_not():
     assert bench.sent["quotes"] == 1
 
 
-def test_an_instrument_is_asked_for_once_a_symbol_and_day():
+def test_an_instrument_is_read_once_per_symbol_and_day():
     bench = Bench()
     listed = bench.sent["instruments"]
     for symbol in ("AAPL", "MSFT", "AAPL"):
@@ -95,7 +95,7 @@ def test_what_cannot_be_observed_is_not_checked():
     assert order.status is S.FILLED
 
 
-def test_the_calendar_is_asked_for_once_a_day_and_only_where_the_hour_matters():
+def test_the_calendar_is_read_once_a_day_and_only_if_the_hour_matters():
     bench = Bench()
     bench.resting()
     assert bench.sent["sessions"] == 0
@@ -141,7 +141,7 @@ def test_prices_that_raise_are_none_and_logged(caplog):
     assert "price function of the bot failed for AAPL" in caplog.text
 
 
-def test_a_reference_price_is_no_part_of_what_is_asked():
+def test_a_reference_price_is_not_part_of_the_request():
     """A bot that crashed asks again under its key, with the price of now."""
     bench = Bench()
     first = bench.desk.buy("AAPL", qty=10, reference_price="187", key="a")
@@ -151,7 +151,7 @@ def test_a_reference_price_is_no_part_of_what_is_asked():
 # -- what is decided -------------------------------------------------------------------
 
 
-def test_a_denied_order_says_why_and_is_recorded():
+def test_a_denied_order_has_a_reason_and_is_recorded():
     bench = Bench(cash="3432.62", multiplier=1)
     reason = denied(bench.desk, "AAPL", qty=300, limit_price="175.32")
     assert reason.code == "buying_power"
@@ -165,7 +165,7 @@ def test_a_denied_order_says_why_and_is_recorded():
     assert entry.code == "buying_power"
 
 
-def test_the_same_dollar_is_not_promised_to_two_orders():
+def test_the_same_amount_is_not_reserved_for_two_orders():
     """The second order is decided on what the first one left, before any read shows it."""
     bench = Bench(cash=10_000, multiplier=1)
     bench.desk.buy("AAPL", qty=40, limit_price="150")
@@ -205,7 +205,7 @@ def test_a_check_that_raises_denies_and_is_logged(caplog):
     assert "limits.json" in caplog.text
 
 
-def test_what_is_made_to_fit_is_told_and_the_key_stays_that_of_the_wish():
+def test_rounding_is_reported_and_the_key_remains_that_of_the_request():
     bench = Bench()
     words = {"qty": "1.0000000009", "limit_price": "150.009", "key": "a"}
     order = bench.desk.buy("AAPL", **words)
@@ -281,7 +281,7 @@ def test_an_order_long_ago_is_found_behind_many_entries():
 # -- previews --------------------------------------------------------------------------
 
 
-def test_a_preview_tells_every_check_and_the_impact_and_leaves_no_trace():
+def test_a_preview_has_every_check_and_the_impact_and_writes_nothing():
     bench = Bench()
     bench.desk.buy("AAPL", qty=10, limit_price="190", strategy="s")
     bench.clock.advance(20)
@@ -300,7 +300,7 @@ def test_a_preview_tells_every_check_and_the_impact_and_leaves_no_trace():
     assert bench.sent["submit"] == submits
 
 
-def test_a_preview_says_why_it_would_be_denied_and_what_it_would_take():
+def test_a_preview_has_the_reason_of_a_denial_and_the_figures():
     bench = Bench(cash="3432.62", multiplier=1)
     preview = bench.desk.preview(wish(qty=300, limit_price="175.32"))
     assert preview.reason.code == "buying_power"
@@ -309,7 +309,7 @@ def test_a_preview_says_why_it_would_be_denied_and_what_it_would_take():
     assert preview.impact.buying_power == D("3432.62") - D("52596.00")
 
 
-def test_a_preview_of_a_coin_tells_the_most_that_fees_take():
+def test_a_preview_of_crypto_has_the_maximum_fee():
     bench = Bench()
     impact = bench.desk.preview(wish("BTC/USD", notional=1000)).impact
     assert impact.fees == D("2.5")
@@ -324,7 +324,7 @@ def test_a_preview_binds_no_empty_record():
     assert bench.desk.book.journal() == []
 
 
-def test_a_preview_without_any_answer_says_so():
+def test_a_preview_without_any_reply_reports_it():
     bench = Bench()
     bench.clock.advance(60)
     bench.outage()
@@ -359,7 +359,7 @@ def test_a_halt_denies_every_new_order_of_every_desk_and_lets_cancels_pass():
     assert [x.split(":")[0] for x in alerts] == ["halted", "resumed"]
 
 
-def test_lifting_what_is_not_set_says_nothing():
+def test_a_resume_without_a_halt_is_no_event():
     bench = Bench()
     bench.desk.resume()
     assert [x for x in bench.desk.events() if x.alert is not None] == []

@@ -22,7 +22,7 @@ S = m.OrderStatus
         ("slow", S.FILLED, S.FILLED, 1),
     ],
 )
-def test_a_submit_is_what_its_answer_and_then_the_broker_say(fault, at_once, after_a_minute, sent):
+def test_a_submit_follows_its_reply_and_then_the_broker(fault, at_once, after_a_minute, sent):
     """A market order that is not sent again; what did not arrive is ABSENT after the window."""
     bench = Bench(broker=NeverDone)
     bench.fail("submit", fault, seconds=40 if fault == "late-landing" else 3)
@@ -53,7 +53,7 @@ def test_a_lost_order_that_is_still_wanted_is_sent_again_under_its_id():
     assert len(bench.ours()) == 1
 
 
-def test_both_creates_may_land_and_one_lives():
+def test_both_creates_may_be_accepted_and_one_remains_live():
     """The first lands after the second was taken: the broker's duplicate check refuses it."""
     bench = Bench()
     bench.fail("submit", "late-landing", seconds=120)
@@ -110,7 +110,7 @@ def test_a_key_is_one_order_in_any_state():
     assert bench.sent["submit"] == 2
 
 
-def test_a_key_with_other_words_is_refused():
+def test_a_key_with_another_request_is_refused():
     """The bot has to say which of the two it means."""
     bench = Bench()
     bench.resting(key="a")
@@ -155,7 +155,7 @@ def test_a_denied_order_is_checked_again_under_its_key():
     assert bench.desk.buy("AAPL", qty=1, key="second").status is S.FILLED
 
 
-def test_an_order_that_reduces_passes_a_closed_symbol():
+def test_a_reducing_order_passes_a_locked_symbol():
     """New risk waits, a way out does not."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
@@ -170,7 +170,7 @@ def test_an_order_that_reduces_passes_a_closed_symbol():
 
 
 @pytest.mark.parametrize("fault", ["reply-lost", "request-lost", "server-error", "unreachable"])
-def test_a_cancel_without_an_answer_is_read_and_repeated_by_the_next_start(fault):
+def test_a_cancel_without_a_reply_is_read_and_repeated_after_the_next_start(fault):
     """Whatever came of it, the order ends, and is shown alive until the broker says so."""
     bench = Bench()
     order = bench.resting()
@@ -200,7 +200,7 @@ def test_a_cancel_is_repeated_after_a_start_that_met_an_outage():
     assert bench.desk.book.order(order).status is S.CANCELED
 
 
-def test_an_order_that_nobody_knows_is_an_error_that_says_where_to_look():
+def test_an_unknown_order_is_an_error_with_what_to_do():
     """By whatever id it was asked for."""
     bench = Bench()
     for ask in (bench.desk.cancel, bench.desk.wait, bench.desk.book.order):

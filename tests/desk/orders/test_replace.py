@@ -36,7 +36,7 @@ def test_a_replaced_order_is_replaced_again_under_the_next_id():
     assert bench.is_true()
 
 
-def test_polls_end_what_was_last_seen_giving_way():
+def test_polls_complete_a_pending_replace():
     """Only the new id is in the list of open orders; the old one is read by itself."""
     bench = Bench(wait_s=0)
     order = resting(bench)
@@ -61,7 +61,7 @@ def test_a_replace_whose_reply_is_lost_is_found_and_not_repeated(fault):
     assert len(living(bench)) == 1
 
 
-def test_a_replace_that_never_arrived_is_given_up_by_the_brokers_answers():
+def test_a_replace_that_never_arrived_is_abandoned_by_the_brokers_replies():
     """Until then it is pending, another one is denied, and what it may cost is kept."""
     bench = Bench()
     order = resting(bench)
@@ -113,7 +113,7 @@ def test_a_definite_refusal_leaves_the_order_as_it_was():
     assert bench.desk.replace(order, limit_price="151").limit_price == 151
 
 
-def test_a_change_that_provably_did_not_leave_is_sent_again_while_it_is_wanted():
+def test_a_change_that_certainly_did_not_leave_is_sent_again_until_it_expires():
     """Within wait_s, and then in the background."""
     bench = Bench()
     order = resting(bench)
@@ -177,7 +177,7 @@ def test_fills_under_both_ids_are_one_orders():
     assert bench.is_true()
 
 
-def test_a_cancel_ends_whatever_an_unproven_replace_has_made():
+def test_a_cancel_also_ends_the_order_of_an_unconfirmed_replace():
     bench = Bench(wait_s=0)
     order = resting(bench)
     bench.fail("replace", "reply-lost")
@@ -191,7 +191,7 @@ def test_a_cancel_ends_whatever_an_unproven_replace_has_made():
     assert (now.status, now.pending) == (S.CANCELED, None)
 
 
-def test_a_cancel_behind_an_unproven_replace_does_not_hide_that_it_may_cost_more():
+def test_a_cancel_after_an_unconfirmed_replace_does_not_release_its_cost():
     """P7: no read of the account is taken to hold money that the change may still take."""
     bench = Bench(wait_s=0)
     order = resting(bench)
@@ -204,7 +204,7 @@ def test_a_cancel_behind_an_unproven_replace_does_not_hide_that_it_may_cost_more
     assert (kept.charge, kept.grown) == (1800, None)
 
 
-def test_the_next_process_asks_what_became_of_a_replace():
+def test_the_next_process_queries_the_outcome_of_a_replace():
     bench = Bench(wait_s=0)
     order = resting(bench)
     bench.fail("replace", "reply-lost")

@@ -42,7 +42,7 @@ def test_what_fills_while_it_is_canceled_is_not_ordered_again():
     assert bench.desk.book.order(order).pending is None
 
 
-def test_a_plan_whose_cancel_hangs_is_given_up_with_an_alert():
+def test_a_change_whose_cancel_hangs_is_abandoned_with_an_alert():
     bench = Bench()
     order = resting(bench)
     bench.filled(order, 4)
@@ -69,7 +69,7 @@ def test_a_plan_is_carried_on_by_the_next_process():
     assert (tip.qty, tip.client_order_id) == (11, f"{order.client_order_id}.r1")
 
 
-def test_an_end_that_is_wanted_meanwhile_ends_the_plan():
+def test_a_cancel_meanwhile_withdraws_the_change():
     bench = Bench()
     order = resting(bench)
     bench.filled(order, 4)

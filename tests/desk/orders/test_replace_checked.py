@@ -52,7 +52,7 @@ def test_the_quantity_of_an_order_with_exits_is_not_changed_and_its_price_is():
     assert bench.desk.replace(order, limit_price="151").limit_price == 151
 
 
-def test_a_broker_that_cannot_replace_or_find_is_not_asked():
+def test_a_broker_without_replace_or_find_gets_no_such_request():
     bench = Bench(broker=unable(replace=False))
     order = resting(bench)
     with pytest.raises(errors.Denied, match="does not replace"):
@@ -60,7 +60,7 @@ def test_a_broker_that_cannot_replace_or_find_is_not_asked():
     assert bench.sent["replace"] == 0
 
 
-def test_a_change_that_makes_no_sense_is_refused_at_the_door():
+def test_an_invalid_change_is_refused_by_validation():
     bench = Bench()
     order = resting(bench)
     with pytest.raises(errors.InvalidValue, match="qty must be above zero"):
@@ -68,7 +68,7 @@ def test_a_change_that_makes_no_sense_is_refused_at_the_door():
     assert bench.desk.book.order(order).qty == Decimal(10)
 
 
-def test_a_dearer_order_takes_what_is_left_to_promise():
+def test_a_more_expensive_order_reserves_the_difference():
     """What a replace may cost beyond the order is checked and kept, as an order's is (P7)."""
     bench = Bench(cash=2_000, multiplier=1)
     order = resting(bench)  # 10 at 150

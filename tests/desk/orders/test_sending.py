@@ -37,7 +37,7 @@ def test_what_the_bot_sends_is_durable_before_and_known_after():
     assert bench.sent["submit"] == 0
 
 
-def test_what_escapes_is_raised_on_and_the_order_is_asked_after():
+def test_an_exception_is_raised_again_and_the_order_is_queried():
     """Nobody knows whether it was sent; the broker does."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
@@ -48,7 +48,7 @@ def test_what_escapes_is_raised_on_and_the_order_is_asked_after():
     assert bench.desk.book.order(order).status is S.FILLED
 
 
-def test_what_never_left_is_given_up_and_never_sent_by_us():
+def test_an_order_that_the_bot_never_sent_is_abandoned_and_never_sent_by_us():
     bench = Bench()
     with pytest.raises(OSError), bench.desk.sending(wish(good_for_s=3600)) as order:
         raise OSError
@@ -82,7 +82,7 @@ def test_what_is_denied_does_not_run():
     assert ran == []
 
 
-def test_the_next_process_asks_after_what_was_being_sent():
+def test_the_next_process_queries_an_interrupted_send():
     """A crash in the body: the intent says that it may have been sent."""
     bench = Bench()
     body = bench.desk.sending(wish())

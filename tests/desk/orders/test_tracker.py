@@ -47,7 +47,7 @@ def test_a_thousand_open_orders_are_polled_with_three_lists(thousand):
     assert names == {"account": 1}
 
 
-def test_a_pass_over_a_thousand_open_orders_asks_for_lists_only(thousand):
+def test_reconciling_a_thousand_open_orders_reads_lists_only(thousand):
     """Account, positions, fills twice, activities, and the pages of orders."""
     names = asked(thousand, thousand.desk.sync)
     assert names.pop("orders") <= 3
@@ -65,7 +65,7 @@ def test_of_those_that_left_the_list_few_are_read_one_by_one_and_many_by_a_list(
         assert len(thousand.desk.book.orders(open=True)) == left
 
 
-def test_at_rest_a_desk_asks_at_most_twenty_times_a_minute():
+def test_an_idle_desk_sends_at_most_twenty_requests_a_minute():
     """Ten minutes of ticks with an order that rests and nothing else to do."""
     bench = Bench()
     bench.resting()

@@ -40,7 +40,7 @@ def told(bench):
     return [x.alert.kind for x in bench.desk.events() if x.alert is not None]
 
 
-def test_observed_it_is_told():
+def test_observe_alerts():
     """And it stays where it is."""
     bench, order = landed("observe")
     assert order.status is S.NEW
@@ -69,7 +69,7 @@ def test_by_itself_it_is_canceled_once():
 
 
 @pytest.mark.parametrize("repairs", ["auto", "approve"])
-def test_where_real_money_moves_and_nobody_is_armed_it_is_proposed(repairs):
+def test_on_a_live_account_with_trading_disabled_it_is_proposed(repairs):
     """Repairs by themselves do not arm a desk."""
     bench, order = landed(repairs, Live)
     assert order.status is S.NEW

@@ -27,7 +27,7 @@ def drifted(qty="7"):
     return bench, bench.desk.sync()
 
 
-def test_first_contact_takes_the_picture_of_an_account_at_rest():
+def test_the_opening_balance_is_a_snapshot_of_an_idle_account():
     """What was there is the opening: no drift, no alert, nothing locked."""
     bench = Bench(opened=False)
     bench.silently("AAPL", "25", "90")
@@ -39,7 +39,7 @@ def test_first_contact_takes_the_picture_of_an_account_at_rest():
     assert bench.desk.sync().entries == 0
 
 
-def test_first_contact_waits_until_nothing_is_filled():
+def test_the_opening_balance_waits_until_no_order_fills():
     """An account that trades all the time gives no moment; the record stays empty and says so."""
     bench = Bench(opened=False)
 
@@ -90,7 +90,7 @@ def test_a_check_writes_nothing(tmp_path):
     bench.desk.close()
 
 
-def test_a_drift_that_two_looks_confirm_locks_its_symbol_and_goes_with_its_cause():
+def test_a_drift_confirmed_by_two_snapshots_locks_its_symbol_until_its_cause_is_gone():
     """Alerted once, locked, and unlocked when the books agree again."""
     bench, report = drifted()
     assert [(x.drift, x.confidence) for x in report.left] == [
@@ -141,7 +141,7 @@ class OtherAccount(SimulatedBroker):
         return m.Observed(evolve(answer.value, account=account))
 
 
-def test_another_account_that_answers_changes_nothing():
+def test_replies_of_another_account_change_nothing():
     """Nothing of the pass counts, and nothing is sent by the next process either."""
     bench = Bench(broker=OtherAccount)
     order = bench.resting()
@@ -190,7 +190,7 @@ class Forgets(SimulatedBroker):
         ({"MSFT"}, True, "the positions are worth"),
     ],
 )
-def test_positions_that_vanish_without_agreement_are_a_look_that_failed(hidden, values, why):
+def test_a_snapshot_with_positions_missing_without_evidence_is_discarded(hidden, values, why):
     """More than half at once, or a sum that the account contradicts."""
     bench = Bench(broker=Forgets)
     for symbol in QUOTES:
@@ -222,7 +222,7 @@ def test_sync_since_a_day_reads_from_there():
     assert fresh.sync(since=date(2026, 1, 5)).entries == 0
 
 
-def test_sync_of_one_order_looks_at_it_alone():
+def test_a_sync_of_one_order_reads_only_that_order():
     """By its ids and its own history; no list is asked for."""
     bench = Bench()
     order = bench.resting()
@@ -307,7 +307,7 @@ class Keeps(SimulatedBroker):
         return super().executions(max(since, recent), page)
 
 
-def test_an_old_order_that_is_not_complete_makes_no_look_invalid():
+def test_an_old_incomplete_order_does_not_invalidate_snapshots():
     """Its own history is read besides; the two readings of the account's fills still agree."""
     bench = Bench(broker=Keeps)
     bench.fail("event", "event-dropped", times=99)

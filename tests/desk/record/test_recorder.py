@@ -20,7 +20,7 @@ def test_a_callback_may_write_and_read_because_the_transaction_is_over():
     assert [x.status for x in placed] == [m.OrderStatus.FILLED]
 
 
-def test_a_callback_that_raises_costs_nobody_anything(caplog):
+def test_a_callback_that_raises_affects_no_other(caplog):
     """It is logged; the next one is told, and the record is written."""
     bench = Bench()
     told = []

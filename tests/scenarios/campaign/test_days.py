@@ -30,7 +30,7 @@ def _quiet(caplog):
 
 
 @pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}")
-def test_one_sync_at_rest_makes_the_record_true(seeds):
+def test_one_sync_of_an_idle_account_reconciles_the_record(seeds):
     """A day with every fault at four in a hundred ends with the exchange's own truth."""
     check(seeds, 0.04, inside)
 
@@ -38,7 +38,7 @@ def test_one_sync_at_rest_makes_the_record_true(seeds):
 @pytest.mark.parametrize(
     "seeds", chunks(FIRST, max(1, SEEDS // 5), CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}"
 )
-def test_a_day_on_which_everything_goes_wrong(seeds):
+def test_a_day_with_every_fault(seeds):
     """Three times as many faults: the record is true, or says where it is not."""
     check(seeds, 0.12, inside)
 

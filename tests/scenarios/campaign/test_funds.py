@@ -118,7 +118,7 @@ def cost(order):
 
 
 @pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}")
-def test_no_dollar_is_spent_twice_and_at_rest_the_broker_is_right(seeds):
+def test_nothing_is_spent_twice_and_while_idle_the_brokers_number_counts(seeds):
     for seed in seeds:
         spender = Spender(seed)
         with spender.desk:

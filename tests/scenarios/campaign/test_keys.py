@@ -79,7 +79,7 @@ def restless(dice):
 
 
 @pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}")
-def test_a_key_is_one_order_however_often_its_bot_dies(seeds):
+def test_a_key_is_one_order_however_often_its_bot_is_killed(seeds):
     for named in (f"{seed}/{bot}" for seed in seeds for bot in range(BOTS)):
         bench = restless(random.Random(named))
         [there] = bench.ours()

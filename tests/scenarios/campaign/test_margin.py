@@ -101,5 +101,5 @@ class Margin:
 
 @pytest.mark.parametrize("multiplier", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
-def test_what_is_left_is_never_more_than_the_broker_would_say(seed, multiplier):
+def test_the_available_amount_never_exceeds_the_brokers(seed, multiplier):
     Margin(seed, multiplier).live()

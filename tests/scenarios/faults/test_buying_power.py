@@ -133,7 +133,7 @@ def test_bp_13_nothing_is_rounded_against_the_order():
     assert bench.desk.wait(order).status is S.FILLED
 
 
-def test_pos_16_units_that_cannot_be_sold_are_told_with_what_holds_them():
+def test_pos_16_units_that_cannot_be_sold_are_reported_with_the_orders_that_hold_them():
     """An exit that no list of ours made holds them: the denial says how many are free."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
@@ -146,7 +146,7 @@ def test_pos_16_units_that_cannot_be_sold_are_told_with_what_holds_them():
     assert (figures["held"], figures["closable"]) == (10, 4)
 
 
-def test_an_account_that_lags_lets_nobody_spend_twice():
+def test_an_account_that_lags_allows_no_double_spend():
     """A broker that enforces nothing and tells of ten seconds ago."""
     bench = poor(10_000)
     bench.exchange.lag = Lag(account=10)
@@ -179,7 +179,7 @@ def test_tif_01_an_order_called_expired_over_night_is_watched_and_reopened():
 
 
 @pytest.mark.parametrize("word", list(m.OrderStatus))
-def test_tif_02_whatever_word_ends_an_order_it_leaves_the_list_of_the_living(word):
+def test_tif_02_every_final_status_removes_an_order_from_the_open_ones(word):
     """Every word is either alive or final; an expired one is told of, and followed no more."""
     records = Records()
     records.take(intended(limit_price=150))
@@ -239,7 +239,7 @@ def test_prec_08_a_fill_without_a_price_has_none():
     assert records.position().account.cost is None
 
 
-def test_a_broker_that_does_not_say_keeps_what_is_open_charged():
+def test_if_the_broker_does_not_net_open_orders_they_stay_charged():
     """Whether its number counts open orders is unknown: they are taken off until they end."""
     bench = poor(broker=unable(nets_open_orders=False))
     assert not bench.broker.capabilities.nets_open_orders

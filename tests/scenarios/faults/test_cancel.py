@@ -23,7 +23,7 @@ def test_cr_01_and_cr_02_cannot_cancel_means_read_the_order(fault):
         assert bench.sent["cancel"] == 1
 
 
-def test_cr_08_pending_cancel_is_alive():
+def test_cr_08_pending_cancel_is_live():
     """It still may fill, however long it hangs."""
     bench = Bench()
     order = bench.resting()
@@ -63,7 +63,7 @@ class Denies(SimulatedBroker):
         return super().cancel(broker_order_id)
 
 
-def test_cr_16_a_cancel_that_is_not_found_forgets_nothing():
+def test_cr_16_a_cancel_that_is_not_found_keeps_the_order():
     """The broker denies an order that it has shown: it stays, odd and alive, and is asked for."""
     bench = Bench(broker=Denies)
     order = bench.resting()

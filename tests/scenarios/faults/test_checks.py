@@ -29,7 +29,7 @@ def test_bp_02_a_closing_sale_needs_no_buying_power():
     assert bench.desk.sell("AAPL", qty=10).status is S.FILLED
 
 
-def test_bp_14_what_an_order_keeps_back_is_the_broker_s_rule_as_data():
+def test_bp_14_the_reserve_of_an_order_follows_the_broker_s_rule():
     """A stop to cover a short closes: it keeps nothing back, by any rule."""
     bench = Bench()
     bench.desk.sell("AAPL", qty=10)

@@ -6,7 +6,7 @@ from tests.bench import Bench
 S = m.OrderStatus
 
 
-def test_ext_01_a_trade_by_hand_is_taken_down_as_nobody_s():
+def test_ext_01_an_external_fill_is_recorded_without_a_strategy():
     """It has evidence, so it is no drift; no strategy of ours gets it."""
     bench = Bench()
     bench.by_hand("AAPL", "buy", 5)
@@ -28,7 +28,7 @@ def test_ext_02_a_manual_close_is_seen_within_a_minute():
     assert bench.is_true()
 
 
-def test_ext_04_the_first_that_is_heard_of_an_order_is_its_fill():
+def test_ext_04_the_first_event_of_an_order_is_its_fill():
     """The order is made of the event, and the same event is applied to it."""
     bench = Bench()
     with bench.heard() as events:

@@ -64,7 +64,7 @@ def test_pf_05_an_end_keeps_the_fills_before_it(end, status):
     assert bench.desk.sync().entries == 0
 
 
-def test_pf_08_whether_a_position_can_be_sold_is_a_matter_of_the_whole():
+def test_pf_08_the_total_position_decides_whether_a_sale_is_possible():
     """Three small fills make one position; while its symbol is closed it can still be sold."""
     bench = Bench()
     for _ in range(3):

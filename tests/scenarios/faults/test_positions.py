@@ -23,7 +23,7 @@ def test_pos_01_a_position_query_that_failed_is_not_flat(fault):
     assert bench.desk.book.drifts() == []
 
 
-def test_pos_02_a_position_that_vanished_is_noticed():
+def test_pos_02_a_missing_position_is_reported():
     """Both sides are looked at: what the broker lists no more is a phantom."""
     bench = Bench(broker=BLIND)
     bench.desk.buy("AAPL", qty=10)

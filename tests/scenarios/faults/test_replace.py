@@ -39,7 +39,7 @@ def test_cr_04_and_cr_05_the_end_of_a_superseded_id_ends_nothing(fault):
     ]
 
 
-def test_cr_07_what_is_told_of_any_id_of_an_order_is_the_orders():
+def test_cr_07_a_report_of_any_id_of_an_order_belongs_to_the_order():
     """The bot holds the old id; fills, looks and a cancel find the new one."""
     bench = Bench()
     old, order = replaced(bench)
@@ -85,7 +85,7 @@ def test_cr_11_what_fills_meanwhile_is_taken_off_what_is_ordered_anew():
     assert bench.is_true()
 
 
-def test_pf_04_a_replacement_that_orders_the_whole_again_is_an_overfill_that_is_kept():
+def test_pf_04_a_replacement_for_the_full_quantity_again_is_an_overfill_that_is_recorded():
     """Four had filled; the broker ordered all ten anew: fourteen are held, and said."""
     bench = Bench()
     order = bench.resting()

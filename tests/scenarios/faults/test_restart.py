@@ -19,7 +19,7 @@ def test_rst_01_open_orders_are_followed_after_a_restart():
     assert bench.desk.book.order(order).status is S.FILLED
 
 
-def test_rst_02_what_a_start_hears_again_changes_nothing():
+def test_rst_02_repeated_events_at_a_start_change_nothing():
     """A new process reads a whole day back, and writes nothing down."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
@@ -53,7 +53,7 @@ def test_rst_05_an_order_that_filled_while_we_were_away_is_not_placed_again():
     assert len(bench.ours()) == 1
 
 
-def test_rst_08_an_unproven_order_is_asked_after_by_the_next_process():
+def test_rst_08_the_next_process_queries_an_unconfirmed_order():
     """It outlives the process, and an outage of hours."""
     bench = Bench()
     bench.fail("submit", "reply-lost")

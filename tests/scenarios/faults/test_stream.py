@@ -26,7 +26,7 @@ def test_str_01_replayed_events_are_booked_once_and_after_the_end_too():
     assert bench.is_true()
 
 
-def test_str_02_one_fill_that_is_never_told_is_polled():
+def test_str_02_a_fill_without_an_event_is_polled():
     """The stream is healthy but for one frame; half a minute later the fill is booked."""
     bench = Bench()
     with bench.streamed():
@@ -122,7 +122,7 @@ def test_str_11_what_is_replayed_after_a_reconnect_does_nothing():
     assert bench.desk.requests == asked
 
 
-def test_str_13_a_stream_that_died_without_a_word_is_no_loss():
+def test_str_13_a_silent_stream_loses_no_fill():
     """No disconnect is ever noticed; polls and passes see everything."""
     bench = Bench()
     with bench.streamed():

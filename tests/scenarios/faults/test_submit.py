@@ -24,7 +24,7 @@ def test_sub_01_a_create_that_timed_out_is_never_sent_twice(fault):
     assert len(bench.ours()) == 1
 
 
-def test_sub_02_the_same_intent_bears_the_same_client_id():
+def test_sub_02_the_same_intent_has_the_same_client_id():
     """A bot that issues its action again gets the order that exists."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
@@ -51,7 +51,7 @@ def test_sub_04_an_outage_is_no_rejection():
     assert bench.is_true()
 
 
-def test_sub_05_a_lost_acknowledgement_is_looked_up_by_client_id():
+def test_sub_05_a_lost_acknowledgement_is_queried_by_client_id():
     """We never learnt the broker's id, and need not have."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
@@ -78,7 +78,7 @@ class DiesOnSubmit(SimulatedBroker):
         raise KeyboardInterrupt
 
 
-def test_sub_08_a_start_asks_after_the_intent_it_finds():
+def test_sub_08_a_start_queries_every_unconfirmed_intent():
     """Not sent, or sent and the answer lost: the successor asks before it takes new risk."""
     bench = Bench(broker=DiesOnSubmit)
     with pytest.raises(KeyboardInterrupt):
@@ -91,7 +91,7 @@ def test_sub_08_a_start_asks_after_the_intent_it_finds():
     assert len(bench.ours()) == 1
 
 
-def test_sub_10_an_order_of_which_no_event_tells_is_polled():
+def test_sub_10_an_order_without_events_is_polled():
     """Acknowledged, and then silence: the poll sees it filled within half a minute."""
     bench = Bench()
     bench.exchange.faults.switch_on("stream-silent")
@@ -102,7 +102,7 @@ def test_sub_10_an_order_of_which_no_event_tells_is_polled():
     assert bench.desk.book.order(order).status is S.FILLED
 
 
-def test_sub_11_a_reject_that_only_the_stream_tells_is_heard():
+def test_sub_11_a_reject_that_only_the_stream_reports_is_recorded():
     """An event is enough; nothing is asked."""
     bench = Bench()
     order = bench.resting()
@@ -116,7 +116,7 @@ def test_sub_11_a_reject_that_only_the_stream_tells_is_heard():
     assert bench.desk.requests == asked
 
 
-def test_sub_11_a_word_that_nobody_knows_is_shown_and_alive():
+def test_sub_11_an_unknown_status_is_shown_and_live():
     """A status we have no word for is neither dropped nor an end."""
     bench = Bench()
     order = bench.resting()
@@ -129,7 +129,7 @@ def test_sub_11_a_word_that_nobody_knows_is_shown_and_alive():
     assert m.Oddity.UNRECOGNISED_WORD in {x.oddity for x in strange.anomalies}
 
 
-def test_sub_13_a_create_that_lands_hours_after_its_error_is_found():
+def test_sub_13_a_create_accepted_hours_after_its_error_is_found():
     """What was concluded absent and lives after all is reopened, booked and alerted."""
     bench = Bench()
     bench.fail("submit", "late-landing", seconds=300)

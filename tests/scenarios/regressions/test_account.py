@@ -202,7 +202,7 @@ def coin(symbol, qty):
     raises=AssertionError,
     reason="the cost of every fill is taken off one sum, whatever its quote currency",
 )
-def test_a_fill_in_another_quote_currency_leaves_the_dollars_alone():
+def test_a_fill_in_another_quote_currency_changes_no_dollar_balance():
     """One ETH for 0.05 BTC is paid in BTC."""
     with wired() as (wire, desk):
         pairs = ("BTC/USD", "ETH/USD", "ETH/BTC")

@@ -49,7 +49,7 @@ def buy_on_a_full_disk(store, pipe):
     bench.desk.close()
 
 
-def test_an_order_that_was_sent_before_the_disk_was_full_is_unproven(tmp_path):
+def test_an_order_sent_before_the_disk_was_full_is_unconfirmed(tmp_path):
     """The order is returned as UNPROVEN, so that no bot sends it a second time."""
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()

@@ -59,14 +59,14 @@ def raw_line(emulator: Emulator, text: str) -> socket.socket:
     return made
 
 
-def test_requests_may_be_sent_before_the_answers_to_others(emulator: Emulator) -> None:
+def test_requests_may_be_pipelined(emulator: Emulator) -> None:
     with raw_line(emulator, "GET /v2/clock HTTP/1.1\r\nHost: x\r\nKEYS\r\n\r\n" * 20) as line:
         heard = b""
         while heard.count(b"HTTP/1.1 200 OK") < 20:
             heard += line.recv(65536) or pytest.fail("the connection ended")
 
 
-def test_clients_that_are_slow_or_leave_hold_nobody_up(
+def test_slow_or_disconnected_clients_do_not_block_others(
     emulator: Emulator, http: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = "POST /v2/orders HTTP/1.1\r\nHost: x\r\nKEYS\r\nContent-Length: 99\r\n\r\n{"
@@ -80,7 +80,7 @@ def test_clients_that_are_slow_or_leave_hold_nobody_up(
 
 @pytest.mark.parametrize("method", ["OPTIONS", "PUT", "TRACE", "DELETE"])
 @pytest.mark.parametrize("path", ["/v2/account", "/v2//orders", "/v2/orders/", "/v2/clock/", "/"])
-def test_what_is_not_there_is_said_to_be_missing(http: Any, method: str, path: str) -> None:
+def test_an_unknown_path_is_404(http: Any, method: str, path: str) -> None:
     """A slash too many on a DELETE must not cancel everything."""
     assert http(method, path).status_code in (404, 405)
 
@@ -88,7 +88,7 @@ def test_what_is_not_there_is_said_to_be_missing(http: Any, method: str, path: s
 # The budget
 
 
-def test_every_answer_says_what_is_left(http: Any, exchange: Exchange) -> None:
+def test_every_reply_has_the_rest_of_the_rate_limit(http: Any, exchange: Exchange) -> None:
     first, second = http("GET", "/v2/clock"), http("GET", "/v2/orders/nothing")
     assert [
         (each.headers["X-RateLimit-Limit"], each.headers["X-RateLimit-Remaining"])
@@ -205,7 +205,7 @@ def test_what_is_not_there(http: Any, method: str, path: str, status: int, words
     assert str(status) == str(answer.json()["code"])[:3]
 
 
-def test_a_replace_is_refused_in_alpacas_words(http: Any) -> None:
+def test_a_replace_is_rejected_with_alpacas_messages(http: Any) -> None:
     order = http("POST", "/v2/orders", LIMIT).json()
     early = http("PATCH", f"/v2/orders/{order['id']}", {"qty": "2"})
     ipo = http("PATCH", f"/v2/orders/{order['id']}", {"notional": "200"})
@@ -228,7 +228,7 @@ def placed(http: Any) -> list[str]:
     ("fault", "is_there"),
     [("request-lost", False), ("unreachable", False), ("reply-lost", True)],
 )
-def test_a_connection_that_is_cut_says_nothing_of_the_order(
+def test_after_a_cut_connection_the_outcome_of_the_order_is_unknown(
     exchange: Exchange, http: Any, fault: str, is_there: bool
 ) -> None:
     exchange.faults.fail(next="submit", with_=fault)
@@ -260,7 +260,7 @@ def test_an_order_may_appear_long_after_its_request(
         ("rate-limited", 429, "application/json"),
     ],
 )
-def test_a_gateway_answers_in_alpacas_place(
+def test_a_gateway_replies_in_place_of_alpaca(
     exchange: Exchange, http: Any, fault: str, status: int, kind: str | None
 ) -> None:
     exchange.faults.fail(next="positions", with_=fault)
@@ -281,7 +281,7 @@ def test_a_list_may_be_empty_or_cut_or_begin_too_early(exchange: Exchange, http:
     assert ids == [each["id"] for each in shifted]
 
 
-def test_a_slow_answer_takes_its_time_by_the_exchanges_clock(
+def test_a_slow_reply_is_delayed_by_the_exchanges_clock(
     exchange: Exchange, http: Any, clock: ManualClock
 ) -> None:
     before = clock.elapsed()

@@ -52,7 +52,7 @@ def bought(http: Any, clock: ManualClock, symbol: str = "AAPL") -> str:
     return order_id
 
 
-def test_what_happens_is_told_as_it_happens(http: Any, clock: ManualClock) -> None:
+def test_events_are_sent_as_they_happen(http: Any, clock: ManualClock) -> None:
     bought(http, clock)
     with told(http) as stream:
         order_id = bought(http, clock)
@@ -62,9 +62,7 @@ def test_what_happens_is_told_as_it_happens(http: Any, clock: ManualClock) -> No
     assert set(events[-1]) == KEYS
 
 
-def test_a_client_goes_on_behind_the_last_event_that_it_heard(
-    http: Any, clock: ManualClock
-) -> None:
+def test_a_client_resumes_after_its_last_event(http: Any, clock: ManualClock) -> None:
     bought(http, clock)
     with told(http, since="2026-01-01T00:00:00Z") as stream:
         first = stream.next(3)
@@ -76,7 +74,7 @@ def test_a_client_goes_on_behind_the_last_event_that_it_heard(
         assert {live} == {each["order"]["id"] for each in stream.next(3)}
 
 
-def test_events_are_told_again_by_id_until_an_id(http: Any, clock: ManualClock) -> None:
+def test_events_are_replayed_by_id_until_an_id(http: Any, clock: ManualClock) -> None:
     for _ in range(2):
         bought(http, clock)
     with told(http, until="2027-01-01") as stream:
@@ -120,7 +118,7 @@ def test_a_span_that_cannot_be_is_refused(http: Any, query: str, words: str) -> 
     assert words in answer.json()["message"]
 
 
-def test_strangers_and_unlucky_ones_hear_nothing(
+def test_invalid_keys_and_refused_connections_get_no_events(
     emulator: Emulator, http: Any, exchange: Exchange
 ) -> None:
     assert requests.get(emulator.url + PATH, timeout=10).status_code == 401

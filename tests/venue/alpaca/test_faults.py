@@ -27,7 +27,7 @@ BRACKET = LIMIT | {
 # One request among others
 
 
-def test_only_the_order_of_that_symbol_or_name_is_struck(exchange: Exchange, http: Any) -> None:
+def test_only_the_order_of_that_symbol_or_id_gets_the_fault(exchange: Exchange, http: Any) -> None:
     exchange.faults.fail(next="submit", with_="server-error", where="MSFT")
     exchange.faults.fail(next="submit", with_="server-error", where="mine")
     wishes = [{}, {"symbol": "MSFT"}, {"client_order_id": "mine"}, {"symbol": "MSFT"}]
@@ -39,7 +39,7 @@ def test_only_the_order_of_that_symbol_or_name_is_struck(exchange: Exchange, htt
     ]
 
 
-def test_only_the_cancel_of_that_order_is_struck(
+def test_only_the_cancel_of_that_order_gets_the_fault(
     exchange: Exchange, http: Any, clock: ManualClock
 ) -> None:
     ids = [http("POST", "/v2/orders", LIMIT).json()["id"] for _ in range(2)]
@@ -47,7 +47,7 @@ def test_only_the_cancel_of_that_order_is_struck(
     assert [http("DELETE", f"/v2/orders/{each}").status_code for each in ids] == [204, 429]
 
 
-def test_what_is_asked_for_by_client_order_id_may_be_struck_by_its_symbol(
+def test_a_query_by_client_order_id_can_get_a_fault_by_symbol(
     exchange: Exchange, http: Any
 ) -> None:
     order = http("POST", "/v2/orders", LIMIT | {"client_order_id": "mine"}).json()
@@ -75,7 +75,7 @@ def bare(emulator: Emulator, path: str) -> requests.Response:
         (599, {"code": 59910000, "message": "unknown"}),
     ],
 )
-def test_a_server_fails_with_the_status_that_is_asked_for(
+def test_a_server_error_has_the_given_status(
     emulator: Emulator, exchange: Exchange, status: int, body: object
 ) -> None:
     exchange.faults.fail(next="account", with_="server-error", status=status)
@@ -90,14 +90,14 @@ def test_a_gateway_may_refuse_the_keys_in_html(emulator: Emulator, exchange: Exc
     assert "<title>401 Unauthorized</title>" in answer.text
 
 
-def test_too_many_requests_may_be_told_for_how_long(exchange: Exchange, http: Any) -> None:
+def test_a_rate_limit_may_have_a_retry_time(exchange: Exchange, http: Any) -> None:
     exchange.faults.fail(next="account", with_="rate-limited", seconds=7)
     exchange.faults.fail(next="positions", with_="rate-limited")
     told, silent = http("GET", "/v2/account"), http("GET", "/v2/positions")
     assert (told.headers.get("Retry-After"), silent.headers.get("Retry-After")) == ("7", None)
 
 
-def test_an_asset_class_may_be_one_that_nobody_knows(
+def test_an_asset_class_may_be_unknown(
     emulator: Emulator, exchange: Exchange, http: Any, clock: ManualClock
 ) -> None:
     order = http("POST", "/v2/orders", LIMIT | {"limit_price": "190"}).json()
@@ -119,7 +119,7 @@ def frames(emulator: Emulator, http: Any, clock: ManualClock, one: Client) -> An
 
 
 @pytest.mark.parametrize("where", ["AAPL", None])
-def test_a_frame_may_say_nothing_or_name_what_nobody_knows(
+def test_a_frame_may_be_empty_or_have_an_unknown_event(
     emulator: Emulator, exchange: Exchange, http: Any, clock: ManualClock, where: str | None
 ) -> None:
     exchange.faults.fail(next="frame", with_="unknown-event", where=where)
@@ -137,7 +137,7 @@ def test_a_frame_may_say_nothing_or_name_what_nobody_knows(
 @pytest.mark.parametrize(
     ("fault", "occasion", "code"), [("stream-cut", "frame", 1006), ("stream-lost", "event", 1001)]
 )
-def test_a_stream_ends_with_a_word_or_without(
+def test_a_stream_ends_with_a_closing_frame_or_without(
     emulator: Emulator, exchange: Exchange, http: Any, clock: ManualClock,
     fault: str, occasion: str, code: int,
 ) -> None:  # fmt: skip
@@ -162,7 +162,7 @@ def in_ways(exchange: Exchange, **behavior: Any) -> Iterator[Http]:
         http.close()
 
 
-def test_answers_may_bear_no_word_of_the_budget(exchange: Exchange) -> None:
+def test_replies_may_lack_the_rate_limit_headers(exchange: Exchange) -> None:
     with in_ways(exchange, rate_headers=False) as http:
         found = http("GET", "/v2/clock").headers
     assert [name for name in found if name.lower().startswith("x-ratelimit")] == []
@@ -185,7 +185,7 @@ def test_a_duplicate_has_one_code_or_the_other(exchange: Exchange) -> None:
         ("nested=true", {"lists_filled_parents": False}, []),
     ],
 )
-def test_open_orders_are_listed_in_more_than_one_way(
+def test_behavior_switches_change_the_list_of_open_orders(
     exchange: Exchange, clock: ManualClock, query: str, behavior: dict[str, bool], listed: list[str]
 ) -> None:
     with in_ways(exchange, **behavior) as http:

@@ -75,7 +75,7 @@ def test_a_slash_at_the_end_is_the_same_stream(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("data", [{}, {"key_id": "paper", "secret_key": "no"}, {"key_id": 5}, None])
-def test_strangers_are_told_so(emulator: Emulator, data: Any) -> None:
+def test_invalid_keys_are_refused(emulator: Emulator, data: Any) -> None:
     with client(emulator) as one:
         asked = {"action": "authenticate", "data": data}
         assert one.ask(asked) == verdict("unauthorized")
@@ -117,7 +117,7 @@ def test_one_key_has_one_connection(emulator: Emulator) -> None:
         assert again is not None
 
 
-def test_each_key_hears_its_own_account(
+def test_each_key_receives_the_events_of_its_own_account(
     emulator: Emulator, exchange: Exchange, http: Any, clock: ManualClock
 ) -> None:
     exchange.open_account("second")

@@ -97,7 +97,7 @@ def eventful(
     return tour
 
 
-def test_every_answer_parses(eventful: Tour) -> None:
+def test_every_reply_parses(eventful: Tour) -> None:
     found = [each for answer in eventful.answers for each in parsed(answer)]
     assert {type(each) for each in found} >= {
         *(Order, Position, TradeAccount, AccountConfiguration, Clock, Calendar, Asset),
@@ -119,7 +119,7 @@ def test_every_event_parses(eventful: Tour, exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("raw_data", [False, True])
-def test_the_stream_goes_on_whatever_is_told(
+def test_the_stream_continues_after_every_event(
     emulator: Emulator, exchange: Exchange, clock: ManualClock, typed: TradingClient, raw_data: bool
 ) -> None:
     """A client that met an event that it could not parse would miss the last one."""

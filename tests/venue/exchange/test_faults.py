@@ -341,7 +341,7 @@ ON_THE_WIRE = {f for f, points in INJECTION_POINTS.items() if points & {P.FRAME,
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in ON_THE_WIRE])
-def test_a_fault_does_what_it_says_and_is_counted(fault: Fault) -> None:
+def test_a_fault_has_its_documented_effect_and_is_counted(fault: Fault) -> None:
     play, expected = PLAYS[fault]
     day = Day()
     assert expected == play(day)
@@ -349,18 +349,18 @@ def test_a_fault_does_what_it_says_and_is_counted(fault: Fault) -> None:
     assert {fault} == set(day.faults.counts)
 
 
-def test_every_fault_has_a_place_to_strike() -> None:
+def test_every_fault_has_an_injection_point() -> None:
     assert set(Fault) == set(INJECTION_POINTS)
     assert all(INJECTION_POINTS.values())
 
 
-def test_words_of_a_name_may_come_in_any_order() -> None:
+def test_the_parts_of_a_fault_name_may_be_in_any_order() -> None:
     assert fault_named("lost-reply") is fault_named("reply-lost") is Fault.REPLY_LOST
     with pytest.raises(InvalidValue, match="there is no fault 'bad-luck'"):
         fault_named("bad-luck")
 
 
-def test_a_fault_cannot_be_asked_for_where_it_does_not_strike() -> None:
+def test_a_fault_cannot_be_requested_at_another_injection_point() -> None:
     with pytest.raises(InvalidValue, match="only at listen"):
         Faults().fail("submit", "stream-refused")
 
@@ -392,7 +392,7 @@ def test_a_rule_may_be_about_one_symbol_or_order() -> None:
     assert [day.account.truth.order(i).status for i in ids] == ["new", "rejected", "rejected"]
 
 
-def test_a_cancel_that_is_refused_is_told_of() -> None:
+def test_a_rejected_cancel_is_an_event() -> None:
     day = Day()
     order = day.submit(limit_price="150")
     day.pass_(2)
@@ -403,7 +403,7 @@ def test_a_cancel_that_is_refused_is_told_of() -> None:
     assert (last.name, last.order.status) == ("order_cancel_rejected", "new")
 
 
-def test_an_order_that_nobody_placed_fills_once_however_early_it_is_routed() -> None:
+def test_an_external_order_that_is_routed_early_fills_once() -> None:
     day = Day()
     day.faults.fail("taken", "event-early")
     day.faults.fail("show-orders", "foreign-order")
@@ -412,7 +412,7 @@ def test_an_order_that_nobody_placed_fills_once_however_early_it_is_routed() -> 
     assert (D(1), {"AAPL": D(1)}) == (order.filled_qty, day.truth.positions())
 
 
-def test_a_rule_waits_strikes_and_is_over() -> None:
+def test_a_rule_skips_applies_and_ends() -> None:
     plan = Faults()
     plan.fail("submit", "reply-lost", skip=1, times=2)
     struck = [plan.next("submit") is not None for _ in range(5)]

@@ -67,7 +67,7 @@ def stir_one(broker: SimulatedBroker, order: OrderVersion, rng: random.Random, n
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_books_add_up_whatever_goes_wrong(seed: int) -> None:
+def test_the_sums_hold_under_every_fault(seed: int) -> None:
     day, rng = Day(partial_rate=0.4, seed=seed), random.Random(seed)
     broker = SimulatedBroker(day.exchange, day.account, timeout_s=1)
     for rule in Faults.random(seed, 0.03).rules:

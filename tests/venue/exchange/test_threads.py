@@ -11,7 +11,7 @@ from tests.venue.exchange.floor import D, ticket
 THREADS, ORDERS = 4, 25
 
 
-def test_many_threads_trade_and_each_event_is_heard_once_and_in_order() -> None:
+def test_many_threads_trade_and_each_event_is_received_once_and_in_order() -> None:
     exchange = Exchange(clock=SystemClock(), latency_s=0.0)
     account = exchange.open_account(cash=10_000_000)
     heard: list[Event] = []
@@ -40,7 +40,7 @@ def test_many_threads_trade_and_each_event_is_heard_once_and_in_order() -> None:
     assert {"BTC/USD": fills * D("0.009975")} == account.truth.positions()
 
 
-def test_a_listener_may_ask_the_exchange() -> None:
+def test_a_listener_may_call_the_exchange() -> None:
     exchange = Exchange(clock=SystemClock(), latency_s=0.0)
     account = exchange.open_account()
     seen: list[str] = []

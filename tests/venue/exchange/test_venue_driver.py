@@ -28,7 +28,7 @@ def test_what_is_not_tradable_is_refused() -> None:
     assert day.refusal(symbol="SHUT").message == 'asset "SHUT" is not tradable'
 
 
-def test_an_order_is_rejected_or_expired_by_hand_and_says_so() -> None:
+def test_an_order_is_rejected_or_expired_by_the_driver() -> None:
     day = Day()
     rejected, expired = day.worked(limit_price="150"), day.worked(limit_price="151")
     with day.heard() as events:
@@ -66,7 +66,7 @@ def test_a_script_may_have_things_happen_later() -> None:
     assert day.status(order.id) == "filled"
 
 
-def test_whoever_is_hung_up_on_hears_nothing_more() -> None:
+def test_a_disconnected_listener_receives_nothing_more() -> None:
     day, heard, lost = Day(), [], []
     with day.account.listen(heard.append, lambda: lost.append(True)):
         day.exchange.disconnect(day.account)
@@ -75,7 +75,7 @@ def test_whoever_is_hung_up_on_hears_nothing_more() -> None:
     assert [event.name for event in day.truth.events()] == ["pending_new", "new", "fill"]
 
 
-def test_the_truth_finds_an_order_that_views_still_hide() -> None:
+def test_the_truth_has_an_order_that_views_still_lack() -> None:
     day = Day()
     order = day.account.submit_unlisted(ticket(client_order_id="c", limit_price="150"), 60)
     found = day.truth.find("c")
@@ -84,7 +84,7 @@ def test_the_truth_finds_an_order_that_views_still_hide() -> None:
     assert day.truth.find("d") is None
 
 
-def test_nobody_knows_what_is_not_there() -> None:
+def test_unknown_ids_are_not_found() -> None:
     day = Day()
     assert (day.exchange.instrument("NOPE"), day.exchange.quote_of("NOPE")) == (None, None)
     for ask in (
@@ -96,7 +96,7 @@ def test_nobody_knows_what_is_not_there() -> None:
             ask()
 
 
-def test_the_exchange_tells_its_hours() -> None:
+def test_the_exchange_reports_its_hours() -> None:
     day = Day()
     assert day.exchange.is_open()
     days = day.exchange.sessions(date(2026, 11, 20), date(2026, 11, 23))

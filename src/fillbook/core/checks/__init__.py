@@ -6,7 +6,7 @@ An order that passes all checks *will* be sent.  A check is a function of the re
 ``CHECKS + (no_fridays,)``.  An order that only reduces the position, even in the worst case,
 passes the checks of buying power, symbol locks and stream gaps.
 
-`core.checks.locks` checks what is closed, `core.checks.broker_rules` what the broker accepts,
+`core.checks.locks` checks the locks, `core.checks.broker_rules` what the broker accepts,
 `core.checks.risk` what an order would do to the account and `core.checks.buying_power` what it
 may cost.
 """

@@ -1,4 +1,4 @@
-"""Checks of what closes the account or a symbol: a halt, a block, a lock, a gap in the stream."""
+"""Checks of locks: a halt, a blocked account, a locked symbol, a gap in the stream."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""An entry, and what becomes of the records by it."""
+"""Applying the entries of the journal to the records."""

@@ -5,7 +5,7 @@ Rule 1: every request that *we* may make is an entry of `COMMANDS`; a pair that 
         our bug (`IllegalTransition`).
 Rule 2: what the broker reports is evidence; it is merged, never refused.  A contradiction is an
         `Anomaly` of the order, computed from the facts.
-Rule 3: this module knows no broker.  Adapters translate a broker's statuses.
+Rule 3: this module is independent of brokers.  Adapters translate a broker's statuses.
 
 Status names are FIX's OrdStatus (tag 39).  Other halves: `core.orders.evidence` summarizes the
 facts about one broker id, `desk.orders.place` sends requests.

@@ -1,5 +1,5 @@
 """
-Absence (promise P6): what a snapshot does not show is not proved to be gone.
+Absence (promise P6): an order that a snapshot lacks may still exist at the broker.
 
 A snapshot that misses too many positions at once, or whose sums disagree, is discarded.  A fill
 counts as busted only if two of the broker's sources agree.

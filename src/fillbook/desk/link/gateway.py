@@ -6,7 +6,7 @@ all brokers.  An exception in an adapter becomes `NotObserved` on a read and `Am
 so that a bug in an adapter never loses an order.  Nothing is retried here.
 
 Each request takes its share from a lane of the account's budget, by its name or by its purpose: a
-cancel waits behind no poll, and neither does a read that a cancel needs.
+cancel, or a read that a cancel needs, does not wait for polls.
 """
 
 from __future__ import annotations

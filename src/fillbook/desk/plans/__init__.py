@@ -1,1 +1,1 @@
-"""What the desk does by itself."""
+"""Requests that fillbook proposes itself, without a call of the bot."""

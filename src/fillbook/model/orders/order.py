@@ -1,4 +1,4 @@
-"""Orders as a bot sees them: one flat value, computed from the intent and all evidence."""
+"""The order, as the bot reads it: one flat value, computed from the intent and all evidence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Origin(StrEnum):
 @frozen(kw_only=True)
 class Terms:
     """
-    The terms of an order, whoever placed it.
+    The terms of an order of ours, or of an external one.
 
     `qty` is in base units and `notional` in quote currency, both > 0.  Prices are in quote
     currency per unit; `trail_price` is a distance, `trail_percent` a percentage (1.5: 1.5 %).
@@ -86,7 +86,7 @@ class Proof:
 @frozen(kw_only=True)
 class Order:
     """
-    An order as a bot sees it: a pure function of its intent and its evidence.
+    An order, as the bot reads it: a pure function of its intent and its evidence.
 
     `filled_qty` (FIX CumQty, 14) ≥ 0 is in base units, `filled_value` ≥ 0 in quote currency;
     None: a price is unknown.  `leaves_qty` (LeavesQty, 151) ≥ 0 is what may still fill; None:

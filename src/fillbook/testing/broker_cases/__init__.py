@@ -1,1 +1,1 @@
-"""The numbered cases of the broker suite, by what they are about."""
+"""The numbered cases of the broker suite, by subject."""

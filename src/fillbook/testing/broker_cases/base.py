@@ -18,7 +18,7 @@ from fillbook.testing.venue_driver import VenueDriver
 
 T = TypeVar("T")
 
-NO_VENUE: Final = "no `venue` fixture: only what reads, places and cancels is checked"
+NO_VENUE: Final = "no `venue` fixture: only reads, orders and cancels are checked"
 FAR_FUTURE: Final = m.Timestamp("9999-01-01T00:00:00.000000000Z")
 EPOCH: Final = m.Timestamp("1970-01-01T00:00:00.000000000Z")
 _PAGES_MAX: Final = 1000

@@ -197,7 +197,7 @@ class DeskCases(Cases):
             assert order.broker_order_id is not None
             driver.fill(order.broker_order_id)
             driver.advance(1)
-            assert relay.gap.wait(_GAP_TIMEOUT_S), "the loss of the stream was not told"
+            assert relay.gap.wait(_GAP_TIMEOUT_S), "the loss of the stream was not reported"
             desk.submit(self.request(symbol=self.other_symbol))
             assert desk.book.order(order).status is _S.FILLED
         self.assert_reconciled(desk, driver)

@@ -30,7 +30,7 @@ from fillbook.venue.exchange import (
 
 Json = dict[str, object]
 
-#: A value that no client knows, because the real service adds values too.
+#: A value that is unknown to every client, because the real service adds values too.
 UNKNOWN_WORD: Final = "under_deliberation"
 NEW_YORK: Final = ZoneInfo("America/New_York")
 

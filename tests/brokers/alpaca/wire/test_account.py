@@ -31,7 +31,9 @@ def test_every_recorded_account_is_read(name: str) -> None:
         ({"status": None}, ()),
     ],
 )
-def test_a_blocked_account_says_why(change: dict[str, object], expected: tuple[str, ...]) -> None:
+def test_a_blocked_account_has_the_reason(
+    change: dict[str, object], expected: tuple[str, ...]
+) -> None:
     raw = recorded("accounts")["paper_2x"] | change
     assert expected == account.account(raw, "here").blocked
 
@@ -45,7 +47,7 @@ def test_a_blocked_account_says_why(change: dict[str, object], expected: tuple[s
         ({"shorting_enabled": None}, ()),
     ],
 )
-def test_a_restricted_account_takes_orders_and_says_what_not(
+def test_a_restricted_account_accepts_orders_and_lists_its_restrictions(
     change: dict[str, object], expected: tuple[str, ...]
 ) -> None:
     found = account.account(recorded("accounts")["paper_2x"] | change, "here")
@@ -70,12 +72,12 @@ def test_every_recorded_position_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("qty", ["-3", "3"])
-def test_a_short_position_is_negative_whichever_sign_is_told(qty: str) -> None:
+def test_a_short_position_is_negative_with_either_reported_sign(qty: str) -> None:
     raw = recorded("positions")["equity_long"] | {"side": "short", "qty": qty}
     assert Decimal(-3) == account.positions([raw])[0].qty
 
 
-def test_a_coin_held_bears_the_name_that_orders_use() -> None:
+def test_a_crypto_position_has_the_symbol_of_orders() -> None:
     names = market.crypto_aliases(market.instruments([recorded("assets")["crypto"]]))
     (found,) = account.positions([recorded("positions")["crypto"]], names)
     assert found.symbol == "DOGE/USD"
@@ -143,7 +145,7 @@ OTHERS = (
 
 
 @pytest.mark.parametrize("word", [*sorted(enums.ACTIVITIES), *OTHERS])
-def test_each_word_of_the_history_has_its_kind_and_none_is_dropped(word: str) -> None:
+def test_each_activity_type_has_its_kind_and_none_is_dropped(word: str) -> None:
     raw = recorded("activities")["optrd"] | {"activity_type": word.upper()}
     (found,) = account.activities([raw])
     assert enums.ACTIVITIES.get(word, K.OTHER) is found.kind
@@ -188,7 +190,7 @@ def test_a_share_and_a_coin() -> None:
         ({"shortable": False}, False),
     ],
 )
-def test_who_can_be_borrowed_is_told_in_one_of_two_fields(
+def test_shortable_shares_are_reported_in_one_of_two_fields(
     change: dict[str, object], shortable: bool
 ) -> None:
     (found,) = market.instruments([recorded("assets")["equity"] | change])

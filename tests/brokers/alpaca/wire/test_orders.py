@@ -41,23 +41,23 @@ def test_nanoseconds_order_reports() -> None:
 
 
 @pytest.mark.parametrize("told", [None, "", "2026-03-02T10:00:00", "soon", "0001-01-01T00:00:00Z"])
-def test_a_clock_that_is_not_told_with_its_zone_is_none(told: str | None) -> None:
+def test_a_time_without_a_zone_is_none(told: str | None) -> None:
     assert orders.order(an_order(updated_at=told)).clock is None
 
 
 @pytest.mark.parametrize(
     "raw", [each.value for each in S if each in orders.enums.STATUSES.values()]
 )
-def test_statuses_are_ours_word_for_word(raw: str) -> None:
+def test_statuses_have_the_same_values_as_ours(raw: str) -> None:
     assert orders.order(an_order(status=raw)).status == raw
 
 
 @pytest.mark.parametrize("ours", ["denied", "unproven", "absent", "disputed", "unrecognised"])
-def test_words_that_are_ours_alone_are_not_taken_from_a_broker(ours: str) -> None:
+def test_our_own_statuses_are_not_accepted_from_a_broker(ours: str) -> None:
     assert orders.order(an_order(status=ours)).status is S.UNRECOGNISED
 
 
-def test_unknown_words_are_kept_and_alive() -> None:
+def test_unknown_statuses_are_kept_and_live() -> None:
     raw = an_order(status="frozen", type="iceberg", time_in_force="gtx", order_class="mleg")
     raw["asset_class"] = "treasury"
     report = orders.order(raw)
@@ -89,7 +89,7 @@ def test_the_head_of_a_multi_leg_order_counts_for_nothing_and_its_legs_do() -> N
     assert all(leg.terms.symbol.startswith("KO") for leg in report.legs)
 
 
-def test_an_order_of_an_unknown_side_is_alive_and_books_nothing() -> None:
+def test_an_order_of_an_unknown_side_is_live_and_has_no_fills() -> None:
     report = orders.order(an_order(side="undisclosed", status="filled", filled_qty="2"))
     assert (report.status, report.filled_qty) == (S.UNRECOGNISED, m.ZERO)
 
@@ -147,7 +147,7 @@ def test_frames_their_inner_part_and_their_json_read_the_same() -> None:
         "authorization_unauthorized_listen",
     ],
 )
-def test_frames_without_an_order_say_nothing(name: str) -> None:
+def test_frames_without_an_order_are_ignored(name: str) -> None:
     assert orders.events(recorded("frames")[name]) == ()
 
 
@@ -179,7 +179,7 @@ def test_a_bust_voids_the_execution_it_names(previous: str | None, expected: str
 
 
 @pytest.mark.parametrize("event", ["new", "canceled", "restated", "something_new", None])
-def test_other_events_are_pictures_of_the_order(event: str | None) -> None:
+def test_other_events_are_reports_of_the_order(event: str | None) -> None:
     (report,) = orders.events(a_fill_event(event, order=an_order()))
     assert (report.executions, report.voids) == ((), ())
 
@@ -292,7 +292,7 @@ def test_any_json_is_a_value_or_an_invalid_value(name: str) -> None:
 
 
 @given(_one_of("orders"))
-def test_what_is_read_of_an_order_was_said_of_it(raw: dict[str, object]) -> None:
+def test_every_decoded_field_of_an_order_was_in_the_payload(raw: dict[str, object]) -> None:
     try:
         report = orders.order(raw)
     except InvalidValue:

@@ -171,7 +171,7 @@ def test_a_write_that_may_have_passed_a_gateway_is_ambiguous(
     assert outcome.why is why
 
 
-def test_the_limiters_own_word_says_that_nothing_was_done() -> None:
+def test_a_reply_of_the_rate_limiter_is_not_sent() -> None:
     outcome = of_write(reply(429, {"code": 42910000, "message": "rate limit exceeded"}))
     assert isinstance(outcome, m.NotSent)
     assert (outcome.why, int(outcome.retry_at.timestamp())) == (F.RATE_LIMITED, 1790000000)
@@ -185,7 +185,7 @@ def test_refused_keys_are_a_refusal_in_any_form(body: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["404_order_not_found", "404_order_not_found_for"])
-def test_only_alpacas_own_word_makes_an_order_absent(name: str) -> None:
+def test_only_alpacas_own_reply_makes_an_order_absent(name: str) -> None:
     body = recorded("errors")[name]["body"]
     assert m.Absent(body["message"], reply(404, body).rate_limit) == of_read_by_id(reply(404, body))
 
@@ -194,7 +194,7 @@ def test_only_alpacas_own_word_makes_an_order_absent(name: str) -> None:
     "body",
     [HTML, "", {"message": "not found"}, {"code": 40410000, "message": "endpoint not found."}],
 )
-def test_any_other_404_says_nothing(body: object) -> None:
+def test_any_other_404_is_not_observed(body: object) -> None:
     assert isinstance(of_read_by_id(reply(404, body)), m.NotObserved)
 
 

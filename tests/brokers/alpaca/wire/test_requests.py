@@ -17,7 +17,7 @@ def sent(**wish: object) -> dict[str, object]:
     return made
 
 
-def test_a_market_order_says_the_least() -> None:
+def test_a_market_order_has_the_fewest_fields() -> None:
     expected = {"side": "buy", "type": "market", "time_in_force": "day", "qty": "10"}
     assert expected == sent(qty=10)
 
@@ -72,5 +72,5 @@ def test_a_change_names_only_what_changes() -> None:
     assert requests.replace(change) == {"client_order_id": "r2", "qty": "3", "time_in_force": "gtc"}
 
 
-def test_a_moment_is_asked_for_from_just_before_it() -> None:
+def test_a_time_is_requested_from_just_before_it() -> None:
     assert requests.just_before(AT) == "2026-03-02T14:59:59.999999Z"

@@ -14,7 +14,7 @@ from fillbook.venue.exchange import Exchange
 from tests.venue.alpaca.conformance.bot import resting
 
 
-def test_several_accounts_live_behind_one_door(emulator: Emulator, exchange: Exchange) -> None:
+def test_one_server_serves_several_accounts(emulator: Emulator, exchange: Exchange) -> None:
     exchange.open_account("second", cash=5)
     other = TradingClient("second", emulator.secret_of("second"), url_override=emulator.url)
     assert other.get_account().cash == "5"

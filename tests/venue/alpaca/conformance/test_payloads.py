@@ -59,7 +59,7 @@ def test_numbers_are_text_and_an_order_without_fills_has_no_price(
     assert (order["type"], order["order_type"], order["legs"]) == ("limit", "limit", None)
 
 
-def test_coins_are_spelt_one_way_in_orders_and_another_in_positions(
+def test_crypto_has_one_symbol_in_orders_and_another_in_positions(
     raw: TradingClient, clock: ManualClock
 ) -> None:
     order = bought(raw, clock, "BTC/USD", 0.01)
@@ -93,7 +93,7 @@ def test_the_history_is_paged_by_ids_that_begin_with_new_yorks_time(
     assert raw.get("/account/activities", {"category": "non_trade_activity"}) == []
 
 
-def test_the_history_of_a_day_comes_whole_and_else_in_pages(
+def test_the_history_of_a_day_is_one_page_and_any_other_has_pages(
     raw: TradingClient, emulator: Emulator, exchange: Exchange, clock: ManualClock
 ) -> None:
     order = emulator.account.submit(ticket(qty=102, limit_price=100, time_in_force="gtc"))
@@ -149,7 +149,7 @@ def test_quotes_are_served_as_the_data_host_does(emulator: Emulator, http: Any) 
     assert m.timestamp(coins["BTC/USD"]["t"]).startswith("2026-11-20T15:00:00")
 
 
-def test_assets_may_have_lost_the_word_easy_to_borrow(exchange: Exchange) -> None:
+def test_assets_may_lack_the_field_easy_to_borrow(exchange: Exchange) -> None:
     with Emulator(exchange, behavior=Behavior(easy_to_borrow=False)) as emulator:
         client = TradingClient(
             emulator.key, emulator.secret, url_override=emulator.url, raw_data=True

@@ -51,7 +51,7 @@ def test_odd_frames_reach_the_client_as_they_are(emulator: Emulator) -> None:
         assert bot.wait_for(1) == [{"stream": "trade_updates", "data": None}]
 
 
-def test_a_client_comes_back_after_its_connection_was_ended(
+def test_a_client_reconnects_after_its_connection_was_closed(
     emulator: Emulator, raw: TradingClient, clock: ManualClock
 ) -> None:
     with Bot(emulator, raw_data=True) as bot:

@@ -33,9 +33,7 @@ from fillbook.clock import ManualClock
 from tests.venue.alpaca.conformance.bot import bought, resting
 
 
-def test_an_order_goes_its_way_in_alpaca_pys_own_types(
-    typed: TradingClient, clock: ManualClock
-) -> None:
+def test_an_order_parses_as_alpaca_pys_own_types(typed: TradingClient, clock: ManualClock) -> None:
     order = bought(typed, clock)
     assert isinstance(order, Order)
     assert order.status is OrderStatus.ACCEPTED
@@ -69,7 +67,7 @@ def test_a_bracket_has_its_legs(typed: TradingClient, clock: ManualClock) -> Non
     assert (len(flat), flat[0].legs) == (3, None)
 
 
-def test_a_cancel_is_asked_and_then_done(typed: TradingClient, clock: ManualClock) -> None:
+def test_a_cancel_is_accepted_and_then_done(typed: TradingClient, clock: ManualClock) -> None:
     order = resting(typed, clock)
     assert typed.cancel_order_by_id(order.id) is None
     clock.advance(2)
@@ -78,7 +76,7 @@ def test_a_cancel_is_asked_and_then_done(typed: TradingClient, clock: ManualCloc
     assert typed.cancel_order_by_id(order.id) is None
 
 
-def test_a_replace_is_answered_by_the_new_order(typed: TradingClient, clock: ManualClock) -> None:
+def test_a_replace_replies_with_the_new_order(typed: TradingClient, clock: ManualClock) -> None:
     order = resting(typed, clock)
     change = ReplaceOrderRequest(qty=3, limit_price=151.25, client_order_id="mine.r1")
     new = typed.replace_order_by_id(order.id, change)

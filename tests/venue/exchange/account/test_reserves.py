@@ -97,7 +97,7 @@ def check_by_price(day: Day, symbol: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_what_is_remembered_is_what_the_definition_says(seed: int) -> None:
+def test_the_kept_totals_equal_the_definition(seed: int) -> None:
     day, rng = Day(partial_rate=0.4, seed=seed, cash=500_000), random.Random(seed)
     orders, floor = day.account.trading.orders, day.account.trading._state
     for _ in range(150):

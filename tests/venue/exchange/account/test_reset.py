@@ -30,7 +30,7 @@ def test_a_reset_leaves_nothing_of_the_account_but_its_name() -> None:
     assert day.exchange.account("paper") is day.account
 
 
-def test_what_was_under_way_at_a_reset_moves_nothing() -> None:
+def test_pending_work_at_a_reset_changes_nothing() -> None:
     day = Day()
     day.submit()
     day.exchange.reset(day.account)
@@ -73,7 +73,7 @@ def test_a_desk_does_not_take_the_new_account_for_its_own() -> None:
     assert before == bench.desk.book.positions()
 
 
-def test_a_desk_at_the_emulator_says_so_and_old_keys_are_refused() -> None:
+def test_after_a_reset_a_desk_reports_another_account_and_old_keys_are_refused() -> None:
     day = Day()
     with Emulator(day.exchange) as emulator:
         with opened(emulator, "paper", day) as desk:

@@ -72,7 +72,7 @@ def test_positions_may_be_old_while_orders_are_new() -> None:
     assert counts != [10 * n for n in range(1, 7)]
 
 
-def test_an_old_account_goes_back_and_forth() -> None:
+def test_an_old_account_view_jumps_back_and_forth() -> None:
     day = Day()
     day.pass_(100)
     day.exchange.lag = Lag(account=10)

@@ -30,7 +30,7 @@ def bids(day: Day, step_s: float, times: int, symbol: str = "AAPL") -> list[Deci
     return seen
 
 
-def test_a_bar_that_rises_goes_down_first_and_one_that_falls_up() -> None:
+def test_a_rising_bar_reaches_its_low_first_and_a_falling_one_its_high() -> None:
     day = Day()
     day.exchange.play("AAPL", [HEAD, UP, DOWN], spread_bps=0)
     assert [D(p) for p in (100, 99, 104, 103, 103, 105, 98, 99)] == bids(day, 15, 7)
@@ -82,7 +82,7 @@ def test_what_is_not_listed_is_listed() -> None:
         ("187.005", "0", ("187.00", "187.01")),
     ],
 )
-def test_a_quote_is_whole_ticks_around_its_price(
+def test_a_quote_is_rounded_to_ticks_around_its_price(
     price: str, bps: str, expected: tuple[str, str]
 ) -> None:
     found = quote_around(D(price), D(bps), None)

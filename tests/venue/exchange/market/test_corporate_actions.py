@@ -76,7 +76,7 @@ def test_a_split_leaves_all_other_orders_as_they_are(wish: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(("ratio", "adjusts"), [("0.5", True), (3, False), ("1.25", True)])
-def test_no_order_is_adjusted_by_a_reverse_split_to_a_fraction_or_when_told_not_to(
+def test_no_order_is_adjusted_by_a_reverse_split_to_a_fraction_or_with_adjusts_false(
     ratio: object, adjusts: bool
 ) -> None:
     day = Day()
@@ -117,7 +117,7 @@ def test_a_dividend_is_paid_to_who_holds_and_by_who_is_short() -> None:
     assert (D(10), D("0.25"), D("2.50")) == (row.qty, row.per_share, row.cash)
 
 
-def test_a_dividend_of_what_nobody_holds_leaves_no_row() -> None:
+def test_a_dividend_without_a_position_leaves_no_row() -> None:
     day = Day()
     day.exchange.dividend("AAPL", 1)
     assert day.truth.activities() == []
@@ -141,7 +141,7 @@ def test_another_name_is_that_of_position_order_and_quote() -> None:
     assert day.worked(symbol="APLE", side="sell", qty=20).status == "filled"
 
 
-def test_a_change_of_name_is_told_in_two_rows_that_belong_together() -> None:
+def test_a_symbol_change_is_two_linked_rows() -> None:
     day = Day()
     day.worked()
     day.exchange.rename("AAPL", "APLE")
@@ -297,7 +297,7 @@ def test_a_desk_follows_an_order_that_a_split_adjusted() -> None:
     assert bench.is_true()
 
 
-def test_a_desk_that_listens_hears_what_was_restated() -> None:
+def test_a_listening_desk_receives_restated_orders() -> None:
     bench = Bench()
     with bench.streamed():
         order = bench.resting(time_in_force="gtc")

@@ -116,7 +116,7 @@ def outcome(day: Day, asked: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("session", SESSIONS)
 @pytest.mark.parametrize("sort", PAGE)
-def test_every_kind_of_order_is_refused_waits_or_works_as_the_page_says(
+def test_every_kind_of_order_is_refused_waits_or_works_as_documented(
     sort: str, session: str
 ) -> None:
     for kind, tif, group in itertools.product(TYPES, TIMES, CLASSES):
@@ -138,7 +138,7 @@ BRACKET: dict[str, Any] = {
 }
 
 
-def test_exits_sleep_until_their_entry_has_wholly_filled() -> None:
+def test_exits_are_held_until_their_parent_has_filled_completely() -> None:
     day = Day()
     entry = day.worked(**BRACKET, limit_price="185")
     profit, stop = entry.leg_ids

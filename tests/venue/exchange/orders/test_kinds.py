@@ -46,7 +46,7 @@ def test_a_trailing_buy_follows_the_market_down_by_its_share() -> None:
     assert day.status(stop.id) == "filled"
 
 
-def test_a_trailing_stop_sleeps_outside_regular_hours() -> None:
+def test_a_trailing_stop_is_inactive_outside_regular_hours() -> None:
     day = Day()
     day.worked()
     stop = day.worked(**TRAIL, trail_price="5")
@@ -69,7 +69,7 @@ def test_another_trail_begins_at_the_market_of_its_moment() -> None:
         day.account.replace(new.id, Amendment(stop_price=D(180)))
 
 
-def test_a_trailing_buy_keeps_back_its_stop_with_a_margin() -> None:
+def test_a_trailing_buy_reserves_its_stop_with_a_margin() -> None:
     day = Day()
     day.worked(type="trailing_stop", trail_price="12.98")
     assert D(200_000) - 10 * D(200) * D("1.025") == day.account.report().buying_power
@@ -89,7 +89,7 @@ def test_all_or_nothing_is_nothing_where_only_a_part_would_trade() -> None:
     assert Day().worked(qty=100, time_in_force="fok").status == "filled"
 
 
-def test_an_order_for_the_opening_trades_there_or_is_canceled() -> None:
+def test_an_order_for_the_opening_auction_trades_in_it_or_is_canceled() -> None:
     day = Day(at("2026-11-20 13:00"))  # 8:00 in New York
     good = day.worked(time_in_force="opg")
     low = day.worked(limit_price="150", time_in_force="opg")
@@ -158,7 +158,7 @@ def test_a_trailing_stop_that_is_none(wish: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize("tif", [x for x in m.TimeInForce if x is not m.TimeInForce.UNRECOGNISED])
 @pytest.mark.parametrize("kind", sorted(SUPPORTED[OrderSort.WHOLE]))
 @pytest.mark.parametrize("sort", list(OrderSort))
-def test_the_exchange_takes_what_its_table_says(
+def test_the_exchange_accepts_the_orders_of_its_table(
     sort: OrderSort, kind: m.OrderType, tif: m.TimeInForce
 ) -> None:
     """Every type of order with every time in force, of each sort, at 9:00 in New York."""

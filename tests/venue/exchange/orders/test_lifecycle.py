@@ -12,7 +12,7 @@ from fillbook.venue.exchange import Exchange, OrderFilter, Refused
 from tests.venue.exchange.floor import EVERY, D, Day, at, ticket
 
 
-def test_a_market_order_fills_at_the_far_side_and_tells_each_step() -> None:
+def test_a_market_order_fills_at_the_far_side_with_an_event_for_each_step() -> None:
     day = Day()
     with day.heard() as events:
         order = day.submit()
@@ -82,7 +82,7 @@ def test_the_exchange_reckons_exactly_whatever_its_caller_does() -> None:
     assert D(100_000) - 3 * D("123.45") == after.cash
 
 
-def test_parts_come_one_after_the_other_and_sum_to_the_whole() -> None:
+def test_partial_fills_follow_each_other_and_sum_to_the_quantity() -> None:
     day = Day(partial_rate=0.9)
     order = day.submit(qty=100)
     day.pass_(60)
@@ -103,7 +103,7 @@ def test_stamps_of_an_order_only_grow() -> None:
     assert sorted(stamps) == stamps
 
 
-def test_what_is_halted_fills_only_by_hand() -> None:
+def test_a_halted_symbol_fills_only_by_the_method_fill() -> None:
     day = Day()
     day.exchange.halt("AAPL")
     order = day.worked()
@@ -134,7 +134,7 @@ def test_a_filled_or_unknown_order_cannot_be_canceled() -> None:
     assert (filled.value.status, unknown.value.status) == (422, 404)
 
 
-def test_a_fill_may_come_after_the_cancel_and_leaves_the_word() -> None:
+def test_a_fill_may_follow_the_cancel_and_keeps_the_status() -> None:
     day = Day()
     order = day.worked(limit_price="150")
     day.account.cancel(order.id)
@@ -204,7 +204,7 @@ def test_an_entry_that_is_canceled_takes_its_exits_with_it() -> None:
     assert {"AAPL": D(4)} == day.truth.positions()
 
 
-def test_a_bust_keeps_the_orders_total_unless_told_to_lower_it() -> None:
+def test_a_bust_keeps_the_orders_total_unless_the_fault_lowers_it() -> None:
     day = Day()
     kept, lowered = day.worked(), day.worked()
     day.exchange.bust(day.truth.fills(kept.id)[0].exec_id)
@@ -238,7 +238,7 @@ def test_positions_come_and_go_without_orders_and_leave_rows() -> None:
     assert [row.kind for row in day.account.activities()] == ["ACATS", "OPASN", "SPLIT", "CSD"]
 
 
-def test_a_reverse_split_divides_the_price_and_leaves_orders_alone() -> None:
+def test_a_reverse_split_divides_the_price_and_changes_no_order() -> None:
     day = Day()
     day.worked()
     stop = day.worked(side="sell", limit_price="500", time_in_force="gtc")
@@ -249,14 +249,14 @@ def test_a_reverse_split_divides_the_price_and_leaves_orders_alone() -> None:
     assert (D(10), "new") == (day.truth.order(stop.id).qty, day.status(stop.id))
 
 
-def test_a_manual_trade_bears_an_id_of_the_exchange() -> None:
+def test_a_manual_trade_has_an_id_of_the_exchange() -> None:
     day = Day()
     order = day.exchange.trade_by_hand(day.account, ticket(client_order_id="mine"))
     assert order.client_order_id != "mine"
     assert day.account.find("mine") is None
 
 
-def test_crypto_fees_come_off_what_is_received_and_are_told_of_at_midnight() -> None:
+def test_crypto_fees_are_deducted_from_the_fill_and_posted_at_midnight() -> None:
     day = Day()
     order = day.worked(symbol="BTC/USD", qty="0.2")
     assert D("0.2") == order.filled_qty
@@ -270,7 +270,7 @@ def test_crypto_fees_come_off_what_is_received_and_are_told_of_at_midnight() -> 
     assert [("CFEE", D("-0.0005"), None), ("CFEE", None, D("-16.0625"))] == rows
 
 
-def test_a_busted_crypto_buy_gives_its_fee_back_and_says_so_if_it_was_posted() -> None:
+def test_a_busted_crypto_buy_refunds_its_fee_and_posts_it_if_the_fee_was_posted() -> None:
     day = Day()
     early, late = (day.worked(symbol="BTC/USD", qty="0.2") for _ in range(2))
     day.exchange.bust(day.truth.fills(early.id)[0].exec_id)
@@ -280,7 +280,7 @@ def test_a_busted_crypto_buy_gives_its_fee_back_and_says_so_if_it_was_posted() -
     assert (day.truth.positions(), day.truth.net_positions()) == ({}, {})
 
 
-def test_an_open_notional_order_keeps_back_what_is_left_of_it() -> None:
+def test_an_open_notional_order_reserves_its_rest() -> None:
     day = Day()
     day.exchange.halt("AAPL")
     order = day.worked(notional="1000")
@@ -300,7 +300,7 @@ def test_accounts_share_a_market_and_nothing_else() -> None:
     assert day.exchange.account("other") is other
 
 
-def test_under_a_real_clock_a_listener_hears_without_anybody_calling() -> None:
+def test_under_a_real_clock_a_listener_receives_events_without_a_call() -> None:
     import threading
 
     exchange = Exchange(clock=SystemClock(), latency_s=0.0)
@@ -311,7 +311,7 @@ def test_under_a_real_clock_a_listener_hears_without_anybody_calling() -> None:
         assert filled.wait(5)
 
 
-def test_what_fell_due_while_nobody_called_bears_its_own_moment() -> None:
+def test_an_event_that_was_due_between_calls_has_its_own_time() -> None:
     day = Day()
     order = day.submit()
     day.clock.advance(3600)

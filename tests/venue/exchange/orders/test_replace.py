@@ -125,7 +125,7 @@ def test_a_correction_leaves_what_was_carried() -> None:
     assert (D(10), D(146)) == (seen.filled_qty, seen.filled_avg_price)
 
 
-def test_only_the_larger_of_the_two_keeps_back_money() -> None:
+def test_only_the_larger_of_the_two_orders_is_reserved() -> None:
     day = Day()
     old = day.worked(limit_price="150")
     replace(day, old, qty="20")
@@ -134,7 +134,7 @@ def test_only_the_larger_of_the_two_keeps_back_money() -> None:
     assert D(200_000) - 20 * D(150) == day.account.report().buying_power
 
 
-def test_what_the_old_order_kept_back_is_there_for_the_new_one() -> None:
+def test_the_reserve_of_the_old_order_is_available_to_the_new_one() -> None:
     day = Day(cash=2000, multiplier=1)
     old = day.worked(limit_price="150")
     assert refusal(day, old, qty="14") == "insufficient buying power (funds)"

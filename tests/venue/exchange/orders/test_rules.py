@@ -127,7 +127,7 @@ REFUSED: list[tuple[dict[str, Any], int, int, m.RejectKind, str]] = [
 
 
 @pytest.mark.parametrize(("wish", "status", "code", "kind", "words"), REFUSED)
-def test_what_cannot_be_is_refused_in_the_brokers_words(
+def test_invalid_orders_are_rejected_with_the_brokers_messages(
     wish: dict[str, Any], status: int, code: int, kind: m.RejectKind, words: str
 ) -> None:
     refused = Day().refusal(**wish)
@@ -141,7 +141,7 @@ def test_a_price_under_a_dollar_has_four_places() -> None:
     assert "sub-penny" in day.refusal(symbol="F", limit_price="0.12345").message
 
 
-def test_a_client_order_id_is_taken_for_ever() -> None:
+def test_a_client_order_id_is_never_free_again() -> None:
     day = Day()
     order = day.worked(client_order_id="once", limit_price="150")
     day.account.cancel(order.id)
@@ -169,7 +169,7 @@ def test_buying_power_is_lowered_by_what_is_bought_and_what_is_open(
 @pytest.mark.parametrize(
     ("moment", "price"), [("2026-11-20T15:00", 110), ("2026-11-21T15:00", 100)]
 )
-def test_a_market_buy_is_reckoned_at_the_ask_or_while_the_market_is_shut_at_the_middle(
+def test_a_market_buy_reserves_at_the_ask_or_at_the_midpoint_while_the_market_is_closed(
     moment: str, price: int
 ) -> None:
     day = Day(at(moment), multiplier=1)
@@ -215,7 +215,7 @@ def test_a_short_sale_reserves_above_the_ask_and_is_covered_by_a_buy() -> None:
     assert day.truth.positions() == {}
 
 
-def test_exits_hold_units_once_and_are_named_to_who_wants_them_too() -> None:
+def test_exits_hold_units_once_and_a_reject_names_them() -> None:
     day = Day()
     entry = day.worked(order_class="bracket", time_in_force="gtc", **EXITS)
     refused = day.refusal(side="sell", qty=1, limit_price="250")
@@ -321,7 +321,7 @@ def test_its_owner_may_allow_an_account_less(
     assert day.worked(**wish).status == "filled"
 
 
-def test_a_blocked_account_trades_nothing_and_says_so_until_it_is_unblocked() -> None:
+def test_a_blocked_account_rejects_orders_until_it_is_unblocked() -> None:
     day = Day()
     day.exchange.block(day.account)
     assert day.refusal().message == "account is not authorized to trade"
@@ -434,7 +434,7 @@ def is_wash(resting: str, coming: str, side: str) -> bool:
 @pytest.mark.parametrize("side", ["buy", "sell"])
 @pytest.mark.parametrize("coming", SIDES)
 @pytest.mark.parametrize("resting", SIDES)
-def test_every_pair_of_kinds_is_a_wash_or_not_as_the_page_says(
+def test_every_pair_of_kinds_is_a_wash_or_not_as_documented(
     resting: str, coming: str, side: str
 ) -> None:
     day = Day(at("2026-11-20 12:00"), cash=1_000_000)  # 7:00: nothing trades yet
