@@ -1,4 +1,4 @@
-"""A bot at a simulated broker, in made-up time, with everything that may go wrong at hand."""
+"""A bot at a simulated broker with a simulated clock, and methods for every fault."""
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ class Bench:
             assert self.desk.sync().opened
 
     def open(self, store=None):
-        """A desk as a process makes it when it starts, on the same record unless told otherwise."""
+        """Open a desk as a new process does, on the same record unless another store is given."""
         store = self.store if store is None else store
         return fb.open(self.broker, store, clock=self.clock, wait_s=self.wait_s)
 
@@ -57,7 +57,7 @@ class Bench:
         self.exchange.faults.fail(next, with_, times=times, seconds=seconds)
 
     def outage(self):
-        """No request of any kind is answered, until `over`."""
+        """No request gets a reply, until `over`."""
         self.exchange.faults.switch_on("unreachable")
 
     def over(self):
@@ -71,20 +71,20 @@ class Bench:
 
     @contextmanager
     def streamed(self):
-        """The desk hears the stream, in this thread."""
+        """The desk receives the stream, in this thread."""
         with self.broker.listen(self.desk._background):
             yield
 
     @contextmanager
     def heard(self):
-        """The raw events that the exchange tells meanwhile, for a bot that hands them on."""
+        """The raw events of the exchange meanwhile, for a bot that passes them on."""
         events = []
         with self.books.listen(events.append):
             yield events
             self.clock.advance(1)
 
     def by_hand(self, symbol, side, qty, **wish):
-        """Somebody trades in the broker's own application."""
+        """Place an external order, as in the broker's own application."""
         self.clock.advance(1)
         kind = m.OrderType.LIMIT if "limit_price" in wish else m.OrderType.MARKET
         pair = "/" in symbol
@@ -114,7 +114,7 @@ class Bench:
         self.exchange.transfer(self.books, symbol, qty, price)
 
     def ours(self):
-        """The orders at the exchange that bear our client ids."""
+        """The orders at the exchange with our client order ids."""
         return [x for x in self.truth.orders() if x.client_order_id.startswith("fb-")]
 
     @property
@@ -129,7 +129,7 @@ class Bench:
 
 
 def unable(**can):
-    """A simulated broker that says it can do less."""
+    """A simulated broker that declares fewer capabilities."""
 
     class Unable(SimulatedBroker):
         capabilities = evolve(SimulatedBroker.capabilities, **can)

@@ -1,4 +1,4 @@
-"""How much the property tests try: little and always the same, unless asked for more."""
+"""The effort of the property tests: few and always the same examples, unless configured."""
 
 import os
 

@@ -15,7 +15,7 @@ STUCK = m.Alert(m.AlertKind.STUCK, "fb-1", "order fb-1 waits")
 
 
 class Receiver:
-    """A server that takes what is posted, with an answer of our choice."""
+    """A server that receives posts, with a chosen reply."""
 
     def __init__(self, status=200):
         self.posted = []

@@ -84,7 +84,7 @@ LEAVES = {
 
 @cache
 def values(kind, depth=0):
-    """Any value of the type *kind*, as its annotation says."""
+    """Any value of the type *kind*, by its annotation."""
     if kind in LEAVES:
         return LEAVES[kind]
     if get_origin(kind) in (Union, types.UnionType):
@@ -272,7 +272,7 @@ def stored():
 
 
 def lock_of():
-    """One line a class or enum: its stored word and those of its fields, or its members."""
+    """One line per class or enum: its stored word and those of its fields, or its members."""
     lines = []
     for kind in stored():
         if attrs.has(kind):
@@ -285,7 +285,7 @@ def lock_of():
 
 
 def test_the_stored_words_are_those_of_the_lock_file():
-    """A word that was released is in every store: it may be added to, and never changed."""
+    """A released word is in every store: words may be added, and never changed."""
     assert lock_of() == LOCK.read_text("utf-8").splitlines(), (
         "a stored word changed: keep the released one in fillbook.codec.WORDS; "
         "only what is new is added to tests/stores/golden/words.txt"

@@ -44,7 +44,7 @@ def _running(monkeypatch, exchange):
 
 @pytest.fixture
 def order(emulator):
-    """The order of a record, bot.db, that says what the emulator says."""
+    """The order of a record, bot.db, which agrees with the emulator."""
     with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
         desk.sync()
         order = desk.buy("AAPL", qty=10, strategy="mean-rev")

@@ -1,4 +1,4 @@
-"""The command line, in process: exit codes, what is said where, and JSON."""
+"""The command line, in process: exit codes, output streams, and JSON."""
 
 import json
 

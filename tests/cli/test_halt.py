@@ -39,7 +39,7 @@ def open_orders(bench):
 
 
 def halted(capsys, *words):
-    """(exit code, what it says as JSON)."""
+    """Return (exit code, the JSON output)."""
     code = run(["halt", *words, "--json"])
     return code, json.loads(capsys.readouterr().out)
 
@@ -125,7 +125,10 @@ def test_a_list_that_cannot_be_read_is_an_exit_with_1(bench, tmp_path, capsys):
 def test_exits_that_protect_a_position_are_canceled_only_with_the_option(
     bench, tmp_path, capsys, exits, with_record
 ):
-    """A stop of what is held, and the legs of a filled entry; an opening stop protects nothing."""
+    """
+    A stop that reduces a position, and the legs of a filled order; an opening stop protects
+    nothing.
+    """
     bench.desk.cancel_all(symbol="AAPL")
     bench.desk.buy("AAPL", qty=5)
     bench.desk.sell("AAPL", qty=5, stop_price="150", time_in_force="gtc")

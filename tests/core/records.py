@@ -1,4 +1,4 @@
-"""An in-memory picture of the records, for the pure tests of `core`."""
+"""The records in memory, for the pure tests of `core`."""
 
 from fillbook import model as m
 from fillbook.core.journal import apply, requests

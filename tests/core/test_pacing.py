@@ -18,7 +18,7 @@ def meter(remaining, limit=200):
 
 
 def storm(budget, asked):
-    """Each (wait in ms, lane) asked in turn; what was let go, as (moment in ms, lane)."""
+    """Request each (wait in ms, lane) in turn; return the granted ones as (time in ms, lane)."""
     let_go, now_ms = [], 0
     for wait_ms, lane in asked:
         now_ms += wait_ms
@@ -45,7 +45,9 @@ def test_in_no_minute_is_more_sent_than_the_limit(limit, asked):
 
 @given(limit=st.integers(5, 40), asked=asks)
 def test_an_exit_finds_the_share_that_is_kept_for_it(limit, asked):
-    """However much others ask, an exit is let go until the exits alone have used their share."""
+    """
+    With any number of other requests, an exit is granted until the exits have used their share.
+    """
     budget, exits, now_ms = Budget(limit=limit), [], 0
     share = limit - -(-limit * LANE_LIMITS_PERCENT[Lane.SUBMIT] // 100)
     for wait_ms, lane in asked:
@@ -75,7 +77,7 @@ def test_a_refused_request_is_granted_at_its_time_and_not_before(limit, asked, l
 
 
 def test_a_lane_fills_the_minute_up_to_its_level():
-    """Above it there is room for those before it only."""
+    """Above its level only the lanes above it are granted."""
     budget, went = Budget(limit=200), {}
     for lane in reversed(Lane):
         while pacing.next_allowed_at(budget, lane, 7) <= 7:
@@ -92,7 +94,7 @@ def test_a_lane_fills_the_minute_up_to_its_level():
 
 
 def test_what_others_send_with_our_keys_is_counted_until_the_broker_counts_anew():
-    """The broker says 30 are left where we sent one: an exit goes, nothing else does."""
+    """The broker reports 30 left where we sent one: an exit is granted, no other lane is."""
     budget = pacing.apply_rate_limit(pacing.count_request(Budget(limit=200), 10), meter(30), 40, 10)
     assert (budget.others, budget.others_until) == (169, 40)
     assert pacing.next_allowed_at(budget, Lane.SUBMIT, 10) == 40
@@ -114,7 +116,9 @@ def test_a_broker_with_a_wrong_clock_holds_requests_for_at_most_a_minute():
 
 
 def test_after_too_much_all_but_exits_wait():
-    """Until the broker says, or a little while; an earlier word does not shorten a later one."""
+    """
+    Until the time that the broker gives, or a short default; an earlier time shortens no later one.
+    """
     budget = pacing.back_off(Budget(limit=200), None, 10)
     assert {lane: pacing.next_allowed_at(budget, lane, 10) for lane in Lane} == {
         **dict.fromkeys(Lane, 15),

@@ -6,7 +6,7 @@ from fillbook.core.permission import PERMISSIONS, Authority, Permission, Repairs
 
 
 def test_every_authority_has_a_result_under_every_setting():
-    """There is no pair that nobody thought of."""
+    """The table is total."""
     assert set(PERMISSIONS) == set(product(Authority, (True, False), Repairs))
 
 
@@ -17,7 +17,7 @@ def test_nothing_is_sent_while_trading_is_disabled():
 
 
 def test_a_repair_is_sent_only_with_auto():
-    """And what the bot asked for does not need it."""
+    """And a call of the bot does not need it."""
     sent = {key for key, answer in PERMISSIONS.items() if answer is Permission.SEND}
     assert {repairs for why, _, repairs in sent if why is Authority.REPAIR} == {Repairs.AUTO}
     assert {repairs for why, _, repairs in sent if why is Authority.ORDER} == set(Repairs)

@@ -75,7 +75,7 @@ def test_a_stream_without_confirmation_for_a_minute_is_silent():
 
 
 def test_a_new_fact_of_a_poll_means_nothing_without_a_stream():
-    """There is no stream that could have told it."""
+    """There is no stream that could have reported it."""
     assert polling.polled(StreamHealth(), True, at(5)) == StreamHealth()
 
 

@@ -1,4 +1,4 @@
-"""P9: positions against an independent fold; anchors, splits, fees, trades."""
+"""P9: positions against an independent fold; adjustments, splits, fees, trades."""
 
 from decimal import Decimal
 
@@ -48,7 +48,7 @@ histories = st.lists(moves, max_size=12, unique_by=lambda x: x.key)
 
 @given(histories)
 def test_the_quantity_equals_a_plain_fold(history):
-    """Long, short and through zero; an anchor says how much there was; legs sum to it."""
+    """Long, short and through zero; an adjustment sets the quantity; the strategies sum to it."""
     held, _ = position.refold("AAPL", history)
     qty = Decimal(0)
     for x in sorted(history, key=lambda x: x.order):
@@ -157,7 +157,7 @@ COIN = {"fee_rate": Decimal("0.01")}
 
 
 def test_a_fee_in_units_is_due_until_its_row_takes_it():
-    """What the broker holds lies between; a sale owes none in units."""
+    """The broker's quantity is between the two; a sale owes no fee in units."""
     bought = [move(1, FILL, 10, 10, strategy="a", **COIN), move(2, FILL, -1, 10, **COIN)]
     held, _ = position.refold("AAPL", bought)
     assert (held.qty, held.fee_due) == (9, Decimal("0.1"))
@@ -218,7 +218,7 @@ def test_a_round_trip_of_each_strategy_is_a_trade_with_real_prices():
 
 
 def test_late_evidence_revises_the_trades_after_it():
-    """And a trade that is no round trip any more goes."""
+    """And a trade that is no round trip any more is removed."""
     records = Records()
     for fact in (
         intended(strategy="a"),

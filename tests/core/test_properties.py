@@ -1,10 +1,10 @@
 """
-P3, P4, P5, P8, P9 over many orders at once: any arrival of any of these facts.
+P3, P4, P5, P8, P9 over many orders at once: any order of arrival of any of these facts.
 
-`FACTS` is what a busy account is told, in the order in which it happened: an order of
-ours with exits, replaced once; somebody else's, replaced too and with an exit; fills told
-by stream and history, corrected and taken back; a split, a transfer, fees, an anchor.
-Hypothesis chooses some of them, and an order in which they are heard.
+`FACTS` are the facts of a busy account, in the order in which they happened: an order of ours with
+exits, replaced once; an external order, replaced too and with an exit; fills reported by stream and
+history, corrected and busted; a split, a transfer, fees, an adjustment. Hypothesis chooses some of
+them, and their order of arrival.
 """
 
 from decimal import Decimal
@@ -142,7 +142,7 @@ def picture(records):
 
 @given(heard_facts)
 def test_any_order_of_arrival_makes_the_same_record(numbers):
-    """P5: as if everything had been heard once, when it happened."""
+    """P5: the same record as with every fact received once, when it happened."""
     assert picture(outcome(numbers)) == picture(outcome(sorted(numbers)))
 
 

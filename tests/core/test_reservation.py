@@ -1,4 +1,4 @@
-"""What orders keep back, and what is left to promise (promise P7)."""
+"""Reservations of orders, and the available buying power (promise P7)."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ COIN = m.Instrument("BTC/USD", m.AssetClass.CRYPTO)
 
 
 def needed(ask="100", rule=RULE, *, opens=True, instrument=None, **kw):
-    """What a request takes of the buying power; None if it cannot be said."""
+    """The reserve of a request; None if it is unknown."""
     wish = request(**kw)
     asked = None if ask is None else m.number(ask)
     kept = r.reserve_for(wish, asked, instrument, rule, opens=opens)
@@ -83,7 +83,7 @@ def test_coins_are_paid_in_full(symbol, instrument, margin):
 
 
 def reserved(opens=True, ask="100", **kw):
-    """Records in which c1 is wanted, with what it keeps back."""
+    """Records in which c1 is intended, with its reservation."""
     records = Records()
     wish = request(**kw)
     kept = r.reserve_for(wish, m.number(ask), None, m.ReserveRule(), opens=opens)
@@ -93,7 +93,7 @@ def reserved(opens=True, ask="100", **kw):
 
 
 def kept(records):
-    """All that is kept back, which is also found by when it grew."""
+    """The sum of all reservations, which are also found by the time of their growth."""
     record = records.get(m.OrderRecord, "c1").reservation
     assert records.all(m.Reservation) == ([] if record is None else [record])
     return record
@@ -240,7 +240,7 @@ def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
 
 
 def test_no_reading_covers_an_unconfirmed_change_that_may_cost_more():
-    """It may land minutes later: until it is known, no read of the account surely holds it."""
+    """It may be accepted minutes later: until it is known, no reading of the account covers it."""
     records = reserved(limit_price=10)
     records.take(report(terms=terms(limit_price=10)))
     before = kept(records).grown
@@ -345,7 +345,7 @@ def test_each_number_that_an_order_lowers_is_charged():
 
 
 def test_no_wall_clock_makes_a_reading_cover_a_reservation():
-    """A clock that was corrected by hours says nothing of what a reading covers."""
+    """A clock that was corrected by hours does not decide what a reading covers."""
     late = reading(0, 1000)
     assert left([late], [evolve(promise(100, 7), grown_at="2020-01-01T00:00:00Z")]) != late.funds
 
@@ -356,7 +356,7 @@ def test_a_read_holds_what_was_known_a_lag_before_it():
 
 
 def test_marks_reach_further_back_than_the_lag_however_often_one_marks():
-    """Three marks a second: of those close together the newest stands for all."""
+    """Three marks a second: of those close together the newest represents all."""
     marks = ()
     for number in range(1, 181):
         marks = r.add_mark(marks, r.Mark(number, timedelta(seconds=number / 3)), LAG)
@@ -370,7 +370,7 @@ def test_marks_reach_further_back_than_the_lag_however_often_one_marks():
 
 
 class Broker:
-    """One that enforces nothing and knows everything; cash 1,000, orders by name."""
+    """A broker that enforces nothing and has every fact; cash 1,000, orders by name."""
 
     def __init__(self):
         self.now, self.number = 0, 0
@@ -398,7 +398,7 @@ class Broker:
         self.told.append((self.now, 1000 - self.spent))
 
     def order(self, amount):
-        """Promise some of what is available, or all of it."""
+        """Reserve some of the available amount, or all of it."""
         free = left(self.readings, self.kept.values()).buying_power
         cost = free if amount % 2 else min(free, Decimal(amount * 37))
         if cost:
@@ -410,7 +410,7 @@ class Broker:
             self.kept[name] = promise(self.costs[name], self.number, name=name)
 
     def cancel(self, name):
-        """It ends without a fill, and we hear of it."""
+        """The order ends without a fill, and its end is reported."""
         self.costs[name] = Decimal(0)
         self.kept.pop(name, None)
 

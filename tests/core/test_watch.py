@@ -1,4 +1,4 @@
-"""What takes too long is told, from a moment on and not before."""
+"""A duration beyond its threshold is alerted, from that moment on."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ NOW = m.moment(AT)
 
 
 def record(*entries, **wish):
-    """Order c1, after what was heard of it at `AT`."""
+    """Order c1, after these reports at `AT`."""
     records = Records()
     records.take(intended(**wish))
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The desk for asyncio: the same face, and nothing lost when an await is given up."""
+"""The desk for asyncio: the same methods, and a canceled await loses nothing."""
 
 import asyncio
 import inspect

@@ -45,7 +45,7 @@ def test_one_failed_read_of_the_store_does_not_deafen_the_desk():
 
 
 def test_an_order_canceled_before_it_was_found_is_canceled_then():
-    """P12: the cancel of an unproven order is kept, and asked for once the order is there."""
+    """P12: the cancel of an unconfirmed order is kept, and sent once the order is found."""
     bench = Bench(wait_s=0)
     bench.fail("submit", "late-landing", seconds=60)
     order = bench.desk.buy("AAPL", qty=10, limit_price="150")
@@ -58,7 +58,7 @@ def test_an_order_canceled_before_it_was_found_is_canceled_then():
 
 
 def test_a_cancel_whose_request_was_lost_is_sent_again():
-    """The order was read alive, so it may be repeated; nobody has to start anew for that."""
+    """The order was read as live, so the cancel may be repeated; no restart is needed."""
     bench = Bench(wait_s=0)
     bench.desk.tick()
     order = bench.resting()
@@ -71,7 +71,7 @@ def test_a_cancel_whose_request_was_lost_is_sent_again():
 
 
 def test_a_poll_of_another_account_is_discarded():
-    """Orders that another account answers with are nobody's here."""
+    """Orders in the replies of another account are not recorded."""
     bench = Bench()
     bench.desk.tick()
     bench.by_hand("MSFT", "buy", 1)
@@ -84,7 +84,7 @@ def test_a_poll_of_another_account_is_discarded():
 
 
 def test_what_is_younger_than_a_minute_is_not_taken_back_though_two_endpoints_lag():
-    """P6: positions, account and history are all later than the broker says they may be."""
+    """P6: positions, account and history are all older than the broker declares."""
     bench = Bench()
     bench.exchange.faults.switch_on("stale-snapshot", seconds=15)
     bench.exchange.faults.switch_on("account-old", seconds=15)
@@ -113,7 +113,7 @@ def test_a_time_that_makes_no_sense_does_not_blind_the_desk():
 
 
 def test_a_streamed_report_outlives_a_failing_store():
-    """It stays in the inbox until it is written down: nobody may ever tell it again."""
+    """It stays in the inbox until it is written: the stream may never repeat it."""
     bench = Bench(wait_s=0)
     order = bench.resting()
     with bench.streamed():
@@ -128,7 +128,7 @@ def test_a_streamed_report_outlives_a_failing_store():
 
 
 def test_an_order_that_the_broker_denies_stays_a_difference():
-    """It was shown, and now it is not found: told once as an alert, and left in every pass."""
+    """It was reported, and now it is not found: one alert, and a finding in every pass."""
 
     class Denying(SimulatedBroker):
         denies = False
@@ -160,7 +160,7 @@ def unproven(bench):
 
 
 def test_a_duplicate_reject_to_another_desk_is_never_absent():
-    """It is in the record, so every desk on it knows that the order is there."""
+    """The reject is in the record, so every desk on it has the evidence that the order exists."""
     bench = Bench(wait_s=0)
     order = unproven(bench)
     other = bench.open()
@@ -177,7 +177,7 @@ def test_a_duplicate_reject_to_another_desk_is_never_absent():
 
 
 def test_a_create_that_another_desk_sent_begins_the_count_anew():
-    """Its bytes may have left only now: answers from before say nothing of it."""
+    """The new request may have left only now: earlier replies do not count for it."""
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))
     inquirer = Inquiries(bench.clock)
@@ -191,7 +191,7 @@ def test_a_create_that_another_desk_sent_begins_the_count_anew():
 
 
 def test_closing_the_desk_ends_the_opening_balance_at_once():
-    """Nobody waits for a lag once the desk is to be closed."""
+    """No lag is waited for once the desk is being closed."""
     bench = Bench(opened=False)
     bench.desk._tracker.closing.set()
     report = bench.desk.sync()
@@ -210,7 +210,7 @@ def test_keys_differ_by_their_parts():
 
 
 def test_a_live_account_with_trading_disabled_only_reads():
-    """What would be sent again is asked after instead, and no pass raises for it."""
+    """An unconfirmed order is queried, not sent again, and no pass raises."""
     bench = Bench(wait_s=0)
     order = unproven(bench)
     watching = fb.open(bench.broker, bench.store, clock=bench.clock, wait_s=0)

@@ -1,4 +1,4 @@
-"""What a second hostile reader tried on placing orders: each of these once stood open."""
+"""A second hostile review of placing orders: each of these cases failed once."""
 
 import sqlite3
 from contextlib import closing
@@ -42,7 +42,7 @@ def test_a_damaged_cell_is_made_anew(cell, word):
 
 @pytest.mark.parametrize("resets_at", [NAIVE, datetime.max.replace(tzinfo=UTC)])
 def test_an_error_in_the_reported_rate_limit_loses_no_reply(caplog, resets_at):
-    """An adapter tells a time without a zone, or of no year: the order is known all the same."""
+    """An adapter reports a time without a zone, or without a year: the order is recorded."""
 
     class Vague(SimulatedBroker):
         def submit(self, intent):
@@ -74,7 +74,7 @@ def quote(bid="187.00", ask="187.02", *, symbol="AAPL", at=MONDAY_10):
     ],
 )
 def test_a_price_that_is_none_pays_for_nothing(prices):
-    """P7: an ask of nothing once let a market buy of any size through."""
+    """P7: an ask of zero once allowed a market buy of any size."""
     bench = Bench(broker=unable(quotes=False), cash=100)
     desk = fb.open(bench.broker, bench.store, clock=bench.clock, prices=prices)
     with pytest.raises(fb.Denied) as raised:
@@ -115,7 +115,7 @@ def test_an_order_is_held_however_often_the_account_is_read():
 
 @pytest.mark.parametrize("how", [{}, {"limit_price": "190"}])
 def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do(how):
-    """Nobody read what is held, so it may be a short sale: that is told, and how to end it."""
+    """The position was never read, so it may be a short sale: the message has what to do."""
     bench = Bench(opened=False, cash=1000)
     bench.by_hand("AAPL", "buy", 5)
     with pytest.raises(fb.Denied, match=r"desk\.sync\(\)"):

@@ -1,4 +1,4 @@
-"""Bad input: a typed error that says what to do, or a fact kept beside the record."""
+"""Bad input: a typed error with what to do, or an anomaly beside the record."""
 
 import logging
 import traceback
@@ -97,7 +97,7 @@ HANDED = {
 
 @pytest.mark.parametrize("what", HANDED)
 def test_invalid_arguments_are_refused_by_validation(what):
-    """Before a request is sent or an entry written, and in words of one line."""
+    """Before a request is sent or an entry written, with a message of one line."""
     bench = Bench()
     before, requests = bench.desk.book.journal(), bench.desk.requests
     with pytest.raises(fb.InvalidValue, match=r"^[ -~]*; |^[ -~]* (must be|needs) [ -~]*$"):
@@ -123,7 +123,7 @@ def test_a_field_that_orders_do_not_have_is_named():
 
 
 def test_the_noise_of_floats_is_not_sent():
-    """0.1 + 0.2 is what it says; 0.1 is a tenth."""
+    """0.1 + 0.2 keeps its digits; 0.1 is a tenth."""
     bench = Bench()
     order = bench.desk.buy("BTC/USD", qty=0.1, limit_price=60_000.5)
     assert (m.plain(order.qty), m.plain(order.limit_price)) == ("0.1", "60000.5")
@@ -140,14 +140,14 @@ def test_an_unknown_symbol_is_denied_after_the_broker_reports_it():
 
 
 def test_a_naive_time_is_refused():
-    """Nobody knows what zone it is of."""
+    """Its time zone is unknown."""
     with pytest.raises(fb.InvalidValue):
         m.timestamp(datetime(2026, 3, 2, 10))  # noqa: DTZ001 - that is the point
 
 
 @pytest.mark.parametrize("raw", [None, 5, "fill", b"{", {}, [], {"data": None}, {"event": "fill"}])
 def test_a_pushed_event_of_no_sense_is_refused_and_changes_nothing(raw):
-    """The bot may hand on whatever its SDK gave it."""
+    """The bot may pass on every object that its SDK returns."""
     bench = Bench()
     before = bench.desk.book.journal()
     with pytest.raises(fb.InvalidValue):
@@ -156,7 +156,7 @@ def test_a_pushed_event_of_no_sense_is_refused_and_changes_nothing(raw):
 
 
 class Odd(SimulatedBroker):
-    """A broker whose reports lack what they may lack, or say more than we know."""
+    """A broker whose reports lack optional fields, or have unknown ones."""
 
     change = {}
 
@@ -177,7 +177,7 @@ class Odd(SimulatedBroker):
     ids=str,
 )
 def test_a_report_with_holes_loses_no_order(change):
-    """What is told counts, what is not stays unknown; the order is still there and alive."""
+    """Reported fields count, missing ones stay unknown; the order is still recorded and live."""
     bench = Bench(broker=Odd)
     order = bench.resting()
     bench.broker.change = change

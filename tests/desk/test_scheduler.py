@@ -1,4 +1,4 @@
-"""Rounds and threads: what is done by itself, in this thread or in the background."""
+"""Scheduler and threads: the work of a tick, in this thread or in the background."""
 
 import ast
 import inspect
@@ -20,7 +20,7 @@ PATIENCE_S = 20
 
 
 def test_a_tick_does_only_what_is_due():
-    """The first reads everything; the next, at the same moment, asks for nothing."""
+    """The first tick reads everything; the next, at the same time, sends nothing."""
     bench = Bench()
     bench.desk.tick()
     asked = bench.desk.requests
@@ -51,7 +51,7 @@ def test_the_background_opens_the_record_and_receives_the_stream():
 
 
 def quick(broker):
-    """A broker whose endpoints are hardly apart, so that nobody waits ten seconds."""
+    """A broker with a small lag, so that no test waits ten seconds."""
     return evolve(broker.capabilities, account_lag=timedelta(milliseconds=1))
 
 
@@ -84,7 +84,7 @@ def raises_once(call):
 
 
 class Said(logging.Handler):
-    """Notes that the log has said that a pass failed."""
+    """Records that the log reported a failed pass."""
 
     def __init__(self):
         super().__init__()
@@ -103,7 +103,7 @@ def test_closing_twice_is_fine():
 
 
 class Watched(SystemClock):
-    """Knows when somebody has begun to wait."""
+    """Records when a thread has begun to wait."""
 
     def __init__(self):
         self.begun = threading.Event()
@@ -114,7 +114,7 @@ class Watched(SystemClock):
 
 
 def test_closing_does_not_wait_for_the_opening_balance():
-    """The two looks of it lie seconds apart; nobody stands on them any more."""
+    """Its two snapshots are seconds apart; the desk does not wait for the second."""
     clock = Watched()
     desk = fb.open(SimulatedBroker(Exchange(seed=7)), "memory://", clock=clock)
     desk.start()

@@ -1,4 +1,4 @@
-"""What takes too long is told once, durably, and to whoever listens."""
+"""An exceeded threshold is alerted once, durably, and to every sink."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.bench import Bench
 
 
 def watched(bench, **settings):
-    """The alerts that a second desk on the bench's record is told, and the desk."""
+    """The alerts of a second desk on the bench's record, and the desk."""
     told = []
     thresholds = fb.Thresholds(stale_s=60, stuck_s=60, slow_fill_s=20, rejected_in_a_row=2)
     bench.desk.close()

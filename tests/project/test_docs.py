@@ -1,4 +1,4 @@
-"""What the README and the pages show is true: code runs, and printed parts are current."""
+"""The README and the pages are correct: code runs, and generated parts are current."""
 
 import functools
 import os
@@ -37,7 +37,9 @@ def blocks_of(page):
 
 @pytest.fixture
 def emulator(monkeypatch, tmp_path):
-    """Stands in for Alpaca's paper trading, on a Monday at ten that passes at once."""
+    """
+    An emulator in place of Alpaca's paper trading, on a Monday at 10:00, with a simulated clock.
+    """
     monkeypatch.chdir(tmp_path)
     exchange = Exchange(seed=7, clock=ManualClock(MONDAY_10))
     with Emulator(exchange) as running:

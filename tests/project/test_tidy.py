@@ -236,7 +236,7 @@ def runtime_imports_of(path):
 
 
 def cycle_in(graph):
-    """A way from a module back to itself, or nothing."""
+    """Return an import path from a module back to itself, or nothing."""
     done, way = set(), []
 
     def visit(name):

@@ -41,7 +41,7 @@ class Child:
         self.process.join(PATIENCE_S)
 
     def hear_until_silent(self):
-        """Everything said before the process died."""
+        """Everything that the process printed until its end."""
         said = []
         try:
             while self._pipe.poll(0):
@@ -71,12 +71,12 @@ def until(condition):
 
 
 def tickets_drawn(path: Path) -> int:
-    """How many asked for the lock; not to be called by a process that holds it."""
+    """The number of tickets drawn; not to be called by a process that holds the lock."""
     return int.from_bytes(path.read_bytes()[:8], "big") if path.exists() else 0
 
 
 def take_turn_when_told(path, pipe):
-    """Once told, take a turn, say so, and hold it until told again."""
+    """On a signal, take a turn, report it, and hold it until the next signal."""
     pipe.send("ready")
     pipe.recv()
     with FileLock(path).hold():
@@ -86,7 +86,9 @@ def take_turn_when_told(path, pipe):
 
 
 def write_often(path, times, pipe):
-    """Add *times* ones to a sum; say the longest wait (s), and whether a contested cell was won."""
+    """
+    Add *times* ones to a sum; report the longest wait (s), and whether a contested cell was won.
+    """
     with closing(SqliteStore(path)) as store:
         pipe.send("ready")
         pipe.recv()
@@ -102,7 +104,7 @@ def write_often(path, times, pipe):
 
 
 def write_until_killed(path, pipe):
-    """Say the number of each transaction once it is durable; each writes it four times."""
+    """Report the number of each transaction once it is durable; each writes it four times."""
     store = SqliteStore(path)
     while True:
         with store.write() as writer:
@@ -112,7 +114,9 @@ def write_until_killed(path, pipe):
 
 
 def use_after_fork(path, pipe):
-    """Say what a forked child got from each use of its parent's store; the parent then writes."""
+    """
+    Report the result of each use of the parent's store in a forked child; the parent then writes.
+    """
     store = SqliteStore(path)
     reading, writing = os.pipe()
     pid = os.fork()

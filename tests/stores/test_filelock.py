@@ -1,4 +1,4 @@
-"""FairLock between processes: in the order of asking, whoever is killed meanwhile."""
+"""FairLock between processes: in the order of requests, with any process killed meanwhile."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def queue(path):
-    """Four processes that have asked one after the other; the first has its turn."""
+    """Four processes that requested the lock one after the other; the first has its turn."""
     with children(take_turn_when_told, 4, path) as started:
         for child in started:
             assert child.hear() == "ready"

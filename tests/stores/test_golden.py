@@ -46,7 +46,7 @@ def rows(path, table, column="body"):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_record_is_read_without_loss(path, kind):
-    """A word that the release wrote and this one does not know would be missing here."""
+    """A word of the release that is unknown now would be missing here."""
     bodies = rows(path, kind.name)
     assert bodies
     assert all(holds(codec.dump(codec.load(kind.type, body)), body) for body in bodies)
@@ -57,7 +57,7 @@ REBUILT = {"settled"}
 
 
 def holds(now, stored):
-    """Whether the text *now* says all that the *stored* one did; a newer field may be beside it."""
+    """Whether the text *now* contains all of the *stored* one; it may have newer fields."""
     return _holds(json.loads(now), json.loads(stored))
 
 

@@ -135,7 +135,7 @@ def test_a_file_that_is_restored_under_a_running_desk_sends_no_order(tmp_path, h
 
 
 def test_the_next_process_finds_the_orders_that_the_backup_lacks(tmp_path):
-    """They bear our prefix and have no intent: each is alerted as another record's."""
+    """They have our prefix and no intent: each is alerted as an order of another record."""
     bench, path = trading(tmp_path)
     restore_in_place(path, tmp_path / "backup.db")
     bench.store.close()

@@ -1,4 +1,4 @@
-"""The store that forgets keeps every promise but that of outliving its process."""
+"""The memory store keeps every promise except durability."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is SQLite's alone: damage, newer files, full disks, forks, kills and several processes."""
+"""SQLite only: damage, newer files, full disks, forks, kills and several processes."""
 
 import os
 import sqlite3

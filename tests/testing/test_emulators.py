@@ -1,4 +1,4 @@
-"""The emulator as a fixture, in a test run of its own, as a stranger would have it."""
+"""The emulator as a fixture, in a separate test run, as a user has it."""
 
 import os
 import subprocess

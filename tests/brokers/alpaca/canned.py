@@ -1,4 +1,4 @@
-"""A server on this machine that answers what it was told to, and remembers what it was asked."""
+"""A server on this machine with prepared replies; it records the requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Asked:
 
 @frozen
 class Answer:
-    """`cut`: the body breaks off; `hang_up`: no answer at all; `mute`: none until the end."""
+    """`cut`: the body is truncated; `hang_up`: no reply at all; `mute`: no reply until the end."""
 
     status: int = 200
     body: Any = ""
@@ -35,7 +35,7 @@ class Answer:
 
 
 class Canned:
-    """The answers in order; when they run out, `{}`."""
+    """The replies in order; after the last, `{}`."""
 
     def __init__(self, *answers: Answer) -> None:
         self.asked: list[Asked] = []
@@ -90,7 +90,7 @@ class Canned:
                     self.close_connection = True
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

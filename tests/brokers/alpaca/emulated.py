@@ -1,4 +1,4 @@
-"""An adapter at an emulator, in made-up time, with ways to know what was heard."""
+"""An adapter at an emulator with a simulated clock, which records the received events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE_S = 10.0
 
 
 class EventSink:
-    """A sink before a sink; `wait_for` knows when it has heard."""
+    """A sink before a sink; `wait_for` waits until an event was received."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -76,7 +76,7 @@ class Listening:
 
 
 class HeardBroker(AlpacaBroker):
-    """An adapter of which one may know what its stream has brought so far."""
+    """An adapter that records the events of its stream."""
 
     ear: EventSink | None = None
 

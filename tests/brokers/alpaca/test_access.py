@@ -1,4 +1,4 @@
-"""Hosts are compared exactly, and keys are shown to nobody."""
+"""Hosts are compared exactly, and keys are never shown."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One method, one request; and what each way of not being answered means."""
+"""One method sends one request; every failure of a reply has its own result."""
 
 import socket
 import subprocess

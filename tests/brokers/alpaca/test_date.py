@@ -1,4 +1,4 @@
-"""Alpaca's clock is taken from the Date of its answers, and its absence is no error."""
+"""Alpaca's clock is the Date of its replies; a missing Date is no error."""
 
 from datetime import UTC, datetime
 

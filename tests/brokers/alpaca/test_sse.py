@@ -1,4 +1,4 @@
-"""Events over HTTP: what was missed is told when the connection is back."""
+"""Events over HTTP: missed events are replayed after a reconnect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CUT = object()  #: hang up in the middle of a body
 
 @frozen
 class Told:
-    """How one connection is answered."""
+    """The reply to one connection."""
 
     status: int = 200
     kind: str = "text/event-stream"
@@ -42,7 +42,7 @@ class Told:
 
 
 class Host:
-    """Alpaca's events on this machine; text put into `say` is sent, None ends the answer."""
+    """Alpaca's events on this machine; a text put into `say` is sent, None ends the reply."""
 
     def __init__(self) -> None:
         self.say: queue.Queue[Any] = queue.Queue()
@@ -115,7 +115,7 @@ class Host:
                     self.wfile.write(b"0\r\n\r\n")
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

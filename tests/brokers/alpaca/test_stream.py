@@ -27,7 +27,7 @@ FRAMES = recorded("frames")
 
 
 class Heard:
-    """A sink that remembers what it was told, in order."""
+    """A sink that records its calls, in order."""
 
     def __init__(self) -> None:
         self.news: queue.Queue[tuple[str, Any]] = queue.Queue()
@@ -46,7 +46,7 @@ class Heard:
 
 
 class Stream:
-    """Alpaca's stream on this machine; frames put into `say` are sent, None hangs up."""
+    """Alpaca's stream on this machine; a frame put into `say` is sent, None disconnects."""
 
     def __init__(self) -> None:
         self.say: queue.Queue[Any] = queue.Queue()

@@ -1,4 +1,4 @@
-"""Every kind of order, from the bot's wish to a record that the broker agrees with."""
+"""Every kind of order, from the request of the bot to a reconciled record."""
 
 from __future__ import annotations
 

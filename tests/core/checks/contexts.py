@@ -1,4 +1,4 @@
-"""Orders, and check contexts: one that passes everything, and parts of others."""
+"""Orders, and check contexts: one that passes every check, and parts of others."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ def holding(qty, fee_due=0):
 
 
 def order(client_order_id="c1", word="new", parent=None, **wish):
-    """An order as a bot sees it; seen by the broker unless *word* is None."""
+    """An order as the bot reads it; the broker has reported it unless *word* is None."""
     records = Records()
     records.take(intended(client_order_id, **wish))
     if word is not None:

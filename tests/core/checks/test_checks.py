@@ -1,4 +1,4 @@
-"""Checks before an order: their order, a bot's own, and what each of them may look at."""
+"""Checks before an order: their sequence, a bot's own checks, and their inputs."""
 
 from datetime import UTC, datetime
 
@@ -35,7 +35,7 @@ def test_a_bot_adds_its_own_checks_by_value():
 
 
 def test_a_check_that_raises_denies():
-    """What cannot be checked is not sent, and whoever runs the checks is told."""
+    """An order that cannot be checked is not sent; the error of the check is reported."""
 
     class Broken:
         def __call__(self, wish, known):
@@ -53,14 +53,14 @@ def test_a_check_that_raises_denies():
 
 @pytest.mark.parametrize("word", [True, False, "no", 0])
 def test_a_check_that_returns_no_reason_denies(word):
-    """What the author meant is not known: nothing is sent, and the message says why."""
+    """The result of the check is unclear: nothing is sent, and the message has the reason."""
     reason = checks.denial_reason(request(), a_context(), (lambda request, context: word,))
     assert reason.code == "check_failed"
     assert "is not a Reason" in reason.message
 
 
 def test_the_orders_of_a_context_are_those_of_its_symbols_or_all():
-    """A check may look at every order; ours look at those of one symbol."""
+    """A check may read every order; ours read those of one symbol."""
     ours, theirs = order(), order("c2", symbol="MSFT")
     context = a_context(orders=(ours, theirs))
     assert context.orders_on("AAPL") == (ours,)

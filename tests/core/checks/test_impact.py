@@ -1,4 +1,4 @@
-"""What an order would do to the account, as far as it can be said."""
+"""The impact of an order on the account, as far as it is known."""
 
 from decimal import Decimal
 

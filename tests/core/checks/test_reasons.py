@@ -194,7 +194,7 @@ REASONS = [
 
 @pytest.mark.parametrize(("code", "wish", "known"), REASONS)
 def test_a_request_is_denied_for_the_reason_that_its_context_has(code, wish, known):
-    """The table of reasons; None passes everything."""
+    """The table of reasons; None: every check passes."""
     reason = checks.denial_reason(request(**{"qty": 10, **wish}), a_context(**known))
     assert code == (None if reason is None else reason.code)
     if reason is not None:
@@ -207,7 +207,7 @@ def test_every_reason_of_ours_is_in_the_table_but_that_of_a_broken_check():
 
 
 def test_a_buy_beyond_the_buying_power_is_denied_with_both_numbers():
-    """$52,596 of stock on $3,432.62: the message says so."""
+    """$52,596 of stock with $3,432.62 available: the message has both."""
     known = {"reserve_amount": D(52596), "funds": m.Funds(D("3432.62"), D("3432.62"))}
     reason = checks.denial_reason(request(), a_context(**known))
     assert "52,596.00" in reason.message
@@ -233,7 +233,7 @@ def test_a_disputed_order_closes_its_symbol():
 
 
 def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do():
-    """Nobody has read what is held: it counts as a short sale, and a sync ends that."""
+    """The position was never read, so it counts as a short sale; a sync ends that."""
     wish = request(side="sell", limit_price=10)
     poor = CheckContext(
         now=m.moment(AT),

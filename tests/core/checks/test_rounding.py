@@ -1,4 +1,4 @@
-"""An order made to fit: steps of quantity and price, what is held, and nothing silently."""
+"""Rounding of an order: increments of quantity and price, the closable quantity, adjustments."""
 
 from decimal import Decimal
 
@@ -68,7 +68,7 @@ LONG = {"position": holding("10.25"), "limits": CUT}
     ],
 )
 def test_an_order_is_rounded_never_to_its_disadvantage(wish, known, sent):
-    """Down to the step, a price to where it trades no worse; and each change is told."""
+    """Quantities are rounded down, a price so that it trades no worse; each change is reported."""
     asked = request(**wish)
     made, changes = adjusted(asked, a_context(**known))
     assert sent == {x.field: m.plain(x.sent) for x in changes}

@@ -1,4 +1,4 @@
-"""Every entry of the journal: what becomes of the records, and what a bot is told."""
+"""Every entry of the journal: its effect on the records, and its events."""
 
 from decimal import Decimal
 
@@ -157,7 +157,7 @@ def test_an_activity_moves_its_units(happened, qty):
 
 
 def test_cash_is_its_last_adjustment_plus_later_flows():
-    """In whatever order it is heard; a sale's fee may still be taken."""
+    """In any order of arrival; the fee of a sale may still be deducted."""
     flows = (
         intended(),
         fill("f1", 10, 9, cum=10, at=LATER),
@@ -228,7 +228,7 @@ def test_a_fill_and_its_bust_are_events():
 
 
 def test_a_bust_received_first_waits_for_its_fill():
-    """P5: its order is nobody's until the fill tells of what."""
+    """P5: the bust belongs to no order until the fill names one."""
     records = made(void("f1"), fill("f1", 5, 9, cum=5))
     assert (records.order("?b1").symbol, records.order("?b1").filled_qty) == ("AAPL", 0)
 

@@ -1,4 +1,4 @@
-"""P9 in many movements: folded in chapters, a symbol comes out as folded from the start."""
+"""P9 with many movements: a symbol folded with checkpoints equals a fold from the start."""
 
 from decimal import Decimal
 
@@ -35,7 +35,7 @@ def anchor(n, qty):
 
 
 def assert_whole(records):
-    """The position and its round trips are those of all movements, folded from the start."""
+    """Assert that the position and its round trips equal a fold of all movements from the start."""
     held, trades = position.refold("AAPL", records.all(m.Movement))
     assert records.position() == held
     kept = [evolve(x, revision=0) for x in records.all(m.Trade)]
@@ -71,7 +71,7 @@ def test_any_arrival_is_the_fold_of_the_movements(heard):
 @pytest.mark.parametrize("orders", [range(20), range(20, 0, -1)], ids=["oldest", "newest"])
 @pytest.mark.usefixtures("short_chapters")
 def test_no_chapter_grows_without_end(orders):
-    """Whatever comes first."""
+    """The size of a chapter is bounded, in every order of arrival."""
     records = Records()
     for n in orders:
         records.take(snapshot(n))

@@ -1,4 +1,4 @@
-"""Corrections and busts: chains, and what one source tells of the other's fills."""
+"""Corrections and busts: chains, and reports of one source about the fills of the other."""
 
 from decimal import Decimal
 

@@ -1,9 +1,9 @@
 """
-P4, P5: one broker id, counted from its facts as the definition says, step by step.
+P4, P5: the evidence of one broker id equals the definition, step by step.
 
-The definition is written here a second time, in the plainest way and knowing nothing of
-running sums, and every set of facts that Hypothesis finds has to amount to the same.
-Quantities are whole and few, so that executions of the two sources often look alike.
+The definition is written here a second time, in the plainest form and without running sums; every
+set of facts that Hypothesis generates has to give the same result. Quantities are small integers,
+so that executions of the two sources are often equal.
 """
 
 from decimal import Decimal
@@ -53,7 +53,7 @@ class Link:
 
 
 def define(facts, *, clocked=True, quantum=Decimal(0)):
-    """The algorithm, in its own order and words."""
+    """The algorithm of the definition, in its own steps."""
     executions = {source: one_content_an_id(facts, source) for source in SOURCES}
     voids = {source: fullest(facts, source) for source in SOURCES}
     chains = {source: link(executions[source], voids[source]) for source in SOURCES}
@@ -102,7 +102,7 @@ def one_content_an_id(facts, source):
 
 
 def fullest(facts, source):
-    """The voids by the id they name; told with and without a quantity, it is told with one."""
+    """The busts by the id that they name; a report with a quantity precedes one without."""
     kept = {}
     for fact in facts:
         if isinstance(fact, m.Busted) and fact.void.source == source:
@@ -139,7 +139,7 @@ def link(by_id, voids):
 
 
 def cross(chosen, other):
-    """Step 6: what only the other source told; and whether some of it found no one place."""
+    """Step 6: facts of the other source only; and whether one of them had no unique match."""
     made, unmatched, taken = {c.root: c for c in chosen}, False, []
     for told in other:
         if not told.amended or any(says_the_same(own, told) for own in chosen):
@@ -201,7 +201,7 @@ def same(a, b):
 
 
 def snapshot(facts, clocked):
-    """Step 8; a report without the clock counts where it tells more."""
+    """Step 8; a report without the broker's clock counts if its total is greater."""
     reports = [fact.report for fact in facts if isinstance(fact, m.Reported)]
     if not clocked:
         most = max(r.filled_qty for r in reports)
@@ -312,13 +312,13 @@ def amounts(heard, *before):
 
 @given(facts)
 def test_the_evidence_of_an_id_equals_the_definition(heard):
-    """Running sums, whatever came first, equal the definition over the whole set."""
+    """Running sums equal the definition over the whole set, in every order of arrival."""
     assert amounts(heard) == define(heard)
 
 
 @given(facts)
 def test_without_a_clock_the_greatest_total_of_a_broker_counts(heard):
-    """Step 8: looks are numbered in the order in which they were begun."""
+    """Step 8: snapshots are numbered in the order in which they were begun."""
     looks = [evolve(x, look=n) if isinstance(x, m.Reported) else x for n, x in enumerate(heard)]
     unclocked = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)
     assert amounts(looks, unclocked) == define(heard, clocked=False)

@@ -18,7 +18,7 @@ def at(seconds):
 
 
 def step(answer="none", shown=S.NEW, **progress):
-    """What is due after one attempt at 100 s that was answered so; "none": there was no attempt."""
+    """The next step after one attempt at 100 s with this reply; "none": there was no attempt."""
     made = []
     if answer != "none":
         made = [m.Request(2, m.Command.CANCEL, m.timestamp("2026-03-02T15:00:00Z"), "b1", answer)]
@@ -70,7 +70,7 @@ def test_a_change_that_did_not_leave_is_attempted_again():
 
 
 class World:
-    """One order at a broker that answers by a script, and a process that follows what is due."""
+    """One order at a broker with scripted replies, and a process that takes the due steps."""
 
     def __init__(self, answers, effects, kill):
         self.answers, self.effects, self.kill = list(answers), list(effects), kill
@@ -135,7 +135,7 @@ ANSWERS = (A.NOT_SENT, A.AMBIGUOUS, A.ACCEPTED, A.REJECTED)
 
 
 def scripts():
-    """Every answer to two attempts, with every effect of each, and a kill after any of them."""
+    """Every reply to two attempts, with every effect of each, and a kill after any of them."""
     for first in ANSWERS:
         for second in ANSWERS:
             for effect in ("ends", "later", "pending", "nothing"):
@@ -145,7 +145,7 @@ def scripts():
 
 
 def test_no_reply_no_effect_and_no_kill_loses_a_cancel():
-    """P2, P12: an order that is to end is ended, or is attempted for as long as it is alive."""
+    """P2, P12: a canceled order is final, or is attempted as long as it is live."""
     runs = [World(*script) for script in scripts()]
     assert len(runs) == 4 * 4 * 4 * 4 * 3
     assert [x for x in runs if not x.run()] == []

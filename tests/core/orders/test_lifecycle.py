@@ -1,4 +1,4 @@
-"""The commands, walked whole; the status rule; reopening, busts, lineage, proof."""
+"""The commands, exhaustively; the status rule; reopening, busts, lineage, proof."""
 
 from decimal import Decimal
 
@@ -42,7 +42,7 @@ BECOMES = {
 @pytest.mark.parametrize("command", C)
 @pytest.mark.parametrize("status", S)
 def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command):
-    """Nothing is asked of an order that has ended, and nothing sent twice that was seen."""
+    """No request is sent for a final order, and none is sent again once it was confirmed."""
     if status in MAY[command]:
         usual = {
             C.CANCEL: S.PENDING_CANCEL,
@@ -101,7 +101,7 @@ def clock(second):
 
 
 def look(second, word, cum=0, avg=None, *, source="by_id", **kw):
-    """What the broker says of b1 as of that second."""
+    """The report of the broker about b1 at that second."""
     return report(word, cum, avg, clock(second), source, **kw)
 
 
@@ -120,7 +120,7 @@ UNCLOCKED = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)
 
 
 def test_an_order_without_evidence_is_unconfirmed_and_may_still_fill_completely():
-    """P3: it is alive, and counts as exposure."""
+    """P3: it is live, and counts as exposure."""
     order = heard().order()
     assert (order.status, order.is_final, order.leaves_qty) == (S.UNPROVEN, False, 100)
 
@@ -167,7 +167,7 @@ def test_without_a_clock_a_report_of_an_earlier_read_does_not_revoke():
 
 
 def test_a_bust_on_a_filled_order_is_disputed_until_the_next_report():
-    """And what the broker then says counts."""
+    """And the next report of the broker counts."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
     records.take(void("f1", 100, at=clock(2)))
     order = records.order()
@@ -178,7 +178,7 @@ def test_a_bust_on_a_filled_order_is_disputed_until_the_next_report():
 
 
 def test_a_read_after_a_bust_that_reports_filled_again_is_accepted():
-    """Some never change the word of an order that was filled once."""
+    """Some brokers never change the status of an order that was filled once."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
     records.take(void("f1", 100, at=clock(2)))
     records.take(look(1, "filled", 100, 10, source="list"), m.timestamp(clock(5)))
@@ -291,7 +291,7 @@ def test_an_old_event_does_not_reopen_a_resolved_order():
 
 @pytest.mark.parametrize("word", ["canceled", "expired", "rejected", "filled"])
 def test_an_end_has_its_proof(word):
-    """Which report said so, of which id, and of when by the broker's own clock."""
+    """The proof has the source, the broker id, and the time by the broker's own clock."""
     cum = 100 if word == "filled" else 0
     order = heard(look(7, word, cum, 10 if cum else None)).order()
     assert order.proof == m.Proof("by_id", "b1", m.timestamp(clock(7)))
@@ -308,7 +308,7 @@ def test_an_end_without_the_brokers_clock_is_of_when_it_was_read():
 
 
 def test_an_open_cancel_is_shown_beside_the_status_until_the_order_is_final():
-    """Whatever was answered, and in every status on the way."""
+    """After every reply, and in every status on the way."""
     records = heard(
         look(1, "new"), m.Instructed("c1", 1, m.Cancel(), m.Authority.ORDER, None, "b1")
     )

@@ -27,7 +27,7 @@ def change(number=1, **kw):
 
 
 def asked(number=2, answer=None, kind=None, **kw):
-    """Our replace of b1, with the answer to it."""
+    """Our replace of b1, with its reply."""
     entries = [m.Commanded("c1", C.REPLACE, number, "b1", change(number - 1, **kw))]
     return entries + (
         [m.Answered("c1", number, m.AnswerKind(answer), "no", kind)] if answer else []
@@ -133,7 +133,7 @@ def test_a_replace_that_is_accepted_after_it_was_abandoned_alerts():
 
 
 def test_twins_that_fill_are_an_overfill_that_is_kept():
-    """Both were seen alive and both have filled: 150 for an order of 100."""
+    """Both ids were live and both have filled: 150 for an order of 100."""
     records = heard(old(1), asked(), new(2, "partially_filled", 50), old(3, "filled", 100))
     records.take(fill("s1", 100, 10, cum=100))
     records.take(fill("s2", 50, 11, cum=50, broker_order_id="b2"))

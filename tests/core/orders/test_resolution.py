@@ -1,4 +1,4 @@
-"""P2 and P3: an unproven create over made-up time, by tables of what the broker answers."""
+"""P2 and P3: an unconfirmed create over simulated time, by tables of the broker's replies."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def inquiry(wanted=300, **kw):
 
 
 def denied_at(asked, *moments):
-    """*asked* once the broker has said, at each of *moments*, that it has no such order."""
+    """Return the inquiry after the broker replied "not found" at each of *moments*."""
     for moment in moments:
         asked = res.with_not_found(res.with_query(asked, seconds(moment)), seconds(moment))
     return asked
@@ -80,13 +80,13 @@ def test_three_counted_replies_resend_a_wanted_create_and_abandon_another(
 
 @pytest.mark.parametrize("wanted", [0, 10_000])
 def test_an_order_that_the_broker_called_a_duplicate_is_never_absent(wanted):
-    """It is there, though listed nowhere; it is asked for until it shows."""
+    """It exists, though no list has it; it is queried until it is found."""
     there = denied_at(inquiry(wanted, exists=True), *range(10, 1000, 10))
     assert isinstance(res.next_step(there, seconds(1000), CAN), res.Query)
 
 
 def test_an_outage_of_a_week_ends_nothing():
-    """P3: answers are counted, never attempts."""
+    """P3: replies are counted, never attempts."""
     asked, now = inquiry(30), seconds(0)
     while now < timedelta(days=7):
         step = res.next_step(asked, now, CAN)

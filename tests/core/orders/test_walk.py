@@ -12,7 +12,7 @@ T = "2026-03-02T15:00:0{}Z"
 
 
 def walk(*, history_totals=True, history_clock=""):
-    """What is heard of one order: every fact once, then some of it again."""
+    """The facts of one order: each of them once, then some of them again."""
     facts = [
         report("partially_filled", 60, "10.00", T.format(3)),
         fill("s1", 40, "9.9", cum=40, at=T.format(1)),
@@ -30,7 +30,7 @@ def walk(*, history_totals=True, history_clock=""):
 
 
 def outcome(facts, records=None):
-    """The records once *facts* were heard, by somebody new or after what *records* heard."""
+    """The records after *facts*, from an empty state or on top of *records*."""
     if records is None:
         records = Records()
         records.take(intended())
@@ -85,7 +85,7 @@ BEGINNINGS, ENDINGS = 20, 50  #: orders of arrival that begin alike share that w
 
 @pytest.mark.parametrize("seed", range(20))
 def test_20_000_orders_of_arrival_make_one_record(seed):
-    """P5: filled 80, value 796 and one record, whatever came first and however often."""
+    """P5: filled 80, value 796 and one record, in every order and with every repetition."""
     facts = walk(history_totals=seed % 10 > 0)
     expected = picture(outcome(facts))
     assert (expected[1], expected[2]) == (80, 796)

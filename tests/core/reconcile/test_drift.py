@@ -325,7 +325,7 @@ def test_market_values_sum_to_the_accounts(values, account, discarded):
     ("listed", "discarded"), [("AB", False), ("A", False), ("", True), ("ABC", False)]
 )
 def test_a_snapshot_without_most_of_the_positions_is_discarded(listed, discarded):
-    """P6: such a pass saw nothing; half of them may."""
+    """P6: such a snapshot is not observed; one without half of them is."""
     record = records(anchored("A", 1), anchored("B", 1))
     found = absence.discard_reason(record, snapshot(positions=[held(x, 1) for x in listed]))
     assert (found is not None) is discarded
@@ -350,7 +350,7 @@ def test_a_young_fill_is_not_taken_back():
 
 
 def test_a_fill_missing_in_the_complete_history_may_be_busted():
-    """As voids, and as what they would move; belief is the reconciler's."""
+    """As busts, and by quantity; the reconciler decides whether they are accepted."""
     kept = fill("s1", 40, 9, cum=40)
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
     history = rows(fill("h1", 40, 9, source="history"))

@@ -1,4 +1,4 @@
-"""The binder: whose record this is, and how little it takes to know."""
+"""The binding: the account of a record, and the requests needed to know it."""
 
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ from tests.bench import Bench
 
 
 class Occupied(MemoryStore):
-    """A store at which nobody gets a turn while it is occupied; reading goes on."""
+    """A store that no writer can use while it is occupied; reads continue."""
 
     occupied = False
 

@@ -1,4 +1,4 @@
-"""What a process may promise by its reads of the account, and what the next process knows."""
+"""What a process reserves by its readings of the account, and the state of the next process."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +77,7 @@ def desk(clock):
 
 
 def test_an_order_is_taken_off_until_a_read_surely_counts_it(desk):
-    """A dollar is counted twice for a lag and one good read, and never promised twice."""
+    """An amount is counted twice for a lag and one good reading, and never reserved twice."""
     desk.read(1000)
     desk.promise("fb-1", 300)
     assert desk.available == 700
@@ -226,7 +226,7 @@ def test_overlapping_readings_are_ordered_by_their_requests(desk):
 
 
 def test_an_order_that_was_granted_and_refused_is_alerted():
-    """Somebody else has spent the money; the account did not say so yet."""
+    """Another program has spent the cash; the account did not show it yet."""
     bench = Bench(cash=10_000, multiplier=1)
     bench.desk.buying_power()
     bench.by_hand("SPY", "buy", 17)
@@ -254,7 +254,7 @@ class Slow(SimulatedBroker):
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_an_order_in_flight_on_the_symbol_is_waited_for(answers):
-    """It is unproven for so long, and no reason to refuse the next; but not for ever."""
+    """It is unconfirmed for a short time, and does not refuse the next order; but not for ever."""
     bench = Bench(broker=Slow)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(bench.desk.buy, "AAPL", qty=1, key="1")

@@ -22,7 +22,7 @@ class Live(SimulatedBroker):
 
 
 class Escapes(SimulatedBroker):
-    """An adapter with a bug on one of its ways; the request was done all the same."""
+    """An adapter with a bug in one of its methods; the request was carried out."""
 
     bug = ""
 
@@ -40,7 +40,7 @@ class Escapes(SimulatedBroker):
 
 
 class Loops(SimulatedBroker):
-    """Every page says that another follows: the same one, or always a new one."""
+    """Every page has a next one: the same one, or always a new one."""
 
     fresh = False
     asked = 0
@@ -51,7 +51,7 @@ class Loops(SimulatedBroker):
 
 
 def test_nothing_is_sent_to_a_live_account_without_live_true():
-    """Looking needs no permission, sending does; no intent is written either."""
+    """Reads need no permission, orders do; no intent is written either."""
     bench = Bench(broker=Live)
     before = len(bench.desk.book.journal())
     with pytest.raises(fb.TradingDisabled, match="live=True"):
@@ -70,7 +70,7 @@ def test_after_an_exception_in_a_write_the_order_is_queried_and_found(caplog):
 
 
 def test_an_exception_out_of_a_read_observes_nothing(caplog):
-    """The pass counts for nothing, and says why."""
+    """The snapshot is discarded, with the reason."""
     bench = Bench(broker=Escapes)
     bench.broker.bug = "positions"
     report = bench.desk.check()
@@ -119,7 +119,7 @@ class Counting(Gateway):
 
 
 def test_p11_every_request_that_changes_something_passes_the_gateway_once(monkeypatch):
-    """Whatever the bot calls and whatever is done by itself; the broker counts what came."""
+    """For every call of the bot and every request of the desk; the broker counts the requests."""
     monkeypatch.setattr(parts, "Gateway", Counting)
     monkeypatch.setattr(Counting, "let", [], raising=False)
     monkeypatch.setattr(Counting, "passed", [], raising=False)

@@ -1,4 +1,4 @@
-"""The lease: one desk of a store ticks; one that wakes too late changes nothing."""
+"""The lease: one desk of a store ticks; one that continues too late changes nothing."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def is_mine(store, tenure):
 
 
 def test_one_has_it_until_it_is_over():
-    """Renewed it goes on; unrenewed another takes it, under the next epoch."""
+    """A renewed lease continues; after its end another desk takes it, under the next epoch."""
     store, clock, one, other = tenures()
     assert (one.acquire(), other.acquire()) == (True, False)
     clock.advance(30)
@@ -44,7 +44,7 @@ def test_one_has_it_until_it_is_over():
 
 
 def test_it_sends_only_as_long_as_its_requests_arrive_within_it():
-    """The last moment is a request before the end, whoever has it then."""
+    """The last moment is one request before the end, for every holder."""
     _, clock, one = tenures(1)
     assert not one.may_send()
     assert one.acquire()
@@ -68,7 +68,7 @@ def test_a_successor_sends_nothing_before_the_old_one_s_requests_have_arrived():
 
 
 def test_what_was_released_is_taken_and_used_at_once():
-    """Closing a desk leaves nothing under way; releasing twice is fine."""
+    """Closing a desk leaves nothing pending; a second release does nothing."""
     store, _, one, other = tenures(clocks=[ManualClock(MONDAY_10), ManualClock(MONDAY_10)])
     assert one.acquire()
     one.release()
@@ -92,7 +92,7 @@ def test_another_machine_s_lease_is_judged_by_the_wall_clock_and_some():
 
 
 def test_the_lease_of_a_process_that_is_no_more_is_free():
-    """Where the system tells; who was killed keeps nobody waiting."""
+    """On systems that report it; a killed process does not delay the next."""
     store, _, one, other = tenures()
     assert one.acquire()
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -105,7 +105,7 @@ def test_the_lease_of_a_process_that_is_no_more_is_free():
 
 
 def test_a_process_of_another_machine_is_never_considered_ended():
-    """Its number may be anybody's here."""
+    """Its number may be that of any process on this machine."""
     assert not lease._process_has_ended("elsewhere 1 1")
     assert not lease._process_has_ended(" 1 1")
     assert not lease._process_has_ended(lease._this_process())
@@ -131,7 +131,7 @@ def test_who_loses_the_race_for_a_free_lease_does_not_have_it():
 
 
 def test_a_second_desk_does_not_tick_and_takes_over_when_the_first_is_gone():
-    """It asks for nothing meanwhile; afterwards it polls and reconciles."""
+    """It sends nothing meanwhile; afterwards it polls and reconciles."""
     bench = Bench()
     second = bench.open()
     bench.desk.tick()
@@ -210,7 +210,7 @@ def test_a_desk_that_hangs_between_the_entry_and_the_request_does_not_send():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_desk_in_a_forked_child_refuses():
-    """Whatever it is asked to do; the parent goes on."""
+    """At every call; the parent continues."""
     bench = Bench()
     bench.desk.tick()
     bench.clock.advance(60)  # something is due

@@ -25,7 +25,7 @@ SYMBOLS = ("AAPL", "MSFT", "SPY")
 
 
 def counted(limit=200):
-    """A broker that knows when each of its requests came, and which it was."""
+    """A broker that records the time and the name of each request."""
 
     class Counted(SimulatedBroker):
         capabilities = evolve(SimulatedBroker.capabilities, rate_limit=limit)
@@ -35,7 +35,7 @@ def counted(limit=200):
             self.came = []
 
         def most(self):
-            """The most requests that came in any minute."""
+            """The maximum number of requests in any minute."""
             moments = sorted(at for at, _ in self.came)
             return max(sum(at <= x < at + MINUTE for x in moments) for at in moments)
 
@@ -93,7 +93,7 @@ def test_a_storm_of_two_desks_stays_below_the_limit():
 
 
 def test_parallel_threads_take_no_share_twice():
-    """Eight of them, at one moment: as many go as the lanes have room for, to the last."""
+    """Eight threads, at one time: as many are granted as the lanes allow, exactly."""
     store, clock = MemoryStore(), ManualClock(MONDAY_10)
     went = Counter()
 
@@ -110,7 +110,7 @@ def test_parallel_threads_take_no_share_twice():
 
 
 def test_who_was_stopped_while_it_was_counted_is_counted_again():
-    """A process that sleeps for a minute sends nothing on the count of before."""
+    """A process that was stopped for a minute sends nothing on the old count."""
 
     class Sleeps(MemoryStore):
         asleep = 0
@@ -128,7 +128,7 @@ def test_who_was_stopped_while_it_was_counted_is_counted_again():
 
 
 def test_a_cancel_is_sent_after_polls_have_used_their_share():
-    """And at once: not a second of made-up time passes."""
+    """And at once: no second of simulated time passes."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     order = bench.resting()
     while bench.desk.check().verdict is not m.Verdict.NOT_OBSERVED:
@@ -140,7 +140,7 @@ def test_a_cancel_is_sent_after_polls_have_used_their_share():
 
 
 def test_a_cancel_is_sent_after_a_restart_with_every_other_share_used():
-    """The account that is read before it goes in its lane."""
+    """The account read before it uses its lane."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     order = bench.resting()
     while bench.desk._gateway._pacer._try_take(Lane.SUBMIT) is None:
@@ -153,7 +153,7 @@ def test_a_cancel_is_sent_after_a_restart_with_every_other_share_used():
 
 
 def test_a_read_beyond_the_limit_fails_at_once_with_a_retry_time():
-    """Nothing is sent, nothing is waited for, and then it is answered."""
+    """Nothing is sent and there is no wait; the later retry gets a reply."""
     bench = Bench(broker=counted(limit=40))
     report = bench.desk.check()
     while report.verdict is not m.Verdict.NOT_OBSERVED:
@@ -185,7 +185,7 @@ def test_an_order_waits_for_its_share_and_then_fails_with_a_retry_time():
 
 
 def test_what_the_broker_counts_beyond_ours_is_taken_off():
-    """Somebody else asks with our keys: what is left for polls is less."""
+    """Another program uses our keys: less is left for polls."""
 
     class Told(SimulatedBroker):
         left = None
@@ -226,7 +226,7 @@ def test_desks_whose_clocks_count_from_other_starts_share_a_budget():
 
 
 def test_a_store_that_cannot_be_written_holds_no_cancel_back(caplog):
-    """The process counts for itself meanwhile, and says so."""
+    """The process counts for itself meanwhile, and logs it."""
 
     class Full(MemoryStore):
         full = False
@@ -247,7 +247,7 @@ def test_a_store_that_cannot_be_written_holds_no_cancel_back(caplog):
 
 
 def test_a_long_list_takes_more_than_a_minute_s_share():
-    """What follows the first page waits for room, and the list comes whole."""
+    """The pages after the first wait for their share, and the list is complete."""
     bench = Bench(broker=counted(limit=40), opened=False)
     line = bench.desk._gateway
     pages = iter(range(30))

@@ -1,7 +1,7 @@
 """
-Threads and processes that spend from one account, as if they took turns (promise P7).
+Threads and processes that spend from one account, as if one after the other (promise P7).
 
-FILLBOOK_SEEDS is how many histories of threads there are; a tenth as many are of processes.
+FILLBOOK_SEEDS is the number of histories of threads; a tenth as many are of processes.
 """
 
 import json

@@ -30,7 +30,7 @@ AILMENTS = (
 
 
 class Listening:
-    """A desk that hears a stream with an ailment, and ticks every second."""
+    """A desk that receives a faulty stream, and ticks every second."""
 
     def __init__(self, ailment, *, orders=0):
         self.bench = Bench(wait_s=0)
@@ -77,7 +77,7 @@ def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_failure_of_a_stream_costs_latency_only(seed):
-    """Whatever comes after whatever: no fill takes longer, none is counted twice."""
+    """In every combination: no fill takes longer, none is counted twice."""
     chance = random.Random(seed)
     desk = Listening(None, orders=30)
     with desk.bench.streamed():
@@ -114,7 +114,7 @@ def test_an_idle_desk_with_fifty_orders_sends_at_most_twenty_requests_a_minute(a
 
 
 def test_all_fifty_orders_that_fill_at_once_unheard_are_known_within_half_a_minute():
-    """One list more tells of them, not fifty reads one by one."""
+    """One more list shows them, not fifty reads one by one."""
     desk = Listening("stream-silent", orders=50)
     with desk.bench.streamed():
         desk.live(60)
@@ -127,7 +127,7 @@ def test_all_fifty_orders_that_fill_at_once_unheard_are_known_within_half_a_minu
 
 
 def test_a_mute_stream_is_found_out_by_a_poll_and_polled_quickly_then():
-    """It is connected and tells nothing; one fill that only the poll told gives it away."""
+    """It is connected without events; one fill that only the poll found reveals it."""
     desk = Listening(None, orders=2)
     with desk.bench.streamed():
         desk.live(60)
@@ -165,7 +165,7 @@ def test_after_a_loss_the_record_is_behind_until_all_was_read_again():
 
 
 def test_a_loss_while_it_is_read_is_read_again():
-    """The reading that was under way does not count for it."""
+    """The reading that was in progress does not count for it."""
     desk = Listening(None, orders=1)
     tracker, broker = desk.bench.desk._tracker, desk.bench.broker
     ask = broker.executions
@@ -184,7 +184,7 @@ def test_a_loss_while_it_is_read_is_read_again():
 
 
 def test_in_a_gap_an_order_first_reads_what_was_missed():
-    """Then it goes; nobody has to try again."""
+    """Then it is sent; no retry is needed."""
     desk = Listening(None, orders=1)
     with desk.bench.streamed():
         desk.live(20)

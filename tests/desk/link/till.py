@@ -99,7 +99,7 @@ def spend(desk, name, seed, count):
 
 
 def main():
-    """Spend on the store of the first argument once a line comes in, and print the history."""
+    """Spend on the store of the first argument after a line of input, and print the history."""
     address, name, seed, count = sys.argv[1:]
     with fb.open(Till(), address, wait_s=30) as desk:
         desk.buying_power()

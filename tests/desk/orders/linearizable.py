@@ -1,8 +1,8 @@
 """
-Whether what several callers saw of one purse could have happened one call after another.
+Whether the results of several callers of one account could come from one call after another.
 
-The search is that of Wing and Gong, with the memory that Lowe added: a set of calls that are
-done, and what is left then, is looked at once.
+The search is that of Wing and Gong, with the memory that Lowe added: each set of finished calls,
+with its remaining amount, is searched once.
 """
 
 from decimal import Decimal
@@ -12,7 +12,7 @@ from attrs import frozen
 
 @frozen
 class Call:
-    """One call: when it began and ended, what it asked for, and whether it was granted."""
+    """One call: its begin and end, the requested amount, and whether it was granted."""
 
     began: int
     ended: int

@@ -1,4 +1,4 @@
-"""The approval: what is asked before an order, what is decided on it, previews, the halt."""
+"""The approval: reads before an order, its decision, previews, the halt."""
 
 import logging
 import threading
@@ -83,7 +83,7 @@ def test_new_risk_waits_while_the_account_cannot_be_read():
 
 
 def test_what_cannot_be_observed_is_not_checked():
-    """No answer about an instrument or the calendar is no refusal: the broker decides."""
+    """No reply about an instrument or the calendar is no denial: the broker decides."""
     bench = Bench(broker=unable(instrument=False, instruments=False, sessions=False))
     order = bench.desk.buy("AAPL", qty=1, limit_price="190", time_in_force="ioc")
     assert order.status is S.FILLED
@@ -108,7 +108,7 @@ def test_the_calendar_is_read_once_a_day_and_only_if_the_hour_matters():
 
 
 def priced(prices, **can):
-    """A desk whose broker tells no prices, with the bot's own."""
+    """A desk whose broker has no quotes, with the bot's own."""
     bench = Bench(broker=unable(quotes=False, **can), opened=False)
     bench.desk = fb.open(bench.broker, MemoryStore(), clock=bench.clock, wait_s=2, prices=prices)
     bench.desk.sync()
@@ -142,7 +142,7 @@ def test_prices_that_raise_are_none_and_logged(caplog):
 
 
 def test_a_reference_price_is_not_part_of_the_request():
-    """A bot that crashed asks again under its key, with the price of now."""
+    """A bot that crashed submits again under its key, with the current price."""
     bench = Bench()
     first = bench.desk.buy("AAPL", qty=10, reference_price="187", key="a")
     assert bench.desk.buy("AAPL", qty=10, reference_price="188", key="a") == first
@@ -268,7 +268,7 @@ def test_the_limits_of_a_minute_and_a_day_count_what_any_process_sent():
 
 
 def test_an_order_long_ago_is_found_behind_many_entries():
-    """The end of the journal is read as far back as the limits ask."""
+    """The end of the journal is read as far back as the limits need."""
     bench = Bench()
     bench.resting()
     for n in range(200):
@@ -366,7 +366,7 @@ def test_a_resume_without_a_halt_is_no_event():
 
 
 def test_a_halted_desk_sends_no_order_again():
-    """A create that was lost is asked after, and not repeated before the halt is lifted."""
+    """A create that was lost is queried, and not repeated before `resume`."""
     bench = Bench()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10, limit_price="190")

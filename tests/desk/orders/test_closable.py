@@ -1,4 +1,4 @@
-"""What only reduces is asked of all evidence: of our position and of the broker's."""
+"""All evidence decides what only reduces: our position and the broker's."""
 
 import pytest
 from attrs import evolve
@@ -40,7 +40,7 @@ def test_no_more_is_sold_than_the_smaller_position_allows(gone, sold, passes):
 
 
 def test_a_difference_that_settles_counts_before_it_is_confirmed():
-    """The first snapshot that differs is evidence; another desk on the store sees it too."""
+    """The first snapshot that differs is evidence; another desk on the store reads it too."""
     bench = held()
     other = bench.open()
     bench.silently("AAPL", "-5", "100")
@@ -72,7 +72,7 @@ def test_what_was_adopted_is_a_difference_no_more():
 
 
 class ShowsNoValues(Quiet):
-    """A broker whose account says nothing of market values."""
+    """A broker whose account reports no market values."""
 
     def account(self):
         answer = super().account()

@@ -1,4 +1,4 @@
-"""The checker itself: it must be able to say no."""
+"""The checker itself: it must be able to find an error."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The coordinator: what becomes of a wish, by what came back; keys; cancels."""
+"""Placing an order: its status by the reply; keys; cancels."""
 
 import pytest
 
@@ -43,7 +43,7 @@ class NeverDone(SimulatedBroker):
 
 
 def test_a_lost_order_that_is_still_wanted_is_sent_again_under_its_id():
-    """Three of the broker's answers over half a minute; the duplicate check lets one live."""
+    """Three replies of the broker over half a minute; the duplicate check accepts only one."""
     bench = Bench()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10, limit_price="190")
@@ -54,7 +54,7 @@ def test_a_lost_order_that_is_still_wanted_is_sent_again_under_its_id():
 
 
 def test_both_creates_may_be_accepted_and_one_remains_live():
-    """The first lands after the second was taken: the broker's duplicate check refuses it."""
+    """The first is accepted after the second: the broker's duplicate check rejects it."""
     bench = Bench()
     bench.fail("submit", "late-landing", seconds=120)
     order = bench.desk.buy("AAPL", qty=10, limit_price="190")
@@ -66,7 +66,7 @@ def test_both_creates_may_be_accepted_and_one_remains_live():
 
 
 def test_absent_is_concluded_never_before_the_window():
-    """Not wanted any more, and 150 seconds of not-founds: one second less is not enough."""
+    """Not wanted any more, and 150 seconds of "not found": one second less is not enough."""
     bench = Bench()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
@@ -111,7 +111,7 @@ def test_a_key_is_one_order_in_any_state():
 
 
 def test_a_key_with_another_request_is_refused():
-    """The bot has to say which of the two it means."""
+    """The bot has to choose one of the two requests."""
     bench = Bench()
     bench.resting(key="a")
     with pytest.raises(fb.KeyReused, match="Use a new key"):
@@ -120,7 +120,7 @@ def test_a_key_with_another_request_is_refused():
 
 
 def test_a_request_that_provably_did_not_leave_may_be_made_again():
-    """Unavailable says when; the same key then sends, as if for the first time."""
+    """Unavailable has the retry time; the same key then sends, as if for the first time."""
     bench = Bench()
     bench.fail("submit", "rate-limited")
     with pytest.raises(fb.Unavailable) as raised:
@@ -133,7 +133,7 @@ def test_a_request_that_provably_did_not_leave_may_be_made_again():
 
 
 def test_what_the_broker_cannot_do_is_denied_before_it_is_sent():
-    """Nothing is emulated silently; the message says that nothing was sent."""
+    """No order type is emulated; the message reports that nothing was sent."""
     bench = Bench(broker=unable(notional=False))
     with pytest.raises(fb.Denied, match=r"does not support orders by notional.*nothing was sent"):
         bench.desk.buy("AAPL", notional="500")
@@ -156,7 +156,7 @@ def test_a_denied_order_is_checked_again_under_its_key():
 
 
 def test_a_reducing_order_passes_a_locked_symbol():
-    """New risk waits, a way out does not."""
+    """New risk waits, a reducing order does not."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.fail("submit", "request-lost")
@@ -171,7 +171,7 @@ def test_a_reducing_order_passes_a_locked_symbol():
 
 @pytest.mark.parametrize("fault", ["reply-lost", "request-lost", "server-error", "unreachable"])
 def test_a_cancel_without_a_reply_is_read_and_repeated_after_the_next_start(fault):
-    """Whatever came of it, the order ends, and is shown alive until the broker says so."""
+    """The order ends in every case, and is shown as live until the broker reports its end."""
     bench = Bench()
     order = bench.resting()
     bench.fail("cancel", fault)
@@ -187,7 +187,7 @@ def test_a_cancel_without_a_reply_is_read_and_repeated_after_the_next_start(faul
 
 
 def test_a_cancel_is_repeated_after_a_start_that_met_an_outage():
-    """The first pass saw nothing; the cancel is not forgotten by that."""
+    """The first snapshot was not observed; the cancel is still open."""
     bench = Bench()
     order = bench.resting()
     bench.fail("cancel", "request-lost")
@@ -201,7 +201,7 @@ def test_a_cancel_is_repeated_after_a_start_that_met_an_outage():
 
 
 def test_an_unknown_order_is_an_error_with_what_to_do():
-    """By whatever id it was asked for."""
+    """By each of its ids."""
     bench = Bench()
     for ask in (bench.desk.cancel, bench.desk.wait, bench.desk.book.order):
         with pytest.raises(fb.UnknownOrder, match="fillbook orders"):
@@ -209,7 +209,7 @@ def test_an_unknown_order_is_an_error_with_what_to_do():
 
 
 def test_wait_ends_with_the_order_or_with_its_time():
-    """It gives the order as it is then; nobody sees a time-out."""
+    """It returns the order as it is then, and raises no time-out."""
     bench = Bench()
     order = bench.resting()
     began = bench.clock.elapsed()

@@ -1,4 +1,4 @@
-"""Replacing: a client id of its own, never repeated, and asked after until it is known."""
+"""Replace: its own client order id, never repeated, and queried until its outcome is known."""
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_replace_that_never_arrived_is_abandoned_by_the_brokers_replies():
 
 
 def test_an_outage_settles_no_replace():
-    """Answers are counted, never attempts."""
+    """Replies are counted, never attempts."""
     bench = Bench(wait_s=0)
     order = resting(bench)
     bench.fail("replace", "request-lost")

@@ -1,4 +1,4 @@
-"""Replacing by a cancel and a new order: the plan is carried on, given up or withdrawn."""
+"""Replace by a cancel and a new order: the change is continued, abandoned or withdrawn."""
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_a_cancel_meanwhile_withdraws_the_change():
 
 @pytest.mark.parametrize("how", ["cancel", "cancel_all"])
 def test_a_cancel_between_the_end_and_the_new_order_withdraws_the_change(how):
-    """The order has ended; what was to be placed in its stead is wanted by nobody."""
+    """The old order is final; no new order is placed."""
     bench = Bench(wait_s=0)
     order = planned(bench)
     bench.clock.advance(1)

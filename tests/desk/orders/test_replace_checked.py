@@ -91,7 +91,7 @@ def test_a_replaced_order_is_held_to_the_brokers_ticks():
 
 
 def test_a_cheaper_order_needs_no_account():
-    """A change that costs no more goes while nothing can be said of the buying power."""
+    """A change that costs no more is sent while the buying power is unknown."""
     bench = Bench()
     order = resting(bench)
     bench.clock.advance(30)

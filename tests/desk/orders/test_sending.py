@@ -1,4 +1,4 @@
-"""Sending: the bot sends by itself; we have written it down before, and look after."""
+"""`sending`: the bot sends by itself; the intent is durable before, and the order is read after."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def by_the_bot(bench, order):
 
 
 def must_be_heard(outcome):
-    """As a bot's own client does: no answer is an exception."""
+    """As a bot's own client does: without a reply it raises."""
     if isinstance(outcome, m.Ambiguous):
         raise TimeoutError
 
@@ -38,7 +38,7 @@ def test_what_the_bot_sends_is_durable_before_and_known_after():
 
 
 def test_an_exception_is_raised_again_and_the_order_is_queried():
-    """Nobody knows whether it was sent; the broker does."""
+    """It is unknown whether it was sent; the broker's reply decides."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     with pytest.raises(TimeoutError), bench.desk.sending(wish()) as order:
@@ -58,7 +58,7 @@ def test_an_order_that_the_bot_never_sent_is_abandoned_and_never_sent_by_us():
 
 
 def test_an_order_that_was_sent_is_not_sent_again():
-    """The body does not run: the error bears the order that exists."""
+    """The body does not run: the error has the existing order."""
     bench = Bench()
     with bench.desk.sending(wish(), key="one") as order:
         by_the_bot(bench, order)
@@ -83,7 +83,7 @@ def test_what_is_denied_does_not_run():
 
 
 def test_the_next_process_queries_an_interrupted_send():
-    """A crash in the body: the intent says that it may have been sent."""
+    """A crash in the body: by the intent it may have been sent."""
     bench = Bench()
     body = bench.desk.sending(wish())
     order = body.__enter__()

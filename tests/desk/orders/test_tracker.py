@@ -34,7 +34,7 @@ def thousand():
 
 
 def asked(bench, act):
-    """What *act* asks of the broker, by name."""
+    """The requests of *act* to the broker, by name."""
     before = bench.sent.copy()
     act()
     return dict(bench.sent - before)
@@ -55,7 +55,7 @@ def test_reconciling_a_thousand_open_orders_reads_lists_only(thousand):
 
 
 def test_of_those_that_left_the_list_few_are_read_one_by_one_and_many_by_a_list(thousand):
-    """So a poll knows at once how all of them ended, and asks no order by order."""
+    """So one poll shows the end of all of them, without a read for each order."""
     for count, left in ((10, 990), (25, 965)):
         for order in thousand.desk.book.orders(open=True)[:count]:
             thousand.books.cancel(order.broker_order_id)
@@ -76,7 +76,7 @@ def test_an_idle_desk_sends_at_most_twenty_requests_a_minute():
 
 
 def test_an_order_without_its_executions_has_its_history_read_after_a_minute():
-    """Its total was told, its fill was not; then the order's own history is asked for."""
+    """Its total was reported, its fill was not; then the order's own history is read."""
     bench = Bench()
     bench.fail("fill", "history-late", seconds=50)
     order = bench.desk.buy("AAPL", qty=10)
@@ -88,7 +88,7 @@ def test_an_order_without_its_executions_has_its_history_read_after_a_minute():
 
 @pytest.mark.parametrize("name", READS)
 def test_a_read_that_fails_changes_no_order(name):
-    """Whatever of a pass is not answered, the open orders stay as they were."""
+    """If any read of a reconciliation fails, the open orders stay unchanged."""
     bench = Bench()
     order = bench.resting()
     bench.fail(name, "server-error", times=3)
@@ -97,7 +97,7 @@ def test_a_read_that_fails_changes_no_order(name):
 
 
 def test_what_receive_was_given_is_durable_when_it_returns():
-    """Another process that reads the store sees it at once."""
+    """Another process that reads the store has it at once."""
     bench = Bench()
     with bench.heard() as events:
         order = bench.resting()

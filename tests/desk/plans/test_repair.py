@@ -1,4 +1,4 @@
-"""The repair: an order that was given up and lands after all is told, proposed or ended."""
+"""The repair: an order accepted after it was abandoned is alerted, proposed or canceled."""
 
 import pytest
 
@@ -15,7 +15,7 @@ class Live(SimulatedBroker):
 
 
 def landed(repairs, broker=SimulatedBroker, *, sent_by=None):
-    """A desk whose lost order was given up, and has then landed; a minute has passed since."""
+    """A desk with an abandoned order that was accepted later; a minute has passed since."""
     bench = Bench(broker=broker, wait_s=0, opened=False)
     first = fb.open(bench.broker, bench.store, clock=bench.clock, wait_s=0, live=True)
     first.sync()
@@ -49,7 +49,7 @@ def test_observe_alerts():
 
 
 def test_to_be_approved_it_is_proposed_once():
-    """In words that name the order and what ends it."""
+    """The alert names the order and the command that cancels it."""
     bench, order = landed("approve")
     assert order.status is S.NEW
     assert told(bench) == [K.ABSENT, K.LANDED_LATE, K.PROPOSED]
@@ -61,7 +61,7 @@ def test_to_be_approved_it_is_proposed_once():
 
 
 def test_by_itself_it_is_canceled_once():
-    """It was not wanted any more, or it would not have been given up."""
+    """The order was not wanted any more when it was abandoned."""
     bench, order = landed("auto")
     assert order.status is S.CANCELED
     assert bench.sent["cancel"] == 1

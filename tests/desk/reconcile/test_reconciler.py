@@ -1,4 +1,4 @@
-"""The reconciler: first contact, check, sync, drift confirmed, adopted, cleared."""
+"""The reconciler: opening balance, check, sync, drift confirmed, adopted, cleared."""
 
 import sqlite3
 from contextlib import closing
@@ -28,7 +28,7 @@ def drifted(qty="7"):
 
 
 def test_the_opening_balance_is_a_snapshot_of_an_idle_account():
-    """What was there is the opening: no drift, no alert, nothing locked."""
+    """What existed before is the opening balance: no drift, no alert, no lock."""
     bench = Bench(opened=False)
     bench.silently("AAPL", "25", "90")
     bench.by_hand("MSFT", "buy", 3, limit_price="300")
@@ -40,7 +40,7 @@ def test_the_opening_balance_is_a_snapshot_of_an_idle_account():
 
 
 def test_the_opening_balance_waits_until_no_order_fills():
-    """An account that trades all the time gives no moment; the record stays empty and says so."""
+    """An account that trades all the time is never idle; the record stays empty and reports it."""
     bench = Bench(opened=False)
 
     def trade():
@@ -108,7 +108,9 @@ def test_a_drift_confirmed_by_two_snapshots_locks_its_symbol_until_its_cause_is_
 
 
 def test_adopting_takes_the_broker_s_side_of_what_is_confirmed():
-    """An anchor, no amount: the units are nobody's, and the next pass finds nothing."""
+    """
+    An adjustment without an amount: the units have no strategy, and the next pass finds nothing.
+    """
     bench, _ = drifted()
     report = bench.desk.sync(adopt=True)
     assert report.left == ()
@@ -129,7 +131,7 @@ def test_what_moves_is_not_confirmed():
 
 
 class OtherAccount(SimulatedBroker):
-    """The same keys open another account, once they are told to."""
+    """The same keys belong to another account, after a switch."""
 
     other = None
 
@@ -170,7 +172,7 @@ def test_a_pass_that_misses_a_part_counts_for_nothing(name):
 
 
 class Forgets(SimulatedBroker):
-    """Its list of positions leaves some out, and its values say nothing of it."""
+    """Its list of positions lacks some, and its market values do not show it."""
 
     hidden = frozenset()
     values = True
@@ -223,7 +225,7 @@ def test_sync_since_a_day_reads_from_there():
 
 
 def test_a_sync_of_one_order_reads_only_that_order():
-    """By its ids and its own history; no list is asked for."""
+    """By its ids and its own history; no list is read."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order)
@@ -238,7 +240,7 @@ def test_a_sync_of_one_order_reads_only_that_order():
 
 
 def test_a_clock_that_jumps_ends_and_doubles_nothing():
-    """An hour back, a day ahead: what is read stays one record, and unproven stays unproven."""
+    """An hour back, a day ahead: the record stays one, and unconfirmed stays unconfirmed."""
     bench = Bench()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10)
@@ -273,7 +275,7 @@ def busted(side, *, told):
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize(("side", "left"), [("buy", 10), ("sell", 10)])
 def test_a_fill_that_was_taken_back_moves_nothing(side, left, told):
-    """Told by the stream, or quietly: then two of the broker's sources have to agree."""
+    """Reported by the stream, or not: then two of the broker's sources have to agree."""
     bench, order = busted(side, told=told)
     report = bench.desk.sync()
     assert report.left == ()
@@ -284,7 +286,7 @@ def test_a_fill_that_was_taken_back_moves_nothing(side, left, told):
 
 
 def test_a_bust_names_a_fill_of_the_history_by_its_id():
-    """The stream never told of the fill, only that it is void; the ids are the same."""
+    """The stream reported only the bust, not the fill; the ids are the same."""
     bench = Bench()
     bench.fail("show-history", "history-without-busts", times=99)
     order = bench.desk.buy("AAPL", qty=10)
@@ -300,7 +302,7 @@ def test_a_bust_names_a_fill_of_the_history_by_its_id():
 
 
 class Keeps(SimulatedBroker):
-    """Its list of fills tells nothing that is older than a minute."""
+    """Its list of fills has nothing older than a minute."""
 
     def executions(self, since, page):
         recent = m.timestamp(m.moment(m.timestamp(self.exchange.now())) - timedelta(minutes=1))

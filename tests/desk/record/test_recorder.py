@@ -1,4 +1,4 @@
-"""The recorder: one transaction, callbacks after it, and nothing that says nothing."""
+"""The recorder: one transaction, callbacks after it, and no entry without an effect."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,7 @@ def test_a_callback_may_write_and_read_because_the_transaction_is_over():
 
 
 def test_a_callback_that_raises_affects_no_other(caplog):
-    """It is logged; the next one is told, and the record is written."""
+    """It is logged; the next callback is called, and the record is written."""
     bench = Bench()
     told = []
     bench.desk.on("fill", lambda event: 1 / 0)
@@ -44,7 +44,7 @@ def test_what_was_known_already_is_no_entry():
 
 
 def test_the_outbox_is_durable_and_in_order():
-    """A bot that was away reads on from its cursor; each event comes at least once."""
+    """A bot reads on from its cursor after a break; each event comes at least once."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     first = bench.desk.events()

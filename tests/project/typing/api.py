@@ -1,7 +1,7 @@
 """
 The public face, used as a bot uses it; only type-checked, never run.
 
-What stops being accepted here breaks somebody's `mypy --strict`.
+A change that fails here breaks `mypy --strict` of bots.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One simulated day from a seed: a bot trades through faults; its record is held to the truth."""
+"""
+One simulated day from a seed: a bot trades through faults; its record is compared with the
+exchange.
+"""
 
 import random
 from contextlib import suppress
@@ -103,7 +106,7 @@ class Day:
         self.desk.submit(request)
 
     def rest(self):
-        """Nothing goes wrong any more; everything under way lands, and the windows pass."""
+        """End all faults; every pending request is accepted, and the windows pass."""
         self.clock.advance(301)
         while any(is_unknown(o) for o in self.desk.book.orders()):
             self.clock.advance(10)  # the broker has to answer often enough, and late enough
@@ -115,7 +118,7 @@ class Day:
 
 
 def is_unknown(order):
-    """Whether it is still asked what became of it, or of a cancel or replace of it."""
+    """Whether the outcome of the order, or of a cancel or replace of it, is still queried."""
     return order.status is m.OrderStatus.UNPROVEN or order.pending is not None
 
 
@@ -127,7 +130,7 @@ def ticket(symbol, side, qty):
 
 
 def wrong(day):
-    """Where the record is not the truth; empty at rest."""
+    """The differences between the record and the exchange; empty while idle."""
     found = []
     book = day.desk.book
     truth = day.books.truth

@@ -1,10 +1,9 @@
 """
-Simulated days from seeds: whatever went wrong, one sync at rest makes the record true.
+Simulated days from seeds: after any faults, one sync of the idle account reconciles the record.
 
-A day that fails is named with its seed; it replays exactly with
-``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed> pytest tests/scenarios/campaign``.
-FILLBOOK_SEEDS is how many days there are; a fifth of them are lived again under three times as
-many faults, and a fifth over the wire.
+A failed day is named with its seed; it replays exactly with ``FILLBOOK_SEEDS=1
+FILLBOOK_FIRST_SEED=<seed> pytest tests/scenarios/campaign``. FILLBOOK_SEEDS is the number of days;
+a fifth of them are repeated with three times as many faults, and a fifth over the wire.
 """
 
 import logging
@@ -25,13 +24,13 @@ UNDECIDED_MAX = 1
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog):
-    """What goes wrong is logged as it should be; thousands of lines help nobody here."""
+    """Silence the log: the faults are logged correctly, in thousands of lines."""
     caplog.set_level(logging.CRITICAL + 1)
 
 
 @pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}")
 def test_one_sync_of_an_idle_account_reconciles_the_record(seeds):
-    """A day with every fault at four in a hundred ends with the exchange's own truth."""
+    """A day with every fault at a rate of 4 % ends with a record equal to the exchange."""
     check(seeds, 0.04, inside)
 
 
@@ -39,7 +38,7 @@ def test_one_sync_of_an_idle_account_reconciles_the_record(seeds):
     "seeds", chunks(FIRST, max(1, SEEDS // 5), CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}"
 )
 def test_a_day_with_every_fault(seeds):
-    """Three times as many faults: the record is true, or says where it is not."""
+    """Three times as many faults: the record is correct, or reports where it is not."""
     check(seeds, 0.12, inside)
 
 
@@ -53,7 +52,7 @@ def check(seeds, rate, day_of):
 
 
 def ends_undecided(day):
-    """Live one day; True if its record says itself that it is not sure."""
+    """Run one day; True if the record itself reports that it is undecided."""
     day.run()
     day.rest()
     report = day.desk.sync()
@@ -66,7 +65,7 @@ def ends_undecided(day):
 
 
 def owned_up(day, report):
-    """Whether what is wrong is told: disputed, a difference left, or a look not believed."""
+    """Whether the error is reported: disputed, a difference left, or a discarded snapshot."""
     if report.verdict is m.Verdict.NOT_OBSERVED:
         return "missing from one snapshot" in report.unobserved  # all that was held was taken back
     disputed = [x for x in day.desk.book.orders() if x.status is m.OrderStatus.DISPUTED]
@@ -92,7 +91,7 @@ def test_a_day_over_the_wire(seeds):
 
 @contextmanager
 def over_the_wire(seed, rate):
-    """A day through the Alpaca adapter; what the stream tells comes when it comes."""
+    """A day through the Alpaca adapter; the events of the stream arrive at any time."""
     from fillbook.brokers.alpaca import AlpacaBroker
     from fillbook.venue.alpaca import Emulator
 

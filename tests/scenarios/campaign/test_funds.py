@@ -1,9 +1,9 @@
 """
-Simulated days on which a bot spends all it is told it may (promise P7).
+Simulated days on which a bot spends all that is available (promise P7).
 
-The account is anything from 0 to 10 s old, the broker lets every order pass, and requests,
-replies and events are lost as on any other day.  A day that fails is named with its seed and
-replays exactly with ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
+The account is 0 to 10 s old, the broker accepts every order, and requests, replies and events are
+lost as on any other day. A failed day is named with its seed and replays exactly with
+``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
 """
 
 import os
@@ -27,7 +27,7 @@ NOT_OURS = {Fault.BUST, Fault.CORRECTION, Fault.FOREIGN_ORDER}
 
 
 class Spender:
-    """A bot that asks what is left and spends it, on an account without margin."""
+    """A bot that reads the available amount and spends it, on an account without margin."""
 
     def __init__(self, seed):
         names = [x.value for x in Fault if x not in APART | NOT_OURS]
@@ -96,7 +96,7 @@ class Spender:
         return self.books.truth.cash() - sum(map(cost, open_buys), Decimal(0))
 
     def rest(self):
-        """Nothing goes wrong any more, what was lost has landed, and what rests is canceled."""
+        """End all faults; lost requests have been accepted, and resting orders are canceled."""
         self.exchange.faults.clear()
         self.clock.advance(301)
         self.desk.sync()

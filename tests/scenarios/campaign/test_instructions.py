@@ -1,8 +1,8 @@
 """
-Days on which cancels and replaces meet every answer: what was instructed is never forgotten.
+Days on which cancels and replaces get every kind of reply: no instruction is lost.
 
-After every event an order that the bot canceled is final, or its end is pending.  Once the broker
-is back and a minute's budget has passed, each instruction is fulfilled, closed with a reason, or
+After every event an order that the bot canceled is final, or its cancel is pending. Once the broker
+is reachable and a minute's budget has passed, each instruction is done, closed with a reason, or
 pending with an alert.
 """
 

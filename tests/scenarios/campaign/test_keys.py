@@ -1,10 +1,10 @@
 """
-One key, one order: a bot that crashes and submits again, whatever was lost (promise P2).
+One key, one order: a bot that crashes and submits again after any loss (promise P2).
 
-Some bots die between two of their writes, others lose requests or replies and give up
-waiting; each starts again on its record and submits under the same key until it is told of
-its order.  Five bots a seed, ten thousand in `nox -s campaign`; one that goes wrong is named
-with its seed and replays exactly with ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
+Some bots are killed between two of their writes, others lose requests or replies and stop waiting;
+each starts again on its record and submits under the same key until it gets its order. Five bots
+per seed, ten thousand in `nox -s campaign`; a failed one is named with its seed and replays exactly
+with ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
 """
 
 import logging
@@ -31,7 +31,7 @@ class Killed(BaseException):
 
 
 class Mortal(MemoryStore):
-    """A store whose process dies around one of its transactions: before or after it counts."""
+    """A store whose process is killed around a transaction: before or after it is durable."""
 
     left = None
     keeps = True
@@ -50,12 +50,12 @@ class Mortal(MemoryStore):
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog):
-    """Lost requests are logged as they should be; thousands of lines help nobody here."""
+    """Silence the log: the lost requests are logged correctly, in thousands of lines."""
     caplog.set_level(logging.CRITICAL + 1)
 
 
 def restless(dice):
-    """The bench of a bot that starts and dies until it has its order."""
+    """The bench of a bot that starts and is killed until it has its order."""
     bench = Bench(store=Mortal(), wait_s=1)
     for _ in range(dice.randint(1, 4)):
         bench.store.left = dice.choice((None, 0, 1, 2, 3, 4))

@@ -1,10 +1,10 @@
 """
-Simulated days on margin: shares and coins, long and short, and two desks on one record (P7).
+Simulated days on margin: shares and crypto, long and short, and two desks on one record (P7).
 
-The account is up to 10 s old, and the wall clock jumps by an hour.  What the desk says is left
-is never more than what the broker would say at that moment.  Bid and ask are the same, for what
-a spread takes from the equity is the market's, and no order's.  A day that fails is named with
-its seed and replays exactly with ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
+The account is up to 10 s old, and the wall clock jumps by an hour. The available amount of the desk
+never exceeds that of the broker at the same time. Bid and ask are equal, because a spread reduces
+the equity without an order. A failed day is named with its seed and replays exactly with
+``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
 """
 
 import os
@@ -65,7 +65,7 @@ class Margin:
                 self.dice.choice(self.desks).tick()
 
     def true(self):
-        """What the broker would say of the account if it were up to date."""
+        """The broker's account if it were up to date."""
         self.exchange.lag = Lag()
         figures = self.books.report()
         self.exchange.lag = STALE

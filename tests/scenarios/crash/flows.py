@@ -1,8 +1,8 @@
 """
-What a child process does until it is killed, and what its successor does after it.
+The work of a child process until it is killed, and of its successor afterwards.
 
-A boundary is a moment before or after a transaction of the store, or before or after a
-request to the broker.  A child told to die at boundary k sends itself SIGKILL there.
+A boundary is a moment before or after a transaction of the store, or before or after a request to
+the broker. A child with boundary k sends itself SIGKILL there.
 """
 
 import os
@@ -35,7 +35,7 @@ COIN = fb.OrderRequest(symbol="BTC/USD", side="buy", qty=3, limit_price="150.00"
 
 
 class Fuse:
-    """Counts boundaries once it is armed, and burns down at the given one."""
+    """Counts boundaries once it is started, and kills the process at the given one."""
 
     def __init__(self, at):
         self.at = at
@@ -86,14 +86,14 @@ def fused_broker(url, key, secret, fuse):
 
 
 def opened(where, fuse):
-    """A desk on the emulator's account; its time is made up, so that nobody waits."""
+    """A desk on the emulator's account with a simulated clock, so that it never waits."""
     broker = fused_broker(where["url"], where["key"], where["secret"], fuse)
     store = fused_store(where["path"], fuse)
     return fb.open(broker, store, clock=ManualClock(datetime.now(UTC)), wait_s=1)
 
 
 def prepare(flow, desk):
-    """What the flow stands on; nobody is killed yet."""
+    """Prepare the state of the flow; no process is killed yet."""
     desk.sync()
     if flow == "cancel":
         desk.submit(WISH, key="one")
@@ -136,7 +136,7 @@ def wish(flow):
 
 
 def child(flow, where, at, ready, go, passed):
-    """Run *flow* and die at boundary *at*; `passed` says how many there were if it lived."""
+    """Run *flow* and kill it at boundary *at*; `passed` is the number of boundaries if it ends."""
     fuse = Fuse(at)
     with opened(where, fuse) as desk:
         prepare(flow, desk)

@@ -37,7 +37,7 @@ def emulator():
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_killed_at_every_boundary(flow, emulator, tmp_path):
-    """For each boundary: a child dies there, and its successor reaches a record that is true."""
+    """For each boundary: a child is killed there, and its successor's record is correct."""
     for at in range(0, MOST, 1 if flow in WHOLE else STEP):
         where = place(emulator, f"{flow}-{at}", tmp_path)
         died = killed(flow, where, at, emulator)
@@ -60,7 +60,7 @@ def place(emulator, name, tmp_path):
 
 
 def killed(flow, where, at, emulator):
-    """Whether the child died by its own hand at boundary *at*."""
+    """Whether the child killed itself at boundary *at*."""
     ready, go, passed = children.Event(), children.Event(), children.Value("i", -1)
     process = children.Process(target=flows.child, args=(flow, where, at, ready, go, passed))
     process.start()
@@ -87,7 +87,7 @@ def by_hand():
 
 
 def succeed(flow, where, emulator):
-    """The next start: it asks after what it finds, and goes on as the bot would."""
+    """The next start: it queries what is unconfirmed, and continues as the bot would."""
     with sqlite3.connect(where["path"]) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     file.close()
@@ -143,7 +143,7 @@ def check_change(flow, desk, truth):
 
 
 def check_true(desk, truth):
-    """The record says what the exchange says."""
+    """Assert that the record equals the exchange."""
     held = truth.positions()
     for position in desk.book.positions():
         low = position.qty - position.fee_due

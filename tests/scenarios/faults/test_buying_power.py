@@ -26,7 +26,7 @@ def denied(desk, *args, **wish):
 
 
 def test_bp_01_a_refresh_of_the_account_wipes_no_reservation():
-    """The account is read again and again while an order is unproven: it stays reserved."""
+    """The account is read repeatedly while an order is unconfirmed: it stays reserved."""
     bench = poor()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=4, limit_price="150", good_for_s=0)
@@ -40,7 +40,7 @@ def test_bp_01_a_refresh_of_the_account_wipes_no_reservation():
 
 
 def test_bp_04_between_two_reads_of_the_account_orders_are_sized_by_what_was_sent():
-    """The broker's number is minutes old; the estimate is the read less what was promised since."""
+    """The broker's number is minutes old; the estimate is that reading less later reservations."""
     bench = poor(10_000)
     bench.desk.buying_power()
     reads = bench.sent["account"]
@@ -65,7 +65,9 @@ def test_bp_05_a_buy_waits_for_the_proceeds_of_the_sale_before_it():
 
 
 def test_bp_07_units_are_held_until_the_end_of_the_exit_is_proven():
-    """A cancel that is only asked for frees nothing: the next exit is denied until it has ended."""
+    """
+    A cancel that is only requested releases nothing: the next exit is denied until it is final.
+    """
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.pass_(20)
@@ -91,7 +93,7 @@ def test_bp_08_the_money_of_coins_is_the_part_that_is_settled():
 
 
 def test_bp_10_money_that_is_held_though_nothing_is_open_is_shown():
-    """What the broker says and what we promised are told apart, with the orders that hold it."""
+    """The broker's number and our reservations are separate, with the orders that hold them."""
     bench = poor()
     order = bench.by_hand("AAPL", "buy", 4, limit_price="150")
     bench.pass_(60)
@@ -134,7 +136,7 @@ def test_bp_13_nothing_is_rounded_against_the_order():
 
 
 def test_pos_16_units_that_cannot_be_sold_are_reported_with_the_orders_that_hold_them():
-    """An exit that no list of ours made holds them: the denial says how many are free."""
+    """An external exit holds them: the denial has the free quantity."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.clock.advance(20)
@@ -147,7 +149,7 @@ def test_pos_16_units_that_cannot_be_sold_are_reported_with_the_orders_that_hold
 
 
 def test_an_account_that_lags_allows_no_double_spend():
-    """A broker that enforces nothing and tells of ten seconds ago."""
+    """A broker that enforces nothing and reports the state of ten seconds ago."""
     bench = poor(10_000)
     bench.exchange.lag = Lag(account=10)
     bench.exchange.faults.switch_on("funds-unchecked")
@@ -163,7 +165,7 @@ def test_an_account_that_lags_allows_no_double_spend():
 
 
 def test_tif_01_an_order_called_expired_over_night_is_watched_and_reopened():
-    """Good till canceled, and expired says the broker; next day it works, read by its id."""
+    """Good till canceled, and reported expired; the next day it works, read by its id."""
     records = Records()
     gtc = terms(limit_price=150, time_in_force="gtc")
     records.take(intended(limit_price=150, time_in_force="gtc"))
@@ -180,7 +182,7 @@ def test_tif_01_an_order_called_expired_over_night_is_watched_and_reopened():
 
 @pytest.mark.parametrize("word", list(m.OrderStatus))
 def test_tif_02_every_final_status_removes_an_order_from_the_open_ones(word):
-    """Every word is either alive or final; an expired one is told of, and followed no more."""
+    """Every status is either live or final; an expired order is an event, and is read no more."""
     records = Records()
     records.take(intended(limit_price=150))
     records.take(report(word.value, terms=terms(limit_price=150), cum=100 * (word is S.FILLED)))
@@ -206,7 +208,7 @@ def test_prec_04_one_unit_off_between_a_fill_and_the_total_is_rounding_for_coins
 
 
 def test_prec_05_no_price_is_ever_rounded():
-    """What was told to the last digit is kept to the last digit, and the average is exact."""
+    """Every digit is kept as reported, and the average is exact."""
     records = Records()
     records.take(intended(qty=3))
     records.take(report(terms=terms(qty=3)))
@@ -230,7 +232,7 @@ def test_prec_07_what_is_not_realized_is_in_no_cash_and_no_result():
 
 
 def test_prec_08_a_fill_without_a_price_has_none():
-    """The total moved and nobody says at what price: unknown, never zero."""
+    """The total changed without a price: it is unknown, never zero."""
     records = Records()
     records.take(intended(qty=10))
     records.take(report("partially_filled", 4, None))

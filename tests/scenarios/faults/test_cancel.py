@@ -11,7 +11,7 @@ S = m.OrderStatus
 
 @pytest.mark.parametrize("fault", ["cr-01", "cr-02"])
 def test_cr_01_and_cr_02_cannot_cancel_means_read_the_order(fault):
-    """It has just filled: the fill wins, and asking again is no failure."""
+    """It has just filled: the fill wins, and a second call is no failure."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order)
@@ -37,7 +37,7 @@ def test_cr_08_pending_cancel_is_live():
 
 
 def test_cr_14_a_fill_after_the_cancel_is_booked():
-    """Filled and canceled at once: the fill counts, and the order says what is odd."""
+    """Filled and canceled at once: the fill counts, and the order has an anomaly."""
     bench = Bench()
     order = bench.resting()
     bench.desk.cancel(order)
@@ -50,7 +50,7 @@ def test_cr_14_a_fill_after_the_cancel_is_booked():
 
 
 class Denies(SimulatedBroker):
-    """A broker that does not know its own orders, while it is told to."""
+    """A broker that does not find its own orders, while a switch is set."""
 
     denies = False
 
@@ -64,7 +64,10 @@ class Denies(SimulatedBroker):
 
 
 def test_cr_16_a_cancel_that_is_not_found_keeps_the_order():
-    """The broker denies an order that it has shown: it stays, odd and alive, and is asked for."""
+    """
+    The broker does not find an order that it reported: it stays live with an anomaly, and is
+    queried.
+    """
     bench = Bench(broker=Denies)
     order = bench.resting()
     bench.broker.denies = True

@@ -20,7 +20,7 @@ def denied(desk, side, symbol, **words):
 
 
 def test_bp_02_a_closing_sale_needs_no_buying_power():
-    """All cash is spent: a buy is denied, and the way out is open."""
+    """All cash is spent: a buy is denied, and a closing sale is sent."""
     bench = Bench(cash=2000, multiplier=1)
     bench.desk.buy("AAPL", qty=10)
     bench.clock.advance(20)
@@ -75,7 +75,7 @@ def test_tif_07_exits_are_held_against_the_market_as_it_is_sent():
 
 
 def test_prec_01_a_quantity_is_cut_to_the_step_and_the_dust_is_refused_for_good():
-    """No loop of refusals: what is below the least says so, and nothing is sent."""
+    """There is no loop of rejects: a quantity below the minimum is denied, and nothing is sent."""
     bench = Bench()
     order = bench.desk.buy("BTC/USD", qty="0.01000000099", limit_price="64260")
     assert order.qty == Decimal("0.010000000")
@@ -99,7 +99,7 @@ def test_prec_02_selling_all_leaves_no_smallest_unit_behind():
 
 
 def test_prot_11_a_bracket_with_one_leg_is_refused_as_it_is_planned():
-    """Nobody approves what the broker would refuse."""
+    """No check approves an order that the broker would reject."""
     with pytest.raises(fb.InvalidValue, match="bracket"):
         fb.OrderRequest(symbol="AAPL", side="buy", qty=1, order_class="bracket", take_profit="200")
     bench = Bench()

@@ -1,4 +1,4 @@
-"""Trades of others on the account: booked to nobody, and never refused."""
+"""External trades on the account: recorded without a strategy, and never refused."""
 
 from fillbook import model as m
 from tests.bench import Bench
@@ -18,7 +18,7 @@ def test_ext_01_an_external_fill_is_recorded_without_a_strategy():
 
 
 def test_ext_02_a_manual_close_is_seen_within_a_minute():
-    """Somebody sells the bot's position; the next pass books it."""
+    """An external order sells the bot's position; the next reconciliation records it."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10, strategy="s")
     bench.desk.tick()

@@ -1,4 +1,4 @@
-"""Every fault that we know of has a test under its id, or a reason why not yet."""
+"""Every known fault has a test under its id, or a reason for its absence."""
 
 import ast
 import re

@@ -11,7 +11,7 @@ S = m.OrderStatus
 
 @pytest.mark.parametrize("channel", ["stream", "push", "poll", "sync", "by id"])
 def test_pf_01_a_fill_from_any_channel_moves_order_and_position(channel):
-    """One part of an order, told in five ways."""
+    """One part of an order, reported in five forms."""
     bench = Bench()
     with bench.streamed() if channel == "stream" else bench.heard() as events:
         order = bench.resting()
@@ -78,7 +78,7 @@ def test_pf_08_the_total_position_decides_whether_a_sale_is_possible():
 
 
 def test_pf_11_a_fill_belongs_to_its_order_s_strategy_after_a_restart():
-    """The strategy is kept with the order, and inferred fills bear the same key every time."""
+    """The strategy is kept with the order, and inferred fills have the same key every time."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order, 4)

@@ -24,7 +24,7 @@ def test_pos_01_a_position_query_that_failed_is_not_flat(fault):
 
 
 def test_pos_02_a_missing_position_is_reported():
-    """Both sides are looked at: what the broker lists no more is a phantom."""
+    """Both sides are compared: a position that the broker no longer lists is a phantom."""
     bench = Bench(broker=BLIND)
     bench.desk.buy("AAPL", qty=10)
     bench.desk.buy("MSFT", qty=1)
@@ -61,7 +61,7 @@ def test_pos_10_a_symbol_that_is_not_explained_takes_no_new_risk():
 
 
 def test_pos_11_the_real_fill_takes_the_place_of_the_inferred_one():
-    """The total came seconds before the execution: one fill, not two."""
+    """The total arrived seconds before the execution: one fill, not two."""
     bench = Bench()
     bench.fail("fill", "history-late", seconds=20)
     order = bench.desk.buy("AAPL", qty=10)
@@ -73,7 +73,7 @@ def test_pos_11_the_real_fill_takes_the_place_of_the_inferred_one():
 
 
 def test_pos_14_a_position_read_in_a_callback_is_current():
-    """The record is written before anybody is told."""
+    """The record is written before any callback."""
     bench = Bench()
     seen = []
     bench.desk.on("fill", lambda event: seen.append(bench.desk.book.position("AAPL").qty))
@@ -82,7 +82,7 @@ def test_pos_14_a_position_read_in_a_callback_is_current():
 
 
 def test_pos_20_a_position_older_than_any_history_is_taken_as_it_is():
-    """The first sync takes the picture; nothing has to be rebuilt."""
+    """The first sync takes the opening balance; no history is rebuilt."""
     bench = Bench(opened=False)
     bench.silently("AAPL", "25", "90")
     bench.clock.advance(90 * 86_400)

@@ -1,4 +1,4 @@
-"""Rate limits: too much is never asked, and being told so costs no exit."""
+"""Rate limits: the limit is never exceeded, and a 429 delays no exit."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ def test_rl_01_a_stream_refused_at_the_handshake_is_no_storm():
 
 
 def test_rl_02_orders_and_cancels_go_when_polls_have_used_their_share():
-    """Looking stops at half of the minute's requests; what the bot asks for does not wait."""
+    """Polls stop at half of the minute's requests; calls of the bot do not wait."""
     bench = Bench(broker=unable(rate_limit=60), wait_s=0)
     order = bench.resting()
     while bench.desk.check().verdict is not m.Verdict.NOT_OBSERVED:
@@ -47,7 +47,7 @@ def test_rl_02_orders_and_cancels_go_when_polls_have_used_their_share():
 
 
 def test_rl_04_what_others_use_of_one_key_is_left_to_them():
-    """The broker says how little is left; our polls stop, and an exit still goes."""
+    """The broker reports how little is left; our polls stop, and an exit is still sent."""
 
     class Shared(SimulatedBroker):
         left = None
@@ -86,7 +86,7 @@ def test_rl_05_too_many_requests_at_every_turn_is_no_busy_loop():
 
 
 def test_rl_07_a_list_that_fails_is_not_made_up_for_order_by_order():
-    """Hundreds of orders, and no list: nothing is asked one by one, and nothing is concluded."""
+    """Hundreds of orders, and no list: no order is read one by one, and nothing is concluded."""
     bench = Bench(wait_s=0, cash="10000000")
     orders = []
     for number in range(120):
@@ -102,7 +102,9 @@ def test_rl_07_a_list_that_fails_is_not_made_up_for_order_by_order():
 
 
 def test_rl_08_a_create_that_was_too_much_is_not_repeated_by_itself():
-    """It was provably not taken; the bot is told when, and asks again under the same key."""
+    """
+    It was certainly not accepted; the error has the time, and the bot retries under the same key.
+    """
     bench = Bench()
     bench.fail("submit", "rate-limited")
     with pytest.raises(fb.Unavailable) as refused:
@@ -116,7 +118,7 @@ def test_rl_08_a_create_that_was_too_much_is_not_repeated_by_itself():
 
 
 def test_tif_08_a_maintenance_window_pauses_judgments_and_no_state():
-    """Half an hour each night nobody answers: no order ends, no difference is told of."""
+    """No reply for half an hour each night: no order ends, no difference is reported."""
     bench = Bench()
     resting, filled = bench.resting(), bench.resting("MSFT", 3)
     bench.pass_(60)

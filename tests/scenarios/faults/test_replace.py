@@ -1,4 +1,4 @@
-"""Replace: an order has several ids, and only the newest that lives says how it is."""
+"""Replace: an order has several ids, and the newest live one decides its status."""
 
 import pytest
 from attrs import evolve
@@ -40,7 +40,7 @@ def test_cr_04_and_cr_05_the_end_of_a_superseded_id_ends_nothing(fault):
 
 
 def test_cr_07_a_report_of_any_id_of_an_order_belongs_to_the_order():
-    """The bot holds the old id; fills, looks and a cancel find the new one."""
+    """The bot has the old id; fills, reads and a cancel find the new one."""
     bench = Bench()
     old, order = replaced(bench)
     assert bench.desk.book.order(old).broker_order_id == order.broker_order_id != old
@@ -53,7 +53,7 @@ def test_cr_07_a_report_of_any_id_of_an_order_belongs_to_the_order():
 
 
 def test_cr_10_what_replaces_an_order_is_placed_only_once_its_end_is_proven():
-    """The cancel is ignored: nothing else is sent, however often one asks."""
+    """The cancel is ignored: nothing else is sent, after any number of calls."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order, 4)
@@ -68,7 +68,7 @@ def test_cr_10_what_replaces_an_order_is_placed_only_once_its_end_is_proven():
 
 
 def test_cr_11_what_fills_meanwhile_is_taken_off_what_is_ordered_anew():
-    """What is left is counted after the end of the old order, not when the bot asked."""
+    """The rest is counted after the end of the old order, not at the call of the bot."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order, 4)
@@ -86,7 +86,7 @@ def test_cr_11_what_fills_meanwhile_is_taken_off_what_is_ordered_anew():
 
 
 def test_pf_04_a_replacement_for_the_full_quantity_again_is_an_overfill_that_is_recorded():
-    """Four had filled; the broker ordered all ten anew: fourteen are held, and said."""
+    """Four had filled; the broker ordered all ten anew: fourteen are held, with an anomaly."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order, 4)
@@ -112,7 +112,7 @@ class Holds(SimulatedBroker):
 
 
 def test_cr_13_a_replace_that_is_refused_for_no_reason_leaves_the_order_as_it_was():
-    """The bot hears why, and may cancel and order anew; nothing is left open by itself."""
+    """The bot gets the reason, and may cancel and order anew; nothing is left open."""
     bench = Bench(broker=Holds)
     order = bench.resting()
     bench.clock.advance(1)

@@ -1,4 +1,4 @@
-"""Restart and persistence: what was known is known again, and what was not is asked."""
+"""Restart and persistence: known facts are known again, and unknown outcomes are queried."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_rst_01_open_orders_are_followed_after_a_restart():
 
 
 def test_rst_02_repeated_events_at_a_start_change_nothing():
-    """A new process reads a whole day back, and writes nothing down."""
+    """A new process reads a whole day back, and writes nothing."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.clock.advance(20)
@@ -71,7 +71,9 @@ def test_rst_08_the_next_process_queries_an_unconfirmed_order():
 
 
 def test_rst_10_fees_and_prices_are_filled_in_later():
-    """The order's total is told first; its execution replaces the inferred fill, with its fee."""
+    """
+    The order's total is reported first; its execution replaces the inferred fill, with its fee.
+    """
     bench = Bench()
     bench.fail("fill", "history-late", seconds=25)
     order = bench.desk.buy("BTC/USD", qty="0.1")
@@ -83,7 +85,7 @@ def test_rst_10_fees_and_prices_are_filled_in_later():
 
 
 class FullDisk:
-    """A store whose disk fills up when it is told to."""
+    """A store whose disk is full while a switch is set."""
 
     def __init__(self, store):
         self.store = store
@@ -99,7 +101,7 @@ class FullDisk:
 
 
 def test_rst_07_a_store_that_fails_stops_the_trading():
-    """No intent can be written, so no order leaves; the message says what to do."""
+    """No intent can be written, so no order is sent; the message has what to do."""
     store = FullDisk(fb.opening.open_store("memory://", {}))
     bench = Bench(store=store)
     store.is_full = True

@@ -1,4 +1,4 @@
-"""The store fails at each of its writes: calling again as the docs say makes no second order."""
+"""The store fails at each of its writes: a second call as documented makes no second order."""
 
 from contextlib import contextmanager, suppress
 
@@ -55,7 +55,7 @@ HOW = ("unavailable", "lost", "written")
 
 
 def called(call, again):
-    """What a bot does: it calls, and calls again where an error says that it may."""
+    """Call as a bot does: again where an error allows it."""
     try:
         return call()
     except errors.StoreError as error:

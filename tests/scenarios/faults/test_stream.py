@@ -1,4 +1,4 @@
-"""The stream: late, doubled, lost, silent or refused, it never costs or doubles a fill."""
+"""The stream: late, doubled, lost, silent or refused, it never delays or doubles a fill."""
 
 from fillbook import model as m
 from fillbook.venue.exchange import InjectionPoint, Lag
@@ -68,7 +68,7 @@ def test_str_05_orders_sent_while_the_stream_is_refused_lose_nothing():
 
 
 def test_str_07_an_order_is_confirmed_though_its_event_is_late():
-    """The reply says that it is there; "new" comes with the cancel."""
+    """The reply shows that the order exists; "new" arrives with the cancel."""
     bench = Bench()
     with bench.heard() as events:
         order = bench.resting()
@@ -80,7 +80,7 @@ def test_str_07_an_order_is_confirmed_though_its_event_is_late():
 
 
 def test_str_08_the_other_exit_is_read_when_one_ends():
-    """The take-profit fills, the broker cancels the stop, and no event says so."""
+    """The take-profit fills, the broker cancels the stop, and no event reports it."""
     bench = Bench()
     bench.exchange.faults.switch_on("stream-silent")
     with bench.streamed():
@@ -123,7 +123,7 @@ def test_str_11_what_is_replayed_after_a_reconnect_does_nothing():
 
 
 def test_str_13_a_silent_stream_loses_no_fill():
-    """No disconnect is ever noticed; polls and passes see everything."""
+    """The connection stays open; polls and reconciliation find every fill."""
     bench = Bench()
     with bench.streamed():
         order = bench.resting()
@@ -135,7 +135,7 @@ def test_str_13_a_silent_stream_loses_no_fill():
 
 
 def test_str_14_a_subscription_that_failed_is_no_connection():
-    """Connected is said once the stream is really heard."""
+    """Connected is reported once the stream delivers."""
     bench = Bench()
     bench.fail("listen", "stream-refused")
     said = []
@@ -172,7 +172,7 @@ def test_str_16_orders_that_ended_during_a_disconnect_are_found():
 
 
 def test_str_17_fills_drive_the_quantity_and_not_the_status():
-    """The order still looks new; the history tells of its fill, and that is enough."""
+    """The status is still "new"; the fill in the history decides the quantity."""
     bench = Bench()
     order = bench.resting()
     bench.clock.advance(20)

@@ -1,4 +1,4 @@
-"""Submit ambiguity: a create without a good answer is neither failed nor repeated blindly."""
+"""Submit ambiguity: a create without a definite reply is neither failed nor repeated blindly."""
 
 import pytest
 from attrs import evolve
@@ -14,7 +14,7 @@ S = m.OrderStatus
 
 @pytest.mark.parametrize("fault", ["reply-lost", "slow", "duplicate-unlisted"])
 def test_sub_01_a_create_that_timed_out_is_never_sent_twice(fault):
-    """The order was taken, the answer lost: it is found by its own id, and nobody repeats it."""
+    """The order was accepted, the reply lost: it is found by its own id, and not repeated."""
     bench = Bench()
     bench.fail("submit", fault, seconds=30)
     order = bench.desk.buy("AAPL", qty=10)
@@ -36,7 +36,7 @@ def test_sub_02_the_same_intent_has_the_same_client_id():
 
 
 def test_sub_04_an_outage_is_no_rejection():
-    """While nobody answers the order is alive and its symbol closed; then it is what it is."""
+    """During the outage the order is live and its symbol locked; then it has its real status."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.exchange.faults.switch_on("unreachable")
@@ -61,7 +61,7 @@ def test_sub_05_a_lost_acknowledgement_is_queried_by_client_id():
 
 
 def test_sub_07_a_broker_without_a_duplicate_check_is_never_sent_to_again():
-    """Where a second request could fill twice, we ask until the broker has denied it for good."""
+    """A second request could fill twice, so it is queried until it is concluded absent."""
     bench = Bench(broker=unable(duplicate_check=False))
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10)
@@ -79,7 +79,7 @@ class DiesOnSubmit(SimulatedBroker):
 
 
 def test_sub_08_a_start_queries_every_unconfirmed_intent():
-    """Not sent, or sent and the answer lost: the successor asks before it takes new risk."""
+    """Not sent, or sent and the reply lost: the successor queries before it takes new risk."""
     bench = Bench(broker=DiesOnSubmit)
     with pytest.raises(KeyboardInterrupt):
         bench.desk.buy("AAPL", qty=10, key="one")
@@ -92,7 +92,7 @@ def test_sub_08_a_start_queries_every_unconfirmed_intent():
 
 
 def test_sub_10_an_order_without_events_is_polled():
-    """Acknowledged, and then silence: the poll sees it filled within half a minute."""
+    """Acknowledged, and then no event: the poll finds the fill within half a minute."""
     bench = Bench()
     bench.exchange.faults.switch_on("stream-silent")
     with bench.streamed():
@@ -103,7 +103,7 @@ def test_sub_10_an_order_without_events_is_polled():
 
 
 def test_sub_11_a_reject_that_only_the_stream_reports_is_recorded():
-    """An event is enough; nothing is asked."""
+    """An event is enough; no request is sent."""
     bench = Bench()
     order = bench.resting()
     with bench.streamed():
@@ -117,7 +117,7 @@ def test_sub_11_a_reject_that_only_the_stream_reports_is_recorded():
 
 
 def test_sub_11_an_unknown_status_is_shown_and_live():
-    """A status we have no word for is neither dropped nor an end."""
+    """A status that is unknown to us is neither dropped nor final."""
     bench = Bench()
     order = bench.resting()
     bench.exchange.faults.switch_on("unknown-word")
@@ -201,7 +201,7 @@ class Renames(SimulatedBroker):
 
 @pytest.mark.parametrize("named", [str.upper, lambda name: None, lambda name: "another-" + name])
 def test_our_order_is_known_by_the_brokers_id_whatever_its_client_id(named):
-    """The id in the answer to our create is ours for ever; the order is not taken for another's."""
+    """The id in the reply to our create stays ours; the order is never considered external."""
     bench = Bench(broker=Renames)
     bench.broker.named = named
     order = bench.desk.buy("AAPL", qty=10, limit_price="150")

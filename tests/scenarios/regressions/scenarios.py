@@ -32,7 +32,7 @@ def outcome_of(call, *args, **kw):
 
 def bring_in_sync(desk):
     """
-    Sync, for what a test stands on.
+    Run a sync, as the base of a test.
 
     Raises: RuntimeError if the record is not in sync; an expected failure would hide an assertion.
     """
@@ -76,9 +76,9 @@ def alpaca():
 
 class Wire(Canned):
     """
-    An Alpaca that answers with the rows that a test writes, dated by *clock*.
+    An Alpaca that replies with the rows of a test, dated by *clock*.
 
-    `orders` are by id, the other rows in the order of the answer; what is not here is not found.
+    `orders` are by id, the other rows in the order of the reply; anything else is not found.
     """
 
     def __init__(self, clock):

@@ -27,7 +27,7 @@ HUNDRED_THOUSAND = Decimal(100_000)
 
 
 class PositionsFail(SimulatedBroker):
-    """A broker that answers one read with a server error from some time on."""
+    """A broker that replies to one read with a server error from a given time on."""
 
     fails = False
 
@@ -38,7 +38,7 @@ class PositionsFail(SimulatedBroker):
 
 
 def positions_vanish():
-    """A bench whose two positions are gone at the broker, without a row that says why."""
+    """A bench whose two positions are gone at the broker, without a row of the reason."""
     bench = bought(WithoutActivities)
     for symbol in ("AAPL", "MSFT"):
         bench.silently(symbol, "-5", "187")

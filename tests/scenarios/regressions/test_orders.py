@@ -52,7 +52,7 @@ def test_a_correction_whose_predecessor_was_not_received_counts_once():
     reason="an order is disputed for ever once the stream reported fewer corrections than history",
 )
 def test_a_disputed_order_is_settled_once_every_source_agrees():
-    """It is canceled in every answer of the broker, so it is final and reserves nothing."""
+    """It is canceled in every reply of the broker, so it is final and reserves nothing."""
     bench = Bench(wait_s=0)
     order = corrected_twice(bench, lost=1)
     bench.desk.cancel(order)
@@ -69,7 +69,7 @@ def test_a_disputed_order_is_settled_once_every_source_agrees():
     reason="a fill is first inferred from the order's total, and then revised by its execution",
 )
 def test_one_streamed_fill_is_one_event():
-    """The event of the stream bears the total and the execution: together they are one fill."""
+    """The event of the stream has the total and the execution: together they are one fill."""
     bench = Bench()
     with bench.heard() as events:
         order = bench.resting()

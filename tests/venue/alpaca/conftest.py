@@ -1,7 +1,7 @@
 """
-An emulator in made-up time, and alpaca-py's own clients at it, unmodified.
+An emulator with a simulated clock, and alpaca-py's own clients at it, unmodified.
 
-Every answer that a client of these gets is held against Alpaca's description of its API.
+Every reply to one of these clients is compared with Alpaca's description of its API.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def raw(emulator: Emulator) -> Iterator[TradingClient]:
 
 
 class Http:
-    """Bare HTTP: a client that knows nothing of Alpaca but its headers."""
+    """Bare HTTP: a client with only the headers of Alpaca."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._url = emulator.url

@@ -1,8 +1,8 @@
 """
-Alpaca's own description of its API, as far as we serve it, held against every answer.
+Alpaca's own description of its API, as far as we serve it, compared with every reply.
 
-`contract.json` is theirs (see its header) and unchanged.  Where the service is known to
-answer otherwise, `DIFFERS` says how and why; nothing else may differ.
+`contract.json` is theirs (see its header) and unchanged. Where the service is known to reply
+otherwise, `DIFFERS` has the difference and its reason; nothing else may differ.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def described(differs: Iterable[tuple[str, Any, str]] = DIFFERS) -> dict[str, An
 
 
 class Contract:
-    """What every answer is held against."""
+    """The description with which every reply is compared."""
 
     def __init__(self, differs: Iterable[tuple[str, Any, str]] = DIFFERS) -> None:
         made = described(differs)
@@ -111,7 +111,7 @@ class Contract:
         }
 
     def name(self, response: requests.Response) -> tuple[str, str] | None:
-        """Method and path of the operation that was answered; None if it is not described."""
+        """Method and path of the operation of a reply; None if it is not described."""
         path = (response.request.path_url or "").partition("?")[0]
         found = next((known for pattern, known in self._paths if pattern.fullmatch(path)), None)
         return None if found is None else (response.request.method or "", found)

@@ -1,7 +1,7 @@
 """
-Everything that the emulator answers is as Alpaca describes it, or differs as it is known to.
+Every reply of the emulator matches Alpaca's description, or differs in a known point.
 
-Beside these, the clients of every test here hold their answers against the description.
+The clients of every other test here compare their replies with the description too.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LOOKS = (
 
 
 class Tour:
-    """A walk past everything that can be asked, with what was answered."""
+    """A walk through every request, with the replies."""
 
     def __init__(self, http: Any, exchange: Exchange, clock: ManualClock) -> None:
         self._http, self._exchange, self._clock = http, exchange, clock

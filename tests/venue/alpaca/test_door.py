@@ -1,4 +1,4 @@
-"""The way in and out: keys, the budget, bodies that cannot be read, and every fault on the way."""
+"""HTTP: keys, the rate limit, unreadable bodies, and every fault of the transport."""
 
 from __future__ import annotations
 

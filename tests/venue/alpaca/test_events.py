@@ -1,4 +1,4 @@
-"""Trade events over plain HTTP: told again from where a client says, and then as they happen."""
+"""Trade events over HTTP: replayed from a given point, and then sent as they happen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {
 
 
 class Told:
-    """An answer that goes on."""
+    """A reply that stays open."""
 
     def __init__(self, answer: requests.Response) -> None:
         lines = answer.iter_lines(1)
@@ -38,7 +38,7 @@ class Told:
 
 @contextmanager
 def told(http: Any, **query: str) -> Iterator[Told]:
-    """The events once the server says that it listens."""
+    """The events after the server confirms the stream."""
     with http("GET", PATH, params=query, stream=True) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")

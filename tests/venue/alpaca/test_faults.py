@@ -1,4 +1,4 @@
-"""What goes wrong on the wire itself, one request or frame at a time, and Alpaca's other ways."""
+"""Faults on the wire, one request or frame at a time, and the behavior switches."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_query_by_client_order_id_can_get_a_fault_by_symbol(
 
 
 def bare(emulator: Emulator, path: str) -> requests.Response:
-    """An answer that is not held against Alpaca's description."""
+    """A reply that is not compared with Alpaca's description."""
     keys = {"APCA-API-KEY-ID": emulator.key, "APCA-API-SECRET-KEY": emulator.secret}
     return requests.get(f"{emulator.url}/v2/{path}", headers=keys, timeout=10)
 

@@ -1,9 +1,9 @@
 """
-Other clients of Alpaca's: what they send, byte for byte, as recorded from them on this emulator.
+Other clients of Alpaca: their requests, byte for byte, as recorded on this emulator.
 
-A line is a request and the status that it gets; `$first` is the id of the first order that was
-answered, `$second` that of the second.  The recording was made with the unmodified clients, given
-nothing but the emulator's address (see the page on the emulator for how).
+A line is a request and the status of its reply; `$first` is the id of the first order in the
+replies, `$second` that of the second. The recording was made with the unmodified clients and only
+the emulator's address (see the page on the emulator).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.venue.alpaca.test_streams import ACK, Client, verdict
 
 @frozen
 class Recorded:
-    """What one client sends; *stream* are its path and its words there."""
+    """The requests of one client; *stream* are its path and its messages there."""
 
     headers: dict[str, str]
     requests: str
@@ -125,7 +125,7 @@ def test_what_another_client_sends_is_taken(
 
 
 def replay(http: Any, clock: ManualClock, client: Recorded) -> None:
-    """Send what was recorded, and hold each answer to the status that it had."""
+    """Send the recorded requests, and compare the status of each reply."""
     ids: dict[str, str] = {}
     for line in client.requests.strip().splitlines():
         head, _, status = Template(line).safe_substitute(ids).rpartition(" ")

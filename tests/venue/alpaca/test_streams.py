@@ -1,4 +1,4 @@
-"""The stream's protocol, word by word, to a client that knows nothing of Alpaca."""
+"""The protocol of the stream, message by message, with a bare client."""
 
 from __future__ import annotations
 

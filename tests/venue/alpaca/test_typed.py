@@ -1,4 +1,4 @@
-"""Nothing that the emulator says fails to parse in alpaca-py's own types, however rare it is."""
+"""Every message of the emulator parses in alpaca-py's own types, rare ones included."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ EVENTS: Final = {
 
 
 def parsed(answer: requests.Response) -> Iterator[Any]:
-    """The parts of an answer, in alpaca-py's types."""
+    """The parts of a reply, in alpaca-py's types."""
     request = answer.request
     path = str(request.url).partition("//")[2].partition("/")[2]
     model = next(kind for name, kind in MODELS.items() if f"/{path}".startswith(name))
@@ -74,7 +74,7 @@ def in_bulk(row: dict[str, Any]) -> Iterator[Any]:
 def eventful(
     http: Any, typed: TradingClient, emulator: Emulator, exchange: Exchange, clock: ManualClock
 ) -> Tour:
-    """A tour past everything, and then past what is short, waits, is refused or comes late."""
+    """A tour with every event, then with short sales, waiting, rejected and late orders."""
     emulator.gateway.rate_limit = 10_000
     tour = Tour(http, exchange, clock)
     tour.run()

@@ -30,7 +30,7 @@ def D(value: str | int) -> Decimal:
 
 
 def ticket(**wish: Any) -> Ticket:
-    """A market buy of ten AAPL for the day, unless *wish* says otherwise."""
+    """A market buy of ten AAPL for the day, unless *wish* overrides it."""
     symbol = wish.get("symbol", "AAPL")
     kind = (
         m.OrderType.STOP_LIMIT
@@ -93,7 +93,7 @@ class Day:
         return self.truth.order(order.id)
 
     def refusal(self, **wish: Any) -> Refused:
-        """What the exchange says to an order that it must not take."""
+        """The reject of the exchange for an invalid order."""
         try:
             order = self.submit(**wish)
         except Refused as refused:
@@ -112,7 +112,7 @@ class Day:
 
     @contextmanager
     def heard(self) -> Iterator[list[Event]]:
-        """All events that are heard meanwhile."""
+        """All events meanwhile."""
         events: list[Event] = []
         with self.account.listen(events.append):
             yield events

@@ -1,4 +1,4 @@
-"""Each fault fires where it is told to, does what it says, and is counted."""
+"""Each fault occurs at its injection point, has its effect, and is counted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def intent(cid: str = "c1") -> m.Intent:
 
 
 def of_write(fault: Fault) -> Callable[[Day], object]:
-    """What a create comes to, and whether the order is found afterwards, and a minute later."""
+    """The result of a create, and whether the order is found afterwards, and a minute later."""
 
     def play(day: Day) -> object:
         day.faults.fail("submit", fault, seconds=30)
@@ -65,7 +65,7 @@ def of_list(fault: Fault) -> Callable[[Day], object]:
 
 
 def heard(word: str, deed: Callable[[Day], None]) -> Callable[[Day], object]:
-    """The events that are heard when one of them meets with the fault."""
+    """The received events when one of them has the fault."""
 
     def play(day: Day) -> object:
         with day.heard() as events:
@@ -89,7 +89,7 @@ def early(day: Day) -> object:
 
 
 def streamed(occasion: str, fault: Fault) -> Callable[[Day], object]:
-    """What a sink is told of a stream that meets with the fault, while an order fills."""
+    """The calls of a sink on a stream with the fault, while an order fills."""
 
     def play(day: Day) -> object:
         day.faults.fail(occasion, fault)
@@ -106,7 +106,7 @@ def streamed(occasion: str, fault: Fault) -> Callable[[Day], object]:
 
 
 class Sink:
-    """Keeps the words of what it hears."""
+    """Records the names of its events."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

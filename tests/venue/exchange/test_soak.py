@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the exchange's own books add up."""
+"""Under every fault, the sums of the exchange hold."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_sums_hold_under_every_fault(seed: int) -> None:
 
 
 def check(order: OrderVersion, fills: list[Fill]) -> None:
-    """The executions of an order against what its picture says of them."""
+    """Compare the executions of an order with its report."""
     assert order.qty is not None
     assert order.filled_qty <= order.qty
     if any(fill.is_busted for fill in fills):

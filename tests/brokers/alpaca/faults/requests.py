@@ -1,4 +1,4 @@
-"""Faults on the way of a request and of its answer."""
+"""Faults of a request and of its reply."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ S = m.OrderStatus
 
 
 class Bench:
-    """The adapter at an emulator, with words to ask by and to say what came of it."""
+    """The adapter at an emulator, with methods to send requests and to show the results."""
 
     def __init__(self, emulator: Emulator, broker: HeardBroker, clock: ManualClock) -> None:
         self.exchange = emulator.exchange
@@ -61,7 +61,7 @@ class Bench:
 
 
 def said(answer: object) -> str:
-    """What an answer says, in a word or two."""
+    """Return a reply in one or two words."""
     match answer:
         case m.Observed(value=m.OrderReport(status=status)):
             return f"observed {status}"

@@ -129,7 +129,7 @@ def _(bench: Bench) -> None:
 
 
 def _framed(bench: Bench, fault: str) -> tuple[str, RecordingSink]:
-    """An order whose only fill was told in a frame that met *fault*."""
+    """An order whose only fill was reported in a frame with the *fault*."""
     heard = RecordingSink()
     with bench.broker.listen(heard):
         bench.world.wait_for_events()

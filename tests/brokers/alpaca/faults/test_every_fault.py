@@ -1,4 +1,4 @@
-"""Every fault that the exchange knows, and what the adapter makes of it: no more, and no less."""
+"""Every fault of the exchange, and the result of the adapter for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What refusals mean: every recorded error body, and everything a gateway may say instead."""
+"""The meaning of rejects: every recorded error body, and every reply of a gateway."""
 
 import json
 

@@ -26,7 +26,7 @@ BASES = {"AAPL": D(187), "MSFT": D(412), "BTC/USD": D(64255)}
 
 
 def stir(day: Day, rng: random.Random) -> None:
-    """A wish, a change, a cancel, another price, or another position."""
+    """A request, a change, a cancel, another price, or another position."""
     symbol = rng.choice(SYMBOLS)
     near = (BASES[symbol] * rng.randrange(96, 105) / 100).quantize(Decimal("0.01"))
     units = D(rng.randrange(1, 20)) / (100 if "/" in symbol else 1)
@@ -79,7 +79,7 @@ def clashes(wish: Ticket, order: OrderVersion) -> bool:
 
 
 def check_by_price(day: Day, symbol: str) -> None:
-    """Those that a price touches, and that an order meets, are found without looking at all."""
+    """Orders that a price reaches, or that an order would match, are found without a full scan."""
     orders, prices = day.account.trading.orders, day.account.trading._state.price(symbol)
     here, everything = orders.resting(symbol), orders.open(symbol)
     for shift in (D("0.97"), D(1), D("1.03")):

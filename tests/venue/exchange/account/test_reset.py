@@ -1,4 +1,4 @@
-"""A paper account that its owner resets: everything is gone, and a record says whose it was."""
+"""A paper account that its owner resets: everything is gone, and a record reports the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client sees: lists, lag of each view by itself, the history."""
+"""The views of a client: lists, the lag of each view, the history."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def test_an_older_view_shows_the_older_name() -> None:
 
 
 def test_alpacas_adapter_reads_the_rows_as_what_they_are() -> None:
-    """Units move with a name and with a split, cash alone with a dividend."""
+    """Units move with a symbol change and with a split, cash alone with a dividend."""
     day = Day()
     day.worked()
     day.exchange.dividend("AAPL", "0.25")
@@ -240,7 +240,7 @@ def held(bench: Bench) -> dict[str, Any]:
 
 
 def test_a_desk_explains_a_change_of_name_by_its_rows() -> None:
-    """No phantom and no stranger: the old name goes and the new one comes, at the same cost."""
+    """No phantom and no untracked position: the symbol changes at the same cost."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10, strategy="s")
     bench.pass_(10)

@@ -1,7 +1,7 @@
 """
 Every type of order with every time in force, of every class and sort, in every session.
 
-What is to come of it stands here once more, as the broker's own page has it, and not as the
+The expected results are written here a second time, after the broker's own page, and not the
 exchange's table: https://docs.alpaca.markets/docs/orders-at-alpaca.
 """
 
@@ -56,7 +56,7 @@ SHUT = {
 
 
 def expected(sort: str, kind: str, tif: str, group: str, session: str) -> str:
-    """What comes of it: refused, waits, or works."""
+    """The expected result: refused, waits, or works."""
     if tif not in PAGE[sort].get(kind, "").split():
         return "refused"
     if group != "simple" and not (

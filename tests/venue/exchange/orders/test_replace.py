@@ -1,4 +1,4 @@
-"""Replace chains: what may be replaced, what becomes of both orders, how fills are counted."""
+"""Replace chains: which orders can be replaced, both statuses, and how fills are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exchange refuses, in which words, and what open orders keep back."""
+"""The rejects of the exchange, with their messages, and the reserves of open orders."""
 
 from __future__ import annotations
 
