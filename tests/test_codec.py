@@ -26,7 +26,7 @@ from fillbook.model.journal.kinds import KINDS
 
 RECORDS = [kind.type for kind in KINDS]
 ENTRIES = list(get_args(m.Entry))
-#: What desks keep in cells, beside plain words.
+#: Values that desks keep in cells, beside plain text.
 CELLS = (Budget, Lease, LagFactor, SavedMarks, m.Unsettled)
 LOCK = Path(__file__).parent / "stores" / "golden" / "words.txt"
 FEWER = settings(max_examples=settings().max_examples // 5)  # for each of many types
@@ -43,7 +43,7 @@ def exponents_up_to(highest):
 
 
 decimals = exponents_up_to(60)
-#: Those that read as they were written: ``1E+2`` comes back as 100, which only equals it.
+#: Numbers that are read as they were written: ``1E+2`` is read as 100, which only equals it.
 plain_decimals = exponents_up_to(0)
 words = st.text(st.characters(codec="utf-8"), max_size=8)
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
@@ -67,7 +67,7 @@ changes = st.builds(
     time_in_force=st.none() | st.sampled_from([m.TimeInForce.DAY, m.TimeInForce.GTC]),
 )
 
-#: What cannot be made from the type of a field alone.
+#: Values that cannot be made from the type of a field alone.
 LEAVES = {
     Decimal: plain_decimals,
     str: words,
@@ -124,7 +124,7 @@ def test_every_record_is_read_as_written(library, kind, choice):
     value = choice.draw(values(kind))
     again = codec.load(kind, codec.dump(value))
     assert again == value
-    assert repr(again) == repr(value)  # 1.0 equals 1.00, and a word the enum's member
+    assert repr(again) == repr(value)  # 1.0 equals 1.00, and a text the enum's member
 
 
 @pytest.mark.parametrize("kind", ENTRIES, ids=lambda kind: kind.__name__)

@@ -97,7 +97,7 @@ def test_each_change_is_one_line_and_an_interrupt_is_an_end(desk):
         first = json.loads(running.stdout.readline())
         desk.buy("SPY", qty=3)
         second = json.loads(running.stdout.readline())
-        while not second["positions"]:  # the fill may be in the picture after the order's
+        while not second["positions"]:  # the fill may be in the snapshot after the order's
             second = json.loads(running.stdout.readline())
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=20)

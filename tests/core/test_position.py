@@ -134,9 +134,9 @@ def legs(held):
 @pytest.mark.parametrize(
     ("before", "amount", "price", "qty", "cost"),
     [
-        (10, 5, 12, 15, 160),  # more of it, at the cost that was told
+        (10, 5, 12, 15, 160),  # an increase, at the reported cost
         (10, 5, None, 15, None),
-        (10, -5, None, 5, 50),  # less of it: the cost goes in proportion
+        (10, -5, None, 5, 50),  # a decrease: the cost decreases in proportion
         (10, -10, None, 0, 0),
         (10, -12, 7, -2, 14),  # through zero
     ],
@@ -174,7 +174,10 @@ def test_a_fee_is_taken_from_the_only_strategy_that_holds_the_symbol():
 
 @pytest.mark.parametrize(
     ("day", "taken"),
-    [(2, "0.05"), (3, "0.15")],  # within a day of the anchor its 0.1 is off already; later not
+    [
+        (2, "0.05"),
+        (3, "0.15"),
+    ],  # within a day of the adjustment its 0.1 is included already; later not
 )
 def test_a_fee_included_in_an_adjustment_is_not_deducted_again(day, taken):
     history = [
@@ -227,7 +230,7 @@ def test_late_evidence_revises_the_trades_after_it():
         fill("s1", 10, 12, at=at(5), broker_order_id="x", side=m.OrderSide.SELL),
     ):
         records.take(fact)
-    assert records.all(m.Trade) == []  # somebody else's sale closes nothing of ours
+    assert records.all(m.Trade) == []  # an external sale closes no position of ours
     records.take(report("new", broker_order_id="x", client_order_id="c1.r1", replaces="b1"))
     records.take(intended("c2", side="sell", strategy="a"))
     sale = {"broker_order_id": "b2", "client_order_id": "c2"}

@@ -89,7 +89,9 @@ FACTS = [
     happened("move", "transfer", 10, qty=Decimal(-7), cash=Decimal(3)),
     sold("l1", 50, "11", cum=50, at=DAY.format(11), broker_order_id="b2"),
     sold("l2", 50, "11", cum=100, at=DAY.format(12), broker_order_id="b2"),
-    sold("l2", 50, "12", cum=100, at=DAY.format(12), broker_order_id="b2"),  # told otherwise
+    sold(
+        "l2", 50, "12", cum=100, at=DAY.format(12), broker_order_id="b2"
+    ),  # reported with other content
     EXIT_FILLED,
     told("b2", "L1", None, "filled", 90, "11", **SELL),  # without the broker's clock
     happened("fee", "fee", 13, qty=Decimal("-0.5"), cash=Decimal(-1)),

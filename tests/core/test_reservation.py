@@ -224,7 +224,10 @@ def test_an_order_replaced_by_a_cheaper_one_is_reserved_until_the_replace_is_don
         ({"qty": 120}, 200),
         ({"qty": 80}, 0),
         ({"qty": 120, "limit_price": "11"}, 320),
-        ({"qty": 80, "limit_price": "11"}, 100),  # the old one may fill whole, at its own price
+        (
+            {"qty": 80, "limit_price": "11"},
+            100,
+        ),  # the old one may fill completely, at its own price
     ],
 )
 def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
@@ -323,7 +326,7 @@ def test_never_more_than_the_newest_number():
 
 def test_a_read_of_long_before_is_no_bound_any_more():
     assert left([reading(0, 1000), reading(21, 1000)], [promise(100, 1)]).buying_power == 900
-    old = reading(0, 2000, covered=9)  # it would allow all that the newest says
+    old = reading(0, 2000, covered=9)  # it would allow all that the newest reports
     assert left([old, reading(21, 1000)], [promise(100, 5)]).buying_power == 900
 
 

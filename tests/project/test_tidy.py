@@ -34,7 +34,7 @@ RINGS = {
     "stores": ("model", "store", "codec"),
     "venue": ("model", "clock"),
 }
-CLOSED = ("testing", "cli")  #: nobody else imports them
+CLOSED = ("testing", "cli")  #: no other ring imports them
 PURE = ("model", "core")
 
 #: A clock, chance, files, sockets, threads, processes, databases.
@@ -302,7 +302,7 @@ def tracked_texts():
             yield name, path.read_text("utf-8", errors="replace")
 
 
-#: Real keys, and paths of somebody's machine.
+#: Real keys, and paths of a developer's machine.
 NOT_OURS = {
     "an Alpaca key": r"\b[AP]K[A-Z0-9]{18}\b",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*\S",

@@ -300,7 +300,10 @@ def test_whatever_was_durable_outlives_kill_9(path):
         durable = [durable, *child.hear_until_silent()][-1]
         with closing(SqliteStore(path)) as store, store.read() as reader:
             last = reader.last()
-            assert last in (durable, durable + 1)  # it may have died before it could say so
+            assert last in (
+                durable,
+                durable + 1,
+            )  # it may have been killed before it could report it
             assert [one.number for one in reader.journal()] == list(range(1, last + 1))
             assert {one.qty for one in reader.all(m.Movement)} == {Decimal(last)}
             assert len(reader.find(m.Movement, "owner", str(last))) == 3

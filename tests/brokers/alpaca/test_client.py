@@ -61,7 +61,7 @@ WRITES = {
 }
 
 
-# Nothing is repeated, nothing followed, and silence is not an answer
+# No retry, no redirect, and a missing reply is not a reply
 
 
 SILENCES = {
@@ -359,7 +359,7 @@ def test_an_event_of_the_bots_own_stream_is_read() -> None:
     assert canned.asked == []
 
 
-# Who is asked, and what is shown
+# Hosts, keys and messages
 
 
 def test_brokers_are_opened_from_addresses_with_keys_of_the_environment() -> None:

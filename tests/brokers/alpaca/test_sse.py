@@ -26,7 +26,7 @@ from .test_stream import Heard
 
 KEY, SECRET = "key-of-the-test", "s3cr3t-of-the-test"
 SINCE = m.timestamp("2026-11-20T15:00:00Z")
-START = {"since": SINCE}  #: where the host's clock stands
+START = {"since": SINCE}  #: the host's clock
 DATE = "Fri, 20 Nov 2026 15:00:00 GMT"
 CHUNKED = ("Transfer-Encoding", "chunked")
 CUT = object()  #: hang up in the middle of a body

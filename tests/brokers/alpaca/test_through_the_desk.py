@@ -41,7 +41,7 @@ def bench() -> Iterator[Bench]:
 
 def agrees(bench: Bench) -> bool:
     """Whether one pass makes the record the broker's, and a second finds nothing (P8)."""
-    # What a coin costs in fees is told at the end of its day.
+    # The fees of crypto are posted at the end of the day.
     is_due = any(x.fee_due for x in bench.desk.book.positions())
     bench.clock.advance(24 * 3600 if is_due else 15)
     bench.desk.sync()
@@ -52,7 +52,7 @@ def agrees(bench: Bench) -> bool:
     return same and verdict is m.Verdict.IN_SYNC and bench.is_true()
 
 
-#: What a bot may ask for, and the status in which the order is then.
+#: The requests of a bot, and the status of the order afterwards.
 TAKEN: dict[str, tuple[dict[str, Any], m.OrderStatus]] = {
     "market": ({"qty": 3}, S.FILLED),
     "market, by notional": ({"notional": "500"}, S.FILLED),

@@ -18,7 +18,7 @@ from tests.core.checks.contexts import SELL, holding, order
         ("sell", -10, [], 0),
         ("buy", -10, [], 10),
         ("sell", 10, [order(qty=4, **SELL)], 6),
-        ("sell", 10, [order(qty=4, word=None, **SELL)], 6),  # unproven is alive
+        ("sell", 10, [order(qty=4, word=None, **SELL)], 6),  # unconfirmed is live
         ("sell", 10, [order(qty=4, word="unrecognised", **SELL)], 6),
         ("sell", 10, [order(qty=4, word="canceled", **SELL)], 10),
         ("sell", 10, [order(qty=4)], 10),  # of the other side

@@ -45,7 +45,7 @@ from tests.core.checks.contexts import (
 from tests.core.records import AT, Records, fill, intended, report, request, void
 
 REASONS = [
-    # code, what is asked (a buy of ten AAPL at the market), what is known
+    # code, the request (default: a market buy of ten AAPL), the context
     ("halted", {}, {"halted": "the model is wrong"}),
     ("account_blocked", {}, {"account": ACCOUNT}),
     (None, {}, {"account": m.AccountSnapshot(ACCOUNT.account, "USD", D(1), D(1), D(1))}),
@@ -133,7 +133,7 @@ REASONS = [
     (None, SELL, {**LONG, **A_BRACKET}),
     (None, {}, AN_EXIT),
     (None, {}, ENDED),
-    ("symbol_locked", {}, UNSEEN),  # unproven: not for the wash rule
+    ("symbol_locked", {}, UNSEEN),  # unconfirmed: not for the wash rule
     (None, {}, {**A_STOP, "capabilities": PLAIN}),  # a broker without the rule
     ("duplicate", {}, {"recent": (sent(0.5),)}),
     (None, {}, {"recent": (sent(0.5, key="a"),)}),

@@ -49,11 +49,11 @@ A = m.AnswerKind
 @pytest.mark.parametrize(
     ("answers", "status"),
     [
-        ([A.ACCEPTED], S.UNPROVEN),  # the reply bore no picture of the order
+        ([A.ACCEPTED], S.UNPROVEN),  # the reply had no report of the order
         ([A.AMBIGUOUS], S.UNPROVEN),
         ([A.REJECTED], S.REJECTED),
         ([A.NOT_SENT], S.DENIED),
-        ([A.AMBIGUOUS, A.REJECTED], S.UNPROVEN),  # the first may still have landed
+        ([A.AMBIGUOUS, A.REJECTED], S.UNPROVEN),  # the first may still have been accepted
         ([A.AMBIGUOUS, A.NOT_SENT], S.UNPROVEN),
         ([A.NOT_SENT, A.REJECTED], S.REJECTED),
     ],
@@ -140,7 +140,7 @@ def activity(kind, **kw):
     ("happened", "qty"),
     [
         (activity("split", ratio=Decimal(2), qty=Decimal(10)), 20),
-        (activity("split", qty=Decimal(10)), 20),  # told by what was added alone
+        (activity("split", qty=Decimal(10)), 20),  # an event only by the added anomaly
         (activity("split"), 10),
         (activity("transfer", qty=Decimal(-4)), 6),
         (activity("assignment", qty=Decimal(5), price=Decimal(3)), 15),

@@ -41,12 +41,12 @@ def test_corrections_that_correct_each_other_are_one_chain_and_odd(first):
         ([history("h1", 10, 9), history("h2", 10, 9), void("s1", 10)], ["h1", "h2"], ["s1"]),
         # The history lost such a quantity too: it is the same bust.
         ([history("h1", 10, 9), void("h9", 10, "history"), void("s1", 10)], ["h1"], []),
-        # Only a void is told here, and there the fill that it took back.
+        # One source reports only the bust, the other the busted fill.
         ([history("h1", 20, 9), void("h9", 10, "history"), fill("s1", 10, 8), void("s1")],
          ["h1"], []),
         ([history("h1", 20, 9), void("h9", 5, "history"), fill("s1", 10, 8), void("s1")],
          ["h1"], ["s1"]),
-        # Two look alike: never guessed.
+        # Two are equal: no guess.
         ([history("h1", 10, 9), history("h2", 10, 9), fill("s1", 10, 9), void("s1")],
          ["h1", "h2"], ["s1"]),
         # One place is taken once.

@@ -72,7 +72,7 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     if gap < quantum or gap <= 0:
         gap = Decimal(0)
     # A void or a correction of the source that does not count crosses over, or is disputed:
-    # either way no average can be trusted to hold what the executions hold.
+    # in both cases the average may not contain the executions.
     amended = any(c.amended for s in SOURCES for c in chains[s])
     price = None
     if gap and snap and not amended:
@@ -178,7 +178,7 @@ def says_the_same(own, told):
 
 
 def place(told, chosen):
-    # A void of what only the source that counts has told names it by id, as it stands now.
+    # A bust of an execution of the chosen source alone names its present id.
     if not told.members:
         return [own for own in chosen if own.members and own.members[-1].exec_id == told.root]
     # A correction names its execution by id; where the source that counts holds just that
@@ -195,7 +195,7 @@ def place(told, chosen):
 
 
 def same(a, b):
-    # Where rows of one side bear no totals, quantity and price have to do.
+    # If the rows of one side have no totals, quantity and price are compared.
     totals = a.cum_qty is None or b.cum_qty is None or a.cum_qty == b.cum_qty
     return totals and (a.qty, a.price) == (b.qty, b.price)
 
@@ -205,7 +205,7 @@ def snapshot(facts, clocked):
     reports = [fact.report for fact in facts if isinstance(fact, m.Reported)]
     if not clocked:
         most = max(r.filled_qty for r in reports)
-        # Of the greatest total the latest word, unless a stale one came after it.
+        # The latest status of the greatest total, unless a stale one came after it.
         return reports[-1] if reports[-1].filled_qty == most else max(reports, key=size)
     with_clock = [r for r in reports if r.clock is not None]
     by_version = max(with_clock, key=version, default=None)

@@ -35,9 +35,9 @@ def step(answer="none", shown=S.NEW, **progress):
         (step(A.AMBIGUOUS), Read(at(100))),
         (step(A.AMBIGUOUS, read_at=at(101), reads=1), Read(at(101.25))),  # it was not observed
         (step(A.AMBIGUOUS, read_at=at(101), live_at=at(101)), Attempt(at(100.25))),
-        (step(A.AMBIGUOUS, live_at=at(99)), Read(at(100))),  # alive before the attempt
+        (step(A.AMBIGUOUS, live_at=at(99)), Read(at(100))),  # live before the attempt
         (step(None, live_at=at(101)), Attempt(at(100.25))),
-        (step(None, is_own=False, attempts=0, live_at=at(101)), Attempt(at(115))),  # under way
+        (step(None, is_own=False, attempts=0, live_at=at(101)), Attempt(at(115))),  # in flight
         (step(A.ACCEPTED, S.PENDING_CANCEL), Wait(at(400))),
         (step(A.ACCEPTED, live_at=at(101)), Attempt(at(400))),
         (step(A.ACCEPTED), Read(at(100))),
@@ -45,7 +45,7 @@ def step(answer="none", shown=S.NEW, **progress):
         (step(A.REJECTED, attempts=3, live_at=at(101)), Attempt(at(140))),
         (step(A.REJECTED, attempts=50, live_at=at(101)), Attempt(at(400))),
         (step(A.REJECTED), Read(at(100))),
-        # The bot asks again: at once, if it is read alive.
+        # The bot cancels again: at once, if it is read as live.
         (step(A.REJECTED, live_at=at(101), requested_at=at(102)), Read(at(102))),
         (step(A.REJECTED, live_at=at(103), requested_at=at(102)), Attempt(at(102))),
         (step(A.REJECTED, read_at=at(103), reads=1, requested_at=at(102)), Read(at(103.25))),
@@ -149,6 +149,6 @@ def test_no_reply_no_effect_and_no_kill_loses_a_cancel():
     runs = [World(*script) for script in scripts()]
     assert len(runs) == 4 * 4 * 4 * 4 * 3
     assert [x for x in runs if not x.run()] == []
-    # An attempt follows another only after the id was read alive, or where none had left.
+    # An attempt follows another only after the id was read as live, or if none had left.
     assert all(x.repeats_are_justified for x in runs)
     assert max(x.sent for x in runs) <= 4

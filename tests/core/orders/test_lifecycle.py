@@ -12,7 +12,7 @@ from tests.core.records import AT, Records, fill, intended, report, terms, void
 S = m.OrderStatus
 C = m.Command
 
-#: Everything that may be asked, and in which statuses; every other pair is our bug.
+#: Every request, and its valid statuses; every other pair is our bug.
 _LIVE = {
     *("pending_new", "accepted", "accepted_for_bidding", "pending_review", "held", "new"),
     *("partially_filled", "pending_cancel", "pending_replace", "replaced", "done_for_day"),
@@ -68,7 +68,7 @@ def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command
         ("rejected", 11, "filled"),
         ("pending_cancel", 10, "pending_cancel"),  # rule 3
         ("pending_replace", 4, "pending_replace"),
-        ("filled", 4, "filled"),  # rule 4: the broker's word
+        ("filled", 4, "filled"),  # rule 4: the broker's status
         ("new", 10, "filled"),
         ("new", 11, "filled"),
         (None, 10, "filled"),
@@ -80,7 +80,7 @@ def test_every_pair_of_status_and_command_is_expected_or_our_bug(status, command
         (None, 4, "partially_filled"),
         *((word, 0, word) for word in ("new", "accepted", "pending_new", "unrecognised")),
         ("replaced", 0, "replaced"),
-        (None, 0, "accepted"),  # rule 7; only a void tells of it
+        (None, 0, "accepted"),  # rule 7; only a bust reports it
     ],
 )
 def test_the_status_is_that_of_the_first_matching_rule(word, filled, shown):
@@ -182,7 +182,7 @@ def test_a_read_after_a_bust_that_reports_filled_again_is_accepted():
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
     records.take(void("f1", 100, at=clock(2)))
     records.take(look(1, "filled", 100, 10, source="list"), m.timestamp(clock(5)))
-    assert records.order().status is S.DISPUTED  # it was not asked about this order
+    assert records.order().status is S.DISPUTED  # it was not a read of this order
     records.take(look(1, "filled", 100, 10), m.timestamp(clock(6)))
     assert (records.order().status, records.order().filled_qty) == (S.FILLED, 0)
 
@@ -375,7 +375,9 @@ def test_what_every_reading_of_a_successors_total_agrees_on_is_inferred(carries)
     assert records.order().filled_qty == 70
     records.take(m.HistoryRead("b1r"))
     assert records.order().filled_qty == (110 if carries is m.ReplaceCum.FRESH else 70)
-    assert not records.order().is_complete  # 30 of the 70, or all of them, are told by nobody
+    assert (
+        not records.order().is_complete
+    )  # 30 of the 70, or all of them, are reported by no source
 
 
 def test_a_total_that_is_the_old_ones_fills_is_complete():

@@ -36,7 +36,7 @@ def replaced(word="new", cum=0, *, qty=4):
         (replaced("filled", 4), "filled", 10, 0),
         (replaced("canceled", 1), "canceled", 7, 0),
         (replaced(qty=10), "partially_filled", 6, 10),  # 4, if that is the total: unknown
-        (replaced("filled", 4, qty=10), "filled", 10, 0),  # it was, says the broker's word
+        (replaced("filled", 4, qty=10), "filled", 10, 0),  # it was replaced, by the broker's status
     ],
 )
 def test_the_successor_of_an_order_decides_whether_it_works(successor, status, filled, leaves):

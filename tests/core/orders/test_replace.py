@@ -69,7 +69,7 @@ def picture(records):
             ("b1", "partially_filled", 110, "replace"),
         ),
         ([asked(answer="ambiguous")], ("b1", "new", 100, "replace")),
-        ([asked(answer="accepted")], ("b1", "new", 100, "replace")),  # nobody has shown it
+        ([asked(answer="accepted")], ("b1", "new", 100, "replace")),  # it was never reported
         ([asked(answer="rejected")], ("b1", "new", 100, "replace")),  # it may be done all the same
         ([asked(answer="not_sent")], ("b1", "new", 100, "replace")),  # it is sent again
         ([asked(answer="rejected"), m.ChangeClosed("c1", 2, "no")], ("b1", "new", 100, None)),
@@ -84,7 +84,7 @@ def picture(records):
         # Both live, and one has ended: the other is shown.
         ([asked(), new(3, "canceled"), old(2)], ("b1", "new", 100, None)),
         ([asked(), new(3, "filled", 100), old(2, "canceled")], ("b2", "filled", 0, None)),
-        # Replaced by somebody else: ours is still unknown.
+        # Replaced externally: ours is still unknown.
         ([asked(), new(3, client_order_id="web-1")], ("b2", "new", 200, "replace")),
         ([asked(), new(3, client_order_id=None)], ("b2", "new", 200, None)),
     ],
@@ -97,7 +97,7 @@ def test_what_is_shown_of_a_replace(facts, expected):
     ("facts", "expected"),
     [
         ([m.Commanded("c1", C.CANCEL, 3, "b1")], "cancel"),
-        # The cancel came too late for that id: what replaced it is to end too.
+        # The cancel came too late for that id: its successor is to be canceled too.
         (
             [m.Commanded("c1", C.CANCEL, 3, "b1"), m.Answered("c1", 3, m.AnswerKind.ACCEPTED)],
             "cancel",

@@ -43,7 +43,7 @@ def denied_at(asked, *moments):
         ([10, 19], 1),  # too soon after the last one that counted
         ([10, 15, 20], 2),  # but not after one that did not
         ([10, 20, 30], 3),
-        ([100_000], 1),  # however long ago it was sent: one answer is one
+        ([100_000], 1),  # after any time: one reply counts once
     ],
 )
 def test_a_reply_counts_ten_seconds_after_the_last_counted_one(moments, counted):
@@ -59,10 +59,10 @@ AGAIN = res.Resend()
         ([10, 20, 30], 30, 300, CAN, AGAIN),
         ([10, 20], 21, 300, CAN, "ask"),  # two are not enough
         ([10, 20, 30], 30, 300, CANNOT, "ask"),  # it might make a second order
-        ([10, 20, 30], 30, 30, CAN, "ask"),  # not wanted any more, and it may still land
+        ([10, 20, 30], 30, 30, CAN, "ask"),  # not wanted any more, and it may still be accepted
         ([10, 20, 30], 30, 0, CAN, "ask"),
         ([10, 20, 149], 149, 30, CAN, "ask"),
-        ([10, 20, 30], 900, 30, CAN, "ask"),  # the last answer has to be late, not the question
+        ([10, 20, 30], 900, 30, CAN, "ask"),  # the last reply has to be late, not the query
         ([10, 20, 150], 150, 30, CAN, res.Abandon(3)),
         ([140, 150], 150, 30, CAN, "ask"),
         ([140, 150, 160], 160, 30, CANNOT, res.Abandon(3)),
@@ -92,7 +92,7 @@ def test_an_outage_of_a_week_ends_nothing():
         step = res.next_step(asked, now, CAN)
         assert isinstance(step, res.Query)
         now = max(now + seconds(1), step.at)
-        asked = res.with_query(asked, now)  # and nothing comes back
+        asked = res.with_query(asked, now)  # and no reply arrives
     assert asked.not_found_at == ()
     assert asked.queries > 10_000
     back = denied_at(asked, *(now.total_seconds() + n for n in (10, 20, 30)))

@@ -72,7 +72,7 @@ def test_the_walk_step_by_step():
         order = records.order()
         seen.append((order.filled_qty, order.filled_value))
     assert seen[0] == (60, 600)  # inferred at the broker's average
-    assert seen[1] == (60, 600)  # 40 told, 20 inferred at (600 - 396) / 20 = 10.2
+    assert seen[1] == (60, 600)  # 40 reported, 20 inferred at (600 - 396) / 20 = 10.2
     assert seen[2] == (100, Decimal("1005"))
     assert seen[4] == (100, Decimal("1005"))
     assert seen[5] == seen[4]

@@ -177,7 +177,7 @@ def test_a_process_on_another_machine_knows_what_an_earlier_reading_covered(desk
     desk.recorder.record(m.Alerted(m.Alert(m.AlertKind.HALT, "account", "")))
     desk.funding.add_mark()
     desk.clock.advance(11)
-    desk.read(700)  # this reading covers the order, and says so in the store
+    desk.read(700)  # this reading covers the order, and the store has that
     other = Desk(Bench(opened=False).clock, desk.store)
     other.read(700)
     assert other.available == 700

@@ -14,7 +14,7 @@ S = m.OrderStatus
 KNOWN_WITHIN_S = 30
 A_MINUTE = 20
 
-#: What a stream may do for any time; each is switched on for as long as one wants.
+#: Failures of a stream; each can be switched on for any time.
 AILMENTS = (
     None,
     "stream-silent",
@@ -72,7 +72,7 @@ def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
             desk.live(chance.randrange(12))
     assert desk.bench.desk.sync().verdict is m.Verdict.IN_SYNC
     if ailment in ("stream-silent", "event-dropped"):
-        assert longest > 1  # the poll is what told it
+        assert longest > 1  # the poll reported it
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -158,7 +158,7 @@ def test_after_a_loss_the_record_is_behind_until_all_was_read_again():
             assert not tracker.in_sync
         assert tracker.poll()
         assert tracker.in_sync
-        desk.bench.clock.advance(6)  # it is connected again: what came meanwhile was missed
+        desk.bench.clock.advance(6)  # it is connected again: events meanwhile were missed
         assert (tracker.stream.state, tracker.in_sync) == (StreamState.GAP, False)
         desk.live(16)
         assert (tracker.stream.state, tracker.in_sync) == (StreamState.LIVE, True)

@@ -295,7 +295,7 @@ def test_a_preview_has_every_check_and_the_impact_and_writes_nothing():
     assert (impact.price, impact.notional) == (D("197.01"), D("1970.10"))
     assert (impact.position, impact.exposure, impact.reserve) == (0, 0, 0)
     assert impact.pnl == D("99.90")  # bought at 187.02
-    assert impact.fees is None  # of shares it is not told
+    assert impact.fees is None  # not reported for shares
     assert bench.desk.book.journal() == journal
     assert bench.sent["submit"] == submits
 
@@ -408,7 +408,7 @@ def test_a_halt_from_one_thread_stops_the_orders_of_others():
     for thread in threads:
         thread.join(30)
     assert late == []
-    assert bench.sent["submit"] - sent <= 3  # those under way
+    assert bench.sent["submit"] - sent <= 3  # those in flight
 
 
 @pytest.mark.parametrize("why", ["", "  ", None, 7, "\ud800"])

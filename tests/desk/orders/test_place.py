@@ -181,7 +181,7 @@ def test_a_cancel_without_a_reply_is_read_and_repeated_after_the_next_start(faul
     bench.over()
     bench.desk = bench.open()
     bench.pass_(30)
-    if fault == "unreachable":  # it provably did not leave, and the bot was told so by its state
+    if fault == "unreachable":  # it certainly did not leave, and its status reports that
         assert bench.desk.cancel(order).status is S.CANCELED
     assert bench.desk.book.order(order).status is S.CANCELED
 

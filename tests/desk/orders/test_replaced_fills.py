@@ -110,7 +110,7 @@ NEW_ID = {"broker_order_id": "b2", "client_order_id": "c1.r1", "replaces": "b1"}
         (0, 10, None, 10),  # nothing to carry: every reading agrees
         (4, 10, None, 10),  # carried: 6 of its own; fresh: 10, of which 6 are sure
         (4, 4, None, 4),  # carried: nothing of its own
-        (4, 3, None, 4),  # fresh for sure, and its history will say so
+        (4, 3, None, 4),  # certainly fresh, and its history will show it
         (4, 10, 6, 10),  # its own executions
     ],
 )

@@ -16,7 +16,7 @@ from fillbook.venue.exchange import Ticket
 from tests.bench import MONDAY_10, QUOTES, Bench, unable
 
 S, V = m.OrderStatus, m.Verdict
-BLIND = unable(activities=False)  #: it tells of no transfer
+BLIND = unable(activities=False)  #: it reports no transfer
 
 
 def drifted(qty="7"):

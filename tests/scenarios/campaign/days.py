@@ -64,7 +64,7 @@ class Day:
             move = Decimal(self.dice.randint(-30, 30)) / 10_000
             bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
             self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
-        # The bot gives up on this one; the record does not.
+        # The bot stops waiting for this one; the record does not.
         with suppress(errors.OrderError, errors.ReadFailed, Refused):
             self.act()
         self.clock.advance(self.dice.choice((0.5, 3, 20)))
@@ -109,12 +109,12 @@ class Day:
         """End all faults; every pending request is accepted, and the windows pass."""
         self.clock.advance(301)
         while any(is_unknown(o) for o in self.desk.book.orders()):
-            self.clock.advance(10)  # the broker has to answer often enough, and late enough
+            self.clock.advance(10)  # the broker has to reply often enough, and late enough
             self.desk.tick()
         for order in self.books.truth.orders():
             if order.status in ("held", "new", "accepted", "partially_filled", "pending_new"):
                 self.books.cancel(order.id)
-        self.clock.advance(61)  # what no history told of for a minute has its own read
+        self.clock.advance(61)  # a fill that no history had for a minute has its own read
 
 
 def is_unknown(order):
@@ -142,7 +142,7 @@ def wrong(day):
             continue  # an older id of an order that was replaced; it is counted with the tip
         moved = [f for f in truth.fills(order_id) if not (f.is_busted or f.is_corrected)]
         if mine is None and order.is_final and not moved:
-            continue  # somebody else's, born and ended between two looks: it moved nothing
+            continue  # an external order, placed and ended between two snapshots: it moved nothing
         if mine is None:
             found.append(f"order {order_id} {order.status} is not in the record")
             continue

@@ -21,7 +21,7 @@ from tests.scenarios.campaign.test_days import CHUNK, FIRST, chunks
 
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "12"))
 BOTS = 5
-#: A create whose outcome nobody tells, or that is refused for the moment.
+#: A create whose outcome is unknown, or that is rejected temporarily.
 LOST = ("request-lost", "reply-lost", "server-error", "html", "late-landing", "rate-limited")
 WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, strategy="s", good_for_s=3600)
 
@@ -67,14 +67,14 @@ def restless(dice):
         with suppress(Killed):
             bench.desk.tick()
         bench.store.left = None
-        bench.desk = bench.open()  # what was asked in that process is forgotten
+        bench.desk = bench.open()  # the queries of that process are lost
     bench.over()
     for _ in range(60):
         with suppress(fb.FillbookError):
             if bench.desk.submit(WISH, key="the decision").is_final:
                 break
         bench.pass_(20, every=10)
-    bench.pass_(600, every=20)  # nothing lands after that
+    bench.pass_(600, every=20)  # nothing is accepted after that
     return bench
 
 

@@ -65,7 +65,7 @@ def killed(flow, where, at, emulator):
     process = children.Process(target=flows.child, args=(flow, where, at, ready, go, passed))
     process.start()
     assert ready.wait(60), "the child did not get ready"
-    if flow == "sync":  # what the pass is to find: somebody traded meanwhile
+    if flow == "sync":  # the pass has to find it: an external fill
         emulator.exchange.trade_by_hand(emulator.exchange.account(where["name"]), by_hand())
     if flow == "resize":
         (order,) = emulator.exchange.account(where["name"]).truth.orders()

@@ -248,7 +248,7 @@ def test_if_the_broker_does_not_net_open_orders_they_stay_charged():
     assert SimulatedBroker.capabilities.nets_open_orders
     order = bench.desk.buy("AAPL", qty=2, limit_price="150")
     bench.pass_(60)
-    assert bench.desk.buying_power().available == 400  # 700 are told, and 300 taken off again
+    assert bench.desk.buying_power().available == 400  # 700 are reported, and 300 are busted
     bench.desk.cancel(order)
     bench.pass_(60)
     assert bench.desk.buying_power().available == 1000

@@ -6,7 +6,7 @@ import fillbook as fb
 from fillbook import model as m
 from tests.bench import Bench, unable
 
-BLIND = unable(activities=False)  #: it tells of no transfer
+BLIND = unable(activities=False)  #: it reports no transfer
 
 
 @pytest.mark.parametrize("fault", ["empty-list", "cut-page", "html", "server-error", "unreachable"])

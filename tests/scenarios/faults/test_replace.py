@@ -74,7 +74,7 @@ def test_cr_11_what_fills_meanwhile_is_taken_off_what_is_ordered_anew():
     bench.filled(order, 4)
     bench.clock.advance(1)
     bench.desk.sync()
-    bench.filled(order, 3)  # nobody has read that yet
+    bench.filled(order, 3)  # no read has shown that yet
     new = bench.desk.replace(order, qty=12)
     assert (new.qty, bench.desk.book.order(order).filled_qty) == (5, 7)
     bench.clock.advance(1)

@@ -118,7 +118,7 @@ def test_a_replace_leaves_one_order(n, how):
 
     try:
         called(change, change)
-    except fb.Denied as denied:  # the first change is under way
+    except fb.Denied as denied:  # the first change is in flight
         if denied.reason.code not in ("replace_unproven", "unchanged"):
             raise
     live(bench, 400)

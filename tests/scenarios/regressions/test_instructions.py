@@ -19,7 +19,7 @@ from tests.bench import MONDAY_10, Bench, unable
 from tests.cli.line import told
 from tests.scenarios.regressions.scenarios import PATIENCE_S, alerts_of
 
-#: Requests in a minute, and orders: more cancels than one minute has room for.
+#: Requests per minute, and orders: more cancels than one minute allows.
 RATE_LIMIT, ORDERS = 40, 52
 
 

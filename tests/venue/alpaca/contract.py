@@ -16,7 +16,7 @@ from typing import Any, Final
 import requests
 import schemathesis
 
-#: An error's body, of which the description says nothing.
+#: An error's body, which is not in the description.
 _ERROR: Final = {
     "type": "object",
     "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
@@ -31,7 +31,7 @@ _STRANGER: Final = {
 _EXCHANGES: Final = ["AMEX", "ARCA", "BATS", "NYSE", "NASDAQ", "NYSEARCA", "OTC", "CRYPTO", ""]
 _DAY_OR_TIME: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}
 
-#: What is put where in the description, and why: the service's answers that it does not foresee.
+#: Corrections of the description, with the reason: replies of the service that it lacks.
 DIFFERS: Final = (
     (
         "components/schemas/Exchange/enum",
@@ -61,7 +61,7 @@ DIFFERS: Final = (
     ),
 )
 
-#: Statuses that every path may answer, and whose they are; the description has few of them.
+#: Statuses that every path may return, and their source; the description has few of them.
 ALWAYS: Final = (
     ("400", _ERROR, "a body that is no JSON object"),
     ("401", _STRANGER, "no or wrong keys; the one error without a code"),
@@ -71,7 +71,7 @@ ALWAYS: Final = (
     ("429", _ERROR, "the budget"),
     ("504", _ERROR, "a gateway's time-out"),
 )
-#: Answers of what stands before the service, which no description is about.
+#: Replies of the gateway before the service, which is not described.
 NOT_THE_SERVICE: Final = frozenset({307, 405, 502})
 
 
@@ -98,7 +98,7 @@ class Contract:
     def __init__(self, differs: Iterable[tuple[str, Any, str]] = DIFFERS) -> None:
         made = described(differs)
         self.schema = schemathesis.openapi.from_dict(made)
-        # The plain paths first, so that none is taken for another's parameter.
+        # The plain paths first, so that none matches another's parameter.
         self._paths = sorted(
             ((re.compile(re.sub(r"{\w+}", ".+", path)), path) for path in made["paths"]),
             key=lambda each: "{" in each[1],

@@ -42,7 +42,7 @@ ORDERS: tuple[dict[str, Any], ...] = (
     MARKET | {"symbol": "BTC/USD", "qty": "0.01", "time_in_force": "gtc"},
     LIMIT | {"symbol": "BTC/USD", "qty": "0.01", "time_in_force": "ioc", "limit_price": "20000"},
 )
-#: What is looked at again and again, beside orders and positions.
+#: Reads that are repeated, beside orders and positions.
 LOOKS = (
     *("account", "account/configurations", "clock", "calendar"),
     *("account/activities", "account/activities/FILL", "account/activities/CFEE"),

@@ -217,7 +217,7 @@ def test_a_replace_is_rejected_with_alpacas_messages(http: Any) -> None:
     ]
 
 
-# Faults on the way
+# Faults of the transport
 
 
 def placed(http: Any) -> list[str]:

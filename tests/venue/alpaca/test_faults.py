@@ -57,7 +57,7 @@ def test_a_query_by_client_order_id_can_get_a_fault_by_symbol(
     assert http("GET", "/v2/orders:by_client_order_id?client_order_id=mine").status_code == 502
 
 
-# Answers of several kinds, some of which are none of Alpaca's
+# Replies of several kinds, some of them not of Alpaca
 
 
 def bare(emulator: Emulator, path: str) -> requests.Response:
@@ -151,7 +151,7 @@ def test_a_stream_ends_with_a_closing_frame_or_without(
     assert code == (1006 if heard is None else heard.code)
 
 
-# Ways
+# Behavior switches
 
 
 @contextmanager

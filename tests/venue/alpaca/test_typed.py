@@ -29,7 +29,7 @@ from fillbook.venue.exchange import Exchange
 from tests.venue.alpaca.conformance.bot import PATIENCE_S, Bot
 from tests.venue.alpaca.test_contract import Tour
 
-#: What alpaca-py makes of the answers under a path, the first that fits.
+#: alpaca-py's type for the replies under a path; the first match counts.
 MODELS: Final[Mapping[str, type[Any] | None]] = {
     "/v2/orders": Order,
     "/v2/positions": Position,
@@ -40,7 +40,7 @@ MODELS: Final[Mapping[str, type[Any] | None]] = {
     "/v2/calendar": Calendar,
     "/v2/assets": Asset,
 }
-#: All that the exchange has to tell.
+#: Every event of the exchange.
 EVENTS: Final = {
     *("accepted", "pending_new", "new", "partial_fill", "fill", "canceled", "expired", "rejected"),
     *("replaced", "restated", "trade_bust", "trade_correct"),

@@ -253,7 +253,7 @@ def chained(fault: Fault) -> Callable[[Day], object]:
 
 STEPS = ["pending_new", "new", "filled"]
 
-#: Every fault, what is played, and what comes of it.
+#: Every fault, its scenario, and its result.
 PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
     F.REQUEST_LOST: (of_write(F.REQUEST_LOST), (m.Ambiguous, False, False)),
     F.REPLY_LOST: (of_write(F.REPLY_LOST), (m.Ambiguous, True, True)),

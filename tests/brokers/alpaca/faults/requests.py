@@ -49,7 +49,7 @@ def _(bench: Bench) -> None:
 
 @of(Fault.UNREACHABLE)
 def _(bench: Bench) -> None:
-    # Over a connection that is open already nobody can prove that nothing left.
+    # On an open connection it cannot be proved that nothing was sent.
     bench.broker.account()
     bench.fail("submit", "unreachable")
     assert said(bench.submit("never")) == "ambiguous no_answer"
@@ -101,7 +101,7 @@ def _(bench: Bench) -> None:
 
 @of(Fault.EMPTY_LIST)
 def _(bench: Bench) -> None:
-    # Nothing on the wire tells it from an empty account: the desk asks for agreement (P6).
+    # The reply equals that of an empty account: the desk requires agreement (P6).
     bench.placed()
     bench.fail("orders", "empty-list")
     empty, full = bench.orders(), bench.orders()

@@ -122,7 +122,7 @@ def _(bench: Bench) -> None:
 
 @of(Fault.UNKNOWN_EVENT)
 def _(bench: Bench) -> None:
-    # What it says of the order holds all the same; only its own slice is not understood.
+    # The report of the order still counts; only its own execution cannot be decoded.
     order, heard = _framed(bench, "unknown-event")
     assert (heard.executions(order), heard.losses) == ([], [])
     assert heard.reports_of(order)[-1].filled_qty == 5

@@ -137,7 +137,7 @@ def test_rows_that_are_no_trade(
     assert (kind, qty, cash) == (found.kind, found.qty, found.cash)
 
 
-#: Words that stand for no kind of ours: what they moved is booked under their own name.
+#: Activity types without a kind of ours: their movement has its own raw name.
 OTHERS = (
     *("cil", "extrd", "fxtrd", "int", "intnra", "intpnl", "inttw", "ma", "mem", "misc", "oct"),
     *("opca", "reo", "reorg", "spin", "swp", "vof", "wh", "a-word-of-tomorrow"),

@@ -311,7 +311,7 @@ def test_a_listening_desk_receives_restated_orders() -> None:
     assert held(bench) == {"APLE": D(20)}
 
 
-# Whatever comes after whatever ----------------------------------------------------------------
+# In any order ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(10))

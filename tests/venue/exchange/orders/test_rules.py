@@ -14,7 +14,7 @@ K = m.RejectKind
 BTC = {"symbol": "BTC/USD"}
 EXITS = {"take_profit": "200", "stop_loss": "180"}
 
-#: What is sent with an empty account, and how it is refused: status, code, kind, words.
+#: Orders on an empty account, and their reject: status, code, kind, message.
 REFUSED: list[tuple[dict[str, Any], int, int, m.RejectKind, str]] = [
     ({"client_order_id": "x" * 129}, 422, 40010001, K.INPUT, "no more than 128 characters"),
     ({"symbol": "NOPE"}, 422, 42210000, K.INSTRUMENT, 'asset "NOPE" not found'),
@@ -402,7 +402,7 @@ def test_a_position_of_six_times_the_equity_may_only_be_made_smaller(side: int) 
     assert day.worked(side=less, qty=500).status == "filled"
 
 
-#: What rests or comes, by kind; buys far below the market, sells far above it.
+#: Resting and new orders, by kind; buys far below the market, sells far above it.
 SIDES: dict[str, dict[str, dict[str, Any]]] = {
     "market": {"buy": {}, "sell": {}},
     "limit low": {"buy": {"limit_price": "150"}, "sell": {"limit_price": "150"}},
