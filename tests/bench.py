@@ -101,16 +101,16 @@ class Bench:
         return order
 
     def resting(self, symbol="AAPL", qty=10, **wish):
-        """An order of the bot's that rests at the broker."""
+        """An order of the bot that rests at the broker."""
         return self.desk.buy(symbol, qty=qty, limit_price="150", strategy="s", **wish)
 
     def filled(self, order, *parts):
-        """Fill a resting order in those parts."""
+        """Fill a resting order in these parts."""
         for part in parts or (None,):
             self.exchange.fill(order.broker_order_id, part, order.limit_price)
 
     def silently(self, symbol, qty, price):
-        """Units come or go without an order; it is a row of the history for those who read it."""
+        """Move units without an order; only the history has a row of it."""
         self.exchange.transfer(self.books, symbol, qty, price)
 
     def ours(self):
@@ -119,11 +119,11 @@ class Bench:
 
     @property
     def sent(self):
-        """How many requests of each name have left this desk."""
+        """The number of requests by name that have left this desk."""
         return self.desk._gateway.sent
 
     def is_true(self):
-        """Whether positions and cash are the exchange's own."""
+        """Whether positions and cash equal the exchange's."""
         held = {x.symbol: x.qty for x in self.desk.book.positions() if x.qty}
         return held == self.truth.positions() and self.desk.book.cash() == self.truth.cash()
 

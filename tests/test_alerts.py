@@ -1,4 +1,4 @@
-"""Where alerts go: the log, and a web address."""
+"""The sinks of alerts: the log, and a web address."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The source of time: moments, lengths, and which start a length is counted from."""
+"""The source of time: times, durations, and the timeline of a duration."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ print(SystemClock().timeline, SystemClock().elapsed().total_seconds())
 
 
 def test_processes_of_one_boot_share_a_timeline_if_the_system_reports_its_boot():
-    """On Linux another process counts from the same start; elsewhere each is on its own."""
+    """On Linux another process counts from the same start; elsewhere each has its own."""
     before = SystemClock().elapsed().total_seconds()
     told = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
     theirs, elapsed = told.stdout.strip().split(" ", 1)
@@ -25,7 +25,7 @@ def test_processes_of_one_boot_share_a_timeline_if_the_system_reports_its_boot()
 
 
 def test_a_made_up_clock_has_a_timeline_of_its_own():
-    """What two made-up clocks have counted is not to be compared."""
+    """The durations of two simulated clocks cannot be compared."""
     start = datetime(2026, 3, 2, tzinfo=UTC)
     one, other = ManualClock(start), ManualClock(start)
     assert one.timeline == one.timeline

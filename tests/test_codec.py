@@ -1,4 +1,4 @@
-"""Values come back from JSON text as they were, whichever library wrote it."""
+"""Values are read from JSON text as they were written, by either library."""
 
 import json
 import subprocess

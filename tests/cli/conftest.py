@@ -1,4 +1,4 @@
-"""An empty folder for each test, and an emulator that `fillbook.toml` need not name."""
+"""An empty folder for each test, and an emulator without an entry in `fillbook.toml`."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ MONDAY_10 = datetime(2026, 3, 2, 15, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch, tmp_path):
-    """An empty folder, and nothing set."""
+    """An empty folder, and no settings."""
     monkeypatch.chdir(tmp_path)
     for name in ("BROKER", "STORE", "CONFIG"):
         monkeypatch.delenv(f"FILLBOOK_{name}", raising=False)
@@ -24,13 +24,13 @@ def bare(monkeypatch, tmp_path):
 
 @pytest.fixture
 def emulator(monkeypatch):
-    """The broker of the environment, in made-up time."""
+    """The broker of the environment, with a simulated clock."""
     yield from _running(monkeypatch, Exchange(seed=7, clock=ManualClock(MONDAY_10)))
 
 
 @pytest.fixture
 def emulator_now(monkeypatch):
-    """The broker of the environment, in real time: coins trade at any hour."""
+    """The broker of the environment, in real time: crypto trades at any hour."""
     yield from _running(monkeypatch, Exchange(seed=7))
 
 

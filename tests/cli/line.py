@@ -4,6 +4,6 @@ from fillbook.cli.commands import run
 
 
 def told(capsys, *words):
-    """The exit code, standard output and standard error of one command line."""
+    """Return the exit code, standard output and standard error of one command line."""
     code = run(words)
     return (code, *capsys.readouterr())

@@ -1,4 +1,4 @@
-"""Orders changed and ended from the command line."""
+"""Orders changed and canceled from the command line."""
 
 import json
 from decimal import Decimal
@@ -13,7 +13,7 @@ STORE = ("--store", "sqlite:///bot.db")
 
 @pytest.fixture
 def resting(emulator_now):
-    """Three orders that rest: two coins of a strategy's, and another's."""
+    """Three resting orders: two of crypto with a strategy, and one of another."""
     pairs = [("BTC/USD", "a"), ("ETH/USD", "a"), ("BTC/USD", "b")]
     with fb.open(store="sqlite:///bot.db") as desk:
         orders = [desk.buy(s, qty=1, limit_price="150", strategy=name) for s, name in pairs]

@@ -1,4 +1,6 @@
-"""`fillbook halt`: the switch and the end of every open order, with a record and without."""
+"""
+`fillbook halt`: the kill switch and the cancel of every open order, with and without a record.
+"""
 
 import json
 import os
@@ -18,7 +20,7 @@ OVER = m.ENDINGS | {S.FILLED, S.REPLACED}
 
 
 def benched(monkeypatch, tmp_path, **kw):
-    """A bench whose broker and clock the command line finds, and two orders that rest there."""
+    """A bench whose broker and clock are the command line's, with two resting orders."""
     made = Bench(**kw)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(opening, "open_broker", lambda address, env: made.broker)
@@ -45,7 +47,7 @@ def halted(capsys, *words):
 
 
 def recorded(bench, tmp_path):
-    """A store of its own, bound to the bench's account."""
+    """A separate store, bound to the bench's account."""
     store = f"sqlite:///{tmp_path}/bot.db"
     with fb.open(bench.broker, store, clock=bench.clock) as desk:
         desk.sync()
@@ -76,7 +78,7 @@ def test_with_a_record_no_desk_on_it_sends_until_it_is_resumed(bench, tmp_path, 
 @pytest.mark.parametrize("fault", ["cancel-never-ends", "cancel-rejected"])
 @pytest.mark.parametrize("with_record", [False, True])
 def test_it_exits_with_1_and_names_what_is_open(bench, tmp_path, capsys, fault, with_record):
-    """A cancel that was accepted is no end: the broker's own list decides."""
+    """An accepted cancel is not final: the broker's own list decides."""
     words = ("--store", recorded(bench, tmp_path)) if with_record else ()
     bench.exchange.faults.switch_on(fault)
     code, said = halted(capsys, *words)
@@ -85,7 +87,7 @@ def test_it_exits_with_1_and_names_what_is_open(bench, tmp_path, capsys, fault, 
 
 
 def test_an_adapter_that_raises_ends_no_halt(monkeypatch, tmp_path, capsys):
-    """Each order is tried, and what is open is named."""
+    """Each order is tried, and open ones are named."""
 
     class Raises(unable()):
         calls = 0
@@ -111,7 +113,7 @@ def test_if_the_account_cannot_be_read_the_orders_of_the_brokers_list_are_cancel
 
 
 def test_a_list_that_cannot_be_read_is_an_exit_with_1(bench, tmp_path, capsys):
-    """The record's own orders are canceled all the same."""
+    """The record's own orders are canceled anyway."""
     store = recorded(bench, tmp_path)
     bench.exchange.faults.fail("orders", "server-error", times=1_000)
     code, said = halted(capsys, "--store", store)

@@ -1,4 +1,4 @@
-"""Placing an order from the command line, and what may be spent."""
+"""Orders from the command line, and the available buying power."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The command line as a process: a reader who leaves, a demo, an emulator that is stopped."""
+"""The command line as a process: a closed pipe, the demo, a stopped emulator."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_a_reader_who_has_seen_enough_is_no_error():
 
 
 def lines_of(running):
-    """What an emulator prints, to its last line."""
+    """The output of an emulator, to its last line."""
     lines = [running.stdout.readline().rstrip()]
     while "fillbook sync" not in lines[-1]:
         lines.append(running.stdout.readline().rstrip())

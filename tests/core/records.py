@@ -8,7 +8,7 @@ AT = m.timestamp("2026-03-02T15:00:00Z")
 
 
 class Records:
-    """What a store's reader is, over dictionaries; `take` plays the recorder's part."""
+    """A store's reader over dictionaries; `take` applies an entry as the recorder does."""
 
     def __init__(self):
         self.kept = {kind.type: {} for kind in BY_TYPE.values()}
@@ -16,7 +16,7 @@ class Records:
         self.take(m.Bound(m.AccountId("sim", "localhost", "a1")))
 
     def copy(self):
-        """Records that hold the same, and become different from here on."""
+        """Independent records with the same content."""
         other = Records.__new__(Records)
         other.kept = {of: dict(kept) for of, kept in self.kept.items()}
         other.entries = list(self.entries)

@@ -1,4 +1,4 @@
-"""The record is exact whatever the bot does to its decimal context; numbers have bounds."""
+"""The record is exact in every decimal context of the bot; numbers have bounds."""
 
 import decimal
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from tests.core.records import AT, Records, fill, intended, report
 
 @pytest.fixture(params=["six digits", "every trap"])
 def bots_context(request):
-    """What a bot may do to the context of its thread."""
+    """The decimal context that a bot may set in its thread."""
     with decimal.localcontext() as context:
         if request.param == "six digits":
             context.prec = 6

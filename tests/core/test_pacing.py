@@ -1,4 +1,4 @@
-"""Requests per minute: never above the limit, and an exit always finds its share."""
+"""Requests per minute: never above the limit, and an exit always gets its share."""
 
 from datetime import UTC, datetime
 
@@ -37,7 +37,7 @@ asks = st.lists(
 
 @given(limit=st.integers(1, 40), asked=asks)
 def test_in_no_minute_is_more_sent_than_the_limit(limit, asked):
-    """Whatever the sequence of lanes and moments; a plain list of moments is the judge."""
+    """For every sequence of lanes and times; compared with a plain list of times."""
     sent = storm(Budget(limit=limit), asked)
     for moment, _ in sent:
         assert sum(moment - 60_000 < other <= moment for other, _ in sent) <= limit
@@ -63,7 +63,7 @@ def test_an_exit_finds_the_share_that_is_kept_for_it(limit, asked):
 
 @given(limit=st.integers(1, 40), asked=asks, lane=st.sampled_from(Lane), more=st.integers(1, 60))
 def test_a_refused_request_is_granted_at_its_time_and_not_before(limit, asked, lane, more):
-    """The second that is named is the first one."""
+    """The second that it names is the first possible one."""
     budget, now = Budget(limit=limit), 0
     for wait_ms, other in asked:
         now += wait_ms // 1000
@@ -106,7 +106,7 @@ def test_what_others_send_with_our_keys_is_counted_until_the_broker_counts_anew(
 
 
 def test_a_broker_with_a_wrong_clock_holds_requests_for_at_most_a_minute():
-    """Neither its count nor its refusal."""
+    """Neither its count nor its refusal holds longer."""
     budget = pacing.back_off(
         pacing.apply_rate_limit(Budget(limit=200), meter(0), 9_999, 10), 9_999, 10
     )
@@ -128,7 +128,9 @@ def test_after_too_much_all_but_exits_wait():
 
 
 def test_another_timeline_is_converted_by_the_wall_clock():
-    """Seconds, others and the refusal are where they were; on our own nothing moves."""
+    """
+    Seconds, other requests and the refusal keep their times; on the same timeline nothing moves.
+    """
     there = Budget(
         limit=9,
         timeline="a",
@@ -152,7 +154,7 @@ def test_another_timeline_is_converted_by_the_wall_clock():
 
 
 def test_a_wall_clock_set_back_makes_nothing_lie_ahead():
-    """What another timeline sent counts from now at the latest, and no longer than a minute."""
+    """Requests of another timeline count from now at the latest, and for at most a minute."""
     there = Budget(
         limit=9,
         timeline="a",

@@ -1,4 +1,4 @@
-"""The gate's table: total, and neither permission widens the other."""
+"""The table of permissions: total, and neither setting widens the other."""
 
 from itertools import product
 
@@ -11,7 +11,7 @@ def test_every_authority_has_a_result_under_every_setting():
 
 
 def test_nothing_is_sent_while_trading_is_disabled():
-    """Whatever may be repaired."""
+    """With every setting of repairs."""
     sent = [key for key, answer in PERMISSIONS.items() if answer is Permission.SEND]
     assert all(armed for _, armed, _ in sent)
 

@@ -1,4 +1,4 @@
-"""How often open orders are polled, by what the stream has proved; and when we are behind."""
+"""The interval of polls by the state of the stream; and when the record is behind."""
 
 from datetime import timedelta
 
@@ -24,19 +24,19 @@ def at(seconds):
 
 
 def live(now=0):
-    """A stream that is connected, and whose gap was read."""
+    """A connected stream, whose gap was read."""
     health = polling.connected(polling.subscribing(StreamHealth()), at(now))
     return polling.resynced(health, health.gaps)
 
 
 def test_a_live_stream_relaxes_the_polls_and_no_stream_is_polled_as_ever():
-    """Twenty-five seconds and fifteen."""
+    """Twenty-five seconds instead of ten."""
     assert polling.poll_after(live(), at(0)) == at(25)
     assert polling.poll_after(StreamHealth(), at(9_999)) == at(15)
 
 
 def test_what_was_missed_is_read_before_anything_is_live():
-    """Begun, connected, lost: each leaves us behind until a reading that began after it."""
+    """Begun, connected, lost: after each the record is behind until a later reading."""
     begun = polling.subscribing(StreamHealth())
     connected = polling.connected(begun, at(1))
     assert (begun.state, begun.is_behind) == (S.CONNECTING, True)
@@ -48,7 +48,7 @@ def test_what_was_missed_is_read_before_anything_is_live():
 
 
 def test_a_refused_stream_leaves_no_gap_open_for_ever():
-    """Once the loss was read, polls carry the record; being refused again is no new loss."""
+    """After the gap was read, polls update the record; another refusal is no new gap."""
     lost = polling.disconnected(live())
     read = polling.resynced(lost, lost.gaps)
     assert (read.state, read.is_behind) == (S.CONNECTING, False)
@@ -57,7 +57,7 @@ def test_a_refused_stream_leaves_no_gap_open_for_ever():
 
 
 def test_a_late_stream_is_polled_fast_until_it_delivers_an_event():
-    """A poll that finds nothing more does not make up for it."""
+    """A poll that finds nothing more does not end the fast polls."""
     late = polling.polled(live(), True, at(5))
     assert polling.poll_after(late, at(5)) == FAST_POLL
     assert polling.poll_after(polling.polled(late, False, at(9)), at(9)) == FAST_POLL
@@ -81,7 +81,7 @@ def test_a_new_fact_of_a_poll_means_nothing_without_a_stream():
 
 @pytest.mark.parametrize("state", S)
 def test_every_state_has_its_period(state):
-    """None leaves a fill unknown for half a minute."""
+    """In none is a fill unknown for half a minute."""
     assert POLL_PERIODS[state] <= at(25)
 
 
@@ -90,7 +90,7 @@ steps = st.lists(st.sampled_from(["begun", "connected", "lost", "heard", "news",
 
 @given(steps)
 def test_whatever_a_stream_does_the_next_poll_is_soon_and_nothing_missed_is_forgotten(names):
-    """At most 25 s away; and behind exactly if something was missed since the last reading."""
+    """At most 25 s; and behind exactly if something was missed since the last reading."""
     health, missed = StreamHealth(), False
     for second, name in enumerate(names):
         now = at(second)

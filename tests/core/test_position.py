@@ -62,7 +62,7 @@ def test_the_quantity_equals_a_plain_fold(history):
 
 @given(st.lists(st.tuples(st.integers(-5, 5).filter(bool), st.integers(8, 12)), max_size=12))
 def test_what_was_gained_and_what_it_cost_come_out(fills):
-    """Money in equals money out: realized - cash = the cost of what is open, signed."""
+    """Money in equals money out: realized - cash = the signed cost of the open position."""
     history = [move(n, FILL, qty, price) for n, (qty, price) in enumerate(fills)]
     held, trades = position.refold("AAPL", history)
     paid = sum(qty * price for qty, price in fills)
@@ -74,7 +74,7 @@ def test_what_was_gained_and_what_it_cost_come_out(fills):
 
 @given(histories)
 def test_folding_one_by_one_is_folding_all(history):
-    """The O(1) path and the definition."""
+    """The O(1) path equals the definition."""
     held = m.Position(symbol="AAPL")
     for x in sorted(history, key=lambda x: x.order):
         held, _ = position.fold(held, x)
@@ -107,7 +107,7 @@ def test_a_split_keeps_the_cost_and_scales_what_was_entered():
 
 
 def test_a_late_fill_before_an_adjustment_moves_quantity_between_strategies_only():
-    """An adoption is a moment and a quantity, never an amount."""
+    """An adoption has a time and a quantity, never an amount."""
     anchor = move(30, ANCHOR, 10, 9)
     held, _ = position.refold("AAPL", [anchor])
     assert (held.qty, legs(held)) == (10, {"": 10})
@@ -191,7 +191,7 @@ def test_a_fee_included_in_an_adjustment_is_not_deducted_again(day, taken):
 
 
 def test_units_that_a_fee_took_from_a_flat_position_are_bought_back_without_a_round_trip():
-    """All was sold before the day's fee was posted; the next buy finds a little less than none."""
+    """All was sold before the day's fee was posted; the next buy starts slightly below zero."""
     history = [move(1, FEE, "-0.1", None), move(2, FILL, 1, 10)]
     held, trades = position.refold("AAPL", history)
     assert (held.qty, held.account.realized, trades) == (Decimal("0.9"), -1, [])

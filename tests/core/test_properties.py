@@ -23,7 +23,7 @@ DAY = "2026-03-02T15:00:{:02}Z"
 
 
 def told(broker_order_id, client_order_id, second, word, cum=0, avg=None, **kw):
-    """A report of that second on any order; made at 15:00."""
+    """A report of any order at that second; created at 15:00."""
     source = kw.pop("source", "list")
     return report(
         word,
@@ -119,14 +119,14 @@ def outcome(numbers):
 
 
 def order_of(record):
-    """An order's record, but for when and by which report something was learnt."""
+    """An order's record, except the times and reports from which it was learned."""
     proof = record.order.proof
     order = evolve(record.order, created_at=None, proof=proof and evolve(proof, source=""))
     return evolve(record, order=order, seen_at=None, created_at=AT)
 
 
 def picture(records):
-    """The record, but for when something was learnt."""
+    """The record, except the times at which it was learned."""
     cash = records.get(m.Cash, "cash")
     return {
         "orders": [order_of(x) for x in records.all(m.OrderRecord)],
@@ -150,14 +150,14 @@ def test_any_order_of_arrival_makes_the_same_record(numbers):
 
 @given(heard_facts)
 def test_receiving_everything_again_changes_nothing(numbers):
-    """P4 and P8: in the same order or in another, it leaves no trace in the journal."""
+    """P4 and P8: in the same order or another, it leaves no entry in the journal."""
     records = outcome(numbers)
     assert [n for n in (*numbers, *sorted(numbers)) if records.take(FACTS[n])] == []
 
 
 @given(heard_facts)
 def test_replaying_the_journal_is_the_rebuild(numbers):
-    """Entries that changed nothing were not kept, and are not missed."""
+    """Entries without an effect were not kept, and are not needed."""
     records, again = outcome(numbers), Records()
     for entry, at in records.entries[1:]:
         again.take(entry, at)
@@ -179,7 +179,7 @@ def test_running_sums_are_those_of_counting_afresh(numbers):
 
 @given(heard_facts)
 def test_a_position_is_the_fold_of_its_movements(numbers):
-    """P9: and what the orders filled is what moved."""
+    """P9: and the movements equal the fills of the orders."""
     records = outcome(numbers)
     moves = records.all(m.Movement)
     for held in records.all(m.Position):
@@ -199,7 +199,7 @@ def unrevised(symbol, moves, records):
 
 @given(heard_facts)
 def test_every_evidence_belongs_to_an_order_that_lists_it(numbers):
-    """P5: and every order that is not ours has some."""
+    """P5: and every external order has some."""
     records = outcome(numbers)
     owned = {i: x.client_order_id for x in records.all(m.OrderRecord) for i in x.ids}
     assert owned == {e.broker_order_id: e.client_order_id for e in records.all(m.Evidence)}

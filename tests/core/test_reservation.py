@@ -197,7 +197,7 @@ def test_two_living_ids_of_one_order_are_both_counted():
 
 
 def test_an_unconfirmed_replace_reserves_the_larger_amount():
-    """It may have been done; once it is known that it was not, nothing of it is kept."""
+    """It may have been done; once it is known that it was not, it reserves nothing."""
     records = reserved(limit_price=10)
     records.take(report(terms=terms(limit_price=10)))
     change = m.Change(client_order_id="c1.r1", qty=150, limit_price=12)
@@ -224,10 +224,7 @@ def test_an_order_replaced_by_a_cheaper_one_is_reserved_until_the_replace_is_don
         ({"qty": 120}, 200),
         ({"qty": 80}, 0),
         ({"qty": 120, "limit_price": "11"}, 320),
-        (
-            {"qty": 80, "limit_price": "11"},
-            100,
-        ),  # the old one may fill completely, at its own price
+        ({"qty": 80, "limit_price": "11"}, 100),  # the old one may fill at its own price
     ],
 )
 def test_a_change_adds_what_it_may_cost_beyond_the_order(change, more):
@@ -434,7 +431,7 @@ STEPS = st.tuples(
 
 @given(st.lists(STEPS, max_size=80))
 def test_nothing_is_reserved_twice_however_old_the_account_is(steps):
-    """The account is anything from 0 to a lag old, not monotonic; a broker lets all pass."""
+    """The account is 0 to a lag old, not monotonic; the broker accepts every order."""
     broker = Broker()
     for step in steps:
         broker.step(*step)

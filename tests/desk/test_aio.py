@@ -12,7 +12,7 @@ from tests.bench import Bench
 
 
 def members(face):
-    """Every public name of a face, with the parameters of what can be called."""
+    """Every public name of a class, with the parameters of its methods."""
     return {
         name: list(inspect.signature(member).parameters.values()) if callable(member) else None
         for name, member in inspect.getmembers(face)
@@ -71,7 +71,7 @@ def test_an_order_is_placed_and_read():
 
 
 class Slow(SimulatedBroker):
-    """One whose creates wait until they are let through."""
+    """A broker whose creates wait until the test releases them."""
 
     begun = threading.Event()
     go_on = threading.Event()

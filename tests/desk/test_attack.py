@@ -1,4 +1,4 @@
-"""What a hostile reader tried: each of these once lost an order, a cancel, a fill or the desk."""
+"""A hostile review: each of these cases once lost an order, a cancel, a fill or the desk."""
 
 import threading
 from datetime import timedelta
@@ -29,7 +29,7 @@ def broken_once(store):
 
 
 def test_one_failed_read_of_the_store_does_not_deafen_the_desk():
-    """What was due when it failed is due again soon, and so is everything behind it."""
+    """The due work of the failed call is due again soon, and so is all later work."""
     bench = Bench()
     bench.desk.tick()
     bench.fail("submit", "request-lost")
@@ -103,7 +103,7 @@ def test_what_is_younger_than_a_minute_is_not_taken_back_though_two_endpoints_la
 
 
 def test_a_time_that_makes_no_sense_does_not_blind_the_desk():
-    """A reset a year ahead, or a clock set back a day, holds reads for a minute at most."""
+    """A reset a year ahead, or a clock set back a day, holds reads for at most a minute."""
     bench = Bench()
     bench.fail("account", "rate-limited")
     assert bench.desk.sync().verdict is m.Verdict.NOT_OBSERVED
@@ -200,7 +200,7 @@ def test_closing_the_desk_ends_the_opening_balance_at_once():
 
 
 def test_keys_differ_by_their_parts():
-    """The parts of a key cannot run into one another."""
+    """The parts of a key are separated."""
     from fillbook.desk.orders.place import client_order_id
 
     account = m.AccountId("sim", "localhost", "1")
@@ -223,7 +223,7 @@ def test_a_live_account_with_trading_disabled_only_reads():
 
 
 def test_threads_that_query_and_send_share_one_inquiry():
-    """Many threads, one inquiry: none undoes what another one learnt."""
+    """Many threads, one inquiry: no thread undoes the progress of another."""
     bench = Bench(wait_s=0)
     record = bench.desk.book.record(unproven(bench))
     inquirer = Inquiries(bench.clock)

@@ -28,7 +28,7 @@ WORDS = ("rubbish", "", "null", "[]", '{"limit": -5}', '[-3, "9999-99"]', '["x",
     "cell", ["budget", "lease", "account-marks", "account-lag", "fills-read-until"]
 )
 def test_a_damaged_cell_is_made_anew(cell, word):
-    """Budgets, leases, marks and cursors are no part of the record: none may stop the bot."""
+    """Budgets, leases, marks and cursors are not part of the record: none may stop the bot."""
     bench = Bench()
     bench.store.swap(cell, bench.store.cell(cell), word)
     with bench.open() as desk:
@@ -94,7 +94,7 @@ def test_with_crossed_sides_the_more_expensive_price_is_reserved():
 
 
 def test_an_order_is_counted_twice_for_a_lag_however_many_orders_follow():
-    """P7: more marks than are remembered once made every read hold nothing, for two hours."""
+    """P7: more marks than the maximum once made every reading cover nothing, for two hours."""
     bench = Bench(cash=100_000, multiplier=1, broker=unable(rate_limit=10**6), wait_s=0)
     bench.desk.buying_power()
     for number in range(150):
@@ -128,7 +128,9 @@ def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do(how):
 
 
 def test_an_order_is_decided_on_without_the_orders_on_other_symbols(tmp_path):
-    """Each of a thousand open orders was once read again for the next, while all others wait."""
+    """
+    Once, each of a thousand open orders was read again for the next one, while all others waited.
+    """
     path = tmp_path / "bot.db"
     bench = Bench(store=SqliteStore(path), wait_s=0)
     bench.resting("MSFT")

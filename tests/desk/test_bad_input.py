@@ -42,7 +42,7 @@ S = m.OrderStatus
     ids=str,
 )
 def test_an_invalid_request_is_refused_before_anything_is_written(wish):
-    """It is a ValueError with a sentence, and no intent exists."""
+    """It is a ValueError with a message, and there is no intent."""
     bench = Bench()
     before = bench.desk.book.journal()
     with pytest.raises(ValueError, match=r"\w+ .*\w+"):
@@ -65,7 +65,7 @@ def test_an_invalid_request_is_refused_before_anything_is_written(wish):
     ids=ascii,
 )
 def test_a_field_of_another_type_is_named_with_what_it_takes(field, value):
-    """Nothing else is raised by any of them, and nothing of them is ever written."""
+    """No other error is raised, and nothing is written."""
     wish = {"symbol": "AAPL", "side": "buy", "qty": 1, field: value}
     with pytest.raises(fb.InvalidValue, match=rf"^{field} must be .* not "):
         fb.OrderRequest(**wish)
@@ -106,7 +106,7 @@ def test_invalid_arguments_are_refused_by_validation(what):
 
 
 def test_a_desk_with_invalid_settings_is_not_opened():
-    """No file is made for it either."""
+    """No file is created either."""
     with pytest.raises(fb.InvalidValue, match="wait_s must be 0 to"):
         fb.open("sim:", "sqlite:///never.db", wait_s=-1)
     for word in ("", "always", 5):
@@ -117,7 +117,7 @@ def test_a_desk_with_invalid_settings_is_not_opened():
 
 
 def test_a_field_that_orders_do_not_have_is_named():
-    """A misspelt field is no order at some other price."""
+    """A misspelt field does not become an order at another price."""
     with pytest.raises(fb.InvalidValue, match="an order has no field limit;"):
         Bench().desk.buy("AAPL", qty=1, limit="150")
 
@@ -130,7 +130,7 @@ def test_the_noise_of_floats_is_not_sent():
 
 
 def test_an_unknown_symbol_is_denied_after_the_broker_reports_it():
-    """Definite, with the order as recorded; and nothing is sent for it."""
+    """Definite, with the order as recorded; nothing is sent."""
     bench = Bench()
     with pytest.raises(fb.Denied, match="does not list NOSUCH") as raised:
         bench.desk.buy("NOSUCH", qty=1)
@@ -195,7 +195,7 @@ def test_a_report_with_holes_loses_no_order(change):
 )
 @pytest.mark.parametrize("name", ["orders", "positions", "executions"])
 def test_a_body_of_no_sense_never_loses_a_record(name, fault):
-    """The pass counts for nothing or finds what it found before; the next one is clean."""
+    """The pass is discarded or has the same findings as before; the next one is clean."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     order = bench.resting("MSFT", 1)
@@ -235,7 +235,7 @@ def test_the_key_and_the_secret_are_seen_nowhere(caplog):
 
 
 def test_a_check_without_a_store_compares_the_expected_positions():
-    """No record and no thread: what differs is named, with a verdict for programs."""
+    """Without a record or a thread: every difference is listed, with a verdict for programs."""
     bench = Bench(opened=False)
     bench.by_hand("AAPL", "buy", 5)
     report = fb.check(bench.broker, ours={"aapl": 5.0, "MSFT": "1"})
@@ -247,7 +247,7 @@ def test_a_check_without_a_store_compares_the_expected_positions():
 
 
 def test_an_error_has_whether_the_same_call_may_pass_later():
-    """A reason and a refusal are transient or not, and so is the error that carries them."""
+    """A reason and a reject are temporary or not, and so is the error that has them."""
     bench = Bench()
     bench.desk.halt("a test")
     with pytest.raises(fb.Denied) as halted:

@@ -1,4 +1,4 @@
-"""A forked child: every public method of the desk that it inherited raises Forked, at once."""
+"""A forked child: every public method of the inherited desk raises Forked, at once."""
 
 import asyncio
 import inspect

@@ -32,7 +32,9 @@ def test_a_tick_does_only_what_is_due():
 
 
 def test_the_background_opens_the_record_and_receives_the_stream():
-    """Started, it syncs; a fill is in the book without a tick of ours, and leaving ends it."""
+    """
+    After the start it syncs; a fill is in the book without a tick, and the end of `with` stops it.
+    """
     exchange = Exchange(seed=7)
     broker = SimulatedBroker(exchange)
     broker.capabilities = quick(broker)
@@ -56,7 +58,7 @@ def quick(broker):
 
 
 def test_what_a_pass_raises_does_not_end_the_background():
-    """It is logged, and the next pass follows."""
+    """The error is logged, and the next pass follows."""
     exchange = Exchange(seed=7)
     broker = SimulatedBroker(exchange)
     broker.capabilities = quick(broker)
@@ -96,7 +98,7 @@ class Said(logging.Handler):
 
 
 def test_closing_twice_is_fine():
-    """And so is closing what was never started."""
+    """And so is closing a desk that was never started."""
     bench = Bench()
     bench.desk.close()
     bench.desk.close()

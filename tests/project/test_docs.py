@@ -49,7 +49,7 @@ def emulator(monkeypatch, tmp_path):
 
 
 def at(emulator, text):
-    """The text with the emulator's address and keys in the places of the real ones."""
+    """The text with the emulator's address and keys in place of the real ones."""
     for real, here in (
         ('"alpaca:paper"', f'"alpaca:{emulator.url}"'),
         ('"your key", "your secret", paper=True', "KEY, SECRET, url_override=URL"),

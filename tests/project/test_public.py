@@ -1,4 +1,4 @@
-"""The public face: what it lists, what it loads, and that its typed use is complete."""
+"""The public face: its names, its imports, and the completeness of its typed use."""
 
 import ast
 import enum

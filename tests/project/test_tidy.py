@@ -1,4 +1,4 @@
-"""The house in order: who may import whom, what the pure rings may not do, sizes, names."""
+"""The structure of the code: imports, purity, sizes, names."""
 
 import ast
 import re
@@ -64,7 +64,7 @@ def name_of(path):
 
 
 def imports_of(path):
-    """Every module that is named by an import anywhere in the file, TYPE_CHECKING too."""
+    """Every module in an import anywhere in the file, TYPE_CHECKING included."""
     package = ["fillbook", *path.relative_to(PACKAGE).parent.parts]
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
@@ -82,7 +82,7 @@ def is_module(base, alias):
 
 
 def inner_imports_of(path):
-    """What it imports of the project, without ``fillbook.``; the bare package is left out."""
+    """Its imports of the project, without ``fillbook.``; the bare package is left out."""
     found = {name for name in imports_of(path) if name.startswith("fillbook.")}
     return {name.removeprefix("fillbook.") for name in found}
 
@@ -202,7 +202,7 @@ def test_no_module_imports_itself_indirectly():
 
 @pytest.mark.parametrize("ring", ["model", "core", "desk", "brokers", "venue.exchange"])
 def test_no_folder_of_a_ring_imports_itself_indirectly(ring):
-    """Its modules by themselves, and each of its folders as one."""
+    """Its modules one by one, and each of its folders as one."""
     depth = ring.count(".") + 2
     graph = defaultdict(set)
     for path in modules_of(ring):
@@ -215,7 +215,7 @@ def test_no_folder_of_a_ring_imports_itself_indirectly(ring):
 
 
 def runtime_imports_of(path):
-    """The modules of the project that are imported as this one is, and not only for its types."""
+    """The modules of the project that are imported at run time, not only for types."""
     typing = {
         id(node)
         for test in ast.walk(tree_of(path))
@@ -288,7 +288,7 @@ def test_the_desk_only_delegates(method):
 
 
 def tracked(*folders):
-    """The files that git keeps, by their place in the project."""
+    """The files that git tracks, by their path in the project."""
     names = subprocess.run(
         ["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

@@ -1,4 +1,4 @@
-"""What the other processes of these tests do, and how they are started, watched and killed."""
+"""The work of the other processes of these tests, and how they are started, watched and killed."""
 
 import multiprocessing
 import os
@@ -53,7 +53,7 @@ class Child:
 
 @contextmanager
 def children(work, count, *arguments):
-    """*count* processes, none of which outlives the test."""
+    """*count* processes, all ended with the test."""
     started = [Child(work, *arguments) for _ in range(count)]
     try:
         yield started

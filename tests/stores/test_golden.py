@@ -110,7 +110,7 @@ def text(value):
 
 
 def reopened(path):
-    """(clock, desk) on the record, at an exchange that holds the same."""
+    """(clock, desk) on the record, at an exchange with the same state."""
     there = READ["broker"]
     clock = ManualClock(datetime.fromisoformat(there["ended"]) + timedelta(minutes=1))
     exchange = Exchange(seed=there["seed"], clock=clock)
@@ -130,7 +130,7 @@ def reopened(path):
 
 
 def picture(x, exchange):
-    """An order of the golden record as the exchange holds it."""
+    """An order of the golden record as the exchange has it."""
     born = m.timestamp("2026-03-02T15:00:00Z")
     clock = x["updated_at"] if x["updated_at"] and "T" in x["updated_at"] else None
     numbers = ("qty", "limit_price", "stop_price", "filled_qty", "filled_avg_price")
@@ -152,7 +152,7 @@ def picture(x, exchange):
 
 
 def records_of(store):
-    """Every record, as text, but for the events: they were delivered as they are."""
+    """Every record, as text, except the events: they were delivered in their old form."""
     with store.read() as reader:
         return {
             kind.name: [codec.dump(x) for x in reader.all(kind.type)]
@@ -162,7 +162,7 @@ def records_of(store):
 
 
 def test_it_is_rebuilt_by_the_rules_of_today_as_it_is_opened(path):
-    """The journal is replayed once; from then on replaying it gives the records that are there."""
+    """The journal is replayed once; a later replay gives the same records."""
     store = SqliteStore.from_address(f"sqlite:///{path}", {})
     before = records_of(store)
     assert rebuild.rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:00Z"))
@@ -195,7 +195,9 @@ def test_records_of_newer_rules_are_refused(path):
 
 
 def test_a_desk_continues_it(path):
-    """P8, P12: it syncs, a second sync writes nothing, keys hold, what was open is ended."""
+    """
+    P8, P12: it syncs, a second sync writes nothing, keys still work, open orders are canceled.
+    """
     clock, desk = reopened(path)
     with desk:
         first = desk.sync()

@@ -1,4 +1,4 @@
-"""A COMMIT whose outcome is not known, and a file that is restored or replaced while it is open."""
+"""A COMMIT with an unknown outcome, and a file that is restored or replaced while it is open."""
 
 import shutil
 import sqlite3
@@ -23,7 +23,7 @@ def store(tmp_path):
 
 
 class Ends:
-    """A connection whose next COMMIT fails, after it was made or before."""
+    """A connection whose next COMMIT fails, before or after it is made."""
 
     def __init__(self, connection, *, made):
         self._connection, self._made = connection, made
@@ -123,7 +123,7 @@ def delete(path, backup):
 
 @pytest.mark.parametrize("how", [restore_in_place, replace, delete])
 def test_a_file_that_is_restored_under_a_running_desk_sends_no_order(tmp_path, how):
-    """Every write is refused with what to do; the next process opens what is there."""
+    """Every write is refused with what to do; the next process opens the new file."""
     bench, path = trading(tmp_path)
     how(path, tmp_path / "backup.db")
     before = len(bench.ours())

@@ -47,7 +47,7 @@ def alter(path, *statements):
 
 
 def read_all(path):
-    """Everything in the store, which is closed again whatever happens."""
+    """Read everything in the store, and close it in every case."""
     with closing(SqliteStore(path)) as store, store.read() as reader:
         return reader.all(m.Movement), list(reader.journal())
 

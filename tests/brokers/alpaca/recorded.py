@@ -1,4 +1,4 @@
-"""Alpaca's payloads: real key sets, made-up values."""
+"""Alpaca's payloads: real key sets, invented values."""
 
 import json
 from pathlib import Path

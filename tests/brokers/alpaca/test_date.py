@@ -17,10 +17,10 @@ from fillbook.brokers.alpaca.wire.outcome import Reply
     ],
 )
 def test_the_date_of_a_reply(said, at):
-    """A date that cannot be read is none."""
+    """A date that cannot be parsed is none."""
     assert Reply(200, "{}", {"date": said}).at == at
 
 
 def test_a_reply_without_a_date():
-    """Not every proxy lets it through."""
+    """Some proxies remove it."""
     assert Reply(200, "{}", {}).at is None

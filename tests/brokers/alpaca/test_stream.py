@@ -1,4 +1,4 @@
-"""Listening: connected means confirmed, and what was not delivered is a gap."""
+"""The stream: connected means confirmed, and undelivered events are a gap."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def stream() -> Iterator[Stream]:
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """alpaca-py logs what it meets with its traceback; the tests meet much."""
+    """Silence the log: alpaca-py logs each error with its traceback."""
     logging.getLogger("alpaca").setLevel(logging.CRITICAL)
     yield
     logging.getLogger("alpaca").setLevel(logging.NOTSET)

@@ -53,6 +53,6 @@ class TestAlpacaBroker(AtEmulator, BrokerSuite):
 
 
 class TestAlpacaEvents(AtEmulator, StreamCases):
-    """The stream once more, over plain HTTP."""
+    """The stream again, over HTTP."""
 
     stream = "sse"

@@ -40,7 +40,7 @@ def bench() -> Iterator[Bench]:
 
 
 def agrees(bench: Bench) -> bool:
-    """Whether one pass makes the record the broker's, and a second finds nothing (P8)."""
+    """Whether one pass reconciles the record, and a second finds nothing (P8)."""
     # The fees of crypto are posted at the end of the day.
     is_due = any(x.fee_due for x in bench.desk.book.positions())
     bench.clock.advance(24 * 3600 if is_due else 15)
@@ -212,7 +212,7 @@ def test_what_moves_the_account_without_a_trade_is_taken_over(bench: Bench) -> N
 
 
 def test_a_fill_that_is_streamed_twice_and_read_is_recorded_once(bench: Bench) -> None:
-    """By the stream, by the stream once more after its loss, and by reading (P4)."""
+    """By the stream, by its replay after a loss, and by a read (P4)."""
     order = bench.desk.buy("AAPL", qty=10, limit_price="150")
     with bench.streamed():
         bench.filled(order, "4")

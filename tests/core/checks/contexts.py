@@ -85,7 +85,7 @@ RESERVE = m.Reserve(opens=True)
 
 
 def session(since_opening):
-    """The session whose regular hours began so long ago."""
+    """The session whose regular hours began that long ago."""
     opens = NOW - since_opening
     early, late = opens - 5 * HOUR, opens + 10 * HOUR
     return m.Session(opens.date(), opens, opens + 6.5 * HOUR, early, late)

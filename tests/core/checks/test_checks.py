@@ -12,7 +12,7 @@ from tests.core.records import request
 
 
 def test_checks_run_in_the_order_in_which_they_are_listed():
-    """The first that fails names the result, and each is one of the table's."""
+    """The first that fails gives the result, and each is in the table."""
     assert [check.__name__ for check in checks.CHECKS] == [
         *("not_halted", "not_blocked", "market_open", "supported", "tradable", "sized", "priced"),
         *("position", "wash", "duplicate", "order_notional", "symbol_notional", "day_notional"),
@@ -24,7 +24,7 @@ def test_checks_run_in_the_order_in_which_they_are_listed():
 
 
 def no_fridays(wish, known):
-    """A bot's own check."""
+    """A check of the bot."""
     return m.Reason("friday", "not on a Friday") if known.now.weekday() == 4 else None
 
 
@@ -97,7 +97,7 @@ def test_limits_that_make_no_sense_are_refused(bound, value):
 
 
 def test_a_change_is_held_to_what_is_about_the_order_that_it_makes():
-    """A bot's own checks too; and to what is about new risk only if it adds some."""
+    """The bot's own checks apply too; checks of new risk only if the change adds some."""
 
     def mine(request, context):
         return None

@@ -1,4 +1,4 @@
-"""What of a position may be closed: all but what living orders may still close."""
+"""The closable part of a position: all but what live orders may still close."""
 
 from decimal import Decimal
 
@@ -34,7 +34,7 @@ def test_what_may_be_closed_is_the_position_less_what_may_still_close_it(
 
 
 def test_the_exits_of_one_bracket_count_once():
-    """Only one of them can fill, and the larger counts."""
+    """Only one of them can fill, and the larger one counts."""
     exits = [order("t1", parent="c1", qty=4, **SELL), order("s1", parent="c1", qty=6, **SELL)]
     assert context.closable(m.OrderSide.SELL, holding(10), exits) == 4
     assert context.closable(m.OrderSide.SELL, holding(10), exits[::-1]) == 4

@@ -13,7 +13,7 @@ D = Decimal
 
 
 def held(qty, cost):
-    """A position of *qty* AAPL that cost so much each."""
+    """A position of *qty* AAPL at that cost each."""
     value = None if cost is None else D(cost) * abs(qty)
     return {"position": m.Position(symbol="AAPL", account=m.Holding(qty=D(qty), cost=value))}
 

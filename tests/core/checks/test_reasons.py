@@ -1,4 +1,4 @@
-"""Every reason for which an order is denied, by the context that has it."""
+"""Every reason of a denial, by its context."""
 
 from datetime import timedelta
 from decimal import Decimal

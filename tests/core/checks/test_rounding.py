@@ -90,7 +90,7 @@ prices = st.decimals("0.0001", "2000", places=6)
 
 @given(price=prices, side=st.sampled_from(["buy", "sell"]), name=st.sampled_from(["limit", "stop"]))
 def test_a_price_never_becomes_a_worse_one(price, side, name):
-    """A buy pays no more and a sale takes no less, by less than one step; and it is on a step."""
+    """A buy pays no more and a sale receives no less, by less than one increment."""
     field = f"{name}_price"
     made, _ = adjusted(request(side=side, **{field: price}), a_context())
     sent = getattr(made, field)

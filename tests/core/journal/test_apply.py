@@ -67,7 +67,7 @@ def test_a_definite_reply_to_a_create_decides_the_status_without_evidence(answer
 
 
 def test_a_duplicate_is_no_refusal_of_the_order():
-    """P2: it is there."""
+    """P2: the order exists."""
     records = made(*SENT, m.Answered("c1", 1, A.REJECTED, "exists", m.RejectKind.DUPLICATE))
     assert records.order().status is S.UNPROVEN
 
@@ -104,7 +104,7 @@ def test_a_disputed_order_alerts():
 
 
 def test_an_order_reported_before_its_intent_becomes_ours_with_all_evidence():
-    """A record that was lost and is kept again: its fills move to their strategy."""
+    """A new record after a loss: the fills move to their strategy."""
     records = made(report("new"), fill("f1", 5, 9, cum=5))
     assert records.order().origin is m.Origin.EXTERNAL
     records.take(intended(strategy="trend"))
@@ -113,7 +113,7 @@ def test_an_order_reported_before_its_intent_becomes_ours_with_all_evidence():
 
 
 def test_a_denial_of_what_was_shown_is_odd_once():
-    """P2: it can never become absent."""
+    """P2: the order can never become absent."""
     gone = m.NotFoundAfterSeen("c1", "b1")
     records = made(*SENT, report("new"), gone)
     assert [a.oddity for a in records.order().anomalies] == [m.Oddity.NOT_FOUND_AFTER_SEEN]
@@ -188,7 +188,7 @@ def test_a_fee_that_is_posted_late_is_due_until_then():
 
 
 def test_the_fee_of_a_fill_is_paid_in_its_own_currency():
-    """In base it is taken from the units, in quote from the cash."""
+    """A fee in base is taken from the units, one in quote from the cash."""
     anchor = m.CashAdjusted(Decimal(0), "USD", AT, "OPENING")
     base = {"symbol": "BTC/USD", "at": LATER, "fee": Decimal("0.1")}
     coins = made(anchor, fill("f1", 2, 100, cum=2, fee_currency="BTC", **base))
@@ -247,7 +247,7 @@ def test_a_report_nests_executions_and_voids():
 
 
 def test_an_order_sized_in_quote_is_counted_in_quote():
-    """Rows are exact in quote; once all are there the broker's base is the order's."""
+    """Rows are exact in quote; once all are known, the broker's base quantity is the order's."""
     wish = {"symbol": "BTC/USD", "qty": None, "notional": Decimal(100)}
     row = {"symbol": "BTC/USD", "in_quote": True}
     whole = {"terms": terms(**wish), "filled_value": Decimal(100), "fill_count": 2}

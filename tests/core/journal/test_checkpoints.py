@@ -18,14 +18,14 @@ def moment(n):
 
 
 def snapshot(n, price=10, side="buy"):
-    """Order n, filled, seen before its fill."""
+    """Order n, filled, reported before its fill."""
     mine = {"broker_order_id": f"b{n}", "client_order_id": f"X{n}", "last_fill_at": moment(n)}
     asked = terms(qty=1, side=side)
     return report("filled", 1, price, moment(n), terms=asked, created_at=AT, **mine)
 
 
 def row(n, price=10, side="buy"):
-    """Its row of the history."""
+    """The row of its fill in the history."""
     kw = {"broker_order_id": f"b{n}", "side": m.OrderSide(side), "cum": 1, "source": "history"}
     return fill(f"h{n}", 1, price, at=moment(n), **kw)
 
@@ -82,7 +82,7 @@ def test_no_chapter_grows_without_end(orders):
 
 
 def folded(count, monkeypatch):
-    """How many movements are folded until *count* orders were seen, and then their fills."""
+    """The number of folded movements after *count* orders and then their fills."""
     folds = []
     fold = position.fold
     with monkeypatch.context() as patch:
@@ -97,12 +97,12 @@ def folded(count, monkeypatch):
 
 
 def test_fills_that_replace_their_orders_totals_cost_the_same_each(monkeypatch):
-    """Twice the orders on one symbol are not four times the work."""
+    """Twice the orders on one symbol need less than four times the work."""
     assert folded(400, monkeypatch) < 3 * folded(200, monkeypatch)
 
 
 def test_two_round_trips_of_the_same_time_are_two():
-    """One stamp, four fills: neither trade takes the other's place."""
+    """One timestamp, four fills: neither trade replaces the other."""
     records, at = Records(), moment(1)
     for n, (order, cum) in enumerate((("b1", 1), ("b2", 1), ("b1", 2), ("b2", 2))):
         sold = m.OrderSide.SELL if order == "b2" else m.OrderSide.BUY

@@ -26,7 +26,7 @@ def history(*args, **kw):
 
 @pytest.mark.parametrize("first", ["a", "b", "c"])
 def test_corrections_that_correct_each_other_are_one_chain_and_odd(first):
-    """Wherever the loop is entered."""
+    """From every start in the loop."""
     ring = {"a": "b", "b": "c", "c": "a"}
     names = [first, *(x for x in ring if x != first)]
     found = counted(*(fill(x, 10, 9, fixes=ring[x]) for x in names))
@@ -66,7 +66,7 @@ def test_a_void_of_what_was_corrected_already_keeps_the_greatest_quantity():
 
 
 def test_a_gap_has_no_price_if_the_average_contradicts_it():
-    """A rounded average may leave less than nothing for the rest."""
+    """A rounded average may leave a negative rest."""
     records = Records()
     for fact in (intended(), report("new", 11, "9"), fill("f1", 10, "9.95", cum=10)):
         records.take(fact)
@@ -75,7 +75,7 @@ def test_a_gap_has_no_price_if_the_average_contradicts_it():
 
 
 def test_a_quote_sized_order_never_agrees_to_a_bust_by_its_sums():
-    """Rows are in quote and totals in base there."""
+    """Its rows are in quote and its totals in base."""
     wish = {"symbol": "BTC/USD", "qty": None, "notional": Decimal(100)}
     row = fill("h1", 40, 30, source="history", symbol="BTC/USD", in_quote=True)
     records = Records()

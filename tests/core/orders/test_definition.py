@@ -26,7 +26,7 @@ SOURCES = ("history", "stream")
 
 @frozen
 class Result:
-    """What a set of facts amounts to."""
+    """The result of a set of facts."""
 
     source: str
     filled: Decimal
@@ -39,7 +39,7 @@ class Result:
 
 @frozen
 class Link:
-    """A chain: its members (oldest first), the greatest quantity any had, whether it is void."""
+    """A chain: its members (oldest first), their greatest quantity, and whether it is busted."""
 
     root: str
     members: tuple
@@ -92,7 +92,7 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
 
 
 def one_content_an_id(facts, source):
-    """Step 1: of two contents under one id the greatest by canonical text."""
+    """Step 1: of two contents under one id, the greatest by canonical text counts."""
     kept = {}
     for fact in facts:
         if isinstance(fact, m.Executed) and fact.execution.source == source:
@@ -293,7 +293,7 @@ facts = st.lists(st.one_of(executions(), executions(), voids(), snapshots()), ma
 
 
 def amounts(heard, *before):
-    """What our record makes of it."""
+    """The result of our record."""
     records = Records()
     for fact in (*before, intended(limit_price=LIMIT), *heard):
         records.take(fact)
@@ -326,6 +326,6 @@ def test_without_a_clock_the_greatest_total_of_a_broker_counts(heard):
 
 @given(facts)
 def test_a_gap_below_the_quantum_of_a_coin_is_rounding(heard):
-    """Step 14: a tenth of the increment, here of such a size that a gap of 10 is nothing."""
+    """Step 14: a tenth of the increment, here so large that a gap of 10 is nothing."""
     coin = m.Instrument("AAPL", m.AssetClass.CRYPTO, qty_increment=Decimal(200))
     assert amounts(heard, m.InstrumentListed(coin)) == define(heard, quantum=Decimal(20))

@@ -1,4 +1,6 @@
-"""What is due about an end: the table, and an exhaustive walk of one order, one change, one end."""
+"""
+The next step of a cancel: the table, and an exhaustive walk of an order, a change and a cancel.
+"""
 
 from datetime import timedelta
 

@@ -62,7 +62,7 @@ def test_a_second_cancel_only_raises_the_authority_of_the_first():
 
 
 def test_a_cancel_withdraws_a_change_by_cancel_and_new_and_leaves_a_replace():
-    """A replace that was sent may still be carried out; the rest of the other never will be."""
+    """A replace that was sent may still be carried out; the rest of the other one never will."""
     assert closed(made(asked(amend(50, m.Way.ANEW), 1), asked(m.Cancel(), 2))) == [
         "withdrawn: the order is canceled",
         None,
@@ -110,7 +110,7 @@ def external(broker_order_id, name, **kw):
 
 
 def test_an_entry_finds_its_order_by_the_brokers_id_after_the_id_has_moved():
-    """A cancel of an external order, whose id then proves to be ours."""
+    """A cancel of an external order, whose id is later known to be ours."""
     records = Records()
     for entry in (
         external("b1", "elsewhere"),

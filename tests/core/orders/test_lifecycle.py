@@ -127,7 +127,7 @@ def test_an_order_without_evidence_is_unconfirmed_and_may_still_fill_completely(
 
 @pytest.mark.parametrize("source", ["by_id", "list", "stream", "reply"])
 def test_only_a_later_read_by_id_revokes_an_end(source):
-    """GTC orders that a broker calls expired overnight."""
+    """A broker reports GTC orders as expired overnight."""
     records = heard(look(1, "expired"), look(2, "new", source=source))
     reopened = source == "by_id"
     assert records.order().status is (S.NEW if reopened else S.EXPIRED)
@@ -229,7 +229,7 @@ def test_an_unknown_status_is_live():
 
 
 def test_an_order_that_is_accepted_after_it_was_concluded_absent_is_reopened():
-    """ABSENT is legal ground for fills."""
+    """An order that is ABSENT may still have fills."""
     records = heard(m.ConcludedAbsent("c1", 3))
     order = records.order()
     assert (order.status, order.is_final, order.leaves_qty) == (S.ABSENT, True, 0)
@@ -334,7 +334,7 @@ OLD = look(2, "replaced", 40, 10, replaced_by="b1r")
 
 
 def test_one_order_owns_its_replace_chain_and_shows_its_tip():
-    """Terms, status and what may still fill are the tip's, fills those of all."""
+    """Terms, status and leaves are those of the tip, fills those of all ids."""
     records = heard(look(1, "new"), OLD, successor(2, "new"))
     order = records.order()
     assert (order.broker_order_id, order.status) == ("b1r", S.PARTIALLY_FILLED)
@@ -369,7 +369,7 @@ def test_a_chain_that_bites_its_tail_still_has_a_tip():
 
 @pytest.mark.parametrize("carries", m.ReplaceCum)
 def test_what_every_reading_of_a_successors_total_agrees_on_is_inferred(carries):
-    """Else it may carry the old one's fills, until its own history was read."""
+    """Otherwise it may include the fills of the old id, until its own history was read."""
     manners = m.Bound(m.AccountId("sim", "localhost", "a1"), replace_cum=carries)
     records = heard(OLD, successor(3, "partially_filled", 70, 10), before=[manners])
     assert records.order().filled_qty == 70
@@ -381,7 +381,7 @@ def test_what_every_reading_of_a_successors_total_agrees_on_is_inferred(carries)
 
 
 def test_a_total_that_is_the_old_ones_fills_is_complete():
-    """The successor has filled nothing yet, and carries what its predecessor had."""
+    """The successor has filled nothing yet, and carries the fills of its predecessor."""
     records = heard(OLD, successor(3, "partially_filled", 40, 10), fill("f1", 40, 10, cum=40))
     assert not records.order().is_complete
     records.take(m.HistoryRead("b1r"))

@@ -1,4 +1,4 @@
-"""One order over several broker ids, and an id that is another order's."""
+"""One order over several broker ids, and an id that belongs to another order."""
 
 from decimal import Decimal
 
@@ -40,7 +40,7 @@ def replaced(word="new", cum=0, *, qty=4):
     ],
 )
 def test_the_successor_of_an_order_decides_whether_it_works(successor, status, filled, leaves):
-    """Its quantity may be the total or what remained: with the larger, nothing is forgotten."""
+    """Its quantity may be the total or the rest: the larger one loses nothing."""
     said = (successor.status, successor.filled_qty, successor.leaves_qty)
     assert said == (m.OrderStatus(status), filled, leaves)
     assert successor.is_final is (leaves == 0)

@@ -1,4 +1,4 @@
-"""Protective orders: what `cancel_all` and `fillbook halt` keep, because it only reduces."""
+"""Protective orders: those that `cancel_all` and `fillbook halt` keep, because they only reduce."""
 
 from decimal import Decimal
 
@@ -78,7 +78,7 @@ def test_the_larger_exit_of_a_pair_counts():
 
 
 def test_stops_are_kept_before_limits_up_to_the_position():
-    """Whatever the order in which they are listed."""
+    """In every order of the list."""
     orders = [resting("a", 6, kind="limit", is_leg=True), resting("b", 6), resting("c", 4)]
     assert protective.protective_ids(orders, OPENED) == {"b", "c"}
     assert protective.protective_ids(reversed(orders), OPENED) == {"b", "c"}

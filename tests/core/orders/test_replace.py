@@ -197,7 +197,7 @@ def test_why_an_order_is_not_changed(code, case):
 
 
 def alone(change, **kw):
-    """An order of that kind, as the broker shows it."""
+    """An order of that kind, as the broker reports it."""
     records = Records()
     entry = intended(**kw)
     records.take(entry)

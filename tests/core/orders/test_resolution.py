@@ -109,7 +109,7 @@ def test_queries_are_sent_at_growing_intervals_and_then_with_the_polls():
 
 
 def test_after_it_was_sent_again_everything_is_counted_anew():
-    """The last byte could have left only now."""
+    """The last byte may have left only now."""
     again = res.with_resend(denied_at(inquiry(), 10, 20, 30), seconds(31), 2)
     assert (again.sent_at, again.not_found_at, again.queries, again.sends) == (
         seconds(31),

@@ -40,7 +40,7 @@ def outcome(facts, records=None):
 
 
 def picture(records):
-    """The record, but for when something was learnt."""
+    """The record, except the times at which it was learned."""
     order = records.order()
     evidence = records.get(m.Evidence, "b1")
     held = records.position()
@@ -63,7 +63,7 @@ def picture(records):
 
 
 def test_the_walk_step_by_step():
-    """Each step of the walk has the figures that the facts so far amount to."""
+    """Each step of the walk has the figures of the facts so far."""
     records = Records()
     records.take(intended())
     seen = []
@@ -100,6 +100,6 @@ def test_20_000_orders_of_arrival_make_one_record(seed):
 
 
 def test_receiving_everything_again_changes_nothing():
-    """P8: evidence that is known already leaves no trace in the journal."""
+    """P8: known evidence leaves no entry in the journal."""
     records = outcome(walk())
     assert [fact for fact in walk() if records.take(fact)] == []

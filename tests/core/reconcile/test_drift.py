@@ -1,4 +1,4 @@
-"""P6 and P8: two snapshots compared, what explains a difference, and discarded snapshots."""
+"""P6 and P8: two snapshots compared, explanations of a difference, and discarded snapshots."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -91,7 +91,7 @@ def test_a_difference_of_one_symbol(mine, theirs, quantum, expected):
 
 
 def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price():
-    """A cost basis is never a price: without one there is no notional."""
+    """A cost basis is never a price: without a price there is no notional."""
     record = records(anchored("B", 10), anchored("C", 10), anchored("D", 10))
     theirs = [held("D", 8, 5), held("A", 3, 7), held("C", 10, 5)]
     found = drift.differences(record, snapshot(positions=theirs))
@@ -113,7 +113,7 @@ def test_differences_are_listed_by_symbol_with_their_size_at_the_brokers_price()
     ],
 )
 def test_a_difference_is_unsettled_unless_the_fills_of_the_lag_explain_it(held_now, rows):
-    """A snapshot may be as old as the lag, so each quantity that we held in it is no difference."""
+    """A snapshot may be as old as the lag: a quantity that we held within it is no difference."""
     record = records(
         intended(),
         evolve(anchored("AAPL", 10), at=m.timestamp("2026-03-02T14:00:00Z")),
@@ -343,7 +343,7 @@ LATER = m.timestamp("2026-03-02T16:00:00Z")
 
 
 def test_a_young_fill_is_not_taken_back():
-    """Positions and history may both be late; for a minute that proves nothing."""
+    """Positions and history may both lag; within a minute that proves nothing."""
     record = records(intended(), report("partially_filled", 40, 9))
     soon = m.timestamp("2026-03-02T15:00:30Z")
     assert absence.infer_busts(record, "b1", [], soon) == ([], 0)
@@ -381,7 +381,7 @@ def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill
     [("partially_filled", 60, 1), ("partially_filled", 40, 1), ("partially_filled", 50, 0)],
 )
 def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, agreed):
-    """Brokers keep their total over a bust, or lower it."""
+    """Brokers keep their total after a bust, or lower it."""
     kept = fill("h1", 40, 9, source="history")
     record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
     assert len(absence.confirm_busts(record, "b1", rows(kept))) == agreed

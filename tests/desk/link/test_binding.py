@@ -22,7 +22,7 @@ class Occupied(MemoryStore):
 
 
 def test_a_check_by_a_fresh_desk_writes_nothing():
-    """The record is bound already, and whose it is can be read."""
+    """The record is already bound to its account, which can be read."""
     bench = Bench(store=Occupied())
     bench.desk.buy("AAPL", qty=10)
     bench.clock.advance(20)

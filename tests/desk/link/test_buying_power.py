@@ -30,7 +30,7 @@ SNAPSHOT = m.AccountSnapshot(
 
 
 class Desk:
-    """A recorder and its reserves, on a clock that can be turned."""
+    """A recorder and its reservations, on a clock that the test sets."""
 
     def __init__(self, clock, store=None, can=CAN):
         self.clock = clock
@@ -142,14 +142,14 @@ def test_what_was_granted_and_refused_doubles_the_lag_for_a_day(desk):
 
 
 def test_the_lag_grows_to_a_bound_however_often_a_broker_refuses(desk):
-    """Doubled forty times it was longer than any length of time there is, and no order went."""
+    """Doubled forty times it exceeded the longest duration, and no order was sent."""
     for _ in range(50):
         desk.funding.double_lag()
     assert desk.funding.lag == timedelta(seconds=160)
 
 
 def test_the_next_process_knows_what_its_own_reading_covers(desk):
-    """Its first read would otherwise take off everything that was ever bought."""
+    """Its first reading would otherwise subtract every earlier buy."""
     desk.read(1000)
     desk.promise("fb-1", 300)
     desk.clock.advance(11)
@@ -171,7 +171,7 @@ def test_a_process_on_another_machine_counts_what_is_recent_twice(desk, clock):
 
 
 def test_a_process_on_another_machine_knows_what_an_earlier_reading_covered(desk, clock):
-    """By the number of a journal entry; no wall clock decides, however far it was corrected."""
+    """By the number of a journal entry; no wall clock decides, after any correction."""
     desk.read(1000)
     desk.promise("fb-1", 300)
     desk.recorder.record(m.Alerted(m.Alert(m.AlertKind.HALT, "account", "")))
@@ -239,7 +239,7 @@ def test_an_order_that_was_granted_and_refused_is_alerted():
 
 
 class Slow(SimulatedBroker):
-    """Its first create waits until it is let through."""
+    """Its first create waits until the test releases it."""
 
     def __init__(self, *given):
         super().__init__(*given)

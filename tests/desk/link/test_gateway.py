@@ -1,4 +1,4 @@
-"""The line: the gate, what escapes from an adapter, pages that never end, and back-off."""
+"""The gateway: permissions, exceptions of an adapter, endless pages, and back-off."""
 
 import ast
 import re
@@ -80,7 +80,7 @@ def test_an_exception_out_of_a_read_observes_nothing(caplog):
 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_pages_that_do_not_end_were_not_observed(fresh):
-    """They are left, whether they come back to one or go on for ever."""
+    """Reading stops, for a repeated page and for endless new ones."""
     bench = Bench(broker=Loops, opened=False)
     bench.broker.fresh = fresh
     report = bench.desk.check()
@@ -90,7 +90,7 @@ def test_pages_that_do_not_end_were_not_observed(fresh):
 
 
 def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
-    """Until the broker's own moment nothing is read; a cancel leaves all the same."""
+    """Until the broker's own time nothing is read; a cancel is sent anyway."""
     bench = Bench()
     order = bench.resting()
     bench.fail("account", "rate-limited")
@@ -106,7 +106,7 @@ def test_a_rate_limit_holds_reads_back_and_never_a_cancel():
 
 
 class Counting(Gateway):
-    """A gateway that notes the authority with which each request passed."""
+    """A gateway that records the authority of each request."""
 
     def _require_permission(self, authority):
         self.let.append(authority)
@@ -152,7 +152,7 @@ def test_p11_every_request_that_changes_something_passes_the_gateway_once(monkey
 
 
 def test_only_the_gateway_sends_requests_that_change_something():
-    """No module of the desk calls a broker's writing method but inside `write` or `send`."""
+    """Modules of the desk call a broker's writing methods only inside `write` or `send`."""
     found, written = [], []
     for path in Path(fb.desk.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))

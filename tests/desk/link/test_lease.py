@@ -20,7 +20,7 @@ S = m.OrderStatus
 
 
 def tenures(count=2, clocks=None):
-    """So many desks' tenures of one store."""
+    """The tenures of that many desks on one store."""
     store, clock = MemoryStore(), ManualClock(MONDAY_10)
     made = [LeaseHolder(store, x) for x in clocks or [clock] * count]
     return store, clock, *made
@@ -56,7 +56,7 @@ def test_it_sends_only_as_long_as_its_requests_arrive_within_it():
 
 
 def test_a_successor_sends_nothing_before_the_old_one_s_requests_have_arrived():
-    """It has the lease at once, and waits for as long as a request may take."""
+    """It has the lease at once, and waits as long as a request may take."""
     _, clock, one, other = tenures()
     assert one.acquire()
     clock.advance(TERM.total_seconds())
@@ -79,7 +79,7 @@ def test_what_was_released_is_taken_and_used_at_once():
 
 
 def test_another_machine_s_lease_is_judged_by_the_wall_clock_and_some():
-    """Clocks that were set apart by less than the slack do not make two desks tick."""
+    """A clock difference below the slack does not make two desks tick."""
     one, other = ManualClock(MONDAY_10), ManualClock(MONDAY_10)
     other.advance(1_000)
     other.jump(-1_000)
@@ -112,7 +112,7 @@ def test_a_process_of_another_machine_is_never_considered_ended():
 
 
 def test_who_loses_the_race_for_a_free_lease_does_not_have_it():
-    """Compared and set: of two that find it over, one has it."""
+    """Compare and set: of two that find it free, one gets it."""
 
     class Raced(MemoryStore):
         rival = None
@@ -151,7 +151,7 @@ def test_a_second_desk_does_not_tick_and_takes_over_when_the_first_is_gone():
 
 
 def test_a_desk_without_the_lease_places_cancels_and_receives():
-    """Merging needs none."""
+    """To merge reports needs no lease."""
     bench = Bench()
     bench.desk.tick()
     second = bench.open()
@@ -163,7 +163,7 @@ def test_a_desk_without_the_lease_places_cancels_and_receives():
 
 
 def test_a_desk_that_lost_the_lease_sends_nothing_again_and_concludes_nothing():
-    """The other one does; each is there once."""
+    """The other desk does; each order exists once."""
     bench = Bench(wait_s=0)
     bench.desk.tick()
     bench.fail("submit", "request-lost")
@@ -186,7 +186,7 @@ def test_a_desk_that_lost_the_lease_sends_nothing_again_and_concludes_nothing():
 
 
 def test_a_desk_that_hangs_between_the_entry_and_the_request_does_not_send():
-    """The moment is checked right before the request leaves."""
+    """The time is checked immediately before the request leaves."""
     bench = Bench(wait_s=0)
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=1, limit_price="150", good_for_s=600)

@@ -1,4 +1,4 @@
-"""Pacing: one budget for all desks of a store, and an exit waits behind no poll."""
+"""Pacing: one budget for all desks of a store, and an exit does not wait for polls."""
 
 import random
 import threading
@@ -66,7 +66,7 @@ REQUESTS = (
 
 
 def test_a_storm_of_two_desks_stays_below_the_limit():
-    """They place, cancel, check, tick and restart at random moments: never above 200 a minute."""
+    """They place, cancel, check, tick and restart at random times: never above 200 a minute."""
     bench = Bench(broker=counted(), wait_s=0)
     desks, chance = [bench.desk, bench.open()], random.Random(7)
     orders = []
@@ -167,7 +167,7 @@ def test_a_read_beyond_the_limit_fails_at_once_with_a_retry_time():
 
 
 def test_an_order_waits_for_its_share_and_then_fails_with_a_retry_time():
-    """It was provably not sent, and may be submitted again at that moment."""
+    """It was certainly not sent, and may be submitted again at that time."""
     bench = Bench(broker=counted(limit=40), wait_s=0)
     pacer = bench.desk._gateway._pacer
     bench.clock.advance(120)
@@ -206,7 +206,7 @@ def test_what_the_broker_counts_beyond_ours_is_taken_off():
 
 
 def test_desks_whose_clocks_count_from_other_starts_share_a_budget():
-    """By the wall clock: what one has sent, the other does not send again."""
+    """By the wall clock: the requests of one count for the other."""
     store, closing = MemoryStore(), threading.Event()
     one, other = ManualClock(MONDAY_10), ManualClock(MONDAY_10)
     other.advance(500)
@@ -263,7 +263,7 @@ def test_a_long_list_takes_more_than_a_minute_s_share():
 
 
 def test_a_reducing_sale_uses_the_exit_lane():
-    """Orders have used all they may; what only reduces does not wait a second."""
+    """Orders have used their level; a reducing order does not wait a second."""
     bench = Bench(broker=counted(limit=60), wait_s=0)
     bench.desk.buy("AAPL", qty=5)
     bench.clock.advance(2)

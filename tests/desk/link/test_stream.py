@@ -1,4 +1,4 @@
-"""The stream and the poll as one: whatever the stream does, it costs latency only."""
+"""The stream and the polls together: a failure of the stream costs latency only."""
 
 import random
 from contextlib import nullcontext
@@ -43,7 +43,7 @@ class Listening:
             self.bench.exchange.faults.switch_on(ailment)
 
     def live(self, seconds):
-        """Let so many seconds pass, each with a tick."""
+        """Let that many seconds pass, each with a tick."""
         for second in range(seconds):
             if self.ailment == "hangs-up" and second % 7 == 0:
                 self.bench.exchange.disconnect(self.bench.books)
@@ -56,7 +56,7 @@ class Listening:
 
 @pytest.mark.parametrize("ailment", AILMENTS)
 def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
-    """Forty fills at moments of all kinds; the longest of them took no longer."""
+    """Forty fills at random times; the slowest was within the bound."""
     desk, chance = Listening(ailment, orders=40), random.Random(11)
     longest = 0
     with desk.bench.streamed():
@@ -144,7 +144,7 @@ def test_a_mute_stream_is_found_out_by_a_poll_and_polled_quickly_then():
 
 
 def test_after_a_loss_the_record_is_behind_until_all_was_read_again():
-    """The list, what left it and the fills; a reading that failed does not count."""
+    """The list, the orders that left it and the fills; a failed reading does not count."""
     desk = Listening(None, orders=1)
     tracker = desk.bench.desk._tracker
     with desk.bench.streamed():
@@ -196,7 +196,7 @@ def test_in_a_gap_an_order_first_reads_what_was_missed():
 
 
 def test_new_risk_waits_until_the_gap_was_read_and_exits_do_not():
-    """The list fails: a buy is denied for its reason; a sale of what is held and a cancel go."""
+    """The list fails: a buy is denied with its reason; a reducing sale and a cancel are sent."""
     desk = Listening(None, orders=1)
     bench = desk.bench
     bench.desk.buy("AAPL", qty=5)

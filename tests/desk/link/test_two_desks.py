@@ -15,7 +15,7 @@ WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, limit_price="150", time
 
 
 def test_two_threads_that_place_under_one_key_make_one_order(tmp_path):
-    """Each has a desk of its own on the same file."""
+    """Each thread has its own desk on the same file."""
     bench = Bench(store=fb.opening.open_store(f"sqlite:///{tmp_path}/bot.db", {}))
     other = bench.open(fb.opening.open_store(f"sqlite:///{tmp_path}/bot.db", {}))
     names = []
@@ -36,7 +36,7 @@ def test_two_threads_that_place_under_one_key_make_one_order(tmp_path):
 
 
 def place(where, begin, names):
-    """What each of two processes does."""
+    """The work of each of two processes."""
     broker = AlpacaBroker(where["key"], where["secret"], url=where["url"])
     with fb.open(broker, where["store"], clock=ManualClock(MONDAY_10), wait_s=1) as desk:
         begin.wait(60)
@@ -70,7 +70,7 @@ def test_two_processes_that_place_under_one_key_make_one_order(tmp_path):
 
 
 def test_a_reader_beside_a_writing_desk_reads_consistent_snapshots(tmp_path):
-    """Position and order of every fill are of one moment, whenever they are read."""
+    """Position and order of every fill are of the same time, at every read."""
     store = f"sqlite:///{tmp_path}/bot.db"
     bench = Bench(store=fb.opening.open_store(store, {}), wait_s=1)
     book, over, odd = fb.read(store), threading.Event(), []

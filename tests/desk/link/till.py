@@ -1,4 +1,6 @@
-"""A broker that takes every order and whose account never changes, and bots that spend from it."""
+"""
+A broker that accepts every order and whose account never changes, and bots that spend from it.
+"""
 
 import json
 import random
@@ -17,7 +19,7 @@ TOTAL = 100
 
 
 class Till(Broker):
-    """Six methods; what it lists are the orders of this process."""
+    """Six methods; it lists the orders of this process."""
 
     name = "till"
     host = "localhost"
@@ -76,7 +78,7 @@ class Till(Broker):
 
 
 def spend(desk, name, seed, count):
-    """Make *count* calls at random: take some of what is left, or give back; the history."""
+    """Make *count* random calls: take some of the available amount, or return it; the history."""
     dice = random.Random(seed)
     held, calls = [], []
     for number in range(count):

@@ -21,14 +21,14 @@ class Call:
 
 
 def follows(left, call):
-    """What is left after *call*, if it may come next; else None."""
+    """The remaining amount after *call*, if it may come next; else None."""
     if call.granted:
         return left - call.amount if call.amount <= left else None
     return left if call.amount > left else None
 
 
 def is_linearizable(calls, total):
-    """Whether some order of *calls*, in which none moves past its own time, is lawful."""
+    """Whether a valid order of *calls* exists, in which none moves past its own time."""
     calls = sorted(calls, key=lambda call: call.began)
     seen = set()
     todo = [(0, Decimal(total))]  # the calls done, as bits, and what is left

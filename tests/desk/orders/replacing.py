@@ -1,4 +1,4 @@
-"""Orders that are about to be replaced, and what became of them."""
+"""Orders before a replace, and their outcome."""
 
 from fillbook import model as m
 from tests.bench import unable
@@ -8,25 +8,27 @@ TOTAL = unable(replace_qty=m.ReplaceQty.TOTAL)
 
 
 def resting(bench, **wish):
-    """An order that the exchange works on: one that it has only accepted is not replaced."""
+    """An order that the exchange works; one that is only accepted cannot be replaced."""
     order = bench.resting(**wish)
     bench.clock.advance(1)
     return bench.desk.sync(order=order) and bench.desk.book.order(order)
 
 
 def living(bench):
-    """The exchange's orders of ours that may still fill."""
+    """The live orders of ours at the exchange."""
     return [x for x in bench.ours() if not x.is_final]
 
 
 def settled(bench, order):
-    """Let time pass until it is known what became of the replace."""
+    """Let time pass until the outcome of the replace is known."""
     bench.pass_(300)
     return bench.desk.book.order(order)
 
 
 def planned(bench, qty=15):
-    """A change by cancel-and-new whose order has ended, and whose new order is not placed yet."""
+    """
+    A change by cancel-and-new whose old order is final, and whose new order is not placed yet.
+    """
     order = resting(bench)
     bench.filled(order, 4)
     bench.clock.advance(1)

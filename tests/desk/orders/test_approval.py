@@ -21,7 +21,7 @@ def wish(symbol="AAPL", side="buy", **words):
 
 
 def denied(desk, *args, **words):
-    """Why a buy of that is denied."""
+    """The reason for which a buy is denied."""
     with pytest.raises(fb.Denied) as raised:
         desk.buy(*args, **words)
     return raised.value.reason
@@ -31,7 +31,7 @@ def denied(desk, *args, **words):
 
 
 def test_while_idle_a_limit_order_needs_only_its_own_request():
-    """Its instrument is known, the account was read lately, and it needs no price."""
+    """Its instrument is known, the account was read recently, and it needs no price."""
     bench = Bench()
     bench.resting()
     before = bench.desk.requests
@@ -126,7 +126,7 @@ def told_too_late(bench, symbol):
 
 @pytest.mark.parametrize("told", [told_too_late, lambda bench, symbol: None, None])
 def test_without_a_fresh_price_a_market_buy_is_denied_but_for_a_reference(told):
-    """A limit needs none; and what filled at some price before is no price."""
+    """A limit order needs none; and the price of an earlier fill is no quote."""
     bench = priced(None if told is None else lambda symbol: told(bench, symbol))
     bench.desk.buy("AAPL", qty=1, limit_price="190")
     assert denied(bench.desk, "AAPL", qty=10).code == "no_price"
@@ -166,7 +166,7 @@ def test_a_denied_order_has_a_reason_and_is_recorded():
 
 
 def test_the_same_amount_is_not_reserved_for_two_orders():
-    """The second order is decided on what the first one left, before any read shows it."""
+    """The second order is decided after the first reservation, before any reading includes it."""
     bench = Bench(cash=10_000, multiplier=1)
     bench.desk.buy("AAPL", qty=40, limit_price="150")
     reason = denied(bench.desk, "AAPL", qty=40, limit_price="150", key="second")
@@ -232,7 +232,7 @@ def test_the_same_order_at_once_is_denied_across_desks_and_later_sent():
 
 
 def test_an_order_that_did_not_leave_is_no_duplicate_of_the_next():
-    """The broker could not be reached, or refused: the bot tries again at once."""
+    """The broker was unreachable, or rejected it: the bot tries again at once."""
     bench = Bench()
     bench.resting(qty=1)
     bench.fail("submit", "unreachable")
@@ -381,7 +381,7 @@ def test_a_halted_desk_sends_no_order_again():
 
 
 def test_a_halt_from_one_thread_stops_the_orders_of_others():
-    """From the moment at which `halt` returns nothing new is sent."""
+    """From the time at which `halt` returns no new order is sent."""
     bench = Bench()
     over, late = threading.Event(), []
 
@@ -431,7 +431,7 @@ def test_checks_limits_and_prices_that_are_none_are_refused(word, value):
 
 
 def test_after_a_gap_new_risk_reads_what_was_missed_and_exits_wait_for_nothing():
-    """The submit itself makes the reading; while that fails only new risk is denied."""
+    """The submit itself reads the gap; while that fails only new risk is denied."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     tracker = bench.desk._tracker

@@ -16,7 +16,7 @@ class Quiet(unable()):
 
 
 def held(qty=5, **kw):
-    """A bot that holds *qty* shares, bought a while ago."""
+    """A bot that holds *qty* shares, bought some time ago."""
     bench = Bench(broker=Quiet, **kw)
     bench.desk.buy("AAPL", qty=qty)
     bench.clock.advance(120)
@@ -26,7 +26,7 @@ def held(qty=5, **kw):
 
 @pytest.mark.parametrize(("gone", "sold", "passes"), [(5, 5, 0), (5, 1, 0), (3, 3, 0), (3, 2, 1)])
 def test_no_more_is_sold_than_the_smaller_position_allows(gone, sold, passes):
-    """A phantom, or a part of it, is not sold: that would open a short."""
+    """A phantom, or a part of one, is not sold: that would open a short."""
     bench = held()
     bench.silently("AAPL", f"-{gone}", "100")
     bench.clock.advance(120)
@@ -82,7 +82,7 @@ class ShowsNoValues(Quiet):
 
 @pytest.mark.parametrize("phantom", [False, True])
 def test_a_snapshot_from_before_a_fill_keeps_no_exit_back(phantom):
-    """A position that was ours within the lag is what a late snapshot shows, and no difference."""
+    """A quantity that was ours within the lag explains a late snapshot, and is no difference."""
     bench = Bench(broker=ShowsNoValues)
     bench.desk.buy("AAPL", qty=5)
     bench.clock.advance(3600)

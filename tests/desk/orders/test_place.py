@@ -23,7 +23,7 @@ S = m.OrderStatus
     ],
 )
 def test_a_submit_follows_its_reply_and_then_the_broker(fault, at_once, after_a_minute, sent):
-    """A market order that is not sent again; what did not arrive is ABSENT after the window."""
+    """A market order is not sent again; one that did not arrive is ABSENT after the window."""
     bench = Bench(broker=NeverDone)
     bench.fail("submit", fault, seconds=40 if fault == "late-landing" else 3)
     order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
@@ -34,7 +34,7 @@ def test_a_submit_follows_its_reply_and_then_the_broker(fault, at_once, after_a_
 
 
 class NeverDone(SimulatedBroker):
-    """A server error or a page of HTML means here that the order was not taken."""
+    """A server error or an HTML page means here that the order was not accepted."""
 
     def _write(self, injected, request):
         if injected is not None and injected.fault in ("server-error", "html"):
@@ -79,7 +79,7 @@ def test_absent_is_concluded_never_before_the_window():
 
 
 def test_an_outage_of_a_week_ends_no_order():
-    """Attempts prove nothing; once the broker is back, one pass makes everything definite."""
+    """Attempts prove nothing; after the outage one pass decides every order."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.outage()
@@ -95,7 +95,7 @@ def test_an_outage_of_a_week_ends_no_order():
 
 
 def test_a_key_is_one_order_in_any_state():
-    """Resting, filled, denied, rejected: submitting again gives it, and sends nothing."""
+    """Resting, filled, denied, rejected: a second submit returns it, and sends nothing."""
     bench = Bench()
     first = bench.resting(key="a")
     assert bench.resting(key="a") == first
@@ -141,7 +141,7 @@ def test_what_the_broker_cannot_do_is_denied_before_it_is_sent():
 
 
 def test_a_denied_order_is_checked_again_under_its_key():
-    """Its symbol is still closed: it is denied again; once it opens, it is sent."""
+    """While its symbol is locked it is denied again; after that it is sent."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.outage()

@@ -62,7 +62,7 @@ def test_a_replace_whose_reply_is_lost_is_found_and_not_repeated(fault):
 
 
 def test_a_replace_that_never_arrived_is_abandoned_by_the_brokers_replies():
-    """Until then it is pending, another one is denied, and what it may cost is kept."""
+    """Until then it is pending, another one is denied, and its cost stays reserved."""
     bench = Bench()
     order = resting(bench)
     bench.fail("replace", "request-lost")
@@ -192,7 +192,7 @@ def test_a_cancel_also_ends_the_order_of_an_unconfirmed_replace():
 
 
 def test_a_cancel_after_an_unconfirmed_replace_does_not_release_its_cost():
-    """P7: no read of the account is taken to hold money that the change may still take."""
+    """P7: no reading of the account covers the amount that the change may still cost."""
     bench = Bench(wait_s=0)
     order = resting(bench)
     bench.fail("replace", "reply-lost")

@@ -10,7 +10,7 @@ from tests.desk.orders.replacing import TOTAL, S, living, planned, resting
 
 @pytest.mark.parametrize(("broker", "ids"), [(SimulatedBroker, 2), (TOTAL, 1)])
 def test_a_quantity_is_changed_natively_only_if_its_meaning_is_known(broker, ids):
-    """Else the order is canceled, and what is then left is ordered anew."""
+    """Otherwise the order is canceled, and the rest is ordered anew."""
     bench = Bench(broker=broker)
     order = resting(bench)
     bench.filled(order, 4)

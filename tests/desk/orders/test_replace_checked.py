@@ -1,4 +1,4 @@
-"""What a change is checked for before it is sent: that it can be, its price and its cost."""
+"""The checks of a change before it is sent: that it is possible, its price and its cost."""
 
 from decimal import Decimal
 
@@ -69,7 +69,7 @@ def test_an_invalid_change_is_refused_by_validation():
 
 
 def test_a_more_expensive_order_reserves_the_difference():
-    """What a replace may cost beyond the order is checked and kept, as an order's is (P7)."""
+    """The additional cost of a replace is checked and reserved like that of an order (P7)."""
     bench = Bench(cash=2_000, multiplier=1)
     order = resting(bench)  # 10 at 150
     with pytest.raises(errors.Denied, match=r"may cost 600\.00, but only 500\.00 of buying power"):

@@ -1,4 +1,4 @@
-"""Fills on an id that replaces another: booked at once, whatever the total of that id carries."""
+"""Fills on the id of a replacement: recorded at once, with every meaning of its total."""
 
 from decimal import Decimal
 
@@ -45,7 +45,7 @@ def test_a_replacement_that_fills_at_once_is_filled_and_held():
 @pytest.mark.parametrize("how", ["poll", "sync", "typed", "stream", "history-late"])
 @pytest.mark.parametrize("carried", ["fresh", "carried"])
 def test_a_fill_of_a_replacement_is_booked_within_a_poll(how, filled, carried):
-    """Whether its total carries what the replaced id filled is not known, and is not guessed."""
+    """It is unknown whether its total includes fills of the replaced id, and there is no guess."""
     bench = Bench()
     if carried == "fresh":
         bench.exchange.faults.switch_on("cum-fresh")
@@ -83,7 +83,7 @@ def test_a_fill_of_a_replacement_is_booked_within_a_poll(how, filled, carried):
 
 
 def test_the_history_of_a_replacement_is_read_when_it_grows_and_not_at_every_poll():
-    """A history that does not show the fill costs no request at each poll."""
+    """A history without the fill costs no request at each poll."""
 
     class Mute(unable()):
         def executions_of(self, broker_order_id, since, page):
@@ -118,7 +118,7 @@ NEW_ID = {"broker_order_id": "b2", "client_order_id": "c1.r1", "replaces": "b1"}
 def test_what_every_reading_of_a_total_agrees_on_is_booked(
     first, total, own, booked, first_known_last
 ):
-    """P5: from whichever order of arrival."""
+    """P5: from every order of arrival."""
     unknown = m.Bound(m.AccountId("sim", "localhost", "a1"), replace_cum=m.ReplaceCum.UNKNOWN)
     old = [
         report("replaced", first, "9" if first else None, clock="2026-03-02T15:00:02Z"),

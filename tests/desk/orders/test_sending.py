@@ -15,7 +15,7 @@ def wish(**kw):
 
 
 def by_the_bot(bench, order):
-    """The bot sends it by its own means, under the client id that it was given."""
+    """The bot sends it by its own client, under the given client order id."""
     record = bench.desk.book.record(order)
     return bench.broker.submit(record.intent)
 

@@ -1,4 +1,4 @@
-"""The tracker: one list follows everything, and what left it is read by itself."""
+"""The tracker: one list follows every order, and an order that left it is read by its id."""
 
 import pytest
 
@@ -11,7 +11,7 @@ S = m.OrderStatus
 
 @pytest.fixture(scope="module")
 def thousand():
-    """A desk with a thousand orders that rest: ten of its own, the others found on the account."""
+    """A desk with a thousand resting orders: ten of its own, the others external."""
     bench = Bench(wait_s=0, opened=False)
     ticket = Ticket(
         symbol="AAPL",
@@ -41,7 +41,7 @@ def asked(bench, act):
 
 
 def test_a_thousand_open_orders_are_polled_with_three_lists(thousand):
-    """The account, floor(1000/500) + 1 pages at most, and no order is read by itself."""
+    """The account, at most floor(1000/500) + 1 pages, and no read by id."""
     names = asked(thousand, thousand.desk._tracker.poll)
     assert names.pop("orders") <= 3
     assert names == {"account": 1}
@@ -66,7 +66,7 @@ def test_of_those_that_left_the_list_few_are_read_one_by_one_and_many_by_a_list(
 
 
 def test_an_idle_desk_sends_at_most_twenty_requests_a_minute():
-    """Ten minutes of ticks with an order that rests and nothing else to do."""
+    """Ten minutes of ticks with one resting order."""
     bench = Bench()
     bench.resting()
     bench.pass_(60)

@@ -41,7 +41,7 @@ def told(bench):
 
 
 def test_observe_alerts():
-    """And it stays where it is."""
+    """And it stays open."""
     bench, order = landed("observe")
     assert order.status is S.NEW
     assert told(bench) == [K.ABSENT, K.LANDED_LATE]
@@ -70,7 +70,7 @@ def test_by_itself_it_is_canceled_once():
 
 @pytest.mark.parametrize("repairs", ["auto", "approve"])
 def test_on_a_live_account_with_trading_disabled_it_is_proposed(repairs):
-    """Repairs by themselves do not arm a desk."""
+    """The setting for repairs does not enable trading."""
     bench, order = landed(repairs, Live)
     assert order.status is S.NEW
     assert K.PROPOSED in told(bench)

@@ -20,7 +20,7 @@ BLIND = unable(activities=False)  #: it reports no transfer
 
 
 def drifted(qty="7"):
-    """A desk that has just seen units of AAPL that nothing explains."""
+    """A desk whose last snapshot had units of AAPL without an explanation."""
     bench = Bench(broker=BLIND)
     bench.silently("AAPL", qty, "187")
     bench.clock.advance(20)
@@ -76,7 +76,9 @@ def rows_of(path):
 
 
 def test_a_check_writes_nothing(tmp_path):
-    """Not a row of the journal, not a record, and nothing is sent; its requests are counted."""
+    """
+    No row of the journal, no record, and no request that changes something; its reads are counted.
+    """
     bench = Bench(store=fb.opening.open_store(f"sqlite:///{tmp_path}/bot.db", {}))
     bench.by_hand("AAPL", "buy", 5)
     before = rows_of(tmp_path / "bot.db")
@@ -91,7 +93,7 @@ def test_a_check_writes_nothing(tmp_path):
 
 
 def test_a_drift_confirmed_by_two_snapshots_locks_its_symbol_until_its_cause_is_gone():
-    """Alerted once, locked, and unlocked when the books agree again."""
+    """Alerted once, locked, and unlocked when both sides agree again."""
     bench, report = drifted()
     assert [(x.drift, x.confidence) for x in report.left] == [
         (m.Untracked("AAPL", m.number("7")), m.Confidence.CONFIRMED)
@@ -144,7 +146,7 @@ class OtherAccount(SimulatedBroker):
 
 
 def test_replies_of_another_account_change_nothing():
-    """Nothing of the pass counts, and nothing is sent by the next process either."""
+    """The pass is discarded, and the next process sends nothing either."""
     bench = Bench(broker=OtherAccount)
     order = bench.resting()
     before = bench.desk.book.journal()
@@ -160,7 +162,7 @@ def test_replies_of_another_account_change_nothing():
 
 @pytest.mark.parametrize("name", ["account", "positions", "orders", "executions", "activities"])
 def test_a_pass_that_misses_a_part_counts_for_nothing(name):
-    """P6: one of its reads fails, and not a row is written."""
+    """P6: one of its reads fails, and nothing is written."""
     bench = Bench()
     bench.by_hand("AAPL", "buy", 5)
     bench.fail(name, "server-error")
@@ -207,7 +209,7 @@ def test_a_snapshot_with_positions_missing_without_evidence_is_discarded(hidden,
 
 
 def test_sync_since_a_day_reads_from_there():
-    """Orders and fills of a week ago, that no cursor would reach any more."""
+    """Orders and fills of a week ago, which no cursor would reach."""
     bench = Bench()
     bench.outage()
     bench.by_hand("AAPL", "buy", 5)
@@ -258,7 +260,7 @@ def test_a_clock_that_jumps_ends_and_doubles_nothing():
 
 
 def busted(side, *, told):
-    """A position of 10 AAPL, an order on it that filled, and its fill taken back."""
+    """A position of 10 AAPL, an order on it that filled, and the bust of its fill."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     order = bench.desk.submit(fb.OrderRequest(symbol="AAPL", side=side, qty=10), key="busted")
@@ -310,7 +312,7 @@ class Keeps(SimulatedBroker):
 
 
 def test_an_old_incomplete_order_does_not_invalidate_snapshots():
-    """Its own history is read besides; the two readings of the account's fills still agree."""
+    """Its own history is read in addition; the two readings of the account's fills still agree."""
     bench = Bench(broker=Keeps)
     bench.fail("event", "event-dropped", times=99)
     with bench.streamed():

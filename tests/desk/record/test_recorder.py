@@ -7,7 +7,7 @@ from tests.bench import QUOTES, Bench
 
 
 def test_a_callback_may_write_and_read_because_the_transaction_is_over():
-    """It places an order of its own from within the fill of the first."""
+    """It places another order within the event of the first fill."""
     bench = Bench()
     placed = []
 
@@ -55,7 +55,9 @@ def test_the_outbox_is_durable_and_in_order():
 
 
 def test_threads_take_turns():
-    """Each of three threads places five orders; none is lost, and no two entries share a number."""
+    """
+    Each of three threads places five orders; none is lost, and no two entries have the same number.
+    """
     bench = Bench()
 
     def place(symbol):

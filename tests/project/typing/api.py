@@ -249,7 +249,7 @@ VALUES = (
 
 
 def wrong(desk: fb.Desk) -> None:
-    """A wrong keyword is an error of types: an unused `ignore` would be one too."""
+    """A wrong keyword is a type error: an unused `ignore` would be one too."""
     desk.buy("AAPL", qty=1, limit=10)  # type: ignore[call-arg]
     desk.sell("AAPL", qty=1, good_for="5")  # type: ignore[call-arg]
 

@@ -24,7 +24,7 @@ APART = {Fault.ACCOUNT_ID_CHANGED, Fault.CANCEL_NEVER_ENDS, Fault.CLOCK_JUMP}
 
 
 def chunks(first, count, size):
-    """The seeds from *first* on, *size* of them at a time."""
+    """The seeds from *first* on, in groups of *size*."""
     return [range(at, min(at + size, first + count)) for at in range(first, first + count, size)]
 
 
@@ -34,7 +34,7 @@ def faults(seed, rate=0.04):
 
 
 class Day:
-    """The exchange, the bot, and what the bot did."""
+    """The exchange, the bot, and the acts of the bot."""
 
     def __init__(self, seed, *, store="memory://", rate=0.04, broker=None, plan=None):
         self.seed = seed
@@ -92,7 +92,7 @@ class Day:
             self.order(symbol, side, qty, limit_price=round(price, 2))
 
     def replace(self, order):
-        """Another price, another quantity, or both; nearer to the market it often fills."""
+        """Another price, another quantity, or both; a price nearer to the market often fills."""
         quote, steps = self.exchange.quote_of(order.symbol), self.dice.randint(-3, 1)
         near = quote.bid if order.side is m.OrderSide.BUY else quote.ask
         away = near * steps / 1000 * (1 if order.side is m.OrderSide.BUY else -1)

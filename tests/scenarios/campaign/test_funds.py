@@ -76,7 +76,7 @@ class Spender:
             self.buy(symbol, money, bid if self.dice.random() < 0.5 else ask)
 
     def buy(self, symbol, money, price):
-        """Spend *money*, or try to: at a limit, at the market, or by its amount."""
+        """Spend *money*, or try to: by a limit, at the market, or by notional."""
         how = self.dice.random()
         if how < 0.3:
             self.desk.buy(symbol, notional=money.quantize(Decimal("0.01")))
@@ -87,7 +87,7 @@ class Spender:
 
     @property
     def left(self):
-        """The cash that is there once everything has filled that may."""
+        """The cash after every fill that is still possible."""
         open_buys = [
             order
             for order in self.books.truth.orders()
@@ -110,7 +110,7 @@ class Spender:
 
 
 def cost(order):
-    """What is left of an open buy, at its limit or the market."""
+    """The cost of the rest of an open buy, at its limit or the market."""
     price = order.limit_price or Decimal(QUOTES[order.symbol][1])
     if order.qty is None:
         return order.notional - order.filled_qty * (order.filled_avg_price or 0)

@@ -36,7 +36,7 @@ def _quiet(caplog):
 
 
 class Instructed(Day):
-    """A day of orders that rest, are changed and canceled, through faults, kills and two desks."""
+    """A day of resting orders, changed and canceled, with faults, kills and two desks."""
 
     def __init__(self, seed):
         super().__init__(seed, plan=Faults([], seed=seed))
@@ -64,7 +64,7 @@ class Instructed(Day):
             self.check()
 
     def tick(self):
-        """One of the desks, so that the lease moves; now and then a process is killed."""
+        """Tick one of the desks, so that the lease moves; sometimes a process is killed."""
         if self.dice.random() < 0.05:
             self.desk = self.opened()
         self.dice.choice((self.desk, self.other)).tick()
@@ -101,7 +101,7 @@ class Instructed(Day):
             self.exchange.fill(order.broker_order_id, 1, order.limit_price)
 
     def check(self):
-        """What the bot canceled has ended, or its end is pending."""
+        """Assert that each canceled order is final, or its cancel is pending."""
         for name in self.canceled:
             order = self.desk.book.order(name)
             assert order.is_final or order.pending == "cancel", f"seed {self.seed}: {order}"

@@ -27,7 +27,7 @@ WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, strategy="s", good_for_
 
 
 class Killed(BaseException):
-    """The process ends here; nothing below catches it."""
+    """The process ends here; no code below catches it."""
 
 
 class Mortal(MemoryStore):

@@ -28,7 +28,7 @@ STALE = Lag(account=10, orders=3, positions=5)
 
 
 class Margin:
-    """A bot whose two desks take turns at spending what is left."""
+    """A bot whose two desks spend the available amount in turns."""
 
     def __init__(self, seed, multiplier):
         self.dice = random.Random(seed)

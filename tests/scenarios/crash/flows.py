@@ -50,7 +50,7 @@ class Fuse:
 
 
 def fused_store(path, fuse):
-    """The SQLite store, with a boundary on either side of each transaction."""
+    """The SQLite store, with a boundary before and after each transaction."""
 
     class Fused(SqliteStore):
         @contextmanager
@@ -64,7 +64,7 @@ def fused_store(path, fuse):
 
 
 def fused_broker(url, key, secret, fuse):
-    """The adapter, with a boundary on either side of each request."""
+    """The adapter, with a boundary before and after each request."""
 
     class Fused(AlpacaBroker):
         pass
@@ -104,7 +104,7 @@ def prepare(flow, desk):
 
 
 def act(flow, desk):
-    """The flow itself."""
+    """Run the flow."""
     match flow:
         case "submit" | "unwanted":
             desk.submit(wish(flow), key="one")
@@ -122,7 +122,7 @@ def act(flow, desk):
 
 
 def send_by_oneself(desk):
-    """As a bot does that sends by its own means, once: under the client id that it was given."""
+    """Send an order by the bot's own client, once, under the given client order id."""
     with suppress(fb.AlreadySent), desk.sending(WISH, key="one") as order:
         desk._gateway.broker.submit(desk.book.record(order).intent)
 

@@ -1,4 +1,4 @@
-"""P12: killed at any boundary of what a desk does, nothing is lost or doubled."""
+"""P12: after a kill at any boundary of a desk, nothing is lost or doubled."""
 
 import multiprocessing
 import os
@@ -124,13 +124,13 @@ def check_one_order(flow, desk, truth):
 
 
 def written_down(desk, order):
-    """The client ids under which anything of an order may be at the broker."""
+    """The client order ids under which the broker may have something of the order."""
     changes = [x.change for x in desk.book.requests(order) if x.change is not None]
     return {order.client_order_id, *(change.client_order_id for change in changes)}
 
 
 def check_change(flow, desk, truth):
-    """What was to be changed is as it was or as it was to be, in one living order."""
+    """The order has its old terms or its new ones, in one live order."""
     if flow not in ("replace", "resize"):
         return
     (alive,) = [x for x in truth.orders() if not x.is_final]

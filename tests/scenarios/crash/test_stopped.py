@@ -1,4 +1,4 @@
-"""Two desks on one store: one is stopped while it sends again, the other takes over."""
+"""Two desks on one store: one is stopped while it resends, the other takes over."""
 
 import multiprocessing
 import os
@@ -36,7 +36,7 @@ children.set_forkserver_preload(["tests.scenarios.crash.test_stopped", "alpaca.t
 
 
 class FastClock(SystemClock):
-    """A minute of it is a second, on one timeline for all processes."""
+    """One of its minutes is a second, on one timeline for all processes."""
 
     def __init__(self):
         self._start, self._began = datetime.now(UTC), super().elapsed()
@@ -52,7 +52,7 @@ class FastClock(SystemClock):
 
 
 class LosesOne(AlpacaBroker):
-    """Its first create never arrives; what is to happen before a later one is hung on it."""
+    """Its first create never arrives; a later one runs a given action first."""
 
     sent = 0
     before_again = staticmethod(lambda: None)
@@ -77,7 +77,7 @@ def opened(where, broker):
 
 
 def first(where, moment, stopped, told):
-    """Loses a create, and stops itself at *moment* of sending it again."""
+    """Lose a create, and stop itself at *moment* of the resend."""
 
     def stop():
         stopped.set()
@@ -108,7 +108,7 @@ def first(where, moment, stopped, told):
 
 
 def second(where, told):
-    """Ticks until the order is there, and a while longer."""
+    """Tick until the order exists, and some time longer."""
     with opened(where, AlpacaBroker) as desk:
         for _ in range(TICKS):
             desk.tick()
@@ -121,7 +121,7 @@ def second(where, told):
 
 @pytest.mark.parametrize(("moment", "sends"), [("written down", 1), ("about to leave", 2)])
 def test_stopped_in_the_middle_of_sending_again(moment, sends, tmp_path):
-    """One broker order, whether the request was still held or had passed every check."""
+    """One broker order, both with the request still waiting and after every check."""
     with Emulator(Exchange(seed=12), rate_limit=1_000_000) as emulator:
         emulator.exchange.open_account("one")
         where = {

@@ -1,4 +1,4 @@
-"""Buying power, and where numbers are rounded: what happened to others, by its id."""
+"""Buying power and rounding: known faults, by id."""
 
 from decimal import Decimal
 
@@ -52,7 +52,7 @@ def test_bp_04_between_two_reads_of_the_account_orders_are_sized_by_what_was_sen
 
 
 def test_bp_05_a_buy_waits_for_the_proceeds_of_the_sale_before_it():
-    """Sells and buys sent together: the buy is denied until the account shows the money."""
+    """Sells and buys sent together: the buy is denied until the account includes the proceeds."""
     bench = poor(2_000)
     bench.desk.buy("AAPL", qty=10, key="in")
     bench.pass_(30)
@@ -83,7 +83,7 @@ def test_bp_07_units_are_held_until_the_end_of_the_exit_is_proven():
 
 
 def test_bp_08_the_money_of_coins_is_the_part_that_is_settled():
-    """Margin buys shares and no coins: each number is checked and charged by itself."""
+    """Margin buys shares and no crypto: each number is checked and charged separately."""
     bench = Bench(cash=10_000, multiplier=2)
     assert denied(bench.desk, "BTC/USD", qty="0.2", limit_price="64000").code == "buying_power"
     assert bench.desk.buy("SPY", qty=30, limit_price="500").status is S.ACCEPTED
@@ -105,7 +105,7 @@ def test_bp_10_money_that_is_held_though_nothing_is_open_is_shown():
 
 
 def test_bp_11_a_pair_of_exits_is_held_once():
-    """One cancels the other: it takes the units of one, and none of the money."""
+    """One cancels the other: the pair holds the units of one, and no cash."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.pass_(30)
@@ -127,7 +127,7 @@ def test_bp_11_a_pair_of_exits_is_held_once():
 
 
 def test_bp_13_nothing_is_rounded_against_the_order():
-    """What costs exactly what is left is sent; a cent more is denied."""
+    """An order that costs exactly the available amount is sent; a cent more is denied."""
     bench = poor("999.99")
     assert denied(bench.desk, "AAPL", qty=5, limit_price="200").code == "buying_power"
     bench = poor("999.95")
@@ -195,7 +195,9 @@ def test_tif_02_every_final_status_removes_an_order_from_the_open_ones(word):
 
 
 def test_prec_04_one_unit_off_between_a_fill_and_the_total_is_rounding_for_coins_only():
-    """A coin's total may differ by less than a tenth of a step; a share's by nothing."""
+    """
+    A total of crypto may differ by less than a tenth of an increment; one of shares not at all.
+    """
     coin = m.Instrument("AAPL", m.AssetClass.CRYPTO, qty_increment=Decimal("0.001"))
     for listed, gap in ((coin, 0), (None, Decimal("0.00005"))):
         records = Records()
@@ -220,7 +222,7 @@ def test_prec_05_no_price_is_ever_rounded():
 
 
 def test_prec_07_what_is_not_realized_is_in_no_cash_and_no_result():
-    """The price moves by half: cash, cost and result stay, and agree with the broker's."""
+    """The price moves by half: cash, cost and result are unchanged, and equal the broker's."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.exchange.quote("AAPL", "280.00", "280.02")
@@ -242,7 +244,7 @@ def test_prec_08_a_fill_without_a_price_has_none():
 
 
 def test_if_the_broker_does_not_net_open_orders_they_stay_charged():
-    """Whether its number counts open orders is unknown: they are taken off until they end."""
+    """It is unknown whether its number includes open orders: they are subtracted until they end."""
     bench = poor(broker=unable(nets_open_orders=False))
     assert not bench.broker.capabilities.nets_open_orders
     assert SimulatedBroker.capabilities.nets_open_orders

@@ -1,4 +1,4 @@
-"""Cancel: a fill wins, an end is an end, and a not-found needs a second source."""
+"""Cancel: a fill wins, a final order stays final, and "not found" needs a second source."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_cr_01_and_cr_02_cannot_cancel_means_read_the_order(fault):
 
 
 def test_cr_08_pending_cancel_is_live():
-    """It still may fill, however long it hangs."""
+    """It may still fill, for any duration."""
     bench = Bench()
     order = bench.resting()
     bench.fail("asked-cancel", "cancel-never-ends")
@@ -79,7 +79,9 @@ def test_cr_16_a_cancel_that_is_not_found_keeps_the_order():
 
 
 def test_all_are_canceled_though_one_request_is_lost():
-    """One fills, one is not reached: each has its own request, and that one is sent again."""
+    """
+    One fills, one request is lost: each order has its own request, and the lost one is repeated.
+    """
     bench = Bench()
     filled, stuck, plain = (bench.resting(qty=n) for n in (1, 2, 3))
     other = bench.resting("MSFT", qty=1)
@@ -97,7 +99,7 @@ def test_all_are_canceled_though_one_request_is_lost():
 
 
 def test_cr_17_a_cancel_of_what_never_arrived_resolves_it():
-    """The order exists here only: it is not sent again, and is ABSENT after the window."""
+    """The order exists only here: it is not sent again, and is ABSENT after the window."""
     bench = Bench()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10, limit_price="150")

@@ -1,4 +1,4 @@
-"""Buying power, time in force and precision: what the checks before an order prevent."""
+"""Buying power, time in force and precision: faults that the checks before an order prevent."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -30,7 +30,7 @@ def test_bp_02_a_closing_sale_needs_no_buying_power():
 
 
 def test_bp_14_the_reserve_of_an_order_follows_the_broker_s_rule():
-    """A stop to cover a short closes: it keeps nothing back, by any rule."""
+    """A stop that covers a short closes: it reserves nothing, by any rule."""
     bench = Bench()
     bench.desk.sell("AAPL", qty=10)
     bench.clock.advance(20)
@@ -45,7 +45,7 @@ def test_bp_14_the_reserve_of_an_order_follows_the_broker_s_rule():
 
 
 def test_tif_04_what_does_not_go_together_is_denied_before_it_is_sent():
-    """Extended hours with a stop, or fractions that are good till canceled."""
+    """Extended hours with a stop, or fractions with `gtc`."""
     bench = Bench()
     for words in (
         {"qty": 1, "limit_price": "150", "extended_hours": True, "time_in_force": "ioc"},
@@ -66,7 +66,7 @@ def test_tif_05_a_market_order_while_the_market_is_shut_is_accepted_and_no_failu
 
 
 def test_tif_07_exits_are_held_against_the_market_as_it_is_sent():
-    """A stop that the market has passed is denied with both prices."""
+    """A stop beyond the market is denied with both prices."""
     bench = Bench()
     bench.exchange.quote("AAPL", "170.00", "170.02")
     reason = denied(bench.desk, "buy", "AAPL", qty=1, take_profit="200", stop_loss="180")
@@ -85,7 +85,9 @@ def test_prec_01_a_quantity_is_cut_to_the_step_and_the_dust_is_refused_for_good(
 
 
 def test_prec_02_selling_all_leaves_no_smallest_unit_behind():
-    """Fees took a part of what was bought: the sale is cut to what is there, on the step."""
+    """
+    Fees reduced the bought quantity: the sale is rounded down to the position, by the increment.
+    """
     bench = Bench()
     bench.desk = fb.open(
         bench.broker, bench.store, clock=bench.clock, limits=fb.Limits(oversell="cut")

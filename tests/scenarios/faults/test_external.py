@@ -7,7 +7,7 @@ S = m.OrderStatus
 
 
 def test_ext_01_an_external_fill_is_recorded_without_a_strategy():
-    """It has evidence, so it is no drift; no strategy of ours gets it."""
+    """It has evidence, so it is no drift; no strategy gets it."""
     bench = Bench()
     bench.by_hand("AAPL", "buy", 5)
     report = bench.desk.sync()
@@ -29,7 +29,7 @@ def test_ext_02_a_manual_close_is_seen_within_a_minute():
 
 
 def test_ext_04_the_first_event_of_an_order_is_its_fill():
-    """The order is made of the event, and the same event is applied to it."""
+    """The order is made from the event, and the same event is applied to it."""
     bench = Bench()
     with bench.heard() as events:
         order = bench.by_hand("AAPL", "buy", 5)
@@ -41,7 +41,7 @@ def test_ext_04_the_first_event_of_an_order_is_its_fill():
 
 
 def test_ext_11_orders_of_the_broker_s_own_screen_are_visible():
-    """This broker lists them for every client of the account: they are followed to their end."""
+    """This broker lists them for every client of the account: they are tracked until they end."""
     bench = Bench()
     order = bench.by_hand("AAPL", "buy", 5, limit_price="150")
     bench.pass_(75)

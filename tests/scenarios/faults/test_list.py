@@ -49,7 +49,7 @@ def ids_here():
 
 
 def test_every_fault_has_its_test_or_a_reason():
-    """None is forgotten, and none is both."""
+    """None is missing, and none is both."""
     known = {f"{group}-{number:02}" for group, numbers in KNOWN.items() for number in numbers}
     here = set(ids_here())
     assert here | NOT_YET.keys() == known

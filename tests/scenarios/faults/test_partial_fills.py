@@ -1,4 +1,4 @@
-"""Partial fills: each part is booked once, from whatever channel, whatever the end is."""
+"""Partial fills: each part is recorded once, from every channel, with every end."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_pf_01_a_fill_from_any_channel_moves_order_and_position(channel):
 
 
 def test_pf_02_what_filled_before_a_cancel_is_booked():
-    """Partly filled, then canceled: the part stays."""
+    """Partially filled, then canceled: the part remains."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order, 4)
@@ -49,7 +49,7 @@ def test_pf_02_what_filled_before_a_cancel_is_booked():
     ("end", "status"), [("reject", S.CANCELED), ("expire", S.EXPIRED), ("cancel", S.CANCELED)]
 )
 def test_pf_05_an_end_keeps_the_fills_before_it(end, status):
-    """Whatever the broker calls it, the order ends with what it filled, and only once."""
+    """With every final status, the order ends with its fills, and only once."""
     bench = Bench()
     order = bench.resting()
     bench.filled(order, 4)
@@ -65,7 +65,7 @@ def test_pf_05_an_end_keeps_the_fills_before_it(end, status):
 
 
 def test_pf_08_the_total_position_decides_whether_a_sale_is_possible():
-    """Three small fills make one position; while its symbol is closed it can still be sold."""
+    """Three small fills make one position; it can be sold while its symbol is locked."""
     bench = Bench()
     for _ in range(3):
         bench.filled(bench.resting(qty=1))

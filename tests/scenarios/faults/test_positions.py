@@ -1,4 +1,4 @@
-"""Positions: what was not observed is not empty, and no difference is closed by guessing."""
+"""Positions: what was not observed is not empty, and no difference is closed by a guess."""
 
 import pytest
 
@@ -11,7 +11,7 @@ BLIND = unable(activities=False)  #: it reports no transfer
 
 @pytest.mark.parametrize("fault", ["empty-list", "cut-page", "html", "server-error", "unreachable"])
 def test_pos_01_a_position_query_that_failed_is_not_flat(fault):
-    """The pass counts for nothing: no drift, no lock, nothing written."""
+    """The pass is discarded: no drift, no lock, nothing written."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10)
     bench.clock.advance(20)
@@ -38,7 +38,7 @@ def test_pos_02_a_missing_position_is_reported():
 
 
 def test_pos_08_a_difference_ends_no_order():
-    """A position that cannot be explained is a drift; orders that work go on working."""
+    """An unexplained position is a drift; working orders continue."""
     bench = Bench(broker=BLIND)
     order = bench.resting()
     bench.silently("MSFT", "7", "412")
@@ -48,7 +48,7 @@ def test_pos_08_a_difference_ends_no_order():
 
 
 def test_pos_10_a_symbol_that_is_not_explained_takes_no_new_risk():
-    """It is closed until the books agree, and others are not."""
+    """It is locked until both sides agree; other symbols are not."""
     bench = Bench(broker=BLIND)
     bench.silently("AAPL", "7", "187")
     bench.clock.advance(20)

@@ -14,14 +14,14 @@ S = m.OrderStatus
 
 
 def a_minute(bench, minutes=10):
-    """How many requests a minute the desk makes by itself."""
+    """The number of requests a minute that the desk sends without a call."""
     before = bench.desk.requests
     bench.pass_(minutes * 60)
     return (bench.desk.requests - before) / minutes
 
 
 def test_rl_01_a_stream_refused_at_the_handshake_is_no_storm():
-    """Every connection is one too many for a quarter of an hour; polls go on, and no more."""
+    """For a quarter of an hour every connection is refused; polls continue at their usual rate."""
     bench = Bench()
     bench.exchange.faults.switch_on("stream-refused")
     with bench.streamed():
@@ -72,7 +72,7 @@ def test_rl_04_what_others_use_of_one_key_is_left_to_them():
 
 
 def test_rl_05_too_many_requests_at_every_turn_is_no_busy_loop():
-    """Ten minutes of nothing but 429: few requests are made, and then all is as it was."""
+    """Ten minutes of only 429: few requests are sent, and then everything is normal."""
     bench = Bench()
     order = bench.resting()
     for name in READS:

@@ -12,7 +12,7 @@ S = m.OrderStatus
 
 
 def replaced(bench, **change):
-    """An order, its first broker id, and the order as it is once it has been replaced."""
+    """An order, its first broker id, and the order after its replace."""
     order = bench.resting()
     bench.clock.advance(1)
     now = bench.desk.replace(order, **(change or {"limit_price": "151"}))
@@ -21,7 +21,7 @@ def replaced(bench, **change):
 
 @pytest.mark.parametrize("fault", ["cr-04", "cr-05"])
 def test_cr_04_and_cr_05_the_end_of_a_superseded_id_ends_nothing(fault):
-    """A snapshot or an event calls the old half canceled: what replaced it lives."""
+    """A snapshot or an event reports the old id as canceled: its successor is live."""
     bench = Bench()
     old, order = replaced(bench)
     seen = bench.broker.order(old).value

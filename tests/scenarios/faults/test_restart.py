@@ -30,7 +30,7 @@ def test_rst_02_repeated_events_at_a_start_change_nothing():
 
 
 def test_rst_04_a_bracket_that_is_open_does_not_stop_a_start():
-    """Exits without an average price are as good as any."""
+    """Exits without an average price are valid."""
     bench = Bench()
     bench.desk.buy("AAPL", qty=10, take_profit="200", stop_loss="150")
     for store in (None, fb.opening.open_store("memory://", {})):
@@ -41,7 +41,7 @@ def test_rst_04_a_bracket_that_is_open_does_not_stop_a_start():
 
 
 def test_rst_05_an_order_that_filled_while_we_were_away_is_not_placed_again():
-    """The bot starts and submits what it meant to have; it has it."""
+    """The bot starts and submits its order again; the existing one is returned."""
     bench = Bench()
     order = bench.resting(key="grid-1")
     bench.filled(order)
@@ -54,7 +54,7 @@ def test_rst_05_an_order_that_filled_while_we_were_away_is_not_placed_again():
 
 
 def test_rst_08_the_next_process_queries_an_unconfirmed_order():
-    """It outlives the process, and an outage of hours."""
+    """It survives the process, and an outage of hours."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     bench.outage()

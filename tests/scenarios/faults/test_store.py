@@ -15,7 +15,7 @@ WRITES = 14  #: more than any of the flows makes
 
 
 class Failing(MemoryStore):
-    """A store whose n-th write from now on fails: before, in doubt, or in doubt though written."""
+    """A store whose n-th next write fails: before, in doubt, or in doubt although written."""
 
     after, how = None, ""
 
@@ -63,7 +63,7 @@ def called(call, again):
 
 
 def live(bench, seconds):
-    """Let time pass; a tick whose store fails is made again, as a loop does."""
+    """Let time pass; a tick whose store fails is repeated, as in a bot's loop."""
     for _ in range(seconds // 5):
         bench.clock.advance(5)
         with suppress(errors.StoreError):
@@ -74,7 +74,7 @@ def live(bench, seconds):
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n", range(WRITES))
 def test_a_submit_makes_one_order(n, how, key):
-    """And the record ends as the broker's, whatever was written when."""
+    """And the record is reconciled, in every case of the write."""
     bench = Bench(store=Failing())
     bench.store.fail(n, how)
 

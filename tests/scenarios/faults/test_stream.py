@@ -27,7 +27,7 @@ def test_str_01_replayed_events_are_booked_once_and_after_the_end_too():
 
 
 def test_str_02_a_fill_without_an_event_is_polled():
-    """The stream is healthy but for one frame; half a minute later the fill is booked."""
+    """The stream delivers all but one event; half a minute later the fill is recorded."""
     bench = Bench()
     with bench.streamed():
         order = bench.resting()
@@ -53,7 +53,7 @@ def test_str_04_fills_during_a_disconnect_are_read_afterwards():
 
 
 def test_str_05_orders_sent_while_the_stream_is_refused_lose_nothing():
-    """One socket a key: it is refused for a minute and a half, and the record needs no event."""
+    """One socket per key: it is refused for 90 seconds, and the record needs no event."""
     bench = Bench()
     bench.fail("listen", "stream-refused", times=18)
     with bench.streamed():
@@ -158,7 +158,7 @@ def test_str_14_a_subscription_that_failed_is_no_connection():
 
 
 def test_str_16_orders_that_ended_during_a_disconnect_are_found():
-    """They are on no list of open orders any more; their ids and the history have them."""
+    """They are missing in the list of open orders; their ids and the history have them."""
     bench = Bench()
     orders = [bench.resting(qty=1 + n) for n in range(3)]
     bench.outage()

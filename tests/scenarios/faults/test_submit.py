@@ -25,7 +25,7 @@ def test_sub_01_a_create_that_timed_out_is_never_sent_twice(fault):
 
 
 def test_sub_02_the_same_intent_has_the_same_client_id():
-    """A bot that issues its action again gets the order that exists."""
+    """A bot that repeats its call gets the existing order."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     first = bench.desk.buy("AAPL", qty=10, key="entry-1")
@@ -52,7 +52,7 @@ def test_sub_04_an_outage_is_no_rejection():
 
 
 def test_sub_05_a_lost_acknowledgement_is_queried_by_client_id():
-    """We never learnt the broker's id, and need not have."""
+    """The broker's id was never received, and is not needed."""
     bench = Bench()
     bench.fail("submit", "reply-lost")
     order = bench.desk.buy("AAPL", qty=10)
@@ -71,7 +71,7 @@ def test_sub_07_a_broker_without_a_duplicate_check_is_never_sent_to_again():
 
 
 class DiesOnSubmit(SimulatedBroker):
-    """The process is interrupted after the broker took the order, before anything is written."""
+    """The process is killed after the broker accepted the order, before anything is written."""
 
     def submit(self, intent):
         super().submit(intent)
@@ -130,7 +130,7 @@ def test_sub_11_an_unknown_status_is_shown_and_live():
 
 
 def test_sub_13_a_create_accepted_hours_after_its_error_is_found():
-    """What was concluded absent and lives after all is reopened, booked and alerted."""
+    """An order concluded absent that is live is reopened, recorded and alerted."""
     bench = Bench()
     bench.fail("submit", "late-landing", seconds=300)
     order = bench.desk.buy("AAPL", qty=10, good_for_s=0)
@@ -145,7 +145,7 @@ def test_sub_13_a_create_accepted_hours_after_its_error_is_found():
 
 
 def test_sub_14_a_duplicate_means_that_the_order_exists():
-    """A bot that lost its record submits under its old key, and gets the order that lives."""
+    """A bot that lost its record submits under its old key, and gets the live order."""
     bench = Bench()
     first = bench.desk.buy("AAPL", qty=10, key="entry-1")
     bench.desk = bench.open(MemoryStore())
@@ -176,7 +176,7 @@ def test_an_accepted_order_that_is_hidden_never_becomes_absent():
 
 
 class Renames(SimulatedBroker):
-    """It reports our orders under client ids that are not as we sent them."""
+    """It reports our orders under client order ids that differ from the ones we sent."""
 
     named = staticmethod(str.upper)
 

@@ -76,7 +76,7 @@ NOT_THE_SERVICE: Final = frozenset({307, 405, 502})
 
 
 def described(differs: Iterable[tuple[str, Any, str]] = DIFFERS) -> dict[str, Any]:
-    """The description, with what differs in its places."""
+    """The description, with the known differences."""
     made: dict[str, Any] = json.loads(Path(__file__).with_name("contract.json").read_text("utf-8"))
     for path, value, _ in differs:
         *parts, last = path.split("/")

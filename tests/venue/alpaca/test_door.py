@@ -52,7 +52,7 @@ def test_a_bearer_of_the_pair_is_let_in(emulator: Emulator) -> None:
 
 
 def raw_line(emulator: Emulator, text: str) -> socket.socket:
-    """A connection on which *text* was sent, for whatever it is good."""
+    """A connection on which *text* was sent."""
     made = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), 10)
     keys = f"APCA-API-KEY-ID: {emulator.key}\r\nAPCA-API-SECRET-KEY: {emulator.secret}\r\n"
     made.sendall(text.replace("KEYS\r\n", keys).encode())

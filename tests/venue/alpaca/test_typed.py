@@ -122,7 +122,7 @@ def test_every_event_parses(eventful: Tour, exchange: Exchange) -> None:
 def test_the_stream_continues_after_every_event(
     emulator: Emulator, exchange: Exchange, clock: ManualClock, typed: TradingClient, raw_data: bool
 ) -> None:
-    """A client that met an event that it could not parse would miss the last one."""
+    """A client that fails at an event would miss the last one."""
     with Bot(emulator, raw_data=raw_data) as bot:
         assert emulator.streams.wait_for(1, PATIENCE_S)
         wish = {"symbol": "AAPL", "qty": 4, "side": OrderSide.BUY}

@@ -64,7 +64,7 @@ def ticket(**wish: Any) -> Ticket:
 
 
 class Day:
-    """An exchange in made-up time with one account on it."""
+    """An exchange with a simulated clock and one account."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Day:
         return self.account.submit(ticket(**wish))
 
     def worked(self, **wish: Any) -> OrderVersion:
-        """The order once the exchange has routed it."""
+        """The order after the exchange has routed it."""
         order = self.submit(**wish)
         self.pass_(1)
         return self.truth.order(order.id)

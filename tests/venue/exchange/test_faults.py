@@ -129,7 +129,7 @@ def silent_stream(day: Day) -> object:
 
 
 def seen(fault: Fault, read: Callable[[Day, str], object]) -> Callable[[Day], object]:
-    """What a read shows of an order that filled two seconds ago."""
+    """The read of an order that filled two seconds ago."""
 
     def play(day: Day) -> object:
         day.pass_(20)
@@ -180,7 +180,7 @@ def frozen_clock(day: Day) -> object:
 
 
 def after(occasion: str, fault: Fault, **wish: Any) -> Callable[[Day], object]:
-    """What becomes of an order that meets with the fault."""
+    """The outcome of an order with the fault."""
 
     def play(day: Day) -> object:
         day.faults.fail(occasion, fault, seconds=1)
@@ -195,7 +195,7 @@ def after(occasion: str, fault: Fault, **wish: Any) -> Callable[[Day], object]:
 
 
 def unpaid(day: Day) -> object:
-    """Far more than the account has."""
+    """An order far beyond the buying power."""
     day.faults.fail("checked", F.FUNDS_UNCHECKED)
     order = day.submit(qty=100_000, limit_price="150")
     day.pass_(2)
@@ -236,7 +236,7 @@ def slow(day: Day) -> object:
 
 
 def chained(fault: Fault) -> Callable[[Day], object]:
-    """Status, quantity and fills of an order of which 4 filled, and of what should replace it."""
+    """Status, quantity and fills of an order of which 4 filled, and of its replacement."""
 
     def play(day: Day) -> object:
         day.faults.fail("asked-replace", fault)

@@ -32,7 +32,7 @@ def wish(rng: random.Random) -> m.OrderRequest:
 
 
 def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
-    """One thing that a client does, then some time."""
+    """One act of a client, then some time."""
     deed = rng.random()
     if deed < 0.5:
         at = m.timestamp(day.clock.now())
@@ -52,7 +52,7 @@ def stir(day: Day, broker: SimulatedBroker, rng: random.Random, n: int) -> None:
 
 
 def stir_one(broker: SimulatedBroker, order: OrderVersion, rng: random.Random, n: int) -> None:
-    """Cancel an order, or change it in what it has."""
+    """Cancel an order, or change one of its values."""
     qty = (order.qty or 0) + rng.randrange(-3, 4)
     change = m.Change(
         client_order_id=f"r{n}",

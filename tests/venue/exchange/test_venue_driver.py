@@ -1,4 +1,4 @@
-"""What can be done to the exchange from outside, and what everybody may see of it."""
+"""The methods of the driver of the exchange, and its public reads."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_exchange_reports_its_hours() -> None:
 
 
 def test_two_orders_of_one_group_hold_what_one_does() -> None:
-    """An OCO keeps its units once, and lets go of them once it is canceled."""
+    """An OCO holds its units once, and releases them once it is canceled."""
     day = Day()
     day.worked()
     oco = day.worked(

@@ -1,4 +1,4 @@
-"""What the adapter makes of each fault; pytest rewrites the asserts of what is no test module."""
+"""The adapter's result for each fault; pytest rewrites the asserts of these modules too."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Faults in what happens to orders and to their fills."""
+"""Faults of orders and of their fills."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _(bench: Bench) -> None:
 
 
 def _of_the_chain(bench: Bench, fault: str | None) -> m.OrderReport:
-    """What replaced an order for 5 of which 2 were filled, by one for 6."""
+    """The replacement for 6 of an order for 5, of which 2 were filled."""
     order = bench.placed()
     bench.world.fill(order, "2", "100")
     if fault is not None:

@@ -36,7 +36,7 @@ class Bench:
         )
 
     def placed(self, **wish: object) -> str:
-        """The broker's id of an order that it took, worked by now."""
+        """The broker's id of an accepted order, which works now."""
         outcome = self.submit(**wish)
         assert isinstance(outcome, m.Accepted), outcome
         assert outcome.report is not None

@@ -1,4 +1,4 @@
-"""Faults of what is shown: orders, fills, positions and the account."""
+"""Faults of views: orders, fills, positions and the account."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def _(bench: Bench) -> None:
 
 
 def _heard(bench: Bench, fault: str, *fills: str, times: int = 1) -> tuple[str, RecordingSink]:
-    """An order with *fills*, of which the first *times* events met *fault*."""
+    """An order with *fills*, whose first *times* events have the *fault*."""
     heard = RecordingSink()
     with bench.broker.listen(heard):
         bench.world.wait_for_events()

@@ -1,4 +1,4 @@
-"""Account, positions, history: what is held and what moved it."""
+"""Account, positions, history: quantities and movements."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Orders and events: every real shape becomes a value, and nothing is made up."""
+"""Orders and events: every real payload becomes a value, and nothing is invented."""
 
 import json
 import time
@@ -235,7 +235,7 @@ _JSON = st.recursive(
 
 
 def _spoiled(sample: dict[str, object]) -> st.SearchStrategy[dict[str, object]]:
-    """*sample* with some members replaced by anything, or left out."""
+    """*sample* with some members replaced by arbitrary values, or left out."""
     names = st.sampled_from(sorted(sample))
     changes = st.dictionaries(names, _JSON, max_size=4)
     left_out = st.sets(names, max_size=3)

@@ -1,4 +1,4 @@
-"""What we send: exact numbers as text, and every exit in its place."""
+"""Our requests: exact numbers as text, and every exit in its field."""
 
 from decimal import Decimal
 

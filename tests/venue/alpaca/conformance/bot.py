@@ -1,4 +1,4 @@
-"""What a bot does with alpaca-py, unmodified: it places orders, and it listens."""
+"""A bot with alpaca-py, unmodified: it places orders, and receives the stream."""
 
 from __future__ import annotations
 

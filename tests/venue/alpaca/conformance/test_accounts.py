@@ -1,4 +1,4 @@
-"""Accounts of the emulator, and what their owners set, through alpaca-py."""
+"""Accounts of the emulator, and the settings of their owners, through alpaca-py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw alpaca-py gets Alpaca's payloads from the emulator: key for key, and in its pages."""
+"""The payloads of the emulator equal Alpaca's in raw alpaca-py: key for key, and by page."""
 
 from __future__ import annotations
 

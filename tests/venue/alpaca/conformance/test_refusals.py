@@ -1,4 +1,4 @@
-"""The emulator's refusals reach alpaca-py as Alpaca's do."""
+"""alpaca-py raises for the emulator's rejects as for Alpaca's."""
 
 from __future__ import annotations
 

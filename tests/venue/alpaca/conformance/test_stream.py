@@ -1,4 +1,4 @@
-"""Unmodified alpaca-py, typed and raw, takes the emulator's stream for Alpaca's."""
+"""Unmodified alpaca-py, typed and raw, accepts the emulator's stream."""
 
 from __future__ import annotations
 

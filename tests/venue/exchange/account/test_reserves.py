@@ -1,4 +1,4 @@
-"""What open orders keep back is remembered, and never differs from its definition."""
+"""The kept totals of the reserves of open orders always equal their definition."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def stir(day: Day, rng: random.Random) -> None:
 
 
 def clashes(wish: Ticket, order: OrderVersion) -> bool:
-    """The wash rule, of one pair."""
+    """The wash rule, for one pair."""
     if order.side is wish.side or not (is_wash_checked(wish) and is_wash_checked(order)):
         return False
     if not {wish.type, order.type} <= LIMIT_TYPES:
@@ -121,7 +121,7 @@ def test_the_kept_totals_equal_the_definition(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_an_older_moment_is_what_it_was(seed: int) -> None:
-    """Open orders of a moment ago are those that were listed then."""
+    """The open orders at an earlier time are those that were listed then."""
     day, rng = Day(partial_rate=0.4, seed=seed), random.Random(seed)
     orders = day.account.trading.orders
     then = []
@@ -149,7 +149,7 @@ def filled_book(size: int, symbols: int) -> Day:
 
 
 def pace(day: Day, symbols: int) -> float:
-    """How many seconds a hundred more orders and a quote take, at best."""
+    """The least number of seconds that a hundred more orders and a quote take."""
     took = []
     for turn in range(3):
         began = process_time()
@@ -162,7 +162,7 @@ def pace(day: Day, symbols: int) -> float:
 
 @pytest.mark.parametrize("symbols", [1, 100])
 def test_the_next_order_costs_little_more_in_a_full_book(symbols: int) -> None:
-    """Ten times the orders, of one symbol or of many, and not ten times the time."""
+    """Ten times the orders, of one symbol or of many, need less than ten times the time."""
     few, many = (pace(filled_book(size, symbols), symbols) for size in (200, 2000))
     assert many < 3 * few
 

@@ -1,4 +1,4 @@
-"""Quotes out of the user's own bars and scripts."""
+"""Quotes from the user's own bars and scripts."""
 
 from __future__ import annotations
 

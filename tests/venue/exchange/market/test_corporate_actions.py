@@ -1,4 +1,4 @@
-"""Splits, dividends, another name: what they do to who holds, and what a desk makes of them."""
+"""Splits, dividends, symbol changes: their effect on positions, and on the record of a desk."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ def test_a_listening_desk_receives_restated_orders() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_books_add_up_whatever_companies_do(seed: int) -> None:
-    """Units by every name, and every cent, with orders, splits, dividends and names at random."""
+    """Units by every symbol, and every cent, with random orders, splits, dividends and renames."""
     day, rng = Day(partial_rate=0.3, seed=seed), random.Random(seed)
     names = ["AAPL", "MSFT", "F"]
     for n in range(60):

@@ -1,4 +1,4 @@
-"""When the exchange trades, and what happens to orders at its bells."""
+"""The trading hours of the exchange, and its orders at the open and the close."""
 
 from __future__ import annotations
 

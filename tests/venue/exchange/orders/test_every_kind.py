@@ -71,7 +71,7 @@ def expected(sort: str, kind: str, tif: str, group: str, session: str) -> str:
 
 
 def wish(sort: str, kind: str, tif: str, group: str) -> dict[str, Any]:
-    """The order as a client would send it."""
+    """The order as a client sends it."""
     scale = 400 if sort == "coin" else 1
     prices: dict[str, Any] = {
         "market": {},

@@ -1,4 +1,4 @@
-"""Kinds of orders: what trails the market, what trades at once, at an auction, or not at all."""
+"""Kinds of orders: trailing, immediate, at an auction, or rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders trade: prices, stops, parts, groups, cancels, what is taken back."""
+"""Execution of orders: prices, stops, partial fills, groups, cancels, busts."""
 
 from __future__ import annotations
 

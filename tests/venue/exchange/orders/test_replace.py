@@ -30,7 +30,7 @@ def replace(day: Day, order: OrderVersion, **change: Any) -> OrderVersion:
 
 
 def refusal(day: Day, order: OrderVersion, **change: Any) -> str:
-    """Why the order is not replaced, and whether trying again may help."""
+    """Why the order is not replaced, and whether a retry may help."""
     with pytest.raises(Refused) as caught:
         replace(day, order, **change)
     return f"{caught.value.message} ({caught.value.kind})"

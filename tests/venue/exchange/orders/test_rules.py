@@ -421,7 +421,7 @@ _PLAIN = {"limit low", "limit high", "stop_limit"}
 
 
 def is_wash(resting: str, coming: str, side: str) -> bool:
-    """The broker's page: market and stop with anything, limits if they could meet."""
+    """The broker's page: market and stop with any order, limits if they could match."""
     if "trailing_stop" in (resting, coming):
         return False
     if not {resting, coming} <= _PLAIN:
