@@ -2,7 +2,7 @@
 Alert sinks: functions that take one `Alert`, for `fillbook.open(alerts=...)`.
 
 The desk writes an alert to the record before it calls a sink, so that a sink that fails loses
-no alert; `desk.events()` returns all of them.  If a sink raises, the desk logs it and goes on.
+no alert; `desk.events()` returns all of them.  If a sink raises, the desk logs it and continues.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from tests.core.records import AT, Records, fill, intended, report, terms, void
 DAY = "2026-03-02T15:00:{:02}Z"
 
 
-def told(broker_order_id, client_order_id, second, word, cum=0, avg=None, **kw):
+def report_on(broker_order_id, client_order_id, second, word, cum=0, avg=None, **kw):
     """A report of any order at that second; created at 15:00."""
     source = kw.pop("source", "list")
     return report(
@@ -44,9 +44,9 @@ def nested(parent, *legs):
 
 
 SELL = {"terms": terms(side="sell")}
-EXIT = told("b2", "L1", 4, "new", **SELL)
-EXIT_FILLED = told("b2", "L1", 12, "filled", 100, "11", **SELL)
-THEIR_EXIT = told("x3", "X3", 7, "new", **SELL)
+EXIT = report_on("b2", "L1", 4, "new", **SELL)
+EXIT_FILLED = report_on("b2", "L1", 12, "filled", 100, "11", **SELL)
+THEIR_EXIT = report_on("x3", "X3", 7, "new", **SELL)
 
 
 def sold(*args, **kw):
@@ -66,22 +66,22 @@ def happened(activity_id, kind, second, **kw):
 
 
 FACTS = [
-    nested(told("b1", "c1", 1, "accepted"), EXIT),
+    nested(report_on("b1", "c1", 1, "accepted"), EXIT),
     fill("s1", 40, "9.9", cum=40, at=DAY.format(2)),
     fill("h1", 40, "9.9", cum=40, at=DAY.format(2), source="history"),
-    told("b1", "c1", 3, "partially_filled", 40, "9.9"),
+    report_on("b1", "c1", 3, "partially_filled", 40, "9.9"),
     EXIT,
-    told("b1", "c1", 5, "replaced", 40, "9.9", replaced_by="b1r"),
-    told("b1r", "c1.r1", 5, "new", replaces="b1", terms=terms(limit_price=10)),
+    report_on("b1", "c1", 5, "replaced", 40, "9.9", replaced_by="b1r"),
+    report_on("b1r", "c1.r1", 5, "new", replaces="b1", terms=terms(limit_price=10)),
     fill("s2", 60, "10", cum=60, at=DAY.format(6), broker_order_id="b1r"),
     fill("h2", 60, "10", at=DAY.format(6), broker_order_id="b1r", source="history"),
-    told("b1r", "c1.r1", 6, "filled", 60, "10", replaces="b1", terms=terms(limit_price=10)),
-    told("x1", "X1", 6, "new", source="by_id"),
-    told("x1", "X1", 7, "expired"),
-    told("x1", "X1", 8, "new", source="by_id"),
+    report_on("b1r", "c1.r1", 6, "filled", 60, "10", replaces="b1", terms=terms(limit_price=10)),
+    report_on("x1", "X1", 6, "new", source="by_id"),
+    report_on("x1", "X1", 7, "expired"),
+    report_on("x1", "X1", 8, "new", source="by_id"),
     fill("e1", 30, "11", cum=30, at=DAY.format(8), broker_order_id="x1"),
-    nested(told("x2", None, 8, "new", replaces="x1"), THEIR_EXIT),
-    told("x2", None, 9, "partially_filled", 10, "10.5", replaces="x1"),
+    nested(report_on("x2", None, 8, "new", replaces="x1"), THEIR_EXIT),
+    report_on("x2", None, 9, "partially_filled", 10, "10.5", replaces="x1"),
     fill("e2", 10, "10.5", cum=10, at=DAY.format(9), broker_order_id="x2"),
     sold("e3", 15, "10.5", cum=15, at=DAY.format(9), broker_order_id="x3"),
     THEIR_EXIT,
@@ -93,16 +93,16 @@ FACTS = [
         "l2", 50, "12", cum=100, at=DAY.format(12), broker_order_id="b2"
     ),  # reported with other content
     EXIT_FILLED,
-    told("b2", "L1", None, "filled", 90, "11", **SELL),  # without the broker's clock
+    report_on("b2", "L1", None, "filled", 90, "11", **SELL),  # without the broker's clock
     happened("fee", "fee", 13, qty=Decimal("-0.5"), cash=Decimal(-1)),
     void("s1", 40, at=DAY.format(13)),
     sold("l1b", 50, "11.5", cum=50, at=DAY.format(13), broker_order_id="b2", fixes="l1"),
     m.BalanceAdjusted(
         "AAPL", Decimal(25), Decimal("10.2"), m.timestamp("2026-03-02T15:00:09.5Z"), "ADOPTED"
     ),
-    told("x0", "X0", 1, "replaced"),
-    told("x1", "X1", 1, "new", replaces="x0"),
-    told("b1", "C1", 2, "accepted"),  # ours, under a name that we did not give
+    report_on("x0", "X0", 1, "replaced"),
+    report_on("x1", "X1", 1, "new", replaces="x0"),
+    report_on("b1", "C1", 2, "accepted"),  # ours, under a name that we did not give
 ]
 
 heard_facts = st.lists(st.sampled_from(range(len(FACTS))), unique=True, min_size=1, max_size=14)
@@ -125,7 +125,7 @@ def order_of(record):
     return evolve(record, order=order, seen_at=None, created_at=AT)
 
 
-def picture(records):
+def content(records):
     """The record, except the times at which it was learned."""
     cash = records.get(m.Cash, "cash")
     return {
@@ -145,7 +145,7 @@ def picture(records):
 @given(heard_facts)
 def test_any_order_of_arrival_makes_the_same_record(numbers):
     """P5: the same record as with every fact received once, when it happened."""
-    assert picture(outcome(numbers)) == picture(outcome(sorted(numbers)))
+    assert content(outcome(numbers)) == content(outcome(sorted(numbers)))
 
 
 @given(heard_facts)

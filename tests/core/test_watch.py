@@ -22,7 +22,7 @@ def record(*entries, **wish):
     return records.get(m.OrderRecord, "c1")
 
 
-def told(of, seconds):
+def alerts(of, seconds):
     alert = watch.order_alert(of, NOW + timedelta(seconds=seconds), LIMITS)
     return None if alert is None else alert.kind
 
@@ -43,12 +43,12 @@ CANCEL = m.Commanded("c1", m.Command.CANCEL, 2, "b1")
 )
 def test_an_order_without_a_report_is_stuck_after_the_threshold(entries):
     waiting = record(*entries, limit_price=9)
-    assert (told(waiting, 299), told(waiting, 300)) == (None, m.AlertKind.STUCK)
+    assert (alerts(waiting, 299), alerts(waiting, 300)) == (None, m.AlertKind.STUCK)
 
 
 @pytest.mark.parametrize("word", ["new", "accepted", "held", "filled", "canceled", "done_for_day"])
 def test_an_order_that_rests_or_has_ended_is_not_stuck(word):
-    assert told(record(report(word, cum=100 * (word == "filled")), limit_price=9), 9_999) is None
+    assert alerts(record(report(word, cum=100 * (word == "filled")), limit_price=9), 9_999) is None
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,9 @@ def test_an_order_that_rests_or_has_ended_is_not_stuck(word):
 def test_an_order_that_was_to_fill_at_once_and_does_not_fills_slowly(wish):
     for word in ("new", "partially_filled"):
         slow = record(report(word, cum=10 * (word != "new"), terms=terms(**wish)), **wish)
-        assert (told(slow, 29), told(slow, 30)) == (None, m.AlertKind.SLOW_FILL)
-    assert (
-        told(record(report("accepted", terms=terms(**wish)), **wish), 9_999) is None
-    )  # it waits for the market
+        assert (alerts(slow, 29), alerts(slow, 30)) == (None, m.AlertKind.SLOW_FILL)
+    # It waits for the market.
+    assert alerts(record(report("accepted", terms=terms(**wish)), **wish), 9_999) is None
 
 
 def test_of_many_orders_only_the_overdue_are_alerted():
@@ -70,7 +69,7 @@ def test_of_many_orders_only_the_overdue_are_alerted():
 
 
 def test_an_order_without_evidence_has_waited_since_it_was_made():
-    assert told(evolve(record(limit_price=9), seen_at=None), 300) is m.AlertKind.STUCK
+    assert alerts(evolve(record(limit_price=9), seen_at=None), 300) is m.AlertKind.STUCK
 
 
 def test_the_message_names_the_order_and_the_duration():

@@ -62,7 +62,7 @@ def test_what_a_pass_raises_does_not_end_the_background():
     exchange = Exchange(seed=7)
     broker = SimulatedBroker(exchange)
     broker.capabilities = quick(broker)
-    log, said = logging.getLogger("fillbook"), Said()
+    log, said = logging.getLogger("fillbook"), FailedPassLog()
     log.addHandler(said)
     with fb.open(broker, "memory://") as desk:
         desk._reconciler.sync = raises_once(desk._reconciler.sync)
@@ -85,7 +85,7 @@ def raises_once(call):
     return called
 
 
-class Said(logging.Handler):
+class FailedPassLog(logging.Handler):
     """Records that the log reported a failed pass."""
 
     def __init__(self):

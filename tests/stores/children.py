@@ -26,29 +26,29 @@ class Child:
         self.process.start()
         theirs.close()
 
-    def hear(self):
-        assert self._pipe.poll(PATIENCE_S), "the other process said nothing"
+    def receive(self):
+        assert self._pipe.poll(PATIENCE_S), "no message from the other process"
         return self._pipe.recv()
 
-    def has_spoken(self):
+    def has_output(self):
         return self._pipe.poll(0)
 
-    def tell(self, word=None):
+    def signal(self, word=None):
         self._pipe.send(word)
 
     def kill(self):
         self.process.kill()
         self.process.join(PATIENCE_S)
 
-    def hear_until_silent(self):
+    def drain(self):
         """Everything that the process printed until its end."""
-        said = []
+        messages = []
         try:
             while self._pipe.poll(0):
-                said.append(self._pipe.recv())
+                messages.append(self._pipe.recv())
         except (EOFError, ConnectionResetError):
             pass
-        return said
+        return messages
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def tickets_drawn(path: Path) -> int:
     return int.from_bytes(path.read_bytes()[:8], "big") if path.exists() else 0
 
 
-def take_turn_when_told(path, pipe):
+def take_turn_on_signal(path, pipe):
     """On a signal, take a turn, report it, and hold it until the next signal."""
     pipe.send("ready")
     pipe.recv()

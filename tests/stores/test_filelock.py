@@ -9,7 +9,7 @@ import pytest
 from fillbook.errors import Bug, StoreUnavailable
 from fillbook.stores.filelock import FileLock
 from fillbook.stores.thread_queue import FairLock
-from tests.stores.children import children, take_turn_when_told, tickets_drawn, until
+from tests.stores.children import children, take_turn_on_signal, tickets_drawn, until
 
 
 @pytest.fixture
@@ -20,38 +20,38 @@ def path(tmp_path):
 @pytest.fixture
 def queue(path):
     """Four processes that requested the lock one after the other; the first has its turn."""
-    with children(take_turn_when_told, 4, path) as started:
+    with children(take_turn_on_signal, 4, path) as started:
         for child in started:
-            assert child.hear() == "ready"
+            assert child.receive() == "ready"
         for number, child in enumerate(started, start=1):
-            child.tell()
+            child.signal()
             until(lambda number=number: tickets_drawn(path) == number)
-        assert started[0].hear() == "in"
+        assert started[0].receive() == "in"
         yield started
 
 
 def test_processes_take_turns_in_the_order_of_their_requests(queue):
     for child, following in pairwise(queue):
-        assert not following.has_spoken()
-        child.tell()
-        assert child.hear() == "out"
-        assert following.hear() == "in"
+        assert not following.has_output()
+        child.signal()
+        assert child.receive() == "out"
+        assert following.receive() == "in"
 
 
 def test_the_ticket_of_a_killed_process_is_released(queue):
     holder, *waiting = queue
     holder.kill()
-    assert waiting[0].hear() == "in"
-    assert not waiting[1].has_spoken()
+    assert waiting[0].receive() == "in"
+    assert not waiting[1].has_output()
 
 
 def test_a_waiter_that_is_killed_is_passed_over(queue):
     holder, first, second, third = queue
     second.kill()
-    holder.tell()
-    assert first.hear() == "in"
-    first.tell()
-    assert third.hear() == "in"
+    holder.signal()
+    assert first.receive() == "in"
+    first.signal()
+    assert third.receive() == "in"
 
 
 def test_threads_take_turns_in_the_order_of_their_requests():

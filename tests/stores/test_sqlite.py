@@ -266,7 +266,7 @@ def test_a_reader_that_outlives_its_store_reads_to_its_end(kept):
 
 def test_a_forked_child_is_refused_and_the_parent_continues(path):
     child = Child(use_after_fork, path)
-    refused, names = child.hear()
+    refused, names = child.receive()
     child.kill()
     assert refused == [True] * 4
     assert names == ["of the child", "of the parent"]
@@ -276,10 +276,10 @@ def test_eight_processes_lose_nothing_and_none_starves(path):
     SqliteStore(path).close()
     with children(write_often, 8, path, 50) as started:
         for child in started:
-            assert child.hear() == "ready"
+            assert child.receive() == "ready"
         for child in started:
-            child.tell()
-        results = [child.hear() for child in started]
+            child.signal()
+        results = [child.receive() for child in started]
     waits = [longest for longest, _ in results]
     print(f"longest wait of each process: {sorted(round(wait * 1000) for wait in waits)} ms")
     assert [won for _, won in results].count(True) == 1
@@ -295,9 +295,9 @@ def test_whatever_was_durable_outlives_kill_9(path):
     for kill in range(KILLS):
         child = Child(write_until_killed, path)
         for _ in range(3 + 7 * kill % 20):
-            durable = child.hear()
+            durable = child.receive()
         child.kill()
-        durable = [durable, *child.hear_until_silent()][-1]
+        durable = [durable, *child.drain()][-1]
         with closing(SqliteStore(path)) as store, store.read() as reader:
             last = reader.last()
             assert last in (
@@ -313,7 +313,7 @@ def test_whatever_was_durable_outlives_kill_9(path):
 def test_a_killed_process_leaves_the_store_to_others(path):
     store = SqliteStore(path)
     child = Child(write_until_killed, path)
-    child.hear()
+    child.receive()
     child.kill()
     with store.write() as writer:
         assert writer.record(ENTRY, AT, m.Changes()) > 1

@@ -157,7 +157,7 @@ def _states(watcher: Watcher) -> Iterator[WatchedState]:
 
 
 def render(state: WatchedState, height: int | None = None) -> RenderableType:
-    """Render the state for a terminal; with *height*, tables say how many rows they omit."""
+    """Render the state for a terminal; with *height*, tables show the number of omitted rows."""
     above = list(_lines_above(state))
     rows = None if height is None else max(1, (height - 2 * len(above)) // 2 - FRAME)
     return Group(*above, _orders(state, rows), _positions(state, rows))

@@ -68,7 +68,7 @@ class Capabilities:
     replace: bool = False  #: `replace` changes an order; see `replace_makes`
     replace_makes: ReplaceMakes = ReplaceMakes.NEW_ID  #: NEW_ID needs `find`, for its outcome
     duplicate_check: bool = False  #: a client order id is accepted once, for ever
-    clocked: bool = False  #: every report bears the broker's clock, which orders reports
+    clocked: bool = False  #: every report has the broker's clock, which orders reports
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     replace_qty: ReplaceQty = ReplaceQty.UNKNOWN
     #: Crypto fee that is posted later in base units, as a share of the bought quantity, ≥ 0.

@@ -22,7 +22,7 @@ from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 
 from .recorded import recorded
-from .test_stream import Heard
+from .test_stream import RecordingSink
 
 KEY, SECRET = "key-of-the-test", "s3cr3t-of-the-test"
 SINCE = m.timestamp("2026-11-20T15:00:00Z")
@@ -33,7 +33,7 @@ CUT = object()  #: hang up in the middle of a body
 
 
 @frozen
-class Told:
+class StreamReply:
     """The reply to one connection."""
 
     status: int = 200
@@ -46,7 +46,7 @@ class Host:
 
     def __init__(self) -> None:
         self.say: queue.Queue[Any] = queue.Queue()
-        self.answers: list[Told] = []
+        self.answers: list[StreamReply] = []
         self.date = DATE
         self.asked: queue.Queue[dict[str, str]] = queue.Queue()
         self.keys: set[tuple[str, str]] = set()
@@ -74,7 +74,7 @@ class Host:
                 if self.path == "/v2/clock":
                     self._clock()
                     return
-                told = host.answers.pop(0) if host.answers else Told()
+                told = host.answers.pop(0) if host.answers else StreamReply()
                 asked = urlsplit(self.path)
                 assert asked.path == "/v2/events/trades"
                 host.keys.add(
@@ -104,7 +104,7 @@ class Host:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def _body(self, told: Told) -> None:
+            def _body(self, told: StreamReply) -> None:
                 while (text := host.say.get()) is not None:
                     if text is CUT:
                         return
@@ -147,22 +147,22 @@ def inner(order_id: str, at: str) -> dict[str, Any]:
 
 
 def test_connected_is_reported_with_the_first_event_and_each_event_is_decoded(host: Host) -> None:
-    heard = Heard()
-    with broker_at(host).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
+        assert sink.next() == ("connected", None)
         host.say.put(": heartbeat\n\n" + event("o1") + event("o2"))
-        assert [heard.next(), heard.next()] == [("receive", ["o1"]), ("receive", ["o2"])]
+        assert [sink.next(), sink.next()] == [("receive", ["o1"]), ("receive", ["o2"])]
     assert host.asked.get_nowait() == START
     assert {(KEY, SECRET)} == host.keys
 
 
 @pytest.mark.parametrize("end", [None, CUT], ids=["ended", "cut"])
 def test_after_a_loss_it_resumes_at_the_last_received_event(host: Host, end: object) -> None:
-    heard = Heard()
-    with broker_at(host).listen(heard):
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
         host.say.put(event())
         host.say.put(end)
-        told = [heard.next()[0] for _ in range(4)]
+        told = [sink.next()[0] for _ in range(4)]
         assert told == ["connected", "receive", "lost", "connected"]
         assert [host.asked.get(timeout=9) for _ in range(2)] == [
             START,
@@ -171,20 +171,20 @@ def test_after_a_loss_it_resumes_at_the_last_received_event(host: Host, end: obj
 
 
 def test_before_the_first_event_it_resumes_at_the_time_of_alpacas_clock(host: Host) -> None:
-    heard = Heard()
-    with broker_at(host).listen(heard):
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
         host.say.put(CUT)
-        assert [heard.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
+        assert [sink.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
         assert [host.asked.get(timeout=9) for _ in range(2)] == [START, START]
 
 
 @pytest.mark.parametrize("date", ["", "soon"])
 def test_without_alpacas_clock_nothing_is_replayed(host: Host, date: str) -> None:
     host.date = date
-    heard = Heard()
-    with broker_at(host).listen(heard):
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
         host.say.put(CUT)
-        assert [heard.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
+        assert [sink.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
         assert [host.asked.get(timeout=9) for _ in range(2)] == [{}, {}]
 
 
@@ -193,12 +193,12 @@ def test_without_alpacas_clock_nothing_is_replayed(host: Host, date: str) -> Non
     ["you are reading too slowly, dropped 3 messages", "internal server error", "\xff slow"],
 )
 def test_a_comment_about_a_gap_causes_a_replay(host: Host, comment: str) -> None:
-    heard = Heard()
-    with broker_at(host).listen(heard):
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
         host.say.put(event() + f": {comment}\n\n" + event("missed"))
-        assert [heard.next()[0] for _ in range(2)] == ["connected", "receive"]
-        assert ("lost", f"Alpaca reported {comment!r}") == heard.next()
-        assert heard.next() == ("connected", None)
+        assert [sink.next()[0] for _ in range(2)] == ["connected", "receive"]
+        assert ("lost", f"Alpaca reported {comment!r}") == sink.next()
+        assert sink.next() == ("connected", None)
         host.asked.get(timeout=9)
         assert "since" in host.asked.get(timeout=9)
 
@@ -207,72 +207,72 @@ def test_an_idle_timeout_ends_a_connection_and_is_no_loss(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "_IDLE_TIMEOUT_S", 0.2)
-    heard = Heard()
-    with broker_at(host).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
+        assert sink.next() == ("connected", None)
         asked = [host.asked.get(timeout=9) for _ in range(3)]
-    assert heard.news.empty()
+    assert sink.news.empty()
     assert asked == [START] * 3
 
 
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (Told(status=404), "HTTP 404: this host has no stream of server-sent events"),
-        (Told(status=401), "Alpaca rejected the keys"),
-        (Told(status=429), "HTTP 429: there is no stream"),
-        (Told(status=307), "HTTP 307: there is no stream"),
-        (Told(kind="text/html"), "the reply is not a stream of server-sent events"),
+        (StreamReply(status=404), "HTTP 404: this host has no stream of server-sent events"),
+        (StreamReply(status=401), "Alpaca rejected the keys"),
+        (StreamReply(status=429), "HTTP 429: there is no stream"),
+        (StreamReply(status=307), "HTTP 307: there is no stream"),
+        (StreamReply(kind="text/html"), "the reply is not a stream of server-sent events"),
     ],
 )
 def test_a_reply_that_is_no_stream_is_reported_once_and_retried(
-    host: Host, told: Told, why: str
+    host: Host, told: StreamReply, why: str
 ) -> None:
     host.answers = [told] * 3
-    heard = Heard()
-    with broker_at(host).listen(heard):
-        assert ("lost", why) == heard.next()
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
+        assert ("lost", why) == sink.next()
+        assert sink.next() == ("connected", None)
 
 
 def test_a_refused_connection_is_reported_once() -> None:
-    heard = Heard()
+    sink = RecordingSink()
     broker = AlpacaBroker(KEY, SECRET, url="http://127.0.0.1:1", stream="sse")
-    with broker.listen(heard):
-        assert heard.next() == ("lost", "the connection ended: ConnectionError")
+    with broker.listen(sink):
+        assert sink.next() == ("lost", "the connection ended: ConnectionError")
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "null", '{"event": "fill"}', '{"at": 5}', "\udc80"])
 def test_an_invalid_event_is_a_gap_and_the_next_one_is_received(host: Host, data: str) -> None:
-    heard = Heard()
-    with broker_at(host).listen(heard):
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
         host.say.put(f"data: {data}\n\n".encode("utf-8", "surrogateescape") + event().encode())
-        assert [heard.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
-        assert heard.next() == ("receive", ["o1"])
+        assert [sink.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
+        assert sink.next() == ("receive", ["o1"])
 
 
 def test_bodies_that_come_in_bytes_or_pieces_are_not_waited_for(host: Host) -> None:
-    host.answers = [Told(chunked=False), Told()]
-    heard = Heard()
-    with broker_at(host).listen(heard):
-        assert heard.next() == ("connected", None)
+    host.answers = [StreamReply(chunked=False), StreamReply()]
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
+        assert sink.next() == ("connected", None)
         host.say.put(event("o1"))
-        assert heard.next() == ("receive", ["o1"])
+        assert sink.next() == ("receive", ["o1"])
         host.say.put(CUT)
-        assert [heard.next()[0] for _ in range(2)] == ["lost", "connected"]
+        assert [sink.next()[0] for _ in range(2)] == ["lost", "connected"]
         for piece in event("o2").replace("\n\n", "\r\n\r\n").partition(":"):
             host.say.put(piece)
-        assert heard.next() == ("receive", ["o2"])
+        assert sink.next() == ("receive", ["o2"])
 
 
 @pytest.mark.parametrize("when", ["at once", "connected", "refused"])
 def test_listening_ends_without_delay_and_leaves_nothing(host: Host, when: str) -> None:
     if when == "refused":
-        host.answers = [Told(status=503)] * 99
-    heard = Heard()
-    with broker_at(host).listen(heard):
+        host.answers = [StreamReply(status=503)] * 99
+    sink = RecordingSink()
+    with broker_at(host).listen(sink):
         if when != "at once":
-            heard.next()
+            sink.next()
         began = time.monotonic()
     assert time.monotonic() - began < 2
     assert not [each for each in threading.enumerate() if each.name == "alpaca-events"]
@@ -281,8 +281,10 @@ def test_listening_ends_without_delay_and_leaves_nothing(host: Host, when: str) 
 def test_an_address_selects_the_stream() -> None:
     env = {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
     broker = AlpacaBroker.from_address("http://127.0.0.1:9?stream=sse", env)
-    assert isinstance(broker.listen(Heard()), sse.SseListener)
-    assert not isinstance(AlpacaBroker.from_address("paper", env).listen(Heard()), sse.SseListener)
+    assert isinstance(broker.listen(RecordingSink()), sse.SseListener)
+    assert not isinstance(
+        AlpacaBroker.from_address("paper", env).listen(RecordingSink()), sse.SseListener
+    )
     for wrong in ("paper?stream=", "paper?stream=sees", "paper?steam=sse", "?stream=sse"):
         with pytest.raises(BadAddress):
             AlpacaBroker.from_address(wrong, env)
@@ -293,7 +295,7 @@ def test_an_order_during_an_outage_is_reported_after_it() -> None:
     with Emulator(exchange) as emulator:
         exchange.quote("BTC/USD", "100", "101")
         broker = AlpacaBroker(emulator.key, emulator.secret, url=emulator.url, stream="sse")
-        heard = Heard()
+        sink = RecordingSink()
         wish = m.OrderRequest(
             symbol="BTC/USD",
             side=m.OrderSide.BUY,
@@ -301,18 +303,18 @@ def test_an_order_during_an_outage_is_reported_after_it() -> None:
             qty=m.number("0.5"),
             time_in_force=m.TimeInForce.GTC,
         )
-        with broker.listen(heard):
-            assert heard.next() == ("connected", None)
+        with broker.listen(sink):
+            assert sink.next() == ("connected", None)
             broker.submit(m.Intent(client_order_id="up", request=wish, at=SINCE))
-            assert heard.next()[0] == "receive"  # so the emulator has us on its list
+            assert sink.next()[0] == "receive"  # so the emulator has us on its list
             exchange.faults.switch_on("stream-refused")
             emulator.events.disconnect()
-            while heard.next()[0] != "lost":
+            while sink.next()[0] != "lost":
                 pass
             placed = broker.submit(m.Intent(client_order_id="down", request=wish, at=SINCE))
             assert isinstance(placed, m.Accepted)
             assert placed.report is not None
             exchange.faults.clear()
             told = ("receive", [placed.report.broker_order_id])
-            assert ("connected", None) in list(iter(heard.next, told))
+            assert ("connected", None) in list(iter(sink.next, told))
         broker.close()

@@ -26,7 +26,7 @@ PATIENCE_S = 10
 FRAMES = recorded("frames")
 
 
-class Heard:
+class RecordingSink:
     """A sink that records its calls, in order."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def stream() -> Iterator[Stream]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
+def _silence_log() -> Iterator[None]:
     """Silence the log: alpaca-py logs each error with its traceback."""
     logging.getLogger("alpaca").setLevel(logging.CRITICAL)
     yield
@@ -108,12 +108,12 @@ def broker_at(stream: Stream) -> AlpacaBroker:
 
 
 def test_connected_is_reported_after_the_subscription_is_confirmed(stream: Stream) -> None:
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("connected", None)
         stream.say.put(a_fill_event(order=an_order()))
-        assert heard.next() == ("receive", [an_order()["id"]])
-    assert heard.news.empty()
+        assert sink.next() == ("receive", [an_order()["id"]])
+    assert sink.news.empty()
 
 
 @pytest.mark.parametrize(
@@ -124,85 +124,85 @@ def test_an_open_socket_without_a_confirmation_is_not_connected(
     stream: Stream, confirm: object
 ) -> None:
     stream.confirm = confirm
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == (
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == (
             "lost",
             "Alpaca did not confirm the subscription to trade_updates",
         )
 
 
 def test_a_lost_connection_is_reported_and_made_again(stream: Stream) -> None:
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("connected", None)
         stream.say.put(None)
-        kind, why = heard.next()
+        kind, why = sink.next()
         assert (kind, why[:20]) == ("lost", "the connection ended")
-        assert heard.next() == ("connected", None)
+        assert sink.next() == ("connected", None)
 
 
 def test_frames_without_content_are_ignored(stream: Stream) -> None:
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("connected", None)
         stream.say.put(FRAMES["trade_updates_data_null"])
         stream.say.put({"stream": "weather", "data": {}})
         stream.say.put(a_fill_event(order=an_order()))
-        assert heard.next() == ("receive", [an_order()["id"]])
+        assert sink.next() == ("receive", [an_order()["id"]])
 
 
 @pytest.mark.parametrize("frame", ["[]", "{", "null"])
 def test_a_frame_that_is_no_object_ends_the_connection(stream: Stream, frame: str) -> None:
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("connected", None)
         stream.say.put(frame)
-        kind, _ = heard.next()
-        assert (kind, heard.next()) == ("lost", ("connected", None))
+        kind, _ = sink.next()
+        assert (kind, sink.next()) == ("lost", ("connected", None))
 
 
 def test_an_event_that_cannot_be_read_is_a_gap(stream: Stream) -> None:
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("connected", None)
         stream.say.put({"stream": "trade_updates", "data": {"event": "fill"}})
-        assert heard.next() == ("lost", f"an event could not be processed: {InvalidValue.__name__}")
-        assert heard.next() == ("connected", None)
+        assert sink.next() == ("lost", f"an event could not be processed: {InvalidValue.__name__}")
+        assert sink.next() == ("connected", None)
 
 
 def test_an_event_that_its_sink_did_not_take_is_a_gap(stream: Stream) -> None:
-    class Full(Heard):
+    class Full(RecordingSink):
         def receive(self, reports: Sequence[m.OrderReport]) -> None:
             raise OSError("disk full")
 
-    heard = Full()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("connected", None)
+    sink = Full()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("connected", None)
         stream.say.put(a_fill_event(order=an_order()))
-        assert heard.next() == ("lost", "an event could not be processed: OSError")
-        assert heard.next() == ("connected", None)
+        assert sink.next() == ("lost", "an event could not be processed: OSError")
+        assert sink.next() == ("connected", None)
 
 
 def test_refused_keys_are_reported_once_and_not_shown(stream: Stream) -> None:
     stream.secret = "another"
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("lost", "Alpaca rejected the keys")
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("lost", "Alpaca rejected the keys")
         while stream.attempts < 2:
             threading.Event().wait(0.05)
-    assert heard.news.empty()
+    assert sink.news.empty()
 
 
 def test_another_connection_of_the_key_is_reported_once(stream: Stream) -> None:
     stream.status = HTTPStatus.TOO_MANY_REQUESTS
-    heard = Heard()
-    with broker_at(stream).listen(heard):
-        assert heard.next() == ("lost", "HTTP 429: another connection of this key is open")
+    sink = RecordingSink()
+    with broker_at(stream).listen(sink):
+        assert sink.next() == ("lost", "HTTP 429: another connection of this key is open")
         while stream.attempts < 2:
             threading.Event().wait(0.05)
         stream.status = None
-        assert heard.next() == ("connected", None)
+        assert sink.next() == ("connected", None)
 
 
 @pytest.mark.parametrize("when", ["at once", "connected", "nobody there"])
@@ -210,10 +210,10 @@ def test_listening_ends_without_delay_and_leaves_nothing(stream: Stream, when: s
     broker = broker_at(stream)
     if when == "nobody there":
         stream.status = HTTPStatus.SERVICE_UNAVAILABLE
-    heard = Heard()
-    with broker.listen(heard):
+    sink = RecordingSink()
+    with broker.listen(sink):
         if when != "at once":
-            heard.next()
+            sink.next()
         began = time.monotonic()
     assert time.monotonic() - began < 2
     assert not [each for each in threading.enumerate() if each.name == "alpaca-stream"]

@@ -30,11 +30,11 @@ def row(n, price=10, side="buy"):
     return fill(f"h{n}", 1, price, at=moment(n), **kw)
 
 
-def anchor(n, qty):
+def adjustment(n, qty):
     return m.BalanceAdjusted("AAPL", Decimal(qty), Decimal(9), m.timestamp(moment(n)), "ADOPTED")
 
 
-def assert_whole(records):
+def assert_complete(records):
     """Assert that the position and its round trips equal a fold of all movements from the start."""
     held, trades = position.refold("AAPL", records.all(m.Movement))
     assert records.position() == held
@@ -54,7 +54,7 @@ def short_chapters(monkeypatch):
 facts = st.one_of(
     st.builds(lambda n: snapshot(n, side=side(n)), st.integers(0, 40)),
     st.builds(lambda n, p: row(n, p, side(n)), st.integers(0, 40), st.sampled_from((10, 10, 11))),
-    st.builds(anchor, st.integers(0, 40), st.integers(-2, 2)),
+    st.builds(adjustment, st.integers(0, 40), st.integers(-2, 2)),
 )
 
 
@@ -65,7 +65,7 @@ def test_any_arrival_is_the_fold_of_the_movements(heard):
         records = Records()
         for fact in heard:
             records.take(fact)
-            assert_whole(records)
+            assert_complete(records)
 
 
 @pytest.mark.parametrize("orders", [range(20), range(20, 0, -1)], ids=["oldest", "newest"])
@@ -75,7 +75,7 @@ def test_no_chapter_grows_without_end(orders):
     records = Records()
     for n in orders:
         records.take(snapshot(n))
-    assert_whole(records)
+    assert_complete(records)
     kept = records.all(m.Chapter)
     assert max(len(x.moves) for x in kept) <= 4
     assert sorted(key for x in kept for key in x.moves) == [x.key for x in records.all(m.Movement)]
@@ -108,5 +108,5 @@ def test_two_round_trips_of_the_same_time_are_two():
         sold = m.OrderSide.SELL if order == "b2" else m.OrderSide.BUY
         of = {"broker_order_id": order, "side": sold, "at": at}
         records.take(fill(f"f{n}", 1, 10 + n, cum=cum, **of))
-    assert_whole(records)
+    assert_complete(records)
     assert len(records.all(m.Trade)) == 2

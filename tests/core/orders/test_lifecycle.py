@@ -12,12 +12,12 @@ from tests.core.records import AT, Records, fill, intended, report, terms, void
 S = m.OrderStatus
 C = m.Command
 
-#: Every request, and its valid statuses; every other pair is our bug.
 _LIVE = {
     *("pending_new", "accepted", "accepted_for_bidding", "pending_review", "held", "new"),
     *("partially_filled", "pending_cancel", "pending_replace", "replaced", "done_for_day"),
     *("calculated", "stopped", "suspended", "unrecognised", "disputed"),
 }
+#: Every request, and its valid statuses; every other pair is our bug.
 MAY = {
     C.DENY: {"unproven"},
     C.SEND: {"unproven", "denied"},

@@ -8,7 +8,7 @@ from fillbook import model as m
 from tests.bench import Bench, unable
 
 
-class Quiet(unable()):
+class WithoutTransfers(unable()):
     """A broker that does not report transfers."""
 
     def activities(self, since, page):
@@ -17,7 +17,7 @@ class Quiet(unable()):
 
 def held(qty=5, **kw):
     """A bot that holds *qty* shares, bought some time ago."""
-    bench = Bench(broker=Quiet, **kw)
+    bench = Bench(broker=WithoutTransfers, **kw)
     bench.desk.buy("AAPL", qty=qty)
     bench.clock.advance(120)
     bench.desk.sync()
@@ -71,7 +71,7 @@ def test_what_was_adopted_is_a_difference_no_more():
     assert bench.truth.positions() == {}
 
 
-class ShowsNoValues(Quiet):
+class ShowsNoValues(WithoutTransfers):
     """A broker whose account reports no market values."""
 
     def account(self):
@@ -112,7 +112,7 @@ SELL_ALL = m.OrderRequest(symbol="AAPL", side="sell", qty=10)
 
 def test_a_short_is_not_closed_beyond_the_smaller_position():
     """The same for buys: covering a phantom short would open a long."""
-    bench = Bench(broker=Quiet)
+    bench = Bench(broker=WithoutTransfers)
     bench.desk.sell("AAPL", qty=5)
     bench.clock.advance(120)
     bench.desk.sync()

@@ -14,7 +14,7 @@ class Live(SimulatedBroker):
     live = True
 
 
-def landed(repairs, broker=SimulatedBroker, *, sent_by=None):
+def accepted_late(repairs, broker=SimulatedBroker, *, sent_by=None):
     """A desk with an abandoned order that was accepted later; a minute has passed since."""
     bench = Bench(broker=broker, wait_s=0, opened=False)
     first = fb.open(bench.broker, bench.store, clock=bench.clock, wait_s=0, live=True)
@@ -36,42 +36,42 @@ def landed(repairs, broker=SimulatedBroker, *, sent_by=None):
     return bench, bench.desk.book.order(order)
 
 
-def told(bench):
+def repair_alerts(bench):
     return [x.alert.kind for x in bench.desk.events() if x.alert is not None]
 
 
 def test_observe_alerts():
     """And it stays open."""
-    bench, order = landed("observe")
+    bench, order = accepted_late("observe")
     assert order.status is S.NEW
-    assert told(bench) == [K.ABSENT, K.LANDED_LATE]
+    assert repair_alerts(bench) == [K.ABSENT, K.LANDED_LATE]
     assert bench.sent["cancel"] == 0
 
 
 def test_to_be_approved_it_is_proposed_once():
     """The alert names the order and the command that cancels it."""
-    bench, order = landed("approve")
+    bench, order = accepted_late("approve")
     assert order.status is S.NEW
-    assert told(bench) == [K.ABSENT, K.LANDED_LATE, K.PROPOSED]
+    assert repair_alerts(bench) == [K.ABSENT, K.LANDED_LATE, K.PROPOSED]
     (proposed,) = [x.alert for x in bench.desk.events() if x.alert and x.alert.kind is K.PROPOSED]
     assert f"cancel('{order.client_order_id}')" in proposed.message
     assert bench.sent["cancel"] == 0
     bench.pass_(300)
-    assert told(bench).count(K.PROPOSED) == 1
+    assert repair_alerts(bench).count(K.PROPOSED) == 1
 
 
 def test_by_itself_it_is_canceled_once():
     """The order was not wanted any more when it was abandoned."""
-    bench, order = landed("auto")
+    bench, order = accepted_late("auto")
     assert order.status is S.CANCELED
     assert bench.sent["cancel"] == 1
-    assert K.LANDED_LATE in told(bench)
+    assert K.LANDED_LATE in repair_alerts(bench)
 
 
 @pytest.mark.parametrize("repairs", ["auto", "approve"])
 def test_on_a_live_account_with_trading_disabled_it_is_proposed(repairs):
     """The setting for repairs does not enable trading."""
-    bench, order = landed(repairs, Live)
+    bench, order = accepted_late(repairs, Live)
     assert order.status is S.NEW
-    assert K.PROPOSED in told(bench)
+    assert K.PROPOSED in repair_alerts(bench)
     assert bench.sent["cancel"] == 0

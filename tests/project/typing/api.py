@@ -13,7 +13,7 @@ from decimal import Decimal
 import fillbook as fb
 
 
-def look(broker: fb.Broker, env: Mapping[str, str]) -> bool:
+def compare(broker: fb.Broker, env: Mapping[str, str]) -> bool:
     report: fb.CheckReport = fb.check("alpaca:paper", ours={"AAPL": 10, "MSFT": "0.5"})
     fb.check(broker, {"BTC/USD": Decimal("0.1"), "SPY": 1.5}, env=env)
     fb.check()
@@ -121,10 +121,10 @@ def refused(desk: fb.Desk) -> fb.Order | None:
         return None if error.retry else desk.book.orders()[0]
 
 
-def hear(desk: fb.Desk, event: object) -> str:
+def receive_events(desk: fb.Desk, event: object) -> str:
     entries: int = desk.receive(event)
-    desk.on(fb.EventKind.FILL, told)
-    desk.on("final", told)
+    desk.on(fb.EventKind.FILL, on_event)
+    desk.on("final", on_event)
     news: list[fb.Event] = desk.events()
     news += desk.events(since="0")
     return news[-1].cursor if entries else ""
@@ -136,7 +136,7 @@ def free(desk: fb.Desk) -> Decimal:
     return power.available
 
 
-def told(event: fb.Event) -> None:
+def on_event(event: fb.Event) -> None:
     alert: fb.Alert | None = event.alert
     if event.order is not None and alert is not None:
         print(event.kind, event.at, event.symbol, alert.kind, alert.about, alert.message)

@@ -23,7 +23,7 @@ UNDECIDED_MAX = 1
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog):
+def _silence_log(caplog):
     """Silence the log: the faults are logged correctly, in thousands of lines."""
     caplog.set_level(logging.CRITICAL + 1)
 

@@ -31,7 +31,7 @@ LATER = {
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog):
+def _silence_log(caplog):
     caplog.set_level(logging.CRITICAL + 1)
 
 

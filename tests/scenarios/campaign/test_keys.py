@@ -49,7 +49,7 @@ class Mortal(MemoryStore):
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog):
+def _silence_log(caplog):
     """Silence the log: the lost requests are logged correctly, in thousands of lines."""
     caplog.set_level(logging.CRITICAL + 1)
 

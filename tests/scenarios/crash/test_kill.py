@@ -103,7 +103,7 @@ def succeed(flow, where, emulator):
             desk.tick()
         check_one_order(flow, desk, truth)
         check_change(flow, desk, truth)
-        check_true(desk, truth)
+        check_reconciled(desk, truth)
         check_reservations(desk)
         assert desk.sync().entries == 0
 
@@ -142,7 +142,7 @@ def check_change(flow, desk, truth):
     assert (order.qty, order.limit_price) == wanted[0 if changed else 1]
 
 
-def check_true(desk, truth):
+def check_reconciled(desk, truth):
     """Assert that the record equals the exchange."""
     held = truth.positions()
     for position in desk.book.positions():

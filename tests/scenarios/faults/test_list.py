@@ -19,18 +19,18 @@ KNOWN = {
     "PREC": (1, 2, 4, 5, 7, 8),
 }
 
-REPAIR = "nothing is sent to repair an account yet: differences are shown and lock their symbol"
-EXITS = "exits are not made or renewed yet"
+REPAIR = "no request repairs an account yet: differences are reported and lock their symbol"
+EXITS = "exits are not placed or renewed yet"
 ACTIONS = "resting orders are not checked against corporate actions yet"
-LEGS = "fills without an order of ours go to nobody's leg; there is no other policy yet"
+LEGS = "external fills have no strategy; there is no other policy yet"
 PNL = "profit is not compared with the broker's yet"
 
 NOT_YET = {
     "PF-07": EXITS,
-    "PF-10": "an order is complete when its broker says so; no tolerance can be set yet",
+    "PF-10": "an order is complete when the broker reports it; no tolerance can be set yet",
     **dict.fromkeys(("POS-04", "POS-05", "POS-17"), REPAIR),
-    "POS-07": "no broker here keeps legs of one symbol apart",
-    "POS-13": "there is no baseline to go stale: P4 and P5 have properties of their own",
+    "POS-07": "no broker here reports several positions of one symbol",
+    "POS-13": "there is no baseline; P4 and P5 have their own properties",
     "POS-19": PNL,
     **{f"PROT-{n:02}": EXITS for n in KNOWN["PROT"] if n != 11},
     **dict.fromkeys(("EXT-05", "EXT-13"), LEGS),

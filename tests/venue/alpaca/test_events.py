@@ -21,7 +21,7 @@ KEYS = {
 }
 
 
-class Told:
+class EventStream:
     """A reply that stays open."""
 
     def __init__(self, answer: requests.Response) -> None:
@@ -37,12 +37,12 @@ class Told:
 
 
 @contextmanager
-def told(http: Any, **query: str) -> Iterator[Told]:
+def event_stream(http: Any, **query: str) -> Iterator[EventStream]:
     """The events after the server confirms the stream."""
     with http("GET", PATH, params=query, stream=True) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
-        yield Told(answer)
+        yield EventStream(answer)
 
 
 def bought(http: Any, clock: ManualClock, symbol: str = "AAPL") -> str:
@@ -54,7 +54,7 @@ def bought(http: Any, clock: ManualClock, symbol: str = "AAPL") -> str:
 
 def test_events_are_sent_as_they_happen(http: Any, clock: ManualClock) -> None:
     bought(http, clock)
-    with told(http) as stream:
+    with event_stream(http) as stream:
         order_id = bought(http, clock)
         events = stream.next(3)
     assert [each["event"] for each in events] == ["pending_new", "new", "fill"]
@@ -64,11 +64,11 @@ def test_events_are_sent_as_they_happen(http: Any, clock: ManualClock) -> None:
 
 def test_a_client_resumes_after_its_last_event(http: Any, clock: ManualClock) -> None:
     bought(http, clock)
-    with told(http, since="2026-01-01T00:00:00Z") as stream:
+    with event_stream(http, since="2026-01-01T00:00:00Z") as stream:
         first = stream.next(3)
     missed = bought(http, clock, "MSFT")
     after = first[-1]["at"][:-2] + "9Z"  # the last of its nanoseconds
-    with told(http, since=after) as stream:
+    with event_stream(http, since=after) as stream:
         assert {missed} == {each["order"]["id"] for each in stream.next(3)}
         live = bought(http, clock)
         assert {live} == {each["order"]["id"] for each in stream.next(3)}
@@ -77,28 +77,28 @@ def test_a_client_resumes_after_its_last_event(http: Any, clock: ManualClock) ->
 def test_events_are_replayed_by_id_until_an_id(http: Any, clock: ManualClock) -> None:
     for _ in range(2):
         bought(http, clock)
-    with told(http, until="2027-01-01") as stream:
+    with event_stream(http, until="2027-01-01") as stream:
         every = stream.rest()
     ids = [each["event_id"] for each in every]
     assert (len(set(ids)), sorted(ids)) == (6, ids)
     assert {26} == {len(each) for each in ids}
-    with told(http, since_id=ids[1], until_id=ids[3]) as stream:
+    with event_stream(http, since_id=ids[1], until_id=ids[3]) as stream:
         assert ids[1:4] == [each["event_id"] for each in stream.rest()]
 
 
 def test_what_the_stream_drops_is_in_the_past(
     http: Any, clock: ManualClock, exchange: Exchange
 ) -> None:
-    with told(http) as stream:
+    with event_stream(http) as stream:
         exchange.faults.fail("event", "event-dropped")
         bought(http, clock)
         assert [each["event"] for each in stream.next(2)] == ["new", "fill"]
-    with told(http, until="2027-01-01") as stream:
+    with event_stream(http, until="2027-01-01") as stream:
         assert [each["event"] for each in stream.rest()] == ["pending_new", "new", "fill"]
 
 
 def test_the_exchange_may_hang_up(http: Any, clock: ManualClock, exchange: Exchange) -> None:
-    with told(http) as stream:
+    with event_stream(http) as stream:
         exchange.faults.fail("event", "stream-lost")
         bought(http, clock)
         assert stream.rest() == []

@@ -155,7 +155,7 @@ def test_a_stream_ends_with_a_closing_frame_or_without(
 
 
 @contextmanager
-def in_ways(exchange: Exchange, **behavior: Any) -> Iterator[Http]:
+def with_behavior(exchange: Exchange, **behavior: Any) -> Iterator[Http]:
     with Emulator(exchange, behavior=Behavior(**behavior)) as emulator:
         http = Http(emulator)
         yield http
@@ -163,7 +163,7 @@ def in_ways(exchange: Exchange, **behavior: Any) -> Iterator[Http]:
 
 
 def test_replies_may_lack_the_rate_limit_headers(exchange: Exchange) -> None:
-    with in_ways(exchange, rate_headers=False) as http:
+    with with_behavior(exchange, rate_headers=False) as http:
         found = http("GET", "/v2/clock").headers
     assert [name for name in found if name.lower().startswith("x-ratelimit")] == []
 
@@ -171,7 +171,7 @@ def test_replies_may_lack_the_rate_limit_headers(exchange: Exchange) -> None:
 def test_a_duplicate_has_one_code_or_the_other(exchange: Exchange) -> None:
     body = LIMIT | {"client_order_id": "mine"}
     for code in (40010001, 42210000):
-        with in_ways(exchange, duplicate_code=code) as http:
+        with with_behavior(exchange, duplicate_code=code) as http:
             http("POST", "/v2/orders", body)
             assert code == http("POST", "/v2/orders", body).json()["code"]
 
@@ -188,7 +188,7 @@ def test_a_duplicate_has_one_code_or_the_other(exchange: Exchange) -> None:
 def test_behavior_switches_change_the_list_of_open_orders(
     exchange: Exchange, clock: ManualClock, query: str, behavior: dict[str, bool], listed: list[str]
 ) -> None:
-    with in_ways(exchange, **behavior) as http:
+    with with_behavior(exchange, **behavior) as http:
         http("POST", "/v2/orders", BRACKET | {"limit_price": "190"})
         clock.advance(2)
         rows = http("GET", f"/v2/orders?direction=asc&{query}").json()

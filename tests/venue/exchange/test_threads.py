@@ -18,7 +18,7 @@ def test_many_threads_trade_and_each_event_is_received_once_and_in_order() -> No
     everything = threading.Event()
     fills = THREADS * ORDERS
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         heard.append(event)
         if sum(each.name == "fill" for each in heard) == fills:
             everything.set()
@@ -28,7 +28,7 @@ def test_many_threads_trade_and_each_event_is_received_once_and_in_order() -> No
             account.submit(ticket(symbol="BTC/USD", qty="0.01"))
             account.positions()
 
-    with account.listen(hear):
+    with account.listen(on_event):
         threads = [threading.Thread(target=trade) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
@@ -46,14 +46,14 @@ def test_a_listener_may_call_the_exchange() -> None:
     seen: list[str] = []
     told = threading.Event()
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         order = account.order(event.order.id)
         assert order is not None
         seen.append(order.status)
         if event.name == "fill":
             told.set()
 
-    with account.listen(hear):
+    with account.listen(on_event):
         account.submit(ticket(symbol="BTC/USD", qty="0.01"))
         assert told.wait(10)
     assert seen[-1] == "filled"

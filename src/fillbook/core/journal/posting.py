@@ -156,7 +156,7 @@ def post_evidence(
 
 
 def _reopened(record: m.OrderRecord) -> m.OrderRecord:
-    """Return *record* after the broker reported an id that it was said not to have."""
+    """Return *record* after the broker reported an id that it did not find before."""
     resolution = lifecycle.resolution_of(record)
     return (
         record if resolution is None else evolve(record, verdict=evolve(resolution, resolved=False))

@@ -67,7 +67,7 @@ class EvidenceContext:
     side: m.OrderSide
     limit_price: Decimal | None = None  #: of limit orders only
     quantum: Decimal = ZERO  #: a gap below it is rounding; in the unit of `gross`
-    clocked: bool = True  #: the broker's reports bear its clock
+    clocked: bool = True  #: the broker's reports have its clock
     replace_cum: m.ReplaceCum = m.ReplaceCum.UNKNOWN
     replaced_qty: Decimal = ZERO  #: filled under the ids that this one replaces, as far as known
 

@@ -34,7 +34,7 @@ class CheckReport:
     The result of a check, which writes nothing and sends reads only.
 
     `merged` are the differences that evidence explains (a sync would merge it), `left` those
-    that no evidence explains, `findings` both.  `unobserved` says which read failed, and the
+    that no evidence explains, `findings` both.  `unobserved` names the failed read, and the
     verdict is then NOT_OBSERVED; None: all reads succeeded.  `requests` counts the requests sent.
     """
 
@@ -60,7 +60,7 @@ class SyncReport:
     The result of a reconciliation.
 
     `merged` are the differences that evidence explained and that are now in the record; `left`
-    are those that no evidence explains.  `unobserved` says which read failed; None: all
+    are those that no evidence explains.  `unobserved` names the failed read; None: all
     succeeded.  `entries` counts the entries appended to the journal, `requests` the requests
     sent.
     """

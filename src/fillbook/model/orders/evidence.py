@@ -30,7 +30,7 @@ class OrderSnapshot:
 
     status: OrderStatus
     cum: Decimal
-    version: Version | None = None  #: None: the report bears no clock, so only its quantities count
+    version: Version | None = None  #: None: the report has no clock, so only its quantities count
     avg: Decimal | None = None
     value: Decimal | None = None  #: the filled value in quote currency, ≥ 0
     fills: int | None = None  #: the broker's number of executions

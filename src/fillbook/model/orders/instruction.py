@@ -44,7 +44,7 @@ class Cancel:
 
 @frozen
 class Amend:
-    """Change the order; `change` bears the client order id of the result."""
+    """Change the order; `change` has the client order id of the result."""
 
     change: Change
     way: Way = Way.NATIVE
@@ -57,7 +57,7 @@ class Instruction:
 
     `good_until` (UTC) is when a change expires; None: never, as for every cancel, which stays
     open until the order is final.  `broker_order_id` is the id that was live when it was given;
-    None: the broker had not reported the order yet.  `closed` says why it is closed; None: it
+    None: the broker had not reported the order yet.  `closed` is the reason of its end; None: it
     is open, or carried out (the evidence shows a completed change, and no entry closes it).
     `done`: it is closed because the change was carried out in place.
     """

@@ -19,7 +19,7 @@ class Version:
     """
     The sort key that totally orders a broker's reports on one order.
 
-    `clock` is the broker's timestamp if every report bears one; else the number of the snapshot
+    `clock` is the broker's timestamp if every report has one; else the number of the snapshot
     that brought the report.  `cum` (filled total), `rank` (of the status) and `raw` break ties
     independently of the order of arrival.
     """

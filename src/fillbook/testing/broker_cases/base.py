@@ -176,7 +176,7 @@ class Cases:
     def wait_until(
         self, venue: VenueDriver | None, read: Callable[[], T], holds: Callable[[T], bool]
     ) -> T:
-        """Repeat a read until it *holds* or the polls run out; return the last answer."""
+        """Repeat a read until it *holds* or the polls run out; return the last reply."""
         answer = read()
         for _ in range(_POLLS_MAX):
             if holds(answer):

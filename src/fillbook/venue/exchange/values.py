@@ -165,7 +165,7 @@ class Fill:
     `exec_id` is its id in the history, `stream_id` its id in events; they differ only under
     the fault `stream-ids-differ`.  `qty` > 0 is in units of the base, `price` in quote
     currency per unit.  `cum_qty` and `leaves_qty` are the order's after this execution, and
-    `is_last` says that it filled the order.  `fee` ≥ 0 is in `fee_currency`.  `corrects` is the
+    `is_last`: it filled the order.  `fee` ≥ 0 is in `fee_currency`.  `corrects` is the
     `exec_id` of the execution that this one corrects (ExecRefID 19), None if it is new.
     `is_busted`: the execution was busted.  `is_corrected`: a later execution corrects it.
     """
