@@ -30,7 +30,7 @@ def live(now=0):
 
 
 def test_a_live_stream_relaxes_the_polls_and_no_stream_is_polled_as_ever():
-    """Twenty-five seconds instead of ten."""
+    """Twenty-five seconds with a live stream, fifteen without."""
     assert polling.poll_after(live(), at(0)) == at(25)
     assert polling.poll_after(StreamHealth(), at(9_999)) == at(15)
 

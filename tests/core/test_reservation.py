@@ -284,7 +284,7 @@ def reading(at, told, covered=-1, coins=None, multiplier=2):
     )
 
 
-def a_reservation(charge, grown, *, name="c1", is_open=True, margin=True, grown_at=AT):
+def charged(charge, grown, *, name="c1", is_open=True, margin=True, grown_at=AT):
     return m.Reservation(
         client_order_id=name,
         symbol="AAPL",
@@ -301,20 +301,20 @@ def left(readings, promises, *, nets=True):
 
 
 def test_what_a_read_surely_holds_is_not_taken_off_again():
-    assert left([reading(0, 900, covered=7)], [a_reservation(100, 7)]).buying_power == 900
+    assert left([reading(0, 900, covered=7)], [charged(100, 7)]).buying_power == 900
 
 
 def test_what_grew_after_it_is_taken_off():
-    assert left([reading(0, 1000, covered=6)], [a_reservation(100, 7)]).buying_power == 900
+    assert left([reading(0, 1000, covered=6)], [charged(100, 7)]).buying_power == 900
 
 
 def test_an_unconfirmed_amount_is_subtracted_from_every_reading():
-    assert left([reading(0, 1000, covered=99)], [a_reservation(100, None)]).buying_power == 900
+    assert left([reading(0, 1000, covered=99)], [charged(100, None)]).buying_power == 900
 
 
 def test_a_read_from_before_the_order_spares_counting_it_twice():
     before, after = reading(0, 1000, covered=6), reading(12, 900, covered=6)
-    assert left([before, after], [a_reservation(100, 7)]).buying_power == 900
+    assert left([before, after], [charged(100, 7)]).buying_power == 900
 
 
 def test_never_more_than_the_newest_number():
@@ -322,34 +322,32 @@ def test_never_more_than_the_newest_number():
 
 
 def test_a_read_of_long_before_is_no_bound_any_more():
-    assert left([reading(0, 1000), reading(21, 1000)], [a_reservation(100, 1)]).buying_power == 900
+    assert left([reading(0, 1000), reading(21, 1000)], [charged(100, 1)]).buying_power == 900
     old = reading(0, 2000, covered=9)  # it would allow all that the newest reports
-    assert left([old, reading(21, 1000)], [a_reservation(100, 5)]).buying_power == 900
+    assert left([old, reading(21, 1000)], [charged(100, 5)]).buying_power == 900
 
 
 def test_there_is_never_less_than_nothing():
-    assert left([reading(0, 100)], [a_reservation(500, None)]) == m.Funds(m.ZERO, m.ZERO)
+    assert left([reading(0, 100)], [charged(500, None)]) == m.Funds(m.ZERO, m.ZERO)
 
 
 def test_if_the_broker_does_not_net_open_orders_they_are_charged_until_they_end():
     at_rest = [reading(0, 1000, covered=99)]
-    assert left(at_rest, [a_reservation(100, 7)], nets=False).buying_power == 900
-    assert left(at_rest, [a_reservation(100, 7, is_open=False)], nets=False).buying_power == 1000
+    assert left(at_rest, [charged(100, 7)], nets=False).buying_power == 900
+    assert left(at_rest, [charged(100, 7, is_open=False)], nets=False).buying_power == 1000
 
 
 def test_each_number_that_an_order_lowers_is_charged():
     readings = [reading(0, 2000, coins=1000)]
-    assert left(readings, [a_reservation(100, None)]) == m.Funds(Decimal(1900), Decimal(900))
-    coins = a_reservation(100, None, margin=False)
+    assert left(readings, [charged(100, None)]) == m.Funds(Decimal(1900), Decimal(900))
+    coins = charged(100, None, margin=False)
     assert left(readings, [coins]) == m.Funds(Decimal(1800), Decimal(900))
 
 
 def test_no_wall_clock_makes_a_reading_cover_a_reservation():
     """A clock that was corrected by hours does not decide what a reading covers."""
     late = reading(0, 1000)
-    assert (
-        left([late], [evolve(a_reservation(100, 7), grown_at="2020-01-01T00:00:00Z")]) != late.funds
-    )
+    assert left([late], [evolve(charged(100, 7), grown_at="2020-01-01T00:00:00Z")]) != late.funds
 
 
 def test_a_read_holds_what_was_known_a_lag_before_it():
@@ -405,11 +403,11 @@ class Broker:
         cost = free if amount % 2 else min(free, Decimal(amount * 37))
         if cost:
             name = f"c{self.number}"
-            self.costs[name], self.kept[name] = cost, a_reservation(cost, None, name=name)
+            self.costs[name], self.kept[name] = cost, charged(cost, None, name=name)
 
     def ack(self, name):
         if name in self.kept and self.kept[name].grown is None:
-            self.kept[name] = a_reservation(self.costs[name], self.number, name=name)
+            self.kept[name] = charged(self.costs[name], self.number, name=name)
 
     def cancel(self, name):
         """The order ends without a fill, and its end is reported."""

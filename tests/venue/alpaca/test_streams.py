@@ -32,7 +32,7 @@ class Client:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
-    def request(self, message: Any) -> Any:
+    def ask(self, message: Any) -> Any:
         self.socket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
         return self.next()
 
@@ -52,8 +52,8 @@ def client(emulator: Emulator) -> Iterator[Client]:
 def listening(emulator: Emulator, key: str | None = None) -> Iterator[Client]:
     key = key or emulator.key
     with client(emulator) as one:
-        assert one.request(authenticate(key, emulator.secret_of(key))) == verdict("authorized")
-        assert one.request(LISTEN) == ACK
+        assert one.ask(authenticate(key, emulator.secret_of(key))) == verdict("authorized")
+        assert one.ask(LISTEN) == ACK
         yield one
 
 
@@ -65,25 +65,25 @@ def order(emulator: Emulator, http: Any, symbol: str = "AAPL") -> Any:
 def test_both_forms_of_authentication_are_taken(emulator: Emulator) -> None:
     pair = {"key": emulator.key, "secret": emulator.secret}
     with client(emulator) as one:
-        assert one.request({"action": "auth", **pair}) == verdict("authorized")
-        assert one.request(json.dumps(LISTEN).encode()) == ACK
+        assert one.ask({"action": "auth", **pair}) == verdict("authorized")
+        assert one.ask(json.dumps(LISTEN).encode()) == ACK
 
 
 def test_a_slash_at_the_end_is_the_same_stream(emulator: Emulator) -> None:
     with connect(f"{emulator.stream_url}/") as socket:
-        assert Client(socket).request(LISTEN) == verdict("unauthorized", "listen")
+        assert Client(socket).ask(LISTEN) == verdict("unauthorized", "listen")
 
 
 @pytest.mark.parametrize("data", [{}, {"key_id": "paper", "secret_key": "no"}, {"key_id": 5}, None])
 def test_invalid_keys_are_refused(emulator: Emulator, data: Any) -> None:
     with client(emulator) as one:
         asked = {"action": "authenticate", "data": data}
-        assert one.request(asked) == verdict("unauthorized")
+        assert one.ask(asked) == verdict("unauthorized")
 
 
 def test_listening_comes_after_authentication(emulator: Emulator) -> None:
     with client(emulator) as one:
-        assert one.request(LISTEN) == verdict("unauthorized", "listen")
+        assert one.ask(LISTEN) == verdict("unauthorized", "listen")
 
 
 def test_listen_replaces_what_was_listened_to(
@@ -91,10 +91,10 @@ def test_listen_replaces_what_was_listened_to(
 ) -> None:
     with listening(emulator) as one:
         nothing = {"action": "listen", "data": {"streams": []}}
-        assert one.request(nothing) == {"stream": "listening", "data": {"streams": []}}
+        assert one.ask(nothing) == {"stream": "listening", "data": {"streams": []}}
         order(emulator, http)
         clock.advance(2)
-        assert one.request(LISTEN) == ACK
+        assert one.ask(LISTEN) == ACK
         second = order(emulator, http, "MSFT")
         clock.advance(2)
         assert one.next()["data"]["order"]["id"] == second["id"]
@@ -104,7 +104,7 @@ def test_listen_replaces_what_was_listened_to(
 def test_nonsense_is_passed_over(emulator: Emulator, message: str | bytes) -> None:
     with client(emulator) as one:
         one.socket.send(message)
-        assert one.request(LISTEN) == verdict("unauthorized", "listen")
+        assert one.ask(LISTEN) == verdict("unauthorized", "listen")
 
 
 def test_one_key_has_one_connection(emulator: Emulator) -> None:

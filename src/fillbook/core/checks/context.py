@@ -90,7 +90,7 @@ class CheckContext:
     `orders` are the tracked orders of all symbols; use them only while the check runs.
     `recent` are the orders sent recently, oldest first, as far back as the limits need.
     `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
-    while events of the stream may have been missed.  `reserve` says how the order reserves
+    while events of the stream may have been missed.  `reserve` is how the order reserves
     buying power; None: that needs a price, and none is known.  `reserve_amount` is the amount
     that it would reserve, in quote currency, ≥ 0.  `funds` is the available buying power;
     None: the account was not read recently enough.  Every other None means not observed.

@@ -1,5 +1,5 @@
 """
-Absence (promise P6): an order that a snapshot lacks may still exist at the broker.
+Absence (promise P6): a snapshot without an order or a position does not prove that it is gone.
 
 A snapshot that misses too many positions at once, or whose sums disagree, is discarded.  A fill
 counts as busted only if two of the broker's sources agree.

@@ -47,7 +47,7 @@ class OrderReport:
     `status` is the broker's status as an `OrderStatus`, `raw_status` its own text.
     `filled_qty` is the broker's filled total of this id in base units, ≥ 0; `avg_price` is per
     unit in quote currency, None: no fills.  `clock` is when the broker last changed the order,
-    by its own clock; None: the report does not bear it.  `replaces` and `replaced_by` are
+    by its own clock; None: the report does not have it.  `replaces` and `replaced_by` are
     broker order ids.  `executions` and `voids` (trade busts) are in streamed reports only.
     `legs` are the exits that the broker created for it.  Every other None: not reported.
     """
