@@ -89,7 +89,7 @@ def test_the_order_of_arrival_does_not_matter():
 
 
 def test_a_report_without_a_clock_changes_no_terms():
-    """It bears no version, so it may be older than what is known."""
+    """The report has no version, so it may be older than the known terms."""
     stale = report("new", clock=None, terms=of(limit_price=Decimal(1)))
     assert shown(heard(at(1), stale), "limit_price") == (9,)
     assert shown(heard(stale, at(1)), "limit_price") == (9,)
@@ -155,7 +155,7 @@ def test_a_term_that_we_did_not_request_is_a_finding():
 
 
 def test_a_term_that_we_requested_is_no_difference():
-    """The result of our own change is not what someone else did."""
+    """The result of our own change is not an external change."""
     change = m.Change(client_order_id="c1.r1", limit_price=Decimal("9.5"))
     asked = m.Instructed("c1", 1, m.Amend(change), m.Authority.ORDER, None, "b1")
     assert difference(at(2, limit_price=Decimal("9.5")), entries=(asked,)) == []

@@ -1,4 +1,4 @@
-"""P2: a replace that keeps the order's ids is closed by a read behind its answer, and only so."""
+"""P2: only a read after its reply closes a replace that keeps the ids of the order."""
 
 from decimal import Decimal
 
@@ -98,7 +98,7 @@ def test_an_edit_that_was_lost_is_closed_after_the_old_terms_were_read_long_enou
 
 
 def test_an_edit_that_the_broker_rejects_is_raised_and_closed():
-    """Where the read behind the answer shows the terms before it."""
+    """The read after the reply shows the previous terms."""
     bench = bench_in_place()
     order = placed(bench)
     bench.exchange.fill(order.broker_order_id, 6, Decimal(150))  # it fills meanwhile, unheard
@@ -110,7 +110,7 @@ def test_an_edit_that_the_broker_rejects_is_raised_and_closed():
 
 
 def test_an_edit_that_is_rejected_and_done_all_the_same_is_done():
-    """The report decides, not the answer."""
+    """The report decides, not the reply."""
     bench = bench_in_place()
     order = placed(bench)
     bench.fail("asked-replace", "replace-denied")
@@ -134,7 +134,7 @@ def test_a_fill_wins_over_an_edit():
 
 
 def test_an_edit_that_was_not_sent_is_sent_once_when_it_can_be():
-    """A rate limit is no answer."""
+    """A rate limit is no reply."""
     bench = bench_in_place()
     order = placed(bench)
     bench.fail("replace", "rate-limited", times=2)

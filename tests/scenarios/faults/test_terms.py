@@ -1,4 +1,4 @@
-"""A broker changes the terms of our order in place; the record believes it, and says so."""
+"""A broker changes the terms of our order in place; the record accepts and reports the change."""
 
 from decimal import Decimal
 
