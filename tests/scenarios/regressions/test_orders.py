@@ -63,11 +63,6 @@ def test_a_disputed_order_is_settled_once_every_source_agrees():
     assert bench.desk.book.reservations() == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a fill is first inferred from the order's total, and then revised by its execution",
-)
 def test_one_streamed_fill_is_one_event():
     """The event of the stream has the total and the execution: together they are one fill."""
     bench = Bench()

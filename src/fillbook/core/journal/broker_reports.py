@@ -54,7 +54,11 @@ _STATUS_RANK: Final = {
 def apply_report(
     draft: Draft, report: m.OrderReport, entry: m.Reported, parent: str | None
 ) -> None:
-    """Apply a report with its executions, busts and legs; *parent*: the order whose leg it is."""
+    """
+    Apply a report with its executions, busts and legs; *parent*: the order whose leg it is.
+
+    A streamed fill is a report with its execution: together they are one change.
+    """
     record = find_owner(draft, report, parent)
     before = draft.get(m.Evidence, report.broker_order_id)
     after = before or m.Evidence(
@@ -70,13 +74,14 @@ def apply_report(
         expires_at=report.expires_at or after.expires_at,
         not_found=after.not_found and _is_stale_event(snapshot, after),
     )
+    new: list[m.Execution] = []
+    for execution in report.executions:
+        after = _with_execution(draft, record.terms, after, execution, new)
+    for bust in report.voids:
+        after = _with_bust(draft, record.terms, after, bust)
     after = ev.add_snapshot(after, snapshot, context_of(draft, record.terms, after))
     if after != before:
-        record = post_evidence(draft, record, before, after)
-    for execution in report.executions:
-        apply_execution(draft, execution)
-    for bust in report.voids:
-        apply_bust(draft, bust)
+        record = post_evidence(draft, record, before, after, new)
     for leg in report.legs:
         apply_report(draft, leg, entry, record.client_order_id)
 
@@ -146,33 +151,51 @@ def _owner_of_fact(draft: Draft, fact: m.Execution | m.TradeBust) -> m.OrderReco
 
 
 def apply_execution(draft: Draft, execution: m.Execution) -> None:
-    """Apply an execution (step 1: two contents of one id)."""
-    record = _owner_of_fact(draft, execution)
-    key = fact_key(execution)
-    known = draft.get(m.Execution, key)
-    if known == execution:
+    """Apply an execution."""
+    if draft.get(m.Execution, fact_key(execution)) == execution:
         return
-    before = draft.get(m.Evidence, execution.broker_order_id)
-    after = before or m.Evidence(
-        broker_order_id=execution.broker_order_id, client_order_id=record.client_order_id
-    )
+    record = _owner_of_fact(draft, execution)
     if not record.terms.symbol:
         record = evolve(
             record, terms=evolve(record.terms, symbol=execution.symbol, side=execution.side)
         )
-    if known is not None:
-        conflicts = tuple(sorted({*after.conflicts, execution.exec_id}))
-        after, execution = (
-            evolve(after, conflicts=conflicts),
-            max(known, execution, key=canonical_text),
-        )
+    before = draft.get(m.Evidence, execution.broker_order_id)
+    after = before or m.Evidence(
+        broker_order_id=execution.broker_order_id, client_order_id=record.client_order_id
+    )
+    new: list[m.Execution] = []
+    after = _with_execution(draft, record.terms, after, execution, new)
+    post_evidence(draft, record, before, after, new)
+
+
+def _with_execution(
+    draft: Draft,
+    terms: m.Terms,
+    evidence: m.Evidence,
+    execution: m.Execution,
+    new: list[m.Execution],
+) -> m.Evidence:
+    """
+    Return *evidence* with an execution (step 1: two contents of one id).
+
+    The execution is appended to *new* if its id was not known.
+    """
+    known = draft.get(m.Execution, fact_key(execution))
+    if known == execution:
+        return evidence
+    if known is None:
+        new.append(execution)
+    else:
+        conflicts = tuple(sorted({*evidence.conflicts, execution.exec_id}))
+        evidence = evolve(evidence, conflicts=conflicts)
+        execution = max(known, execution, key=canonical_text)
     draft.put(execution)
-    context = context_of(draft, record.terms, after)
-    after = evolve(after, quote_sized=after.quote_sized or execution.in_quote)
-    merged = ev.add_execution(after, execution, known, context) if known != execution else after
-    if merged is None:
-        merged = _recount(draft, after, context)
-    post_evidence(draft, record, before, merged, execution if known is None else None)
+    context = context_of(draft, terms, evidence)
+    evidence = evolve(evidence, quote_sized=evidence.quote_sized or execution.in_quote)
+    if known == execution:
+        return evidence
+    merged = ev.add_execution(evidence, execution, known, context)
+    return _recount(draft, evidence, context) if merged is None else merged
 
 
 def _recount(draft: Draft, evidence: m.Evidence, context: ev.EvidenceContext) -> m.Evidence:
@@ -200,22 +223,26 @@ def canonical_text(execution: m.Execution) -> str:
 
 
 def apply_bust(draft: Draft, bust: m.TradeBust) -> None:
-    """Apply a bust; of two reports of it, the one with more fields counts."""
+    """Apply a bust."""
     record = _owner_of_fact(draft, bust)
-    known = draft.get(m.TradeBust, fact_key(bust))
-    if known is not None:
-        # Of two reports of one bust the one with more fields counts, whichever arrived first.
-        bust = max(known, bust, key=lambda x: (x.qty or ZERO, x.at or ""))
-    if known == bust:
-        return
-    draft.put(bust)
     before = draft.get(m.Evidence, bust.broker_order_id)
     after = before or m.Evidence(
         broker_order_id=bust.broker_order_id, client_order_id=record.client_order_id
     )
-    post_evidence(
-        draft, record, before, _recount(draft, after, context_of(draft, record.terms, after))
-    )
+    after = _with_bust(draft, record.terms, after, bust)
+    if after != before:
+        post_evidence(draft, record, before, after)
+
+
+def _with_bust(draft: Draft, terms: m.Terms, evidence: m.Evidence, bust: m.TradeBust) -> m.Evidence:
+    """Return *evidence* with a bust; of two reports of it, the one with more fields counts."""
+    known = draft.get(m.TradeBust, fact_key(bust))
+    if known is not None:
+        bust = max(known, bust, key=lambda x: (x.qty or ZERO, x.at or ""))
+    if known == bust:
+        return evidence
+    draft.put(bust)
+    return _recount(draft, evidence, context_of(draft, terms, evidence))
 
 
 def apply_history_read(draft: Draft, broker_order_id: str) -> None:

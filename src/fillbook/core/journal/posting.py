@@ -133,15 +133,15 @@ def post_evidence(
     record: m.OrderRecord,
     before: m.Evidence | None,
     after: m.Evidence,
-    execution: m.Execution | None = None,
+    added: Sequence[m.Execution] = (),
 ) -> m.OrderRecord:
-    """Post the changed evidence of one id; *execution* is the one that was added, if one was."""
+    """Post the changed evidence of one id; *added* are its new executions."""
     if before is None or (before.not_found and not after.not_found):
         record = _reopened(record)
     draft.put(after)
     record = update_order(draft, with_id(record, after.broker_order_id))
-    if before is None or _is_appended(before, after, execution):
-        counted = [] if execution is None or execution.source is not after.source else [execution]
+    if _is_appended(before, after, added):
+        counted = [x for x in added if x.source is after.source]
         _post_fills(
             draft,
             record,
@@ -173,14 +173,16 @@ def _update_successors(draft: Draft, broker_order_id: str) -> None:
             post_evidence(draft, record, before, after)
 
 
-def _is_appended(before: m.Evidence, after: m.Evidence, execution: m.Execution | None) -> bool:
+def _is_appended(
+    before: m.Evidence | None, after: m.Evidence, added: Sequence[m.Execution]
+) -> bool:
     """Return whether no posted movement changes, except the inferred fill."""
-    if after.amended or before.amended or after.conflicts:
+    if after.amended or after.conflicts or (before is not None and before.amended):
         return False
-    same_source = before.source is after.source or not before.chosen.rows
-    added = after.chosen.rows - before.chosen.rows
-    expected = 1 if execution is not None and execution.source is after.source else 0
-    return same_source and added == expected
+    rows = 0 if before is None else before.chosen.rows
+    same_source = before is None or before.source is after.source or not rows
+    expected = sum(x.source is after.source for x in added)
+    return same_source and after.chosen.rows - rows == expected
 
 
 def _inferred_key(broker_order_id: str) -> str:

@@ -48,7 +48,7 @@ class OrderReport:
     `filled_qty` is the broker's filled total of this id in base units, ≥ 0; `avg_price` is per
     unit in quote currency, None: no fills.  `clock` is when the broker last changed the order,
     by its own clock; None: the report does not have it.  `replaces` and `replaced_by` are
-    broker order ids.  `executions` and `voids` (trade busts) are in streamed reports only.
+    broker order ids.  `executions` and `voids` (trade busts) are of this id, in streamed reports.
     `legs` are the exits that the broker created for it.  Every other None: not reported.
     """
 
