@@ -121,7 +121,7 @@ Reservation: client_order_id symbol charge margin grown grown_at is_open
 Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
     replaced_by expires_at word loose end working history stream chosen source amended quote_sized
     history_read not_found conflicts oddities void_at upheld_at filled value gap gap_price gap_at
-    complete
+    complete ignored settled
 OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
 Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at base fees

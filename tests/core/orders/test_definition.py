@@ -48,6 +48,10 @@ class Link:
     disputed: bool = False
 
     @property
+    def orphan(self):
+        return bool(self.members) and self.root not in [x.exec_id for x in self.members]
+
+    @property
     def amended(self):
         return self.dead or self.disputed or any(x.fixes is not None for x in self.members)
 
@@ -57,15 +61,21 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     executions = {source: one_content_an_id(facts, source) for source in SOURCES}
     voids = {source: fullest(facts, source) for source in SOURCES}
     chains = {source: link(executions[source], voids[source]) for source in SOURCES}
-    gross = {source: sum((c.gross for c in chains[source]), Decimal(0)) for source in SOURCES}
+    snap = snapshot(facts, clocked)
+    reported = None
+    if snap:
+        cums = [x.cum_qty or 0 for source in SOURCES for x in executions[source].values()]
+        reported = max(snap.filled_qty, *cums, 0)
+    own = {source: own_fills(chains[source], reported) for source in SOURCES}
+    gross = {source: total_of(own[source]) for source in SOURCES}
     source = "history" if gross["history"] >= gross["stream"] else "stream"
     other = "stream" if source == "history" else "history"
-    counted, unmatched = cross(chains[source], chains[other])
+    orphans = [c for c in chains[source] if c not in own[source]]
+    counted, unmatched = cross(own[source], [*chains[other], *orphans])
     living = [c for c in counted if c.members and not c.dead]
     net = sum((c.members[-1].qty for c in living), Decimal(0))
     value = sum((c.members[-1].qty * c.members[-1].price for c in living), Decimal(0))
-    total = sum((c.gross for c in counted), Decimal(0))
-    snap = snapshot(facts, clocked)
+    total = total_of(counted)
     rows_cum = max((x.cum_qty or 0 for c in counted for x in c.members), default=Decimal(0))
     told = max(snap.filled_qty if snap else Decimal(0), Decimal(rows_cum))
     gap = told - total
@@ -89,6 +99,17 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
         complete=total == told and rows,
         disputed=unmatched or any(c.disputed for s in SOURCES for c in chains[s]),
     )
+
+
+def total_of(chains):
+    return sum((c.gross for c in chains), Decimal(0))
+
+
+def own_fills(chains, reported):
+    """Step 3: a correction of an unknown execution is a fill only within the reported total."""
+    if reported is None or total_of(chains) <= reported:
+        return chains
+    return [c for c in chains if not c.orphan]
 
 
 def one_content_an_id(facts, source):
@@ -191,7 +212,7 @@ def place(told, chosen):
         found = [own for own in chosen if own.members and same(own.members[-1], member)]
         if found:
             return found
-    return []
+    return list(chosen) if told.orphan and len(chosen) == 1 else []
 
 
 def same(a, b):

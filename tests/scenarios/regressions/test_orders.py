@@ -31,11 +31,6 @@ def corrected_twice(bench, *, lost):
     return order
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a correction of an execution that is not known counts beside the one it replaces",
-)
 def test_a_correction_whose_predecessor_was_not_received_counts_once():
     """Of two corrections of one fill the first is lost: 10 are filled, and no more is held."""
     bench = Bench(wait_s=0)

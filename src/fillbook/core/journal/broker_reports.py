@@ -79,7 +79,11 @@ def apply_report(
         after = _with_execution(draft, record.terms, after, execution, new)
     for bust in report.voids:
         after = _with_bust(draft, record.terms, after, bust)
-    after = ev.add_snapshot(after, snapshot, context_of(draft, record.terms, after))
+    context = context_of(draft, record.terms, after)
+    total = ev.reported_total(after)
+    after = ev.add_snapshot(after, snapshot, context)
+    if after.amended and ev.reported_total(after) != total:
+        after = _recount(draft, after, context)
     if after != before:
         record = post_evidence(draft, record, before, after, new)
     for leg in report.legs:
@@ -199,9 +203,7 @@ def _with_execution(
 
 
 def _recount(draft: Draft, evidence: m.Evidence, context: ev.EvidenceContext) -> m.Evidence:
-    executions = draft.find(m.Execution, "broker_order_id", evidence.broker_order_id)
-    busts = draft.find(m.TradeBust, "broker_order_id", evidence.broker_order_id)
-    return ev.recount(evidence, executions, busts, context)
+    return ev.recount(evidence, *ev.facts_of(draft, evidence), context)
 
 
 def canonical_text(execution: m.Execution) -> str:

@@ -19,7 +19,7 @@ from fillbook import model as m
 from fillbook.core import reservation
 from fillbook.core.journal import checkpoints
 from fillbook.core.journal.draft import Draft, binding, context_of
-from fillbook.core.orders import corrections, evidence, lifecycle, lineage
+from fillbook.core.orders import evidence, lifecycle, lineage
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
 
@@ -201,10 +201,7 @@ def repost_movements(draft: Draft, record: m.OrderRecord, broker_order_id: str) 
     """Compute all movements of one id again from its executions (steps 2 to 7)."""
     evidence_of_id = draft.get(m.Evidence, broker_order_id)
     assert evidence_of_id is not None  # an order never owns an id without evidence
-    counted = corrections.count_executions(
-        draft.find(m.Execution, "broker_order_id", broker_order_id),
-        draft.find(m.TradeBust, "broker_order_id", broker_order_id),
-    )
+    counted = evidence.count_facts(draft, evidence_of_id)
     effective = [
         chain.newest for chain in counted.chosen if chain.newest is not None and not chain.is_busted
     ]

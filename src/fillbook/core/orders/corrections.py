@@ -33,6 +33,7 @@ class ExecutionChain:
     is_busted: bool = False
     gross: Decimal = ZERO  #: the greatest quantity that any member had (step 3)
     is_corrected: bool = False
+    is_orphan: bool = False  #: it begins with a correction of an execution that is not known
 
     @property
     def newest(self) -> m.Execution | None:
@@ -57,14 +58,22 @@ class CountedExecutions:
     stream: tuple[ExecutionChain, ...]
     chosen: tuple[ExecutionChain, ...]
     has_foreign_amendments: bool  #: `chosen` contains amendments of the other source
+    is_amended: bool  #: a bust or a correction was reported, by either source
     source: m.ExecSource
     oddities: tuple[_OddityDetail, ...]
 
 
 def count_executions(
-    executions: Iterable[m.Execution], busts: Iterable[m.TradeBust]
+    executions: Iterable[m.Execution],
+    busts: Iterable[m.TradeBust],
+    reported: Decimal | None = None,
 ) -> CountedExecutions:
-    """Return the chains of one broker id, and those that count."""
+    """
+    Return the chains of one broker id, and those that count.
+
+    *reported* is the broker's filled total; None: not known.  What begins with a correction is a
+    fill of its own only within that total; else it corrects a known fill.
+    """
     executions, busts = tuple(executions), tuple(busts)
     oddities: set[_OddityDetail] = set()
     history, stream = (
@@ -75,20 +84,34 @@ def count_executions(
         )
         for source in (m.ExecSource.HISTORY, m.ExecSource.STREAM)
     )
+    if reported is not None:
+        reported = max(reported, *(x.cum_qty or ZERO for x in executions), ZERO)
+    own_history, own_stream = (_own_fills(chains, reported) for chains in (history, stream))
     # Step 5: the source with the greater gross quantity counts.
-    if _gross(history) >= _gross(stream):
-        source, chosen, other = m.ExecSource.HISTORY, history, stream
+    if _gross(own_history) >= _gross(own_stream):
+        source, chosen, unchosen = m.ExecSource.HISTORY, own_history, stream
+        orphans = [chain for chain in history if chain not in own_history]
     else:
-        source, chosen, other = m.ExecSource.STREAM, stream, history
-    effective = _apply_amendments(chosen, other, oddities)
+        source, chosen, unchosen = m.ExecSource.STREAM, own_stream, history
+        orphans = [chain for chain in stream if chain not in own_stream]
+    effective = _apply_amendments(chosen, (*unchosen, *orphans), oddities)
     return CountedExecutions(
-        history=history,
-        stream=stream,
+        history=own_history,
+        stream=own_stream,
         chosen=effective,
         has_foreign_amendments=effective != chosen,
+        is_amended=any(chain.is_amended for chain in (*history, *stream)),
         source=source,
         oddities=tuple(sorted(oddities)),
     )
+
+
+def _own_fills(
+    chains: tuple[ExecutionChain, ...], reported: Decimal | None
+) -> tuple[ExecutionChain, ...]:
+    """Return the chains that are fills: without orphans that exceed the *reported* total."""
+    firm = tuple(chain for chain in chains if not chain.is_orphan)
+    return chains if reported is None or _gross(chains) <= reported else firm
 
 
 def _gross(chains: Iterable[ExecutionChain]) -> Decimal:
@@ -116,6 +139,7 @@ def build_chains(
             members=ordered,
             gross=max(x.qty for x in ordered),  # step 3
             is_corrected=any(x.fixes is not None for x in ordered),
+            is_orphan=root not in by_id,
         )
     for bust in sorted(busts, key=lambda x: (x.exec_id, x.qty or ZERO)):
         root = root_of.get(bust.exec_id, bust.exec_id)
@@ -207,7 +231,8 @@ def _matches(chain: ExecutionChain, chosen: Sequence[ExecutionChain]) -> list[Ex
         ]
         if found:
             return found
-    return []
+    # The total proves that an orphan is no fill of its own; then it corrects the only one.
+    return list(chosen) if chain.is_orphan and len(chosen) == 1 else []
 
 
 def may_be_same(a: m.Execution, b: m.Execution) -> bool:

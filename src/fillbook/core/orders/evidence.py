@@ -8,7 +8,8 @@ fifteen steps:
  1  Of two contents of one execution id, the one with the greater canonical text counts, and the
     other is an anomaly.
  2  An execution and its corrections form a chain; its newest version is the effective one.
- 3  The gross quantity of a chain is the greatest that any of its versions had.
+ 3  The gross quantity of a chain is the greatest that any of its versions had.  A chain that begins
+    with a correction is a fill of its own only within the reported total; else it corrects one.
  4  A chain is busted if a bust names its newest version; of an older version: disputed.
  5  The source (history or stream) with the greater gross quantity counts; if equal, the history.
  6  A bust or correction that only the other source reported applies to the one chain that matches
@@ -51,8 +52,14 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.core.orders.corrections import ExecutionChain, count_executions
+from fillbook.core.orders.corrections import (
+    CountedExecutions,
+    ExecutionChain,
+    count_executions,
+)
 from fillbook.model import EXACT, ZERO
+from fillbook.model.journal.kinds import fact_key
+from fillbook.model.journal.overlay import RecordReader
 
 #: Without a broker clock, two reads by id at least this far apart reopen a final order.
 REOPEN_AFTER: Final = timedelta(seconds=10)
@@ -146,6 +153,24 @@ def base_qty(execution: m.Execution) -> Decimal:
     return m.cut(EXACT.divide(execution.qty, execution.price), _BASE_QTY_STEP)
 
 
+def facts_of(
+    records: RecordReader, evidence: m.Evidence
+) -> tuple[list[m.Execution], list[m.TradeBust]]:
+    """Return the executions and busts of an id that count; see `core.reconcile.settlement`."""
+    broker_order_id, ignored = evidence.broker_order_id, frozenset(evidence.ignored)
+    executions = records.find(m.Execution, "broker_order_id", broker_order_id)
+    busts = records.find(m.TradeBust, "broker_order_id", broker_order_id)
+    return (
+        [x for x in executions if fact_key(x) not in ignored],
+        [x for x in busts if fact_key(x) not in ignored],
+    )
+
+
+def count_facts(records: RecordReader, evidence: m.Evidence) -> CountedExecutions:
+    """Return the chains of an id, and those that count (steps 2 to 6)."""
+    return count_executions(*facts_of(records, evidence), reported_total(evidence))
+
+
 def recount(
     evidence: m.Evidence,
     executions: Iterable[m.Execution],
@@ -154,7 +179,7 @@ def recount(
 ) -> m.Evidence:
     """Return *evidence* with its sums computed from all known facts of the id (steps 2 to 7)."""
     busts = tuple(busts)
-    counted = count_executions(executions, busts)
+    counted = count_executions(executions, busts, reported_total(evidence))
     history, stream = _sums(counted.history), _sums(counted.stream)
     totals = history if counted.source is m.ExecSource.HISTORY else stream
     return compute_totals(
@@ -164,8 +189,8 @@ def recount(
             stream=stream,
             chosen=_sums(counted.chosen) if counted.has_foreign_amendments else totals,
             source=counted.source,
-            amended=any(chain.is_amended for chain in (*counted.history, *counted.stream)),
-            oddities=counted.oddities,
+            amended=counted.is_amended,
+            oddities=tuple(x for x in counted.oddities if x not in evidence.settled),
             void_at=max((bust.at for bust in busts if bust.at is not None), default=None),
         ),
         context,
@@ -342,6 +367,18 @@ def totals_snapshot(evidence: m.Evidence) -> m.OrderSnapshot | None:
     if loose is None or (newest is not None and newest.cum >= loose.cum):
         return newest
     return loose
+
+
+def reported_total(evidence: m.Evidence) -> Decimal | None:
+    """
+    Return the broker's filled total of an id, in the unit of its executions; None: not known.
+
+    That of a replacing id may include the fills of the replaced one.
+    """
+    snap = totals_snapshot(evidence)
+    if snap is None or evidence.replaces is not None:
+        return None
+    return snap.value if evidence.quote_sized else snap.cum
 
 
 def _has_all_rows(sums: m.Sums, snap: m.OrderSnapshot | None) -> bool:

@@ -99,6 +99,8 @@ class Evidence:
     history_read: bool = False  #: the complete fill history was read
     not_found: bool = False  #: reported before, and not found by the newest read
     conflicts: tuple[str, ...] = ()  #: the ids of executions with two different contents
+    ignored: tuple[str, ...] = ()  #: the keys of facts that a settlement found not to count
+    settled: tuple[tuple[Oddity, str], ...] = ()  #: oddities that a settlement resolved
     oddities: tuple[tuple[Oddity, str], ...] = ()  #: found in a recount, with a detail
     void_at: Timestamp | None = None  #: the time of the latest bust; None: not reported
     upheld_at: Timestamp | None = None  #: our clock: read by id as FILLED after a bust
