@@ -87,6 +87,7 @@ TradeBust=Void: source exec_id broker_order_id qty at
 Executed: execution
 Busted=Voided: void
 HistoryRead: broker_order_id
+DisputeSettled: broker_order_id exec_ids
 ActivityReported=Happened: activity
 Activity: activity_id kind at symbol qty price cash ratio raw_kind description
 BalanceAdjusted=Anchored: symbol qty avg_price at reason
@@ -121,10 +122,10 @@ Reservation: client_order_id symbol charge margin grown grown_at is_open
 Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
     replaced_by expires_at word loose end working history stream chosen source amended quote_sized
     history_read not_found conflicts oddities void_at upheld_at filled value gap gap_price gap_at
-    complete ignored settled
+    complete odd_executions ignored settled
 OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
 Version: clock cum rank raw
-Sums: rows gross net value cum uncounted_at base fees
+Sums: rows gross net value cum uncounted_at latest_at base fees
 Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
 Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last
 Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value

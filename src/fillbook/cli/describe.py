@@ -77,6 +77,9 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"bust ({void.source})", _short(void.exec_id)
         case m.HistoryRead(broker_order_id):
             return "history read", _short(broker_order_id)
+        case m.DisputeSettled(broker_order_id, exec_ids):
+            rows = "as computed" if exec_ids is None else f"{len(exec_ids)} executions count"
+            return "dispute settled", f"{_short(broker_order_id)}: {rows}"
         case m.ActivityReported(activity):
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
         case m.BalanceAdjusted(symbol, qty, _, _, reason):

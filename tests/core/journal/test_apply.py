@@ -277,3 +277,17 @@ def test_a_fill_of_a_replaced_id_leaves_its_successor_where_totals_are_per_id():
     records.take(report("replaced", 40, "9.9", clock=LATER, replaced_by="b1r"))
     assert records.get(m.Evidence, "b1r") == before
     assert records.order().filled_qty == 40
+
+
+def test_a_report_with_known_executions_changes_what_is_new_in_it():
+    """A stream repeats an event after a loss: the fill is booked once, the status is newer."""
+    fact = fill("f1", 40, 9, cum=40).execution
+    first = report("partially_filled", 40, 9, source="stream", executions=(fact,))
+    records = made(*SENT, first)
+    newer = report(
+        "canceled", 40, 9, "2026-03-02T15:00:05Z", source="stream", executions=(fact, fact)
+    )
+    assert records.take(newer)
+    assert (records.order().status, records.position().qty) == (S.CANCELED, 40)
+    fills = [e.kind for e in records.all(m.Event) if e.fill is not None]
+    assert fills == [m.EventKind.FILL]

@@ -59,7 +59,7 @@ def test_more_than_its_own_quantity_is_an_overfill_of_that_id():
 @pytest.mark.parametrize("intent_first", [True, False])
 def test_an_order_of_our_id_that_is_another_is_shown_as_it_is(other, intent_first):
     """A bot that lost its store gave the id of an older order to a new request."""
-    facts = [intended(qty=10), report("filled", 5, 10, terms=terms(**{"qty": 10, **other}))]
+    facts = [intended(qty=10), report("canceled", 5, 10, terms=terms(**{"qty": 10, **other}))]
     records = Records()
     for fact in facts if intent_first else facts[::-1]:
         records.take(fact)

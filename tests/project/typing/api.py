@@ -194,6 +194,7 @@ VALUES = (
     fb.ConcludedAbsent,
     fb.ResolvedAbsent,
     fb.Conclusion,
+    fb.DisputeSettled,
     fb.DriftCleared,
     fb.DriftFound,
     fb.ExecSource,

@@ -85,6 +85,8 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             broker_reports.apply_bust(draft, entry.void)
         case m.HistoryRead():
             broker_reports.apply_history_read(draft, entry.broker_order_id)
+        case m.DisputeSettled():
+            broker_reports.apply_settlement(draft, entry)
         case m.ActivityReported():
             activities.apply_activity(draft, entry.activity)
         case (

@@ -9,6 +9,7 @@ Other half: `core.journal.requests`, for what we request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -77,6 +78,8 @@ def apply_report(
     new: list[m.Execution] = []
     for execution in report.executions:
         after = _with_execution(draft, record.terms, after, execution, new)
+    if before is not None and before.terms is None:  # its executions were reported first
+        after = _with_odd_executions(after, report.terms.side, ev.facts_of(draft, after)[0])
     for bust in report.voids:
         after = _with_bust(draft, record.terms, after, bust)
     context = context_of(draft, record.terms, after)
@@ -126,8 +129,8 @@ def _snapshot_of(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.Or
         status=status,
         cum=report.filled_qty,
         version=version,
-        avg=report.avg_price,
-        value=report.filled_value,
+        avg=report.avg_price or None,  # 0 is no price: the value is unknown, not nothing
+        value=report.filled_value or None if report.filled_qty else report.filled_value,
         fills=report.fill_count,
         last_fill_at=report.last_fill_at,
         source=entry.source,
@@ -189,6 +192,7 @@ def _with_execution(
         return evidence
     if known is None:
         new.append(execution)
+        evidence = _with_odd_executions(evidence, (evidence.terms or terms).side, [execution])
     else:
         conflicts = tuple(sorted({*evidence.conflicts, execution.exec_id}))
         evidence = evolve(evidence, conflicts=conflicts)
@@ -200,6 +204,16 @@ def _with_execution(
         return evidence
     merged = ev.add_execution(evidence, execution, known, context)
     return _recount(draft, evidence, context) if merged is None else merged
+
+
+def _with_odd_executions(
+    evidence: m.Evidence, side: m.OrderSide, executions: Sequence[m.Execution]
+) -> m.Evidence:
+    """Note the *executions* of an order of *side* that are of the other side, or at price 0."""
+    odd = {x.exec_id for x in executions if x.side is not side or not x.price}
+    if not odd:
+        return evidence
+    return evolve(evidence, odd_executions=tuple(sorted({*evidence.odd_executions, *odd})))
 
 
 def _recount(draft: Draft, evidence: m.Evidence, context: ev.EvidenceContext) -> m.Evidence:
@@ -257,6 +271,29 @@ def apply_history_read(draft: Draft, broker_order_id: str) -> None:
     context = context_of(draft, record.terms, before)
     post_evidence(
         draft, record, before, ev.compute_totals(evolve(before, history_read=True), context)
+    )
+
+
+def apply_settlement(draft: Draft, entry: m.DisputeSettled) -> None:
+    """Apply the settlement of a dispute: the facts that do not count are ignored from here on."""
+    before = draft.get(m.Evidence, entry.broker_order_id)
+    record = None if before is None else draft.get(m.OrderRecord, before.client_order_id)
+    if before is None or record is None:
+        return
+    after = evolve(before, upheld_at=max(draft.at, before.void_at or draft.at))
+    if entry.exec_ids is None:
+        after = evolve(after, settled=tuple(sorted({*before.settled, *before.oddities})))
+    else:
+        executions, busts = ev.facts_of(draft, before)
+        uncounted = [
+            x
+            for x in executions
+            if x.source is not m.ExecSource.HISTORY or x.exec_id not in entry.exec_ids
+        ]
+        ignored = {*before.ignored, *map(fact_key, uncounted), *map(fact_key, busts)}
+        after = evolve(after, ignored=tuple(sorted(ignored)))
+    post_evidence(
+        draft, record, before, _recount(draft, after, context_of(draft, record.terms, after))
     )
 
 

@@ -140,6 +140,7 @@ def add_to_sums(sums: m.Sums, execution: m.Execution) -> m.Sums:
         EXACT.add(sums.value, qty) if execution.in_quote else EXACT.fma(qty, price, sums.value),
         sums.cum if execution.cum_qty is None else max(sums.cum, execution.cum_qty),
         latest_uncounted,
+        execution.at if sums.latest_at is None else max(sums.latest_at, execution.at),
         EXACT.add(sums.base, base_qty(execution)),
         None if sums.fees is None or execution.fee is None else sums.fees + execution.fee,
     )

@@ -366,16 +366,20 @@ def _oddities(e: m.Evidence, context: EvidenceContext) -> list[tuple[m.Oddity, s
     """Return the anomalies of one broker id, each with its detail."""
     found = list(e.oddities)
     found += [(m.Oddity.CONFLICTING_EXECUTION, exec_id) for exec_id in e.conflicts]
+    found += [(m.Oddity.ODD_EXECUTION, exec_id) for exec_id in e.odd_executions]
     if e.not_found:
         found.append((m.Oddity.NOT_FOUND_AFTER_SEEN, ""))
     current = current_snapshot(e, clocked=context.clocked)
     if current is None:
         return found
-    reported_cum = max(
-        e.chosen.cum, current.cum if e.loose is None else max(current.cum, e.loose.cum)
-    )
-    if reported_cum < e.chosen.gross and not e.amended:
+    reported_cum = current.cum if e.loose is None else max(current.cum, e.loose.cum)
+    if not _includes_executions(current, e):
+        reported_cum = max(reported_cum, e.chosen.cum)
+    # A bust lowers the broker's total, or not.
+    if reported_cum < (e.chosen.net if e.amended else e.chosen.gross):
         found.append((m.Oddity.CUM_BELOW_EXECUTIONS, m.plain(reported_cum)))
+    if _is_filled_short(current, e, max(reported_cum, e.filled), context):
+        found.append((m.Oddity.FILLED_SHORT, m.plain(max(reported_cum, e.filled))))
     if current.status is _S.REJECTED and e.filled > 0:
         found.append((m.Oddity.REJECTED_WITH_FILLS, m.plain(e.filled)))
     if current.status in m.ENDINGS and e.chosen.net > current.cum:
@@ -385,6 +389,20 @@ def _oddities(e: m.Evidence, context: EvidenceContext) -> list[tuple[m.Oddity, s
     if current.status is _S.UNRECOGNISED:
         found.append((m.Oddity.UNRECOGNISED_WORD, current.version.raw if current.version else ""))
     return found
+
+
+def _includes_executions(snap: m.OrderSnapshot, e: m.Evidence) -> bool:
+    """Return whether a snapshot is later than every execution, so that its total has them."""
+    reported, latest = reported_at(snap), e.chosen.latest_at
+    return reported is not None and latest is not None and reported >= latest
+
+
+def _is_filled_short(
+    snap: m.OrderSnapshot, e: m.Evidence, filled: Decimal, context: EvidenceContext
+) -> bool:
+    """Return whether FILLED is reported of less than the quantity; a replaced id fills a part."""
+    qty = None if e.terms is None or e.replaces is not None else e.terms.qty
+    return snap.status is _S.FILLED and qty is not None and filled < qty - context.quantum
 
 
 def _is_bust_unconfirmed(

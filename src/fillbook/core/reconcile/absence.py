@@ -19,6 +19,7 @@ from fillbook.core.orders.corrections import (
     count_executions,
     may_be_same,
 )
+from fillbook.core.orders.evidence import count_facts
 from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
@@ -114,10 +115,8 @@ def _totals_agree(
 
 
 def _counted(records: RecordReader, broker_order_id: str) -> CountedExecutions:
-    return count_executions(
-        records.find(m.Execution, "broker_order_id", broker_order_id),
-        records.find(m.TradeBust, "broker_order_id", broker_order_id),
-    )
+    evidence = records.get(m.Evidence, broker_order_id)
+    return count_executions((), ()) if evidence is None else count_facts(records, evidence)
 
 
 def _contains(rows: Iterable[m.Execution], x: m.Execution) -> bool:

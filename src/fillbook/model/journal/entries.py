@@ -225,6 +225,19 @@ class HistoryRead:
 
 
 @frozen
+class DisputeSettled:
+    """
+    Every source of the broker agrees on the executions of one disputed broker id.
+
+    `exec_ids` are the rows of the fill history that count, and no other fact that is known by
+    now; None: the facts count as they were computed.
+    """
+
+    broker_order_id: str
+    exec_ids: tuple[str, ...] | None
+
+
+@frozen
 class ActivityReported:
     """A non-trade row of the account's history."""
 
@@ -304,6 +317,7 @@ Entry = (
     | Executed
     | Busted
     | HistoryRead
+    | DisputeSettled
     | ActivityReported
     | BalanceAdjusted
     | CashAdjusted

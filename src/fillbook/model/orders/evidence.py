@@ -62,6 +62,7 @@ class Sums:
     value: Decimal = ZERO  #: the value of `net`, in quote currency
     cum: Decimal = ZERO  #: the highest `cum_qty` of an execution
     uncounted_at: Timestamp | None = None  #: the time of the latest execution without `cum_qty`
+    latest_at: Timestamp | None = None  #: the time of the latest execution
     base: Decimal = ZERO  #: `net` in base units
     fees: Decimal | None = ZERO  #: in quote currency; None: at least one is unknown
 
@@ -99,6 +100,7 @@ class Evidence:
     history_read: bool = False  #: the complete fill history was read
     not_found: bool = False  #: reported before, and not found by the newest read
     conflicts: tuple[str, ...] = ()  #: the ids of executions with two different contents
+    odd_executions: tuple[str, ...] = ()  #: those of the wrong side, or at price 0
     ignored: tuple[str, ...] = ()  #: the keys of facts that a settlement found not to count
     settled: tuple[tuple[Oddity, str], ...] = ()  #: oddities that a settlement resolved
     oddities: tuple[tuple[Oddity, str], ...] = ()  #: found in a recount, with a detail

@@ -53,6 +53,8 @@ class Oddity(StrEnum):
     SUPERSEDED_VOID = "superseded_void"  #: a bust of an execution that was already corrected
     OVERFILL = "overfill"  #: filled more than the order's quantity
     CUM_BELOW_EXECUTIONS = "cum_below_executions"  #: the broker's total is below its own executions
+    FILLED_SHORT = "filled_short"  #: status FILLED, with less than the order's quantity
+    ODD_EXECUTION = "odd_execution"  #: an execution of the other side, or at price 0
     REJECTED_WITH_FILLS = "rejected_with_fills"  #: status REJECTED, with fills
     FILL_AFTER_END = "fill_after_end"  #: an execution after the broker reported the order as final
     REOPENED = "reopened"  #: final, and later reported as working

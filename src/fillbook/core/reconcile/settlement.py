@@ -1,0 +1,146 @@
+"""
+The settlement of disputes: an order whose evidence contradicts itself (promise P5).
+
+A dispute ends with the first snapshot on which every source of the broker agrees: the reports on
+each id of the order, the complete fill history, and the position.  Of three readings of the order
+the first that agrees with the position counts: the rows of the history, if they sum to the
+reported totals; the facts as they are computed; the reported totals.  All disputed orders of a
+symbol are settled together.
+
+Other halves: `core.orders.corrections`, which finds disputes, and `desk.reconcile.reconciler`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.orders.evidence import base_qty, totals_snapshot
+from fillbook.core.reconcile.drift import Snapshot, position_drift
+from fillbook.model import ZERO
+from fillbook.model.journal.overlay import RecordReader
+
+
+@m.exact
+def settlements(
+    records: RecordReader, snapshot: Snapshot, lag: timedelta
+) -> list[m.DisputeSettled]:
+    """
+    Return the settlements that *snapshot* proves; *records* include what it reports.
+
+    Nothing is settled on a symbol with a change within *lag*, which the position may lack.
+    """
+    if not snapshot.is_valid:
+        return []
+    disputed: dict[str, list[m.OrderRecord]] = {}
+    for record in records.find(m.OrderRecord, "open", "yes"):
+        if record.order.status is m.OrderStatus.DISPUTED:
+            disputed.setdefault(record.terms.symbol, []).append(record)
+    since = m.timestamp(m.moment(snapshot.at) - lag)
+    found: list[m.DisputeSettled] = []
+    for symbol, orders in disputed.items():
+        is_idle = all((x.seen_at or "") < since for x in orders)
+        if is_idle and _were_all_read(orders, snapshot):
+            found += _settlements_of(records, symbol, orders, snapshot)
+    return found
+
+
+def _were_all_read(orders: Iterable[m.OrderRecord], snapshot: Snapshot) -> bool:
+    """Return whether the snapshot has a report on each id of *orders*, and its history."""
+    reported = {x.broker_order_id for x in (*snapshot.orders, *snapshot.by_id)}
+    reported |= {leg.broker_order_id for x in (*snapshot.orders, *snapshot.by_id) for leg in x.legs}
+    ids = {i for order in orders for i in order.ids}
+    return ids <= reported and ids <= set(snapshot.history_ids)
+
+
+def _settlements_of(
+    records: RecordReader, symbol: str, orders: Sequence[m.OrderRecord], snapshot: Snapshot
+) -> list[m.DisputeSettled]:
+    evidence = [
+        e for order in orders for i in order.ids if (e := records.get(m.Evidence, i)) is not None
+    ]
+    rows = {
+        e.broker_order_id: [
+            x
+            for x in {row.exec_id: row for row in snapshot.history_executions}.values()
+            if x.broker_order_id == e.broker_order_id
+        ]
+        for e in evidence
+    }
+    counted = sum((_moved(records, e.broker_order_id) for e in evidence), ZERO)
+    listed = sum((_qty_of_rows(records, rows[e.broker_order_id]) for e in evidence), ZERO)
+    reported = sum((_reported_qty(records, e) for e in evidence), ZERO)
+    totals_agree = all(_rows_sum_to_total(rows[e.broker_order_id], e) for e in evidence)
+    ids = [e.broker_order_id for e in evidence]
+    if totals_agree and _position_agrees(records, symbol, listed - counted, snapshot):
+        return [m.DisputeSettled(i, tuple(sorted(x.exec_id for x in rows[i]))) for i in ids]
+    if _position_agrees(records, symbol, ZERO, snapshot):
+        return [m.DisputeSettled(i, None) for i in ids]
+    if _position_agrees(records, symbol, reported - counted, snapshot):
+        return [m.DisputeSettled(i, ()) for i in ids]
+    return []
+
+
+def _rows_sum_to_total(rows: Iterable[m.Execution], evidence: m.Evidence) -> bool:
+    """Return whether the rows of one id sum to its reported total, or to its part of it."""
+    total = _total_of(evidence).cum
+    summed = sum((x.qty for x in rows), ZERO)
+    return summed == total or (evidence.replaces is not None and summed < total)
+
+
+def _moved(records: RecordReader, broker_order_id: str) -> Decimal:
+    """Return by how much the fills of an id moved the position, in today's units."""
+    moves = records.find(m.Movement, "owner", broker_order_id)
+    return sum((x.qty * split_factor(records, x.symbol, x.at) for x in moves), ZERO)
+
+
+def _qty_of_rows(records: RecordReader, rows: Iterable[m.Execution]) -> Decimal:
+    return sum(
+        (
+            base_qty(x) * x.side.sign * split_factor(records, x.symbol, x.at)
+            - (x.fee or ZERO if x.fee_currency == x.symbol.partition("/")[0] else ZERO)
+            for x in rows
+        ),
+        ZERO,
+    )
+
+
+def _reported_qty(records: RecordReader, evidence: m.Evidence) -> Decimal:
+    """Return the quantity that the reported total of an id moved; a replacing id has its part."""
+    snap, terms = _total_of(evidence), evidence.terms
+    assert terms is not None  # every id was read
+    at = snap.last_fill_at or snap.read_at
+    assert at is not None  # every report of ours has been read at some time
+    qty = evidence.filled if evidence.replaces else snap.cum
+    return qty * terms.side.sign * split_factor(records, terms.symbol, at)
+
+
+def _total_of(evidence: m.Evidence) -> m.OrderSnapshot:
+    snap = totals_snapshot(evidence)
+    assert snap is not None  # every id was read
+    return snap
+
+
+def split_factor(records: RecordReader, symbol: str, at: m.Timestamp) -> Decimal:
+    """Return how many of today's units one unit of *symbol* at that time is."""
+    factor = Decimal(1)
+    for x in records.find(m.Movement, "symbol", symbol):
+        if x.ratio is not None and x.at > at:
+            factor *= x.ratio
+    return factor
+
+
+def _position_agrees(
+    records: RecordReader, symbol: str, added: Decimal, snapshot: Snapshot
+) -> bool:
+    """Return whether our position plus *added* is the one of the snapshot."""
+    ours = records.get(m.Position, symbol) or m.Position(symbol=symbol)
+    theirs = next((x for x in snapshot.positions if x.symbol == symbol), None)
+    instrument = records.get(m.Instrument, symbol)
+    quantum = ZERO if instrument is None else instrument.quantum
+    moved = evolve(ours, account=evolve(ours.account, qty=ours.account.qty + added))
+    return position_drift(symbol, moved, theirs, quantum) is None
