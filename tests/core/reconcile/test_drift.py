@@ -132,6 +132,14 @@ def test_a_difference_is_unsettled_unless_the_fills_of_the_lag_explain_it(held_n
     assert drift.unsettled(found, record, much_later, LAG).rows == tuple(every)
 
 
+def test_a_balance_adjustment_explains_no_difference():
+    """Its quantity is a balance: just after it, a position of double the size is a difference."""
+    record = records(evolve(anchored("AAPL", -30), at=m.timestamp("2026-03-02T15:00:02Z")))
+    late = evolve(snapshot(positions=(held("AAPL", 0),)), at=m.timestamp("2026-03-02T15:00:08Z"))
+    found = drift.differences(record, late)
+    assert drift.unsettled(found, record, late, LAG).rows == (("AAPL", Decimal(30)),)
+
+
 def test_the_size_of_a_difference_is_theirs_minus_ours():
     three, ten = Decimal(3), Decimal(10)
     assert drift.qty_difference(m.Phantom("X", ten)) == -10

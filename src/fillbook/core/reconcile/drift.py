@@ -177,6 +177,9 @@ def not_found_finding(entry: m.NotFoundAfterSeen, records: RecordReader) -> m.Fi
 
 # -- differences -----------------------------------------------------------------------
 
+#: The kinds of movements whose `qty` is a change of the quantity.
+_CHANGES: Final = frozenset({m.MoveKind.FILL, m.MoveKind.AMOUNT, m.MoveKind.FEE})
+
 
 @frozen
 class Difference:
@@ -252,7 +255,7 @@ def unsettled(
     Select from *found* the position differences that fills of the last *lag* do not explain.
 
     A snapshot may be up to *lag* old.  A quantity that we held within that time is therefore
-    no difference.
+    no difference.  A balance adjustment is no change of the quantity that the account held.
     """
     since = m.timestamp(m.moment(snapshot.at) - lag)
     rows = []
@@ -260,7 +263,7 @@ def unsettled(
         if isinstance(x.drift, m.PositionDrift):
             difference = qty_difference(x.drift)
             moves = records.find(m.Movement, "symbol", x.drift.symbol)
-            recent = [move for move in moves if move.at >= since]
+            recent = [move for move in moves if move.at >= since and move.kind in _CHANGES]
             recent.sort(key=lambda move: move.order, reverse=True)
             if difference not in accumulate(-move.qty for move in recent):
                 rows.append((x.drift.symbol, difference))
