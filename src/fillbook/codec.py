@@ -89,9 +89,9 @@ Busted=Voided: void
 HistoryRead: broker_order_id
 DisputeSettled: broker_order_id exec_ids
 ActivityReported=Happened: activity
-Activity: activity_id kind at symbol qty price cash ratio raw_kind description
+Activity: activity_id kind at symbol qty price cash ratio raw_kind description dated read_at
 BalanceAdjusted=Anchored: symbol qty avg_price at reason
-CashAdjusted=CashAnchored: amount currency at reason
+CashAdjusted=CashAnchored: amount currency at reason by_ids
 DriftFound: key drift notional
 Phantom: symbol ours
 Untracked: symbol theirs
@@ -128,11 +128,13 @@ Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at latest_at base fees
 Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
 Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last
+    dues adopted
+Fee: key symbol at amount price absorbed_at
 Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value
 Chapter: symbol number before moves trades closed
 Trade: key symbol strategy side qty entry_price exit_price pnl fees opened_at closed_at
     revision
-Cash: currency anchor anchored_at flows unknown fee_due
+Cash: currency anchor anchored_at flows unknown fee_due dues posted absorbed adopted by_ids
 OpenDrift: key drift since notional
 Event: cursor kind at symbol order fill drift alert locked
 Budget: limit timeline offset sent others others_until held_until

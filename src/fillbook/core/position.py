@@ -14,20 +14,20 @@ stays unknown (None); it is never taken as zero.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
 from typing import Final, assert_never
 
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core import fees
 from fillbook.model import EXACT, ZERO
 
 #: The name of the part that belongs to no strategy.
 UNATTRIBUTED: Final = ""
 _FLAT: Final = m.Holding()
-#: Fees are posted at the end of a day: within this time after a balance adjustment.
-_FEE_POSTING_DELAY: Final = timedelta(days=1)
+#: The reason of a balance adjustment by which a person took the broker's figure.
+ADOPTED: Final = "ADOPTED"
 
 
 @m.exact
@@ -82,9 +82,18 @@ def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade |
         trade = _trade_of(position.symbol, name, closed, move)
     position = _evolved(position, move, account, parts)
     if move.qty > 0 and move.fee_rate:
-        due = EXACT.multiply(move.qty, move.fee_rate)
-        position = evolve(position, fee_due=EXACT.add(position.fee_due, due))
+        due = _fee_of(move, EXACT.multiply(move.qty, move.fee_rate))
+        position = _with_dues(position, fees.add(position.dues, due))
     return position, trade
+
+
+def _fee_of(move: m.Movement, amount: Decimal) -> m.Fee:
+    return m.Fee(key=move.key, symbol=move.symbol, at=move.at, amount=amount, price=move.price)
+
+
+def _with_dues(position: m.Position, dues: tuple[m.Fee, ...]) -> m.Position:
+    due, absorbed = fees.total(dues, absorbed=False), fees.total(dues, absorbed=True)
+    return evolve(position, dues=dues, fee_due=due, fee_absorbed=absorbed)
 
 
 def _apply_fill(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m.Holding | None]:
@@ -202,19 +211,16 @@ def _apply_amount(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holdi
 
 
 def _fee(position: m.Position, move: m.Movement) -> m.Position:
-    """Deduct a fee in units; a balance adjustment already includes the fees pending then."""
-    due, absorbed = -move.qty, position.fee_absorbed
-    adjusted_at = position.anchored_at
-    if adjusted_at is None or m.moment(move.at) - m.moment(adjusted_at) >= _FEE_POSTING_DELAY:
-        absorbed = ZERO
-    taken = max(ZERO, min(due, absorbed))  # a refunded fee was never absorbed
-    qty = EXACT.subtract(taken, due)
+    """Deduct a fee in units, except what the last balance adjustment includes of it already."""
+    paid, dues = fees.pay(position.dues, _fee_of(move, -move.qty))  # a refund pays none
+    absorbed = max(ZERO, min(-move.qty, fees.total(paid, absorbed=True)))
+    qty = EXACT.add(move.qty, absorbed)
     parts = by_strategy_of(position)
     held = [name for name, part in parts.items() if part.qty]
     name = held[0] if len(held) == 1 else UNATTRIBUTED
     parts[name] = _deduct_fee(parts.get(name, _FLAT), qty)
     position = _evolved(position, move, _deduct_fee(position.account, qty), parts)
-    return evolve(position, fee_due=ZERO, fee_absorbed=absorbed - taken)
+    return _with_dues(position, dues)
 
 
 def _deduct_fee(holding: m.Holding, qty: Decimal) -> m.Holding:
@@ -229,12 +235,11 @@ def _balance_adjustment(position: m.Position, move: m.Movement) -> m.Position:
     if remainder != unattributed.qty or UNATTRIBUTED in parts:
         parts[UNATTRIBUTED] = _set_balance(unattributed, remainder, move)
     account = _set_balance(position.account, move.qty, move)
-    return evolve(
-        _evolved(position, move, account, parts),
-        fee_absorbed=EXACT.add(position.fee_absorbed, position.fee_due),
-        fee_due=ZERO,
-        anchored_at=move.at,
-    )
+    is_adopted = move.reason == ADOPTED
+    adopted = EXACT.subtract(move.qty, position.qty) if is_adopted else ZERO
+    adjusted = _evolved(position, move, account, parts)
+    adjusted = evolve(adjusted, anchored_at=move.at, adopted=adopted)
+    return _with_dues(adjusted, fees.absorb(position.dues, move.at))
 
 
 def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:

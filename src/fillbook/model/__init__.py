@@ -25,6 +25,7 @@ from fillbook.model.account.instrument import AssetClass, Instrument, Quote, Ses
 from fillbook.model.account.position import (
     Cash,
     Chapter,
+    Fee,
     Holding,
     MoveKind,
     Movement,

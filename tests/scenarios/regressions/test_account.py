@@ -116,11 +116,6 @@ def dividend(bench):
     bench.exchange.dividend("AAPL", "0.26")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a row that bears a date only counts as later than the opening balance that has it",
-)
 @pytest.mark.parametrize("happens", [deposit, shares, dividend])
 def test_a_row_of_today_is_counted_once_at_the_first_sync(happens):
     """The opening balance contains it, so the row changes neither cash nor positions."""
@@ -163,11 +158,6 @@ def test_a_row_that_is_posted_days_after_its_date_is_read():
 # -- fees ------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="any fee row clears every fee that is due, those of later sales too",
-)
 def test_a_fee_row_clears_only_the_fees_of_its_own_day():
     """A coin sold after midnight UTC, with yesterday's fee rows read later, causes no drift."""
     bench = Bench()

@@ -7,8 +7,10 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core.journal import cash
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import add_cash_flow, add_fill, post_movements
+from fillbook.core.journal.placing import is_part, placed
+from fillbook.core.journal.posting import post_movements
 from fillbook.model import ZERO
 
 #: The activities that move units, with the kind of the movement; a split may be a ratio instead.
@@ -23,19 +25,28 @@ _MOVE_KINDS: Final[dict[m.ActivityKind, m.MoveKind]] = {
 
 
 def apply_activity(draft: Draft, activity: m.Activity) -> None:
-    """Apply a non-trade activity: its movement of units, and its cash."""
+    """
+    Apply a non-trade activity: its movement of units, and its cash.
+
+    A dated row before the opening balance is in that balance.
+    """
     if draft.get(m.Activity, activity.activity_id) is not None:
         return
     draft.put(activity)
+    opened = draft.get(m.Cash, "cash")
+    if opened is None and activity.dated:
+        return
     movement = movement_of(activity)
     if movement is not None:
-        post_movements(draft, movement.symbol, (), (movement,))
-    cash = draft.get(m.Cash, "cash")
-    if cash is not None and activity.cash:
-        cash = add_cash_flow(cash, activity.at, activity.cash)
-        if activity.kind is m.ActivityKind.FEE:
-            cash = evolve(cash, fee_due=ZERO)  # the broker posts the fees of a day together
-        draft.put(cash)
+        held = draft.get(m.Position, movement.symbol) or m.Position(symbol=movement.symbol)
+        at, _ = placed(
+            activity,
+            held.anchored_at,
+            is_part(movement.qty, held.adopted),
+            by_ids=opened is not None and opened.by_ids,
+        )
+        post_movements(draft, movement.symbol, (), (evolve(movement, at=at),))
+    cash.post_activity(draft, activity)
 
 
 def movement_of(activity: m.Activity) -> m.Movement | None:
@@ -54,7 +65,7 @@ def movement_of(activity: m.Activity) -> m.Movement | None:
         kind=kind,
         at=activity.at,
         qty=qty,
-        price=activity.price if kind is m.MoveKind.AMOUNT else None,
+        price=None if kind is m.MoveKind.RATIO else activity.price,
         ratio=activity.ratio if kind is m.MoveKind.RATIO else None,
         reason=str(activity.kind),
     )
@@ -72,18 +83,6 @@ def apply_balance_adjustment(draft: Draft, entry: m.BalanceAdjusted) -> None:
         reason=entry.reason,
     )
     post_movements(draft, entry.symbol, (), (movement,))
-
-
-def apply_cash_adjustment(draft: Draft, entry: m.CashAdjusted) -> None:
-    """Apply a balance adjustment of cash: later flows are added to it."""
-    cash = m.Cash(currency=entry.currency, anchor=entry.amount, anchored_at=entry.at)
-    for movement in draft.before.all(m.Movement):
-        if movement.kind is m.MoveKind.FILL:
-            cash = add_fill(cash, movement)
-    for activity in draft.before.all(m.Activity):
-        if activity.cash:
-            cash = add_cash_flow(cash, activity.at, activity.cash)
-    draft.put(cash)
 
 
 def apply_drift(draft: Draft, entry: m.DriftFound | m.DriftCleared) -> None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from fillbook import model as m
-from fillbook.core.journal import activities, broker_reports, requests
+from fillbook.core.journal import activities, broker_reports, cash, requests
 from fillbook.core.journal.draft import Draft
 from fillbook.model.journal.overlay import RecordReader
 
 #: The version of the rules by which records are computed.  A release that computes other records
 #: from the same journal increments it; a store of an older version is rebuilt when it is opened.
-RULES: Final = 2
+RULES: Final = 3
 
 
 @m.exact
@@ -106,7 +106,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         case m.BalanceAdjusted():
             activities.apply_balance_adjustment(draft, entry)
         case m.CashAdjusted():
-            activities.apply_cash_adjustment(draft, entry)
+            cash.adjust(draft, entry)
         case m.DriftFound() | m.DriftCleared():
             activities.apply_drift(draft, entry)
         case m.Bound():

@@ -17,7 +17,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import reservation
-from fillbook.core.journal import checkpoints
+from fillbook.core.journal import cash, checkpoints
 from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.orders import evidence, lifecycle, lineage
 from fillbook.model import EXACT, ZERO
@@ -302,36 +302,4 @@ def post_movements(
     for x in new:
         draft.put(x)
     checkpoints.fold_in(draft, symbol, removed.values(), sorted(new, key=lambda x: x.order))
-    _post_cash(draft, gone, new)
-
-
-# -- the cash --------------------------------------------------------------------------
-
-
-def _post_cash(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -> None:
-    cash = draft.get(m.Cash, "cash")
-    if cash is None:
-        return  # the first cash adjustment adds the flows after it
-    for movements, sign in ((gone, -1), (new, 1)):
-        for x in movements:
-            if x.kind is m.MoveKind.FILL:
-                cash = add_fill(cash, x, sign)
-    draft.put(cash)
-
-
-def add_fill(cash: m.Cash, movement: m.Movement, sign: int = 1) -> m.Cash:
-    """Return *cash* with the flow of one fill; the fee of a sale may be due later."""
-    after = add_cash_flow(cash, movement.at, movement.cash, sign)
-    if after is cash or movement.qty >= 0 or movement.cash is None or movement.fee is not None:
-        return after
-    fee_due = EXACT.multiply(abs(movement.cash), movement.fee_rate) * sign
-    return evolve(after, fee_due=max(ZERO, after.fee_due + fee_due))
-
-
-def add_cash_flow(cash: m.Cash, at: m.Timestamp, amount: Decimal | None, sign: int = 1) -> m.Cash:
-    """Return *cash* with one more flow (*sign* -1: one less), if it is after the adjustment."""
-    if cash.anchored_at is None or at <= cash.anchored_at:
-        return cash
-    if amount is None:
-        return evolve(cash, unknown=cash.unknown + sign)
-    return evolve(cash, flows=EXACT.add(cash.flows, amount * sign))
+    cash.post_fills(draft, gone, new)

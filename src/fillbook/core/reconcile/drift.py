@@ -18,7 +18,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final, assert_never
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from fillbook import model as m
 from fillbook.core.orders import instructions
@@ -72,9 +72,13 @@ def entries_of(snapshot: Snapshot) -> list[m.Entry]:
     entries += [m.Reported(x, m.ReportSource.BY_ID, snapshot.number) for x in snapshot.by_id]
     entries += [m.Executed(x) for x in (*snapshot.fills_after, *snapshot.history_executions)]
     entries += [m.HistoryRead(broker_order_id) for broker_order_id in snapshot.history_ids]
-    entries += [m.ActivityReported(x) for x in snapshot.activities]
+    entries += [m.ActivityReported(_read_at(x, snapshot.at)) for x in snapshot.activities]
     entries += snapshot.not_found
     return entries
+
+
+def _read_at(activity: m.Activity, at: m.Timestamp) -> m.Activity:
+    return evolve(activity, read_at=at) if activity.dated else activity
 
 
 @m.exact

@@ -79,7 +79,9 @@ class OpeningBalance:
             transaction.record(
                 *(balance_adjustment(s, held.get(s), snapshot.at, OPENING) for s in (*held, *flat))
             )
-            transaction.record(m.CashAdjusted(account.cash, account.currency, snapshot.at, OPENING))
+            transaction.record(
+                m.CashAdjusted(account.cash, account.currency, snapshot.at, OPENING, by_ids=True)
+            )
 
 
 def _is_idle(first: Snapshot, second: Snapshot, lag: timedelta) -> bool:

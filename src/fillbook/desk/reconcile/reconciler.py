@@ -16,6 +16,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
+from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import absence, drift
 from fillbook.core.reconcile.drift import Comparison, Snapshot
 from fillbook.desk.link.binding import AccountLink
@@ -29,7 +30,6 @@ from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.overlay import RecordReader
 
-ADOPTED: Final = "ADOPTED"
 #: A difference that is not settled after this time is alerted.
 UNSETTLED_AFTER: Final = timedelta(minutes=5)
 
@@ -330,7 +330,9 @@ class Reconciler:
             at = second.snapshot.at
             if isinstance(finding.drift, m.WrongCash):
                 account = second.snapshot.account
-                self._recorder.record(m.CashAdjusted(account.cash, account.currency, at, ADOPTED))
+                self._recorder.record(
+                    m.CashAdjusted(account.cash, account.currency, at, ADOPTED, by_ids=True)
+                )
             else:
                 symbol = getattr(finding.drift, "symbol", "")
                 self._recorder.record(balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED))

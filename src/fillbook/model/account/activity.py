@@ -31,6 +31,9 @@ class Activity:
     for a split it is the quantity added, and `ratio` (> 0) is new units per old unit.  `price`
     is per unit, `cash` the signed change of cash, both in quote currency.  None: not reported;
     a row without `symbol` moves cash only.  `raw_kind` is the broker's own name of the kind.
+
+    A row is `dated` if the broker reported a date only: `at` is then the start or the end of that
+    day.  `read_at` is the broker's time when such a row was first read; None: not known.
     """
 
     activity_id: str
@@ -43,3 +46,10 @@ class Activity:
     ratio: Decimal | None = None
     raw_kind: str = ""
     description: str = ""
+    dated: bool = False
+    read_at: Timestamp | None = None
+
+    @property
+    def effective_at(self) -> Timestamp:
+        """When it counts: a dated row by the end of its day, but not later than it was read."""
+        return self.at if self.read_at is None else min(self.at, self.read_at)

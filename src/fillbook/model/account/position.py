@@ -91,13 +91,33 @@ class Holding:
 
 
 @frozen(kw_only=True)
+class Fee:
+    """
+    A fee that a fill owes, or a posted row that pays it; `key` is that of the fill or the row.
+
+    `amount` > 0 is in base units or in quote currency; of a fill it is the most that may be
+    taken.  `price` is per unit, of the fill; None: unknown.  `symbol` is ``""`` if the row bears
+    none.  `absorbed_at` is the time of the balance adjustment that includes it; None: none does.
+    """
+
+    key: str
+    symbol: str
+    at: Timestamp
+    amount: Decimal
+    price: Decimal | None = None
+    absorbed_at: Timestamp | None = None
+
+
+@frozen(kw_only=True)
 class Position:
     """
     The position of one symbol: of the account, and by strategy.
 
     `by_strategy` are pairs of a strategy (``""``: unattributed) and its part; their quantities
     sum to the account's.  `fee_due` ≥ 0 is the maximum that pending fees in base units may
-    still take: the broker's quantity is between ``qty - fee_due`` and ``qty``.
+    still take: the broker's quantity is between ``qty - fee_due`` and ``qty``.  `dues` are the
+    single fees, oldest first.  `adopted` is the part of the last balance adjustment that nothing
+    explained when it was adopted, in signed base units.
     """
 
     symbol: str
@@ -107,6 +127,8 @@ class Position:
     fee_absorbed: Decimal = ZERO  #: pending at the last balance adjustment, which includes them
     anchored_at: Timestamp | None = None  #: of the last balance adjustment; None: there is none
     last: Movement | None = None  #: the newest movement of the fold; None: there is none
+    dues: tuple[Fee, ...] = ()
+    adopted: Decimal = ZERO
 
     @property
     def qty(self) -> Decimal:
@@ -174,6 +196,10 @@ class Cash:
     `anchor` is the balance of the last adjustment, at `anchored_at`; None: there is none yet.
     `flows` is the signed sum since then.  `unknown` counts the flows of unknown amount.
     `amount` is None while there is one, and before the first adjustment.
+
+    `dues` are the fees that sales owe, `posted` the newest rows of fees, which are among the
+    flows; `absorbed` is the part of these rows that the adjustment includes already.  `adopted` is
+    the part of the adjustment that nothing explained when it was adopted, signed.
     """
 
     currency: str = "USD"
@@ -182,9 +208,17 @@ class Cash:
     flows: Decimal = ZERO
     unknown: int = 0
     fee_due: Decimal = ZERO  #: ≥ 0: the maximum that pending fees may still take
+    dues: tuple[Fee, ...] = ()
+    posted: tuple[Fee, ...] = ()
+    absorbed: Decimal = ZERO  #: ≥ 0
+    adopted: Decimal = ZERO
+    #: Every row that the broker listed at the adjustment is in the record: another one is later.
+    by_ids: bool = False
 
     @property
     @exact
     def amount(self) -> Decimal | None:
         """The expected cash balance; negative: borrowed on margin."""
-        return None if self.anchor is None or self.unknown else self.anchor + self.flows
+        if self.anchor is None or self.unknown:
+            return None
+        return self.anchor + self.flows + self.absorbed

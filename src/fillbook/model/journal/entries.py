@@ -262,12 +262,18 @@ class BalanceAdjusted:
 
 @frozen
 class CashAdjusted:
-    """A balance adjustment of cash; `amount` in `currency`, negative: borrowed on margin."""
+    """
+    A balance adjustment of cash; `amount` in `currency`, negative: borrowed on margin.
+
+    `by_ids`: every activity that the broker listed then is in the record, so that any other one
+    was posted later, whatever its date.
+    """
 
     amount: Decimal
     currency: str
     at: Timestamp
     reason: str
+    by_ids: bool = False
 
 
 @frozen

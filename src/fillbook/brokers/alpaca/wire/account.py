@@ -133,10 +133,11 @@ def activities(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.Acti
 
 def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
     kind = found.enum("activity_type", enums.ACTIVITIES, m.ActivityKind.OTHER)
+    time_of_row = found.time("transaction_time")
     return m.Activity(
         activity_id=found.need_text("id"),
         kind=kind,
-        at=_activity_time(found, kind),
+        at=time_of_row or _edge_of_day(found, kind),
         symbol=symbol(found, aliases) or None,
         # The qty of a dividend is the position; no units moved.
         qty=None if kind is m.ActivityKind.DIVIDEND else found.number("qty"),
@@ -145,6 +146,7 @@ def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
         ratio=found.above_zero("ratio"),
         raw_kind=found.text("activity_type") or "",
         description=found.text("description") or "",
+        dated=time_of_row is None,
     )
 
 
@@ -152,10 +154,7 @@ def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
 _BEFORE_FIRST_TRADE: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
 
 
-def _activity_time(found: Row, kind: m.ActivityKind) -> m.Timestamp:
-    exact = found.time("transaction_time")
-    if exact is not None:
-        return exact
+def _edge_of_day(found: Row, kind: m.ActivityKind) -> m.Timestamp:
     day = found.day("date")
     edge = time.min if kind in _BEFORE_FIRST_TRADE else time.max
     return m.timestamp(datetime.combine(day, edge, NEW_YORK))
