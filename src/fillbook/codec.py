@@ -142,6 +142,7 @@ Lease: holder epoch process timeline until_ms wall_ms
 SavedMarks=Marks: timeline marks
 LagFactor=Longer: factor=times until
 Unsettled: rows
+ActivityCursor: until trailing
 """
 
 _SHOWN: Final = 80  #: characters of an unreadable text that its error quotes

@@ -180,6 +180,7 @@ __all__ = [
     "Execution",
     "ExternalTrade",
     "Failure",
+    "Fee",
     "Figure",
     "Finding",
     "Funds",

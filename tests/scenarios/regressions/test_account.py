@@ -128,11 +128,6 @@ def test_a_row_of_today_is_counted_once_at_the_first_sync(happens):
         assert report.verdict == fb.Verdict.IN_SYNC
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="activities are read from the newest fill on, and rows are posted days after their date",
-)
 def test_a_row_that_is_posted_days_after_its_date_is_read():
     """A dividend dated Friday and posted on Wednesday is in the cash by Thursday."""
     with wired(MONDAY_10 + timedelta(days=4)) as (wire, desk):

@@ -38,6 +38,8 @@ class Snapshot:
     `at` is the broker's time if it reports one, else ours (UTC); `started` and `ended` are
     readings of the monotonic clock.  `fills` and `fills_after` are the fills since the cursor,
     read before and after everything else; the snapshot is valid only if they are the same.
+    `fills_since` and `activities_since` are the times from which they were read (UTC); None: the
+    broker does not report them.
     `by_id` are orders that were read by id, because the list did not contain them, and
     `not_found` those that the broker reported as not found.  `history_executions` are the
     complete fill histories of the broker ids in `history_ids`, of any age.  `number` orders
@@ -52,6 +54,8 @@ class Snapshot:
     positions: tuple[m.PositionSnapshot, ...]
     fills: tuple[m.Execution, ...]
     fills_after: tuple[m.Execution, ...]
+    fills_since: m.Timestamp | None = None
+    activities_since: m.Timestamp | None = None
     activities: tuple[m.Activity, ...] = ()
     by_id: tuple[m.OrderReport, ...] = ()
     not_found: tuple[m.NotFoundAfterSeen, ...] = ()
@@ -360,10 +364,26 @@ def confirm(
             m.Finding(
                 found.drift,
                 m.Confidence.CONFIRMED if is_confirmed else m.Confidence.SETTLING,
-                "confirmed: fills, orders and activities do not explain it"
+                f"confirmed: {_ruled_out(second.snapshot)}"
                 if is_confirmed
                 else "not yet confirmed by a second snapshot while the account is idle",
                 found.notional,
             )
         )
     return findings
+
+
+def _ruled_out(snapshot: Snapshot) -> str:
+    """List what was read and does not explain a difference, with the time from which it was."""
+    read = ["orders"]
+    unread = []
+    for name, since in (
+        ("fills", snapshot.fills_since),
+        ("activities", snapshot.activities_since),
+    ):
+        if since is None:
+            unread.append(name)
+        else:
+            read.append(f"{name} since {since[:19]}Z")
+    text = f"{', '.join(read)} do not explain it"
+    return f"{text}; this broker reports no {' and no '.join(unread)}" if unread else text

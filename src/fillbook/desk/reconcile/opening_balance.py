@@ -2,7 +2,8 @@
 The opening balance: an empty record takes the positions and the cash of the broker.
 
 Two snapshots, `account_lag` apart, must agree, and nothing may be filled from `account_lag` before
-the first to the end of the second: so no fill is near the time of the first.  Every later change
+the first to the end of the second: so no fill is near the time of the first.  Both list the same
+activities, all that the account ever had; the opening balance includes them.  Every later change
 has evidence.
 """
 
@@ -63,7 +64,7 @@ class OpeningBalance:
             first = second
         return m.NotObserved(
             m.Failure.UNREADABLE,
-            f"the account was never idle: its positions or fills changed between all "
+            f"the account was never idle: its positions, fills or activities changed between all "
             f"{TRIES_MAX + 1} snapshots. Sync again when it trades less",
         )
 
@@ -85,14 +86,23 @@ class OpeningBalance:
 
 
 def _is_idle(first: Snapshot, second: Snapshot, lag: timedelta) -> bool:
-    """Whether nothing was filled from *lag* before the first snapshot to the end of the second."""
+    """
+    Whether nothing happened between the snapshots.
+
+    Nothing was filled from *lag* before the first to the end of the second, and both show the same
+    positions, cash and activities.
+    """
     since = m.timestamp(m.moment(first.at) - lag)
     filled = [x for x in (*second.fills, *second.fills_after) if x.at >= since]
-    held = [
-        [*sorted((x.symbol, x.qty) for x in snapshot.positions), ("", snapshot.account.cash)]
+    shown = [
+        (
+            sorted((x.symbol, x.qty) for x in snapshot.positions),
+            snapshot.account.cash,
+            {x.activity_id for x in snapshot.activities},
+        )
         for snapshot in (first, second)
     ]
-    return first.is_valid and second.is_valid and not filled and held[0] == held[1]
+    return first.is_valid and second.is_valid and not filled and shown[0] == shown[1]
 
 
 def balance_adjustment(

@@ -255,7 +255,7 @@ class Reconciler:
             return first, []
         lag = self._lag
         self._clock.wait(self._tracker.closing, lag.total_seconds())
-        second = self._snapshots.take()
+        second = self._snapshots.take(everything=self._has_new(first.comparison))
         if isinstance(second, m.NotObserved):
             settling = drift.confirm(first.comparison, first.comparison, timedelta.max)
             return first, settling
@@ -273,6 +273,12 @@ class Reconciler:
         rows = (row for row in second.comparison.unsettled.rows if row[0] in symbols)
         open_differences.save(self._recorder.store, m.Unsettled(tuple(rows)))
         return second, findings
+
+    def _has_new(self, comparison: Comparison) -> bool:
+        """Whether a difference was not confirmed by an earlier pass."""
+        with self._recorder.store.read() as reader:
+            standing = {x.key: x.drift for x in reader.all(m.OpenDrift)}
+        return any(standing.get(x.key) != x.drift for x in comparison.differences)
 
     def _record_busts(self, snapshot: Snapshot, findings: list[m.Finding]) -> bool:
         """

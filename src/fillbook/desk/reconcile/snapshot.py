@@ -1,8 +1,8 @@
 """
 The snapshot reader: takes one complete snapshot of the account, or none.
 
-It reads the account, the fills since a cursor, the orders, the positions, and the fills again; the
-orders that left the list are read by id.  If a read fails, there is no snapshot (promise P6).
+It reads the account, the fills since a cursor, the orders, the positions, the fills again and the
+activities; the orders that left the list are read by id.  If a read fails, there is no snapshot (promise P6).
 Other halves: `core.reconcile.drift`, which compares, and `desk.reconcile.reconciler`, which merges.
 """
 
@@ -28,6 +28,7 @@ from fillbook.desk.orders.tracker import (
     Tracker,
     parse_cursor,
 )
+from fillbook.desk.reconcile.activity_window import ActivityWindow
 from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store
 
@@ -62,6 +63,7 @@ class SnapshotReader:
         self._tracker = tracker
         self._store = store
         self._clock = clock
+        self._window = ActivityWindow(store)
         self._full_day_read_at: timedelta | None = None
 
     @property
@@ -70,7 +72,9 @@ class SnapshotReader:
         return self._full_day_read_at is None
 
     def save_cursor(self, snapshot: Snapshot) -> None:
-        """Advance the cursor: *snapshot* is in the record."""
+        """Advance the cursors: *snapshot* is in the record."""
+        if snapshot.activities_since is not None:
+            self._window.save(snapshot.activities_since, snapshot.at)
         cursor = self._store.cell(FILLS_CURSOR)
         # The newest fill has the broker's time, so that an error of our clock does not matter.
         # Before the first fill the cursor is the first snapshot, less a day for an error of hours.
@@ -85,15 +89,16 @@ class SnapshotReader:
         return last is None or self._clock.elapsed() - last >= timedelta(days=1)
 
     def take(
-        self, since: date | None = None, *, bind: bool = True
+        self, since: date | None = None, *, bind: bool = True, everything: bool = False
     ) -> MergedSnapshot | m.NotObserved:
         """
         Take a snapshot and compare it; an invalid snapshot is NotObserved.
 
         The orders of fills without a known order are read too.  With *since*, orders and fills
         are read from that day on (UTC).  Without *bind*, the record is not bound to the account.
+        *everything* reads the activities from the beginning, to explain a new difference.
         """
-        snapshot = self._read(since, bind=bind)
+        snapshot = self._read(since, bind=bind, everything=everything)
         if isinstance(snapshot, m.NotObserved):
             return snapshot
         compared = self.compare(snapshot)
@@ -137,7 +142,9 @@ class SnapshotReader:
             discard_reason=absence.discard_reason(after, snapshot),
         )
 
-    def _read(self, since: date | None, *, bind: bool) -> Snapshot | m.NotObserved:
+    def _read(
+        self, since: date | None, *, bind: bool, everything: bool
+    ) -> Snapshot | m.NotObserved:
         """Read one complete snapshot; return the read that failed instead."""
         requested_at, started = self._clock.now(), self._clock.elapsed()
         account = (
@@ -147,14 +154,16 @@ class SnapshotReader:
         )
         if isinstance(account, m.NotObserved):
             return account
+        at = account.at or requested_at
         fills_since = self._fills_since(since)
+        activities_since = self._window.since(at, since, everything=everything)
         number = self._tracker.snapshot_number()
         fills = self._fills(fills_since)
         orders = self._orders(since)
         broker = self._gateway.broker
         positions = self._gateway.pages("positions", broker.positions)
         fills_after = self._fills(fills_since)
-        activities = self._activities(fills_since)
+        activities = self._activities(activities_since)
         for answer in (fills, orders, positions, fills_after, activities):
             if isinstance(answer, m.NotObserved):
                 return answer
@@ -167,12 +176,14 @@ class SnapshotReader:
         histories, executions = self._fill_histories()
         return Snapshot(
             # Fills have the broker's time, so the snapshot has it too if the broker reports it.
-            at=m.timestamp(account.at or requested_at),
+            at=m.timestamp(at),
             started=started,
             ended=self._clock.elapsed(),
             account=account.value,
             orders=orders.value,
             positions=positions.value,
+            fills_since=fills_since if broker.capabilities.history else None,
+            activities_since=activities_since if broker.capabilities.activities else None,
             fills=fills.value,
             fills_after=fills_after.value,
             activities=activities.value,
