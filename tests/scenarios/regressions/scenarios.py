@@ -22,6 +22,14 @@ from tests.brokers.alpaca.recorded import an_order, recorded
 PATIENCE_S = 30
 
 
+#: A position row of Alpaca's for a share.
+HELD_KO = recorded("positions")["crypto"] | {
+    "symbol": "KO",
+    "asset_class": "us_equity",
+    "side": "long",
+}
+
+
 def outcome_of(call, *args, **kw):
     """Return the result of *call*, or the error of fillbook that it raises."""
     try:
@@ -93,6 +101,7 @@ class Wire(Canned):
         self.fills = []
         self.positions = []
         self.activities = []
+        self.faulty_reads = 0  #: reads of the activities that are answered with an empty list
         self.assets = []
         super().__init__()
 
@@ -140,6 +149,9 @@ class Wire(Canned):
             case ["account" | "positions" | "assets" as name]:
                 return getattr(self, name)
             case ["account", "activities"]:
+                if self.faulty_reads:
+                    self.faulty_reads -= 1
+                    return []
                 # The filter takes the day of a row: a row of the day of `after` is listed.
                 return [x for x in self.activities if f"{x['date']}T23:59:59.999999Z" > after]
             case ["account", "activities", "FILL"]:

@@ -2,7 +2,8 @@
 The snapshot reader: takes one complete snapshot of the account, or none.
 
 It reads the account, the fills since a cursor, the orders, the positions, the fills again and the
-activities; the orders that left the list are read by id.  If a read fails, there is no snapshot (promise P6).
+activities; the orders that left the list are read by id.  If a read fails, there is no snapshot
+(promise P6).
 Other halves: `core.reconcile.drift`, which compares, and `desk.reconcile.reconciler`, which merges.
 """
 
