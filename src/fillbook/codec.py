@@ -143,6 +143,7 @@ SavedMarks=Marks: timeline marks
 LagFactor=Longer: factor=times until
 Unsettled: rows
 ActivityCursor: until trailing
+CompleteSnapshot: at timeline elapsed missed
 """
 
 _SHOWN: Final = 80  #: characters of an unreadable text that its error quotes

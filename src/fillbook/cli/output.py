@@ -122,6 +122,7 @@ def sync(report: m.SyncReport) -> None:
     if report.opened:
         out.print("First sync: the broker's snapshot was taken as the opening balance.")
     findings("Merged into the record", report.merged)
+    findings("Adopted from the broker", report.adopted)
     findings("Unexplained differences", report.left)
     for name in report.unproven:
         unproven(name)

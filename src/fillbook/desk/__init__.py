@@ -91,7 +91,8 @@ class Desk:
         Reconcile the record: merge the broker's reports into it; send no orders or cancels.
 
         *since* reads orders and fills from that day on (UTC); *order* reconciles one order
-        only; *adopt* takes the broker's figure for a confirmed difference without evidence.
+        only; *adopt* takes the broker's figure for a confirmed difference without evidence, also if
+        most positions are gone, and the report lists what it took (`adopted`).
         The first sync takes the broker's positions and cash as the opening balance.  Raises:
         AccountChanged, CredentialsMissing, UnknownOrder.
         """

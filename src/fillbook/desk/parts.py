@@ -69,9 +69,12 @@ class Parts:
         agenda = Agenda()
         self.tracker = tracker = Tracker(gateway, recorder, account_link, clock)
         resolver = Resolver(gateway, recorder, agenda, account_link, tracker, clock, wait_s=wait_s)
+        self.reconciler = reconciler = Reconciler(
+            gateway, recorder, account_link, tracker, resolver, clock, settings.thresholds
+        )
         self.kill_switch = KillSwitch(recorder)
         approval = Approval(
-            gateway, recorder, account_link, available_funds, tracker, clock, settings
+            gateway, recorder, account_link, available_funds, tracker, reconciler, clock, settings
         )
         self.placement = OrderPlacement(
             gateway, recorder, account_link, resolver, approval, clock, wait_s=wait_s
@@ -92,8 +95,7 @@ class Parts:
             clock,
         )
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
-        # The reconciliation, and the background work.
-        self.reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock)
+        # The background work.
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
         watch = Watch(recorder, tracker, available_funds, clock, settings.thresholds)
         self.scheduler = Scheduler(
@@ -103,7 +105,7 @@ class Parts:
             self.cancellation,
             self.replacement,
             repair,
-            self.reconciler,
+            reconciler,
             watch,
             agenda,
             clock,

@@ -19,7 +19,7 @@ class AlertKind(StrEnum):
     DRIFT = "drift"  #: a difference with the broker is confirmed
     UNSETTLED = "unsettled"  #: a difference has been settling for over five minutes
     FOREIGN_PREFIX = "foreign_prefix"  #: an order of fillbook that is not in this record
-    STALE = "stale"  #: the account could not be read for `stale_s`
+    STALE = "stale"  #: no read of the account for `stale_s`, or no complete snapshot
     STUCK = "stuck"  #: an order has waited `stuck_s` for the next report of the broker
     SLOW_FILL = "slow_fill"  #: a market, IOC or FOK order has worked for `slow_fill_s`
     REJECTED_IN_A_ROW = "rejected_in_a_row"  #: the broker rejected that many orders in a row
@@ -49,14 +49,16 @@ class Thresholds:
     """
     The thresholds of alerts; durations are in whole seconds, > 0.
 
-    `stale_s`: without a successful read of the account.  `stuck_s`: without a report on an
-    order that waits for a reply.  `slow_fill_s`: for a market, IOC or FOK order to fill.
+    `stale_s`: without a successful read of the account.  `missed_passes`: a number of consecutive
+    reconciliations without a complete snapshot of the account, > 0.  `stuck_s`: without a report
+    on an order that waits for a reply.  `slow_fill_s`: for a market, IOC or FOK order to fill.
     `rejected_in_a_row`: a number of consecutive rejected orders, > 0.
 
     Raises: InvalidValue.
     """
 
     stale_s: int = field(default=120, validator=_above_zero)
+    missed_passes: int = field(default=3, validator=_above_zero)
     stuck_s: int = field(default=300, validator=_above_zero)
     slow_fill_s: int = field(default=30, validator=_above_zero)
     rejected_in_a_row: int = field(default=5, validator=_above_zero)

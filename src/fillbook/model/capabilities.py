@@ -68,6 +68,8 @@ class Capabilities:
     replace: bool = False  #: `replace` changes an order; see `replace_makes`
     replace_makes: ReplaceMakes = ReplaceMakes.NEW_ID  #: NEW_ID needs `find`, for its outcome
     duplicate_check: bool = False  #: a client order id is accepted once, for ever
+    #: The market values of the account include crypto; None: unknown.
+    values_crypto: bool | None = None
     clocked: bool = False  #: every report has the broker's clock, which orders reports
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     replace_qty: ReplaceQty = ReplaceQty.UNKNOWN

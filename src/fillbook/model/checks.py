@@ -43,7 +43,7 @@ class ReasonCode(StrEnum):
     POSITION = "position"  #: above `position_max`
     PRICE_COLLAR = "price_collar"  #: beyond `price_collar`
     SYMBOL_LOCKED = "symbol_locked"  #: the symbol has an unconfirmed order or a confirmed drift
-    NOT_IN_SYNC = "not_in_sync"  #: events may be missing after a gap in the stream
+    NOT_IN_SYNC = "not_in_sync"  #: events may be missing, or the last snapshot is too old
     NO_PRICE = "no_price"  #: its cost is unknown without a price
     NO_FUNDS_READ = "no_funds_read"  #: the account was not read recently enough
     BUYING_POWER = "buying_power"  #: it may cost more than the available buying power
@@ -154,6 +154,10 @@ class Limits:
     )
     #: An order without a key is denied if it repeats one within so many seconds; 0: never.
     duplicate_s: Decimal = field(default=Decimal(1), converter=number, validator=_not_below_zero)
+    #: New risk is denied if the last complete snapshot of the account is older, in seconds.
+    snapshot_age_max_s: Decimal = field(
+        default=Decimal(300), converter=number, validator=_above_zero
+    )
     #: An older quote, in seconds, is not used.
     quote_age_max_s: Decimal = field(default=Decimal(5), converter=number, validator=_above_zero)
     oversell: Oversell = field(default=Oversell.REFUSE, converter=_to_oversell)

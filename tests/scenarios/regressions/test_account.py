@@ -65,7 +65,6 @@ BLIND = pytest.mark.parametrize("begins", [positions_vanish, positions_are_not_r
 UNOBSERVED = "a snapshot that is never complete is retried without an alert and locks nothing"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=UNOBSERVED)
 @BLIND
 def test_an_account_without_a_complete_snapshot_is_alerted_within_minutes(begins):
     """After ten minutes of ticks there is an alert, whichever part is missing."""
@@ -74,7 +73,6 @@ def test_an_account_without_a_complete_snapshot_is_alerted_within_minutes(begins
     assert alerts_of(bench.desk) != []
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=UNOBSERVED)
 @BLIND
 def test_new_risk_is_denied_while_there_is_no_complete_snapshot(begins):
     """After an hour nothing is sent that opens or increases a position."""
@@ -86,11 +84,6 @@ def test_new_risk_is_denied_while_there_is_no_complete_snapshot(begins):
     assert before == bench.ours()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a snapshot without any position is never accepted, so that nothing can be adopted",
-)
 def test_a_person_can_confirm_that_all_positions_are_gone():
     """With `adopt` the record takes the broker's side."""
     bench = positions_vanish()

@@ -69,6 +69,7 @@ CAPABILITIES: Final = m.Capabilities(
     stream=True,
     replace=True,
     duplicate_check=True,
+    values_crypto=True,
     clocked=True,
     base_fee=m.number("0.0025"),
     takes=rules.TAKES,

@@ -4,7 +4,7 @@ Pre-trade checks, in order; the first check that fails gives the reason of the d
 An order that passes all checks *will* be sent.  A check is a function of the request and the
 `CheckContext`, and returns a `Reason` or None.  A bot adds its own checks:
 ``CHECKS + (no_fridays,)``.  An order that only reduces the position, even in the worst case,
-passes the checks of buying power, symbol locks and stream gaps.
+passes the checks of buying power, symbol locks, stream gaps and incomplete snapshots.
 
 `core.checks.locks` checks the locks, `core.checks.broker_rules` what the broker accepts,
 `core.checks.risk` what an order would do to the account and `core.checks.buying_power` what it

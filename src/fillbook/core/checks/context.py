@@ -8,7 +8,7 @@ observed (promise P6).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -90,7 +90,8 @@ class CheckContext:
     `orders` are the tracked orders of all symbols; use them only while the check runs.
     `recent` are the orders sent recently, oldest first, as far back as the limits need.
     `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
-    while events of the stream may have been missed.  `reserve` is how the order reserves
+    while events of the stream may have been missed.  `snapshot_age` is the time since the last
+    complete snapshot of the account; None: none was tried.  `reserve` is how the order reserves
     buying power; None: that needs a price, and none is known.  `reserve_amount` is the amount
     that it would reserve, in quote currency, ≥ 0.  `funds` is the available buying power;
     None: the account was not read recently enough.  Every other None means not observed.
@@ -113,6 +114,7 @@ class CheckContext:
     drifts: tuple[m.OpenDrift, ...] = ()
     differences: tuple[Decimal, ...] = ()  #: of the position: theirs minus ours, signed base units
     in_sync: bool = True
+    snapshot_age: timedelta | None = None
     reserve: m.Reserve | None = None
     reserve_amount: Decimal = ZERO
     funds: m.Funds | None = None

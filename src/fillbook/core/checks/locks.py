@@ -1,11 +1,13 @@
-"""Checks of locks: a halt, a blocked account, a locked symbol, a gap in the stream."""
+"""Checks of locks: a halt, a blocked account, a locked symbol, a gap in the reports."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
+from fillbook.core.checks.risk import period_of
 from fillbook.model import Reason, ReasonCode
 
 #: An order in such a status locks its symbol for new risk.
@@ -73,10 +75,20 @@ def _lock_of(order: m.Order) -> str | None:
 
 
 def in_sync(request: m.OrderRequest, context: CheckContext) -> Reason | None:
-    """Deny new risk after a gap in the stream, until the missed events have been read."""
-    if context.in_sync or context.reduces(request):
+    """Deny new risk while events may be missing, or while the last complete snapshot is too old."""
+    age, limit = context.snapshot_age, context.limits.snapshot_age_max_s
+    is_current = age is None or age <= period_of(limit)
+    if (context.in_sync and is_current) or context.reduces(request):
         return None
+    if age is None or is_current:
+        return Reason(
+            ReasonCode.NOT_IN_SYNC,
+            "the stream was interrupted, and the missed events have not been read yet; retry later",
+        )
+    seconds = Decimal(int(age.total_seconds()))
     return Reason(
         ReasonCode.NOT_IN_SYNC,
-        "the stream was interrupted, and the missed events have not been read yet; retry later",
+        f"the last complete snapshot of the account is {seconds} s old, and the limit is "
+        f"{m.plain(limit)} s: only reducing orders are sent; `fillbook sync` says what is missing",
+        (("age_s", seconds), ("most", limit)),
     )

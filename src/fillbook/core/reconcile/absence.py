@@ -139,30 +139,55 @@ def _bust(
 
 
 @m.exact
-def discard_reason(records: RecordReader, snapshot: Snapshot) -> str | None:
+def discard_reason(
+    records: RecordReader, snapshot: Snapshot, values_crypto: bool | None = None
+) -> str | None:
     """
     Return why *snapshot* is discarded as a whole; None: it is usable.
 
-    The market values have to sum to the account's figure, and at most half of the known
-    positions may be missing at once without fills that explain it (P6).
+    At most half of the known positions may be missing at once without fills that explain it, and
+    if one is missing, the market values have to sum to the account's figure (P6).  Before the
+    opening balance nothing is known, and any may be missing.  *values_crypto* is the capability.
     """
     known = [x for x in records.all(m.Position) if x.qty]
     listed = {x.symbol for x in snapshot.positions}
     missing = [x.symbol for x in known if x.symbol not in listed]
     if len(known) > 1 and Decimal(len(missing)) > len(known) * MISSING_SHARE_MAX:
-        return f"{len(missing)} of {len(known)} known positions are missing from one snapshot"
-    return _values_disagree(snapshot)
+        return (
+            f"{len(missing)} of {len(known)} known positions are missing from one snapshot; if "
+            "they are closed, confirm it with sync(adopt=True) or `fillbook sync --adopt`"
+        )
+    is_opened = records.get(m.Cash, "cash") is not None
+    return None if is_opened and not missing else _values_disagree(records, snapshot, values_crypto)
 
 
-def _values_disagree(snapshot: Snapshot) -> str | None:
+def _values_disagree(
+    records: RecordReader, snapshot: Snapshot, values_crypto: bool | None
+) -> str | None:
     account = snapshot.account
     if account.long_market_value is None or account.short_market_value is None:
         return None
-    values = [x.market_value for x in snapshot.positions]
-    if any(value is None for value in values):
-        return None
     reported = account.long_market_value - account.short_market_value
-    summed = sum((abs(value) for value in values if value is not None), ZERO)
-    if abs(reported - summed) <= MARKET_VALUE_TOLERANCE * max(reported, summed) + CENT:
+    sums: list[Decimal] = []
+    for with_crypto in (True, False) if values_crypto is None else (values_crypto,):
+        values = [
+            x.market_value
+            for x in snapshot.positions
+            if with_crypto or not _is_crypto(records, x.symbol)
+        ]
+        if any(value is None for value in values):
+            return None
+        sums.append(sum((abs(value) for value in values if value is not None), ZERO))
+    if any(abs(reported - x) <= MARKET_VALUE_TOLERANCE * max(reported, x) + CENT for x in sums):
         return None
-    return f"the positions are worth {m.plain(summed)}, but the account reports {m.plain(reported)}"
+    return (
+        f"the positions are worth {' or '.join(map(m.plain, sums))}, but the account reports "
+        f"{m.plain(reported)}"
+    )
+
+
+def _is_crypto(records: RecordReader, symbol: str) -> bool:
+    instrument = records.get(m.Instrument, symbol)
+    if instrument is None:
+        return "/" in symbol
+    return instrument.asset_class is m.AssetClass.CRYPTO

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import evolve, frozen
 
@@ -75,6 +75,19 @@ class Decision:
         )
 
 
+class Reconciliation(Protocol):
+    """The reconciliation of the account, as far as an approval needs it."""
+
+    @property
+    def age(self) -> timedelta | None:
+        """The time since the last complete snapshot; None: none was tried."""
+        ...
+
+    def refresh(self) -> None:
+        """Take a snapshot and merge it, without confirming differences."""
+        ...
+
+
 class Approval:
     """Decides on requests, by the checks and limits of the settings."""
 
@@ -85,6 +98,7 @@ class Approval:
         account_link: AccountLink,
         available_funds: AvailableFunds,
         tracker: Tracker,
+        reconciliation: Reconciliation,
         clock: Clock,
         settings: Settings,
     ) -> None:
@@ -95,6 +109,7 @@ class Approval:
         self._account_link = account_link
         self._available_funds = available_funds
         self._tracker = tracker
+        self._reconciliation = reconciliation
         age = risk.period_of(limits.quote_age_max_s)
         self._market = Market(gateway, recorder, clock, prices=settings.prices, quote_age_max=age)
         self._checks = tuple(settings.checks)
@@ -114,6 +129,8 @@ class Approval:
         with self._gateway.lane(Lane.SUBMIT if opens else Lane.EXIT):
             if opens and write and not self._tracker.in_sync:
                 self._tracker.poll()  # the missed events are read before new risk
+            if opens and write and self._is_outdated():
+                self._reconciliation.refresh()
             return CheckInputs(
                 instrument=self._market.instrument(request.symbol, write=write),
                 session=self._market.session() if needs_session else None,
@@ -122,6 +139,11 @@ class Approval:
                     opens=opens, write=write
                 ),  # last, because it is outdated first
             )
+
+    def _is_outdated(self) -> bool:
+        """Whether the last complete snapshot is too old for new risk."""
+        age = self._reconciliation.age
+        return age is not None and age > risk.period_of(self._limits.snapshot_age_max_s)
 
     def _account(self, *, opens: bool, write: bool) -> m.Read[m.AccountSnapshot] | None:
         if opens and self._available_funds.is_stale:
@@ -273,6 +295,7 @@ class Approval:
             drifts=tuple(reader.all(m.OpenDrift)),
             differences=position_differences(reader, request.symbol),
             in_sync=self._tracker.in_sync,
+            snapshot_age=self._reconciliation.age,
             funds=None if account is None else self._available_funds.available(reader),
         )
 

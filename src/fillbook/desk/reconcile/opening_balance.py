@@ -48,14 +48,20 @@ class OpeningBalance:
         with self._recorder.store.read() as reader:
             return reader.get(m.Cash, "cash") is None
 
-    def take(self, first: MergedSnapshot, since: date | None) -> MergedSnapshot | m.NotObserved:
-        """Take the opening balance from *first* and another snapshot; return the comparison."""
+    def take(
+        self, first: MergedSnapshot, since: date | None, *, confirmed: bool
+    ) -> MergedSnapshot | m.NotObserved:
+        """
+        Take the opening balance from *first* and another snapshot; return the comparison.
+
+        *confirmed* is as for a snapshot.
+        """
         for _ in range(TRIES_MAX):
             if self._clock.wait(self._closing, self._lag.total_seconds()):
                 return m.NotObserved(
                     m.Failure.NO_ANSWER, "the desk was closed during the reconciliation"
                 )
-            second = self._snapshots.take(since)
+            second = self._snapshots.take(since, confirmed=confirmed)
             if isinstance(second, m.NotObserved):
                 return second
             if _is_idle(first.snapshot, second.snapshot, self._lag):

@@ -9,6 +9,7 @@ reports are merged, and what still differs is a difference.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
@@ -17,16 +18,18 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
-from fillbook.core.reconcile import absence, drift
+from fillbook.core.reconcile import drift
 from fillbook.core.reconcile.drift import Comparison, Snapshot
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
+from fillbook.desk.reconcile.busts import UnreportedBusts
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
 from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
+from fillbook.desk.record.last_complete import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.overlay import RecordReader
 
@@ -45,6 +48,7 @@ class Reconciler:
         tracker: Tracker,
         resolver: Resolver,
         clock: Clock,
+        thresholds: m.Thresholds,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
@@ -58,6 +62,9 @@ class Reconciler:
         self._opening_balance = OpeningBalance(
             self._snapshots, recorder, clock, tracker.closing, self._lag
         )
+        self._busts = UnreportedBusts(recorder, tracker)
+        self._thresholds = thresholds
+        self._complete = LastComplete(recorder.store, clock)
         self._unsettled: dict[str, timedelta] = {}
         self._overdue_alerted: set[str] = set()
 
@@ -119,10 +126,35 @@ class Reconciler:
         """Reconcile the record: merge all evidence; report or adopt what it does not explain."""
         if order is not None:
             return self._sync_order(order)
-        if since is None:
-            return self._sync(None, adopt=adopt)
-        with self._gateway.lane(Lane.BACKFILL):
-            return self._sync(since, adopt=adopt)
+        with self._gateway.lane(Lane.BACKFILL) if since is not None else nullcontext():
+            report = self._sync(since, adopt=adopt)
+        if report.unobserved is not None:
+            self._miss(report.unobserved)
+        return report
+
+    @property
+    def age(self) -> timedelta | None:
+        """The time since the last complete snapshot; None: none was tried."""
+        return self._complete.age
+
+    def refresh(self) -> None:
+        """Take a snapshot and merge it, without confirming differences."""
+        if self._opening_balance.is_due:
+            return  # only a sync takes the opening balance
+        snapshot = self._snapshots.take()
+        if not isinstance(snapshot, m.NotObserved):
+            self._merge(snapshot)
+
+    def _miss(self, why: str) -> None:
+        """Count a reconciliation without a complete snapshot; alert once when it is one of many."""
+        since, missed = self._complete.at, self._complete.miss()
+        if missed == self._thresholds.missed_passes:
+            text = (
+                f"the last {missed} reconciliations had no complete snapshot of the account, since "
+                f"{since}: {why}. Until there is one, positions and cash are not compared, and "
+                "orders that open or increase a position are denied"
+            )
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.STALE, "snapshot", text)))
 
     def _sync_order(self, order: m.Order | str) -> m.SyncReport:
         """Reconcile one order only, by its ids and its complete fill history."""
@@ -164,9 +196,9 @@ class Reconciler:
         self._tracker.drain()
         unproven = self._query_unconfirmed()
         opened = self._opening_balance.is_due
-        first = self._snapshots.take(since)
+        first = self._snapshots.take(since, confirmed=adopt)
         if not isinstance(first, m.NotObserved) and opened:
-            first = self._opening_balance.take(first, since)
+            first = self._opening_balance.take(first, since, confirmed=adopt)
         if isinstance(first, m.NotObserved):
             return m.SyncReport(
                 verdict=m.Verdict.NOT_OBSERVED,
@@ -178,8 +210,11 @@ class Reconciler:
                 requests=self._gateway.requests - requests_before,
             )
         merged = self._merge(first)
-        open_differences.save(self._recorder.store, first.comparison.unsettled)
-        last, left = self._confirm(first, adopt=adopt)
+        last, left = self._confirm(first, confirmed=adopt)
+        adopted: list[m.Finding] = []
+        if adopt:
+            adopted, left = self._adopt(last, left)
+        self._save_differences(last.comparison, left)
         unproven = [x.client_order_id for x in self._tracker.tracked() if _is_unproven(x)]
         with self._recorder.store.read() as reader:
             rows = self._rows(reader, last.snapshot, None)
@@ -195,6 +230,7 @@ class Reconciler:
             rows=rows,
             merged=merged,
             left=tuple(left),
+            adopted=tuple(adopted),
             unproven=tuple(unproven),
             entries=self._tracker.snapshot_number() - before,
             requests=self._gateway.requests - requests_before,
@@ -238,6 +274,8 @@ class Reconciler:
         self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
         self._read_unclear_histories()
         self._snapshots.save_cursor(snapshot)
+        self._complete.complete()
+        open_differences.save(self._recorder.store, compared.comparison.unsettled)
         return compared.merged
 
     def _read_unclear_histories(self) -> None:
@@ -247,32 +285,26 @@ class Reconciler:
                 self._tracker.read_history(record)
 
     def _confirm(
-        self, first: MergedSnapshot, *, adopt: bool
+        self, first: MergedSnapshot, *, confirmed: bool
     ) -> tuple[MergedSnapshot, list[m.Finding]]:
         """Confirm the differences of *first* by a second snapshot, taken `account_lag` later."""
         if not first.comparison.differences:
-            self._update_locks(first.comparison, [])
             return first, []
         lag = self._lag
         self._clock.wait(self._tracker.closing, lag.total_seconds())
-        second = self._snapshots.take(everything=self._has_new(first.comparison))
+        second = self._snapshots.take(
+            everything=self._has_new(first.comparison), confirmed=confirmed
+        )
         if isinstance(second, m.NotObserved):
             settling = drift.confirm(first.comparison, first.comparison, timedelta.max)
             return first, settling
         self._merge(second)
         findings = drift.confirm(first.comparison, second.comparison, lag)
-        if self._record_busts(second.snapshot, findings):
+        if self._busts.record(second.snapshot, findings):
             second = self._snapshots.compare(second.snapshot)
         with self._recorder.store.read() as reader:
             disputed = drift.disputed_symbols(reader)
-        findings = drift.confirm(first.comparison, second.comparison, lag, disputed)
-        if adopt:
-            findings = self._adopt(second, findings)
-        self._update_locks(second.comparison, findings)
-        symbols = {getattr(x.drift, "symbol", None) for x in findings}
-        rows = (row for row in second.comparison.unsettled.rows if row[0] in symbols)
-        open_differences.save(self._recorder.store, m.Unsettled(tuple(rows)))
-        return second, findings
+        return second, drift.confirm(first.comparison, second.comparison, lag, disputed)
 
     def _has_new(self, comparison: Comparison) -> bool:
         """Whether a difference was not confirmed by an earlier pass."""
@@ -280,71 +312,34 @@ class Reconciler:
             standing = {x.key: x.drift for x in reader.all(m.OpenDrift)}
         return any(standing.get(x.key) != x.drift for x in comparison.differences)
 
-    def _record_busts(self, snapshot: Snapshot, findings: list[m.Finding]) -> bool:
+    def _adopt(
+        self, last: MergedSnapshot, findings: list[m.Finding]
+    ) -> tuple[list[m.Finding], list[m.Finding]]:
         """
-        Explain confirmed differences by busts that the broker did not report.
+        Adjust the record to the broker's figure of each confirmed difference.
 
-        The busted fills are missing from the fill history of their order, and they are exactly
-        the difference of the position: two sources of the broker agree.
+        Return the findings that were adopted, and those that are left.
         """
-        cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
-        if not cash and self._book.cash() is not None:
-            return False  # the cash agrees: the positions may only be outdated
-        voids: list[m.Busted] = []
-        for finding in findings:
-            if finding.confidence is m.Confidence.CONFIRMED and isinstance(
-                finding.drift, m.PositionDrift
-            ):
-                voids += self._missing_fills(snapshot, finding.drift)
-        self._recorder.record(*voids)
-        for broker_order_id in {x.void.broker_order_id for x in voids}:
-            record = self._book.record(broker_order_id)
-            self._tracker.read(record)  # the status of the order may have changed
-            self._tracker.read_history(record)
-        return bool(voids)
+        adopted = [x for x in findings if x.confidence is m.Confidence.CONFIRMED]
+        theirs = {x.symbol: x for x in last.snapshot.positions}
+        account, at = last.snapshot.account, last.snapshot.at
+        for finding in adopted:
+            symbol = getattr(finding.drift, "symbol", None)
+            self._recorder.record(
+                m.CashAdjusted(account.cash, account.currency, at, ADOPTED, by_ids=True)
+                if symbol is None
+                else balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED)
+            )
+        return adopted, [x for x in findings if x not in adopted]
 
-    def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
-        theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
-        filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
-        missing: list[m.TradeBust] = []
-        moved = m.ZERO
-        for order in filled[-BY_ID_MAX:]:
-            record = self._book.record(order)
-            for broker_order_id in record.ids:
-                history = self._tracker.fill_history(record, broker_order_id)
-                if isinstance(history, m.Observed):
-                    # The fills of the account are a history too, read at another time.
-                    mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
-                    rows = (*history.value, *mine)
-                    with self._recorder.store.read() as reader:
-                        voids, qty = absence.infer_busts(reader, broker_order_id, rows, snapshot.at)
-                    missing += voids
-                    moved += qty
-        held = self._book.position(found.symbol)
-        after = held.qty - moved
-        explains = missing and after - held.fee_due <= theirs <= after
-        return [m.Busted(void) for void in missing] if explains else []
+    def _save_differences(self, comparison: Comparison, left: list[m.Finding]) -> None:
+        """Record the differences that are left, confirmed or not."""
+        self._update_locks(left)
+        symbols = {getattr(x.drift, "symbol", None) for x in left}
+        rows = (row for row in comparison.unsettled.rows if row[0] in symbols)
+        open_differences.save(self._recorder.store, m.Unsettled(tuple(rows)))
 
-    def _adopt(self, second: MergedSnapshot, findings: list[m.Finding]) -> list[m.Finding]:
-        """Adjust the record to the broker's figure of each confirmed difference."""
-        remaining: list[m.Finding] = []
-        theirs = {x.symbol: x for x in second.snapshot.positions}
-        for finding in findings:
-            if finding.confidence is not m.Confidence.CONFIRMED:
-                remaining.append(finding)
-                continue
-            at = second.snapshot.at
-            if isinstance(finding.drift, m.WrongCash):
-                account = second.snapshot.account
-                self._recorder.record(
-                    m.CashAdjusted(account.cash, account.currency, at, ADOPTED, by_ids=True)
-                )
-            else:
-                symbol = getattr(finding.drift, "symbol", "")
-                self._recorder.record(balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED))
-        return remaining
-
-    def _update_locks(self, comparison: Comparison, findings: Iterable[m.Finding]) -> None:
+    def _update_locks(self, findings: Iterable[m.Finding]) -> None:
         """Lock the symbols of confirmed differences, and unlock those without a difference."""
         confirmed = {_key(x.drift): x for x in findings if x.confidence is m.Confidence.CONFIRMED}
         settling = {_key(x.drift) for x in findings if x.confidence is m.Confidence.SETTLING}

@@ -90,7 +90,12 @@ class SnapshotReader:
         return last is None or self._clock.elapsed() - last >= timedelta(days=1)
 
     def take(
-        self, since: date | None = None, *, bind: bool = True, everything: bool = False
+        self,
+        since: date | None = None,
+        *,
+        bind: bool = True,
+        everything: bool = False,
+        confirmed: bool = False,
     ) -> MergedSnapshot | m.NotObserved:
         """
         Take a snapshot and compare it; an invalid snapshot is NotObserved.
@@ -98,6 +103,7 @@ class SnapshotReader:
         The orders of fills without a known order are read too.  With *since*, orders and fills
         are read from that day on (UTC).  Without *bind*, the record is not bound to the account.
         *everything* reads the activities from the beginning, to explain a new difference.
+        *confirmed*: a person has confirmed that missing positions are gone.
         """
         snapshot = self._read(since, bind=bind, everything=everything)
         if isinstance(snapshot, m.NotObserved):
@@ -106,7 +112,7 @@ class SnapshotReader:
         found = self._orphan_orders(compared)
         if found:
             compared = self.compare(evolve(snapshot, by_id=(*snapshot.by_id, *found)))
-        if compared.discard_reason is not None:
+        if compared.discard_reason is not None and not confirmed:
             return m.NotObserved(m.Failure.UNREADABLE, compared.discard_reason)
         return compared
 
@@ -140,7 +146,9 @@ class SnapshotReader:
             merged=tuple(drift.explained_findings(new, reader, after)),
             comparison=comparison,
             orphan_ids=tuple(sorted(i for i in filled if not _is_known(after, i))),
-            discard_reason=absence.discard_reason(after, snapshot),
+            discard_reason=absence.discard_reason(
+                after, snapshot, self._gateway.broker.capabilities.values_crypto
+            ),
         )
 
     def _read(

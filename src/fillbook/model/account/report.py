@@ -60,9 +60,10 @@ class SyncReport:
     The result of a reconciliation.
 
     `merged` are the differences that evidence explained and that are now in the record; `left`
-    are those that no evidence explains.  `unobserved` names the failed read; None: all
-    succeeded.  `entries` counts the entries appended to the journal, `requests` the requests
-    sent.
+    are those that no evidence explains.  `adopted` are those whose figure the record took from the
+    broker without evidence, because a person asked for it.  `unobserved` names the failed read;
+    None: all succeeded.  `entries` counts the entries appended to the journal, `requests` the
+    requests sent.
     """
 
     verdict: Verdict
@@ -71,6 +72,7 @@ class SyncReport:
     rows: tuple[Row, ...] = ()
     merged: tuple[Finding, ...] = ()
     left: tuple[Finding, ...] = ()
+    adopted: tuple[Finding, ...] = ()
     unproven: tuple[str, ...] = ()  #: client order ids without a reply
     unobserved: str | None = None
     entries: int = 0

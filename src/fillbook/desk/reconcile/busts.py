@@ -1,0 +1,68 @@
+"""
+Busts that the broker did not report: they explain a confirmed difference.
+
+Other half: `core.reconcile.absence`, which infers and confirms busts.
+"""
+
+from __future__ import annotations
+
+from fillbook import model as m
+from fillbook.core.reconcile import absence
+from fillbook.core.reconcile.drift import Snapshot
+from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
+from fillbook.desk.record.book import Book
+from fillbook.desk.record.recorder import Recorder
+
+
+class UnreportedBusts:
+    """Finds the fills that the broker busted without a report."""
+
+    def __init__(self, recorder: Recorder, tracker: Tracker) -> None:
+        self._recorder = recorder
+        self._tracker = tracker
+        self._book = Book(recorder.store)
+
+    def record(self, snapshot: Snapshot, findings: list[m.Finding]) -> bool:
+        """
+        Explain confirmed differences by busts that the broker did not report.
+
+        The busted fills are missing from the fill history of their order, and they are exactly
+        the difference of the position: two sources of the broker agree.
+        """
+        cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
+        if not cash and self._book.cash() is not None:
+            return False  # the cash agrees: the positions may only be outdated
+        voids: list[m.Busted] = []
+        for finding in findings:
+            if finding.confidence is m.Confidence.CONFIRMED and isinstance(
+                finding.drift, m.PositionDrift
+            ):
+                voids += self._missing_fills(snapshot, finding.drift)
+        self._recorder.record(*voids)
+        for broker_order_id in {x.void.broker_order_id for x in voids}:
+            record = self._book.record(broker_order_id)
+            self._tracker.read(record)  # the status of the order may have changed
+            self._tracker.read_history(record)
+        return bool(voids)
+
+    def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
+        theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
+        filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
+        missing: list[m.TradeBust] = []
+        moved = m.ZERO
+        for order in filled[-BY_ID_MAX:]:
+            record = self._book.record(order)
+            for broker_order_id in record.ids:
+                history = self._tracker.fill_history(record, broker_order_id)
+                if isinstance(history, m.Observed):
+                    # The fills of the account are a history too, read at another time.
+                    mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
+                    rows = (*history.value, *mine)
+                    with self._recorder.store.read() as reader:
+                        voids, qty = absence.infer_busts(reader, broker_order_id, rows, snapshot.at)
+                    missing += voids
+                    moved += qty
+        held = self._book.position(found.symbol)
+        after = held.qty - moved
+        explains = missing and after - held.fee_due <= theirs <= after
+        return [m.Busted(void) for void in missing] if explains else []
