@@ -1,6 +1,7 @@
 """A duration beyond its threshold is alerted, from that moment on."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from attrs import evolve
@@ -84,6 +85,22 @@ def test_the_message_names_the_order_and_the_duration():
 def test_an_account_that_is_not_read_grows_stale():
     assert watch.account_alert(timedelta(seconds=119), LIMITS) is None
     assert watch.account_alert(timedelta(seconds=120), LIMITS).kind is m.AlertKind.STALE
+
+
+@pytest.mark.parametrize(
+    ("drift", "notional", "alerted"),
+    [
+        (m.WrongCash(Decimal(0), Decimal(1)), "1", False),
+        (m.WrongCash(Decimal(0), Decimal("1.01")), "1.01", True),
+        (m.Untracked("AAPL", Decimal(1)), "100", False),
+        (m.Untracked("AAPL", Decimal(1)), "100.01", True),
+        (m.Phantom("AAPL", Decimal(1)), None, True),  # no price is known
+    ],
+)
+def test_a_difference_is_alerted_above_its_threshold(drift, notional, alerted):
+    """More than 100 of a position, more than 1 of cash."""
+    finding = m.Finding(drift, m.Confidence.CONFIRMED, notional=m.number_or_none(notional))
+    assert watch.is_alerted(finding, LIMITS) is alerted
 
 
 def test_rejects_in_a_row_are_alerted():

@@ -65,6 +65,14 @@ def account_alert(unread_for: timedelta, thresholds: m.Thresholds) -> m.Alert | 
     )
 
 
+@m.exact
+def is_alerted(found: m.Finding | m.OpenDrift, thresholds: m.Thresholds) -> bool:
+    """Return whether a difference is large enough for an alert."""
+    is_cash = isinstance(found.drift, m.WrongCash)
+    least = thresholds.drift_cash if is_cash else thresholds.drift_notional
+    return found.notional is None or found.notional > least
+
+
 def rejection_alert(in_a_row: int, thresholds: m.Thresholds) -> m.Alert | None:
     """Return the alert for too many rejected orders in a row; None: there are fewer."""
     if in_a_row < thresholds.rejected_in_a_row:

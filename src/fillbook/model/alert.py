@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 
 from attrs import Attribute, field, frozen
 
 from fillbook.model.invalid import InvalidValue
+from fillbook.model.number import number
 
 
 class AlertKind(StrEnum):
@@ -16,7 +18,7 @@ class AlertKind(StrEnum):
     LANDED_LATE = "landed_late"  #: a request was accepted after it was abandoned
     PROPOSED = "proposed"  #: a repair is proposed, and needs a decision
     DISPUTED = "disputed"  #: the evidence about an order contradicts itself
-    DRIFT = "drift"  #: a difference with the broker is confirmed
+    DRIFT = "drift"  #: a difference above `drift_notional` or `drift_cash` is confirmed
     UNSETTLED = "unsettled"  #: a difference has been settling for over five minutes
     FOREIGN_PREFIX = "foreign_prefix"  #: an order of fillbook that is not in this record
     STALE = "stale"  #: no read of the account for `stale_s`, or no complete snapshot
@@ -44,6 +46,11 @@ def _above_zero(limits: Thresholds, attribute: Attribute[int], value: int) -> No
         raise InvalidValue(f"{attribute.name} must be a whole number above zero, not {value!r}")
 
 
+def _not_below_zero(limits: Thresholds, attribute: Attribute[Decimal], value: Decimal) -> None:
+    if value < 0:
+        raise InvalidValue(f"{attribute.name} must not be below zero, not {value}")
+
+
 @frozen(kw_only=True)
 class Thresholds:
     """
@@ -52,7 +59,9 @@ class Thresholds:
     `stale_s`: without a successful read of the account.  `missed_passes`: a number of consecutive
     reconciliations without a complete snapshot of the account, > 0.  `stuck_s`: without a report
     on an order that waits for a reply.  `slow_fill_s`: for a market, IOC or FOK order to fill.
-    `rejected_in_a_row`: a number of consecutive rejected orders, > 0.
+    `rejected_in_a_row`: a number of consecutive rejected orders, > 0.  A confirmed difference is
+    alerted if its notional is above `drift_notional` (a position; also if no price is known) or
+    `drift_cash` (cash), ≥ 0, in quote currency; a smaller one is reported and locks all the same.
 
     Raises: InvalidValue.
     """
@@ -62,3 +71,7 @@ class Thresholds:
     stuck_s: int = field(default=300, validator=_above_zero)
     slow_fill_s: int = field(default=30, validator=_above_zero)
     rejected_in_a_row: int = field(default=5, validator=_above_zero)
+    drift_notional: Decimal = field(
+        default=Decimal(100), converter=number, validator=_not_below_zero
+    )
+    drift_cash: Decimal = field(default=Decimal(1), converter=number, validator=_not_below_zero)

@@ -16,6 +16,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import watch
 from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
@@ -348,11 +349,15 @@ class Reconciler:
             standing = {x.key: x for x in reader.all(m.OpenDrift)}
         for key, found in confirmed.items():
             known = standing.get(key)
-            if known is None or known.drift != found.drift:
+            is_alerted = watch.is_alerted(found, self._thresholds)
+            has_grown = known is not None and not watch.is_alerted(known, self._thresholds)
+            if known is None or known.drift != found.drift or (is_alerted and has_grown):
                 entries.append(m.DriftFound(key, found.drift, found.notional))
-                entries.append(_alert(found))
+                if is_alerted:
+                    entries.append(_alert(found))
         entries += [m.DriftCleared(k) for k in standing if k not in confirmed and k not in settling]
-        entries += self._overdue(settling)
+        large = [x for x in findings if watch.is_alerted(x, self._thresholds)]
+        entries += self._overdue(settling & {_key(x.drift) for x in large})
         self._recorder.record(*entries)
 
     def _overdue(self, settling: set[str]) -> list[m.Entry]:
