@@ -53,6 +53,23 @@ def order_alert(record: m.OrderRecord, now: datetime, thresholds: m.Thresholds) 
     return None
 
 
+def missing_fills_alert(
+    record: m.OrderRecord, now: datetime, thresholds: m.Thresholds
+) -> m.Alert | None:
+    """Return the alert for an order of whose fills some have no execution; None: not for long."""
+    order, age = record.order, now - m.moment(record.seen_at or record.created_at)
+    is_overdue = age >= timedelta(seconds=thresholds.fills_missing_s)
+    if order.is_complete or not order.filled_qty or not is_overdue:
+        return None
+    return m.Alert(
+        m.AlertKind.FILLS_MISSING,
+        record.client_order_id,
+        f"order {record.client_order_id} filled {m.plain(order.filled_qty)}, but the broker's fill "
+        f"history has not shown every fill for {_duration(age)}: the price and time of the missing "
+        "ones are estimates; the history is read again at growing intervals",
+    )
+
+
 def account_alert(unread_for: timedelta, thresholds: m.Thresholds) -> m.Alert | None:
     """Return the alert for an account that was not read for too long; None: it was."""
     if unread_for < timedelta(seconds=thresholds.stale_s):

@@ -97,7 +97,14 @@ class Parts:
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
         # The background work.
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
-        watch = Watch(recorder, tracker, available_funds, clock, settings.thresholds)
+        watch = Watch(
+            recorder,
+            tracker,
+            available_funds,
+            clock,
+            settings.thresholds,
+            has_history=broker.capabilities.history,
+        )
         self.scheduler = Scheduler(
             gateway,
             tracker,

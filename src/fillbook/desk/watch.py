@@ -26,11 +26,14 @@ class Watch:
         available_funds: AvailableFunds,
         clock: Clock,
         thresholds: m.Thresholds,
+        *,
+        has_history: bool,
     ) -> None:
         self._recorder = recorder
         self._tracker = tracker
         self._clock = clock
         self._thresholds = thresholds
+        self._has_history = has_history
         self._available_funds = available_funds
         self._started = clock.elapsed()
         self._rejections = 0
@@ -45,7 +48,11 @@ class Watch:
         self._alerted = set(found)
 
     def _alerts(self) -> Iterator[m.Alert]:
-        yield from watch.order_alerts(self._tracker.tracked(), self._clock.now(), self._thresholds)
+        tracked, now = self._tracker.tracked(), self._clock.now()
+        yield from watch.order_alerts(tracked, now, self._thresholds)
+        if self._has_history:
+            missing = (watch.missing_fills_alert(x, now, self._thresholds) for x in tracked)
+            yield from (alert for alert in missing if alert is not None)
         unread_for = self._clock.elapsed() - (self._available_funds.requested_at or self._started)
         for alert in (
             watch.account_alert(unread_for, self._thresholds),

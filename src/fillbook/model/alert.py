@@ -23,6 +23,7 @@ class AlertKind(StrEnum):
     FOREIGN_PREFIX = "foreign_prefix"  #: an order of fillbook that is not in this record
     STALE = "stale"  #: no read of the account for `stale_s`, or no complete snapshot
     STUCK = "stuck"  #: an order has waited `stuck_s` for the next report of the broker
+    FILLS_MISSING = "fills_missing"  #: the history lacks fills of an order for `fills_missing_s`
     SLOW_FILL = "slow_fill"  #: a market, IOC or FOK order has worked for `slow_fill_s`
     REJECTED_IN_A_ROW = "rejected_in_a_row"  #: the broker rejected that many orders in a row
     GIVEN_UP = "given_up"  #: a replace was begun and abandoned
@@ -59,6 +60,7 @@ class Thresholds:
     `stale_s`: without a successful read of the account.  `missed_passes`: a number of consecutive
     reconciliations without a complete snapshot of the account, > 0.  `stuck_s`: without a report
     on an order that waits for a reply.  `slow_fill_s`: for a market, IOC or FOK order to fill.
+    `fills_missing_s`: for the fill history to show every fill of an order.
     `rejected_in_a_row`: a number of consecutive rejected orders, > 0.  A confirmed difference is
     alerted if its notional is above `drift_notional` (a position; also if no price is known) or
     `drift_cash` (cash), ≥ 0, in quote currency; a smaller one is reported and locks all the same.
@@ -70,6 +72,7 @@ class Thresholds:
     missed_passes: int = field(default=3, validator=_above_zero)
     stuck_s: int = field(default=300, validator=_above_zero)
     slow_fill_s: int = field(default=30, validator=_above_zero)
+    fills_missing_s: int = field(default=600, validator=_above_zero)
     rejected_in_a_row: int = field(default=5, validator=_above_zero)
     drift_notional: Decimal = field(
         default=Decimal(100), converter=number, validator=_not_below_zero

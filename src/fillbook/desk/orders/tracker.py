@@ -24,6 +24,7 @@ from fillbook.core.reconcile import absence
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.stream import Stream
+from fillbook.desk.orders.retries import Retries
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
@@ -71,6 +72,9 @@ class Tracker:
         self.stream: Stream = Stream(clock)
         #: The filled quantity of a broker id when its history was last read.
         self._history_read_at: dict[str, Decimal] = {}
+        self._retries = Retries(clock)
+        #: The ids of an order that were not found when it was last read.
+        self._not_found: dict[str, tuple[m.NotFoundAfterSeen, ...]] = {}
         self.polled_at: timedelta | None = None  #: when the last poll of the scheduler began
         self.wakeup: threading.Event = threading.Event()
         self.closing: threading.Event = gateway.closing
@@ -151,7 +155,12 @@ class Tracker:
         if isinstance(account, m.NotObserved):
             # An absence counts only if the bound account was read too.
             not_found, failure = [], failure or account
+        self._not_found[record.client_order_id] = tuple(not_found)
         return OrderRead(tuple(reports), tuple(not_found), failure)
+
+    def last_not_found(self, record: m.OrderRecord) -> tuple[m.NotFoundAfterSeen, ...]:
+        """Return the ids that were not found when this process last read the order."""
+        return self._not_found.get(record.client_order_id, ())
 
     def read_report(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         """Read one broker id."""
@@ -256,8 +265,8 @@ class Tracker:
         self.drain()  # the stream reported these before the list did
         before = self.tracked()
         self._recorder.record(*(m.Reported(x, m.ReportSource.LIST, number) for x in listed.value))
-        is_complete = self._read_unlisted(self.unlisted(listed.value))
-        for record in self.incomplete()[:BY_ID_MAX]:
+        is_complete = self._read_unlisted(self.unlisted_due(listed.value))
+        for record in self.incomplete_due():
             self.read_history(record)
         self.confirm_stream(before)
         is_complete = is_complete and (not behind or self._read_fills())
@@ -274,7 +283,8 @@ class Tracker:
                 return False
             source = m.ReportSource.LIST
             self._recorder.record(*(m.Reported(x, source, number) for x in orders.value))
-            unlisted = self.unlisted(orders.value)
+            unlisted = self.unlisted_due(orders.value)
+        self.note_unlisted(unlisted[:BY_ID_MAX])
         return not [x for x in unlisted[:BY_ID_MAX] if self.read(x) is not None]
 
     def confirm_stream(self, before: Sequence[m.OrderRecord]) -> None:
@@ -331,14 +341,32 @@ class Tracker:
                 and ((record.seen_at or "") <= since or self._successor_has_filled(reader, record))
             ]
 
-    def needing_history(self) -> list[m.OrderRecord]:
-        """Return the orders that a fill history clarifies: disputed, or a successor has filled."""
+    def unclear_due(self) -> list[m.OrderRecord]:
+        """Return the orders whose fill history is due: disputed, or a successor has filled."""
         with self._recorder.store.read() as reader:
-            return [
-                x
-                for x in reader.find(m.OrderRecord, "open", "yes")
-                if x.order.status is m.OrderStatus.DISPUTED or self._successor_has_filled(reader, x)
-            ]
+            tracked = list(reader.find(m.OrderRecord, "open", "yes"))
+            filled = [x for x in tracked if self._successor_has_filled(reader, x)]
+        disputed = [x for x in tracked if x.order.status is m.OrderStatus.DISPUTED]
+        return filled + [x for x in self._due("disputed", disputed) if x not in filled]
+
+    # -- what is due -------------------------------------------------------------------
+
+    def unlisted_due(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:
+        """Return the orders of `unlisted` that are due to be read by id."""
+        return self._retries.due("unlisted", self.unlisted(listed))
+
+    def note_unlisted(self, records: Iterable[m.OrderRecord]) -> None:
+        """Note that these orders outside the list are read now."""
+        self._retries.read("unlisted", records)
+
+    def incomplete_due(self) -> list[m.OrderRecord]:
+        """Return a few orders of `incomplete` whose fill histories are due, to be read now."""
+        return self._due("incomplete", self.incomplete())
+
+    def _due(self, purpose: str, records: Iterable[m.OrderRecord]) -> list[m.OrderRecord]:
+        due = self._retries.due(purpose, records)[:BY_ID_MAX]
+        self._retries.read(purpose, due)
+        return due
 
 
 def _is_unlisted(reader: Reader, record: m.OrderRecord, listed_ids: Collection[str]) -> bool:

@@ -12,15 +12,13 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import watch
 from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
-from fillbook.core.reconcile.drift import Comparison, Snapshot
+from fillbook.core.reconcile.drift import Snapshot
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
@@ -28,14 +26,12 @@ from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.reconcile.busts import UnreportedBusts
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
+from fillbook.desk.reconcile.standing import StandingDifferences, drift_alert
 from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.last_complete import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.overlay import RecordReader
-
-#: A difference that is not settled after this time is alerted.
-UNSETTLED_AFTER: Final = timedelta(minutes=5)
 
 
 class Reconciler:
@@ -66,8 +62,7 @@ class Reconciler:
         self._busts = UnreportedBusts(recorder, tracker)
         self._thresholds = thresholds
         self._complete = LastComplete(recorder.store, clock)
-        self._unsettled: dict[str, timedelta] = {}
-        self._overdue_alerted: set[str] = set()
+        self._standing = StandingDifferences(recorder, clock, thresholds)
 
     # -- checking ----------------------------------------------------------------------
 
@@ -215,14 +210,14 @@ class Reconciler:
         adopted: list[m.Finding] = []
         if adopt:
             adopted, left = self._adopt(last, left)
-        self._save_differences(last.comparison, left)
+        self._standing.save(last.comparison, left)
         unproven = [x.client_order_id for x in self._tracker.tracked() if _is_unproven(x)]
         with self._recorder.store.read() as reader:
             rows = self._rows(reader, last.snapshot, None)
             # An order that is not found stays a finding in every pass until it is found.
             left += [drift.not_found_finding(x, reader) for x in last.snapshot.not_found]
         self._recorder.record(
-            *(_alert(x) for x in merged if isinstance(x.drift, m.UnknownToBroker))
+            *(drift_alert(x) for x in merged if isinstance(x.drift, m.UnknownToBroker))
         )
         return m.SyncReport(
             verdict=m.Verdict.IN_SYNC if not left and not unproven else m.Verdict.DRIFT,
@@ -282,7 +277,7 @@ class Reconciler:
     def _read_unclear_histories(self) -> None:
         """Read the fill histories of the orders that they clarify."""
         if self._gateway.broker.capabilities.history:
-            for record in self._tracker.needing_history()[:BY_ID_MAX]:
+            for record in self._tracker.unclear_due()[:BY_ID_MAX]:
                 self._tracker.read_history(record)
 
     def _confirm(
@@ -291,11 +286,12 @@ class Reconciler:
         """Confirm the differences of *first* by a second snapshot, taken `account_lag` later."""
         if not first.comparison.differences:
             return first, []
+        standing = self._standing.findings(first.comparison)
+        if standing and not confirmed and not self._standing.recheck_is_due(standing):
+            return first, standing
         lag = self._lag
         self._clock.wait(self._tracker.closing, lag.total_seconds())
-        second = self._snapshots.take(
-            everything=self._has_new(first.comparison), confirmed=confirmed
-        )
+        second = self._snapshots.take(everything=not standing, confirmed=confirmed)
         if isinstance(second, m.NotObserved):
             settling = drift.confirm(first.comparison, first.comparison, timedelta.max)
             return first, settling
@@ -306,12 +302,6 @@ class Reconciler:
         with self._recorder.store.read() as reader:
             disputed = drift.disputed_symbols(reader)
         return second, drift.confirm(first.comparison, second.comparison, lag, disputed)
-
-    def _has_new(self, comparison: Comparison) -> bool:
-        """Whether a difference was not confirmed by an earlier pass."""
-        with self._recorder.store.read() as reader:
-            standing = {x.key: x.drift for x in reader.all(m.OpenDrift)}
-        return any(standing.get(x.key) != x.drift for x in comparison.differences)
 
     def _adopt(
         self, last: MergedSnapshot, findings: list[m.Finding]
@@ -333,66 +323,9 @@ class Reconciler:
             )
         return adopted, [x for x in findings if x not in adopted]
 
-    def _save_differences(self, comparison: Comparison, left: list[m.Finding]) -> None:
-        """Record the differences that are left, confirmed or not."""
-        self._update_locks(left)
-        symbols = {getattr(x.drift, "symbol", None) for x in left}
-        rows = (row for row in comparison.unsettled.rows if row[0] in symbols)
-        open_differences.save(self._recorder.store, m.Unsettled(tuple(rows)))
-
-    def _update_locks(self, findings: Iterable[m.Finding]) -> None:
-        """Lock the symbols of confirmed differences, and unlock those without a difference."""
-        confirmed = {_key(x.drift): x for x in findings if x.confidence is m.Confidence.CONFIRMED}
-        settling = {_key(x.drift) for x in findings if x.confidence is m.Confidence.SETTLING}
-        entries: list[m.Entry] = []
-        with self._recorder.store.read() as reader:
-            standing = {x.key: x for x in reader.all(m.OpenDrift)}
-        for key, found in confirmed.items():
-            known = standing.get(key)
-            is_alerted = watch.is_alerted(found, self._thresholds)
-            has_grown = known is not None and not watch.is_alerted(known, self._thresholds)
-            if known is None or known.drift != found.drift or (is_alerted and has_grown):
-                entries.append(m.DriftFound(key, found.drift, found.notional))
-                if is_alerted:
-                    entries.append(_alert(found))
-        entries += [m.DriftCleared(k) for k in standing if k not in confirmed and k not in settling]
-        large = [x for x in findings if watch.is_alerted(x, self._thresholds)]
-        entries += self._overdue(settling & {_key(x.drift) for x in large})
-        self._recorder.record(*entries)
-
-    def _overdue(self, settling: set[str]) -> list[m.Entry]:
-        """Build an alert for each difference that is not settled in time, once each."""
-        now = self._clock.elapsed()
-        self._unsettled = {key: self._unsettled.get(key, now) for key in settling}
-        old = {k for k, since in self._unsettled.items() if now - since >= UNSETTLED_AFTER}
-        late = sorted(old - self._overdue_alerted)
-        self._overdue_alerted = old
-        return [
-            m.Alerted(
-                m.Alert(
-                    m.AlertKind.UNSETTLED,
-                    key,
-                    f"{key} has differed from the broker for over five minutes, and the account "
-                    "is not idle; do not send new orders on it",
-                )
-            )
-            for key in late
-        ]
-
 
 def _is_unproven(record: m.OrderRecord) -> bool:
     return record.order.status is m.OrderStatus.UNPROVEN
-
-
-def _key(found: m.Drift) -> str:
-    symbol = getattr(found, "symbol", None)
-    return "cash" if symbol is None else f"position/{symbol}"
-
-
-def _alert(found: m.Finding) -> m.Alerted:
-    about = getattr(found.drift, "symbol", None) or "cash"
-    text = f"{about}: the record and the broker differ ({found.because}): {found.drift}"
-    return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, text))
 
 
 def rows_of(

@@ -229,7 +229,7 @@ class SnapshotReader:
         listed = self._tracker.open_orders()
         if isinstance(listed, m.NotObserved):
             return listed
-        unlisted = self._tracker.unlisted(listed.value)
+        unlisted = self._tracker.unlisted_due(listed.value)
         oldest = min((m.moment(x.created_at) for x in unlisted), default=None)
         if since is not None:
             begin = datetime.combine(since, time(), UTC)
@@ -248,10 +248,21 @@ class SnapshotReader:
     def _read_unlisted(
         self, orders: tuple[m.OrderReport, ...]
     ) -> tuple[list[m.OrderReport], list[m.NotFoundAfterSeen]]:
-        """Read by id the orders that left the list."""
+        """
+        Read by id the orders that left the list, as far as they are due.
+
+        An order that was not found stays so until it is found.
+        """
         found: list[m.OrderReport] = []
-        not_found: list[m.NotFoundAfterSeen] = []
-        for record in self._tracker.unlisted(orders)[:BY_ID_MAX]:
+        due = self._tracker.unlisted_due(orders)[:BY_ID_MAX]
+        not_found = [
+            x
+            for record in self._tracker.unlisted(orders)
+            if record not in due
+            for x in self._tracker.last_not_found(record)
+        ]
+        self._tracker.note_unlisted(due)
+        for record in due:
             order = self._tracker.read_all_ids(record)
             found += order.reports
             not_found += order.not_found
@@ -261,7 +272,7 @@ class SnapshotReader:
         """Read the complete fill histories of orders whose executions are incomplete."""
         read: list[str] = []
         executions: list[m.Execution] = []
-        for record in self._tracker.incomplete()[:BY_ID_MAX]:
+        for record in self._tracker.incomplete_due():
             for broker_order_id in record.ids:
                 answer = self._tracker.fill_history(record, broker_order_id)
                 if isinstance(answer, m.Observed):
