@@ -106,3 +106,16 @@ def test_a_difference_is_alerted_above_its_threshold(drift, notional, alerted):
 def test_rejects_in_a_row_are_alerted():
     assert watch.rejection_alert(2, LIMITS) is None
     assert watch.rejection_alert(3, LIMITS).kind is m.AlertKind.REJECTED_IN_A_ROW
+
+
+def test_fills_that_the_history_lacks_for_ten_minutes_are_told():
+    """Not those of an order that is complete, nor of one without a fill."""
+
+    def alert(found, seconds):
+        return watch.missing_fills_alert(found, NOW + timedelta(seconds=seconds), LIMITS)
+
+    partly = record(report("partially_filled", 40, 9))
+    assert alert(partly, 599) is None
+    assert alert(partly, 600).kind is m.AlertKind.FILLS_MISSING
+    assert "filled 40" in alert(partly, 600).message
+    assert alert(record(report("new")), 9999) is None

@@ -34,8 +34,8 @@ KEPT_MAX: Final = 64
 
 
 def add(dues: Sequence[m.Fee], fee: m.Fee) -> tuple[m.Fee, ...]:
-    """Return *dues* with one more, oldest first; those that are too old are left out."""
-    kept = sorted([*current(dues, fee.at), fee], key=lambda x: x.at)
+    """Return *dues* with one more, oldest first."""
+    kept = sorted([*dues, fee], key=lambda x: x.at)
     if len(kept) > KEPT_MAX:
         # A due fee without a price may be paid in parts.
         joined = evolve(kept[1], amount=EXACT.add(kept[0].amount, kept[1].amount), price=None)

@@ -83,7 +83,7 @@ def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade |
     position = _evolved(position, move, account, parts)
     if move.qty > 0 and move.fee_rate:
         due = _fee_of(move, EXACT.multiply(move.qty, move.fee_rate))
-        position = _with_dues(position, fees.add(position.dues, due))
+        position = _with_dues(position, fees.add(fees.current(position.dues, move.at), due))
     return position, trade
 
 

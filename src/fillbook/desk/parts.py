@@ -69,9 +69,8 @@ class Parts:
         agenda = Agenda()
         self.tracker = tracker = Tracker(gateway, recorder, account_link, clock)
         resolver = Resolver(gateway, recorder, agenda, account_link, tracker, clock, wait_s=wait_s)
-        self.reconciler = reconciler = Reconciler(
-            gateway, recorder, account_link, tracker, resolver, clock, settings.thresholds
-        )
+        reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock, settings)
+        self.reconciler = reconciler
         self.kill_switch = KillSwitch(recorder)
         approval = Approval(
             gateway, recorder, account_link, available_funds, tracker, reconciler, clock, settings
@@ -95,16 +94,8 @@ class Parts:
             clock,
         )
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
-        # The background work.
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
-        watch = Watch(
-            recorder,
-            tracker,
-            available_funds,
-            clock,
-            settings.thresholds,
-            has_history=broker.capabilities.history,
-        )
+        watch = Watch(recorder, tracker, available_funds, clock, settings, broker.capabilities)
         self.scheduler = Scheduler(
             gateway,
             tracker,

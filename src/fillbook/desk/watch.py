@@ -14,6 +14,7 @@ from fillbook.core import watch
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.recorder import Recorder
+from fillbook.desk.record.settings import Settings
 
 
 class Watch:
@@ -25,15 +26,14 @@ class Watch:
         tracker: Tracker,
         available_funds: AvailableFunds,
         clock: Clock,
-        thresholds: m.Thresholds,
-        *,
-        has_history: bool,
+        settings: Settings,
+        can: m.Capabilities,
     ) -> None:
         self._recorder = recorder
         self._tracker = tracker
         self._clock = clock
-        self._thresholds = thresholds
-        self._has_history = has_history
+        self._thresholds = settings.thresholds
+        self._has_history = can.history
         self._available_funds = available_funds
         self._started = clock.elapsed()
         self._rejections = 0

@@ -330,6 +330,57 @@ def test_market_values_sum_to_the_accounts(values, account, discarded):
 
 
 @pytest.mark.parametrize(
+    ("values_crypto", "reported", "discarded"),
+    [
+        (True, 1500, False),
+        (True, 1000, True),
+        (False, 1000, False),
+        (False, 1500, True),
+        (None, 1500, False),
+        (None, 1000, False),
+        (None, 1200, True),
+    ],
+)
+def test_whether_the_account_values_crypto_is_a_capability(values_crypto, reported, discarded):
+    """Unknown: either sum is the account's.  The list of instruments says what is crypto."""
+    account = {"long_market_value": Decimal(reported), "short_market_value": Decimal(0)}
+    listed = [held("KO", 1, value=Decimal(1000))]
+    for symbol in ("BTC/USD", "COIN"):
+        record = records(m.InstrumentListed(m.Instrument("COIN", m.AssetClass.CRYPTO)))
+        seen = snapshot(positions=[*listed, held(symbol, 1, value=Decimal(500))], account=account)
+        found = absence.discard_reason(record, seen, values_crypto)
+        assert (found is not None) is discarded
+
+
+def test_market_values_are_compared_only_if_a_position_is_missing():
+    """Nothing else could be missing from the list after the opening balance."""
+    opened = m.CashAdjusted(Decimal(1), "USD", AT, "OPENING")
+    record = records(anchored("A", 1), anchored("B", 1), opened)
+    both = [held(x, 1, value=Decimal(9)) for x in "AB"]
+    assert absence.discard_reason(record, snapshot(positions=both, account=VALUED)) is None
+    assert absence.discard_reason(record, snapshot(positions=both[:1], account=VALUED))
+
+
+def test_a_confirmed_difference_says_what_was_read_and_from_when():
+    seen = snapshot(20, positions=[held("X", 1)])
+    read = evolve(seen, fills_since=AT, activities_since=m.timestamp("2026-02-20T00:00:00Z"))
+    for now, because in (
+        (seen, "orders do not explain it; this broker reports no fills and no activities"),
+        (
+            read,
+            "orders, fills since 2026-03-02T15:00:00Z, activities since 2026-02-20T00:00:00Z "
+            "do not explain it",
+        ),
+    ):
+        found = tuple(drift.differences(Records(), now))
+        before = drift.Comparison(
+            snapshot=evolve(now, started=seconds(0), ended=seconds(1)), differences=found
+        )
+        (finding,) = drift.confirm(before, drift.Comparison(snapshot=now, differences=found), LAG)
+        assert finding.because == f"confirmed: {because}"
+
+
+@pytest.mark.parametrize(
     ("listed", "discarded"), [("AB", False), ("A", False), ("", True), ("ABC", False)]
 )
 def test_a_snapshot_without_most_of_the_positions_is_discarded(listed, discarded):

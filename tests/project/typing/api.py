@@ -85,8 +85,19 @@ def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
         return fb.Quote(symbol, Decimal(1), Decimal(2), datetime.now(UTC))
 
     more: tuple[fb.Check, ...] = (*fb.CHECKS, no_fridays)
-    bounds = fb.Limits(order_notional_max=5000, price_collar="0.05", oversell="cut")
-    late = fb.Thresholds(stale_s=60, stuck_s=60, slow_fill_s=20, rejected_in_a_row=3)
+    bounds = fb.Limits(
+        order_notional_max=5000, price_collar="0.05", oversell="cut", snapshot_age_max_s=120
+    )
+    late = fb.Thresholds(
+        stale_s=60,
+        missed_passes=2,
+        stuck_s=60,
+        slow_fill_s=20,
+        fills_missing_s=900,
+        rejected_in_a_row=3,
+        drift_notional=250,
+        drift_cash="0.5",
+    )
     fb.open(broker, store, alerts=[print], thresholds=late).close()
     desk = fb.open(broker, store, checks=more, limits=bounds, prices=price)
     preview: fb.Preview = desk.preview(fb.OrderRequest(symbol="A", side="buy", qty=1))
@@ -201,6 +212,7 @@ VALUES = (
     fb.Executed,
     fb.Execution,
     fb.ExternalTrade,
+    fb.Fee,
     fb.HappenedWithoutTrade,
     fb.HistoryRead,
     fb.Holding,

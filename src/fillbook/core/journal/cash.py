@@ -122,11 +122,13 @@ def _settled(cash: m.Cash) -> m.Cash:
         else:
             absorbed += part
             kept.append(row)
+    # A row that is kept may pay a fee that is older than itself.
+    still_paid = m.timestamp(m.moment(oldest) - fees.POSTED_WITHIN)
     return evolve(
         cash,
         flows=flows,
-        dues=dues,
+        dues=tuple(x for x in dues if x.at >= still_paid),
         posted=tuple(kept),
         absorbed=absorbed,
-        fee_due=fees.total(left, absorbed=False),
+        fee_due=fees.total(fees.current(left, newest), absorbed=False),
     )

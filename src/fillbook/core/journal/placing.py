@@ -37,7 +37,7 @@ def placed(
         return at, False
     adjusted = m.moment(adjusted_at)
     if is_adopted and m.moment(activity.at) - _DAY < adjusted:
-        return min(at, adjusted_at), True
+        return adjusted_at, True  # a movement of that time is before the adjustment
     if by_ids and at <= adjusted_at:
         at = m.timestamp(adjusted + _MICROSECOND)
     return at, False

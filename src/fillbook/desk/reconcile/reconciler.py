@@ -31,6 +31,7 @@ from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.last_complete import LastComplete
 from fillbook.desk.record.recorder import Recorder
+from fillbook.desk.record.settings import Settings
 from fillbook.model.journal.overlay import RecordReader
 
 
@@ -45,7 +46,7 @@ class Reconciler:
         tracker: Tracker,
         resolver: Resolver,
         clock: Clock,
-        thresholds: m.Thresholds,
+        settings: Settings,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
@@ -60,9 +61,9 @@ class Reconciler:
             self._snapshots, recorder, clock, tracker.closing, self._lag
         )
         self._busts = UnreportedBusts(recorder, tracker)
-        self._thresholds = thresholds
+        self._thresholds = settings.thresholds
         self._complete = LastComplete(recorder.store, clock)
-        self._standing = StandingDifferences(recorder, clock, thresholds)
+        self._standing = StandingDifferences(recorder, clock, settings.thresholds)
 
     # -- checking ----------------------------------------------------------------------
 
