@@ -103,6 +103,15 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def matrix(session: nox.Session) -> None:
+    """Every command, answer, kill, restart, kind of order and set of desks; every failing write."""
+    install(session, "tests")
+    session.env["FILLBOOK_MATRIX"] = "all"
+    chosen = ("tests/scenarios/matrix", "tests/scenarios/faults/test_store.py")
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *(session.posargs or chosen))
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")

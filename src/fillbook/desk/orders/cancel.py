@@ -76,7 +76,7 @@ class Cancellation:
         self._account_link.bind()
         wanted = self.instruct(name)
         self._request_retry(name)
-        after = self._successor(name)
+        after = self.successor(name)
         if after is not None:
             return self.cancel(after)
         if not wanted:
@@ -142,7 +142,7 @@ class Cancellation:
     def _open_plan(self, record: m.OrderRecord) -> m.Instruction | None:
         return instructions.open_cancel_and_new(record, self._tracker.evidence(record))
 
-    def _successor(self, name: str) -> str | None:
+    def successor(self, name: str) -> str | None:
         """Return the order that the latest change by cancel-and-new has placed, or None."""
         with self._recorder.store.read() as reader:
             record = reader.get(m.OrderRecord, name)

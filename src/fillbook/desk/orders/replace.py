@@ -243,7 +243,9 @@ class Replacement:
         self._resolver.wait_until_final(
             name, advance=lambda: self._cancellation.advance(name, for_caller=True)
         )
-        return self.continue_plan(name) or self._book.order(name)
+        self.continue_plan(name)
+        # Another desk may have placed the new order meanwhile.
+        return self._book.order(self._cancellation.successor(name) or name)
 
     def continue_plan(self, name: str, authority: Authority = Authority.ORDER) -> m.Order | None:
         """
