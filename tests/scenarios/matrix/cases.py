@@ -15,6 +15,7 @@ COMMANDS = {
     "cancel_all": ("own", "external", "leg", "replaced"),
     "replace": ("own", "external", "leg", "replaced"),
     "resize": ("own", "external", "replaced"),  # by cancel-and-new: it has fills
+    "renew": ("own", "external", "replaced"),  # the new order of a resize has the answer
     "repair": ("own",),  # the cancel that is sent without a call of the bot
 }
 #: The request that the answer is given to.
@@ -24,6 +25,7 @@ REQUESTS = {
     "cancel_all": "cancel",
     "replace": "replace",
     "resize": "cancel",
+    "renew": "submit",
     "repair": "cancel",
 }
 #: "pacer": our own budget is used up.  The others are the broker's, or the transport's.

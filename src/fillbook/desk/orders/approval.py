@@ -233,6 +233,10 @@ class Approval:
 
     def apply_outcome(self, order: m.Order, outcome: m.Outcome) -> None:
         """Update the available funds by the outcome of a request that was approved."""
+        with self._recorder.log_store_errors("the available funds"):
+            self._apply_outcome(order, outcome)
+
+    def _apply_outcome(self, order: m.Order, outcome: m.Outcome) -> None:
         self._available_funds.add_mark()
         if isinstance(outcome, m.Rejected) and outcome.kind is m.RejectKind.FUNDS:
             lag = self._available_funds.double_lag()

@@ -106,11 +106,12 @@ class Cancellation:
                 self.instruct(name)
                 self._request_retry(name)
             names += fresh
-        for name in names:
-            self.advance(name, for_caller=True, wait=name == names[0])
-        self._resolver.wait_until_all_final(
-            names, advance=lambda name: self.advance(name, for_caller=True, wait=False)
-        )
+        with self._recorder.log_store_errors("the orders that are canceled"):
+            for name in names:
+                self.advance(name, for_caller=True, wait=name == names[0])
+            self._resolver.wait_until_all_final(
+                names, advance=lambda name: self.advance(name, for_caller=True, wait=False)
+            )
         return [self._book.order(name) for name in names]
 
     def _protective(self) -> frozenset[str]:

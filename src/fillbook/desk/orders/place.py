@@ -133,7 +133,8 @@ class OrderPlacement:
             with self._recorder.transaction() as transaction:
                 may_wait = self._clock.elapsed() < end and not self._gateway.closing.is_set()
                 known = transaction.reader.get(m.OrderRecord, name)
-                if known is None and is_withdrawn(transaction.reader):
+                unsent = known is None or not _was_sent(known)
+                if unsent and is_withdrawn(transaction.reader):
                     text = f"order {name} was not sent: the change that it belongs to was withdrawn"
                     raise ChangeWithdrawn(text)
                 result = self._record_decision(

@@ -239,13 +239,15 @@ class Replacement:
 
     def _cancel_and_new(self, name: str) -> m.Order:
         """Cancel the order; when its end is confirmed, place the remaining quantity."""
-        self._cancellation.advance(name, for_caller=True)
         self._resolver.wait_until_final(
             name, advance=lambda: self._cancellation.advance(name, for_caller=True)
         )
-        self.continue_plan(name)
+        with self._recorder.log_store_errors(f"order {name}"):
+            self.continue_plan(name)
+        order = self._book.order(name)
         # Another desk may have placed the new order meanwhile.
-        return self._book.order(self._cancellation.successor(name) or name)
+        after = None if order.pending is not None else self._cancellation.successor(name)
+        return order if after is None else self._book.order(after)
 
     def continue_plan(self, name: str, authority: Authority = Authority.ORDER) -> m.Order | None:
         """
@@ -284,16 +286,18 @@ class Replacement:
         known = self._find_record(change.client_order_id)
         intent = None if known is None else known.intent
         wish = replace.remaining_request(record, change) if intent is None else intent.request
+        now, progress = self._clock.elapsed(), self._progress(record.client_order_id, plan.number)
+        at = due.retry_of_change(() if known is None else known.requests, progress, now)
         if wish is None:
             self._close(record, plan, "the order is completely filled")
-        elif known is None and not self._is_in_time(plan):
+        elif at is not None and not self._is_in_time(plan):
             self._expire(record, plan, "the new order was not sent in time")
-        else:
+        elif at is None or at <= now:
             name = change.client_order_id
             # Placing again under the same client order id returns the order that exists: a crash
             # before the plan is closed makes no second order.
             try:
-                return self._placement.place(
+                order = self._placement.place(
                     name,
                     wish,
                     authority=authority,
@@ -301,9 +305,15 @@ class Replacement:
                 )
             except ChangeWithdrawn:
                 return None
-            finally:
-                if self._find_record(name) is not None:
-                    self._close(record, plan, f"the remaining quantity is order {name}")
+            except errors.Unavailable:  # it provably was not sent: it is placed again when due
+                made = self._clock.elapsed(), progress.attempts + 1
+                self._attempts[record.client_order_id, plan.number] = made
+                return None
+            except errors.OrderError as error:
+                self._close(record, plan, f"the remaining quantity was not placed: {error}")
+                raise
+            self._close(record, plan, f"the remaining quantity is order {name}")
+            return order
         return None
 
     def _is_withdrawn(self, reader: Reader, record: m.OrderRecord, plan: m.Instruction) -> bool:

@@ -8,7 +8,6 @@ step can be repeated: after a crash between two steps the next start queries the
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from itertools import chain, repeat
@@ -31,9 +30,6 @@ from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder, Transaction
-from fillbook.errors import StoreError
-
-log: logging.Logger = logging.getLogger("fillbook")
 
 #: Orders with these end at once: `wait_until_working` follows them until they are final.
 _IMMEDIATE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
@@ -134,12 +130,9 @@ class Resolver:
         advance: Advance | None = None,
     ) -> m.Order:
         order = self._book.order(name)
-        try:
+        with self._recorder.log_store_errors(f"order {name}"):
             return self._poll_until(name, condition, timeout_s, advance)
-        except StoreError as error:
-            # A request was sent: a failure of the store is no evidence about its outcome.
-            log.error("the status of order %s could not be updated: %s", name, error)
-            return order
+        return order
 
     def _poll_until(
         self,

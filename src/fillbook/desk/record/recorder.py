@@ -97,6 +97,18 @@ class Recorder:
             return False
         return True
 
+    @contextmanager
+    def log_store_errors(self, about: str) -> Iterator[None]:
+        """
+        Log an error of the store, which ends the block, where a request may have been sent.
+
+        A caller that received it would call again: it says that nothing was written or sent.
+        """
+        try:
+            yield
+        except StoreError as error:
+            log.error("the status of %s could not be updated: %s", about, error)
+
     def _keep_unwritten(self, *entries: m.Entry) -> None:
         with self._unwritten_lock:
             self._unwritten += entries
