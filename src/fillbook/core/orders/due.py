@@ -47,14 +47,16 @@ class Progress:
     """
     What this process knows of the attempts on one broker id; times are of the monotonic clock.
 
-    `attempted_at` is the latest time at which the newest attempt may have left (the start of this
-    process for an attempt of another one).  `attempts` counts those of this process, `reads` the
-    reads since the newest of them.  `read_at` is when the newest read began, `live_at` when the
+    `attempted_at` is the latest time at which the newest attempt may have left (when this process
+    first saw it, for an attempt of another process or thread); `recorded` is the number of attempts
+    in the record then.  `attempts` counts those of this process, `reads` the reads since the newest
+    of them.  `read_at` is when the newest read began, `live_at` when the
     newest read began that reported the id as live; None: there was none.
     """
 
     attempted_at: timedelta
-    is_own: bool = False  #: this process made the newest attempt
+    recorded: int = 0
+    is_own: bool = False  #: this process made the newest attempt, and it has returned
     attempts: int = 0
     reads: int = 0
     read_at: timedelta | None = None
@@ -101,16 +103,14 @@ def next_step(
     """
     if not attempts:
         return Attempt(timedelta())
-    at = progress.attempted_at
+    at, answer = progress.attempted_at, attempts[-1].answer
+    in_flight = IN_FLIGHT_MAX if answer is None and not progress.is_own else timedelta()
     if progress.requested_at is not None and reported is not m.OrderStatus.PENDING_CANCEL:
-        return _after_request(progress, progress.requested_at)
-    answer = attempts[-1].answer
+        return _after_request(progress, max(progress.requested_at, at + in_flight))
     match answer:
         case _A.NOT_SENT:
             return Attempt(at + _pause(progress.attempts - 1))
         case None | _A.AMBIGUOUS:
-            is_foreign = answer is None and not progress.is_own
-            in_flight = IN_FLIGHT_MAX if is_foreign else timedelta()
             return _attempt_if_live(
                 Attempt(at + max(in_flight, _pause(progress.attempts - 1))), progress
             )
@@ -123,6 +123,14 @@ def next_step(
             return _attempt_if_live(Attempt(at + min(interval, REFUSED_MAX)), progress)
         case _:
             assert_never(answer)
+
+
+def seen(progress: Progress | None, recorded: int, now: timedelta) -> Progress:
+    """Return the progress with *recorded* attempts; one that it does not know begins it anew."""
+    if progress is not None and progress.recorded == recorded:
+        return progress
+    made = 0 if progress is None else progress.attempts
+    return Progress(attempted_at=now, recorded=recorded, attempts=made)
 
 
 def _attempt_if_live(attempt: Attempt, progress: Progress) -> Step:

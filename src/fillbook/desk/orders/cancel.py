@@ -56,7 +56,6 @@ class Cancellation:
         self._clock = clock
         self._stuck = stuck
         self._book = Book(recorder.store)
-        self._started = clock.elapsed()
         self._progress: dict[tuple[str, str], Progress] = {}
         self._lock = threading.Lock()
         self._rejected: set[tuple[str, str]] = set()  #: refused cancels that were alerted
@@ -217,7 +216,7 @@ class Cancellation:
     def _step(self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence) -> due.Step:
         made = _attempts(record, instruction, e.broker_order_id)
         shown = None if e.word is None else e.word.status
-        progress = self._progress_of(record.client_order_id, e.broker_order_id)
+        progress = self._progress_of(record.client_order_id, e.broker_order_id, len(made))
         return due.next_step(made, shown, progress, stuck=self._stuck)
 
     def _attempt(
@@ -255,7 +254,8 @@ class Cancellation:
         outcome = self._gateway.send(
             "cancel", lambda: broker.cancel(broker_order_id), first_attempt=first_attempt
         )
-        self._update_progress(name, broker_order_id, _after_attempt(self._clock.elapsed()))
+        now = self._clock.elapsed()
+        self._update_progress(name, broker_order_id, _after_attempt(now, len(made) + 1))
         entries: list[m.Entry] = [reply_entry(name, request, outcome)]
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, number_before))
@@ -342,16 +342,22 @@ class Cancellation:
 
     # -- progress of this process ------------------------------------------------------
 
-    def _progress_of(self, name: str, broker_order_id: str) -> Progress:
+    def _progress_of(self, name: str, broker_order_id: str, recorded: int) -> Progress:
+        key, now = (name, broker_order_id), self._clock.elapsed()
         with self._lock:
-            begun = Progress(attempted_at=self._started)
-            return self._progress.setdefault((name, broker_order_id), begun)
+            self._progress[key] = due.seen(self._progress.get(key), recorded, now)
+            return self._progress[key]
 
     def _request_retry(self, name: str) -> None:
         """Retry each attempted cancel as soon as its id is read alive: the bot cancels again."""
         now, record = self._clock.elapsed(), self._book.record(name)
+        instruction = instructions.cancel_of_all_ids(record, self._tracker.evidence(record))
+        if instruction is None:
+            return
         for broker_order_id in record.ids:
-            if any(r.broker_order_id == broker_order_id for r in record.requests):
+            made = _attempts(record, instruction, broker_order_id)
+            if made:
+                self._progress_of(name, broker_order_id, len(made))
                 self._update_progress(
                     name, broker_order_id, lambda before: evolve(before, requested_at=now)
                 )
@@ -359,8 +365,8 @@ class Cancellation:
     def _update_progress(
         self, name: str, broker_order_id: str, change: Callable[[Progress], Progress]
     ) -> None:
-        before = self._progress_of(name, broker_order_id)
         with self._lock:
+            before = self._progress[name, broker_order_id]
             self._progress[name, broker_order_id] = change(before)
 
 
@@ -371,9 +377,11 @@ def _smallest_position(qty: Decimal, position_differences: Iterable[Decimal]) ->
     return sign * max(m.ZERO, least)
 
 
-def _after_attempt(at: timedelta) -> Callable[[Progress], Progress]:
+def _after_attempt(at: timedelta, recorded: int) -> Callable[[Progress], Progress]:
     def change(before: Progress) -> Progress:
-        return Progress(attempted_at=at, is_own=True, attempts=before.attempts + 1)
+        return Progress(
+            attempted_at=at, recorded=recorded, is_own=True, attempts=before.attempts + 1
+        )
 
     return change
 

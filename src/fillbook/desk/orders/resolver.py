@@ -129,10 +129,9 @@ class Resolver:
         timeout_s: float | None = None,
         advance: Advance | None = None,
     ) -> m.Order:
-        order = self._book.order(name)
         with self._recorder.log_store_errors(f"order {name}"):
-            return self._poll_until(name, condition, timeout_s, advance)
-        return order
+            self._poll_until(name, condition, timeout_s, advance)
+        return self._book.order(name)
 
     def _poll_until(
         self,
@@ -140,7 +139,7 @@ class Resolver:
         condition: Callable[[m.Order], bool],
         timeout_s: float | None,
         advance: Advance | None,
-    ) -> m.Order:
+    ) -> None:
         wait_s = self._wait_s if timeout_s is None else timeout_s
         end = self._clock.elapsed() + timedelta(seconds=wait_s)
         queries = 0
@@ -152,7 +151,7 @@ class Resolver:
             now = self._clock.elapsed()
             if condition(order) or now >= end:
                 self.schedule_next(name)
-                return order
+                return
             if self._is_unconfirmed(self._book.record(name)):
                 self.resolve(name)
                 record = self._book.record(name)
