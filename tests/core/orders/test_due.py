@@ -52,10 +52,22 @@ def step(answer="none", shown=S.NEW, **progress):
         (step(A.REJECTED, live_at=at(103), requested_at=at(102)), Attempt(at(102))),
         (step(A.REJECTED, read_at=at(103), reads=1, requested_at=at(102)), Read(at(103.25))),
         (step(A.ACCEPTED, S.PENDING_CANCEL, requested_at=at(102)), Wait(at(400))),
+        # Another thread or process may be waiting for its reply: nothing is sent beside it.
+        (step(None, is_own=False, live_at=at(103), requested_at=at(102)), Read(at(115))),
+        (step(None, is_own=False, live_at=at(116), requested_at=at(102)), Attempt(at(115))),
     ],
 )
 def test_what_is_due(found, expected):
     assert found == expected
+
+
+def test_an_attempt_that_this_process_does_not_know_may_have_left_just_now():
+    """The progress begins anew when it is first seen, and again with each attempt of another."""
+    first = due.seen(None, 1, at(50))
+    assert first == Progress(attempted_at=at(50), recorded=1)
+    own = Progress(attempted_at=at(60), recorded=2, is_own=True, attempts=1, live_at=at(61))
+    assert due.seen(own, 2, at(70)) is own
+    assert due.seen(own, 3, at(70)) == Progress(attempted_at=at(70), recorded=3, attempts=1)
 
 
 def test_a_change_that_did_not_leave_is_attempted_again():

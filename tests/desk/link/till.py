@@ -78,7 +78,7 @@ class Till(Broker):
 
 
 def spend(desk, name, seed, count, now=time.monotonic_ns):
-    """Make *count* calls at random: take some of what is left, or give back; the history."""
+    """Make *count* random calls: take some of the available amount, or return it; the history."""
     dice = random.Random(seed)
     held, calls = [], []
     for number in range(count):
