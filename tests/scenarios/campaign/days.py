@@ -14,6 +14,7 @@ from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.venue.exchange import Exchange, Fault, Faults, Refused, Ticket
+from tests.oracle.oracle import Oracle
 
 OPENS = datetime(2026, 3, 2, 14, 35, tzinfo=UTC)  # five minutes after the bell
 SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
@@ -47,6 +48,7 @@ class Day:
         self.broker = (broker or SimulatedBroker)(self.exchange, self.books)
         self.desk = fb.open(self.broker, store=store, clock=self.clock, wait_s=2)
         self.plan = plan if plan is not None else faults(seed, rate)
+        self.oracle = Oracle(self.desk, self.books.truth)
 
     def run(self, steps=12):
         report = self.desk.sync()
@@ -67,8 +69,15 @@ class Day:
         # The bot stops waiting for this one; the record does not.
         with suppress(errors.OrderError, errors.ReadFailed, Refused):
             self.act()
+        self.observe()
         self.clock.advance(self.dice.choice((0.5, 3, 20)))
         self.desk.tick()
+        self.observe()
+
+    def observe(self):
+        """Whatever has not been received yet, the record shows nothing that is not so."""
+        found = self.oracle.observe()
+        assert not found, f"seed {self.seed} at {self.clock.now()}: {found}"
 
     def act(self):
         symbol = self.dice.choice(SYMBOLS)
