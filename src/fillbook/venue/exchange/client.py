@@ -31,6 +31,7 @@ from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.orders import replace, rules
 from fillbook.venue.exchange.orders.groups import group_of
 from fillbook.venue.exchange.orders.lifecycle import Trading
+from fillbook.venue.exchange.orders.replacements import Replacements
 from fillbook.venue.exchange.state import ExchangeState
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
@@ -74,6 +75,7 @@ class Account:
         # Internal state of the exchange.
         self.history: History = History(state, Ledger(cash, state.timeline.elapsed))
         self.trading: Trading = Trading(name, state, self.history)
+        self._replacements = Replacements(self.trading, state)
         self.truth: Truth = Truth(self.trading, state)
         self._views = Views(self.trading, state)
 
@@ -180,7 +182,7 @@ class Account:
             )
             is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
             rules.check(ticket, context, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
-            new = self.trading.replacements.begin(order_id, change)
+            new = self._replacements.begin(order_id, change)
             if self._state.injects(InjectionPoint.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
                 message = "unable to replace order, order isn't sent to exchange yet"
                 raise rules.bad(message, _R.NOT_NOW, 40010001)

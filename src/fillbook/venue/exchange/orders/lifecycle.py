@@ -22,7 +22,6 @@ from fillbook.venue.exchange.kinds import NON_RESTING
 from fillbook.venue.exchange.market.matching import trade_price, trail_update, triggers
 from fillbook.venue.exchange.orders.acceptance import new_orders, routed_at
 from fillbook.venue.exchange.orders.groups import siblings
-from fillbook.venue.exchange.orders.replacements import Replacements
 from fillbook.venue.exchange.orders.versions import Orders
 from fillbook.venue.exchange.state import ExchangeState, subjects_of
 from fillbook.venue.exchange.values import (
@@ -60,7 +59,6 @@ class Trading:
         self.orders: Orders = Orders()
         self.history = history
         self.feed: Feed = Feed(state)
-        self.replacements: Replacements = Replacements(self, state)
         self._stuck_cancels: set[str] = set()
 
     # ----------------------------------------------------------------- accept

@@ -7,13 +7,14 @@ Other half: `replace`, which has the checks and the fields of the result.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.orders.acceptance import ends_at
+from fillbook.venue.exchange.orders.lifecycle import Trading
 from fillbook.venue.exchange.orders.replace import (
     ReplaceBehavior,
     amended_fields,
@@ -23,9 +24,6 @@ from fillbook.venue.exchange.orders.replace import (
 )
 from fillbook.venue.exchange.state import ExchangeState
 from fillbook.venue.exchange.values import Amendment, OrderVersion, S
-
-if TYPE_CHECKING:
-    from fillbook.venue.exchange.orders.lifecycle import Trading
 
 _P: Final = InjectionPoint
 
