@@ -30,7 +30,7 @@ RECORDS = [kind.type for kind in KINDS]
 ENTRIES = list(get_args(m.Entry))
 #: Values that desks keep in cells, beside plain text.
 CELLS = (Budget, Lease, LagFactor, SavedMarks, m.Unsettled, ActivityCursor, CompleteSnapshot)
-LOCK = Path(__file__).parent / "stores" / "golden" / "words.txt"
+LOCK = Path(__file__).parents[1] / "stores" / "golden" / "words.txt"
 FEWER = settings(max_examples=settings().max_examples // 5)  # for each of many types
 LIBRARIES = [codec.orjson, None] if codec.orjson else [None]
 
