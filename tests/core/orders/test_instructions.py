@@ -144,3 +144,28 @@ def test_the_largest_requested_quantity():
     assert instructions.requested_qty(record_of(records)[0]) == 100
     records.take(external("x1", "X1"))
     assert instructions.requested_qty(record_of(records, "X1")[0]) is None
+
+
+def test_a_cancel_of_an_order_that_was_not_sent_is_fulfilled_before_it_is_sent_again():
+    """The bot submits the key again: the order that it wants now is not the one that it ended."""
+    records = Records()
+    for entry in (
+        intended(),
+        m.Commanded("c1", C.SEND, 1),
+        asked(m.Cancel(), 1),
+        m.Answered("c1", 1, m.AnswerKind.NOT_SENT, "no"),
+    ):
+        records.take(entry)
+    assert records.order().is_final
+    records.take(m.Commanded("c1", C.SEND, 2))
+    assert (records.order().status, records.order().pending) == (m.OrderStatus.UNPROVEN, None)
+    assert closed(records) == ["fulfilled: the order was not sent"]
+
+
+def test_a_cancel_of_an_order_in_flight_stays_open_when_it_is_sent_again():
+    """The resend of an unconfirmed create is the same order."""
+    records = Records()
+    for entry in (intended(), m.Commanded("c1", C.SEND, 1), asked(m.Cancel(), 1)):
+        records.take(entry)
+    records.take(m.Commanded("c1", C.SEND, 2))
+    assert (records.order().pending, closed(records)) == (C.CANCEL, [None])

@@ -132,3 +132,24 @@ def test_a_change_that_is_withdrawn_while_it_is_decided_on_places_nothing():
     assert bench.sent["submit"] == 1
     assert bench.desk.book.order(order).pending is None
     assert len(bench.desk.book.orders()) == 1
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_halt_defers_the_new_order_of_a_change_until_it_is_resumed(resumes):
+    """The old order has ended: the new one is placed after `resume`, or expires with an alert."""
+    bench = Bench(wait_s=0)
+    order = planned(bench)
+    bench.desk.halt("the model is wrong")
+    bench.pass_(60)
+    assert bench.desk.book.order(order).is_final
+    assert living(bench) == []
+    if resumes:
+        bench.desk.resume()
+        bench.pass_(30)
+        assert [x.qty for x in living(bench)] == [11]
+    else:
+        bench.pass_(600)
+        assert living(bench) == []
+        kinds = [x.alert.kind for x in bench.desk.events() if x.alert]
+        assert m.AlertKind.GIVEN_UP in kinds
+    assert all(x.closed for x in bench.desk.book.record(order).instructions if x.change)

@@ -158,12 +158,25 @@ def _apply_command(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> N
         handed=entry.handed,
         instruction=entry.instruction,
     )
+    is_create = entry.command is m.Command.SEND
     is_first = not any(r.command is m.Command.SEND for r in record.requests)
-    verdict = None if entry.command is m.Command.SEND else record.verdict
+    if is_create and record.order.is_final:
+        record = _with_fulfilled_cancels(record)
+    verdict = None if is_create else record.verdict
     record = evolve(record, requests=(*record.requests, request), verdict=verdict)
     record = update_order(draft, record)
-    if is_first and entry.command is m.Command.SEND:
+    if is_first and is_create:
         draft.emit(m.EventKind.SUBMITTED, symbol=record.terms.symbol, order=record.order)
+
+
+def _with_fulfilled_cancels(record: m.OrderRecord) -> m.OrderRecord:
+    """Return *record*, which had ended and is sent again, with its earlier cancels closed."""
+    why = "fulfilled: the order was not sent"
+    closed = (
+        evolve(x, closed=why) if x.change is None and x.closed is None else x
+        for x in record.instructions
+    )
+    return evolve(record, instructions=tuple(closed))
 
 
 def _with_instruction_of_0_1(

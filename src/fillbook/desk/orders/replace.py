@@ -292,6 +292,8 @@ class Replacement:
             self._close(record, plan, "the order is completely filled")
         elif at is not None and not self._is_in_time(plan):
             self._expire(record, plan, "the new order was not sent in time")
+        elif at is not None and self._is_halted():
+            return None  # it is placed after `resume`, while it is in time
         elif at is None or at <= now:
             name = change.client_order_id
             # Placing again under the same client order id returns the order that exists: a crash
@@ -320,6 +322,10 @@ class Replacement:
         now = reader.get(m.OrderRecord, record.client_order_id) or record
         open_plan = instructions.open_cancel_and_new(now, evidence_of(reader, now))
         return open_plan is None or open_plan.number != plan.number
+
+    def _is_halted(self) -> bool:
+        with self._recorder.store.read() as reader:
+            return halt_reason(reader) is not None
 
     def _find_record(self, name: str) -> m.OrderRecord | None:
         with self._recorder.store.read() as reader:
