@@ -203,11 +203,13 @@ def modules() -> str:
     """Return a table of the modules of core and desk, each with its first sentence."""
     rows = []
     for ring in ("core", "desk"):
-        for path in sorted((ROOT / "src" / "fillbook" / ring).glob("*.py")):
+        folder = ROOT / "src" / "fillbook" / ring
+        for path in sorted(folder.rglob("*.py"), key=lambda x: (x.parent != folder, x)):
             docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
             first = " ".join(docstring.split("\n\n")[0].split())
             if path.stem != "__init__":
-                rows.append((code(f"{ring}/{path.name}"), _REFERENCE.sub("", first)))
+                name = path.relative_to(folder.parent).as_posix()
+                rows.append((code(name), _REFERENCE.sub("", first)))
     return table(("module", "purpose"), rows)
 
 
