@@ -20,6 +20,7 @@ from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.journal.ownership import find_owner, with_successors
 from fillbook.core.journal.posting import new_record, post_evidence, update_order
 from fillbook.core.orders import evidence as ev
+from fillbook.core.orders.totals import EvidenceContext, compute_totals, reported_total
 from fillbook.model import ZERO
 from fillbook.model.journal.kinds import fact_key
 
@@ -83,9 +84,9 @@ def apply_report(
     for bust in report.voids:
         after = _with_bust(draft, record.terms, after, bust)
     context = context_of(draft, record.terms, after)
-    total = ev.reported_total(after)
+    total = reported_total(after)
     after = ev.add_snapshot(after, snapshot, context)
-    if after.amended and ev.reported_total(after) != total:
+    if after.amended and reported_total(after) != total:
         after = _recount(draft, after, context)
     if after != before:
         record = post_evidence(draft, record, before, after, new)
@@ -216,7 +217,7 @@ def _with_odd_executions(
     return evolve(evidence, odd_executions=tuple(sorted({*evidence.odd_executions, *odd})))
 
 
-def _recount(draft: Draft, evidence: m.Evidence, context: ev.EvidenceContext) -> m.Evidence:
+def _recount(draft: Draft, evidence: m.Evidence, context: EvidenceContext) -> m.Evidence:
     return ev.recount(evidence, *ev.facts_of(draft, evidence), context)
 
 
@@ -269,9 +270,7 @@ def apply_history_read(draft: Draft, broker_order_id: str) -> None:
     record = draft.get(m.OrderRecord, before.client_order_id)
     assert record is not None  # evidence never outlives its order
     context = context_of(draft, record.terms, before)
-    post_evidence(
-        draft, record, before, ev.compute_totals(evolve(before, history_read=True), context)
-    )
+    post_evidence(draft, record, before, compute_totals(evolve(before, history_read=True), context))
 
 
 def apply_settlement(draft: Draft, entry: m.DisputeSettled) -> None:

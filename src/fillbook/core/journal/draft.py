@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from fillbook import model as m
-from fillbook.core.orders import evidence
+from fillbook.core.orders.totals import EvidenceContext, context_for
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import Overlay, RecordReader
 
@@ -47,13 +47,11 @@ def binding(draft: Draft) -> m.Binding:
     return bound or m.Binding(m.AccountId("", "", ""))
 
 
-def context_of(
-    draft: Draft, terms: m.Terms, of: m.Evidence | None = None
-) -> evidence.EvidenceContext:
+def context_of(draft: Draft, terms: m.Terms, of: m.Evidence | None = None) -> EvidenceContext:
     """Return the context in which the evidence *of* one id of an order of *terms* is evaluated."""
     instrument = draft.get(m.Instrument, terms.symbol)
     replaced_qty = ZERO if of is None else _replaced_qty_of(draft, of)
-    return evidence.context_for(terms, instrument, binding(draft), replaced_qty)
+    return context_for(terms, instrument, binding(draft), replaced_qty)
 
 
 def _replaced_qty_of(draft: Draft, of: m.Evidence) -> Decimal:

@@ -20,6 +20,7 @@ from fillbook.core import reservation
 from fillbook.core.journal import cash, checkpoints
 from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.orders import evidence, lifecycle, lineage
+from fillbook.core.orders.totals import compute_totals
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
 
@@ -168,7 +169,7 @@ def _update_successors(draft: Draft, broker_order_id: str) -> None:
     for before in draft.find(m.Evidence, "replaces", broker_order_id):
         record = draft.get(m.OrderRecord, before.client_order_id)
         assert record is not None  # evidence never outlives its order
-        after = evidence.compute_totals(before, context_of(draft, record.terms, before))
+        after = compute_totals(before, context_of(draft, record.terms, before))
         if after != before:
             post_evidence(draft, record, before, after)
 

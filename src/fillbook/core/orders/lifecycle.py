@@ -23,13 +23,9 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.orders import instructions, lineage
 from fillbook.core.orders.corrections import DISPUTED_ODDITIES
-from fillbook.core.orders.evidence import (
-    EvidenceContext,
-    current_snapshot,
-    is_filled_confirmed,
-    reported_at,
-)
+from fillbook.core.orders.evidence import current_snapshot, is_filled_confirmed
 from fillbook.core.orders.lineage import clock_of, tip_of
+from fillbook.core.orders.totals import EvidenceContext, reported_at
 from fillbook.errors import IllegalTransition
 from fillbook.model import EXACT, ZERO
 

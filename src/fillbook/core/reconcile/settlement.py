@@ -19,7 +19,8 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.orders.evidence import base_qty, totals_snapshot
+from fillbook.core.orders.evidence import base_qty
+from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.reconcile.drift import Snapshot, position_drift
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader

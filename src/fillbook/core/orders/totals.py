@@ -1,0 +1,196 @@
+"""
+The totals of one broker order id, from its executions and snapshots (steps 8 to 15).
+
+The steps are those of `core.orders.evidence`, which merges the facts.  A snapshot only determines
+the gap: the part of the broker's total that has no execution yet.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.model import EXACT, ZERO
+
+_LIMIT_TYPES: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
+
+
+@frozen(kw_only=True)
+class EvidenceContext:
+    """What evidence is evaluated with: terms, instrument and broker capabilities."""
+
+    side: m.OrderSide
+    limit_price: Decimal | None = None  #: of limit orders only
+    quantum: Decimal = ZERO  #: a gap below it is rounding; in the unit of `gross`
+    clocked: bool = True  #: the broker's reports have its clock
+    replace_cum: m.ReplaceCum = m.ReplaceCum.UNKNOWN
+    replaced_qty: Decimal = ZERO  #: filled under the ids that this one replaces, as far as known
+
+
+def context_for(
+    terms: m.Terms,
+    instrument: m.Instrument | None,
+    binding: m.Binding,
+    replaced_qty: Decimal = ZERO,
+) -> EvidenceContext:
+    """Return the context of an order of those *terms*; *replaced_qty* as in `EvidenceContext`."""
+    return EvidenceContext(
+        side=terms.side,
+        limit_price=terms.limit_price if terms.type in _LIMIT_TYPES else None,
+        quantum=ZERO if instrument is None else instrument.quantum,
+        clocked=binding.clocked,
+        replace_cum=binding.replace_cum,
+        replaced_qty=replaced_qty,
+    )
+
+
+def compute_totals(evidence: m.Evidence, context: EvidenceContext) -> m.Evidence:
+    """Return *evidence* with totals computed from sums and snapshots (steps 8 to 15)."""
+    snap = totals_snapshot(evidence)
+    if evidence.quote_sized:
+        return _compute_quote_totals(evidence, snap, context)
+    sums = evidence.chosen
+    # Steps 8 and 9, with the quantum of step 14.
+    reported = sums.cum if snap is None else max(snap.cum, sums.cum)
+    carried = _carried_qty(evidence, context)
+    gap = EXACT.subtract(EXACT.subtract(reported, carried), sums.gross)
+    if gap <= 0 or gap < context.quantum:
+        gap = ZERO
+    # Step 10.
+    value: Decimal | None = sums.value
+    price = None
+    if gap:
+        value = None if carried else _value_by_average(gap, evidence, snap, reported)
+        price = (
+            None
+            if value is None
+            else _price_of_gap(gap, EXACT.subtract(value, sums.value), context)
+        )
+        value = value if price is not None else None
+    # Steps 11, 12 and 15.
+    return evolve(
+        evidence,
+        filled=EXACT.add(sums.base, gap),
+        value=value,
+        gap=gap,
+        gap_price=price,
+        gap_at=_gap_at(snap) if gap else None,
+        complete=(sums.gross == reported or _is_complete_by_history(evidence, context))
+        and _has_all_rows(sums, snap),
+    )
+
+
+def _compute_quote_totals(
+    evidence: m.Evidence, snap: m.OrderSnapshot | None, context: EvidenceContext
+) -> m.Evidence:
+    """Do the same for an order sized in quote currency, which is exact there (step 13)."""
+    sums = evidence.chosen
+    reported = sums.gross if snap is None or snap.value is None else max(snap.value, sums.gross)
+    gap = EXACT.subtract(reported, sums.gross)
+    base = sums.base if snap is None else snap.cum
+    has_all_rows = snap is not None and snap.fills is not None and sums.rows >= snap.fills
+    history_missing = evidence.replaces is not None and not evidence.history_read
+    if gap <= 0 or gap < context.quantum or history_missing or _carried_qty(evidence, context):
+        gap = ZERO
+    missing = max(ZERO, EXACT.subtract(base, sums.base)) if gap else ZERO
+    price = EXACT.divide(gap, missing) if missing and not evidence.amended else None
+    exact = bool(has_all_rows and not evidence.amended)
+    return evolve(
+        evidence,
+        filled=base if exact else EXACT.add(sums.base, missing),
+        value=EXACT.add(sums.value, gap) if price is not None or not gap else None,
+        gap=missing,
+        gap_price=price,
+        gap_at=_gap_at(snap) if gap else None,
+        complete=sums.gross == reported and _has_all_rows(sums, snap),
+    )
+
+
+def totals_snapshot(evidence: m.Evidence) -> m.OrderSnapshot | None:
+    """
+    Return the snapshot whose totals count (step 8).
+
+    It is the one of the highest version, unless one without a broker clock has a greater total.
+    """
+    newest, loose = evidence.word, evidence.loose
+    if loose is None or (newest is not None and newest.cum >= loose.cum):
+        return newest
+    return loose
+
+
+def reported_total(evidence: m.Evidence) -> Decimal | None:
+    """
+    Return the broker's filled total of an id, in the unit of its executions; None: not known.
+
+    That of a replacing id may include the fills of the replaced one.
+    """
+    snap = totals_snapshot(evidence)
+    if snap is None or evidence.replaces is not None:
+        return None
+    return snap.value if evidence.quote_sized else snap.cum
+
+
+def _has_all_rows(sums: m.Sums, snap: m.OrderSnapshot | None) -> bool:
+    """Return whether the number of executions is the one that the broker reported (step 15)."""
+    return snap is None or snap.fills is None or snap.fills == sums.rows
+
+
+def _carried_qty(evidence: m.Evidence, context: EvidenceContext) -> Decimal:
+    """
+    Return how much of a replacing order's total may be fills of the ids that it replaces.
+
+    The quantity beyond it belongs to this id under every reading of the total.  So the sum over
+    the replace chain never exceeds the total, however little is known of the replaced ids.
+    """
+    is_separate = context.replace_cum is m.ReplaceCum.FRESH and evidence.history_read
+    return ZERO if evidence.replaces is None or is_separate else context.replaced_qty
+
+
+def _is_complete_by_history(evidence: m.Evidence, context: EvidenceContext) -> bool:
+    # A carried total never equals the sum of the id's own fills, so its history is the proof.
+    is_carried = context.replace_cum is m.ReplaceCum.CARRIED
+    return evidence.replaces is not None and is_carried and evidence.history_read
+
+
+def _value_by_average(
+    gap: Decimal, evidence: m.Evidence, snap: m.OrderSnapshot | None, reported: Decimal
+) -> Decimal | None:
+    """Return the filled value by the reported average; None: uncertain (step 10)."""
+    if snap is None or snap.avg is None or snap.cum != reported or evidence.amended:
+        return None
+    latest_uncounted = evidence.chosen.uncounted_at
+    if latest_uncounted is not None and (
+        snap.last_fill_at is None or latest_uncounted > snap.last_fill_at
+    ):
+        return None  # the snapshot may not contain that execution
+    return EXACT.multiply(snap.avg, snap.cum)
+
+
+def _price_of_gap(gap: Decimal, value: Decimal, context: EvidenceContext) -> Decimal | None:
+    """
+    Return the gap's price per unit (step 10); None: the result is impossible.
+
+    A reported average is rounded, so the difference of two values may be negative or beyond the
+    limit price.
+    """
+    price = EXACT.divide(value, gap)
+    if price <= 0:
+        return None
+    if context.limit_price is not None:
+        beyond = (price - context.limit_price) * context.side.sign
+        return None if beyond > 0 else price
+    return price
+
+
+def _gap_at(snap: m.OrderSnapshot | None) -> m.Timestamp | None:
+    return None if snap is None else snap.last_fill_at or reported_at(snap)
+
+
+def reported_at(snap: m.OrderSnapshot) -> m.Timestamp | None:
+    """Return when the broker reported it: by its clock if it has one, else when we read it."""
+    version_clock = "" if snap.version is None else snap.version.clock
+    # Without a broker clock the version has the number of a snapshot instead.
+    return m.Timestamp(version_clock) if "T" in version_clock else snap.read_at
