@@ -19,7 +19,7 @@ from fillbook import model as m
 from fillbook.core import reservation
 from fillbook.core.journal import cash, checkpoints
 from fillbook.core.journal.draft import Draft, binding, context_of
-from fillbook.core.orders import evidence, lifecycle, lineage
+from fillbook.core.orders import anomalies, evidence, lifecycle, lineage
 from fillbook.core.orders.totals import compute_totals
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
@@ -120,7 +120,7 @@ def _current_terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Term
     tip = lineage.tip_of(known)
     if tip.terms is None:
         return record.terms
-    is_other = record.intent is not None and lifecycle.has_other_terms(record.intent, tip)
+    is_other = record.intent is not None and anomalies.has_other_terms(record.intent, tip)
     if record.intent is None or tip.replaces is not None or is_other:
         return tip.terms
     return lifecycle.terms_in_force(terms_of(record.intent.request), tip.terms)

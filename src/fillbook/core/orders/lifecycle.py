@@ -14,7 +14,6 @@ facts about one broker id, `desk.orders.place` sends requests.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -22,9 +21,10 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.orders import instructions, lineage
+from fillbook.core.orders.anomalies import anomalies_of
 from fillbook.core.orders.corrections import DISPUTED_ODDITIES
-from fillbook.core.orders.evidence import current_snapshot, is_filled_confirmed
-from fillbook.core.orders.lineage import clock_of, tip_of
+from fillbook.core.orders.evidence import current_snapshot
+from fillbook.core.orders.lineage import tip_of
 from fillbook.core.orders.totals import EvidenceContext, reported_at
 from fillbook.errors import IllegalTransition
 from fillbook.model import EXACT, ZERO
@@ -89,8 +89,6 @@ def expected_status(status: m.OrderStatus, command: m.Command) -> m.OrderStatus:
 _SHOWN_DESPITE_FILLS: Final = frozenset(
     {_S.DONE_FOR_DAY, _S.CALCULATED, _S.STOPPED, _S.SUSPENDED, _S.HELD}
 )
-#: The maximum difference between the broker's clock and ours.
-CLOCK_SKEW: Final = timedelta(minutes=5)
 _PENDING: Final = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
@@ -133,7 +131,7 @@ def make_order(
     snap = current_snapshot(tip, clocked=context.clocked)
     reported = None if snap is None else snap.status
     counted_qty, qty = _counted_qty(tip, filled, context), record.terms.qty
-    anomalies = _anomalies(record, evidence, counted_qty, context)
+    anomalies = anomalies_of(record, evidence, counted_qty, context)
     others = lineage.other_live_ids(evidence, tip)
     disputed = any(
         a.oddity in DISPUTED_ODDITIES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies
@@ -261,23 +259,6 @@ def _counted_qty(tip: m.Evidence, filled: Decimal, context: EvidenceContext) -> 
     return filled if context.replace_cum is m.ReplaceCum.CARRIED else tip.filled
 
 
-def has_other_terms(intent: m.Intent | None, evidence: m.Evidence) -> bool:
-    """
-    Return whether the broker's order of our client order id is another order.
-
-    It happens where a store was lost, and the id was used a second time.  Another quantity alone
-    is no other order if it was created after our intent: the broker has changed it in place.
-    """
-    if intent is None or evidence.terms is None or evidence.replaces is not None:
-        return False
-    request, terms = intent.request, evidence.terms
-    if (request.symbol, request.side) != (terms.symbol, terms.side):
-        return True
-    created_at = evidence.created_at
-    is_later = created_at is not None and m.moment(created_at) >= m.moment(intent.at) - CLOCK_SKEW
-    return None not in (request.qty, terms.qty) and request.qty != terms.qty and not is_later
-
-
 def terms_in_force(requested: m.Terms, reported: m.Terms) -> m.Terms:
     """
     Return the terms of our own order, as reported: quantity, prices and time in force.
@@ -316,103 +297,3 @@ def _proof(
     if snap is None or not (snap.status in m.ENDINGS or snap.status is _S.FILLED):
         return m.Proof(tip.source, tip.broker_order_id, None)
     return m.Proof(snap.source, tip.broker_order_id, reported_at(snap))
-
-
-def _anomalies(
-    record: m.OrderRecord,
-    evidence: Sequence[m.Evidence],
-    counted_qty: Decimal,
-    context: EvidenceContext,
-) -> tuple[m.Anomaly, ...]:
-    """Return the anomalies, from the facts alone: they do not depend on the order of arrival."""
-    found: set[m.Anomaly] = set()
-    for e in evidence:
-        found |= {
-            m.Anomaly(odd, e.broker_order_id, detail) for odd, detail in _oddities(e, context)
-        }
-        qty = (e.terms or record.terms).qty
-        if qty is not None and e.filled > qty + context.quantum:
-            detail = f"{m.plain(e.filled)} of {m.plain(qty)}"
-            found.add(m.Anomaly(m.Oddity.OVERFILL, e.broker_order_id, detail))
-        if has_other_terms(record.intent, e):
-            found.add(m.Anomaly(m.Oddity.OTHER_BODY, e.broker_order_id))
-    if (
-        record.verdict is not None
-        and record.verdict.status in (_S.ABSENT, _S.REJECTED)
-        and not record.verdict.resolved
-    ):
-        first_id = min(e.broker_order_id for e in evidence)
-        found.add(m.Anomaly(m.Oddity.LANDED_LATE, first_id, record.verdict.why))
-    filled, requested = sum((e.filled for e in evidence), ZERO), instructions.requested_qty(record)
-    if requested is not None and len(evidence) > 1 and filled > requested + context.quantum:
-        detail = f"{m.plain(filled)} of {m.plain(requested)}"
-        tip = tip_of(evidence).broker_order_id
-        found.add(m.Anomaly(m.Oddity.OVERFILL, tip, detail))
-    closed = {x.change.client_order_id: x.closed for x in record.instructions if x.change}
-    for e in evidence:
-        why = closed.get(e.name or "")
-        if why is not None:
-            found.add(m.Anomaly(m.Oddity.LANDED_LATE, e.broker_order_id, why))
-    if _is_bust_unconfirmed(evidence, counted_qty, record.terms.qty, context):
-        found.add(m.Anomaly(m.Oddity.BUST_UNCONFIRMED, tip_of(evidence).broker_order_id))
-    return tuple(sorted(found))
-
-
-def _oddities(e: m.Evidence, context: EvidenceContext) -> list[tuple[m.Oddity, str]]:
-    """Return the anomalies of one broker id, each with its detail."""
-    found = list(e.oddities)
-    found += [(m.Oddity.CONFLICTING_EXECUTION, exec_id) for exec_id in e.conflicts]
-    found += [(m.Oddity.ODD_EXECUTION, exec_id) for exec_id in e.odd_executions]
-    if e.not_found:
-        found.append((m.Oddity.NOT_FOUND_AFTER_SEEN, ""))
-    current = current_snapshot(e, clocked=context.clocked)
-    if current is None:
-        return found
-    reported_cum = current.cum if e.loose is None else max(current.cum, e.loose.cum)
-    if not _includes_executions(current, e):
-        reported_cum = max(reported_cum, e.chosen.cum)
-    # A bust lowers the broker's total, or not.
-    if reported_cum < (e.chosen.net if e.amended else e.chosen.gross):
-        found.append((m.Oddity.CUM_BELOW_EXECUTIONS, m.plain(reported_cum)))
-    if _is_filled_short(current, e, max(reported_cum, e.filled), context):
-        found.append((m.Oddity.FILLED_SHORT, m.plain(max(reported_cum, e.filled))))
-    if current.status is _S.REJECTED and e.filled > 0:
-        found.append((m.Oddity.REJECTED_WITH_FILLS, m.plain(e.filled)))
-    if current.status in m.ENDINGS and e.chosen.net > current.cum:
-        found.append((m.Oddity.FILL_AFTER_END, m.plain(e.filled)))
-    if e.end is not None and current is not e.end:
-        found.append((m.Oddity.REOPENED, str(e.end.status)))
-    if current.status is _S.UNRECOGNISED:
-        found.append((m.Oddity.UNRECOGNISED_WORD, current.version.raw if current.version else ""))
-    return found
-
-
-def _includes_executions(snap: m.OrderSnapshot, e: m.Evidence) -> bool:
-    """Return whether a snapshot is later than every execution, so that its total has them."""
-    reported, latest = reported_at(snap), e.chosen.latest_at
-    return reported is not None and latest is not None and reported >= latest
-
-
-def _is_filled_short(
-    snap: m.OrderSnapshot, e: m.Evidence, filled: Decimal, context: EvidenceContext
-) -> bool:
-    """Return whether FILLED is reported of less than the quantity; a replaced id fills a part."""
-    qty = None if e.terms is None or e.replaces is not None else e.terms.qty
-    return snap.status is _S.FILLED and qty is not None and filled < qty - context.quantum
-
-
-def _is_bust_unconfirmed(
-    evidence: Sequence[m.Evidence],
-    counted_qty: Decimal,
-    qty: Decimal | None,
-    context: EvidenceContext,
-) -> bool:
-    """Return whether a filled order lost a fill, and no report since then reflects it."""
-    tip = tip_of(evidence)
-    current = current_snapshot(tip, clocked=context.clocked)
-    if current is None or current.status is not _S.FILLED or not any(e.amended for e in evidence):
-        return False
-    is_short = counted_qty < qty if qty is not None else tip.filled < current.cum
-    if not is_short or current.cum == tip.filled or is_filled_confirmed(tip):
-        return False
-    return tip.void_at is None or clock_of(current) <= tip.void_at
