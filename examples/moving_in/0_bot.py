@@ -15,7 +15,7 @@ from alpaca.trading.stream import TradingStream
 KEYS = os.environ["ALPACA_API_KEY"], os.environ["ALPACA_SECRET_KEY"]
 URL = os.environ.get("ALPACA_URL")
 STREAM_URL = URL and f"{URL.replace('http', 'ws', 1)}/stream"
-FILL_TIMEOUT_S = 5
+FILL_TIMEOUT_S = 60
 
 client = TradingClient(*KEYS, paper=True, url_override=URL)
 stream = TradingStream(*KEYS, paper=True, url_override=STREAM_URL)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -16,6 +17,8 @@ from fillbook.venue.exchange import Exchange
 
 STAGES = sorted((Path(__file__).parents[2] / "examples" / "moving_in").glob("*.py"))
 LINES_MAX = 10
+#: Real seconds for a bot under load; nothing here takes a tenth of it.
+PATIENCE_S = 120
 FEE = Decimal("0.0025")
 
 
@@ -26,7 +29,11 @@ def emulator():
 
 
 def run(name, emulator, folder):
-    """Run a stage against the emulator; return its output."""
+    """
+    Run a stage against the emulator; return its output.
+
+    BTC/USD trades only once the bot's stream listens, so that no bot misses its fill.
+    """
     [stage] = [path for path in STAGES if path.stem == name]
     env = {
         **os.environ,
@@ -34,11 +41,16 @@ def run(name, emulator, folder):
         "ALPACA_SECRET_KEY": emulator.secret,
         "ALPACA_URL": emulator.url,
     }
-    ended = subprocess.run(
-        [sys.executable, stage], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    emulator.exchange.halt("BTC/USD")
+    with subprocess.Popen(
+        [sys.executable, stage], cwd=folder, env=env, stdout=PIPE, stderr=PIPE, text=True
+    ) as started:
+        assert emulator.streams.wait_for(1, PATIENCE_S)
+        emulator.exchange.resume("BTC/USD")
+        output, errors = started.communicate(timeout=PATIENCE_S)
+    assert started.returncode == 0, errors
+    assert emulator.streams.wait_for_none(PATIENCE_S)
+    return output
 
 
 @pytest.mark.parametrize(
