@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
+from fillbook.model.words import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
 
@@ -30,7 +31,7 @@ TIMEOUT_S: Final = 10.0
 
 def to_log(alert: m.Alert) -> None:
     """Write an alert as a warning to the logger ``fillbook``."""
-    log.warning("%s (%s): %s", alert.kind, alert.about, alert.message)
+    log.warning("%s (%s): %s", alert.kind, foreign(alert.about), foreign(alert.message))
 
 
 def webhook(url: str, *, timeout_s: float = TIMEOUT_S) -> Sink:

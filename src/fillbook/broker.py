@@ -163,6 +163,15 @@ class Broker(Protocol):
         """
         return ()
 
+    def redact(self, text: str) -> str:
+        """
+        Hide the credentials of this broker in *text*.
+
+        The desk calls it with the message of each reply, which may quote a request, and with the
+        traceback of an exception.  An adapter that has credentials overrides it.
+        """
+        return text
+
 
 class BrokerFactory(Protocol):
     """The class that an entry point of `fillbook.brokers` names."""

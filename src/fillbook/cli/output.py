@@ -6,6 +6,7 @@ Nothing is cut off: a table that is wider than the terminal folds its cells.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -20,9 +21,18 @@ from fillbook import codec
 from fillbook import model as m
 from fillbook.cli.describe import describe_drift, describe_entry
 
+#: Control characters, which a terminal would obey, and the characters that hide or reorder text.
+_CONTROLS: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]"
+)
+
 
 class Terminal(Console):
-    """A console that leaves a broken pipe to `run`."""
+    """A console that prints no control character, and leaves a broken pipe to `run`."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        texts = (_CONTROLS.sub("", x) if isinstance(x, str) else x for x in objects)
+        super().print(*texts, **options)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -40,7 +50,7 @@ _VERDICTS: Final = {
 
 def as_json(value: Any) -> None:
     """Print one JSON document on standard output."""
-    print(_json(value))
+    print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value)))
 
 
 def _json(value: Any) -> str:
@@ -77,7 +87,8 @@ def cell(value: object) -> str:
         return "–"
     if isinstance(value, Decimal):
         return m.plain(value)
-    return str(value) if isinstance(value, Markup) else escape(str(value))
+    text = _CONTROLS.sub("", str(value))
+    return text if isinstance(value, Markup) else escape(text)
 
 
 class Markup(str):

@@ -18,6 +18,7 @@ from fillbook.core.polling import RESYNC_PERIOD
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.errors import FillbookError
+from fillbook.model.words import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
 
@@ -81,6 +82,7 @@ class Background:
         self._schedule_poll()
 
     def lost(self, why: str) -> None:
+        why = foreign(self._broker.redact(why))
         log.warning("the stream of %s is lost (%s); polling continues", self._broker.name, why)
         self._tracker.stream.disconnected()
         self._schedule_poll()

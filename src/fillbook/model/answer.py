@@ -3,7 +3,7 @@ The results of a broker's requests.
 
 A read is `Observed`, `NotObserved` or, by id, `Absent`; a write is `Accepted`, `Rejected`,
 `NotSent` or `Ambiguous`.  *Not observed is not empty*: a failed read is no evidence about the
-account.
+account.  A message is the broker's own text, as `words.foreign` keeps it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, NewType, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fillbook.model.orders.report import OrderReport
+from fillbook.model.words import foreign
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -50,7 +51,7 @@ class NotObserved:
     """A read without a result; `retry_at` (UTC): when to retry, None: the broker gave no time."""
 
     why: Failure
-    message: str
+    message: str = field(converter=foreign)
     retry_at: datetime | None = None
     rate_limit: RateLimit | None = None
 
@@ -74,7 +75,7 @@ class Observed(Generic[T_co]):
 class Absent:
     """The broker's reply that the order or instrument does not exist."""
 
-    message: str = "not found"
+    message: str = field(default="not found", converter=foreign)
     rate_limit: RateLimit | None = None
 
 
@@ -124,8 +125,8 @@ class Rejected:
     """The broker rejected the request; `message` and `code` are its own text (``""``: none)."""
 
     kind: RejectKind
-    message: str
-    code: str = ""
+    message: str = field(converter=foreign)
+    code: str = field(default="", converter=foreign)
     rate_limit: RateLimit | None = None
 
 
@@ -134,7 +135,7 @@ class NotSent:
     """The request certainly did not reach the broker; `retry_at` (UTC): when to retry, if known."""
 
     why: Failure
-    message: str
+    message: str = field(converter=foreign)
     retry_at: datetime | None = None
     rate_limit: RateLimit | None = None
 
@@ -144,7 +145,7 @@ class Ambiguous:
     """The request may have reached the broker: its outcome is unknown until it is queried."""
 
     why: Failure
-    message: str
+    message: str = field(converter=foreign)
     rate_limit: RateLimit | None = None
 
 

@@ -7,10 +7,12 @@ host is refused; loopback is allowed, for emulators.  No message here shows a ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from attrs import field, frozen
 
@@ -19,6 +21,8 @@ from fillbook.errors import BadAddress, CredentialsMissing
 PAPER: Final = "paper-api.alpaca.markets"
 LIVE: Final = "api.alpaca.markets"
 _DATA: Final = "https://data.alpaca.markets"
+_REDACTED: Final = "[hidden]"
+_SECRET_MIN: Final = 8  #: the length of a credential, in characters, from which it is hidden
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 #: The transports of events: alpaca-py's websocket, or server-sent events, which replay.
@@ -107,6 +111,17 @@ class Credentials:
     secret_key: str | None = field(default=None, repr=False)
     oauth_token: str | None = field(default=None, repr=False)
 
+    #: Each way in which a text may quote a credential: plain, and as JSON, a URL and HTML write it.
+    _quoted: Sequence[str] = field(init=False, repr=False, eq=False)
+
+    @_quoted.default
+    def _quoted_default(self) -> Sequence[str]:
+        given = (self.api_key, self.secret_key, self.oauth_token)
+        # A shorter key, such as that of an emulator, may be a word of the text.
+        secrets = [x for x in given if x is not None and len(x) >= _SECRET_MIN]
+        ways = (str, _in_json, quote, partial(quote, safe=""), escape)
+        return sorted({way(x) for x in secrets for way in ways}, key=len, reverse=True)
+
     def __attrs_post_init__(self) -> None:
         given = (self.api_key, self.secret_key) if self.oauth_token is None else (self.oauth_token,)
         for each in given:
@@ -115,6 +130,16 @@ class Credentials:
                 raise CredentialsMissing(
                     "the keys for Alpaca are empty, or contain spaces, line breaks or non-ASCII"
                 )
+
+    def redact(self, text: str) -> str:
+        """Replace each credential in *text*, which may quote the headers of a request."""
+        for quoted in self._quoted:
+            text = text.replace(quoted, _REDACTED)
+        return text
+
+
+def _in_json(text: str) -> str:
+    return text.replace("/", "\\/")
 
 
 def credentials_from(env: Mapping[str, str]) -> Credentials:

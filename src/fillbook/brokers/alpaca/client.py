@@ -15,6 +15,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.broker import READ_UNSUPPORTED, Broker, PageOf, Sink
 from fillbook.brokers.alpaca import access, rules
@@ -289,8 +291,15 @@ class AlpacaBroker(Broker):
         if inner is None:
             return ()
         aliases = self._api.aliases_for([inner.fields.get("order")])
-        # Without the symbol of its pair the event is dropped; the next poll reports the order.
-        return () if isinstance(aliases, m.NotObserved) else orders.events(inner.fields, aliases)
+        if isinstance(aliases, m.NotObserved):
+            return ()  # the symbol of its pair is unknown; the next poll reports the order
+        return [
+            evolve(x, reason=x.reason and self.redact(x.reason))
+            for x in orders.events(inner.fields, aliases)
+        ]
+
+    def redact(self, text: str) -> str:
+        return self._keys.redact(text)
 
     def _fills(
         self,

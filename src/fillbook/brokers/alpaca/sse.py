@@ -126,7 +126,7 @@ class SseListener:
             if self._stopped.is_set():
                 break
             self._deliver(event.data)
-        return gaps[0] if gaps else "the connection ended"
+        return self._transport.redact(gaps[0]) if gaps else "the connection ended"
 
     def _server_time(self) -> m.Timestamp | None:
         """Read Alpaca's time, to the second; None if the reply has none."""

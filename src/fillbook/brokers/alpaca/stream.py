@@ -14,6 +14,7 @@ Source: https://docs.alpaca.markets/docs/websocket-streaming.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -26,6 +27,10 @@ from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
 
 #: Detects a half-open connection after 10 + 20 s; with alpaca-py's settings it takes 190 s.
 _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}
+
+#: At DEBUG, websockets logs each frame, the one with the keys too.
+_SOCKET_LOG = logging.getLogger("fillbook.alpaca.websocket")
+_SOCKET_LOG.setLevel(logging.INFO)
 
 _STOP_S = 5.0
 
@@ -100,6 +105,8 @@ def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
     Raises: ExtraMissing if alpaca-py is not installed.
     """
     base: Any = sdk("alpaca.trading.stream").TradingStream
+    # Of an error of websockets alpaca-py logs the text only, and it connects again.
+    lost = sdk("websockets.exceptions").WebSocketException
 
     class Stream(base):  # type: ignore[misc]
         async def _start_ws(self) -> None:
@@ -107,16 +114,15 @@ def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
                 await super()._start_ws()
             except Exception as error:
                 frames.lost(_loss_reason(error))
-                raise
+                # alpaca-py logs the error, whose text may quote the frame with the keys.
+                raise lost(_loss_reason(error)) from None
 
         async def _consume(self) -> None:
             try:
                 await super()._consume()
             except Exception as error:
                 frames.lost(_loss_reason(error))
-                # After an error in its own code alpaca-py would read on, without a loss.
-                await self.close()
-                raise
+                raise lost(_loss_reason(error)) from None
 
         async def _dispatch(self, message: Any) -> None:
             frames.frame(message)
@@ -126,7 +132,7 @@ def _stream(url: str, keys: Credentials, frames: _FrameSink) -> Any:
         keys.secret_key or "",
         raw_data=True,
         url_override=url,
-        websocket_params=_SOCKET,
+        websocket_params={**_SOCKET, "logger": _SOCKET_LOG},
     )
     stream.subscribe_trade_updates(_discard)
     return stream

@@ -3,14 +3,14 @@ Send one request once, over alpaca-py's session and headers, with our time-outs.
 
 alpaca-py's own `get` and `post` retry every verb on 429 and 504, have no time-out and read
 numbers as floats; its session does not.  This module follows no redirect and retries no
-request.
+request.  A body may quote the headers of the request: every credential in it is hidden here.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -21,6 +21,10 @@ from fillbook.brokers.alpaca.wire.requests import Body
 
 if TYPE_CHECKING:
     import requests
+
+
+#: The length of a body that is read; the list of all assets has about 10 MB.
+BODY_MAX: Final = 32 << 20
 
 
 @frozen
@@ -44,6 +48,7 @@ class Transport:
         self._client = trading_client(endpoints, keys)
         self._timeouts = (connect_s, read_s)
         self._endpoints = endpoints
+        self._keys = keys
 
     def request(
         self,
@@ -61,7 +66,7 @@ class Transport:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            response = self._client._session.request(
+            with self._client._session.request(
                 method,
                 (base or self._endpoints.url) + path,
                 params=query,
@@ -69,12 +74,17 @@ class Transport:
                 headers=headers,
                 timeout=self._timeouts,
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as response:
+                content = _content(response)
         except (requests.RequestException, OSError) as error:
             # Report the class only: the message may quote a header.
             return NoReply(not _was_not_sent(error), f"{method} {path}: {type(error).__name__}")
+        if content is None:
+            return NoReply(True, f"{method} {path}: the reply is longer than {BODY_MAX:,} bytes")
         names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, response.content.decode("utf-8", "replace"), names)
+        text = self.redact(content.decode("utf-8", "replace"))
+        return Reply(response.status_code, text, names)
 
     def open_stream(
         self, path: str, query: Mapping[str, str], *, idle_timeout_s: float
@@ -94,9 +104,23 @@ class Transport:
         )
         return response
 
+    def redact(self, text: str) -> str:
+        """Hide each credential in *text*."""
+        return self._keys.redact(text)
+
     def close(self) -> None:
         """Close the idle connections."""
         self._client._session.close()
+
+
+def _content(response: requests.Response) -> bytes | None:
+    """Read the body of *response*; None if it is longer than `BODY_MAX`."""
+    found = bytearray()
+    for chunk in response.iter_content(65_536):
+        found += chunk
+        if len(found) > BODY_MAX:
+            return None
+    return bytes(found)
 
 
 def trading_client(endpoints: Endpoints, keys: Credentials) -> Any:

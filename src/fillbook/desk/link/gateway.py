@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
+
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.broker import Broker, PageOf
@@ -31,6 +34,9 @@ from fillbook.errors import TradingDisabled
 from fillbook.store import Store
 
 T = TypeVar("T")
+Unsuccessful = TypeVar(
+    "Unsuccessful", bound=m.NotObserved | m.Absent | m.Rejected | m.NotSent | m.Ambiguous
+)
 log: logging.Logger = logging.getLogger("fillbook")
 
 #: The maximum number of pages of one list.
@@ -175,10 +181,10 @@ class Gateway:
         try:
             outcome = send()
         except Exception as error:
-            log.exception("the adapter of %s raised an exception", self.broker.name)
+            self._log_bug()
             return m.Ambiguous(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
         self._apply_rate_limit(outcome)
-        return outcome
+        return outcome if isinstance(outcome, m.Accepted) else self._redacted(outcome)
 
     @property
     def trading_enabled(self) -> bool:
@@ -219,10 +225,19 @@ class Gateway:
         try:
             answer = request()
         except Exception as error:
-            log.exception("the adapter of %s raised an exception", self.broker.name)
+            self._log_bug()
             return m.NotObserved(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
         self._apply_rate_limit(answer)
-        return answer
+        return answer if isinstance(answer, m.Observed) else self._redacted(answer)
+
+    def _redacted(self, answer: Unsuccessful) -> Unsuccessful:
+        """Hide the credentials of the broker in the message of *answer*."""
+        return evolve(answer, message=self.broker.redact(answer.message))
+
+    def _log_bug(self) -> None:
+        """Log the exception of an adapter, whose message may quote a request."""
+        trace = self.broker.redact(traceback.format_exc())
+        log.error("the adapter of %s raised an exception\n%s", self.broker.name, trace)
 
     def _apply_rate_limit(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
         """Pass the broker's rate limit on to the pacer; an error there does not lose the reply."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fillbook.model.timestamp import Timestamp
+from fillbook.model.words import foreign
 
 
 class ActivityKind(StrEnum):
@@ -44,8 +45,8 @@ class Activity:
     price: Decimal | None = None
     cash: Decimal | None = None
     ratio: Decimal | None = None
-    raw_kind: str = ""
-    description: str = ""
+    raw_kind: str = field(default="", converter=foreign)
+    description: str = field(default="", converter=foreign)
     dated: bool = False
     read_at: Timestamp | None = None
 

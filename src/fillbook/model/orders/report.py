@@ -6,12 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.converters import optional
 
 from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.execution import Execution, TradeBust
 from fillbook.model.orders.order import Terms
 from fillbook.model.timestamp import Timestamp
+from fillbook.model.words import foreign
 
 
 @frozen(order=True)
@@ -55,7 +57,7 @@ class OrderReport:
     broker_order_id: str
     terms: Terms
     status: OrderStatus
-    raw_status: str
+    raw_status: str = field(converter=foreign)
     filled_qty: Decimal
     client_order_id: str | None = None
     avg_price: Decimal | None = None
@@ -67,7 +69,7 @@ class OrderReport:
     expires_at: Timestamp | None = None
     replaces: str | None = None
     replaced_by: str | None = None
-    reason: str | None = None
+    reason: str | None = field(default=None, converter=optional(foreign))
     legs: tuple[OrderReport, ...] = ()
     executions: tuple[Execution, ...] = ()
     voids: tuple[TradeBust, ...] = ()

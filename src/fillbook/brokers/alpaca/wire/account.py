@@ -14,6 +14,7 @@ from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 from fillbook.brokers.alpaca.wire.orders import NO_ALIASES, SymbolAliases, side, symbol
+from fillbook.model.words import foreign
 
 #: With any of these Alpaca accepts no order, not even a reducing one.
 _BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
@@ -31,7 +32,7 @@ def account(raw: object, host: str) -> m.AccountSnapshot:
     status = found.text("status")
     blocked = [name for name in _BLOCKS if found.flag(name)]
     if status not in (None, "ACTIVE"):
-        blocked.append(f"status {status}")
+        blocked.append(foreign(f"status {status}"))
     restricted = ["transfers_blocked"] if found.flag("transfers_blocked") else []
     if found.fields.get("shorting_enabled") is False:
         restricted.append("no shorting")

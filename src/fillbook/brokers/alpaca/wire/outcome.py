@@ -23,6 +23,7 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire.fields import Row, parse, row
 from fillbook.errors import InvalidValue
+from fillbook.model.words import foreign
 
 _RATE_LIMITED: Final = "42910000"
 _NOT_FOUND: Final = "40410000"
@@ -153,7 +154,7 @@ def table() -> Sequence[Sequence[str]]:
 
 def kind_of(status: int, error: Row) -> m.RejectKind:
     """Return the kind of a reject, by status and message."""
-    message = (error.text("message") or "").lower()
+    message = foreign(error.text("message") or "").lower()
     if "cannot replace order in" in message and any(
         f"in {end}" in message for end in _FINAL_STATUSES
     ):
@@ -176,23 +177,25 @@ def _qty_held_or_no_position(error: Row) -> m.RejectKind:
 def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
     """Decode an unsuccessful reply to a write."""
     error, rate_limit = reply.error, reply.rate_limit
+    described = _described(reply, error)
     if reply.status == 401:
         # The gateway refused the key, in JSON or in HTML; the request went no further.
         return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were rejected", "", rate_limit)
     if error is None or not 400 <= reply.status < 500:
-        return m.Ambiguous(_failure(reply.status), _described(reply), rate_limit)
+        return m.Ambiguous(_failure(reply.status), described, rate_limit)
     code = error.text("code") or ""
     if reply.status == 429:
         if code != _RATE_LIMITED:
-            return m.Ambiguous(m.Failure.RATE_LIMITED, _described(reply), rate_limit)
-        return m.NotSent(m.Failure.RATE_LIMITED, _described(reply), reply.resets_at, rate_limit)
+            return m.Ambiguous(m.Failure.RATE_LIMITED, described, rate_limit)
+        return m.NotSent(m.Failure.RATE_LIMITED, described, reply.resets_at, rate_limit)
     return m.Rejected(kind_of(reply.status, error), error.need_text("message"), code, rate_limit)
 
 
 def of_read(reply: Reply) -> m.NotObserved:
     """Decode an unsuccessful reply to a read."""
     retry_at = reply.resets_at if reply.status == 429 else None
-    return m.NotObserved(_failure(reply.status), _described(reply), retry_at, reply.rate_limit)
+    described = _described(reply, reply.error)
+    return m.NotObserved(_failure(reply.status), described, retry_at, reply.rate_limit)
 
 
 def of_read_by_id(reply: Reply) -> m.NotObserved | m.Absent:
@@ -213,7 +216,6 @@ def _failure(status: int) -> m.Failure:
     return m.Failure.REFUSED if status >= 400 else m.Failure.UNREADABLE
 
 
-def _described(reply: Reply) -> str:
-    error = reply.error
+def _described(reply: Reply, error: Row | None) -> str:
     message = error.text("message") if error is not None else reply.text[:120]
     return f"{reply.status} {message or 'without a body'}".strip()
