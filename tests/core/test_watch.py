@@ -28,6 +28,16 @@ def alerts(of, seconds):
     return None if alert is None else alert.kind
 
 
+@pytest.mark.parametrize("of_bot", [True, False])
+@pytest.mark.parametrize(("streams_per_key", "to_do"), [(1, "desk.receive"), (None, "the keys")])
+def test_a_refused_stream_is_alerted_with_the_reason_and_what_to_do(of_bot, streams_per_key, to_do):
+    """Where the streams of a key are limited, the other one may have to be closed."""
+    alert = watch.stream_alert("HTTP 429", "alpaca", streams_per_key, of_bot=of_bot)
+    assert alert.about == ("bot" if of_bot else "desk")
+    assert "HTTP 429" in alert.message
+    assert to_do in alert.message
+
+
 CANCEL = m.Commanded("c1", m.Command.CANCEL, 2, "b1")
 
 

@@ -101,6 +101,22 @@ def rejection_alert(in_a_row: int, thresholds: m.Thresholds) -> m.Alert | None:
     )
 
 
+def stream_alert(why: str, broker: str, streams_per_key: int | None, *, of_bot: bool) -> m.Alert:
+    """Return the alert for a refused stream, of the bot (*of_bot*) or of the desk."""
+    if of_bot:
+        whose, effect = "the bot's own stream", "the bot receives no events"
+    else:
+        whose, effect = "the stream of the desk", "orders are polled only"
+    to_do = "check the keys and the connection"
+    if streams_per_key is not None:
+        to_do = (
+            f"a key has {streams_per_key} at a time: close the other one, or let the bot keep it, "
+            "start the desk with start(listen=False), and pass the bot's events to desk.receive"
+        )
+    message = f"{whose} at {broker} is refused or lost ({why}): {effect}; {to_do}"
+    return m.Alert(m.AlertKind.STREAM_REFUSED, "bot" if of_bot else "desk", message)
+
+
 def _duration(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

@@ -259,10 +259,13 @@ class Desk:
         """
         Record an event of the broker's own SDK, raw or typed; it is durable on return.
 
-        Return the number of entries that it made; 0 if it was known already.  Raises:
-        InvalidValue if *event* is not an event of this broker.
+        A typed event has no exact numbers: its order is read at once, by one or more requests, or
+        by the next tick if the rate limit is used up.  An exception instead of an event is the
+        error that ended the bot's stream, and becomes an alert.  Return the number of new entries
+        in the record; 0 if all was known.  Raises: InvalidValue if *event* is not an event of this
+        broker.
         """
-        return self._scheduler.receive(self._gateway.broker.read_event(event))
+        return self._scheduler.receive(event)
 
     def events(self, since: str = "") -> list[m.Event]:
         """Return the events after the cursor *since*, in order; each is delivered at least once."""
@@ -278,9 +281,16 @@ class Desk:
         """Do what is due: read the stream, query unconfirmed orders, poll, reconcile."""
         return self._scheduler.tick()
 
-    def start(self) -> None:
-        """Listen to the stream and tick in a background thread, until the desk is closed."""
-        return self._background.start()
+    def start(self, *, listen: bool | None = None) -> None:
+        """
+        Tick in a background thread until the desk is closed, and listen to the broker's stream.
+
+        Where a key has one stream only (Alpaca), the desk does not open it, because the bot's own
+        stream would be refused: the desk polls, and records the events that the bot passes to
+        `receive`.  *listen* True opens it all the same, for a bot without a stream of its own;
+        False never opens a stream.  A second call adds the stream if *listen* is True.
+        """
+        return self._background.start(validation.optional_flag("listen", listen))
 
     @property
     def requests(self) -> int:

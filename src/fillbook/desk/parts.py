@@ -95,7 +95,7 @@ class Parts:
         )
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
-        watch = Watch(recorder, tracker, available_funds, clock, settings, broker.capabilities)
+        watch = Watch(broker, recorder, tracker, available_funds, clock, settings)
         self.scheduler = Scheduler(
             gateway,
             tracker,

@@ -55,6 +55,7 @@ class Scheduler:
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
+        self._alerts = watch
         self._actions: Mapping[str, Callable[[str], object]] = {
             "order": resolver.resolve,
             "change": replacement.advance_in_background,
@@ -62,6 +63,7 @@ class Scheduler:
             "cancels": lambda _: self._advance_cancels(),
             "repairs": lambda _: repair.run(),
             "poll": lambda _: self._poll(),
+            "stream": lambda _: watch.check_stream(),
             "watch": lambda _: self._watch(watch),
             "start": lambda _: self._sync("start"),
             "sync": lambda _: self._sync("sync"),
@@ -70,14 +72,27 @@ class Scheduler:
         agenda.put("cancels", timedelta())
         agenda.put("watch", clock.elapsed() + WATCH_PERIOD)
 
-    def receive(self, reports: Sequence[m.OrderReport]) -> int:
-        """Record *reports* from the bot; schedule a read of each order that is only named."""
+    def receive(self, event: object) -> int:
+        """
+        Record an event of the bot, or the error that ended its stream; return the entries made.
+
+        An order that the event only names is read at once; without a share of the rate limit, or
+        if the read fails, it is read by the next tick.
+        """
+        before = self._tracker.snapshot_number()
+        if isinstance(event, Exception):
+            self._alerts.bot_stream_ended(event)
+        else:
+            self._alerts.bot_stream_received()
+            self._record(self._gateway.broker.read_event(event))
+        return self._tracker.snapshot_number() - before
+
+    def _record(self, reports: Sequence[m.OrderReport]) -> None:
         self._tracker.receive(reports)
-        made = self._tracker.drain()
-        for report in reports:
-            if report.clock is None:
-                self._agenda.put(f"read/{report.broker_order_id}", self._clock.elapsed())
-        return made
+        self._tracker.drain()
+        for name in (x.broker_order_id for x in reports if x.clock is None):
+            if self._tracker.read_by_broker_id(name) is not None:
+                self._agenda.put(f"read/{name}", self._clock.elapsed())
 
     def tick(self) -> None:
         """

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.broker import Broker
@@ -22,6 +23,8 @@ from fillbook.model.words import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
 
+#: A stream that is not connected again after this is an alert.
+RECONNECT_TIME = timedelta(seconds=10)
 #: The maximum time between two ticks.
 TICK_PERIOD_MAX_S = 1.0
 
@@ -45,21 +48,39 @@ class Background:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._subscription = ExitStack()
+        self._is_listening = False
 
-    def start(self) -> None:
-        """Listen to the stream and tick in the background; a second call does nothing."""
-        if self._thread is not None:
+    def start(self, listen: bool | None) -> None:
+        """
+        Tick in the background, and listen to the stream, unless this was begun before.
+
+        *listen* None: only where a key has more than one stream.
+        """
+        limit = self._broker.capabilities.streams_per_key
+        if limit != 1 if listen is None else listen:
+            self._listen(limit)
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, name="fillbook", daemon=True)
+            self._thread.start()
+
+    def _listen(self, limit: int | None) -> None:
+        if self._is_listening:
             return
+        self._is_listening = True
         self._tracker.stream.subscribing()
         stream = self._broker.listen(self)
         if stream is None:
             self._tracker.stream.unsubscribed()
-        else:
-            self._subscription.callback(self._tracker.stream.unsubscribed)
-            self._subscription.enter_context(stream)
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="fillbook", daemon=True)
-        self._thread.start()
+            return
+        if limit == 1:
+            log.warning(
+                "the desk opens the stream of %s: no other stream of this key is accepted, such "
+                "as the bot's own",
+                self._broker.name,
+            )
+        self._subscription.callback(self._tracker.stream.unsubscribed)
+        self._subscription.enter_context(stream)
 
     def stop(self) -> None:
         """Stop listening and ticking, and wait for both to end; a second call does nothing."""
@@ -69,7 +90,7 @@ class Background:
         self._subscription.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=30)
-        self._thread = None
+        self._thread, self._is_listening = None, False
 
     # -- the stream's sink -------------------------------------------------------------
 
@@ -79,12 +100,14 @@ class Background:
 
     def connected(self) -> None:
         self._tracker.stream.connected()
+        self._agenda.put("stream", self._clock.elapsed())
         self._schedule_poll()
 
     def lost(self, why: str) -> None:
         why = foreign(self._broker.redact(why))
         log.warning("the stream of %s is lost (%s); polling continues", self._broker.name, why)
-        self._tracker.stream.disconnected()
+        if self._tracker.stream.disconnected(why):
+            self._agenda.put("stream", self._clock.elapsed() + RECONNECT_TIME)
         self._schedule_poll()
 
     def _schedule_poll(self) -> None:

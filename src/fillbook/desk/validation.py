@@ -128,6 +128,13 @@ def seconds(name: str, value: float) -> float:
     return value
 
 
+def optional_flag(name: str, value: bool | None) -> bool | None:
+    """Return True, False or None. Raises: InvalidValue."""
+    if value is not None and not isinstance(value, bool):
+        raise InvalidValue(f"{name} must be True, False or None, not {_shown(value)}")
+    return value
+
+
 def event_kind(value: m.EventKind | str) -> m.EventKind:
     """Return a kind of event. Raises: InvalidValue."""
     if not isinstance(value, str) or value not in list(m.EventKind):

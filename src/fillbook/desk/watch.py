@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fillbook import model as m
+from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.core import watch
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
+from fillbook.model.words import foreign
 
 
 class Watch:
@@ -22,21 +24,23 @@ class Watch:
 
     def __init__(
         self,
+        broker: Broker,
         recorder: Recorder,
         tracker: Tracker,
         available_funds: AvailableFunds,
         clock: Clock,
         settings: Settings,
-        can: m.Capabilities,
     ) -> None:
+        self._broker = broker
         self._recorder = recorder
         self._tracker = tracker
         self._clock = clock
         self._thresholds = settings.thresholds
-        self._has_history = can.history
+        self._has_history = broker.capabilities.history
         self._available_funds = available_funds
         self._started = clock.elapsed()
         self._rejections = 0
+        self._failed_streams: set[bool] = set()  #: True: of the bot; False: of this desk
         self._alerted: set[tuple[m.AlertKind, str]] = set()
         recorder.on(m.EventKind.FINAL, self._count_rejections)
 
@@ -46,6 +50,29 @@ class Watch:
         new = [m.Alerted(alert) for key, alert in found.items() if key not in self._alerted]
         self._recorder.record(*new)
         self._alerted = set(found)
+
+    def check_stream(self) -> None:
+        """Record an alert once if the stream of this desk is not connected."""
+        self._alert_stream(self._tracker.stream.loss, of_bot=False)
+
+    def bot_stream_ended(self, error: Exception) -> None:
+        """Record an alert once for the error that ended the bot's own stream."""
+        text = self._broker.redact(str(error))
+        self._alert_stream(foreign(f"{type(error).__name__}: {text}"), of_bot=True)
+
+    def bot_stream_received(self) -> None:
+        """Note that the bot's own stream delivers events."""
+        self._alert_stream(None, of_bot=True)
+
+    def _alert_stream(self, why: str | None, *, of_bot: bool) -> None:
+        """Record the alert of a stream that began to fail; *why* None: it does not fail."""
+        if why is None:
+            self._failed_streams.discard(of_bot)
+        elif of_bot not in self._failed_streams:
+            limit = self._broker.capabilities.streams_per_key
+            alert = watch.stream_alert(why, self._broker.name, limit, of_bot=of_bot)
+            self._recorder.record(m.Alerted(alert))
+            self._failed_streams.add(of_bot)
 
     def _alerts(self) -> Iterator[m.Alert]:
         tracked, now = self._tracker.tracked(), self._clock.now()

@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     GIVEN_UP = "given_up"  #: a replace was begun and abandoned
     HALT = "halt"  #: the kill switch was set or cleared
     CANCEL_REFUSED = "cancel_refused"  #: the broker rejects the cancel of a live order
+    STREAM_REFUSED = "stream_refused"  #: the broker refuses a stream, of the desk or of the bot
     LAG_DOUBLED = "lag_doubled"  #: the account lags more than declared: `account_lag` is doubled
 
 

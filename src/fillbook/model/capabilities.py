@@ -65,6 +65,9 @@ class Capabilities:
     sessions: bool = False  #: `sessions` lists trading hours
     quotes: bool = False  #: `quote` reads bid and ask
     stream: bool = False  #: `listen` streams reports
+    #: The streams that the broker accepts at once for one key; None: many.  Where it is 1, a
+    #: desk that listens takes the stream from the bot: `Desk.start` listens only if it is told to.
+    streams_per_key: int | None = None
     replace: bool = False  #: `replace` changes an order; see `replace_makes`
     replace_makes: ReplaceMakes = ReplaceMakes.NEW_ID  #: NEW_ID needs `find`, for its outcome
     duplicate_check: bool = False  #: a client order id is accepted once, for ever

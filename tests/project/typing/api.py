@@ -28,7 +28,7 @@ def keep(broker: fb.Broker, store: fb.Store) -> int:
     with fb.open() as desk:
         desk.tick()
     with fb.open("alpaca:live", "sqlite:///bot.db", live=True, wait_s=2.5, env={}) as desk:
-        desk.start()
+        desk.start(listen=True)
     with fb.open(broker, store=store) as desk:
         report: fb.SyncReport = desk.sync()
         desk.sync(date(2026, 1, 5))

@@ -21,7 +21,7 @@ from tests.brokers.alpaca.recorded import a_fill_event, an_order
 from tests.cli.line import told
 from tests.scenarios.regressions.scenarios import Wire, bring_in_sync, outcome_of
 
-KEY, SECRET = "PKCANARY0123456789AB", "s3cr3t/c&nary+0123456789"
+KEY, SECRET = "KEY-CANARY-0123456789", "s3cr3t/c&nary+0123456789"
 CANARIES = [KEY, *(x[:12] for x in (SECRET, SECRET.replace("/", "\\/"), escape(SECRET)))]
 CANARIES.append(quote(SECRET, safe="")[:12])
 KEPT_MAX = 4_096

@@ -46,6 +46,7 @@ CAPABILITIES: Final = m.Capabilities(
     sessions=True,
     quotes=True,
     stream=True,
+    streams_per_key=1,
     replace=True,
     duplicate_check=True,
     clocked=True,
@@ -80,7 +81,7 @@ class AlpacaBroker(Broker):
     """
 
     name = "alpaca"
-    capabilities = CAPABILITIES
+    capabilities: m.Capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -98,6 +99,8 @@ class AlpacaBroker(Broker):
         if stream not in access.STREAMS:
             raise BadAddress(f"stream={stream!r} must be {' or '.join(access.STREAMS)}")
         self._stream = stream
+        if stream == "sse":
+            self.capabilities = evolve(CAPABILITIES, streams_per_key=None)
         self._endpoints = access.endpoints(url, paper=paper, stream_url=stream_url)
         self._keys = access.Credentials(api_key, secret_key, oauth_token)
         self._transport = Transport(

@@ -22,6 +22,7 @@ class Stream:
         self._clock = clock
         self._health = StreamHealth()
         self._lock = threading.Lock()
+        self.loss: str | None = None  #: why it is not connected; None: it is, or was not tried
 
     @property
     def state(self) -> StreamState:
@@ -48,15 +49,23 @@ class Stream:
 
     def unsubscribed(self) -> None:
         """Record the end of the subscription; only polls remain."""
+        self.loss = None
         self._change(lambda health, now: StreamHealth(is_behind=health.is_behind, gaps=health.gaps))
 
     def connected(self) -> None:
         """Record that the subscription is confirmed."""
+        self.loss = None
         self._change(polling.connected)
 
-    def disconnected(self) -> None:
-        """Record a disconnect."""
+    def disconnected(self, why: str) -> bool:
+        """
+        Record a disconnect, or an attempt to connect that failed.
+
+        Return whether it is the first since the stream was connected.
+        """
+        is_first, self.loss = self.loss is None, why
         self._change(lambda health, now: polling.disconnected(health))
+        return is_first
 
     def received(self) -> None:
         """Record an event received."""

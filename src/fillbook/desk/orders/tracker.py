@@ -166,15 +166,14 @@ class Tracker:
         """Read one broker id."""
         return self._gateway.look_up("order", lambda: self._gateway.broker.order(broker_order_id))
 
-    def read_by_broker_id(self, broker_order_id: str) -> None:
-        """Read the order of a broker id, if it is in the record."""
+    def read_by_broker_id(self, broker_order_id: str) -> m.NotObserved | None:
+        """Read the order of a broker id, if it is in the record; return a read that failed."""
         with self._recorder.store.read() as reader:
             evidence = reader.get(m.Evidence, broker_order_id)
             record = (
                 None if evidence is None else reader.get(m.OrderRecord, evidence.client_order_id)
             )
-        if record is not None:
-            self.read(record)
+        return None if record is None else self.read(record)
 
     def read_history(self, record: m.OrderRecord) -> m.NotObserved | None:
         """Read and record the complete fill history of one order; return a read that failed."""
