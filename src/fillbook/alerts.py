@@ -39,25 +39,50 @@ def webhook(url: str, *, timeout_s: float = TIMEOUT_S) -> Sink:
     Make a sink that posts each alert to *url* as JSON: kind, about, message, and text for chats.
 
     A thread posts the alerts in order, each once without a retry.  *timeout_s* is how long a
-    post waits for the receiver, in seconds.  Raises: InvalidValue if *url* is not an http or
-    https address.
+    post waits for the receiver, in seconds.  Delivered means a status of 2xx: a redirect is not
+    followed.  Raises: InvalidValue if *url* is not an http or https address, or has credentials,
+    a blank or a control character.
     """
-    return _Webhook(url, timeout_s).put
+    return _Webhook(url, timeout_s)
+
+
+class Delivery:
+    """The delivery of alerts to one sink; `failure` is why the last one was not delivered."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._failure: str | None = None
+        self.name: str = str(getattr(sink, "name", getattr(sink, "__name__", "a sink")))
+
+    def deliver(self, event: m.Event) -> None:
+        """Pass the alert of *event* on to the sink; the recorder logs an exception."""
+        if event.alert is None:
+            return
+        try:
+            self._sink(event.alert)
+            self._failure = None
+        except Exception as error:
+            self._failure = f"it raised {type(error).__name__}"
+            raise
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last alert was not delivered; None: it was, or is queued."""
+        return self._failure or getattr(self._sink, "failure", None)
 
 
 class _Webhook:
     def __init__(self, url: str, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidValue("the address of a webhook must be a URL such as https://host/path")
         self._url = url  # its path and query may be a secret: messages show the host only
-        self._host = parts.hostname
+        self.name: str = _host(url)
+        self.failure: str | None = None  #: why the last post failed
         self._timeout_s = timeout_s
         self._queue: queue.Queue[m.Alert] = queue.Queue(QUEUED_MAX)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._open = urllib.request.build_opener(_NoRedirect).open
 
-    def put(self, alert: m.Alert) -> None:
+    def __call__(self, alert: m.Alert) -> None:
         while True:
             try:
                 self._queue.put_nowait(alert)
@@ -65,22 +90,20 @@ class _Webhook:
             except queue.Full:
                 self._drop_oldest()
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(
+            # A forked child has the mark of a thread that only its parent has.
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(
                     target=self._post_all, name="fillbook-webhook", daemon=True
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread
 
     def _drop_oldest(self) -> None:
         try:
             dropped = self._queue.get_nowait()
         except queue.Empty:
             return
-        log.error(
-            "an alert was not posted to %s, because the queue is full: %s",
-            self._host,
-            dropped.message,
-        )
+        self._note_failure(dropped, "the queue is full")
 
     def _post_all(self) -> None:
         """Post the queued alerts, then end the thread."""
@@ -93,16 +116,44 @@ class _Webhook:
                     return
             try:
                 self._post(alert)
-            except (OSError, ValueError) as error:
-                error_class = type(error).__name__
-                log.error(
-                    "an alert was not posted to %s (%s): %s", self._host, error_class, alert.message
-                )
+                self.failure = None
+            except Exception as error:
+                # Any error: if the thread died, no later alert would be posted.
+                status = getattr(error, "code", None)
+                self._note_failure(alert, f"HTTP {status}" if status else type(error).__name__)
+
+    def _note_failure(self, alert: m.Alert, why: str) -> None:
+        self.failure = why
+        log.error("an alert was not posted to %s (%s): %s", self.name, why, foreign(alert.message))
 
     def _post(self, alert: m.Alert) -> None:
         fields = {"kind": str(alert.kind), "about": alert.about, "message": alert.message}
         body = json.dumps({**fields, "text": f"{alert.kind}: {alert.message}"}).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "fillbook"}
         request = urllib.request.Request(self._url, body, headers, method="POST")
-        with urllib.request.urlopen(request, timeout=self._timeout_s):
+        with self._open(request, timeout=self._timeout_s):
             pass
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follow no redirect: it would become a GET without the alert.  So it raises, as any 3xx."""
+
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+def _host(url: str) -> str:
+    """Return the host of a webhook.  Raises: InvalidValue; the message shows no part of *url*."""
+    try:
+        parts = urlsplit(url)
+        is_plain = (
+            url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+        )
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and is_plain:
+            return parts.hostname
+    except ValueError:  # such as a port that is not a number
+        pass
+    raise InvalidValue(
+        "the address of a webhook must be a URL such as https://host/path, in ASCII and without "
+        "credentials, blanks and control characters"
+    )

@@ -38,6 +38,13 @@ def test_a_refused_stream_is_alerted_with_the_reason_and_what_to_do(of_bot, stre
     assert to_do in alert.message
 
 
+def test_a_sink_that_fails_is_alerted_by_its_name():
+    """The message says where all alerts are."""
+    alert = watch.undelivered_alert("chat.example", "HTTP 500")
+    assert (alert.kind, alert.about) == (m.AlertKind.UNDELIVERED, "chat.example")
+    assert "desk.events()" in alert.message
+
+
 CANCEL = m.Commanded("c1", m.Command.CANCEL, 2, "b1")
 
 

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import fillbook as fb
 from fillbook import alerts
 from fillbook import model as m
+from tests.bench import Bench
 
 STUCK = m.Alert(m.AlertKind.STUCK, "fb-1", "order fb-1 waits")
 
@@ -126,3 +129,105 @@ def test_alerts_are_logged(caplog):
 def test_thresholds_are_integers_above_zero(wish):
     with pytest.raises(fb.InvalidValue, match="above zero"):
         m.Thresholds(**wish)
+
+
+class Broken:
+    """A server whose replies are not HTTP, or end too early, or redirect."""
+
+    def __init__(self, reply):
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._reply = reply
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/hook/s3cret"
+        self.requests = []
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *why):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+
+    def _serve(self):
+        with suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                with connection:
+                    self.requests.append(connection.recv(65_536))
+                    connection.sendall(self._reply)
+
+
+REPLIES = [
+    *(
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 2xx\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200,
+    ),
+    b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\n\r\n",
+    *(b"HTTP/1.1 %d Moved\r\nLocation: /here\r\n\r\n" % status for status in (301, 302, 303, 307)),
+    *(b"HTTP/1.1 %d Moved\r\nLocation: ://\xff\r\n\r\n" % status for status in (302, 308)),
+    b"HTTP/1.1 304 Not Modified\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_no_reply_of_a_receiver_ends_the_worker(reply, caplog):
+    """The alert is not delivered, and the next one is posted too; a redirect is not followed."""
+    with Broken(reply) as receiver:
+        sink = alerts.webhook(receiver.url)
+        for _ in range(2):
+            sink(STUCK)
+            ended()
+        assert sink.failure is not None
+    assert [x.split()[0] for x in receiver.requests] == [b"POST", b"POST"]
+    assert caplog.text.count("not posted to 127.0.0.1") == 2
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://user:pass@host/x", "https://user@host/x", "https://@host/x", "https://ho st/x"),
+        *("https://host/a b", " https://host/x", "https://host/x\n", "https://host:port/x"),
+        *("https://host:0/x", "https://höst/x", "https://[host/x", "https://host:99999/x"),
+    ],
+)
+def test_an_address_that_can_never_receive_is_refused_without_showing_it(url):
+    """Also credentials: they would be sent to the name lookup."""
+    with pytest.raises(fb.InvalidValue, match="https://host/path") as caught:
+        alerts.webhook(url)
+    assert "pass@" not in str(caught.value)
+
+
+def test_the_addresses_of_the_environment_are_checked_at_open():
+    """Not when the first alert is raised."""
+    with pytest.raises(fb.InvalidValue, match="without credentials"):
+        fb.open("sim:", "memory://", env={"FILLBOOK_ALERT_URLS": "https://user:pass@host/x"})
+
+
+def test_a_sink_that_fails_is_reported_to_the_other_sinks_once(caplog):
+    """A sink that raises, and one that cannot post: the record and the other sink have both."""
+    bench, told = Bench(), []
+
+    def raising(alert):
+        raise OSError("no")
+
+    with Broken(b"") as receiver:
+        sinks = [alerts.webhook(receiver.url), raising, told.append]
+        desk = fb.open(bench.broker, bench.store, clock=bench.clock, alerts=sinks)
+        for _ in range(3):
+            desk.halt("a test")
+            desk.resume()
+            ended()
+            bench.clock.advance(15)
+            desk.tick()
+        ended()
+        bench.clock.advance(60)
+        desk.tick()
+    kind = m.AlertKind.UNDELIVERED
+    assert {"127.0.0.1", "raising"} == {x.about for x in told if x.kind is kind}
+    recorded = [x.alert.about for x in desk.events() if x.alert and x.alert.kind is kind]
+    assert sorted(recorded) == ["127.0.0.1", "raising"]

@@ -117,6 +117,16 @@ def stream_alert(why: str, broker: str, streams_per_key: int | None, *, of_bot: 
     return m.Alert(m.AlertKind.STREAM_REFUSED, "bot" if of_bot else "desk", message)
 
 
+def undelivered_alert(sink: str, why: str) -> m.Alert:
+    """Return the alert for a sink of alerts that fails; the other sinks and `watch` show it."""
+    return m.Alert(
+        m.AlertKind.UNDELIVERED,
+        sink,
+        f"alerts are not delivered to {sink} ({why}); see all of them with `fillbook watch`, or "
+        "desk.events()",
+    )
+
+
 def _duration(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

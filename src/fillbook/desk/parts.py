@@ -7,11 +7,10 @@ from the record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from fillbook import model as m
-from fillbook.alerts import Sink
+from fillbook.alerts import Delivery
 from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.desk.link.binding import AccountLink
@@ -61,8 +60,9 @@ class Parts:
         )
         rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock)
-        for sink in settings.alerts:
-            recorder.on(m.EventKind.ALERT, _alert_callback(sink))
+        deliveries = [Delivery(sink) for sink in settings.alerts]
+        for delivery in deliveries:
+            recorder.on(m.EventKind.ALERT, delivery.deliver)
         available_funds = AvailableFunds(store, clock, broker.capabilities)
         self.account_link = account_link = AccountLink(gateway, recorder, available_funds)
         # Orders.
@@ -95,7 +95,7 @@ class Parts:
         )
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
-        watch = Watch(broker, recorder, tracker, available_funds, clock, settings)
+        watch = Watch(broker, recorder, tracker, available_funds, clock, settings, deliveries)
         self.scheduler = Scheduler(
             gateway,
             tracker,
@@ -109,13 +109,3 @@ class Parts:
             clock,
         )
         self.background = Background(broker, clock, agenda, tracker, self.scheduler.tick)
-
-
-def _alert_callback(sink: Sink) -> Callable[[m.Event], None]:
-    """Build a callback that passes the alert of an event on to *sink*."""
-
-    def send_alert(event: m.Event) -> None:
-        if event.alert is not None:
-            sink(event.alert)
-
-    return send_alert

@@ -63,14 +63,15 @@ class Scheduler:
             "cancels": lambda _: self._advance_cancels(),
             "repairs": lambda _: repair.run(),
             "poll": lambda _: self._poll(),
-            "stream": lambda _: watch.check_stream(),
-            "watch": lambda _: self._watch(watch),
+            "watch": lambda _: self._run_watch("watch", watch.run),
+            "local watch": lambda _: self._run_watch("local watch", watch.run_local),
             "start": lambda _: self._sync("start"),
             "sync": lambda _: self._sync("sync"),
         }
         agenda.put("start", timedelta())
         agenda.put("cancels", timedelta())
-        agenda.put("watch", clock.elapsed() + WATCH_PERIOD)
+        for task in ("watch", "local watch"):
+            agenda.put(task, clock.elapsed() + WATCH_PERIOD)
 
     def receive(self, event: object) -> int:
         """
@@ -131,9 +132,9 @@ class Scheduler:
         if after is not None:
             self._agenda.put("cancels", after)
 
-    def _watch(self, watch: Watch) -> None:
-        self._agenda.put("watch", self._clock.elapsed() + WATCH_PERIOD)
-        watch.run()
+    def _run_watch(self, task: str, run: Callable[[], None]) -> None:
+        self._agenda.put(task, self._clock.elapsed() + WATCH_PERIOD)
+        run()
 
     def _sync(self, task: str) -> None:
         """Reconcile the whole account; the next pass is scheduled even if this one fails."""

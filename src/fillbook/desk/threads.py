@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.broker import Broker
@@ -23,8 +22,6 @@ from fillbook.model.words import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
 
-#: A stream that is not connected again after this is an alert.
-RECONNECT_TIME = timedelta(seconds=10)
 #: The maximum time between two ticks.
 TICK_PERIOD_MAX_S = 1.0
 
@@ -100,14 +97,12 @@ class Background:
 
     def connected(self) -> None:
         self._tracker.stream.connected()
-        self._agenda.put("stream", self._clock.elapsed())
         self._schedule_poll()
 
     def lost(self, why: str) -> None:
         why = foreign(self._broker.redact(why))
         log.warning("the stream of %s is lost (%s); polling continues", self._broker.name, why)
-        if self._tracker.stream.disconnected(why):
-            self._agenda.put("stream", self._clock.elapsed() + RECONNECT_TIME)
+        self._tracker.stream.disconnected(why)
         self._schedule_poll()
 
     def _schedule_poll(self) -> None:

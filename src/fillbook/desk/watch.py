@@ -6,9 +6,10 @@ The watch: alerts once when something takes too long, and again when it recurs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from fillbook import model as m
+from fillbook.alerts import Delivery
 from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.core import watch
@@ -17,6 +18,8 @@ from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 from fillbook.model.words import foreign
+
+AlertId = tuple[m.AlertKind, str]
 
 
 class Watch:
@@ -30,6 +33,7 @@ class Watch:
         available_funds: AvailableFunds,
         clock: Clock,
         settings: Settings,
+        deliveries: Sequence[Delivery],
     ) -> None:
         self._broker = broker
         self._recorder = recorder
@@ -38,41 +42,46 @@ class Watch:
         self._thresholds = settings.thresholds
         self._has_history = broker.capabilities.history
         self._available_funds = available_funds
+        self._deliveries = deliveries
         self._started = clock.elapsed()
         self._rejections = 0
-        self._failed_streams: set[bool] = set()  #: True: of the bot; False: of this desk
-        self._alerted: set[tuple[m.AlertKind, str]] = set()
+        self._bot_loss: str | None = None  #: why the bot's own stream ended
+        self._alerted: set[AlertId] = set()
+        self._alerted_local: set[AlertId] = set()
         recorder.on(m.EventKind.FINAL, self._count_rejections)
 
     def run(self) -> None:
-        """Record an alert for each condition that was not alerted on the last run."""
-        found = {(alert.kind, alert.about): alert for alert in self._alerts()}
-        new = [m.Alerted(alert) for key, alert in found.items() if key not in self._alerted]
-        self._recorder.record(*new)
-        self._alerted = set(found)
+        """Record an alert for each condition of the record that was not alerted on the last run."""
+        self._alerted = self._record_new(self._alerts(), self._alerted)
 
-    def check_stream(self) -> None:
-        """Record an alert once if the stream of this desk is not connected."""
-        self._alert_stream(self._tracker.stream.loss, of_bot=False)
+    def run_local(self) -> None:
+        """Likewise for what only this process knows: its stream, the bot's, and its sinks."""
+        self._alerted_local = self._record_new(self._local_alerts(), self._alerted_local)
+
+    def _record_new(self, alerts: Iterable[m.Alert], alerted: set[AlertId]) -> set[AlertId]:
+        found = {(alert.kind, alert.about): alert for alert in alerts}
+        self._recorder.record(*(m.Alerted(x) for key, x in found.items() if key not in alerted))
+        return set(found)
 
     def bot_stream_ended(self, error: Exception) -> None:
-        """Record an alert once for the error that ended the bot's own stream."""
-        text = self._broker.redact(str(error))
-        self._alert_stream(foreign(f"{type(error).__name__}: {text}"), of_bot=True)
+        """Record an alert for the error that ended the bot's own stream."""
+        self._bot_loss = foreign(f"{type(error).__name__}: {self._broker.redact(str(error))}")
+        self.run_local()
 
     def bot_stream_received(self) -> None:
         """Note that the bot's own stream delivers events."""
-        self._alert_stream(None, of_bot=True)
+        if self._bot_loss is not None:
+            self._bot_loss = None
+            self.run_local()
 
-    def _alert_stream(self, why: str | None, *, of_bot: bool) -> None:
-        """Record the alert of a stream that began to fail; *why* None: it does not fail."""
-        if why is None:
-            self._failed_streams.discard(of_bot)
-        elif of_bot not in self._failed_streams:
-            limit = self._broker.capabilities.streams_per_key
-            alert = watch.stream_alert(why, self._broker.name, limit, of_bot=of_bot)
-            self._recorder.record(m.Alerted(alert))
-            self._failed_streams.add(of_bot)
+    def _local_alerts(self) -> Iterator[m.Alert]:
+        limit = self._broker.capabilities.streams_per_key
+        for of_bot, why in ((False, self._tracker.stream.loss()), (True, self._bot_loss)):
+            if why is not None:
+                yield watch.stream_alert(why, self._broker.name, limit, of_bot=of_bot)
+        for delivery in self._deliveries:
+            if delivery.failure is not None:
+                yield watch.undelivered_alert(delivery.name, delivery.failure)
 
     def _alerts(self) -> Iterator[m.Alert]:
         tracked, now = self._tracker.tracked(), self._clock.now()

@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     HALT = "halt"  #: the kill switch was set or cleared
     CANCEL_REFUSED = "cancel_refused"  #: the broker rejects the cancel of a live order
     STREAM_REFUSED = "stream_refused"  #: the broker refuses a stream, of the desk or of the bot
+    UNDELIVERED = "undelivered"  #: a sink of alerts fails
     LAG_DOUBLED = "lag_doubled"  #: the account lags more than declared: `account_lag` is doubled
 
 

@@ -97,9 +97,9 @@ class SseListener:
 
     def _listen_once(self) -> str | None:
         """Listen until the connection ends; return the cause, None if no event is missing."""
-        self._since = self._since or self._server_time()
-        query = {} if self._since is None else {"since": self._since}
         try:
+            self._since = self._since or self._server_time()
+            query = {} if self._since is None else {"since": self._since}
             with self._transport.open_stream(
                 _PATH, query, idle_timeout_s=_IDLE_TIMEOUT_S
             ) as response:

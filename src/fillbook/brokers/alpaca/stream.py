@@ -17,6 +17,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -33,13 +34,15 @@ _SOCKET_LOG = logging.getLogger("fillbook.alpaca.websocket")
 _SOCKET_LOG.setLevel(logging.INFO)
 
 _STOP_S = 5.0
+_RETRY_S = 5.0  #: alpaca-py's loop, if it ends, is started again after this
 
 
 class WebsocketListener:
     """A context that passes each frame, decoded by *read*, to *sink*."""
 
     def __init__(self, url: str, keys: Credentials, read: ReadEvent, sink: Sink) -> None:
-        self._stream = _stream(url, keys, _FrameSink(read, sink))
+        self._frames = _FrameSink(read, sink)
+        self._stream = _stream(url, keys, self._frames)
         self._thread = threading.Thread(target=self._run, name="alpaca-stream", daemon=True)
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,15 +64,30 @@ class WebsocketListener:
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        asyncio.run(self._listen())
+        try:
+            asyncio.run(self._listen())
+        finally:
+            self._ready.set()
 
     async def _listen(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._stream._run_forever())
+        self._task = asyncio.create_task(self._connect_again())
         self._ready.set()
         # alpaca-py's own `stop` takes effect only after a read of up to 5 s.
         await asyncio.wait({self._task})
-        await self._stream.close()
+        with suppress(Exception):  # the connection may have ended already
+            await self._stream.close()
+
+    async def _connect_again(self) -> None:
+        """Run alpaca-py's loop; again if it ends, because then nothing would be received."""
+        while True:
+            why = "alpaca-py's loop ended"
+            try:
+                await self._stream._run_forever()
+            except Exception as error:
+                why = _loss_reason(error)
+            self._frames.lost(why)
+            await asyncio.sleep(_RETRY_S)
 
 
 class _FrameSink(EventSink):

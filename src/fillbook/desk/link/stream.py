@@ -9,10 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 from fillbook.clock import Clock
 from fillbook.core import polling
 from fillbook.core.polling import StreamHealth, StreamState
+
+#: A stream that is connected again within this time is no alert.
+RECONNECT_TIME: Final = timedelta(seconds=10)
 
 
 class Stream:
@@ -22,7 +26,8 @@ class Stream:
         self._clock = clock
         self._health = StreamHealth()
         self._lock = threading.Lock()
-        self.loss: str | None = None  #: why it is not connected; None: it is, or was not tried
+        #: Why it is not connected, and since when; None: it is, or was not tried.
+        self._loss: tuple[str, timedelta] | None = None
 
     @property
     def state(self) -> StreamState:
@@ -39,6 +44,12 @@ class Stream:
         """The number of gaps; a resync begins with this number."""
         return self._health.gaps
 
+    def loss(self) -> str | None:
+        """Return why the stream is not connected; None: it is, or for `RECONNECT_TIME` at most."""
+        if self._loss is None or self._clock.elapsed() - self._loss[1] < RECONNECT_TIME:
+            return None
+        return self._loss[0]
+
     def poll_after(self) -> timedelta:
         """Return the time from one poll to the next."""
         return polling.poll_after(self._health, self._clock.elapsed())
@@ -49,23 +60,19 @@ class Stream:
 
     def unsubscribed(self) -> None:
         """Record the end of the subscription; only polls remain."""
-        self.loss = None
+        self._loss = None
         self._change(lambda health, now: StreamHealth(is_behind=health.is_behind, gaps=health.gaps))
 
     def connected(self) -> None:
         """Record that the subscription is confirmed."""
-        self.loss = None
+        self._loss = None
         self._change(polling.connected)
 
-    def disconnected(self, why: str) -> bool:
-        """
-        Record a disconnect, or an attempt to connect that failed.
-
-        Return whether it is the first since the stream was connected.
-        """
-        is_first, self.loss = self.loss is None, why
+    def disconnected(self, why: str) -> None:
+        """Record a disconnect, or an attempt to connect that failed."""
+        since = self._clock.elapsed() if self._loss is None else self._loss[1]
+        self._loss = why, since
         self._change(lambda health, now: polling.disconnected(health))
-        return is_first
 
     def received(self) -> None:
         """Record an event received."""
