@@ -283,6 +283,16 @@ def test_activities_and_orders_not_found_are_findings_and_other_entries_are_not(
     assert (found[0].because, found[1].drift.symbol) == ("split", "AAPL")
 
 
+def test_a_settlement_and_a_bust_explain_what_they_change():
+    """The order is filled less than before: a merged finding of each."""
+    before = records(intended(), report("new"), fill("f1", 4, 9, cum=4), fill("f2", 2, 9, cum=6))
+    after = records(intended(), report("new"), fill("f1", 4, 9, cum=4))
+    entries = [m.DisputeSettled("b1", ("f1",)), void("f2")]
+    for entry in entries:
+        (found,) = drift.explained_findings([entry], before, after)
+        assert found.drift == m.MissedFill("AAPL", "c1", Decimal(6), Decimal(4))
+
+
 def test_the_entries_of_a_snapshot_begin_with_its_orders():
     read = snapshot(
         orders=(report().report,),
@@ -392,56 +402,3 @@ def test_a_snapshot_without_most_of_the_positions_is_discarded(listed, discarded
 
 def test_the_only_position_may_be_gone():
     assert absence.discard_reason(records(anchored("A", 1)), snapshot()) is None
-
-
-def rows(*fills):
-    return [x.execution for x in fills]
-
-
-LATER = m.timestamp("2026-03-02T16:00:00Z")
-
-
-def test_a_young_fill_is_not_taken_back():
-    """Positions and history may both lag; within a minute that proves nothing."""
-    record = records(intended(), report("partially_filled", 40, 9))
-    soon = m.timestamp("2026-03-02T15:00:30Z")
-    assert absence.infer_busts(record, "b1", [], soon) == ([], 0)
-
-
-def test_a_fill_missing_in_the_complete_history_may_be_busted():
-    """As busts, and by quantity; the reconciler decides whether they are accepted."""
-    kept = fill("s1", 40, 9, cum=40)
-    record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
-    history = rows(fill("h1", 40, 9, source="history"))
-    voids, qty = absence.infer_busts(record, "b1", history, LATER)
-    assert ([v.exec_id for v in voids], qty) == (["s2"], 20)
-    assert absence.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
-    whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
-    assert absence.infer_busts(record, "b1", whole, LATER) == ([], 0)
-    assert absence.infer_busts(record, "unheard", history, LATER) == ([], 0)
-
-
-def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
-    record = records(intended(), report("partially_filled", 40, 9))
-    ((inferred,), qty) = absence.infer_busts(record, "b1", [], LATER)
-    assert (inferred.exec_id, inferred.qty, qty) == ("b1/inferred", 40, 40)
-
-
-def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
-    record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
-    (agreed,) = absence.confirm_busts(record, "b1", [])
-    assert (agreed.exec_id, agreed.qty, agreed.source) == ("s1", 40, "history")
-    held_by_history = rows(fill("h1", 40, 9, source="history"))
-    assert absence.confirm_busts(record, "b1", held_by_history) == []
-
-
-@pytest.mark.parametrize(
-    ("word", "cum", "agreed"),
-    [("partially_filled", 60, 1), ("partially_filled", 40, 1), ("partially_filled", 50, 0)],
-)
-def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, agreed):
-    """Brokers keep their total after a bust, or lower it."""
-    kept = fill("h1", 40, 9, source="history")
-    record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
-    assert len(absence.confirm_busts(record, "b1", rows(kept))) == agreed
-    assert absence.confirm_busts(record, "unheard", []) == []

@@ -56,6 +56,7 @@ def snapshot(
         positions=tuple(positions),
         fills=fills,
         fills_after=after,
+        fills_since=AT,
         history_ids=ids,
         history_executions=tuple(x.execution for x in rows),
     )
@@ -128,6 +129,14 @@ def test_nothing_is_settled_without_every_source(shown):
     assert records.order().status is S.DISPUTED
     found, order = settled(records, shown)
     assert (found, order.status) == ([], S.DISPUTED)
+
+
+def test_a_broker_without_a_history_settles_by_totals_and_position():
+    """There is no history to read: the reports and the position are all sources."""
+    shown = evolve(snapshot(10, (), ids=()), fills_since=None)
+    found, order = settled(heard(*CORRECTED, *map(m.Executed, (ROWS[0].execution,))), shown)
+    assert found == [m.DisputeSettled("b1", None)]
+    assert (order.status, order.filled_qty) == (S.PARTIALLY_FILLED, 10)
 
 
 def test_an_ended_order_is_final_once_it_is_settled():

@@ -101,3 +101,32 @@ def test_an_order_that_is_not_found_stays_a_finding_between_its_reads():
         bench.clock.advance(60)
         report = bench.desk.sync()
         assert [type(x.drift) for x in report.left] == [m.UnknownToBroker] * 3
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_disputes_that_nothing_settles_are_read_a_few_a_pass(count):
+    """The position agrees with no reading of the orders, so they stay disputed."""
+    bench = Bench(broker=WithoutActivities, wait_s=0)
+    for number in range(count):
+        symbol = f"{chr(65 + number)}{chr(65 + number)}"
+        bench.exchange.list_instrument(m.Instrument(symbol, m.AssetClass.EQUITY), 187, 188)
+        corrected_without_the_last(bench, symbol)
+        bench.silently(symbol, "3", "187")
+    bench.pass_(600, every=5)
+    assert {x.status for x in bench.desk.book.orders()} == {fb.OrderStatus.DISPUTED}
+    assert per_minute(bench) <= PER_MINUTE_MAX
+
+
+def corrected_without_the_last(bench, symbol):
+    """Fill an order in part and correct it twice; the second correction is not received."""
+    with bench.heard() as events:
+        order = bench.desk.buy(symbol, qty=2, limit_price="150", time_in_force="gtc")
+        bench.clock.advance(1)
+        bench.filled(order, 1)
+        for price in ("149.90", "149.80"):
+            bench.clock.advance(1)
+            newest = bench.truth.fills(order.broker_order_id)[-1]
+            bench.exchange.correct(newest.exec_id, price=price)
+    events.remove([x for x in events if x.name == "trade_correct"][1])
+    for event in events:
+        bench.desk.receive(event)

@@ -2,8 +2,6 @@
 
 from decimal import Decimal
 
-import pytest
-
 import fillbook as fb
 from tests.bench import Bench
 from tests.scenarios.regressions.scenarios import WithoutActivities, bring_in_sync, held, outcome_of
@@ -41,11 +39,6 @@ def test_a_correction_whose_predecessor_was_not_received_counts_once():
     assert fb.Denied is type(refused)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an order is disputed for ever once the stream reported fewer corrections than history",
-)
 def test_a_disputed_order_is_settled_once_every_source_agrees():
     """It is canceled in every reply of the broker, so it is final and reserves nothing."""
     bench = Bench(wait_s=0)

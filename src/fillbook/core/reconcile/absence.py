@@ -21,6 +21,7 @@ from fillbook.core.orders.corrections import (
 )
 from fillbook.core.orders.evidence import count_facts
 from fillbook.core.reconcile.drift import CENT, Snapshot
+from fillbook.core.reconcile.settlement import split_factor
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -40,10 +41,10 @@ def infer_busts(
     """
     Infer busts: fills of one broker id that its complete *history*, read *at*, lacks.
 
-    Returns the busts, and their total quantity in signed base units (as the fills moved the
-    position).  A missing row alone is no proof, because a history may lag.  The caller uses
-    the busts only if they equal a confirmed position difference, so that two of the broker's
-    sources agree.
+    Returns the busts, and their total quantity in signed base units of today (by which the fills
+    moved the position, multiplied by the splits since).  A missing row alone is no proof, because
+    a history may lag.  The caller uses the busts only if they equal a confirmed position
+    difference, so that two of the broker's sources agree.
     """
     rows = list({x.exec_id: x for x in history}.values())
     evidence = records.get(m.Evidence, broker_order_id)
@@ -52,25 +53,37 @@ def infer_busts(
         return [], ZERO
     missing = evidence.filled - sum((x.qty for x in rows), ZERO)
     standing = [x.newest for x in _counted(records, broker_order_id).chosen if not x.is_busted]
-    busts = [
-        _bust(broker_order_id, x.exec_id, x.qty, x.source)
-        for x in standing
-        if x is not None and not _contains(rows, x)
-    ]
-    remaining_qty = missing - sum((bust.qty or ZERO for bust in busts), ZERO)
+    unlisted = [x for x in standing if x is not None and not _contains(rows, x)]
+    busts = [_bust(broker_order_id, x.exec_id, x.qty, x.source) for x in unlisted]
+    remaining_qty = missing - sum((x.qty for x in unlisted), ZERO)
     if missing <= 0 or remaining_qty < 0:
         return [], ZERO
+    symbol = record.terms.symbol
+    moved = sum((x.qty * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
     if remaining_qty:  # known from the order's total only
         busts.append(
             _bust(broker_order_id, f"{broker_order_id}/{m.ExecSource.INFERRED}", remaining_qty)
         )
-    return busts, missing * record.terms.side.sign
+        moved += remaining_qty * split_factor(records, symbol, evidence.gap_at or at)
+    return busts, moved * record.terms.side.sign
 
 
 def _has_recent_fill(records: RecordReader, evidence: m.Evidence, at: m.Timestamp) -> bool:
     since = m.timestamp(m.moment(at) - RECENT_FILL)
     movements = records.find(m.Movement, "owner", evidence.broker_order_id)
     return any(x.at > since for x in movements)
+
+
+def confirmed_busts(
+    records: RecordReader, broker_ids: Iterable[str], rows: Iterable[m.Execution]
+) -> list[m.TradeBust]:
+    """Confirm the stream's busts of each of *broker_ids*, whose complete histories are *rows*."""
+    rows = list(rows)
+    return [
+        bust
+        for i in broker_ids
+        for bust in confirm_busts(records, i, [x for x in rows if x.broker_order_id == i])
+    ]
 
 
 @m.exact

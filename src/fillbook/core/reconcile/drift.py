@@ -99,6 +99,10 @@ def explained_findings(
                 broker_ids += [leg.broker_order_id for leg in entry.report.legs]
                 for broker_order_id in broker_ids:
                     findings += _order_findings(broker_order_id, before, after, seen)
+            case m.DisputeSettled():
+                findings += _order_findings(entry.broker_order_id, before, after, seen)
+            case m.Busted():
+                findings += _order_findings(entry.void.broker_order_id, before, after, seen)
             case m.Executed():
                 findings += _order_findings(entry.execution.broker_order_id, before, after, seen)
                 findings += _external_fills(entry.execution, after)

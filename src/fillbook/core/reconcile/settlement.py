@@ -51,11 +51,16 @@ def settlements(
 
 
 def _were_all_read(orders: Iterable[m.OrderRecord], snapshot: Snapshot) -> bool:
-    """Return whether the snapshot has a report on each id of *orders*, and its history."""
+    """
+    Return whether the snapshot has a report on each id of *orders*, and its history.
+
+    A broker that reports no fills has no history.
+    """
     reported = {x.broker_order_id for x in (*snapshot.orders, *snapshot.by_id)}
     reported |= {leg.broker_order_id for x in (*snapshot.orders, *snapshot.by_id) for leg in x.legs}
     ids = {i for order in orders for i in order.ids}
-    return ids <= reported and ids <= set(snapshot.history_ids)
+    has_histories = snapshot.fills_since is None or ids <= set(snapshot.history_ids)
+    return ids <= reported and has_histories
 
 
 def _settlements_of(

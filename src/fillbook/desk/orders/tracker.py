@@ -32,6 +32,8 @@ from fillbook.store import Reader
 
 #: The maximum number of orders that are read by id in one pass; the rest wait for the next.
 BY_ID_MAX: Final = 10
+#: The maximum number of disputed orders that are read again in one pass without a change.
+DISPUTED_AGAIN_MAX: Final = 2
 #: The fill history of an order is read when its fills are incomplete for this long.
 INCOMPLETE_AFTER: Final = timedelta(seconds=60)
 #: The cell with the time up to which all fills were read, and the overlap of the next read.
@@ -73,6 +75,8 @@ class Tracker:
         #: The filled quantity of a broker id when its history was last read.
         self._history_read_at: dict[str, Decimal] = {}
         self._retries = Retries(clock)
+        #: When the disputed orders of a symbol were last read, and what was known of them then.
+        self._disputed_read: dict[str, tuple[timedelta, list[m.Order]]] = {}
         #: The ids of an order that were not found when it was last read.
         self._not_found: dict[str, tuple[m.NotFoundAfterSeen, ...]] = {}
         self.polled_at: timedelta | None = None  #: when the last poll of the scheduler began
@@ -194,13 +198,9 @@ class Tracker:
 
     def record_busts(self, broker_ids: Iterable[str], rows: Iterable[m.Execution]) -> None:
         """Record the busts that the stream reported and the complete histories *rows* confirm."""
-        rows = list(rows)
-        voids: list[m.Entry] = []
         with self._recorder.store.read() as reader:
-            for broker_order_id in broker_ids:
-                executions = [x for x in rows if x.broker_order_id == broker_order_id]
-                voids += map(m.Busted, absence.confirm_busts(reader, broker_order_id, executions))
-        self._recorder.record(*voids)
+            busts = absence.confirmed_busts(reader, broker_ids, rows)
+        self._recorder.record(*map(m.Busted, busts))
 
     def fill_history(
         self, record: m.OrderRecord, broker_order_id: str
@@ -341,12 +341,35 @@ class Tracker:
             ]
 
     def unclear_due(self) -> list[m.OrderRecord]:
-        """Return the orders whose fill history is due: disputed, or a successor has filled."""
+        """Return the orders whose fill history is due: newly disputed, or a successor filled."""
         with self._recorder.store.read() as reader:
             tracked = list(reader.find(m.OrderRecord, "open", "yes"))
             filled = [x for x in tracked if self._successor_has_filled(reader, x)]
-        disputed = [x for x in tracked if x.order.status is m.OrderStatus.DISPUTED]
-        return filled + [x for x in self._due("disputed", disputed) if x not in filled]
+        known = [order for _, orders in self._disputed_read.values() for order in orders]
+        disputed = [x for x in tracked if _is_disputed(x) and x.order not in known]
+        return filled + [x for x in disputed if x not in filled]
+
+    def disputed_due(self) -> list[m.OrderRecord]:
+        """
+        Return the disputed orders to be read now by id, with their histories.
+
+        Those of a symbol are settled together, so they are read together.  If there are too many,
+        the symbols that were not read for the longest time are first.
+        """
+        by_symbol: dict[str, list[m.OrderRecord]] = {}
+        for record in filter(_is_disputed, self.tracked()):
+            by_symbol.setdefault(record.terms.symbol, []).append(record)
+        never = (timedelta.min, list[m.Order]())
+        read = {x: self._disputed_read.get(x, never) for x in by_symbol}
+        self._disputed_read = read
+        due: list[m.OrderRecord] = []
+        for symbol in sorted(by_symbol, key=lambda x: (read[x][0], x)):
+            orders = [x.order for x in by_symbol[symbol]]
+            most = DISPUTED_AGAIN_MAX if orders == read[symbol][1] else BY_ID_MAX
+            if not due or len(due) + len(orders) <= most:
+                due += by_symbol[symbol]
+                read[symbol] = (self._clock.elapsed(), orders)
+        return due
 
     # -- what is due -------------------------------------------------------------------
 
@@ -373,6 +396,10 @@ def _is_unlisted(reader: Reader, record: m.OrderRecord, listed_ids: Collection[s
     living = (e for e in evidence_of(reader, record) if lineage.is_live(e))
     all_listed = all(e.broker_order_id in listed_ids for e in living)
     return not (all_listed and any(broker_order_id in listed_ids for broker_order_id in record.ids))
+
+
+def _is_disputed(record: m.OrderRecord) -> bool:
+    return record.order.status is m.OrderStatus.DISPUTED and bool(record.ids)
 
 
 def _fill_state(record: m.OrderRecord | None) -> object:

@@ -19,6 +19,7 @@ from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
 from fillbook.core.reconcile.drift import Snapshot
+from fillbook.core.reconcile.settlement import settlements
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
@@ -269,6 +270,8 @@ class Reconciler:
         snapshot = compared.snapshot
         self._recorder.record(*drift.entries_of(snapshot))
         self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
+        with self._recorder.transaction() as transaction:
+            transaction.record(*settlements(transaction.reader, snapshot, self._lag))
         self._read_unclear_histories()
         self._snapshots.save_cursor(snapshot)
         self._complete.complete()
@@ -288,8 +291,9 @@ class Reconciler:
         if not first.comparison.differences:
             return first, []
         standing = self._standing.findings(first.comparison)
-        if standing and not confirmed and not self._standing.recheck_is_due(standing):
-            return first, standing
+        unchanging = standing or self._disputed_findings(first)
+        if unchanging and not confirmed and not self._standing.recheck_is_due(unchanging):
+            return first, unchanging
         lag = self._lag
         self._clock.wait(self._tracker.closing, lag.total_seconds())
         second = self._snapshots.take(everything=not standing, confirmed=confirmed)
@@ -303,6 +307,16 @@ class Reconciler:
         with self._recorder.store.read() as reader:
             disputed = drift.disputed_symbols(reader)
         return second, drift.confirm(first.comparison, second.comparison, lag, disputed)
+
+    def _disputed_findings(self, compared: MergedSnapshot) -> list[m.Finding]:
+        """Return all differences if disputes prevent their confirmation; else nothing."""
+        with self._recorder.store.read() as reader:
+            disputed = drift.disputed_symbols(reader)
+        comparison = compared.comparison
+        symbols = {getattr(x.drift, "symbol", None) for x in comparison.differences}
+        if not disputed or not symbols <= {None, *disputed}:
+            return []
+        return drift.confirm(comparison, comparison, timedelta.max, disputed)
 
     def _adopt(
         self, last: MergedSnapshot, findings: list[m.Finding]

@@ -9,6 +9,7 @@ Other halves: `core.reconcile.drift`, which compares, and `desk.reconcile.reconc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
-from fillbook.core.reconcile import absence, drift
+from fillbook.core.reconcile import absence, drift, settlement
 from fillbook.core.reconcile.drift import Comparison, Snapshot
 from fillbook.desk.link.binding import AccountLink, binding_entry
 from fillbook.desk.link.gateway import Gateway
@@ -27,6 +28,7 @@ from fillbook.desk.orders.tracker import (
     FILLS_CURSOR,
     OVERLAP,
     Tracker,
+    flattened,
     parse_cursor,
 )
 from fillbook.desk.reconcile.activity_window import ActivityWindow
@@ -127,12 +129,19 @@ class SnapshotReader:
             bound = binding_entry(snapshot.account, self._gateway.broker)
             after.apply(apply.apply(bound, reader.last() + 1, snapshot.at, after))
         new: list[m.Entry] = []
-        for entry in drift.entries_of(snapshot):
-            changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
-            if changes:
-                after.apply(changes)
-                new.append(entry)
+
+        def merge(entries: Iterable[m.Entry]) -> None:
+            for entry in entries:
+                changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
+                if changes:
+                    after.apply(changes)
+                    new.append(entry)
+
         lag = self._gateway.broker.capabilities.account_lag
+        merge(drift.entries_of(snapshot))
+        rows = snapshot.history_executions
+        merge(map(m.Busted, absence.confirmed_busts(after, snapshot.history_ids, rows)))
+        merge(settlement.settlements(after, snapshot, lag))
         found = tuple(drift.differences(after, snapshot))
         comparison = Comparison(
             snapshot=snapshot,
@@ -181,8 +190,9 @@ class SnapshotReader:
         assert isinstance(positions, m.Observed)
         assert isinstance(fills_after, m.Observed)
         assert isinstance(activities, m.Observed)
-        by_id, not_found = self._read_unlisted(orders.value)
-        histories, executions = self._fill_histories()
+        disputed = self._tracker.disputed_due()
+        by_id, not_found = self._read_by_id(orders.value, disputed)
+        histories, executions = self._fill_histories(disputed)
         return Snapshot(
             # Fills have the broker's time, so the snapshot has it too if the broker reports it.
             at=m.timestamp(at),
@@ -245,34 +255,40 @@ class SnapshotReader:
             (*listed.value, *(x for x in rest.value if x.broker_order_id not in seen))
         )
 
-    def _read_unlisted(
-        self, orders: tuple[m.OrderReport, ...]
+    def _read_by_id(
+        self, orders: tuple[m.OrderReport, ...], disputed: list[m.OrderRecord]
     ) -> tuple[list[m.OrderReport], list[m.NotFoundAfterSeen]]:
         """
-        Read by id the orders that left the list, as far as they are due.
+        Read by id the *disputed* orders and those that left the list, as far as they are due.
 
         An order that was not found stays so until it is found.
         """
         found: list[m.OrderReport] = []
-        due = self._tracker.unlisted_due(orders)[:BY_ID_MAX]
+        unlisted = self._tracker.unlisted_due(orders)[:BY_ID_MAX]
+        listed = {x.broker_order_id for x in flattened(orders)}
+        due = [x for x in disputed if x not in unlisted and not listed.issuperset(x.ids)]
+        due += unlisted
         not_found = [
             x
             for record in self._tracker.unlisted(orders)
             if record not in due
             for x in self._tracker.last_not_found(record)
         ]
-        self._tracker.note_unlisted(due)
+        self._tracker.note_unlisted(unlisted)
         for record in due:
             order = self._tracker.read_all_ids(record)
             found += order.reports
             not_found += order.not_found
         return found, not_found
 
-    def _fill_histories(self) -> tuple[list[str], list[m.Execution]]:
-        """Read the complete fill histories of orders whose executions are incomplete."""
+    def _fill_histories(self, disputed: list[m.OrderRecord]) -> tuple[list[str], list[m.Execution]]:
+        """Read the complete fill histories of orders, disputed or with incomplete executions."""
         read: list[str] = []
         executions: list[m.Execution] = []
-        for record in self._tracker.incomplete_due():
+        if not self._gateway.broker.capabilities.history:
+            disputed = []
+        incomplete = self._tracker.incomplete_due()
+        for record in (*disputed, *(x for x in incomplete if x not in disputed)):
             for broker_order_id in record.ids:
                 answer = self._tracker.fill_history(record, broker_order_id)
                 if isinstance(answer, m.Observed):

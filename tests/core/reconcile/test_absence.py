@@ -1,0 +1,82 @@
+"""P6: busts that the broker did not report are inferred where two of its sources agree."""
+
+from decimal import Decimal
+
+import pytest
+
+from fillbook import model as m
+from fillbook.core.reconcile import absence
+from tests.core.reconcile.test_drift import records
+from tests.core.records import fill, intended, report, void
+
+
+def rows(*fills):
+    return [x.execution for x in fills]
+
+
+LATER = m.timestamp("2026-03-02T16:00:00Z")
+
+
+def test_a_young_fill_is_not_taken_back():
+    """Positions and history may both lag; within a minute that proves nothing."""
+    record = records(intended(), report("partially_filled", 40, 9))
+    soon = m.timestamp("2026-03-02T15:00:30Z")
+    assert absence.infer_busts(record, "b1", [], soon) == ([], 0)
+
+
+def test_a_fill_missing_in_the_complete_history_may_be_busted():
+    """As busts, and by quantity; the reconciler decides whether they are accepted."""
+    kept = fill("s1", 40, 9, cum=40)
+    record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
+    history = rows(fill("h1", 40, 9, source="history"))
+    voids, qty = absence.infer_busts(record, "b1", history, LATER)
+    assert ([v.exec_id for v in voids], qty) == (["s2"], 20)
+    assert absence.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
+    whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
+    assert absence.infer_busts(record, "b1", whole, LATER) == ([], 0)
+    assert absence.infer_busts(record, "unheard", history, LATER) == ([], 0)
+
+
+def test_a_bust_is_inferred_in_units_after_a_split():
+    """A fill of 20 before a split of 2 for 1 is 40 units now, whether it was reported or not."""
+    split = m.Activity(
+        activity_id="a1",
+        kind=m.ActivityKind.SPLIT,
+        at=m.timestamp("2026-03-02T15:30:00Z"),
+        symbol="AAPL",
+        ratio=Decimal(2),
+    )
+    record = records(
+        intended(),
+        report("partially_filled", 60, 9),
+        fill("s1", 20, 9, cum=20),
+        m.ActivityReported(split),
+    )
+    busts, qty = absence.infer_busts(record, "b1", [], LATER)
+    assert ([x.qty for x in busts], qty) == ([20, 40], 120)
+
+
+def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
+    record = records(intended(), report("partially_filled", 40, 9))
+    ((inferred,), qty) = absence.infer_busts(record, "b1", [], LATER)
+    assert (inferred.exec_id, inferred.qty, qty) == ("b1/inferred", 40, 40)
+
+
+def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
+    record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
+    (agreed,) = absence.confirm_busts(record, "b1", [])
+    assert (agreed.exec_id, agreed.qty, agreed.source) == ("s1", 40, "history")
+    held_by_history = rows(fill("h1", 40, 9, source="history"))
+    assert absence.confirm_busts(record, "b1", held_by_history) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "cum", "agreed"),
+    [("partially_filled", 60, 1), ("partially_filled", 40, 1), ("partially_filled", 50, 0)],
+)
+def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, agreed):
+    """Brokers keep their total after a bust, or lower it."""
+    kept = fill("h1", 40, 9, source="history")
+    record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
+    assert len(absence.confirm_busts(record, "b1", rows(kept))) == agreed
+    assert absence.confirm_busts(record, "unheard", []) == []

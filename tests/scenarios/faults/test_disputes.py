@@ -1,0 +1,170 @@
+"""Disputes: they end with the first snapshot on which every source of the broker agrees."""
+
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench
+
+S = fb.OrderStatus
+D = Decimal
+
+
+class EveryVersion(SimulatedBroker):
+    """A broker whose history lists a corrected execution beside its original."""
+
+    def __init__(self, exchange, books):
+        super().__init__(exchange, books)
+        self.truth = books.truth
+
+    def executions(self, since, page):
+        return self._with_originals(super().executions(since, page))
+
+    def executions_of(self, broker_order_id, since, page):
+        return self._with_originals(super().executions_of(broker_order_id, since, page))
+
+    def _with_originals(self, answer):
+        fills = {x.exec_id: x for x in self.truth.fills()}
+        rows = list(answer.value)
+        for row in rows:  # the list grows with each original
+            original = fills.get(fills[row.exec_id].corrects)
+            if original is not None:
+                names = ("exec_id", "qty", "price", "cum_qty", "at")
+                rows.append(evolve(row, **{name: getattr(original, name) for name in names}))
+        return m.Observed(tuple(rows))
+
+
+def without(bench, name, act, drop):
+    """Run *act* and pass on the events, without number *drop* of those of *name*."""
+    with bench.heard() as events:
+        result = act()
+    named = [x for x in events if x.name == name]
+    events.remove(named[drop])
+    for event in events:
+        bench.desk.receive(event)
+    return result
+
+
+def amended(bench, *, adjusted_qty=None):
+    """Fill 10 of 20 and correct it twice; the second correction is not received."""
+
+    def act():
+        order = bench.desk.buy("AAPL", qty=20, limit_price="150", time_in_force="gtc")
+        bench.clock.advance(2)
+        bench.filled(order, 10)
+        for price in ("149.90", "149.80"):
+            bench.clock.advance(2)
+            newest = bench.truth.fills(order.broker_order_id)[-1]
+            bench.exchange.correct(newest.exec_id, price=price, qty=adjusted_qty)
+        return order
+
+    return without(bench, "trade_correct", act, 1)
+
+
+@pytest.mark.parametrize("broker", [SimulatedBroker, EveryVersion])
+@pytest.mark.parametrize("qty", [None, 8])
+def test_a_chain_with_a_lost_correction_is_settled(broker, qty):
+    """Whether the history lists the corrected row beside the original or not."""
+    bench = Bench(wait_s=0, broker=broker)
+    order = amended(bench, adjusted_qty=qty)
+    bench.clock.advance(90)
+    bench.pass_(180)
+    truth = bench.truth.order(order.broker_order_id)
+    order = bench.desk.book.order(order)
+    assert (order.status, order.filled_qty) == (S.PARTIALLY_FILLED, truth.filled_qty)
+    assert bench.is_true()
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+
+
+def test_check_says_what_sync_settles_and_writes_nothing():
+    """The settlement is a merged finding of both."""
+    bench = Bench(wait_s=0)
+    order = amended(bench)
+    bench.clock.advance(90)
+    bench.desk.sync(order=order)
+    bench.clock.advance(60)
+    assert bench.desk.book.order(order).status is S.DISPUTED
+    checked = bench.desk.check()
+    assert bench.desk.book.order(order).status is S.DISPUTED
+    synced = bench.desk.sync()
+    assert [x.drift for x in checked.merged] == [x.drift for x in synced.merged] != []
+    assert bench.desk.book.order(order).status is S.PARTIALLY_FILLED
+    assert bench.desk.sync().entries == 0
+
+
+def test_a_bust_of_a_replaced_orders_fill_is_settled():
+    """The fill was of the replaced id; the bust arrives after the replace, without the fill."""
+    bench = Bench(wait_s=0)
+
+    def act():
+        order = bench.desk.buy("AAPL", qty=10, limit_price="150", time_in_force="gtc")
+        bench.clock.advance(2)
+        bench.filled(order, 4)
+        bench.clock.advance(2)
+        order = bench.desk.wait(bench.desk.replace(order, limit_price="149"), 5)
+        bench.clock.advance(2)
+        (first,) = bench.truth.fills()
+        bench.exchange.bust(first.exec_id)
+        bench.clock.advance(2)
+        bench.filled(order, 3)
+        return order
+
+    order = without(bench, "partial_fill", act, 0)
+    bench.clock.advance(90)
+    bench.pass_(240)
+    order = bench.desk.book.order(order)
+    assert (order.status, order.filled_qty) == (S.PARTIALLY_FILLED, D(3))
+    assert bench.is_true()
+    bench.desk.cancel(order)
+    bench.clock.advance(60)
+    bench.desk.sync()
+    assert bench.desk.book.order(order).is_final
+    assert bench.desk.book.reservations() == []
+
+
+@pytest.mark.parametrize("split", [None, "2", "0.5"])
+def test_a_bust_that_was_missed_before_a_split_is_inferred(split):
+    """The fill was of 10 units of then; the difference is in units of now."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=4)
+    bench.clock.advance(2)
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.clock.advance(120)
+    bench.desk.sync()
+    bench.exchange.bust(bench.truth.fills(order.broker_order_id)[0].exec_id)
+    if split is not None:
+        bench.exchange.split("AAPL", split)
+    bench.clock.advance(120)
+    bench.desk.sync()
+    assert bench.desk.book.order(order).filled_qty == 0
+    assert bench.is_true()
+    bench.clock.advance(60)
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+
+
+def test_forty_disputes_are_settled_within_a_few_passes():
+    """A pass reads a few; those that were not read are next."""
+    bench = Bench(wait_s=0, cash=1_000_000)
+    orders = []
+    for number in range(40):
+        symbol = f"Z{chr(65 + number // 26)}{chr(65 + number % 26)}"
+        bench.exchange.list_instrument(m.Instrument(symbol, m.AssetClass.EQUITY), 187, 188)
+        with bench.heard() as events:
+            order = bench.desk.buy(symbol, qty=2, limit_price="150", time_in_force="gtc")
+            bench.clock.advance(1)
+            bench.filled(order, 1)
+            for price in ("149.90", "149.80"):
+                bench.clock.advance(1)
+                newest = bench.truth.fills(order.broker_order_id)[-1]
+                bench.exchange.correct(newest.exec_id, price=price)
+        events.remove([x for x in events if x.name == "trade_correct"][1])
+        for event in events:
+            bench.desk.receive(event)
+        orders.append(order)
+    bench.pass_(600)
+    assert {bench.desk.book.order(x).status for x in orders} == {S.PARTIALLY_FILLED}
+    assert bench.is_true()
