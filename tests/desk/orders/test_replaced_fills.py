@@ -66,7 +66,7 @@ def test_a_fill_of_a_replacement_is_booked_within_a_poll(how, filled, carried):
             raw_status="new",
             filled_qty=Decimal(0),
         )
-        bench.desk._scheduler.receive([poke])
+        bench.desk._scheduler._record([poke])
         bench.desk.tick()
     elif how == "sync":
         bench.desk.sync()
