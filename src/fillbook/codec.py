@@ -92,6 +92,7 @@ ActivityReported=Happened: activity
 Activity: activity_id kind at symbol qty price cash ratio raw_kind description dated read_at
 BalanceAdjusted=Anchored: symbol qty avg_price at reason
 CashAdjusted=CashAnchored: amount currency at reason by_ids
+Assigned: strategy client_order_id movement symbol
 DriftFound: key drift notional
 Phantom: symbol ours
 Untracked: symbol theirs
@@ -110,7 +111,7 @@ Rebuilt: rules
 Alert: kind about message
 Binding: account clocked replace_cum base_fee reserve_rule rules
 OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
-    instructions requests verdict seen_at reservation
+    instructions requests verdict seen_at reservation assigned
 Order: client_order_id broker_order_id origin terms status filled_qty filled_value
     leaves_qty leaves_notional avg_price fees is_final is_complete strategy key parent
     created_at reason pending proof anomalies adjustments

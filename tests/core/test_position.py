@@ -60,6 +60,17 @@ def test_the_quantity_equals_a_plain_fold(history):
     assert sum((leg.qty for _, leg in held.by_strategy), Decimal(0)) == qty
 
 
+@given(histories)
+def test_the_unattributed_part_never_holds_against_another(history):
+    """So it never has the opposite sign of the account, and is flat where the account is."""
+    held, _ = position.refold("AAPL", history)
+    parts = legs(held)
+    unattributed = parts.pop("", Decimal(0))
+    assert all(qty * unattributed >= 0 for qty in parts.values())
+    assert unattributed * held.qty >= 0
+    assert held.qty or not unattributed
+
+
 @given(st.lists(st.tuples(st.integers(-5, 5).filter(bool), st.integers(8, 12)), max_size=12))
 def test_what_was_gained_and_what_it_cost_come_out(fills):
     """Money in equals money out: realized - cash = the signed cost of the open position."""
@@ -165,11 +176,12 @@ def test_a_fee_in_units_is_due_until_its_row_takes_it():
     assert (held.qty, held.fee_due) == (Decimal("8.92"), 0)
 
 
-def test_a_fee_is_taken_from_the_only_strategy_that_holds_the_symbol():
+def test_a_fee_is_taken_from_what_is_held_the_oldest_part_first():
+    """The account holds less by it, so the parts of the strategies do too."""
     one = [move(1, FILL, 10, 10, strategy="a", **COIN), move(50, FEE, "-0.1", None)]
     assert legs(position.refold("AAPL", one)[0]) == {"a": Decimal("9.9")}
     two = [*one, move(2, FILL, 10, 10, strategy="b", **COIN)]
-    assert legs(position.refold("AAPL", two)[0]) == {"": Decimal("-0.1"), "a": 10, "b": 10}
+    assert legs(position.refold("AAPL", two)[0]) == {"a": Decimal("9.9"), "b": 10}
 
 
 @pytest.mark.parametrize(
@@ -202,6 +214,67 @@ def test_a_fee_that_is_given_back_adds_its_units():
     assert position.refold("AAPL", history)[0].qty == Decimal("1.1")
 
 
+# -- external flows ----------------------------------------------------------------------
+
+HELD = [
+    move(1, FILL, 4, 10, strategy="a"),
+    move(2, FILL, 6, 10, strategy="b"),
+    move(3, FILL, 2, 10),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "qty", "left", "ended"),
+    [
+        (FILL, 5, {"": 7, "a": 4, "b": 6}, []),
+        (FILL, -1, {"": 1, "a": 4, "b": 6}, []),
+        (FILL, -2, {"": 0, "a": 4, "b": 6}, [""]),
+        (FILL, -3, {"": 0, "a": 3, "b": 6}, [""]),
+        (FILL, -9, {"": 0, "a": 0, "b": 3}, ["", "a"]),
+        (FILL, -12, {"": 0, "a": 0, "b": 0}, ["", "a", "b"]),
+        (FILL, -15, {"": -3, "a": 0, "b": 0}, ["", "a", "b"]),
+        (AMOUNT, -3, {"": 0, "a": 3, "b": 6}, [""]),
+        (AMOUNT, -15, {"": -3, "a": 0, "b": 0}, ["", "a", "b"]),
+        (FEE, -3, {"": 0, "a": 3, "b": 6}, []),
+        (ANCHOR, 9, {"": 0, "a": 3, "b": 6}, []),
+        (ANCHOR, 0, {"": 0, "a": 0, "b": 0}, ["a", "b"]),
+        (ANCHOR, 20, {"": 10, "a": 4, "b": 6}, []),
+    ],
+)
+def test_an_external_flow_takes_from_nobody_first_and_from_the_oldest_next(kind, qty, left, ended):
+    held, trades = position.refold("AAPL", [*HELD, move(9, kind, qty, 12)])
+    assert (legs(held), [x.strategy for x in trades]) == (left, ended)
+    is_fill = kind is FILL
+    assert [(x.exit_price, x.pnl) for x in trades] == [
+        (12, x.qty * 2) if is_fill else (None, None) for x in trades
+    ]
+
+
+def test_strategies_that_hold_against_each_other_are_closed_with_the_account():
+    """The long part is sold and the short one is bought back, at the price of the flattening."""
+    opposite = [move(1, FILL, 10, 10, strategy="a"), move(2, FILL, -5, 10, strategy="b")]
+    held, trades = position.refold("AAPL", [*opposite, move(9, FILL, -5, 12)])
+    assert (held.qty, legs(held)) == (0, {"a": 0, "b": 0})
+    assert [(x.strategy, x.side, x.pnl) for x in trades] == [("a", "buy", 20), ("b", "sell", -10)]
+    assert held.account.realized == 10
+
+
+@pytest.mark.parametrize(
+    ("nobody", "qty", "left"),
+    [
+        (8, -4, {"": 8, "a": 0}),
+        (8, -6, {"": 6, "a": 0}),
+        (3, -9, {"": 0, "a": -2}),
+        (-9, 7, {"": 0, "a": 2}),
+    ],
+)
+def test_a_strategy_takes_what_it_does_not_hold_from_the_unattributed_part(nobody, qty, left):
+    """The units of nobody are used up before the strategy holds against them."""
+    history = [move(1, FILL, 4, 10, strategy="a"), move(2, FILL, nobody, 10)]
+    held, _ = position.refold("AAPL", [*history, move(9, FILL, qty, 12, strategy="a")])
+    assert legs(held) == left
+
+
 # -- round trips -------------------------------------------------------------------------
 
 
@@ -230,7 +303,8 @@ def test_late_evidence_revises_the_trades_after_it():
         fill("s1", 10, 12, at=at(5), broker_order_id="x", side=m.OrderSide.SELL),
     ):
         records.take(fact)
-    assert records.all(m.Trade) == []  # an external sale closes no position of ours
+    # An external sale closes the position of the strategy.
+    assert [(x.strategy, x.pnl) for x in records.all(m.Trade)] == [("a", 20)]
     records.take(report("new", broker_order_id="x", client_order_id="c1.r1", replaces="b1"))
     records.take(intended("c2", side="sell", strategy="a"))
     sale = {"broker_order_id": "b2", "client_order_id": "c2"}

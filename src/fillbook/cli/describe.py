@@ -86,6 +86,8 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"balance ({reason.lower()})", f"{_n(qty)} {symbol}"
         case m.CashAdjusted(amount, currency, _, reason):
             return f"balance ({reason.lower()})", f"{amount:,.2f} {currency}"
+        case m.Assigned(strategy, name, movement, symbol):
+            return f"assigned to {strategy or 'no strategy'}", movement or name or symbol or ""
         case m.DriftFound(_, drift):
             return "drift confirmed", ": ".join(describe_drift(drift))
         case m.DriftCleared(key):

@@ -1,6 +1,12 @@
 """
 Positions: the fold of movements in the order of the broker's time (promise P9).
 
+A movement without a strategy changes the unattributed part first.  What it takes beyond that, it
+takes from the parts of the strategies, oldest first: a position that was closed outside is closed
+for its strategies too.  A fill of a strategy changes its own part first, and what it takes beyond
+that is the unattributed part's.  So the unattributed part never has the opposite sign of another
+part, and no part holds what the account does not (except against another strategy).
+
 A balance adjustment (`MoveKind.ANCHOR`) sets what the account held at a time.  Movements before
 it do not change the account's position any more.  A late fill before it only moves quantity
 from the unattributed part to the part of its strategy.  An amount of money that is not known
@@ -13,7 +19,7 @@ stays unknown (None); it is never taken as zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -31,19 +37,19 @@ ADOPTED: Final = "ADOPTED"
 
 
 @m.exact
-def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
-    """Apply *move*, not older than `last`; return the position, and the round trip it closed."""
+def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, tuple[m.Trade, ...]]:
+    """Apply *move*, not older than `last`; return the position, and the round trips it closed."""
     match move.kind:
         case m.MoveKind.FILL:
             return _fill(position, move)
         case m.MoveKind.RATIO:
-            return _ratio(position, move), None
+            return _ratio(position, move), ()
         case m.MoveKind.AMOUNT:
-            return _amount(position, move, move.qty), None
+            return _moved(position, move, move.qty, _apply_amount)
         case m.MoveKind.FEE:
-            return _fee(position, move), None
+            return _fee(position, move), ()
         case m.MoveKind.ANCHOR:
-            return _balance_adjustment(position, move), None
+            return _balance_adjustment(position, move)
         case _:
             assert_never(move.kind)
 
@@ -51,11 +57,10 @@ def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | 
 @m.exact
 def refold(symbol: str, moves: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:
     """Fold all *moves* of *symbol*, in any order, into its position and its round trips."""
-    position, trades = m.Position(symbol=symbol), []
+    position, trades = m.Position(symbol=symbol), list[m.Trade]()
     for move in sorted(moves, key=lambda move: move.order):
-        position, trade = fold(position, move)
-        if trade is not None:
-            trades.append(trade)
+        position, closed = fold(position, move)
+        trades += closed
     return position, trades
 
 
@@ -70,21 +75,56 @@ def _evolved(
     return evolve(position, account=account, by_strategy=tuple(sorted(parts.items())), last=move)
 
 
-def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, m.Trade | None]:
-    name = move.strategy or UNATTRIBUTED
-    parts = by_strategy_of(position)
-    part = parts.get(name, _FLAT)
-    parts[name], closed = _apply_fill(part, move)
+#: Applies a part of a movement to a holding; returns it, and the round trip that ended, if any.
+_Apply = Callable[[m.Holding, Decimal, m.Movement], tuple[m.Holding, m.Holding | None]]
+
+
+def _moved(
+    position: m.Position, move: m.Movement, qty: Decimal, apply: _Apply
+) -> tuple[m.Position, tuple[m.Trade, ...]]:
+    """Return *position* after *qty* units moved, and the round trips that this closed."""
+    parts, trades = by_strategy_of(position), list[m.Trade]()
+    before, shares = dict(parts), _shares(parts, move.strategy or UNATTRIBUTED, qty)
+    rest = move
+    for name, share in shares.items():
+        parts[name], closed = apply(parts.get(name, _FLAT), share, rest)
+        if closed is not None and closed.entered:  # what only a fee created has no entry
+            trades.append(_trade_of(position.symbol, name, closed, share, move.at))
+        rest = evolve(rest, fee=None)  # the first share bears it
     # A strategy that holds the whole position has the same holding as the account.
-    account = parts[name] if part == position.account else _apply_fill(position.account, move)[0]
-    trade = None
-    if closed is not None and closed.entered:  # a holding that only a fee created has no entry
-        trade = _trade_of(position.symbol, name, closed, move)
-    position = _evolved(position, move, account, parts)
+    (first, *others) = shares
+    is_same = not others and before.get(first, _FLAT) == position.account
+    account = parts[first] if is_same else apply(position.account, qty, move)[0]
+    return _evolved(position, move, account, parts), tuple(trades)
+
+
+def _shares(parts: dict[str, m.Holding], name: str, qty: Decimal) -> dict[str, Decimal]:
+    """Return by how much a movement of *qty* changes the part *name*, and the other parts."""
+    strategies = sorted(
+        (x for x in parts if x != UNATTRIBUTED),
+        key=lambda x: (parts[x].opened_at or "", parts[x].opened_by or "", x),
+    )
+    shares, rest = dict[str, Decimal](), qty
+    for taker in (name, *(strategies if name == UNATTRIBUTED else [UNATTRIBUTED])):
+        held = parts.get(taker, _FLAT).qty
+        if held * rest < 0:
+            shares[taker] = rest if abs(rest) <= abs(held) else -held
+            rest = EXACT.subtract(rest, shares[taker])
+    if rest or not shares:
+        shares[name] = EXACT.add(shares.get(name, ZERO), rest)
+    total = sum((x.qty for x in parts.values()), qty)
+    if name == UNATTRIBUTED and not total and shares.keys() != {name}:
+        # The account is flat: strategies that held against each other hold nothing any more.
+        shares |= {x: -parts[x].qty for x in strategies if parts[x].qty}
+    return shares
+
+
+def _fill(position: m.Position, move: m.Movement) -> tuple[m.Position, tuple[m.Trade, ...]]:
+    moved, trades = _moved(position, move, move.qty, _apply_fill)
     if move.qty > 0 and move.fee_rate:
         due = _fee_of(move, EXACT.multiply(move.qty, move.fee_rate))
-        position = _with_dues(position, fees.add(fees.current(position.dues, move.at), due))
-    return position, trade
+        moved = _with_dues(moved, fees.add(fees.current(moved.dues, move.at), due))
+    return moved, trades
 
 
 def _fee_of(move: m.Movement, amount: Decimal) -> m.Fee:
@@ -96,16 +136,18 @@ def _with_dues(position: m.Position, dues: tuple[m.Fee, ...]) -> m.Position:
     return evolve(position, dues=dues, fee_due=due, fee_absorbed=absorbed)
 
 
-def _apply_fill(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m.Holding | None]:
-    """Apply a fill; return the holding, and the closed holding if it ended a round trip."""
+def _apply_fill(
+    holding: m.Holding, qty: Decimal, move: m.Movement
+) -> tuple[m.Holding, m.Holding | None]:
+    """Apply *qty* of a fill; return the holding, and the closed one if it ended a round trip."""
     if move.fee:
         holding = evolve(holding, fees=EXACT.add(holding.fees, move.fee))
-    if holding.qty * move.qty >= 0:
-        return _increase(holding, move.qty, move), None
-    if abs(move.qty) < abs(holding.qty):
-        return _reduce(holding, move.qty, move.price), None
+    if holding.qty * qty >= 0:
+        return _increase(holding, qty, move), None
+    if abs(qty) < abs(holding.qty):
+        return _reduce(holding, qty, move.price), None
     closed = _reduce(holding, -holding.qty, move.price)
-    remainder = EXACT.add(holding.qty, move.qty)
+    remainder = EXACT.add(holding.qty, qty)
     flat = m.Holding(realized=closed.realized)
     return (_increase(flat, remainder, move) if remainder else flat), closed
 
@@ -117,14 +159,14 @@ def _increase(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
         qty=EXACT.add(holding.qty, qty),
         cost=_add(holding.cost, value),
         opened_at=holding.opened_at or move.at,
-        opened_by=holding.opened_by or _opening_key(move),
+        opened_by=holding.opened_by or name_of(move),
         entered=EXACT.add(holding.entered, abs(qty)),
         entry_value=_add(holding.entry_value, value),
     )
 
 
-def _opening_key(move: m.Movement) -> str:
-    """Return the key of the opening fill; it stays the same when that fill is corrected."""
+def name_of(move: m.Movement) -> str:
+    """Return the name of a movement; that of a fill stays the same when it is corrected."""
     return f"{move.owner}@{m.plain(move.cum)}" if move.owner and move.cum else move.key
 
 
@@ -148,9 +190,11 @@ def _reduce(holding: m.Holding, qty: Decimal, price: Decimal | None) -> m.Holdin
     )
 
 
-def _trade_of(symbol: str, strategy: str, closed: m.Holding, move: m.Movement) -> m.Trade:
-    opened = closed.opened_at or move.at
-    was_long = move.qty < 0
+def _trade_of(
+    symbol: str, strategy: str, closed: m.Holding, qty: Decimal, at: m.Timestamp
+) -> m.Trade:
+    """Return the round trip that *qty* closed."""
+    opened, was_long = closed.opened_at or at, qty < 0
     entry, exit_ = closed.entry_value, closed.exit_value
     pnl = None if entry is None or exit_ is None else (exit_ - entry) * (1 if was_long else -1)
     return m.Trade(
@@ -164,7 +208,7 @@ def _trade_of(symbol: str, strategy: str, closed: m.Holding, move: m.Movement) -
         pnl=pnl,
         fees=closed.fees,
         opened_at=opened,
-        closed_at=move.at,
+        closed_at=at,
     )
 
 
@@ -183,63 +227,74 @@ def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
     )
 
 
-def _amount(position: m.Position, move: m.Movement, qty: Decimal) -> m.Position:
-    """Apply units that moved without a trade: unattributed, at the reported cost."""
-    parts = by_strategy_of(position)
-    parts[UNATTRIBUTED] = _apply_amount(parts.get(UNATTRIBUTED, _FLAT), qty, move)
-    return _evolved(position, move, _apply_amount(position.account, qty, move), parts)
-
-
-def _apply_amount(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
-    after = EXACT.add(holding.qty, qty)
-    if holding.qty * qty >= 0:  # increases
-        cost = _add(holding.cost, _multiply(abs(qty), move.price))
-    elif abs(qty) <= abs(holding.qty):  # decreases: the cost decreases in proportion
+def _apply_amount(
+    holding: m.Holding, qty: Decimal, move: m.Movement
+) -> tuple[m.Holding, m.Holding | None]:
+    """Apply *qty* units that moved without a trade: in at the reported cost, out without P&L."""
+    if holding.qty * qty >= 0:
+        return _increase(holding, qty, move), None
+    after, closed = EXACT.add(holding.qty, qty), evolve(holding, exit_value=None)
+    if abs(qty) < abs(holding.qty):  # the cost decreases in proportion
         cost = None if holding.cost is None else holding.cost * abs(after) / abs(holding.qty)
-    else:
-        cost = _multiply(abs(after), move.price)
-    return evolve(
-        holding,
-        qty=after,
-        cost=cost if after else ZERO,
-        opened_at=holding.opened_at or move.at,
-        opened_by=holding.opened_by or _opening_key(move),
-        entered=max(holding.entered, abs(after)),
-        entry_value=None,
-        exit_value=None,
-    )
+        return evolve(closed, qty=after, cost=cost), None
+    flat = m.Holding(realized=holding.realized)
+    return (_increase(flat, after, move) if after else flat), closed
 
 
 def _fee(position: m.Position, move: m.Movement) -> m.Position:
     """Deduct a fee in units, except what the last balance adjustment includes of it already."""
     paid, dues = fees.pay(position.dues, _fee_of(move, -move.qty))  # a refund pays none
     absorbed = max(ZERO, min(-move.qty, fees.total(paid, absorbed=True)))
-    qty = EXACT.add(move.qty, absorbed)
-    parts = by_strategy_of(position)
-    held = [name for name, part in parts.items() if part.qty]
-    name = held[0] if len(held) == 1 else UNATTRIBUTED
-    parts[name] = _deduct_fee(parts.get(name, _FLAT), qty)
-    position = _evolved(position, move, _deduct_fee(position.account, qty), parts)
-    return _with_dues(position, dues)
+    moved, _ = _moved(position, move, EXACT.add(move.qty, absorbed), _deduct_fee)
+    return _with_dues(moved, dues)
 
 
-def _deduct_fee(holding: m.Holding, qty: Decimal) -> m.Holding:
-    return evolve(holding, qty=EXACT.add(holding.qty, qty))  # fewer units, at the same cost
+def _deduct_fee(holding: m.Holding, qty: Decimal, _: m.Movement) -> tuple[m.Holding, None]:
+    return evolve(holding, qty=EXACT.add(holding.qty, qty)), None  # fewer units, at the same cost
 
 
-def _balance_adjustment(position: m.Position, move: m.Movement) -> m.Position:
-    parts = by_strategy_of(position)
-    known = sum((part.qty for name, part in parts.items() if name != UNATTRIBUTED), ZERO)
-    remainder = EXACT.subtract(move.qty, known)
+def _balance_adjustment(
+    position: m.Position, move: m.Movement
+) -> tuple[m.Position, tuple[m.Trade, ...]]:
+    """Set the account's quantity; a strategy to which it is assigned gets the unattributed part."""
+    difference = EXACT.subtract(move.qty, position.qty)
+    parts, trades = by_strategy_of(position), list[m.Trade]()
+    for name, share in (_shares(parts, UNATTRIBUTED, difference) if difference else {}).items():
+        part = parts.get(name, _FLAT)
+        if name == UNATTRIBUTED:
+            parts[name] = _set_balance(part, EXACT.add(part.qty, share), move)
+        else:
+            parts[name], closed = _apply_fill(part, share, evolve(move, price=None))
+            if closed is not None and closed.entered:
+                trades.append(_trade_of(position.symbol, name, closed, share, move.at))
     unattributed = parts.get(UNATTRIBUTED, _FLAT)
-    if remainder != unattributed.qty or UNATTRIBUTED in parts:
-        parts[UNATTRIBUTED] = _set_balance(unattributed, remainder, move)
-    account = _set_balance(position.account, move.qty, move)
-    is_adopted = move.reason == ADOPTED
-    adopted = EXACT.subtract(move.qty, position.qty) if is_adopted else ZERO
-    adjusted = _evolved(position, move, account, parts)
+    if move.strategy and unattributed.qty:
+        parts[move.strategy] = _joined(parts.get(move.strategy, _FLAT), unattributed)
+        parts[UNATTRIBUTED] = m.Holding(realized=unattributed.realized)
+    adjusted = _evolved(position, move, _set_balance(position.account, move.qty, move), parts)
+    adopted = difference if move.reason == ADOPTED else ZERO
     adjusted = evolve(adjusted, anchored_at=move.at, adopted=adopted)
-    return _with_dues(adjusted, fees.absorb(position.dues, move.at))
+    return _with_dues(adjusted, fees.absorb(position.dues, move.at)), tuple(trades)
+
+
+def _joined(holding: m.Holding, other: m.Holding) -> m.Holding:
+    """Return *holding* with the units of *other*, of the same sign, and their round trip."""
+    first = min(
+        (x for x in (holding, other) if x.opened_at is not None),
+        key=lambda x: (x.opened_at or "", x.opened_by or ""),
+        default=holding,
+    )
+    return m.Holding(
+        qty=EXACT.add(holding.qty, other.qty),
+        cost=_add(holding.cost, other.cost),
+        realized=holding.realized,
+        fees=EXACT.add(holding.fees, other.fees),
+        opened_at=first.opened_at,
+        opened_by=first.opened_by,
+        entered=EXACT.add(holding.entered, other.entered),
+        entry_value=_add(holding.entry_value, other.entry_value),
+        exit_value=_add(holding.exit_value, other.exit_value),
+    )
 
 
 def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
@@ -251,7 +306,7 @@ def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holdin
         qty=qty,
         cost=_multiply(abs(qty), move.price),
         opened_at=move.at if qty else None,
-        opened_by=_opening_key(move) if qty else None,
+        opened_by=name_of(move) if qty else None,
         entered=abs(qty),
         entry_value=_multiply(abs(qty), move.price),
         exit_value=ZERO,

@@ -45,6 +45,7 @@ class Desk:
         self._cancellation = parts.cancellation
         self._replacement = parts.replacement
         self._manual_resolution = parts.manual_resolution
+        self._assignments = parts.assignments
         self._reconciler = parts.reconciler
         self._scheduler = parts.scheduler
         self._background = parts.background
@@ -245,6 +246,20 @@ class Desk:
         """
         return self._manual_resolution.resolve(
             validation.order(order), validation.resolution(outcome)
+        )
+
+    def assign(self, what: m.Order | m.Movement | str, strategy: str | None) -> m.Position:
+        """
+        Give an external order, a fill or an opening position to *strategy*; None: to nobody.
+
+        *what* is an order or its id, a movement (as in `book.fills`) or its key, or the symbol of
+        a position that was held at the first sync or adopted.  The round trips are computed again,
+        and the entry in the journal is the audit.  Return the position.  Raises: InvalidValue,
+        also for an order that a strategy placed.
+        """
+        return self._assignments.assign(
+            validation.assigned(what),
+            None if strategy is None else validation.text("strategy", strategy),
         )
 
     def wait(self, order: m.Order | str, timeout_s: float = 5.0) -> m.Order:

@@ -91,6 +91,7 @@ class AsyncDesk:
     cancel = awaited(Desk.cancel)
     cancel_all = awaited(Desk.cancel_all)
     resolve = awaited(Desk.resolve)
+    assign = awaited(Desk.assign)
     wait = awaited(Desk.wait)
     receive = awaited(Desk.receive)
     events = awaited(Desk.events)

@@ -27,6 +27,7 @@ from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.assignments import Assignments
 from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
@@ -48,6 +49,7 @@ class Parts:
     cancellation: Cancellation
     replacement: Replacement
     manual_resolution: ManualResolution
+    assignments: Assignments
     reconciler: Reconciler
     scheduler: Scheduler
     background: Background
@@ -72,6 +74,7 @@ class Parts:
         reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock, settings)
         self.reconciler = reconciler
         self.kill_switch = KillSwitch(recorder)
+        self.assignments = Assignments(recorder)
         approval = Approval(
             gateway, recorder, account_link, available_funds, tracker, reconciler, clock, settings
         )

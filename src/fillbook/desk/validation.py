@@ -102,6 +102,15 @@ def order(value: m.Order | str) -> m.Order | str:
     return value
 
 
+def assigned(value: m.Order | m.Movement | str) -> m.Order | m.Movement | str:
+    """Return what is assigned to a strategy. Raises: InvalidValue."""
+    if not isinstance(value, m.Order | m.Movement | str):
+        raise InvalidValue(
+            f"only an order, a movement or a symbol can be assigned, not {_shown(value)}"
+        )
+    return value
+
+
 def resolution(outcome: str) -> m.OrderStatus:
     """Return the status in which a person ends an order. Raises: InvalidValue."""
     if outcome != m.OrderStatus.ABSENT:

@@ -80,3 +80,18 @@ def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, 
     record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
     assert len(absence.confirm_busts(record, "b1", rows(kept))) == agreed
     assert absence.confirm_busts(record, "unheard", []) == []
+
+
+def test_busts_are_confirmed_for_each_id_by_its_own_rows():
+    """The history of one id proves nothing about another."""
+    record = records(
+        intended(),
+        report("partially_filled", 40, 9),
+        fill("s1", 40, 9, cum=40),
+        void("s1", 40),
+    )
+    kept = rows(fill("h1", 40, 9, source="history"))
+    assert absence.confirmed_busts(record, ["b1", "b2"], kept) == []
+    other = rows(fill("h1", 40, 9, source="history", broker_order_id="b2"))
+    found = absence.confirmed_busts(record, ["b1", "b2"], other)
+    assert [(x.broker_order_id, x.exec_id) for x in found] == [("b1", "s1")]

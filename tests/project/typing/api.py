@@ -74,6 +74,8 @@ def place(desk: fb.Desk) -> fb.Order:
     desk.cancel_all(symbol="AAPL", strategy="mean-rev")
     desk.cancel(order)
     desk.resolve(order, "absent")
+    print(desk.assign(order, "mean-rev").qty, desk.assign("AAPL", None).by_strategy)
+    desk.assign(desk.book.fills(order)[0], "mean-rev")
     return desk.cancel(order.client_order_id)
 
 
@@ -191,6 +193,7 @@ VALUES = (
     fb.AnswerKind,
     fb.Answered,
     fb.AssetClass,
+    fb.Assigned,
     fb.Authority,
     fb.BalanceAdjusted,
     fb.Bound,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from fillbook import model as m
-from fillbook.core.journal import activities, broker_reports, cash, requests
+from fillbook.core.journal import activities, assignments, broker_reports, cash, requests
 from fillbook.core.journal.draft import Draft
 from fillbook.model.journal.overlay import RecordReader
 
@@ -107,6 +107,8 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             activities.apply_balance_adjustment(draft, entry)
         case m.CashAdjusted():
             cash.adjust(draft, entry)
+        case m.Assigned():
+            assignments.apply_assignment(draft, entry)
         case m.DriftFound() | m.DriftCleared():
             activities.apply_drift(draft, entry)
         case m.Bound():

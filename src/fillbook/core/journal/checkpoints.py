@@ -108,10 +108,10 @@ def _split(
 
 
 def _fold(held: m.Position, movements: Iterable[m.Movement]) -> tuple[m.Position, list[m.Trade]]:
-    trades = []
+    trades = list[m.Trade]()
     for x in movements:
-        held, trade = position.fold(held, x)
-        trades += [] if trade is None else [trade]
+        held, closed = position.fold(held, x)
+        trades += closed
     return held, trades
 
 

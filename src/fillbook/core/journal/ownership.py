@@ -129,6 +129,12 @@ def move_evidence(draft: Draft, evidence: m.Evidence, target: m.OrderRecord) -> 
         update_order(draft, evolve(source, ids=ids))
     else:
         target = with_instructions_of(target, source)
+        if target.origin is m.Origin.EXTERNAL:
+            target = evolve(
+                target,
+                strategy=target.strategy or source.strategy,
+                assigned=(*source.assigned, *target.assigned),
+            )
         draft.drop(m.OrderRecord, source.client_order_id)
         for leg in draft.find(m.OrderRecord, "parent", source.client_order_id):
             _as_leg(draft, leg, target.client_order_id)

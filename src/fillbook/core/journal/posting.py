@@ -21,6 +21,7 @@ from fillbook.core.journal import cash, checkpoints
 from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.orders import anomalies, evidence, lifecycle, lineage
 from fillbook.core.orders.totals import compute_totals
+from fillbook.core.position import name_of
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
 
@@ -218,6 +219,7 @@ def _movements_of(
 ) -> list[m.Movement]:
     """Return the movements of the effective executions (7) and of the inferred fill (11)."""
     movements = [_movement_of(draft, record, x) for x in effective]
+    assigned = dict(record.assigned)
     if evidence_of_id.gap:
         sign = record.terms.side.sign
         movements.append(
@@ -238,7 +240,10 @@ def _movements_of(
                 reason=str(m.ExecSource.INFERRED),
             )
         )
-    return movements
+    return [
+        evolve(x, strategy=assigned[name]) if (name := name_of(x)) in assigned else x
+        for x in movements
+    ]
 
 
 def _movement_of(draft: Draft, record: m.OrderRecord, x: m.Execution) -> m.Movement:

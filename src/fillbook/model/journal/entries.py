@@ -277,6 +277,21 @@ class CashAdjusted:
 
 
 @frozen
+class Assigned:
+    """
+    A person gave an order, a fill, units or an opening position to a strategy; None: to nobody.
+
+    `movement` is the name of one fill of the order `client_order_id`, or the key of a movement
+    without an order.  `symbol` is that of an opening position, and of balances that were adopted.
+    """
+
+    strategy: str | None
+    client_order_id: str | None = None
+    movement: str | None = None
+    symbol: str | None = None
+
+
+@frozen
 class DriftFound:
     """A confirmed difference: its symbol is locked (only reducing orders).  `notional` ≥ 0."""
 
@@ -327,6 +342,7 @@ Entry = (
     | ActivityReported
     | BalanceAdjusted
     | CashAdjusted
+    | Assigned
     | DriftFound
     | DriftCleared
     | Alerted
