@@ -35,7 +35,7 @@ are raised.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fillbook.model.invalid import FillbookError as FillbookError
 from fillbook.model.invalid import InvalidValue as InvalidValue
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from fillbook.model.answer import RejectKind
     from fillbook.model.checks import Reason
     from fillbook.model.orders.order import Order
+
+T = TypeVar("T")
 
 
 class OrderError(FillbookError):
@@ -145,6 +147,13 @@ class StoreTooNew(StoreError):
 
 class StoreDamaged(StoreError):
     """The file is no store of ours, or is broken; it was left as it is."""
+
+
+def present(value: T | None, what: str) -> T:
+    """Return *value*, which a stored record names. Raises: StoreDamaged if it is None."""
+    if value is None:
+        raise StoreDamaged(f"the records of the store do not agree: {what} is missing")
+    return value
 
 
 class Forked(StoreError):

@@ -73,7 +73,7 @@ def open(  # noqa: A001 - the usual term
     broker = open_broker(broker, env)
     sinks = _sinks(alerts, env)
     permitted = validation.repairs(setting("repairs", repairs, env).value)
-    store = open_store(store, env)
+    opened = open_store(store, env)
     settings = Settings(
         live=live,
         repairs=permitted,
@@ -84,7 +84,12 @@ def open(  # noqa: A001 - the usual term
         alerts=sinks,
         thresholds=thresholds,
     )
-    return Desk(broker, store, clock or SystemClock(), settings)
+    try:
+        return Desk(broker, opened, clock or SystemClock(), settings)
+    except BaseException:
+        if opened is not store:
+            opened.close()
+        raise
 
 
 def _sinks(alerts: Sequence[Sink] | None, env: Mapping[str, str]) -> tuple[Sink, ...]:

@@ -73,7 +73,7 @@ changes = st.builds(
 LEAVES = {
     Decimal: plain_decimals,
     str: words,
-    int: st.integers(-(2**63), 2**63 - 1),
+    int: st.integers(-(2**50), 2**50),
     bool: st.booleans(),
     datetime: st.datetimes(timezones=st.just(UTC)),
     date: st.dates(),

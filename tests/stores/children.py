@@ -150,3 +150,20 @@ def _is_refused(use):
     except Forked:
         return True
     return False
+
+
+def hold_a_write(path, pipe):
+    """Report from inside a write, and stay there."""
+    with closing(SqliteStore(path)) as store, store.write():
+        pipe.send("in")
+        pipe.recv()
+
+
+def write_and_wait(path, entries, pipe):
+    """Write so many movements in as many transactions, report it, and wait."""
+    with closing(SqliteStore(path)) as store:
+        for number in range(entries):
+            with store.write() as writer:
+                put(writer, movement(f"{number:03}"))
+        pipe.send("written")
+        pipe.recv()

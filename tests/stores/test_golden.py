@@ -178,7 +178,7 @@ def test_it_is_rebuilt_by_the_rules_of_today_as_it_is_opened(path):
     changed = {name for name in after if after[name] != before[name]}
     assert changed <= {
         *("binding", "cash", "evidence", "orders"),
-        *("movements", "positions", "reservations"),
+        *("movements", "positions", "reservations", "chapters", "trades"),
     }
     store.close()
 

@@ -27,6 +27,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import fees
+from fillbook.errors import present
 from fillbook.model import EXACT, ZERO
 
 #: The name of the part that belongs to no strategy.
@@ -213,8 +214,7 @@ def _trade_of(
 
 
 def _ratio(position: m.Position, move: m.Movement) -> m.Position:
-    ratio = move.ratio
-    assert ratio is not None
+    ratio = present(move.ratio, f"the ratio of {move.key}")
     parts = {name: _scaled(part, ratio) for name, part in position.by_strategy}
     return _evolved(position, move, _scaled(position.account, ratio), parts)
 

@@ -22,6 +22,8 @@ from fillbook.errors import InvalidValue
 #: The maximum timeout.
 WAIT_MAX_S: Final = 30 * 86_400
 KEY_MAX: Final = 200
+#: No broker has an account or an order from before.
+_FIRST_DAY: Final = date(1970, 1, 2)
 
 
 def request(value: m.OrderRequest) -> m.OrderRequest:
@@ -119,14 +121,14 @@ def resolution(outcome: str) -> m.OrderStatus:
 
 
 def day(since: date | None) -> date | None:
-    """Return the first day to read. Raises: InvalidValue."""
+    """Return the first day to read, not before the first account. Raises: InvalidValue."""
     if isinstance(since, datetime):
         raise InvalidValue(
             f"since must be a date, not the datetime {since}; give its .date() in UTC"
         )
     if since is not None and not isinstance(since, date):
         raise InvalidValue(f"since must be a date such as date(2026, 1, 5), not {_shown(since)}")
-    return since
+    return None if since is None else max(since, _FIRST_DAY)
 
 
 def seconds(name: str, value: float) -> float:

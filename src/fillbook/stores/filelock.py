@@ -7,9 +7,12 @@ FIFO:
 - the first eight bytes of the file are the number of the last ticket, changed under a lock
   on these bytes;
 - the owner of a ticket locks one byte, at an offset of its own, until it is done;
-- the owner then locks every byte below its own: the system blocks it until all earlier
-  tickets are released, and releases the tickets of processes that have died, whether they
-  held the lock or waited for it.
+- the owner then locks every byte below its own, which succeeds once all earlier tickets are
+  released; the system releases the tickets of processes that have died, whether they held the
+  lock or waited for it.
+
+Each wait is a series of attempts with an end: a process that is stopped, not killed, keeps its
+ticket, and the error names it.
 
 POSIX locks (fcntl) belong to a process, and closing any descriptor of the file drops all
 of them.  So a process has one descriptor for each file, and its threads hold `thread_lock`
@@ -18,9 +21,10 @@ before they take a ticket.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
+import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,7 +40,10 @@ _TICKETS_START: Final = (
     1 << 20
 )  #: the offset of the bytes of the tickets; they are locked, never written
 _TICKETS_MAX: Final = 1 << 40  #: the number wraps here, after thousands of years
-_DEADLOCK_RETRY_S: Final = 0.002
+_RETRY_MIN_S, _RETRY_MAX_S = 0.0002, 0.005  #: between two attempts
+WAIT_MAX_S: Final = 10.0  #: the longest wait for the lock
+#: `struct flock` of Linux, which names the process that holds a lock.
+_FLOCK: Final = "hhqqi4x"
 
 
 class _File:
@@ -45,11 +52,12 @@ class _File:
     def __init__(self, path: str) -> None:
         self.thread_lock = FairLock()
         self.users = 0
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def take_ticket(self) -> int:
-        """Take the next ticket, and lock its byte."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX, _COUNTER_BYTES, 0)
+    def take_ticket(self, end: float) -> int:
+        """Take the next ticket, and lock its byte. Raises: StoreUnavailable after *end*."""
+        self._lock(_COUNTER_BYTES, 0, end)
         try:
             last = int.from_bytes(os.pread(self._fd, _COUNTER_BYTES, 0), "big")
             ticket = (last + 1) % _TICKETS_MAX
@@ -59,18 +67,33 @@ class _File:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, _COUNTER_BYTES, 0)
         return ticket
 
-    def wait_for_earlier(self, ticket: int) -> None:
-        """Wait until every earlier ticket is released."""
-        while ticket:
+    def wait_for_earlier(self, ticket: int, end: float) -> None:
+        """Wait until every earlier ticket is released. Raises: StoreUnavailable after *end*."""
+        if ticket:
+            self._lock(ticket, _TICKETS_START, end)
+
+    def _lock(self, length: int, start: int, end: float) -> None:
+        delay_s = _RETRY_MIN_S
+        while True:
             try:
-                fcntl.lockf(self._fd, fcntl.LOCK_EX, ticket, _TICKETS_START)
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
                 return
-            except OSError as error:
-                # The system detects deadlocks by process, not by thread: two processes whose
-                # threads wait for two stores crosswise look like one.  A retry gets the lock.
-                if error.errno != errno.EDEADLK:
-                    raise
-                time.sleep(_DEADLOCK_RETRY_S)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise StoreUnavailable(
+                        f"{self._path} is held by {self._holder(length, start)} for more than "
+                        f"{WAIT_MAX_S:g} s; nothing was written. Continue or end that process"
+                    ) from None
+            time.sleep(delay_s)
+            delay_s = min(2 * delay_s, _RETRY_MAX_S)
+
+    def _holder(self, length: int, start: int) -> str:
+        """Name the process that holds the first lock in a range."""
+        if sys.platform != "linux":
+            return "another process"
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+        holder = struct.unpack(_FLOCK, fcntl.fcntl(self._fd, fcntl.F_GETLK, asked))[-1]
+        return f"process {holder}" if holder else "another process"
 
     def release(self, ticket: int) -> None:
         fcntl.lockf(self._fd, fcntl.LOCK_UN, ticket + 1, _TICKETS_START)
@@ -93,7 +116,7 @@ class FileLock:
     """
     A lock between all threads and processes that use the same *path*; not reentrant.
 
-    A wait has no time limit: a process that is stopped, not killed, keeps the lock.
+    A wait ends after `WAIT_MAX_S`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,13 +127,16 @@ class FileLock:
         """
         Hold the lock.
 
-        Raises: StoreUnavailable if the file cannot be opened, Bug if this thread already holds
-        the lock.
+        Raises: StoreUnavailable if the file cannot be opened or written, or if another process or
+        thread keeps the lock; Bug if this thread already holds the lock.
         """
-        with self._file() as file, file.thread_lock.hold():
-            ticket = file.take_ticket()
+        end = time.monotonic() + WAIT_MAX_S
+        with self._file() as file, file.thread_lock.hold(WAIT_MAX_S):
+            with self._errors():
+                ticket = file.take_ticket(end)
             try:
-                file.wait_for_earlier(ticket)
+                with self._errors():
+                    file.wait_for_earlier(ticket, end)
                 yield
             finally:
                 file.release(ticket)
@@ -134,7 +160,15 @@ class FileLock:
                     file.close()
 
     def _open(self) -> _File:
-        try:
+        with self._errors():
             return _File(self._path)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Translate the errors of the system, such as a full disk, to ours."""
+        try:
+            yield
         except OSError as error:
-            raise StoreUnavailable(f"cannot open {self._path}: {error.strerror}") from error
+            raise StoreUnavailable(
+                f"cannot lock {self._path}: {error.strerror}; nothing was written"
+            ) from error

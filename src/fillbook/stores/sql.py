@@ -19,11 +19,14 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from attrs import Factory, field, frozen
 
 from fillbook import model as m
-from fillbook.codec import dump, dump_entry, load, load_entry
+from fillbook.codec import dump, dump_entry, load, load_entry, stored_time
 from fillbook.errors import Bug, StoreDamaged, StoreTooNew
 from fillbook.model.journal.kinds import BY_TYPE, KINDS, Kind
 
 R = TypeVar("R")
+
+#: More entries than any journal has.
+_NUMBER_MAX: Final = 1 << 44
 
 
 class Rows(Protocol):
@@ -94,9 +97,8 @@ class SqlReader:
         self._connection: Connection | None = connection
         self._marker = dialect.marker
         # The first read of a transaction fixes its snapshot.
-        self._last: int = self._execute("SELECT coalesce(max(number), 0) FROM journal").fetchone()[
-            0
-        ]
+        newest = "SELECT coalesce(max(number), 0) FROM journal"
+        self._last: int = _whole(self._execute(newest).fetchone()[0])
 
     def get(self, of: type[R], key: str) -> R | None:
         row = self._execute(self._statements_of(of).get, key).fetchone()
@@ -116,13 +118,15 @@ class SqlReader:
             after,
         )
         for number, at, body in rows:
-            yield m.Recorded(number, m.Timestamp(at), load_entry(body))
+            yield m.Recorded(_whole(number), stored_time(at), load_entry(body))
 
     def last(self) -> int:
         return self._last
 
     def cell(self, name: str) -> str | None:
         row = self._execute(f"SELECT word FROM cells WHERE name = {self._marker}", name).fetchone()
+        if row is not None and not isinstance(row[0], str):
+            raise StoreDamaged(f"the cell {name} of the store is not a text")
         return None if row is None else cast(str, row[0])
 
     def end(self) -> None:
@@ -136,6 +140,12 @@ class SqlReader:
 
     def _statements_of(self, of: type[Any]) -> _Statements:
         return _statements(cast(Any, of), self._marker)
+
+
+def _whole(number: object) -> int:
+    if not isinstance(number, int) or not 0 <= number < _NUMBER_MAX:
+        raise StoreDamaged(f"not the number of an entry: {str(number)[:80]!r}")
+    return number
 
 
 @frozen
@@ -249,7 +259,8 @@ def pending_migrations(connection: Connection, dialect: Dialect) -> Sequence[Mig
         return migrations()
     if "steps" not in tables:
         raise StoreDamaged("the database has tables, but none of them is fillbook's")
-    applied: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM steps"))
+    rows = connection.execute("SELECT number, checksum FROM steps")
+    applied = {_whole(number): checksum for number, checksum in rows}
     ours = {migration.number: migration.checksum for migration in migrations()}
     if max(applied, default=0) > max(ours):
         raise StoreTooNew(
@@ -261,14 +272,19 @@ def pending_migrations(connection: Connection, dialect: Dialect) -> Sequence[Mig
             raise StoreDamaged(f"migration {number} of the store differs from that of fillbook")
     pending = [migration for migration in migrations() if migration.number not in applied]
     if not pending:
-        _check_tables(tables)
+        _check_tables(connection, tables)
     return pending
 
 
-def _check_tables(tables: set[str]) -> None:
+def _check_tables(connection: Connection, tables: set[str]) -> None:
     expected = {"journal", "cells", "steps", *(kind.name for kind in KINDS)}
     if not expected <= tables:
         raise StoreDamaged(f"the store lacks the tables {', '.join(sorted(expected - tables))}")
+    # SQLite permits NULL in a primary key; no statement would find such a row.
+    keys = {"journal": "number", "cells": "name", **{kind.name: "key" for kind in KINDS}}
+    for table, key in keys.items():
+        if connection.execute(f"SELECT 1 FROM {table} WHERE {key} IS NULL LIMIT 1").fetchone():
+            raise StoreDamaged(f"the store has a row without a key in {table}")
 
 
 def apply_migrations(

@@ -1,7 +1,7 @@
 """
 The default store: one SQLite file, safe from any thread and from several processes.
 
-A write transaction, and the opening and closing of the file, hold the lock beside it
+A write transaction, a migration and the closing of the file hold the lock beside it
 (``bot.db-lock``).  The lock is FIFO, and it ensures that no two connections at once write
 or checkpoint the WAL (before SQLite 3.51.3 that may damage the file:
 https://sqlite.org/wal.html#walresetbug).  A committed transaction is synced to disk.
@@ -17,7 +17,7 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,9 @@ DIALECT: Final = sql.Dialect(
 
 _SCHEME: Final = "sqlite:///"
 _BUSY_S: Final = 5.0  #: wait for programs that write to the file without our lock
+
+#: A checkpoint is made after so many write transactions, and at the opening and the closing.
+CHECKPOINT_EACH: Final = 200
 
 #: SQLite's primary result codes of StoreUnavailable; every other code is StoreDamaged.
 _UNAVAILABLE: Final = frozenset(
@@ -74,15 +77,17 @@ class SqliteStore:
                 f"{self._path.parent} is not a folder; create it, then open the store"
             )
         self._fork_guard = ForkGuard()
+        self._writes = 0  #: write transactions since the last checkpoint of this process
         self._closed = False
         self._idle_readers: deque[sqlite3.Connection] = deque()  # idle connections for readers
         self._wal = self._path.with_name(self._path.name + "-wal")
         self._lock = FileLock(self._path.with_name(self._path.name + "-lock"))
-        with self._lock.hold(), self._store_errors():
-            self._newest: sql.Position | None = None  #: the newest entry that this process wrote
+        self._newest: sql.Position | None = None  #: the newest entry that this process wrote
+        with self._store_errors():
+            has_wal = self._has_wal()
             self._writer = self._connect()
             try:
-                self._prepare()
+                self._prepare(has_wal)
                 file = os.stat(self._path)
                 self._file = (file.st_dev, file.st_ino)
             except BaseException:
@@ -118,7 +123,7 @@ class SqliteStore:
 
     @contextmanager
     def write(self) -> Iterator[sql.SqlWriter]:
-        with self._write_transaction() as transaction:
+        with self._write_transaction(entries=True) as transaction:
             writer = transaction.writer = sql.SqlWriter(transaction.connection, DIALECT)
             try:
                 yield writer
@@ -130,7 +135,7 @@ class SqliteStore:
             return reader.cell(name)
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
-        with self._write_transaction() as transaction:
+        with self._write_transaction(entries=False) as transaction:
             connection = transaction.connection
             if sql.SqlReader(connection, DIALECT).cell(name) != old:
                 return False
@@ -170,26 +175,73 @@ class SqliteStore:
     # --- connections ------------------------------------------------------------------------
 
     def _connect(self) -> sqlite3.Connection:
+        # The record is private: SQLite gives its other files the mode of this one.
+        with suppress(OSError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         return sqlite3.connect(
             self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
         )
 
-    def _prepare(self) -> None:
-        """Check the file, and apply the pending migrations if it is ours or empty."""
+    def _prepare(self, has_wal: bool) -> None:
+        """
+        Check the file, and apply the pending migrations if it is ours or empty.
+
+        Only the migrations take the lock: a store is opened while another process keeps it.
+        """
         connection = self._writer
         pending = sql.pending_migrations(connection, DIALECT)
-        self._check_length()
-        connection.execute("PRAGMA journal_mode = WAL")
+        if not has_wal:
+            self._check_length()
+            self._check_mark(pending)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # for macOS; no effect elsewhere
         if pending:
-            with self._transaction(connection):
-                sql.apply_migrations(connection, DIALECT, pending)
+            with self._lock.hold():
+                connection.execute("PRAGMA journal_mode = WAL")
+                with self._transaction(connection):
+                    pending = sql.pending_migrations(connection, DIALECT)
+                    sql.apply_migrations(connection, DIALECT, pending)
+
+    def _has_wal(self) -> bool:
+        """Whether there is a WAL, which may have pages that the file does not have yet."""
+        try:
+            return self._wal.stat().st_size > 0
+        except OSError:
+            return False
+
+    # The mark is the number that SQLite keeps for its user in the header of the file.  It is the
+    # number of an entry that is about to be written; 0: the file has all entries.  It is in the
+    # file before the entry is in the WAL, so that a WAL that is missing after a kill is noticed.
+
+    def _check_mark(self, pending: Sequence[sql.Migration]) -> None:
+        """Raises: StoreDamaged if the newest entries were in a WAL that is missing."""
+        mark = self._mark()
+        if not mark or pending or sql.SqlReader(self._writer, DIALECT).last() >= mark:
+            return
+        raise StoreDamaged(
+            f"{self._path} was not closed, and the file {self._wal.name} beside it is missing: "
+            f"entry {mark} and later ones are lost. Restore that file, or archive this one and "
+            "begin a new record"
+        )
+
+    def _mark(self) -> int:
+        (mark,) = self._writer.execute("PRAGMA user_version").fetchone()
+        return int(mark)
+
+    def _set_mark(self, mark: int) -> None:
+        """Write the mark to the file itself, by a checkpoint."""
+        self._writer.execute(f"PRAGMA user_version = {mark}")
+        self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _mark_next_entry(self) -> None:
+        """Mark the next entry, unless an entry after the last checkpoint is marked."""
+        self._writes += 1
+        if self._writes >= CHECKPOINT_EACH or not self._mark():
+            self._set_mark(sql.SqlReader(self._writer, DIALECT).last() + 1)
+            self._writes = 0
 
     def _check_length(self) -> None:
         """Check for a truncated file, which SQLite detects only when it reads the missing pages."""
-        if self._wal.exists() and self._wal.stat().st_size:
-            return  # the WAL may have pages that the file does not have yet
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
         (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
         if self._path.stat().st_size < pages * page_size:
@@ -219,20 +271,33 @@ class SqliteStore:
 
     def _close_connections(self) -> None:
         # Closing the last connection checkpoints the WAL, which writes to the file.
-        with self._lock.hold():
-            self._writer.close()
-            with suppress(IndexError):
-                while True:
-                    self._idle_readers.pop().close()
+        try:
+            with self._lock.hold():
+                with suppress(sqlite3.Error):
+                    if self._mark():
+                        self._set_mark(0)
+                self._close_all()
+        except StoreUnavailable as error:
+            # Another process keeps the lock, so that this connection is not the last.
+            log.warning("%s is closed without the lock: %s", self._path, error)
+            self._close_all()
+
+    def _close_all(self) -> None:
+        self._writer.close()
+        with suppress(IndexError):
+            while True:
+                self._idle_readers.pop().close()
 
     @contextmanager
-    def _write_transaction(self) -> Iterator[_Transaction]:
-        """Take the connection that writes, in an exclusive transaction."""
+    def _write_transaction(self, *, entries: bool) -> Iterator[_Transaction]:
+        """Take the connection that writes, for *entries* or cells, in an exclusive transaction."""
         self._check()
         with self._lock.hold():
             self._check()  # another thread may have closed it during the wait
             self._check_file()
             with self._store_errors():
+                if entries:
+                    self._mark_next_entry()
                 transaction = _Transaction(self._writer)
                 try:
                     with self._transaction(self._writer):

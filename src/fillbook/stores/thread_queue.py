@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fillbook.errors import Bug, Forked
+from fillbook.errors import Bug, Forked, StoreUnavailable
 
 
 class FairLock:
@@ -24,19 +24,20 @@ class FairLock:
         self._holder: int | None = None
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, wait_s: float = -1) -> Iterator[None]:
         """
-        Hold the lock.
+        Hold the lock; wait at most *wait_s* seconds (-1: as long as it takes).
 
-        Raises: Bug if this thread already holds it: it would wait for itself.
+        Raises: StoreUnavailable if another thread keeps it; Bug if this thread already holds it:
+        it would wait for itself.
         """
-        self._acquire()
+        self._acquire(wait_s)
         try:
             yield
         finally:
             self._release()
 
-    def _acquire(self) -> None:
+    def _acquire(self, wait_s: float) -> None:
         thread_id = threading.get_ident()
         with self._guard:
             if self._holder == thread_id:
@@ -48,7 +49,11 @@ class FairLock:
             waiter.acquire()
             self._queue.append(waiter)
         try:
-            waiter.acquire()
+            if not waiter.acquire(timeout=wait_s):
+                raise StoreUnavailable(
+                    f"another thread of this process keeps the store for more than {wait_s:g} s; "
+                    "nothing was written"
+                )
         except BaseException:  # such as Ctrl-C: a waiter that left must not get the lock
             self._cancel_wait(waiter)
             raise

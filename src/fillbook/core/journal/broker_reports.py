@@ -144,9 +144,7 @@ def _owner_of_fact(draft: Draft, fact: m.Execution | m.TradeBust) -> m.OrderReco
     """Return the order of an execution or bust; before its first report, an external order."""
     known = draft.get(m.Evidence, fact.broker_order_id)
     if known is not None:
-        record = draft.get(m.OrderRecord, known.client_order_id)
-        assert record is not None  # evidence never outlives its order
-        return record
+        return draft.need(m.OrderRecord, known.client_order_id)
     terms = m.Terms(
         symbol=fact.symbol if isinstance(fact, m.Execution) else "",
         side=fact.side if isinstance(fact, m.Execution) else m.OrderSide.BUY,
@@ -267,8 +265,7 @@ def apply_history_read(draft: Draft, broker_order_id: str) -> None:
     before = draft.get(m.Evidence, broker_order_id)
     if before is None or before.history_read:
         return
-    record = draft.get(m.OrderRecord, before.client_order_id)
-    assert record is not None  # evidence never outlives its order
+    record = draft.need(m.OrderRecord, before.client_order_id)
     context = context_of(draft, record.terms, before)
     post_evidence(draft, record, before, compute_totals(evolve(before, history_read=True), context))
 

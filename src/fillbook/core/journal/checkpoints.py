@@ -54,9 +54,7 @@ def _refold(
     chapter, followers = latest, list[m.Chapter]()
     while chapter.number and not _begins_before(chapter, first):
         followers.append(chapter)
-        begun = draft.get(m.Chapter, f"{chapter.symbol}/{chapter.number - 1}")
-        assert begun is not None  # checkpoints are numbered without gaps, and never removed
-        chapter = begun
+        chapter = draft.need(m.Chapter, f"{chapter.symbol}/{chapter.number - 1}")
     held, removed_keys, remaining = chapter.before, {x.key for x in gone}, list(new)
     trades: list[m.Trade] = []
     old_trades: list[str] = []

@@ -8,11 +8,15 @@ The events of an entry are numbered by it, so the order of the outbox never chan
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TypeVar
 
 from fillbook import model as m
 from fillbook.core.orders.totals import EvidenceContext, context_for
+from fillbook.errors import present
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import Overlay, RecordReader
+
+R = TypeVar("R")
 
 
 class Draft(Overlay):
@@ -24,6 +28,10 @@ class Draft(Overlay):
         self.number = number
         self.at = at
         self._events: list[m.Event] = []
+
+    def need(self, of: type[R], key: str) -> R:
+        """Return the record under *key*, which another record names. Raises: StoreDamaged."""
+        return present(self.get(of, key), f"{of.__name__} {key}")
 
     def orders(self) -> list[tuple[m.OrderRecord | None, m.OrderRecord]]:
         """Return the changed orders: before (None: a new order) and after."""

@@ -31,8 +31,7 @@ def find_owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.Ord
     if record is None or record.origin is not m.Origin.OURS:  # a replace has its own client id
         record = _by_lineage(draft, report) or record
     if known is not None and (record is None or record.origin is not m.Origin.OURS):
-        holder = draft.get(m.OrderRecord, known.client_order_id)
-        assert holder is not None  # evidence never outlives its order
+        holder = draft.need(m.OrderRecord, known.client_order_id)
         if holder.origin is m.Origin.OURS or (record is None and report.client_order_id is None):
             record = holder  # whatever client order id is reported: the broker's id is known
     if record is None:
@@ -122,8 +121,7 @@ def with_instructions_of(target: m.OrderRecord, source: m.OrderRecord) -> m.Orde
 
 def move_evidence(draft: Draft, evidence: m.Evidence, target: m.OrderRecord) -> m.OrderRecord:
     """Move the evidence of one id to its order; an external order without evidence is removed."""
-    source = draft.get(m.OrderRecord, evidence.client_order_id)
-    assert source is not None  # evidence never outlives its order
+    source = draft.need(m.OrderRecord, evidence.client_order_id)
     ids = tuple(i for i in source.ids if i != evidence.broker_order_id)
     if ids or source.origin is m.Origin.OURS:
         update_order(draft, evolve(source, ids=ids))

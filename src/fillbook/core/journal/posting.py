@@ -168,8 +168,7 @@ def _reopened(record: m.OrderRecord) -> m.OrderRecord:
 def _update_successors(draft: Draft, broker_order_id: str) -> None:
     """Recompute the ids that replace one that has filled further: their totals may include it."""
     for before in draft.find(m.Evidence, "replaces", broker_order_id):
-        record = draft.get(m.OrderRecord, before.client_order_id)
-        assert record is not None  # evidence never outlives its order
+        record = draft.need(m.OrderRecord, before.client_order_id)
         after = compute_totals(before, context_of(draft, record.terms, before))
         if after != before:
             post_evidence(draft, record, before, after)
@@ -201,8 +200,7 @@ def _inferred_fill(draft: Draft, before: m.Evidence | None, after: m.Evidence) -
 
 def repost_movements(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> None:
     """Compute all movements of one id again from its executions (steps 2 to 7)."""
-    evidence_of_id = draft.get(m.Evidence, broker_order_id)
-    assert evidence_of_id is not None  # an order never owns an id without evidence
+    evidence_of_id = draft.need(m.Evidence, broker_order_id)
     counted = evidence.count_facts(draft, evidence_of_id)
     effective = [
         chain.newest for chain in counted.chosen if chain.newest is not None and not chain.is_busted

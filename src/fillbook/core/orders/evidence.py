@@ -59,6 +59,7 @@ from fillbook.core.orders.corrections import (
     count_executions,
 )
 from fillbook.core.orders.totals import EvidenceContext, compute_totals, reported_total
+from fillbook.errors import present
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
 from fillbook.model.journal.overlay import RecordReader
@@ -98,8 +99,8 @@ def add_execution(
 
 def add_to_sums(sums: m.Sums, execution: m.Execution) -> m.Sums:
     """Return *sums* with an execution that is not busted (step 7)."""
-    qty, price = execution.qty, execution.price
-    assert price is not None  # only inferred fills lack one, and they are not facts
+    # Only inferred fills lack a price, and they are not facts.
+    qty, price = execution.qty, present(execution.price, f"the price of {execution.exec_id}")
     latest_uncounted = sums.uncounted_at
     if execution.cum_qty is None:
         latest_uncounted = (
@@ -122,8 +123,8 @@ def base_qty(execution: m.Execution) -> Decimal:
     """Return the quantity of an execution in base units, > 0, before a fee in base (step 13)."""
     if not execution.in_quote:
         return execution.qty
-    assert execution.price is not None
-    return m.cut(EXACT.divide(execution.qty, execution.price), _BASE_QTY_STEP)
+    price = present(execution.price, f"the price of {execution.exec_id}")
+    return m.cut(EXACT.divide(execution.qty, price), _BASE_QTY_STEP)
 
 
 def facts_of(
@@ -226,8 +227,7 @@ def _is_newer(snap: m.OrderSnapshot, than: m.OrderSnapshot | None) -> bool:
 
 
 def _sort_key(snap: m.OrderSnapshot) -> tuple[m.Version, tuple[object, ...]]:
-    assert snap.version is not None
-    return (snap.version, snap.size)
+    return (present(snap.version, "the version of a snapshot"), snap.size)
 
 
 def _relevant(
@@ -246,9 +246,9 @@ def _relevant(
 
 
 def _are_apart(later: m.OrderSnapshot, earlier: m.OrderSnapshot) -> bool:
-    assert later.read_at is not None
-    assert earlier.read_at is not None
-    return m.moment(later.read_at) - m.moment(earlier.read_at) >= REOPEN_AFTER
+    times = (present(x.read_at, "the time of a read by id") for x in (later, earlier))
+    last, first = map(m.moment, times)
+    return last - first >= REOPEN_AFTER
 
 
 def current_snapshot(evidence: m.Evidence, *, clocked: bool) -> m.OrderSnapshot | None:

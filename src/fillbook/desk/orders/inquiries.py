@@ -18,6 +18,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import instructions, resolution
 from fillbook.core.orders.resolution import Inquiry
+from fillbook.errors import present
 
 
 class Inquiries:
@@ -44,8 +45,8 @@ class Inquiries:
 
     def of_replace(self, request: m.Request) -> Inquiry:
         """Return the inquiry about a replace; a replace is never resent."""
-        assert request.change is not None  # every attempt at a replace bears it
-        name, now = request.change.client_order_id, self._clock.elapsed()
+        change = present(request.change, f"the change of attempt {request.number}")
+        name, now = change.client_order_id, self._clock.elapsed()
         sends = int(request.answer is not None)
         with self._lock:
             known = self._open.get(name)
@@ -69,9 +70,9 @@ class Inquiries:
                 self._open.pop(name, None)
 
     def _new_inquiry(self, record: m.OrderRecord, now: timedelta) -> Inquiry:
-        assert record.intent is not None  # only our own orders are unproven
-        age = self._clock.now() - m.moment(record.intent.at)
-        remaining = resolution.good_for(record.intent.request) - max(age, timedelta())
+        intent = present(record.intent, f"the intent of {record.client_order_id}")
+        age = self._clock.now() - m.moment(intent.at)
+        remaining = resolution.good_for(intent.request) - max(age, timedelta())
         return Inquiry(
             client_order_id=record.client_order_id,
             sent_at=now,

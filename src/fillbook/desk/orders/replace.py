@@ -115,8 +115,7 @@ class Replacement:
         return number
 
     def _wanted(self, reader: Reader, name: str, change: m.Change) -> ProposedChange:
-        record = reader.get(m.OrderRecord, name)
-        assert record is not None  # orders of ours are never deleted
+        record = errors.present(reader.get(m.OrderRecord, name), f"order {name}")
         known = evidence_of(reader, record)
         return ProposedChange(record, known, change, self._gateway.broker.capabilities)
 

@@ -30,6 +30,7 @@ from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder, Transaction
+from fillbook.errors import present
 
 #: Orders with these end at once: `wait_until_working` follows them until they are final.
 _IMMEDIATE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
@@ -68,8 +69,8 @@ class Resolver:
     def create(self, name: str, number: int, authority: Authority = Authority.ORDER) -> m.Outcome:
         """Send the create that was recorded as request *number*; return its outcome."""
         record = self._book.record(name)
-        assert record.intent is not None  # only our own orders are sent
-        intent, number_before = record.intent, self._tracker.snapshot_number()
+        intent = present(record.intent, f"the intent of {name}")
+        number_before = self._tracker.snapshot_number()
         with self._gateway.lane(_lane_of(intent)):
             outcome = self._gateway.write(
                 "submit", lambda: self._gateway.broker.submit(intent), authority
@@ -290,8 +291,8 @@ class Resolver:
         self._inquiries.change(client_id, lambda x: resolution.with_query(x, now))
         record = self._book.record(name)
         found = {e.broker_order_id: e for e in self._tracker.evidence(record)}
-        assert change.change is not None  # every change in place has one
-        result = replace.in_place_result(found.get(request.broker_order_id or ""), change.change)
+        wanted = present(change.change, f"the change of {name}")
+        result = replace.in_place_result(found.get(request.broker_order_id or ""), wanted)
         if not was_read or result is InPlaceResult.PENDING:
             return
         if result is InPlaceResult.DONE:

@@ -1,0 +1,111 @@
+"""
+The words under which classes and fields are stored: declared, so that a rename changes no store.
+
+Other half: `codec`, which writes and reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The stored words.  One row per class, ``Class=Word: attribute=word``; ``=word`` is left out if
+#: the two are the same.  Former words may follow the word, ``=word/former``: they are read
+#: (`upcast`) and no longer written.  A released word is never removed.
+WORDS: Final = """
+Bound: account clocked replace_cum base_fee currency reserve_rule
+AccountId: broker host number
+ReserveRule: market_collar short_collar stop_collars fee
+InstrumentListed=Listed: instrument
+Instrument: symbol asset_class aliases tradable fractionable shortable marginable
+    qty_increment price_increment min_qty min_notional
+Intended: intent
+Intent: client_order_id request at key reserve adjustments worth
+OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
+    take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
+    good_for_s reference_price
+Reserve: opens floor margin
+Adjustment: field wished sent why
+Instructed: client_order_id number asked authority good_until broker_order_id
+InstructionClosed: client_order_id number why broker_order_id done
+Cancel:
+Amend: change way
+Instruction: number asked authority at good_until broker_order_id closed done
+Commanded: client_order_id command number broker_order_id change handed instruction
+Change: client_order_id qty limit_price stop_price trail time_in_force
+Answered: client_order_id number answer message kind broker_order_id
+IntentDenied=Denied: client_order_id reason code
+ChangeClosed=Settled: client_order_id number why
+ConcludedAbsent: client_order_id answers
+ResolvedAbsent: client_order_id
+NotFoundAfterSeen: client_order_id broker_order_id
+Reported: report source look
+OrderReport: broker_order_id terms status raw_status filled_qty client_order_id avg_price
+    filled_value fill_count clock created_at last_fill_at expires_at replaces replaced_by reason
+    legs executions voids
+Terms: symbol side type time_in_force order_class qty notional limit_price stop_price
+    trail_price trail_percent extended_hours
+Execution: source exec_id broker_order_id symbol side qty price at cum_qty fixes fee
+    fee_currency in_quote
+TradeBust=Void: source exec_id broker_order_id qty at
+Executed: execution
+Busted=Voided: void
+HistoryRead: broker_order_id
+DisputeSettled: broker_order_id exec_ids
+ActivityReported=Happened: activity
+Activity: activity_id kind at symbol qty price cash ratio raw_kind description dated read_at
+BalanceAdjusted=Anchored: symbol qty avg_price at reason
+CashAdjusted=CashAnchored: amount currency at reason by_ids
+Assigned: strategy client_order_id movement symbol
+DriftFound: key drift notional
+Phantom: symbol ours
+Untracked: symbol theirs
+WrongQty: symbol ours theirs
+MissedFill: symbol client_order_id ours theirs
+OrderStatusDiffers: symbol client_order_id ours theirs
+OrderTermsDiffer: symbol client_order_id field ours theirs
+UnknownToUs: symbol broker_order_id side qty filled_qty status
+UnknownToBroker: symbol client_order_id
+ExternalTrade: symbol broker_order_id exec_id qty price at
+HappenedWithoutTrade: symbol kind qty ratio cash at
+WrongCash: ours theirs
+DriftCleared: key
+Alerted: alert
+Rebuilt: rules
+Alert: kind about message
+Binding: account clocked replace_cum base_fee reserve_rule rules
+OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
+    instructions requests verdict seen_at reservation assigned
+Order: client_order_id broker_order_id origin terms status filled_qty filled_value
+    leaves_qty leaves_notional avg_price fees is_final is_complete strategy key parent
+    created_at reason pending proof anomalies adjustments
+Proof: source broker_order_id at
+Anomaly: oddity broker_order_id detail
+Request: number command at broker_order_id answer message kind change handed instruction
+Conclusion: status why at may_send resolved
+Reservation: client_order_id symbol charge margin grown grown_at is_open
+Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
+    replaced_by expires_at word loose end working history stream chosen source amended quote_sized
+    history_read not_found conflicts oddities void_at upheld_at filled value gap gap_price gap_at
+    complete odd_executions ignored settled
+OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
+Version: clock cum rank raw
+Sums: rows gross net value cum uncounted_at latest_at base fees
+Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
+Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last
+    dues adopted
+Fee: key symbol at amount price absorbed_at
+Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value
+Chapter: symbol number before moves trades closed
+Trade: key symbol strategy side qty entry_price exit_price pnl fees opened_at closed_at
+    revision
+Cash: currency anchor anchored_at flows unknown fee_due dues posted absorbed adopted by_ids
+OpenDrift: key drift since notional
+Event: cursor kind at symbol order fill drift alert locked
+Budget: limit timeline offset sent others others_until held_until
+Lease: holder epoch process timeline until_ms wall_ms
+SavedMarks=Marks: timeline marks
+LagFactor=Longer: factor=times until
+Unsettled: rows
+ActivityCursor: until trailing
+CompleteSnapshot: at timeline elapsed missed
+"""
