@@ -143,7 +143,7 @@ class Scheduler:
         self._agenda.put(task, now + SYNC_PERIOD)
         self._agenda.put("poll", now + FAST_POLL)
         gaps, before = self._tracker.stream.gaps, self._tracker.tracked()
-        report = self._reconciler.sync()
+        report = self._reconciler.sync(in_background=True)
         if report.verdict is m.Verdict.NOT_OBSERVED:
             return
         self._tracker.confirm_stream(before)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
@@ -130,3 +131,19 @@ def corrected_without_the_last(bench, symbol):
     events.remove([x for x in events if x.name == "trade_correct"][1])
     for event in events:
         bench.desk.receive(event)
+
+
+def test_a_sync_of_the_bot_reads_what_the_background_defers():
+    """The list never shows the order: the background reads it ever less often, a sync at once."""
+
+    class Unlists(SimulatedBroker):
+        def orders(self, query, page):
+            return evolve(super().orders(query, page), value=())
+
+    bench = Bench(broker=Unlists)
+    order = bench.resting()
+    bench.pass_(3_600, every=15)
+    bench.books.cancel(order.broker_order_id)
+    bench.clock.advance(1)
+    bench.desk.sync()
+    assert bench.desk.book.order(order).status == "canceled"

@@ -373,6 +373,10 @@ class Tracker:
 
     # -- what is due -------------------------------------------------------------------
 
+    def read_all_again(self) -> None:
+        """Make every order due that earlier reads did not find or complete."""
+        self._retries = Retries(self._clock)
+
     def unlisted_due(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:
         """Return the orders of `unlisted` that are due to be read by id."""
         return self._retries.due("unlisted", self.unlisted(listed))

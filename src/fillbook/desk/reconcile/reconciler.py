@@ -120,10 +120,17 @@ class Reconciler:
         *,
         order: m.Order | str | None = None,
         adopt: bool = False,
+        in_background: bool = False,
     ) -> m.SyncReport:
-        """Reconcile the record: merge all evidence; report or adopt what it does not explain."""
+        """
+        Reconcile the record: merge all evidence; report or adopt what it does not explain.
+
+        *in_background*: what earlier reads did not find is read again at growing intervals only.
+        """
         if order is not None:
             return self._sync_order(order)
+        if not in_background:
+            self._tracker.read_all_again()
         with self._gateway.lane(Lane.BACKFILL) if since is not None else nullcontext():
             report = self._sync(since, adopt=adopt)
         if report.unobserved is not None:
