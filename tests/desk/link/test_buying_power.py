@@ -256,11 +256,20 @@ class Slow(SimulatedBroker):
 def test_an_order_in_flight_on_the_symbol_is_waited_for(answers):
     """It is unconfirmed for a short time, and does not refuse the next order; but not for ever."""
     bench = Bench(broker=Slow)
+
+    def release():
+        """Let the first order go, and wait until its reply is in the record, however busy it is."""
+        bench.broker.go_on.set()
+        for _ in range(1_000):
+            if all(x.status is not fb.OrderStatus.UNPROVEN for x in bench.desk.book.orders()):
+                return
+            threading.Event().wait(0.01)
+
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(bench.desk.buy, "AAPL", qty=1, key="1")
         assert bench.broker.begun.wait(10)
         if answers:
-            threads.submit(lambda: bench.clock.call_later(0.5, bench.broker.go_on.set))
+            bench.clock.call_later(0.5, release)
             second = threads.submit(bench.desk.buy, "AAPL", qty=2, key="2")
             assert second.result().status is fb.OrderStatus.FILLED
         else:
