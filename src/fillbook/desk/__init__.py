@@ -250,7 +250,7 @@ class Desk:
 
     def assign(self, what: m.Order | m.Movement | str, strategy: str | None) -> m.Position:
         """
-        Give an external order, a fill or an opening position to *strategy*; None: to nobody.
+        Give an external order, a fill or an opening position to *strategy*; None: unattributed.
 
         *what* is an order or its id, a movement (as in `book.fills`) or its key, or the symbol of
         a position that was held at the first sync or adopted.  The round trips are computed again,

@@ -66,7 +66,7 @@ class Capabilities:
     quotes: bool = False  #: `quote` reads bid and ask
     stream: bool = False  #: `listen` streams reports
     #: The streams that the broker accepts at once for one key; None: many.  Where it is 1, a
-    #: desk that listens takes the stream from the bot: `Desk.start` listens only if it is told to.
+    #: desk that listens takes the stream from the bot: `Desk.start` then needs `listen=True`.
     streams_per_key: int | None = None
     replace: bool = False  #: `replace` changes an order; see `replace_makes`
     replace_makes: ReplaceMakes = ReplaceMakes.NEW_ID  #: NEW_ID needs `find`, for its outcome

@@ -1,5 +1,5 @@
 """
-Assignments: a person gives what nobody of the bot traded to a strategy, or takes it back.
+Assignments: a person attributes external trades to a strategy, or takes them back.
 
 The entry in the journal is the audit.  Other half: `core.journal.assignments`.
 """

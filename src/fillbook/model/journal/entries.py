@@ -279,7 +279,7 @@ class CashAdjusted:
 @frozen
 class Assigned:
     """
-    A person gave an order, a fill, units or an opening position to a strategy; None: to nobody.
+    A person gave an order, a fill, units or an opening position to a strategy; None: unattributed.
 
     `movement` is the name of one fill of the order `client_order_id`, or the key of a movement
     without an order.  `symbol` is that of an opening position, and of balances that were adopted.

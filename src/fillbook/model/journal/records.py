@@ -57,7 +57,7 @@ class OrderRecord:
     verdict: Conclusion | None = None
     seen_at: Timestamp | None = None  #: when the order last changed, by our clock (UTC)
     reservation: Reservation | None = None  #: None: it reserves nothing
-    #: The fills that a person assigned, by name, with their strategies (None: nobody).
+    #: The fills that a person assigned, by name, with their strategies (None: unattributed).
     assigned: tuple[tuple[str, str | None], ...] = ()
 
 
