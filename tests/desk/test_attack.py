@@ -9,8 +9,8 @@ from attrs import evolve
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.core.orders.resolution import Query
-from fillbook.desk.orders.inquiries import Inquiries
+from fillbook.core.orders.unconfirmed import Query
+from fillbook.desk.orders.unconfirmed_requests import Inquiries
 from fillbook.errors import AccountChanged, StoreUnavailable
 from tests.bench import Bench
 

@@ -27,10 +27,10 @@ from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
-from fillbook.desk.record.assignments import Assignments
 from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
+from fillbook.desk.record.strategy_assignments import Assignments
 from fillbook.desk.scheduler import Scheduler
 from fillbook.desk.threads import Background
 from fillbook.desk.watch import Watch

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.brokers.alpaca import AlpacaBroker, access
+from fillbook.brokers.alpaca import AlpacaBroker, credentials
 from fillbook.errors import BadAddress, ExtraMissing
 
 from .canned import Answer, Canned
@@ -366,8 +366,8 @@ def test_brokers_are_opened_from_addresses_with_keys_of_the_environment() -> Non
     env = {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
     shown = {rest: AlpacaBroker.from_address(rest, env) for rest in ("paper", "live")}
     assert [(each.host, each.live) for each in shown.values()] == [
-        (access.PAPER, False),
-        (access.LIVE, True),
+        (credentials.PAPER, False),
+        (credentials.LIVE, True),
     ]
     assert AlpacaBroker.from_address("http://127.0.0.1:9", env).host == "127.0.0.1:9"
     with pytest.raises(BadAddress, match="alpaca:papper"):

@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
 from fillbook.core.orders import corrections
-from fillbook.core.reconcile import absence
+from fillbook.core.reconcile import missing
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 
@@ -81,7 +81,7 @@ def test_a_quote_sized_order_never_agrees_to_a_bust_by_its_sums():
     records = Records()
     for fact in (intended(**wish), report("new", terms=terms(**wish)), row, void("s9", 10)):
         records.take(fact)
-    assert absence.confirm_busts(records, "b1", [row.execution]) == []
+    assert missing.confirm_busts(records, "b1", [row.execution]) == []
 
 
 def test_an_overlay_reads_a_dropped_record_as_gone_and_a_restored_one_as_unchanged():

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal import apply
-from fillbook.core.reconcile import absence, drift
+from fillbook.core.reconcile import drift, missing
 from fillbook.model.journal.overlay import Overlay
 from tests.core.records import AT, Records, fill, intended, report, void
 
@@ -335,7 +335,7 @@ VALUED = {"long_market_value": Decimal(1000), "short_market_value": Decimal(-500
 )
 def test_market_values_sum_to_the_accounts(values, account, discarded):
     listed = [held(str(n), 1, value=m.number_or_none(x)) for n, x in enumerate(values)]
-    found = absence.discard_reason(Records(), snapshot(positions=listed, account=account))
+    found = missing.discard_reason(Records(), snapshot(positions=listed, account=account))
     assert (found is not None) is discarded
 
 
@@ -358,7 +358,7 @@ def test_whether_the_account_values_crypto_is_a_capability(values_crypto, report
     for symbol in ("BTC/USD", "COIN"):
         record = records(m.InstrumentListed(m.Instrument("COIN", m.AssetClass.CRYPTO)))
         seen = snapshot(positions=[*listed, held(symbol, 1, value=Decimal(500))], account=account)
-        found = absence.discard_reason(record, seen, values_crypto)
+        found = missing.discard_reason(record, seen, values_crypto)
         assert (found is not None) is discarded
 
 
@@ -367,8 +367,8 @@ def test_market_values_are_compared_only_if_a_position_is_missing():
     opened = m.CashAdjusted(Decimal(1), "USD", AT, "OPENING")
     record = records(anchored("A", 1), anchored("B", 1), opened)
     both = [held(x, 1, value=Decimal(9)) for x in "AB"]
-    assert absence.discard_reason(record, snapshot(positions=both, account=VALUED)) is None
-    assert absence.discard_reason(record, snapshot(positions=both[:1], account=VALUED))
+    assert missing.discard_reason(record, snapshot(positions=both, account=VALUED)) is None
+    assert missing.discard_reason(record, snapshot(positions=both[:1], account=VALUED))
 
 
 def test_a_confirmed_difference_says_what_was_read_and_from_when():
@@ -396,9 +396,9 @@ def test_a_confirmed_difference_says_what_was_read_and_from_when():
 def test_a_snapshot_without_most_of_the_positions_is_discarded(listed, discarded):
     """P6: such a snapshot is not observed; one without half of them is."""
     record = records(anchored("A", 1), anchored("B", 1))
-    found = absence.discard_reason(record, snapshot(positions=[held(x, 1) for x in listed]))
+    found = missing.discard_reason(record, snapshot(positions=[held(x, 1) for x in listed]))
     assert (found is not None) is discarded
 
 
 def test_the_only_position_may_be_gone():
-    assert absence.discard_reason(records(anchored("A", 1)), snapshot()) is None
+    assert missing.discard_reason(records(anchored("A", 1)), snapshot()) is None

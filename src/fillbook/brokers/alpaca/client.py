@@ -19,7 +19,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.broker import READ_UNSUPPORTED, Broker, PageOf, Sink
-from fillbook.brokers.alpaca import access, rules
+from fillbook.brokers.alpaca import credentials, rules
 from fillbook.brokers.alpaca.api import Api
 from fillbook.brokers.alpaca.transport import Transport
 from fillbook.brokers.alpaca.wire import account, enums, market, orders, requests
@@ -96,13 +96,13 @@ class AlpacaBroker(Broker):
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 10.0,
     ) -> None:
-        if stream not in access.STREAMS:
-            raise BadAddress(f"stream={stream!r} must be {' or '.join(access.STREAMS)}")
+        if stream not in credentials.STREAMS:
+            raise BadAddress(f"stream={stream!r} must be {' or '.join(credentials.STREAMS)}")
         self._stream = stream
         if stream == "sse":
             self.capabilities = evolve(CAPABILITIES, streams_per_key=None)
-        self._endpoints = access.endpoints(url, paper=paper, stream_url=stream_url)
-        self._keys = access.Credentials(api_key, secret_key, oauth_token)
+        self._endpoints = credentials.endpoints(url, paper=paper, stream_url=stream_url)
+        self._keys = credentials.Credentials(api_key, secret_key, oauth_token)
         self._transport = Transport(
             self._endpoints, self._keys, connect_s=connect_timeout_s, read_s=read_timeout_s
         )
@@ -121,11 +121,11 @@ class AlpacaBroker(Broker):
         Each may end in ``?stream=sse``.  *env* has the keys.  Raises: BadAddress,
         CredentialsMissing, ExtraMissing.
         """
-        rest, options = access.parse_address(rest)
+        rest, options = credentials.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest not in ("paper", "live"):
             raise BadAddress(f"alpaca:{rest} must be alpaca:paper, alpaca:live or alpaca:http://…")
-        keys = access.credentials_from(env)
+        keys = credentials.credentials_from(env)
         return cls(
             keys.api_key,
             keys.secret_key,
@@ -149,7 +149,7 @@ class AlpacaBroker(Broker):
             client._api_key,
             client._secret_key,
             oauth_token=client._oauth_token,
-            paper=base.removeprefix("https://").rstrip("/") != access.LIVE,
+            paper=base.removeprefix("https://").rstrip("/") != credentials.LIVE,
             url=base,
             stream_url=stream_url,
             stream=stream,

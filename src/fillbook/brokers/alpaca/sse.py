@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fillbook import model as m
 from fillbook.broker import Sink
+from fillbook.brokers.alpaca.event_sink import EventSink, ReadEvent
 from fillbook.brokers.alpaca.sdk import sdk
-from fillbook.brokers.alpaca.sink import EventSink, ReadEvent
 from fillbook.brokers.alpaca.transport import NoReply, Transport
 from fillbook.brokers.alpaca.wire.fields import parse, row
 from fillbook.errors import InvalidValue

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from fillbook.brokers.alpaca.access import Credentials, Endpoints
+from fillbook.brokers.alpaca.credentials import Credentials, Endpoints
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.wire.outcome import Reply
 from fillbook.brokers.alpaca.wire.requests import Body

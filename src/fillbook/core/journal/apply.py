@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from fillbook import model as m
-from fillbook.core.journal import activities, assignments, broker_reports, cash, requests
+from fillbook.core.journal import activities, broker_reports, cash, requests, strategy_assignments
 from fillbook.core.journal.draft import Draft
 from fillbook.model.journal.overlay import RecordReader
 
@@ -108,7 +108,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         case m.CashAdjusted():
             cash.adjust(draft, entry)
         case m.Assigned():
-            assignments.apply_assignment(draft, entry)
+            strategy_assignments.apply_assignment(draft, entry)
         case m.DriftFound() | m.DriftCleared():
             activities.apply_drift(draft, entry)
         case m.Bound():

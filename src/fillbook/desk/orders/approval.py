@@ -27,7 +27,7 @@ from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
-from fillbook.desk.orders.recent import RecentOrders
+from fillbook.desk.orders.recently_sent import RecentOrders
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.open_differences import position_differences

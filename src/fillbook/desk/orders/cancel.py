@@ -1,10 +1,10 @@
 """
 The cancel of an order: instructed once, and attempted until the order is final (promises P1, P2).
 
-A fill wins over a cancel.  The instruction is durable before the first attempt.  `core.orders.due`
-decides the next step on each live broker id, whatever the replies were, and after a crash too.  An
-unconfirmed order is not resent, and is canceled as soon as it is found.  The order that a change by
-cancel-and-new has placed, or would place, is canceled with it.
+A fill wins over a cancel.  The instruction is durable before the first attempt.
+`core.orders.pending_cancel` decides the next step on each live broker id, whatever the replies
+were, and after a crash too.  An unconfirmed order is not resent, and is canceled as soon as it is
+found.  The order that a change by cancel-and-new has placed, or would place, is canceled with it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import due, instructions, lifecycle, lineage, protective
-from fillbook.core.orders.due import Attempt, Progress, Read
+from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel, protective
+from fillbook.core.orders.pending_cancel import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway, rows_or_empty
@@ -213,11 +213,13 @@ class Cancellation:
                 case _:
                     return now + NEXT_STEP_DELAY
 
-    def _step(self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence) -> due.Step:
+    def _step(
+        self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence
+    ) -> pending_cancel.Step:
         made = _attempts(record, instruction, e.broker_order_id)
         shown = None if e.word is None else e.word.status
         progress = self._progress_of(record.client_order_id, e.broker_order_id, len(made))
-        return due.next_step(made, shown, progress, stuck=self._stuck)
+        return pending_cancel.next_step(made, shown, progress, stuck=self._stuck)
 
     def _attempt(
         self,
@@ -345,7 +347,7 @@ class Cancellation:
     def _progress_of(self, name: str, broker_order_id: str, recorded: int) -> Progress:
         key, now = (name, broker_order_id), self._clock.elapsed()
         with self._lock:
-            self._progress[key] = due.seen(self._progress.get(key), recorded, now)
+            self._progress[key] = pending_cancel.seen(self._progress.get(key), recorded, now)
             return self._progress[key]
 
     def _request_retry(self, name: str) -> None:

@@ -17,8 +17,14 @@ from datetime import timedelta
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import due, instructions, lifecycle, replace, resolution
-from fillbook.core.orders.due import Progress
+from fillbook.core.orders import (
+    instructions,
+    lifecycle,
+    pending_cancel,
+    replace,
+    unconfirmed,
+)
+from fillbook.core.orders.pending_cancel import Progress
 from fillbook.core.orders.replace import ProposedChange
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
@@ -101,7 +107,9 @@ class Replacement:
         lifecycle.expected_status(record.order.status, m.Command.REPLACE)
         number = len(record.instructions) + 1
         request = None if record.intent is None else record.intent.request
-        validity = resolution.GOOD_FOR_DEFAULT if request is None else resolution.good_for(request)
+        validity = (
+            unconfirmed.GOOD_FOR_DEFAULT if request is None else unconfirmed.good_for(request)
+        )
         transaction.record(
             m.Instructed(
                 record.client_order_id,
@@ -143,7 +151,7 @@ class Replacement:
             return None
         made = instructions.attempts(record, change)
         now = self._clock.elapsed()
-        at = due.retry_of_change(made, self._progress(name, change.number), now)
+        at = pending_cancel.retry_of_change(made, self._progress(name, change.number), now)
         if at is None:
             return None  # it may have been sent: the resolver determines the outcome
         if not self._is_in_time(change):
@@ -286,7 +294,7 @@ class Replacement:
         intent = None if known is None else known.intent
         wish = replace.remaining_request(record, change) if intent is None else intent.request
         now, progress = self._clock.elapsed(), self._progress(record.client_order_id, plan.number)
-        at = due.retry_of_change(() if known is None else known.requests, progress, now)
+        at = pending_cancel.retry_of_change(() if known is None else known.requests, progress, now)
         if wish is None:
             self._close(record, plan, "the order is completely filled")
         elif at is not None and not self._is_in_time(plan):
@@ -334,7 +342,7 @@ class Replacement:
         """Whether `good_until` of a change has not passed."""
         until = change.good_until
         end = (
-            m.moment(change.at) + resolution.GOOD_FOR_DEFAULT if until is None else m.moment(until)
+            m.moment(change.at) + unconfirmed.GOOD_FOR_DEFAULT if until is None else m.moment(until)
         )
         return self._clock.now() < end
 

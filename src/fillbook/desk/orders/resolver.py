@@ -2,7 +2,7 @@
 The resolver: sends a request, and determines its outcome (promises P2 and P3).
 
 A create or a replace whose outcome is unknown is *unconfirmed*: it is queried, and a create may be
-resent under the same id, as `core.orders.resolution` decides.  A timeout is never raised.  Every
+resent under the same id, as `core.orders.unconfirmed` decides.  A timeout is never raised.  Every
 step can be repeated: after a crash between two steps the next start queries the order again.
 """
 
@@ -17,15 +17,15 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import instructions, lineage, replace, resolution
+from fillbook.core.orders import instructions, lineage, replace, unconfirmed
 from fillbook.core.orders.replace import InPlaceResult
-from fillbook.core.orders.resolution import Abandon, Inquiry, Query, Resend
+from fillbook.core.orders.unconfirmed import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.inquiries import Inquiries
 from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.orders.unconfirmed_requests import Inquiries
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halt_reason
@@ -105,7 +105,7 @@ class Resolver:
     ) -> None:
         """Poll until all orders are final or `wait_s` have passed; *advance* each that is not."""
         end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
-        for pause in chain(resolution.QUERY_DELAYS, repeat(resolution.QUERY_DELAYS[-1])):
+        for pause in chain(unconfirmed.QUERY_DELAYS, repeat(unconfirmed.QUERY_DELAYS[-1])):
             remaining = end - self._clock.elapsed()
             all_final = all(self._book.order(name).is_final for name in names)
             if all_final or remaining <= timedelta():
@@ -160,7 +160,7 @@ class Resolver:
             elif now >= due:
                 if queries:  # not the first time: the reply has just been recorded
                     self._tracker.read(self._book.record(name))
-                pauses = resolution.QUERY_DELAYS
+                pauses = unconfirmed.QUERY_DELAYS
                 queries += 1
                 due = self._clock.elapsed() + pauses[min(queries, len(pauses) - 1)]
                 continue
@@ -207,12 +207,12 @@ class Resolver:
                 self._abandon(record, step.not_found_count)
         self.schedule_next(name)
 
-    def _step(self, record: m.OrderRecord) -> resolution.Step:
+    def _step(self, record: m.OrderRecord) -> unconfirmed.Step:
         can, inquiry = self._gateway.broker.capabilities, self._inquiry(record)
-        step = resolution.next_step(inquiry, self._clock.elapsed(), can)
-        return step if self._may_take(step) else resolution.next_query(inquiry)
+        step = unconfirmed.next_step(inquiry, self._clock.elapsed(), can)
+        return step if self._may_take(step) else unconfirmed.next_query(inquiry)
 
-    def _may_take(self, step: resolution.Step) -> bool:
+    def _may_take(self, step: unconfirmed.Step) -> bool:
         """Whether this desk may take *step*; a desk that may not continues to query."""
         match step:
             case Query():
@@ -257,13 +257,14 @@ class Resolver:
         number = self._tracker.snapshot_number()
         answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(client_id))
         now = self._clock.elapsed()
-        self._inquiries.change(client_id, lambda inquiry: resolution.with_query(inquiry, now))
+        self._inquiries.change(client_id, lambda inquiry: unconfirmed.with_query(inquiry, now))
         if isinstance(answer, m.Observed):
             self._recorder.record(m.Reported(answer.value, m.ReportSource.BY_ID, number))
         elif isinstance(answer, m.Absent) and self._account_is_bound():
             # The reply is no evidence about a create that another thread or desk sent meanwhile.
             self._inquiries.change(
-                client_id, lambda x: resolution.with_not_found(x, now) if x.sends == sends else x
+                client_id,
+                lambda x: unconfirmed.with_not_found(x, now) if x.sends == sends else x,
             )
             if replaced is not None and read is None:
                 self._close_refused_replace(name, replaced)
@@ -288,7 +289,7 @@ class Resolver:
     ) -> None:
         """Close a change in place by the read that followed its answer, if that decides it."""
         client_id, now = inquiry.client_order_id, self._clock.elapsed()
-        self._inquiries.change(client_id, lambda x: resolution.with_query(x, now))
+        self._inquiries.change(client_id, lambda x: unconfirmed.with_query(x, now))
         record = self._book.record(name)
         found = {e.broker_order_id: e for e in self._tracker.evidence(record)}
         wanted = present(change.change, f"the change of {name}")
@@ -304,7 +305,7 @@ class Resolver:
             why = f"the order is {record.order.status}"
             self._recorder.record(m.InstructionClosed(name, change.number, why))
         else:
-            self._inquiries.change(client_id, lambda x: resolution.with_not_found(x, now))
+            self._inquiries.change(client_id, lambda x: unconfirmed.with_not_found(x, now))
 
     def _account_is_bound(self) -> bool:
         """Whether the bound account can be read: only then an absence counts."""

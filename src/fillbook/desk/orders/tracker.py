@@ -20,11 +20,11 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage
-from fillbook.core.reconcile import absence
+from fillbook.core.reconcile import missing
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.stream import Stream
-from fillbook.desk.orders.retries import Retries
+from fillbook.desk.orders.reread_intervals import Retries
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
@@ -199,7 +199,7 @@ class Tracker:
     def record_busts(self, broker_ids: Iterable[str], rows: Iterable[m.Execution]) -> None:
         """Record the busts that the stream reported and the complete histories *rows* confirm."""
         with self._recorder.store.read() as reader:
-            busts = absence.confirmed_busts(reader, broker_ids, rows)
+            busts = missing.confirmed_busts(reader, broker_ids, rows)
         self._recorder.record(*map(m.Busted, busts))
 
     def fill_history(

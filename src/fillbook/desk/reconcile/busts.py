@@ -1,13 +1,13 @@
 """
 Busts that the broker did not report: they explain a confirmed difference.
 
-Other half: `core.reconcile.absence`, which infers and confirms busts.
+Other half: `core.reconcile.missing`, which infers and confirms busts.
 """
 
 from __future__ import annotations
 
 from fillbook import model as m
-from fillbook.core.reconcile import absence
+from fillbook.core.reconcile import missing
 from fillbook.core.reconcile.drift import Snapshot
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.record.book import Book
@@ -48,7 +48,7 @@ class UnreportedBusts:
     def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
         filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
-        missing: list[m.TradeBust] = []
+        busts: list[m.TradeBust] = []
         moved = m.ZERO
         for order in filled[-BY_ID_MAX:]:
             record = self._book.record(order)
@@ -59,10 +59,10 @@ class UnreportedBusts:
                     mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
                     rows = (*history.value, *mine)
                     with self._recorder.store.read() as reader:
-                        voids, qty = absence.infer_busts(reader, broker_order_id, rows, snapshot.at)
-                    missing += voids
+                        voids, qty = missing.infer_busts(reader, broker_order_id, rows, snapshot.at)
+                    busts += voids
                     moved += qty
         held = self._book.position(found.symbol)
         after = held.qty - moved
-        explains = missing and after - held.fee_due <= theirs <= after
-        return [m.Busted(void) for void in missing] if explains else []
+        explains = busts and after - held.fee_due <= theirs <= after
+        return [m.Busted(void) for void in busts] if explains else []

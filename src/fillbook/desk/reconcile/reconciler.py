@@ -25,12 +25,12 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.reconcile.busts import UnreportedBusts
+from fillbook.desk.reconcile.confirmed_differences import StandingDifferences, drift_alert
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
-from fillbook.desk.reconcile.standing import StandingDifferences, drift_alert
 from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.last_complete import LastComplete
+from fillbook.desk.record.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 from fillbook.model.journal.overlay import RecordReader

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
-from fillbook.core.reconcile import absence, drift, settlement
+from fillbook.core.reconcile import drift, missing, settlement
 from fillbook.core.reconcile.drift import Comparison, Snapshot
 from fillbook.desk.link.binding import AccountLink, binding_entry
 from fillbook.desk.link.gateway import Gateway
@@ -140,7 +140,7 @@ class SnapshotReader:
         lag = self._gateway.broker.capabilities.account_lag
         merge(drift.entries_of(snapshot))
         rows = snapshot.history_executions
-        merge(map(m.Busted, absence.confirmed_busts(after, snapshot.history_ids, rows)))
+        merge(map(m.Busted, missing.confirmed_busts(after, snapshot.history_ids, rows)))
         merge(settlement.settlements(after, snapshot, lag))
         found = tuple(drift.differences(after, snapshot))
         comparison = Comparison(
@@ -155,7 +155,7 @@ class SnapshotReader:
             merged=tuple(drift.explained_findings(new, reader, after)),
             comparison=comparison,
             orphan_ids=tuple(sorted(i for i in filled if not _is_known(after, i))),
-            discard_reason=absence.discard_reason(
+            discard_reason=missing.discard_reason(
                 after, snapshot, self._gateway.broker.capabilities.values_crypto
             ),
         )

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.core.reconcile import absence
+from fillbook.core.reconcile import missing
 from tests.core.reconcile.test_drift import records
 from tests.core.records import fill, intended, report, void
 
@@ -21,7 +21,7 @@ def test_a_young_fill_is_not_taken_back():
     """Positions and history may both lag; within a minute that proves nothing."""
     record = records(intended(), report("partially_filled", 40, 9))
     soon = m.timestamp("2026-03-02T15:00:30Z")
-    assert absence.infer_busts(record, "b1", [], soon) == ([], 0)
+    assert missing.infer_busts(record, "b1", [], soon) == ([], 0)
 
 
 def test_a_fill_missing_in_the_complete_history_may_be_busted():
@@ -29,12 +29,12 @@ def test_a_fill_missing_in_the_complete_history_may_be_busted():
     kept = fill("s1", 40, 9, cum=40)
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
     history = rows(fill("h1", 40, 9, source="history"))
-    voids, qty = absence.infer_busts(record, "b1", history, LATER)
+    voids, qty = missing.infer_busts(record, "b1", history, LATER)
     assert ([v.exec_id for v in voids], qty) == (["s2"], 20)
-    assert absence.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
+    assert missing.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
     whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
-    assert absence.infer_busts(record, "b1", whole, LATER) == ([], 0)
-    assert absence.infer_busts(record, "unheard", history, LATER) == ([], 0)
+    assert missing.infer_busts(record, "b1", whole, LATER) == ([], 0)
+    assert missing.infer_busts(record, "unheard", history, LATER) == ([], 0)
 
 
 def test_a_bust_is_inferred_in_units_after_a_split():
@@ -52,22 +52,22 @@ def test_a_bust_is_inferred_in_units_after_a_split():
         fill("s1", 20, 9, cum=20),
         m.ActivityReported(split),
     )
-    busts, qty = absence.infer_busts(record, "b1", [], LATER)
+    busts, qty = missing.infer_busts(record, "b1", [], LATER)
     assert ([x.qty for x in busts], qty) == ([20, 40], 120)
 
 
 def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
     record = records(intended(), report("partially_filled", 40, 9))
-    ((inferred,), qty) = absence.infer_busts(record, "b1", [], LATER)
+    ((inferred,), qty) = missing.infer_busts(record, "b1", [], LATER)
     assert (inferred.exec_id, inferred.qty, qty) == ("b1/inferred", 40, 40)
 
 
 def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
     record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
-    (agreed,) = absence.confirm_busts(record, "b1", [])
+    (agreed,) = missing.confirm_busts(record, "b1", [])
     assert (agreed.exec_id, agreed.qty, agreed.source) == ("s1", 40, "history")
     held_by_history = rows(fill("h1", 40, 9, source="history"))
-    assert absence.confirm_busts(record, "b1", held_by_history) == []
+    assert missing.confirm_busts(record, "b1", held_by_history) == []
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, 
     """Brokers keep their total after a bust, or lower it."""
     kept = fill("h1", 40, 9, source="history")
     record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
-    assert len(absence.confirm_busts(record, "b1", rows(kept))) == agreed
-    assert absence.confirm_busts(record, "unheard", []) == []
+    assert len(missing.confirm_busts(record, "b1", rows(kept))) == agreed
+    assert missing.confirm_busts(record, "unheard", []) == []
 
 
 def test_busts_are_confirmed_for_each_id_by_its_own_rows():
@@ -91,7 +91,7 @@ def test_busts_are_confirmed_for_each_id_by_its_own_rows():
         void("s1", 40),
     )
     kept = rows(fill("h1", 40, 9, source="history"))
-    assert absence.confirmed_busts(record, ["b1", "b2"], kept) == []
+    assert missing.confirmed_busts(record, ["b1", "b2"], kept) == []
     other = rows(fill("h1", 40, 9, source="history", broker_order_id="b2"))
-    found = absence.confirmed_busts(record, ["b1", "b2"], other)
+    found = missing.confirmed_busts(record, ["b1", "b2"], other)
     assert [(x.broker_order_id, x.exec_id) for x in found] == [("b1", "s1")]

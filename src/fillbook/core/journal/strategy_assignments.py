@@ -1,7 +1,7 @@
 """
 Assignments: a person gives an external order, a fill or an opening position to a strategy.
 
-An assignment to None makes it unattributed again.  Other half: `desk.record.assignments`.
+An assignment to None makes it unattributed again.  Other half: `desk.record.strategy_assignments`.
 """
 
 from __future__ import annotations

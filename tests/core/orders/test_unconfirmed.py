@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fillbook import model as m
-from fillbook.core.orders import resolution as res
+from fillbook.core.orders import unconfirmed as res
 from tests.core.records import request
 
 CAN = m.Capabilities(

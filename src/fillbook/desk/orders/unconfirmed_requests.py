@@ -2,7 +2,7 @@
 The open inquiries about unconfirmed requests (promises P2 and P3).
 
 There is one `Inquiry` per unconfirmed create or replace.  It follows the record: a create that any
-desk sends, or a reply to it, restarts the count of queries.  `core.orders.resolution` decides the
+desk sends, or a reply to it, restarts the count of queries.  `core.orders.unconfirmed` decides the
 next step, and the resolver takes it.  Safe from any thread; no lock is held during a request.
 """
 
@@ -16,8 +16,8 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import instructions, resolution
-from fillbook.core.orders.resolution import Inquiry
+from fillbook.core.orders import instructions, unconfirmed
+from fillbook.core.orders.unconfirmed import Inquiry
 from fillbook.errors import present
 
 
@@ -37,7 +37,7 @@ class Inquiries:
             inquiry = self._new_inquiry(record, now) if known is None else known
             if inquiry.sends != sends_of(record):
                 # A desk has resent it, or a reply arrived: it may have been sent just now.
-                inquiry = resolution.with_resend(inquiry, now, sends_of(record))
+                inquiry = unconfirmed.with_resend(inquiry, now, sends_of(record))
             if must_not_resend(record):
                 inquiry = evolve(inquiry, good_until=min(inquiry.good_until, now))
             self._open[name] = evolve(inquiry, exists=inquiry.exists or exists_at_broker(record))
@@ -53,7 +53,7 @@ class Inquiries:
             if known is None:
                 known = Inquiry(client_order_id=name, sent_at=now, good_until=now, sends=sends)
             elif known.sends != sends:
-                known = resolution.with_resend(known, now, sends)
+                known = unconfirmed.with_resend(known, now, sends)
             self._open[name] = known
             return known
 
@@ -72,7 +72,7 @@ class Inquiries:
     def _new_inquiry(self, record: m.OrderRecord, now: timedelta) -> Inquiry:
         intent = present(record.intent, f"the intent of {record.client_order_id}")
         age = self._clock.now() - m.moment(intent.at)
-        remaining = resolution.good_for(intent.request) - max(age, timedelta())
+        remaining = unconfirmed.good_for(intent.request) - max(age, timedelta())
         return Inquiry(
             client_order_id=record.client_order_id,
             sent_at=now,

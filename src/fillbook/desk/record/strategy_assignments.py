@@ -1,7 +1,7 @@
 """
 Assignments: a person attributes external trades to a strategy, or takes them back.
 
-The entry in the journal is the audit.  Other half: `core.journal.assignments`.
+The entry in the journal is the audit.  Other half: `core.journal.strategy_assignments`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fillbook.brokers.alpaca import access
+from fillbook.brokers.alpaca import credentials
 from fillbook.errors import BadAddress, CredentialsMissing, FillbookError
 
 SECRET = "s3cr3t-of-the-test"
@@ -23,7 +23,7 @@ SECRET = "s3cr3t-of-the-test"
     ],
 )
 def test_places(url: str | None, paper: bool, host: str, live: bool) -> None:
-    found = access.endpoints(url, paper=paper)
+    found = credentials.endpoints(url, paper=paper)
     assert (host, live) == (found.host, found.live)
     assert found.stream_url == found.url.replace("http", "ws") + "/stream"
 
@@ -49,20 +49,20 @@ def test_places(url: str | None, paper: bool, host: str, live: bool) -> None:
 )
 def test_other_hosts_are_refused_without_showing_credentials_in_the_url(url: str) -> None:
     with pytest.raises(BadAddress) as caught:
-        access.endpoints(url)
+        credentials.endpoints(url)
     assert SECRET not in str(caught.value)
 
 
 def test_live_money_has_to_be_meant() -> None:
     with pytest.raises(BadAddress, match="paper=False"):
-        access.endpoints("https://api.alpaca.markets", paper=True)
+        credentials.endpoints("https://api.alpaca.markets", paper=True)
 
 
 def test_a_stream_is_on_the_host_of_its_account() -> None:
     with pytest.raises(BadAddress):
-        access.endpoints("http://127.0.0.1:1", stream_url="wss://api.alpaca.markets/stream")
+        credentials.endpoints("http://127.0.0.1:1", stream_url="wss://api.alpaca.markets/stream")
     assert (
-        access.endpoints("http://127.0.0.1:1", stream_url="ws://127.0.0.1:2/s").stream_url
+        credentials.endpoints("http://127.0.0.1:1", stream_url="ws://127.0.0.1:2/s").stream_url
         == "ws://127.0.0.1:2/s"
     )
 
@@ -73,21 +73,24 @@ def test_the_first_complete_pair_wins() -> None:
         "APCA_API_KEY_ID": "key",
         "APCA_API_SECRET_KEY": SECRET,
     }
-    assert (access.credentials_from(both).api_key, access.credentials_from(both).secret_key) == (
+    assert (
+        credentials.credentials_from(both).api_key,
+        credentials.credentials_from(both).secret_key,
+    ) == (
         "key",
         SECRET,
     )
     whole = both | {"ALPACA_SECRET_KEY": "first"}
     assert (
-        access.credentials_from(whole).api_key,
-        access.credentials_from(whole).secret_key,
+        credentials.credentials_from(whole).api_key,
+        credentials.credentials_from(whole).secret_key,
     ) == ("half", "first")
 
 
 def test_keys_may_be_in_files(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n")
     env = {"ALPACA_API_KEY": "key", "ALPACA_SECRET_KEY_FILE": str(tmp_path / "secret")}
-    assert access.credentials_from(env).secret_key == SECRET
+    assert credentials.credentials_from(env).secret_key == SECRET
 
 
 @pytest.mark.parametrize(
@@ -104,14 +107,16 @@ def test_the_error_of_missing_keys_names_the_variables_and_shows_no_key(
     env: dict[str, str],
 ) -> None:
     with pytest.raises(CredentialsMissing) as caught:
-        access.credentials_from(env)
+        credentials.credentials_from(env)
     assert SECRET not in str(caught.value)
     assert "ALPACA" in str(caught.value) or "Alpaca" in str(caught.value)
 
 
 def test_keys_have_no_repr() -> None:
-    assert SECRET not in repr(access.Credentials("key", SECRET))
-    assert "key" not in repr(access.Credentials("key", SECRET)).lower().replace("credentials(", "")
+    assert SECRET not in repr(credentials.Credentials("key", SECRET))
+    assert "key" not in repr(credentials.Credentials("key", SECRET)).lower().replace(
+        "credentials(", ""
+    )
 
 
 def test_every_refusal_is_ours() -> None:
