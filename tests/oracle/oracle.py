@@ -13,8 +13,6 @@ from fillbook import model as m
 
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
-#: Anomalies by which a record names a wrong total itself.
-CONTRADICTIONS = {"overfill", "cum_below_executions"}
 #: Statuses of an order that the exchange does not have.
 NEVER_THERE = {"unproven", "denied", "absent", "rejected"}
 
@@ -50,8 +48,7 @@ class Oracle:
         name, seen = order.client_order_id, self._filled.get(order.client_order_id, ZERO)
         self._filled[name] = order.filled_qty
         rows = [fill for i in ids for fill in fills[i]]
-        contradicted = {str(x.oddity) for x in order.anomalies} & CONTRADICTIONS
-        if order.status.value == "disputed" or contradicted:
+        if order.status.value == "disputed":
             return []  # the record itself says that its sources contradict each other
         amended = any(fill.is_busted or fill.corrects is not None for fill in rows)
         most = sum((largest(fill, rows) for fill in rows if fill.corrects is None), ZERO)

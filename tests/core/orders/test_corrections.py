@@ -94,3 +94,37 @@ def test_an_overlay_reads_a_dropped_record_as_gone_and_a_restored_one_as_unchang
     assert draft.changes().drop == ((m.OrderRecord, "c1"),)
     draft.put(order)
     assert not draft.changes()
+
+
+CLOCK = [f"2026-03-02T15:00:0{n}Z" for n in range(4)]
+VERSIONS = (
+    history("h1", 10, 9, cum=10, at=CLOCK[0]),
+    history("h2", 8, "8.5", cum=8, at=CLOCK[2]),  # h1 corrected: it begins at 0 as well
+    history("h3", 10, 9, cum=20, at=CLOCK[1]),
+)
+
+
+@pytest.mark.parametrize("other", [(), (void("s1", 10),), (fill("s1", 10, 9, cum=10), void("s1"))])
+def test_rows_beyond_the_total_that_begin_at_one_quantity_are_one_execution(other):
+    """A history that lists a correction beside the original, and what it corrects nowhere."""
+    records = Records()
+    for fact in (intended(qty=20), report("partially_filled", 18, clock=CLOCK[3]), *VERSIONS):
+        records.take(fact)
+    assert (records.order().filled_qty, records.order().filled_value) == (18, 158)
+    assert records.position().qty == 18
+    for fact in other:  # the bust of a version that does not count changes nothing
+        records.take(fact)
+    assert records.order().filled_qty == 18
+
+
+def test_rows_within_the_total_are_fills_of_their_own_until_it_is_lower():
+    """Two rows of the same total may be two fills whose totals the broker rounded."""
+    records = Records()
+    first = (intended(qty=20), report("partially_filled", 20, clock=CLOCK[1]))
+    for fact in (*first, history("h1", 10, 9, cum=10), history("h2", 10, 9, cum=10, at=CLOCK[2])):
+        records.take(fact)
+    assert records.order().filled_qty == 20
+    records.take(report("partially_filled", 10, clock=CLOCK[3]))
+    assert records.order().filled_qty == 10
+    named = {x.oddity for x in records.order().anomalies}
+    assert not named & {m.Oddity.CUM_BELOW_EXECUTIONS, m.Oddity.OVERFILL}

@@ -46,6 +46,7 @@ class Link:
     gross: Decimal
     dead: bool
     disputed: bool = False
+    old: bool = False  # another chain is a newer version
 
     @property
     def orphan(self):
@@ -53,7 +54,9 @@ class Link:
 
     @property
     def amended(self):
-        return self.dead or self.disputed or any(x.fixes is not None for x in self.members)
+        return (
+            self.dead or self.disputed or self.old or any(x.fixes is not None for x in self.members)
+        )
 
 
 def define(facts, *, clocked=True, quantum=Decimal(0)):
@@ -67,12 +70,17 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
         cums = [x.cum_qty or 0 for source in SOURCES for x in executions[source].values()]
         reported = max(snap.filled_qty, *cums, 0)
     own = {source: own_fills(chains[source], reported) for source in SOURCES}
+    highest = max([x.cum_qty or 0 for s in SOURCES for x in executions[s].values()], default=0)
+    if highest:
+        bound = max(highest, snap.filled_qty if snap else 0)
+        own = {source: newest_versions(own[source], bound) for source in SOURCES}
     gross = {source: total_of(own[source]) for source in SOURCES}
     source = "history" if gross["history"] >= gross["stream"] else "stream"
     other = "stream" if source == "history" else "history"
-    orphans = [c for c in chains[source] if c not in own[source]]
+    firm = {c.root for c in own[source]}
+    orphans = [c for c in chains[source] if c.root not in firm]
     counted, unmatched = cross(own[source], [*chains[other], *orphans])
-    living = [c for c in counted if c.members and not c.dead]
+    living = [c for c in counted if c.members and not c.dead and not c.old]
     net = sum((c.members[-1].qty for c in living), Decimal(0))
     value = sum((c.members[-1].qty * c.members[-1].price for c in living), Decimal(0))
     total = total_of(counted)
@@ -83,7 +91,7 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
         gap = Decimal(0)
     # A void or a correction of the source that does not count crosses over, or is disputed:
     # in both cases the average may not contain the executions.
-    amended = any(c.amended for s in SOURCES for c in chains[s])
+    amended = any(c.amended for s in SOURCES for c in (*chains[s], *own[s]))
     price = None
     if gap and snap and not amended:
         price = price_of(gap, value, snap, told, [c.members[-1] for c in living])
@@ -110,6 +118,28 @@ def own_fills(chains, reported):
     if reported is None or total_of(chains) <= reported:
         return chains
     return [c for c in chains if not c.orphan]
+
+
+def newest_versions(chains, bound):
+    """Step 3: beyond the order's total, rows that begin at the same quantity are one execution."""
+    if total_of(chains) <= bound:
+        return chains
+    made = []
+    for c in chains:
+        same = [x for x in chains if begin(x) is not None and begin(x) == begin(c)]
+        if len(same) < 2:
+            made.append(c)
+        elif c == max(same, key=lambda x: (x.members[-1].at, x.members[-1].exec_id)):
+            made.append(evolve(c, gross=max(x.gross for x in same)))
+        else:
+            made.append(evolve(c, old=True, gross=Decimal(0)))
+    return made
+
+
+def begin(chain):
+    if not chain.members or chain.dead or chain.members[-1].cum_qty is None:
+        return None
+    return chain.members[-1].cum_qty - chain.members[-1].qty
 
 
 def one_content_an_id(facts, source):
@@ -162,10 +192,15 @@ def link(by_id, voids):
 def cross(chosen, other):
     """Step 6: facts of the other source only; and whether one of them had no unique match."""
     made, unmatched, taken = {c.root: c for c in chosen}, False, []
+    old = [c for c in chosen if c.old]
+    chosen = [c for c in chosen if not c.old]
     for told in other:
         if not told.amended or any(says_the_same(own, told) for own in chosen):
             continue
         places = [own.root for own in place(told, chosen)]
+        newest = told.members[-1:]
+        if not places and any(same(x, c.members[-1]) for x in newest for c in old):
+            continue  # a version that does not count anyway
         if len(places) != 1 or places[0] in taken:
             unmatched = True
             continue

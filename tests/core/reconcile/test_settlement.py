@@ -103,9 +103,9 @@ def test_the_computed_facts_count_where_the_history_hides_a_bust():
 
 
 def test_the_total_counts_where_the_rows_have_versions_beside_each_other():
-    """The history lists the corrected row beside its original; total and position agree."""
+    """The history lists the corrected row beside its original, without the order's totals."""
     facts = (*CORRECTED[:2], fill("c1", 9, 9, cum=9, at=clock(3), fixes="f1"))
-    rows = (row("h1", 10, price=7, cum=10), row("h2", 8, price=7, cum=8))
+    rows = (row("h1", 10, price=7), row("h2", 8, price=7))
     records = heard(*facts)
     found, order = settled(records, snapshot(8, rows, cum=8))
     assert found == [m.DisputeSettled("b1", ())]

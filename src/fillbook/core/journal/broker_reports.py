@@ -86,7 +86,7 @@ def apply_report(
     context = context_of(draft, record.terms, after)
     total = reported_total(after)
     after = ev.add_snapshot(after, snapshot, context)
-    if after.amended and reported_total(after) != total:
+    if reported_total(after) != total and (after.amended or ev.may_have_versions(after)):
         after = _recount(draft, after, context)
     if after != before:
         record = post_evidence(draft, record, before, after, new)

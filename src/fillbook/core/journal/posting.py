@@ -202,9 +202,7 @@ def repost_movements(draft: Draft, record: m.OrderRecord, broker_order_id: str) 
     """Compute all movements of one id again from its executions (steps 2 to 7)."""
     evidence_of_id = draft.need(m.Evidence, broker_order_id)
     counted = evidence.count_facts(draft, evidence_of_id)
-    effective = [
-        chain.newest for chain in counted.chosen if chain.newest is not None and not chain.is_busted
-    ]
+    effective = [chain.counted for chain in counted.chosen if chain.counted is not None]
     gone = draft.find(m.Movement, "owner", broker_order_id)
     _post_fills(draft, record, gone, _movements_of(draft, record, evidence_of_id, effective))
 

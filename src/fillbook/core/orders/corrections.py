@@ -16,7 +16,8 @@ from decimal import Decimal
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.model import ZERO
+from fillbook.errors import present
+from fillbook.model import EXACT, ZERO
 
 #: The oddities that make an order DISPUTED.
 DISPUTED_ODDITIES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_VOID})
@@ -34,15 +35,21 @@ class ExecutionChain:
     gross: Decimal = ZERO  #: the greatest quantity that any member had (step 3)
     is_corrected: bool = False
     is_orphan: bool = False  #: it begins with a correction of an execution that is not known
+    is_superseded: bool = False  #: another chain is a newer version of the same execution
 
     @property
     def newest(self) -> m.Execution | None:
         return self.members[-1] if self.members else None
 
     @property
+    def counted(self) -> m.Execution | None:
+        """The newest version, if it counts; None: busted, superseded, or only a bust is known."""
+        return None if self.is_busted or self.is_superseded else self.newest
+
+    @property
     def is_amended(self) -> bool:
         """Whether a bust or a correction of it was reported."""
-        return self.is_busted or self.is_corrected
+        return self.is_busted or self.is_corrected or self.is_superseded
 
     @property
     def cum(self) -> Decimal:
@@ -71,8 +78,9 @@ def count_executions(
     """
     Return the chains of one broker id, and those that count.
 
-    *reported* is the broker's filled total; None: not known.  What begins with a correction is a
-    fill of its own only within that total; else it corrects a known fill.
+    *reported* is the broker's filled total; None: not known.  Within the total, what begins with a
+    correction is a fill of its own, and so are executions that begin at the same quantity; beyond
+    it the one corrects a known fill, and the others are versions of one.
     """
     executions, busts = tuple(executions), tuple(busts)
     oddities: set[_OddityDetail] = set()
@@ -84,34 +92,78 @@ def count_executions(
         )
         for source in (m.ExecSource.HISTORY, m.ExecSource.STREAM)
     )
-    if reported is not None:
-        reported = max(reported, *(x.cum_qty or ZERO for x in executions), ZERO)
-    own_history, own_stream = (_own_fills(chains, reported) for chains in (history, stream))
+    highest = max((x.cum_qty or ZERO for x in executions), default=ZERO)
+    total = None if reported is None else max(reported, highest)
+    (own_history, more_history), (own_stream, more_stream) = (
+        _own_fills(chains, total) for chains in (history, stream)
+    )
+    if highest:
+        total = highest if total is None else total
+        own_history, own_stream = (_newest_versions(x, total) for x in (own_history, own_stream))
     # Step 5: the source with the greater gross quantity counts.
     if _gross(own_history) >= _gross(own_stream):
-        source, chosen, unchosen = m.ExecSource.HISTORY, own_history, stream
-        orphans = [chain for chain in history if chain not in own_history]
+        source, chosen, other = m.ExecSource.HISTORY, own_history, (*stream, *more_history)
     else:
-        source, chosen, unchosen = m.ExecSource.STREAM, own_stream, history
-        orphans = [chain for chain in stream if chain not in own_stream]
-    effective = _apply_amendments(chosen, (*unchosen, *orphans), oddities)
+        source, chosen, other = m.ExecSource.STREAM, own_stream, (*history, *more_stream)
+    effective = _apply_amendments(chosen, other, oddities)
     return CountedExecutions(
         history=own_history,
         stream=own_stream,
         chosen=effective,
         has_foreign_amendments=effective != chosen,
-        is_amended=any(chain.is_amended for chain in (*history, *stream)),
+        is_amended=any(
+            chain.is_amended for chain in (*history, *stream, *own_history, *own_stream)
+        ),
         source=source,
         oddities=tuple(sorted(oddities)),
     )
 
 
 def _own_fills(
-    chains: tuple[ExecutionChain, ...], reported: Decimal | None
-) -> tuple[ExecutionChain, ...]:
-    """Return the chains that are fills: without orphans that exceed the *reported* total."""
+    chains: tuple[ExecutionChain, ...], total: Decimal | None
+) -> tuple[tuple[ExecutionChain, ...], tuple[ExecutionChain, ...]]:
+    """Return the chains that are fills, and the orphans that exceed the *total*, which are none."""
+    if total is None or _gross(chains) <= total:
+        return chains, ()
     firm = tuple(chain for chain in chains if not chain.is_orphan)
-    return chains if reported is None or _gross(chains) <= reported else firm
+    return firm, tuple(chain for chain in chains if chain.is_orphan)
+
+
+def _newest_versions(
+    chains: tuple[ExecutionChain, ...], total: Decimal
+) -> tuple[ExecutionChain, ...]:
+    """
+    Return the *chains* of one source; of versions of one execution only the newest counts.
+
+    Executions that sum to more than the order's *total*, and begin at the same quantity of it, are
+    versions of one execution: such a source lists a correction beside the original, and does not
+    say what it corrects.
+    """
+    if _gross(chains) <= total:
+        return chains
+    versions: dict[Decimal, list[ExecutionChain]] = {}
+    for chain in chains:
+        if chain.counted is not None and (begin := _begin_of(chain.counted)) is not None:
+            versions.setdefault(begin, []).append(chain)
+    by_root = {chain.root: chain for chain in chains}
+    for same in versions.values():
+        # Step 3: the gross quantity is the greatest that any version had.
+        gross = max(x.gross for x in same)
+        for chain in same:
+            by_root[chain.root] = evolve(chain, is_superseded=True, gross=ZERO)
+        newest = max(same, key=_age)
+        by_root[newest.root] = evolve(newest, gross=gross)
+    return tuple(by_root[chain.root] for chain in chains)
+
+
+def _age(chain: ExecutionChain) -> tuple[m.Timestamp, str]:
+    newest = present(chain.newest, "the newest version of a chain")
+    return newest.at, newest.exec_id
+
+
+def _begin_of(x: m.Execution) -> Decimal | None:
+    """Return the order's total before an execution; None: not known in the same unit."""
+    return None if x.cum_qty is None or x.in_quote else EXACT.subtract(x.cum_qty, x.qty)
 
 
 def _gross(chains: Iterable[ExecutionChain]) -> Decimal:
@@ -185,11 +237,16 @@ def _apply_amendments(
 ) -> tuple[ExecutionChain, ...]:
     """Return *chosen* with the busts and corrections that only *other* reported (step 6)."""
     by_root = {chain.root: chain for chain in chosen}
+    superseded = [x.newest for x in chosen if x.is_superseded and x.newest is not None]
+    chosen = tuple(x for x in chosen if not x.is_superseded)
     taken: set[str] = set()
     for chain in other:
         if not chain.is_amended or _is_reported_by(chain, chosen):
             continue
         roots = {match.root for match in _matches(chain, chosen)}
+        newest = chain.newest
+        if not roots and newest and any(may_be_same(newest, x) for x in superseded):
+            continue  # a version that does not count anyway
         if len(roots) != 1 or roots <= taken:  # none, several, or one that is already matched
             oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue

@@ -10,6 +10,8 @@ fifteen steps:
  2  An execution and its corrections form a chain; its newest version is the effective one.
  3  The gross quantity of a chain is the greatest that any of its versions had.  A chain that begins
     with a correction is a fill of its own only within the reported total; else it corrects one.
+    Beyond the total, executions of one source that begin at the same quantity of the order are
+    versions of one execution, and the newest counts.
  4  A chain is busted if a bust names its newest version; of an older version: disputed.
  5  The source (history or stream) with the greater gross quantity counts; if equal, the history.
  6  A bust or correction that only the other source reported applies to the one chain that matches
@@ -94,7 +96,15 @@ def add_execution(
         chosen=history if history_counts else stream,
         source=m.ExecSource.HISTORY if history_counts else m.ExecSource.STREAM,
     )
-    return compute_totals(evidence, context)
+    return None if may_have_versions(evidence) else compute_totals(evidence, context)
+
+
+def may_have_versions(evidence: m.Evidence) -> bool:
+    """Return whether executions sum to more than the order's total, as versions of one do (3)."""
+    history, stream = evidence.history, evidence.stream
+    highest = max(history.cum, stream.cum)
+    total = max(highest, reported_total(evidence) or ZERO)
+    return bool(highest) and max(history.gross, stream.gross) > total
 
 
 def add_to_sums(sums: m.Sums, execution: m.Execution) -> m.Sums:
@@ -175,8 +185,8 @@ def _sums(chains: Iterable[ExecutionChain]) -> m.Sums:
     """Return the sums of *chains*: net without busted chains (7), gross with them (3)."""
     sums, gross, cum = m.Sums(), ZERO, ZERO
     for chain in chains:
-        if chain.newest is not None and not chain.is_busted:
-            sums = add_to_sums(sums, chain.newest)
+        if chain.counted is not None:
+            sums = add_to_sums(sums, chain.counted)
         gross = EXACT.add(gross, chain.gross)
         cum = max(cum, chain.cum)
     return evolve(sums, gross=gross, cum=cum)
