@@ -239,6 +239,34 @@ def test_a_sync_of_one_order_reads_only_that_order():
         "AAPL", order.client_order_id, m.ZERO, m.number("10")
     )
     assert bench.desk.book.order(order).is_complete
+    assert (report.verdict, report.left) == (fb.Verdict.IN_SYNC, ())
+
+
+def test_a_sync_of_one_order_compares_its_history_with_its_total():
+    """A history that lags is no agreement, and no loss: the next sync is in sync."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail("fill", "history-late", seconds=30)
+    bench.filled(order, 4)
+    report = bench.desk.sync(order=order)
+    assert (report.verdict, report.settling) == (fb.Verdict.DRIFT, True)
+    assert report.left[0].drift == m.MissedFill(
+        "AAPL", order.client_order_id, m.number(4), m.number(0)
+    )
+    bench.clock.advance(31)
+    assert bench.desk.sync(order=order).verdict is fb.Verdict.IN_SYNC
+
+
+def test_a_sync_of_an_order_that_is_not_found_says_so():
+    class Denying(SimulatedBroker):
+        def order(self, broker_order_id):
+            return m.Absent()
+
+    bench = Bench(broker=Denying)
+    order = bench.resting()
+    report = bench.desk.sync(order=order)
+    assert report.verdict is fb.Verdict.DRIFT
+    assert m.UnknownToBroker("AAPL", order.client_order_id) in [x.drift for x in report.left]
 
 
 def test_a_clock_that_jumps_ends_and_doubles_nothing():

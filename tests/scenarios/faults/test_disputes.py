@@ -85,7 +85,9 @@ def test_check_says_what_sync_settles_and_writes_nothing():
     bench = Bench(wait_s=0)
     order = amended(bench)
     bench.clock.advance(90)
-    bench.desk.sync(order=order)
+    one = bench.desk.sync(order=order)
+    assert one.verdict is fb.Verdict.DRIFT  # one order alone does not show the position
+    assert any(x.drift.ours is S.DISPUTED for x in one.left)
     bench.clock.advance(60)
     assert bench.desk.book.order(order).status is S.DISPUTED
     checked = bench.desk.check()

@@ -113,12 +113,17 @@ class Tracker:
 
     def read(self, record: m.OrderRecord) -> m.NotObserved | None:
         """Read one order by all its broker ids; return the read that failed, or None."""
+        order = self.read_reports(record)
+        return order.failure or self._read_successor_history(record.client_order_id)
+
+    def read_reports(self, record: m.OrderRecord) -> OrderRead:
+        """Read and record the reports on all broker ids of an order."""
         number = self.snapshot_number()
         order = self.read_all_ids(record)
         self._recorder.record(
             *(m.Reported(x, m.ReportSource.BY_ID, number) for x in order.reports), *order.not_found
         )
-        return order.failure or self._read_successor_history(record.client_order_id)
+        return order
 
     def _read_successor_history(self, name: str) -> m.NotObserved | None:
         """Read the fill history if a successor has new fills; return the read that failed."""

@@ -27,6 +27,7 @@ from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.reconcile.busts import UnreportedBusts
 from fillbook.desk.reconcile.confirmed_differences import StandingDifferences, drift_alert
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
+from fillbook.desk.reconcile.order_sync import OrderSync, is_unproven, unread_account
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
 from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
@@ -61,6 +62,7 @@ class Reconciler:
         self._opening_balance = OpeningBalance(
             self._snapshots, recorder, clock, tracker.closing, self._lag
         )
+        self._orders = OrderSync(gateway, recorder, account_link, tracker, resolver, clock)
         self._busts = UnreportedBusts(recorder, tracker)
         self._thresholds = settings.thresholds
         self._complete = LastComplete(recorder.store, clock)
@@ -128,7 +130,7 @@ class Reconciler:
         *in_background*: what earlier reads did not find is read again at growing intervals only.
         """
         if order is not None:
-            return self._sync_order(order)
+            return self._orders.sync(order)
         if not in_background:
             self._tracker.read_all_again()
         with self._gateway.lane(Lane.BACKFILL) if since is not None else nullcontext():
@@ -161,42 +163,12 @@ class Reconciler:
             )
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.STALE, "snapshot", text)))
 
-    def _sync_order(self, order: m.Order | str) -> m.SyncReport:
-        """Reconcile one order only, by its ids and its complete fill history."""
-        requests_before, at = self._gateway.requests, m.timestamp(self._clock.now())
-        before = self._tracker.snapshot_number()
-        account = self._account_link.try_bind()
-        if isinstance(account, m.NotObserved):
-            return self._unread_report(account, at, requests_before)
-        before_record = self._book.record(order)
-        name = before_record.client_order_id
-        self._resolver.schedule_unconfirmed()
-        self._resolver.query(name)
-        record = self._book.record(name)
-        failed = self._tracker.read(record)
-        if failed is None and record.ids and self._gateway.broker.capabilities.history:
-            failed = self._tracker.read_history(self._book.record(name))
-        now = self._book.record(name)
-        merged = drift.order_difference(before_record, now)
-        verdict = m.Verdict.NOT_OBSERVED if failed is not None else m.Verdict.IN_SYNC
-        unproven = (name,) if _is_unproven(now) else ()
-        return m.SyncReport(
-            verdict=m.Verdict.DRIFT if unproven and failed is None else verdict,
-            at=at,
-            account=account,
-            merged=tuple(merged),
-            unproven=unproven,
-            unobserved=None if failed is None else failed.message,
-            entries=self._tracker.snapshot_number() - before,
-            requests=self._gateway.requests - requests_before,
-        )
-
     def _sync(self, since: date | None, *, adopt: bool) -> m.SyncReport:
         requests_before, at = self._gateway.requests, m.timestamp(self._clock.now())
         before = self._tracker.snapshot_number()
         account = self._account_link.try_bind()
         if isinstance(account, m.NotObserved):
-            return self._unread_report(account, at, requests_before)
+            return unread_account(account, at, self._gateway.requests - requests_before)
         self._list_instruments()
         self._tracker.drain()
         unproven = self._query_unconfirmed()
@@ -220,7 +192,7 @@ class Reconciler:
         if adopt:
             adopted, left = self._adopt(last, left)
         self._standing.save(last.comparison, left)
-        unproven = [x.client_order_id for x in self._tracker.tracked() if _is_unproven(x)]
+        unproven = [x.client_order_id for x in self._tracker.tracked() if is_unproven(x)]
         with self._recorder.store.read() as reader:
             rows = self._rows(reader, last.snapshot, None)
             # An order that is not found stays a finding in every pass until it is found.
@@ -240,17 +212,6 @@ class Reconciler:
             entries=self._tracker.snapshot_number() - before,
             requests=self._gateway.requests - requests_before,
             opened=opened,
-        )
-
-    def _unread_report(
-        self, answer: m.NotObserved, at: m.Timestamp, requests_before: int
-    ) -> m.SyncReport:
-        """Build the report of a pass that could not read the account."""
-        return m.SyncReport(
-            verdict=m.Verdict.NOT_OBSERVED,
-            at=at,
-            unobserved=f"the account could not be read: {answer.message}",
-            requests=self._gateway.requests - requests_before,
         )
 
     def _query_unconfirmed(self) -> list[str]:
@@ -344,10 +305,6 @@ class Reconciler:
                 else balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED)
             )
         return adopted, [x for x in findings if x not in adopted]
-
-
-def _is_unproven(record: m.OrderRecord) -> bool:
-    return record.order.status is m.OrderStatus.UNPROVEN
 
 
 def rows_of(
