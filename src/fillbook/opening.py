@@ -21,13 +21,13 @@ from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
 from fillbook.core.checks import Check
+from fillbook.core.reconcile.position_rows import expected_findings, rows_of
 from fillbook.desk import Desk, validation
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.reconcile.reconciler import rows_of
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Prices, Settings
-from fillbook.errors import BadAddress
+from fillbook.errors import BadAddress, InvalidValue
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
 
@@ -137,12 +137,17 @@ def check(
     Compare the positions that the bot expects with the broker's, without a store or a thread.
 
     *broker* and *env* are as in `open`.  *ours* maps a symbol to a signed quantity in base
-    units; a symbol that is left out is expected flat (None: no positions at all).  The verdict
-    is NOT_OBSERVED if the account or the positions cannot be read.
+    units; a symbol that is left out is expected flat, and {} expects no position at all.  The
+    verdict is NOT_OBSERVED if the account or the positions cannot be read.
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue.
     """
-    expected = validation.quantities(ours or {})
+    if ours is None:
+        raise InvalidValue(
+            "there is nothing to compare: pass the positions that the bot expects (ours=), such as "
+            "{'AAPL': 10}; {} if it expects none"
+        )
+    expected = validation.quantities(ours)
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
     gateway = Gateway(broker, MemoryStore(), clock, live=False)
@@ -162,31 +167,14 @@ def check(
     assert isinstance(account, m.Observed)
     assert isinstance(positions, m.Observed)
     rows = rows_of((), positions.value, expected, None)
-    findings = tuple(_finding(row) for row in rows if row.bot != row.theirs)
+    found = expected_findings(rows)
     return m.CheckReport(
-        verdict=m.Verdict.DRIFT if findings else m.Verdict.IN_SYNC,
+        verdict=m.Verdict.DRIFT if found else m.Verdict.IN_SYNC,
         at=at,
         account=account.value.account,
         rows=rows,
-        left=findings,
+        expected=found,
         requests=gateway.requests,
-    )
-
-
-def _finding(row: m.Row) -> m.Finding:
-    """Name the difference between the bot's position and the broker's."""
-    bot, theirs = row.bot or m.ZERO, row.theirs or m.ZERO
-    drift: m.Drift
-    if not theirs:
-        drift = m.Phantom(row.symbol, bot)
-    elif not bot:
-        drift = m.Untracked(row.symbol, theirs)
-    else:
-        drift = m.WrongQty(row.symbol, bot, theirs)
-    return m.Finding(
-        drift,
-        m.Confidence.SETTLING,
-        "one snapshot, compared with the positions that the bot expects",
     )
 
 

@@ -41,6 +41,27 @@ def test_expected_positions_are_compared_without_a_record(emulator, tmp_path, ca
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_check_of_a_record_that_does_not_exist_is_an_error(emulator, tmp_path, capsys):
+    """It compared the broker with an empty record before: no belief is not an empty belief."""
+    code, out, err = told(capsys, "check", "--store", "sqlite:///bot.db")
+    assert (code, out) == (2, "")
+    assert "there is no record at bot.db" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_differences_of_the_bot_and_of_the_record_are_told_apart(emulator, order, capsys):
+    trade_by_hand(emulator)
+    at = ("--store", "sqlite:///bot.db")
+    code, out, _ = told(capsys, "check", *at, "--ours", "AAPL=4")
+    assert code == 3
+    assert "the bot has 4, the broker 10" in out
+    assert "Differences between the bot and the broker" in out
+    assert "Differences between the record and the broker" in out
+    said = json.loads(told(capsys, "check", *at, "--ours", "AAPL=4", "--json")[1])
+    assert len(said["expected"]) == 2
+    assert len(said["merged"]) > 0
+
+
 def test_what_was_not_observed_is_1_and_shows_no_empty_account(emulator, capsys):
     emulator.exchange.faults.switch_on("unreachable")
     code, out, _ = told(capsys, "check", "--ours", "AAPL=10")

@@ -246,6 +246,36 @@ def test_a_check_without_a_store_compares_the_expected_positions():
     assert fb.check(bench.broker, ours={"AAPL": 5}).verdict is m.Verdict.NOT_OBSERVED
 
 
+def test_every_difference_of_a_check_is_a_finding():
+    """Of the record, and of the positions that the bot passed in; a program reads only these."""
+    bench = Bench()
+    bench.by_hand("AAPL", "buy", 5)
+    report = bench.desk.check(ours={"MSFT": 1})
+    assert report.verdict is m.Verdict.DRIFT
+    assert [x.drift for x in report.expected] == [
+        m.Untracked("AAPL", m.number(5)),
+        m.Phantom("MSFT", m.number(1)),
+    ]
+    assert [x for x in report.findings if isinstance(x.drift, m.ExternalTrade)]
+    assert set(report.findings) == {*report.merged, *report.left, *report.expected}
+    bench.desk.sync()
+    report = bench.desk.check(ours={"AAPL": 5})
+    assert (report.verdict, report.findings) == (m.Verdict.IN_SYNC, ())
+
+
+def test_no_belief_is_not_an_empty_belief():
+    """A check without anything to compare is a wrong call; {} is the belief that all is flat."""
+    bench = Bench(opened=False)
+    bench.by_hand("AAPL", "buy", 5)
+    for check in (bench.desk.check, lambda: fb.check(bench.broker)):
+        with pytest.raises(fb.InvalidValue, match="nothing to compare"):
+            check()
+    for report in (bench.desk.check(ours={}), fb.check(bench.broker, ours={})):
+        assert report.verdict is m.Verdict.DRIFT
+        assert [x.drift for x in report.findings] == [m.Untracked("AAPL", m.number(5))]
+    assert bench.desk.check(ours={"AAPL": 5}).verdict is m.Verdict.IN_SYNC
+
+
 def test_an_error_has_whether_the_same_call_may_pass_later():
     """A reason and a reject are temporary or not, and so is the error that has them."""
     bench = Bench()

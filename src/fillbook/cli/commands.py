@@ -115,14 +115,14 @@ def check(
     """
     Compare the record with the broker; writes nothing and sends no order.
 
-    Exits with 0 if in sync, 3 on drift, 1 if the account could not be read.
+    Exits with 0 if in sync, 3 on drift, 1 if the account could not be read, and 2 if there is
+    neither a record nor --ours to compare.
     """
-    expected = parse_positions(ours)
+    expected, opened = parse_positions(ours), open_broker(broker)
     if expected is not None and not has_store(store):
-        report = opening.check(open_broker(broker), expected)
+        report = opening.check(opened, expected)
     else:
-        # Without a record the broker is compared with an empty one, which is not stored.
-        with open_desk(broker, store if has_store(store) else "memory://") as desk:
+        with opening.open(opened, existing_store(store)) as desk:
             report = desk.check(expected)
     print_result(report, output.check, json=json)
     return CODES[report.verdict]

@@ -116,11 +116,10 @@ def day(at: m.Timestamp | None) -> str | None:
 def check(report: m.CheckReport) -> None:
     """Print a comparison: positions, differences, verdict."""
     _rows(report.rows, report.verdict)
-    is_belief = bool(report.rows) and all(row.ours is None for row in report.rows)
-    if is_belief:
-        findings("Differences between the bot and the broker", report.findings, book="the bot")
-    elif report.opened:
-        findings("Differences between the record and the broker", report.findings)
+    findings("Differences between the bot and the broker", report.expected, book="the bot")
+    if report.opened:
+        found = report.merged + report.left
+        findings("Differences between the record and the broker", found)
     else:
         out.print(
             "The record is empty; the first [bold]fillbook sync[/] takes the opening balance."

@@ -76,8 +76,10 @@ class Desk:
         """
         Compare the record with the broker; write nothing and send nothing.
 
-        *ours* are the positions that the bot expects, in signed base units by symbol.  A failed
-        read makes the verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged.
+        *ours* are the positions that the bot expects, in signed base units by symbol; a symbol that
+        is left out is expected flat.  None: only the record is compared.  A failed read makes the
+        verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged, InvalidValue (there is neither
+        an opening balance nor *ours*).
         """
         return self._reconciler.check(None if ours is None else validation.quantities(ours))
 

@@ -83,7 +83,7 @@ def test_pages_that_do_not_end_were_not_observed(fresh):
     """Reading stops, for a repeated page and for endless new ones."""
     bench = Bench(broker=Loops, opened=False)
     bench.broker.fresh = fresh
-    report = bench.desk.check()
+    report = bench.desk.check(ours={})
     assert report.verdict is m.Verdict.NOT_OBSERVED
     assert "repeats a page" in report.unobserved
     assert bench.broker.asked <= 1_000

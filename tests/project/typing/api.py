@@ -16,7 +16,7 @@ import fillbook as fb
 def compare(broker: fb.Broker, env: Mapping[str, str]) -> bool:
     report: fb.CheckReport = fb.check("alpaca:paper", ours={"AAPL": 10, "MSFT": "0.5"})
     fb.check(broker, {"BTC/USD": Decimal("0.1"), "SPY": 1.5}, env=env)
-    fb.check()
+    fb.check(ours={})
     findings: Sequence[fb.Finding] = report.findings
     sure: list[fb.Confidence] = [finding.confidence for finding in findings]
     worth: list[Decimal | None] = [finding.notional for finding in findings]

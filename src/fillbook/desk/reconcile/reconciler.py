@@ -8,7 +8,6 @@ reports are merged, and what still differs is a difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,7 +17,7 @@ from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
-from fillbook.core.reconcile.drift import Snapshot
+from fillbook.core.reconcile.position_rows import expected_findings, rows_of
 from fillbook.core.reconcile.settlement import settlements
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
@@ -34,7 +33,7 @@ from fillbook.desk.record.book import Book
 from fillbook.desk.record.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
-from fillbook.model.journal.overlay import RecordReader
+from fillbook.errors import InvalidValue
 
 
 class Reconciler:
@@ -74,6 +73,13 @@ class Reconciler:
         """Compare and report; write nothing. *ours* are the positions that the bot expects."""
         requests_before = self._gateway.requests
         at = m.timestamp(self._clock.now())
+        with self._recorder.store.read() as reader:
+            opened = reader.get(m.Cash, "cash") is not None
+        if ours is None and not opened:
+            raise InvalidValue(
+                "there is nothing to compare: the record has no opening balance yet. Call sync() "
+                "first, or pass the positions that the bot expects (ours=)"
+            )
         self._check_account()
         compared = self._snapshots.take(bind=False)
         if isinstance(compared, m.NotObserved):
@@ -82,22 +88,23 @@ class Reconciler:
                 at=at,
                 unobserved=compared.message,
                 requests=self._gateway.requests - requests_before,
+                opened=opened,
             )
         with self._recorder.store.read() as reader:
-            opened = reader.get(m.Cash, "cash") is not None
-            rows = self._rows(reader, compared.snapshot, ours)
+            rows = rows_of(reader.all(m.Position), compared.snapshot.positions, ours, reader)
         left: list[m.Finding] = []
         if opened:
             left = drift.confirm(compared.comparison, compared.comparison, timedelta.max)
-        differs = any(row.bot is not None and row.bot != row.theirs for row in rows)
-        clean = not differs and not (opened and (compared.merged or left))
+        expected = expected_findings(rows)
+        clean = not expected and not (opened and (compared.merged or left))
         return m.CheckReport(
             verdict=m.Verdict.IN_SYNC if clean else m.Verdict.DRIFT,
             at=at,
             account=compared.snapshot.account.account,
             rows=rows,
-            merged=compared.merged,
+            merged=compared.merged if opened else (),
             left=tuple(left),
+            expected=expected,
             requests=self._gateway.requests - requests_before,
             opened=opened,
         )
@@ -108,11 +115,6 @@ class Reconciler:
             bound = reader.get(m.Binding, "account")
         if bound is not None:
             self._account_link.read()
-
-    def _rows(
-        self, ours: RecordReader, snapshot: Snapshot, bot: dict[str, Decimal] | None
-    ) -> tuple[m.Row, ...]:
-        return rows_of(ours.all(m.Position), snapshot.positions, bot, ours)
 
     # -- syncing -----------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ class Reconciler:
         self._standing.save(last.comparison, left)
         unproven = [x.client_order_id for x in self._tracker.tracked() if is_unproven(x)]
         with self._recorder.store.read() as reader:
-            rows = self._rows(reader, last.snapshot, None)
+            rows = rows_of(reader.all(m.Position), last.snapshot.positions, None, reader)
             # An order that is not found stays a finding in every pass until it is found.
             left += [drift.not_found_finding(x, reader) for x in last.snapshot.not_found]
         self._recorder.record(
@@ -305,35 +307,3 @@ class Reconciler:
                 else balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED)
             )
         return adopted, [x for x in findings if x not in adopted]
-
-
-def rows_of(
-    ours: Iterable[m.Position],
-    theirs: Iterable[m.PositionSnapshot],
-    bot: dict[str, Decimal] | None,
-    record: RecordReader | None,
-) -> tuple[m.Row, ...]:
-    """Build the comparison as a table, by symbol."""
-    held = {x.symbol: x for x in ours}
-    found = {x.symbol: x for x in theirs}
-    rows = []
-    for symbol in sorted(held.keys() | found.keys() | (bot or {}).keys()):
-        mine, actual = held.get(symbol), found.get(symbol)
-        instrument = None if record is None else record.get(m.Instrument, symbol)
-        quantum = m.ZERO if instrument is None else instrument.quantum
-        differs = record is not None and drift.position_drift(symbol, mine, actual, quantum)
-        their_qty = m.ZERO if actual is None else actual.qty
-        believed = None if bot is None else bot.get(symbol, m.ZERO)
-        wrong = bool(differs) or (believed is not None and believed != their_qty)
-        pending = mine is not None and mine.qty != their_qty
-        if wrong or (mine is not None and mine.qty) or their_qty:
-            rows.append(
-                m.Row(
-                    symbol,
-                    None if record is None else (m.ZERO if mine is None else mine.qty),
-                    their_qty,
-                    believed,
-                    "drift" if wrong else "fee pending" if pending else "in sync",
-                )
-            )
-    return tuple(rows)

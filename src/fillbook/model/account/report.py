@@ -33,8 +33,9 @@ class CheckReport:
     """
     The result of a check, which writes nothing and sends reads only.
 
-    `merged` are the differences that evidence explains (a sync would merge it), `left` those
-    that no evidence explains, `findings` both.  `unobserved` names the failed read, and the
+    `merged` are the differences between record and broker that evidence explains (a sync would
+    merge it), `left` those that no evidence explains.  `expected` are the differences between the
+    positions that the bot passed in and the broker's.  `unobserved` names the failed read, and the
     verdict is then NOT_OBSERVED; None: all reads succeeded.  `requests` counts the requests sent.
     """
 
@@ -44,14 +45,15 @@ class CheckReport:
     rows: tuple[Row, ...] = ()
     merged: tuple[Finding, ...] = ()
     left: tuple[Finding, ...] = ()
+    expected: tuple[Finding, ...] = ()
     unobserved: str | None = None
     requests: int = 0
     opened: bool = True  #: False: the record has no opening balance yet
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All differences: those that evidence explains, then those that no evidence explains."""
-        return self.merged + self.left
+        """All differences: `merged`, then `left`, then `expected`."""
+        return self.merged + self.left + self.expected
 
 
 @frozen(kw_only=True)

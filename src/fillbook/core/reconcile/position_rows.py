@@ -1,0 +1,66 @@
+"""The table of a comparison, by symbol: the record, the broker, and what the bot expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from fillbook import model as m
+from fillbook.core.reconcile import drift
+from fillbook.model.journal.overlay import RecordReader
+
+
+def rows_of(
+    ours: Iterable[m.Position],
+    theirs: Iterable[m.PositionSnapshot],
+    bot: Mapping[str, Decimal] | None,
+    record: RecordReader | None,
+) -> tuple[m.Row, ...]:
+    """Build the comparison as a table, by symbol."""
+    held = {x.symbol: x for x in ours}
+    found = {x.symbol: x for x in theirs}
+    rows = []
+    for symbol in sorted(held.keys() | found.keys() | (bot or {}).keys()):
+        mine, actual = held.get(symbol), found.get(symbol)
+        instrument = None if record is None else record.get(m.Instrument, symbol)
+        quantum = m.ZERO if instrument is None else instrument.quantum
+        differs = record is not None and drift.position_drift(symbol, mine, actual, quantum)
+        their_qty = m.ZERO if actual is None else actual.qty
+        believed = None if bot is None else bot.get(symbol, m.ZERO)
+        wrong = bool(differs) or (believed is not None and believed != their_qty)
+        pending = mine is not None and mine.qty != their_qty
+        if wrong or (mine is not None and mine.qty) or their_qty:
+            rows.append(
+                m.Row(
+                    symbol,
+                    None if record is None else (m.ZERO if mine is None else mine.qty),
+                    their_qty,
+                    believed,
+                    "drift" if wrong else "fee pending" if pending else "in sync",
+                )
+            )
+    return tuple(rows)
+
+
+def expected_findings(rows: Iterable[m.Row]) -> tuple[m.Finding, ...]:
+    """Return the differences between what the bot expects and the broker; nothing: none passed."""
+    return tuple(
+        _expected_finding(row) for row in rows if row.bot is not None and row.bot != row.theirs
+    )
+
+
+def _expected_finding(row: m.Row) -> m.Finding:
+    """Name the difference between the position that the bot expects and the broker's."""
+    bot, theirs = row.bot or m.ZERO, row.theirs or m.ZERO
+    drift: m.Drift
+    if not theirs:
+        drift = m.Phantom(row.symbol, bot)
+    elif not bot:
+        drift = m.Untracked(row.symbol, theirs)
+    else:
+        drift = m.WrongQty(row.symbol, bot, theirs)
+    return m.Finding(
+        drift,
+        m.Confidence.SETTLING,
+        "one snapshot, compared with the positions that the bot expects",
+    )
