@@ -20,8 +20,12 @@ from fillbook.venue.exchange import (
 
 _KINDS: Final[Mapping[ActivityKind, m.ActivityKind]] = {
     ActivityKind.SPLIT: m.ActivityKind.SPLIT,
+    ActivityKind.MERGER: m.ActivityKind.MERGER,
+    ActivityKind.SPIN_OFF: m.ActivityKind.SPIN_OFF,
+    ActivityKind.WORTHLESS: m.ActivityKind.MERGER,
     ActivityKind.CRYPTO_FEE: m.ActivityKind.FEE,
     ActivityKind.TRANSFER: m.ActivityKind.TRANSFER,
+    ActivityKind.JOURNAL: m.ActivityKind.TRANSFER,
     ActivityKind.ASSIGNMENT: m.ActivityKind.ASSIGNMENT,
     ActivityKind.CASH: m.ActivityKind.TRANSFER,
     ActivityKind.DIVIDEND: m.ActivityKind.DIVIDEND,
@@ -127,13 +131,15 @@ def activity(row: Activity) -> m.Activity:
         kind=_KINDS[row.kind],
         at=row.at,
         symbol=row.symbol,
-        # The qty of a dividend is the position; no units moved.
-        qty=None if row.kind is ActivityKind.DIVIDEND else row.qty,
+        # The qty of a cash dividend is the position; no units moved.
+        qty=row.qty if row.per_share is None else None,
         price=row.price,
         cash=row.cash,
         ratio=row.ratio,
         raw_kind=row.kind,
         description=row.description,
+        group_id=row.group_id,
+        source=row.source,
     )
 
 

@@ -20,6 +20,8 @@ class ActivityKind(StrEnum):
     TRANSFER = "transfer"
     ASSIGNMENT = "assignment"  #: of an option
     SYMBOL_CHANGE = "symbol_change"
+    MERGER = "merger"  #: units end, for other units, cash, or nothing: also other reorganizations
+    SPIN_OFF = "spin_off"  #: units that come beside those that are held
     OTHER = "other"  #: a kind of the broker that fillbook does not know
 
 
@@ -32,6 +34,11 @@ class Activity:
     for a split it is the quantity added, and `ratio` (> 0) is new units per old unit.  `price`
     is per unit, `cash` the signed change of cash, both in quote currency.  None: not reported;
     a row without `symbol` moves cash only.  `raw_kind` is the broker's own name of the kind.
+    The `price` of a row of a corporate action is a market price, or zero; it is no cost.
+
+    Rows with the same `group_id` belong to one event: the units that it removes, those that it
+    adds, and its cash; None: the broker reports no group.  `source` is the symbol whose units
+    entitle to those of another `symbol` (a spin-off); None: not reported.
 
     A row is `dated` if the broker reported a date only: `at` is then the start or the end of that
     day.  `read_at` is the broker's time when such a row was first read; None: not known.
@@ -49,6 +56,8 @@ class Activity:
     description: str = field(default="", converter=foreign)
     dated: bool = False
     read_at: Timestamp | None = None
+    group_id: str | None = None
+    source: str | None = None
 
     @property
     def effective_at(self) -> Timestamp:

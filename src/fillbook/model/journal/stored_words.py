@@ -53,6 +53,7 @@ HistoryRead: broker_order_id
 DisputeSettled: broker_order_id exec_ids
 ActivityReported=Happened: activity
 Activity: activity_id kind at symbol qty price cash ratio raw_kind description dated read_at
+    group_id source
 BalanceAdjusted=Anchored: symbol qty avg_price at reason
 CashAdjusted=CashAnchored: amount currency at reason by_ids
 Assigned: strategy client_order_id movement symbol

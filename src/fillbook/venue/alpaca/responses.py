@@ -40,7 +40,7 @@ _CLASSES: Final = {
     m.AssetClass.OPTION: "us_option",
 }
 _EXCHANGES: Final = {m.AssetClass.EQUITY: "NASDAQ", m.AssetClass.CRYPTO: "CRYPTO"}
-_SUB_TYPES: Final = {ActivityKind.DIVIDEND: "CDIV", ActivityKind.NAME_CHANGE: "SNC"}
+_SUB_TYPES: Final = {ActivityKind.NAME_CHANGE: "SNC", ActivityKind.WORTHLESS: "WRM"}
 _CENT: Final = Decimal("0.01")
 _RATIO: Final = Decimal("0.0000000001")
 
@@ -235,13 +235,16 @@ def activity(value: Activity) -> Json:
         "activity_sub_type": _sub_type(value),
         "per_share_amount": _text(value.per_share),
         "group_id": value.group_id,
+        "source_symbol": value.source,
     }
     return body | {name: value for name, value in optional.items() if value is not None}
 
 
 def _sub_type(value: Activity) -> str | None:
-    if value.kind is ActivityKind.SPLIT and value.ratio is not None:
-        return "FSPLIT" if value.ratio > 1 else "RSPLIT"
+    if value.kind is ActivityKind.SPLIT and value.factor is not None:
+        return "FSPLIT" if value.factor > 1 else "RSPLIT"
+    if value.kind is ActivityKind.DIVIDEND:
+        return "SDIV" if value.per_share is None else "CDIV"
     return _SUB_TYPES.get(value.kind)
 
 

@@ -31,7 +31,9 @@ from fillbook.venue.exchange.values import (
     OrderFilter,
     OrderVersion,
     PositionReport,
+    Posting,
     Refused,
+    SplitRows,
     Ticket,
 )
 
@@ -55,8 +57,10 @@ __all__ = [
     "OrderFilter",
     "OrderVersion",
     "PositionReport",
+    "Posting",
     "Refused",
     "Rule",
+    "SplitRows",
     "Ticket",
     "Truth",
     "fault_named",

@@ -296,8 +296,9 @@ class Account:
             return self.history.visible_fills(order_id)
 
     def activities(self) -> list[Activity]:
-        """Return the non-trade activities, oldest first."""
-        return self.truth.activities()
+        """Return the non-trade activities that are listed by now, oldest first."""
+        with self._state.timeline.locked():
+            return self.history.visible_activities()
 
     def listen(
         self, on_event: Callable[[Event], None], on_disconnect: Callable[[], None] | None = None

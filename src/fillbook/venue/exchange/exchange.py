@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
-from fillbook.venue.exchange import corporate_actions
 from fillbook.venue.exchange.client import Account
+from fillbook.venue.exchange.corporate_actions import AT_ONCE, CorporateActions
 from fillbook.venue.exchange.faults.plan import Faults
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.bars import Source, read_bars, with_duration
 from fillbook.venue.exchange.market.listing import default_instrument
-from fillbook.venue.exchange.market.matching import Prices, rounded_to_tick
+from fillbook.venue.exchange.market.matching import Prices
+from fillbook.venue.exchange.schedule import schedule_fees, schedule_openings
 from fillbook.venue.exchange.state import ExchangeState
 from fillbook.venue.exchange.tape import Tape
-from fillbook.venue.exchange.values import ActivityKind, Block, Fill, Lag, OrderVersion, Ticket
-
-_DAY: Final = timedelta(days=1)
+from fillbook.venue.exchange.values import (
+    ActivityKind,
+    Block,
+    Fill,
+    Lag,
+    OrderVersion,
+    Posting,
+    Ticket,
+)
 
 Amount = Decimal | int | str
 
@@ -62,8 +68,9 @@ class Exchange:
         self._time = self._state.timeline
         self._tape = Tape(self._state, self._quote)
         self._accounts: dict[str, Account] = {}
-        self._schedule_opening()
-        self._schedule_fees()
+        self._actions = CorporateActions(self._state, self._accounts.values(), self._quote)
+        schedule_openings(self._time, self._accounts.values(), self._match)
+        schedule_fees(self._time, self._accounts.values())
 
     @property
     def lag(self) -> Lag:
@@ -293,30 +300,68 @@ class Exchange:
                 raise ValueError(f"execution {exec_id} was already busted or corrected")
             return new
 
-    def split(self, symbol: str, ratio: Amount, *, adjusts: bool = True) -> None:
+    def split(
+        self,
+        symbol: str,
+        ratio: Amount,
+        *,
+        adjusts: bool = True,
+        whole: bool = False,
+        posting: Posting = AT_ONCE,
+    ) -> None:
         """
-        Split *symbol* in every account: *ratio* new units per old unit, fractions included.
+        Split *symbol* in every account: *ratio* new units per old unit.
 
-        If *adjusts*, a forward split adjusts the price and quantity of simple orders good till
-        canceled.  No other order changes.
+        If *whole*, fractions are paid as cash.  If *adjusts*, a forward split adjusts the price
+        and quantity of simple orders good till canceled.  No other order changes.
         """
+        with self._time.locked():
+            self._actions.split(symbol, m.number(ratio), adjusts, whole, posting)
+
+    def rename(self, old: str, new: str, *, posting: Posting = AT_ONCE) -> None:
+        """Rename *old*; final orders keep it.  Raises: ValueError if *new* is or was listed."""
+        with self._time.locked():
+            self._actions.rename(old, new, posting)
+
+    def merge(
+        self,
+        old: str,
+        new: str | None = None,
+        *,
+        ratio: Amount = 0,
+        cash: Amount = 0,
+        whole: bool = False,
+        posting: Posting = AT_ONCE,
+    ) -> None:
+        """
+        End *old*: each unit becomes *ratio* units of *new*, and *cash* (USD); or worthless.
+
+        Open orders of *old* are canceled.  *new* is listed if it is not.
+        """
+        with self._time.locked():
+            self._actions.merge(old, new, (m.number(ratio), m.number(cash)), whole, posting)
+
+    def spin_off(
+        self,
+        symbol: str,
+        new: str,
+        *,
+        ratio: Amount,
+        price: Amount,
+        whole: bool = False,
+        posting: Posting = AT_ONCE,
+    ) -> None:
+        """List *new* at *price*; each unit of *symbol* receives *ratio* units of it, at no cost."""
         by = m.number(ratio)
         with self._time.locked():
-            for account in self._accounts.values():
-                corporate_actions.split(account.trading, symbol, by, adjusts=adjusts)
-            old, step = self._state.prices[symbol], self._state.instruments[symbol].price_increment
-            self.quote(symbol, *(rounded_to_tick(each / by, step) for each in (old.bid, old.ask)))
+            self._actions.spin_off(symbol, new, by, m.number(price), whole, posting)
 
-    def rename(self, old: str, new: str) -> None:
-        """
-        Rename the symbol *old* to *new*; final orders keep *old*.
-
-        Raises: ValueError if *old* is not listed, or *new* is or was.
-        """
+    def stock_dividend(
+        self, symbol: str, ratio: Amount, *, whole: bool = False, posting: Posting = AT_ONCE
+    ) -> None:
+        """Pay a dividend of *ratio* units per unit of *symbol*, as `split` adds units."""
         with self._time.locked():
-            self._state.rename(old, new)
-            for account in self._accounts.values():
-                corporate_actions.rename(account.trading, old, new)
+            self._actions.stock_dividend(symbol, m.number(ratio), whole, posting)
 
     def dividend(self, symbol: str, per_share: Amount) -> None:
         """Pay *per_share* (USD) on long positions in *symbol*; short positions are charged."""
@@ -326,16 +371,15 @@ class Exchange:
 
     def transfer(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
         """Add *qty* (signed) units of *symbol* at the cost *price*, without order and cash."""
-        with self._time.locked():
-            account.history.adjust(
-                ActivityKind.TRANSFER, symbol, m.number(qty), m.number(price), m.ZERO
-            )
+        self._move_units(ActivityKind.TRANSFER, account, symbol, qty, price)
+
+    def journal(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
+        """The same by a journal entry between two accounts of the broker."""
+        self._move_units(ActivityKind.JOURNAL, account, symbol, qty, price)
 
     def assign(self, account: Account, symbol: str, qty: Amount, price: Amount) -> None:
         """The same against cash, as an option's assignment does it."""
-        units, at = m.number(qty), m.number(price)
-        with self._time.locked():
-            account.history.adjust(ActivityKind.ASSIGNMENT, symbol, units, at, -units * at)
+        self._move_units(ActivityKind.ASSIGNMENT, account, symbol, qty, price, is_paid=True)
 
     def deposit(self, account: Account, cash: Amount) -> None:
         """Add *cash* (signed, USD).  Raises: ValueError if transfers are blocked."""
@@ -345,6 +389,21 @@ class Exchange:
             account.history.adjust(ActivityKind.CASH, None, m.ZERO, m.ZERO, m.number(cash))
 
     # ---------------------------------------------------------------- private
+
+    def _move_units(
+        self,
+        kind: ActivityKind,
+        account: Account,
+        symbol: str,
+        qty: Amount,
+        price: Amount,
+        *,
+        is_paid: bool = False,
+    ) -> None:
+        units, at = m.number(qty), m.number(price)
+        with self._time.locked():
+            cash = -units * at if is_paid else m.ZERO
+            account.history.adjust(kind, symbol, units, at, cash)
 
     def _quote(self, symbol: str, prices: Prices) -> None:
         symbol = self._state.current_symbol(symbol)
@@ -366,33 +425,3 @@ class Exchange:
             if any(exec_id == fill.exec_id for fill in account.history.fills):
                 return account
         raise KeyError(exec_id)
-
-    def _schedule_opening(self) -> None:
-        """Schedule the next opening (regular, extended, overnight), which matches open orders."""
-        now = self._time.now()
-        extended = sessions.current_or_next(now).extended_opens
-        opens = (
-            sessions.next_opening(now, extended=False),
-            extended,
-            sessions.next_overnight_open(now),
-        )
-        when = min(at for at in opens if at > now)
-
-        def on_open() -> None:
-            for account in self._accounts.values():
-                account.trading.recall()
-            self._match()
-            self._schedule_opening()
-
-        self._time.call_at(when, on_open)
-
-    def _schedule_fees(self) -> None:
-        """Schedule the posting of crypto fees at the end of the day, UTC."""
-        midnight = datetime.combine(self._time.now().date() + _DAY, datetime.min.time(), UTC)
-
-        def post() -> None:
-            for account in self._accounts.values():
-                account.history.post_fees()
-            self._schedule_fees()
-
-        self._time.call_at(midnight, post)

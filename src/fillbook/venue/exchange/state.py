@@ -109,21 +109,25 @@ class ExchangeState:
         return symbol
 
     def rename(self, old: str, new: str) -> None:
-        """
-        Rename the instrument *old* to *new*; its id stays.
-
-        Raises: ValueError if *old* is not listed, or *new* is or was.
-        """
-        if old not in self.instruments or new in {*self.instruments, *self._renamed_to}:
-            raise ValueError(
-                f"{old} cannot be renamed to {new}: {old} is not listed, or {new} is or was"
-            )
+        """Rename the instrument *old* to *new*; its id stays.  Raises: ValueError."""
+        self.check_rename(old, new)
         self._renamed_to[old] = new
         self.instruments[new] = evolve(self.instruments.pop(old), symbol=new)
         self.prices[new] = self.prices.pop(old)
         for marked in (self.halted, self.overnight):
             if old in marked:
                 marked.symmetric_difference_update({old, new})
+
+    def check_rename(self, old: str, new: str) -> None:
+        """Raise ValueError if *old* is not listed, or *new* is or was."""
+        if old not in self.instruments or new in {*self.instruments, *self._renamed_to}:
+            raise ValueError(
+                f"{old} cannot be renamed to {new}: {old} is not listed, or {new} is or was"
+            )
+
+    def delist(self, symbol: str) -> None:
+        """Remove an instrument; its last price stays."""
+        del self.instruments[symbol]
 
     def is_in_session(self, order: OrderVersion) -> bool:
         """Whether a session in which *order* may trade is open."""

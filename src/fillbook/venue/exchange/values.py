@@ -193,8 +193,12 @@ class ActivityKind(StrEnum):
     """The kinds of non-trade activities; the values are Alpaca's activity types."""
 
     SPLIT = "SPLIT"
+    MERGER = "MA"
+    SPIN_OFF = "SPIN"
+    WORTHLESS = "REORG"
     CRYPTO_FEE = "CFEE"
     TRANSFER = "ACATS"
+    JOURNAL = "JNLS"
     ASSIGNMENT = "OPASN"
     CASH = "CSD"
     DIVIDEND = "DIV"
@@ -207,10 +211,14 @@ class Activity:
     A non-trade activity of an account.
 
     `qty` is the signed change of the position in units, `cash` the signed change of the cash
-    in USD; None is no change.  A dividend's `qty` is the quantity that it is paid for, at
+    in USD; None is no change.  A cash dividend's `qty` is the quantity that it is paid for, at
     `per_share` USD each.  `price` is in USD per unit, None if the activity has none.  `ratio`
-    is the new units per old unit of a split.  Activities with the same `group_id` belong to
+    is the new units per old unit of a split, if its row reports it.  `source` is the symbol whose
+    units entitle to those of another symbol.  Activities with the same `group_id` belong to
     one event; None is an event with one activity.  `symbol` is None for cash.
+
+    Two fields are on no wire: `factor`, the new units per old unit of `symbol`, and `fraction`, the
+    signed part of the new units that was paid as cash.
     """
 
     id: str
@@ -222,8 +230,36 @@ class Activity:
     cash: Decimal | None = None
     ratio: Decimal | None = None
     per_share: Decimal | None = None
+    source: str | None = None
     group_id: str | None = None
     description: str = ""
+    factor: Decimal | None = None
+    fraction: Decimal = m.ZERO
+
+
+class SplitRows(StrEnum):
+    """The rows by which a broker lists a split."""
+
+    RATIO = "ratio"  #: one row, with the ratio
+    ADDED = "added"  #: one row, with the quantity added and no ratio
+    EXCHANGED = "exchanged"  #: a row that removes the old units, and one that adds the new units
+
+
+@frozen(kw_only=True)
+class Posting:
+    """
+    How the rows of a corporate action are posted.
+
+    `split_rows` are those of a split.  `delay_s`: they are listed that many seconds after the
+    positions change; if negative, that many seconds before.  They bear the time of the change.
+    `grouped`: the rows of one event have a common group id.  `names_source`: the row of a
+    spin-off names the symbol whose units entitle to it.
+    """
+
+    split_rows: SplitRows = SplitRows.RATIO
+    delay_s: float = 0.0
+    grouped: bool = True
+    names_source: bool = True
 
 
 @frozen(kw_only=True)

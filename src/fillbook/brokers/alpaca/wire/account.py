@@ -6,6 +6,7 @@ Pure, by the rules of `orders`.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Final
@@ -140,19 +141,63 @@ def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
         kind=kind,
         at=time_of_row or _edge_of_day(found, kind),
         symbol=symbol(found, aliases) or None,
-        # The qty of a dividend is the position; no units moved.
-        qty=None if kind is m.ActivityKind.DIVIDEND else found.number("qty"),
+        qty=_moved_qty(found, kind),
         price=found.above_zero("price"),
         cash=found.number("net_amount"),
-        ratio=found.above_zero("ratio"),
+        ratio=found.above_zero("ratio") or _ratio_of_text(found, kind),
         raw_kind=found.text("activity_type") or "",
         description=found.text("description") or "",
         dated=time_of_row is None,
+        group_id=found.text("group_id") or None,
+        source=_source(found, aliases),
     )
 
 
+def _moved_qty(found: Row, kind: m.ActivityKind) -> Decimal | None:
+    """
+    Return the units that a row moves.
+
+    Those of a dividend are the position that it is paid for, unless it pays no cash: then they are
+    the dividend.  The sub-type does not tell: cash dividends have been listed as SDIV.
+    """
+    if kind is not m.ActivityKind.DIVIDEND:
+        return found.number("qty")
+    is_cash = found.number("net_amount") or found.number("per_share_amount")
+    return None if is_cash else found.number("qty")
+
+
+#: The only figures of some rows of splits: "REMOVE, From QTY:10, To QTY:30, Position Value:1000".
+_FROM_TO: Final = re.compile(r"From QTY: ?(-?[\d.]+), ?To QTY: ?(-?[\d.]+)", re.ASCII)
+
+
+def _ratio_of_text(found: Row, kind: m.ActivityKind) -> Decimal | None:
+    """Return the ratio of a split whose text reports both quantities of the position."""
+    text = _FROM_TO.search(found.text("description") or "")
+    if kind is not m.ActivityKind.SPLIT or text is None:
+        return None
+    try:
+        old, new = (abs(Decimal(each)) for each in text.groups())
+        ratio = new / old
+    except ArithmeticError:
+        return None
+    return ratio if ratio > 0 and ratio * old == new else None
+
+
+def _source(found: Row, aliases: SymbolAliases) -> str | None:
+    """Return the symbol whose units entitle to those of the row, if it is reported."""
+    name = (found.text("source_symbol") or "").strip().upper()
+    return aliases.get(name, name) or None
+
+
 #: Effective before the day's first trade; other rows with a date only are posted after the last.
-_BEFORE_FIRST_TRADE: Final = frozenset({m.ActivityKind.SPLIT, m.ActivityKind.SYMBOL_CHANGE})
+_BEFORE_FIRST_TRADE: Final = frozenset(
+    {
+        m.ActivityKind.SPLIT,
+        m.ActivityKind.SYMBOL_CHANGE,
+        m.ActivityKind.MERGER,
+        m.ActivityKind.SPIN_OFF,
+    }
+)
 
 
 def _edge_of_day(found: Row, kind: m.ActivityKind) -> m.Timestamp:

@@ -90,4 +90,6 @@ ACTIVITIES: Final[Mapping[str, m.ActivityKind]] = {
     ),
     **dict.fromkeys(("opasn", "opexp", "opexc", "opxrc", "optrd", "opcsh"), _K.ASSIGNMENT),
     **dict.fromkeys(("nc", "sc"), _K.SYMBOL_CHANGE),
+    **dict.fromkeys(("ma", "reorg", "opca"), _K.MERGER),
+    **dict.fromkeys(("spin", "vof"), _K.SPIN_OFF),
 }

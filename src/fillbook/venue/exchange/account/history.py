@@ -36,7 +36,7 @@ class History:
         self.fills: list[Fill] = []
         self._indexes: dict[str, list[int]] = {}  # order id to indexes in `fills`
         self.activities: list[Activity] = []
-        self._hidden: set[str] = set()  # exec ids that are not in the history yet
+        self._hidden: set[str] = set()  # executions and activities that are not listed yet
         self._unposted_fees: list[Fill] = []
 
     # ------------------------------------------------------------- executions
@@ -164,8 +164,8 @@ class History:
         """Reverse *fill*, adjusted for the splits since."""
         symbol, ratio = self._state.current_symbol(fill.symbol), Decimal(1)
         for row in self.activities:
-            if row.ratio is not None and row.at > fill.at and row.symbol is not None:
-                ratio *= row.ratio if self._state.current_symbol(row.symbol) == symbol else 1
+            if row.factor is not None and row.at > fill.at and row.symbol is not None:
+                ratio *= row.factor if self._state.current_symbol(row.symbol) == symbol else 1
         self.ledger.reverse(fill, symbol, self._state.timeline.elapsed, ratio)
 
     def _replace(self, fill: Fill) -> None:
@@ -184,34 +184,7 @@ class History:
         else:
             balance = evolve(balance, cash=balance.cash + cash)
         self.ledger.put(balance, self._state.timeline.elapsed)
-        self._add_activity(kind, symbol=symbol, qty=qty or None, price=price or None, cash=cash)
-
-    def split(self, symbol: str, ratio: Decimal) -> None:
-        """Split a position, if there is one: *ratio* new units per old unit."""
-        held = self.ledger.now.qty(symbol)
-        if held:
-            scaled = self.ledger.now.scaled(symbol, ratio)
-            self.ledger.put(scaled, self._state.timeline.elapsed)
-            self._add_activity(
-                ActivityKind.SPLIT, symbol=symbol, qty=held * ratio - held, ratio=ratio
-            )
-
-    def rename(self, old: str, new: str) -> None:
-        """Rename the position in *old* to *new*, at the same cost."""
-        position = self.ledger.now.positions.get(old)
-        if position is None:
-            return
-        self.ledger.put(self.ledger.now.renamed(old, new), self._state.timeline.elapsed)
-        group_id = self._state.new_id()
-        for symbol, qty in ((old, -position.qty), (new, position.qty)):
-            self._add_activity(
-                ActivityKind.NAME_CHANGE,
-                symbol=symbol,
-                qty=qty,
-                price=position.avg_price,
-                group_id=group_id,
-                description=f"{old} is now {new}",
-            )
+        self.add_activity(kind, symbol=symbol, qty=qty or None, price=price or None, cash=cash)
 
     def dividend(self, symbol: str, per_share: Decimal) -> None:
         """Pay *per_share* (USD) on a long position; charge it on a short one."""
@@ -220,7 +193,7 @@ class History:
             cash = held * per_share
             paid = evolve(balance, cash=balance.cash + cash)
             self.ledger.put(paid, self._state.timeline.elapsed)
-            self._add_activity(
+            self.add_activity(
                 ActivityKind.DIVIDEND, symbol=symbol, qty=held, cash=cash, per_share=per_share
             )
 
@@ -232,7 +205,7 @@ class History:
 
     def _add_fee_activity(self, fill: Fill) -> None:
         in_cash = fill.fee_currency == "USD"
-        self._add_activity(
+        self.add_activity(
             ActivityKind.CRYPTO_FEE,
             symbol=fill.symbol,
             qty=None if in_cash else -fill.fee,
@@ -241,9 +214,26 @@ class History:
             description=f"Coin Pair Transaction Fee ({'' if in_cash else 'Non '}USD)",
         )
 
-    def _add_activity(self, kind: ActivityKind, **fields: Any) -> None:
-        stamp = self._state.timeline.stamp()
-        self.activities.append(Activity(id=self._state.new_id(), kind=kind, at=stamp, **fields))
+    def visible_activities(self) -> list[Activity]:
+        """Return the activities that are listed by now."""
+        return [row for row in self.activities if row.id not in self._hidden]
+
+    def add_activity(
+        self,
+        kind: ActivityKind,
+        *,
+        hidden_s: float = 0.0,
+        ahead: timedelta = timedelta(),
+        **fields: Any,
+    ) -> None:
+        """Add an activity of now, or of *ahead* from now; it is listed *hidden_s* later."""
+        timeline = self._state.timeline
+        stamp = m.timestamp(timeline.now() + ahead) if ahead else timeline.stamp()
+        row = Activity(id=self._state.new_id(), kind=kind, at=stamp, **fields)
+        self.activities.append(row)
+        if hidden_s:
+            self._hidden.add(row.id)
+            timeline.call_later(hidden_s, lambda: self._hidden.discard(row.id))
 
 
 def _fee(order: OrderVersion, qty: Decimal, price: Decimal) -> tuple[Decimal, str]:

@@ -12,12 +12,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from fillbook import model as m
 from fillbook.venue.exchange.values import Activity, ActivityKind, Fill
 
-_WITHOUT_UNITS: Final = frozenset({ActivityKind.CRYPTO_FEE, ActivityKind.DIVIDEND})
 _RETENTION: Final = timedelta(seconds=600)  #: the maximum age of a view
 
 
@@ -57,17 +56,17 @@ class Balance:
             del positions[symbol]
         return Balance(self.cash + cash, positions)
 
-    def scaled(self, symbol: str, ratio: Decimal) -> Balance:
-        """Return the balance after a split of *symbol* with *ratio* new units per old unit."""
-        old = self.positions[symbol]
-        positions = {**self.positions, symbol: Position(old.qty * ratio, old.avg_price / ratio)}
-        return evolve(self, positions=positions)
-
-    def renamed(self, old: str, new: str) -> Balance:
-        """Return the balance after the rename of *old*, in which there is a position."""
+    def exchanged(self, old: str, new: str | None, qty: Decimal, cash: Decimal) -> Balance:
+        """Return the balance after all of *old* became *qty* of *new* at its cost, and cash."""
         positions = dict(self.positions)
-        positions[new] = positions.pop(old)
-        return evolve(self, positions=positions)
+        gone = positions.pop(old)
+        if new is not None and qty:
+            cost = gone.qty * gone.avg_price
+            held = positions.get(new, Position())
+            positions[new] = held.moved(qty, cost / qty)
+            if not positions[new].qty:
+                del positions[new]
+        return Balance(self.cash + cash, positions)
 
 
 def units_of(fill: Fill) -> Decimal:
@@ -122,17 +121,22 @@ def net_positions(
     """
     Sum the positions from fills and activities in order of time, by current symbol.
 
-    A fee activity is part of its fill already, and a dividend changes no units.
+    A fee activity is part of its fill already, and a cash dividend changes no units.
     """
     standing = (f for f in fills if not (f.is_busted or f.is_corrected))
     moves: list[tuple[m.Timestamp, str, Decimal, Decimal | None]] = [
         (f.at, current_symbol(f.symbol), units_of(f), None) for f in standing
     ]
     for row in activities:
-        if row.symbol is not None and row.qty is not None and row.kind not in _WITHOUT_UNITS:
-            moves.append((row.at, current_symbol(row.symbol), row.qty, row.ratio))
+        if row.symbol is not None and row.qty is not None and _moves_units(row):
+            change = row.qty if row.factor is None else -row.fraction
+            moves.append((row.at, current_symbol(row.symbol), change, row.factor))
     totals: dict[str, Decimal] = {}
-    for _, symbol, qty, ratio in sorted(moves, key=lambda move: move[0]):
+    for _, symbol, qty, factor in sorted(moves, key=lambda move: move[0]):
         before = totals.get(symbol, m.ZERO)
-        totals[symbol] = before * ratio if ratio is not None else before + qty
+        totals[symbol] = before * (1 if factor is None else factor) + qty
     return {symbol: qty for symbol, qty in totals.items() if qty}
+
+
+def _moves_units(row: Activity) -> bool:
+    return row.kind is not ActivityKind.CRYPTO_FEE and row.per_share is None
