@@ -182,8 +182,9 @@ class Desk:
         Cancel an order, and wait until it is final or `wait_s` have passed.
 
         A fill wins over a cancel.  If the order is not final then, its cancel is pending
-        (`pending` is "cancel") and is retried until it is final, by this process or the next.
-        Raises: UnknownOrder, TradingDisabled, AccountChanged, ReadFailed.
+        (`pending` is "cancel") and is retried until it is final, by this process or the next.  If
+        the store cannot be written, the cancel is sent all the same, and the error says so.
+        Raises: UnknownOrder, TradingDisabled, AccountChanged, StoreError.
         """
         return self._cancellation.cancel(validation.order(order))
 
@@ -227,9 +228,10 @@ class Desk:
 
         Exits that protect a position stay open unless *exits*: stops, OCO orders and legs that
         only reduce a position even in the worst case.  All cancels are written to the store before
-        the first is sent; each order has its own request.  The cancel of an order that is not
-        final on return is pending, and is retried until the order is final.  Raises:
-        TradingDisabled, AccountChanged, ReadFailed.
+        the first is sent (if it cannot be written, they are sent all the same, and the error says
+        so); each order has its own request.  The cancel of an order that is not final on return is
+        pending, and is retried until the order is final.  Raises: TradingDisabled, AccountChanged,
+        StoreError.
         """
         return self._cancellation.cancel_all(
             None if symbol is None else m.symbol_of(symbol), strategy, exits=exits

@@ -83,7 +83,7 @@ class Parts:
         )
         stuck = timedelta(seconds=settings.thresholds.stuck_s)
         self.cancellation = Cancellation(
-            gateway, recorder, account_link, tracker, resolver, clock, stuck=stuck
+            gateway, recorder, agenda, account_link, tracker, resolver, clock, stuck=stuck
         )
         self.replacement = Replacement(
             gateway,

@@ -108,3 +108,22 @@ def test_cr_17_a_cancel_of_what_never_arrived_resolves_it():
     bench.pass_(200)
     assert bench.desk.book.order(order).status is S.ABSENT
     assert (bench.sent["submit"], bench.sent["cancel"]) == (1, 0)
+
+
+@pytest.mark.parametrize("how", ["cancel", "cancel_all"])
+def test_a_fresh_process_that_cannot_read_the_account_keeps_the_cancel(how):
+    """The instruction is durable whatever cannot be read, and carried out when it can."""
+    bench = Bench(wait_s=0)
+    order = bench.resting()
+    bench.outage()
+    desk = bench.open()
+    if how == "cancel":
+        assert desk.cancel(order).pending == m.Command.CANCEL
+    else:
+        assert [x.pending for x in desk.cancel_all()] == [m.Command.CANCEL]
+    assert not bench.truth.order(order.broker_order_id).is_final
+    bench.over()
+    for _ in range(20):
+        bench.clock.advance(5)
+        desk.tick()
+    assert desk.book.order(order).status is S.CANCELED

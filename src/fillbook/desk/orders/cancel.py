@@ -26,6 +26,8 @@ from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway, rows_or_empty
 from fillbook.desk.orders.resolver import Resolver, reply_entry
 from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.orders.unwritten_cancels import UNWRITABLE, UnwrittenCancels
+from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder, Transaction
@@ -41,6 +43,7 @@ class Cancellation:
         self,
         gateway: Gateway,
         recorder: Recorder,
+        agenda: Agenda,
         account_link: AccountLink,
         tracker: Tracker,
         resolver: Resolver,
@@ -56,6 +59,7 @@ class Cancellation:
         self._clock = clock
         self._stuck = stuck
         self._book = Book(recorder.store)
+        self._unwritten = UnwrittenCancels(gateway, agenda, tracker, self._book, clock)
         self._progress: dict[tuple[str, str], Progress] = {}
         self._lock = threading.Lock()
         self._rejected: set[tuple[str, str]] = set()  #: refused cancels that were alerted
@@ -67,13 +71,17 @@ class Cancellation:
         Cancel an order, and follow it until it is final or `wait_s` have passed.
 
         A final order is returned unchanged.  If a change by cancel-and-new has placed another
-        order since, that order is canceled and returned.  Raises: UnknownOrder,
-        TradingDisabled, AccountChanged, ReadFailed.
+        order since, that order is canceled and returned.  A cancel that the store cannot record is
+        sent all the same, and the error says so.  Raises: UnknownOrder, TradingDisabled,
+        AccountChanged, StoreError.
         """
         self._gateway.require_trading_enabled()
         name = self._book.record(order).client_order_id
-        self._account_link.bind()
-        wanted = self.instruct(name)
+        self._account_link.try_bind()  # whether or not it can be read: an id is of one account
+        try:
+            wanted = self.instruct(name)
+        except UNWRITABLE as error:
+            raise self._unwritten.send([name], error) from error
         self._request_retry(name)
         after = self.successor(name)
         if after is not None:
@@ -90,21 +98,16 @@ class Cancellation:
 
         Exits that protect a position stay open unless *exits*.  All instructions are written
         before the first cancel is sent; an order that is not final on return has a pending
-        cancel.  Raises: TradingDisabled, AccountChanged, ReadFailed.
+        cancel.  Cancels that the store cannot record are sent all the same, and the error says so.
+        Raises: TradingDisabled, AccountChanged, StoreError.
         """
         self._gateway.require_trading_enabled()
-        self._account_link.bind()
-        if not self._tracker.poll():  # orders that the record does not have are canceled too
-            self._tracker.record_readable_orders()
-        kept = frozenset[str]() if exits else self._protective()
-        names: list[str] = []
-        while fresh := [
-            x for x in self._orders_to_cancel(symbol, strategy) if x not in {*names, *kept}
-        ]:
-            for name in fresh:  # the loop repeats for orders that a change has placed meanwhile
-                self.instruct(name)
-                self._request_retry(name)
-            names += fresh
+        self._account_link.try_bind()
+        try:
+            names = self._instruct_all(symbol, strategy, exits=exits)
+        except UNWRITABLE as error:
+            wanted = self._wanted(symbol, strategy, self._kept(exits=exits))
+            raise self._unwritten.send(wanted, error) from error
         with self._recorder.log_store_errors("the orders that are canceled"):
             for name in names:
                 self.advance(name, for_caller=True, wait=name == names[0])
@@ -112,6 +115,22 @@ class Cancellation:
                 names, advance=lambda name: self.advance(name, for_caller=True, wait=False)
             )
         return [self._book.order(name) for name in names]
+
+    def _instruct_all(self, symbol: str | None, strategy: str | None, *, exits: bool) -> list[str]:
+        """Write the instructions to cancel every open order; return their client ids."""
+        if not self._tracker.poll():  # orders that the record does not have are canceled too
+            self._tracker.record_readable_orders()
+        kept = self._kept(exits=exits)
+        names: list[str] = []
+        while fresh := self._wanted(symbol, strategy, kept.union(names)):
+            for name in fresh:  # the loop repeats for orders that a change has placed meanwhile
+                self.instruct(name)
+                self._request_retry(name)
+            names += fresh
+        return names
+
+    def _kept(self, *, exits: bool) -> frozenset[str]:
+        return frozenset() if exits else self._protective()
 
     def _protective(self) -> frozenset[str]:
         """Return the client ids of the exits that protect a position, by all evidence."""
@@ -129,12 +148,13 @@ class Cancellation:
             held = {x.symbol: x.qty for x in rows_or_empty(listed)}
         return protective.protective_ids(map(protective.of_order, live), held)
 
-    def _orders_to_cancel(self, symbol: str | None, strategy: str | None) -> list[str]:
+    def _wanted(self, symbol: str | None, strategy: str | None, kept: frozenset[str]) -> list[str]:
         """Return the orders that may still fill, or for which a change would place another."""
         return [
             x.client_order_id
             for x in self._tracker.tracked()
-            if symbol in (None, x.terms.symbol)
+            if x.client_order_id not in kept
+            and symbol in (None, x.terms.symbol)
             and strategy in (None, x.strategy)
             and (not x.order.is_final or self._open_plan(x) is not None)
         ]
@@ -335,6 +355,7 @@ class Cancellation:
 
     def advance_all(self) -> timedelta | None:
         """Take every due step of all cancels; return when the next is due, None: none is open."""
+        self._unwritten.take(self.instruct)
         waits: list[timedelta] = []
         for record in self._tracker.tracked():
             if not record.order.is_final and _has_open_instruction(record):
