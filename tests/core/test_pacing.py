@@ -153,6 +153,13 @@ def test_another_timeline_is_converted_by_the_wall_clock():
     assert pacing.rebase(here, "b", 901, 111) == evolve(here, offset=901)
 
 
+def test_a_budget_ahead_of_its_own_timeline_holds_back_for_a_minute_at_most():
+    """A damaged cell, which no clock explains."""
+    ahead = Budget(limit=9, timeline="a", sent=((9_000, 9),), others=3, others_until=9_999)
+    ahead = pacing.rebase(evolve(ahead, held_until=9_999), "a", 0, 110)
+    assert (ahead.sent, ahead.others_until, ahead.held_until) == (((110, 9),), 172, 170)
+
+
 def test_a_wall_clock_set_back_makes_nothing_lie_ahead():
     """Requests of another timeline count from now at the latest, and for at most a minute."""
     there = Budget(

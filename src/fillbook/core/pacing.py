@@ -133,13 +133,12 @@ def rebase(budget: Budget, timeline: str, offset: int, now: int) -> Budget:
     """
     Convert the times of *budget* to another monotonic timeline, by means of the wall clock.
 
-    The wall clock may have been set meanwhile.  Therefore no time may be later than *now*
-    (or *now* plus the longest wait).  A time that appears to be long past is taken as past; the
-    only error left is a clock that was set forward between two processes' requests.
+    The wall clock may have been set meanwhile, or the budget damaged.  Therefore no time may be
+    later than *now* (or *now* plus the longest wait), also on the same timeline.  A time that
+    appears to be long past is taken as past; the only error left is a clock that was set forward
+    between two processes' requests.
     """
-    if budget.timeline == timeline:
-        return evolve(budget, offset=offset)
-    shift = budget.offset - offset
+    shift = 0 if budget.timeline == timeline else budget.offset - offset
     counts: dict[int, int] = {}
     for second, count in budget.sent:
         rebased = min(second + shift, now)

@@ -48,7 +48,61 @@ def test_a_bearer_of_the_pair_is_let_in(emulator: Emulator) -> None:
     assert answer.json()["id"] == emulator.account.id
 
 
+@pytest.mark.parametrize("sent", [1_000_000, 1_000_001, 10_000_000])
+def test_a_body_is_at_most_one_megabyte(emulator: Emulator, sent: int) -> None:
+    """Whether it announces its length or not."""
+    keys = {"APCA-API-KEY-ID": emulator.key, "APCA-API-SECRET-KEY": emulator.secret}
+    url, body = f"{emulator.url}/v2/orders", b" " * sent
+    for data in (body, (body[at : at + 60_000] for at in range(0, sent, 60_000))):
+        try:
+            status = requests.post(url, data, headers=keys, timeout=10).status_code
+        except requests.ConnectionError:  # it was closed while the rest was sent
+            status = 413
+        assert (status == 413) is (sent > 1_000_000)
+
+
+def test_a_calendar_of_more_than_a_year_is_refused(http: Any) -> None:
+    asked = {"start": "2025-01-01", "end": "2026-01-02"}
+    assert http("GET", "/v2/calendar", params=asked).status_code == 200
+    answer = http("GET", "/v2/calendar", params=asked | {"end": "2026-01-03"})
+    assert (answer.status_code, "longer than a year" in answer.json()["message"]) == (422, True)
+
+
 # Connections
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "",
+        "GET /v2/account HTTP/1.1\r\nHost: a\r\nKEYS\r\n",
+        "POST /v2/orders HTTP/1.1\r\nHost: a\r\nKEYS\r\nContent-Length: 9\r\n\r\n{",
+        "GET /v2/account HTTP/1.1\r\nHost: a\r\nKEYS\r\n\r\nGET /v2",
+    ],
+)
+def test_a_request_that_does_not_arrive_is_ended(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """A head or a body that stops half-way keeps no connection open; others are served."""
+    monkeypatch.setattr("fillbook.venue.alpaca.server.RECEIVE_MAX_S", 0.05)
+    with raw_line(emulator, part) as line:
+        try:
+            while line.recv(65_536):
+                pass
+        except ConnectionResetError:
+            pass
+
+
+def test_a_stream_stays_open_beyond_the_time_of_a_request(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fillbook.venue.alpaca.server.RECEIVE_MAX_S", 0.05)
+    asked = "GET /v2/events/trades HTTP/1.1\r\nHost: a\r\nKEYS\r\n\r\n"
+    with raw_line(emulator, asked) as line:
+        assert b"listening" in line.recv(65_536)
+        line.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            line.recv(65_536)
 
 
 def raw_line(emulator: Emulator, text: str) -> socket.socket:

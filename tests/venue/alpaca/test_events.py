@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -124,3 +125,22 @@ def test_invalid_keys_and_refused_connections_get_no_events(
     assert requests.get(emulator.url + PATH, timeout=10).status_code == 401
     exchange.faults.fail("listen", "stream-refused")
     assert http("GET", PATH).status_code == 429
+
+
+def test_the_past_is_built_outside_the_thread_that_serves(
+    emulator: Emulator, http: Any, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty readers of a long history held up every other request."""
+    bought(http, clock)
+    built: set[str] = set()
+    frame = emulator.events._frame
+
+    def noting(event: Any) -> str:
+        built.add(threading.current_thread().name)
+        return frame(event)
+
+    monkeypatch.setattr(emulator.events, "_frame", noting)
+    with event_stream(http, since="2026-01-01T00:00:00Z", until="2027-01-01T00:00:00Z") as stream:
+        assert [each["event"] for each in stream.rest()] == ["pending_new", "new", "fill"]
+    assert built
+    assert "alpaca-emulator" not in built

@@ -31,6 +31,7 @@ from fillbook.venue.exchange import (
 )
 
 _SESSIONS_AHEAD: Final = timedelta(days=20)
+_CALENDAR_MAX: Final = timedelta(days=366)
 
 Body = Json | list[Json] | None
 
@@ -279,6 +280,8 @@ def get_calendar(request: ApiRequest, injected: InjectedFault | None) -> ApiResp
     first, last = max(first, date(1970, 1, 1)), min(last, date(2029, 12, 31))
     if first > last:
         return ApiResponse(200, [])
+    if last - first > _CALENDAR_MAX:
+        raise read.bad("the range from start to end is longer than a year")
     listed = list(request.exchange.sessions(first, last + _SESSIONS_AHEAD))
     pairs = zip(listed, [*listed[1:], None], strict=True)
     return ApiResponse(

@@ -33,6 +33,7 @@ ABORT: Final = "fillbook.abort"
 
 _KNOWN_STATUSES: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
+BODY_MAX: Final = 1_000_000  #: the largest body of a request, in bytes
 _HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
 #: Alpaca's message for a status; other statuses have HTTP's phrase.
 _MESSAGES: Final = {500: "internal server error occurred", 504: "request timed out"}
@@ -101,9 +102,11 @@ class Gateway:
         if account is None:
             return unauthorized()
         try:
-            body = await request.body()
+            body = await _body(request)
         except ClientDisconnect:
             return NoResponse()  # the client has disconnected
+        if body is None:
+            return too_large()
         path, query = request.path_params, dict(request.query_params)
         api_request = ApiRequest(self.exchange, account, path, query, body, self.behavior)
         # All in one thread: to change threads costs more than most requests.
@@ -178,6 +181,16 @@ class Gateway:
 
 #: Faults under which a request does not reach its endpoint, unless it is applied.
 _REPLACES_RESPONSE: Final = _NO_REPLY | frozenset(_FAULT_RESPONSES)
+
+
+async def _body(request: Request) -> bytes | None:
+    """Read the body of *request*; None: it is larger than `BODY_MAX`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_MAX:
+            return None
+    return bytes(body)
 
 
 def _call(
@@ -267,6 +280,12 @@ def refused(refusal: Refused) -> Response:
 def not_found(message: str = "endpoint not found.") -> Response:
     """Return the reply to an unknown path."""
     return _json(404, {"code": 40410000, "message": message}, {})
+
+
+def too_large() -> Response:
+    """Return the reply to a body beyond `BODY_MAX`."""
+    body = {"code": 41310000, "message": "the body is larger than 1 MB"}
+    return _json(413, body, {"connection": "close"})
 
 
 def not_allowed() -> Response:

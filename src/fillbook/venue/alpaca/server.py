@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Final
 from fillbook.errors import ExtraMissing
 
 try:
+    import h11
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -31,6 +33,7 @@ from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Account, Exchange, InjectionPoint
 
 _START_S: Final = 10.0
+RECEIVE_MAX_S: Final = 10.0  #: how long the head and the body of a request may take, in seconds
 
 
 class Emulator:
@@ -203,7 +206,33 @@ class _Abortable:
 
 
 class _HttpProtocol(_Abortable, H11Protocol):
-    """The protocol of a connection for requests."""
+    """The protocol of a connection for requests; one that arrives too slowly is aborted."""
+
+    conn: Any
+    loop: asyncio.AbstractEventLoop
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch(is_receiving=True)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        state = self.conn.their_state
+        has_part = state is h11.IDLE and bool(self.conn.trailing_data[0])
+        self._watch(is_receiving=has_part or state is h11.SEND_BODY)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch(is_receiving=False)
+        super().connection_lost(exc)
+
+    def _watch(self, *, is_receiving: bool) -> None:
+        """Abort the connection unless the request is received within `RECEIVE_MAX_S`."""
+        if is_receiving and self._deadline is None:
+            self._deadline = self.loop.call_later(RECEIVE_MAX_S, self.transport.abort)
+        elif not is_receiving and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class _WebSocketProtocol(_Abortable, WebSocketsSansIOProtocol):

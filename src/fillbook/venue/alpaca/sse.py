@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from attrs import frozen
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -31,6 +32,8 @@ PutEvent = Callable[[Event | None], None]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, the encoding of ULIDs
 _LISTENING: Final = ": listening\n\n"
+#: The number of past events that are sent at once.
+_BATCH: Final = 200
 
 
 @frozen
@@ -106,10 +109,11 @@ class Events:
                 yield _LISTENING
                 # Subscribe first and read the past then, so that no event is missed in between.
                 past = account.truth.events() if replay.is_replayed else []
-                replayed = [event for event in past if replay.contains(event)]
-                self._count(len(replayed))
-                for event in replayed:
-                    yield self._frame(event)
+                # In other threads: the event loop serves the requests of everybody else meanwhile.
+                for start in range(0, len(past), _BATCH):
+                    batch = past[start : start + _BATCH]
+                    if frames := await run_in_threadpool(self._replayed, batch, replay):
+                        yield frames
                 last_sent = past[-1].number if past else 0
                 while not replay.is_past and (received := await queue.get()) is not None:
                     if received.number > last_sent:
@@ -118,6 +122,11 @@ class Events:
                         self._count(-1)
         finally:
             self._open.discard(put)
+
+    def _replayed(self, past: Sequence[Event], replay: ReplayRange) -> str:
+        frames = [self._frame(event) for event in past if replay.contains(event)]
+        self._count(len(frames))
+        return "".join(frames)
 
     def _count(self, more: int) -> None:
         with self._count_lock:
