@@ -1,148 +1,244 @@
 """
 An oracle: what a record may show at any moment, computed from the exchange's own facts.
 
-It shares no code with the core. `observe` is called after every event: while faults are on, the
-record may know less than the exchange, but never more, and its sums hold. `at_rest` computes
-positions and P&L from the exchange's executions, for an idle record that has read everything.
+It shares no code with the core.  A record knows some of the exchange's facts, by their ids; the
+oracle computes from the facts themselves what an account that knows these holds: positions, cash,
+the parts of the strategies, realized P&L.  `observe` is called after every event: while faults are
+on, the record may know fewer facts than there are, but what it shows is their sum.  `at_rest` holds
+an idle record that has read everything to all facts.
+
+Each finding is a pair: the symbol or "cash" that it is about, and a sentence.
 """
 
 from collections import defaultdict
 from decimal import Decimal
 
 from fillbook import model as m
+from tests.oracle.facts import Facts, own_id
+from tests.oracle.holdings import NOBODY, ZERO, Holdings
 
-ZERO = Decimal(0)
 CENT = Decimal("0.01")
+#: Sums of averages are rounded in the last places.
+ROUNDING = Decimal("0.000001")
 #: Statuses of an order that the exchange does not have.
 NEVER_THERE = {"unproven", "denied", "absent", "rejected"}
 
 
 class Oracle:
-    """Compares one desk's book with the truth of its account; each finding is a sentence."""
+    """
+    Compares one desk's book with the truth of its account.
 
-    def __init__(self, desk, truth):
-        self._book, self._truth, self._store = desk.book, truth, desk._recorder.store
-        self._filled = {}
+    It is made right after the opening balance was taken, while nothing happens.  *strategies* are
+    the strategies of the bot's keys; None: all orders have the strategy of their request.
+    """
+
+    def __init__(self, desk, truth, strategies=None):
+        self.follow(desk)
+        self._truth, self._strategies, self._filled = truth, strategies, {}
+        self._facts = Facts(truth)
+        held = truth._trading.history.ledger.now.positions
+        self._facts.opened({symbol: position.avg_price for symbol, position in held.items()})
+
+    def follow(self, desk):
+        """Compare the book of *desk*, a new process on the same record."""
+        self._book, self._store = desk.book, desk._recorder.store
+
+    def new_fills(self):
+        """Return the executions since the opening balance that stand."""
+        self._facts.refresh()
+        return self._facts.new_fills()
 
     # -- after every event -------------------------------------------------------------
 
     def observe(self):
         """What is wrong now, whatever has not been received yet; empty: nothing."""
-        theirs = {order.id: order for order in self._truth.orders()}
-        fills = defaultdict(list)
-        for fill in self._truth.fills():
-            fills[fill.order_id].append(fill)
+        self._facts.refresh()
+        orders = self._book.orders()
+        records = {order.client_order_id: self._book.record(order) for order in orders}
+        with self._store.read() as reader:
+            moves, positions = reader.all(m.Movement), reader.all(m.Position)
+            cash, rows = reader.get(m.Cash, "cash"), reader.all(m.Activity)
+        self._own_up(orders)
         found = []
-        for order in self._book.orders():
-            ids = self._book.record(order).ids
-            found += self._fills_of(order, ids, fills)
-            if not ids and order.status.value not in NEVER_THERE:
-                found.append(f"{order.client_order_id} is {order.status} without a broker id")
-            found += [
-                f"{order.client_order_id}: the exchange has no {i}" for i in ids if i not in theirs
-            ]
-        return found + self._sums() + self._reserves(theirs)
+        for order in orders:
+            found += self._order(order, records[order.client_order_id].ids, moves)
+        known = {position.symbol: position for position in positions}
+        for symbol in {*known, *(move.symbol for move in moves)}:
+            own = [move for move in moves if move.symbol == symbol]
+            position = known.get(symbol) or m.Position(symbol=symbol)
+            found += [(symbol, x) for x in self._position(position, own)]
+        found += [("cash", x) for x in self._cash(cash, moves, rows)]
+        return found + self._reserves(records)
 
-    def _fills_of(self, order, ids, fills):
+    def _own_up(self, orders):
+        """Note the orders of which the record itself says that its sources contradict."""
+        self._unclear = {
+            order.broker_order_id for order in orders if order.status.value == "disputed"
+        }
+        for order in orders:
+            if order.broker_order_id in self._unclear:
+                self._unclear |= set(self._book.record(order).ids)
+
+    def _order(self, order, ids, moves):
         """Never more than was ever executed, and never less than before without a bust."""
-        name, seen = order.client_order_id, self._filled.get(order.client_order_id, ZERO)
-        self._filled[name] = order.filled_qty
-        rows = [fill for i in ids for fill in fills[i]]
-        if order.status.value == "disputed":
-            return []  # the record itself says that its sources contradict each other
+        name, symbol, facts = order.client_order_id, order.terms.symbol, self._facts
+        seen, self._filled[name] = self._filled.get(name, ZERO), order.filled_qty
+        found = [f"{name}: the exchange has no {i}" for i in ids if i not in facts.orders]
+        if not ids and order.status.value not in NEVER_THERE:
+            found.append(f"{name} is {order.status} without a broker id")
+        posted = sum((abs(move.qty) for move in moves if move.owner in ids), ZERO)
+        if posted != order.filled_qty:
+            found.append(f"{name}: filled {order.filled_qty}, its fills sum to {posted}")
+        for strategy in {self._strategy_of(i) for i in ids if i in facts.orders}:
+            if strategy != (order.strategy or NOBODY):
+                found.append(f"{name} is of {order.strategy!r}, placed for {strategy!r}")
+        rows = [fill for fill in facts.fills.values() if fill.order_id in ids]
         amended = any(fill.is_busted or fill.corrects is not None for fill in rows)
-        most = sum((largest(fill, rows) for fill in rows if fill.corrects is None), ZERO)
-        found = []
-        if order.filled_qty > most:
+        most = sum((facts.gross[i] for i in ids), ZERO)
+        if order.filled_qty > most and not self._unclear & set(ids):
             found.append(f"{name}: filled {order.filled_qty}, at most {most} were executed")
         if order.filled_qty < seen and not amended:
             found.append(f"{name}: filled {order.filled_qty}, before {seen}")
+        return [(symbol, x) for x in found]
+
+    def _strategy_of(self, order_id):
+        """Return the strategy for which the bot placed an order; NOBODY: it did not."""
+        client_order_id = self._facts.client_id(order_id)
+        if not client_order_id.startswith(m.ID_PREFIX):
+            return NOBODY
+        record = self._book.record(client_order_id)
+        if self._strategies is None:
+            return (record.strategy if record.intent is not None else None) or NOBODY
+        return self._strategies[record.order.key] or NOBODY
+
+    # -- positions ---------------------------------------------------------------------
+
+    def _position(self, position, moves):
+        """P9: a position, its parts and its P&L are those of the facts that the record knows."""
+        facts, found = self._facts_of(position.symbol, moves)
+        if found:
+            return found
+        ours, theirs = position.account, Holdings(facts)
+        if ours.qty != theirs.account.qty:
+            found.append(f"{ours.qty} held, the known facts sum to {theirs.account.qty}")
+        if differs(ours.realized, theirs.account.realized):
+            found.append(f"realized {ours.realized}, computed {theirs.account.realized}")
+        parts = dict(position.by_strategy)
+        if sum((part.qty for part in parts.values()), ZERO) != position.qty:
+            found.append(f"{position.qty} held, its parts are {shown(parts)}")
+        for name in {*parts, *theirs.parts}:
+            ours, computed = parts.get(name, m.Holding()), theirs.parts.get(name)
+            qty, realized = (ZERO, ZERO) if computed is None else (computed.qty, computed.realized)
+            if ours.qty != qty or differs(ours.realized, realized):
+                found.append(
+                    f"part {name!r}: {ours.qty} realized {ours.realized}, "
+                    f"computed {qty} realized {realized}"
+                )
         return found
 
-    def _sums(self):
-        """P9: a position is the sum of its movements, and the parts are the whole."""
-        with self._store.read() as reader:
-            moves, positions = reader.all(m.Movement), reader.all(m.Position)
-        found = []
-        for position in positions:
-            qty = ZERO
-            own = (move for move in moves if move.symbol == position.symbol)
-            for move in sorted(own, key=lambda x: (x.at, x.kind, x.cum, x.key)):
-                qty = folded(qty, move)
-            if qty != position.qty:
-                found.append(f"{position.symbol}: {position.qty} held, movements sum to {qty}")
-            parts = sum((part.qty for _, part in position.by_strategy), ZERO)
-            if parts != position.qty:
-                found.append(f"{position.symbol}: {position.qty} held, parts sum to {parts}")
-        return found
+    def _facts_of(self, symbol, moves):
+        """Return the facts that *moves* name, and what is wrong with their names."""
+        fills = [x for x in moves if x.kind is m.MoveKind.FILL]
+        clear = [x for x in fills if x.owner not in self._unclear]
+        facts, found = self._facts.trades(clear, self._strategy_of)
+        unclear, _ = self._facts.trades(
+            [x for x in fills if x.owner in self._unclear], self._strategy_of
+        )
+        facts += unclear
+        for move in moves:
+            if not move.key.startswith("activity/"):
+                continue
+            row = self._facts.rows.get(own_id(move.key.removeprefix("activity/")))
+            fact = None if row is None else self._facts.row_fact(row, move.at)
+            if fact is None or row.symbol != symbol:
+                found.append(f"no units moved by {move.key}")
+            else:
+                facts.append(fact)
+        opening = self._facts.opening_of(symbol)
+        return [*facts, opening], found
 
-    def _reserves(self, theirs):
+    # -- cash --------------------------------------------------------------------------
+
+    def _cash(self, cash, moves, rows):
+        """The cash is the opening balance and the flows of the known facts; None: one is unknown."""
+        facts = self._facts
+        expected = facts.cash
+        for row in rows:
+            known = facts.rows.get(own_id(row.activity_id))
+            if known is None:
+                return [f"the exchange has no row {row.activity_id}"]
+            expected += facts.cash_of(known)
+        trades, _ = facts.trades([x for x in moves if x.kind is m.MoveKind.FILL], lambda _: NOBODY)
+        new = [x for x in trades if not x.is_old]
+        if any(x.price is None for x in new):
+            return [] if cash.amount is None else [f"{cash.amount}, but a price is not known"]
+        expected -= sum((x.qty * x.price for x in new), ZERO)
+        if differs(cash.amount, expected):
+            return [f"{cash.amount}, the known facts sum to {expected}"]
+        return []
+
+    def _reserves(self, records):
         """P7: what a living order of ours may still cost is reserved."""
+        theirs = self._facts.orders
         reserved = {x.client_order_id: x.charge for x in self._book.reservations()}
         found = []
-        for order in self._book.orders(open=True):
-            record = self._book.record(order)
-            if record.intent is None or record.intent.reserve is None:
+        for name, record in records.items():
+            if record.order.is_final or record.intent is None or record.intent.reserve is None:
                 continue
             if not record.intent.reserve.opens:
                 continue
             live = [theirs[i] for i in record.ids if i in theirs and not theirs[i].is_final]
             cost = max((x.leaves_qty * (x.limit_price or ZERO) for x in live), default=ZERO)
-            if cost > reserved.get(order.client_order_id, ZERO):
-                name = order.client_order_id
-                found.append(f"{name} may cost {cost}, {reserved.get(name, ZERO)} are reserved")
+            if cost > reserved.get(name, ZERO):
+                text = f"{name} may cost {cost}, {reserved.get(name, ZERO)} are reserved"
+                found.append((record.terms.symbol, text))
         return found
 
     # -- at rest -----------------------------------------------------------------------
 
-    def at_rest(self, symbols):
-        """The differences of quantity and realized P&L of shares, from the executions alone."""
-        found = []
-        for symbol in symbols:
-            qty, realized = average_cost(
-                fill
-                for fill in self._truth.fills()
-                if fill.symbol == symbol and not (fill.is_busted or fill.is_corrected)
+    def at_rest(self):
+        """What an idle record lacks that has read everything; pending fees are allowed."""
+        found = self.observe()
+        with self._store.read() as reader:
+            moves, rows = reader.all(m.Movement), reader.all(m.Activity)
+            due = reader.get(m.Cash, "cash").fee_due
+        known = {self._facts.execution(x.key) for x in moves if x.owner and x.reason != "inferred"}
+        lacking = [x for x in self._facts.new_fills() if x not in known]
+        found += [(x.symbol, f"execution {x.exec_id} is not in the record") for x in lacking]
+        read = {own_id(row.activity_id) for row in rows}
+        lacking = [x for x in self._facts.new_rows() if x.id not in read]
+        found += [(x.symbol or "cash", f"row {x.kind} {x.id} is not read") for x in lacking]
+        held = self._truth.positions()
+        for symbol in {*held, *(x.symbol for x in self._book.positions())}:
+            ours, theirs = self._book.position(symbol), held.get(symbol, ZERO)
+            if not ours.qty - ours.fee_due <= theirs <= ours.qty:
+                found.append((symbol, f"{ours.qty} (fees {ours.fee_due}), truth {theirs}"))
+        cash, actual = self._book.cash(), self._truth.cash()
+        if cash is None or not cash - due - CENT <= actual <= cash:
+            found.append(("cash", f"{cash} (fees {due}), truth {actual}"))
+        return found
+
+    def settled(self):
+        """The same when the exchange has posted all fees: nothing is pending, all is equal."""
+        found, held = self.at_rest(), self._truth.positions()
+        for symbol in {*held, *(x.symbol for x in self._book.positions())}:
+            if self._book.position(symbol).qty != held.get(symbol, ZERO):
+                ours = self._book.position(symbol)
+                found.append((symbol, f"{ours.qty}, truth {held.get(symbol)}, all fees posted"))
+        if self._book.cash() != self._truth.cash():
+            found.append(
+                ("cash", f"{self._book.cash()}, truth {self._truth.cash()}, all fees posted")
             )
-            ours = self._book.position(symbol)
-            if ours.qty != qty:
-                found.append(f"{symbol}: {ours.qty} held, {qty} executed")
-            if ours.account.realized is None or abs(ours.account.realized - realized) > CENT:
-                found.append(f"{symbol}: realized {ours.account.realized}, computed {realized}")
         return found
 
 
-def largest(fill, rows):
-    """The largest quantity that an execution or one of its corrections had."""
-    versions, names = [fill.qty], {fill.exec_id}
-    for row in rows:
-        if row.corrects in names:
-            versions.append(row.qty)
-            names.add(row.exec_id)
-    return max(versions)
+def differs(ours, computed):
+    """Whether two sums differ; an unknown one is None."""
+    if ours is None or computed is None:
+        return ours is not computed
+    return abs(ours - computed) > ROUNDING
 
 
-def folded(qty, move):
-    """The quantity after one movement."""
-    if move.kind is m.MoveKind.ANCHOR:
-        return move.qty
-    return qty * move.ratio if move.kind is m.MoveKind.RATIO else qty + move.qty
-
-
-def average_cost(fills):
-    """(quantity, realized P&L) of executions in the order of their times, by average cost."""
-    qty, cost, realized = ZERO, ZERO, ZERO
-    for fill in sorted(fills, key=lambda x: (x.at, x.cum_qty)):
-        signed = fill.qty if fill.side.value == "buy" else -fill.qty
-        if qty * signed >= 0:
-            qty, cost = qty + signed, cost + fill.qty * fill.price
-            continue
-        closed = min(fill.qty, abs(qty))
-        share = cost * closed / abs(qty)
-        realized += (closed * fill.price - share) * (1 if qty > 0 else -1)
-        cost -= share
-        rest = fill.qty - closed
-        qty += signed
-        if rest:
-            cost = rest * fill.price
-    return qty, realized
+def shown(parts):
+    by_name = defaultdict(lambda: ZERO, {name: part.qty for name, part in parts.items()})
+    return dict(by_name)

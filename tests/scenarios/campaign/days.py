@@ -37,10 +37,12 @@ def faults(seed, rate=0.04):
 class Day:
     """The exchange, the bot, and the acts of the bot."""
 
-    def __init__(self, seed, *, store="memory://", rate=0.04, broker=None, plan=None):
+    def __init__(
+        self, seed, *, store="memory://", rate=0.04, broker=None, plan=None, begins=OPENS
+    ):
         self.seed = seed
         self.dice = random.Random(seed)
-        self.clock = ManualClock(OPENS)
+        self.clock = ManualClock(begins)
         self.exchange = Exchange(
             seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3
         )
@@ -48,11 +50,11 @@ class Day:
         self.broker = (broker or SimulatedBroker)(self.exchange, self.books)
         self.desk = fb.open(self.broker, store=store, clock=self.clock, wait_s=2)
         self.plan = plan if plan is not None else faults(seed, rate)
-        self.oracle = Oracle(self.desk, self.books.truth)
 
     def run(self, steps=12):
         report = self.desk.sync()
         assert report.opened, report.unobserved
+        self.oracle = Oracle(self.desk, self.books.truth)
         for rule in self.plan.rules:  # from here on things go wrong
             self.exchange.faults.add(rule)
         with self.broker.listen(self.desk._background):
@@ -61,11 +63,7 @@ class Day:
         self.exchange.faults.clear()
 
     def step(self):
-        for symbol in SYMBOLS:
-            quote = self.exchange.quote_of(symbol)
-            move = Decimal(self.dice.randint(-30, 30)) / 10_000
-            bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
-            self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
+        self.move_market(30)
         # The bot stops waiting for this one; the record does not.
         with suppress(errors.OrderError, errors.ReadFailed, Refused):
             self.act()
@@ -73,6 +71,14 @@ class Day:
         self.clock.advance(self.dice.choice((0.5, 3, 20)))
         self.desk.tick()
         self.observe()
+
+    def move_market(self, most):
+        """Move each price by at most *most* hundredths of a percent."""
+        for symbol in SYMBOLS:
+            quote = self.exchange.quote_of(symbol)
+            move = Decimal(self.dice.randint(-most, most)) / 10_000
+            bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
+            self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
 
     def observe(self):
         """Whatever has not been received yet, the record shows nothing that is not so."""
@@ -139,13 +145,21 @@ def ticket(symbol, side, qty):
 
 
 def wrong(day):
-    """The differences between the record and the exchange; empty while idle."""
+    """
+    The differences between the orders of the record and of the exchange; empty while idle.
+
+    Each is a pair: the symbol that it is about, and a sentence.
+    """
     found = []
     book = day.desk.book
     truth = day.books.truth
     theirs = {o.id: o for o in truth.orders()}
     ours = {i: o for o in book.orders() for i in book.record(o).ids}
     for order_id, order in theirs.items():
+
+        def say(text, order=order):
+            found.append((order.symbol, text))
+
         mine = ours.get(order_id)
         if mine is not None and mine.broker_order_id != order_id:
             continue  # an older id of an order that was replaced; it is counted with the tip
@@ -153,7 +167,7 @@ def wrong(day):
         if mine is None and order.is_final and not moved:
             continue  # an external order, placed and ended between two snapshots: it moved nothing
         if mine is None:
-            found.append(f"order {order_id} {order.status} is not in the record")
+            say(f"order {order_id} {order.status} is not in the record")
             continue
         fills = [
             f
@@ -163,34 +177,21 @@ def wrong(day):
         ]
         told = sum((f.qty for f in fills), Decimal(0))
         if mine.filled_qty != told:
-            found.append(f"order {order_id}: filled {mine.filled_qty}, truth {told}")
-        if mine.strategy is None and mine.client_order_id.startswith(m.ID_PREFIX):
-            found.append(f"order {order_id} has lost its strategy")
+            say(f"order {order_id}: filled {mine.filled_qty}, truth {told}")
         word = "canceled" if order.status == "rejected" and told else order.status
         if not mine.is_final or mine.status.value != word:
-            found.append(f"order {order_id}: {mine.status}, final {mine.is_final}, truth {word}")
+            say(f"order {order_id}: {mine.status}, final {mine.is_final}, truth {word}")
         spent = sum((f.qty * f.price for f in fills), Decimal(0))
         if mine.filled_value != spent:
-            found.append(f"order {order_id}: value {mine.filled_value}, truth {spent}")
+            say(f"order {order_id}: value {mine.filled_value}, truth {spent}")
     for order in book.orders():
         if order.pending is not None:
-            found.append(f"{order.client_order_id}: {order.pending} is pending at rest")
+            text = f"{order.client_order_id}: {order.pending} is pending at rest"
+            found.append((order.terms.symbol, text))
         if order.broker_order_id is None and not order.is_final:
-            found.append(f"{order.client_order_id} is {order.status} at rest")
-    held = truth.positions()
-    for symbol in {*held, *(x.symbol for x in book.positions())}:
-        mine = book.position(symbol)
-        actual = held.get(symbol, Decimal(0))
-        if not mine.qty - mine.fee_due <= actual <= mine.qty:
-            found.append(f"{symbol}: {mine.qty} (fees {mine.fee_due}), truth {actual}")
-        if sum((leg.qty for _, leg in mine.by_strategy), Decimal(0)) != mine.qty:
-            found.append(f"{symbol}: legs do not sum")
-    cash = book.cash()
-    with day.desk._recorder.store.read() as reader:
-        due = reader.get(m.Cash, "cash").fee_due
-    if cash is None or not cash - due - Decimal("0.01") <= truth.cash() <= cash:
-        found.append(f"cash {cash}, truth {truth.cash()}")
+            text = f"{order.client_order_id} is {order.status} at rest"
+            found.append((order.terms.symbol, text))
     ids = [o.client_order_id for o in truth.orders()]
     if len(ids) != len(set(ids)):
-        found.append("one intent, two orders")
+        found.append(("", "one intent, two orders"))
     return found

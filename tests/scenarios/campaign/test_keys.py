@@ -10,13 +10,13 @@ with ``FILLBOOK_SEEDS=1 FILLBOOK_FIRST_SEED=<seed>``.
 import logging
 import os
 import random
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
 import fillbook as fb
-from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
+from tests.scenarios.campaign.mortal import Killed, Mortal
 from tests.scenarios.campaign.test_days import CHUNK, FIRST, chunks
 
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "12"))
@@ -24,28 +24,6 @@ BOTS = 5
 #: A create whose outcome is unknown, or that is rejected temporarily.
 LOST = ("request-lost", "reply-lost", "server-error", "html", "late-landing", "rate-limited")
 WISH = fb.OrderRequest(symbol="AAPL", side="buy", qty=3, strategy="s", good_for_s=3600)
-
-
-class Killed(BaseException):
-    """The process ends here; no code below catches it."""
-
-
-class Mortal(MemoryStore):
-    """A store whose process is killed around a transaction: before or after it is durable."""
-
-    left = None
-    keeps = True
-
-    @contextmanager
-    def write(self):
-        dies = self.left == 0
-        self.left = None if self.left is None else self.left - 1
-        with super().write() as writer:
-            yield writer
-            if dies and not self.keeps:
-                raise Killed
-        if dies:
-            raise Killed
 
 
 @pytest.fixture(autouse=True)

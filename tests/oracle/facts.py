@@ -1,0 +1,196 @@
+"""
+The facts of an account, from the exchange alone: executions in all versions, rows, the opening.
+
+A record names the facts that it knows by their ids; their content is taken from here.  A fact that
+the exchange does not have, that is counted twice or larger than it was, is a finding.
+"""
+
+from collections import Counter, defaultdict
+from decimal import Decimal
+
+from fillbook.venue.exchange import ActivityKind
+from tests.oracle.holdings import ZERO, Fact
+
+#: A reported average is rounded to nine places.
+ROUNDING = Decimal("0.000001")
+
+
+class Facts:
+    """The exchange's facts; `opened` notes which of them the opening balance includes."""
+
+    def __init__(self, truth):
+        self._truth, self._versions = truth, truth._trading.orders._versions
+        self.opening, self.cash = {}, ZERO
+        self._old_fills, self._old_rows, self._owed = set(), set(), Counter()
+        self.refresh()
+
+    def opened(self, prices):
+        """Note the opening balance: units, average *prices* by symbol, and cash."""
+        self.refresh()
+        self.opening = {s: (qty, prices[s]) for s, qty in self._truth.positions().items()}
+        self.cash = self._truth.cash()
+        self._old_fills, self._old_rows = set(self._roots), set(self.rows)
+        owed = Counter(fee_key(x.symbol, x.price, x.fee) for x in self.fills.values() if x.fee)
+        self._owed = owed - Counter(map(key_of_row, self._fee_rows(self.rows)))
+        self.refresh()
+
+    def refresh(self):
+        """Read the exchange."""
+        self.orders = {x.id: x for x in self._truth.orders()}
+        fills = self._truth.fills()
+        self.fills = {x.exec_id: x for x in fills}
+        self._by_stream_id = {x.stream_id: x for x in fills}
+        self.rows = {x.id: x for x in self._truth.activities()}
+        self._roots, self.gross = {}, defaultdict(lambda: ZERO)
+        largest = {}
+        for fill in fills:  # oldest first: a correction is after what it corrects
+            root = fill.exec_id if fill.corrects is None else self._roots[fill.corrects]
+            self._roots[fill.exec_id] = root
+            if fill.qty > largest.get(root, ZERO):
+                self.gross[fill.order_id] += fill.qty - largest.get(root, ZERO)
+                largest[root] = fill.qty
+        # The row of a fee of an earlier fill changes nothing: the opening balance includes it.
+        owed, self._inert = Counter(self._owed), set()
+        for row in self._fee_rows(x for x in self.rows if x not in self._old_rows):
+            if owed[key_of_row(row)] > 0:
+                owed[key_of_row(row)] -= 1
+                self._inert.add(row.id)
+
+    def _fee_rows(self, ids):
+        return [self.rows[i] for i in ids if self.rows[i].kind is ActivityKind.CRYPTO_FEE]
+
+    def is_old_order(self, order_id):
+        return any(
+            x.order_id == order_id and self._roots[x.exec_id] in self._old_fills
+            for x in self.fills.values()
+        )
+
+    def client_id(self, order_id):
+        """Return the client order id under which the bot placed the order, before all replaces."""
+        order = self.orders[order_id]
+        while order.replaces is not None:
+            order = self.orders[order.replaces]
+        return order.client_order_id
+
+    # -- executions --------------------------------------------------------------------
+
+    def execution(self, key):
+        """Return the execution that a movement names, by its id in the history or the stream."""
+        owner, _, name = key.split("/")
+        exec_id = own_id(name)
+        found = self.fills.get(exec_id) or self._by_stream_id.get(exec_id)
+        return found if found is not None and found.order_id == owner else None
+
+    def trades(self, moves, strategy_of):
+        """Return the facts that movements of fills name, and what is wrong with them."""
+        facts, found, chains, rows = [], [], Counter(), defaultdict(list)
+        for move in moves:
+            fill = None if move.reason == "inferred" else self.execution(move.key)
+            if fill is None and move.reason != "inferred":
+                found.append(f"the exchange has no execution {move.key}")
+                continue
+            rows[move.owner].append((move, fill))
+            if fill is not None:
+                chains[self._roots[fill.exec_id]] += 1
+                facts.append(self._trade(fill, strategy_of(fill.order_id)))
+            else:
+                facts.append(
+                    Fact(
+                        what="trade",
+                        at=move.at,
+                        qty=move.qty,
+                        price=move.price,
+                        strategy=strategy_of(move.owner),
+                        is_old=self.is_old_order(move.owner),
+                    )
+                )
+        found += [f"execution {root} is counted {n} times" for root, n in chains.items() if n > 1]
+        for owner, known in rows.items():
+            found += self._of_one_order(owner, known)
+        return facts, found
+
+    def _trade(self, fill, strategy):
+        return Fact(
+            what="trade",
+            at=fill.at,
+            qty=fill.qty * fill.side.sign,
+            price=fill.price,
+            strategy=strategy,
+            is_old=self._roots[fill.exec_id] in self._old_fills,
+        )
+
+    def _of_one_order(self, owner, known):
+        """Never more than was executed, and a total at a price that the exchange reported."""
+        if owner not in self.orders:
+            return [f"the exchange has no order {owner}"]
+        total = sum((abs(move.qty) for move, _ in known), ZERO)
+        if total > self.gross[owner]:
+            return [f"order {owner}: {total} counted, at most {self.gross[owner]} were executed"]
+        gap = [move for move, fill in known if fill is None]
+        if not gap or gap[0].price is None:
+            return []
+        value = sum(
+            (
+                (move.qty * move.price if fill is None else fill.qty * fill.price)
+                * (1 if fill is None else fill.side.sign)
+                for move, fill in known
+            ),
+            ZERO,
+        )
+        reported = {
+            (x.filled_avg_price or ZERO) * x.filled_qty for _, x in self._versions.get(owner, ())
+        }
+        slack = ROUNDING * max(total, 1)
+        if any(abs(abs(value) - x) <= slack for x in reported):
+            return []
+        return [f"order {owner}: {total} for {value}, which was never reported"]
+
+    # -- rows --------------------------------------------------------------------------
+
+    def row_fact(self, row, at):
+        """Return the fact of a row of the account's history; None: it moves no units."""
+        if row.ratio is not None:
+            what, qty = "ratio", row.ratio
+        elif row.qty is None or row.kind is ActivityKind.DIVIDEND:
+            return None
+        else:
+            what = "fee" if row.kind is ActivityKind.CRYPTO_FEE else "move"
+            qty = ZERO if row.id in self._inert else row.qty
+        is_old = row.id in self._old_rows
+        rank = {"ratio": 0, "move": 2, "fee": 3}[what]
+        return Fact(what=what, at=at, qty=qty, price=row.price, is_old=is_old, rank=rank)
+
+    def cash_of(self, row):
+        """Return by how much a row changes the cash after the opening balance."""
+        is_included = row.id in self._inert or row.id in self._old_rows
+        return ZERO if is_included else row.cash or ZERO
+
+    def opening_of(self, symbol, at=""):
+        qty, price = self.opening.get(symbol, (ZERO, ZERO))
+        return Fact(what="opening", at=at, qty=qty, price=price)
+
+    def new_fills(self):
+        """Return the executions after the opening that stand: not busted, not corrected."""
+        return [
+            x
+            for x in self.fills.values()
+            if self._roots[x.exec_id] not in self._old_fills
+            and not (x.is_busted or x.is_corrected)
+        ]
+
+    def new_rows(self):
+        """Return the rows after the opening balance."""
+        return [x for x in self.rows.values() if x.id not in self._old_rows]
+
+
+def own_id(name):
+    """Return the exchange's id in the id that a client reads: Alpaca's begins with the time."""
+    return name.rpartition("::")[2]
+
+
+def fee_key(symbol, price, fee):
+    return symbol, price, abs(fee)
+
+
+def key_of_row(row):
+    return fee_key(row.symbol, row.price, row.cash if row.qty is None else row.qty)

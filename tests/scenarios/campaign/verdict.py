@@ -1,0 +1,81 @@
+"""The end of a simulated day: the idle record equals the exchange, or reports where it does not."""
+
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+
+from fillbook import model as m
+from tests.scenarios.campaign.days import faults, wrong
+from tests.scenarios.campaign.incidents import LongDay
+
+#: Of a hundred days at most so many may end without a verdict, where all evidence is gone.
+UNDECIDED_MAX = 1
+
+
+def owned(day, report):
+    """Return what the record reports as undecided: symbols, and "cash"."""
+    about = {x.terms.symbol for x in day.desk.book.orders() if x.status is m.OrderStatus.DISPUTED}
+    about |= {getattr(x.drift, "symbol", None) or "cash" for x in report.left}
+    if report.verdict is m.Verdict.NOT_OBSERVED and "missing from one snapshot" in report.unobserved:
+        about |= {x.symbol for x in day.desk.book.positions()} | {"cash"}
+    return about
+
+
+def judged(found, about):
+    """Return what is wrong and not reported, and what is reported as undecided."""
+    silent = [f"{subject}: {text}" for subject, text in found if subject not in about]
+    return silent, [f"{subject}: {text}" for subject, text in found if subject in about]
+
+
+def ended(day):
+    """Run one day to its end; return what is silently wrong, and what is undecided."""
+    day.run()
+    day.rest()
+    report = day.desk.sync()
+    found = [*wrong(day), *day.oracle.at_rest()]
+    silent, undecided = judged(found, owned(day, report))
+    if not silent:
+        day.settle()
+        report = day.desk.sync()
+        silent, undecided = judged(day.oracle.settled(), owned(day, report))
+    if not silent and not undecided:
+        day.clock.advance(day.desk._reconciler._lag.total_seconds())
+        entries = day.desk.sync().entries
+        silent = [f"a second sync made {entries} entries"] if entries else []
+    return silent, undecided
+
+
+@contextmanager
+def inside(seed, rate):
+    """A day in this process."""
+    day = LongDay(seed, plan=faults(seed, rate))
+    try:
+        yield day
+    finally:
+        day.desk.close()
+
+
+def a_long_day(seed, rate):
+    """Return what is silently wrong after the day, what is undecided, and what happened."""
+    with inside(seed, rate) as day:
+        return (*ended(day), counts_of(day))
+
+
+def counts_of(day):
+    return Counter({str(k): n for k, n in day.exchange.faults.counts.items()}) + day.fired
+
+
+def wired_long_day(seed, rate):
+    """The same through the Alpaca adapter; the events of the stream arrive at any time."""
+    from fillbook.brokers.alpaca import AlpacaBroker
+    from fillbook.venue.alpaca import Emulator
+
+    with ExitStack() as stack:
+
+        def broker(exchange, books):
+            emulator = stack.enter_context(Emulator(exchange, books, rate_limit=1_000_000))
+            url = emulator.url
+            return AlpacaBroker(emulator.key, emulator.secret, url=url, read_timeout_s=2)
+
+        day = LongDay(seed, plan=faults(seed, rate), broker=broker)
+        stack.callback(lambda: day.desk.close())
+        return (*ended(day), counts_of(day))
