@@ -11,6 +11,7 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.stores.memory import MemoryStore
 from fillbook.venue.exchange import Exchange, Faults, Ticket
+from fillbook.venue.exchange.market.sessions import new_york
 
 MONDAY_10 = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)  # ten in the morning in New York
 QUOTES = {"AAPL": ("187.00", "187.02"), "MSFT": ("412.00", "412.05"), "SPY": ("570.00", "570.02")}
@@ -135,3 +136,22 @@ def unable(**can):
         capabilities = evolve(SimulatedBroker.capabilities, **can)
 
     return Unable
+
+
+class DatedBroker(SimulatedBroker):
+    """A broker whose rows bear a date only, as Alpaca's."""
+
+    def activities(self, since, page):
+        answer = super().activities("", page)
+        if not isinstance(answer, m.Observed):
+            return answer
+        rows = [dated(row) for row in answer.value]
+        return evolve(answer, value=[row for row in rows if row.at >= since])
+
+
+def dated(row):
+    """A split counts from the start of its day, another row from the end."""
+    zone = new_york()
+    day = m.moment(row.at).astimezone(zone).date()
+    edge = datetime.min.time() if row.ratio is not None else datetime.max.time()
+    return evolve(row, at=m.timestamp(datetime.combine(day, edge, zone)), dated=True)

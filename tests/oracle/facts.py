@@ -174,8 +174,7 @@ class Facts:
         return [
             x
             for x in self.fills.values()
-            if self._roots[x.exec_id] not in self._old_fills
-            and not (x.is_busted or x.is_corrected)
+            if self._roots[x.exec_id] not in self._old_fills and not (x.is_busted or x.is_corrected)
         ]
 
     def new_rows(self):

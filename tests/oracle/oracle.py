@@ -160,7 +160,7 @@ class Oracle:
     # -- cash --------------------------------------------------------------------------
 
     def _cash(self, cash, moves, rows):
-        """The cash is the opening balance and the flows of the known facts; None: one is unknown."""
+        """The cash is the opening balance and the flows of the facts; None: one is not known."""
         facts = self._facts
         expected = facts.cash
         for row in rows:

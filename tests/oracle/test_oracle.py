@@ -143,7 +143,9 @@ def test_what_an_idle_record_lacks_is_found(bench):
 
 
 def trade(side, qty, price, strategy="", at="1"):
-    return Fact(what="trade", at=at, qty=Decimal(qty) * side, price=Decimal(price), strategy=strategy)
+    return Fact(
+        what="trade", at=at, qty=Decimal(qty) * side, price=Decimal(price), strategy=strategy
+    )
 
 
 def test_the_average_cost_of_executions():

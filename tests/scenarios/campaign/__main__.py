@@ -28,7 +28,7 @@ def run(job):
     logging.disable(logging.CRITICAL)
     try:
         wrong, undecided, counts = (wired_long_day if wired else a_long_day)(seed, rate)
-    except Exception as error:  # noqa: BLE001 - the seed is reported with any failure
+    except Exception as error:  # the seed is reported with any failure
         wrong, undecided, counts = [f"{type(error).__name__}: {error}"], [], Counter()
     return seed, rate, wired, wrong, undecided, counts
 
@@ -59,7 +59,9 @@ def main():
     expected = {str(x) for x in Fault if x not in APART} | set(INCIDENTS) | {"killed"}
     if not options.wired:
         expected -= {str(x) for x in WIRED}
-    print(f"\nseeds {seeds[0]} to {seeds[-1]} at {rates}, {options.wired} of them over the wire too")
+    print(
+        f"\nseeds {seeds[0]} to {seeds[-1]} at {rates}, {options.wired} of them over the wire too"
+    )
     for name in sorted(expected | set(fired)):
         print(f"{fired[name]:>8} {name}")
     never = sorted(name for name in expected if not fired[name])

@@ -37,9 +37,7 @@ def faults(seed, rate=0.04):
 class Day:
     """The exchange, the bot, and the acts of the bot."""
 
-    def __init__(
-        self, seed, *, store="memory://", rate=0.04, broker=None, plan=None, begins=OPENS
-    ):
+    def __init__(self, seed, *, store="memory://", rate=0.04, broker=None, plan=None, begins=OPENS):
         self.seed = seed
         self.dice = random.Random(seed)
         self.clock = ManualClock(begins)

@@ -18,6 +18,7 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.venue.exchange import Refused
+from tests.bench import DatedBroker
 from tests.oracle.oracle import Oracle
 from tests.scenarios.campaign.days import SYMBOLS, Day, ticket
 from tests.scenarios.campaign.mortal import Killed, Mortal
@@ -37,23 +38,8 @@ DAY = timedelta(days=1)
 HOUR_S = 3600
 
 
-class DatedBroker(SimulatedBroker):
-    """A broker whose rows bear a date only, as Alpaca's."""
-
-    def activities(self, since, page):
-        answer = super().activities("", page)
-        if not isinstance(answer, m.Observed):
-            return answer
-        rows = [dated(row) for row in answer.value]
-        return evolve(answer, value=[row for row in rows if row.at >= since])
-
-
-def dated(row):
-    """A split counts from the start of its day, another row from the end."""
-    zone = fb.venue.exchange.market.sessions.new_york()
-    day = m.moment(row.at).astimezone(zone).date()
-    edge = datetime.min.time() if row.ratio is not None else datetime.max.time()
-    return evolve(row, at=m.timestamp(datetime.combine(day, edge, zone)), dated=True)
+class NotNow(Exception):
+    """There is nothing to which the incident could happen."""
 
 
 class LongDay(Day):
@@ -160,7 +146,8 @@ class LongDay(Day):
 
     def incident(self):
         name = self.dice.choice(INCIDENTS)
-        if getattr(self, name)() is not False:
+        with suppress(NotNow):
+            getattr(self, name)()
             self.fired[name] += 1
         self.observe()
 
@@ -186,7 +173,9 @@ class LongDay(Day):
         self.exchange.deposit(self.books, self.dice.randint(-500, 5000))
 
     def dividend(self):
-        self.exchange.dividend(self.dice.choice(SYMBOLS[:2]), Decimal(self.dice.randint(1, 99)) / 100)
+        self.exchange.dividend(
+            self.dice.choice(SYMBOLS[:2]), Decimal(self.dice.randint(1, 99)) / 100
+        )
 
     def transfer(self):
         symbol = self.dice.choice(SYMBOLS)
@@ -202,7 +191,7 @@ class LongDay(Day):
     def backdated(self):
         """A row that is posted today and dated days ago; only a date shows no contradiction."""
         if not self.is_dated:
-            return False
+            raise NotNow
         (self.dice.choice((self.deposit, self.transfer)))()
         self.posted[self._rows()[-1].id] = (self.exchange.now(), self.dice.choice((1, 3, 8, 400)))
 
@@ -237,7 +226,7 @@ class LongDay(Day):
         self.clock.advance(0.1)
         held = self.books.truth.positions()
         if not held:
-            return False
+            raise NotNow
         chosen = held if self.dice.random() < 0.6 else [self.dice.choice(sorted(held))]
         part = self.dice.choice((1, Decimal("0.5")))
         for symbol in chosen:
@@ -246,19 +235,17 @@ class LongDay(Day):
                 qty = m.cut(abs(held[symbol]) * part, Decimal("0.000000001"))
                 self.exchange.trade_by_hand(self.books, ticket(symbol, side, qty))
         self.clock.advance(1)
-        return None
 
     def vanished(self):
         """The list of positions is empty, or lacks some: for some reads, or for an hour."""
         held = sorted(self.books.truth.positions())
         if not held:
-            return False
+            raise NotNow
         self.gone = set(held if self.dice.random() < 0.6 else held[:1])
         long = self.dice.random() < 0.3
         self.pass_time(HOUR_S if long else 130, 240 if long else 65)
         self.gone = None
         self.pass_time(65, 65)
-        return None
 
     def kill(self):
         """The process ends between two writes of one of the next acts."""
@@ -287,13 +274,14 @@ class LongDay(Day):
                 done = True
             self.exchange.resume(order.symbol)
         self.unheard(self.dice.choice((15, 60, 150)))
-        return done
+        if not done:
+            raise NotNow
 
     def amended(self):
         """An execution is corrected several times, and perhaps busted; the stream loses some."""
         alive = [x for x in self.oracle.new_fills() if not (x.is_busted or x.is_corrected)]
         if not alive:
-            return False
+            raise NotNow
         fill = self.dice.choice(alive)
         for _ in range(self.dice.randint(1, 4)):
             if self.dice.random() < 0.5:
@@ -310,12 +298,13 @@ class LongDay(Day):
             if self.dice.random() < 0.5:
                 self.exchange.faults.fail("event", "event-dropped", where=fill.order_id)
             self.exchange.bust(fill.exec_id)
-        return None
 
     # -- the end -----------------------------------------------------------------------
 
     def rest(self):
-        self.posted = {k: (min(at, self.clock.now()), days) for k, (at, days) in self.posted.items()}
+        self.posted = {
+            k: (min(at, self.clock.now()), days) for k, (at, days) in self.posted.items()
+        }
         super().rest()
 
     def settle(self):

@@ -15,7 +15,10 @@ def owned(day, report):
     """Return what the record reports as undecided: symbols, and "cash"."""
     about = {x.terms.symbol for x in day.desk.book.orders() if x.status is m.OrderStatus.DISPUTED}
     about |= {getattr(x.drift, "symbol", None) or "cash" for x in report.left}
-    if report.verdict is m.Verdict.NOT_OBSERVED and "missing from one snapshot" in report.unobserved:
+    if (
+        report.verdict is m.Verdict.NOT_OBSERVED
+        and "missing from one snapshot" in report.unobserved
+    ):
         about |= {x.symbol for x in day.desk.book.positions()} | {"cash"}
     return about
 

@@ -121,3 +121,28 @@ def test_cr_13_a_replace_that_is_refused_for_no_reason_leaves_the_order_as_it_wa
     now = refused.value.order
     assert (now.pending, now.limit_price, now.is_final) == (None, 150, False)
     assert bench.desk.cancel(order).status is S.CANCELED
+
+
+@pytest.mark.parametrize("lowers", [False, True])
+@pytest.mark.parametrize("stage", ["busted first", "filled first"])
+def test_a_bust_of_a_replaced_id_is_not_counted_again_in_its_successors_total(stage, lowers):
+    """The successor's total includes the busted fill: what the bot has is the successor's own."""
+    bench = Bench()
+    order = bench.resting()
+    with bench.streamed():
+        bench.filled(order, 7)
+        fill = bench.truth.fills()[-1]
+        bench.clock.advance(1)
+        order = bench.desk.replace(order, limit_price="151")
+        if lowers:
+            bench.fail("taken-back", "cum-lowered")
+        bench.fail("executions", "unreachable", times=50)  # no history can be read
+        acts = [lambda: bench.exchange.bust(fill.exec_id), lambda: bench.filled(order, 2)]
+        for act in acts if stage == "busted first" else acts[::-1]:
+            act()
+            bench.pass_(5, every=1)
+    assert bench.desk.book.position("AAPL").qty == 2
+    bench.over()
+    bench.desk.sync()
+    assert bench.is_true()
+    assert bench.desk.book.order(order).is_complete

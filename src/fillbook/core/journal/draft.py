@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from fillbook import model as m
-from fillbook.core.orders.totals import EvidenceContext, context_for
+from fillbook.core.orders.totals import EvidenceContext, context_for, gross_filled
 from fillbook.errors import present
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import Overlay, RecordReader
@@ -63,12 +63,16 @@ def context_of(draft: Draft, terms: m.Terms, of: m.Evidence | None = None) -> Ev
 
 
 def _replaced_qty_of(draft: Draft, of: m.Evidence) -> Decimal:
-    """Return the quantity filled under the ids that *of* replaces, as far as they are known."""
+    """
+    Return the quantity filled under the ids that *of* replaces, as far as they are known.
+
+    It includes busted fills: the total of *of* may include them.
+    """
     filled, visited, current = ZERO, {of.broker_order_id}, of
     while current.replaces is not None and current.replaces not in visited:
         visited.add(current.replaces)
         replaced = draft.get(m.Evidence, current.replaces)
         if replaced is None:
             break
-        filled, current = filled + replaced.filled, replaced
+        filled, current = filled + gross_filled(replaced), replaced
     return filled

@@ -25,7 +25,7 @@ from fillbook.core.orders.anomalies import anomalies_of
 from fillbook.core.orders.corrections import DISPUTED_ODDITIES
 from fillbook.core.orders.evidence import current_snapshot
 from fillbook.core.orders.lineage import tip_of
-from fillbook.core.orders.totals import EvidenceContext, reported_at
+from fillbook.core.orders.totals import EvidenceContext, gross_filled, reported_at
 from fillbook.errors import IllegalTransition
 from fillbook.model import EXACT, ZERO
 
@@ -216,8 +216,10 @@ def _is_complete(e: m.Evidence, evidence: Sequence[m.Evidence]) -> bool:
     """Return whether every fill of one id has an execution; its total may be carried over."""
     if e.complete or e.replaces is None or not e.history_read or e.word is None:
         return e.complete
-    others_filled = sum((other.filled for other in evidence if other is not e), ZERO)
-    return e.word.cum - e.chosen.gross == others_filled
+    others = [other for other in evidence if other is not e]
+    carried = e.word.cum - e.chosen.gross
+    # The total may have been carried over before or after a bust, which may have lowered it.
+    return carried in (sum(map(gross_filled, others)), sum(other.filled for other in others))
 
 
 def _max_leaves_qty(

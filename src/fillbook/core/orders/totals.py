@@ -27,7 +27,7 @@ class EvidenceContext:
     quantum: Decimal = ZERO  #: a gap below it is rounding; in the unit of `gross`
     clocked: bool = True  #: the broker's reports have its clock
     replace_cum: m.ReplaceCum = m.ReplaceCum.UNKNOWN
-    replaced_qty: Decimal = ZERO  #: filled under the ids that this one replaces, as far as known
+    replaced_qty: Decimal = ZERO  #: gross, of the ids that this one replaces, as far as known
 
 
 def context_for(
@@ -131,6 +131,13 @@ def reported_total(evidence: m.Evidence) -> Decimal | None:
     if snap is None or evidence.replaces is not None:
         return None
     return snap.value if evidence.quote_sized else snap.cum
+
+
+def gross_filled(evidence: m.Evidence) -> Decimal:
+    """Return the filled quantity of an id with its busted fills, in base units."""
+    if evidence.quote_sized:
+        return evidence.filled  # its executions are in quote currency
+    return EXACT.add(evidence.chosen.gross, evidence.gap)
 
 
 def _has_all_rows(sums: m.Sums, snap: m.OrderSnapshot | None) -> bool:
