@@ -2,9 +2,9 @@
 Fees that a broker posts after the fill: which due fee a posted row pays.
 
 A fill leaves a due fee, the most that the broker may take for it.  A posted row pays due fees of
-its symbol that are older than the row: those at the row's price first (a broker posts one row
-per fill), then the oldest (it posts one row per day).  A row pays nothing that is younger, nothing
-of another symbol, and nothing that is far larger than itself.
+its symbol that are older than the row: those nearest to the row's price first (a broker posts one
+row per fill, at its price before a correction), then the oldest (it posts one row per day).  A row
+pays nothing that is younger, nothing of another symbol, and nothing that is far larger than itself.
 
 Other halves: `core.position` for fees in units, `core.journal.cash` for fees in cash.
 """
@@ -23,8 +23,6 @@ from fillbook.model import EXACT, ZERO
 
 #: A fee is posted at the end of the day: a due fee that is older will not be posted any more.
 POSTED_WITHIN: Final = timedelta(days=2)
-#: The same after a balance adjustment, which includes the fee.
-ABSORBED_WITHIN: Final = timedelta(days=1)
 #: Brokers round a fee: what remains of a row below this share of it pays no other due fee.
 _ROUNDING: Final = Decimal("0.01")
 #: The lowest fee of a broker, as a share of its highest: a smaller row is not for that fill.
@@ -46,12 +44,7 @@ def add(dues: Sequence[m.Fee], fee: m.Fee) -> tuple[m.Fee, ...]:
 def current(dues: Iterable[m.Fee], now: m.Timestamp) -> list[m.Fee]:
     """Return the *dues* that may still be posted at *now*."""
     moment = m.moment(now)
-    return [
-        x
-        for x in dues
-        if moment - m.moment(x.at) < POSTED_WITHIN
-        and (x.absorbed_at is None or moment - m.moment(x.absorbed_at) < ABSORBED_WITHIN)
-    ]
+    return [x for x in dues if moment - m.moment(x.at) < POSTED_WITHIN]
 
 
 @m.exact
@@ -59,11 +52,12 @@ def pay(dues: Iterable[m.Fee], row: m.Fee) -> tuple[tuple[m.Fee, ...], tuple[m.F
     """Return what *row* pays of *dues*, and what is left of them."""
     due_then = current(dues, row.at)
     older = [x for x in due_then if row.symbol in ("", x.symbol) and x.at <= row.at]
-    exact = [x for x in older if row.price is not None and x.price == row.price]
-    exact.sort(key=lambda x: abs(x.amount - row.amount))
+    if row.price is not None:
+        at, amount = row.price, row.amount
+        older.sort(key=lambda x: (_distance(x.price, at), abs(x.amount - amount), x.at))
     paid: dict[str, m.Fee] = {}
     unpaid = row.amount
-    for due in (*exact, *(x for x in older if x not in exact)):
+    for due in older:
         part = min(due.amount, unpaid) if due.price is None else due.amount
         if unpaid > row.amount * _ROUNDING and unpaid >= part * _LOWEST:
             paid[due.key] = evolve(due, amount=part)
@@ -72,6 +66,11 @@ def pay(dues: Iterable[m.Fee], row: m.Fee) -> tuple[tuple[m.Fee, ...], tuple[m.F
         evolve(x, amount=x.amount - paid[x.key].amount) if x.key in paid else x for x in due_then
     )
     return tuple(paid.values()), tuple(x for x in rests if x.amount)
+
+
+def _distance(price: Decimal | None, of_row: Decimal) -> Decimal:
+    """Return how far a due fee's price is from the row's; a fee without a price is farthest."""
+    return Decimal("Infinity") if price is None else abs(price - of_row)
 
 
 @m.exact

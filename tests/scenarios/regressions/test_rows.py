@@ -7,7 +7,8 @@ import pytest
 
 import fillbook as fb
 from fillbook import model as m
-from tests.bench import Bench
+from fillbook.brokers.simulated import SimulatedBroker
+from tests.bench import Bench, DatedBroker
 from tests.brokers.alpaca.recorded import recorded
 from tests.scenarios.regressions.scenarios import (
     HELD_KO,
@@ -239,4 +240,41 @@ def test_a_fee_of_a_fill_before_a_balance_adjustment_is_in_it(reason):
         bench.books.trading.history.activities.clear()
     assert bench.desk.sync(adopt=True).verdict is fb.Verdict.IN_SYNC
     bench.clock.advance(DAY_S - 7200)
+    assert agrees(bench)
+
+
+@pytest.mark.parametrize("broker", [SimulatedBroker, DatedBroker])
+@pytest.mark.parametrize("hours", [(1, 1), (8.5, 2), (9.5, 1.5), (9.5, 5), (16, 9)])
+def test_fee_rows_of_two_days_around_the_opening_balance_are_counted_once(broker, hours):
+    """Those of the first day are posted before it, or those of both days after it."""
+    bench = Bench(broker=broker, opened=False)
+    for each in hours:
+        for side, qty in (("buy", "0.9"), ("sell", "0.4")):
+            bench.by_hand("BTC/USD", side, qty)
+        bench.clock.advance(each * 3600)
+    bring_in_sync(bench.desk)
+    for _ in range(3):
+        bench.by_hand("BTC/USD", "buy", "0.03")
+        bench.clock.advance(DAY_S)
+        report = bench.desk.sync()
+        assert (report.verdict, report.left) == (fb.Verdict.IN_SYNC, ())
+    bench.clock.advance(DAY_S)
+    assert agrees(bench)
+
+
+@pytest.mark.parametrize("broker", [SimulatedBroker, DatedBroker])
+def test_the_fee_row_of_a_corrected_fill_clears_its_own_fee(broker):
+    """It has the price of the fill before the correction, and takes no other fee of the day."""
+    bench = Bench(broker=broker, opened=False)
+    bench.by_hand("BTC/USD", "buy", "0.03")
+    bring_in_sync(bench.desk)
+    bench.clock.advance(60)
+    for qty in ("0.012", "0.07"):
+        bid, ask = bench.exchange.quote_of("BTC/USD").bid, bench.exchange.quote_of("BTC/USD").ask
+        bench.exchange.quote("BTC/USD", bid - 200, ask - 200)
+        bench.by_hand("BTC/USD", "buy", qty)
+        fill = bench.truth.fills()[-1]
+        bench.exchange.correct(fill.exec_id, price=fill.price + 1, qty=fill.qty / 2)
+        bench.pass_(120)
+    bench.clock.advance(DAY_S)
     assert agrees(bench)

@@ -72,7 +72,7 @@ def _add_fill(cash: m.Cash, movement: m.Movement, sign: int) -> m.Cash:
         price=movement.price,
         absorbed_at=cash.anchored_at if movement.at <= cash.anchored_at else None,
     )
-    oldest = m.timestamp(m.moment(cash.anchored_at) - fees.ABSORBED_WITHIN)
+    oldest = m.timestamp(m.moment(cash.anchored_at) - fees.POSTED_WITHIN)
     return cash if movement.at <= oldest else evolve(cash, dues=fees.add(cash.dues, due))
 
 
