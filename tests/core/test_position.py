@@ -188,8 +188,9 @@ def test_a_fee_is_taken_from_what_is_held_the_oldest_part_first():
     ("day", "taken"),
     [
         (2, "0.05"),
-        (3, "0.15"),
-    ],  # within a day of the adjustment its 0.1 is included already; later not
+        (3, "0.05"),
+        (4, "0.15"),
+    ],  # within two days of the fill its 0.1 is included already; later not
 )
 def test_a_fee_included_in_an_adjustment_is_not_deducted_again(day, taken):
     history = [
