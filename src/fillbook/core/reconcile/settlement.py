@@ -22,6 +22,7 @@ from fillbook import model as m
 from fillbook.core.orders.evidence import base_qty
 from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.reconcile.drift import Snapshot, position_drift
+from fillbook.errors import present
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -117,18 +118,15 @@ def _qty_of_rows(records: RecordReader, rows: Iterable[m.Execution]) -> Decimal:
 
 def _reported_qty(records: RecordReader, evidence: m.Evidence) -> Decimal:
     """Return the quantity that the reported total of an id moved; a replacing id has its part."""
-    snap, terms = _total_of(evidence), evidence.terms
-    assert terms is not None  # every id was read
-    at = snap.last_fill_at or snap.read_at
-    assert at is not None  # every report of ours has been read at some time
+    snap, name = _total_of(evidence), evidence.broker_order_id
+    terms = present(evidence.terms, f"the terms of {name}")
+    at = present(snap.last_fill_at or snap.read_at, f"the time of a report on {name}")
     qty = evidence.filled if evidence.replaces else snap.cum
     return qty * terms.side.sign * split_factor(records, terms.symbol, at)
 
 
 def _total_of(evidence: m.Evidence) -> m.OrderSnapshot:
-    snap = totals_snapshot(evidence)
-    assert snap is not None  # every id was read
-    return snap
+    return present(totals_snapshot(evidence), f"the report on {evidence.broker_order_id}")
 
 
 def split_factor(records: RecordReader, symbol: str, at: m.Timestamp) -> Decimal:
