@@ -133,6 +133,14 @@ class Broker(Protocol):
         """
         return READ_UNSUPPORTED
 
+    def pair(self, symbol: str) -> m.Pair | None:
+        """
+        Return the currencies that *symbol* trades, without a request; None: it is no pair.
+
+        A symbol whose currencies are not known yet raises no error: it has None.
+        """
+        return None
+
     def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
         """Read the instruments of one class, with the broker's aliases of their symbols."""
         return READ_UNSUPPORTED

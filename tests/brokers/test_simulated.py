@@ -89,7 +89,9 @@ def test_the_same_seed_gives_the_same_day() -> None:
         broker = SimulatedBroker(exchange)
         exchange.walk("AAPL")
         for n in range(20):
-            wish = m.OrderRequest(symbol="AAPL", side="buy", qty=5, limit_price="187.00")
+            wish = m.OrderRequest(
+                symbol="AAPL", side="buy", qty=5, limit_price="187.00", time_in_force="day"
+            )
             broker.submit(m.Intent(client_order_id=f"c{n}", request=wish, at=m.timestamp(OPEN)))
             clock.advance(7)
         return [*broker.books.truth.orders(), *broker.books.truth.fills()]

@@ -1,10 +1,18 @@
 """The records in memory, for the pure tests of `core`."""
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.journal import apply, requests
 from fillbook.model.journal.kinds import BY_TYPE
 
 AT = m.timestamp("2026-03-02T15:00:00Z")
+
+
+def pair_of(symbol):
+    """The currencies of ``BASE/QUOTE``; what is not quoted in dollars is paid from a position."""
+    base, slash, quote = symbol.partition("/")
+    paid_from = None if quote == "USD" else f"{quote}/USD"
+    return m.Pair(symbol, base, quote, f"{base}/USD", paid_from) if slash else None
 
 
 class Records:
@@ -33,7 +41,11 @@ class Records:
         return [x for _, x in sorted(self.kept[of].items())]
 
     def take(self, entry, at=AT):
-        """Apply *entry*; whether it changed anything."""
+        """Apply *entry*, after the pairs that it names; whether it changed anything."""
+        changed = [self._take(x, at) for x in pairs.with_listings((entry,), self, pair_of)]
+        return any(changed)
+
+    def _take(self, entry, at):
         changes = apply.apply(entry, len(self.entries) + 1, at, self)
         if not changes:
             return False
@@ -53,7 +65,10 @@ class Records:
 
 
 def request(**kw):
-    return m.OrderRequest(**{"symbol": "AAPL", "side": "buy", "qty": 100, **kw})
+    """A request as the desk passes it on, with the time in force that the broker declares."""
+    default = "gtc" if pair_of(kw.get("symbol", "AAPL")) else "day"
+    base = {"symbol": "AAPL", "side": "buy", "qty": 100, "time_in_force": default}
+    return m.OrderRequest(**{**base, **kw})
 
 
 def intended(client_order_id="c1", **kw):

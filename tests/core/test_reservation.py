@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import reservation as r
-from tests.core.records import AT, Records, fill, report, request, terms
+from tests.core.records import AT, Records, fill, pair_of, report, request, terms
 
 RULE = m.ReserveRule(stop_collars=((Decimal(50), Decimal("1.025")), (m.ZERO, Decimal("1.04"))))
 LAG = timedelta(seconds=10)
@@ -73,10 +73,10 @@ def test_without_a_stop_rule_a_stop_reserves_its_own_price():
     [("AAPL", None, True), ("BTC/USD", None, False), ("BTCX", COIN, False)],
 )
 def test_coins_are_paid_in_full(symbol, instrument, margin):
-    kept = r.reserve_for(request(symbol=symbol, limit_price=1), None, instrument, RULE, opens=True)
-    assert kept.margin is margin
-    kept = r.reserve_for(request(symbol=symbol), Decimal(1), instrument, RULE, opens=False)
-    assert kept.margin is margin
+    for opens in (True, False):
+        of = {"opens": opens, "pair": pair_of(symbol)}
+        kept = r.reserve_for(request(symbol=symbol), Decimal(1), instrument, RULE, **of)
+        assert kept.margin is margin
 
 
 # -- what an order can still cost ------------------------------------------------------

@@ -141,6 +141,20 @@ def test_a_pure_module_has_no_clock_no_randomness_and_no_io(path):
     assert opens & {"open", "print", "input"} == set()
 
 
+#: What the neutral rings must not have: a broker's name, an address, a symbol taken to pieces, a
+#: currency.
+NOT_NEUTRAL = re.compile(
+    r"alpaca|coinbase|https?://(?!docs\.kernel)|[\"']/[\"'] (not )?in |symbol\.(r?partition|split)"
+    r"|[\"'](USD|USDC|USDT|EUR|BTC)[\"']",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("path", modules_of("core", "desk", "model"), ids=ids)
+def test_a_neutral_module_knows_no_broker_and_no_currency(path):
+    assert NOT_NEUTRAL.findall(path.read_text("utf-8")) == []
+
+
 @pytest.mark.parametrize("path", modules_of(*PURE), ids=ids)
 def test_a_pure_module_has_no_float(path):
     literals = [

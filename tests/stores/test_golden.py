@@ -44,7 +44,13 @@ def rows(path, table, column="body"):
         return [body for (body,) in connection.execute(f"SELECT {column} FROM {table}")]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+#: The kinds of records that the release did not have.
+LATER = {m.Pair}
+
+
+@pytest.mark.parametrize(
+    "kind", [x for x in KINDS if x.type not in LATER], ids=lambda kind: kind.name
+)
 def test_every_record_is_read_without_loss(path, kind):
     """A word of the release that is unknown now would be missing here."""
     bodies = rows(path, kind.name)

@@ -84,6 +84,8 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
         case m.BalanceAdjusted(symbol, qty, _, _, reason):
             return f"balance ({reason.lower()})", f"{_n(qty)} {symbol}"
+        case m.PairListed(pair):
+            return pair.symbol, f"trades {pair.base} for {pair.quote}"
         case m.CashAdjusted(amount, currency, _, reason):
             return f"balance ({reason.lower()})", f"{amount:,.2f} {currency}"
         case m.Assigned(strategy, name, movement, symbol):

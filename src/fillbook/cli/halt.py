@@ -141,18 +141,19 @@ def _open_orders(broker: Broker) -> tuple[list[Resting], str | None]:
         if isinstance(answer, m.NotObserved):
             return found, answer.message
         for report in answer.value:
-            found += _with_legs(report, None)
+            pair = broker.pair(report.terms.symbol)
+            found += _with_legs(report, None, None if pair is None else pair.holding)
         if answer.next is None or answer.next == page:
             return [x for x in found if x.leaves is None or x.leaves > 0], None
         page = answer.next
 
 
-def _with_legs(report: m.OrderReport, parent: str | None) -> list[Resting]:
+def _with_legs(report: m.OrderReport, parent: str | None, holding: str | None) -> list[Resting]:
     """Return an order and its legs; the legs of a final order may still be open."""
     ended = report.status in m.ENDINGS | {m.OrderStatus.FILLED, m.OrderStatus.REPLACED}
-    resting = [] if ended else [protective.of_report(report, parent)]
+    resting = [] if ended else [protective.of_report(report, parent, holding)]
     group = parent or report.broker_order_id
-    return resting + [x for leg in report.legs for x in _with_legs(leg, group)]
+    return resting + [x for leg in report.legs for x in _with_legs(leg, group, holding)]
 
 
 def _held(desk: Desk | None, broker: Broker) -> Mapping[str, Decimal]:

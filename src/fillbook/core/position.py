@@ -10,7 +10,8 @@ part, and no part holds what the account does not (except against another strate
 A balance adjustment (`MoveKind.ANCHOR`) sets what the account held at a time.  Movements before
 it do not change the account's position any more.  A late fill before it only moves quantity
 from the unattributed part to the part of its strategy.  An amount of money that is not known
-stays unknown (None); it is never taken as zero.
+stays unknown (None); it is never taken as zero.  A basis has one currency: what is bought or sold
+for another one has no known cost or proceeds in it, because nothing is converted.
 
 `fold` costs O(1) per movement, times the number of strategies of the symbol.
 `core.journal.checkpoints` folds again when a movement arrives late, with the result that
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import reduce
 from typing import Final, assert_never
 
 from attrs import evolve
@@ -41,7 +43,7 @@ ADOPTED: Final = "ADOPTED"
 def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, tuple[m.Trade, ...]]:
     """Apply *move*, not older than `last`; return the position, and the round trips it closed."""
     match move.kind:
-        case m.MoveKind.FILL:
+        case m.MoveKind.FILL | m.MoveKind.PAYMENT:
             return _fill(position, move)
         case m.MoveKind.RATIO:
             return _ratio(position, move), ()
@@ -91,7 +93,7 @@ def _moved(
         parts[name], closed = apply(parts.get(name, _FLAT), share, rest)
         if closed is not None and closed.entered:  # what only a fee created has no entry
             trades.append(_trade_of(position.symbol, name, closed, share, move.at))
-        rest = evolve(rest, fee=None)  # the first share bears it
+        rest = evolve(rest, fee=None, other_fee=None)  # the first share bears them
     # A strategy that holds the whole position has the same holding as the account.
     (first, *others) = shares
     is_same = not others and before.get(first, _FLAT) == position.account
@@ -141,6 +143,9 @@ def _apply_fill(
     holding: m.Holding, qty: Decimal, move: m.Movement
 ) -> tuple[m.Holding, m.Holding | None]:
     """Apply *qty* of a fill; return the holding, and the closed one if it ended a round trip."""
+    holding, move = _in_one_currency(holding, move)
+    if move.other_fee is not None:
+        holding = evolve(holding, other_fees=_with_fee(holding.other_fees, move.other_fee))
     if move.fee:
         holding = evolve(holding, fees=EXACT.add(holding.fees, move.fee))
     if holding.qty * qty >= 0:
@@ -149,8 +154,35 @@ def _apply_fill(
         return _reduce(holding, qty, move.price), None
     closed = _reduce(holding, -holding.qty, move.price)
     remainder = EXACT.add(holding.qty, qty)
-    flat = m.Holding(realized=closed.realized)
+    flat = m.Holding(realized=closed.realized, currency=closed.currency)
     return (_increase(flat, remainder, move) if remainder else flat), closed
+
+
+def _in_one_currency(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m.Movement]:
+    """Return *holding* and *move* in one currency: that of the basis, of a flat one the move's."""
+    if move.currency == holding.currency or move.kind is m.MoveKind.PAYMENT:
+        return holding, move
+    if not holding.qty:
+        return _based_in(holding, move.currency), move
+    fees = holding.other_fees
+    if move.fee:
+        fees = _with_fee(fees, m.Amount(move.fee, move.currency))
+    return evolve(holding, other_fees=fees), evolve(move, price=None, fee=None)
+
+
+def _based_in(holding: m.Holding, currency: str | None) -> m.Holding:
+    """Return *holding* for a new basis in *currency*; P&L of two currencies has no sum."""
+    if holding.currency == currency:
+        return holding
+    realized = None if holding.realized else holding.realized
+    return evolve(holding, currency=currency, realized=realized)
+
+
+def _with_fee(fees: tuple[m.Amount, ...], fee: m.Amount) -> tuple[m.Amount, ...]:
+    """Return *fees* by currency, with one more."""
+    paid = {x.currency: x.value for x in fees}
+    paid[fee.currency] = EXACT.add(paid.get(fee.currency, ZERO), fee.value)
+    return tuple(m.Amount(paid[x], x) for x in sorted(paid, key=lambda x: x or ""))
 
 
 def _increase(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
@@ -210,6 +242,8 @@ def _trade_of(
         fees=closed.fees,
         opened_at=opened,
         closed_at=at,
+        currency=closed.currency,
+        other_fees=closed.other_fees,
     )
 
 
@@ -231,13 +265,14 @@ def _apply_amount(
     holding: m.Holding, qty: Decimal, move: m.Movement
 ) -> tuple[m.Holding, m.Holding | None]:
     """Apply *qty* units that moved without a trade: in at the reported cost, out without P&L."""
+    holding, move = _in_one_currency(holding, move)
     if holding.qty * qty >= 0:
         return _increase(holding, qty, move), None
     after, closed = EXACT.add(holding.qty, qty), evolve(holding, exit_value=None)
     if abs(qty) < abs(holding.qty):  # the cost decreases in proportion
         cost = None if holding.cost is None else holding.cost * abs(after) / abs(holding.qty)
         return evolve(closed, qty=after, cost=cost), None
-    flat = m.Holding(realized=holding.realized)
+    flat = m.Holding(realized=holding.realized, currency=holding.currency)
     return (_increase(flat, after, move) if after else flat), closed
 
 
@@ -270,7 +305,9 @@ def _balance_adjustment(
     unattributed = parts.get(UNATTRIBUTED, _FLAT)
     if move.strategy and unattributed.qty:
         parts[move.strategy] = _joined(parts.get(move.strategy, _FLAT), unattributed)
-        parts[UNATTRIBUTED] = m.Holding(realized=unattributed.realized)
+        parts[UNATTRIBUTED] = m.Holding(
+            realized=unattributed.realized, currency=unattributed.currency
+        )
     adjusted = _evolved(position, move, _set_balance(position.account, move.qty, move), parts)
     adopted = difference if move.reason == ADOPTED else ZERO
     adjusted = evolve(adjusted, anchored_at=move.at, adopted=adopted)
@@ -279,6 +316,13 @@ def _balance_adjustment(
 
 def _joined(holding: m.Holding, other: m.Holding) -> m.Holding:
     """Return *holding* with the units of *other*, of the same sign, and their round trip."""
+    if not holding.qty:
+        holding = _based_in(holding, other.currency)
+    elif holding.currency != other.currency:
+        paid = _with_fee(other.other_fees, m.Amount(other.fees, other.currency))
+        other = evolve(
+            other, cost=None, entry_value=None, exit_value=None, fees=ZERO, other_fees=paid
+        )
     first = min(
         (x for x in (holding, other) if x.opened_at is not None),
         key=lambda x: (x.opened_at or "", x.opened_by or ""),
@@ -294,6 +338,8 @@ def _joined(holding: m.Holding, other: m.Holding) -> m.Holding:
         entered=EXACT.add(holding.entered, other.entered),
         entry_value=_add(holding.entry_value, other.entry_value),
         exit_value=_add(holding.exit_value, other.exit_value),
+        currency=holding.currency,
+        other_fees=reduce(_with_fee, other.other_fees, holding.other_fees),
     )
 
 
@@ -302,7 +348,7 @@ def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holdin
     if qty == holding.qty:
         return holding
     return evolve(
-        holding,
+        _based_in(holding, move.currency),
         qty=qty,
         cost=_multiply(abs(qty), move.price),
         opened_at=move.at if qty else None,

@@ -44,13 +44,15 @@ def reserve_for(
     rule: m.ReserveRule,
     *,
     opens: bool,
+    pair: m.Pair | None = None,
 ) -> m.Reserve | None:
     """
     Build the reserve of *request*; None: it needs a price, and *ask* is None.
 
     *ask* is in quote currency per unit.  *opens*: the order opens exposure in the worst case.
     """
-    margin = _is_marginable(request.symbol, instrument)
+    is_crypto = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
+    margin = pair is None and not is_crypto
     if not opens:
         return m.Reserve(opens=False, margin=margin)
     short = request.side is m.OrderSide.SELL
@@ -71,12 +73,6 @@ def needs_ask(request: m.OrderRequest) -> bool:
     if request.notional is not None:
         return False
     return request.side is m.OrderSide.SELL or request.type in _NEEDS_ASK
-
-
-def _is_marginable(symbol: str, instrument: m.Instrument | None) -> bool:
-    if instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO:
-        return False
-    return "/" not in symbol
 
 
 def _stop_price_max(stop: Decimal, rule: m.ReserveRule) -> Decimal:

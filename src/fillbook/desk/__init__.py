@@ -304,7 +304,7 @@ class Desk:
         """
         Tick in a background thread until the desk is closed, and listen to the broker's stream.
 
-        Where a key has one stream only (Alpaca), the desk does not open it, because the bot's own
+        Where a key has one stream only, the desk does not open it, because the bot's own
         stream would be refused: the desk polls, and records the events that the bot passes to
         `receive`.  *listen* True opens it all the same, for a bot without a stream of its own;
         False never opens a stream.  A second call adds the stream if *listen* is True.

@@ -22,6 +22,7 @@ from fillbook.model.account.drift import (
     WrongQty,
 )
 from fillbook.model.account.instrument import AssetClass, Instrument, Quote, Session
+from fillbook.model.account.pair import Amount, Pair
 from fillbook.model.account.position import (
     Cash,
     Chapter,
@@ -31,6 +32,7 @@ from fillbook.model.account.position import (
     Movement,
     Position,
     Trade,
+    cash_key,
 )
 from fillbook.model.account.report import CheckReport, Row, SyncReport
 from fillbook.model.account.reservation import NEVER, BuyingPower, Funds, Reservation, ReserveRule
@@ -79,6 +81,7 @@ from fillbook.model.journal.entries import (
     Intended,
     IntentDenied,
     NotFoundAfterSeen,
+    PairListed,
     Rebuilt,
     Recorded,
     Reported,
@@ -141,6 +144,7 @@ __all__ = [
     "Alerted",
     "Ambiguous",
     "Amend",
+    "Amount",
     "Anomaly",
     "AnswerKind",
     "Answered",
@@ -227,6 +231,8 @@ __all__ = [
     "Origin",
     "Outcome",
     "Oversell",
+    "Pair",
+    "PairListed",
     "Phantom",
     "Position",
     "PositionDrift",
@@ -275,6 +281,7 @@ __all__ = [
     "Way",
     "WrongCash",
     "WrongQty",
+    "cash_key",
     "cut",
     "exact",
     "moment",

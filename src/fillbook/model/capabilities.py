@@ -53,6 +53,9 @@ class Capabilities:
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     order_classes: frozenset[OrderClass] = frozenset({OrderClass.SIMPLE})
+    #: The time in force of an order that names none: of pairs, and of all other instruments.
+    pair_time_in_force: TimeInForce = TimeInForce.GTC
+    time_in_force: TimeInForce = TimeInForce.DAY
     notional: bool = False  #: orders by notional
     fractional: bool = False  #: fractions of a unit
     short: bool = False  #: short sales

@@ -26,7 +26,9 @@ METER = {
 }
 INTENT = m.Intent(
     client_order_id="mine-1",
-    request=m.OrderRequest(symbol="KO", side="buy", qty="0.1", limit_price="60.10"),
+    request=m.OrderRequest(
+        symbol="KO", side="buy", qty="0.1", limit_price="60.10", time_in_force="day"
+    ),
     at=SINCE,
 )
 CHANGE = m.Change(client_order_id="mine-2", limit_price=Decimal(61))

@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.core.checks.impact import impact
 from tests.core.checks.contexts import BTC, SELL, a_context
-from tests.core.records import request
+from tests.core.records import pair_of, request
 
 D = Decimal
 
@@ -40,5 +40,6 @@ def held(qty, cost):
     ],
 )
 def test_the_impact_is_what_is_known_and_none_for_the_rest(wish, known, expected):
-    found = impact(request(**{"qty": 10, **wish}), a_context(**known))
+    asked = request(**{"qty": 10, **wish})
+    found = impact(asked, a_context(pair=pair_of(asked.symbol), **known))
     assert {name: getattr(found, name) for name in expected} == expected

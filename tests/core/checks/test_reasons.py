@@ -42,7 +42,7 @@ from tests.core.checks.contexts import (
     sent,
     session,
 )
-from tests.core.records import AT, Records, fill, intended, report, request, void
+from tests.core.records import AT, Records, fill, intended, pair_of, report, request, void
 
 REASONS = [
     # code, the request (default: a market buy of ten AAPL), the context
@@ -61,6 +61,7 @@ REASONS = [
     (None, {"time_in_force": "opg"}, {"session": session(9.5 * HOUR)}),
     (None, {"time_in_force": "cls"}, {"session": session(6 * HOUR)}),
     ("market_closed", {"time_in_force": "cls"}, {"session": session(6.5 * HOUR)}),
+    ("unsupported", {}, {"instrument": m.Instrument("AAPL", m.AssetClass.OPTION)}),
     ("unsupported", {"stop_price": 109}, {"capabilities": PLAIN}),
     ("unsupported", {"time_in_force": "gtc"}, {"capabilities": PLAIN}),
     ("unsupported", {"limit_price": 9, "take_profit": 12, "stop_loss": 8}, {"capabilities": PLAIN}),
@@ -199,7 +200,8 @@ REASONS = [
 @pytest.mark.parametrize(("code", "wish", "known"), REASONS)
 def test_a_request_is_denied_for_the_reason_that_its_context_has(code, wish, known):
     """The table of reasons; None: every check passes."""
-    reason = checks.denial_reason(request(**{"qty": 10, **wish}), a_context(**known))
+    asked = request(**{"qty": 10, **wish})
+    reason = checks.denial_reason(asked, a_context(pair=pair_of(asked.symbol), **known))
     assert code == (None if reason is None else reason.code)
     if reason is not None:
         assert str(reason) == reason.message

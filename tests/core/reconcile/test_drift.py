@@ -10,7 +10,7 @@ from fillbook import model as m
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import drift, missing
 from fillbook.model.journal.overlay import Overlay
-from tests.core.records import AT, Records, fill, intended, report, void
+from tests.core.records import AT, Records, fill, intended, pair_of, report, void
 
 LAG = timedelta(seconds=10)
 ACCOUNT = m.AccountSnapshot(
@@ -356,7 +356,8 @@ def test_whether_the_account_values_crypto_is_a_capability(values_crypto, report
     account = {"long_market_value": Decimal(reported), "short_market_value": Decimal(0)}
     listed = [held("KO", 1, value=Decimal(1000))]
     for symbol in ("BTC/USD", "COIN"):
-        record = records(m.InstrumentListed(m.Instrument("COIN", m.AssetClass.CRYPTO)))
+        coin = m.InstrumentListed(m.Instrument("COIN", m.AssetClass.CRYPTO))
+        record = records(coin, m.PairListed(pair_of("BTC/USD")))
         seen = snapshot(positions=[*listed, held(symbol, 1, value=Decimal(500))], account=account)
         found = missing.discard_reason(record, seen, values_crypto)
         assert (found is not None) is discarded

@@ -166,7 +166,7 @@ def read(book: fb.Book) -> Decimal:
     position: fb.Position = book.position("AAPL")
     trades: list[fb.Trade] = book.trades(symbol="AAPL")
     profit: list[Decimal | None] = [trade.pnl for trade in trades]
-    cash: Decimal | None = book.cash()
+    cash: Decimal | None = book.cash() or book.cash("EUR")
     print(orders, status, odd, price, positions, profit, cash, order.is_final, order.is_complete)
     print(book.fills(order), book.requests("fb-1"), book.record(order), book.drifts())
     kept: list[Decimal] = [each.charge for each in book.reservations()]
@@ -222,6 +222,9 @@ VALUES = (
     fb.Instructed,
     fb.Instruction,
     fb.InstructionClosed,
+    fb.Amount,
+    fb.Pair,
+    fb.PairListed,
     fb.Instrument,
     fb.InstrumentListed,
     fb.Intended,

@@ -175,11 +175,6 @@ def coin(symbol, qty):
     return recorded("positions")["crypto"] | {"symbol": symbol, "qty": qty, "qty_available": qty}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the cost of every fill is taken off one sum, whatever its quote currency",
-)
 def test_a_fill_in_another_quote_currency_changes_no_dollar_balance():
     """One ETH for 0.05 BTC is paid in BTC."""
     with wired() as (wire, desk):
@@ -192,4 +187,9 @@ def test_a_fill_in_another_quote_currency_changes_no_dollar_balance():
         wire.positions = [coin("BTCUSD", "0.95"), coin("ETHUSD", "1")]
         wire.clock.advance(60)
         desk.sync()
-        assert desk.book.cash() == HUNDRED_THOUSAND
+        assert desk.book.cash() == desk.book.cash("USD") == HUNDRED_THOUSAND
+        assert desk.book.cash("EUR") == 0
+        assert held(desk) == {"BTC/USD": Decimal("0.95"), "ETH/USD": 1}
+        order = desk.book.orders(symbol="ETH/BTC")[0]
+        assert [x.symbol for x in desk.book.fills(order)] == ["ETH/USD"]
+        assert desk.book.position("ETH/BTC").symbol == "ETH/USD"

@@ -30,7 +30,7 @@ def broker(day: Day, **options: Any) -> SimulatedBroker:
 
 
 def intent(cid: str = "c1") -> m.Intent:
-    wish = m.OrderRequest(symbol="AAPL", side="buy", qty=10, limit_price="150")
+    wish = m.OrderRequest(symbol="AAPL", side="buy", qty=10, limit_price="150", time_in_force="day")
     return m.Intent(client_order_id=cid, request=wish, at=m.timestamp(FRIDAY_10))
 
 

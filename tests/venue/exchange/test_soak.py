@@ -23,6 +23,7 @@ def wish(rng: random.Random) -> m.OrderRequest:
         "symbol": symbol,
         "side": rng.choice(("buy", "sell")),
         "qty": Decimal(rng.randrange(1, 30)) / (100 if "/" in symbol else 1),
+        "time_in_force": "gtc" if "/" in symbol else "day",
     }
     if rng.random() < 0.5:
         fields["limit_price"] = near

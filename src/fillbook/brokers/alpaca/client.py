@@ -18,7 +18,7 @@ from urllib.parse import quote
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.broker import READ_UNSUPPORTED, Broker, PageOf, Sink
+from fillbook.broker import Broker, PageOf, Sink
 from fillbook.brokers.alpaca import credentials, rules
 from fillbook.brokers.alpaca.api import Api
 from fillbook.brokers.alpaca.transport import Transport
@@ -225,7 +225,8 @@ class AlpacaBroker(Broker):
 
     def instrument(self, symbol: str) -> m.Read[m.Instrument] | m.Absent:
         if _OPTION.fullmatch(symbol):
-            return READ_UNSUPPORTED  # option contracts are not assets
+            # Option contracts are not among the assets; the symbol says what it is.
+            return m.Observed(m.Instrument(symbol, m.AssetClass.OPTION))
         found = self._api.read_or_absent(f"/v2/assets/{quote(symbol, safe='')}", market.instrument)
         if isinstance(found, m.Observed):
             asset = found.value
@@ -233,6 +234,9 @@ class AlpacaBroker(Broker):
                 message = f"the reply reports another asset, {asset.symbol}"
                 return m.NotObserved(m.Failure.UNREADABLE, message, None, found.rate_limit)
         return found
+
+    def pair(self, symbol: str) -> m.Pair | None:
+        return market.pair(symbol)
 
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
         params = {"start": first.isoformat(), "end": last.isoformat()}

@@ -23,6 +23,7 @@ from fillbook.brokers.simulated.wire import (
     amendment_of,
     event_report,
     execution,
+    pair,
     report,
     ticket_of,
 )
@@ -51,7 +52,8 @@ _RETRY_AFTER: Final = timedelta(seconds=1)
 
 CAPABILITIES: Final = m.Capabilities(
     order_types=frozenset(m.OrderType) - {m.OrderType.UNRECOGNISED},
-    times_in_force=frozenset(m.TimeInForce) - {m.TimeInForce.GTD, m.TimeInForce.UNRECOGNISED},
+    times_in_force=frozenset(m.TimeInForce)
+    - {m.TimeInForce.DEFAULT, m.TimeInForce.GTD, m.TimeInForce.UNRECOGNISED},
     order_classes=frozenset(
         {m.OrderClass.SIMPLE, m.OrderClass.BRACKET, m.OrderClass.OCO, m.OrderClass.OTO}
     ),
@@ -232,6 +234,9 @@ class SimulatedBroker(Broker):
             return m.Absent() if listed is None else m.Observed(listed)
 
         return self._read(InjectionPoint.INSTRUMENTS, found)
+
+    def pair(self, symbol: str) -> m.Pair | None:
+        return pair(symbol)
 
     def sessions(self, first: date, last: date) -> m.Read[Sequence[m.Session]]:
         return self._read(

@@ -38,6 +38,12 @@ _STATUSES: Final = {
 }
 
 
+def pair(symbol: str) -> m.Pair | None:
+    """Return the currencies of a pair, from its symbol; all are quoted in dollars."""
+    base, slash, quote = symbol.partition("/")
+    return m.Pair(symbol, base, quote, symbol) if slash else None
+
+
 def report(order: OrderVersion) -> m.OrderReport:
     """Translate an order of the exchange to a report."""
     status = str(order.status)

@@ -47,6 +47,12 @@ def market_open(request: m.OrderRequest, context: CheckContext) -> Reason | None
 def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny what the broker does not support; fillbook does not emulate it."""
     can = context.capabilities
+    if context.listed is not None and context.listed.asset_class is m.AssetClass.OPTION:
+        return Reason(
+            ReasonCode.UNSUPPORTED,
+            f"fillbook sends no orders for options, and {request.symbol} is one",
+            (("what", "options"),),
+        )
     is_fractional = request.qty is not None and not _is_whole_units(request)
     requirements = (
         (request.type in can.order_types, f"{request.type} orders"),

@@ -86,7 +86,9 @@ class CheckContext:
     `now` is our clock (UTC).  `key` is the bot's idempotency key; None: it gave none.
     `session` is the current trading session, or the next one.  `instrument` is `Absent` if
     the broker reported that it has no such symbol.  `quote` is None without a fresh quote.
-    `position` is that of the request's symbol; None: the record has no opening balance yet.
+    `position` is that which the request changes; None: the record has no opening balance yet.
+    `pair` is that of the request's symbol; None: it is no pair.  `held_by` are the other symbols
+    whose fills change the same position.
     `orders` are the tracked orders of all symbols; use them only while the check runs.
     `recent` are the orders sent recently, oldest first, as far back as the limits need.
     `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
@@ -107,6 +109,8 @@ class CheckContext:
     instrument: m.Instrument | m.Absent | None = None
     quote: m.Quote | None = None
     position: m.Position | None = None
+    pair: m.Pair | None = None
+    held_by: tuple[str, ...] = ()
     orders: TrackedOrders = field(
         factory=lambda: TrackedOrders.from_orders(()), converter=_to_tracked_orders
     )
@@ -135,11 +139,16 @@ class CheckContext:
         """Return the tracked orders on *symbol*."""
         return self.orders.for_symbol(symbol)
 
+    def orders_on_position(self, request: m.OrderRequest) -> tuple[m.Order, ...]:
+        """Return the tracked orders whose fills change the position of *request*."""
+        symbols = dict.fromkeys((request.symbol, *self.held_by))
+        return tuple(order for x in symbols for order in self.orders_on(x))
+
     def is_crypto(self, request: m.OrderRequest) -> bool:
         """Return whether *request* is for a crypto instrument."""
         if self.listed is not None:
             return self.listed.asset_class is m.AssetClass.CRYPTO
-        return "/" in request.symbol
+        return self.pair is not None
 
     def price(self, request: m.OrderRequest) -> Decimal | None:
         """
@@ -180,9 +189,8 @@ class CheckContext:
 
     def closable(self, request: m.OrderRequest) -> Decimal:
         """Return the quantity that *request* can close in the worst case, in base units, ≥ 0."""
-        return closable(
-            request.side, self.position, self.orders_on(request.symbol), self.differences
-        )
+        orders = self.orders_on_position(request)
+        return closable(request.side, self.position, orders, self.differences)
 
     def reduces(self, request: m.OrderRequest) -> bool:
         """Return whether *request* only reduces the position, even in the worst case."""

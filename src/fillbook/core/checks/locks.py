@@ -37,20 +37,23 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny new risk on a symbol with an unconfirmed or disputed order, or a confirmed drift."""
     if context.reduces(request):
         return None
-    for order in context.orders_on(request.symbol):
+    for order in context.orders_on_position(request):
         why = _lock_of(order)
         if why is not None:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
-                f"{request.symbol} is locked: order {order.client_order_id} {why}; "
+                f"{order.symbol} is locked: order {order.client_order_id} {why}; "
                 "until that is resolved, only reducing orders are sent",
                 (("order", order.client_order_id),),
             )
+    pair = context.pair
+    positions = {request.symbol} if pair is None else {pair.holding, pair.paid_from}
     for drift in context.drifts:
-        if getattr(drift.drift, "symbol", None) == request.symbol:
+        symbol = getattr(drift.drift, "symbol", None)
+        if symbol is not None and symbol in positions:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
-                f"{request.symbol} is locked since {drift.since}, because the record and the "
+                f"{symbol} is locked since {drift.since}, because the record and the "
                 "broker differ: only reducing orders are sent; see `fillbook check`, and use "
                 "`fillbook sync --adopt` if the broker is right",
                 (("since", drift.since),),

@@ -216,7 +216,7 @@ def _worst_case_qty(request: m.OrderRequest, context: CheckContext) -> Decimal |
     held = ZERO if context.position is None else context.position.qty
     if qty is None:
         return None
-    added_qty = total_leaves_qty(request.side, context.orders_on(request.symbol)) + qty
+    added_qty = total_leaves_qty(request.side, context.orders_on_position(request)) + qty
     return abs(held + request.side.sign * added_qty)
 
 

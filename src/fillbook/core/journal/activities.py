@@ -45,7 +45,7 @@ def apply_activity(draft: Draft, activity: m.Activity) -> None:
             is_part(movement.qty, held.adopted),
             by_ids=opened is not None and opened.by_ids,
         )
-        post_movements(draft, movement.symbol, (), (evolve(movement, at=at),))
+        post_movements(draft, (), (evolve(movement, at=at),))
     cash.post_activity(draft, activity)
 
 
@@ -68,6 +68,7 @@ def movement_of(activity: m.Activity) -> m.Movement | None:
         price=None if kind is m.MoveKind.RATIO else activity.price,
         ratio=activity.ratio if kind is m.MoveKind.RATIO else None,
         reason=str(activity.kind),
+        currency=activity.currency,
     )
 
 
@@ -82,7 +83,7 @@ def apply_balance_adjustment(draft: Draft, entry: m.BalanceAdjusted) -> None:
         price=entry.avg_price,
         reason=entry.reason,
     )
-    post_movements(draft, entry.symbol, (), (movement,))
+    post_movements(draft, (), (movement,))
 
 
 def apply_drift(draft: Draft, entry: m.DriftFound | m.DriftCleared) -> None:

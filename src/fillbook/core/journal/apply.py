@@ -15,11 +15,12 @@ from typing import Final, assert_never
 from fillbook import model as m
 from fillbook.core.journal import activities, broker_reports, cash, requests, strategy_assignments
 from fillbook.core.journal.draft import Draft
+from fillbook.core.journal.posting import repost_symbol
 from fillbook.model.journal.overlay import RecordReader
 
 #: The version of the rules by which records are computed.  A release that computes other records
 #: from the same journal increments it; a store of an older version is rebuilt when it is opened.
-RULES: Final = 4
+RULES: Final = 5
 
 
 @m.exact
@@ -119,12 +120,17 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
                 entry.base_fee,
                 entry.reserve_rule,
                 RULES,
+                entry.currency,
             )
             draft.put(bound)
         case m.Rebuilt():
             pass  # a rebuild already applied the present rules to every entry
         case m.InstrumentListed():
             draft.put(entry.instrument)
+        case m.PairListed():
+            if draft.get(m.Pair, entry.pair.symbol) != entry.pair:
+                draft.put(entry.pair)
+                repost_symbol(draft, entry.pair.symbol)
         case m.Alerted():
             draft.emit(m.EventKind.ALERT, alert=entry.alert)
         case _:

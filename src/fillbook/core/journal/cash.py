@@ -1,5 +1,5 @@
 """
-The cash: a balance adjustment, the flows after it, and the fees that are posted later.
+The cash, by currency: a balance adjustment, the flows after it, and the fees posted later.
 
 Of the fee of a sale only the maximum is known until its row is posted (`core.fees`).  A row that
 pays the fee of a sale before the adjustment changes nothing, because the balance includes it.
@@ -13,51 +13,110 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import fees
-from fillbook.core.journal.draft import Draft
+from fillbook.core import fees, pairs
+from fillbook.core.journal.draft import Draft, binding
 from fillbook.core.journal.placing import is_included, is_part, placed
 from fillbook.core.position import ADOPTED
 from fillbook.model import EXACT, ZERO
 
 
 def post_fills(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -> None:
-    """Replace the flows of fills."""
-    cash = draft.get(m.Cash, "cash")
-    if cash is None:
+    """Replace the flows of fills, in each currency."""
+    own = draft.get(m.Cash, "cash")
+    if own is None:
         return  # the first adjustment adds the flows after it
-    for movements, sign in ((gone, -1), (new, 1)):
-        for x in movements:
-            if x.kind is m.MoveKind.FILL:
-                cash = _add_fill(cash, x, sign)
-    draft.put(_settled(cash))
+    signed = [(x, -1) for x in gone] + [(x, 1) for x in new]
+    fills = [(x, sign) for x, sign in signed if x.kind is m.MoveKind.FILL]
+    currencies = {currency for x, _ in fills for currency in _currencies(x)}
+    for currency in sorted(currencies, key=lambda x: x or ""):
+        cash = _cash_in(draft, currency, own)
+        for x, sign in fills:
+            cash = _add_fill(cash, x, sign)
+        draft.put(_settled(cash))
 
 
 def post_activity(draft: Draft, activity: m.Activity) -> None:
     """Add the flow of an activity."""
-    cash = draft.get(m.Cash, "cash")
-    if cash is not None and activity.cash:
+    own = draft.get(m.Cash, "cash")
+    if own is not None and activity.cash:
+        cash = _cash_in(draft, pairs.other_currency(activity.currency, binding(draft)), own)
         draft.put(_settled(_add_activity(cash, activity)))
 
 
 def adjust(draft: Draft, entry: m.CashAdjusted) -> None:
     """Apply a balance adjustment: the flows after it are added to it."""
-    before = draft.get(m.Cash, "cash")
-    expected = None if before is None else before.amount
+    currency = pairs.other_currency(entry.currency, binding(draft))
+    before = draft.get(m.Cash, m.cash_key(currency))
     cash = m.Cash(
-        currency=entry.currency, anchor=entry.amount, anchored_at=entry.at, by_ids=entry.by_ids
+        currency=entry.currency,
+        anchor=entry.amount,
+        anchored_at=entry.at,
+        by_ids=entry.by_ids,
+        other=currency is not None,
+        opened_at=entry.at if before is None else before.opened_at,
     )
-    for movement in draft.before.all(m.Movement):
-        if movement.kind is m.MoveKind.FILL:
-            cash = _add_fill(cash, movement, 1)
-    for activity in draft.before.all(m.Activity):
-        if activity.cash and not is_included(activity, entry.at):
-            cash = _add_activity(cash, activity)
-    if entry.reason == ADOPTED and expected is not None:
-        cash = evolve(cash, adopted=EXACT.subtract(entry.amount, expected))
-    draft.put(_settled(cash))
+    if entry.reason == ADOPTED and before is not None and before.amount is not None:
+        cash = evolve(cash, adopted=EXACT.subtract(entry.amount, before.amount))
+    _put_with_history(draft, [cash] if before is not None or cash.other else _opened(draft, cash))
+
+
+def _cash_in(draft: Draft, currency: str | None, own: m.Cash) -> m.Cash:
+    """Return the cash in *currency*; before its first flow it is 0 since the opening balance."""
+    if currency is None:
+        return own
+    return draft.get(m.Cash, m.cash_key(currency)) or _empty(currency, own)
+
+
+def _empty(currency: str, own: m.Cash) -> m.Cash:
+    """Return the cash in a *currency* that the opening balance *own* does not name: none."""
+    at = own.opened_at
+    return m.Cash(
+        currency=currency, anchor=ZERO, anchored_at=at, by_ids=own.by_ids, other=True, opened_at=at
+    )
+
+
+def _opened(draft: Draft, own: m.Cash) -> list[m.Cash]:
+    """Return the opening balance *own*, and the cash in each other currency of the record."""
+    named = {x for move in draft.before.all(m.Movement) for x in _currencies(move)}
+    bound = binding(draft)
+    rows = draft.before.all(m.Activity)
+    named |= {pairs.other_currency(x.currency, bound) for x in rows if x.cash}
+    return [own, *(_empty(x, own) for x in sorted(y for y in named if y is not None))]
+
+
+def _put_with_history(draft: Draft, balances: Iterable[m.Cash]) -> None:
+    """Put *balances*, just adjusted, with every flow of the record that is after them."""
+    bound = binding(draft)
+    for cash in balances:
+        for movement in draft.before.all(m.Movement):
+            if movement.kind is m.MoveKind.FILL:
+                cash = _add_fill(cash, movement, 1)
+        for activity in draft.before.all(m.Activity):
+            is_ours = pairs.other_currency(activity.currency, bound) == _name(cash)
+            included = cash.anchored_at is not None and is_included(activity, cash.anchored_at)
+            if activity.cash and is_ours and not included:
+                cash = _add_activity(cash, activity)
+        draft.put(_settled(cash))
+
+
+def _name(cash: m.Cash) -> str | None:
+    """Return the currency of *cash*; None: that of the account."""
+    return cash.currency if cash.other else None
+
+
+def _currencies(fill: m.Movement) -> list[str | None]:
+    """Return the currencies in which a fill moves cash."""
+    fee = fill.other_fee
+    return [fill.currency, *([] if fee is None or fill.fee_from else [fee.currency])]
 
 
 def _add_fill(cash: m.Cash, movement: m.Movement, sign: int) -> m.Cash:
+    """Return *cash* with one more fill (*sign* -1: one less), as far as it is in its currency."""
+    fee = movement.other_fee
+    if fee is not None and fee.currency == _name(cash) and movement.fee_from is None:
+        cash = _add_flow(cash, movement.at, -fee.value, sign)
+    if movement.currency != _name(cash):
+        return cash
     cash = _add_flow(cash, movement.at, movement.cash, sign)
     is_sale = movement.qty < 0 and movement.cash is not None and movement.fee is None
     if not is_sale or not movement.fee_rate or cash.anchored_at is None:

@@ -11,19 +11,17 @@ the inferred fill (step 11) into movements, with the fee in base units deducted 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import reservation
-from fillbook.core.journal import cash, checkpoints
+from fillbook.core.journal import cash, checkpoints, payments
 from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.orders import anomalies, evidence, lifecycle, lineage
 from fillbook.core.orders.totals import compute_totals
 from fillbook.core.position import name_of
-from fillbook.model import EXACT, ZERO
-from fillbook.model.journal.kinds import fact_key
+from fillbook.model import ZERO
 
 # -- the order -------------------------------------------------------------------------
 
@@ -191,11 +189,12 @@ def _inferred_key(broker_order_id: str) -> str:
 
 
 def _inferred_fill(draft: Draft, before: m.Evidence | None, after: m.Evidence) -> list[m.Movement]:
-    """Return the posted movement of the inferred fill (step 11), if there is one."""
+    """Return the posted movements of the inferred fill (step 11), if there is one."""
     if before is None or not before.gap:
         return []
-    gone = draft.get(m.Movement, _inferred_key(after.broker_order_id))
-    return [] if gone is None else [gone]
+    key = _inferred_key(after.broker_order_id)
+    gone = (draft.get(m.Movement, x) for x in (key, payments.key_of(key)))
+    return [x for x in gone if x is not None]
 
 
 def repost_movements(draft: Draft, record: m.OrderRecord, broker_order_id: str) -> None:
@@ -214,94 +213,59 @@ def _movements_of(
     effective: Iterable[m.Execution],
 ) -> list[m.Movement]:
     """Return the movements of the effective executions (7) and of the inferred fill (11)."""
-    movements = [_movement_of(draft, record, x) for x in effective]
+    movements = [y for x in effective for y in payments.movements_of(draft, record, x)]
     assigned = dict(record.assigned)
     if evidence_of_id.gap:
-        sign = record.terms.side.sign
-        movements.append(
-            m.Movement(
-                key=_inferred_key(evidence_of_id.broker_order_id),
-                symbol=record.terms.symbol,
-                kind=m.MoveKind.FILL,
-                at=evidence_of_id.gap_at or draft.at,
-                cum=EXACT.add(evidence_of_id.chosen.cum, evidence_of_id.gap),
-                qty=evidence_of_id.gap * sign,
-                price=evidence_of_id.gap_price,
-                cash=None
-                if evidence_of_id.gap_price is None
-                else evidence_of_id.gap * evidence_of_id.gap_price * -sign,
-                fee_rate=_fee_rate(draft, record.terms.symbol),
-                strategy=record.strategy,
-                owner=evidence_of_id.broker_order_id,
-                reason=str(m.ExecSource.INFERRED),
-            )
-        )
+        key = _inferred_key(evidence_of_id.broker_order_id)
+        at = evidence_of_id.gap_at or draft.at
+        movements += payments.inferred_movements(draft, record, evidence_of_id, key, at)
     return [
-        evolve(x, strategy=assigned[name]) if (name := name_of(x)) in assigned else x
+        evolve(x, strategy=assigned[name]) if (name := _fill_name(x)) in assigned else x
         for x in movements
     ]
 
 
-def _movement_of(draft: Draft, record: m.OrderRecord, x: m.Execution) -> m.Movement:
-    """Return the movement of one execution; a fee in base units reduces its quantity (step 15)."""
-    base, quote = x.symbol.partition("/")[::2]
-    is_fee_in_base = (
-        x.fee is not None and x.fee_currency is not None and x.fee_currency == base != quote
-    )
-    fee_in_base = x.fee if is_fee_in_base and x.fee is not None else ZERO
-    fee_in_quote = ZERO if is_fee_in_base or x.fee is None else x.fee
-    qty, sign = evidence.base_qty(x), record.terms.side.sign
-    value = x.qty if x.in_quote else EXACT.multiply(qty, x.price or ZERO)
-    return m.Movement(
-        key=fact_key(x),
-        symbol=record.terms.symbol,
-        kind=m.MoveKind.FILL,
-        at=x.at,
-        cum=x.cum_qty or ZERO,
-        qty=EXACT.subtract(qty * sign, fee_in_base),
-        price=x.price,
-        cash=EXACT.subtract(-value * sign, fee_in_quote),
-        fee=None if is_fee_in_base else x.fee,
-        fee_rate=ZERO if x.fee is not None else _fee_rate(draft, x.symbol),
-        strategy=record.strategy,
-        owner=x.broker_order_id,
-        reason=str(x.source),
-    )
-
-
-def _fee_rate(draft: Draft, symbol: str) -> Decimal:
-    instrument = draft.get(m.Instrument, symbol)
-    is_crypto = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
-    return binding(draft).base_fee if is_crypto else ZERO
+def _fill_name(movement: m.Movement) -> str:
+    """Return the name of a fill; of a payment, that of the fill which it pays."""
+    return name_of(evolve(movement, key=payments.fill_key(movement.key)))
 
 
 def _post_fills(
     draft: Draft, record: m.OrderRecord, gone: Sequence[m.Movement], new: Sequence[m.Movement]
 ) -> None:
-    """Replace movements of fills, and emit the events of the fills."""
+    """Replace movements of fills and of their payments, and emit the events of the fills."""
     old = {x.key: x for x in gone}
     added = {x.key: x for x in new}
     gone = [x for key, x in old.items() if added.get(key) != x]
     new = [x for key, x in added.items() if old.get(key) != x]
     if not gone and not new:
         return
-    post_movements(draft, record.terms.symbol, gone, new)
+    post_movements(draft, gone, new)
     kind = m.EventKind.FILL_REVISED if gone else m.EventKind.FILL
-    for fill in sorted(new, key=lambda x: x.order):
+    fills = [x for x in new if x.kind is m.MoveKind.FILL]
+    for fill in sorted(fills, key=lambda x: x.order):
         draft.emit(kind, symbol=fill.symbol, order=record.order, fill=fill)
-    if gone and not new:
+    if gone and not fills:
         draft.emit(kind, symbol=record.terms.symbol, order=record.order)
 
 
-def post_movements(
-    draft: Draft, symbol: str, gone: Sequence[m.Movement], new: Sequence[m.Movement]
-) -> None:
-    """Replace movements of *symbol*, and fold its position and the cash again."""
+def post_movements(draft: Draft, gone: Sequence[m.Movement], new: Sequence[m.Movement]) -> None:
+    """Replace movements, and fold their positions and the cash again."""
     known = (draft.get(m.Movement, x.key) for x in new)
     removed = {x.key: x for x in (*gone, *known) if x is not None}
     for key in removed:
         draft.drop(m.Movement, key)
     for x in new:
         draft.put(x)
-    checkpoints.fold_in(draft, symbol, removed.values(), sorted(new, key=lambda x: x.order))
+    for symbol in sorted({x.symbol for x in (*removed.values(), *new)}):
+        before = [x for x in removed.values() if x.symbol == symbol]
+        after = sorted((x for x in new if x.symbol == symbol), key=lambda x: x.order)
+        checkpoints.fold_in(draft, symbol, before, after)
     cash.post_fills(draft, gone, new)
+
+
+def repost_symbol(draft: Draft, symbol: str) -> None:
+    """Compute the movements of all orders on *symbol* again."""
+    for record in draft.find(m.OrderRecord, "symbol", symbol):
+        for broker_order_id in record.ids:
+            repost_movements(draft, record, broker_order_id)

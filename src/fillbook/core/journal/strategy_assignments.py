@@ -29,7 +29,7 @@ def apply_assignment(draft: Draft, entry: m.Assigned) -> None:
     changed = [x for x in movements if x.strategy != entry.strategy]
     if changed:
         after = [evolve(x, strategy=entry.strategy) for x in changed]
-        post_movements(draft, changed[0].symbol, changed, after)
+        post_movements(draft, changed, after)
 
 
 def _assign_order(draft: Draft, record: m.OrderRecord, entry: m.Assigned) -> None:

@@ -26,7 +26,8 @@ class Resting:
 
     `name` is its client order id; None: not reported.  `group` is shared by the exits of one OCO
     or bracket, of which only one fills; `is_leg`: the broker created it for another order.
-    `leaves` is in base units; None: an order by notional.
+    `leaves` is in base units; None: an order by notional.  `holding` is the symbol of the position
+    that it changes; None: its own symbol.
     """
 
     id: str
@@ -38,9 +39,10 @@ class Resting:
     order_class: m.OrderClass
     is_leg: bool
     leaves: Decimal | None
+    holding: str | None = None
 
 
-def of_order(order: m.Order) -> Resting:
+def of_order(order: m.Order, holding: str | None = None) -> Resting:
     """Return an order of the record as `Resting`."""
     return Resting(
         id=order.client_order_id,
@@ -52,10 +54,11 @@ def of_order(order: m.Order) -> Resting:
         order_class=order.order_class,
         is_leg=order.parent is not None,
         leaves=order.leaves_qty,
+        holding=holding,
     )
 
 
-def of_report(report: m.OrderReport, parent: str | None) -> Resting:
+def of_report(report: m.OrderReport, parent: str | None, holding: str | None = None) -> Resting:
     """Return an order of the broker; *parent*: the broker id of the order whose leg it is."""
     qty = report.terms.qty
     return Resting(
@@ -68,6 +71,7 @@ def of_report(report: m.OrderReport, parent: str | None) -> Resting:
         order_class=report.terms.order_class,
         is_leg=parent is not None,
         leaves=None if qty is None else max(ZERO, qty - report.filled_qty),
+        holding=holding,
     )
 
 
@@ -84,15 +88,15 @@ def protective_ids(resting: Iterable[Resting], held: Mapping[str, Decimal]) -> f
     ids: set[str] = set()
     for x in ranked:
         is_exit = x.type in _STOPS or x.order_class is m.OrderClass.OCO or x.is_leg
-        available = max(ZERO, -x.side.sign * held.get(x.symbol, ZERO)) - covered_qty.get(
-            x.symbol, ZERO
-        )
+        symbol = x.holding or x.symbol
+        closable = max(ZERO, -x.side.sign * held.get(symbol, ZERO))
+        available = closable - covered_qty.get(symbol, ZERO)
         qty = ZERO if x.leaves is None else x.leaves - group_qty.get(x.group, ZERO)
         if not is_exit or x.leaves is None or not x.leaves or qty > available:
             continue
-        if -x.side.sign * held.get(x.symbol, ZERO) <= 0:
+        if not closable:
             continue
         group_qty[x.group] = max(group_qty.get(x.group, ZERO), x.leaves)
-        covered_qty[x.symbol] = covered_qty.get(x.symbol, ZERO) + max(ZERO, qty)
+        covered_qty[symbol] = covered_qty.get(symbol, ZERO) + max(ZERO, qty)
         ids.add(x.id)
     return frozenset(ids)

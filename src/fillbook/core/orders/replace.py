@@ -24,8 +24,8 @@ from fillbook.core.orders.lifecycle import COMMANDS
 from fillbook.core.orders.lineage import is_being_replaced
 from fillbook.model import ZERO, Reason
 
-#: The client ids of replaces have at most 128 characters, whatever the order's own is
-#: (https://docs.alpaca.markets/reference/patchorderbyorderid-1).
+#: The client ids of replaces have at most 128 characters, whatever the order's own is: no broker
+#: that is supported accepts fewer.
 _STEM_MAX: Final = 120
 
 

@@ -21,6 +21,7 @@ from typing import Final, assert_never
 from attrs import evolve, field, frozen
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.orders import instructions
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
@@ -190,7 +191,9 @@ def not_found_finding(entry: m.NotFoundAfterSeen, records: RecordReader) -> m.Fi
 # -- differences -----------------------------------------------------------------------
 
 #: The kinds of movements whose `qty` is a change of the quantity.
-_CHANGES: Final = frozenset({m.MoveKind.FILL, m.MoveKind.AMOUNT, m.MoveKind.FEE})
+_CHANGES: Final = frozenset(
+    {m.MoveKind.FILL, m.MoveKind.PAYMENT, m.MoveKind.AMOUNT, m.MoveKind.FEE}
+)
 
 
 @frozen
@@ -209,19 +212,17 @@ def differences(records: RecordReader, snapshot: Snapshot) -> list[Difference]:
     ours = {x.symbol: x for x in records.all(m.Position)}
     found = []
     for symbol in sorted(theirs.keys() | ours.keys()):
-        quantum = _quantum(records, symbol)
+        quantum = pairs.quantum(records, symbol)
         drift = position_drift(symbol, ours.get(symbol), theirs.get(symbol), quantum)
         if drift is not None:
             found.append(Difference(f"position/{symbol}", drift, _notional(drift, theirs)))
-    cash = _cash_drift(records.get(m.Cash, "cash"), snapshot.account)
-    if cash is not None:
-        found.append(Difference("cash", cash, abs(cash.theirs - cash.ours)))
+    drifts = [_cash_drift(records.get(m.Cash, "cash"), snapshot.account.cash, None)]
+    drifts += _other_cash_drifts(records, snapshot.account)
+    for cash in drifts:
+        if cash is not None:
+            notional = abs(cash.theirs - cash.ours) if cash.currency is None else None
+            found.append(Difference(m.cash_key(cash.currency), cash, notional))
     return found
-
-
-def _quantum(records: RecordReader, symbol: str) -> Decimal:
-    instrument = records.get(m.Instrument, symbol)
-    return ZERO if instrument is None else instrument.quantum
 
 
 @m.exact
@@ -290,13 +291,28 @@ def _notional(drift: m.PositionDrift, theirs: dict[str, m.PositionSnapshot]) -> 
     return abs(snapshot.qty - ours) * snapshot.price
 
 
-def _cash_drift(ours: m.Cash | None, account: m.AccountSnapshot) -> m.WrongCash | None:
+def _cash_drift(ours: m.Cash | None, theirs: Decimal, currency: str | None) -> m.WrongCash | None:
     if ours is None or ours.amount is None:
         return None  # no opening balance yet, or an unknown price: nothing to compare
-    difference = account.cash - ours.amount
+    difference = theirs - ours.amount
     if -CENT - ours.fee_due <= difference <= CENT:
         return None
-    return m.WrongCash(ours.amount, account.cash)
+    return m.WrongCash(ours.amount, theirs, currency)
+
+
+def _other_cash_drifts(
+    records: RecordReader, account: m.AccountSnapshot
+) -> list[m.WrongCash | None]:
+    """Compare the cash in every other currency; one without a balance of ours has none."""
+    if records.get(m.Cash, "cash") is None:
+        return []
+    ours = {x.currency: x for x in records.all(m.Cash) if x.other}
+    theirs = {x.currency: x.value for x in account.other_cash if x.currency is not None}
+    empty = m.Cash(anchor=ZERO)
+    return [
+        _cash_drift(ours.get(x, empty), theirs.get(x, ZERO), x)
+        for x in sorted(ours.keys() | theirs.keys())
+    ]
 
 
 @frozen(kw_only=True)
@@ -311,13 +327,11 @@ class Comparison:
 
 def active_symbols(records: RecordReader, snapshot: Snapshot, lag: timedelta) -> frozenset[str]:
     """Return the symbols with an order in flight or a fill within *lag*: not to be confirmed."""
-    active = {
-        record.terms.symbol
-        for record in records.find(m.OrderRecord, "open", "yes")
-        if _is_in_flight(record)
-    }
+    in_flight = filter(_is_in_flight, records.find(m.OrderRecord, "open", "yes"))
+    symbols = {record.terms.symbol for record in in_flight}
     since = m.timestamp(m.moment(snapshot.at) - lag)
-    active |= {x.symbol for x in snapshot.fills_after if x.at >= since}
+    symbols |= {x.symbol for x in snapshot.fills_after if x.at >= since}
+    active = {holding for x in symbols for holding in pairs.positions_of(records, x)}
     # This includes fills that only the order's total shows so far.
     active |= {x.symbol for x in records.all(m.Position) if x.last and x.last.at >= since}
     return frozenset(active)
@@ -336,9 +350,10 @@ def _is_in_flight(record: m.OrderRecord) -> bool:
 def disputed_symbols(records: RecordReader) -> frozenset[str]:
     """Return the symbols with a disputed order: its evidence contradicts itself."""
     return frozenset(
-        record.terms.symbol
+        holding
         for record in records.find(m.OrderRecord, "open", "yes")
         if record.order.status is m.OrderStatus.DISPUTED
+        for holding in pairs.positions_of(records, record.terms.symbol)
     )
 
 

@@ -20,6 +20,7 @@ from fillbook.core.orders.corrections import (
     may_be_same,
 )
 from fillbook.core.orders.evidence import count_facts
+from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.core.reconcile.settlement import split_factor
 from fillbook.model import ZERO
@@ -58,7 +59,7 @@ def infer_busts(
     remaining_qty = missing - sum((x.qty for x in unlisted), ZERO)
     if missing <= 0 or remaining_qty < 0:
         return [], ZERO
-    symbol = record.terms.symbol
+    symbol = holding_of(records, record.terms.symbol)
     moved = sum((x.qty * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
     if remaining_qty:  # known from the order's total only
         busts.append(
@@ -202,5 +203,5 @@ def _values_disagree(
 def _is_crypto(records: RecordReader, symbol: str) -> bool:
     instrument = records.get(m.Instrument, symbol)
     if instrument is None:
-        return "/" in symbol
+        return records.get(m.Pair, symbol) is not None
     return instrument.asset_class is m.AssetClass.CRYPTO

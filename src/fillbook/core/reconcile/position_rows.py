@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.reconcile import drift
 from fillbook.model.journal.overlay import RecordReader
 
@@ -22,8 +23,7 @@ def rows_of(
     rows = []
     for symbol in sorted(held.keys() | found.keys() | (bot or {}).keys()):
         mine, actual = held.get(symbol), found.get(symbol)
-        instrument = None if record is None else record.get(m.Instrument, symbol)
-        quantum = m.ZERO if instrument is None else instrument.quantum
+        quantum = m.ZERO if record is None else pairs.quantum(record, symbol)
         differs = record is not None and drift.position_drift(symbol, mine, actual, quantum)
         their_qty = m.ZERO if actual is None else actual.qty
         believed = None if bot is None else bot.get(symbol, m.ZERO)

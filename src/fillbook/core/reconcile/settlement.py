@@ -19,8 +19,10 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.orders.evidence import base_qty
 from fillbook.core.orders.totals import totals_snapshot
+from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import Snapshot, position_drift
 from fillbook.errors import present
 from fillbook.model import ZERO
@@ -41,7 +43,7 @@ def settlements(
     disputed: dict[str, list[m.OrderRecord]] = {}
     for record in records.find(m.OrderRecord, "open", "yes"):
         if record.order.status is m.OrderStatus.DISPUTED:
-            disputed.setdefault(record.terms.symbol, []).append(record)
+            disputed.setdefault(holding_of(records, record.terms.symbol), []).append(record)
     since = m.timestamp(m.moment(snapshot.at) - lag)
     found: list[m.DisputeSettled] = []
     for symbol, orders in disputed.items():
@@ -102,18 +104,25 @@ def _rows_sum_to_total(rows: Iterable[m.Execution], evidence: m.Evidence) -> boo
 def _moved(records: RecordReader, broker_order_id: str) -> Decimal:
     """Return by how much the fills of an id moved the position, in today's units."""
     moves = records.find(m.Movement, "owner", broker_order_id)
+    moves = [x for x in moves if x.kind is m.MoveKind.FILL]
     return sum((x.qty * split_factor(records, x.symbol, x.at) for x in moves), ZERO)
 
 
 def _qty_of_rows(records: RecordReader, rows: Iterable[m.Execution]) -> Decimal:
     return sum(
         (
-            base_qty(x) * x.side.sign * split_factor(records, x.symbol, x.at)
-            - (x.fee or ZERO if x.fee_currency == x.symbol.partition("/")[0] else ZERO)
+            base_qty(x) * x.side.sign * split_factor(records, holding_of(records, x.symbol), x.at)
+            - _fee_in_base(records, x)
             for x in rows
         ),
         ZERO,
     )
+
+
+def _fee_in_base(records: RecordReader, x: m.Execution) -> Decimal:
+    pair = records.get(m.Pair, x.symbol)
+    is_in_base = pair is not None and x.fee_currency == pair.base
+    return x.fee or ZERO if is_in_base else ZERO
 
 
 def _reported_qty(records: RecordReader, evidence: m.Evidence) -> Decimal:
@@ -122,7 +131,8 @@ def _reported_qty(records: RecordReader, evidence: m.Evidence) -> Decimal:
     terms = present(evidence.terms, f"the terms of {name}")
     at = present(snap.last_fill_at or snap.read_at, f"the time of a report on {name}")
     qty = evidence.filled if evidence.replaces else snap.cum
-    return qty * terms.side.sign * split_factor(records, terms.symbol, at)
+    holding = holding_of(records, terms.symbol)
+    return qty * terms.side.sign * split_factor(records, holding, at)
 
 
 def _total_of(evidence: m.Evidence) -> m.OrderSnapshot:
@@ -144,7 +154,6 @@ def _position_agrees(
     """Return whether our position plus *added* is the one of the snapshot."""
     ours = records.get(m.Position, symbol) or m.Position(symbol=symbol)
     theirs = next((x for x in snapshot.positions if x.symbol == symbol), None)
-    instrument = records.get(m.Instrument, symbol)
-    quantum = ZERO if instrument is None else instrument.quantum
+    quantum = pairs.quantum(records, symbol)
     moved = evolve(ours, account=evolve(ours.account, qty=ours.account.qty + added))
     return position_drift(symbol, moved, theirs, quantum) is None

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import checks, reservation
+from fillbook.core import checks, pairs, reservation
 from fillbook.core.checks import risk
 from fillbook.core.checks.context import CheckContext, TrackedOrders, closable
 from fillbook.core.checks.impact import impact
@@ -154,13 +154,13 @@ class Approval:
     def _may_open(self, request: m.OrderRequest) -> bool:
         """Whether *request* may do more than reduce the position, by the current record."""
         with self._recorder.store.read() as reader:
-            position = reader.get(m.Position, request.symbol)
+            held = pairs.holding_of(reader, request.symbol)
+            position = reader.get(m.Position, held)
             if position is None or position.qty * request.side.sign >= 0:
                 return True
-            orders = _tracked_orders(reader, request.symbol)
-            most = closable(
-                request.side, position, orders, position_differences(reader, request.symbol)
-            )
+            symbols = pairs.symbols_held_as(reader, held)
+            orders = [order for x in symbols for order in _tracked_orders(reader, x)]
+            most = closable(request.side, position, orders, position_differences(reader, held))
         return request.qty is None or request.qty > most
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
@@ -263,7 +263,9 @@ class Approval:
         # In a crossed quote either side may be wrong: take the higher.
         ask = request.reference_price if quote is None else max(quote.bid, quote.ask)
         opens = not context.reduces(request)
-        reserve = reservation.reserve_for(request, ask, context.listed, rule, opens=opens)
+        reserve = reservation.reserve_for(
+            request, ask, context.listed, rule, opens=opens, pair=context.pair
+        )
         reserve_amount = (
             m.ZERO if reserve is None else reservation.reserve_amount(request, reserve, rule)
         )
@@ -279,9 +281,11 @@ class Approval:
         inputs: CheckInputs,
     ) -> CheckContext:
         """Build the context of the checks from the record and *inputs*."""
-        position = reader.get(m.Position, request.symbol)
+        pair = self._gateway.broker.pair(request.symbol)
+        held = request.symbol if pair is None else pair.holding
+        position = reader.get(m.Position, held)
         if position is None and reader.get(m.Cash, "cash") is not None:
-            position = m.Position(symbol=request.symbol)  # it is not in the opening balance
+            position = m.Position(symbol=held)  # it is not in the opening balance
         account = inputs.account.value if isinstance(inputs.account, m.Observed) else None
         return CheckContext(
             now=m.moment(at),
@@ -294,10 +298,12 @@ class Approval:
             instrument=inputs.instrument,
             quote=inputs.quote,
             position=position,
+            pair=pair,
+            held_by=tuple(pairs.symbols_held_as(reader, held)),
             orders=TrackedOrders(lambda symbol: _tracked_orders(reader, symbol)),
             recent=self._recent.sent(reader, at, self._recent_period()),
             drifts=tuple(reader.all(m.OpenDrift)),
-            differences=position_differences(reader, request.symbol),
+            differences=position_differences(reader, held),
             in_sync=self._tracker.in_sync,
             snapshot_age=self._reconciliation.age,
             funds=None if account is None else self._available_funds.available(reader),

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import pairs
 from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel, protective
 from fillbook.core.orders.pending_cancel import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
@@ -138,6 +139,9 @@ class Cancellation:
         with self._recorder.store.read() as reader:
             held = {x.symbol: x.qty for x in reader.all(m.Position)}
             opened = reader.get(m.Cash, "cash") is not None
+            resting = [
+                protective.of_order(x, pairs.holding_of(reader, x.terms.symbol)) for x in live
+            ]
             for symbol in list(held):
                 held[symbol] = _smallest_position(
                     held[symbol], position_differences(reader, symbol)
@@ -146,7 +150,7 @@ class Cancellation:
             broker = self._gateway.broker
             listed = self._gateway.pages("positions", broker.positions)
             held = {x.symbol: x.qty for x in rows_or_empty(listed)}
-        return protective.protective_ids(map(protective.of_order, live), held)
+        return protective.protective_ids(resting, held)
 
     def _wanted(self, symbol: str | None, strategy: str | None, kept: frozenset[str]) -> list[str]:
         """Return the orders that may still fill, or for which a change would place another."""

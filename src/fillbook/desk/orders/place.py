@@ -18,6 +18,7 @@ from typing import Final
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import pairs
 from fillbook.core.journal import requests
 from fillbook.core.permission import Authority
 from fillbook.desk.link.binding import AccountLink
@@ -69,6 +70,7 @@ class OrderPlacement:
         """
         self._gateway.require_trading_enabled()
         account = self._account_link.bind()
+        request = self._with_defaults(request)
         return self.place(client_order_id(account, request.strategy, key), request, key)
 
     def place(
@@ -98,6 +100,7 @@ class OrderPlacement:
         We never resend it.  Raises: Denied, AlreadySent, KeyReused, AccountChanged.
         """
         name = client_order_id(self._account_link.bind(), request.strategy, key)
+        request = self._with_defaults(request)
         number, order = self._decide(name, request, key, handed=True), self._book.order(name)
         if number is None:
             text = f"order {name} was already sent and is {order.status}: do not send it again"
@@ -150,7 +153,11 @@ class OrderPlacement:
 
     def preview(self, request: m.OrderRequest) -> m.Preview:
         """Return the checks and the impact of *request*; send no order and write nothing."""
-        return self._approval.preview(request)
+        return self._approval.preview(self._with_defaults(request))
+
+    def _with_defaults(self, request: m.OrderRequest) -> m.OrderRequest:
+        broker = self._gateway.broker
+        return pairs.with_time_in_force(request, broker.pair(request.symbol), broker.capabilities)
 
     def _is_sent(self, name: str) -> bool:
         with self._recorder.store.read() as reader:

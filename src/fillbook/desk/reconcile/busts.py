@@ -7,6 +7,7 @@ Other half: `core.reconcile.missing`, which infers and confirms busts.
 from __future__ import annotations
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.reconcile import missing
 from fillbook.core.reconcile.drift import Snapshot
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
@@ -47,7 +48,9 @@ class UnreportedBusts:
 
     def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
-        filled = [x for x in self._book.orders(symbol=found.symbol) if x.filled_qty]
+        with self._recorder.store.read() as reader:
+            symbols = pairs.symbols_held_as(reader, found.symbol)
+        filled = [o for x in symbols for o in self._book.orders(symbol=x) if o.filled_qty]
         busts: list[m.TradeBust] = []
         moved = m.ZERO
         for order in filled[-BY_ID_MAX:]:

@@ -107,11 +107,11 @@ class StandingDifferences:
 
 def _key(found: m.Drift) -> str:
     symbol = getattr(found, "symbol", None)
-    return "cash" if symbol is None else f"position/{symbol}"
+    return m.cash_key(getattr(found, "currency", None)) if symbol is None else f"position/{symbol}"
 
 
 def drift_alert(found: m.Finding) -> m.Alerted:
     """Build the alert of a confirmed difference."""
-    about = getattr(found.drift, "symbol", None) or "cash"
+    about = getattr(found.drift, "symbol", None) or _key(found.drift)
     text = f"{about}: the record and the broker differ ({found.because}): {found.drift}"
     return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, text))

@@ -86,9 +86,7 @@ class OpeningBalance:
             transaction.record(
                 *(balance_adjustment(s, held.get(s), snapshot.at, OPENING) for s in (*held, *flat))
             )
-            transaction.record(
-                m.CashAdjusted(account.cash, account.currency, snapshot.at, OPENING, by_ids=True)
-            )
+            transaction.record(*cash_adjustments(account, snapshot.at, OPENING))
 
 
 def _is_idle(first: Snapshot, second: Snapshot, lag: timedelta) -> bool:
@@ -104,11 +102,20 @@ def _is_idle(first: Snapshot, second: Snapshot, lag: timedelta) -> bool:
         (
             sorted((x.symbol, x.qty) for x in snapshot.positions),
             snapshot.account.cash,
+            set(snapshot.account.other_cash),
             {x.activity_id for x in snapshot.activities},
         )
         for snapshot in (first, second)
     ]
     return first.is_valid and second.is_valid and not filled and shown[0] == shown[1]
+
+
+def cash_adjustments(
+    account: m.AccountSnapshot, at: m.Timestamp, reason: str
+) -> list[m.CashAdjusted]:
+    """Build the entries that set the cash in every currency, that of the account first."""
+    balances = [m.Amount(account.cash, account.currency), *account.other_cash]
+    return [m.CashAdjusted(x.value, x.currency or "", at, reason, by_ids=True) for x in balances]
 
 
 def balance_adjustment(

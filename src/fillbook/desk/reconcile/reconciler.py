@@ -300,10 +300,12 @@ class Reconciler:
         theirs = {x.symbol: x for x in last.snapshot.positions}
         account, at = last.snapshot.account, last.snapshot.at
         for finding in adopted:
-            symbol = getattr(finding.drift, "symbol", None)
-            self._recorder.record(
-                m.CashAdjusted(account.cash, account.currency, at, ADOPTED, by_ids=True)
-                if symbol is None
-                else balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED)
-            )
+            if isinstance(finding.drift, m.WrongCash):
+                currency = finding.drift.currency or account.currency
+                amount = finding.drift.theirs
+                self._recorder.record(m.CashAdjusted(amount, currency, at, ADOPTED, by_ids=True))
+            elif isinstance(finding.drift, m.PositionDrift):
+                symbol = finding.drift.symbol
+                adjusted = balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED)
+                self._recorder.record(adjusted)
         return adopted, [x for x in findings if x not in adopted]

@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import pairs
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import drift, missing, settlement
 from fillbook.core.reconcile.drift import Comparison, Snapshot
@@ -124,20 +125,22 @@ class SnapshotReader:
             return self._compare(reader, snapshot)
 
     def _compare(self, reader: Reader, snapshot: Snapshot) -> MergedSnapshot:
-        after = Overlay(reader)
+        after, broker = Overlay(reader), self._gateway.broker
         if reader.get(m.Binding, "account") is None:
             bound = binding_entry(snapshot.account, self._gateway.broker)
             after.apply(apply.apply(bound, reader.last() + 1, snapshot.at, after))
         new: list[m.Entry] = []
 
         def merge(entries: Iterable[m.Entry]) -> None:
-            for entry in entries:
+            for entry in pairs.with_listings(tuple(entries), after, broker.pair):
                 changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
                 if changes:
                     after.apply(changes)
                     new.append(entry)
 
-        lag = self._gateway.broker.capabilities.account_lag
+        lag = broker.capabilities.account_lag
+        held = (broker.pair(x.symbol) for x in snapshot.positions)
+        merge(m.PairListed(pair) for pair in held if pair is not None)
         merge(drift.entries_of(snapshot))
         rows = snapshot.history_executions
         merge(map(m.Busted, missing.confirmed_busts(after, snapshot.history_ids, rows)))
@@ -156,7 +159,7 @@ class SnapshotReader:
             comparison=comparison,
             orphan_ids=tuple(sorted(i for i in filled if not _is_known(after, i))),
             discard_reason=missing.discard_reason(
-                after, snapshot, self._gateway.broker.capabilities.values_crypto
+                after, snapshot, broker.capabilities.values_crypto
             ),
         )
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.errors import UnknownOrder
 from fillbook.store import Store
 
@@ -93,7 +94,8 @@ class Book:
         ids = self.record(order).ids
         with self._store.read() as reader:
             found = [x for i in ids for x in reader.find(m.Movement, "owner", i)]
-        return sorted(found, key=lambda x: x.order)
+        fills = (x for x in found if x.kind is m.MoveKind.FILL)
+        return sorted(fills, key=lambda x: x.order)
 
     def requests(self, order: m.Order | str) -> tuple[m.Request, ...]:
         """Return the requests that were sent for an order, with their replies."""
@@ -110,9 +112,14 @@ class Book:
         return [x for x in held if strategy is None or _qty_by_strategy(x).get(strategy)]
 
     def position(self, symbol: str) -> m.Position:
-        """Return the position of one symbol; a flat one if there never was a fill."""
+        """
+        Return the position of one symbol; a flat one if there never was a fill.
+
+        Of a pair it is the position that holds its base.
+        """
         with self._store.read() as reader:
-            return reader.get(m.Position, symbol) or m.Position(symbol=symbol)
+            held = pairs.holding_of(reader, symbol)
+            return reader.get(m.Position, held) or m.Position(symbol=held)
 
     def trades(self, *, symbol: str | None = None) -> list[m.Trade]:
         """Return the round trips from flat to flat, in the order in which they closed."""
@@ -122,11 +129,19 @@ class Book:
             )
         return sorted(trades, key=lambda trade: (trade.closed_at, trade.key))
 
-    def cash(self) -> Decimal | None:
-        """Return the cash by our record; None before the first sync, or while it is unknown."""
+    def cash(self, currency: str | None = None) -> Decimal | None:
+        """
+        Return the cash by our record; None before the first sync, or while it is unknown.
+
+        *currency* None: that of the account.  Nothing is converted to another currency.
+        """
         with self._store.read() as reader:
-            cash = reader.get(m.Cash, "cash")
-        return None if cash is None else cash.amount
+            bound = reader.get(m.Binding, "account")
+            own, other = reader.get(m.Cash, "cash"), pairs.other_currency(currency, bound)
+            cash = own if other is None else reader.get(m.Cash, m.cash_key(other))
+        if cash is None:
+            return None if own is None else m.ZERO
+        return cash.amount
 
     def reservations(self) -> list[m.Reservation]:
         """Return the open reservations of our orders, in the order in which they last grew."""

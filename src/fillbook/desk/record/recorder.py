@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
+from fillbook.core.pairs import PairOf, with_listings
 from fillbook.errors import StoreError, StoreInDoubt
 from fillbook.store import Store, Writer
 
@@ -25,16 +26,23 @@ log: logging.Logger = logging.getLogger("fillbook")
 class Transaction:
     """An exclusive transaction: read, decide, write."""
 
-    def __init__(self, writer: Writer, at: m.Timestamp) -> None:
+    def __init__(
+        self, writer: Writer, at: m.Timestamp, pair_of: PairOf = lambda symbol: None
+    ) -> None:
+        self._pair_of = pair_of
         self.reader = writer
         self.at = at
         self.recorded: list[m.Entry] = []
         self.events: list[m.Event] = []
 
     def record(self, *entries: m.Entry) -> bool:
-        """Write those of *entries* that change something; return whether any did."""
+        """
+        Write those of *entries* that change something; return whether any did.
+
+        A pair that they name is written first.
+        """
         before = len(self.recorded)
-        for entry in entries:
+        for entry in with_listings(entries, self.reader, self._pair_of):
             changes = apply.apply(entry, self.reader.last() + 1, self.at, self.reader)
             if changes:
                 self.reader.record(entry, self.at, changes)
@@ -44,10 +52,15 @@ class Transaction:
 
 
 class Recorder:
-    """Writes journal entries, and calls the callbacks of their events."""
+    """
+    Writes journal entries, and calls the callbacks of their events.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    *pair_of* returns the pair of a symbol.
+    """
+
+    def __init__(self, store: Store, clock: Clock, pair_of: PairOf = lambda symbol: None) -> None:
         self.store = store
+        self._pair_of = pair_of
         self._clock = clock
         self._callbacks: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
         self._unwritten: list[m.Entry] = []
@@ -61,7 +74,7 @@ class Recorder:
         transaction = None
         try:
             with self.store.write() as writer:
-                transaction = Transaction(writer, self.now())
+                transaction = Transaction(writer, self.now(), self._pair_of)
                 transaction.record(*unwritten)
                 yield transaction
         except StoreInDoubt:

@@ -32,9 +32,9 @@ class Activity:
 
     `qty` is the signed change of the position in base units (a fee of 0.0002 BTC is -0.0002);
     for a split it is the quantity added, and `ratio` (> 0) is new units per old unit.  `price`
-    is per unit, `cash` the signed change of cash, both in quote currency.  None: not reported;
-    a row without `symbol` moves cash only.  `raw_kind` is the broker's own name of the kind.
-    The `price` of a row of a corporate action is a market price, or zero; it is no cost.
+    is per unit, `cash` the signed change of cash, both in `currency` (None: the account's).  None:
+    not reported; a row without `symbol` moves cash only.  `raw_kind` is the broker's own name of
+    the kind.  The `price` of a row of a corporate action is a market price, or zero; it is no cost.
 
     Rows with the same `group_id` belong to one event: the units that it removes, those that it
     adds, and its cash; None: the broker reports no group.  `source` is the symbol whose units
@@ -58,6 +58,7 @@ class Activity:
     read_at: Timestamp | None = None
     group_id: str | None = None
     source: str | None = None
+    currency: str | None = None
 
     @property
     def effective_at(self) -> Timestamp:

@@ -133,10 +133,15 @@ class WrongQty:
 
 @frozen
 class WrongCash:
-    """A cash difference that no activity explains; signed, in the account's currency."""
+    """
+    A cash difference that no activity explains; signed, in `currency`.
+
+    None: the currency of the account.
+    """
 
     ours: Decimal
     theirs: Decimal
+    currency: str | None = None
 
 
 PositionDrift = Phantom | Untracked | WrongQty

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from fillbook.model.account.pair import Amount
 from fillbook.model.number import ZERO, exact
 from fillbook.model.orders.enums import OrderSide
 from fillbook.model.timestamp import Timestamp
@@ -22,6 +23,7 @@ class MoveKind(StrEnum):
 
     RATIO = "a-ratio"  #: a split
     FILL = "b-fill"
+    PAYMENT = "b-payment"  #: units that a fill of another instrument, or its fee, was paid in
     AMOUNT = "c-amount"  #: units that moved without a trade (transfer, assignment)
     FEE = "d-fee"  #: units charged as a fee, posted after its fills
     ANCHOR = "e-anchor"  #: a balance adjustment
@@ -32,12 +34,14 @@ class Movement:
     """
     One movement of one symbol.
 
-    `qty` is in signed base units: the change by a fill, an amount or a fee, or the balance
-    that an adjustment sets.  `price` is per unit in quote currency (of an adjustment: the
-    average cost); None: unknown.  `cash` is the signed change of cash in quote currency; None:
-    unknown.  `cum` is the order's filled total after a fill, in base units; 0: not reported.
-    `ratio` is new units per old unit, > 0; None: no split.  `fee` is in quote currency, > 0
-    was paid; None: unknown.  `strategy` None: unattributed.
+    `qty` is in signed base units: the change by a fill, a payment, an amount or a fee, or the
+    balance that an adjustment sets.  `price` is per unit in quote currency (of an adjustment:
+    the average cost); None: unknown.  `cash` is the signed change of cash in quote currency;
+    None: unknown.  `cum` is the order's filled total after a fill, in base units; 0: not
+    reported.  `ratio` is new units per old unit, > 0; None: no split.  `fee` is in quote
+    currency, > 0 was paid; None: unknown.  `currency` is the quote currency; None: the account's.
+    `other_fee` > 0 was paid in a currency that is neither base nor quote; None: no such fee.
+    `strategy` None: unattributed.
     """
 
     key: str  #: unique; the broker id, source and exec id of a fill
@@ -54,6 +58,9 @@ class Movement:
     strategy: str | None = None
     owner: str | None = None  #: the broker order id of a fill; None: no fill
     reason: str = ""
+    currency: str | None = None
+    other_fee: Amount | None = None
+    fee_from: str | None = None  #: the position that paid `other_fee`; None: cash
 
     @property
     def order(self) -> tuple[Timestamp, MoveKind, Decimal, str]:
@@ -66,11 +73,12 @@ class Holding:
     """
     A quantity in signed base units, with its cost and its open round trip.
 
-    Money is in quote currency.  `cost` ≥ 0 is the cost of the open quantity (the proceeds, if
-    short).  `realized` is the realized P&L before fees, `fees` the sum of the known fees (> 0
-    was paid).  A figure is None once a part of it is unknown.  The last five fields describe
-    the open round trip: `entry_value` and `exit_value` are the values of its entry and exit
-    fills, ≥ 0, and `opened_at` is None when flat.
+    Money is in `currency` (None: the account's).  `cost` ≥ 0 is the cost of the open quantity
+    (the proceeds, if short).  `realized` is the realized P&L before fees, `fees` the sum of the
+    known fees (> 0 was paid), `other_fees` those in other currencies.  A figure is None once a
+    part of it is unknown: a part in another currency is, because nothing is converted.
+    `opened_at` and the fields after it describe the open round trip: `entry_value` and
+    `exit_value` are the values of its entry and exit fills, ≥ 0; `opened_at` is None when flat.
     """
 
     qty: Decimal = ZERO
@@ -82,11 +90,13 @@ class Holding:
     entered: Decimal = ZERO  #: the total entry quantity, in base units, ≥ 0
     entry_value: Decimal | None = ZERO
     exit_value: Decimal | None = ZERO
+    currency: str | None = None
+    other_fees: tuple[Amount, ...] = ()
 
     @property
     @exact
     def avg_price(self) -> Decimal | None:
-        """Average cost per unit in quote currency; None: flat or unknown."""
+        """Average cost per unit in `currency`; None: flat or unknown."""
         return None if self.cost is None or not self.qty else self.cost / abs(self.qty)
 
 
@@ -170,8 +180,9 @@ class Trade:
 
     `strategy` is ``""`` if unattributed.  `side` is the side of the entry, `qty` > 0 the total
     entry quantity in base units.  `entry_price` and `exit_price` are averages per unit, `pnl`
-    (signed) is before fees, all in quote currency; None: a price is unknown.  `fees` is the sum
-    of the known fees in quote currency.  `revision` counts the changes by late evidence.
+    (signed) is before fees, all in `currency` (None: the account's); None: a price is unknown.
+    `fees` is the sum of the known fees in `currency`, `other_fees` are those in other currencies.
+    `revision` counts the changes by late evidence.
     """
 
     key: str
@@ -186,12 +197,14 @@ class Trade:
     opened_at: Timestamp
     closed_at: Timestamp
     revision: int = 0
+    currency: str | None = None
+    other_fees: tuple[Amount, ...] = ()
 
 
 @frozen(kw_only=True)
 class Cash:
     """
-    The fold of cash: a balance adjustment and the flows after it, in the account's currency.
+    The fold of cash in one currency: a balance adjustment and the flows after it.
 
     `anchor` is the balance of the last adjustment, at `anchored_at`; None: there is none yet.
     `flows` is the signed sum since then.  `unknown` counts the flows of unknown amount.
@@ -202,7 +215,7 @@ class Cash:
     the part of the adjustment that nothing explained when it was adopted, signed.
     """
 
-    currency: str = "USD"
+    currency: str = ""  #: ``""``: the account's, whose name is not known
     anchor: Decimal | None = None
     anchored_at: Timestamp | None = None
     flows: Decimal = ZERO
@@ -214,6 +227,13 @@ class Cash:
     adopted: Decimal = ZERO
     #: Every row that the broker listed at the adjustment is in the record: another one is later.
     by_ids: bool = False
+    other: bool = False  #: it is not the currency of the account
+    opened_at: Timestamp | None = None  #: the time of the opening balance; None: there is none
+
+    @property
+    def key(self) -> str:
+        """The key of the record: "cash" for the currency of the account."""
+        return cash_key(self.currency if self.other else None)
 
     @property
     @exact
@@ -222,3 +242,8 @@ class Cash:
         if self.anchor is None or self.unknown:
             return None
         return self.anchor + self.flows + self.absorbed
+
+
+def cash_key(currency: str | None) -> str:
+    """Return the key of the cash in *currency*; None: the currency of the account."""
+    return "cash" if currency is None else f"cash/{currency}"

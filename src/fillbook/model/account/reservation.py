@@ -19,8 +19,7 @@ class ReserveRule:
     """
     What a broker reserves for one unit of an open order, as factors on a price (1.04: 104 %).
 
-    The defaults reserve more than most brokers.  Alpaca's are documented at
-    https://docs.alpaca.markets/docs/orders-at-alpaca, "buying power".
+    The defaults reserve more than most brokers.
     """
 
     market_collar: Decimal = Decimal("1.04")  #: on the ask, for a market buy

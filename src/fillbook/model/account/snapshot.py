@@ -6,12 +6,14 @@ from decimal import Decimal
 
 from attrs import frozen
 
+from fillbook.model.account.pair import Amount
+
 
 @frozen
 class AccountId:
     """The identity of an account; a record is bound to exactly one account."""
 
-    broker: str  #: "alpaca", "sim", …
+    broker: str  #: `Broker.name`
     host: str  #: the exact host of the API; only it distinguishes paper from live
     number: str  #: the broker's account number
 
@@ -34,6 +36,8 @@ class AccountSnapshot:
     short_market_value: Decimal | None = None  #: ≤ 0
     blocked: tuple[str, ...] = ()  #: why the broker rejects every order, in its own words
     restricted: tuple[str, ...] = ()  #: other restrictions, under which orders are accepted
+    #: The cash in other currencies than `currency`; a currency that is not listed has none.
+    other_cash: tuple[Amount, ...] = ()
 
 
 @frozen

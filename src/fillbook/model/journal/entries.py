@@ -15,6 +15,7 @@ from attrs import field, frozen
 from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
 from fillbook.model.account.instrument import Instrument
+from fillbook.model.account.pair import Pair
 from fillbook.model.account.reservation import ReserveRule
 from fillbook.model.account.snapshot import AccountId
 from fillbook.model.alert import Alert
@@ -42,7 +43,7 @@ class Bound:
     clocked: bool = True
     replace_cum: ReplaceCum = ReplaceCum.UNKNOWN
     base_fee: Decimal = ZERO
-    currency: str = "USD"
+    currency: str = ""
     reserve_rule: ReserveRule = field(factory=ReserveRule)
 
 
@@ -51,6 +52,13 @@ class InstrumentListed:
     """The broker's report on an instrument that the record uses."""
 
     instrument: Instrument
+
+
+@frozen
+class PairListed:
+    """The currencies that an instrument trades; written before anything else names its symbol."""
+
+    pair: Pair
 
 
 @frozen
@@ -324,6 +332,7 @@ class Rebuilt:
 Entry = (
     Bound
     | InstrumentListed
+    | PairListed
     | Intended
     | Instructed
     | InstructionClosed

@@ -72,7 +72,8 @@ KINDS: Final = (
     Kind("positions", m.Position, lambda r: r.symbol),
     Kind("chapters", m.Chapter, lambda r: r.key),
     Kind("trades", m.Trade, lambda r: r.key, {"symbol": lambda r: r.symbol}),
-    Kind("cash", m.Cash, lambda _: "cash"),
+    Kind("cash", m.Cash, lambda r: r.key),
+    Kind("pairs", m.Pair, lambda r: r.symbol, {"holding": lambda r: r.holding}),
     Kind("activities", m.Activity, lambda r: r.activity_id),
     Kind("drifts", m.OpenDrift, lambda r: r.key),
     Kind(

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
 from fillbook.model.account.instrument import Instrument
+from fillbook.model.account.pair import Pair
 from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
 from fillbook.model.account.reservation import Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId
@@ -103,6 +104,7 @@ class Binding:
     base_fee: Decimal = ZERO
     reserve_rule: ReserveRule = field(factory=ReserveRule)
     rules: int = 1  #: the number of the rules that made the records; see `core.journal.apply.RULES`
+    currency: str = ""  #: of the account; ``""``: not known yet
 
 
 @frozen
@@ -152,6 +154,7 @@ class Event:
 Record = (
     Binding
     | Instrument
+    | Pair
     | OrderRecord
     | Evidence
     | Execution

@@ -16,6 +16,9 @@ Bound: account clocked replace_cum base_fee currency reserve_rule
 AccountId: broker host number
 ReserveRule: market_collar short_collar stop_collars fee
 InstrumentListed=Listed: instrument
+PairListed: pair
+Pair: symbol base quote holding paid_from
+Amount: value currency
 Instrument: symbol asset_class aliases tradable fractionable shortable marginable
     qty_increment price_increment min_qty min_notional
 Intended: intent
@@ -45,7 +48,7 @@ OrderReport: broker_order_id terms status raw_status filled_qty client_order_id 
 Terms: symbol side type time_in_force order_class qty notional limit_price stop_price
     trail_price trail_percent extended_hours
 Execution: source exec_id broker_order_id symbol side qty price at cum_qty fixes fee
-    fee_currency in_quote
+    fee_currency in_quote fee_from
 TradeBust=Void: source exec_id broker_order_id qty at
 Executed: execution
 Busted=Voided: void
@@ -53,7 +56,7 @@ HistoryRead: broker_order_id
 DisputeSettled: broker_order_id exec_ids
 ActivityReported=Happened: activity
 Activity: activity_id kind at symbol qty price cash ratio raw_kind description dated read_at
-    group_id source
+    group_id source currency
 BalanceAdjusted=Anchored: symbol qty avg_price at reason
 CashAdjusted=CashAnchored: amount currency at reason by_ids
 Assigned: strategy client_order_id movement symbol
@@ -68,12 +71,12 @@ UnknownToUs: symbol broker_order_id side qty filled_qty status
 UnknownToBroker: symbol client_order_id
 ExternalTrade: symbol broker_order_id exec_id qty price at
 HappenedWithoutTrade: symbol kind qty ratio cash at
-WrongCash: ours theirs
+WrongCash: ours theirs currency
 DriftCleared: key
 Alerted: alert
 Rebuilt: rules
 Alert: kind about message
-Binding: account clocked replace_cum base_fee reserve_rule rules
+Binding: account clocked replace_cum base_fee reserve_rule rules currency
 OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
     instructions requests verdict seen_at reservation assigned
 Order: client_order_id broker_order_id origin terms status filled_qty filled_value
@@ -92,14 +95,17 @@ OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_
 Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at latest_at base fees
 Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
+    currency other_fee fee_from
 Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last
     dues adopted
 Fee: key symbol at amount price absorbed_at
 Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value
+    currency other_fees
 Chapter: symbol number before moves trades closed
 Trade: key symbol strategy side qty entry_price exit_price pnl fees opened_at closed_at
-    revision
+    revision currency other_fees
 Cash: currency anchor anchored_at flows unknown fee_due dues posted absorbed adopted by_ids
+    other opened_at
 OpenDrift: key drift since notional
 Event: cursor kind at symbol order fill drift alert locked
 Budget: limit timeline offset sent others others_until held_until

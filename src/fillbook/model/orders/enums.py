@@ -43,6 +43,7 @@ class TimeInForce(StrEnum):
     FOK = "fok"  #: fill or kill
     OPG = "opg"  #: at the opening auction
     CLS = "cls"  #: at the closing auction
+    DEFAULT = "default"  #: that of the broker for the instrument; of requests only
     UNRECOGNISED = "unrecognised"  #: a value of the broker that fillbook does not know
 
 

@@ -35,7 +35,8 @@ class Execution:
     quote currency, > 0; None: unknown, for an inferred fill only.  `at` is the broker's time.
     `cum_qty` is the order's filled total after the fill; None: not reported.  `fixes` is the
     exec_id that this execution corrects; None: it is no correction.  `fee` > 0 was paid, in
-    `fee_currency`; None: unknown.
+    `fee_currency`; None: unknown.  `fee_from` is the symbol of the position that paid a fee in a
+    currency that is neither base nor quote; None: the cash in that currency.
     """
 
     source: ExecSource
@@ -51,6 +52,7 @@ class Execution:
     fee: Decimal | None = None
     fee_currency: str | None = None
     in_quote: bool = False
+    fee_from: str | None = None
 
     @property
     def time(self) -> datetime:

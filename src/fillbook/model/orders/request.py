@@ -90,10 +90,6 @@ def _default_type(request: OrderRequest) -> OrderType:
     return OrderType.MARKET if request.limit_price is None else OrderType.LIMIT
 
 
-def _default_time_in_force(request: OrderRequest) -> TimeInForce:
-    return TimeInForce.GTC if "/" in request.symbol else TimeInForce.DAY
-
-
 def _default_class(request: OrderRequest) -> OrderClass:
     exits = (request.take_profit is not None) + (request.stop_loss is not None)
     return (OrderClass.SIMPLE, OrderClass.OTO, OrderClass.BRACKET)[exits]
@@ -119,7 +115,7 @@ class OrderRequest:
     distance, `trail_percent` a percentage (1.5: 1.5 %).  `take_profit` is a limit price,
     `stop_loss` a stop price, `stop_loss_limit` the limit price of that stop.  `type` defaults
     to the type that the prices imply, `order_class` to the class that the exits imply, and
-    `time_in_force` to `gtc` for pairs (``BTC/USD``) and `day` for all others.  `good_for_s`
+    `time_in_force` to what the broker's `Capabilities` declare for the instrument.  `good_for_s`
     is how many seconds after its intent an order without a reply may be sent again (None: 30
     for market orders, 300 for all others; 0: it is never sent again).  `strategy` is the bot's
     name for the strategy that places the order.  `reference_price` is the price per unit for
@@ -141,9 +137,7 @@ class OrderRequest:
     stop_loss: Decimal | None = field(default=None, converter=number_or_none)
     stop_loss_limit: Decimal | None = field(default=None, converter=number_or_none)
     type: OrderType = field(default=Factory(_default_type, takes_self=True), converter=_to_type)
-    time_in_force: TimeInForce = field(
-        default=Factory(_default_time_in_force, takes_self=True), converter=_to_time_in_force
-    )
+    time_in_force: TimeInForce = field(default=TimeInForce.DEFAULT, converter=_to_time_in_force)
     order_class: OrderClass = field(
         default=Factory(_default_class, takes_self=True), converter=_to_order_class
     )

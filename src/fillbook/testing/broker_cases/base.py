@@ -114,6 +114,7 @@ class Cases:
     def intent(self, *, client_order_id: str | None = None, **fields: Any) -> m.Intent:
         """Make a resting buy of one unit of `symbol`, with *fields* in place of the defaults."""
         terms = {"symbol": self.symbol, "side": "buy", "qty": 1, **fields}
+        terms.setdefault("time_in_force", "day")
         terms.setdefault("limit_price", self.resting_price)
         if terms["limit_price"] is None:
             del terms["limit_price"]

@@ -126,7 +126,9 @@ class OrderCases(Cases):
         pairs = self.read_pages(lambda page: broker.instruments(m.AssetClass.CRYPTO, page))
         self.require(bool(pairs), "crypto")
         outcome = broker.submit(
-            self.intent(symbol=pairs[0].symbol, side="sell", limit_price=None, qty=1)
+            self.intent(
+                symbol=pairs[0].symbol, side="sell", limit_price=None, qty=1, time_in_force="gtc"
+            )
         )
         assert isinstance(outcome, m.Rejected), outcome
 

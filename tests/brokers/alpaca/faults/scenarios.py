@@ -31,8 +31,9 @@ class Bench:
     def submit(self, name: str = "", **wish: object) -> m.Outcome:
         request = {"symbol": "AAPL", "side": "buy", "qty": 5, "limit_price": "100.25"} | wish
         name = name or f"fault-{next(self._numbers)}"
+        wish = m.OrderRequest(**{"time_in_force": "day"} | request)
         return self.broker.submit(
-            m.Intent(client_order_id=name, request=m.OrderRequest(**request), at=m.timestamp(OPEN))
+            m.Intent(client_order_id=name, request=wish, at=m.timestamp(OPEN))
         )
 
     def placed(self, **wish: object) -> str:

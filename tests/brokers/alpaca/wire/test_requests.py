@@ -11,7 +11,7 @@ AT = m.timestamp("2026-03-02T15:00:00Z")
 
 
 def sent(**wish: object) -> dict[str, object]:
-    request = m.OrderRequest(**({"symbol": "KO", "side": "buy"} | wish))
+    request = m.OrderRequest(**({"symbol": "KO", "side": "buy", "time_in_force": "day"} | wish))
     made = requests.submit(m.Intent(client_order_id="mine-1", request=request, at=AT))
     assert ("mine-1", request.symbol) == (made.pop("client_order_id"), made.pop("symbol"))
     return made

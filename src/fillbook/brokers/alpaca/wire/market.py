@@ -18,6 +18,9 @@ from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 #: Alpaca accepts quantities with nine decimal places, of shares and crypto.
 _QTY_STEP: Final = Decimal("0.000000001")
 
+#: The currency of every account's cash.
+_DOLLAR: Final = "USD"
+
 #: Alpaca enforces this minimum in quote currency; the asset list has about one unit.
 _CRYPTO_MIN_NOTIONAL: Final = Decimal(10)
 
@@ -68,6 +71,21 @@ def crypto_aliases(listed: Iterable[m.Instrument]) -> dict[str, str]:
     """Map every alias of the crypto pairs in *listed* to our symbol."""
     crypto = (each for each in listed if each.asset_class is m.AssetClass.CRYPTO)
     return {alias: each.symbol for each in crypto for alias in each.aliases}
+
+
+def pair(symbol: str) -> m.Pair | None:
+    """
+    Return the currencies of a crypto pair, from its symbol: ``BASE/QUOTE``.
+
+    The cash of an account is in dollars only: every other currency is a position, which Alpaca
+    reports under the pair of that currency with the dollar, whatever pair it was bought in
+    (https://docs.alpaca.markets/docs/crypto-trading).
+    """
+    base, slash, quote = symbol.partition("/")
+    if not slash:
+        return None
+    paid_from = None if quote == _DOLLAR else f"{quote}/{_DOLLAR}"
+    return m.Pair(symbol, base, quote, f"{base}/{_DOLLAR}", paid_from)
 
 
 def sessions(raw: object) -> tuple[m.Session, ...]:
