@@ -32,11 +32,16 @@ class Bench:
         broker=SimulatedBroker,
         opened=True,
         edits_in_place=False,
+        checks_duplicates=True,
         **account,
     ):
         self.clock = ManualClock(MONDAY_10)
         self.exchange = Exchange(
-            seed=7, clock=self.clock, faults=Faults(seed=7), edits_in_place=edits_in_place
+            seed=7,
+            clock=self.clock,
+            faults=Faults(seed=7),
+            edits_in_place=edits_in_place,
+            checks_duplicates=checks_duplicates,
         )
         for symbol, (bid, ask) in QUOTES.items():
             self.exchange.quote(symbol, bid, ask)

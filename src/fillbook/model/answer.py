@@ -114,10 +114,16 @@ _TRANSIENT = frozenset(
 
 @frozen
 class Accepted:
-    """The broker accepted the request; `report` is its report on the order, None: it sent none."""
+    """
+    The broker accepted the request; `report` is its report on the order, None: it sent none.
+
+    `broker_order_id` is the id in a reply without a report; None: it named none.  It is a hint: the
+    order is read until it bears our client order id.
+    """
 
     report: OrderReport | None = None
     rate_limit: RateLimit | None = None
+    broker_order_id: str | None = None
 
 
 @frozen

@@ -207,7 +207,9 @@ def _apply_answer(draft: Draft, record: m.OrderRecord, entry: m.Answered) -> Non
     request = _answered_request(record, entry)
     if request is None:
         return
-    request = evolve(request, answer=entry.answer, message=entry.message, kind=entry.kind)
+    request = evolve(
+        request, answer=entry.answer, message=entry.message, kind=entry.kind, hint=entry.hint
+    )
     requests = (request if r.number == request.number else r for r in record.requests)
     record = evolve(record, requests=tuple(requests))
     if request.command is m.Command.SEND and not record.ids:

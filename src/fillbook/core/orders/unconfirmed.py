@@ -5,11 +5,15 @@ A create without a reply may have been accepted, may be lost, or may be accepted
 broker's replies count, never our attempts, so an outage of any length ends no order.  Times are
 of a monotonic clock and begin with this process: an earlier create counts as sent at its start.
 
+Without a duplicate check (`Capabilities`) a create is never sent again.  Without a lookup by client
+order id a list of all orders answers instead (`desk.orders.order_scan`).
+
 `next_step` decides, `desk.orders.resolver` carries it out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -116,6 +120,16 @@ def with_not_found(inquiry: Inquiry, at: timedelta) -> Inquiry:
     if at - last < NOT_FOUND_INTERVAL:
         return inquiry
     return evolve(inquiry, not_found_at=(*inquiry.not_found_at, at))
+
+
+def shows_all(listed: Iterable[m.OrderReport], known: Iterable[m.OrderRecord]) -> bool:
+    """
+    Return whether *listed* has every broker id of *known*, as far as they are orders of ours.
+
+    A list that lacks one of them is incomplete, although it ended properly, and proves no absence.
+    """
+    ids = {x.broker_order_id for x in listed}
+    return all(ids.issuperset(x.ids) for x in known if x.origin is m.Origin.OURS)
 
 
 def with_resend(inquiry: Inquiry, at: timedelta, sends: int) -> Inquiry:

@@ -16,7 +16,7 @@ from fillbook.clock import Clock
 from fillbook.core.orders import lineage
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.orders.tracker import Tracker, created_since, evidence_of
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader
@@ -83,6 +83,8 @@ class ManualResolution:
 
     def _find(self, record: m.OrderRecord) -> m.NotObserved | None:
         number, name = self._tracker.snapshot_number(), record.client_order_id
+        if not self._gateway.broker.capabilities.find:
+            return self._list(record, number)
         answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(name))
         if isinstance(answer, m.Observed):
             self._recorder.record(m.Reported(answer.value, m.ReportSource.BY_ID, number))
@@ -90,6 +92,18 @@ class ManualResolution:
             account = self._account_link.read()
             return account if isinstance(account, m.NotObserved) else None
         return answer if isinstance(answer, m.NotObserved) else None
+
+    def _list(self, record: m.OrderRecord, number: int) -> m.NotObserved | None:
+        """Read all orders since *record* was intended; return the read that failed."""
+        account = self._account_link.read()
+        if isinstance(account, m.NotObserved):
+            return account
+        answer = self._tracker.orders_since(created_since([record]))
+        if isinstance(answer, m.NotObserved):
+            return answer
+        source = m.ReportSource.LIST
+        self._recorder.record(*(m.Reported(x, source, number) for x in answer.value))
+        return None
 
 
 def _is_missing(reader: Reader, before: m.OrderRecord, now: m.OrderRecord) -> bool:

@@ -38,7 +38,7 @@ class RecentOrders:
             if self._since is None or since < self._since or reader.last() < self._number:
                 self._since, self._number, self._sent = (
                     since,
-                    _last_number_before(reader, since),
+                    last_number_before(reader, since),
                     {},
                 )
             self._read_journal(reader)
@@ -67,7 +67,7 @@ class RecentOrders:
             self._sent.pop(name, None)
 
 
-def _last_number_before(reader: Reader, since: m.Timestamp) -> int:
+def last_number_before(reader: Reader, since: m.Timestamp) -> int:
     """Return the number of an entry such that all entries up to it are before *since*."""
     number, step = reader.last(), _FIRST_STEP
     while number > 0:

@@ -24,6 +24,7 @@ from fillbook.core.pacing import Lane
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.orders.order_scan import OrderScan
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.orders.unconfirmed_requests import Inquiries
 from fillbook.desk.record.agenda import Agenda
@@ -65,6 +66,7 @@ class Resolver:
         self._book = Book(recorder.store)
         self._wait_s = wait_s
         self._inquiries = Inquiries(clock)
+        self._scan = OrderScan(recorder, account_link, tracker, self._inquiries, clock)
 
     def create(self, name: str, number: int, authority: Authority = Authority.ORDER) -> m.Outcome:
         """Send the create that was recorded as request *number*; return its outcome."""
@@ -253,6 +255,10 @@ class Resolver:
         if replaced is not None and change is not None and instructions.is_in_place(change):
             self._conclude_in_place(name, inquiry, change, replaced, was_read=read is None)
             return
+        if replaced is None and not self._gateway.broker.capabilities.find:
+            self._scan.read_hinted(record)
+            self._scan.run()
+            return
         client_id, sends = inquiry.client_order_id, inquiry.sends
         number = self._tracker.snapshot_number()
         answer = self._gateway.look_up("find", lambda: self._gateway.broker.find(client_id))
@@ -377,16 +383,19 @@ def _named(report: m.OrderReport, name: str) -> m.OrderReport:
 def reply_entry(name: str, request: m.Commanded, outcome: m.Outcome) -> m.Answered:
     """Build the entry of the outcome of a request."""
     number, broker_order_id = request.number, request.broker_order_id
+    hint = None
     match outcome:
         case m.Accepted():
             answer, message, kind = m.AnswerKind.ACCEPTED, "", None
+            if request.command is m.Command.SEND and outcome.report is None:
+                hint = outcome.broker_order_id
         case m.Rejected(refused, message):
             answer, kind = m.AnswerKind.REJECTED, refused
         case m.NotSent(_, message):
             answer, kind = m.AnswerKind.NOT_SENT, None
         case m.Ambiguous(_, message):
             answer, kind = m.AnswerKind.AMBIGUOUS, None
-    return m.Answered(name, number, answer, message, kind, broker_order_id)
+    return m.Answered(name, number, answer, message, kind, broker_order_id, hint)
 
 
 def _lane_of(intent: m.Intent) -> Lane:

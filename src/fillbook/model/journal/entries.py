@@ -154,6 +154,7 @@ class Answered:
     message: str = ""
     kind: RejectKind | None = None
     broker_order_id: str | None = None  #: finds the order if its client order id differs
+    hint: str | None = None  #: the broker id that the reply to a create named, without a report
 
 
 @frozen

@@ -76,6 +76,7 @@ class Request:
     change: Change | None = None  #: requested by a replace, or by a cancel of release 0.1
     handed: bool = False  #: the bot sent it itself
     instruction: int | None = None  #: the number of the instruction that it attempts
+    hint: str | None = None  #: the broker id that the reply to a create named, without a report
 
 
 @frozen

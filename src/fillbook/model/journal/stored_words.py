@@ -35,7 +35,7 @@ Amend: change way
 Instruction: number asked authority at good_until broker_order_id closed done
 Commanded: client_order_id command number broker_order_id change handed instruction
 Change: client_order_id qty limit_price stop_price trail time_in_force
-Answered: client_order_id number answer message kind broker_order_id
+Answered: client_order_id number answer message kind broker_order_id hint
 IntentDenied=Denied: client_order_id reason code
 ChangeClosed=Settled: client_order_id number why
 ConcludedAbsent: client_order_id answers
@@ -85,6 +85,7 @@ Order: client_order_id broker_order_id origin terms status filled_qty filled_val
 Proof: source broker_order_id at
 Anomaly: oddity broker_order_id detail
 Request: number command at broker_order_id answer message kind change handed instruction
+    hint
 Conclusion: status why at may_send resolved
 Reservation: client_order_id symbol charge margin grown grown_at is_open
 Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces

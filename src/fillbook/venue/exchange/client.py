@@ -203,7 +203,8 @@ class Account:
         if client_order_id is not None and len(client_order_id) > _CLIENT_ORDER_ID_MAX:
             message = f"client_order_id must be no more than {_CLIENT_ORDER_ID_MAX} characters"
             raise rules.bad(message, code=40010001)
-        if client_order_id is not None and self.trading.orders.id_of(client_order_id) is not None:
+        is_known = client_order_id and self.trading.orders.id_of(client_order_id) is not None
+        if is_known and self._state.checks_duplicates:
             raise rules.bad("client_order_id must be unique", _R.DUPLICATE, 40010001)
 
     def _instrument_for(self, ticket: Ticket) -> m.Instrument:

@@ -42,7 +42,8 @@ class Exchange:
     and an event is sent half of that after it happens; so a manual clock must advance before
     an order fills.  *partial_rate* (0 to 1) is the probability that a trade is partial.
     *edits_in_place*: a replace changes the order itself, which keeps its ids; else it makes a
-    new order.
+    new order.  *checks_duplicates*: a client order id is accepted once; else as often as it is
+    sent.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Exchange:
         latency_s: float = 0.02,
         partial_rate: float = 0.0,
         edits_in_place: bool = False,
+        checks_duplicates: bool = True,
     ) -> None:
         self.faults: Faults = faults if faults is not None else Faults(seed=seed)
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -64,6 +66,7 @@ class Exchange:
             latency_s=latency_s,
             partial_rate=partial_rate,
             edits_in_place=edits_in_place,
+            checks_duplicates=checks_duplicates,
         )
         self._time = self._state.timeline
         self._tape = Tape(self._state, self._quote)

@@ -42,6 +42,7 @@ class ExchangeState:
         latency_s: float,
         partial_rate: float,
         edits_in_place: bool,
+        checks_duplicates: bool = True,
     ) -> None:
         self.timeline: Timeline = Timeline(clock)
         self.faults = faults
@@ -50,6 +51,7 @@ class ExchangeState:
         self.stream_s: float = latency_s / 2
         self.partial_rate = partial_rate
         self.edits_in_place = edits_in_place
+        self.checks_duplicates = checks_duplicates
         self.instruments: dict[str, m.Instrument] = {i.symbol: i for i, _ in LISTED}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
