@@ -43,6 +43,15 @@ def test_in_no_minute_is_more_sent_than_the_limit(limit, asked):
         assert sum(moment - 60_000 < other <= moment for other, _ in sent) <= limit
 
 
+@given(burst=st.integers(1, 9), asked=asks, late_ms=st.lists(st.integers(0, 999), min_size=120))
+def test_in_no_second_is_more_sent_than_the_burst(burst, asked, late_ms):
+    """A request leaves up to a second after it is counted."""
+    sent = storm(Budget(limit=1000, burst=burst), asked)
+    left = [moment + late for (moment, _), late in zip(sent, late_ms, strict=False)]
+    for moment in left:
+        assert sum(moment - 1000 < other <= moment for other in left) <= burst
+
+
 @given(limit=st.integers(5, 40), asked=asks)
 def test_an_exit_finds_the_share_that_is_kept_for_it(limit, asked):
     """
@@ -61,10 +70,16 @@ def test_an_exit_finds_the_share_that_is_kept_for_it(limit, asked):
         budget = pacing.count_request(budget, now) if goes else budget
 
 
-@given(limit=st.integers(1, 40), asked=asks, lane=st.sampled_from(Lane), more=st.integers(1, 60))
-def test_a_refused_request_is_granted_at_its_time_and_not_before(limit, asked, lane, more):
+@given(
+    limit=st.integers(1, 40),
+    asked=asks,
+    lane=st.sampled_from(Lane),
+    more=st.integers(1, 60),
+    burst=st.none() | st.integers(1, 5),
+)
+def test_a_refused_request_is_granted_at_its_time_and_not_before(limit, asked, lane, more, burst):
     """The second that it names is the first possible one."""
-    budget, now = Budget(limit=limit), 0
+    budget, now = Budget(limit=limit, burst=burst), 0
     for wait_ms, other in asked:
         now += wait_ms // 1000
         if pacing.next_allowed_at(budget, other, now) <= now:

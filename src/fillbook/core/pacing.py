@@ -1,11 +1,11 @@
 """
-Pacing: the request budget per minute, by lane (design: one budget per account).
+Pacing: the request budget per minute and per second, by lane (one budget per account).
 
 Requests are counted per whole second of the monotonic clock.  A request leaves within one second
 after it is counted, and a second counts for as long as its requests may have left within the
-last minute.  So no minute contains more requests than the limit, in whatever sequence.  Each
-lane may use the minute up to its own percentage of the limit; the rest is reserved for the
-lanes of higher priority.
+last minute.  So no minute contains more requests than the limit, in whatever sequence; a limit
+per second (the burst) is held the same way.  Each lane may use both up to its own percentage; the
+rest is reserved for the lanes of higher priority.
 
 `core.pacing` decides; `desk.link.pacing` holds the budget in the store, where all processes
 that use the same credentials share it.
@@ -23,6 +23,8 @@ from fillbook import model as m
 
 #: Requests counted in second s leave before s + 2, so they count until s + 62.
 WINDOW_S: Final = 62
+#: The same for the burst: any second contains requests of at most three seconds' counts.
+BURST_WINDOW_S: Final = 3
 #: The maximum back-off in seconds, whatever time the broker gives.
 BACKOFF_MAX_S: Final = 60
 #: The back-off in seconds if the broker gives no time.
@@ -54,10 +56,10 @@ class Budget:
     """
     The requests of the last minute; every time is a whole second of *timeline*.
 
-    `limit` is in requests per minute.  `sent` is (second, count), oldest first.  `others` is
-    the number of requests that other processes sent with our credentials, by the broker's own
-    count, valid until `others_until`.  `offset` is by how many seconds the wall clock was
-    ahead of *timeline* when this was written.
+    `limit` is in requests per minute, `burst` in requests per second (None: no limit).  `sent` is
+    (second, count), oldest first.  `others` is the number of requests that other processes sent
+    with our credentials, by the broker's own count, valid until `others_until`.  `offset` is by
+    how many seconds the wall clock was ahead of *timeline* when this was written.
     """
 
     limit: int
@@ -67,6 +69,7 @@ class Budget:
     others: int = 0
     others_until: int = 0
     held_until: int = 0  #: back-off: no lane but EXIT may send before
+    burst: int | None = None
 
 
 @frozen
@@ -98,7 +101,22 @@ def next_allowed_at(budget: Budget, lane: Lane, now: int) -> int:
             break
         if until > now:
             used, allowed_at = used - count, until
-    return max(allowed_at, held_until)
+    return _burst_allowed_at(budget, lane, max(allowed_at, held_until))
+
+
+def _burst_allowed_at(budget: Budget, lane: Lane, at: int) -> int:
+    """Return the second, *at* or later, in which *lane* has a share of the burst."""
+    if budget.burst is None:
+        return at
+    lane_limit = -(-budget.burst * LANE_LIMITS_PERCENT[lane] // 100)
+    while _count_near(budget, at) >= lane_limit:
+        at += 1
+    return at
+
+
+def _count_near(budget: Budget, at: int) -> int:
+    """Return how many requests count towards the burst of the second *at*."""
+    return sum(count for second, count in budget.sent if second + BURST_WINDOW_S > at)
 
 
 def count_request(budget: Budget, now: int) -> Budget:
@@ -151,4 +169,5 @@ def rebase(budget: Budget, timeline: str, offset: int, now: int) -> Budget:
         others=budget.others,
         others_until=min(budget.others_until + shift, now + WINDOW_S),
         held_until=min(budget.held_until + shift, now + BACKOFF_MAX_S),
+        burst=budget.burst,
     )

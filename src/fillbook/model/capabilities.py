@@ -84,6 +84,7 @@ class Capabilities:
     account_lag: timedelta = timedelta(seconds=10)
     late_landing: timedelta = timedelta(seconds=150)
     rate_limit: int = 200
+    burst_limit: int | None = None  #: requests per second; None: only `rate_limit` bounds them
     reserve_rule: ReserveRule = field(factory=ReserveRule)
     nets_open_orders: bool = False  #: the reported buying power already excludes open orders
     takes: tuple[Takes, ...] = ()

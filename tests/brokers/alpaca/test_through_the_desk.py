@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
@@ -113,11 +114,18 @@ TAKEN: dict[str, tuple[dict[str, Any], m.OrderStatus]] = {
 }
 
 
+def wished(wish: dict[str, Any]) -> fb.OrderRequest:
+    """A request with the time in force that Alpaca's capabilities declare for it."""
+    default = "gtc" if "/" in wish.get("symbol", "") else "day"
+    return fb.OrderRequest(**{"symbol": "AAPL", "side": "buy", "time_in_force": default} | wish)
+
+
 @pytest.mark.parametrize("kind", TAKEN)
 def test_the_broker_has_the_order_that_the_bot_requested(bench: Bench, kind: str) -> None:
     wish, status = TAKEN[kind]
-    request = fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish)
-    order = bench.desk.submit(request)
+    request = wished(wish)
+    unnamed = {"time_in_force"} - wish.keys()  # then it is the broker's default
+    order = bench.desk.submit(evolve(request, **dict.fromkeys(unnamed, "default")))
     bench.pass_(10)
     order = bench.desk.book.order(order)
     assert order.status is status
@@ -157,7 +165,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_reject_has_the_brokers_message(bench: Bench, kind: str) -> None:
     wish, words = REFUSED[kind]
-    request = fb.OrderRequest(**{"symbol": "AAPL", "side": "buy"} | wish)
+    request = wished(wish)
     intent = m.Intent(client_order_id="fb-1", request=request, at=m.timestamp(bench.clock.now()))
     outcome = bench.broker.submit(intent)
     assert isinstance(outcome, m.Rejected)

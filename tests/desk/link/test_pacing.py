@@ -24,11 +24,11 @@ MINUTE = timedelta(seconds=60)
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 
 
-def counted(limit=200):
+def counted(limit=200, burst=None):
     """A broker that records the time and the name of each request."""
 
     class Counted(SimulatedBroker):
-        capabilities = evolve(SimulatedBroker.capabilities, rate_limit=limit)
+        capabilities = evolve(SimulatedBroker.capabilities, rate_limit=limit, burst_limit=burst)
 
         def __init__(self, *args, **wish):
             super().__init__(*args, **wish)
@@ -38,6 +38,11 @@ def counted(limit=200):
             """The maximum number of requests in any minute."""
             moments = sorted(at for at, _ in self.came)
             return max(sum(at <= x < at + MINUTE for x in moments) for at in moments)
+
+        def most_a_second(self):
+            """The maximum number of requests in any second."""
+            moments = sorted(at for at, _ in self.came)
+            return max(sum(at <= x < at + MINUTE / 60 for x in moments) for at in moments)
 
     def counting(name):
         ask = getattr(SimulatedBroker, name)
@@ -90,6 +95,16 @@ def test_a_storm_of_two_desks_stays_below_the_limit():
         bench.clock.advance(chance.choice([0, 0, 0, 0.3, 1.7]))
     assert bench.clock.elapsed() > 5 * MINUTE
     assert 130 < bench.broker.most() <= 200
+
+
+def test_a_burst_is_bounded_per_second_and_a_snapshot_waits_for_it():
+    """A snapshot needs more requests than a second allows; it is complete all the same."""
+    bench = Bench(broker=counted(burst=6), wait_s=2)
+    for symbol in SYMBOLS:
+        bench.desk.buy(symbol, qty=1)
+    bench.clock.advance(20)
+    assert bench.desk.sync().verdict is m.Verdict.IN_SYNC
+    assert bench.broker.most_a_second() <= 6
 
 
 def test_parallel_threads_take_no_share_twice():

@@ -77,7 +77,8 @@ class Gateway:
         self.closing: threading.Event = (
             threading.Event()
         )  #: set when the desk is closed: it ends every wait
-        self._pacer = Pacer(store, clock, broker.capabilities.rate_limit, self.closing)
+        can = broker.capabilities
+        self._pacer = Pacer(store, clock, can.rate_limit, self.closing, can.burst_limit)
         self.lease: LeaseHolder = LeaseHolder(store, clock)
         self._thread_lane = _ThreadLane()
         self._trading_enabled = live or not broker.live

@@ -4,7 +4,7 @@ The pacer: one budget of requests for all desks on a store (other half: `core.pa
 Every request takes its share before it is sent.  The budget is a cell of the store, which is
 compared and set, so that two requests never take the same share.  Cancels, orders and the reads
 that they need wait a few seconds for their share, long histories up to 90 seconds; any other read
-fails at once with the time of the next share.
+fails at once with the time of the next share.  For a share of the burst every request waits.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ WAIT_MAX: Final = {
 }
 #: The maximum wait of the pages after the first: a list may need more than one minute's share.
 NEXT_PAGE_WAIT_MAX: Final = timedelta(seconds=90)
+#: The maximum wait for a share of the burst, whatever the lane.
+BURST_WAIT_MAX: Final = timedelta(seconds=pacing.BURST_WINDOW_S)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 
@@ -44,11 +46,18 @@ _SECOND: Final = timedelta(seconds=1)
 class Pacer:
     """Counts requests, and delays each until its lane has a share."""
 
-    def __init__(self, store: Store, clock: Clock, limit: int, closing: threading.Event) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limit: int,
+        closing: threading.Event,
+        burst: int | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._closing = closing
-        self._budget = Budget(limit=limit, timeline=clock.timeline)
+        self._budget = Budget(limit=limit, timeline=clock.timeline, burst=burst)
 
     def take(self, lane: Lane, *, is_next_page: bool = False, wait: bool = True) -> datetime | None:
         """
@@ -57,6 +66,8 @@ class Pacer:
         Wait at most `WAIT_MAX` of the lane, longer if *is_next_page*; without *wait*, not at all.
         """
         wait_max = NEXT_PAGE_WAIT_MAX if is_next_page else WAIT_MAX.get(lane, timedelta())
+        if self._budget.burst is not None:
+            wait_max = max(wait_max, BURST_WAIT_MAX)
         wait_max = wait_max if wait else timedelta()
         end = self._clock.elapsed() + wait_max
         while True:
@@ -123,7 +134,8 @@ class Pacer:
             return now
 
     def _on_own_clock(self, budget: Budget) -> tuple[Budget, int]:
-        budget = evolve(budget, limit=self._budget.limit)  # the limit that our adapter declares
+        # The limits that our adapter declares.
+        budget = evolve(budget, limit=self._budget.limit, burst=self._budget.burst)
         return _rebased(self._clock, budget)
 
 

@@ -109,7 +109,7 @@ Cash: currency anchor anchored_at flows unknown fee_due dues posted absorbed ado
     other opened_at
 OpenDrift: key drift since notional
 Event: cursor kind at symbol order fill drift alert locked
-Budget: limit timeline offset sent others others_until held_until
+Budget: limit timeline offset sent others others_until held_until burst
 Lease: holder epoch process timeline until_ms wall_ms
 SavedMarks=Marks: timeline marks
 LagFactor=Longer: factor=times until

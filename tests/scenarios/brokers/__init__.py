@@ -1,0 +1,1 @@
+"""Brokers of other manners: no lookup, no clock, other currencies, fees in the hold."""
