@@ -264,12 +264,14 @@ def test_every_difference_of_a_check_is_a_finding():
 
 
 def test_no_belief_is_not_an_empty_belief():
-    """A check without anything to compare is a wrong call; {} is the belief that all is flat."""
+    """A check without anything to compare is not in sync; {} is the belief that all is flat."""
     bench = Bench(opened=False)
     bench.by_hand("AAPL", "buy", 5)
-    for check in (bench.desk.check, lambda: fb.check(bench.broker)):
-        with pytest.raises(fb.InvalidValue, match="nothing to compare"):
-            check()
+    with pytest.raises(fb.InvalidValue, match="nothing to compare"):
+        fb.check(bench.broker)
+    report = bench.desk.check()
+    assert (report.verdict, report.opened) == (m.Verdict.NOT_OBSERVED, False)
+    assert "nothing to compare" in report.unobserved
     for report in (bench.desk.check(ours={}), fb.check(bench.broker, ours={})):
         assert report.verdict is m.Verdict.DRIFT
         assert [x.drift for x in report.findings] == [m.Untracked("AAPL", m.number(5))]

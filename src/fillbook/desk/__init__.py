@@ -78,8 +78,8 @@ class Desk:
 
         *ours* are the positions that the bot expects, in signed base units by symbol; a symbol that
         is left out is expected flat.  None: only the record is compared.  A failed read makes the
-        verdict NOT_OBSERVED, never a drift.  Raises: AccountChanged, InvalidValue (there is neither
-        an opening balance nor *ours*).
+        verdict NOT_OBSERVED, never a drift; so does a record without an opening balance, which has
+        nothing to compare.  Raises: AccountChanged.
         """
         return self._reconciler.check(None if ours is None else validation.quantities(ours))
 

@@ -57,7 +57,7 @@ def infer_busts(
     unlisted = [x for x in standing if x is not None and not _contains(rows, x)]
     busts = [_bust(broker_order_id, x.exec_id, x.qty, x.source) for x in unlisted]
     remaining_qty = missing - sum((x.qty for x in unlisted), ZERO)
-    if missing <= 0 or remaining_qty < 0:
+    if remaining_qty < 0:
         return [], ZERO
     symbol = holding_of(records, record.terms.symbol)
     moved = sum((x.qty * split_factor(records, symbol, x.at) for x in unlisted), ZERO)

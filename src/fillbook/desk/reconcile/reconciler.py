@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
@@ -33,7 +34,13 @@ from fillbook.desk.record.book import Book
 from fillbook.desk.record.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
-from fillbook.errors import InvalidValue
+
+#: The result of a check of a record without an opening balance: no belief is no empty belief.
+NOTHING_TO_COMPARE: Final = m.NotObserved(
+    m.Failure.UNSUPPORTED,
+    "there is nothing to compare: the record has no opening balance yet. Call sync() first "
+    "(`fillbook sync`), or pass the positions that the bot expects (ours=)",
+)
 
 
 class Reconciler:
@@ -75,13 +82,10 @@ class Reconciler:
         at = m.timestamp(self._clock.now())
         with self._recorder.store.read() as reader:
             opened = reader.get(m.Cash, "cash") is not None
-        if ours is None and not opened:
-            raise InvalidValue(
-                "there is nothing to compare: the record has no opening balance yet. Call sync() "
-                "first, or pass the positions that the bot expects (ours=)"
-            )
         self._check_account()
-        compared = self._snapshots.take(bind=False)
+        compared: MergedSnapshot | m.NotObserved = NOTHING_TO_COMPARE
+        if opened or ours is not None:
+            compared = self._snapshots.take(bind=False)
         if isinstance(compared, m.NotObserved):
             return m.CheckReport(
                 verdict=m.Verdict.NOT_OBSERVED,
