@@ -1,4 +1,4 @@
-"""What is done by itself needs the lease: to send again, and to conclude that an order is absent."""
+"""Sending again, and concluding that an order is absent, need the lease at each place."""
 
 import pytest
 
