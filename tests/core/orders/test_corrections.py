@@ -128,3 +128,66 @@ def test_rows_within_the_total_are_fills_of_their_own_until_it_is_lower():
     assert records.order().filled_qty == 10
     named = {x.oddity for x in records.order().anomalies}
     assert not named & {m.Oddity.CUM_BELOW_EXECUTIONS, m.Oddity.OVERFILL}
+
+
+CORRECTIONS = (
+    fill("s1", 10, 9, cum=10, at=CLOCK[0]),
+    fill("s2", 9, "8.5", fixes="s1", at=CLOCK[1]),
+    history("h1", 5, 8, cum=5, at=CLOCK[2], fixes="s3"),  # s3 corrected s2; nobody reported it
+    history("h2", 10, 9, cum=20, at=CLOCK[1]),
+)
+
+
+def corrected(*facts, total=15):
+    records = Records()
+    for fact in (intended(qty=20), *facts, report("filled", total, clock=CLOCK[3])):
+        records.take(fact)
+    order = records.order()
+    return order.status.value, order.filled_qty, order.filled_value
+
+
+def test_a_history_that_sums_to_the_total_has_every_newest_version():
+    """What it corrected was corrected before, whatever of that the stream reported."""
+    assert corrected(*CORRECTIONS) == ("filled", 15, 130)
+    assert corrected(*CORRECTIONS[1:]) == ("filled", 15, 130)
+    assert corrected(CORRECTIONS[1], *CORRECTIONS[2:]) == ("filled", 15, 130)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        fill("s4", 5, "7.5", fixes="s3", at=CLOCK[3]),  # the history was read before
+        void("s4", 5),  # the total may have it still
+    ],
+)
+def test_a_history_is_not_complete_that_lacks_what_the_stream_reported_later(later):
+    status, *_ = corrected(*CORRECTIONS, later)
+    assert status == "disputed"
+
+
+def test_of_two_corrections_of_one_execution_the_later_one_counts():
+    """The links between them were lost."""
+    for facts in (VERSION, VERSION[::-1]):
+        records = Records()
+        for fact in (intended(qty=10), *facts, report("filled", 10, clock=CLOCK[3])):
+            records.take(fact)
+        assert records.order().filled_value == 80
+
+
+VERSION = (
+    fill("s2", 10, 9, fixes="s1", at=CLOCK[1]),
+    history("h4", 10, 8, cum=10, fixes="h3", at=CLOCK[2]),
+)
+
+
+@pytest.mark.parametrize("is_replacing", [False, True])
+def test_corrections_of_unknown_fills_are_no_more_than_the_total(is_replacing):
+    """That of a replacing id bounds its own fills too."""
+    records = Records()
+    replaces = {"replaces": "b0"} if is_replacing else {}
+    facts = [
+        fill(f"s{n}", 1, price, fixes=f"f{n}", at=CLOCK[n]) for n, price in enumerate((7, 8, 9))
+    ]
+    for fact in (intended(qty=2), *facts, report("filled", 2, clock=CLOCK[3], **replaces)):
+        records.take(fact)
+    assert records.order().filled_qty <= 2

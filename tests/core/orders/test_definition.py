@@ -77,6 +77,10 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     gross = {source: total_of(own[source]) for source in SOURCES}
     source = "history" if gross["history"] >= gross["stream"] else "stream"
     other = "stream" if source == "history" else "history"
+    clocked_reports = [f for f in facts if isinstance(f, m.Reported) and f.report.clock]
+    newest = snapshot(clocked_reports, clocked) if clocked and clocked_reports else None
+    if newest and is_complete(own["history"], chains["stream"], newest.filled_qty):
+        source, other, chains = "history", "stream", {"history": own["history"], "stream": []}
     firm = {c.root for c in own[source]}
     orphans = [c for c in chains[source] if c.root not in firm]
     counted, unmatched = cross(own[source], [*chains[other], *orphans])
@@ -85,13 +89,19 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     value = sum((c.members[-1].qty * c.members[-1].price for c in living), Decimal(0))
     total = total_of(counted)
     rows_cum = max((x.cum_qty or 0 for c in counted for x in c.members), default=Decimal(0))
-    told = max(snap.filled_qty if snap else Decimal(0), Decimal(rows_cum))
-    gap = told - total
-    if gap < quantum or gap <= 0:
-        gap = Decimal(0)
     # A void or a correction of the source that does not count crosses over, or is disputed:
     # in both cases the average may not contain the executions.
     amended = any(c.amended for s in SOURCES for c in (*chains[s], *own[s]))
+    if amended and newest:
+        snap = newest  # the greatest total may be outdated
+    told = max(snap.filled_qty if snap else Decimal(0), Decimal(rows_cum))
+    if amended and snap and clocked and snap.clock:
+        # A row has the total of before its correction; a later snapshot that of after it.
+        latest = max((c.members[-1].at for c in living), default=snap.clock)
+        told = snap.filled_qty if snap.clock >= latest else told
+    gap = told - total
+    if gap < quantum or gap <= 0:
+        gap = Decimal(0)
     price = None
     if gap and snap and not amended:
         price = price_of(gap, value, snap, told, [c.members[-1] for c in living])
@@ -118,6 +128,16 @@ def own_fills(chains, reported):
     if reported is None or total_of(chains) <= reported:
         return chains
     return [c for c in chains if not c.orphan]
+
+
+def is_complete(history, stream, total):
+    """Step 5: the history sums to the total, and the stream corrected nothing after it."""
+    rows = [c.members[-1] for c in history if c.members and not c.dead and not c.old]
+    times = [x.at for x in rows if x.fixes is not None]
+    if not times or sum(x.qty for x in rows) != total or any(c.dead for c in (*history, *stream)):
+        return False
+    later = [c for c in stream if c.amended and c.members and c.members[-1].at > max(times)]
+    return all(any(says_the_same(own, c) for own in history) for c in later)
 
 
 def newest_versions(chains, bound):
@@ -197,17 +217,21 @@ def cross(chosen, other):
     for told in other:
         if not told.amended or any(says_the_same(own, told) for own in chosen):
             continue
-        places = [own.root for own in place(told, chosen)]
+        found, certain = place(told, chosen)
+        places = [own.root for own in found]
         newest = told.members[-1:]
         if not places and any(same(x, c.members[-1]) for x in newest for c in old):
             continue  # a version that does not count anyway
-        if len(places) != 1 or places[0] in taken:
+        if len(places) != 1 or (places[0] in taken and not certain):
             unmatched = True
             continue
         taken += places
         own = made[places[0]]
         # The total stays that of the source that counts.
         moved = tuple(map(fill_like, told.members[-1:]))
+        fixed = any(x.fixes is not None for x in own.members) or own.disputed
+        if own.members and moved and fixed and not told.dead and moved[0].at < own.members[-1].at:
+            moved = ()  # a later correction stays the newest
         made[own.root] = Link(
             own.root,
             own.members + moved,
@@ -236,18 +260,19 @@ def says_the_same(own, told):
 def place(told, chosen):
     # A bust of an execution of the chosen source alone names its present id.
     if not told.members:
-        return [own for own in chosen if own.members and own.members[-1].exec_id == told.root]
+        named = [own for own in chosen if own.members and own.members[-1].exec_id == told.root]
+        return named, True
     # A correction names its execution by id; where the source that counts holds just that
     # id, and the other source holds only the correction, it is meant.
     if told.members[0].fixes == told.root:
         named = [own for own in chosen if told.root in [x.exec_id for x in own.members]]
         if named:
-            return named
+            return named, True
     for member in reversed(told.members):  # its latest version first
         found = [own for own in chosen if own.members and same(own.members[-1], member)]
         if found:
-            return found
-    return list(chosen) if told.orphan and len(chosen) == 1 else []
+            return found, False
+    return (list(chosen), True) if told.orphan and len(chosen) == 1 else ([], False)
 
 
 def same(a, b):

@@ -20,7 +20,12 @@ from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.journal.ownership import find_owner, with_successors
 from fillbook.core.journal.posting import new_record, post_evidence, update_order
 from fillbook.core.orders import evidence as ev
-from fillbook.core.orders.totals import EvidenceContext, compute_totals, reported_total
+from fillbook.core.orders.totals import (
+    EvidenceContext,
+    compute_totals,
+    current_total,
+    reported_total,
+)
 from fillbook.model import ZERO
 from fillbook.model.journal.kinds import fact_key
 
@@ -84,9 +89,10 @@ def apply_report(
     for bust in report.voids:
         after = _with_bust(draft, record.terms, after, bust)
     context = context_of(draft, record.terms, after)
-    total = reported_total(after)
+    totals = reported_total(after), current_total(after)
     after = ev.add_snapshot(after, snapshot, context)
-    if reported_total(after) != total and (after.amended or ev.may_have_versions(after)):
+    is_changed = (reported_total(after), current_total(after)) != totals
+    if is_changed and (after.amended or ev.may_have_versions(after)):
         after = _recount(draft, after, context)
     if after != before:
         record = post_evidence(draft, record, before, after, new)
@@ -276,7 +282,8 @@ def apply_settlement(draft: Draft, entry: m.DisputeSettled) -> None:
     record = None if before is None else draft.get(m.OrderRecord, before.client_order_id)
     if before is None or record is None:
         return
-    after = evolve(before, upheld_at=max(draft.at, before.void_at or draft.at))
+    upheld_at = max(draft.at, before.void_at or draft.at, before.upheld_at or draft.at)
+    after = evolve(before, upheld_at=upheld_at)
     if entry.exec_ids is None:
         after = evolve(after, settled=tuple(sorted({*before.settled, *before.oddities})))
     else:

@@ -74,13 +74,15 @@ def count_executions(
     executions: Iterable[m.Execution],
     busts: Iterable[m.TradeBust],
     reported: Decimal | None = None,
+    current: Decimal | None = None,
 ) -> CountedExecutions:
     """
     Return the chains of one broker id, and those that count.
 
     *reported* is the broker's filled total; None: not known.  Within the total, what begins with a
     correction is a fill of its own, and so are executions that begin at the same quantity; beyond
-    it the one corrects a known fill, and the others are versions of one.
+    it the one corrects a known fill, and the others are versions of one.  *current* is the total of
+    the newest report, of this id alone; None: not known.
     """
     executions, busts = tuple(executions), tuple(busts)
     oddities: set[_OddityDetail] = set()
@@ -105,6 +107,8 @@ def count_executions(
         source, chosen, other = m.ExecSource.HISTORY, own_history, (*stream, *more_history)
     else:
         source, chosen, other = m.ExecSource.STREAM, own_stream, (*history, *more_stream)
+    if current is not None and _is_complete(own_history, stream, current):
+        source, chosen, other = m.ExecSource.HISTORY, own_history, ()
     effective = _apply_amendments(chosen, other, oddities)
     return CountedExecutions(
         history=own_history,
@@ -117,6 +121,27 @@ def count_executions(
         source=source,
         oddities=tuple(sorted(oddities)),
     )
+
+
+def _is_complete(
+    history: Sequence[ExecutionChain], stream: Iterable[ExecutionChain], current: Decimal
+) -> bool:
+    """
+    Return whether the *history* sums to the order's *current* total, and *stream* adds nothing.
+
+    Then it lists every execution in its newest version, although the links to older ones are lost.
+    What the stream corrected is listed too, or older than what the history lists as corrected.
+    """
+    counted = [chain.counted for chain in history if chain.counted is not None]
+    corrected_at = max((x.at for x in counted if x.fixes is not None), default=None)
+    if sum((x.qty for x in counted), ZERO) != current or corrected_at is None:
+        return False
+    if any(chain.is_busted for chain in (*history, *stream)):
+        return False
+    later = [
+        x for x in stream if x.is_corrected and x.newest is not None and x.newest.at > corrected_at
+    ]
+    return all(_is_reported_by(x, history) for x in later)
 
 
 def _own_fills(
@@ -243,11 +268,13 @@ def _apply_amendments(
     for chain in other:
         if not chain.is_amended or _is_reported_by(chain, chosen):
             continue
-        roots = {match.root for match in _matches(chain, chosen)}
+        matches, is_certain = _matches(chain, chosen)
+        roots = {match.root for match in matches}
         newest = chain.newest
         if not roots and newest and any(may_be_same(newest, x) for x in superseded):
             continue  # a version that does not count anyway
-        if len(roots) != 1 or roots <= taken:  # none, several, or one that is already matched
+        # None, several, or one that is already matched and may not be meant again.
+        if len(roots) != 1 or (roots <= taken and not is_certain):
             oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue
         taken |= roots
@@ -273,13 +300,20 @@ def _is_reported_by(chain: ExecutionChain, chosen: Iterable[ExecutionChain]) -> 
     return False
 
 
-def _matches(chain: ExecutionChain, chosen: Sequence[ExecutionChain]) -> list[ExecutionChain]:
-    """Return the chains that contain the amended execution; its latest version is tried first."""
+def _matches(
+    chain: ExecutionChain, chosen: Sequence[ExecutionChain]
+) -> tuple[list[ExecutionChain], bool]:
+    """
+    Return the chains that contain the amended execution; its latest version is tried first.
+
+    Return also whether no other execution can be meant.
+    """
     if not chain.members:  # only a bust: it names the newest version by its id
-        return [x for x in chosen if x.newest is not None and x.newest.exec_id == chain.root]
+        named = [x for x in chosen if x.newest is not None and x.newest.exec_id == chain.root]
+        return named, True
     holders = [match for match in chosen if any(x.exec_id == chain.root for x in match.members)]
     if holders and chain.members[0].fixes == chain.root:
-        return holders  # it corrects an execution of this source, by its id
+        return holders, True  # it corrects an execution of this source, by its id
     for member in reversed(chain.members):
         found = [
             match
@@ -287,9 +321,9 @@ def _matches(chain: ExecutionChain, chosen: Sequence[ExecutionChain]) -> list[Ex
             if match.newest is not None and may_be_same(match.newest, member)
         ]
         if found:
-            return found
+            return found, False
     # The total proves that an orphan is no fill of its own; then it corrects the only one.
-    return list(chosen) if chain.is_orphan and len(chosen) == 1 else []
+    return (list(chosen), True) if chain.is_orphan and len(chosen) == 1 else ([], False)
 
 
 def may_be_same(a: m.Execution, b: m.Execution) -> bool:
@@ -302,10 +336,17 @@ def _with_amendment(match: ExecutionChain, other: ExecutionChain) -> ExecutionCh
     """Return the chain *match* with the bust or corrections of *other*."""
     if not other.members:
         return evolve(match, is_busted=True, gross=max(match.gross, other.gross))
-    newest = other.members[-1]
+    newest, known = other.members[-1], match.newest
+    # A correction that is later stays the newest one, although the links between them are lost.
+    is_older = (
+        known is not None and match.is_corrected and not other.is_busted and newest.at < known.at
+    )
+    members = (
+        match.members if is_older else (*match.members, evolve(newest, cum_qty=match.cum or None))
+    )
     return ExecutionChain(
         root=match.root,
-        members=(*match.members, evolve(newest, cum_qty=match.cum or None)),
+        members=members,
         is_busted=match.is_busted or other.is_busted,
         gross=max(match.gross, other.gross),
         is_corrected=True,

@@ -60,7 +60,12 @@ from fillbook.core.orders.corrections import (
     ExecutionChain,
     count_executions,
 )
-from fillbook.core.orders.totals import EvidenceContext, compute_totals, reported_total
+from fillbook.core.orders.totals import (
+    EvidenceContext,
+    compute_totals,
+    current_total,
+    reported_total,
+)
 from fillbook.errors import present
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
@@ -152,7 +157,8 @@ def facts_of(
 
 def count_facts(records: RecordReader, evidence: m.Evidence) -> CountedExecutions:
     """Return the chains of an id, and those that count (steps 2 to 6)."""
-    return count_executions(*facts_of(records, evidence), reported_total(evidence))
+    facts, total = facts_of(records, evidence), reported_total(evidence)
+    return count_executions(*facts, total, current_total(evidence))
 
 
 def recount(
@@ -163,7 +169,8 @@ def recount(
 ) -> m.Evidence:
     """Return *evidence* with its sums computed from all known facts of the id (steps 2 to 7)."""
     busts = tuple(busts)
-    counted = count_executions(executions, busts, reported_total(evidence))
+    total = reported_total(evidence)
+    counted = count_executions(executions, busts, total, current_total(evidence))
     history, stream = _sums(counted.history), _sums(counted.stream)
     totals = history if counted.source is m.ExecSource.HISTORY else stream
     return compute_totals(

@@ -54,7 +54,7 @@ def compute_totals(evidence: m.Evidence, context: EvidenceContext) -> m.Evidence
         return _compute_quote_totals(evidence, snap, context)
     sums = evidence.chosen
     # Steps 8 and 9, with the quantum of step 14.
-    reported = sums.cum if snap is None else max(snap.cum, sums.cum)
+    reported = _reported_cum(evidence, snap)
     carried = _carried_qty(evidence, context)
     gap = EXACT.subtract(EXACT.subtract(reported, carried), sums.gross)
     if gap <= 0 or gap < context.quantum:
@@ -109,12 +109,36 @@ def _compute_quote_totals(
     )
 
 
+def _reported_cum(evidence: m.Evidence, snap: m.OrderSnapshot | None) -> Decimal:
+    """
+    Return the broker's filled total of an id, by a snapshot or an execution (step 8).
+
+    Of an amended id, an execution has the total of before; a snapshot that is later by the broker's
+    clock knows better.
+    """
+    sums = evidence.chosen
+    if snap is None:
+        return sums.cum
+    clock = _clock_of(snap)
+    if evidence.amended and clock is not None and clock >= (sums.latest_at or clock):
+        return snap.cum
+    return max(snap.cum, sums.cum)
+
+
 def totals_snapshot(evidence: m.Evidence) -> m.OrderSnapshot | None:
     """
     Return the snapshot whose totals count (step 8).
 
-    It is the one of the highest version, unless one without a broker clock has a greater total.
+    It is the one of the highest version, unless one without a broker clock has a greater total.  A
+    correction or a bust may lower the total: of an amended id the greatest may be outdated.
     """
+    newest = evidence.word
+    if evidence.amended and newest is not None and _clock_of(newest) is not None:
+        return newest
+    return _greatest_snapshot(evidence)
+
+
+def _greatest_snapshot(evidence: m.Evidence) -> m.OrderSnapshot | None:
     newest, loose = evidence.word, evidence.loose
     if loose is None or (newest is not None and newest.cum >= loose.cum):
         return newest
@@ -125,12 +149,20 @@ def reported_total(evidence: m.Evidence) -> Decimal | None:
     """
     Return the broker's filled total of an id, in the unit of its executions; None: not known.
 
-    That of a replacing id may include the fills of the replaced one.
+    The fills of the id are no more: that of a replacing id may include those of the replaced one.
     """
-    snap = totals_snapshot(evidence)
-    if snap is None or evidence.replaces is not None:
+    snap = _greatest_snapshot(evidence)
+    if snap is None:
         return None
     return snap.value if evidence.quote_sized else snap.cum
+
+
+def current_total(evidence: m.Evidence) -> Decimal | None:
+    """Return the newest total of an id by the broker's clock, of its own fills; None: not known."""
+    newest = evidence.word
+    if newest is None or _clock_of(newest) is None:
+        return None
+    return None if evidence.quote_sized or evidence.replaces is not None else newest.cum
 
 
 def gross_filled(evidence: m.Evidence) -> Decimal:
@@ -198,6 +230,10 @@ def _gap_at(snap: m.OrderSnapshot | None) -> m.Timestamp | None:
 
 def reported_at(snap: m.OrderSnapshot) -> m.Timestamp | None:
     """Return when the broker reported it: by its clock if it has one, else when we read it."""
-    version_clock = "" if snap.version is None else snap.version.clock
+    return _clock_of(snap) or snap.read_at
+
+
+def _clock_of(snap: m.OrderSnapshot) -> m.Timestamp | None:
     # Without a broker clock the version has the number of a snapshot instead.
-    return m.Timestamp(version_clock) if "T" in version_clock else snap.read_at
+    text = "" if snap.version is None else snap.version.clock
+    return m.Timestamp(text) if "T" in text else None
