@@ -65,6 +65,15 @@ def amended(bench, *, adjusted_qty=None):
     return without(bench, "trade_correct", act, 1)
 
 
+def test_a_chain_with_a_lost_correction_is_no_dispute_where_total_and_history_agree():
+    """Two sources of the broker show the same: the order is complete without its position."""
+    bench = Bench(wait_s=0)
+    order = amended(bench)
+    bench.clock.advance(90)
+    assert bench.desk.sync(order=order).verdict is fb.Verdict.IN_SYNC
+    assert bench.desk.book.order(order).filled_value == 1498
+
+
 @pytest.mark.parametrize("broker", [SimulatedBroker, EveryVersion])
 @pytest.mark.parametrize("qty", [None, 8])
 def test_a_chain_with_a_lost_correction_is_settled(broker, qty):
@@ -80,10 +89,25 @@ def test_a_chain_with_a_lost_correction_is_settled(broker, qty):
     assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
 
 
+def unmatched(bench):
+    """Fill 5 and 5 of 20, and correct one: the stream has other ids, the history no corrections."""
+    bench.fail("fill", "stream-ids-differ", times=2)
+    bench.exchange.faults.switch_on("history-without-busts")
+    with bench.heard() as events:
+        order = bench.desk.buy("AAPL", qty=20, limit_price="150", time_in_force="gtc")
+        bench.clock.advance(2)
+        bench.filled(order, 5, 5)
+        bench.clock.advance(2)
+        bench.exchange.correct(bench.truth.fills()[0].exec_id, price="149.90")
+    (event,) = [x for x in events if x.name == "trade_correct"]
+    bench.desk.receive(event)
+    return order
+
+
 def test_check_says_what_sync_settles_and_writes_nothing():
     """The settlement is a merged finding of both."""
     bench = Bench(wait_s=0)
-    order = amended(bench)
+    order = unmatched(bench)
     bench.clock.advance(90)
     one = bench.desk.sync(order=order)
     assert one.verdict is fb.Verdict.DRIFT  # one order alone does not show the position
@@ -170,3 +194,22 @@ def test_forty_disputes_are_settled_within_a_few_passes():
     bench.pass_(600)
     assert {bench.desk.book.order(x).status for x in orders} == {S.PARTIALLY_FILLED}
     assert bench.is_true()
+
+
+def test_a_correction_that_only_the_total_shows_is_no_bust():
+    """The stream lost it: the record has the old total, the history and the position the new one."""
+    bench = Bench()
+    order = bench.resting()
+    with bench.streamed():
+        bench.filled(order, 6)
+        bench.pass_(5, every=1)
+        bench.filled(order, 4)
+        bench.pass_(5, every=1)
+    first, second = bench.truth.fills()
+    fixed = bench.exchange.correct(second.exec_id, price=second.price, qty=2)
+    bench.exchange.correct(fixed.exec_id, price=second.price + 1, qty=2)
+    bench.pass_(600, every=60)
+    assert bench.is_true()
+    assert bench.desk.book.order(order).filled_qty == 8
+    assert not [x for x in bench.desk.book.journal() if isinstance(x.entry, m.Busted)]
+    assert bench.desk.sync().entries == 0

@@ -22,7 +22,7 @@ from fillbook.core.orders.corrections import (
 from fillbook.core.orders.evidence import count_facts
 from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import CENT, Snapshot
-from fillbook.core.reconcile.settlement import split_factor
+from fillbook.core.reconcile.settlement import inferred_bust, split_factor
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -62,9 +62,7 @@ def infer_busts(
     symbol = holding_of(records, record.terms.symbol)
     moved = sum((x.qty * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
     if remaining_qty:  # known from the order's total only
-        busts.append(
-            _bust(broker_order_id, f"{broker_order_id}/{m.ExecSource.INFERRED}", remaining_qty)
-        )
+        busts.append(inferred_bust(records, broker_order_id, remaining_qty))
         moved += remaining_qty * split_factor(records, symbol, evidence.gap_at or at)
     return busts, moved * record.terms.side.sign
 

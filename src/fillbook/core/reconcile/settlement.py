@@ -20,7 +20,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.orders.evidence import base_qty
+from fillbook.core.orders.evidence import base_qty, count_facts
 from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import Snapshot, position_drift
@@ -30,9 +30,7 @@ from fillbook.model.journal.overlay import RecordReader
 
 
 @m.exact
-def settlements(
-    records: RecordReader, snapshot: Snapshot, lag: timedelta
-) -> list[m.DisputeSettled]:
+def settlements(records: RecordReader, snapshot: Snapshot, lag: timedelta) -> list[m.Entry]:
     """
     Return the settlements that *snapshot* proves; *records* include what it reports.
 
@@ -45,7 +43,7 @@ def settlements(
         if record.order.status is m.OrderStatus.DISPUTED:
             disputed.setdefault(holding_of(records, record.terms.symbol), []).append(record)
     since = m.timestamp(m.moment(snapshot.at) - lag)
-    found: list[m.DisputeSettled] = []
+    found: list[m.Entry] = []
     for symbol, orders in disputed.items():
         is_idle = all((x.seen_at or "") < since for x in orders)
         if is_idle and _were_all_read(orders, snapshot):
@@ -68,7 +66,7 @@ def _were_all_read(orders: Iterable[m.OrderRecord], snapshot: Snapshot) -> bool:
 
 def _settlements_of(
     records: RecordReader, symbol: str, orders: Sequence[m.OrderRecord], snapshot: Snapshot
-) -> list[m.DisputeSettled]:
+) -> list[m.Entry]:
     evidence = [
         e for order in orders for i in order.ids if (e := records.get(m.Evidence, i)) is not None
     ]
@@ -83,10 +81,14 @@ def _settlements_of(
     counted = sum((_moved(records, e.broker_order_id) for e in evidence), ZERO)
     listed = sum((_qty_of_rows(records, rows[e.broker_order_id]) for e in evidence), ZERO)
     reported = sum((_reported_qty(records, e) for e in evidence), ZERO)
-    totals_agree = all(_rows_sum_to_total(rows[e.broker_order_id], e) for e in evidence)
+    busted = {e.broker_order_id: _qty_beside(records, rows[e.broker_order_id], e) for e in evidence}
     ids = [e.broker_order_id for e in evidence]
-    if totals_agree and _position_agrees(records, symbol, listed - counted, snapshot):
-        return [m.DisputeSettled(i, tuple(sorted(x.exec_id for x in rows[i]))) for i in ids]
+    agree = None not in busted.values()
+    if agree and _position_agrees(records, symbol, listed - counted, snapshot):
+        settled = [m.DisputeSettled(i, tuple(sorted(x.exec_id for x in rows[i]))) for i in ids]
+        # The total would bring the busted executions back, once the busts are ignored.
+        busts = [m.Busted(inferred_bust(records, i, qty)) for i, qty in busted.items() if qty]
+        return [*settled, *busts]
     if _position_agrees(records, symbol, ZERO, snapshot):
         return [m.DisputeSettled(i, None) for i in ids]
     if _position_agrees(records, symbol, reported - counted, snapshot):
@@ -94,11 +96,37 @@ def _settlements_of(
     return []
 
 
-def _rows_sum_to_total(rows: Iterable[m.Execution], evidence: m.Evidence) -> bool:
-    """Return whether the rows of one id sum to its reported total, or to its part of it."""
+def _qty_beside(
+    records: RecordReader, rows: Iterable[m.Execution], evidence: m.Evidence
+) -> Decimal | None:
+    """
+    Return what the reported total of one id has beside *rows*: the executions that were busted.
+
+    None: the rows do not sum to the total.  That of a replacing id may have carried fills.
+    """
     total = _total_of(evidence).cum
     summed = sum((x.qty for x in rows), ZERO)
-    return summed == total or (evidence.replaces is not None and summed < total)
+    if summed == total or (evidence.replaces is not None and summed < total):
+        return ZERO
+    counted = count_facts(records, evidence)
+    busted = {
+        sum((x.gross for x in chains if x.is_busted), ZERO)
+        for chains in (counted.history, counted.stream)
+    }
+    return total - summed if total - summed in busted else None
+
+
+def inferred_bust(records: RecordReader, broker_order_id: str, qty: Decimal) -> m.TradeBust:
+    """Build a bust of executions that only the total of the order shows; it has a new id."""
+    name = f"{broker_order_id}/{m.ExecSource.INFERRED}"
+    busts = records.find(m.TradeBust, "broker_order_id", broker_order_id)
+    known = sum(x.exec_id.startswith(name) for x in busts)
+    return m.TradeBust(
+        source=m.ExecSource.HISTORY,
+        exec_id=f"{name}/{known}" if known else name,
+        broker_order_id=broker_order_id,
+        qty=qty,
+    )
 
 
 def _moved(records: RecordReader, broker_order_id: str) -> Decimal:

@@ -6,6 +6,8 @@ Other half: `core.reconcile.missing`, which infers and confirms busts.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.reconcile import missing
@@ -28,12 +30,13 @@ class UnreportedBusts:
         Explain confirmed differences by busts that the broker did not report.
 
         The busted fills are missing from the fill history of their order, and they are exactly
-        the difference of the position: two sources of the broker agree.
+        the difference of the position: two sources of the broker agree.  Return whether the record
+        has changed.
         """
         cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
         if not cash and self._book.cash() is not None:
             return False  # the cash agrees: the positions may only be outdated
-        voids: list[m.Busted] = []
+        before, voids = self._tracker.snapshot_number(), list[m.Busted]()
         for finding in findings:
             if finding.confidence is m.Confidence.CONFIRMED and isinstance(
                 finding.drift, m.PositionDrift
@@ -44,7 +47,7 @@ class UnreportedBusts:
             record = self._book.record(broker_order_id)
             self._tracker.read(record)  # the status of the order may have changed
             self._tracker.read_history(record)
-        return bool(voids)
+        return self._tracker.snapshot_number() > before
 
     def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
@@ -54,18 +57,30 @@ class UnreportedBusts:
         busts: list[m.TradeBust] = []
         moved = m.ZERO
         for order in filled[-BY_ID_MAX:]:
-            record = self._book.record(order)
-            for broker_order_id in record.ids:
-                history = self._tracker.fill_history(record, broker_order_id)
-                if isinstance(history, m.Observed):
-                    # The fills of the account are a history too, read at another time.
-                    mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
-                    rows = (*history.value, *mine)
-                    with self._recorder.store.read() as reader:
-                        voids, qty = missing.infer_busts(reader, broker_order_id, rows, snapshot.at)
-                    busts += voids
-                    moved += qty
+            voids, qty = self._missing_of(snapshot, self._book.record(order))
+            # Only the total may be outdated: a correction lowers it.
+            if voids and self._tracker.read(self._book.record(order)) is None:
+                voids, qty = self._missing_of(snapshot, self._book.record(order))
+                busts += voids
+                moved += qty
         held = self._book.position(found.symbol)
         after = held.qty - moved
         explains = busts and after - held.fee_due <= theirs <= after
         return [m.Busted(void) for void in busts] if explains else []
+
+    def _missing_of(
+        self, snapshot: Snapshot, record: m.OrderRecord
+    ) -> tuple[list[m.TradeBust], Decimal]:
+        """Infer the busts of one order, and by how much its fills moved the position."""
+        busts, moved = list[m.TradeBust](), m.ZERO
+        for broker_order_id in record.ids:
+            history = self._tracker.fill_history(record, broker_order_id)
+            if isinstance(history, m.Observed):
+                # The fills of the account are a history too, read at another time.
+                mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
+                rows = (*history.value, *mine)
+                with self._recorder.store.read() as reader:
+                    voids, qty = missing.infer_busts(reader, broker_order_id, rows, snapshot.at)
+                busts += voids
+                moved += qty
+        return busts, moved
