@@ -107,8 +107,9 @@ class Oracle:
         if not client_order_id.startswith(m.ID_PREFIX):
             return NOBODY
         record = self._book.record(client_order_id)
-        if self._strategies is None:
-            return (record.strategy if record.intent is not None else None) or NOBODY
+        if self._strategies is None or record.order.key is None:
+            # What replaces a canceled order is placed without a key, for the same strategy.
+            return (None if record.intent is None else record.intent.request.strategy) or NOBODY
         return self._strategies[record.order.key] or NOBODY
 
     # -- positions ---------------------------------------------------------------------
