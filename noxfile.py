@@ -112,6 +112,14 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def days(session: nox.Session) -> None:
+    """2,000 simulated days with every fault and incident; it prints how often each happened."""
+    install(session, "tests")
+    chosen = session.posargs or ["--days", "2000", "--wired", "200"]
+    session.run("python", "-m", "tests.scenarios.campaign", *chosen)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")

@@ -45,7 +45,7 @@ class NotNow(Exception):
 class LongDay(Day):
     """A day with incidents; `fired` counts them, the faults are counted by the exchange."""
 
-    def __init__(self, seed, *, rate=0.04, broker=None, plan=None):
+    def __init__(self, seed, *, rate=0.04, broker=None, plan=None, only=None):
         dice = random.Random(f"{seed}:day")
         self.is_dated = broker is not None or dice.random() < 0.5
         kind = broker or (DatedBroker if self.is_dated else SimulatedBroker)
@@ -54,6 +54,7 @@ class LongDay(Day):
             seed, store=self.store, rate=rate, broker=kind, plan=plan, begins=dice.choice(BEGINS)
         )
         self.fired, self.strategies = Counter(), {}
+        self.incidents = INCIDENTS if only is None else (only,)
         self._rows, self._positions = self.books.activities, self.books.positions
         self.books.activities, self.books.positions = self.visible_rows, self.visible_positions
         self.posted = {}  # by row: when it is posted (of the exchange's clock), and its date
@@ -145,7 +146,7 @@ class LongDay(Day):
     # -- incidents ---------------------------------------------------------------------
 
     def incident(self):
-        name = self.dice.choice(INCIDENTS)
+        name = self.dice.choice(self.incidents)
         with suppress(NotNow):
             getattr(self, name)()
             self.fired[name] += 1

@@ -61,18 +61,18 @@ def reconciled(day):
 
 
 @contextmanager
-def inside(seed, rate):
-    """A day in this process."""
-    day = LongDay(seed, plan=faults(seed, rate))
+def inside(seed, rate, only=None):
+    """A day in this process; *only*: the name of its incidents."""
+    day = LongDay(seed, plan=faults(seed, rate), only=only)
     try:
         yield day
     finally:
         day.desk.close()
 
 
-def a_long_day(seed, rate):
+def a_long_day(seed, rate, only=None):
     """Return what is silently wrong after the day, what is undecided, and what happened."""
-    with inside(seed, rate) as day:
+    with inside(seed, rate, only) as day:
         return (*ended(day), counts_of(day))
 
 

@@ -197,7 +197,7 @@ def test_forty_disputes_are_settled_within_a_few_passes():
 
 
 def test_a_correction_that_only_the_total_shows_is_no_bust():
-    """The stream lost it: the record has the old total, the history and the position the new one."""
+    """The stream lost it: history and position have the new total, the record the old one."""
     bench = Bench()
     order = bench.resting()
     with bench.streamed():
@@ -205,7 +205,7 @@ def test_a_correction_that_only_the_total_shows_is_no_bust():
         bench.pass_(5, every=1)
         bench.filled(order, 4)
         bench.pass_(5, every=1)
-    first, second = bench.truth.fills()
+    _, second = bench.truth.fills()
     fixed = bench.exchange.correct(second.exec_id, price=second.price, qty=2)
     bench.exchange.correct(fixed.exec_id, price=second.price + 1, qty=2)
     bench.pass_(600, every=60)
