@@ -45,27 +45,52 @@ def reserve_for(
     *,
     opens: bool,
     pair: m.Pair | None = None,
+    currency: str | None = None,
+    fee: Decimal | None = None,
 ) -> m.Reserve | None:
     """
     Build the reserve of *request*; None: it needs a price, and *ask* is None.
 
     *ask* is in quote currency per unit.  *opens*: the order opens exposure in the worst case.
+    *currency* is the quote currency, None if it is the account's.  *fee* is the share of the value
+    that is reserved for fees; None: that of *rule*.
     """
     is_crypto = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
-    margin = pair is None and not is_crypto
-    if not opens:
-        return m.Reserve(opens=False, margin=margin)
-    short = request.side is m.OrderSide.SELL
+    floor = _floor(request, ask, rule) if opens else ZERO
+    if floor is None:
+        return None
+    return m.Reserve(
+        opens=opens,
+        floor=floor,
+        margin=pair is None and not is_crypto,
+        fee=fee,
+        currency=currency,
+        paid_from=None if pair is None else pair.paid_from,
+    )
+
+
+def _floor(request: m.OrderRequest, ask: Decimal | None, rule: m.ReserveRule) -> Decimal | None:
+    """Return the minimum reserve per unit by the market; None: it needs the ask."""
     if not needs_ask(request):
-        return m.Reserve(opens=True, margin=margin)
+        return ZERO
     if ask is None:
         return None
-    if short:
-        return m.Reserve(opens=True, floor=ask * rule.short_collar, margin=margin)
+    if request.side is m.OrderSide.SELL:
+        return ask * rule.short_collar
     if request.type is m.OrderType.TRAILING_STOP:
         trail = request.trail_price or ask * (request.trail_percent or ZERO) / 100
-        return m.Reserve(opens=True, floor=_stop_price_max(ask + trail, rule), margin=margin)
-    return m.Reserve(opens=True, floor=ask * rule.market_collar, margin=margin)
+        return _stop_price_max(ask + trail, rule)
+    return ask * rule.market_collar
+
+
+def fee_of(reserve: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """Return the share of the value that is reserved for fees; it is fixed with the intent."""
+    return rule.fee if reserve.fee is None else reserve.fee
+
+
+def _notional_fee(reserve: m.Reserve, rule: m.ReserveRule) -> Decimal:
+    """Return the share of a notional that is reserved for fees beyond it."""
+    return ZERO if rule.notional_includes_fee else fee_of(reserve, rule)
 
 
 def needs_ask(request: m.OrderRequest) -> bool:
@@ -87,7 +112,7 @@ def unit_cost(terms: m.Terms | m.OrderRequest, reserve: m.Reserve, rule: m.Reser
     price = terms.limit_price
     if price is None and terms.stop_price is not None:
         price = _stop_price_max(terms.stop_price, rule)
-    return max(price or ZERO, reserve.floor) * (1 + rule.fee)
+    return max(price or ZERO, reserve.floor) * (1 + fee_of(reserve, rule))
 
 
 @m.exact
@@ -96,7 +121,7 @@ def reserve_amount(request: m.OrderRequest, reserve: m.Reserve, rule: m.ReserveR
     if not reserve.opens:
         return ZERO
     if request.qty is None:
-        return (request.notional or ZERO) * (1 + rule.fee)
+        return (request.notional or ZERO) * (1 + _notional_fee(reserve, rule))
     return request.qty * unit_cost(request, reserve, rule)
 
 
@@ -118,21 +143,34 @@ def amount_added(record: m.OrderRecord, change: m.Change, rule: m.ReserveRule) -
 
 @m.exact
 def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.ReserveRule) -> Decimal:
-    """Return the maximum that an order can still cost, open and filled, in quote currency."""
+    """
+    Return the maximum that an order can still cost, open and filled, in quote currency.
+
+    What a position has paid is not reserved any more: its units are gone with the fill.
+    """
     reserve = None if record.intent is None else record.intent.reserve
     if reserve is None or not reserve.opens:
         return ZERO
     filled_cost = sum((_filled_cost(e, record, reserve, rule) for e in evidence), ZERO)
-    return filled_cost + _open_cost(record, evidence, filled_cost, reserve, rule)
+    total = filled_cost + _open_cost(record, evidence, filled_cost, reserve, rule)
+    if reserve.paid_from is None:
+        return total
+    posted = (_filled_cost(e, record, reserve, rule) for e in evidence if e.value is not None)
+    return total - sum(posted, ZERO)
 
 
 def _filled_cost(
     e: m.Evidence, record: m.OrderRecord, reserve: m.Reserve, rule: m.ReserveRule
 ) -> Decimal:
-    """Return the cost of the fills of one id; at the reserve per unit while it is unknown."""
-    if e.value is not None:
-        return e.value
-    return e.filled * unit_cost(e.terms or record.terms, reserve, rule)
+    """
+    Return the cost of the fills of one id with their fees.
+
+    The fee is the larger one of the reported and the reserved: it may be posted later.  A cost that
+    is unknown is the reserve per unit.
+    """
+    if e.value is None:
+        return e.filled * unit_cost(e.terms or record.terms, reserve, rule)
+    return e.value + max(e.chosen.fees or ZERO, e.value * fee_of(reserve, rule))
 
 
 def _open_cost(
@@ -146,7 +184,8 @@ def _open_cost(
     if order.is_final:
         return ZERO
     if terms.qty is None:
-        return max(ZERO, (terms.notional or ZERO) - filled_cost) * (1 + rule.fee)
+        total = (terms.notional or ZERO) * (1 + _notional_fee(reserve, rule))
+        return max(ZERO, total - filled_cost)
     leaves = terms.qty if order.leaves_qty is None else order.leaves_qty
     others = [e for e in evidence if e.broker_order_id != order.broker_order_id]
     # Two ids that were seen working may both fill, each at its own price.
@@ -209,6 +248,8 @@ def reservation(
         grown=grown,
         grown_at=grown_at,
         is_open=not record.order.is_final,
+        currency=reserve.currency,
+        paid_from=reserve.paid_from,
     )
 
 
@@ -229,6 +270,14 @@ class Reading:
     covered_entry: int
     funds: m.Funds
     multiplier: Decimal = Decimal(1)
+    other: tuple[m.Amount, ...] = ()  #: the buying power in other currencies
+
+    def funds_in(self, currency: str | None) -> m.Funds:
+        """Return the buying power in *currency*; None: that of the account."""
+        if currency is None:
+            return self.funds
+        amount = sum((x.value for x in self.other if x.currency == currency), ZERO)
+        return m.Funds(amount, amount)
 
 
 @frozen
@@ -263,31 +312,39 @@ def available(
     lag: timedelta,
     *,
     nets_open_orders: bool,
+    currency: str | None = None,
 ) -> m.Funds:
     """
-    Return the available buying power: at most what the newest reading (the last) reports.
+    Return the buying power that is available in *currency* (None: that of the account).
+
+    It is at most what the newest reading (the last) reports.
 
     The highest bound of the readings of the last two lags applies: a reading from before an
     order subtracts it once, a newer one may subtract it twice.
     """
-    newest = readings[-1]
-    held = tuple(reservations)
+    newest, reported = readings[-1], readings[-1].funds_in(currency)
+    held = [x for x in reservations if x.paid_from is None and x.currency == currency]
     bounds = [
-        _available_after(reading, held, nets_open_orders=nets_open_orders)
+        _available_after(reading, held, currency, nets_open_orders=nets_open_orders)
         for reading in readings
         if newest.requested_at - reading.requested_at <= 2 * lag
     ]
     return m.Funds(
-        max(ZERO, min(newest.funds.buying_power, max(x.buying_power for x in bounds))),
-        max(ZERO, min(newest.funds.non_marginable, max(x.non_marginable for x in bounds))),
+        max(ZERO, min(reported.buying_power, max(x.buying_power for x in bounds))),
+        max(ZERO, min(reported.non_marginable, max(x.non_marginable for x in bounds))),
     )
 
 
 def _available_after(
-    reading: Reading, reservations: Iterable[m.Reservation], *, nets_open_orders: bool
+    reading: Reading,
+    reservations: Iterable[m.Reservation],
+    currency: str | None,
+    *,
+    nets_open_orders: bool,
 ) -> m.Funds:
     """Subtract from *reading* every reservation that it may not cover."""
-    buying_power, non_marginable = reading.funds.buying_power, reading.funds.non_marginable
+    funds = reading.funds_in(currency)
+    buying_power, non_marginable = funds.buying_power, funds.non_marginable
     for reservation in reservations:
         if _is_covered(reading, reservation) and (nets_open_orders or not reservation.is_open):
             continue
@@ -300,3 +357,8 @@ def _available_after(
 
 def _is_covered(reading: Reading, reservation: m.Reservation) -> bool:
     return reservation.grown is not None and reservation.grown <= reading.covered_entry
+
+
+def reserved_units(reservations: Iterable[m.Reservation], position: str) -> Decimal:
+    """Return the units of *position* that open orders may still pay with, ≥ 0."""
+    return sum((x.charge for x in reservations if x.paid_from == position), ZERO)

@@ -105,14 +105,15 @@ class Desk:
             adopt=adopt,
         )
 
-    def buying_power(self) -> m.BuyingPower:
+    def buying_power(self, currency: str | None = None) -> m.BuyingPower:
         """
         Return the buying power that is available: the broker's number less our reservations.
 
-        Only reservations that the number may not include yet are subtracted.  Reads the account.
+        Only reservations that the number may not include yet are subtracted.  *currency* None: that
+        of the account; nothing is converted.  Reads the account.
         Raises: AccountChanged, ReadFailed.
         """
-        return self._account_link.buying_power()
+        return self._account_link.buying_power(currency)
 
     # -- placing -----------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ class ReasonCode(StrEnum):
     SYMBOL_LOCKED = "symbol_locked"  #: the symbol has an unconfirmed order or a confirmed drift
     NOT_IN_SYNC = "not_in_sync"  #: events may be missing, or the last snapshot is too old
     NO_PRICE = "no_price"  #: its cost is unknown without a price
+    NO_FEE_RATE = "no_fee_rate"  #: the hold includes a fee whose rate was not read
     NO_FUNDS_READ = "no_funds_read"  #: the account was not read recently enough
     BUYING_POWER = "buying_power"  #: it may cost more than the available buying power
     CHECK_FAILED = "check_failed"  #: a check raised; an order that cannot be checked is not sent
@@ -64,6 +65,7 @@ TRANSIENT: Final[frozenset[str]] = frozenset(
         ReasonCode.SYMBOL_LOCKED,
         ReasonCode.NOT_IN_SYNC,
         ReasonCode.NO_PRICE,
+        ReasonCode.NO_FEE_RATE,
         ReasonCode.NO_FUNDS_READ,
         ReasonCode.BUYING_POWER,
     }
@@ -127,9 +129,10 @@ class Limits:
     """
     The bounds of new risk; None: no bound.  Orders that only reduce the position pass all.
 
-    Notionals are in quote currency, at the order's own price if it has one, else at the
-    market's.  `symbol_notional_max` and `position_max` (base units) bound the position that
-    results if every live order of that side fills.  `day_notional_max` bounds the orders sent
+    Notionals are in the currency of the account, at the order's own price if it has one, else at
+    the market's; those of another quote currency are converted at a quoted rate, and without one
+    the order is denied.  `symbol_notional_max` and `position_max` (base units) bound the position
+    that results if every live order of that side fills.  `day_notional_max` bounds the orders sent
     in the last 24 hours.  `price_collar` is a share: 0.05 denies a limit or stop price that is
     more than 5 % worse than the market.
 

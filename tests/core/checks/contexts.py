@@ -83,6 +83,7 @@ COIN = m.Instrument(
 )
 QUOTE = m.Quote("AAPL", D(99), D(100), NOW)
 RESERVE = m.Reserve(opens=True)
+READS_FEE = evolve(ABLE, reserve_rule=m.ReserveRule(reads_fee=True))
 
 
 def session(since_opening):

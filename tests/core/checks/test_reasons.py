@@ -29,6 +29,8 @@ from tests.core.checks.contexts import (
     MONEY,
     OTHER,
     PLAIN,
+    READS_FEE,
+    RESERVE,
     SELL,
     SHARE,
     SHORT,
@@ -188,6 +190,16 @@ REASONS = [
     (None, {}, {"snapshot_age": timedelta(hours=1), **limits(snapshot_age_max_s=3600)}),
     (None, SELL, {**LONG, "snapshot_age": timedelta(days=1)}),
     ("no_price", {}, {"reserve": None}),
+    ("no_fee_rate", {}, {"capabilities": READS_FEE}),
+    (None, {}, {"capabilities": READS_FEE, "reserve": evolve(RESERVE, fee=D("0.01"))}),
+    (None, {}, {"capabilities": READS_FEE, "reserve": m.Reserve(opens=False)}),
+    ("no_price", {}, {**limits(order_notional_max=5000), "rate": None}),
+    ("no_price", {}, {**limits(symbol_notional_max=5000), "rate": None}),
+    ("no_price", {}, {**limits(day_notional_max=5000), "rate": None}),
+    ("order_notional", {}, {**limits(order_notional_max=5000), "rate": D("5.01")}),
+    (None, {}, {**limits(order_notional_max=5000), "rate": D(5)}),
+    ("symbol_notional", {}, {**limits(symbol_notional_max=5000), "rate": D("5.01")}),
+    ("units_held", {**SELL, "qty": 8}, {**LONG, "reserved_units": D(3)}),
     ("no_funds_read", {}, {"funds": None}),
     ("buying_power", {}, {"reserve_amount": D("1000.01")}),
     (
@@ -254,3 +266,17 @@ def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do():
     assert "call desk.sync() first" in buying_power.affordable(wish, poor).message
     opened = evolve(poor, position=m.Position(symbol="AAPL"))
     assert "sync" not in buying_power.affordable(wish, opened).message
+
+
+@pytest.mark.parametrize(
+    ("kw", "words"),
+    [
+        ({}, "it may cost 1,000.00, but only 0.50 of buying power is available"),
+        ({"currency": "EUR"}, "it may cost 1000, but only 0.5 of buying power in EUR"),
+        ({"currency": "BTC", "paid_from": "BTC/USD"}, "only 0.5 of BTC/USD to pay with"),
+    ],
+)
+def test_a_denial_for_lack_of_funds_names_what_is_lacking(kw, words):
+    reserve = m.Reserve(opens=True, **kw)
+    context = a_context(funds=m.Funds(D("0.5"), D("0.5")), reserve=reserve)
+    assert words in str(checks.denial_reason(request(), context))

@@ -31,6 +31,11 @@ def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reas
         return risk.no_price(request)
     if not context.reserve.opens:
         return None
+    if context.reserve.fee is None and context.capabilities.reserve_rule.reads_fee:
+        return Reason(
+            ReasonCode.NO_FEE_RATE,
+            "the broker reserves the fee with the order, and its rate was not read",
+        )
     if context.funds is None:
         return Reason(
             ReasonCode.NO_FUNDS_READ,
@@ -43,10 +48,18 @@ def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reas
         return None
     return Reason(
         ReasonCode.BUYING_POWER,
-        f"it may cost {_money(needed)}, but only {_money(available)} of buying power is available",
+        f"it may cost {_shown(needed, context.reserve)}, but only "
+        f"{_shown(available, context.reserve)} of {_what(context.reserve)} is available",
         (("needed", needed), ("available", available)),
     )
 
 
-def _money(amount: Decimal) -> str:
-    return f"{amount:,.2f}"
+def _what(reserve: m.Reserve) -> str:
+    if reserve.paid_from is not None:
+        return f"{reserve.paid_from} to pay with"
+    return "buying power" if reserve.currency is None else f"buying power in {reserve.currency}"
+
+
+def _shown(amount: Decimal, reserve: m.Reserve) -> str:
+    is_own = reserve.currency is None and reserve.paid_from is None
+    return f"{amount:,.2f}" if is_own else m.plain(amount)

@@ -88,7 +88,9 @@ class CheckContext:
     the broker reported that it has no such symbol.  `quote` is None without a fresh quote.
     `position` is that which the request changes; None: the record has no opening balance yet.
     `pair` is that of the request's symbol; None: it is no pair.  `held_by` are the other symbols
-    whose fills change the same position.
+    whose fills change the same position.  `reserved_units` ≥ 0 are the units of the position that
+    open orders pay with.  `rate` is the price of the quote currency in that of the account; None:
+    unknown.
     `orders` are the tracked orders of all symbols; use them only while the check runs.
     `recent` are the orders sent recently, oldest first, as far back as the limits need.
     `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
@@ -111,6 +113,8 @@ class CheckContext:
     position: m.Position | None = None
     pair: m.Pair | None = None
     held_by: tuple[str, ...] = ()
+    reserved_units: Decimal = ZERO
+    rate: Decimal | None = Decimal(1)
     orders: TrackedOrders = field(
         factory=lambda: TrackedOrders.from_orders(()), converter=_to_tracked_orders
     )
@@ -183,6 +187,11 @@ class CheckContext:
         return None if price is None else request.qty * price
 
     @m.exact
+    def in_account_currency(self, amount: Decimal | None) -> Decimal | None:
+        """Convert an *amount* in quote currency at `rate`; None: the amount or rate is unknown."""
+        return None if amount is None or self.rate is None else amount * self.rate
+
+    @m.exact
     def held(self, side: m.OrderSide) -> Decimal:
         """Return the position that an order of *side* would reduce, in base units, ≥ 0."""
         return max(ZERO, -side.sign * (ZERO if self.position is None else self.position.qty))
@@ -190,7 +199,8 @@ class CheckContext:
     def closable(self, request: m.OrderRequest) -> Decimal:
         """Return the quantity that *request* can close in the worst case, in base units, ≥ 0."""
         orders = self.orders_on_position(request)
-        return closable(request.side, self.position, orders, self.differences)
+        found = closable(request.side, self.position, orders, self.differences)
+        return max(ZERO, found - self.reserved_units)
 
     def reduces(self, request: m.OrderRequest) -> bool:
         """Return whether *request* only reduces the position, even in the worst case."""

@@ -125,7 +125,10 @@ def symbol_notional(request: m.OrderRequest, context: CheckContext) -> Reason | 
     price, worst_case_qty = context.price(request), _worst_case_qty(request, context)
     worth = None if price is None or worst_case_qty is None else price * worst_case_qty
     return _limit_reason(
-        ReasonCode.SYMBOL_NOTIONAL, f"the notional of {request.symbol}", limit, worth
+        ReasonCode.SYMBOL_NOTIONAL,
+        f"the notional of {request.symbol}",
+        limit,
+        context.in_account_currency(worth),
     )
 
 
@@ -188,7 +191,7 @@ def _notional_reason(
     """Compare the notional of *request*, plus *sent_before*, with *limit*."""
     if limit is None or context.reduces(request):
         return None
-    worth = context.worth(request)
+    worth = context.in_account_currency(context.worth(request))
     return _limit_reason(code, what, limit, None if worth is None else sent_before + worth)
 
 
@@ -197,7 +200,9 @@ def _limit_reason(
 ) -> Reason | None:
     if value is None:
         return Reason(
-            ReasonCode.NO_PRICE, f"{what} cannot be checked against its limit without a price"
+            ReasonCode.NO_PRICE,
+            f"{what} cannot be checked against its limit without a price in the currency of the "
+            "account",
         )
     if value <= limit:
         return None

@@ -59,7 +59,8 @@ def context_of(draft: Draft, terms: m.Terms, of: m.Evidence | None = None) -> Ev
     """Return the context in which the evidence *of* one id of an order of *terms* is evaluated."""
     instrument = draft.get(m.Instrument, terms.symbol)
     replaced_qty = ZERO if of is None else _replaced_qty_of(draft, of)
-    return context_for(terms, instrument, binding(draft), replaced_qty)
+    pair = draft.get(m.Pair, terms.symbol)
+    return context_for(terms, instrument, binding(draft), replaced_qty, pair)
 
 
 def _replaced_qty_of(draft: Draft, of: m.Evidence) -> Decimal:

@@ -268,4 +268,8 @@ def repost_symbol(draft: Draft, symbol: str) -> None:
     """Compute the movements of all orders on *symbol* again."""
     for record in draft.find(m.OrderRecord, "symbol", symbol):
         for broker_order_id in record.ids:
+            found = draft.need(m.Evidence, broker_order_id)
+            context, facts = context_of(draft, record.terms, found), evidence.facts_of(draft, found)
+            draft.put(evidence.recount(found, *facts, context))
+            record = update_order(draft, record)
             repost_movements(draft, record, broker_order_id)

@@ -90,9 +90,9 @@ def add_execution(
     if known is not None or execution.fixes is not None or evidence.amended:
         return None
     if execution.source is m.ExecSource.HISTORY:
-        history, stream = add_to_sums(evidence.history, execution), evidence.stream
+        history, stream = add_to_sums(evidence.history, execution, context), evidence.stream
     else:
-        history, stream = evidence.history, add_to_sums(evidence.stream, execution)
+        history, stream = evidence.history, add_to_sums(evidence.stream, execution, context)
     history_counts = history.gross >= stream.gross
     evidence = evolve(
         evidence,
@@ -112,10 +112,16 @@ def may_have_versions(evidence: m.Evidence) -> bool:
     return bool(highest) and max(history.gross, stream.gross) > total
 
 
-def add_to_sums(sums: m.Sums, execution: m.Execution) -> m.Sums:
-    """Return *sums* with an execution that is not busted (step 7)."""
+def add_to_sums(sums: m.Sums, execution: m.Execution, context: EvidenceContext) -> m.Sums:
+    """
+    Return *sums* with an execution that is not busted (step 7).
+
+    A fee in another currency than the prices has no known amount in that of the prices.
+    """
     # Only inferred fills lack a price, and they are not facts.
     qty, price = execution.qty, present(execution.price, f"the price of {execution.exec_id}")
+    is_in_quote = not execution.fee or execution.fee_currency in (None, context.quote)
+    fee = execution.fee if is_in_quote or not context.quote else None
     latest_uncounted = sums.uncounted_at
     if execution.cum_qty is None:
         latest_uncounted = (
@@ -130,7 +136,7 @@ def add_to_sums(sums: m.Sums, execution: m.Execution) -> m.Sums:
         latest_uncounted,
         execution.at if sums.latest_at is None else max(sums.latest_at, execution.at),
         EXACT.add(sums.base, base_qty(execution)),
-        None if sums.fees is None or execution.fee is None else sums.fees + execution.fee,
+        None if sums.fees is None or fee is None else EXACT.add(sums.fees, fee),
     )
 
 
@@ -171,14 +177,14 @@ def recount(
     busts = tuple(busts)
     total = reported_total(evidence)
     counted = count_executions(executions, busts, total, current_total(evidence))
-    history, stream = _sums(counted.history), _sums(counted.stream)
+    history, stream = _sums(counted.history, context), _sums(counted.stream, context)
     totals = history if counted.source is m.ExecSource.HISTORY else stream
     return compute_totals(
         evolve(
             evidence,
             history=history,
             stream=stream,
-            chosen=_sums(counted.chosen) if counted.has_foreign_amendments else totals,
+            chosen=_sums(counted.chosen, context) if counted.has_foreign_amendments else totals,
             source=counted.source,
             amended=counted.is_amended,
             oddities=tuple(x for x in counted.oddities if x not in evidence.settled),
@@ -188,12 +194,12 @@ def recount(
     )
 
 
-def _sums(chains: Iterable[ExecutionChain]) -> m.Sums:
+def _sums(chains: Iterable[ExecutionChain], context: EvidenceContext) -> m.Sums:
     """Return the sums of *chains*: net without busted chains (7), gross with them (3)."""
     sums, gross, cum = m.Sums(), ZERO, ZERO
     for chain in chains:
         if chain.counted is not None:
-            sums = add_to_sums(sums, chain.counted)
+            sums = add_to_sums(sums, chain.counted, context)
         gross = EXACT.add(gross, chain.gross)
         cum = max(cum, chain.cum)
     return evolve(sums, gross=gross, cum=cum)

@@ -28,6 +28,7 @@ class EvidenceContext:
     clocked: bool = True  #: the broker's reports have its clock
     replace_cum: m.ReplaceCum = m.ReplaceCum.UNKNOWN
     replaced_qty: Decimal = ZERO  #: gross, of the ids that this one replaces, as far as known
+    quote: str = ""  #: the currency of the prices; ``""``: not known
 
 
 def context_for(
@@ -35,6 +36,7 @@ def context_for(
     instrument: m.Instrument | None,
     binding: m.Binding,
     replaced_qty: Decimal = ZERO,
+    pair: m.Pair | None = None,
 ) -> EvidenceContext:
     """Return the context of an order of those *terms*; *replaced_qty* as in `EvidenceContext`."""
     return EvidenceContext(
@@ -44,6 +46,7 @@ def context_for(
         clocked=binding.clocked,
         replace_cum=binding.replace_cum,
         replaced_qty=replaced_qty,
+        quote=binding.currency if pair is None else pair.quote,
     )
 
 

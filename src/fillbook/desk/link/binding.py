@@ -45,16 +45,16 @@ class AccountLink:
             self.latest = answer.value
         return answer
 
-    def buying_power(self) -> m.BuyingPower:
+    def buying_power(self, currency: str | None = None) -> m.BuyingPower:
         """
-        Read the account, and return the buying power that is available.
+        Read the account, and return the buying power that is available in *currency*.
 
         Raises: AccountChanged, ReadFailed.
         """
         answer = self.read()
         if isinstance(answer, m.NotObserved):
             raise ReadFailed(f"the account could not be read: {answer.message}")
-        return self._available_funds.buying_power()
+        return self._available_funds.buying_power(currency)
 
     def bind(self) -> m.AccountId:
         """

@@ -18,7 +18,7 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
-from fillbook.core import reservation
+from fillbook.core import pairs, reservation
 from fillbook.core.reservation import Mark, Reading
 from fillbook.store import Reader, Store
 
@@ -96,6 +96,7 @@ class AvailableFunds:
             covered_entry=request.covered_entry,
             funds=m.Funds(buying_power, buying_power if spare is None else spare),
             multiplier=snapshot.multiplier,
+            other=snapshot.other_buying_power,
         )
         with self._lock:
             # Two reads may cross: the newest is the one that was requested last.
@@ -128,21 +129,27 @@ class AvailableFunds:
 
     # -- available funds ---------------------------------------------------------------
 
-    def available(self, reader: Reader) -> m.Funds:
-        """Return the available funds, in the transaction of *reader*; requires a reading."""
+    def available(self, reader: Reader, currency: str | None = None) -> m.Funds:
+        """
+        Return the available funds in *currency*, in the transaction of *reader*.
+
+        *currency* None: that of the account.  Requires a reading.
+        """
         readings, lag = self._readings, self.lag
         return reservation.available(
             readings,
             self._reservations(reader, readings),
             lag,
             nets_open_orders=self._can.nets_open_orders,
+            currency=currency,
         )
 
-    def buying_power(self) -> m.BuyingPower:
-        """Return the buying power that is available; requires a reading."""
+    def buying_power(self, currency: str | None = None) -> m.BuyingPower:
+        """Return the buying power that is available in *currency*; requires a reading."""
         with self._store.read() as reader:
-            funds = self.available(reader)
-        reported = self._readings[-1].funds.buying_power
+            currency = pairs.other_currency(currency, reader.get(m.Binding, "account"))
+            funds = self.available(reader, currency)
+        reported = self._readings[-1].funds_in(currency).buying_power
         return m.BuyingPower(
             available=funds.buying_power,
             non_marginable=funds.non_marginable,

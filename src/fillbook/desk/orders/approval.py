@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final, Protocol
 
 from attrs import evolve, frozen
@@ -50,6 +51,7 @@ class CheckInputs:
     instrument: m.Instrument | m.Absent | None
     session: m.Session | None
     quote: m.Quote | None
+    rate: Decimal | None  #: the price of the quote currency in that of the account
     account: m.Read[m.AccountSnapshot] | None  #: read now, or recently enough
 
 
@@ -71,7 +73,7 @@ class Decision:
             key=self.context.key,
             reserve=self.context.reserve,
             adjustments=self.adjustments,
-            worth=self.context.worth(self.request),
+            worth=self.context.in_account_currency(self.context.worth(self.request)),
         )
 
 
@@ -135,10 +137,25 @@ class Approval:
                 instrument=self._market.instrument(request.symbol, write=write),
                 session=self._market.session() if needs_session else None,
                 quote=self._market.quote(request.symbol) if needs_quote else None,
+                rate=self._rate(request.symbol),
                 account=self._account(
                     opens=opens, write=write
                 ),  # last, because it is outdated first
             )
+
+    def _rate(self, symbol: str) -> Decimal | None:
+        """Return the price of the quote currency in that of the account, if a limit needs it."""
+        pair = self._gateway.broker.pair(symbol)
+        with self._recorder.store.read() as reader:
+            bound = reader.get(m.Binding, "account")
+        if pair is None or pairs.other_currency(pair.quote, bound) is None:
+            return Decimal(1)
+        limits = self._limits
+        bounds = (limits.order_notional_max, limits.symbol_notional_max, limits.day_notional_max)
+        if pair.rate_symbol is None or all(x is None for x in bounds):
+            return None
+        quote = self._market.quote(pair.rate_symbol)
+        return None if quote is None else max(quote.bid, quote.ask)
 
     def _is_outdated(self) -> bool:
         """Whether the last complete snapshot is too old for new risk."""
@@ -161,6 +178,7 @@ class Approval:
             symbols = pairs.symbols_held_as(reader, held)
             orders = [order for x in symbols for order in _tracked_orders(reader, x)]
             most = closable(request.side, position, orders, position_differences(reader, held))
+            most -= _reserved_units(reader, held, self._gateway.broker.pair(request.symbol))
         return request.qty is None or request.qty > most
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
@@ -264,7 +282,14 @@ class Approval:
         ask = request.reference_price if quote is None else max(quote.bid, quote.ask)
         opens = not context.reduces(request)
         reserve = reservation.reserve_for(
-            request, ask, context.listed, rule, opens=opens, pair=context.pair
+            request,
+            ask,
+            context.listed,
+            rule,
+            opens=opens,
+            pair=context.pair,
+            currency=_quote_currency(reader, context.pair),
+            fee=_fee_rate(rule, context.account),
         )
         reserve_amount = (
             m.ZERO if reserve is None else reservation.reserve_amount(request, reserve, rule)
@@ -300,14 +325,26 @@ class Approval:
             position=position,
             pair=pair,
             held_by=tuple(pairs.symbols_held_as(reader, held)),
+            reserved_units=_reserved_units(reader, held, pair),
+            rate=inputs.rate,
             orders=TrackedOrders(lambda symbol: _tracked_orders(reader, symbol)),
             recent=self._recent.sent(reader, at, self._recent_period()),
             drifts=tuple(reader.all(m.OpenDrift)),
             differences=position_differences(reader, held),
             in_sync=self._tracker.in_sync,
             snapshot_age=self._reconciliation.age,
-            funds=None if account is None else self._available_funds.available(reader),
+            funds=self._funds(reader, pair, account),
         )
+
+    def _funds(
+        self, reader: Reader, pair: m.Pair | None, account: m.AccountSnapshot | None
+    ) -> m.Funds | None:
+        """Return what is available to pay for an order: cash, or the units of a position."""
+        if pair is not None and pair.paid_from is not None:
+            return _units(reader, pair.paid_from, pair)
+        if account is None:
+            return None
+        return self._available_funds.available(reader, _quote_currency(reader, pair))
 
     def _recent_period(self) -> timedelta:
         """Return the period for which the limits need the orders that were sent."""
@@ -316,6 +353,36 @@ class Approval:
             return risk.DAY
         least = timedelta(minutes=1) if limits.orders_per_minute_max is not None else timedelta()
         return max(least, risk.period_of(limits.duplicate_s))
+
+
+def _quote_currency(reader: Reader, pair: m.Pair | None) -> str | None:
+    """Return the currency of the prices of *pair*; None: that of the account."""
+    bound = reader.get(m.Binding, "account")
+    return None if pair is None else pairs.other_currency(pair.quote, bound)
+
+
+def _fee_rate(rule: m.ReserveRule, account: m.AccountSnapshot | None) -> Decimal | None:
+    """Return the rate of the fee that the broker reserves, if it is the account's own."""
+    return account.fee_rate if rule.reads_fee and account is not None else None
+
+
+def _units(reader: Reader, position: str, pair: m.Pair) -> m.Funds | None:
+    """Return the units of *position* that an order may be paid with; None: they are not known."""
+    if reader.get(m.Cash, "cash") is None:
+        return None
+    held = reader.get(m.Position, position) or m.Position(symbol=position)
+    symbols = pairs.symbols_held_as(reader, position)
+    orders = [order for x in symbols for order in _tracked_orders(reader, x)]
+    found = closable(m.OrderSide.SELL, held, orders, position_differences(reader, position))
+    found = max(m.ZERO, found - _reserved_units(reader, position, pair))
+    return m.Funds(found, found)
+
+
+def _reserved_units(reader: Reader, position: str, pair: m.Pair | None) -> Decimal:
+    """Return the units of *position* that open orders pay with; what is no pair pays nothing."""
+    if pair is None:
+        return m.ZERO
+    return reservation.reserved_units(reader.find(m.Reservation, "open", "yes"), position)
 
 
 def _tracked_orders(reader: Reader, symbol: str | None) -> tuple[m.Order, ...]:

@@ -28,6 +28,8 @@ class Pair:
     Quantities are in `base`, prices in `quote` per unit of it.  `holding` is the symbol of the
     position to which a buy adds the base: instruments of one base may share it.  `paid_from` is
     the symbol of the position from which a buy takes the quote; None: from the cash in `quote`.
+    `rate_symbol` is the symbol whose price is that of `quote` in the currency of the account, by
+    which the bot's limits are measured; None: there is none, or it is that currency.
     """
 
     symbol: str
@@ -35,3 +37,4 @@ class Pair:
     quote: str
     holding: str
     paid_from: str | None = None
+    rate_symbol: str | None = None

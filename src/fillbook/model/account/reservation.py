@@ -1,7 +1,7 @@
 """
 Buying power: what a broker reserves for an order, and what is available.
 
-Amounts are in quote currency, ≥ 0.  `core.reservation` computes all of them.
+Amounts are in the quote currency of an order, ≥ 0.  `core.reservation` computes all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class ReserveRule:
     #: For a buy stop: pairs of (least stop price, factor on the stop price), highest first.
     stop_collars: tuple[tuple[Decimal, Decimal], ...] = ((ZERO, Decimal("1.04")),)
     fee: Decimal = ZERO  #: the share of the order's value that is reserved for fees (0.01: 1 %)
+    #: The hold includes the fee at the rate that the account reports (`AccountSnapshot.fee_rate`),
+    #: in place of `fee`.
+    reads_fee: bool = False
+    notional_includes_fee: bool = False  #: an order by notional costs no more than its notional
 
 
 @frozen(kw_only=True)
@@ -34,7 +38,9 @@ class Reservation:
     """
     The maximum that one order of ours can still cost.
 
-    `charge` is the reserve of the open quantity plus the cost of the fills.  `margin`: it is
+    `charge` is the reserve of the open quantity plus the cost of the fills, in `currency` (None:
+    that of the account).  `paid_from`: it is in units of that position, which a fill takes at once,
+    so that only what is not posted is reserved; None: it is cash.  `margin`: it is
     measured by `buying_power`; else by `non_marginable`.  `grown` is the number of the entry
     that last increased it, `grown_at` the time of that entry by our clock (UTC); None: the
     broker has not reported the order yet, or the outcome of a replace is unknown.  `is_open`:
@@ -48,6 +54,8 @@ class Reservation:
     grown: int | None
     grown_at: Timestamp | None
     is_open: bool
+    currency: str | None = None
+    paid_from: str | None = None
 
     @property
     def key(self) -> str:

@@ -38,6 +38,9 @@ class AccountSnapshot:
     restricted: tuple[str, ...] = ()  #: other restrictions, under which orders are accepted
     #: The cash in other currencies than `currency`; a currency that is not listed has none.
     other_cash: tuple[Amount, ...] = ()
+    #: What of it is available to new orders, in each of these currencies.
+    other_buying_power: tuple[Amount, ...] = ()
+    fee_rate: Decimal | None = None  #: of an order that takes liquidity, as a share of its value
 
 
 @frozen

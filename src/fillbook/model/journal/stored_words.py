@@ -14,10 +14,10 @@ from typing import Final
 WORDS: Final = """
 Bound: account clocked replace_cum base_fee currency reserve_rule
 AccountId: broker host number
-ReserveRule: market_collar short_collar stop_collars fee
+ReserveRule: market_collar short_collar stop_collars fee reads_fee notional_includes_fee
 InstrumentListed=Listed: instrument
 PairListed: pair
-Pair: symbol base quote holding paid_from
+Pair: symbol base quote holding paid_from rate_symbol
 Amount: value currency
 Instrument: symbol asset_class aliases tradable fractionable shortable marginable
     qty_increment price_increment min_qty min_notional
@@ -26,7 +26,7 @@ Intent: client_order_id request at key reserve adjustments worth
 OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
     take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
     good_for_s reference_price
-Reserve: opens floor margin
+Reserve: opens floor margin fee currency paid_from
 Adjustment: field wished sent why
 Instructed: client_order_id number asked authority good_until broker_order_id
 InstructionClosed: client_order_id number why broker_order_id done
@@ -87,7 +87,7 @@ Anomaly: oddity broker_order_id detail
 Request: number command at broker_order_id answer message kind change handed instruction
     hint
 Conclusion: status why at may_send resolved
-Reservation: client_order_id symbol charge margin grown grown_at is_open
+Reservation: client_order_id symbol charge margin grown grown_at is_open currency paid_from
 Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
     replaced_by expires_at word loose end working history stream chosen source amended quote_sized
     history_read not_found conflicts oddities void_at upheld_at filled value gap gap_price gap_at

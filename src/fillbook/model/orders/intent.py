@@ -38,6 +38,9 @@ class Reserve:
     opens: bool
     floor: Decimal = ZERO
     margin: bool = True  #: uses buying power; else its non-marginable part
+    fee: Decimal | None = None  #: the share of the value reserved for fees; None: `ReserveRule.fee`
+    currency: str | None = None  #: of what it reserves; None: that of the account
+    paid_from: str | None = None  #: the position whose units it reserves; None: cash
 
 
 @frozen(kw_only=True)
@@ -56,7 +59,8 @@ class Intent:
     key: str | None = None
     reserve: Reserve | None = None  #: None: nothing is reserved
     adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what the bot requested
-    worth: Decimal | None = None  #: notional in quote currency at `at`; None: no price was known
+    #: The notional at `at`, in the currency of the account; None: no price or no rate was known.
+    worth: Decimal | None = None
 
     @property
     def wish(self) -> OrderRequest:

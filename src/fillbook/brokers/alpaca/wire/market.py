@@ -85,7 +85,7 @@ def pair(symbol: str) -> m.Pair | None:
     if not slash:
         return None
     paid_from = None if quote == _DOLLAR else f"{quote}/{_DOLLAR}"
-    return m.Pair(symbol, base, quote, f"{base}/{_DOLLAR}", paid_from)
+    return m.Pair(symbol, base, quote, f"{base}/{_DOLLAR}", paid_from, paid_from)
 
 
 def sessions(raw: object) -> tuple[m.Session, ...]:
