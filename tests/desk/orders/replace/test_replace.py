@@ -5,7 +5,7 @@ import pytest
 from fillbook import errors
 from fillbook import model as m
 from tests.bench import Bench
-from tests.desk.orders.replacing import S, living, resting, settled
+from tests.desk.orders.replace.replacing import S, living, resting, settled
 
 
 def test_a_new_price_keeps_the_order_and_its_client_id():

@@ -5,7 +5,7 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from tests.bench import Bench
-from tests.desk.orders.replacing import TOTAL, S, living, planned, resting
+from tests.desk.orders.replace.replacing import TOTAL, S, living, planned, resting
 
 
 @pytest.mark.parametrize(("broker", "ids"), [(SimulatedBroker, 2), (TOTAL, 1)])

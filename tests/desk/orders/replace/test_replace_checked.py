@@ -6,7 +6,7 @@ import pytest
 
 from fillbook import errors
 from tests.bench import Bench, unable
-from tests.desk.orders.replacing import resting
+from tests.desk.orders.replace.replacing import resting
 
 
 @pytest.mark.parametrize(
