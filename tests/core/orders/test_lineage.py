@@ -77,3 +77,13 @@ def test_unreported_terms_are_no_anomaly(told):
     assert oddities(records.order()) == []
     assert records.order().qty == Decimal(10)
     assert records.order().created_at == AT
+
+
+def test_the_total_of_a_replacing_id_may_include_fills_in_quote_currency():
+    """The replaced id filled 50 in quote currency at 10: 5 units, which are not counted again."""
+    records = Records()
+    first = fill("f1", 50, 10, in_quote=True)
+    second = report("new", 5, clock="2026-03-02T15:00:09Z", broker_order_id="b2", replaces="b1")
+    for fact in (intended(), report("new", 0), first, second):
+        records.take(fact)
+    assert records.order().filled_qty == 5
