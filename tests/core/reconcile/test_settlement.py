@@ -113,13 +113,18 @@ def test_the_total_counts_where_the_rows_have_versions_beside_each_other():
     assert records.position().qty == 8
 
 
-def test_the_rows_count_where_the_total_has_what_was_busted_beside_them():
-    """The fill that was corrected and then busted was not reported; the total still has it."""
+BUST = void("c1", 10, at=clock(4))
+
+
+@pytest.mark.parametrize("reported", [(BUST,), ()])
+def test_the_rows_count_where_the_total_has_what_was_busted_beside_them(reported):
+    """The fill was corrected and then busted, which nobody may have reported; the total has it."""
     correction = fill("c1", 10, "8.5", at=clock(3), fixes="f1")
     rows = (row("f2", 5, cum=15, at=clock(3)), row("f3", 20, cum=35, at=clock(3)))
-    records = heard(CORRECTED[0], correction, void("c1", 10, at=clock(4)), *rows)
+    records = heard(CORRECTED[0], correction, *reported, *rows)
     assert records.order().status is S.DISPUTED
-    found, order = settled(records, snapshot(25, rows, cum=35))
+    assert settled(records.copy(), snapshot(25, rows, cum=35, at=62))[0] == []  # fills may lack
+    found, order = settled(records, snapshot(25, rows, cum=35, at=90))
     inferred = m.Busted(void("b1/inferred", 10, "history").void)
     assert found == [m.DisputeSettled("b1", ("f2", "f3")), inferred]
     assert (order.status, order.filled_qty, order.anomalies) == (S.PARTIALLY_FILLED, 25, ())

@@ -8,7 +8,6 @@ counts as busted only if two of the broker's sources agree.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -22,7 +21,7 @@ from fillbook.core.orders.corrections import (
 from fillbook.core.orders.evidence import count_facts
 from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import CENT, Snapshot
-from fillbook.core.reconcile.settlement import inferred_bust, split_factor
+from fillbook.core.reconcile.settlement import has_recent_fill, inferred_bust, split_factor
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -30,9 +29,6 @@ from fillbook.model.journal.overlay import RecordReader
 MISSING_SHARE_MAX: Final = Decimal("0.5")
 #: The relative tolerance between the sum of market values and the account's figure.
 MARKET_VALUE_TOLERANCE: Final = Decimal("0.02")
-
-#: A younger fill may be missing from several endpoints because they lag.
-RECENT_FILL: Final = timedelta(seconds=60)
 
 
 @m.exact
@@ -50,7 +46,7 @@ def infer_busts(
     rows = list({x.exec_id: x for x in history}.values())
     evidence = records.get(m.Evidence, broker_order_id)
     record = None if evidence is None else records.get(m.OrderRecord, evidence.client_order_id)
-    if evidence is None or record is None or _has_recent_fill(records, evidence, at):
+    if evidence is None or record is None or has_recent_fill(records, evidence, at):
         return [], ZERO
     missing = evidence.filled - sum((x.qty for x in rows), ZERO)
     standing = [x.newest for x in _counted(records, broker_order_id).chosen if not x.is_busted]
@@ -65,12 +61,6 @@ def infer_busts(
         busts.append(inferred_bust(records, broker_order_id, remaining_qty))
         moved += remaining_qty * split_factor(records, symbol, evidence.gap_at or at)
     return busts, moved * record.terms.side.sign
-
-
-def _has_recent_fill(records: RecordReader, evidence: m.Evidence, at: m.Timestamp) -> bool:
-    since = m.timestamp(m.moment(at) - RECENT_FILL)
-    movements = records.find(m.Movement, "owner", evidence.broker_order_id)
-    return any(x.at > since for x in movements)
 
 
 def confirmed_busts(

@@ -3,9 +3,9 @@ The settlement of disputes: an order whose evidence contradicts itself (promise 
 
 A dispute ends with the first snapshot on which every source of the broker agrees: the reports on
 each id of the order, the complete fill history, and the position.  Of three readings of the order
-the first that agrees with the position counts: the rows of the history, if they sum to the
-reported totals; the facts as they are computed; the reported totals.  All disputed orders of a
-symbol are settled together.
+the first that agrees with the position counts: the rows of the history, if the reported totals have
+nothing beside them but what was busted; the facts as they are computed; the reported totals.  All
+disputed orders of a symbol are settled together.
 
 Other halves: `core.orders.corrections`, which finds disputes, and `desk.reconcile.reconciler`.
 """
@@ -15,18 +15,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.orders.evidence import base_qty, count_facts
+from fillbook.core.orders.evidence import base_qty
 from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import Snapshot, position_drift
 from fillbook.errors import present
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
+
+#: A younger fill may be missing from several endpoints because they lag.
+RECENT_FILL: Final = timedelta(seconds=60)
 
 
 @m.exact
@@ -81,7 +85,10 @@ def _settlements_of(
     counted = sum((_moved(records, e.broker_order_id) for e in evidence), ZERO)
     listed = sum((_qty_of_rows(records, rows[e.broker_order_id]) for e in evidence), ZERO)
     reported = sum((_reported_qty(records, e) for e in evidence), ZERO)
-    busted = {e.broker_order_id: _qty_beside(records, rows[e.broker_order_id], e) for e in evidence}
+    busted = {
+        e.broker_order_id: _qty_beside(records, rows[e.broker_order_id], e, snapshot.at)
+        for e in evidence
+    }
     ids = [e.broker_order_id for e in evidence]
     agree = None not in busted.values()
     if agree and _position_agrees(records, symbol, listed - counted, snapshot):
@@ -97,23 +104,26 @@ def _settlements_of(
 
 
 def _qty_beside(
-    records: RecordReader, rows: Iterable[m.Execution], evidence: m.Evidence
+    records: RecordReader, rows: Iterable[m.Execution], evidence: m.Evidence, at: m.Timestamp
 ) -> Decimal | None:
     """
     Return what the reported total of one id has beside *rows*: the executions that were busted.
 
-    None: the rows do not sum to the total.  That of a replacing id may have carried fills.
+    None: the rows do not sum to the total, or a recent fill may be missing from them.  The total of
+    a replacing id may have carried fills.
     """
     total = _total_of(evidence).cum
     summed = sum((x.qty for x in rows), ZERO)
     if summed == total or (evidence.replaces is not None and summed < total):
         return ZERO
-    counted = count_facts(records, evidence)
-    busted = {
-        sum((x.gross for x in chains if x.is_busted), ZERO)
-        for chains in (counted.history, counted.stream)
-    }
-    return total - summed if total - summed in busted else None
+    return None if summed > total or has_recent_fill(records, evidence, at) else total - summed
+
+
+def has_recent_fill(records: RecordReader, evidence: m.Evidence, at: m.Timestamp) -> bool:
+    """Return whether an id has a fill that lagging endpoints may lack *at* that time."""
+    since = m.timestamp(m.moment(at) - RECENT_FILL)
+    movements = records.find(m.Movement, "owner", evidence.broker_order_id)
+    return any(x.at > since for x in movements)
 
 
 def inferred_bust(records: RecordReader, broker_order_id: str, qty: Decimal) -> m.TradeBust:
