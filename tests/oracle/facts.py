@@ -81,6 +81,15 @@ class Facts:
         found = self.fills.get(exec_id) or self._by_stream_id.get(exec_id)
         return found if found is not None and found.order_id == owner else None
 
+    def content(self, key):
+        """Return what counts of the execution that a movement names; None: there is none."""
+        found = self.execution(key)
+        return None if found is None else self.content_of(found)
+
+    def content_of(self, fill):
+        """Return what is the same in every version that may stand for an execution."""
+        return self._roots[fill.exec_id], fill.qty, fill.price
+
     def trades(self, moves, strategy_of):
         """Return the facts that movements of fills name, and what is wrong with them."""
         facts, found, chains, rows = [], [], Counter(), defaultdict(list)

@@ -106,6 +106,8 @@ class Oracle:
         client_order_id = self._facts.client_id(order_id)
         if not client_order_id.startswith(m.ID_PREFIX):
             return NOBODY
+        if self._book.record(order_id).client_order_id.startswith("?"):
+            return NOBODY  # only its fills were reported so far, and nothing says whose it is
         record = self._book.record(client_order_id)
         if self._strategies is None or record.order.key is None:
             # What replaces a canceled order is placed without a key, for the same strategy.
@@ -203,8 +205,8 @@ class Oracle:
         with self._store.read() as reader:
             moves, rows = reader.all(m.Movement), reader.all(m.Activity)
             due = reader.get(m.Cash, "cash").fee_due
-        known = {self._facts.execution(x.key) for x in moves if x.owner and x.reason != "inferred"}
-        lacking = [x for x in self._facts.new_fills() if x not in known]
+        known = {self._facts.content(x.key) for x in moves if x.owner and x.reason != "inferred"}
+        lacking = [x for x in self._facts.new_fills() if self._facts.content_of(x) not in known]
         found += [(x.symbol, f"execution {x.exec_id} is not in the record") for x in lacking]
         read = {own_id(row.activity_id) for row in rows}
         lacking = [x for x in self._facts.new_rows() if x.id not in read]

@@ -174,6 +174,28 @@ def test_of_two_corrections_of_one_execution_the_later_one_counts():
         assert records.order().filled_value == 80
 
 
+def test_a_correction_that_begins_where_a_known_fill_does_is_of_it():
+    """Although another version has the same quantity and price, and is older."""
+    facts = (
+        history("h1", 5, 9, cum=5, at=CLOCK[0]),
+        history("h2", 5, 9, cum=10, at=CLOCK[0]),
+        history("h3", 5, "9.5", cum=10, at=CLOCK[1], fixes="h2"),
+        fill("s4", 5, "9.2", fixes="h3", at=CLOCK[2]),
+        history("h5", 5, "9.5", cum=10, at=CLOCK[3], fixes="h4"),
+    )
+    assert corrected(*facts, total=10) == ("filled", 10, Decimal("92.5"))
+
+
+def test_a_correction_in_the_stream_is_no_fill_beside_one_that_it_may_correct():
+    """The total has room for it: the gap counts it, at an unknown price."""
+    facts = (
+        fill("s1", 2, 9, cum=2, at=CLOCK[0]),
+        fill("s2", 1, 9, cum=5, at=CLOCK[0]),
+        fill("s4", 2, "9.5", fixes="s3", at=CLOCK[1]),
+    )
+    assert corrected(*facts, total=5) == ("filled", 5, None)
+
+
 VERSION = (
     fill("s2", 10, 9, fixes="s1", at=CLOCK[1]),
     history("h4", 10, 8, cum=10, fixes="h3", at=CLOCK[2]),

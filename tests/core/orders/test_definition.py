@@ -69,7 +69,7 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     if snap:
         cums = [x.cum_qty or 0 for source in SOURCES for x in executions[source].values()]
         reported = max(snap.filled_qty, *cums, 0)
-    own = {source: own_fills(chains[source], reported) for source in SOURCES}
+    own = {source: own_fills(chains[source], reported, source) for source in SOURCES}
     highest = max([x.cum_qty or 0 for s in SOURCES for x in executions[s].values()], default=0)
     if highest:
         bound = max(highest, snap.filled_qty if snap else 0)
@@ -83,7 +83,8 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
         source, other, chains = "history", "stream", {"history": own["history"], "stream": []}
     firm = {c.root for c in own[source]}
     orphans = [c for c in chains[source] if c.root not in firm]
-    counted, unmatched = cross(own[source], [*chains[other], *orphans])
+    bound = max(highest, snap.filled_qty) if snap else highest or None
+    counted, unmatched = cross(own[source], chains[other], orphans, bound)
     living = [c for c in counted if c.members and not c.dead and not c.old]
     net = sum((c.members[-1].qty for c in living), Decimal(0))
     value = sum((c.members[-1].qty * c.members[-1].price for c in living), Decimal(0))
@@ -123,9 +124,10 @@ def total_of(chains):
     return sum((c.gross for c in chains), Decimal(0))
 
 
-def own_fills(chains, reported):
+def own_fills(chains, reported, source):
     """Step 3: a correction of an unknown execution is a fill only within the reported total."""
-    if reported is None or total_of(chains) <= reported:
+    alone = source == "history" or len(chains) == 1
+    if reported is None or (total_of(chains) <= reported and alone):
         return chains
     return [c for c in chains if not c.orphan]
 
@@ -154,6 +156,10 @@ def newest_versions(chains, bound):
         else:
             made.append(evolve(c, old=True, gross=Decimal(0)))
     return made
+
+
+def begin_of(x):
+    return None if x.cum_qty is None else x.cum_qty - x.qty
 
 
 def begin(chain):
@@ -209,13 +215,15 @@ def link(by_id, voids):
     return made
 
 
-def cross(chosen, other):
+def cross(chosen, other, orphans, bound):
     """Step 6: facts of the other source only; and whether one of them had no unique match."""
+    room = 0 if bound is None else bound - total_of([c for c in chosen if not c.old])
     made, unmatched, taken = {c.root: c for c in chosen}, False, []
     old = [c for c in chosen if c.old]
     chosen = [c for c in chosen if not c.old]
-    for told in other:
-        if not told.amended or any(says_the_same(own, told) for own in chosen):
+    for told in [*other, *orphans]:
+        another = told in other
+        if not told.amended or (another and any(says_the_same(own, told) for own in chosen)):
             continue
         found, certain = place(told, chosen)
         places = [own.root for own in found]
@@ -223,6 +231,9 @@ def cross(chosen, other):
         if not places and any(same(x, c.members[-1]) for x in newest for c in old):
             continue  # a version that does not count anyway
         if len(places) != 1 or (places[0] in taken and not certain):
+            if not another and not told.dead and told.gross <= room:
+                room -= told.gross  # the gap counts it
+                continue
             unmatched = True
             continue
         taken += places
@@ -268,6 +279,11 @@ def place(told, chosen):
         named = [own for own in chosen if told.root in [x.exec_id for x in own.members]]
         if named:
             return named, True
+    if told.orphan and begin_of(told.members[-1]) is not None:
+        begin_at = begin_of(told.members[-1])
+        found = [own for own in chosen if begin_at in map(begin_of, own.members)]
+        if len(found) == 1:
+            return found, True
     for member in reversed(told.members):  # its latest version first
         found = [own for own in chosen if own.members and same(own.members[-1], member)]
         if found:

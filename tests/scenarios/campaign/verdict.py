@@ -15,9 +15,9 @@ PASSES = 4
 def owned(day, report):
     """Return what the record reports as undecided: symbols, and "cash"."""
     about = {x.terms.symbol for x in day.desk.book.orders() if x.status is m.OrderStatus.DISPUTED}
+    if about or day.desk.book.cash() is None:
+        about.add("cash")  # less than a cent of a disputed order is no difference
     about |= {getattr(x.drift, "symbol", None) or "cash" for x in report.left}
-    if day.desk.book.cash() is None:
-        about.add("cash")
     if (
         report.verdict is m.Verdict.NOT_OBSERVED
         and "missing from one snapshot" in report.unobserved

@@ -80,9 +80,10 @@ def count_executions(
     Return the chains of one broker id, and those that count.
 
     *reported* is the broker's filled total; None: not known.  Within the total, what begins with a
-    correction is a fill of its own, and so are executions that begin at the same quantity; beyond
-    it the one corrects a known fill, and the others are versions of one.  *current* is the total of
-    the newest report, of this id alone; None: not known.
+    correction is a fill of its own (in the stream, only if no other fill is known that it could
+    correct), and so are executions that begin at the same quantity; beyond it the one corrects a
+    known fill, and the others are versions of one.  *current* is the total of the newest report, of
+    this id alone; None: not known.
     """
     executions, busts = tuple(executions), tuple(busts)
     oddities: set[_OddityDetail] = set()
@@ -96,20 +97,19 @@ def count_executions(
     )
     highest = max((x.cum_qty or ZERO for x in executions), default=ZERO)
     total = None if reported is None else max(reported, highest)
-    (own_history, more_history), (own_stream, more_stream) = (
-        _own_fills(chains, total) for chains in (history, stream)
-    )
+    own_history, more_history = _own_fills(history, total)
+    own_stream, more_stream = _own_fills(stream, total, is_stream=True)
     if highest:
         total = highest if total is None else total
         own_history, own_stream = (_newest_versions(x, total) for x in (own_history, own_stream))
     # Step 5: the source with the greater gross quantity counts.
     if _gross(own_history) >= _gross(own_stream):
-        source, chosen, other = m.ExecSource.HISTORY, own_history, (*stream, *more_history)
+        source, chosen, other, more = m.ExecSource.HISTORY, own_history, stream, more_history
     else:
-        source, chosen, other = m.ExecSource.STREAM, own_stream, (*history, *more_stream)
+        source, chosen, other, more = m.ExecSource.STREAM, own_stream, history, more_stream
     if current is not None and _is_complete(own_history, stream, current):
-        source, chosen, other = m.ExecSource.HISTORY, own_history, ()
-    effective = _apply_amendments(chosen, other, oddities)
+        source, chosen, other, more = m.ExecSource.HISTORY, own_history, (), ()
+    effective = _apply_amendments(chosen, other, more, total, oddities)
     return CountedExecutions(
         history=own_history,
         stream=own_stream,
@@ -145,10 +145,10 @@ def _is_complete(
 
 
 def _own_fills(
-    chains: tuple[ExecutionChain, ...], total: Decimal | None
+    chains: tuple[ExecutionChain, ...], total: Decimal | None, *, is_stream: bool = False
 ) -> tuple[tuple[ExecutionChain, ...], tuple[ExecutionChain, ...]]:
-    """Return the chains that are fills, and the orphans that exceed the *total*, which are none."""
-    if total is None or _gross(chains) <= total:
+    """Return the chains that are fills, and the orphans that may be corrections of them."""
+    if total is None or (_gross(chains) <= total and not (is_stream and len(chains) > 1)):
         return chains, ()
     firm = tuple(chain for chain in chains if not chain.is_orphan)
     return firm, tuple(chain for chain in chains if chain.is_orphan)
@@ -258,15 +258,24 @@ def _apply_bust(
 def _apply_amendments(
     chosen: tuple[ExecutionChain, ...],
     other: tuple[ExecutionChain, ...],
+    more: tuple[ExecutionChain, ...],
+    total: Decimal | None,
     oddities: set[_OddityDetail],
 ) -> tuple[ExecutionChain, ...]:
-    """Return *chosen* with the busts and corrections that only *other* reported (step 6)."""
+    """
+    Return *chosen* with the busts and corrections that only *other* reported (step 6).
+
+    *more* are the orphans of the same source.  One without a match is a fill whose original was
+    lost, as long as the *total* has room for it: the gap counts it.
+    """
     by_root = {chain.root: chain for chain in chosen}
     superseded = [x.newest for x in chosen if x.is_superseded and x.newest is not None]
     chosen = tuple(x for x in chosen if not x.is_superseded)
     taken: set[str] = set()
-    for chain in other:
-        if not chain.is_amended or _is_reported_by(chain, chosen):
+    room = ZERO if total is None else total - _gross(chosen)
+    for chain in (*other, *more):
+        is_own = chain in more
+        if not chain.is_amended or (not is_own and _is_reported_by(chain, chosen)):
             continue
         matches, is_certain = _matches(chain, chosen)
         roots = {match.root for match in matches}
@@ -275,6 +284,9 @@ def _apply_amendments(
             continue  # a version that does not count anyway
         # None, several, or one that is already matched and may not be meant again.
         if len(roots) != 1 or (roots <= taken and not is_certain):
+            if is_own and not chain.is_busted and chain.gross <= room:
+                room -= chain.gross
+                continue
             oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue
         taken |= roots
@@ -314,6 +326,10 @@ def _matches(
     holders = [match for match in chosen if any(x.exec_id == chain.root for x in match.members)]
     if holders and chain.members[0].fixes == chain.root:
         return holders, True  # it corrects an execution of this source, by its id
+    begin = _begin_of(chain.members[-1])
+    found = [x for x in chosen if begin is not None and begin in map(_begin_of, x.members)]
+    if chain.is_orphan and len(found) == 1:
+        return found, True  # fills of one order do not overlap
     for member in reversed(chain.members):
         found = [
             match
