@@ -186,6 +186,27 @@ def test_a_correction_that_begins_where_a_known_fill_does_is_of_it():
     assert corrected(*facts, total=10) == ("filled", 10, Decimal("92.5"))
 
 
+@pytest.mark.parametrize("total", [5, 10, 20])
+def test_corrections_that_begin_at_one_quantity_are_one_execution_within_the_total_too(total):
+    """The report of the total is older than both, or has room for fills that are not listed."""
+    facts = (
+        history("h2", 10, 9, cum=10, at=CLOCK[0], fixes="h1"),
+        history("h4", 5, 8, cum=5, at=CLOCK[1], fixes="h3"),
+    )
+    _, filled, value = corrected(*facts, total=total)
+    assert (filled, value) == ((5, 40) if total <= 10 else (15, None))
+
+
+def test_a_history_is_not_complete_beside_a_later_correction_of_its_own():
+    """The links are lost; the later one counts."""
+    facts = (
+        history("h1", 10, 9, cum=10, at=CLOCK[0]),
+        history("h2", 10, 8, cum=10, at=CLOCK[1], fixes="h1"),
+        history("h4", 10, 7, cum=10, at=CLOCK[2], fixes="h3"),
+    )
+    assert corrected(*facts, total=10) == ("filled", 10, 70)
+
+
 def test_a_correction_in_the_stream_is_no_fill_beside_one_that_it_may_correct():
     """The total has room for it: the gap counts it, at an unknown price."""
     facts = (

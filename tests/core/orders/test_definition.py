@@ -69,17 +69,19 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     if snap:
         cums = [x.cum_qty or 0 for source in SOURCES for x in executions[source].values()]
         reported = max(snap.filled_qty, *cums, 0)
-    own = {source: own_fills(chains[source], reported, source) for source in SOURCES}
     highest = max([x.cum_qty or 0 for s in SOURCES for x in executions[s].values()], default=0)
     if highest:
         bound = max(highest, snap.filled_qty if snap else 0)
-        own = {source: newest_versions(own[source], bound) for source in SOURCES}
+        chains = {source: newest_versions(chains[source], bound) for source in SOURCES}
+    own = {source: own_fills(chains[source], reported, source) for source in SOURCES}
     gross = {source: total_of(own[source]) for source in SOURCES}
     source = "history" if gross["history"] >= gross["stream"] else "stream"
     other = "stream" if source == "history" else "history"
     clocked_reports = [f for f in facts if isinstance(f, m.Reported) and f.report.clock]
     newest = snapshot(clocked_reports, clocked) if clocked and clocked_reports else None
-    if newest and is_complete(own["history"], chains["stream"], newest.filled_qty):
+    kept = {c.root for c in own["history"]}
+    beside = [*chains["stream"], *(c for c in chains["history"] if c.root not in kept)]
+    if newest and is_complete(own["history"], beside, newest.filled_qty):
         source, other, chains = "history", "stream", {"history": own["history"], "stream": []}
     firm = {c.root for c in own[source]}
     orphans = [c for c in chains[source] if c.root not in firm]
@@ -129,27 +131,27 @@ def own_fills(chains, reported, source):
     alone = source == "history" or len(chains) == 1
     if reported is None or (total_of(chains) <= reported and alone):
         return chains
-    return [c for c in chains if not c.orphan]
+    return [c for c in chains if c.old or not c.orphan]
 
 
-def is_complete(history, stream, total):
+def is_complete(history, others, total):
     """Step 5: the history sums to the total, and the stream corrected nothing after it."""
     rows = [c.members[-1] for c in history if c.members and not c.dead and not c.old]
     times = [x.at for x in rows if x.fixes is not None]
-    if not times or sum(x.qty for x in rows) != total or any(c.dead for c in (*history, *stream)):
+    if not times or sum(x.qty for x in rows) != total or any(c.dead for c in (*history, *others)):
         return False
-    later = [c for c in stream if c.amended and c.members and c.members[-1].at > max(times)]
+    later = [c for c in others if c.amended and c.members and c.members[-1].at > max(times)]
     return all(any(says_the_same(own, c) for own in history) for c in later)
 
 
 def newest_versions(chains, bound):
     """Step 3: beyond the order's total, rows that begin at the same quantity are one execution."""
-    if total_of(chains) <= bound:
-        return chains
+    beyond = total_of(chains) > bound
     made = []
     for c in chains:
         same = [x for x in chains if begin(x) is not None and begin(x) == begin(c)]
-        if len(same) < 2:
+        plain = [x for x in same if not x.orphan]
+        if len(same) < 2 or (not beyond and len(plain) > 1):
             made.append(c)
         elif c == max(same, key=lambda x: (x.members[-1].at, x.members[-1].exec_id)):
             made.append(evolve(c, gross=max(x.gross for x in same)))

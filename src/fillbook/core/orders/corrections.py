@@ -97,17 +97,17 @@ def count_executions(
     )
     highest = max((x.cum_qty or ZERO for x in executions), default=ZERO)
     total = None if reported is None else max(reported, highest)
+    if highest:
+        bound = highest if total is None else total
+        history, stream = (_newest_versions(x, bound) for x in (history, stream))
     own_history, more_history = _own_fills(history, total)
     own_stream, more_stream = _own_fills(stream, total, is_stream=True)
-    if highest:
-        total = highest if total is None else total
-        own_history, own_stream = (_newest_versions(x, total) for x in (own_history, own_stream))
     # Step 5: the source with the greater gross quantity counts.
     if _gross(own_history) >= _gross(own_stream):
         source, chosen, other, more = m.ExecSource.HISTORY, own_history, stream, more_history
     else:
         source, chosen, other, more = m.ExecSource.STREAM, own_stream, history, more_stream
-    if current is not None and _is_complete(own_history, stream, current):
+    if current is not None and _is_complete(own_history, (*stream, *more_history), current):
         source, chosen, other, more = m.ExecSource.HISTORY, own_history, (), ()
     effective = _apply_amendments(chosen, other, more, total, oddities)
     return CountedExecutions(
@@ -124,22 +124,22 @@ def count_executions(
 
 
 def _is_complete(
-    history: Sequence[ExecutionChain], stream: Iterable[ExecutionChain], current: Decimal
+    history: Sequence[ExecutionChain], others: Sequence[ExecutionChain], current: Decimal
 ) -> bool:
     """
-    Return whether the *history* sums to the order's *current* total, and *stream* adds nothing.
+    Return whether the *history* sums to the order's *current* total, and *others* add nothing.
 
     Then it lists every execution in its newest version, although the links to older ones are lost.
-    What the stream corrected is listed too, or older than what the history lists as corrected.
+    What others corrected is listed too, or older than what the history lists as corrected.
     """
     counted = [chain.counted for chain in history if chain.counted is not None]
     corrected_at = max((x.at for x in counted if x.fixes is not None), default=None)
     if sum((x.qty for x in counted), ZERO) != current or corrected_at is None:
         return False
-    if any(chain.is_busted for chain in (*history, *stream)):
+    if any(chain.is_busted for chain in (*history, *others)):
         return False
     later = [
-        x for x in stream if x.is_corrected and x.newest is not None and x.newest.at > corrected_at
+        x for x in others if x.is_corrected and x.newest is not None and x.newest.at > corrected_at
     ]
     return all(_is_reported_by(x, history) for x in later)
 
@@ -150,8 +150,8 @@ def _own_fills(
     """Return the chains that are fills, and the orphans that may be corrections of them."""
     if total is None or (_gross(chains) <= total and not (is_stream and len(chains) > 1)):
         return chains, ()
-    firm = tuple(chain for chain in chains if not chain.is_orphan)
-    return firm, tuple(chain for chain in chains if chain.is_orphan)
+    firm = tuple(chain for chain in chains if chain.is_superseded or not chain.is_orphan)
+    return firm, tuple(chain for chain in chains if chain not in firm)
 
 
 def _newest_versions(
@@ -160,18 +160,19 @@ def _newest_versions(
     """
     Return the *chains* of one source; of versions of one execution only the newest counts.
 
-    Executions that sum to more than the order's *total*, and begin at the same quantity of it, are
-    versions of one execution: such a source lists a correction beside the original, and does not
-    say what it corrects.
+    Executions that begin at the same quantity of the order's total are versions of one if they sum
+    to more than the *total*: such a source lists a correction beside the original, and does not say
+    what it corrects.  Within the total they are if they say that they correct something.
     """
-    if _gross(chains) <= total:
-        return chains
+    is_beyond = _gross(chains) > total
     versions: dict[Decimal, list[ExecutionChain]] = {}
     for chain in chains:
         if chain.counted is not None and (begin := _begin_of(chain.counted)) is not None:
             versions.setdefault(begin, []).append(chain)
     by_root = {chain.root: chain for chain in chains}
     for same in versions.values():
+        if not is_beyond and sum(not x.is_orphan for x in same) > 1:
+            continue
         # Step 3: the gross quantity is the greatest that any version had.
         gross = max(x.gross for x in same)
         for chain in same:
