@@ -146,7 +146,7 @@ def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.Reserv
     """
     Return the maximum that an order can still cost, open and filled, in quote currency.
 
-    What a position has paid is not reserved any more: its units are gone with the fill.
+    What a position has paid is not reserved any more: its units are gone with the execution.
     """
     reserve = None if record.intent is None else record.intent.reserve
     if reserve is None or not reserve.opens:
@@ -155,8 +155,16 @@ def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.Reserv
     total = filled_cost + _open_cost(record, evidence, filled_cost, reserve, rule)
     if reserve.paid_from is None:
         return total
-    posted = (_filled_cost(e, record, reserve, rule) for e in evidence if e.value is not None)
-    return total - sum(posted, ZERO)
+    return total - sum((_paid_units(e, record, reserve, rule) for e in evidence), ZERO)
+
+
+def _paid_units(
+    e: m.Evidence, record: m.OrderRecord, reserve: m.Reserve, rule: m.ReserveRule
+) -> Decimal:
+    """Return what the payments of one id took; the fee of an inferred fill is not known yet."""
+    if e.value is None:
+        return ZERO
+    return e.value if e.gap else _filled_cost(e, record, reserve, rule)
 
 
 def _filled_cost(
@@ -247,7 +255,7 @@ def reservation(
         margin=reserve.margin,
         grown=grown,
         grown_at=grown_at,
-        is_open=not record.order.is_final,
+        is_open=not record.order.is_final or reserve.paid_from is not None,
         currency=reserve.currency,
         paid_from=reserve.paid_from,
     )

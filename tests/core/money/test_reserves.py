@@ -145,6 +145,8 @@ def test_units_that_were_paid_are_not_reserved_any_more():
     assert charged(records) == D("0.0505")
     assert records.position("BTC/USD").qty == D("-0.05")
     records.take(report("filled", 2, "0.05", terms=terms(**wish), clock="2026-03-02T15:00:09Z"))
+    assert charged(records) == D("0.001")  # the fee of a fill that has no execution yet
+    records.take(fill("e2", 1, "0.05", cum=2, source="history", symbol="ETH/BTC"))
     assert charged(records) is None
 
 

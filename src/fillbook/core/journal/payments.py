@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import pairs
+from fillbook.core import pairs, reservation
 from fillbook.core.journal.draft import Draft, binding
 from fillbook.core.orders.evidence import base_qty
 from fillbook.model import EXACT, ZERO
@@ -62,7 +62,7 @@ def movements_of(draft: Draft, record: m.OrderRecord, x: m.Execution) -> list[m.
         other_fee=other_fee,
         fee_from=None if other_fee is None else x.fee_from,
     )
-    movements = _with_payment(fill, pair)
+    movements = _with_payment(draft, record, fill, pair)
     if other_fee is not None and x.fee_from is not None:
         movements.append(_payment(fill, fill.key + _FEE, x.fee_from, -other_fee.value))
     return movements
@@ -89,7 +89,7 @@ def inferred_movements(
         reason=str(m.ExecSource.INFERRED),
         currency=pairs.quote_currency(draft, symbol),
     )
-    return _with_payment(fill, pair)
+    return _with_payment(draft, record, fill, pair)
 
 
 def _split_fee(
@@ -107,14 +107,19 @@ def _split_fee(
     return ZERO, ZERO, m.Amount(x.fee, pairs.other_currency(x.fee_currency, bound))
 
 
-def _with_payment(fill: m.Movement, pair: m.Pair | None) -> list[m.Movement]:
+def _with_payment(
+    draft: Draft, record: m.OrderRecord, fill: m.Movement, pair: m.Pair | None
+) -> list[m.Movement]:
     """Return *fill*, and the movement of the units that it was paid in, if it was not paid cash."""
     if pair is None or pair.paid_from is None:
         return [fill]
     paid = evolve(fill, cash=ZERO)
     if fill.cash is None:
         return [paid]  # its price is unknown, and so are the units
-    return [paid, _payment(fill, key_of(fill.key), pair.paid_from, fill.cash)]
+    payment = _payment(fill, key_of(fill.key), pair.paid_from, fill.cash)
+    if payment.qty > 0:
+        payment = evolve(payment, fee_rate=_fee_rate_of_payment(draft, record, fill))
+    return [paid, payment]
 
 
 def _payment(fill: m.Movement, key: str, symbol: str, qty: Decimal) -> m.Movement:
@@ -126,11 +131,18 @@ def _payment(fill: m.Movement, key: str, symbol: str, qty: Decimal) -> m.Movemen
         cum=fill.cum,
         qty=qty,
         cash=ZERO,
-        fee_rate=fill.fee_rate if qty > 0 else ZERO,
         strategy=fill.strategy,
         owner=fill.owner,
         reason=fill.reason,
     )
+
+
+def _fee_rate_of_payment(draft: Draft, record: m.OrderRecord, fill: m.Movement) -> Decimal:
+    """Return the share of what a sale brings in that its fee may take, while that is unknown."""
+    reserve = None if record.intent is None else record.intent.reserve
+    if fill.fee is not None or reserve is None:
+        return fill.fee_rate
+    return max(fill.fee_rate, reservation.fee_of(reserve, binding(draft).reserve_rule))
 
 
 def _fee_rate(draft: Draft, symbol: str) -> Decimal:

@@ -44,7 +44,7 @@ class Reservation:
     measured by `buying_power`; else by `non_marginable`.  `grown` is the number of the entry
     that last increased it, `grown_at` the time of that entry by our clock (UTC); None: the
     broker has not reported the order yet, or the outcome of a replace is unknown.  `is_open`:
-    the order is not final.
+    the order is not final, or units that it paid with are not posted.
     """
 
     client_order_id: str

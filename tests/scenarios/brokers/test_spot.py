@@ -1,0 +1,228 @@
+"""
+P7 and P9 by currency, at a broker that enforces nothing and has three quote currencies and a coin.
+
+More days: `FILLBOOK_DAYS=300 pytest tests/scenarios/brokers/test_spot.py`.
+"""
+
+import os
+import random
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+
+import fillbook as fb
+from fillbook import errors
+from fillbook import model as m
+from fillbook.clock import ManualClock
+from tests.bench import MONDAY_10
+from tests.scenarios.brokers.spot import CASH, PRICES, RATE, STEP, Spot, cut
+
+DAYS = int(os.environ.get("FILLBOOK_DAYS", "12"))
+FEES = ("quote", "base", "USDC", "KCS")
+D = Decimal
+S = m.OrderStatus
+
+
+class Bot:
+    """A desk at the broker, opened and in sync."""
+
+    def __init__(self, **kw):
+        self.clock = ManualClock(MONDAY_10)
+        self.broker = Spot(self.clock, **kw)
+        self.desk = fb.open(self.broker, "memory://", clock=self.clock, wait_s=2)
+        assert self.desk.sync().opened
+
+    def pass_(self, seconds, every=5):
+        for _ in range(int(seconds // every)):
+            self.clock.advance(every)
+            self.desk.tick()
+
+    def rest(self):
+        """No faults any more, every outcome known, every order ended."""
+        self.broker.faults = 0
+        self.pass_(600, every=10)
+        for order in list(self.broker.placed.values()):
+            self.broker.cancel(order.id)
+        self.pass_(120, every=10)
+
+
+def wrong(bot):
+    """The differences between the record and the wallets, at rest."""
+    book, wallets = bot.desk.book, bot.broker.wallets
+    found = [
+        f"{x}: {book.cash(x)}, truth {amount}"
+        for x, amount in wallets.items()
+        if x not in ("BTC", "ETH") and book.cash(x) != amount
+    ]
+    held = {x: book.position(x).qty for x in ("BTC", "ETH")}
+    found += [f"{x}: {qty}, truth {wallets[x]}" for x, qty in held.items() if qty != wallets[x]]
+    ids = [x.client_order_id for x in bot.broker.placed.values()]
+    found += ["one intent, two orders"] if len(ids) != len(set(ids)) else []
+    ours = {i for x in book.orders() for i in book.record(x).ids}
+    found += [f"order {x} is lost" for x in bot.broker.placed if x not in ours]
+    return found + [f"{x.client_order_id} is open" for x in book.orders(open=True)]
+
+
+# -- one order -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("symbol", ["BTC-USD", "BTC-EUR", "BTC-USDC"])
+def test_a_bot_spends_its_whole_balance_of_a_currency_and_nothing_of_another(symbol):
+    bot = Bot()
+    quote = symbol.partition("-")[2]
+    before, whole = dict(bot.broker.wallets), bot.broker.wallets[quote]
+    order = bot.desk.buy(symbol, notional=whole)
+    assert order.status is S.FILLED
+    assert abs(bot.broker.wallets[quote]) < D("0.01")
+    bot.pass_(30)
+    assert bot.desk.sync().verdict is m.Verdict.IN_SYNC
+    others = CASH - {quote}
+    assert {x: bot.desk.book.cash(x) for x in others} == {x: before[x] for x in others}
+    assert wrong(bot) == []
+    with pytest.raises(fb.Denied, match="buying power"):
+        bot.desk.buy(symbol, notional=10)
+
+
+def test_a_pair_that_is_paid_in_coins_takes_coins():
+    bot = Bot()
+    with pytest.raises(fb.Denied, match="of BTC to pay with"):
+        bot.desk.buy("ETH-BTC", qty=10, limit_price="0.0501")  # 0.501 BTC, with the fee more
+    order = bot.desk.buy("ETH-BTC", notional="0.5")
+    assert order.status is S.FILLED
+    bot.pass_(30)
+    assert bot.desk.book.position("BTC").qty == bot.broker.wallets["BTC"] < D("0.00000001")
+    assert bot.desk.book.position("ETH-BTC").account.currency == "BTC"
+    assert bot.desk.sync().verdict is m.Verdict.IN_SYNC
+
+
+def test_coins_that_an_order_may_pay_with_cannot_be_sold():
+    bot = Bot()
+    bot.desk.buy("ETH-BTC", qty=8, limit_price="0.04")  # 0.32 BTC and its fee
+    with pytest.raises(fb.Denied, match=r"only 0.1768 of 0.5 BTC-USD can be closed"):
+        bot.desk.sell("BTC-USD", qty="0.2", limit_price="70000")
+    bot.desk.sell("BTC-USD", qty="0.1768", limit_price="70000")
+    assert bot.broker.free()["BTC"] == 0
+    with pytest.raises(fb.Denied, match="of BTC to pay with"):
+        bot.desk.buy("ETH-BTC", notional="0.01")
+
+
+def test_without_the_rate_of_the_fee_nothing_is_opened():
+    bot = Bot()
+    bot.broker.rate = None
+    bot.clock.advance(60)
+    with pytest.raises(fb.Denied, match="rate was not read") as denied:
+        bot.desk.buy("BTC-USD", notional=100)
+    assert denied.value.reason.code == "no_fee_rate"
+    bot.broker.rate = RATE
+    bot.clock.advance(60)
+    bot.desk.buy("BTC-USD", notional=100)
+
+
+LIMITS = {
+    "order_notional": {"order_notional_max": 100},
+    "symbol_notional": {"symbol_notional_max": 100},
+    "day_notional": {"day_notional_max": 100},
+}
+
+
+@pytest.mark.parametrize("code", LIMITS)
+def test_a_limit_is_in_the_currency_of_the_account(code):
+    """ETH-BTC is measured by BTC-USD: 0.05 BTC are 3,000 dollars."""
+    bot = Bot()
+    limits = m.Limits(**LIMITS[code])
+    desk = fb.open(bot.broker, "memory://", clock=bot.clock, limits=limits)
+    desk.sync()
+    with pytest.raises(fb.Denied) as denied:
+        desk.buy("ETH-BTC", qty=1, limit_price="0.05")
+    assert denied.value.reason.code == code
+    with pytest.raises(fb.Denied) as denied:
+        desk.buy("BTC-EUR", notional=10)
+    assert denied.value.reason.code == "no_price"
+    assert desk.buy("ETH-BTC", qty="0.03", limit_price="0.05").status is S.FILLED
+
+
+def test_the_buying_power_of_each_currency_is_its_own():
+    bot = Bot()
+    bot.desk.buy("BTC-EUR", notional=1_000)
+    assert round(bot.desk.buying_power("EUR").available, 4) == 6_000
+    assert bot.desk.buying_power("USD").available == bot.desk.buying_power().available == 10_000
+    assert bot.desk.buying_power("GBP").available == 0
+
+
+def test_an_edit_keeps_both_ids_and_is_reserved():
+    bot = Bot()
+    order = bot.desk.buy("BTC-USD", qty="0.1", limit_price=50_000)
+    after = bot.desk.replace(order, qty="0.15", limit_price=51_000)
+    assert (after.broker_order_id, after.qty, after.limit_price) == (
+        order.broker_order_id,
+        D("0.15"),
+        51_000,
+    )
+    with pytest.raises(fb.Denied, match="buying power"):
+        bot.desk.replace(after, qty="0.25")
+
+
+# -- days ------------------------------------------------------------------------------
+
+
+class Day(Bot):
+    """A bot that spends what it is told is available, through faults and late reads."""
+
+    def __init__(self, seed):
+        self.bot_dice = random.Random(f"bot {seed}")
+        super().__init__(seed=seed, fee_in=FEES[seed % len(FEES)], lag_s=8.0)
+        self.broker.faults = 0.05
+
+    def step(self):
+        for symbol, price in PRICES.items():
+            self.broker.move(symbol, price * (1 + D(self.bot_dice.randint(-80, 80)) / 10_000))
+        with suppress(errors.OrderError, errors.ReadFailed):
+            self.act()
+        self.check()
+        self.pass_(self.bot_dice.choice((1, 5, 15)), every=1)
+        self.check()
+
+    def act(self):
+        symbol, deed = self.bot_dice.choice(list(PRICES)), self.bot_dice.random()
+        quote, share = symbol.partition("-")[2], self.bot_dice.choice((D("0.3"), D("0.9"), D(1)))
+        price = self.broker.prices[symbol]
+        open_orders = [x for x in self.desk.book.orders(open=True) if x.broker_order_id]
+        if deed < 0.15 and open_orders:
+            self.desk.cancel(self.bot_dice.choice(open_orders))
+        elif deed < 0.3 and open_orders:
+            order = self.bot_dice.choice(open_orders)
+            if order.limit_price is not None:
+                self.desk.replace(order, limit_price=order.limit_price * D("1.01"))
+        elif deed < 0.55:
+            qty = cut(self.desk.book.position(symbol).qty * share)
+            self.desk.sell(symbol, qty=max(qty, STEP), limit_price=price * D("1.002"))
+        elif deed >= 0.55:
+            coins = self.desk.book.position(quote).qty
+            spend = self.desk.buying_power(quote).available if quote in CASH else coins
+            spend = cut(spend * share)
+            if self.bot_dice.random() < 0.5 and spend:
+                self.desk.buy(symbol, notional=spend)
+            else:
+                limit = price * self.bot_dice.choice((D("0.995"), D("1.0")))
+                qty = cut(spend / limit / (1 + RATE))
+                self.desk.buy(symbol, qty=max(qty, STEP), limit_price=limit)
+
+    def check(self):
+        """No wallet is promised twice, whatever the account read showed."""
+        free = self.broker.free()
+        if self.broker.fee_in in free:
+            free.pop(self.broker.fee_in)  # fees that no order holds may empty it
+        short = {x: amount for x, amount in free.items() if amount < 0}
+        assert not short, f"{short} at {self.clock.now()}"
+
+
+@pytest.mark.parametrize("seed", range(DAYS))
+def test_a_day_promises_no_currency_twice_and_ends_in_sync(seed):
+    day = Day(seed)
+    for _ in range(40):
+        day.step()
+    day.rest()
+    assert day.desk.sync().verdict is m.Verdict.IN_SYNC
+    assert wrong(day) == []
+    assert day.broker.fills
