@@ -3,7 +3,7 @@ A spot broker of another manner than the simulated one, in memory.
 
 It has wallets by currency and products of two of them, reports no clock, finds no order by client
 order id, checks no duplicates, replies to a create with its own id only, edits in place, and holds
-the fee with the order.  It enforces nothing: what is more than a wallet has makes it negative.
+the fee with the order.  Unless it *enforces* its rules, a wallet may become negative.
 """
 
 import random
@@ -24,6 +24,7 @@ PRICES = {
     "ETH-USD": D(3_000),
 }
 STEP = D("0.00000001")
+AVERAGE = D("0.0000000000000001")  #: averages have sixteen places
 RATE = D("0.01")
 S = m.OrderStatus
 LIVE = (S.NEW, S.PARTIALLY_FILLED)
@@ -69,7 +70,7 @@ class Spot(Broker):
         rate_limit=100_000,
     )
 
-    def __init__(self, clock, *, seed=0, fee_in="quote", lag_s=0.0, faults=0.0):
+    def __init__(self, clock, *, seed=0, fee_in="quote", lag_s=0.0, faults=0.0, enforces=False):
         self.clock, self.dice = clock, random.Random(seed)
         self.fee_in, self.lag_s, self.faults, self.rate = fee_in, lag_s, faults, RATE
         self.wallets = {"USD": D(10_000), "EUR": D(7_000), "USDC": D(5_000), "BTC": D("0.5")}
@@ -78,7 +79,7 @@ class Spot(Broker):
             self.capabilities = evolve(Spot.capabilities, base_fee=RATE)
         if fee_in not in ("quote", "base"):
             self.wallets[fee_in] = D(1_000)
-        self.prices = dict(PRICES)
+        self.enforces, self.prices = enforces, dict(PRICES)
         self.placed, self.fills, self.sent = {}, [], 0
         self._past = [(clock.elapsed(), dict(self.wallets), self.free())]
 
@@ -242,6 +243,9 @@ class Spot(Broker):
 
     def submit(self, intent):
         self.sent += 1
+        refusal = self._refusal(intent.request)
+        if refusal is not None:
+            return refusal
         fate = self.dice.random()
         if fate < self.faults / 2:
             return m.Ambiguous(m.Failure.NO_ANSWER, "lost on the way")
@@ -260,8 +264,23 @@ class Spot(Broker):
             return m.Ambiguous(m.Failure.NO_ANSWER, "the reply was lost")
         return m.Accepted(broker_order_id=name)
 
+    def _refusal(self, request):
+        """Why the broker refuses an order; the price and the funds only if it *enforces* them."""
+        symbol, limit = request.symbol, request.limit_price
+        if symbol not in self.prices:
+            return m.Rejected(m.RejectKind.INSTRUMENT, "there is no such product")
+        if self.enforces and limit is not None and limit % D("0.01"):
+            return m.Rejected(m.RejectKind.PRICE, "the price has too many digits")
+        cost = request.notional or request.qty * (limit or self.prices[symbol]) * (1 + self.rate)
+        is_buy = request.side is m.OrderSide.BUY
+        if self.enforces and is_buy and cost > self.free()[symbol.partition("-")[2]]:
+            return m.Rejected(m.RejectKind.FUNDS, "insufficient funds")
+        return None
+
     def cancel(self, broker_order_id):
-        found = self.placed[broker_order_id]
+        found = self.placed.get(broker_order_id)
+        if found is None:
+            return m.Rejected(m.RejectKind.NOT_FOUND, "there is no such order")
         if found.status not in LIVE:
             return m.Rejected(m.RejectKind.TOO_LATE, "it is done")
         self.placed[broker_order_id] = evolve(found, status=S.CANCELED)
@@ -269,7 +288,9 @@ class Spot(Broker):
         return m.Accepted()
 
     def replace(self, broker_order_id, change):
-        found = self.placed[broker_order_id]
+        found = self.placed.get(broker_order_id)
+        if found is None:
+            return m.Rejected(m.RejectKind.NOT_FOUND, "there is no such order")
         if found.status not in LIVE:
             return m.Rejected(m.RejectKind.TOO_LATE, "it is done")
         qty, limit = change.qty or found.qty, change.limit_price or found.limit
@@ -303,7 +324,7 @@ def report(order):
         status=order.status,
         raw_status=order.status.value,
         filled_qty=order.filled,
-        avg_price=order.value / order.filled if order.filled else None,
+        avg_price=(order.value / order.filled).quantize(AVERAGE) if order.filled else None,
         filled_value=order.value,
         created_at=order.at,
     )

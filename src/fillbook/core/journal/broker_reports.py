@@ -73,7 +73,7 @@ def apply_report(
     )
     snapshot = _snapshot_of(draft, report, entry)
     after = evolve(
-        _with_terms(after, report, snapshot),
+        _with_terms(after, report, snapshot, clocked=binding(draft).clocked),
         created_at=after.created_at or report.created_at,
         name=after.name or report.client_order_id,
         replaces=report.replaces or after.replaces,
@@ -100,18 +100,22 @@ def apply_report(
         apply_report(draft, leg, entry, record.client_order_id)
 
 
-def _with_terms(known: m.Evidence, report: m.OrderReport, snapshot: m.OrderSnapshot) -> m.Evidence:
+def _with_terms(
+    known: m.Evidence, report: m.OrderReport, snapshot: m.OrderSnapshot, *, clocked: bool
+) -> m.Evidence:
     """
     Return *known* with the terms of the newest report, by version.
 
     While a replace is pending, a report may echo the requested terms, which are not in force yet.
+    Without the broker's clock, a later read of the same terms is no change (promise P8).
     """
     terms, terms_at, echoed = known.terms, known.terms_at, known.echoed
     version, newest = snapshot.version, None if known.word is None else known.word.version
     is_pending = snapshot.status is m.OrderStatus.PENDING_REPLACE
     if version is not None and (newest is None or version >= newest):
         echoed = report.terms if is_pending else None
-    if version is not None and not is_pending and (terms_at is None or version >= terms_at):
+    is_newest = version is not None and (terms_at is None or version >= terms_at)
+    if is_newest and not is_pending and (clocked or report.terms != terms):
         terms, terms_at = report.terms, version
     return evolve(known, terms=terms or report.terms, terms_at=terms_at, echoed=echoed)
 

@@ -62,7 +62,8 @@ class Cases:
 
     The price of `symbol` is between `resting_price` and `high_price`: a buy at the first
     rests, and the exits of a bracket are on both sides of the market (`stop_price` below it).
-    Prices are in units of the quote currency.
+    Prices are in units of the quote currency.  `time_in_force` is that of orders which a case does
+    not choose otherwise.
     """
 
     symbol: ClassVar[str] = "AAPL"
@@ -70,6 +71,7 @@ class Cases:
     resting_price: ClassVar[str] = "100.25"
     stop_price: ClassVar[str] = "150"
     high_price: ClassVar[str] = "250"
+    time_in_force: ClassVar[str] = "day"
 
     @pytest.fixture
     def broker(self) -> Broker:
@@ -114,7 +116,7 @@ class Cases:
     def intent(self, *, client_order_id: str | None = None, **fields: Any) -> m.Intent:
         """Make a resting buy of one unit of `symbol`, with *fields* in place of the defaults."""
         terms = {"symbol": self.symbol, "side": "buy", "qty": 1, **fields}
-        terms.setdefault("time_in_force", "day")
+        terms.setdefault("time_in_force", self.time_in_force)
         terms.setdefault("limit_price", self.resting_price)
         if terms["limit_price"] is None:
             del terms["limit_price"]
@@ -133,9 +135,11 @@ class Cases:
         return self.report_of(broker, outcome, intent)
 
     def report_of(self, broker: Broker, outcome: m.Accepted, intent: m.Intent) -> m.OrderReport:
-        """Return the report in *outcome*, or read it by client order id."""
+        """Return the report in *outcome*, or read it by the id in it, or by client order id."""
         if outcome.report is not None:
             return outcome.report
+        if outcome.broker_order_id is not None:
+            return self.read_order(broker, outcome.broker_order_id)
         return self.observed(broker.find(intent.client_order_id))
 
     def observed(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:
