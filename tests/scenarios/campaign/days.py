@@ -37,12 +37,22 @@ def faults(seed, rate=0.04):
 class Day:
     """The exchange, the bot, and the acts of the bot."""
 
-    def __init__(self, seed, *, store="memory://", rate=0.04, broker=None, plan=None, begins=OPENS):
+    def __init__(
+        self,
+        seed,
+        *,
+        store="memory://",
+        rate=0.04,
+        broker=None,
+        plan=None,
+        begins=OPENS,
+        **venue,
+    ):
         self.seed = seed
         self.dice = random.Random(seed)
         self.clock = ManualClock(begins)
         self.exchange = Exchange(
-            seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3
+            seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3, **venue
         )
         self.books = self.exchange.open_account("paper")
         self.broker = (broker or SimulatedBroker)(self.exchange, self.books)
