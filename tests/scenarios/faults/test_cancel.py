@@ -4,7 +4,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from tests.bench import Bench
+from tests.bench import Bench, unable
 
 S = m.OrderStatus
 
@@ -127,3 +127,24 @@ def test_a_fresh_process_that_cannot_read_the_account_keeps_the_cancel(how):
         bench.clock.advance(5)
         desk.tick()
     assert desk.book.order(order).status is S.CANCELED
+
+
+class Refuses(unable(rate_limit=60)):
+    """It refuses the cancels of one symbol, and has few requests a minute."""
+
+    def cancel(self, broker_order_id):
+        if self.books.truth.get(broker_order_id).symbol == "AAPL":
+            return m.Rejected(m.RejectKind.NOT_NOW, "not now", "422")
+        return super().cancel(broker_order_id)
+
+
+def test_orders_that_refuse_their_cancel_keep_no_other_from_its_first():
+    """Their repeats and reads use up the rate limit only when each order was asked to end."""
+    bench = Bench(broker=Refuses, wait_s=90)
+    for symbol, price in (("AAPL", "150"), ("MSFT", "300")):
+        for number in range(40):
+            bench.by_hand(symbol, "buy", 1, limit_price=str(int(price) - number % 9))
+    bench.clock.advance(120)
+    bench.desk.cancel_all()
+    left = {x.symbol for x in bench.truth.orders() if not x.is_final}
+    assert left == {"AAPL"}

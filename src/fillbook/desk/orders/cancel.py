@@ -10,27 +10,25 @@ found.  The order that a change by cancel-and-new has placed, or would place, is
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import pairs
-from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel, protective
+from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel
 from fillbook.core.orders.pending_cancel import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
-from fillbook.desk.link.gateway import Gateway, rows_or_empty
+from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.resolver import Resolver, reply_entry
 from fillbook.desk.orders.tracker import Tracker, evidence_of
 from fillbook.desk.orders.unwritten_cancels import UNWRITABLE, UnwrittenCancels
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder, Transaction
 
 #: The delay of the next step if none is due, or if the cancel cannot be sent now.
@@ -110,12 +108,24 @@ class Cancellation:
             wanted = self._wanted(symbol, strategy, self._kept(exits=exits))
             raise self._unwritten.send(wanted, error) from error
         with self._recorder.log_store_errors("the orders that are canceled"):
-            for name in names:
-                self.advance(name, for_caller=True, wait=name == names[0])
-            self._resolver.wait_until_all_final(
-                names, advance=lambda name: self.advance(name, for_caller=True, wait=False)
-            )
+            self._advance_each(names, wait=True)
+            self._resolver.wait_until_all_final(names, self._advance_each)
         return [self._book.order(name) for name in names]
+
+    def _advance_each(self, names: Sequence[str], *, wait: bool = False) -> None:
+        """
+        Take the due steps of several cancels; with *wait*, the first waits for the rate limit.
+
+        An order that keeps refusing its cancel must not use up the rate limit before every other
+        has had its first attempt.
+        """
+        fresh = [name for name in names if _awaits_first_attempt(self._book.record(name))]
+        for name in fresh:
+            self.advance(name, for_caller=True, wait=wait and name == fresh[0], once=True)
+        if any(_awaits_first_attempt(self._book.record(name)) for name in fresh):
+            return
+        for name in names:
+            self.advance(name, for_caller=True, wait=False)
 
     def _instruct_all(self, symbol: str | None, strategy: str | None, *, exits: bool) -> list[str]:
         """Write the instructions to cancel every open order; return their client ids."""
@@ -131,26 +141,9 @@ class Cancellation:
         return names
 
     def _kept(self, *, exits: bool) -> frozenset[str]:
-        return frozenset() if exits else self._protective()
-
-    def _protective(self) -> frozenset[str]:
-        """Return the client ids of the exits that protect a position, by all evidence."""
-        live = [x.order for x in self._tracker.tracked() if not x.order.is_final]
-        with self._recorder.store.read() as reader:
-            held = {x.symbol: x.qty for x in reader.all(m.Position)}
-            opened = reader.get(m.Cash, "cash") is not None
-            resting = [
-                protective.of_order(x, pairs.holding_of(reader, x.terms.symbol)) for x in live
-            ]
-            for symbol in list(held):
-                held[symbol] = _smallest_position(
-                    held[symbol], position_differences(reader, symbol)
-                )
-        if not opened:  # without an opening balance, ask the broker for the positions
-            broker = self._gateway.broker
-            listed = self._gateway.pages("positions", broker.positions)
-            held = {x.symbol: x.qty for x in rows_or_empty(listed)}
-        return protective.protective_ids(resting, held)
+        if exits:
+            return frozenset()
+        return protective_exits(self._gateway, self._recorder, self._tracker)
 
     def _wanted(self, symbol: str | None, strategy: str | None, kept: frozenset[str]) -> list[str]:
         """Return the orders that may still fill, or for which a change would place another."""
@@ -208,12 +201,14 @@ class Cancellation:
 
     # -- attempts ----------------------------------------------------------------------
 
-    def advance(self, name: str, *, for_caller: bool, wait: bool = True) -> timedelta | None:
+    def advance(
+        self, name: str, *, for_caller: bool, wait: bool = True, once: bool = False
+    ) -> timedelta | None:
         """
-        Take every due step of the cancel of an order; return when the next is due, None: never.
+        Take the due steps of the cancel of an order; return when the next is due, None: never.
 
         *for_caller*: a caller waits, and its first attempts need no lease.  *wait*: wait for a
-        share of the rate limit.
+        share of the rate limit.  *once*: take one step only.
         """
         while True:
             record = self._book.record(name)
@@ -236,6 +231,8 @@ class Cancellation:
                     self._read_order(record, living, now)
                 case _:
                     return now + NEXT_STEP_DELAY
+            if once:
+                return now
 
     def _step(
         self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence
@@ -397,11 +394,12 @@ class Cancellation:
             self._progress[name, broker_order_id] = change(before)
 
 
-def _smallest_position(qty: Decimal, position_differences: Iterable[Decimal]) -> Decimal:
-    """Return the smallest position with the sign of *qty* that the evidence allows."""
-    sign = 1 if qty > 0 else -1
-    least = min(sign * (qty + x) for x in (m.ZERO, *position_differences))
-    return sign * max(m.ZERO, least)
+def _awaits_first_attempt(record: m.OrderRecord) -> bool:
+    """Whether the order is at the broker, and no cancel of any of its ids has left."""
+    return bool(record.ids) and not any(
+        r.command is m.Command.CANCEL and r.answer is not m.AnswerKind.NOT_SENT
+        for r in record.requests
+    )
 
 
 def _after_attempt(at: timedelta, recorded: int) -> Callable[[Progress], Progress]:

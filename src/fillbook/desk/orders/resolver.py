@@ -103,9 +103,9 @@ class Resolver:
         return self._wait_until(name, lambda order: order.is_final, timeout_s, advance)
 
     def wait_until_all_final(
-        self, names: Collection[str], advance: Callable[[str], object]
+        self, names: Collection[str], advance: Callable[[list[str]], object]
     ) -> None:
-        """Poll until all orders are final or `wait_s` have passed; *advance* each that is not."""
+        """Poll until all orders are final or `wait_s` have passed; *advance* those that are not."""
         end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
         for pause in chain(unconfirmed.QUERY_DELAYS, repeat(unconfirmed.QUERY_DELAYS[-1])):
             remaining = end - self._clock.elapsed()
@@ -115,9 +115,7 @@ class Resolver:
             self._clock.wait(self._tracker.wakeup, min(pause, remaining).total_seconds())
             self._tracker.drain()
             self._tracker.poll()
-            for name in names:
-                if not self._book.order(name).is_final:
-                    advance(name)
+            advance([name for name in names if not self._book.order(name).is_final])
 
     def wait_until_replaced(self, name: str, advance: Advance) -> m.Order:
         """Follow an order until the outcome of its replace is known; at most `wait_s`."""

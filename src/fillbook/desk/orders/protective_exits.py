@@ -1,0 +1,41 @@
+"""
+The exits that `cancel_all` leaves: those that protect a position, by all evidence.
+
+Other half: `core.orders.protective`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from fillbook import model as m
+from fillbook.core import pairs
+from fillbook.core.orders import protective
+from fillbook.desk.link.gateway import Gateway, rows_or_empty
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.open_differences import position_differences
+from fillbook.desk.record.recorder import Recorder
+
+
+def protective_exits(gateway: Gateway, recorder: Recorder, tracker: Tracker) -> frozenset[str]:
+    """Return the client ids of the exits that protect a position."""
+    live = [x.order for x in tracker.tracked() if not x.order.is_final]
+    with recorder.store.read() as reader:
+        opened = reader.get(m.Cash, "cash") is not None
+        resting = [protective.of_order(x, pairs.holding_of(reader, x.terms.symbol)) for x in live]
+        held = {
+            x.symbol: _smallest_position(x.qty, position_differences(reader, x.symbol))
+            for x in reader.all(m.Position)
+        }
+    if not opened:  # without an opening balance, ask the broker for the positions
+        listed = gateway.pages("positions", gateway.broker.positions)
+        held = {x.symbol: x.qty for x in rows_or_empty(listed)}
+    return protective.protective_ids(resting, held)
+
+
+def _smallest_position(qty: Decimal, differences: Iterable[Decimal]) -> Decimal:
+    """Return the smallest position with the sign of *qty* that the evidence allows."""
+    sign = 1 if qty > 0 else -1
+    least = min(sign * (qty + x) for x in (m.ZERO, *differences))
+    return sign * max(m.ZERO, least)
