@@ -60,6 +60,7 @@ class Capabilities:
     fractional: bool = False  #: fractions of a unit
     short: bool = False  #: short sales
     extended_hours: bool = False  #: orders for extended hours
+    post_only: bool = False  #: limit orders that only add liquidity
     find: bool = False  #: `find` reads an order by client order id
     history: bool = False  #: `executions` lists fills
     activities: bool = False  #: `activities` lists fees, dividends, splits, transfers

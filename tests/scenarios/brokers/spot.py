@@ -25,7 +25,7 @@ PRICES = {
 }
 STEP = D("0.00000001")
 AVERAGE = D("0.0000000000000001")  #: averages have sixteen places
-RATE = D("0.01")
+RATE, MAKER_RATE = D("0.01"), D("0.004")
 S = m.OrderStatus
 LIVE = (S.NEW, S.PARTIALLY_FILLED)
 
@@ -59,6 +59,7 @@ class Spot(Broker):
         times_in_force=frozenset({m.TimeInForce.GTC}),
         notional=True,
         fractional=True,
+        post_only=True,
         history=True,
         instrument=True,
         quotes=True,
@@ -189,6 +190,7 @@ class Spot(Broker):
                 other_cash=tuple(m.Amount(wallets[x], x) for x in others),
                 other_buying_power=tuple(m.Amount(free[x], x) for x in others),
                 fee_rate=self.rate,
+                maker_fee_rate=self.rate and MAKER_RATE,
             )
         )
 

@@ -16,7 +16,7 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import ManualClock
 from tests.bench import MONDAY_10
-from tests.scenarios.brokers.spot import CASH, PRICES, RATE, STEP, Spot, cut
+from tests.scenarios.brokers.spot import CASH, MAKER_RATE, PRICES, RATE, STEP, Spot, cut
 
 DAYS = int(os.environ.get("FILLBOOK_DAYS", "12"))
 FEES = ("quote", "base", "USDC", "KCS")
@@ -117,6 +117,16 @@ def test_without_the_rate_of_the_fee_nothing_is_opened():
     bot.broker.rate = RATE
     bot.clock.advance(60)
     bot.desk.buy("BTC-USD", notional=100)
+
+
+def test_a_post_only_order_reserves_the_fee_of_a_maker():
+    bot = Bot()
+    bot.desk.buy("BTC-USD", qty="0.1", limit_price=50_000, post_only=True)
+    assert bot.desk.book.reservations()[0].charge == 5_000 * (1 + MAKER_RATE)
+    bot.desk.buy("BTC-EUR", qty="0.1", limit_price=40_000)
+    assert bot.desk.book.reservations()[1].charge == 4_000 * (1 + RATE)
+    with pytest.raises(fb.InvalidValue, match="only a limit order"):
+        bot.desk.buy("BTC-USD", notional=10, post_only=True)
 
 
 LIMITS = {

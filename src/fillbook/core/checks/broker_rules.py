@@ -60,6 +60,7 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         (request.order_class in can.order_classes, f"{request.order_class} orders"),
         (request.notional is None or can.notional, "orders by notional"),
         (not request.extended_hours or can.extended_hours, "extended hours"),
+        (not request.post_only or can.post_only, "post-only orders"),
         (not is_fractional or can.fractional, "fractions of a share"),
         (_is_combination_supported(request, context), _combination(request, context)),
     )

@@ -289,7 +289,7 @@ class Approval:
             opens=opens,
             pair=context.pair,
             currency=_quote_currency(reader, context.pair),
-            fee=_fee_rate(rule, context.account),
+            fee=_fee_rate(rule, context.account, request),
         )
         reserve_amount = (
             m.ZERO if reserve is None else reservation.reserve_amount(request, reserve, rule)
@@ -361,9 +361,13 @@ def _quote_currency(reader: Reader, pair: m.Pair | None) -> str | None:
     return None if pair is None else pairs.other_currency(pair.quote, bound)
 
 
-def _fee_rate(rule: m.ReserveRule, account: m.AccountSnapshot | None) -> Decimal | None:
+def _fee_rate(
+    rule: m.ReserveRule, account: m.AccountSnapshot | None, request: m.OrderRequest
+) -> Decimal | None:
     """Return the rate of the fee that the broker reserves, if it is the account's own."""
-    return account.fee_rate if rule.reads_fee and account is not None else None
+    if not rule.reads_fee or account is None:
+        return None
+    return account.maker_fee_rate if request.post_only else account.fee_rate
 
 
 def _units(reader: Reader, position: str, pair: m.Pair) -> m.Funds | None:

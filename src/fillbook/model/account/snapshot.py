@@ -41,6 +41,7 @@ class AccountSnapshot:
     #: What of it is available to new orders, in each of these currencies.
     other_buying_power: tuple[Amount, ...] = ()
     fee_rate: Decimal | None = None  #: of an order that takes liquidity, as a share of its value
+    maker_fee_rate: Decimal | None = None  #: of a post-only order, as a share of its value
 
 
 @frozen

@@ -25,7 +25,7 @@ Intended: intent
 Intent: client_order_id request at key reserve adjustments worth
 OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
     take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
-    good_for_s reference_price
+    good_for_s reference_price post_only
 Reserve: opens floor margin fee currency paid_from
 Adjustment: field wished sent why
 Instructed: client_order_id number asked authority good_until broker_order_id

@@ -117,9 +117,10 @@ class OrderRequest:
     to the type that the prices imply, `order_class` to the class that the exits imply, and
     `time_in_force` to what the broker's `Capabilities` declare for the instrument.  `good_for_s`
     is how many seconds after its intent an order without a reply may be sent again (None: 30
-    for market orders, 300 for all others; 0: it is never sent again).  `strategy` is the bot's
-    name for the strategy that places the order.  `reference_price` is the price per unit for
-    valuation without a quote; it is not sent, and two requests that differ only in it are
+    for market orders, 300 for all others; 0: it is never sent again).  `post_only`: a limit order
+    that may only add liquidity; the broker rejects it if it would trade at once.  `strategy` is
+    the bot's name for the strategy that places the order.  `reference_price` is the price per unit
+    for valuation without a quote; it is not sent, and two requests that differ only in it are
     equal.
 
     Raises: InvalidValue, with the field and the reason.
@@ -142,6 +143,7 @@ class OrderRequest:
         default=Factory(_default_class, takes_self=True), converter=_to_order_class
     )
     extended_hours: bool = field(default=False, validator=_check_flag)
+    post_only: bool = field(default=False, validator=_check_flag)
     strategy: str | None = field(default=None, validator=_check_name)
     good_for_s: int | None = field(default=None, validator=_check_seconds)
     reference_price: Decimal | None = field(default=None, converter=number_or_none, eq=False)
@@ -164,6 +166,8 @@ class OrderRequest:
                 raise InvalidValue(f"{name} must be above zero, not {value}")
         if (self.qty is None) == (self.notional is None):
             raise InvalidValue("give exactly one of qty and notional")
+        if self.post_only and self.type is not OrderType.LIMIT:
+            raise InvalidValue(f"only a limit order can be post-only, not a {self.type} order")
         self._check_prices()
 
     def _check_prices(self) -> None:
@@ -208,6 +212,7 @@ class OrderFields(TypedDict, total=False):
     time_in_force: TimeInForce | str
     order_class: OrderClass | str
     extended_hours: bool
+    post_only: bool
     strategy: str | None
     good_for_s: int | None
     reference_price: Figure
