@@ -42,7 +42,8 @@ class Records:
 
     def take(self, entry, at=AT):
         """Apply *entry*, after the pairs that it names; whether it changed anything."""
-        changed = [self._take(x, at) for x in pairs.with_listings((entry,), self, pair_of)]
+        listed = pairs.with_listings((entry,), self, lambda x: self.get(m.Pair, x) or pair_of(x))
+        changed = [self._take(x, at) for x in listed]
         return any(changed)
 
     def _take(self, entry, at):

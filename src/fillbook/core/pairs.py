@@ -72,15 +72,13 @@ def with_time_in_force(
 def with_listings(
     entries: Sequence[m.Entry], records: RecordReader, pair_of: PairOf
 ) -> Iterator[m.Entry]:
-    """Yield *entries*, each after the pairs that it names and that *records* do not have."""
+    """Yield *entries*, each after the pairs that it names and that *records* have otherwise."""
     listed: set[str] = set()
     for entry in entries:
         for symbol in _symbols_of(entry):
-            if symbol in listed or records.get(m.Pair, symbol) is not None:
-                continue
+            pair = None if symbol in listed else pair_of(symbol)
             listed.add(symbol)
-            pair = pair_of(symbol)
-            if pair is not None:
+            if pair is not None and records.get(m.Pair, symbol) != pair:
                 yield m.PairListed(pair)
         yield entry
 
@@ -96,5 +94,7 @@ def _symbols_of(entry: m.Entry) -> list[str]:
             return [entry.intent.request.symbol]
         case m.BalanceAdjusted():
             return [entry.symbol]
+        case m.ActivityReported() if entry.activity.symbol is not None:
+            return [entry.activity.symbol]
         case _:
             return []

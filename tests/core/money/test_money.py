@@ -303,6 +303,28 @@ def test_a_pair_is_listed_once_and_before_what_names_it():
     assert list(pairs.with_listings(entries, records, pair_of)) == entries
 
 
+def test_a_pair_that_the_adapter_names_otherwise_is_listed_again_and_its_fills_posted_anew():
+    """What a broker is may change: the fills of the pair move to the position that holds them."""
+    records = made(OPENED, *bought("ETH/BTC", 1, "0.05"))
+    other = m.Pair("ETH/BTC", "ETH", "BTC", "ETH", "BTC")
+    entries = [*bought("ETH/BTC", 1, "0.06", order="b2", at=LATER)]
+    listed = list(pairs.with_listings(entries, records, lambda symbol: other))
+    assert listed == [m.PairListed(other), *entries]
+    records.take(m.PairListed(other))
+    assert {x.symbol: x.qty for x in records.all(m.Position) if x.qty} == {
+        "ETH": 1,
+        "BTC": D("-0.05"),
+    }
+
+
+def test_units_of_a_pair_move_in_the_position_that_holds_its_base():
+    moved = m.Activity(
+        activity_id="a1", kind=m.ActivityKind.TRANSFER, at=LATER, symbol="ETH/BTC", qty=D(2)
+    )
+    records = made(OPENED, m.ActivityReported(moved))
+    assert (qty(records, "ETH/USD"), qty(records, "ETH/BTC")) == (2, 0)
+
+
 def test_the_positions_of_a_symbol():
     records = made(*bought("ETH/BTC", 1, "0.05"), *bought("ETH/USD", 1, 9, order="b2"))
     records.take(m.InstrumentListed(m.Instrument("ETH/USD", m.AssetClass.CRYPTO)))

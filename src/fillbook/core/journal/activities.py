@@ -11,6 +11,7 @@ from fillbook.core.journal import cash
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed
 from fillbook.core.journal.posting import post_movements
+from fillbook.core.pairs import holding_of
 from fillbook.model import ZERO
 
 #: The activities that move units, with the kind of the movement; a split may be a ratio instead.
@@ -37,6 +38,8 @@ def apply_activity(draft: Draft, activity: m.Activity) -> None:
     if opened is None and activity.dated:
         return
     movement = movement_of(activity)
+    if movement is not None:
+        movement = evolve(movement, symbol=holding_of(draft, movement.symbol))
     if movement is not None:
         held = draft.get(m.Position, movement.symbol) or m.Position(symbol=movement.symbol)
         at, _ = placed(

@@ -244,7 +244,7 @@ def _post_fills(
     kind = m.EventKind.FILL_REVISED if gone else m.EventKind.FILL
     fills = [x for x in new if x.kind is m.MoveKind.FILL]
     for fill in sorted(fills, key=lambda x: x.order):
-        draft.emit(kind, symbol=fill.symbol, order=record.order, fill=fill)
+        draft.emit(kind, symbol=record.terms.symbol, order=record.order, fill=fill)
     if gone and not fills:
         draft.emit(kind, symbol=record.terms.symbol, order=record.order)
 
