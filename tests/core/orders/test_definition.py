@@ -117,7 +117,7 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
         value=value,
         gap=gap,
         gap_price=price,
-        complete=total == told and rows,
+        complete=told in (total, net) and rows,  # a bust lowers the total, or not
         disputed=unmatched or any(c.disputed for s in SOURCES for c in chains[s]),
     )
 

@@ -81,7 +81,8 @@ def compute_totals(evidence: m.Evidence, context: EvidenceContext) -> m.Evidence
         gap=gap,
         gap_price=price,
         gap_at=_gap_at(snap) if gap else None,
-        complete=(sums.gross == reported or _is_complete_by_history(evidence, context))
+        # A bust lowers the total, or not.
+        complete=(reported in (sums.gross, sums.net) or _is_complete_by_history(evidence, context))
         and _has_all_rows(sums, snap),
     )
 
