@@ -90,7 +90,11 @@ def test_a_chain_with_a_lost_correction_is_settled(broker, qty):
 
 
 def unmatched(bench):
-    """Fill 5 and 5 of 20, and correct one: the stream has other ids, the history no corrections."""
+    """
+    Fill 5 and 5 of 20, and correct one: the stream has other ids, the history no corrections.
+
+    Return the order, and the event that makes it disputed.
+    """
     bench.fail("fill", "stream-ids-differ", times=2)
     bench.exchange.faults.switch_on("history-without-busts")
     with bench.heard() as events:
@@ -100,14 +104,14 @@ def unmatched(bench):
         bench.clock.advance(2)
         bench.exchange.correct(bench.truth.fills()[0].exec_id, price="149.90")
     (event,) = [x for x in events if x.name == "trade_correct"]
-    bench.desk.receive(event)
-    return order
+    return order, event
 
 
 def test_check_says_what_sync_settles_and_writes_nothing():
     """The settlement is a merged finding of both."""
     bench = Bench(wait_s=0)
-    order = unmatched(bench)
+    order, event = unmatched(bench)
+    bench.desk.receive(event)
     bench.clock.advance(90)
     one = bench.desk.sync(order=order)
     assert one.verdict is fb.Verdict.DRIFT  # one order alone does not show the position
@@ -213,3 +217,20 @@ def test_a_correction_that_only_the_total_shows_is_no_bust():
     assert bench.desk.book.order(order).filled_qty == 8
     assert not [x for x in bench.desk.book.journal() if isinstance(x.entry, m.Busted)]
     assert bench.desk.sync().entries == 0
+
+
+def test_a_change_of_a_disputed_order_waits_until_it_is_settled():
+    """Its first attempt was not sent; the order became disputed meanwhile."""
+    bench = Bench(wait_s=0)
+    order, event = unmatched(bench)
+    bench.pass_(10)
+    bench.fail("replace", "unreachable", times=1000)
+    bench.desk.replace(order, limit_price="149")
+    bench.desk.receive(event)
+    bench.over()
+    bench.exchange.faults.switch_on("history-without-busts")
+    bench.pass_(8, every=1)
+    assert bench.desk.book.order(order).status is S.DISPUTED
+    assert len(bench.ours()) == 1
+    bench.pass_(200)
+    assert bench.truth.order(bench.desk.book.order(order).broker_order_id).limit_price == 149

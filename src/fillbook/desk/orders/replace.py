@@ -173,6 +173,8 @@ class Replacement:
         if refused is not None:
             return retry_at
         with self._recorder.transaction() as transaction:
+            if _is_not_replaceable(transaction.reader.get(m.OrderRecord, name)):
+                return retry_at
             request = self._claim(transaction, name, change, made, for_caller=for_caller)
         if request is None or request.change is None:
             return None
@@ -361,3 +363,10 @@ class Replacement:
 def _last_message(made: Sequence[m.Request]) -> str:
     """Return the message of the last attempt."""
     return made[-1].message if made else "no attempt was permitted"
+
+
+def _is_not_replaceable(record: m.OrderRecord | None) -> bool:
+    """Return whether a live order cannot be replaced in its status, which may pass."""
+    if record is None or record.order.is_final:
+        return False
+    return (record.order.status, m.Command.REPLACE) not in lifecycle.COMMANDS
