@@ -67,10 +67,12 @@ class Facts:
 
     def client_id(self, order_id):
         """Return the client order id under which the bot placed the order, before all replaces."""
-        order = self.orders[order_id]
-        while order.replaces is not None:
-            order = self.orders[order.replaces]
-        return order.client_order_id
+        return self.orders[self._first_of(order_id)].client_order_id
+
+    def _first_of(self, order_id):
+        while order_id in self.orders and self.orders[order_id].replaces is not None:
+            order_id = self.orders[order_id].replaces
+        return order_id
 
     # -- executions --------------------------------------------------------------------
 
@@ -92,7 +94,7 @@ class Facts:
 
     def trades(self, moves, strategy_of):
         """Return the facts that movements of fills name, and what is wrong with them."""
-        facts, found, chains, rows = [], [], Counter(), defaultdict(list)
+        facts, found, roots, rows = [], [], Counter(), defaultdict(list)
         for move in moves:
             fill = None if move.reason == "inferred" else self.execution(move.key)
             if fill is None and move.reason != "inferred":
@@ -100,7 +102,7 @@ class Facts:
                 continue
             rows[move.owner].append((move, fill))
             if fill is not None:
-                chains[self._roots[fill.exec_id]] += 1
+                roots[self._roots[fill.exec_id]] += 1
                 facts.append(self._trade(fill, strategy_of(fill.order_id)))
             else:
                 facts.append(
@@ -113,9 +115,15 @@ class Facts:
                         is_old=self.is_old_order(move.owner),
                     )
                 )
-        found += [f"execution {root} is counted {n} times" for root, n in chains.items() if n > 1]
+        found += [f"execution {root} is counted {n} times" for root, n in roots.items() if n > 1]
+        chains = Counter()
         for owner, known in rows.items():
-            found += self._of_one_order(owner, known)
+            found += self._of_one_id(owner, known)
+            chains[self._first_of(owner)] += sum((abs(move.qty) for move, _ in known), ZERO)
+        for first, total in chains.items():
+            most = sum((self.gross[i] for i in self.orders if self._first_of(i) == first), ZERO)
+            if total > most:
+                found.append(f"order {first}: {total} counted, at most {most} were executed")
         return facts, found
 
     def _trade(self, fill, strategy):
@@ -128,13 +136,11 @@ class Facts:
             is_old=self._roots[fill.exec_id] in self._old_fills,
         )
 
-    def _of_one_order(self, owner, known):
-        """Never more than was executed, and a total at a price that the exchange reported."""
+    def _of_one_id(self, owner, known):
+        """A total at a price that the exchange reported for the id."""
         if owner not in self.orders:
             return [f"the exchange has no order {owner}"]
         total = sum((abs(move.qty) for move, _ in known), ZERO)
-        if total > self.gross[owner]:
-            return [f"order {owner}: {total} counted, at most {self.gross[owner]} were executed"]
         gap = [move for move, fill in known if fill is None]
         if not gap or gap[0].price is None:
             return []

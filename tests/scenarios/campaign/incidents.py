@@ -33,6 +33,8 @@ BEGINS = (
     datetime(2026, 3, 7, 15, 0, tzinfo=UTC),  # Saturday
     datetime(2026, 3, 9, 3, 30, tzinfo=UTC),  # Monday, the night of the change of the clocks
 )
+#: A split and a dated transfer of the same symbol and day have two readings: units before or after.
+SPLIT_SYMBOL = "AAPL"
 STRATEGIES = ("bot", "swing", None)
 DAY = timedelta(days=1)
 HOUR_S = 3600
@@ -179,7 +181,8 @@ class LongDay(Day):
         )
 
     def transfer(self):
-        symbol = self.dice.choice(SYMBOLS)
+        """Units arrive without an order; SPLIT_SYMBOL has no rows whose date is not their time."""
+        symbol = self.dice.choice([x for x in SYMBOLS if not self.is_dated or x != SPLIT_SYMBOL])
         qty = Decimal(self.dice.randint(1, 9)) / (100 if "/" in symbol else 1)
         price = self.exchange.quote_of(symbol).bid
         self.exchange.transfer(self.books, symbol, qty, price)
@@ -209,7 +212,7 @@ class LongDay(Day):
         self.until(goal if goal > now else goal + DAY, HOUR_S)
         ratio = self.dice.choice((2, 3, Decimal("1.5"), Decimal("0.5"), Decimal("0.1")))
         adjusts = self.dice.random() < 0.7
-        self.exchange.split(self.dice.choice(SYMBOLS[:2]), ratio, adjusts=adjusts)
+        self.exchange.split(SPLIT_SYMBOL, ratio, adjusts=adjusts)
         self.pass_time(120, 40)
 
     def by_hand(self):
