@@ -5,6 +5,7 @@ A fill leaves a due fee, the most that the broker may take for it.  A posted row
 its symbol that are older than the row: those nearest to the row's price first (a broker posts one
 row per fill, at its price before a correction), then the oldest (it posts one row per day).  A row
 pays nothing that is younger, nothing of another symbol, and nothing that is far larger than itself.
+Of what a balance adjustment includes it pays only what is at its price.
 
 Other halves: `core.position` for fees in units, `core.journal.cash` for fees in cash.
 """
@@ -51,7 +52,7 @@ def current(dues: Iterable[m.Fee], now: m.Timestamp) -> list[m.Fee]:
 def pay(dues: Iterable[m.Fee], row: m.Fee) -> tuple[tuple[m.Fee, ...], tuple[m.Fee, ...]]:
     """Return what *row* pays of *dues*, and what is left of them."""
     due_then = current(dues, row.at)
-    older = [x for x in due_then if row.symbol in ("", x.symbol) and x.at <= row.at]
+    older = [x for x in due_then if x.at <= row.at and _may_be_of(row, x)]
     if row.price is not None:
         at, amount = row.price, row.amount
         older.sort(key=lambda x: (_distance(x.price, at), abs(x.amount - amount), x.at))
@@ -66,6 +67,23 @@ def pay(dues: Iterable[m.Fee], row: m.Fee) -> tuple[tuple[m.Fee, ...], tuple[m.F
         evolve(x, amount=x.amount - paid[x.key].amount) if x.key in paid else x for x in due_then
     )
     return tuple(paid.values()), tuple(x for x in rests if x.amount)
+
+
+def _may_be_of(row: m.Fee, due: m.Fee) -> bool:
+    """
+    Return whether *row* may be the fee *due*.
+
+    A fee that a balance adjustment includes is paid only at its own price: the row of another fill
+    would be lost.
+    """
+    is_at_price = None in (row.price, due.price) or row.price == due.price
+    return row.symbol in ("", due.symbol) and (due.absorbed_at is None or is_at_price)
+
+
+def is_recent(activity: m.Activity, at: m.Timestamp) -> bool:
+    """Return whether *activity* is a fee that may be of a fill of the two days before *at*."""
+    is_late = m.moment(activity.at) > m.moment(at) - POSTED_WITHIN
+    return activity.kind is m.ActivityKind.FEE and is_late
 
 
 def _distance(price: Decimal | None, of_row: Decimal) -> Decimal:

@@ -55,6 +55,18 @@ def test_a_row_pays_the_fees_that_it_is_for(row, paid):
     assert {x.key for x in left} <= {x.key for x in DUES} - set(paid)
 
 
+def test_what_a_balance_adjustment_includes_is_paid_at_its_price_only():
+    """The row of a fill that was corrected or busted later has another price: it counts."""
+    absorbed = tuple(evolve(x, absorbed_at=at(4)) for x in DUES[:2])
+    for row, keys in (
+        (fee("r", 9, 2, 100), "a"),
+        (fee("r", 9, 2, 101), ""),
+        (fee("r", 9, 3), "ab"),
+    ):
+        paid, _ = fees.pay(absorbed, row)
+        assert "".join(x.key for x in paid) == keys
+
+
 def test_fees_beyond_those_that_are_kept_apart_are_joined_and_paid_in_parts():
     dues = ()
     for number in range(fees.KEPT_MAX + 2):
@@ -234,3 +246,28 @@ def test_a_row_with_a_time_goes_by_it():
     timed = evolve(money(1, 7, 0, 60).activity, dated=False, read_at=None, at=at(-5))
     records = coins(*OPENED, m.ActivityReported(timed))
     assert cash(records)[0] == 100
+
+
+@pytest.mark.parametrize("read", [-30, 60])
+def test_a_fee_that_was_posted_before_the_opening_balance_is_not_due_any_more(read):
+    """The next row without a price is of the next sale."""
+    posted = dated(1, "fee", 0, read, symbol="BTC/USD", cash=Decimal(-1))
+    before = [*selling(), sale("f1", 1, 100, -60)]
+    opened = cash_adjusted(1000, 60 if read > 0 else 0, by_ids=True)
+    records = coins(*before, posted, opened, sale("f2", 1, 100, 70))
+    assert cash(records) == (1100, 1)
+    records.take(row(2, "-1", 100_000))
+    assert cash(records) == (1099, 0)
+
+
+def test_a_fee_in_units_that_was_posted_before_the_opening_balance_is_not_due_any_more():
+    coin = {"symbol": "BTC/USD"}
+    bought = intended(qty=9, **coin), report("new", terms=terms(qty=9, **coin))
+    posted = dated(1, "fee", 0, -30, symbol="BTC/USD", qty=Decimal("-0.01"))
+    old = dated(2, "fee", -9, -30, symbol="BTC/USD", qty=Decimal(-5))
+    opened = m.BalanceAdjusted("BTC/USD", Decimal("0.99"), Decimal(100), at(0), "OPENING")
+    records = coins(*bought, fill("f1", 1, 100, at=at(-60), **coin), posted, old, opened)
+    records.take(cash_adjusted(1000, by_ids=True))
+    records.take(fill("f2", 1, 100, at=at(70), **coin))
+    held = records.position("BTC/USD")
+    assert (held.qty, held.fee_due, held.fee_absorbed) == (Decimal("1.99"), Decimal("0.01"), 0)

@@ -7,6 +7,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core import fees
 from fillbook.core.journal import cash
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed
@@ -29,13 +30,13 @@ def apply_activity(draft: Draft, activity: m.Activity) -> None:
     """
     Apply a non-trade activity: its movement of units, and its cash.
 
-    A dated row before the opening balance is in that balance.
+    A dated row before the opening balance is in that balance; a fee pays what was due by then.
     """
     if draft.get(m.Activity, activity.activity_id) is not None:
         return
     draft.put(activity)
     opened = draft.get(m.Cash, "cash")
-    if opened is None and activity.dated:
+    if opened is None and activity.dated and not fees.is_recent(activity, draft.at):
         return
     movement = movement_of(activity)
     if movement is not None:

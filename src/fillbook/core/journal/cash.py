@@ -93,9 +93,8 @@ def _put_with_history(draft: Draft, balances: Iterable[m.Cash]) -> None:
                 cash = _add_fill(cash, movement, 1)
         for activity in draft.before.all(m.Activity):
             is_ours = pairs.other_currency(activity.currency, bound) == _name(cash)
-            included = cash.anchored_at is not None and is_included(activity, cash.anchored_at)
-            if activity.cash and is_ours and not included:
-                cash = _add_activity(cash, activity)
+            if activity.cash and is_ours:
+                cash = _add_known_activity(cash, activity)
         draft.put(_settled(cash))
 
 
@@ -135,6 +134,15 @@ def _add_fill(cash: m.Cash, movement: m.Movement, sign: int) -> m.Cash:
     return cash if movement.at <= oldest else evolve(cash, dues=fees.add(cash.dues, due))
 
 
+def _add_known_activity(cash: m.Cash, activity: m.Activity) -> m.Cash:
+    """Return *cash*, just adjusted, with an activity of the record: a flow, or a part of it."""
+    at = cash.anchored_at
+    if at is None or not is_included(activity, at):
+        return _add_activity(cash, activity)
+    is_fee = fees.is_recent(activity, at) and activity.cash is not None and activity.cash < 0
+    return _add_fee_row(cash, activity, min(activity.effective_at, at)) if is_fee else cash
+
+
 def _add_activity(cash: m.Cash, activity: m.Activity) -> m.Cash:
     assert activity.cash is not None
     at, is_adopted = placed(
@@ -145,11 +153,16 @@ def _add_activity(cash: m.Cash, activity: m.Activity) -> m.Cash:
     cash = _add_flow(cash, at, activity.cash, 1)
     if activity.kind is not m.ActivityKind.FEE or activity.cash > 0:
         return cash
+    return _add_fee_row(cash, activity, at)
+
+
+def _add_fee_row(cash: m.Cash, activity: m.Activity, at: m.Timestamp) -> m.Cash:
+    """Return *cash* with a row that pays fees of sales."""
     row = m.Fee(
         key=activity.activity_id,
         symbol=activity.symbol or "",
         at=at,
-        amount=-activity.cash,
+        amount=-(activity.cash or ZERO),
         price=activity.price,
     )
     return evolve(cash, posted=tuple(sorted((*cash.posted, row), key=lambda x: (x.at, x.key))))
