@@ -56,6 +56,16 @@ def test_a_bust_is_inferred_in_units_after_a_split():
     assert ([x.qty for x in busts], qty) == ([20, 40], 120)
 
 
+def test_only_the_newest_version_of_an_execution_may_be_busted():
+    """The history listed two versions, one after the other, and lists none now."""
+    first = fill("h1", 20, 9, cum=20, source="history")
+    then = fill("h3", 10, 9, cum=10, source="history", fixes="h2", at="2026-03-02T15:00:02Z")
+    lowered = report("filled", 10, 9, clock="2026-03-02T15:00:03Z")
+    record = records(intended(), report("filled", 20, 9), first, then, lowered)
+    busts, qty = missing.infer_busts(record, "b1", [], LATER)
+    assert ([x.exec_id for x in busts], qty) == (["h3"], 10)
+
+
 def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
     record = records(intended(), report("partially_filled", 40, 9))
     ((inferred,), qty) = missing.infer_busts(record, "b1", [], LATER)

@@ -49,7 +49,7 @@ def infer_busts(
     if evidence is None or record is None or has_recent_fill(records, evidence, at):
         return [], ZERO
     missing = evidence.filled - sum((x.qty for x in rows), ZERO)
-    standing = [x.newest for x in _counted(records, broker_order_id).chosen if not x.is_busted]
+    standing = [x.counted for x in _counted(records, broker_order_id).chosen]
     unlisted = [x for x in standing if x is not None and not _contains(rows, x)]
     busts = [_bust(broker_order_id, x.exec_id, x.qty, x.source) for x in unlisted]
     remaining_qty = missing - sum((x.qty for x in unlisted), ZERO)
