@@ -101,6 +101,7 @@ from fillbook.model.journal.records import (
 from fillbook.model.number import EXACT, ZERO, cut, exact, number, number_or_none, plain
 from fillbook.model.orders.enums import (
     ENDINGS,
+    PENDING,
     OrderClass,
     OrderSide,
     OrderStatus,
@@ -129,6 +130,7 @@ __all__ = [
     "EXACT",
     "ID_PREFIX",
     "NEVER",
+    "PENDING",
     "PRICES",
     "ZERO",
     "Absent",

@@ -146,3 +146,22 @@ def test_a_bust_of_a_replaced_id_is_not_counted_again_in_its_successors_total(st
     bench.desk.sync()
     assert bench.is_true()
     assert bench.desk.book.order(order).is_complete
+
+
+@pytest.mark.parametrize("asked", ["cancel", "replace"])
+def test_an_order_that_filled_while_a_request_was_pending_shows_its_end(asked):
+    """The last report before the fill said pending, and the stream was down."""
+    bench = Bench(wait_s=0)
+    order = bench.resting()
+    bench.clock.advance(1)
+    bench.fail(f"asked-{asked}", f"{asked}-fills")
+    if asked == "cancel":
+        bench.books.cancel(order.broker_order_id)
+    else:
+        bench.desk.replace(order, limit_price="151")
+    bench.desk.sync(order=order)
+    bench.fail("order", "unreachable", times=3)
+    bench.pass_(400, every=20)
+    assert bench.truth.order(order.broker_order_id).status == "filled"
+    order = bench.desk.book.order(order)
+    assert (order.status, order.pending, order.is_final) == (S.FILLED, None, True)

@@ -89,7 +89,6 @@ def expected_status(status: m.OrderStatus, command: m.Command) -> m.OrderStatus:
 _SHOWN_DESPITE_FILLS: Final = frozenset(
     {_S.DONE_FOR_DAY, _S.CALCULATED, _S.STOPPED, _S.SUSPENDED, _S.HELD}
 )
-_PENDING: Final = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
 def derive_status(
@@ -108,7 +107,7 @@ def derive_status(
         if all_filled:
             return _S.FILLED
         return _S.CANCELED if reported is _S.REJECTED and filled > 0 else reported
-    if reported in _PENDING:
+    if reported in m.PENDING:
         return reported
     if reported is _S.FILLED or all_filled:
         return _S.FILLED

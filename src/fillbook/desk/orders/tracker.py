@@ -317,14 +317,19 @@ class Tracker:
         return True
 
     def unlisted(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:
-        """Return the live orders that have a live id outside *listed*, a complete list."""
+        """
+        Return the live orders that have a live id outside *listed*, a complete list.
+
+        An order that filled while its cancel or replace was pending is live until its end is
+        reported.
+        """
         listed_ids = {x.broker_order_id for x in flattened(listed)}
         with self._recorder.store.read() as reader:
             return [
                 record
                 for record in reader.find(m.OrderRecord, "open", "yes")
                 if record.ids
-                and not record.order.is_final
+                and not (record.order.is_final and record.order.status not in m.PENDING)
                 and _is_unlisted(reader, record, listed_ids)
             ]
 

@@ -27,8 +27,9 @@ class Kind:
 
 def _is_open(order: m.Order) -> bool:
     # An order is tracked until it is final, an execution is known for every fill, and the
-    # outcome of each replace is known.
-    return not (order.is_final and order.is_complete and order.pending is None)
+    # outcome of each cancel and replace is known.
+    is_pending = order.pending is not None or order.status in m.PENDING
+    return is_pending or not (order.is_final and order.is_complete)
 
 
 def fact_key(fact: m.Execution | m.TradeBust) -> str:

@@ -87,3 +87,5 @@ class OrderStatus(StrEnum):
 
 #: The final statuses that a broker may report with or without fills (FILLED is final too).
 ENDINGS: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
+#: A cancel or a replace is pending at the broker: another status follows, also after a fill.
+PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
