@@ -6,6 +6,7 @@ set of facts that Hypothesis generates has to give the same result. Quantities a
 so that executions of the two sources are often equal.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 
 from attrs import evolve, frozen
@@ -47,6 +48,7 @@ class Link:
     dead: bool
     disputed: bool = False
     old: bool = False  # another chain is a newer version
+    newer: bool = False  # it is a newer version of another chain, or has an amendment of one
 
     @property
     def orphan(self):
@@ -54,9 +56,11 @@ class Link:
 
     @property
     def amended(self):
-        return (
-            self.dead or self.disputed or self.old or any(x.fixes is not None for x in self.members)
-        )
+        return self.dead or self.old or self.corrected
+
+    @property
+    def corrected(self):
+        return self.disputed or self.newer or any(x.fixes is not None for x in self.members)
 
 
 def define(facts, *, clocked=True, quantum=Decimal(0)):
@@ -136,9 +140,10 @@ def own_fills(chains, reported, source):
 
 def is_complete(history, others, total):
     """Step 5: the history sums to the total, and the stream corrected nothing after it."""
-    rows = [c.members[-1] for c in history if c.members and not c.dead and not c.old]
-    times = [x.at for x in rows if x.fixes is not None]
-    if not times or sum(x.qty for x in rows) != total or any(c.dead for c in (*history, *others)):
+    living = [c for c in history if c.members and not c.dead and not c.old]
+    times = [c.members[-1].at for c in living if c.corrected]
+    summed = sum(c.members[-1].qty for c in living)
+    if not times or summed != total or any(c.dead for c in (*history, *others)):
         return False
     later = [c for c in others if c.amended and c.members and c.members[-1].at > max(times)]
     return all(any(says_the_same(own, c) for own in history) for c in later)
@@ -154,7 +159,7 @@ def newest_versions(chains, bound):
         if len(same) < 2 or (not beyond and len(plain) > 1):
             made.append(c)
         elif c == max(same, key=lambda x: (x.members[-1].at, x.members[-1].exec_id)):
-            made.append(evolve(c, gross=max(x.gross for x in same)))
+            made.append(evolve(c, gross=max(x.gross for x in same), newer=True))
         else:
             made.append(evolve(c, old=True, gross=Decimal(0)))
     return made
@@ -242,8 +247,8 @@ def cross(chosen, other, orphans, bound):
         own = made[places[0]]
         # The total stays that of the source that counts.
         moved = tuple(map(fill_like, told.members[-1:]))
-        fixed = any(x.fixes is not None for x in own.members) or own.disputed
-        if own.members and moved and fixed and not told.dead and moved[0].at < own.members[-1].at:
+        fixed = own.corrected
+        if own.members and moved and not told.dead and is_before(moved[0], own.members[-1], fixed):
             moved = ()  # a later correction stays the newest
         made[own.root] = Link(
             own.root,
@@ -251,8 +256,14 @@ def cross(chosen, other, orphans, bound):
             max(own.gross, told.gross),
             own.dead or told.dead,
             disputed=own.disputed,
+            newer=True,
         )
     return list(made.values()), unmatched
+
+
+def is_before(a, b, fixed):
+    # A row that is a second later than a correction of the same fill is a later correction.
+    return a.at < b.at if fixed else m.moment(b.at) - m.moment(a.at) >= timedelta(seconds=1)
 
 
 def fill_like(x):

@@ -11,7 +11,9 @@ The steps are those of `core.orders.evidence`, which uses this where running sum
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -21,6 +23,9 @@ from fillbook.model import EXACT, ZERO
 
 #: The oddities that make an order DISPUTED.
 DISPUTED_ODDITIES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_VOID})
+
+#: Two sources report one event within this time.
+_SAME_EVENT: Final = timedelta(seconds=1)
 
 _OddityDetail = tuple[m.Oddity, str]
 
@@ -132,9 +137,9 @@ def _is_complete(
     Then it lists every execution in its newest version, although the links to older ones are lost.
     What others corrected is listed too, or older than what the history lists as corrected.
     """
-    counted = [chain.counted for chain in history if chain.counted is not None]
-    corrected_at = max((x.at for x in counted if x.fixes is not None), default=None)
-    if sum((x.qty for x in counted), ZERO) != current or corrected_at is None:
+    counted = [(x.counted, x.is_corrected) for x in history if x.counted is not None]
+    corrected_at = max((x.at for x, is_corrected in counted if is_corrected), default=None)
+    if sum((x.qty for x, _ in counted), ZERO) != current or corrected_at is None:
         return False
     if any(chain.is_busted for chain in (*history, *others)):
         return False
@@ -178,7 +183,8 @@ def _newest_versions(
         for chain in same:
             by_root[chain.root] = evolve(chain, is_superseded=True, gross=ZERO)
         newest = max(same, key=_age)
-        by_root[newest.root] = evolve(newest, gross=gross)
+        corrects = newest.is_corrected or len(same) > 1
+        by_root[newest.root] = evolve(newest, gross=gross, is_corrected=corrects)
     return tuple(by_root[chain.root] for chain in chains)
 
 
@@ -349,15 +355,25 @@ def may_be_same(a: m.Execution, b: m.Execution) -> bool:
     return same_total and a.qty == b.qty and a.price == b.price
 
 
+def _is_older(correction: m.Execution, known: m.Execution, match: ExecutionChain) -> bool:
+    """
+    Return whether *correction* is older than the newest version that *match* has.
+
+    A row without a reference is a correction too if it is later than a correction of the same fill;
+    two sources report one event at slightly different times.
+    """
+    if match.is_corrected:
+        return correction.at < known.at
+    return m.moment(known.at) - m.moment(correction.at) >= _SAME_EVENT
+
+
 def _with_amendment(match: ExecutionChain, other: ExecutionChain) -> ExecutionChain:
     """Return the chain *match* with the bust or corrections of *other*."""
     if not other.members:
         return evolve(match, is_busted=True, gross=max(match.gross, other.gross))
     newest, known = other.members[-1], match.newest
     # A correction that is later stays the newest one, although the links between them are lost.
-    is_older = (
-        known is not None and match.is_corrected and not other.is_busted and newest.at < known.at
-    )
+    is_older = known is not None and not other.is_busted and _is_older(newest, known, match)
     members = (
         match.members if is_older else (*match.members, evolve(newest, cum_qty=match.cum or None))
     )
