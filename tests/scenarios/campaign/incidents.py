@@ -47,7 +47,7 @@ class NotNow(Exception):
 class LongDay(Day):
     """A day with incidents; `fired` counts them, the faults are counted by the exchange."""
 
-    def __init__(self, seed, *, rate=0.04, broker=None, plan=None, only=None):
+    def __init__(self, seed, *, rate=0.04, broker=None, plan=None, only=None, without=None):
         dice = random.Random(f"{seed}:day")
         self.is_dated = broker is not None or dice.random() < 0.5
         kind = broker or (DatedBroker if self.is_dated else SimulatedBroker)
@@ -56,7 +56,8 @@ class LongDay(Day):
             seed, store=self.store, rate=rate, broker=kind, plan=plan, begins=dice.choice(BEGINS)
         )
         self.fired, self.strategies = Counter(), {}
-        self.incidents = INCIDENTS if only is None else (only,)
+        some = tuple(name for name in INCIDENTS if name != without)
+        self.incidents = some if only is None else (only,)
         self._rows, self._positions = self.books.activities, self.books.positions
         self.books.activities, self.books.positions = self.visible_rows, self.visible_positions
         self.posted = {}  # by row: when it is posted (of the exchange's clock), and its date
