@@ -17,6 +17,7 @@ clock.advance(60)
 
 with fb.open(SimulatedBroker(exchange, account), "memory://", clock=clock) as desk:
     desk.sync()
+    desk.assign("SPY", "rebalance")  # a strategy sells what it holds
     print("The rebalancer sells 90 SPY to buy them back later, and gets no reply")
     exchange.faults.fail(next="submit", with_="reply-lost")
     sold = desk.sell("SPY", qty=90, key="sell-everything", strategy="rebalance")

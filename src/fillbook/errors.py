@@ -15,6 +15,7 @@ are raised.
     ├── InvalidValue           a value or request is invalid      no (also a ValueError)
     ├── KeyReused              one key, two different requests    no
     ├── UnknownOrder           the record has no such order       no
+    ├── UnknownSymbol          nobody knows a symbol of that name no, see its message
     ├── AccountChanged         the credentials of another account no, see `fillbook rebind`
     ├── TradingDisabled        a live account without live=True   no
     ├── CredentialsMissing     none found, or refused             no
@@ -89,6 +90,10 @@ class Unavailable(OrderError):
 
 class KeyReused(FillbookError):
     """The same `key` came with a different request; neither was sent now."""
+
+
+class UnknownSymbol(FillbookError):
+    """Neither the record nor the broker knows a symbol; the message has similar ones."""
 
 
 class UnknownOrder(FillbookError):

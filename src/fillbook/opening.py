@@ -147,14 +147,19 @@ def check(
             "there is nothing to compare: pass the positions that the bot expects (ours=), such as "
             "{'AAPL': 10}; {} if it expects none"
         )
-    expected = validation.quantities(ours)
+    validation.quantities(ours)  # an invalid one needs no broker
     broker = open_broker(broker, os.environ if env is None else env)
     clock = SystemClock()
     gateway = Gateway(broker, MemoryStore(), clock, live=False)
     at = m.timestamp(clock.now())
     account = gateway.read("account", broker.account)
+    names: dict[str, str] = {}
     if isinstance(account, m.Observed) and broker.capabilities.instruments:
-        gateway.pages("instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page))
+        listed = gateway.pages(
+            "instruments", lambda page: broker.instruments(m.AssetClass.CRYPTO, page)
+        )
+        coins = listed.value if isinstance(listed, m.Observed) else ()
+        names = {name: x.symbol for x in coins for name in x.aliases}
     positions = gateway.pages("positions", broker.positions)
     for answer in (account, positions):
         if isinstance(answer, m.NotObserved):
@@ -166,6 +171,7 @@ def check(
             )
     assert isinstance(account, m.Observed)
     assert isinstance(positions, m.Observed)
+    expected = validation.quantities(ours, lambda name: names.get(name, name))
     rows = rows_of((), positions.value, expected, None)
     found = expected_findings(rows)
     return m.CheckReport(

@@ -49,6 +49,7 @@ _WRONG_CALL: Final = (
     errors.InvalidValue,
     errors.KeyReused,
     errors.UnknownOrder,
+    errors.UnknownSymbol,
 )
 
 app: App = App(

@@ -39,6 +39,8 @@ def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
             return symbol, f"the broker has {_n(theirs)}, {book} 0"
         case m.WrongQty(symbol, ours, theirs):
             return symbol, f"{book} has {_n(ours)}, the broker {_n(theirs)}"
+        case m.EndedUnitsDiffer(symbol, difference):
+            return symbol, f"a corporate action ended {_n(difference)} more than {book} had"
         case m.WrongCash(ours, theirs):
             return "cash", f"the record has {ours:,.2f}, the broker {theirs:,.2f}"
         case _:

@@ -22,14 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from functools import reduce
 from typing import Final, assert_never
 
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import fees
-from fillbook.errors import present
+from fillbook.core import exchanged_units, fees
 from fillbook.model import EXACT, ZERO
 
 #: The name of the part that belongs to no strategy.
@@ -46,7 +44,11 @@ def fold(position: m.Position, move: m.Movement) -> tuple[m.Position, tuple[m.Tr
         case m.MoveKind.FILL | m.MoveKind.PAYMENT:
             return _fill(position, move)
         case m.MoveKind.RATIO:
-            return _ratio(position, move), ()
+            return _restated(position, move), ()
+        case m.MoveKind.RECEIVED:
+            return _received(_matched(position, move), move), ()
+        case m.MoveKind.REMOVED:
+            return _removed(_matched(position, move), move), ()
         case m.MoveKind.AMOUNT:
             return _moved(position, move, move.qty, _apply_amount)
         case m.MoveKind.FEE:
@@ -145,7 +147,9 @@ def _apply_fill(
     """Apply *qty* of a fill; return the holding, and the closed one if it ended a round trip."""
     holding, move = _in_one_currency(holding, move)
     if move.other_fee is not None:
-        holding = evolve(holding, other_fees=_with_fee(holding.other_fees, move.other_fee))
+        holding = evolve(
+            holding, other_fees=exchanged_units.with_fee(holding.other_fees, move.other_fee)
+        )
     if move.fee:
         holding = evolve(holding, fees=EXACT.add(holding.fees, move.fee))
     if holding.qty * qty >= 0:
@@ -163,26 +167,11 @@ def _in_one_currency(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m
     if move.currency == holding.currency or move.kind is m.MoveKind.PAYMENT:
         return holding, move
     if not holding.qty:
-        return _based_in(holding, move.currency), move
+        return exchanged_units.based_in(holding, move.currency), move
     fees = holding.other_fees
     if move.fee:
-        fees = _with_fee(fees, m.Amount(move.fee, move.currency))
+        fees = exchanged_units.with_fee(fees, m.Amount(move.fee, move.currency))
     return evolve(holding, other_fees=fees), evolve(move, price=None, fee=None)
-
-
-def _based_in(holding: m.Holding, currency: str | None) -> m.Holding:
-    """Return *holding* for a new basis in *currency*; P&L of two currencies has no sum."""
-    if holding.currency == currency:
-        return holding
-    realized = None if holding.realized else holding.realized
-    return evolve(holding, currency=currency, realized=realized)
-
-
-def _with_fee(fees: tuple[m.Amount, ...], fee: m.Amount) -> tuple[m.Amount, ...]:
-    """Return *fees* by currency, with one more."""
-    paid = {x.currency: x.value for x in fees}
-    paid[fee.currency] = EXACT.add(paid.get(fee.currency, ZERO), fee.value)
-    return tuple(m.Amount(paid[x], x) for x in sorted(paid, key=lambda x: x or ""))
 
 
 def _increase(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
@@ -247,18 +236,34 @@ def _trade_of(
     )
 
 
-def _ratio(position: m.Position, move: m.Movement) -> m.Position:
-    ratio = present(move.ratio, f"the ratio of {move.key}")
-    parts = {name: _scaled(part, ratio) for name, part in position.by_strategy}
-    return _evolved(position, move, _scaled(position.account, ratio), parts)
+def _restated(position: m.Position, move: m.Movement) -> m.Position:
+    if exchanged_units.is_nobodys(position.qty, move):
+        net = EXACT.subtract(move.qty, move.from_qty)
+        return _moved(position, move, net, _apply_amount)[0]
+    account, parts = exchanged_units.restate(position.account, by_strategy_of(position), move)
+    return _evolved(position, move, account, parts)
 
 
-def _scaled(holding: m.Holding, ratio: Decimal) -> m.Holding:
-    return evolve(
-        holding,
-        qty=EXACT.multiply(holding.qty, ratio),
-        entered=EXACT.multiply(holding.entered, ratio),
+def _matched(position: m.Position, move: m.Movement) -> m.Position:
+    """Return *position* with what a corporate action ended beyond it."""
+    unmatched = exchanged_units.unmatched_qty(position.qty, move)
+    return evolve(position, unmatched=EXACT.add(position.unmatched, unmatched))
+
+
+def _received(position: m.Position, move: m.Movement) -> m.Position:
+    parts, account = by_strategy_of(position), position.account
+    for name, part in exchanged_units.all_received(move).items():
+        parts[name] = exchanged_units.join(parts.get(name, _FLAT), part)
+        account = exchanged_units.join(account, part)
+    return _evolved(position, move, account, parts)
+
+
+def _removed(position: m.Position, move: m.Movement) -> m.Position:
+    account, parts, beyond = exchanged_units.remove(
+        position.account, by_strategy_of(position), move
     )
+    after = _evolved(position, move, account, parts)
+    return _moved(after, move, beyond, _apply_amount)[0] if beyond else after
 
 
 def _apply_amount(
@@ -304,43 +309,15 @@ def _balance_adjustment(
                 trades.append(_trade_of(position.symbol, name, closed, share, move.at))
     unattributed = parts.get(UNATTRIBUTED, _FLAT)
     if move.strategy and unattributed.qty:
-        parts[move.strategy] = _joined(parts.get(move.strategy, _FLAT), unattributed)
+        given = evolve(unattributed, realized=ZERO)
+        parts[move.strategy] = exchanged_units.join(parts.get(move.strategy, _FLAT), given)
         parts[UNATTRIBUTED] = m.Holding(
             realized=unattributed.realized, currency=unattributed.currency
         )
     adjusted = _evolved(position, move, _set_balance(position.account, move.qty, move), parts)
     adopted = difference if move.reason == ADOPTED else ZERO
-    adjusted = evolve(adjusted, anchored_at=move.at, adopted=adopted)
+    adjusted = evolve(adjusted, anchored_at=move.at, adopted=adopted, unmatched=ZERO)
     return _with_dues(adjusted, fees.absorb(position.dues, move.at)), tuple(trades)
-
-
-def _joined(holding: m.Holding, other: m.Holding) -> m.Holding:
-    """Return *holding* with the units of *other*, of the same sign, and their round trip."""
-    if not holding.qty:
-        holding = _based_in(holding, other.currency)
-    elif holding.currency != other.currency:
-        paid = _with_fee(other.other_fees, m.Amount(other.fees, other.currency))
-        other = evolve(
-            other, cost=None, entry_value=None, exit_value=None, fees=ZERO, other_fees=paid
-        )
-    first = min(
-        (x for x in (holding, other) if x.opened_at is not None),
-        key=lambda x: (x.opened_at or "", x.opened_by or ""),
-        default=holding,
-    )
-    return m.Holding(
-        qty=EXACT.add(holding.qty, other.qty),
-        cost=_add(holding.cost, other.cost),
-        realized=holding.realized,
-        fees=EXACT.add(holding.fees, other.fees),
-        opened_at=first.opened_at,
-        opened_by=first.opened_by,
-        entered=EXACT.add(holding.entered, other.entered),
-        entry_value=_add(holding.entry_value, other.entry_value),
-        exit_value=_add(holding.exit_value, other.exit_value),
-        currency=holding.currency,
-        other_fees=reduce(_with_fee, other.other_fees, holding.other_fees),
-    )
 
 
 def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holding:
@@ -348,7 +325,7 @@ def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holdin
     if qty == holding.qty:
         return holding
     return evolve(
-        _based_in(holding, move.currency),
+        exchanged_units.based_in(holding, move.currency),
         qty=qty,
         cost=_multiply(abs(qty), move.price),
         opened_at=move.at if qty else None,

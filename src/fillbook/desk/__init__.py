@@ -35,7 +35,9 @@ class Desk:
 
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         parts = Parts(broker, store, clock, settings)
-        self.book: Book = Book(store)
+        self.book: Book = Book(store, parts.symbols.find)
+        self._offline_book = Book(store)
+        self._symbols = parts.symbols
         self._gateway = parts.gateway
         self._recorder = parts.recorder
         self._account_link = parts.account_link
@@ -81,7 +83,9 @@ class Desk:
         verdict NOT_OBSERVED, never a drift; so does a record without an opening balance, which has
         nothing to compare.  Raises: AccountChanged.
         """
-        return self._reconciler.check(None if ours is None else validation.quantities(ours))
+        return self._reconciler.check(
+            None if ours is None else validation.quantities(ours, self._symbols.resolve)
+        )
 
     def sync(
         self,
@@ -235,7 +239,7 @@ class Desk:
         StoreError.
         """
         return self._cancellation.cancel_all(
-            None if symbol is None else m.symbol_of(symbol), strategy, exits=exits
+            None if symbol is None else self._symbols.resolve(symbol), strategy, exits=exits
         )
 
     def resolve(self, order: m.Order | str, outcome: str) -> m.Order:

@@ -50,6 +50,7 @@ class AsyncDesk:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._book = desk._offline_book
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fillbook-call")
         forked.register(self)
 
@@ -71,7 +72,7 @@ class AsyncDesk:
     @property
     def book(self) -> Book:
         """The book, which reads the store only; its methods are not awaited."""
-        return self._desk.book
+        return self._book
 
     @property
     def requests(self) -> int:

@@ -16,6 +16,8 @@ from fillbook.clock import Clock
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.link.market import Market
+from fillbook.desk.link.symbols import Symbols
 from fillbook.desk.orders.approval import Approval
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.manual_resolution import ManualResolution
@@ -43,6 +45,7 @@ class Parts:
     gateway: Gateway
     recorder: Recorder
     account_link: AccountLink
+    symbols: Symbols
     tracker: Tracker
     kill_switch: KillSwitch
     placement: OrderPlacement
@@ -66,6 +69,8 @@ class Parts:
         for delivery in deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
         available_funds = AvailableFunds(store, clock, broker.capabilities)
+        market = Market(gateway, recorder, clock, settings)
+        self.symbols = symbols = Symbols(store, market)
         self.account_link = account_link = AccountLink(gateway, recorder, available_funds)
         # Orders.
         agenda = Agenda()
@@ -76,10 +81,10 @@ class Parts:
         self.kill_switch = KillSwitch(recorder)
         self.assignments = Assignments(recorder)
         approval = Approval(
-            gateway, recorder, account_link, available_funds, tracker, reconciler, clock, settings
+            gateway, recorder, account_link, available_funds, tracker, reconciler, market, settings
         )
         self.placement = OrderPlacement(
-            gateway, recorder, account_link, resolver, approval, clock, wait_s=wait_s
+            gateway, recorder, account_link, resolver, approval, symbols, clock, wait_s=wait_s
         )
         stuck = timedelta(seconds=settings.thresholds.stuck_s)
         self.cancellation = Cancellation(

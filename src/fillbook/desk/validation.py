@@ -169,15 +169,23 @@ def callback(value: Callable[[m.Event], None]) -> Callable[[m.Event], None]:
     return value
 
 
-def quantities(ours: Mapping[str, Decimal | int | str | float]) -> dict[str, Decimal]:
+def quantities(
+    ours: Mapping[str, Decimal | int | str | float], resolve: Callable[[str], str] = m.symbol_of
+) -> dict[str, Decimal]:
     """
-    Return the positions that the bot expects, as exact numbers by normalized symbol.
+    Return the positions that the bot expects, as exact numbers by symbol; *resolve* finds it.
 
-    Raises: InvalidValue.
+    Raises: InvalidValue, also for one symbol under two names.
     """
     if not isinstance(ours, Mapping):
         raise InvalidValue(f"ours must be a mapping of symbols to quantities, not {_shown(ours)}")
-    return {m.symbol_of(symbol): m.number(qty) for symbol, qty in ours.items()}
+    found: dict[str, Decimal] = {}
+    for name, qty in ours.items():
+        symbol = resolve(m.symbol_of(name))
+        if symbol in found:
+            raise InvalidValue(f"{name} is {symbol}, which ours has under another name too")
+        found[symbol] = m.number(qty)
+    return found
 
 
 def _is_unencodable(value: str) -> bool:

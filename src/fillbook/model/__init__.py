@@ -4,6 +4,7 @@ from fillbook.model.account.activity import Activity, ActivityKind
 from fillbook.model.account.drift import (
     Confidence,
     Drift,
+    EndedUnitsDiffer,
     ExternalTrade,
     Finding,
     HappenedWithoutTrade,
@@ -21,7 +22,13 @@ from fillbook.model.account.drift import (
     WrongCash,
     WrongQty,
 )
-from fillbook.model.account.instrument import AssetClass, Instrument, Quote, Session
+from fillbook.model.account.instrument import (
+    AssetClass,
+    Instrument,
+    Quote,
+    Session,
+    SymbolName,
+)
 from fillbook.model.account.pair import Amount, Pair
 from fillbook.model.account.position import (
     Cash,
@@ -54,7 +61,16 @@ from fillbook.model.answer import (
     RejectKind,
 )
 from fillbook.model.capabilities import Capabilities, ReplaceCum, ReplaceMakes, ReplaceQty
-from fillbook.model.checks import Checked, Impact, Limits, Oversell, Preview, Reason, ReasonCode
+from fillbook.model.checks import (
+    Checked,
+    Impact,
+    Limits,
+    Oversell,
+    Preview,
+    Reason,
+    ReasonCode,
+    StrategyOversell,
+)
 from fillbook.model.journal.entries import (
     ActivityReported,
     Alerted,
@@ -179,6 +195,7 @@ __all__ = [
     "Drift",
     "DriftCleared",
     "DriftFound",
+    "EndedUnitsDiffer",
     "Entry",
     "Event",
     "EventKind",
@@ -263,7 +280,9 @@ __all__ = [
     "ResolvedAbsent",
     "Row",
     "Session",
+    "StrategyOversell",
     "Sums",
+    "SymbolName",
     "SyncReport",
     "Takes",
     "Terms",

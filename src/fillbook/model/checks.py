@@ -34,6 +34,7 @@ class ReasonCode(StrEnum):
     NO_POSITION = "no_position"  #: there is no position to close
     THROUGH_ZERO = "through_zero"  #: it would flip the position, which takes two orders
     UNITS_HELD = "units_held"  #: other live orders hold the quantity that it would close
+    STRATEGY_POSITION = "strategy_position"  #: its strategy does not hold what it would close
     WASH_TRADE = "wash_trade"  #: it could trade with an order of the same account
     DUPLICATE = "duplicate"  #: the same order was sent within `duplicate_s`, neither with a key
     ORDER_NOTIONAL = "order_notional"  #: above `order_notional_max`
@@ -58,6 +59,7 @@ TRANSIENT: Final[frozenset[str]] = frozenset(
         ReasonCode.ACCOUNT_BLOCKED,
         ReasonCode.MARKET_CLOSED,
         ReasonCode.UNITS_HELD,
+        ReasonCode.STRATEGY_POSITION,
         ReasonCode.WASH_TRADE,
         ReasonCode.DUPLICATE,
         ReasonCode.DAY_NOTIONAL,
@@ -102,10 +104,25 @@ class Oversell(StrEnum):
     CUT = "cut"  #: reduce it to the closable quantity, with an `Adjustment`
 
 
+class StrategyOversell(StrEnum):
+    """What to do with an order that would close more than its strategy holds of the position."""
+
+    REFUSE = "refuse"  #: deny it
+    CUT = "cut"  #: reduce it to what the strategy holds, with an `Adjustment`
+    TAKE = "take"  #: take the rest from the unattributed part; deny what exceeds that too
+
+
 def _to_oversell(value: str) -> Oversell:
     if not isinstance(value, str) or value not in list(Oversell):
         raise InvalidValue(f"oversell must be one of {', '.join(Oversell)}; not {value!r}")
     return Oversell(value)
+
+
+def _to_strategy_oversell(value: str) -> StrategyOversell:
+    if not isinstance(value, str) or value not in list(StrategyOversell):
+        names = ", ".join(StrategyOversell)
+        raise InvalidValue(f"strategy_oversell must be one of {names}; not {value!r}")
+    return StrategyOversell(value)
 
 
 def _above_zero(limits: Limits, attribute: Attribute[Any], value: Decimal | None) -> None:
@@ -164,6 +181,10 @@ class Limits:
     #: An older quote, in seconds, is not used.
     quote_age_max_s: Decimal = field(default=Decimal(5), converter=number, validator=_above_zero)
     oversell: Oversell = field(default=Oversell.REFUSE, converter=_to_oversell)
+    #: The same for the part of the position that the strategy of the order holds.
+    strategy_oversell: StrategyOversell = field(
+        default=StrategyOversell.REFUSE, converter=_to_strategy_oversell
+    )
 
 
 @frozen

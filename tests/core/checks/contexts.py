@@ -113,6 +113,15 @@ def limits(**bounds):
 
 
 SHORT, LONG = {"position": holding(-10)}, {"position": holding(10)}
+#: Strategy a holds six of ten, b two; two belong to no strategy.
+PARTED = {
+    "position": evolve(
+        holding(10),
+        by_strategy=tuple((x, m.Holding(qty=D(qty))) for x, qty in (("", 2), ("a", 6), ("b", 2))),
+    )
+}
+A_PART = order("c2", limit_price=120, qty=4, strategy="a", **SELL)
+TAKE = m.Limits(strategy_oversell="take", duplicate_s=0)
 BTC = {"symbol": "BTC/USD"}
 A_BUY = {"orders": (order("c2", limit_price=50, qty=1),)}
 A_LIMIT = order("c2", limit_price=110, qty=1, **SELL)

@@ -15,7 +15,8 @@ def test_checks_run_in_the_order_in_which_they_are_listed():
     """The first that fails gives the result, and each is in the table."""
     assert [check.__name__ for check in checks.CHECKS] == [
         *("not_halted", "not_blocked", "market_open", "supported", "tradable", "sized", "priced"),
-        *("position", "wash", "duplicate", "order_notional", "symbol_notional", "day_notional"),
+        *("position", "strategy_position", "wash", "duplicate"),
+        *("order_notional", "symbol_notional", "day_notional"),
         *("orders_per_minute", "position_limit", "price_collar", "unlocked", "in_sync"),
         "affordable",
     ]
@@ -87,6 +88,8 @@ def test_the_orders_of_a_context_are_those_of_its_symbols_or_all():
         ("orders_per_minute_max", 1.5),
         ("duplicate_s", -1),
         ("quote_age_max_s", 0),
+        ("strategy_oversell", "sell"),
+        ("strategy_oversell", None),
         ("oversell", "sell"),
         ("oversell", None),
     ],

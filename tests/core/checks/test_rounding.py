@@ -12,6 +12,7 @@ from tests.core.checks.contexts import (
     ABLE,
     BTC,
     COIN,
+    PARTED,
     PLAIN,
     SELL,
     SHARE,
@@ -23,6 +24,7 @@ from tests.core.records import request
 
 D = Decimal
 CUT = m.Limits(oversell="cut")
+CUT_PART = m.Limits(strategy_oversell="cut")
 LONG = {"position": holding("10.25"), "limits": CUT}
 
 
@@ -57,6 +59,9 @@ LONG = {"position": holding("10.25"), "limits": CUT}
         ({"qty": None, "notional": "50.009"}, {}, {"notional": "50"}),
         ({"qty": None, "notional": "50.009"}, {"capabilities": PLAIN}, {}),
         ({**SELL, "qty": 11}, LONG, {"qty": "10.25"}),
+        ({**SELL, "qty": 11, "strategy": "a"}, PARTED | {"limits": CUT_PART}, {"qty": "6"}),
+        ({**SELL, "qty": 5, "strategy": "a"}, PARTED | {"limits": CUT_PART}, {}),
+        ({**SELL, "qty": 5, "strategy": "c"}, PARTED | {"limits": CUT_PART}, {}),
         ({**SELL, "qty": 11}, {**LONG, "limits": m.Limits()}, {}),
         ({**SELL, "qty": 11}, {"limits": CUT}, {}),  # nothing is held
         ({**SELL, "qty": 10}, LONG, {}),

@@ -88,7 +88,11 @@ def careful(broker: fb.Broker, store: fb.Store) -> fb.Reason | None:
 
     more: tuple[fb.Check, ...] = (*fb.CHECKS, no_fridays)
     bounds = fb.Limits(
-        order_notional_max=5000, price_collar="0.05", oversell="cut", snapshot_age_max_s=120
+        order_notional_max=5000,
+        price_collar="0.05",
+        oversell="cut",
+        strategy_oversell="take",
+        snapshot_age_max_s=120,
     )
     late = fb.Thresholds(
         stale_s=60,
@@ -124,7 +128,9 @@ def refused(desk: fb.Desk) -> fb.Order | None:
     except fb.Unavailable as outage:
         print(outage.retry_at, outage.retry)
         return outage.order
-    except (fb.InvalidValue, fb.KeyReused, fb.UnknownOrder, fb.TradingDisabled, fb.AccountChanged):
+    except (fb.InvalidValue, fb.KeyReused, fb.UnknownOrder, fb.UnknownSymbol):
+        raise
+    except (fb.TradingDisabled, fb.AccountChanged):
         return None
     except (fb.BadAddress, fb.CredentialsMissing, fb.ExtraMissing, fb.ReadFailed):
         return None
@@ -212,6 +218,7 @@ VALUES = (
     fb.DriftCleared,
     fb.DriftFound,
     fb.ExecSource,
+    fb.EndedUnitsDiffer,
     fb.Executed,
     fb.Execution,
     fb.ExternalTrade,
@@ -256,6 +263,8 @@ VALUES = (
     fb.Reserve,
     fb.ReserveRule,
     fb.Row,
+    fb.StrategyOversell,
+    fb.SymbolName,
     fb.Terms,
     fb.TradeBust,
     fb.UnknownToBroker,

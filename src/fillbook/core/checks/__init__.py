@@ -33,6 +33,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     broker_rules.sized,
     broker_rules.priced,
     risk.position,
+    risk.strategy_position,
     risk.wash,
     risk.duplicate,
     risk.order_notional,

@@ -202,6 +202,19 @@ class CheckContext:
         found = closable(request.side, self.position, orders, self.differences)
         return max(ZERO, found - self.reserved_units)
 
+    def strategy_part(self, request: m.OrderRequest) -> StrategyPart | None:
+        """
+        Return what the strategy of *request* holds of the position that it would reduce.
+
+        None: the request has no strategy, or there is nothing to reduce.
+        """
+        held = self.held(request.side)
+        if request.strategy is None or self.position is None or not held:
+            return None
+        return strategy_part(
+            request.strategy, request.side, self.position, self.orders_on(request.symbol)
+        )
+
     def reduces(self, request: m.OrderRequest) -> bool:
         """Return whether *request* only reduces the position, even in the worst case."""
         return request.qty is not None and request.qty <= self.closable(request)
@@ -231,6 +244,48 @@ def closable(
     minimum = min(-side.sign * (position.qty + difference) for difference in (ZERO, *differences))
     minimum -= position.fee_due if position.qty > 0 else ZERO
     return max(ZERO, minimum - total_leaves_qty(side, orders))
+
+
+@frozen(kw_only=True)
+class StrategyPart:
+    """
+    The part of a strategy in a position that an order would reduce, in base units, ≥ 0.
+
+    `held` is what the strategy holds, `reserved` what its open orders would close of it, and
+    `unattributed` what belongs to no strategy and no open order without a strategy reserves.
+    """
+
+    held: Decimal
+    reserved: Decimal
+    unattributed: Decimal
+
+    @property
+    @m.exact
+    def closable(self) -> Decimal:
+        """What another order of the strategy may close, without what is unattributed."""
+        return max(ZERO, self.held - self.reserved)
+
+
+@m.exact
+def strategy_part(
+    strategy: str, side: m.OrderSide, position: m.Position, orders: Iterable[m.Order]
+) -> StrategyPart:
+    """Return the part of *strategy* in *position*, as far as an order of *side* would close it."""
+    parts = {name: max(ZERO, -side.sign * part.qty) for name, part in position.by_strategy}
+    known = tuple(orders)
+    by_strategy = {
+        name: total_leaves_qty(side, [x for x in known if (x.strategy or "") == name])
+        for name in (strategy, "")
+    }
+    held, unattributed = parts.get(strategy, ZERO), parts.get("", ZERO)
+    if position.qty > 0:  # fees that are due take their share of every part
+        held -= position.fee_due * held / position.qty
+        unattributed -= position.fee_due * unattributed / position.qty
+    return StrategyPart(
+        held=held,
+        reserved=by_strategy[strategy],
+        unattributed=max(ZERO, unattributed - by_strategy[""]),
+    )
 
 
 @m.exact

@@ -51,6 +51,34 @@ def position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     )
 
 
+@m.exact
+def strategy_position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny an order that closes more of the position than its strategy holds."""
+    part = context.strategy_part(request)
+    if part is None:
+        return None
+    qty, takes = context.qty(request), context.limits.strategy_oversell is m.StrategyOversell.TAKE
+    most = part.closable + (part.unattributed if takes else ZERO)
+    if qty is None:
+        return no_price(request)
+    if qty <= most:
+        return None
+    symbol, plain = request.symbol, m.plain
+    return Reason(
+        ReasonCode.STRATEGY_POSITION,
+        f"strategy {request.strategy} holds {plain(part.held)} {symbol}, of which its open orders "
+        f"reserve {plain(min(part.held, part.reserved))}; it would close {plain(qty)}. "
+        f"{plain(part.unattributed)} {symbol} belong to no strategy: desk.assign gives them to "
+        "one, and Limits.strategy_oversell may cut the order or take them",
+        (
+            ("asked", qty),
+            ("held", part.held),
+            ("closable", part.closable),
+            ("unattributed", part.unattributed),
+        ),
+    )
+
+
 def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny an order that could trade with a working order of the same account (wash trade)."""
     rule = context.capabilities.wash_rule

@@ -44,6 +44,10 @@ def _size_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m.
         closable = context.closable(request)
         if context.limits.oversell is m.Oversell.CUT and 0 < closable < sent:
             sent, why = closable, "limited to the closable quantity"
+        part = context.strategy_part(request)
+        cuts = context.limits.strategy_oversell is m.StrategyOversell.CUT
+        if cuts and part is not None and 0 < part.closable < sent:
+            sent, why = part.closable, "limited to what the strategy holds"
         step = _qty_step(request, context)
         if step is not None and sent != m.cut(sent, step):
             sent = m.cut(sent, step)

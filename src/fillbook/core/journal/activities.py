@@ -7,21 +7,17 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import fees
-from fillbook.core.journal import cash
+from fillbook.core import fees, pairs, symbol_names
+from fillbook.core.journal import cash, corporate_actions
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed
 from fillbook.core.journal.posting import post_movements
-from fillbook.core.pairs import holding_of
-from fillbook.model import ZERO
 
-#: The activities that move units, with the kind of the movement; a split may be a ratio instead.
+#: The activities that move units and are no corporate actions, with the kind of the movement.
 _MOVE_KINDS: Final[dict[m.ActivityKind, m.MoveKind]] = {
-    m.ActivityKind.SPLIT: m.MoveKind.AMOUNT,
     m.ActivityKind.FEE: m.MoveKind.FEE,
     m.ActivityKind.TRANSFER: m.MoveKind.AMOUNT,
     m.ActivityKind.ASSIGNMENT: m.MoveKind.AMOUNT,
-    m.ActivityKind.SYMBOL_CHANGE: m.MoveKind.AMOUNT,
     m.ActivityKind.OTHER: m.MoveKind.AMOUNT,
 }
 
@@ -34,15 +30,20 @@ def apply_activity(draft: Draft, activity: m.Activity) -> None:
     """
     if draft.get(m.Activity, activity.activity_id) is not None:
         return
-    draft.put(activity)
     opened = draft.get(m.Cash, "cash")
-    if opened is None and activity.dated and not fees.is_recent(activity, draft.at):
+    in_opening = opened is None and activity.dated and not fees.is_recent(activity, draft.at)
+    draft.put(evolve(activity, in_opening=in_opening))
+    group = corporate_actions.group_of(activity)
+    if group is not None:
+        corporate_actions.post(draft, group)
+    if in_opening:
         return
-    movement = movement_of(activity)
+    movement = movement_of(activity) if group is None else None
     if movement is not None:
-        movement = evolve(movement, symbol=holding_of(draft, movement.symbol))
-    if movement is not None:
-        held = draft.get(m.Position, movement.symbol) or m.Position(symbol=movement.symbol)
+        named = symbol_names.resolve(draft, movement.symbol, activity.at)
+        symbol = pairs.holding_of(draft, named)
+        movement = evolve(movement, symbol=symbol)
+        held = draft.get(m.Position, symbol) or m.Position(symbol=symbol)
         at, _ = placed(
             activity,
             held.anchored_at,
@@ -54,23 +55,16 @@ def apply_activity(draft: Draft, activity: m.Activity) -> None:
 
 
 def movement_of(activity: m.Activity) -> m.Movement | None:
-    """Return the movement of an activity; None: it moves no units."""
-    if activity.symbol is None:
-        return None
-    if activity.kind is m.ActivityKind.SPLIT and activity.ratio is not None:
-        kind, qty = m.MoveKind.RATIO, ZERO
-    elif activity.kind in _MOVE_KINDS and activity.qty:
-        kind, qty = _MOVE_KINDS[activity.kind], activity.qty
-    else:
+    """Return the movement of an activity that is no corporate action; None: it moves no units."""
+    if activity.symbol is None or activity.kind not in _MOVE_KINDS or not activity.qty:
         return None
     return m.Movement(
         key=f"activity/{activity.activity_id}",
         symbol=activity.symbol,
-        kind=kind,
+        kind=_MOVE_KINDS[activity.kind],
         at=activity.at,
-        qty=qty,
-        price=None if kind is m.MoveKind.RATIO else activity.price,
-        ratio=activity.ratio if kind is m.MoveKind.RATIO else None,
+        qty=activity.qty,
+        price=activity.price,
         reason=str(activity.kind),
         currency=activity.currency,
     )
@@ -78,9 +72,10 @@ def movement_of(activity: m.Activity) -> m.Movement | None:
 
 def apply_balance_adjustment(draft: Draft, entry: m.BalanceAdjusted) -> None:
     """Apply a balance adjustment of a position."""
+    symbol = symbol_names.resolve(draft, entry.symbol, entry.at)
     movement = m.Movement(
         key=f"anchor/{entry.symbol}/{entry.at}",
-        symbol=entry.symbol,
+        symbol=symbol,
         kind=m.MoveKind.ANCHOR,
         at=entry.at,
         qty=entry.qty,

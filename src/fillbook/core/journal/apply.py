@@ -13,14 +13,22 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from fillbook import model as m
-from fillbook.core.journal import activities, broker_reports, cash, requests, strategy_assignments
+from fillbook.core.journal import (
+    activities,
+    broker_reports,
+    cash,
+    corporate_actions,
+    renames,
+    requests,
+    strategy_assignments,
+)
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.posting import repost_symbol
 from fillbook.model.journal.overlay import RecordReader
 
 #: The version of the rules by which records are computed.  A release that computes other records
 #: from the same journal increments it; a store of an older version is rebuilt when it is opened.
-RULES: Final = 7
+RULES: Final = 8
 
 
 @m.exact
@@ -28,6 +36,7 @@ def apply(entry: m.Entry, number: int, at: m.Timestamp, before: RecordReader) ->
     """Return the changes of the records by *entry*, which is numbered *number*, *at* that time."""
     draft = Draft(before, number, at)
     _apply_entry(draft, entry)
+    corporate_actions.follow(draft)
     for old, new in draft.orders():
         if new.order.is_final and not (old is not None and old.order.is_final):
             draft.emit(m.EventKind.FINAL, symbol=new.terms.symbol, order=new.order)
@@ -126,7 +135,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         case m.Rebuilt():
             pass  # a rebuild already applied the present rules to every entry
         case m.InstrumentListed():
-            draft.put(entry.instrument)
+            renames.list_instrument(draft, entry.instrument)
         case m.PairListed():
             if draft.get(m.Pair, entry.pair.symbol) != entry.pair:
                 draft.put(entry.pair)

@@ -16,6 +16,8 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core import symbol_names
+from fillbook.core.journal import renames
 from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.journal.ownership import find_owner, with_successors
 from fillbook.core.journal.posting import new_record, post_evidence, update_order
@@ -66,6 +68,10 @@ def apply_report(
 
     A streamed fill is a report with its execution: together they are one change.
     """
+    before = draft.get(m.Evidence, report.broker_order_id)
+    report = symbol_names.with_symbol(draft, report, report.created_at or draft.at)
+    if before is not None and before.terms is not None:
+        report = _renamed(draft, before, report, entry)
     record = find_owner(draft, report, parent)
     before = draft.get(m.Evidence, report.broker_order_id)
     after = before or m.Evidence(
@@ -98,6 +104,21 @@ def apply_report(
         record = post_evidence(draft, record, before, after, new)
     for leg in report.legs:
         apply_report(draft, leg, entry, record.client_order_id)
+
+
+def _renamed(
+    draft: Draft, before: m.Evidence, report: m.OrderReport, entry: m.Reported
+) -> m.OrderReport:
+    """Return *report* with the present symbol; an order that has another one was renamed."""
+    assert before.terms is not None
+    known, reported = before.terms.symbol, report.terms.symbol
+    version = _snapshot_of(draft, report, entry).version
+    if known == reported or version is None or before.terms_at is None:
+        return report
+    is_newer = version >= before.terms_at
+    old, new = (known, reported) if is_newer else (reported, known)
+    renames.rename(draft, old, new, report.clock or draft.at)
+    return evolve(report, terms=evolve(report.terms, symbol=new))
 
 
 def _with_terms(

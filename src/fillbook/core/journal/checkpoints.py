@@ -11,6 +11,7 @@ Other half: `core.position`, which folds one movement.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Final
 
 from attrs import evolve
@@ -19,6 +20,8 @@ from fillbook import model as m
 from fillbook.core import position
 from fillbook.core.journal.draft import Draft
 
+#: The sort key of a movement.
+MoveOrder = tuple[m.Timestamp, m.MoveKind, Decimal, str]
 #: A checkpoint is closed at this number of movements; above twice of it, it is split.
 LENGTH: Final = 64
 
@@ -32,6 +35,22 @@ def fold_in(draft: Draft, symbol: str, gone: Iterable[m.Movement], new: list[m.M
         _append(draft, latest, held, new)
     else:
         _refold(draft, latest, gone, new)
+
+
+def source_of(symbol: str) -> str:
+    """Return the owner of the movements that depend on the parts of *symbol*."""
+    return f"from/{symbol}"
+
+
+def position_before(draft: Draft, symbol: str, order: MoveOrder) -> m.Position:
+    """Return the position of *symbol* before the movements of *order* and later."""
+    chapter = draft.get(m.Chapter, symbol)
+    while chapter is not None and chapter.number and not _begins_before(chapter, order):
+        chapter = draft.need(m.Chapter, f"{symbol}/{chapter.number - 1}")
+    if chapter is None:
+        return m.Position(symbol=symbol)
+    movements = (draft.need(m.Movement, key) for key in chapter.moves)
+    return _fold(chapter.before, (x for x in movements if x.order < order))[0]
 
 
 def _append(draft: Draft, latest: m.Chapter, held: m.Position, new: Sequence[m.Movement]) -> None:
@@ -51,6 +70,7 @@ def _refold(
 ) -> None:
     """Fold from the first checkpoint that changes to the first that begins as before."""
     first = min(x.order for x in (*gone, *new))
+    draft.refolded[latest.symbol] = min(first, draft.refolded.get(latest.symbol, first))
     chapter, followers = latest, list[m.Chapter]()
     while chapter.number and not _begins_before(chapter, first):
         followers.append(chapter)

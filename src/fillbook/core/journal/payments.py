@@ -20,6 +20,7 @@ from fillbook import model as m
 from fillbook.core import pairs, reservation
 from fillbook.core.journal.draft import Draft, binding
 from fillbook.core.orders.evidence import base_qty
+from fillbook.core.symbol_names import resolve
 from fillbook.model import EXACT, ZERO
 from fillbook.model.journal.kinds import fact_key
 
@@ -39,13 +40,14 @@ def fill_key(key: str) -> str:
 
 def movements_of(draft: Draft, record: m.OrderRecord, x: m.Execution) -> list[m.Movement]:
     """Return the movements of one execution; the first is the fill."""
+    key, x = fact_key(x), evolve(x, symbol=resolve(draft, x.symbol, x.at))
     pair, sign = draft.get(m.Pair, x.symbol), record.terms.side.sign
     qty = base_qty(x)
     value = x.qty if x.in_quote else EXACT.multiply(qty, x.price or ZERO)
     fee_in_base, fee, other_fee = _split_fee(draft, x, pair)
     paid = EXACT.subtract(-value * sign, fee or ZERO)
     fill = m.Movement(
-        key=fact_key(x),
+        key=key,
         symbol=x.symbol if pair is None else pair.holding,
         kind=m.MoveKind.FILL,
         at=x.at,

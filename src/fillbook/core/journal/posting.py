@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import reservation
+from fillbook.core import reservation, symbol_names
 from fillbook.core.journal import cash, checkpoints, payments
 from fillbook.core.journal.draft import Draft, binding, context_of
 from fillbook.core.orders import anomalies, evidence, lifecycle, lineage
@@ -61,6 +61,7 @@ def with_id(record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
 def update_order(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
     """Compute the order from its evidence, and its reservation; store the record."""
     known = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
+    record = _with_present_symbol(draft, record)
     terms = _current_terms(record, known)
     if terms is not record.terms:
         record = evolve(record, terms=terms)
@@ -72,6 +73,20 @@ def update_order(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
     record = _update_reservation(draft, record, known)
     draft.put(record)
     return record
+
+
+def _with_present_symbol(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
+    """Return *record* with the present name of its symbol; the journal keeps what was asked."""
+    symbol = symbol_names.resolve(draft, record.terms.symbol, record.created_at)
+    if symbol != record.terms.symbol:
+        record = evolve(record, terms=evolve(record.terms, symbol=symbol))
+    if record.intent is None:
+        return record
+    request = record.intent.request
+    symbol = symbol_names.resolve(draft, request.symbol, record.created_at)
+    if symbol == request.symbol:
+        return record
+    return evolve(record, intent=evolve(record.intent, request=evolve(request, symbol=symbol)))
 
 
 def _update_reservation(
@@ -251,6 +266,12 @@ def _post_fills(
 
 def post_movements(draft: Draft, gone: Sequence[m.Movement], new: Sequence[m.Movement]) -> None:
     """Replace movements, and fold their positions and the cash again."""
+    replace_movements(draft, gone, new)
+    cash.post_fills(draft, gone, new)
+
+
+def replace_movements(draft: Draft, gone: Sequence[m.Movement], new: Sequence[m.Movement]) -> None:
+    """Replace movements, and fold their positions again."""
     known = (draft.get(m.Movement, x.key) for x in new)
     removed = {x.key: x for x in (*gone, *known) if x is not None}
     for key in removed:
@@ -261,7 +282,6 @@ def post_movements(draft: Draft, gone: Sequence[m.Movement], new: Sequence[m.Mov
         before = [x for x in removed.values() if x.symbol == symbol]
         after = sorted((x for x in new if x.symbol == symbol), key=lambda x: x.order)
         checkpoints.fold_in(draft, symbol, before, after)
-    cash.post_fills(draft, gone, new)
 
 
 def repost_symbol(draft: Draft, symbol: str) -> None:

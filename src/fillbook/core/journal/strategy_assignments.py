@@ -11,6 +11,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.posting import post_movements, repost_movements, update_order
+from fillbook.core.symbol_names import resolve
 
 
 def apply_assignment(draft: Draft, entry: m.Assigned) -> None:
@@ -24,7 +25,7 @@ def apply_assignment(draft: Draft, entry: m.Assigned) -> None:
         movement = draft.get(m.Movement, entry.movement)
         movements = [] if movement is None else [movement]
     else:
-        found = draft.find(m.Movement, "symbol", entry.symbol or "")
+        found = draft.find(m.Movement, "symbol", resolve(draft, entry.symbol or ""))
         movements = [x for x in found if x.kind is m.MoveKind.ANCHOR]
     changed = [x for x in movements if x.strategy != entry.strategy]
     if changed:

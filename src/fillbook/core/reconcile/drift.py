@@ -21,7 +21,7 @@ from typing import Final, assert_never
 from attrs import evolve, field, frozen
 
 from fillbook import model as m
-from fillbook.core import pairs
+from fillbook.core import pairs, symbol_names
 from fillbook.core.orders import instructions
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
@@ -198,10 +198,10 @@ _CHANGES: Final = frozenset(
 
 @frozen
 class Difference:
-    """A difference in a position or in the cash that no evidence explains; `notional` ≥ 0."""
+    """A difference in a position, its parts or the cash that no evidence explains."""
 
     key: str
-    drift: m.PositionDrift | m.WrongCash
+    drift: m.PositionDrift | m.WrongCash | m.EndedUnitsDiffer
     notional: Decimal | None
 
 
@@ -216,6 +216,11 @@ def differences(records: RecordReader, snapshot: Snapshot) -> list[Difference]:
         drift = position_drift(symbol, ours.get(symbol), theirs.get(symbol), quantum)
         if drift is not None:
             found.append(Difference(f"position/{symbol}", drift, _notional(drift, theirs)))
+        unmatched = ZERO if symbol not in ours else ours[symbol].unmatched
+        if abs(unmatched) > quantum:
+            found.append(
+                Difference(f"action/{symbol}", m.EndedUnitsDiffer(symbol, unmatched), None)
+            )
     drifts = [_cash_drift(records.get(m.Cash, "cash"), snapshot.account.cash, None)]
     drifts += _other_cash_drifts(records, snapshot.account)
     for cash in drifts:
@@ -330,7 +335,8 @@ def active_symbols(records: RecordReader, snapshot: Snapshot, lag: timedelta) ->
     in_flight = filter(_is_in_flight, records.find(m.OrderRecord, "open", "yes"))
     symbols = {record.terms.symbol for record in in_flight}
     since = m.timestamp(m.moment(snapshot.at) - lag)
-    symbols |= {x.symbol for x in snapshot.fills_after if x.at >= since}
+    recent = [x for x in snapshot.fills_after if x.at >= since]
+    symbols |= {symbol_names.resolve(records, x.symbol, x.at) for x in recent}
     active = {holding for x in symbols for holding in pairs.positions_of(records, x)}
     # This includes fills that only the order's total shows so far.
     active |= {x.symbol for x in records.all(m.Position) if x.last and x.last.at >= since}

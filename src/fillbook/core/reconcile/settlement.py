@@ -24,7 +24,9 @@ from fillbook.core import pairs
 from fillbook.core.orders.evidence import base_qty
 from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.pairs import holding_of
+from fillbook.core.position import fold
 from fillbook.core.reconcile.drift import Snapshot, position_drift
+from fillbook.core.symbol_names import resolve
 from fillbook.errors import present
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
@@ -149,12 +151,16 @@ def _moved(records: RecordReader, broker_order_id: str) -> Decimal:
 def _qty_of_rows(records: RecordReader, rows: Iterable[m.Execution]) -> Decimal:
     return sum(
         (
-            base_qty(x) * x.side.sign * split_factor(records, holding_of(records, x.symbol), x.at)
+            base_qty(x) * x.side.sign * split_factor(records, _holding_of(records, x), x.at)
             - _fee_in_base(records, x)
             for x in rows
         ),
         ZERO,
     )
+
+
+def _holding_of(records: RecordReader, x: m.Execution) -> str:
+    return holding_of(records, resolve(records, x.symbol, x.at))
 
 
 def _fee_in_base(records: RecordReader, x: m.Execution) -> Decimal:
@@ -179,10 +185,12 @@ def _total_of(evidence: m.Evidence) -> m.OrderSnapshot:
 
 def split_factor(records: RecordReader, symbol: str, at: m.Timestamp) -> Decimal:
     """Return how many of today's units one unit of *symbol* at that time is."""
-    factor = Decimal(1)
-    for x in records.find(m.Movement, "symbol", symbol):
-        if x.ratio is not None and x.at > at:
-            factor *= x.ratio
+    factor, held = Decimal(1), m.Position(symbol=symbol)
+    for x in sorted(records.find(m.Movement, "symbol", symbol), key=lambda x: x.order):
+        after, _ = fold(held, x)
+        if x.kind is m.MoveKind.RATIO and x.at > at and held.qty:
+            factor *= after.qty / held.qty
+        held = after
     return factor
 
 

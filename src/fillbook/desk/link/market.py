@@ -12,11 +12,15 @@ import logging
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core.checks.risk import period_of
+from fillbook.core.symbol_names import resolve
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder
-from fillbook.desk.record.settings import Prices
+from fillbook.desk.record.settings import Settings
 
 log: logging.Logger = logging.getLogger("fillbook")
 #: The length of the calendar that is read; no market is closed for longer.
@@ -27,41 +31,45 @@ class Market:
     """Reads instruments, sessions and quotes, and caches what is valid for the day."""
 
     def __init__(
-        self,
-        gateway: Gateway,
-        recorder: Recorder,
-        clock: Clock,
-        *,
-        prices: Prices | None,
-        quote_age_max: timedelta,
+        self, gateway: Gateway, recorder: Recorder, clock: Clock, settings: Settings
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
         self._clock = clock
-        self._prices = prices
-        self._quote_age_max = quote_age_max
-        self._instruments: dict[str, tuple[date, m.Instrument]] = {}
+        self._prices = settings.prices
+        self._quote_age_max = period_of(settings.limits.quote_age_max_s)
+        #: By name: the day, the instrument, and whether it is recorded.
+        self._instruments: dict[str, tuple[date, m.Instrument, bool]] = {}
         self._calendar: tuple[date, tuple[m.Session, ...]] | None = None
 
     def instrument(self, symbol: str, *, write: bool = True) -> m.Instrument | m.Absent | None:
         """Return the instrument of *symbol* as listed today; *write* records it."""
         today = self._clock.now().date()
         known = self._instruments.get(symbol)
-        if known is not None and known[0] == today:
+        if known is not None and known[0] == today and (known[2] or not write):
             return known[1]
         if not self._gateway.broker.capabilities.instrument:
             return self._recorded_instrument(symbol)
-        answer = self._gateway.look_up(
-            "instrument", lambda: self._gateway.broker.instrument(symbol)
-        )
-        if isinstance(answer, m.Absent):
-            return answer
-        if isinstance(answer, m.NotObserved):
-            return self._recorded_instrument(symbol)
+        if known is not None and known[0] == today:
+            listed = known[1]
+        else:
+            answer = self._gateway.look_up(
+                "instrument", lambda: self._gateway.broker.instrument(symbol)
+            )
+            if isinstance(answer, m.Absent):
+                return answer
+            if isinstance(answer, m.NotObserved):
+                return self._recorded_instrument(symbol)
+            listed = answer.value
         if write:
-            self._recorder.record(m.InstrumentListed(answer.value))
-            self._instruments[symbol] = (today, answer.value)
-        return answer.value
+            self._recorder.record(m.InstrumentListed(listed))
+        for name in {symbol, listed.symbol}:
+            self._instruments[name] = (today, listed, write)
+        return listed
+
+    def now(self) -> m.Timestamp:
+        """Return the time of our clock."""
+        return m.timestamp(self._clock.now())
 
     def _recorded_instrument(self, symbol: str) -> m.Instrument | None:
         with self._recorder.store.read() as reader:
@@ -107,7 +115,11 @@ class Market:
             return None
         try:
             quote = self._prices(symbol)
-            if quote is None or not self._is_fresh(quote, symbol, self._clock.now()):
+            if quote is None:
+                return None
+            with self._recorder.store.read() as reader:  # the bot may use another name
+                quote = evolve(quote, symbol=resolve(reader, quote.symbol))
+            if not self._is_fresh(quote, symbol, self._clock.now()):
                 return None
         except Exception:  # it raised, or what it returned is no quote
             log.exception(

@@ -16,7 +16,6 @@ from typing import Final, Protocol
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.clock import Clock
 from fillbook.core import checks, pairs, reservation
 from fillbook.core.checks import risk
 from fillbook.core.checks.context import CheckContext, TrackedOrders, closable
@@ -101,10 +100,9 @@ class Approval:
         available_funds: AvailableFunds,
         tracker: Tracker,
         reconciliation: Reconciliation,
-        clock: Clock,
+        market: Market,
         settings: Settings,
     ) -> None:
-        limits = settings.limits
         self._gateway = gateway
         self._can = gateway.broker.capabilities
         self._recorder = recorder
@@ -112,10 +110,9 @@ class Approval:
         self._available_funds = available_funds
         self._tracker = tracker
         self._reconciliation = reconciliation
-        age = risk.period_of(limits.quote_age_max_s)
-        self._market = Market(gateway, recorder, clock, prices=settings.prices, quote_age_max=age)
+        self._market = market
         self._checks = tuple(settings.checks)
-        self._limits = limits
+        self._limits = settings.limits
         self._recent = RecentOrders()
 
     def read_inputs(self, request: m.OrderRequest, *, write: bool = True) -> CheckInputs:

@@ -23,6 +23,7 @@ from fillbook.core.journal import requests
 from fillbook.core.permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.link.symbols import Symbols
 from fillbook.desk.orders.approval import Approval, CheckInputs
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.record.book import Book
@@ -47,6 +48,7 @@ class OrderPlacement:
         account_link: AccountLink,
         resolver: Resolver,
         approval: Approval,
+        symbols: Symbols,
         clock: Clock,
         *,
         wait_s: float,
@@ -56,6 +58,7 @@ class OrderPlacement:
         self._account_link = account_link
         self._resolver = resolver
         self._approval = approval
+        self._symbols = symbols
         self._clock = clock
         self._wait = timedelta(seconds=wait_s)
         self._book = Book(recorder.store)
@@ -156,7 +159,8 @@ class OrderPlacement:
         return self._approval.preview(self._with_defaults(request))
 
     def _with_defaults(self, request: m.OrderRequest) -> m.OrderRequest:
-        broker = self._gateway.broker
+        """Return *request* with the present symbol and a time in force."""
+        request, broker = self._symbols.request(request), self._gateway.broker
         return pairs.with_time_in_force(request, broker.pair(request.symbol), broker.capabilities)
 
     def _is_sent(self, name: str) -> bool:

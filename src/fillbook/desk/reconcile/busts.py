@@ -63,7 +63,8 @@ class UnreportedBusts:
                 voids, qty = self._missing_of(snapshot, self._book.record(order))
                 busts += voids
                 moved += qty
-        held = self._book.position(found.symbol)
+        with self._recorder.store.read() as reader:
+            held = reader.get(m.Position, found.symbol) or m.Position(symbol=found.symbol)
         after = held.qty - moved
         explains = busts and after - held.fee_due <= theirs <= after
         return [m.Busted(void) for void in busts] if explains else []

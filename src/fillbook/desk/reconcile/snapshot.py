@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import pairs
+from fillbook.core import pairs, symbol_names
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import drift, missing, settlement
 from fillbook.core.reconcile.drift import Comparison, Snapshot
@@ -142,6 +142,8 @@ class SnapshotReader:
         held = (broker.pair(x.symbol) for x in snapshot.positions)
         merge(m.PairListed(pair) for pair in held if pair is not None)
         merge(drift.entries_of(snapshot))
+        present = symbol_names.positions(after, snapshot.positions, snapshot.at)
+        snapshot = evolve(snapshot, positions=present)
         rows = snapshot.history_executions
         merge(map(m.Busted, missing.confirmed_busts(after, snapshot.history_ids, rows)))
         merge(settlement.settlements(after, snapshot, lag))

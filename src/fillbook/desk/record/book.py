@@ -2,27 +2,33 @@
 The book: reads the record from the store only.
 
 It needs no credentials and no network, so that `fillbook.read(store)` can open it in another
-process.  Lists are in order of creation, oldest first, unless stated otherwise.
+process.  With one exception: the book of a `Desk` asks the broker whether it has a symbol that is
+not in the record; that of an `AsyncDesk` does not, because it must not block.  Lists are in order
+of creation, oldest first, unless stated otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from types import TracebackType
 from typing import Self
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.errors import UnknownOrder
-from fillbook.store import Store
+from fillbook.core.symbol_names import is_known, resolve
+from fillbook.errors import UnknownOrder, UnknownSymbol
+from fillbook.store import Reader, Store
 
 
 class Book:
     """Reads the record; as a context manager it closes the store on exit."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, find: Callable[[str], str] | None = None) -> None:
+        """*find* asks the broker for a symbol that is not in the record; None: nothing does."""
         self._store = store
+        self._find = find
 
     def __enter__(self) -> Self:
         return self
@@ -49,9 +55,12 @@ class Book:
         """
         Return orders, oldest first; with *open*, those that are not final (None: all).
 
-        The legs that the broker makes for an order are orders too, with `parent` set.
+        *symbol* may be another spelling of the broker, or a former name.  The legs that the broker
+        makes for an order are orders too, with `parent` set.
         """
         with self._store.read() as reader:
+            if symbol is not None:
+                symbol = resolve(reader, m.symbol_of(symbol))
             if open:
                 records = reader.find(m.OrderRecord, "open", "yes")
             elif symbol is not None:
@@ -115,15 +124,22 @@ class Book:
         """
         Return the position of one symbol; a flat one if there never was a fill.
 
-        Of a pair it is the position that holds its base.
+        Of a pair it is the position that holds its base.  *symbol* may be another spelling of the
+        broker, or a former name.  Raises: UnknownSymbol if the record does not know it, and
+        neither does the broker, where this book asks it.
         """
+        symbol = m.symbol_of(symbol) if self._find is None else self._find(symbol)
         with self._store.read() as reader:
+            symbol = resolve(reader, symbol) if self._find is None else symbol
+            if self._find is None and not is_known(reader, symbol):
+                raise unknown_symbol(reader, symbol)
             held = pairs.holding_of(reader, symbol)
             return reader.get(m.Position, held) or m.Position(symbol=held)
 
     def trades(self, *, symbol: str | None = None) -> list[m.Trade]:
         """Return the round trips from flat to flat, in the order in which they closed."""
         with self._store.read() as reader:
+            symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
             trades: Sequence[m.Trade] = (
                 reader.all(m.Trade) if symbol is None else reader.find(m.Trade, "symbol", symbol)
             )
@@ -168,6 +184,16 @@ class Book:
         """Return the events after the cursor *since*, in order; each is delivered at least once."""
         with self._store.read() as reader:
             return list(reader.all(m.Event, since))
+
+
+def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
+    """Return the error for a symbol that is in no record, with the similar ones that are."""
+    known = {x.symbol for x in reader.all(m.Position)}
+    known |= {x.symbol for x in reader.all(m.Instrument)}
+    known |= {x.name for x in reader.all(m.SymbolName) if x.name == x.name.upper()}
+    found = ", ".join(get_close_matches(symbol, sorted(known), n=3, cutoff=0.5))
+    hint = f"; similar: {found}" if found else ""
+    return UnknownSymbol(f"{symbol} is no symbol of this record or its broker{hint}")
 
 
 def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fillbook import model as m
 from fillbook.core.position import name_of
+from fillbook.core.symbol_names import resolve
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
 from fillbook.store import Reader
@@ -44,9 +45,10 @@ def _entry_of(
     if record is not None:
         _require_external(record)
         return m.Assigned(strategy, client_order_id=record.client_order_id), record.terms.symbol
-    movements = reader.find(m.Movement, "symbol", name)
+    symbol = resolve(reader, name.strip().upper())
+    movements = reader.find(m.Movement, "symbol", symbol)
     if any(x.kind is m.MoveKind.ANCHOR for x in movements):
-        return m.Assigned(strategy, symbol=name), name
+        return m.Assigned(strategy, symbol=symbol), symbol
     raise InvalidValue(
         f"{name!r} is no order, no fill, and no symbol with an opening position in this record"
     )

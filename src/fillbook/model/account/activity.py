@@ -58,6 +58,7 @@ class Activity:
     read_at: Timestamp | None = None
     group_id: str | None = None
     source: str | None = None
+    in_opening: bool = False  #: the opening balance includes it
     currency: str | None = None
 
     @property

@@ -144,9 +144,25 @@ class WrongCash:
     currency: str | None = None
 
 
+@frozen
+class EndedUnitsDiffer:
+    """
+    A corporate action ended other units of a symbol than our record had at that time.
+
+    The parts of the strategies that follow from it may be false, although the position agrees: a
+    fill of that time is not known yet, or its time is not.  `difference` is theirs minus ours, in
+    signed base units of the units that ended.
+    """
+
+    symbol: str
+    difference: Decimal
+
+
 PositionDrift = Phantom | Untracked | WrongQty
 OrderDrift = MissedFill | OrderStatusDiffers | OrderTermsDiffer | UnknownToUs | UnknownToBroker
-Drift = PositionDrift | OrderDrift | ExternalTrade | HappenedWithoutTrade | WrongCash
+Drift = (
+    PositionDrift | OrderDrift | ExternalTrade | HappenedWithoutTrade | WrongCash | EndedUnitsDiffer
+)
 
 
 @frozen

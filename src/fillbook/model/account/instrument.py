@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import exact, number
+from fillbook.model.timestamp import Timestamp
 
 
 class AssetClass(StrEnum):
@@ -52,6 +53,21 @@ class Instrument:
     def quantum(self) -> Decimal:
         """The rounding tolerance of quantities: 0, for crypto a tenth of the increment."""
         return self.qty_increment / 10 if self.asset_class is AssetClass.CRYPTO else Decimal(0)
+
+
+@frozen
+class SymbolName:
+    """
+    A name under which a bot or a broker may name a symbol: another spelling, or a former name.
+
+    `renamed_at` is when the present symbol replaced a former name; None: another spelling.
+    `relisted`: the broker has listed another instrument under the former name since.
+    """
+
+    name: str
+    symbol: str
+    renamed_at: Timestamp | None = None
+    relisted: bool = False
 
 
 @frozen

@@ -1,8 +1,9 @@
 """
 Positions: the fold of movements in the order of the broker's time.
 
-A movement is a fill, a ratio (a split), an amount (a transfer), a fee in units, or a balance
-adjustment: the quantity that the account held at a time, not a change of it.
+A movement is a fill, an amount (a transfer), a fee in units, a balance adjustment (the quantity
+that the account held at a time, not a change of it), or a part of a corporate action: the units of
+a symbol are restated (a split), removed, or received for those of another symbol.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from fillbook.model.timestamp import Timestamp
 class MoveKind(StrEnum):
     """The kind of a movement; its values sort the movements of one time in fold order."""
 
-    RATIO = "a-ratio"  #: a split
+    RATIO = "a-ratio"  #: a split: new units for the old ones of the same symbol
+    RECEIVED = "a-received"  #: units that are received for those of another symbol
+    REMOVED = "a-removed"  #: units that end, for those of another symbol, for cash or for nothing
     FILL = "b-fill"
     PAYMENT = "b-payment"  #: units that a fill of another instrument, or its fee, was paid in
     AMOUNT = "c-amount"  #: units that moved without a trade (transfer, assignment)
@@ -38,10 +41,15 @@ class Movement:
     balance that an adjustment sets.  `price` is per unit in quote currency (of an adjustment:
     the average cost); None: unknown.  `cash` is the signed change of cash in quote currency;
     None: unknown.  `cum` is the order's filled total after a fill, in base units; 0: not
-    reported.  `ratio` is new units per old unit, > 0; None: no split.  `fee` is in quote
+    reported.  `ratio` is new units per old unit, > 0; None: not reported.  `fee` is in quote
     currency, > 0 was paid; None: unknown.  `currency` is the quote currency; None: the account's.
     `other_fee` > 0 was paid in a currency that is neither base nor quote; None: no such fee.
     `strategy` None: unattributed.
+
+    Of a corporate action, `cash` is what it pays for units, and `core.exchanged_units` defines the
+    quantities: `qty` are the units added (of RATIO: after the ratio), `from_qty` those for which
+    they come; of RATIO both are amounts without sign, and 0 is not reported.  `follows_cost`: the
+    cost of these goes to the units received.  `parts` is what each strategy receives.
     """
 
     key: str  #: unique; the broker id, source and exec id of a fill
@@ -56,8 +64,13 @@ class Movement:
     fee: Decimal | None = None
     fee_rate: Decimal = ZERO  #: share of a bought quantity that a later fee may take
     strategy: str | None = None
-    owner: str | None = None  #: the broker order id of a fill; None: no fill
+    #: The broker order id of a fill; of received units ``from/<symbol>``; None: neither.
+    owner: str | None = None
     reason: str = ""
+    from_qty: Decimal = ZERO
+    follows_cost: bool = False
+    parts: tuple[tuple[str, Holding], ...] = ()
+    unmatched: Decimal = ZERO  #: of received units: what ended less what was held of it, signed
     currency: str | None = None
     other_fee: Amount | None = None
     fee_from: str | None = None  #: the position that paid `other_fee`; None: cash
@@ -139,6 +152,8 @@ class Position:
     last: Movement | None = None  #: the newest movement of the fold; None: there is none
     dues: tuple[Fee, ...] = ()
     adopted: Decimal = ZERO
+    #: By how much corporate actions since that adjustment ended more than was held then, signed.
+    unmatched: Decimal = ZERO
 
     @property
     def qty(self) -> Decimal:

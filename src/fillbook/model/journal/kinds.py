@@ -44,6 +44,7 @@ KINDS: Final = (
         m.Instrument,
         lambda r: r.symbol,
     ),
+    Kind("symbol_names", m.SymbolName, lambda r: r.name),
     Kind(
         "orders",
         m.OrderRecord,

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
-from fillbook.model.account.instrument import Instrument
+from fillbook.model.account.instrument import Instrument, SymbolName
 from fillbook.model.account.pair import Pair
 from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
 from fillbook.model.account.reservation import Reservation, ReserveRule
@@ -155,6 +155,7 @@ class Event:
 Record = (
     Binding
     | Instrument
+    | SymbolName
     | Pair
     | OrderRecord
     | Evidence

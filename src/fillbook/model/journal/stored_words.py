@@ -21,6 +21,7 @@ Pair: symbol base quote holding paid_from rate_symbol
 Amount: value currency
 Instrument: symbol asset_class aliases tradable fractionable shortable marginable
     qty_increment price_increment min_qty min_notional
+SymbolName: name symbol renamed_at relisted
 Intended: intent
 Intent: client_order_id request at key reserve adjustments worth
 OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
@@ -56,7 +57,7 @@ HistoryRead: broker_order_id
 DisputeSettled: broker_order_id exec_ids
 ActivityReported=Happened: activity
 Activity: activity_id kind at symbol qty price cash ratio raw_kind description dated read_at
-    group_id source currency
+    group_id source in_opening currency
 BalanceAdjusted=Anchored: symbol qty avg_price at reason
 CashAdjusted=CashAnchored: amount currency at reason by_ids
 Assigned: strategy client_order_id movement symbol
@@ -72,6 +73,7 @@ UnknownToBroker: symbol client_order_id
 ExternalTrade: symbol broker_order_id exec_id qty price at
 HappenedWithoutTrade: symbol kind qty ratio cash at
 WrongCash: ours theirs currency
+EndedUnitsDiffer: symbol difference
 DriftCleared: key
 Alerted: alert
 Rebuilt: rules
@@ -96,9 +98,9 @@ OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_
 Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at latest_at base fees
 Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
-    currency other_fee fee_from
+    from_qty follows_cost parts unmatched currency other_fee fee_from
 Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last
-    dues adopted
+    dues adopted unmatched
 Fee: key symbol at amount price absorbed_at
 Holding: qty cost realized fees opened_at opened_by entered entry_value exit_value
     currency other_fees

@@ -273,7 +273,8 @@ def _rows(action: CorporateAction, held: Decimal) -> Iterator[dict[str, Any]]:
     if action.kind in _ADDS:
         source = action.old if action.posting.names_source else None
         added = {"symbol": action.new, "qty": units, "source": source}
-        yield added | ({"factor": 1 + action.ratio, "fraction": fraction} if same else {})
+        if units:
+            yield added | ({"factor": 1 + action.ratio, "fraction": fraction} if same else {})
     elif same and action.posting.split_rows is SplitRows.RATIO:
         by = action.ratio
         yield {"symbol": action.old, "qty": held * by - held, "ratio": by, "factor": by}

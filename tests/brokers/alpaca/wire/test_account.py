@@ -139,8 +139,8 @@ def test_rows_that_are_no_trade(
 
 #: Activity types without a kind of ours: their movement has its own raw name.
 OTHERS = (
-    *("cil", "extrd", "fxtrd", "int", "intnra", "intpnl", "inttw", "ma", "mem", "misc", "oct"),
-    *("opca", "reo", "reorg", "spin", "swp", "vof", "wh", "a-word-of-tomorrow"),
+    *("cil", "extrd", "fxtrd", "int", "intnra", "intpnl", "inttw", "mem", "misc", "oct"),
+    *("reo", "swp", "wh", "a-word-of-tomorrow"),
 )
 
 
@@ -160,6 +160,65 @@ def test_each_activity_type_has_its_kind_and_none_is_dropped(word: str) -> None:
 def test_splits_come_before_the_days_trades_and_fees_after(word: str, expected: str) -> None:
     raw = recorded("activities")["optrd"] | {"activity_type": word, "date": "2026-03-01"}
     assert expected == account.activities([raw])[0].at
+
+
+def corporate(word: str, **fields: str) -> m.Activity:
+    """A row of a corporate action, with the fields of a split's."""
+    raw = {
+        "id": "20240201000000000::1",
+        "activity_type": word,
+        "date": "2024-02-01",
+        "net_amount": "0",
+        "symbol": "KO",
+        "qty": "-10",
+        "price": "100.00",
+        "status": "executed",
+        "group_id": "g",
+    }
+    (found,) = account.activities([raw | fields])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"),
+    [
+        ("REMOVE, From QTY:10, To QTY:30, Position Value:1000.00", Decimal(3)),
+        ("ADD, From QTY:-25, To QTY:2.5, Position Value:209.35", Decimal("0.1")),
+        ("ADD, From QTY:7, To QTY:2.333333333, Position Value:209.35", None),
+        ("From QTY:0, To QTY:30", None),
+        ("From QTY:1.2.3, To QTY:30", None),
+        ("", None),
+    ],
+)
+def test_the_text_of_a_split_may_have_its_ratio(text: str, ratio: Decimal | None) -> None:
+    """A quantity that was rounded does not tell the ratio; the pair of rows does."""
+    assert ratio == corporate("SPLIT", description=text).ratio
+    assert corporate("MA", description=text).ratio is None
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        *(("MA", K.MERGER), ("REORG", K.MERGER), ("OPCA", K.MERGER)),
+        *(("SPIN", K.SPIN_OFF), ("VOF", K.SPIN_OFF), ("NC", K.SYMBOL_CHANGE)),
+    ],
+)
+def test_the_rows_of_a_corporate_action_have_its_group_and_the_start_of_the_day(
+    word: str, kind: m.ActivityKind
+) -> None:
+    found = corporate(word, source_symbol=" pep ")
+    assert (kind, Decimal(-10), "g") == (found.kind, found.qty, found.group_id)
+    assert (found.at, found.dated) == ("2024-02-01T05:00:00.000000000Z", True)
+    assert found.source == "PEP"
+    assert corporate(word).source is None
+
+
+def test_a_dividend_without_cash_moves_units() -> None:
+    """Whatever its sub-type: a cash dividend has been listed as SDIV."""
+    paid = {"qty": "2", "per_share_amount": "0.51", "activity_sub_type": "SDIV"}
+    assert corporate("DIV", net_amount="1.02", **paid).qty is None
+    assert corporate("DIV", **paid).qty is None
+    assert corporate("DIV", qty="0.5", net_amount="0").qty == Decimal("0.5")
 
 
 def test_fills_are_not_read_as_other_activity() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time
-from decimal import Decimal
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 from typing import Final
 
 from fillbook import model as m
@@ -167,6 +167,7 @@ def _moved_qty(found: Row, kind: m.ActivityKind) -> Decimal | None:
 
 
 #: The only figures of some rows of splits: "REMOVE, From QTY:10, To QTY:30, Position Value:1000".
+_EXACTLY: Final = Context(traps=[Inexact, DivisionByZero, InvalidOperation])
 _FROM_TO: Final = re.compile(r"From QTY: ?(-?[\d.]+), ?To QTY: ?(-?[\d.]+)", re.ASCII)
 
 
@@ -177,10 +178,10 @@ def _ratio_of_text(found: Row, kind: m.ActivityKind) -> Decimal | None:
         return None
     try:
         old, new = (abs(Decimal(each)) for each in text.groups())
-        ratio = new / old
+        ratio = _EXACTLY.divide(new, old)
     except ArithmeticError:
         return None
-    return ratio if ratio > 0 and ratio * old == new else None
+    return ratio if ratio > 0 else None
 
 
 def _source(found: Row, aliases: SymbolAliases) -> str | None:

@@ -1,0 +1,64 @@
+"""
+Symbols: the names that a bot uses, resolved once, wherever it names a symbol.
+
+A name may be another spelling of the broker (`BTCUSD`) or a former name of a symbol that was
+renamed.  What the record does not know is looked up in the broker's list of instruments.
+Other half: `core.symbol_names`.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core import symbol_names
+from fillbook.desk.link.market import Market
+from fillbook.desk.record.book import unknown_symbol
+from fillbook.store import Store
+
+
+class Symbols:
+    """Resolves names, by the record and by the broker."""
+
+    def __init__(self, store: Store, market: Market) -> None:
+        self._store = store
+        self._market = market
+
+    def resolve(self, name: str) -> str:
+        """
+        Return the present symbol of *name*; a name that nobody knows is returned as it is.
+
+        A former name is looked up at the broker: another instrument may bear it by now.
+        """
+        symbol = m.symbol_of(name)
+        with self._store.read() as reader:
+            known = reader.get(m.SymbolName, symbol)
+            is_symbol = known is None and symbol_names.is_known(reader, symbol)
+        if is_symbol or (known is not None and known.renamed_at is None):
+            return symbol if known is None else known.symbol
+        listed = self._market.instrument(symbol, write=False)
+        if not isinstance(listed, m.Instrument):
+            return symbol if known is None else known.symbol
+        is_another = known is not None and symbol_names.is_later(known, self._market.now())
+        return listed.symbol if known is None or is_another else known.symbol
+
+    def request(self, request: m.OrderRequest) -> m.OrderRequest:
+        """Return *request* with the present symbol."""
+        symbol = self.resolve(request.symbol)
+        return request if symbol == request.symbol else evolve(request, symbol=symbol)
+
+    def find(self, name: str) -> str:
+        """
+        Return the symbol of *name*, for a reader of the record.
+
+        Raises: UnknownSymbol if neither the record nor the broker knows it; a broker that gives no
+        answer is no proof.
+        """
+        symbol = self.resolve(name)
+        with self._store.read() as reader:
+            if symbol_names.is_known(reader, symbol):
+                return symbol
+            error = unknown_symbol(reader, symbol)
+        if isinstance(self._market.instrument(symbol, write=False), m.Absent):
+            raise error
+        return symbol

@@ -1,0 +1,1 @@
+"""Corporate actions at a simulated broker: positions, strategies, orders, names."""
