@@ -146,17 +146,13 @@ def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.Reserv
     """
     Return the maximum that an order can still cost, open and filled, in quote currency.
 
-    While another order has our client order id, both are counted: ours may still be accepted.  What
-    a position has paid is not reserved any more: its units are gone with the execution.
+    What a position has paid is not reserved any more: its units are gone with the execution.
     """
     reserve = None if record.intent is None else record.intent.reserve
     if reserve is None or not reserve.opens:
         return ZERO
     filled_cost = sum((_filled_cost(e, record, reserve, rule) for e in evidence), ZERO)
     total = filled_cost + _open_cost(record, evidence, filled_cost, reserve, rule)
-    is_other = any(x.oddity is m.Oddity.OTHER_BODY for x in record.order.anomalies)
-    if is_other and record.intent is not None and not record.order.is_final:
-        total += reserve_amount(record.intent.request, reserve, rule)
     if reserve.paid_from is None:
         return total
     return total - sum((_paid_units(e, record, reserve, rule) for e in evidence), ZERO)

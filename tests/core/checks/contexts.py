@@ -39,6 +39,7 @@ SELL = {"side": "sell"}
 D = Decimal
 UNPROVEN = order("c9", word=None, qty=5)
 MISSING = evolve(order("c8", qty=5), anomalies=(m.Anomaly(m.Oddity.NOT_FOUND_AFTER_SEEN, "b1"),))
+OTHER = evolve(MISSING, anomalies=(m.Anomaly(m.Oddity.OTHER_BODY, "b1"),))
 DRIFT = m.OpenDrift("position/AAPL", m.Phantom("AAPL", D(3)), AT)
 ELSEWHERE = m.OpenDrift("position/MSFT", m.Phantom("MSFT", D(3)), AT)
 MONEY = m.OpenDrift("cash", m.WrongCash(D(1), D(2)), AT)

@@ -29,6 +29,7 @@ from tests.core.checks.contexts import (
     LONG,
     MISSING,
     MONEY,
+    OTHER,
     PARTED,
     PLAIN,
     READS_FEE,
@@ -192,6 +193,8 @@ REASONS = [
     ("symbol_locked", {}, {"orders": (MISSING,)}),
     (None, {}, {"orders": (evolve(MISSING, broker_order_id="b2"),)}),  # an earlier id
     (None, {}, {"orders": (evolve(MISSING, is_final=True),)}),
+    ("symbol_locked", {}, {"orders": (OTHER,)}),
+    (None, {}, {"orders": (evolve(OTHER, is_final=True),)}),
     (None, {**BTC, "time_in_force": "gtc"}, {"orders": (UNPROVEN,), "drifts": (DRIFT, MONEY)}),
     ("symbol_locked", {}, {"drifts": (DRIFT,)}),
     (None, {}, {"drifts": (ELSEWHERE, MONEY)}),

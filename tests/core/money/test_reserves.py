@@ -155,14 +155,3 @@ def test_a_fill_at_an_unknown_price_keeps_its_units_reserved():
     records, _ = made(pair=pair_of("ETH/BTC"), currency="BTC", **wish)
     records.take(report("partially_filled", 1, None, terms=terms(**wish)))
     assert charged(records) == D("0.101")
-
-
-@pytest.mark.parametrize(
-    ("word", "charge", "status"), [("new", 2525, "disputed"), ("canceled", 0, "canceled")]
-)
-def test_another_order_with_our_id_is_counted_beside_ours_until_it_ends(word, charge, status):
-    """Ours may still be accepted; the other one has its own quantity and price."""
-    wish = {"qty": 10, "limit_price": "100"}
-    records, _ = made(**wish)
-    records.take(report(word, terms=terms(qty=10, limit_price="150", symbol="MSFT")))
-    assert (records.order().status, charged(records) or 0) == (status, charge)

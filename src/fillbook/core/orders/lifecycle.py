@@ -132,11 +132,9 @@ def make_order(
     counted_qty, qty = _counted_qty(tip, filled, context), record.terms.qty
     anomalies = anomalies_of(record, evidence, counted_qty, context)
     others = lineage.other_live_ids(evidence, tip)
-    oddities = {a.oddity for a in anomalies}
-    disputed = not oddities.isdisjoint({*DISPUTED_ODDITIES, m.Oddity.BUST_UNCONFIRMED})
-    # Another order of our client order id proves nothing about ours while it may still trade.
-    may_trade = reported not in m.ENDINGS and reported is not _S.FILLED
-    disputed = disputed or (m.Oddity.OTHER_BODY in oddities and may_trade)
+    disputed = any(
+        a.oddity in DISPUTED_ODDITIES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies
+    )
     resolution = resolution_of(record)
     if resolution is not None:
         reported, others, disputed = _S.CANCELED if filled else _S.ABSENT, [], False
