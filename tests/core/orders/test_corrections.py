@@ -234,3 +234,17 @@ def test_corrections_of_unknown_fills_are_no_more_than_the_total(is_replacing):
     for fact in (intended(qty=2), *facts, report("filled", 2, clock=CLOCK[3], **replaces)):
         records.take(fact)
     assert records.order().filled_qty <= 2
+
+
+@pytest.mark.parametrize(("second", "value"), [(3, 90), (30, 80)])
+def test_a_row_without_a_reference_is_a_correction_if_it_is_much_later(second, value):
+    """A broker may list a correction at the time of the original, a few seconds apart."""
+    correction = fill("s2", 10, 9, fixes="s1", at=CLOCK[1])
+    row = history("h3", 10, 8, cum=10, at=f"2026-03-02T15:00:{second:02}Z")
+    assert corrected(correction, row, total=10) == ("filled", 10, value)
+
+
+def test_a_void_beside_a_history_that_sums_to_the_total_is_none_of_its_rows():
+    """The source that counts may still list what was busted."""
+    facts = (*CORRECTIONS[2:], void("h9", 5, "history"))
+    assert corrected(*facts)[1] == 15

@@ -262,8 +262,8 @@ def cross(chosen, other, orphans, bound):
 
 
 def is_before(a, b, fixed):
-    # A row that is a second later than a correction of the same fill is a later correction.
-    return a.at < b.at if fixed else m.moment(b.at) - m.moment(a.at) >= timedelta(seconds=1)
+    # A row that is much later than a correction of the same fill is a later correction.
+    return a.at < b.at if fixed else m.moment(b.at) - m.moment(a.at) >= timedelta(seconds=10)
 
 
 def fill_like(x):

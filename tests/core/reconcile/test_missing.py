@@ -56,6 +56,14 @@ def test_a_bust_is_inferred_in_units_after_a_split():
     assert ([x.qty for x in busts], qty) == ([20, 40], 120)
 
 
+def test_fills_of_more_than_what_is_missing_are_no_busts():
+    """The history has another row instead: it is no proof."""
+    record = records(
+        intended(), report("new"), fill("s1", 40, 9, cum=40), fill("s2", 20, 9, cum=60)
+    )
+    assert missing.infer_busts(record, "b1", rows(fill("h1", 30, 8)), LATER) == ([], 0)
+
+
 def test_only_the_newest_version_of_an_execution_may_be_busted():
     """The history listed two versions, one after the other, and lists none now."""
     first = fill("h1", 20, 9, cum=20, source="history")

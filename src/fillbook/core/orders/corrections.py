@@ -25,7 +25,7 @@ from fillbook.model import EXACT, ZERO
 DISPUTED_ODDITIES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_VOID})
 
 #: Two sources report one event within this time.
-_SAME_EVENT: Final = timedelta(seconds=1)
+_SAME_EVENT: Final = timedelta(seconds=10)
 
 _OddityDetail = tuple[m.Oddity, str]
 
@@ -176,16 +176,19 @@ def _newest_versions(
             versions.setdefault(begin, []).append(chain)
     by_root = {chain.root: chain for chain in chains}
     for same in versions.values():
-        if not is_beyond and sum(not x.is_orphan for x in same) > 1:
-            continue
-        # Step 3: the gross quantity is the greatest that any version had.
-        gross = max(x.gross for x in same)
-        for chain in same:
-            by_root[chain.root] = evolve(chain, is_superseded=True, gross=ZERO)
-        newest = max(same, key=_age)
-        corrects = newest.is_corrected or len(same) > 1
-        by_root[newest.root] = evolve(newest, gross=gross, is_corrected=corrects)
+        if is_beyond or sum(not x.is_orphan for x in same) <= 1:
+            by_root |= _joined(same)
     return tuple(by_root[chain.root] for chain in chains)
+
+
+def _joined(same: Sequence[ExecutionChain]) -> dict[str, ExecutionChain]:
+    """Return the versions of one execution by root: all but the newest are superseded."""
+    # Step 3: the gross quantity is the greatest that any version had.
+    gross = max(x.gross for x in same)
+    joined = {x.root: evolve(x, is_superseded=True, gross=ZERO) for x in same}
+    newest = max(same, key=_age)
+    corrects = newest.is_corrected or len(same) > 1
+    return joined | {newest.root: evolve(newest, gross=gross, is_corrected=corrects)}
 
 
 def _age(chain: ExecutionChain) -> tuple[m.Timestamp, str]:
