@@ -148,10 +148,15 @@ class Oracle:
             [x for x in fills if x.owner in self._unclear], self._strategy_of
         )
         facts += unclear
+        splits = [x for x in self._facts.rows.values() if x.symbol == symbol and x.ratio]
         for move in moves:
-            if not move.key.startswith("activity/"):
+            if move.key.startswith("action/"):  # a group of rows: of a split, here it is one
+                row = next((x for x in splits if x.ratio == move.ratio), None)
+                splits = [x for x in splits if x is not row]
+            elif move.key.startswith("activity/"):
+                row = self._facts.rows.get(own_id(move.key.removeprefix("activity/")))
+            else:
                 continue
-            row = self._facts.rows.get(own_id(move.key.removeprefix("activity/")))
             fact = None if row is None else self._facts.row_fact(row, move.at)
             if fact is None or row.symbol != symbol:
                 found.append(f"no units moved by {move.key}")
