@@ -61,7 +61,7 @@ class LongDay(Day):
         self._rows, self._positions = self.books.activities, self.books.positions
         self.books.activities, self.books.positions = self.visible_rows, self.visible_positions
         self.posted = {}  # by row: when it is posted (of the exchange's clock), and its date
-        self.gone, self.gone_until = None, 0
+        self.gone, self.split_on = None, None
         self._stack = ExitStack()
 
     # -- what the broker shows ---------------------------------------------------------
@@ -211,6 +211,9 @@ class LongDay(Day):
         now = self.clock.now()
         goal = datetime.combine(now.date(), datetime.min.time(), UTC) + timedelta(hours=12)
         self.until(goal if goal > now else goal + DAY, HOUR_S)
+        if self.split_on == self.clock.now().date():
+            raise NotNow
+        self.split_on = self.clock.now().date()
         ratio = self.dice.choice((2, 3, Decimal("1.5"), Decimal("0.5"), Decimal("0.1")))
         adjusts = self.dice.random() < 0.7
         self.exchange.split(SPLIT_SYMBOL, ratio, adjusts=adjusts)
