@@ -58,6 +58,10 @@ class Symbols:
         with self._store.read() as reader:
             if symbol_names.is_known(reader, symbol):
                 return symbol
+            # Where currencies are positions, the list of instruments does not have them.
+            has_wallets = any(x.holding != x.symbol for x in reader.all(m.Pair))
+            if has_wallets or not reader.all(m.Instrument):
+                return symbol
             error = unknown_symbol(reader, symbol)
         if isinstance(self._market.instrument(symbol, write=False), m.Absent):
             raise error
