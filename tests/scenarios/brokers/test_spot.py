@@ -47,6 +47,11 @@ class Bot:
         self.pass_(120, every=10)
 
 
+def held(bot, coin):
+    """How much of *coin* is held by the record; 0: it has never been."""
+    return next((x.qty for x in bot.desk.book.positions() if x.symbol == coin), D(0))
+
+
 def wrong(bot):
     """The differences between the record and the wallets, at rest."""
     book, wallets = bot.desk.book, bot.broker.wallets
@@ -55,8 +60,8 @@ def wrong(bot):
         for x, amount in wallets.items()
         if x not in ("BTC", "ETH") and book.cash(x) != amount
     ]
-    held = {x: book.position(x).qty for x in ("BTC", "ETH")}
-    found += [f"{x}: {qty}, truth {wallets[x]}" for x, qty in held.items() if qty != wallets[x]]
+    coins = {x: held(bot, x) for x in ("BTC", "ETH")}
+    found += [f"{x}: {qty}, truth {wallets[x]}" for x, qty in coins.items() if qty != wallets[x]]
     ids = [x.client_order_id for x in bot.broker.placed.values()]
     found += ["one intent, two orders"] if len(ids) != len(set(ids)) else []
     ours = {i for x in book.orders() for i in book.record(x).ids}
@@ -205,10 +210,10 @@ class Day(Bot):
             if order.limit_price is not None:
                 self.desk.replace(order, limit_price=order.limit_price * D("1.01"))
         elif deed < 0.55:
-            qty = cut(self.desk.book.position(symbol).qty * share)
+            qty = cut(held(self, symbol.partition("-")[0]) * share)
             self.desk.sell(symbol, qty=max(qty, STEP), limit_price=price * D("1.002"))
         elif deed >= 0.55:
-            coins = self.desk.book.position(quote).qty
+            coins = held(self, quote)
             spend = self.desk.buying_power(quote).available if quote in CASH else coins
             spend = cut(spend * share)
             if self.bot_dice.random() < 0.5 and spend:
