@@ -93,13 +93,29 @@ def test_a_request_that_does_not_arrive_is_ended(
             pass
 
 
+WEBSOCKET = (
+    "GET /stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "begins"),
+    [
+        ("GET /v2/events/trades HTTP/1.1\r\nHost: a\r\nKEYS\r\n\r\n", b": listening"),
+        (WEBSOCKET, b"101 Switching Protocols"),
+    ],
+)
 def test_a_stream_stays_open_beyond_the_time_of_a_request(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, asked: str, begins: bytes
 ) -> None:
     monkeypatch.setattr("fillbook.venue.alpaca.server.RECEIVE_MAX_S", 0.05)
-    asked = "GET /v2/events/trades HTTP/1.1\r\nHost: a\r\nKEYS\r\n\r\n"
     with raw_line(emulator, asked) as line:
-        assert b"listening" in line.recv(65_536)
+        received = b""
+        while begins not in received:
+            part = line.recv(65_536)
+            assert part, received
+            received += part
         line.settimeout(0.5)
         with pytest.raises(TimeoutError):
             line.recv(65_536)

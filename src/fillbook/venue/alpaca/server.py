@@ -220,7 +220,8 @@ class _HttpProtocol(_Abortable, H11Protocol):
         super().data_received(data)
         state = self.conn.their_state
         has_part = state is h11.IDLE and bool(self.conn.trailing_data[0])
-        self._watch(is_receiving=has_part or state is h11.SEND_BODY)
+        is_upgraded = self.transport.get_protocol() is not self  # it is a WebSocket from here on
+        self._watch(is_receiving=not is_upgraded and (has_part or state is h11.SEND_BODY))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch(is_receiving=False)
