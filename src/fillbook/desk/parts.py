@@ -64,7 +64,7 @@ class Parts:
             broker, store, clock, live=settings.live, repairs=settings.repairs
         )
         rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
-        self.recorder = recorder = Recorder(store, clock, broker.pair)
+        self.recorder = recorder = Recorder(store, clock, gateway.pair)
         deliveries = [Delivery(sink) for sink in settings.alerts]
         for delivery in deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.journal import payments
 from fillbook.core.reconcile import drift
 from tests.core.reconcile.test_drift import snapshot
 from tests.core.records import AT, Records, fill, intended, pair_of, report, request, terms
@@ -343,3 +344,14 @@ def test_the_broker_declares_the_time_in_force_of_an_order_that_names_none():
     assert pairs.with_time_in_force(plain, pair_of("A/B"), can).time_in_force == "gtc"
     named = evolve(plain, time_in_force="ioc")
     assert pairs.with_time_in_force(named, None, can) is named
+
+
+def test_the_fee_of_a_payment_without_an_intent_is_that_of_its_fill():
+    """An external order reserves nothing, and no rate was fixed with it."""
+    records = Records()
+    records.take(report(client_order_id=None))
+    record = records.all(m.OrderRecord)[0]
+    fill = m.Movement(
+        key="x", symbol="A", kind=m.MoveKind.FILL, at=AT, qty=m.ZERO, fee_rate=Decimal("0.1")
+    )
+    assert payments._fee_rate_of_payment(None, record, fill) == Decimal("0.1")

@@ -248,3 +248,11 @@ def test_a_void_beside_a_history_that_sums_to_the_total_is_none_of_its_rows():
     """The source that counts may still list what was busted."""
     facts = (*CORRECTIONS[2:], void("h9", 5, "history"))
     assert corrected(*facts)[1] == 15
+
+
+def test_originals_of_one_beginning_are_fills_of_their_own_within_the_total():
+    """Neither says that it corrects something."""
+    rows = [x.execution for x in (history("h1", 10, 9, cum=10), history("h2", 10, 8, cum=10))]
+    assert len(corrections.count_executions(rows, (), Decimal(20)).chosen) == 2
+    found = corrections.count_executions(rows, (), Decimal(10))
+    assert [x.is_superseded for x in found.chosen].count(False) == 1

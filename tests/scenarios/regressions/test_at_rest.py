@@ -111,7 +111,14 @@ def test_disputes_that_nothing_settles_are_read_a_few_a_pass(count):
     for number in range(count):
         symbol = f"{chr(65 + number)}{chr(65 + number)}"
         bench.exchange.list_instrument(m.Instrument(symbol, m.AssetClass.EQUITY), 187, 188)
-        corrected_without_the_last(bench, symbol)
+        order = corrected_without_the_last(bench, symbol)
+        original = bench.truth.fills(order.broker_order_id)[0]
+        older = m.TradeBust(
+            source=m.ExecSource.STREAM,
+            exec_id=original.exec_id,  # whether it includes its correction is not known
+            broker_order_id=order.broker_order_id,
+        )
+        bench.desk._recorder.record(m.Busted(older))
         bench.silently(symbol, "3", "187")
     bench.pass_(600, every=5)
     assert {x.status for x in bench.desk.book.orders()} == {fb.OrderStatus.DISPUTED}
@@ -131,6 +138,7 @@ def corrected_without_the_last(bench, symbol):
     events.remove([x for x in events if x.name == "trade_correct"][1])
     for event in events:
         bench.desk.receive(event)
+    return bench.desk.book.order(order)
 
 
 def test_a_sync_of_the_bot_reads_what_the_background_defers():

@@ -212,7 +212,7 @@ class CheckContext:
         if request.strategy is None or self.position is None or not held:
             return None
         return strategy_part(
-            request.strategy, request.side, self.position, self.orders_on(request.symbol)
+            request.strategy, request.side, self.position, self.orders_on_position(request)
         )
 
     def reduces(self, request: m.OrderRequest) -> bool:

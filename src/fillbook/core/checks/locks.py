@@ -47,7 +47,7 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
                 (("order", order.client_order_id),),
             )
     pair = context.pair
-    positions = {request.symbol} if pair is None else {pair.holding, pair.paid_from}
+    positions = {request.symbol, *(() if pair is None else (pair.holding, pair.paid_from))}
     for drift in context.drifts:
         symbol = getattr(drift.drift, "symbol", None)
         if symbol is not None and symbol in positions:

@@ -26,8 +26,8 @@ def rows_of(
         quantum = m.ZERO if record is None else pairs.quantum(record, symbol)
         differs = record is not None and drift.position_drift(symbol, mine, actual, quantum)
         their_qty = m.ZERO if actual is None else actual.qty
-        believed = None if bot is None else bot.get(symbol, m.ZERO)
-        wrong = bool(differs) or (believed is not None and believed != their_qty)
+        expected = None if bot is None else bot.get(symbol, m.ZERO)
+        wrong = bool(differs) or (expected is not None and expected != their_qty)
         pending = mine is not None and mine.qty != their_qty
         if wrong or (mine is not None and mine.qty) or their_qty:
             rows.append(
@@ -35,7 +35,7 @@ def rows_of(
                     symbol,
                     None if record is None else (m.ZERO if mine is None else mine.qty),
                     their_qty,
-                    believed,
+                    expected,
                     "drift" if wrong else "fee pending" if pending else "in sync",
                 )
             )

@@ -188,8 +188,8 @@ def split_factor(records: RecordReader, symbol: str, at: m.Timestamp) -> Decimal
     factor, held = Decimal(1), m.Position(symbol=symbol)
     for x in sorted(records.find(m.Movement, "symbol", symbol), key=lambda x: x.order):
         after, _ = fold(held, x)
-        if x.kind is m.MoveKind.RATIO and x.at > at and held.qty:
-            factor *= after.qty / held.qty
+        if x.kind is m.MoveKind.RATIO and x.at > at:
+            factor *= x.ratio or (after.qty / held.qty if held.qty else 1)
         held = after
     return factor
 

@@ -99,6 +99,14 @@ class Gateway:
         finally:
             self._thread_lane.lane = before
 
+    def pair(self, symbol: str) -> m.Pair | None:
+        """Return the pair of *symbol*; None: it is none, or not known, or the adapter raised."""
+        try:
+            return self.broker.pair(symbol)
+        except Exception:
+            self._log_bug()
+            return None
+
     def read(self, name: str, request: Callable[[], m.Read[T]]) -> m.Read[T]:
         """Send one read; a failed read is no evidence about the account."""
         answer = self._read(name, request)

@@ -26,7 +26,7 @@ class Symbols:
 
     def resolve(self, name: str) -> str:
         """
-        Return the present symbol of *name*; a name that nobody knows is returned as it is.
+        Return the present symbol of *name*; one that neither has is returned as it is.
 
         A former name is looked up at the broker: another instrument may bear it by now.
         """
@@ -41,6 +41,11 @@ class Symbols:
             return symbol if known is None else known.symbol
         is_another = known is not None and symbol_names.is_later(known, self._market.now())
         return listed.symbol if known is None or is_another else known.symbol
+
+    def known(self, name: str) -> str:
+        """Return the symbol of *name* by the record alone; the broker is not asked."""
+        with self._store.read() as reader:
+            return symbol_names.resolve(reader, m.symbol_of(name))
 
     def request(self, request: m.OrderRequest) -> m.OrderRequest:
         """Return *request* with the present symbol."""

@@ -134,16 +134,20 @@ class Approval:
                 instrument=self._market.instrument(request.symbol, write=write),
                 session=self._market.session() if needs_session else None,
                 quote=self._market.quote(request.symbol) if needs_quote else None,
-                rate=self._rate(request.symbol),
+                rate=self._rate(request.symbol) if opens or not write else None,
                 account=self._account(
                     opens=opens, write=write
                 ),  # last, because it is outdated first
             )
 
+    def _pair_of(self, reader: Reader, symbol: str) -> m.Pair | None:
+        """Return the pair of *symbol* as the adapter has it, else as the record has it."""
+        return self._gateway.pair(symbol) or reader.get(m.Pair, symbol)
+
     def _rate(self, symbol: str) -> Decimal | None:
         """Return the price of the quote currency in that of the account, if a limit needs it."""
-        pair = self._gateway.broker.pair(symbol)
         with self._recorder.store.read() as reader:
+            pair = self._pair_of(reader, symbol)
             bound = reader.get(m.Binding, "account")
         if pair is None or pairs.other_currency(pair.quote, bound) is None:
             return Decimal(1)
@@ -175,7 +179,7 @@ class Approval:
             symbols = pairs.symbols_held_as(reader, held)
             orders = [order for x in symbols for order in _tracked_orders(reader, x)]
             most = closable(request.side, position, orders, position_differences(reader, held))
-            most -= _reserved_units(reader, held, self._gateway.broker.pair(request.symbol))
+            most -= _reserved_units(reader, held, self._pair_of(reader, request.symbol))
         return request.qty is None or request.qty > most
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
@@ -303,7 +307,7 @@ class Approval:
         inputs: CheckInputs,
     ) -> CheckContext:
         """Build the context of the checks from the record and *inputs*."""
-        pair = self._gateway.broker.pair(request.symbol)
+        pair = self._pair_of(reader, request.symbol)
         held = request.symbol if pair is None else pair.holding
         position = reader.get(m.Position, held)
         if position is None and reader.get(m.Cash, "cash") is not None:

@@ -116,13 +116,13 @@ class Cancellation:
         """
         Take the due steps of several cancels; with *wait*, the first waits for the rate limit.
 
-        An order that keeps refusing its cancel must not use up the rate limit before every other
-        has had its first attempt.
+        An order whose cancel the broker keeps rejecting must not use up the rate limit before every
+        other has had its first attempt.
         """
-        fresh = [name for name in names if _awaits_first_attempt(self._book.record(name))]
+        fresh = [name for name in names if self._awaits_first_attempt(name)]
         for name in fresh:
             self.advance(name, for_caller=True, wait=wait and name == fresh[0], once=True)
-        if any(_awaits_first_attempt(self._book.record(name)) for name in fresh):
+        if any(map(self._awaits_first_attempt, fresh)):
             return
         for name in names:
             self.advance(name, for_caller=True, wait=False)
@@ -139,6 +139,15 @@ class Cancellation:
                 self._request_retry(name)
             names += fresh
         return names
+
+    def _awaits_first_attempt(self, name: str) -> bool:
+        """Return whether the order has a live id, and no cancel of any of its ids has left."""
+        record = self._book.record(name)
+        has_left = any(
+            r.command is m.Command.CANCEL and r.answer is not m.AnswerKind.NOT_SENT
+            for r in record.requests
+        )
+        return not has_left and any(map(lineage.is_live, self._tracker.evidence(record)))
 
     def _kept(self, *, exits: bool) -> frozenset[str]:
         if exits:
@@ -198,6 +207,13 @@ class Cancellation:
                     )
                 )
         return True
+
+    def _instruct_with_successor(self, name: str) -> None:
+        """Write the cancel of an order, and of the one that a change has placed since."""
+        self.instruct(name)
+        after = self.successor(name)
+        if after is not None:
+            self._instruct_with_successor(after)
 
     # -- attempts ----------------------------------------------------------------------
 
@@ -356,7 +372,7 @@ class Cancellation:
 
     def advance_all(self) -> timedelta | None:
         """Take every due step of all cancels; return when the next is due, None: none is open."""
-        self._unwritten.take(self.instruct)
+        self._unwritten.take(self._instruct_with_successor)
         waits: list[timedelta] = []
         for record in self._tracker.tracked():
             if not record.order.is_final and _has_open_instruction(record):
@@ -392,14 +408,6 @@ class Cancellation:
         with self._lock:
             before = self._progress[name, broker_order_id]
             self._progress[name, broker_order_id] = change(before)
-
-
-def _awaits_first_attempt(record: m.OrderRecord) -> bool:
-    """Whether the order is at the broker, and no cancel of any of its ids has left."""
-    return bool(record.ids) and not any(
-        r.command is m.Command.CANCEL and r.answer is not m.AnswerKind.NOT_SENT
-        for r in record.requests
-    )
 
 
 def _after_attempt(at: timedelta, recorded: int) -> Callable[[Progress], Progress]:

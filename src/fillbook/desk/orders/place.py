@@ -160,8 +160,9 @@ class OrderPlacement:
 
     def _with_defaults(self, request: m.OrderRequest) -> m.OrderRequest:
         """Return *request* with the present symbol and a time in force."""
-        request, broker = self._symbols.request(request), self._gateway.broker
-        return pairs.with_time_in_force(request, broker.pair(request.symbol), broker.capabilities)
+        request = self._symbols.request(request)
+        pair, can = self._gateway.pair(request.symbol), self._gateway.broker.capabilities
+        return pairs.with_time_in_force(request, pair, can)
 
     def _is_sent(self, name: str) -> bool:
         with self._recorder.store.read() as reader:

@@ -63,7 +63,7 @@ class UnwrittenCancels:
             self._gateway.write("cancel", partial(broker.cancel, e.broker_order_id)) for e in living
         ]
 
-    def take(self, instruct: Callable[[str], bool]) -> None:
+    def take(self, instruct: Callable[[str], object]) -> None:
         """Record the instructions of the cancels that were sent without; what fails is kept."""
         with self._lock:
             names: Sequence[str] = sorted(self._names)

@@ -35,7 +35,7 @@ from fillbook.desk.record.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 
-#: The result of a check of a record without an opening balance: no belief is no empty belief.
+#: The result of a check of a record without an opening balance.
 NOTHING_TO_COMPARE: Final = m.NotObserved(
     m.Failure.UNSUPPORTED,
     "there is nothing to compare: the record has no opening balance yet. Call sync() first "

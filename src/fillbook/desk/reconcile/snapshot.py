@@ -132,14 +132,14 @@ class SnapshotReader:
         new: list[m.Entry] = []
 
         def merge(entries: Iterable[m.Entry]) -> None:
-            for entry in pairs.with_listings(tuple(entries), after, broker.pair):
+            for entry in pairs.with_listings(tuple(entries), after, self._gateway.pair):
                 changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
                 if changes:
                     after.apply(changes)
                     new.append(entry)
 
         lag = broker.capabilities.account_lag
-        held = (broker.pair(x.symbol) for x in snapshot.positions)
+        held = (self._gateway.pair(x.symbol) for x in snapshot.positions)
         merge(m.PairListed(pair) for pair in held if pair is not None)
         merge(drift.entries_of(snapshot))
         present = symbol_names.positions(after, snapshot.positions, snapshot.at)

@@ -125,8 +125,8 @@ class Book:
         Return the position of one symbol; a flat one if there never was a fill.
 
         Of a pair it is the position that holds its base.  *symbol* may be another spelling of the
-        broker, or a former name.  Raises: UnknownSymbol if the record does not know it, and
-        neither does the broker, where this book asks it.
+        broker, or a former name.  Raises: UnknownSymbol if neither the record nor the broker has
+        it; a book without a desk has the record alone, and that of an asyncio desk never raises.
         """
         symbol = m.symbol_of(symbol) if self._find is None else self._find(symbol)
         with self._store.read() as reader:
@@ -193,7 +193,7 @@ def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
     known |= {x.name for x in reader.all(m.SymbolName) if x.name == x.name.upper()}
     found = ", ".join(get_close_matches(symbol, sorted(known), n=3, cutoff=0.5))
     hint = f"; similar: {found}" if found else ""
-    return UnknownSymbol(f"{symbol} is no symbol of this record or its broker{hint}")
+    return UnknownSymbol(f"{symbol} is in neither the record nor the broker's list{hint}")
 
 
 def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:
