@@ -15,7 +15,7 @@ are raised.
     ├── InvalidValue           a value or request is invalid      no (also a ValueError)
     ├── KeyReused              one key, two different requests    no
     ├── UnknownOrder           the record has no such order       no
-    ├── UnknownSymbol          nobody knows a symbol of that name no, see its message
+    ├── UnknownSymbol          no record or broker has the symbol no, see its message
     ├── AccountChanged         the credentials of another account no, see `fillbook rebind`
     ├── TradingDisabled        a live account without live=True   no
     ├── CredentialsMissing     none found, or refused             no

@@ -77,7 +77,7 @@ def unmatched_qty(held: Decimal, move: m.Movement) -> Decimal:
     return move.unmatched if move.kind is m.MoveKind.RECEIVED else -move.qty - held
 
 
-def is_nobodys(held: Decimal, move: m.Movement) -> bool:
+def finds_no_units(held: Decimal, move: m.Movement) -> bool:
     """Return whether a movement of kind RATIO finds no unit that it could restate."""
     return not held and move.ratio is None
 
@@ -162,7 +162,7 @@ def remove(account: m.Holding, parts: Parts, move: m.Movement) -> tuple[m.Holdin
     """
     Return the account's units and the parts after a movement of kind REMOVED.
 
-    Return also what it removes beyond the units that were held, which is nobody's.
+    Return also what it removes beyond the units that were held, which is unattributed.
     """
     held = account.qty
     if held * move.qty >= 0:

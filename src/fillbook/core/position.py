@@ -237,7 +237,7 @@ def _trade_of(
 
 
 def _restated(position: m.Position, move: m.Movement) -> m.Position:
-    if exchanged_units.is_nobodys(position.qty, move):
+    if exchanged_units.finds_no_units(position.qty, move):
         net = EXACT.subtract(move.qty, move.from_qty)
         return _moved(position, move, net, _apply_amount)[0]
     account, parts = exchanged_units.restate(position.account, by_strategy_of(position), move)

@@ -11,7 +11,7 @@ of the group, whatever the order in which they are read, and of the position bef
 - units beside those that are held: received in proportion, at a cost that is not known;
 - an option that is assigned or exercised: its units go to the strategy that held the option.
 
-A row that fits none of these moves units of nobody.  The price of such a row is the market's.
+A row that fits none of these moves units without a strategy, at the price of the market.
 
 Other half: `core.exchanged_units`, which folds the movements.
 """

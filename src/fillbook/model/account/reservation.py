@@ -27,8 +27,8 @@ class ReserveRule:
     #: For a buy stop: pairs of (least stop price, factor on the stop price), highest first.
     stop_collars: tuple[tuple[Decimal, Decimal], ...] = ((ZERO, Decimal("1.04")),)
     fee: Decimal = ZERO  #: the share of the order's value that is reserved for fees (0.01: 1 %)
-    #: The hold includes the fee at the rate that the account reports (`AccountSnapshot.fee_rate`),
-    #: in place of `fee`.
+    #: The reservation includes the fee at the rate that the account reports, in place of `fee`;
+    #: see `AccountSnapshot.fee_rate`.
     reads_fee: bool = False
     notional_includes_fee: bool = False  #: an order by notional costs no more than its notional
 
