@@ -355,3 +355,18 @@ def test_the_fee_of_a_payment_without_an_intent_is_that_of_its_fill():
         key="x", symbol="A", kind=m.MoveKind.FILL, at=AT, qty=m.ZERO, fee_rate=Decimal("0.1")
     )
     assert payments._fee_rate_of_payment(None, record, fill) == Decimal("0.1")
+
+
+@pytest.mark.parametrize(("rate", "expected"), [("0.02", "0.02"), (None, "0.01")])
+def test_the_fee_that_a_payment_still_owes_is_the_one_of_its_intent(rate, expected):
+    """Of a sale whose fee is not reported yet; or the broker's own share, if that is larger."""
+    of = {"symbol": "ETH/BTC", "side": S.SELL, "qty": D(1)}
+    reserve = m.Reserve(opens=False, fee=None if rate is None else D(rate))
+    records = made(
+        m.InstrumentListed(m.Instrument("ETH/BTC", m.AssetClass.CRYPTO)),
+        m.Intended(evolve(intended(**of).intent, reserve=reserve)),
+        report("filled", 1, "0.05", terms=terms(**of)),
+        fill("e1", 1, "0.05", cum=1, source="history", symbol="ETH/BTC", side=S.SELL),
+    )
+    (payment,) = [x for x in records.all(m.Movement) if x.kind is m.MoveKind.PAYMENT]
+    assert payment.fee_rate == D(expected)
