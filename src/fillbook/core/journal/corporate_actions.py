@@ -41,7 +41,7 @@ _K = m.ActivityKind
 KINDS: Final = frozenset({_K.SPLIT, _K.SYMBOL_CHANGE, _K.MERGER, _K.SPIN_OFF, _K.DIVIDEND})
 #: The kinds that belong to a corporate action only if they bear its group.
 _IN_GROUPS: Final = frozenset({_K.ASSIGNMENT, _K.OTHER})
-#: The kinds of which the symbol tells apart the events of one day.
+#: The kinds whose rows without a group are of one event only if they bear the same symbol.
 _BY_SYMBOL: Final = frozenset({_K.SPLIT, _K.SPIN_OFF, _K.DIVIDEND})
 #: Rows without a group that bear a time are of one event if they bear the same second.
 _SECOND: Final = len("2026-03-02T15:00:00")
