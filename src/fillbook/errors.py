@@ -15,6 +15,8 @@ are raised.
     ├── InvalidValue           a value or request is invalid      no (also a ValueError)
     ├── KeyReused              one key, two different requests    no
     ├── UnknownOrder           the record has no such order       no
+    ├── UnknownPlan            the record has no such plan        no
+    ├── PlanEnded              it is stale, or was decided        no, it is planned anew
     ├── UnknownSymbol          no record or broker has the symbol no, see its message
     ├── AccountChanged         the credentials of another account no, see `fillbook rebind`
     ├── TradingDisabled        a live account without live=True   no
@@ -90,6 +92,14 @@ class Unavailable(OrderError):
 
 class KeyReused(FillbookError):
     """The same `key` came with a different request; neither was sent now."""
+
+
+class UnknownPlan(FillbookError):
+    """The record has no such plan."""
+
+
+class PlanEnded(FillbookError):
+    """The plan is stale, or was decided before; the call changed nothing."""
 
 
 class UnknownSymbol(FillbookError):

@@ -41,6 +41,7 @@ def open(  # noqa: A001 - the usual term
     clock: Clock | None = None,
     wait_s: float = 5.0,
     checks: Sequence[Check] | None = None,
+    exits: m.ExitPolicy | None = None,
     limits: m.Limits | None = None,
     prices: Prices | None = None,
     alerts: Sequence[Sink] | None = None,
@@ -57,11 +58,12 @@ def open(  # noqa: A001 - the usual term
     also proposes a repair, ``auto`` carries the repair out.  *clock* is the source of time
     (None: `SystemClock`).  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` wait for an
     order.  *checks* run before each order, in this order: ``fb.CHECKS + (no_fridays,)`` (None:
-    ``fb.CHECKS``).  *limits* bound new risk (None: no limits).  *prices* returns the latest quote
-    of a symbol where the broker has no quotes (None: no other source).  *alerts* are functions of
-    one `Alert` (None: a webhook for each address in `FILLBOOK_ALERT_URLS`).  *thresholds* define
-    when an alert is raised (None: the defaults).  *env* has the credentials and settings (None:
-    the environment of the process).
+    ``fb.CHECKS``).  *exits* are the exits of every position that an order of the desk opens from
+    now on (None: none); those of what is held already are proposed.  *limits* bound new risk (None:
+    no limits).  *prices* returns the latest quote of a symbol where the broker has no quotes (None:
+    no other source).  *alerts* are functions of one `Alert` (None: a webhook for each address in
+    `FILLBOOK_ALERT_URLS`).  *thresholds* define when an alert is raised (None: the defaults).
+    *env* has the credentials and settings (None: the environment of the process).
 
     Raises: BadAddress, CredentialsMissing, ExtraMissing, InvalidValue, StoreTooNew,
     StoreDamaged, StoreUnavailable.
@@ -79,6 +81,7 @@ def open(  # noqa: A001 - the usual term
         repairs=permitted,
         wait_s=wait_s,
         checks=checks,
+        exits=validation.exit_policy(exits),
         limits=limits,
         prices=prices,
         alerts=sinks,

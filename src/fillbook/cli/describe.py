@@ -101,6 +101,16 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"instruction: {wanted}", f"{_short(name)} ({authority})"
         case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
             return "instruction closed", f"{_short(name)}: {why}"
+        case m.PlanMade(plan):
+            return f"plan: {plan.state}", f"{plan.plan_id}: {plan.why}"
+        case m.PlanMoved(plan_id, state, why, failed):
+            return f"plan: {state}", f"{plan_id}: {failed or why}".removesuffix(": ")
+        case m.StepMoved(plan_id, step, state, why):
+            return f"plan step {step + 1}: {state}", f"{plan_id}: {why}".removesuffix(": ")
+        case m.ProtectionSet(x):
+            return f"exits: {x.cover}", f"{x.symbol} {x.strategy}: {x.why}".removesuffix(": ")
+        case m.ProtectionEnded(symbol, strategy, why):
+            return "exits: ended", f"{symbol} {strategy}: {why}"
         case m.Rebuilt(rules):
             return "record rebuilt", f"with rules version {rules}"
         case m.Alerted(alert):

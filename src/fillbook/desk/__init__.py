@@ -49,6 +49,9 @@ class Desk:
         self._manual_resolution = parts.manual_resolution
         self._assignments = parts.assignments
         self._reconciler = parts.reconciler
+        self._exits = parts.exits
+        self._closing = parts.closing
+        self._decisions = parts.decisions
         self._scheduler = parts.scheduler
         self._background = parts.background
         self._exit = ExitStack()
@@ -275,6 +278,96 @@ class Desk:
         """Follow an order until it is final or *timeout_s* have passed; return it."""
         return self._placement.wait(
             validation.order(order), validation.seconds("timeout_s", timeout_s)
+        )
+
+    # -- exits and plans ---------------------------------------------------------------
+
+    def protect(
+        self,
+        symbol: str,
+        *,
+        strategy: str | None = None,
+        pending: bool = False,
+        dry_run: bool = False,
+        **exits: Unpack[m.ExitFields],
+    ) -> m.Plan:
+        """
+        Set the exits of a position, place them, and keep them until it is closed.
+
+        *exits* are those of `ExitPolicy`, by name.  *strategy* is whose part of the position; None:
+        of the only one that holds it, ``""``: what belongs to no strategy.  A call for the same
+        part replaces its exits, and ends a suspension.  *pending* waits for the next entry if
+        nothing is held.  *dry_run* returns the plan without storing it or sending anything.
+        Return the plan, which is carried out as far as possible; the desk goes on in `tick`.
+        Raises: InvalidValue, also if nothing is held or the part is not clear; TradingDisabled,
+        UnknownSymbol.
+        """
+        return self._exits.protect(
+            self._symbols.resolve(symbol),
+            validation.strategy(strategy),
+            validation.exit_policy_of(exits),
+            pending=validation.flag("pending", pending),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def unprotect(self, symbol: str, *, strategy: str | None = None) -> None:
+        """
+        End the protections of a symbol, or of one strategy's part; the exits stay at the broker.
+
+        Raises: InvalidValue if there is none.
+        """
+        return self._exits.unprotect(self._symbols.resolve(symbol), validation.strategy(strategy))
+
+    def protections(self) -> list[m.Protection]:
+        """Return the protections, by symbol and strategy, each with its present cover."""
+        return self._exits.protections()
+
+    def close_position(
+        self,
+        symbol: str,
+        *,
+        strategy: str | None = None,
+        qty: m.Figure = None,
+        account: bool = False,
+        dry_run: bool = False,
+    ) -> m.Plan:
+        """
+        Close a position at the market, or *qty* of it (base units, > 0; None: all).
+
+        The exits that hold the units are canceled first, and those of the rest are placed again.
+        *strategy* is whose part; None: of the only one that holds it.  *account* closes the parts
+        of all strategies.  Outside the session of shares the plan begins at the open.  *dry_run*
+        returns the plan without storing it or sending anything.  Raises: InvalidValue, also if
+        nothing is held or the part is not clear; TradingDisabled, UnknownSymbol.
+        """
+        return self._closing.close_position(
+            self._symbols.resolve(symbol),
+            validation.strategy(strategy),
+            validation.quantity(qty),
+            account=validation.flag("account", account),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
+        """Return the plans, oldest first: those in *state*; None: all that have not ended."""
+        return self._decisions.plans(validation.plan_state(state))
+
+    def plan(self, plan_id: str) -> m.Plan:
+        """Return one plan. Raises: UnknownPlan."""
+        return self._decisions.plan(validation.text("plan_id", plan_id))
+
+    def approve(self, plan_id: str) -> m.Plan:
+        """
+        Approve a proposed plan and begin it; return it as far as it was carried out.
+
+        Raises: UnknownPlan; PlanEnded if it is stale, expired, or was decided; TradingDisabled.
+        """
+        return self._decisions.approve(validation.text("plan_id", plan_id))
+
+    def reject(self, plan_id: str, why: str) -> m.Plan:
+        """Reject a plan that has not begun. Raises: UnknownPlan, PlanEnded."""
+        return self._decisions.reject(
+            validation.text("plan_id", plan_id), validation.text("why", why)
         )
 
     # -- events ------------------------------------------------------------------------

@@ -25,6 +25,11 @@ from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.plans.close import Closing
+from fillbook.desk.plans.decisions import Decisions
+from fillbook.desk.plans.executor import Executor
+from fillbook.desk.plans.exits import Exits
+from fillbook.desk.plans.planning import Planning
 from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
@@ -54,6 +59,9 @@ class Parts:
     manual_resolution: ManualResolution
     assignments: Assignments
     reconciler: Reconciler
+    exits: Exits
+    closing: Closing
+    decisions: Decisions
     scheduler: Scheduler
     background: Background
 
@@ -103,6 +111,32 @@ class Parts:
         )
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
         repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
+        # Plans.
+        planning = Planning(recorder)
+        executor = Executor(
+            gateway,
+            recorder,
+            agenda,
+            account_link,
+            tracker,
+            self.placement,
+            self.cancellation,
+            clock,
+            lambda plan, index: False,
+        )
+        self.exits = Exits(
+            gateway,
+            recorder,
+            agenda,
+            market,
+            reconciler,
+            executor,
+            planning,
+            clock,
+            settings,
+        )
+        self.closing = Closing(gateway, recorder, market, executor, planning, clock)
+        self.decisions = Decisions(gateway, recorder, executor, self.exits)
         watch = Watch(broker, recorder, tracker, available_funds, clock, settings, deliveries)
         self.scheduler = Scheduler(
             gateway,
@@ -111,6 +145,8 @@ class Parts:
             self.cancellation,
             self.replacement,
             repair,
+            executor,
+            self.exits,
             reconciler,
             watch,
             agenda,

@@ -20,6 +20,9 @@ from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.plans.executor import Executor
+from fillbook.desk.plans.exits import PERIOD as EXIT_PERIOD
+from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
@@ -29,7 +32,9 @@ SYNC_PERIOD: Final = timedelta(seconds=60)
 WATCH_PERIOD: Final = timedelta(seconds=10)
 RETRY_DELAY: Final = timedelta(seconds=5)  #: after an exception, or without the lease
 #: The tasks of the desk that has the lease; every desk does the others for its own orders.
-LEASE_TASKS: Final = frozenset({"start", "sync", "poll", "cancels", "repairs", "watch"})
+LEASE_TASKS: Final = frozenset(
+    {"start", "sync", "poll", "cancels", "repairs", "watch", "exits", "plans"}
+)
 
 
 class Scheduler:
@@ -43,6 +48,8 @@ class Scheduler:
         cancellation: Cancellation,
         replacement: Replacement,
         repair: Repair,
+        executor: Executor,
+        exits: Exits,
         reconciler: Reconciler,
         watch: Watch,
         agenda: Agenda,
@@ -52,6 +59,7 @@ class Scheduler:
         self._tracker = tracker
         self._cancellation = cancellation
         self._repair = repair
+        self._exits = exits
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
@@ -62,6 +70,8 @@ class Scheduler:
             "read": tracker.read_by_broker_id,
             "cancels": lambda _: self._advance_cancels(),
             "repairs": lambda _: repair.run(),
+            "plans": lambda _: executor.run(),
+            "exits": lambda _: self._compare_exits(),
             "poll": lambda _: self._poll(),
             "watch": lambda _: self._run_watch("watch", watch.run),
             "local watch": lambda _: self._run_watch("local watch", watch.run_local),
@@ -69,7 +79,8 @@ class Scheduler:
             "sync": lambda _: self._sync("sync"),
         }
         agenda.put("start", timedelta())
-        agenda.put("cancels", timedelta())
+        for task in ("cancels", "plans", "exits"):
+            agenda.put(task, timedelta())
         for task in ("watch", "local watch"):
             agenda.put(task, clock.elapsed() + WATCH_PERIOD)
 
@@ -131,6 +142,10 @@ class Scheduler:
         after = self._cancellation.advance_all()
         if after is not None:
             self._agenda.put("cancels", after)
+
+    def _compare_exits(self) -> None:
+        self._agenda.put("exits", self._clock.elapsed() + EXIT_PERIOD)
+        self._exits.run()
 
     def _run_watch(self, task: str, run: Callable[[], None]) -> None:
         self._agenda.put(task, self._clock.elapsed() + WATCH_PERIOD)

@@ -48,6 +48,8 @@ def key(value: str | None) -> str | None:
     # Text with a lone surrogate can be neither stored nor hashed.
     if not isinstance(value, str) or not 0 < len(value) <= KEY_MAX or _is_unencodable(value):
         raise InvalidValue(f"key must be a text of 1 to {KEY_MAX} characters; not {_shown(value)}")
+    if value.startswith(m.PLAN_KEY):
+        raise InvalidValue(f"key must not start with {m.PLAN_KEY!r}: such keys are those of plans")
     return value
 
 
@@ -160,6 +162,53 @@ def repairs(value: str | None) -> Repairs:
     if not isinstance(value, str) or value not in list(Repairs):
         raise InvalidValue(f"repairs must be one of {', '.join(Repairs)}; not {_shown(value)}")
     return Repairs(value)
+
+
+def flag(name: str, value: bool) -> bool:
+    """Return True or False. Raises: InvalidValue."""
+    if not isinstance(value, bool):
+        raise InvalidValue(f"{name} must be True or False, not {_shown(value)}")
+    return value
+
+
+def strategy(value: str | None) -> str | None:
+    """Return the name of a strategy; ``""`` is the part without one. Raises: InvalidValue."""
+    return value if value in (None, "") else text("strategy", value)
+
+
+def exit_policy(value: m.ExitPolicy | None) -> m.ExitPolicy | None:
+    """Return the policy of the desk's exits. Raises: InvalidValue."""
+    if value is not None and not isinstance(value, m.ExitPolicy):
+        raise InvalidValue(f"exits must be an ExitPolicy, not {_shown(value)}")
+    return value
+
+
+def exit_policy_of(fields: m.ExitFields) -> m.ExitPolicy:
+    """Return the policy of those fields. Raises: InvalidValue."""
+    unknown = sorted(fields.keys() - m.ExitFields.__annotations__.keys())
+    if unknown:
+        raise InvalidValue(f"exits have no field {', '.join(unknown)}; see ExitPolicy")
+    try:
+        return m.ExitPolicy(**fields)
+    except InvalidValue:
+        raise
+    except (TypeError, ValueError) as error:  # a value that is not of its enum
+        raise InvalidValue(str(error)) from None
+
+
+def quantity(value: Decimal | int | str | float | None) -> Decimal | None:
+    """Return a quantity above zero; None stays None. Raises: InvalidValue."""
+    qty = m.number_or_none(value)
+    if qty is not None and qty <= 0:
+        raise InvalidValue(f"qty must be above zero, not {m.plain(qty)}")
+    return qty
+
+
+def plan_state(value: m.PlanState | str | None) -> m.PlanState | None:
+    """Return the state of a plan. Raises: InvalidValue."""
+    if value is not None and (not isinstance(value, str) or value not in list(m.PlanState)):
+        raise InvalidValue(f"state must be one of {', '.join(m.PlanState)}; not {_shown(value)}")
+    return None if value is None else m.PlanState(value)
 
 
 def callback(value: Callable[[m.Event], None]) -> Callable[[m.Event], None]:

@@ -31,6 +31,9 @@ class AlertKind(StrEnum):
     CANCEL_REFUSED = "cancel_refused"  #: the broker rejects the cancel of a live order
     STREAM_REFUSED = "stream_refused"  #: the broker refuses a stream, of the desk or of the bot
     UNDELIVERED = "undelivered"  #: a sink of alerts fails
+    PLAN_STOPPED = "plan_stopped"  #: a plan could not be carried out
+    NAKED = "naked"  #: a protected position has been without its exit for `naked_max_s`
+    EXIT_CHANGED = "exit_changed"  #: an exit of a protection was canceled, or cannot be placed
     LAG_DOUBLED = "lag_doubled"  #: the account lags more than declared: `account_lag` is doubled
 
 

@@ -44,6 +44,7 @@ class ReasonCode(StrEnum):
     POSITION = "position"  #: above `position_max`
     PRICE_COLLAR = "price_collar"  #: beyond `price_collar`
     SYMBOL_LOCKED = "symbol_locked"  #: the symbol has an unconfirmed order or a confirmed drift
+    PLAN_RUNNING = "plan_running"  #: a plan runs on the symbol: only reducing orders are sent
     NOT_IN_SYNC = "not_in_sync"  #: events may be missing, or the last snapshot is too old
     NO_PRICE = "no_price"  #: its cost is unknown without a price
     NO_FEE_RATE = "no_fee_rate"  #: the hold includes a fee whose rate was not read
@@ -65,6 +66,7 @@ TRANSIENT: Final[frozenset[str]] = frozenset(
         ReasonCode.DAY_NOTIONAL,
         ReasonCode.ORDERS_PER_MINUTE,
         ReasonCode.SYMBOL_LOCKED,
+        ReasonCode.PLAN_RUNNING,
         ReasonCode.NOT_IN_SYNC,
         ReasonCode.NO_PRICE,
         ReasonCode.NO_FEE_RATE,

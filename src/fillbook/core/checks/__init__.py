@@ -43,6 +43,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     risk.position_limit,
     risk.price_collar,
     locks.unlocked,
+    locks.no_plan,
     locks.in_sync,
     buying_power.affordable,
 )
@@ -52,6 +53,7 @@ NEW_ORDER_CHECKS: Final = frozenset(
     {
         broker_rules.market_open,
         broker_rules.supported,
+        locks.no_plan,
         risk.duplicate,
         risk.day_notional,
         risk.orders_per_minute,

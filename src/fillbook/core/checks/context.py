@@ -95,10 +95,12 @@ class CheckContext:
     `recent` are the orders sent recently, oldest first, as far back as the limits need.
     `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
     while events of the stream may have been missed.  `snapshot_age` is the time since the last
-    complete snapshot of the account; None: none was tried.  `reserve` is how the order reserves
-    buying power; None: that needs a price, and none is known.  `reserve_amount` is the amount
-    that it would reserve, in quote currency, ≥ 0.  `funds` is the available buying power;
-    None: the account was not read recently enough.  Every other None means not observed.
+    complete snapshot of the account; None: none was tried.  `plan` is the plan whose step the
+    request is; None: the bot's own.  `plans` are the plans that have not ended.  `reserve` is how
+    the order reserves buying power; None: that needs a price, and none is known.
+    `reserve_amount` is the amount that it would reserve, in quote currency, ≥ 0.  `funds` is the
+    available buying power; None: the account was not read recently enough.  Every other None means
+    not observed.
     """
 
     now: datetime
@@ -123,6 +125,8 @@ class CheckContext:
     differences: tuple[Decimal, ...] = ()  #: of the position: theirs minus ours, signed base units
     in_sync: bool = True
     snapshot_age: timedelta | None = None
+    plan: str | None = None
+    plans: tuple[m.Plan, ...] = ()
     reserve: m.Reserve | None = None
     reserve_amount: Decimal = ZERO
     funds: m.Funds | None = None

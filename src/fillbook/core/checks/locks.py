@@ -15,8 +15,9 @@ _LOCKING_STATUSES: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISP
 
 
 def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
-    """Deny every order while the kill switch is set."""
-    if context.halted is None:
+    """Deny every order while the kill switch is set, except the exits that a plan places."""
+    is_exit = context.plan is not None and request.reduce_only and context.reduces(request)
+    if context.halted is None or is_exit:
         return None
     return Reason(
         ReasonCode.HALTED,
@@ -79,6 +80,22 @@ def _lock_of(order: m.Order) -> str | None:
             f"is {order.status}, but the broker does not find it (if the broker confirms that it "
             'does not exist: desk.resolve(order, "absent"))'
         )
+    return None
+
+
+def no_plan(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny new risk on a symbol on which a plan runs."""
+    if context.reduces(request):
+        return None
+    for plan in context.plans:
+        is_running = plan.state in (m.PlanState.RUNNING, m.PlanState.PAUSED)
+        if is_running and plan.plan_id != context.plan and request.symbol in plan.symbols:
+            return Reason(
+                ReasonCode.PLAN_RUNNING,
+                f"plan {plan.plan_id} is {plan.state} on {request.symbol} ({plan.why}): until it "
+                "ends, only reducing orders are sent; see `fillbook plans`",
+                (("plan", plan.plan_id),),
+            )
     return None
 
 

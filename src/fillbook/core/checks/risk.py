@@ -24,14 +24,17 @@ def position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny an order that flips the position, or closes more than other orders leave closable."""
     symbol, qty = request.symbol, context.qty(request)
     held = context.held(request.side)
-    if context.position is None or (request.side is m.OrderSide.BUY and not held):
+    opens = not held and not request.reduce_only
+    if (context.position is None or request.side is m.OrderSide.BUY) and opens:
         return None
     closable = context.closable(request)
     if not held:
-        if context.capabilities.short and not context.is_crypto(request):
+        if opens and context.capabilities.short and not context.is_crypto(request):
             return None
         return Reason(
-            ReasonCode.NO_POSITION, f"there is no position in {symbol} to sell", (("held", ZERO),)
+            ReasonCode.NO_POSITION,
+            f"there is no position in {symbol} to {request.side}",
+            (("held", ZERO),),
         )
     if qty is None or qty <= closable:
         return None

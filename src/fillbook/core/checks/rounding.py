@@ -41,11 +41,12 @@ def _size_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m.
         adjustments.append(m.Adjustment("notional", request.notional, sent, why))
     if request.qty is not None:
         sent, why = request.qty, ""
-        closable = context.closable(request)
-        if context.limits.oversell is m.Oversell.CUT and 0 < closable < sent:
+        closable, limits = context.closable(request), context.limits
+        cuts = request.reduce_only or limits.oversell is m.Oversell.CUT
+        if cuts and 0 < closable < sent:
             sent, why = closable, "limited to the closable quantity"
         part = context.strategy_part(request)
-        cuts = context.limits.strategy_oversell is m.StrategyOversell.CUT
+        cuts = request.reduce_only or limits.strategy_oversell is m.StrategyOversell.CUT
         if cuts and part is not None and 0 < part.closable < sent:
             sent, why = part.closable, "limited to what the strategy holds"
         step = _qty_step(request, context)
@@ -83,7 +84,12 @@ def _price_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m
 
 
 def tick_size(price: Decimal, context: CheckContext) -> Decimal | None:
+    """Return the tick size at *price*; None: unknown."""
+    return tick_of(price, context.listed, context.capabilities)
+
+
+def tick_of(price: Decimal, listed: m.Instrument | None, can: m.Capabilities) -> Decimal | None:
     """Return the tick size at *price*: the instrument's own, else the broker's; None: unknown."""
-    if context.listed is not None and context.listed.price_increment is not None:
-        return context.listed.price_increment
-    return next((x.step for x in context.capabilities.ticks if price >= x.least), None)
+    if listed is not None and listed.price_increment is not None:
+        return listed.price_increment
+    return next((x.step for x in can.ticks if price >= x.least), None)

@@ -18,6 +18,7 @@ from fillbook.core.journal import (
     broker_reports,
     cash,
     corporate_actions,
+    plans,
     renames,
     requests,
     strategy_assignments,
@@ -121,6 +122,10 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             strategy_assignments.apply_assignment(draft, entry)
         case m.DriftFound() | m.DriftCleared():
             activities.apply_drift(draft, entry)
+        case m.PlanMade() | m.PlanMoved() | m.StepMoved():
+            plans.apply_plan(draft, entry)
+        case m.ProtectionSet() | m.ProtectionEnded():
+            plans.apply_protection(draft, entry)
         case m.Bound():
             bound = m.Binding(
                 entry.account,

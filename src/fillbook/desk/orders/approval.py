@@ -52,6 +52,7 @@ class CheckInputs:
     quote: m.Quote | None
     rate: Decimal | None  #: the price of the quote currency in that of the account
     account: m.Read[m.AccountSnapshot] | None  #: read now, or recently enough
+    plan: str | None = None  #: the plan whose step the request is; None: it is the bot's
 
 
 @frozen(kw_only=True)
@@ -115,11 +116,14 @@ class Approval:
         self._limits = settings.limits
         self._recent = RecentOrders()
 
-    def read_inputs(self, request: m.OrderRequest, *, write: bool = True) -> CheckInputs:
+    def read_inputs(
+        self, request: m.OrderRequest, *, write: bool = True, plan: str | None = None
+    ) -> CheckInputs:
         """
         Read what the checks need from the broker, and record what is valid for the day.
 
-        Without *write*, for a preview, nothing is recorded, and a quote is always read.
+        *plan* is the plan whose step the request is.  Without *write*, for a preview, nothing is
+        recorded, and a quote is always read.
         Raises: AccountChanged.
         """
         opens = self._may_open(request)
@@ -138,6 +142,7 @@ class Approval:
                 account=self._account(
                     opens=opens, write=write
                 ),  # last, because it is outdated first
+                plan=plan,
             )
 
     def _pair_of(self, reader: Reader, symbol: str) -> m.Pair | None:
@@ -334,6 +339,8 @@ class Approval:
             differences=position_differences(reader, held),
             in_sync=self._tracker.in_sync,
             snapshot_age=self._reconciliation.age,
+            plan=inputs.plan,
+            plans=tuple(reader.find(m.Plan, "open", "yes")),
             funds=self._funds(reader, pair, account),
         )
 

@@ -83,17 +83,25 @@ class OrderPlacement:
         key: str | None = None,
         authority: Authority = Authority.ORDER,
         is_withdrawn: Callable[[Reader], bool] = lambda reader: False,
+        plan: str | None = None,
     ) -> m.Order:
         """
         Place an order under the client order id *name*; if it exists, return it.
 
-        *is_withdrawn* is called in the transaction that decides on a new order.  Raises:
-        ChangeWithdrawn if it returns true.
+        *is_withdrawn* is called in the transaction that decides on a new order.  *plan* is the plan
+        whose step it is: the plan follows the order, so this returns once it was sent.  Raises:
+        ChangeWithdrawn if *is_withdrawn* returns true.
         """
-        number = self._decide(name, request, key, is_withdrawn=is_withdrawn)
+        number = self._decide(name, request, key, is_withdrawn=is_withdrawn, plan=plan)
         if number is None:  # it was sent before
-            return self._resolver.wait_until_working(name)
-        return self._send(name, number, authority)
+            return self._followed(name, plan)
+        return self._send(name, number, authority, plan)
+
+    def _followed(self, name: str, plan: str | None) -> m.Order:
+        """Return an order that was sent; that of the bot once it works as intended."""
+        if plan is not None:
+            return self._book.order(name)
+        return self._resolver.wait_until_working(name)
 
     @contextmanager
     def sending(self, request: m.OrderRequest, key: str | None) -> Iterator[m.Order]:
@@ -126,6 +134,7 @@ class OrderPlacement:
         *,
         handed: bool = False,
         is_withdrawn: Callable[[Reader], bool] = lambda reader: False,
+        plan: str | None = None,
     ) -> int | None:
         """
         Record the decision; return the number of the create, or None if it was sent before.
@@ -135,9 +144,14 @@ class OrderPlacement:
         """
         end = self._clock.elapsed() + self._wait
         while True:
-            inputs = None if self._is_sent(name) else self._approval.read_inputs(request)
+            is_sent = self._is_sent(name)
+            inputs = None if is_sent else self._approval.read_inputs(request, plan=plan)
             with self._recorder.transaction() as transaction:
-                may_wait = self._clock.elapsed() < end and not self._gateway.closing.is_set()
+                may_wait = (
+                    plan is None
+                    and self._clock.elapsed() < end
+                    and not self._gateway.closing.is_set()
+                )
                 known = transaction.reader.get(m.OrderRecord, name)
                 unsent = known is None or not _was_sent(known)
                 if unsent and is_withdrawn(transaction.reader):
@@ -208,7 +222,9 @@ class OrderPlacement:
             transaction.record(m.IntentDenied(name, decision.reason.message, decision.reason.code))
         return decision.reason, None
 
-    def _send(self, name: str, number: int, authority: Authority) -> m.Order:
+    def _send(
+        self, name: str, number: int, authority: Authority, plan: str | None = None
+    ) -> m.Order:
         """Send the create that was just recorded, and follow the order."""
         unsent = self._book.order(name)
         outcome = self._resolver.create(name, number, authority)
@@ -228,7 +244,7 @@ class OrderPlacement:
                     raise errors.Unavailable(text, order=order, retry_at=retry_at)
             case _:
                 pass
-        return self._resolver.wait_until_working(name)
+        return self._followed(name, plan)
 
     def wait(self, order: m.Order | str, timeout_s: float) -> m.Order:
         """Follow an order until it is final or *timeout_s* have passed; return it."""

@@ -23,6 +23,7 @@ class Settings:
     repairs: Repairs = Repairs.OBSERVE
     wait_s: float = 5.0
     checks: Sequence[Check] = CHECKS
+    exits: m.ExitPolicy | None = None
     limits: m.Limits = field(factory=m.Limits)
     prices: Prices | None = None
     alerts: Sequence[Sink] = ()

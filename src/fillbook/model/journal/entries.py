@@ -27,6 +27,8 @@ from fillbook.model.orders.instruction import Amend, Authority, Cancel
 from fillbook.model.orders.intent import Intent
 from fillbook.model.orders.report import OrderReport, ReportSource
 from fillbook.model.orders.request import Change
+from fillbook.model.plan import Plan, PlanState, StepState
+from fillbook.model.protection import Protection
 from fillbook.model.timestamp import Timestamp
 
 
@@ -324,6 +326,58 @@ class Alerted:
 
 
 @frozen
+class PlanMade:
+    """A plan was made: it is proposed or approved."""
+
+    plan: Plan
+
+
+@frozen
+class PlanMoved:
+    """
+    A plan changed its state.
+
+    With `failed` only its guards are carried out from here on; None: that does not change.
+    """
+
+    plan_id: str
+    state: PlanState
+    why: str = ""
+    failed: str | None = None
+
+
+@frozen
+class StepMoved:
+    """
+    Step `step` of a plan, counted from 0, changed its state.
+
+    `attempts` is the number of orders that were placed for it; None: that does not change.
+    """
+
+    plan_id: str
+    step: int
+    state: StepState
+    why: str = ""
+    attempts: int | None = None
+
+
+@frozen
+class ProtectionSet:
+    """A protection was set or changed, or its cover changed."""
+
+    protection: Protection
+
+
+@frozen
+class ProtectionEnded:
+    """A protection ended; `why` is the reason."""
+
+    symbol: str
+    strategy: str
+    why: str
+
+
+@frozen
 class Rebuilt:
     """The records were rebuilt from the journal, by the rules of number `rules`."""
 
@@ -356,6 +410,11 @@ Entry = (
     | DriftFound
     | DriftCleared
     | Alerted
+    | PlanMade
+    | PlanMoved
+    | StepMoved
+    | ProtectionSet
+    | ProtectionEnded
     | Rebuilt
 )
 

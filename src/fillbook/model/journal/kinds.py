@@ -32,6 +32,12 @@ def _is_open(order: m.Order) -> bool:
     return is_pending or not (order.is_final and order.is_complete)
 
 
+def _plan_step(intent: m.Intent | None) -> str | None:
+    """Return the step of a plan that placed an order; None: no plan did."""
+    key = "" if intent is None else intent.key or ""
+    return key if key.startswith(m.PLAN_KEY) else None
+
+
 def fact_key(fact: m.Execution | m.TradeBust) -> str:
     """Return the key of an execution or a bust: ids are unique per order and source only."""
     return f"{fact.broker_order_id}/{fact.source}/{fact.exec_id}"
@@ -55,6 +61,7 @@ KINDS: Final = (
             "strategy": lambda r: r.strategy,
             "parent": lambda r: r.parent,
             "followed": lambda r: r.terms.symbol if _is_open(r.order) else None,
+            "plan_step": lambda r: _plan_step(r.intent),
         },
     ),
     Kind(
@@ -69,7 +76,11 @@ KINDS: Final = (
         "movements",
         m.Movement,
         lambda r: r.key,
-        {"symbol": lambda r: r.symbol, "owner": lambda r: r.owner},
+        {
+            "symbol": lambda r: r.symbol,
+            "owner": lambda r: r.owner,
+            "restated": lambda r: r.symbol if r.kind is m.MoveKind.RATIO else None,
+        },
     ),
     Kind("positions", m.Position, lambda r: r.symbol),
     Kind("chapters", m.Chapter, lambda r: r.key),
@@ -84,6 +95,16 @@ KINDS: Final = (
         lambda r: r.key,
         {"open": lambda r: "yes" if r.is_open else None},
     ),
+    Kind(
+        "plans",
+        m.Plan,
+        lambda r: r.plan_id,
+        {
+            "open": lambda r: None if r.is_final else "yes",
+            "occasion": lambda r: r.occasion,
+        },
+    ),
+    Kind("protections", m.Protection, lambda r: r.key),
     Kind("events", m.Event, lambda r: r.cursor),
 )
 

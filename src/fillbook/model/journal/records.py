@@ -30,6 +30,8 @@ from fillbook.model.orders.instruction import Instruction
 from fillbook.model.orders.intent import Intent
 from fillbook.model.orders.order import Order, Origin, Terms
 from fillbook.model.orders.request import Change
+from fillbook.model.plan import Plan
+from fillbook.model.protection import Protection
 from fillbook.model.timestamp import Timestamp
 
 
@@ -128,6 +130,22 @@ class EventKind(StrEnum):
     DRIFT = "drift"
     LOCK = "lock"
     ALERT = "alert"
+    PLAN = "plan"
+    COVER = "cover"
+
+
+@frozen
+class PlanNews:
+    """
+    What happened to a plan.
+
+    `what` is its new state, or the new state of `step` (counted from 0; None: the whole plan).
+    """
+
+    plan_id: str
+    what: str
+    step: int | None = None
+    why: str = ""
 
 
 @frozen(kw_only=True)
@@ -137,7 +155,7 @@ class Event:
 
     `cursor` orders all events; `events(since=cursor)` returns the later ones.  `at` is by our
     clock (UTC).  None: not part of an event of this kind.  `locked`: the symbol is locked (only
-    reducing orders), or unlocked.
+    reducing orders), or unlocked.  `protection`: its cover changed, or it ended.
     """
 
     cursor: str
@@ -149,6 +167,8 @@ class Event:
     drift: Drift | None = None
     alert: Alert | None = None
     locked: bool | None = None
+    plan: PlanNews | None = None
+    protection: Protection | None = None
 
 
 #: What a store holds besides the journal; keys and indexes are in `model.journal.kinds`.
@@ -169,6 +189,8 @@ Record = (
     | Activity
     | OpenDrift
     | Reservation
+    | Plan
+    | Protection
     | Event
 )
 

@@ -26,7 +26,7 @@ Intended: intent
 Intent: client_order_id request at key reserve adjustments worth
 OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
     take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
-    good_for_s reference_price post_only
+    good_for_s reference_price post_only reduce_only
 Reserve: opens floor margin fee currency paid_from
 Adjustment: field wished sent why
 Instructed: client_order_id number asked authority good_until broker_order_id
@@ -110,7 +110,27 @@ Trade: key symbol strategy side qty entry_price exit_price pnl fees opened_at cl
 Cash: currency anchor anchored_at flows unknown fee_due dues posted absorbed adopted by_ids
     other opened_at
 OpenDrift: key drift since notional
-Event: cursor kind at symbol order fill drift alert locked
+Event: cursor kind at symbol order fill drift alert locked plan protection
+PlanMade: plan
+PlanMoved: plan_id state why failed
+StepMoved: plan_id step state why attempts
+ProtectionSet: protection
+ProtectionEnded: symbol strategy why
+Plan: plan_id kind occasion symbols steps fingerprint authority created_at valid_until state
+    generation strategy begins_at impact moved_at why failed
+PlanStep: action stage guard state attempts why
+CancelOrder: client_order_id
+PlaceOrder: request fills within_s after filled_before
+AdoptBalance: symbol ours theirs currency strategy
+EndOrder: client_order_id
+PlanImpact: orders cancels notional positions
+PositionChange: symbol before after strategy
+PlanNews: plan_id what step why
+Protection: symbol strategy policy number stop_price take_profit priced_at entered opened_by
+    approved pending applied suspended cover since why
+ExitPolicy: stop_price stop_loss take_profit trail time_in_force on_add on_breach collar
+    naked_max_s
+Level: value is_percent
 Budget: limit timeline offset sent others others_until held_until burst
 Lease: holder epoch process timeline until_ms wall_ms
 SavedMarks=Marks: timeline marks

@@ -118,10 +118,11 @@ class OrderRequest:
     `time_in_force` to what the broker's `Capabilities` declare for the instrument.  `good_for_s`
     is how many seconds after its intent an order without a reply may be sent again (None: 30
     for market orders, 300 for all others; 0: it is never sent again).  `post_only`: a limit order
-    that may only add liquidity; the broker rejects it if it would trade at once.  `strategy` is
-    the bot's name for the strategy that places the order.  `reference_price` is the price per unit
-    for valuation without a quote; it is not sent, and two requests that differ only in it are
-    equal.
+    that may only add liquidity; the broker rejects it if it would trade at once.  `reduce_only`: it
+    is cut to the quantity that can be closed in the worst case, and denied if there is none.
+    `strategy` is the bot's name for the strategy that places the order.  `reference_price` is the
+    price per unit for valuation without a quote; it is not sent, and two requests that differ only
+    in it are equal.
 
     Raises: InvalidValue, with the field and the reason.
     """
@@ -144,6 +145,7 @@ class OrderRequest:
     )
     extended_hours: bool = field(default=False, validator=_check_flag)
     post_only: bool = field(default=False, validator=_check_flag)
+    reduce_only: bool = field(default=False, validator=_check_flag)
     strategy: str | None = field(default=None, validator=_check_name)
     good_for_s: int | None = field(default=None, validator=_check_seconds)
     reference_price: Decimal | None = field(default=None, converter=number_or_none, eq=False)
@@ -168,6 +170,8 @@ class OrderRequest:
             raise InvalidValue("give exactly one of qty and notional")
         if self.post_only and self.type is not OrderType.LIMIT:
             raise InvalidValue(f"only a limit order can be post-only, not a {self.type} order")
+        if self.reduce_only and self.qty is None:
+            raise InvalidValue("a reduce-only order needs a qty, not a notional")
         self._check_prices()
 
     def _check_prices(self) -> None:
@@ -213,6 +217,7 @@ class OrderFields(TypedDict, total=False):
     order_class: OrderClass | str
     extended_hours: bool
     post_only: bool
+    reduce_only: bool
     strategy: str | None
     good_for_s: int | None
     reference_price: Figure

@@ -1,0 +1,52 @@
+"""
+Closing: the steps that close a part of a position, whose exits hold the units.
+
+The exits that hold the units are canceled first, and are proven to have ended before the order that
+closes the position is placed.  If only a part is closed, exits without a protection are placed
+again for the rest (the guard); those of a protection are planned anew with the next pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.plans.cover import ExitGroup
+from fillbook.model import ZERO
+
+
+@m.exact
+def close_steps(
+    request: m.OrderRequest,
+    held: Decimal,
+    free: Decimal,
+    groups: Sequence[ExitGroup],
+    again: dict[str, m.OrderRequest],
+) -> tuple[m.PlanStep, ...]:
+    """
+    Return the steps that place *request*, a reduce-only order, after the exits it needs are gone.
+
+    *held* > 0 is the part in base units and *free* ≥ 0 what no exit holds of it.  *groups* are its
+    exits.  *again* are the requests by which those without a protection are placed again, by name.
+    """
+    qty = request.qty or ZERO
+    canceled: list[ExitGroup] = []
+    for group in sorted(groups, key=lambda x: (-x.leaves, x.name)):
+        if free + sum((x.leaves for x in canceled), ZERO) < qty:
+            canceled.append(group)
+    names = tuple(x.name for x in canceled)
+    steps = [m.PlanStep(action=m.CancelOrder(name)) for name in names]
+    close = m.PlaceOrder(request, fills=True)
+    steps.append(m.PlanStep(action=close, stage=1))
+    left = held - qty - sum((x.leaves for x in groups if x not in canceled), ZERO)
+    for group in canceled:
+        wanted = again.get(group.name)
+        back = min(group.leaves, left)
+        if wanted is not None and back > 0:
+            left -= back
+            guard = m.PlaceOrder(evolve(wanted, qty=back, reduce_only=True))
+            steps.append(m.PlanStep(action=guard, stage=2, guard=True))
+    return tuple(steps)

@@ -1,0 +1,163 @@
+"""
+Cover: which exits each strategy's part of a position has.
+
+An exit order counts as cover only as far as the broker shows it working; it counts as held units as
+long as it may fill, also if that is not confirmed.  The exits of one bracket or OCO count once.
+An exit without a strategy (placed by hand) covers the parts whose own exits do not suffice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from fillbook import model as m
+from fillbook.core.checks.context import UNLIMITED_QTY, may_fill
+from fillbook.model import ZERO
+
+STOPS: Final = frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT, m.OrderType.TRAILING_STOP})
+#: The statuses in which a broker watches or works an order.
+WORKING: Final = frozenset(
+    {
+        m.OrderStatus.ACCEPTED,
+        m.OrderStatus.HELD,
+        m.OrderStatus.NEW,
+        m.OrderStatus.PARTIALLY_FILLED,
+        m.OrderStatus.PENDING_NEW,
+        m.OrderStatus.PENDING_REPLACE,
+    }
+)
+
+
+@frozen(kw_only=True)
+class ExitGroup:
+    """
+    One exit order, or the exits of one bracket or OCO, of which only one fills.
+
+    Quantities are in base units, ≥ 0: `leaves` may still fill, `stopped` is covered by a working
+    stop, `limited` by a working limit order.  `stop` and `limit` are the prices of those; None:
+    there is none.  `strategy` ``""``: none.  `is_moving`: an order of it is unconfirmed, or has an
+    open cancel or replace.  `is_ours`: it was placed for a protection.
+    """
+
+    name: str
+    strategy: str
+    leaves: Decimal
+    stopped: Decimal = ZERO
+    limited: Decimal = ZERO
+    stop: Decimal | None = None
+    limit: Decimal | None = None
+    passed_at: Decimal | None = None
+    trail: bool = False
+    time_in_force: m.TimeInForce = m.TimeInForce.GTC
+    is_moving: bool = False
+    is_ours: bool = False
+
+
+@m.exact
+def exit_groups(
+    side: m.OrderSide, orders: Iterable[m.Order], ours: frozenset[str] = frozenset()
+) -> list[ExitGroup]:
+    """
+    Return the groups of live orders of *side*, the side that reduces the position.
+
+    *ours* are the client ids of the orders that were placed for protections.  The legs of an entry
+    that has not filled yet are no exits: they hold nothing, and cover nothing.
+    """
+    known = list(orders)
+    entries = {
+        x.client_order_id
+        for x in known
+        if x.side is not side and x.order_class is not m.OrderClass.SIMPLE and x.parent is None
+    }
+    live_entries = {
+        x.client_order_id for x in known if x.client_order_id in entries and not x.is_final
+    }
+    groups: dict[str, list[m.Order]] = {}
+    for order in known:
+        is_leg_of_entry = order.parent in live_entries
+        if order.side is side and not order.is_final and may_fill(order) and not is_leg_of_entry:
+            groups.setdefault(order.parent or order.client_order_id, []).append(order)
+    return [_group(name, members, ours) for name, members in sorted(groups.items())]
+
+
+def _group(name: str, members: Sequence[m.Order], ours: frozenset[str]) -> ExitGroup:
+    leaves = [UNLIMITED_QTY if x.leaves_qty is None else x.leaves_qty for x in members]
+    working = [x for x in members if x.status in WORKING and x.pending != m.Command.CANCEL]
+    stops = [x for x in working if x.type in STOPS]
+    limits = [x for x in working if x.type is m.OrderType.LIMIT]
+    first = members[0]
+    return ExitGroup(
+        name=name,
+        strategy=first.strategy or "",
+        leaves=max(leaves),
+        stopped=_least(stops),
+        limited=_least(limits),
+        stop=next((x.stop_price for x in stops), None),
+        limit=next((x.limit_price for x in limits), None),
+        passed_at=next((x.limit_price for x in stops), None),
+        trail=any(x.type is m.OrderType.TRAILING_STOP for x in stops),
+        time_in_force=first.time_in_force,
+        is_moving=len(working) < len(members) or any(x.pending is not None for x in members),
+        is_ours=name in ours,
+    )
+
+
+def _least(orders: Sequence[m.Order]) -> Decimal:
+    """Return what *orders* of one group cover: the smallest of their leaves."""
+    return min((x.leaves_qty or ZERO for x in orders), default=ZERO)
+
+
+@m.exact
+def shares_of_net(
+    net: Decimal, parts: Mapping[str, Decimal], stops: Mapping[str, Decimal | None]
+) -> dict[str, Decimal]:
+    """
+    Return the quantity of each part that needs an exit, in base units, ≥ 0.
+
+    *net* is the position of the account and *parts* those of the strategies, signed.  Parts of the
+    other sign offset the rest: the net is shared out, the nearest of *stops* first.
+    """
+    sign = 1 if net > 0 else -1
+    left = abs(net)
+    shares = dict.fromkeys(parts, ZERO)
+
+    def nearness(name: str) -> tuple[bool, Decimal, str]:
+        stop = stops.get(name)
+        return (stop is None, ZERO if stop is None else -sign * stop, name)
+
+    for name in sorted(parts, key=nearness):
+        shares[name] = min(left, max(ZERO, sign * parts[name]))
+        left -= shares[name]
+    return shares
+
+
+@m.exact
+def attributed(
+    shares: Mapping[str, Decimal], groups: Iterable[ExitGroup]
+) -> dict[str, list[ExitGroup]]:
+    """
+    Return the groups of each part: its own, and those without a strategy that it needs.
+
+    A group without a strategy counts once, the nearest first, for the first part that lacks cover;
+    if none does, for the part without a strategy.
+    """
+    found: dict[str, list[ExitGroup]] = {name: [] for name in shares}
+    shared: list[ExitGroup] = []
+    for group in groups:
+        found.get(group.strategy, shared).append(group)
+    if "" in found:
+        shared, found[""] = shared + found[""], []
+    for group in shared:
+        lacking = [
+            name
+            for name in sorted(shares, key=lambda name: name == "")
+            if sum((x.leaves for x in found[name]), ZERO) + group.leaves <= shares[name]
+        ]
+        name = next(iter(lacking), "" if "" in found else None)
+        if name is not None:
+            found[name].append(group)
+    return found

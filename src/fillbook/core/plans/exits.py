@@ -1,0 +1,365 @@
+"""
+Exits: what a protected part of a position lacks, and the steps that make it right.
+
+Each pass compares the exits that a protection wants with those that the account has:
+
+1. Nothing is done while something about the symbol is not confirmed.
+2. A flat part needs no exit: those that were placed for it are canceled, and the protection ends.
+3. An entry that is still filling is given `naked_max_s`; then its rest is canceled.
+4. Exits for more than the part are reduced: the fewest orders are canceled, and what the last of
+   them covered of the part is placed anew.
+5. An exit with other terms than wanted, or that ends soon, is canceled and placed anew.
+6. What has no exit gets one, beside those that are there.
+
+The stored protection is the way back of every cancel: if a plan stops after it, the next pass finds
+what has no exit.
+
+Other halves: `core.plans.cover`, which counts the exits; `core.plans.exit_orders`, which says what
+an exit looks like; `core.plans.breach`, for a market that is beyond the stop already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import model as m
+from fillbook.core.plans import breach, exit_orders
+from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups, shares_of_net
+from fillbook.core.plans.exit_context import ExitContext
+from fillbook.model import ZERO
+
+#: An exit is placed anew if it ends within this time.
+RENEWAL: Final = timedelta(days=7)
+#: A quantity that changed by this factor without a fill may have been split.
+SPLIT_FACTOR: Final = Decimal("1.2")
+
+_C = m.CoverState
+
+
+@frozen(kw_only=True)
+class ExitVerdict:
+    """
+    What one protection needs.
+
+    `protection` has its present cover.  `steps` make it right; none: nothing is to be done now.
+    `needs_approval`: they are proposed.  `ended` is why the protection ends; ``""``: it goes on.
+    """
+
+    protection: m.Protection
+    steps: tuple[m.PlanStep, ...] = ()
+    needs_approval: bool = False
+    ended: str = ""
+
+
+@m.exact
+def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
+    """Return what each protection of one symbol needs, in the order of `context.protections`."""
+    parts = {name: part.qty for name, part in context.position.by_strategy}
+    protections = [_current(x, context) for x in context.protections]
+    stops = {x.strategy: exit_orders.stop_price(x, context) for x in protections}
+    net = context.net_qty
+    shares = shares_of_net(net, {**dict.fromkeys(stops, ZERO), **parts}, stops)
+    groups = exit_groups(context.exit_side, context.orders, context.ours)
+    by_part = attributed(shares, groups)
+    return tuple(
+        ExitVerdict(protection=before, ended="the position was closed, and another one opened")
+        if _is_of_earlier_trip(before, context) and not context.unconfirmed
+        else _verdict(
+            x, shares[x.strategy], parts.get(x.strategy, ZERO), by_part[x.strategy], context
+        )
+        for before, x in zip(context.protections, protections, strict=True)
+    )
+
+
+def _current(protection: m.Protection, context: ExitContext) -> m.Protection:
+    """Return *protection* with the prices of the present entry."""
+    part = dict(context.position.by_strategy).get(protection.strategy)
+    if part is None or context.restated_without_proof(SPLIT_FACTOR):
+        return protection
+    return exit_orders.resolved(protection, context)
+
+
+def _is_of_earlier_trip(protection: m.Protection, context: ExitContext) -> bool:
+    """Whether the round trip of *protection* has ended, and another one has begun."""
+    part = dict(context.position.by_strategy).get(protection.strategy)
+    priced_at = protection.priced_at
+    if part is None or part.opened_at is None or priced_at is None:
+        return False
+    return part.opened_by != protection.opened_by and part.opened_at > priced_at
+
+
+def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
+    """Return whether the market price decides about an exit that already stands."""
+    policy = protection.policy
+    both = policy.trail is not None and (policy.stop_price or policy.stop_loss) is not None
+    watched = context.is_coin and not protection.pending
+    return both or watched
+
+
+def _verdict(
+    protection: m.Protection,
+    share: Decimal,
+    part: Decimal,
+    groups: Sequence[ExitGroup],
+    context: ExitContext,
+) -> ExitVerdict:
+    if context.unconfirmed:
+        return _covered_as(protection, _C.UNKNOWN, context.unconfirmed, context)
+    if not part:
+        return _flat(protection, groups, context)
+    protection = evolve(protection, pending=False)
+    if not share or exit_orders.is_dust(share, context):
+        why = "offset by another strategy" if not share else "too little for an order"
+        steps = _cancels(x for x in groups if x.is_ours)
+        return _covered_as(protection, _C.COVERED, why, context, steps)
+    if protection.suspended:
+        return _covered_as(protection, _C.SUSPENDED, protection.suspended, context)
+    return _Part(protection, share, groups, context).verdict()
+
+
+def _flat(
+    protection: m.Protection, groups: Sequence[ExitGroup], context: ExitContext
+) -> ExitVerdict:
+    steps = _cancels(x for x in groups if x.is_ours)
+    if protection.pending and not steps:
+        return _covered_as(protection, _C.PENDING, "there is no position yet", context)
+    if steps or (groups and any(x.is_ours for x in groups)):
+        return _covered_as(
+            protection, _C.EXCESS, "the position is closed: its exits are canceled", context, steps
+        )
+    return ExitVerdict(protection=protection, ended="the position is closed")
+
+
+def _covered_as(
+    protection: m.Protection,
+    cover: m.CoverState,
+    why: str,
+    context: ExitContext,
+    steps: tuple[m.PlanStep, ...] = (),
+    *,
+    needs_approval: bool = False,
+) -> ExitVerdict:
+    found = evolve(protection, cover=cover, why=why)
+    if found.is_covered is not protection.is_covered or found.since is None:
+        found = evolve(found, since=m.timestamp(context.now))
+    if cover is _C.COVERED:
+        found = evolve(found, applied=True)
+    return ExitVerdict(protection=found, steps=steps, needs_approval=needs_approval)
+
+
+def _cancels(groups: Iterable[ExitGroup]) -> tuple[m.PlanStep, ...]:
+    return tuple(m.PlanStep(action=m.CancelOrder(x.name)) for x in groups if not x.is_moving)
+
+
+class _Part:
+    """The comparison of one protected part that is held."""
+
+    def __init__(
+        self,
+        protection: m.Protection,
+        share: Decimal,
+        groups: Sequence[ExitGroup],
+        context: ExitContext,
+    ) -> None:
+        self._protection = protection
+        self._share = share
+        self._groups = groups
+        self._context = context
+        self._held = sum((x.leaves for x in groups), ZERO)
+        has_stop = protection.policy.has_stop
+        self._cover = sum((x.stopped if has_stop else x.limited for x in groups), ZERO)
+
+    def verdict(self) -> ExitVerdict:
+        """Return what the part needs: its cover, and the first kind of steps that is due."""
+        cover, why = self._state()
+        if self._context.restated_without_proof(SPLIT_FACTOR):
+            why = "the broker's quantity changed without a fill, as by a split"
+            return _covered_as(self._protection, _C.SPLIT_SUSPECTED, why, self._context)
+        if any(x.is_moving for x in self._groups):
+            return _covered_as(self._protection, cover, why, self._context)
+        for due in (self._reduced, self._renewed, self._watched, self._added):
+            found = due(cover, why)
+            if found is not None:
+                return found
+        return _covered_as(self._protection, cover, why, self._context)
+
+    def _state(self) -> tuple[m.CoverState, str]:
+        plain = m.plain
+        if self._cover < self._share:
+            kind = "stop" if self._protection.policy.has_stop else "take profit"
+            missing = f"{plain(self._share - self._cover)} of {plain(self._share)} have no {kind}"
+            return (_C.PARTLY if self._cover else _C.NAKED), missing
+        if self._held > self._share:
+            why = f"exits for {plain(self._held)}, of which {plain(self._share)} are held"
+            return _C.EXCESS, why
+        expiring = [x for x in self._groups if self._ends_soon(x)]
+        if expiring:
+            return _C.EXPIRING, f"at {self._context.expires[expiring[0].name]}"
+        return _C.COVERED, ""
+
+    def _ends_soon(self, group: ExitGroup) -> bool:
+        ends = self._context.expires.get(group.name)
+        is_gtc = group.time_in_force is m.TimeInForce.GTC
+        return is_gtc and ends is not None and m.moment(ends) - self._context.now < RENEWAL
+
+    # -- 4: excess ---------------------------------------------------------------------
+
+    def _reduced(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
+        """Return the cancels of the fewest exits that are too many, and what comes back."""
+        excess = self._held - self._share
+        if excess <= 0 or not self._context.is_settled:
+            return None
+        ours = sorted((x for x in self._groups if x.is_ours), key=lambda x: x.leaves)
+        enough = next((x for x in ours if x.leaves >= excess), None)
+        chosen = [enough] if enough is not None else list(reversed(ours))
+        canceled: list[ExitGroup] = []
+        for group in chosen:
+            if sum((x.leaves for x in canceled), ZERO) < excess:
+                canceled.append(group)
+        if not canceled:
+            return None  # only orders of others: alerted, never canceled
+        back = sum((x.leaves for x in canceled), ZERO) - excess
+        steps = self._replaced(canceled, max(ZERO, back))
+        return _covered_as(self._protection, cover, why, self._context, steps)
+
+    # -- 5: other terms ----------------------------------------------------------------
+
+    def _renewed(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
+        """Return the steps that replace an exit with other terms, or that ends soon."""
+        if not self._protection.approved:
+            return None
+        for group in self._groups:
+            if not group.is_ours:
+                continue
+            renewal = self._ends_soon(group) and self._context.is_open
+            if renewal or exit_orders.differs(group, self._protection, self._context):
+                if not self._may_place(group.leaves):
+                    return None
+                steps = self._replaced([group], group.leaves)
+                return _covered_as(self._protection, cover, why, self._context, steps)
+        return None
+
+    def _may_place(self, qty: Decimal) -> bool:
+        """Whether the market would let the new exit stand, as far as is known."""
+        found = breach.judge(self._protection, qty, self._context)
+        return isinstance(found, breach.NoBreach)
+
+    # -- watched prices ----------------------------------------------------------------
+
+    def _watched(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
+        """
+        Return the steps that close the part at a price that no order of the broker watches.
+
+        It is the take profit where the broker takes a stop only, or a stop-limit order whose limit
+        was passed.  Two quotes confirm the price.
+        """
+        stops = [x for x in self._groups if x.is_ours and x.stop is not None and x.limit is None]
+        request = None
+        if stops and not self._context.is_trying_to_close:
+            qty = sum((x.leaves for x in stops), ZERO)
+            request = exit_orders.watched_exit(self._protection, qty, stops, self._context)
+        if request is None:
+            return None
+        names = tuple(x.name for x in stops)
+        filled = sum((self._context.filled(name) for name in names), ZERO)
+        within_s = int(self._protection.policy.naked_max_s)
+        close = m.PlaceOrder(
+            request, fills=True, within_s=within_s, after=names, filled_before=filled
+        )
+        steps = (*_cancels(stops), m.PlanStep(action=close, stage=1))
+        return _covered_as(self._protection, cover, why, self._context, steps)
+
+    # -- 6: what has no exit -----------------------------------------------------------
+
+    def _added(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
+        """Return the steps that place an exit for what has none."""
+        gap = self._share - self._held
+        if gap <= 0 or exit_orders.is_dust(gap, self._context):
+            return self._without_units(cover, why)
+        entry = self._filling_entry()
+        if entry is not None and not self._is_naked_too_long():
+            why = f"{why}: the entry {entry.client_order_id} is still filling"
+            return _covered_as(self._protection, cover, why, self._context)
+        placed = self._placed(gap)
+        if isinstance(placed, ExitVerdict):
+            return placed
+        steps: tuple[m.PlanStep, ...] = placed
+        if entry is not None:
+            cancel = m.PlanStep(action=m.CancelOrder(entry.client_order_id))
+            steps = (cancel, *(evolve(x, stage=1) for x in steps))
+        needs_approval = not self._protection.approved
+        cover = _C.PROPOSED if needs_approval else cover
+        return _covered_as(
+            self._protection, cover, why, self._context, steps, needs_approval=needs_approval
+        )
+
+    def _without_units(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
+        """Return the state if other orders hold the units that have no stop."""
+        if self._cover >= self._share or not self._protection.policy.has_stop:
+            return None
+        holders = [x.name for x in self._groups if x.stopped < x.leaves]
+        if holders:
+            why = f"{why}: order {holders[0]} holds them"
+            return _covered_as(self._protection, cover, why, self._context)
+        return None
+
+    def _placed(self, qty: Decimal) -> tuple[m.PlanStep, ...] | ExitVerdict:
+        """Return the steps that place an exit of *qty*, or the verdict if it cannot be placed."""
+        protection, context = self._protection, self._context
+        found = breach.judge(protection, qty, context)
+        match found:
+            case breach.NoBreach():
+                requests = exit_orders.requests_for(protection, qty, context)
+                if not requests:
+                    why = "the average cost is not known: give the exit an absolute price"
+                    return _covered_as(protection, _C.IMPOSSIBLE, why, context)
+                return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
+            case breach.Act(request):
+                return (m.PlanStep(action=m.PlaceOrder(request, fills=True)),)
+            case breach.Propose(request, why):
+                step = m.PlanStep(action=m.PlaceOrder(request, fills=True))
+                return _covered_as(
+                    protection, _C.PROPOSED, why, context, (step,), needs_approval=True
+                )
+            case breach.Undecided(why, at_open):
+                cover = _C.AT_OPEN if at_open else self._state()[0]
+                return _covered_as(protection, cover, why, context)
+
+    def _filling_entry(self) -> m.Order | None:
+        """Return the live entry of the part that has filled partly, which blocks its exits."""
+        return next(
+            (
+                x
+                for x in self._context.orders
+                if x.side is not self._context.exit_side
+                and not x.is_final
+                and x.filled_qty
+                and (x.strategy or "") == self._protection.strategy
+            ),
+            None,
+        )
+
+    def _is_naked_too_long(self) -> bool:
+        since = self._protection.since
+        if since is None or self._protection.cover not in (_C.NAKED, _C.PARTLY):
+            return False
+        longest = timedelta(seconds=float(self._protection.policy.naked_max_s))
+        return self._context.now - m.moment(since) >= longest / 2
+
+    def _replaced(self, groups: Sequence[ExitGroup], qty: Decimal) -> tuple[m.PlanStep, ...]:
+        """Return the cancels of *groups*, and the exits of *qty* that come instead."""
+        requests = exit_orders.requests_for(self._protection, qty, self._context) if qty else ()
+        names = tuple(x.name for x in groups)
+        filled = sum((self._context.filled(name) for name in names), ZERO)
+        return (
+            *_cancels(groups),
+            *(
+                m.PlanStep(action=m.PlaceOrder(x, after=names, filled_before=filled), stage=1)
+                for x in requests
+            ),
+        )

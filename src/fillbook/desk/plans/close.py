@@ -1,0 +1,181 @@
+"""
+Closing positions: `close_position` as a plan.
+
+Other half: `core.plans.close`.  Outside the session of shares the plan is stored, and begins at the
+open.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.core import pairs
+from fillbook.core.permission import Authority
+from fillbook.core.plans.close import close_steps
+from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
+from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.link.market import Market
+from fillbook.desk.plans.executor import Executor
+from fillbook.desk.plans.exit_reader import is_exit_order
+from fillbook.desk.plans.planning import Planning
+from fillbook.desk.record.recorder import Recorder
+from fillbook.model import ZERO
+from fillbook.store import Reader
+
+
+class Closing:
+    """Closes positions."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        recorder: Recorder,
+        market: Market,
+        executor: Executor,
+        planning: Planning,
+        clock: Clock,
+    ) -> None:
+        self._gateway = gateway
+        self._recorder = recorder
+        self._market = market
+        self._executor = executor
+        self._planning = planning
+        self._clock = clock
+
+    def close_position(
+        self,
+        symbol: str,
+        strategy: str | None,
+        qty: Decimal | None,
+        *,
+        account: bool,
+        dry_run: bool,
+    ) -> m.Plan:
+        """
+        Close a part of a position at the market; return the plan, which has begun.
+
+        Raises: InvalidValue if nothing is held, or if several strategies hold it and none is named.
+        """
+        with self._recorder.store.read() as reader:
+            parts = self._parts(reader, symbol, strategy, account=account)
+            steps: list[m.PlanStep] = []
+            for name, held in parts.items():
+                steps += self._steps(reader, symbol, name, held, qty)
+        begins_at, valid_for = self._session(symbol)
+        wanted = "all" if qty is None else m.plain(qty)
+        plan = self._planning.plan(
+            m.PlanKind.CLOSE,
+            f"close/{symbol}/{strategy or ''}/{m.timestamp(self._clock.now())}",
+            (symbol,),
+            steps,
+            authority=Authority.STANDING,
+            strategy=strategy,
+            begins_at=begins_at,
+            valid_for=valid_for,
+            why=f"close {wanted} of {symbol}" + (f" ({strategy})" if strategy else ""),
+        )
+        if dry_run:
+            return plan
+        self._gateway.require_trading_enabled()
+        made = self._planning.make(plan)
+        self._executor.carry_out()
+        with self._recorder.store.read() as reader:
+            return errors.present(reader.get(m.Plan, made or ""), f"plan {made}")
+
+    def _parts(
+        self, reader: Reader, symbol: str, strategy: str | None, *, account: bool
+    ) -> dict[str, Decimal]:
+        """Return what is to be closed, by strategy, in signed base units."""
+        held = pairs.holding_of(reader, symbol)
+        position = reader.get(m.Position, held) or m.Position(symbol=held)
+        parts = {name: part.qty for name, part in position.by_strategy if part.qty}
+        if strategy is not None:
+            parts = {name: x for name, x in parts.items() if name == strategy}
+        if not parts:
+            of = "" if strategy is None else f" of strategy {strategy!r}"
+            raise errors.InvalidValue(f"there is no position in {symbol}{of} to close")
+        if len(parts) > 1 and not account:
+            listed = ", ".join(
+                f"{name or 'no strategy'}: {m.plain(x)}" for name, x in parts.items()
+            )
+            raise errors.InvalidValue(
+                f"{symbol} is held by several strategies ({listed}): name one, or close them all "
+                "with account=True"
+            )
+        return parts
+
+    def _steps(
+        self, reader: Reader, symbol: str, strategy: str, held: Decimal, qty: Decimal | None
+    ) -> tuple[m.PlanStep, ...]:
+        side = m.OrderSide.SELL if held > 0 else m.OrderSide.BUY
+        wanted = abs(held) if qty is None else qty
+        if wanted > abs(held):
+            raise errors.InvalidValue(
+                f"only {m.plain(abs(held))} {symbol} are held; {m.plain(wanted)} cannot be closed"
+            )
+        name = pairs.holding_of(reader, symbol)
+        records = [
+            x
+            for s in pairs.symbols_held_as(reader, name)
+            for x in reader.find(m.OrderRecord, "followed", s)
+        ]
+        ours = frozenset(x.client_order_id for x in records if is_exit_order(reader, x))
+        found = exit_groups(side, [x.order for x in records if x.requests or x.ids], ours)
+        groups = attributed({strategy: abs(held)}, found)[strategy]
+        taken = sum((x.leaves for x in groups), ZERO)
+        request = pairs.with_time_in_force(
+            m.OrderRequest(
+                symbol=symbol, side=side, qty=wanted, strategy=strategy or None, reduce_only=True
+            ),
+            self._gateway.pair(symbol),
+            self._gateway.broker.capabilities,
+        )
+        again = {} if reader.get(m.Protection, f"{symbol}/{strategy}") else _again(records, groups)
+        return close_steps(request, abs(held), max(ZERO, abs(held) - taken), groups, again)
+
+    def _session(self, symbol: str) -> tuple[datetime | None, timedelta | None]:
+        """Return when the plan begins (None: at once), and how long it is valid."""
+        if self._gateway.pair(symbol) is not None:
+            return None, None
+        session, now = self._market.session(), self._clock.now()
+        if session is None:
+            return None, None
+        if session.opens <= now < session.closes:
+            return None, None
+        return session.opens, session.closes - session.opens
+
+
+def _again(records: list[m.OrderRecord], groups: list[ExitGroup]) -> dict[str, m.OrderRequest]:
+    """Return the requests that place the exits without a protection again, by name of the group."""
+    by_name = {x.client_order_id: x for x in records}
+    found = {}
+    for group in groups:
+        record = by_name.get(group.name)
+        if record is None or group.is_ours:
+            continue
+        terms, fields = record.terms, dict[str, object]()
+        if group.stop is not None and group.limit is not None:
+            fields = {
+                "take_profit": group.limit,
+                "stop_loss": group.stop,
+                "order_class": m.OrderClass.OCO,
+                "type": m.OrderType.LIMIT,
+            }
+        elif terms.trail_price is not None or terms.trail_percent is not None:
+            fields = {"trail_price": terms.trail_price, "trail_percent": terms.trail_percent}
+            fields = {name: x for name, x in fields.items() if x is not None}
+        else:
+            fields = {"stop_price": terms.stop_price, "limit_price": terms.limit_price}
+        found[group.name] = m.OrderRequest(
+            symbol=terms.symbol,
+            side=terms.side,
+            qty=group.leaves,
+            time_in_force=terms.time_in_force,
+            strategy=record.strategy,
+            **fields,  # type: ignore[arg-type]
+        )
+    return found

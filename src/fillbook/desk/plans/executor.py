@@ -1,0 +1,401 @@
+"""
+The executor: carries out plans, step by step (promises P1, P2, P11 and P12).
+
+A plan and each attempt of a step are durable before their first request, and the client id of an
+order is derived from the plan's occasion: after a crash the next process finds what was sent, and
+goes on.  `core.plans.plan` decides which step is due and whether its order does what it should.
+Only the desk that has the lease carries plans out.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from attrs import evolve, frozen
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.core.pacing import Lane
+from fillbook.core.permission import Authority
+from fillbook.core.plans import plan as life
+from fillbook.desk.link.binding import AccountLink
+from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.orders.cancel import Cancellation
+from fillbook.desk.orders.place import OrderPlacement, client_order_id
+from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.plans.exit_reader import step_key
+from fillbook.desk.plans.planning import fingerprint
+from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.kill_switch import halt_reason
+from fillbook.desk.record.recorder import Recorder
+
+log: logging.Logger = logging.getLogger("fillbook")
+
+#: The delay before a plan that cannot go on is looked at again.
+RETRY_DELAY: Final = timedelta(seconds=10)
+#: The delays between the reads of an order that a step waits for; later ones are as long.
+READ_DELAYS: Final = tuple(timedelta(seconds=x) for x in (0.25, 0.5, 1, 2, 5))
+#: A step of a plan that is no guard: its order is placed at most so often.
+ATTEMPTS_MAX: Final = 2
+#: The reasons of our own checks by which nothing is left to trade.
+_NOTHING_LEFT: Final = frozenset({m.ReasonCode.NO_POSITION, m.ReasonCode.QUANTITY})
+
+#: Changes the record for one step; returns whether it did.
+Record = Callable[[m.Plan, int], bool]
+
+
+@frozen
+class Failure:
+    """Why an order could not be placed; `transient`: the same one may be accepted later."""
+
+    why: str
+    transient: bool
+
+
+class Executor:
+    """Carries out the approved plans."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        recorder: Recorder,
+        agenda: Agenda,
+        account_link: AccountLink,
+        tracker: Tracker,
+        placement: OrderPlacement,
+        cancellation: Cancellation,
+        clock: Clock,
+        record_step: Record,
+    ) -> None:
+        """*record_step* carries out a step that changes the record only."""
+        self._gateway = gateway
+        self._recorder = recorder
+        self._agenda = agenda
+        self._account_link = account_link
+        self._tracker = tracker
+        self._placement = placement
+        self._cancellation = cancellation
+        self._clock = clock
+        self._record_step = record_step
+        recorder.on(m.EventKind.FINAL, lambda event: agenda.put("plans", timedelta()))
+        self._turn = threading.Lock()  #: of the thread that carries plans out
+        self._due: dict[tuple[str, int], timedelta] = {}
+        self._reads: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
+        #: By occasion: why the last plan for it could not place an order.
+        self.failures: dict[str, Failure] = {}
+
+    def advance_all(self) -> timedelta | None:
+        """Take every step that is due; return when the next is, None: no plan is open."""
+        if not self._turn.acquire(blocking=False):
+            return self._clock.elapsed() + READ_DELAYS[0]
+        try:
+            found = [self._advance(name) for name in self._open()]
+        finally:
+            self._turn.release()
+        return min((x for x in found if x is not None), default=None)
+
+    def carry_out(self) -> None:
+        """Take the steps that are due, if this desk has the lease; else the ticking desk does."""
+        if self._gateway.lease.acquire():
+            self.run()
+
+    def run(self) -> None:
+        """Take the steps that are due, and schedule the next ones."""
+        self._agenda.put("plans", self._clock.elapsed() + RETRY_DELAY)
+        after = self.advance_all()
+        if after is None:
+            self._agenda.drop("plans")
+        else:
+            self._agenda.put("plans", after)
+
+    def _open(self) -> list[str]:
+        with self._recorder.store.read() as reader:
+            found = reader.find(m.Plan, "open", "yes")
+        # Exits go before everything else.
+        ranked = sorted(found, key=lambda x: (x.kind is not m.PlanKind.EXIT, x.created_at))
+        return [x.plan_id for x in ranked if x.state is not m.PlanState.PROPOSED or self._is_old(x)]
+
+    def _is_old(self, plan: m.Plan) -> bool:
+        return self._recorder.now() > plan.valid_until
+
+    # -- one plan ----------------------------------------------------------------------
+
+    def _advance(self, plan_id: str) -> timedelta | None:
+        """Take the due steps of one plan; return when the next is due, None: it has ended."""
+        while True:
+            plan = self._plan(plan_id)
+            if plan.is_final:
+                return None
+            if plan.state in (m.PlanState.PROPOSED, m.PlanState.APPROVED):
+                if not self._begin(plan):
+                    return self._clock.elapsed() + RETRY_DELAY
+                continue
+            due = life.due_steps(plan)
+            if not due:
+                self._end(plan)
+                return None
+            if self._pauses(plan, due):
+                return self._clock.elapsed() + RETRY_DELAY
+            changed = [self._advance_step(plan_id, index) for index in due]
+            if not any(changed):
+                now = self._clock.elapsed()
+                return min(self._due.get((plan_id, i), now + READ_DELAYS[0]) for i in due)
+
+    def _plan(self, plan_id: str) -> m.Plan:
+        with self._recorder.store.read() as reader:
+            found = reader.get(m.Plan, plan_id)
+        return errors.present(found, f"plan {plan_id}")
+
+    def _begin(self, before: m.Plan) -> bool:
+        """Begin a plan, or end it if it is too old or stale; return whether it is changed."""
+        with self._recorder.transaction() as transaction:
+            plan = transaction.reader.get(m.Plan, before.plan_id)
+            if plan is None or plan.state is not before.state:
+                return True
+            if transaction.at > plan.valid_until:
+                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.EXPIRED))
+                return True
+            is_early = plan.begins_at is not None and transaction.at < plan.begins_at
+            if plan.state is m.PlanState.PROPOSED or is_early or not self._gateway.trading_enabled:
+                return False
+            running = transaction.reader.find(m.Plan, "open", "yes")
+            if any(_is_running(x) and set(x.symbols) & set(plan.symbols) for x in running):
+                return False
+            if fingerprint(transaction.reader, plan.symbols) != plan.fingerprint:
+                why = "the account changed since the plan was made"
+                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.STALE, why))
+                return True
+            transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.RUNNING))
+            return True
+
+    def _pauses(self, plan: m.Plan, due: tuple[int, ...]) -> bool:
+        """Pause or resume a plan by the kill switch; return whether it is paused."""
+        with self._recorder.transaction() as transaction:
+            halted = halt_reason(transaction.reader)
+            cancels = all(isinstance(plan.steps[i].action, m.CancelOrder) for i in due)
+            # What gives cover back, and what ends an order of no use, goes on.
+            guards = all(plan.steps[i].guard for i in due) or plan.kind is m.PlanKind.EXIT
+            must_pause = halted is not None and not guards and not (cancels and plan.failed)
+            if must_pause and plan.state is m.PlanState.RUNNING:
+                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.PAUSED, f"{halted}"))
+            if not must_pause and plan.state is m.PlanState.PAUSED:
+                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.RUNNING))
+            if not plan.failed and transaction.at > plan.valid_until:
+                self._record_failure(plan, "it was not done in time")
+        return must_pause
+
+    def _end(self, plan: m.Plan) -> None:
+        if plan.failed:
+            self._stop(plan, plan.failed)
+        else:
+            self._recorder.record(m.PlanMoved(plan.plan_id, m.PlanState.DONE))
+        self._forget(plan)
+
+    def _stop(self, plan: m.Plan, why: str) -> None:
+        text = f"plan {plan.plan_id} ({plan.why}) stopped: {why}"
+        about = plan.symbols[0] if plan.symbols else "account"
+        self._recorder.record(m.PlanMoved(plan.plan_id, m.PlanState.STOPPED, why))
+        if plan.kind is not m.PlanKind.EXIT:  # what has no exit is alerted by itself
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text)))
+
+    def _forget(self, plan: m.Plan) -> None:
+        for index in range(len(plan.steps)):
+            self._due.pop((plan.plan_id, index), None)
+
+    def _record_failure(self, plan: m.Plan, why: str) -> None:
+        """Go on with the guards only, or stop if no cover was taken away."""
+        if life.is_exposed(plan):
+            self._recorder.record(m.PlanMoved(plan.plan_id, plan.state, failed=why))
+        else:
+            self._stop(plan, why)
+            self._forget(plan)
+
+    # -- one step ----------------------------------------------------------------------
+
+    def _advance_step(self, plan_id: str, index: int) -> bool:
+        """Do what is due for one step; return whether the plan is changed."""
+        plan = self._plan(plan_id)
+        if plan.is_final or index not in life.due_steps(plan):
+            return True
+        with self._gateway.lane(Lane.EXIT if plan.kind is m.PlanKind.EXIT else Lane.SUBMIT):
+            match plan.steps[index].action:
+                case m.CancelOrder(name):
+                    return self._cancel(plan, index, name)
+                case m.PlaceOrder() as action:
+                    return self._place(plan, index, action)
+                case _:
+                    return self._change_record(plan, index)
+
+    def _is_due(self, plan: m.Plan, index: int) -> bool:
+        return self._clock.elapsed() >= self._due.get((plan.plan_id, index), timedelta())
+
+    def _change_record(self, plan: m.Plan, index: int) -> bool:
+        if self._record_step(plan, index):
+            return self._set(plan, index, m.StepState.DONE)
+        return self._fail(plan, index, "the broker's figure is not the one that was approved")
+
+    def _cancel(self, plan: m.Plan, index: int, name: str) -> bool:
+        record = self._record_of(name)
+        if record is None:
+            return self._fail(plan, index, f"there is no order {name} in the record")
+        if record.order.is_final:
+            return self._set(plan, index, m.StepState.DONE)
+        if not self._is_due(plan, index):
+            return False
+        if plan.steps[index].state is m.StepState.WAITING:
+            self._set(plan, index, m.StepState.BEGUN)
+        self._cancellation.instruct(name, plan.authority)
+        after = self._cancellation.advance(name, for_caller=False, wait=False)
+        now = self._clock.elapsed()
+        self._due[plan.plan_id, index] = now + READ_DELAYS[1] if after is None else after
+        latest = self._record_of(name)
+        if latest is not None and latest.order.is_final:
+            return self._set(plan, index, m.StepState.DONE)
+        return False
+
+    def _place(self, plan: m.Plan, index: int, action: m.PlaceOrder) -> bool:
+        step = plan.steps[index]
+        names = [self._name(plan, index, x + 1) for x in range(step.attempts)]
+        placed = [self._record_of(name) for name in names]
+        latest = placed[-1] if placed else None
+        if latest is not None and _was_sent(latest):
+            return self._follow(plan, index, action, latest)
+        others = [self._record_of(name) for name in action.after]
+        known = [x.order for x in (*placed[:-1], *others) if x is not None]
+        qty = life.remaining(action, known)
+        if action.request.qty is not None and not qty:
+            return self._set(plan, index, m.StepState.DONE, "it was filled before")
+        if not names:
+            self._set(plan, index, m.StepState.BEGUN, attempts=1)
+            names = [self._name(plan, index, 1)]
+        return self._send(plan, index, evolve(action.request, qty=qty), names[-1])
+
+    def _send(self, plan: m.Plan, index: int, request: m.OrderRequest, name: str) -> bool:
+        """Place the order of a step; return whether the plan is changed."""
+        if not self._is_due(plan, index):
+            return False
+        key = step_key(plan, index)
+        try:
+            self._placement.place(name, request, key, Authority.STANDING, plan=plan.plan_id)
+        except errors.Denied as error:
+            if error.reason.code in _NOTHING_LEFT and request.reduce_only:
+                return self._set(plan, index, m.StepState.DONE, error.reason.message)
+            return self._retry(plan, index, error.reason.message, transient=error.retry)
+        except errors.OrderRejected as error:
+            return self._retry(plan, index, str(error), transient=error.retry, is_new=True)
+        except (errors.Unavailable, errors.ReadFailed) as error:
+            return self._retry(plan, index, str(error), transient=True)
+        return True
+
+    def _follow(
+        self, plan: m.Plan, index: int, action: m.PlaceOrder, record: m.OrderRecord
+    ) -> bool:
+        """Follow the order of a step until it does what the step wants."""
+        match life.placed(action, record):
+            case life.Done():
+                return self._set(plan, index, m.StepState.DONE)
+            case life.Again(why, transient):
+                if action.within_s is not None and self._is_late(action, record):
+                    return self._fail(plan, index, "it was not filled in time")
+                return self._retry(plan, index, why, transient=transient, is_new=True)
+            case _:
+                if not self._is_due(plan, index):
+                    return False
+                if self._is_late(action, record):
+                    self._cancellation.instruct(record.client_order_id, plan.authority)
+                    self._cancellation.advance(record.client_order_id, for_caller=False, wait=False)
+                self._read(plan, index, record)
+                return False
+
+    def _is_late(self, action: m.PlaceOrder, record: m.OrderRecord) -> bool:
+        if action.within_s is None:
+            return False
+        age = m.moment(self._recorder.now()) - m.moment(record.created_at)
+        return age > timedelta(seconds=action.within_s)
+
+    def _read(self, plan: m.Plan, index: int, record: m.OrderRecord) -> None:
+        """Read an order that a step waits for, at growing intervals."""
+        name = record.client_order_id
+        reads = self._reads[name] = self._reads.get(name, 0) + 1
+        if record.ids and reads > 1:
+            self._tracker.read(record)
+        delay = READ_DELAYS[min(reads, len(READ_DELAYS)) - 1]
+        self._due[plan.plan_id, index] = self._clock.elapsed() + delay
+
+    def _retry(
+        self, plan: m.Plan, index: int, why: str, *, transient: bool, is_new: bool = False
+    ) -> bool:
+        """
+        Try a step again later, or fail; *is_new*: with a new order.  Return whether it failed.
+
+        A guard is tried until it is done.  The step of an exit is not tried again: the exits are
+        compared and planned anew.
+        """
+        step = plan.steps[index]
+        ends = plan.kind is m.PlanKind.EXIT or step.attempts >= ATTEMPTS_MAX or not transient
+        if ends and not step.guard:
+            self.failures[plan.occasion] = Failure(why, transient)
+            return self._fail(plan, index, why)
+        if not transient and step.why != why:
+            self._alert_impossible(plan, why)
+        attempts = step.attempts + is_new
+        if (attempts, why) != (step.attempts, step.why):
+            self._set(plan, index, m.StepState.BEGUN, why, attempts)
+        tries = self._tries[plan.plan_id] = self._tries.get(plan.plan_id, 0) + 1
+        self._due[plan.plan_id, index] = self._clock.elapsed() + life.retry_delay(tries)
+        return False
+
+    def _alert_impossible(self, plan: m.Plan, why: str) -> None:
+        text = (
+            f"the exit of {', '.join(plan.symbols)} cannot be placed: {why}; the position has no "
+            "exit until it can"
+        )
+        about = plan.symbols[0]
+        self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, about, text)))
+
+    def _fail(self, plan: m.Plan, index: int, why: str) -> bool:
+        self._set(plan, index, m.StepState.FAILED, why)
+        self._record_failure(self._plan(plan.plan_id), f"step {index + 1}: {why}")
+        return True
+
+    def _set(
+        self,
+        plan: m.Plan,
+        index: int,
+        state: m.StepState,
+        why: str = "",
+        attempts: int | None = None,
+    ) -> bool:
+        self._recorder.record(m.StepMoved(plan.plan_id, index, state, why, attempts))
+        return True
+
+    def _name(self, plan: m.Plan, index: int, attempt: int) -> str:
+        return order_name(self._account_link.bind(), plan, index, attempt)
+
+    def _record_of(self, name: str) -> m.OrderRecord | None:
+        with self._recorder.store.read() as reader:
+            return reader.get(m.OrderRecord, name)
+
+
+def order_name(account: m.AccountId, plan: m.Plan, index: int, attempt: int) -> str:
+    """Return the client order id of one attempt of a step; it depends on the occasion alone."""
+    action = plan.steps[index].action
+    strategy = action.request.strategy if isinstance(action, m.PlaceOrder) else None
+    return client_order_id(
+        account, strategy, f"{plan.occasion}/{plan.generation}/s{index}a{attempt}"
+    )
+
+
+def _is_running(plan: m.Plan) -> bool:
+    return plan.state in (m.PlanState.RUNNING, m.PlanState.PAUSED)
+
+
+def _was_sent(record: m.OrderRecord) -> bool:
+    """Whether the order may have reached the broker; one that was denied is placed again."""
+    return record.order.status is not m.OrderStatus.DENIED

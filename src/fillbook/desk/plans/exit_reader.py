@@ -1,0 +1,196 @@
+"""Reads what is known of one symbol, for the comparison of its exits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from fillbook import model as m
+from fillbook.core import pairs
+from fillbook.core.plans.exit_context import ExitContext
+from fillbook.desk.record.open_differences import position_differences
+from fillbook.store import Reader
+
+#: After a plan that tried to close a position at a watched price, none is made for this long.
+CLOSE_PERIOD: Final = timedelta(minutes=5)
+#: Two exits that are canceled at the broker, not by the bot, within this time suspend the exits.
+BY_HAND_PERIOD: Final = timedelta(hours=1)
+
+_UNCLEAR: Final = frozenset({m.OrderStatus.DISPUTED, m.OrderStatus.UNRECOGNISED})
+
+
+def exit_context(
+    reader: Reader,
+    symbol: str,
+    now: datetime,
+    capabilities: m.Capabilities,
+    *,
+    session: m.Session | None,
+    quotes: Sequence[m.Quote],
+    age: timedelta | None,
+    age_max: timedelta,
+) -> ExitContext:
+    """
+    Return what is known of *symbol*.
+
+    *age* is the time since the last complete snapshot of the account (None: none was tried), and
+    *age_max* the longest for which it says something about the position.
+    """
+    pair = reader.get(m.Pair, symbol)
+    held = symbol if pair is None else pair.holding
+    position = reader.get(m.Position, held)
+    records = [
+        x
+        for name in pairs.symbols_held_as(reader, held)
+        for x in reader.find(m.OrderRecord, "followed", name)
+    ]
+    protections = tuple(x for x in reader.all(m.Protection) if x.symbol == symbol)
+    differences = [x for x in position_differences(reader, held) if x]
+    return ExitContext(
+        now=now,
+        symbol=symbol,
+        position=position or m.Position(symbol=held),
+        protections=protections,
+        capabilities=capabilities,
+        instrument=reader.get(m.Instrument, symbol),
+        pair=pair,
+        session=session,
+        orders=tuple(x.order for x in records if x.requests or x.ids),
+        ours=frozenset(x.client_order_id for x in records if is_exit_order(reader, x)),
+        restated=_restated(reader, held),
+        expires=_expires(reader, records),
+        quotes=tuple(quotes),
+        differs=max(differences, key=abs, default=None),
+        is_settled=not differences and _is_settled(records, now, capabilities.account_lag),
+        exited=frozenset(x.strategy for x in protections if _has_exited(reader, x)),
+        is_trying_to_close=any(_tried_to_close(reader, x, now) for x in protections),
+        unconfirmed=_unconfirmed(reader, symbol, records, age, age_max),
+    )
+
+
+def is_exit_order(reader: Reader, record: m.OrderRecord) -> bool:
+    """Return whether a plan placed an order as an exit, not to close the position at once."""
+    return plan_of(reader, record, m.PlanKind.EXIT) is not None
+
+
+def plan_of(reader: Reader, record: m.OrderRecord, kind: m.PlanKind) -> m.Plan | None:
+    """Return the plan of *kind* that placed an order; None: no such plan did."""
+    key = None if record.intent is None else record.intent.key
+    if key is None or not key.startswith(m.PLAN_KEY):
+        return None
+    plan = reader.get(m.Plan, key.removeprefix(m.PLAN_KEY).rpartition("/")[0])
+    return plan if plan is not None and plan.kind is kind else None
+
+
+def step_key(plan: m.Plan, index: int) -> str:
+    """Return the key of the orders that are placed for one step of a plan."""
+    return f"{m.PLAN_KEY}{plan.plan_id}/{index}"
+
+
+def _restated(reader: Reader, held: str) -> tuple[tuple[m.Timestamp, Decimal], ...]:
+    """Return the splits of a position: the time, and the new units per old unit."""
+    rows = []
+    for row in reader.find(m.Movement, "restated", held):
+        ratio = row.ratio
+        if ratio is None and row.qty and row.from_qty:
+            ratio = abs(row.qty / row.from_qty)
+        if ratio is not None:
+            rows.append((row.at, ratio))
+    return tuple(rows)
+
+
+def _expires(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, m.Timestamp]:
+    found = {}
+    for record in records:
+        evidence = reader.get(m.Evidence, record.order.broker_order_id or "")
+        if evidence is not None and evidence.expires_at is not None:
+            found[record.client_order_id] = evidence.expires_at
+    return found
+
+
+def _is_settled(records: Sequence[m.OrderRecord], now: datetime, lag: timedelta) -> bool:
+    changed = [m.moment(x.seen_at) for x in records if x.seen_at is not None]
+    return all(now - at >= lag for at in changed)
+
+
+def _unconfirmed(
+    reader: Reader,
+    symbol: str,
+    records: Sequence[m.OrderRecord],
+    age: timedelta | None,
+    age_max: timedelta,
+) -> str:
+    """Return why nothing about a symbol can be decided now; ``""``: it can."""
+    running = (m.PlanState.RUNNING, m.PlanState.PAUSED)
+    for plan in reader.find(m.Plan, "open", "yes"):
+        if plan.state in running and symbol in plan.symbols and plan.kind is not m.PlanKind.EXIT:
+            return f"plan {plan.plan_id} runs"
+    if reader.get(m.Cash, "cash") is None:
+        return "the record has no opening balance yet"
+    if age is not None and age > age_max:
+        return f"the last complete snapshot of the account is {int(age.total_seconds())} s old"
+    unclear = next((x for x in records if x.order.status in _UNCLEAR), None)
+    return "" if unclear is None else f"order {unclear.client_order_id} is {unclear.order.status}"
+
+
+def occasion_of(protection: m.Protection) -> str:
+    """Return the occasion of the plans of a protection: one round trip of one part."""
+    trip = protection.opened_by or ""
+    return f"exit/{protection.symbol}/{protection.strategy}/{protection.number}/{trip}"
+
+
+def exits_placed(reader: Reader, protection: m.Protection) -> list[m.OrderRecord]:
+    """Return the orders that were placed for a protection in this round trip."""
+    found: list[m.OrderRecord] = []
+    for plan in reader.find(m.Plan, "occasion", occasion_of(protection)):
+        for index, step in enumerate(plan.steps):
+            if isinstance(step.action, m.PlaceOrder):
+                found += reader.find(m.OrderRecord, "plan_step", step_key(plan, index))
+    return found
+
+
+def _has_exited(reader: Reader, protection: m.Protection) -> bool:
+    placed = exits_placed(reader, protection)
+    names = {x.client_order_id for x in placed}
+    legs = [x for name in names for x in reader.find(m.OrderRecord, "parent", name)]
+    return any(x.order.status is m.OrderStatus.FILLED for x in (*placed, *legs))
+
+
+def _tried_to_close(reader: Reader, protection: m.Protection, now: datetime) -> bool:
+    since = now - CLOSE_PERIOD
+    return any(
+        m.moment(plan.created_at) > since
+        and any(isinstance(x.action, m.PlaceOrder) and x.action.fills for x in plan.steps)
+        for plan in reader.find(m.Plan, "occasion", occasion_of(protection))
+    )
+
+
+def suspension(reader: Reader, protection: m.Protection, now: datetime) -> str:
+    """
+    Return why the exits of a protection are suspended; ``""``: they are not.
+
+    They are if the bot canceled one, or if two were canceled at the broker within an hour.
+    """
+    by_hand = []
+    for record in exits_placed(reader, protection):
+        legs = reader.find(m.OrderRecord, "parent", record.client_order_id)
+        members = (record, *legs)
+        if any(x.order.filled_qty for x in members):
+            continue
+        canceled = [x for x in members if x.order.status is m.OrderStatus.CANCELED]
+        if not canceled:
+            continue
+        asked = [i for x in members for i in x.instructions if i.change is None]
+        if any(i.authority is m.Authority.ORDER for i in asked):
+            return f"the bot canceled its exit {record.client_order_id}: `protect` places it again"
+        ended = record.seen_at
+        if not asked and ended is not None and now - m.moment(ended) < BY_HAND_PERIOD:
+            by_hand.append(record.client_order_id)
+    if len(by_hand) > 1:
+        return (
+            f"the exits {by_hand[0]} and {by_hand[1]} were canceled at the broker within an hour: "
+            "`protect` places them again"
+        )
+    return ""

@@ -1,0 +1,161 @@
+"""
+Planning: turns steps into a plan that can be stored, with its impact and its fingerprint.
+
+The fingerprint is of the quantities, the orders and the policies of the plan's own symbols: a plan
+begins only if they are still the ones that it was computed from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core import pairs
+from fillbook.core.permission import Authority
+from fillbook.core.plans import plan as life
+from fillbook.desk.record.recorder import Recorder, Transaction
+from fillbook.store import Reader
+
+#: How long a plan that trades may wait for its beginning, and run.
+VALID_FOR: Final = timedelta(minutes=10)
+
+
+class Planning:
+    """Makes plans."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def plan(
+        self,
+        kind: m.PlanKind,
+        occasion: str,
+        symbols: tuple[str, ...],
+        steps: Sequence[m.PlanStep],
+        *,
+        authority: Authority,
+        strategy: str | None = None,
+        state: m.PlanState = m.PlanState.APPROVED,
+        valid_for: timedelta | None = None,
+        begins_at: datetime | None = None,
+        why: str = "",
+    ) -> m.Plan:
+        """Return a plan of *steps*, without storing it; its id is that of the next entry."""
+        now = self._recorder.now()
+        begins = None if begins_at is None else m.timestamp(begins_at)
+        until = m.moment(begins or now) + (valid_for or VALID_FOR)
+        with self._recorder.store.read() as reader:
+            return m.Plan(
+                plan_id=f"{kind}-{reader.last() + 1}",
+                kind=kind,
+                occasion=occasion,
+                symbols=symbols,
+                steps=tuple(steps),
+                fingerprint=fingerprint(reader, symbols),
+                authority=authority,
+                created_at=now,
+                valid_until=m.timestamp(until),
+                state=state,
+                generation=len(reader.find(m.Plan, "occasion", occasion)) + 1,
+                strategy=strategy,
+                begins_at=begins,
+                impact=_impact(reader, steps),
+                why=why,
+            )
+
+    def make(self, plan: m.Plan) -> str | None:
+        """
+        Store *plan*; return its id, or None if it is not stored.
+
+        It is not while another plan for the same occasion waits or runs, unless that one waits for
+        an approval and the account has changed since: then it is stale, and *plan* replaces it.
+        """
+        with self._recorder.transaction() as transaction:
+            if not self._gives_way(transaction, plan):
+                return None
+            reader = transaction.reader
+            number = reader.last() + 1
+            made = evolve(
+                plan,
+                plan_id=f"{plan.kind}-{number}",
+                generation=len(reader.find(m.Plan, "occasion", plan.occasion)) + 1,
+                fingerprint=fingerprint(reader, plan.symbols),
+            )
+            transaction.record(m.PlanMade(made))
+            if plan.state is m.PlanState.PROPOSED:
+                about = plan.symbols[0] if plan.symbols else "account"
+                text = (
+                    f"{made.why}. Approve it with `fillbook approve {made.plan_id}`, or reject it: "
+                    f"`fillbook reject {made.plan_id}`"
+                )
+                transaction.record(m.Alerted(m.Alert(m.AlertKind.PROPOSED, about, text)))
+        return made.plan_id
+
+    def _gives_way(self, transaction: Transaction, plan: m.Plan) -> bool:
+        for other in transaction.reader.find(m.Plan, "occasion", plan.occasion):
+            if other.is_final:
+                continue
+            if other.state is not m.PlanState.PROPOSED or _is_same(other, plan):
+                return False
+            if m.PlanState.STALE in life.TRANSITIONS[other.state]:
+                why = "the account changed since the plan was made"
+                transaction.record(m.PlanMoved(other.plan_id, m.PlanState.STALE, why))
+        return True
+
+
+def _is_same(known: m.Plan, plan: m.Plan) -> bool:
+    """Whether a plan that waits for an approval would do the same."""
+    return [x.action for x in known.steps] == [x.action for x in plan.steps]
+
+
+def fingerprint(reader: Reader, symbols: Sequence[str]) -> str:
+    """Return the fingerprint of what a plan on *symbols* is computed from."""
+    words: list[object] = []
+    for symbol in symbols:
+        held = pairs.holding_of(reader, symbol)
+        position = reader.get(m.Position, held) or m.Position(symbol=held)
+        words += [held, *((name, m.plain(part.qty)) for name, part in position.by_strategy)]
+        for name in pairs.symbols_held_as(reader, held):
+            words += [
+                (x.client_order_id, str(x.order.status), str(x.order.leaves_qty))
+                for x in reader.find(m.OrderRecord, "followed", name)
+                if not x.order.is_final
+            ]
+        words += [
+            (x.key, x.number, repr(x.policy))
+            for x in reader.all(m.Protection)
+            if x.symbol == symbol
+        ]
+    return hashlib.sha256(repr(words).encode()).hexdigest()[:32]
+
+
+def _impact(reader: Reader, steps: Sequence[m.PlanStep]) -> m.PlanImpact:
+    """Return what *steps* would do to the account at once; a resting exit trades nothing yet."""
+    placed = [x.action for x in steps if isinstance(x.action, m.PlaceOrder)]
+    notional: Decimal | None = m.ZERO
+    changes: dict[str, Decimal] = {}
+    for action in placed:
+        if not action.fills:
+            continue
+        request = action.request
+        price = request.limit_price or request.reference_price
+        qty = request.qty or m.ZERO
+        held = pairs.holding_of(reader, request.symbol)
+        changes[held] = changes.get(held, m.ZERO) + request.side.sign * qty
+        notional = None if price is None or notional is None else notional + qty * price
+    positions = []
+    for held, change in changes.items():
+        before = (reader.get(m.Position, held) or m.Position(symbol=held)).qty
+        positions.append(m.PositionChange(held, before, before + change))
+    return m.PlanImpact(
+        orders=len(placed),
+        cancels=sum(isinstance(x.action, m.CancelOrder) for x in steps),
+        notional=notional,
+        positions=tuple(positions),
+    )

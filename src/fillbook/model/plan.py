@@ -1,0 +1,195 @@
+"""
+Plans: what the library does to an account by itself, as stored values.
+
+A plan is stored before its first request.  `core.plans.plan` has the transitions of its states and
+decides the next step, `desk.plans.executor` carries it out.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from attrs import frozen
+
+from fillbook.model.number import ZERO
+from fillbook.model.orders.instruction import Authority
+from fillbook.model.orders.request import OrderRequest
+from fillbook.model.timestamp import Timestamp
+
+#: The start of the keys of the orders that plans place; a plan id and a step follow.
+PLAN_KEY: Final = "plan:"
+
+
+class PlanKind(StrEnum):
+    """What a plan is for."""
+
+    REPAIR = "repair"  #: it corrects the account or the record
+    EXIT = "exit"  #: it makes the exits of a protected position right
+    CLOSE = "close"  #: it closes a position
+    REBALANCE = "rebalance"  #: it trades to target weights
+    CATCH_UP = "catch_up"  #: it sends the trades that the bot wrote and never sent
+
+
+class PlanState(StrEnum):
+    """The state of a plan."""
+
+    PROPOSED = "proposed"  #: it waits for an approval
+    APPROVED = "approved"  #: it is carried out as soon as it can begin
+    RUNNING = "running"
+    PAUSED = "paused"  #: by a halt, or while the account cannot be traded
+    DONE = "done"
+    STOPPED = "stopped"  #: a step failed; it is planned anew
+    REJECTED = "rejected"  #: by a person
+    EXPIRED = "expired"  #: it was not begun until `valid_until`
+    STALE = "stale"  #: the account is not the one it was computed from
+
+
+#: The states that end a plan.
+FINAL_STATES: Final = frozenset(
+    {
+        PlanState.DONE,
+        PlanState.STOPPED,
+        PlanState.REJECTED,
+        PlanState.EXPIRED,
+        PlanState.STALE,
+    }
+)
+
+
+@frozen
+class CancelOrder:
+    """Cancel an order; done when it is final."""
+
+    client_order_id: str
+
+
+@frozen
+class PlaceOrder:
+    """
+    Place an order; its quantity is what is left of `request.qty`.
+
+    `fills`: done when the wanted quantity is filled; otherwise as soon as the order works at the
+    broker.  `within_s` is how many seconds it may work; then it is canceled, and the step fails;
+    None: any time.  `after` are client ids of orders: what they filled beyond `filled_before`, in
+    base units, is not traded again.
+    """
+
+    request: OrderRequest
+    fills: bool = False
+    within_s: int | None = None
+    after: tuple[str, ...] = ()
+    filled_before: Decimal = ZERO
+
+
+@frozen
+class AdoptBalance:
+    """Set the position of a symbol (None: the cash) to the broker's figure, in the record only."""
+
+    symbol: str | None
+    ours: Decimal
+    theirs: Decimal
+    currency: str | None = None
+    strategy: str | None = None  #: whose part takes the difference; None: it belongs to no strategy
+
+
+@frozen
+class EndOrder:
+    """End an order in the record that the broker does not have."""
+
+    client_order_id: str
+
+
+Action = CancelOrder | PlaceOrder | AdoptBalance | EndOrder
+
+
+class StepState(StrEnum):
+    """The state of a step."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"  #: the plan stopped before it
+
+
+@frozen(kw_only=True)
+class PlanStep:
+    """
+    One step of a plan.
+
+    The steps of a `stage` run together; a stage begins when every earlier one is done.  `guard`:
+    it gives back the cover that an earlier step takes away, so it is carried out also if another
+    step fails, and until it is done or nothing is left to protect.  `attempts` counts the orders
+    that were placed for it.
+    """
+
+    action: Action
+    stage: int = 0
+    guard: bool = False
+    state: StepState = StepState.WAITING
+    attempts: int = 0
+    why: str = ""
+
+
+@frozen
+class PositionChange:
+    """A position before and after a plan, in signed base units; `strategy` None: the account's."""
+
+    symbol: str
+    before: Decimal
+    after: Decimal
+    strategy: str | None = None
+
+
+@frozen(kw_only=True)
+class PlanImpact:
+    """
+    What a plan would do to the account.
+
+    `orders` counts the orders that it places, `cancels` those that it cancels.  `notional` ≥ 0 is
+    what it trades at once in quote currency; None: a price is unknown.
+    """
+
+    orders: int = 0
+    cancels: int = 0
+    notional: Decimal | None = ZERO
+    positions: tuple[PositionChange, ...] = ()
+
+
+@frozen(kw_only=True)
+class Plan:
+    """
+    A plan, with the state of each step.
+
+    `occasion` identifies what the plan is for, so that a lost record makes no second order: the
+    client ids of its orders are derived from it.  `fingerprint` is of the quantities, orders and
+    policies that it was computed from.  It begins between `begins_at` (None: at once) and
+    `valid_until` (UTC).  `authority` STANDING: the bot asked for it, REPAIR: fillbook found it.
+    `generation` counts the plans for the same occasion.  `why` is what it is for, and once it ended
+    the reason.  `failed` is why only its guards are still carried out; ``""``: nothing failed.
+    """
+
+    plan_id: str
+    kind: PlanKind
+    occasion: str
+    symbols: tuple[str, ...]
+    steps: tuple[PlanStep, ...]
+    fingerprint: str
+    authority: Authority
+    created_at: Timestamp
+    valid_until: Timestamp
+    state: PlanState = PlanState.PROPOSED
+    generation: int = 1
+    strategy: str | None = None
+    begins_at: Timestamp | None = None
+    impact: PlanImpact = PlanImpact()
+    moved_at: Timestamp | None = None  #: when its state last changed (UTC)
+    why: str = ""
+    failed: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the plan has ended."""
+        return self.state in FINAL_STATES

@@ -1,0 +1,206 @@
+"""
+Protections: the exits that a position is to have, and whether it has them.
+
+`core.plans.exits` compares them with the orders of the account, and plans what is missing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, TypedDict
+
+from attrs import Attribute, field, frozen
+from attrs.converters import optional
+
+from fillbook.model.invalid import InvalidValue
+from fillbook.model.number import exact, number, number_or_none
+from fillbook.model.orders.enums import TimeInForce
+from fillbook.model.timestamp import Timestamp
+
+
+@frozen
+class Level:
+    """A price per unit, or a percentage of the average cost of a position (8: 8 %); > 0."""
+
+    value: Decimal
+    is_percent: bool = False
+
+    @exact
+    def price(self, avg_price: Decimal | None, sign: int) -> Decimal | None:
+        """
+        Return the price; *sign* is -1 below *avg_price*, +1 above it (None: it is unknown).
+
+        None: a percentage of an unknown cost, or not above zero.
+        """
+        if not self.is_percent:
+            return self.value
+        if avg_price is None:
+            return None
+        price = avg_price * (1 + sign * self.value / 100)
+        return price if price > 0 else None
+
+    def __str__(self) -> str:
+        return f"{self.value.normalize():f}" + ("%" if self.is_percent else "")
+
+
+def level(value: Level | Decimal | int | str | float) -> Level:
+    """Convert a price, or text such as "8%", to a level. Raises: InvalidValue."""
+    if isinstance(value, Level):
+        return value
+    is_percent = isinstance(value, str) and value.strip().endswith("%")
+    figure = number(str(value).strip().removesuffix("%") if is_percent else value)
+    if figure <= 0:
+        raise InvalidValue(f"a level of an exit must be above zero, not {value!r}")
+    return Level(figure, is_percent)
+
+
+class OnAdd(StrEnum):
+    """What an entry fill does to a stop that is a percentage of the cost."""
+
+    KEEP = "keep"  #: the stop never becomes looser
+    AVERAGE = "average"  #: the stop follows the average cost
+
+
+class OnBreach(StrEnum):
+    """What happens if the market is beyond the stop when the stop is to be placed."""
+
+    MARKET = "market"  #: the position is sold at the market
+    LIMIT = "limit"  #: it is sold at a limit price, at most `collar` beyond the quote
+    ALERT = "alert"  #: nothing is sold
+
+
+def _percent(value: Level | Decimal | int | str | float) -> Level:
+    found = level(value)
+    if not found.is_percent:
+        raise InvalidValue(f'it is a percentage of the cost, such as "8%", not {value!r}')
+    return found
+
+
+def _above_zero(policy: ExitPolicy, attribute: Attribute[Any], value: Decimal | None) -> None:
+    if value is not None and value <= 0:
+        raise InvalidValue(f"{attribute.name} must be above zero, not {value}")
+
+
+@frozen(kw_only=True)
+class ExitPolicy:
+    """
+    The exits that a position is to have; at least one of them.
+
+    `stop_price` is a price per unit in quote currency; `stop_loss` the same as a percentage of the
+    average cost of the strategy's part ("8%"), and `take_profit` and `trail` (a distance) are
+    either.  None: no such exit.  With both a stop and a trail, the tighter one holds at each
+    moment.  `time_in_force` is GTC or DAY.  `collar` is how far beyond its stop, or beyond the
+    quote, a limit price of an exit is placed, as a percentage.  `naked_max_s` > 0 is how many
+    seconds a position may be without its stop before an alert.
+
+    Raises: InvalidValue.
+    """
+
+    stop_price: Decimal | None = field(
+        default=None, converter=number_or_none, validator=_above_zero
+    )
+    stop_loss: Level | None = field(default=None, converter=optional(_percent))
+    take_profit: Level | None = field(default=None, converter=optional(level))
+    trail: Level | None = field(default=None, converter=optional(level))
+    time_in_force: TimeInForce = field(default=TimeInForce.GTC, converter=TimeInForce)
+    on_add: OnAdd = field(default=OnAdd.KEEP, converter=OnAdd)
+    on_breach: OnBreach = field(default=OnBreach.MARKET, converter=OnBreach)
+    collar: Decimal = field(default=Decimal(2), converter=number, validator=_above_zero)
+    naked_max_s: Decimal = field(default=Decimal(60), converter=number, validator=_above_zero)
+
+    def __attrs_post_init__(self) -> None:
+        if self.stop_price is not None and self.stop_loss is not None:
+            raise InvalidValue("give one of stop_price and stop_loss")
+        if not (self.has_stop or self.take_profit is not None):
+            raise InvalidValue("give at least one of stop_price, stop_loss, trail and take_profit")
+        if self.time_in_force not in (TimeInForce.GTC, TimeInForce.DAY):
+            raise InvalidValue(f"time_in_force must be gtc or day, not {self.time_in_force}")
+        if self.collar >= 50:
+            raise InvalidValue(f"collar must be below 50 (percent), not {self.collar}")
+
+    @property
+    def has_stop(self) -> bool:
+        """Whether the policy has a stop or a trail."""
+        return any(x is not None for x in (self.stop_price, self.stop_loss, self.trail))
+
+
+class ExitFields(TypedDict, total=False):
+    """The fields of an `ExitPolicy`, as `protect` accepts them."""
+
+    stop_price: Decimal | int | str | float | None
+    stop_loss: Level | str | None
+    take_profit: Level | Decimal | int | str | float | None
+    trail: Level | Decimal | int | str | float | None
+    time_in_force: TimeInForce | str
+    on_add: OnAdd | str
+    on_breach: OnBreach | str
+    collar: Decimal | int | str | float
+    naked_max_s: Decimal | int | str | float
+
+
+class CoverState(StrEnum):
+    """Whether the exits of a position cover it."""
+
+    COVERED = "covered"
+    PARTLY = "partly"  #: a part of the quantity has no exit
+    NAKED = "naked"  #: it has no exit
+    EXCESS = "excess"  #: the exits are for more than the position
+    EXPIRING = "expiring"  #: an exit ends within five sessions
+    AT_OPEN = "at_open"  #: the market is beyond the stop, and closed: decided at the open
+    SUSPENDED = "suspended"  #: the exit was canceled by the bot: `protect` places it again
+    SPLIT_SUSPECTED = "split_suspected"  #: the quantity changed without a fill
+    IMPOSSIBLE = "impossible"  #: the broker does not take the exit; see why
+    PROPOSED = "proposed"  #: held before the policy was set: its plan waits for an approval
+    PENDING = "pending"  #: there is no position yet
+    UNKNOWN = "unknown"  #: something about the symbol is not confirmed
+
+
+#: The states in which nothing is missing.
+COVERED_STATES: Final = frozenset(
+    {CoverState.COVERED, CoverState.EXCESS, CoverState.EXPIRING, CoverState.PENDING}
+)
+
+
+@frozen(kw_only=True)
+class Protection:
+    """
+    The exits that one strategy's part of a position is to have.
+
+    `strategy` ``""``: the part without a strategy.  `stop_price` and `take_profit` are the resolved
+    prices per unit, in quote currency and in the units of `priced_at` (UTC), before later splits;
+    None: no such exit, or not resolved yet.  `trail` is the distance of a trailing stop.
+    `entered` is the entered quantity in base units at which they were resolved.  `number` counts
+    the protections of this part.  `cover` is the present state; `since` (UTC) it has been covered,
+    or not.  `approved`: its exits are placed; False: the position was held before, and a plan waits
+    for an approval.  `pending`: it waits for an entry.  `applied`: its exits have stood once, or
+    its entry was placed under it; False: a price that is passed already needs an approval.
+    `suspended` is why no exit is placed; ``""``: exits are placed.
+    """
+
+    symbol: str
+    strategy: str
+    policy: ExitPolicy
+    number: int = 1
+    stop_price: Decimal | None = None
+    take_profit: Decimal | None = None
+    priced_at: Timestamp | None = None
+    entered: Decimal | None = None
+    opened_by: str | None = None  #: the round trip that it is for; None: it has not begun
+    approved: bool = True
+    pending: bool = False
+    applied: bool = False
+    suspended: str = ""
+    cover: CoverState = CoverState.UNKNOWN
+    since: Timestamp | None = None
+    why: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the record."""
+        return f"{self.symbol}/{self.strategy}"
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether nothing is missing."""
+        return self.cover in COVERED_STATES

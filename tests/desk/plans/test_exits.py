@@ -1,0 +1,212 @@
+"""The exits of protected positions: placed, kept, renewed, and ended with the position."""
+
+from decimal import Decimal
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from tests.bench import Bench
+
+S, C = m.OrderStatus, m.CoverState
+
+
+def exits_of(bench, symbol="AAPL"):
+    """The live orders at the exchange that would reduce the position, legs included."""
+    return sorted(
+        (x for x in bench.desk.book.orders(open=True, symbol=symbol) if x.side is m.OrderSide.SELL),
+        key=lambda x: x.client_order_id,
+    )
+
+
+def cover(bench):
+    (protection,) = bench.desk.protections()
+    return protection.cover
+
+
+def held(qty=10, **settings):
+    """A desk that holds shares of AAPL."""
+    bench = Bench(cash="100000", **settings)
+    bench.desk.buy("AAPL", qty=qty, strategy="swing")
+    bench.pass_(30)
+    assert bench.desk.book.position("AAPL").qty == Decimal(qty)
+    return bench
+
+
+def test_a_stop_is_placed_for_what_is_held():
+    bench = held()
+    plan = bench.desk.protect("AAPL", stop_price="180")
+    assert plan.state is m.PlanState.DONE, plan
+    (stop,) = exits_of(bench)
+    assert (stop.type, stop.qty, stop.stop_price) == (m.OrderType.STOP, 10, 180)
+    assert stop.time_in_force is m.TimeInForce.GTC
+    assert stop.strategy == "swing"
+    bench.pass_(30)
+    assert cover(bench) is C.COVERED
+    assert len(exits_of(bench)) == 1
+
+
+def test_a_stop_and_a_take_profit_are_one_oco():
+    bench = held()
+    bench.desk.protect("AAPL", stop_loss="8%", take_profit="20%")
+    bench.pass_(30)
+    profit, stop = sorted(exits_of(bench), key=lambda x: x.type is m.OrderType.STOP)
+    assert profit.order_class is m.OrderClass.OCO
+    assert stop.stop_price == Decimal("172.05")  # 8 % below 187.02, rounded down
+    assert profit.limit_price == Decimal("224.43")  # 20 % above, rounded up
+    assert cover(bench) is C.COVERED
+
+
+def test_a_fraction_has_a_day_order_of_its_own():
+    bench = held("10.5")
+    bench.desk.protect("AAPL", stop_price="180", take_profit="210")
+    bench.pass_(30)
+    found = {(x.qty, x.type, x.time_in_force) for x in exits_of(bench)}
+    assert found == {
+        (10, m.OrderType.LIMIT, m.TimeInForce.GTC),
+        (10, m.OrderType.STOP, m.TimeInForce.GTC),
+        (Decimal("0.5"), m.OrderType.STOP, m.TimeInForce.DAY),
+    }
+    assert cover(bench) is C.COVERED
+
+
+def test_the_protection_ends_with_the_position():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    (stop,) = exits_of(bench)
+    bench.exchange.quote("AAPL", "179.00", "179.02")
+    bench.pass_(60)
+    assert bench.desk.book.order(stop).status is S.FILLED
+    assert bench.desk.book.position("AAPL").qty == 0
+    assert bench.desk.protections() == []
+    assert exits_of(bench) == []
+
+
+def test_other_prices_replace_the_exit():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.desk.protect("AAPL", stop_price="183")
+    bench.pass_(60)
+    (stop,) = exits_of(bench)
+    assert (stop.qty, stop.stop_price) == (10, 183)
+    assert cover(bench) is C.COVERED
+
+
+def test_more_shares_get_a_second_exit_beside_the_first():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180", take_profit="210")
+    bench.pass_(30)
+    first = {x.client_order_id for x in exits_of(bench)}
+    bench.desk.buy("AAPL", qty=5, strategy="swing")
+    bench.pass_(60)
+    assert bench.desk.book.position("AAPL").qty == 15
+    assert first < {x.client_order_id for x in exits_of(bench)}
+    stops = [x for x in exits_of(bench) if x.stop_price is not None]
+    assert sorted(x.qty for x in stops) == [5, 10]
+    assert cover(bench) is C.COVERED
+
+
+def test_an_exit_that_is_too_large_is_reduced():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.silently("AAPL", -4, "187")
+    bench.pass_(240)
+    assert bench.desk.book.position("AAPL").qty == 6
+    assert sum(x.leaves_qty for x in exits_of(bench)) == 6
+    assert cover(bench) is C.COVERED
+
+
+def test_the_bot_cancels_its_exit_and_the_protection_is_suspended():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    (stop,) = exits_of(bench)
+    bench.desk.cancel(stop)
+    bench.pass_(120)
+    assert cover(bench) is C.SUSPENDED
+    assert exits_of(bench) == []
+    alerts = [x.alert for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.NAKED in {x.kind for x in alerts}
+    bench.desk.protect("AAPL", stop_price="180")
+    assert len(exits_of(bench)) == 1
+
+
+def test_closing_cancels_the_exit_first():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    plan = bench.desk.close_position("AAPL")
+    bench.pass_(30)
+    assert bench.desk.plan(plan.plan_id).state is m.PlanState.DONE
+    assert bench.desk.book.position("AAPL").qty == 0
+    assert exits_of(bench) == []
+    assert bench.desk.protections() == []
+
+
+def test_closing_a_part_protects_the_rest():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.desk.close_position("AAPL", qty=4)
+    bench.pass_(60)
+    assert bench.desk.book.position("AAPL").qty == 6
+    assert sum(x.leaves_qty for x in exits_of(bench)) == 6
+    assert cover(bench) is C.COVERED
+
+
+def test_what_is_held_already_is_proposed():
+    """A policy that is switched on sells nothing and places nothing without an approval."""
+    bench = held()
+    bench.desk._gateway.lease.release()
+    bench.desk = fb.open(
+        bench.broker,
+        bench.store,
+        clock=bench.clock,
+        wait_s=2,
+        exits=fb.ExitPolicy(stop_loss="8%"),
+    )
+    bench.pass_(120)
+    assert exits_of(bench) == []
+    assert cover(bench) is C.PROPOSED
+    (plan,) = bench.desk.plans("proposed")
+    bench.desk.approve(plan.plan_id)
+    bench.pass_(30)
+    (stop,) = exits_of(bench)
+    assert stop.stop_price == Decimal("172.05")
+    assert cover(bench) is C.COVERED
+
+
+def test_an_entry_under_the_policy_gets_its_exit():
+    bench = Bench(cash="100000", opened=False)
+    bench.desk = fb.open(
+        bench.broker,
+        bench.store,
+        clock=bench.clock,
+        wait_s=2,
+        exits=fb.ExitPolicy(stop_loss="8%"),
+    )
+    bench.desk.sync()
+    bench.desk.buy("AAPL", qty=10, strategy="swing")
+    bench.pass_(60)
+    (stop,) = exits_of(bench)
+    assert stop.stop_price == Decimal("172.05")
+    assert cover(bench) is C.COVERED
+
+
+def test_a_dry_run_stores_and_sends_nothing():
+    bench = held()
+    before = bench.desk.requests, len(bench.desk.book.journal())
+    plan = bench.desk.protect("AAPL", stop_price="180", dry_run=True)
+    assert [type(x.action) for x in plan.steps] == [m.PlaceOrder]
+    assert len(bench.desk.book.journal()) == before[1]
+    assert bench.desk.plans() == []
+    assert exits_of(bench) == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"stop": 1}, {"stop_loss": "180"}, {"stop_price": -1}])
+def test_invalid_exits(fields):
+    bench = held()
+    with pytest.raises(fb.InvalidValue):
+        bench.desk.protect("AAPL", **fields)
