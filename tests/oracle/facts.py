@@ -66,12 +66,16 @@ class Facts:
         )
 
     def client_id(self, order_id):
-        """Return the client order id under which the bot placed the order, before all replaces."""
+        """Return the client order id of the bot: before all replaces, of a leg its parent's."""
         return self.orders[self._first_of(order_id)].client_order_id
 
     def _first_of(self, order_id):
-        while order_id in self.orders and self.orders[order_id].replaces is not None:
-            order_id = self.orders[order_id].replaces
+        while order_id in self.orders:
+            order = self.orders[order_id]
+            before = order.replaces if order.replaces is not None else order.parent_id
+            if before is None:
+                break
+            order_id = before
         return order_id
 
     # -- executions --------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Desk:
         self._manual_resolution = parts.manual_resolution
         self._assignments = parts.assignments
         self._reconciler = parts.reconciler
-        self._exits = parts.exits
+        self._protections = parts.protections
         self._closing = parts.closing
         self._decisions = parts.decisions
         self._scheduler = parts.scheduler
@@ -302,7 +302,7 @@ class Desk:
         Raises: InvalidValue, also if nothing is held or the part is not clear; TradingDisabled,
         UnknownSymbol.
         """
-        return self._exits.protect(
+        return self._protections.protect(
             self._symbols.resolve(symbol),
             validation.strategy(strategy),
             validation.exit_policy_of(exits),
@@ -316,11 +316,13 @@ class Desk:
 
         Raises: InvalidValue if there is none.
         """
-        return self._exits.unprotect(self._symbols.resolve(symbol), validation.strategy(strategy))
+        return self._protections.unprotect(
+            self._symbols.resolve(symbol), validation.strategy(strategy)
+        )
 
     def protections(self) -> list[m.Protection]:
         """Return the protections, by symbol and strategy, each with its present cover."""
-        return self._exits.protections()
+        return self._protections.protections()
 
     def close_position(
         self,

@@ -30,6 +30,7 @@ from fillbook.desk.plans.decisions import Decisions
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning
+from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
@@ -59,7 +60,7 @@ class Parts:
     manual_resolution: ManualResolution
     assignments: Assignments
     reconciler: Reconciler
-    exits: Exits
+    protections: Protections
     closing: Closing
     decisions: Decisions
     scheduler: Scheduler
@@ -124,7 +125,7 @@ class Parts:
             clock,
             lambda plan, index: False,
         )
-        self.exits = Exits(
+        exits = Exits(
             gateway,
             recorder,
             agenda,
@@ -136,7 +137,10 @@ class Parts:
             settings,
         )
         self.closing = Closing(gateway, recorder, market, executor, planning, clock)
-        self.decisions = Decisions(gateway, recorder, executor, self.exits)
+        self.protections = Protections(
+            gateway, recorder, exits, executor, planning, clock, settings.exits
+        )
+        self.decisions = Decisions(gateway, recorder, executor, self.protections)
         watch = Watch(broker, recorder, tracker, available_funds, clock, settings, deliveries)
         self.scheduler = Scheduler(
             gateway,
@@ -146,7 +150,7 @@ class Parts:
             self.replacement,
             repair,
             executor,
-            self.exits,
+            self.protections,
             reconciler,
             watch,
             agenda,

@@ -22,7 +22,7 @@ from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import PERIOD as EXIT_PERIOD
-from fillbook.desk.plans.exits import Exits
+from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
@@ -49,7 +49,7 @@ class Scheduler:
         replacement: Replacement,
         repair: Repair,
         executor: Executor,
-        exits: Exits,
+        protections: Protections,
         reconciler: Reconciler,
         watch: Watch,
         agenda: Agenda,
@@ -59,7 +59,7 @@ class Scheduler:
         self._tracker = tracker
         self._cancellation = cancellation
         self._repair = repair
-        self._exits = exits
+        self._protections = protections
         self._reconciler = reconciler
         self._agenda = agenda
         self._clock = clock
@@ -145,7 +145,7 @@ class Scheduler:
 
     def _compare_exits(self) -> None:
         self._agenda.put("exits", self._clock.elapsed() + EXIT_PERIOD)
-        self._exits.run()
+        self._protections.run()
 
     def _run_watch(self, task: str, run: Callable[[], None]) -> None:
         self._agenda.put(task, self._clock.elapsed() + WATCH_PERIOD)

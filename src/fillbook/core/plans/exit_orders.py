@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.checks import broker_rules
+from fillbook.core.checks import broker_rules, risk
 from fillbook.core.checks.context import CheckContext
 from fillbook.core.plans.cover import ExitGroup
 from fillbook.core.plans.exit_context import ExitContext
@@ -258,6 +258,21 @@ def market_exit(
         for tif in (m.TimeInForce.DAY, m.TimeInForce.GTC)
     ]
     return _best(forms, context)
+
+
+def blocking(steps: Sequence[m.PlanStep], context: ExitContext) -> list[m.Order]:
+    """Return the working orders with which an exit could trade: the broker would reject it."""
+    found: list[m.Order] = []
+    known = CheckContext(now=context.now, capabilities=context.capabilities, orders=context.orders)
+    for step in steps:
+        if isinstance(step.action, m.PlaceOrder):
+            request = step.action.request
+            others = [x for x in context.orders if x not in found]
+            while (reason := risk.wash(request, evolve(known, orders=others))) is not None:
+                name = dict(reason.figures)["order"]
+                found += [x for x in others if x.client_order_id == name]
+                others = [x for x in others if x.client_order_id != name]
+    return found
 
 
 @m.exact

@@ -190,9 +190,10 @@ class _Part:
 
     def _state(self) -> tuple[m.CoverState, str]:
         plain = m.plain
-        if self._cover < self._share:
+        missing_qty = self._share - self._cover
+        if missing_qty > 0 and not exit_orders.is_dust(missing_qty, self._context):
             kind = "stop" if self._protection.policy.has_stop else "take profit"
-            missing = f"{plain(self._share - self._cover)} of {plain(self._share)} have no {kind}"
+            missing = f"{plain(missing_qty)} of {plain(self._share)} have no {kind}"
             return (_C.PARTLY if self._cover else _C.NAKED), missing
         if self._held > self._share:
             why = f"exits for {plain(self._held)}, of which {plain(self._share)} are held"
@@ -289,9 +290,15 @@ class _Part:
         if isinstance(placed, ExitVerdict):
             return placed
         steps: tuple[m.PlanStep, ...] = placed
-        if entry is not None:
-            cancel = m.PlanStep(action=m.CancelOrder(entry.client_order_id))
-            steps = (cancel, *(evolve(x, stage=1) for x in steps))
+        blocking = [] if entry is None else [entry]
+        blocking += exit_orders.blocking(steps, self._context)
+        if any(x.origin is not m.Origin.OURS for x in blocking):
+            why = f"{why}: order {blocking[-1].client_order_id} blocks the exit (wash trade)"
+            return _covered_as(self._protection, cover, why, self._context)
+        if blocking:  # an exit outranks an entry
+            names = dict.fromkeys(x.client_order_id for x in blocking)
+            cancels = (m.PlanStep(action=m.CancelOrder(name)) for name in names)
+            steps = (*cancels, *(evolve(x, stage=1) for x in steps))
         needs_approval = not self._protection.approved
         cover = _C.PROPOSED if needs_approval else cover
         return _covered_as(

@@ -6,8 +6,8 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import fingerprint
+from fillbook.desk.plans.protections import Protections
 from fillbook.desk.record.recorder import Recorder
 
 
@@ -15,12 +15,12 @@ class Decisions:
     """Lists, approves and rejects plans."""
 
     def __init__(
-        self, gateway: Gateway, recorder: Recorder, executor: Executor, exits: Exits
+        self, gateway: Gateway, recorder: Recorder, executor: Executor, protections: Protections
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
         self._executor = executor
-        self._exits = exits
+        self._protections = protections
 
     def plans(self, state: m.PlanState | None = None) -> list[m.Plan]:
         """Return the plans, oldest first: those in *state*; None: all that have not ended."""
@@ -60,7 +60,7 @@ class Decisions:
         if before.state is not m.PlanState.PROPOSED or after.is_final:
             why = f": {after.why}" if after.state is m.PlanState.STALE else ""
             raise errors.PlanEnded(f"plan {plan_id} is {after.state}{why}; nothing was approved")
-        self._exits.approved(after)
+        self._protections.approved(after)
         self._executor.carry_out()
         return self.plan(plan_id)
 

@@ -107,7 +107,9 @@ class Executor:
 
     def run(self) -> None:
         """Take the steps that are due, and schedule the next ones."""
-        self._agenda.put("plans", self._clock.elapsed() + RETRY_DELAY)
+        self._agenda.put("plans", self._clock.elapsed() + READ_DELAYS[-1])
+        if not self._gateway.lease.may_send():
+            return  # the desk that had the lease may still be sending
         after = self.advance_all()
         if after is None:
             self._agenda.drop("plans")
@@ -140,6 +142,9 @@ class Executor:
             if not due:
                 self._end(plan)
                 return None
+            if not plan.failed and self._is_old(plan):
+                self._record_failure(plan, "it was not done in time")
+                continue
             if self._pauses(plan, due):
                 return self._clock.elapsed() + RETRY_DELAY
             changed = [self._advance_step(plan_id, index) for index in due]
@@ -186,8 +191,6 @@ class Executor:
                 transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.PAUSED, f"{halted}"))
             if not must_pause and plan.state is m.PlanState.PAUSED:
                 transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.RUNNING))
-            if not plan.failed and transaction.at > plan.valid_until:
-                self._record_failure(plan, "it was not done in time")
         return must_pause
 
     def _end(self, plan: m.Plan) -> None:

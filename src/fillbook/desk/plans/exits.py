@@ -15,10 +15,8 @@ from typing import Final
 
 from attrs import evolve
 
-from fillbook import codec, errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import pairs
 from fillbook.core.checks.risk import period_of
 from fillbook.core.permission import Authority
 from fillbook.core.plans import exits
@@ -33,7 +31,6 @@ from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
-from fillbook.store import Reader
 
 #: The period of the passes without an event.
 PERIOD: Final = timedelta(seconds=10)
@@ -48,8 +45,6 @@ BREACH_PERIOD: Final = timedelta(minutes=5)
 PROPOSAL_PERIOD: Final = timedelta(days=1)
 #: A refusal that is not transient is tried again after this time.
 IMPOSSIBLE_PERIOD: Final = timedelta(minutes=5)
-#: The cell with the policy of `open(exits=…)` and the time from which it holds.
-POLICY_CELL: Final = "exit-policy"
 
 
 class Exits:
@@ -75,13 +70,11 @@ class Exits:
         self._executor = executor
         self._planning = planning
         self._clock = clock
-        self._policy = settings.exits
         self._age_max = period_of(settings.limits.snapshot_age_max_s)
         self._quotes: dict[str, deque[m.Quote]] = {}
         self._alerted: dict[str, tuple[str, timedelta]] = {}
         self._retries: dict[str, tuple[int, timedelta]] = {}
         self._breaches: deque[timedelta] = deque()
-        self._policy_since = None if settings.exits is None else self._begin_policy(settings.exits)
         for kind in (m.EventKind.FILL, m.EventKind.FINAL, m.EventKind.COVER, m.EventKind.PLAN):
             recorder.on(kind, lambda event: agenda.put("exits", timedelta()))
 
@@ -89,7 +82,6 @@ class Exits:
 
     def run(self) -> None:
         """Compare the exits of every protection, and carry out what is missing."""
-        self._adopt_policy()
         with self._recorder.store.read() as reader:
             symbols = sorted({x.symbol for x in reader.all(m.Protection)})
         for symbol in symbols:
@@ -100,10 +92,15 @@ class Exits:
     def compare(self, symbol: str) -> list[str]:
         """Compare the exits of one symbol; return the ids of the plans that were made."""
         verdicts, context = self._verdicts(symbol)
-        made = [self._store(x, self._plan(x, context)) for x in verdicts]
+        made: list[str] = []
         for verdict in verdicts:
+            # A plan changes the account, so that another one of the symbol would be stale.
+            plan = None if made else self._plan(verdict, context)
+            name = self._store(verdict, plan)
+            if plan is not None and name is not None and plan.state is m.PlanState.APPROVED:
+                made.append(name)
             self._alert(verdict.protection, context)
-        return [x for x in made if x is not None]
+        return made
 
     def _verdicts(self, symbol: str) -> tuple[tuple[exits.ExitVerdict, ...], ExitContext]:
         """Return what each protection of *symbol* needs; quotes are read only if they decide."""
@@ -209,6 +206,25 @@ class Exits:
             self._breaches.append(self._clock.elapsed())
         return made
 
+    def planned(self, protection: m.Protection) -> m.Plan:
+        """Return the plan that would place the exits of *protection*; store nothing."""
+        context = self._context(protection.symbol)
+        others = [x for x in context.protections if x.key != protection.key]
+        context = evolve(context, protections=(*others, protection))
+        if self._read_quote(protection.symbol):
+            context = evolve(context, quotes=tuple(self._quotes[protection.symbol]))
+        verdict = exits.compare(context)[-1]
+        steps = verdict.steps
+        return self._planning.plan(
+            m.PlanKind.EXIT,
+            occasion_of(verdict.protection),
+            (protection.symbol,),
+            steps,
+            authority=Authority.STANDING,
+            strategy=protection.strategy or None,
+            why=f"exits of {protection.key}: {verdict.protection.why or verdict.protection.cover}",
+        )
+
     # -- alerts ------------------------------------------------------------------------
 
     def _alert(self, protection: m.Protection, context: ExitContext) -> None:
@@ -240,190 +256,7 @@ class Exits:
             self._alerted[protection.key] = (protection.cover, now)
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, protection.symbol, text)))
 
-    # -- protections -------------------------------------------------------------------
-
-    def protect(
-        self,
-        symbol: str,
-        strategy: str | None,
-        policy: m.ExitPolicy,
-        *,
-        pending: bool,
-        dry_run: bool,
-    ) -> m.Plan:
-        """
-        Set the exits of one part of a position, and place them.
-
-        Raises: Denied without a position, unless *pending*; InvalidValue if it has several parts.
-        """
-        with self._recorder.store.read() as reader:
-            protection = self._new_protection(reader, symbol, strategy, policy, pending=pending)
-        if dry_run:
-            return self._planned(protection)
-        self._gateway.require_trading_enabled()
-        with self._recorder.transaction() as transaction:
-            transaction.record(m.ProtectionSet(protection))
-        self._executor.failures.pop(occasion_of(protection), None)
-        made = self.compare(symbol)
-        self._executor.carry_out()
-        return self._latest(made, protection)
-
-    def _new_protection(
-        self,
-        reader: Reader,
-        symbol: str,
-        strategy: str | None,
-        policy: m.ExitPolicy,
-        *,
-        pending: bool,
-    ) -> m.Protection:
-        held = pairs.holding_of(reader, symbol)
-        position = reader.get(m.Position, held) or m.Position(symbol=held)
-        parts = {name: part for name, part in position.by_strategy if part.qty}
-        if strategy is None and len(parts) > 1:
-            named = ", ".join(repr(name) for name in sorted(parts))
-            raise errors.InvalidValue(
-                f"{symbol} is held by several strategies: name one of {named}"
-            )
-        name = next(iter(parts), "") if strategy is None else strategy
-        if name not in parts and not pending:
-            raise errors.InvalidValue(
-                f"there is no position in {symbol} to protect"
-                + (f" of strategy {name!r}" if name else "")
-                + ": protect it once it is held, or with pending=True"
-            )
-        known = reader.get(m.Protection, f"{symbol}/{name}")
-        number = 1 if known is None else known.number + 1
-        return m.Protection(
-            symbol=symbol,
-            strategy=name,
-            policy=policy,
-            number=number,
-            pending=name not in parts,
-            applied=name not in parts,
-        )
-
-    def _planned(self, protection: m.Protection) -> m.Plan:
-        """Return the plan that would place the exits of *protection*; store nothing."""
-        context = self._context(protection.symbol)
-        others = [x for x in context.protections if x.key != protection.key]
-        context = evolve(context, protections=(*others, protection))
-        if self._read_quote(protection.symbol):
-            context = evolve(context, quotes=tuple(self._quotes[protection.symbol]))
-        verdict = exits.compare(context)[-1]
-        steps = verdict.steps
-        return self._planning.plan(
-            m.PlanKind.EXIT,
-            occasion_of(verdict.protection),
-            (protection.symbol,),
-            steps,
-            authority=Authority.STANDING,
-            strategy=protection.strategy or None,
-            why=f"exits of {protection.key}: {verdict.protection.why or verdict.protection.cover}",
-        )
-
-    def _latest(self, made: Sequence[str], protection: m.Protection) -> m.Plan:
-        with self._recorder.store.read() as reader:
-            stored = [x for name in made if (x := reader.get(m.Plan, name)) is not None]
-        if stored:
-            return stored[-1]
-        return evolve(
-            self._planning.plan(
-                m.PlanKind.EXIT,
-                occasion_of(protection),
-                (protection.symbol,),
-                (),
-                authority=Authority.STANDING,
-                why=f"exits of {protection.key}: nothing is to be done",
-            ),
-            state=m.PlanState.DONE,
-        )
-
-    def unprotect(self, symbol: str, strategy: str | None) -> None:
-        """
-        End the protections of *symbol*, or of one strategy; their exits stay.
-
-        Raises: InvalidValue if there is none.
-        """
-        with self._recorder.transaction() as transaction:
-            found = [
-                x
-                for x in transaction.reader.all(m.Protection)
-                if x.symbol == symbol and strategy in (None, x.strategy)
-            ]
-            if not found:
-                raise errors.InvalidValue(f"there is no protection of {symbol}")
-            for x in found:
-                transaction.record(m.ProtectionEnded(symbol, x.strategy, "`unprotect` ended it"))
-
-    def protections(self) -> list[m.Protection]:
-        """Return the protections, by symbol and strategy."""
-        with self._recorder.store.read() as reader:
-            return list(reader.all(m.Protection))
-
-    def approved(self, plan: m.Plan) -> None:
-        """Note that a plan for what was held already is approved: its exits are placed from now."""
-        if plan.kind is not m.PlanKind.EXIT:
-            return
-        with self._recorder.transaction() as transaction:
-            for x in transaction.reader.all(m.Protection):
-                if occasion_of(x) == plan.occasion:
-                    transaction.record(m.ProtectionSet(evolve(x, approved=True, applied=True)))
-
-    # -- the policy of the desk --------------------------------------------------------
-
-    def _adopt_policy(self) -> None:
-        """Protect the parts of our own strategies by the policy of the desk."""
-        since = self._policy_since
-        if self._policy is None or since is None:
-            return
-        with self._recorder.transaction() as transaction:
-            reader = transaction.reader
-            for position in reader.all(m.Position):
-                for strategy, part in position.by_strategy:
-                    symbol = _traded_symbol(reader, position.symbol, part)
-                    if symbol is None or not part.qty:
-                        continue
-                    if reader.get(m.Protection, f"{symbol}/{strategy}") is None:
-                        is_new = part.opened_at is not None and part.opened_at >= since
-                        new = m.Protection(
-                            symbol=symbol,
-                            strategy=strategy,
-                            policy=self._policy,
-                            approved=is_new,
-                            applied=is_new,
-                        )
-                        transaction.record(m.ProtectionSet(new))
-
-    def _begin_policy(self, policy: m.ExitPolicy) -> m.Timestamp:
-        """Return since when *policy* holds: since it was first set, or last changed."""
-        store, text = self._recorder.store, codec.dump(policy)
-        while True:
-            known = store.cell(POLICY_CELL)
-            if known is not None and known.partition(" ")[2] == text:
-                return m.Timestamp(known.partition(" ")[0])
-            now = m.timestamp(self._clock.now())
-            if store.swap(POLICY_CELL, known, f"{now} {text}"):
-                return now
-
 
 def _sells(steps: Sequence[m.PlanStep]) -> bool:
     """Whether a plan closes a position at once."""
     return any(isinstance(x.action, m.PlaceOrder) and x.action.fills for x in steps)
-
-
-def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
-    """Return the symbol of the order of ours that opened a part; None: none of ours did."""
-    broker_order_id = (part.opened_by or "").partition("@")[0]
-    evidence = reader.get(m.Evidence, broker_order_id)
-    if evidence is None:
-        return held if _is_opening(part) else None
-    record = reader.get(m.OrderRecord, evidence.client_order_id)
-    if record is None or record.origin is m.Origin.EXTERNAL:
-        return None
-    return record.terms.symbol
-
-
-def _is_opening(part: m.Holding) -> bool:
-    """Whether a part was held at the first sync."""
-    return (part.opened_by or "").startswith("anchor")

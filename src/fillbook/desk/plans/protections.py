@@ -1,0 +1,221 @@
+"""
+Protections: which parts of positions are to have exits, by a call of the bot or by a policy.
+
+A policy covers the parts that orders of ours open from the time it is set; those that were held
+before are proposed.  Other half: `desk.plans.exits`, which keeps the exits right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import evolve
+
+from fillbook import codec, errors
+from fillbook import model as m
+from fillbook.clock import Clock
+from fillbook.core import pairs
+from fillbook.core.permission import Authority
+from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.plans.executor import Executor
+from fillbook.desk.plans.exit_reader import occasion_of
+from fillbook.desk.plans.exits import Exits
+from fillbook.desk.plans.planning import Planning
+from fillbook.desk.record.recorder import Recorder
+from fillbook.store import Reader
+
+#: The cell with the policy of `open(exits=…)` and the time from which it holds.
+POLICY_CELL: Final = "exit-policy"
+
+
+class Protections:
+    """Sets, ends and lists protections."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        recorder: Recorder,
+        exits: Exits,
+        executor: Executor,
+        planning: Planning,
+        clock: Clock,
+        policy: m.ExitPolicy | None,
+    ) -> None:
+        self._gateway = gateway
+        self._recorder = recorder
+        self._exits = exits
+        self._executor = executor
+        self._planning = planning
+        self._clock = clock
+        self._policy = policy
+        self._policy_since = None if policy is None else self._begin_policy(policy)
+
+    def run(self) -> None:
+        """Protect what the policy covers, and compare the exits of every protection."""
+        self._adopt_policy()
+        self._exits.run()
+
+    def protect(
+        self,
+        symbol: str,
+        strategy: str | None,
+        policy: m.ExitPolicy,
+        *,
+        pending: bool,
+        dry_run: bool,
+    ) -> m.Plan:
+        """
+        Set the exits of one part of a position, and place them.
+
+        Raises: Denied without a position, unless *pending*; InvalidValue if it has several parts.
+        """
+        with self._recorder.store.read() as reader:
+            protection = self._new_protection(reader, symbol, strategy, policy, pending=pending)
+        if dry_run:
+            return self._exits.planned(protection)
+        self._gateway.require_trading_enabled()
+        with self._recorder.transaction() as transaction:
+            transaction.record(m.ProtectionSet(protection))
+        self._executor.failures.pop(occasion_of(protection), None)
+        made = self._exits.compare(symbol)
+        self._executor.carry_out()
+        return self._latest(made, protection)
+
+    def _new_protection(
+        self,
+        reader: Reader,
+        symbol: str,
+        strategy: str | None,
+        policy: m.ExitPolicy,
+        *,
+        pending: bool,
+    ) -> m.Protection:
+        held = pairs.holding_of(reader, symbol)
+        position = reader.get(m.Position, held) or m.Position(symbol=held)
+        parts = {name: part for name, part in position.by_strategy if part.qty}
+        if strategy is None and len(parts) > 1:
+            named = ", ".join(repr(name) for name in sorted(parts))
+            raise errors.InvalidValue(
+                f"{symbol} is held by several strategies: name one of {named}"
+            )
+        name = next(iter(parts), "") if strategy is None else strategy
+        if name not in parts and not pending:
+            raise errors.InvalidValue(
+                f"there is no position in {symbol} to protect"
+                + (f" of strategy {name!r}" if name else "")
+                + ": protect it once it is held, or with pending=True"
+            )
+        known = reader.get(m.Protection, f"{symbol}/{name}")
+        new = m.Protection(
+            symbol=symbol,
+            strategy=name,
+            policy=policy,
+            pending=name not in parts,
+            applied=name not in parts,
+        )
+        if known is None:
+            return new
+        # How long the part has been covered, or not, does not begin again.
+        return evolve(new, number=known.number + 1, cover=known.cover, since=known.since)
+
+    def _latest(self, made: Sequence[str], protection: m.Protection) -> m.Plan:
+        with self._recorder.store.read() as reader:
+            stored = [x for name in made if (x := reader.get(m.Plan, name)) is not None]
+        if stored:
+            return stored[-1]
+        return evolve(
+            self._planning.plan(
+                m.PlanKind.EXIT,
+                occasion_of(protection),
+                (protection.symbol,),
+                (),
+                authority=Authority.STANDING,
+                why=f"exits of {protection.key}: nothing is to be done",
+            ),
+            state=m.PlanState.DONE,
+        )
+
+    def unprotect(self, symbol: str, strategy: str | None) -> None:
+        """
+        End the protections of *symbol*, or of one strategy; their exits stay.
+
+        Raises: InvalidValue if there is none.
+        """
+        with self._recorder.transaction() as transaction:
+            found = [
+                x
+                for x in transaction.reader.all(m.Protection)
+                if x.symbol == symbol and strategy in (None, x.strategy)
+            ]
+            if not found:
+                raise errors.InvalidValue(f"there is no protection of {symbol}")
+            for x in found:
+                transaction.record(m.ProtectionEnded(symbol, x.strategy, "`unprotect` ended it"))
+
+    def protections(self) -> list[m.Protection]:
+        """Return the protections, by symbol and strategy."""
+        with self._recorder.store.read() as reader:
+            return list(reader.all(m.Protection))
+
+    def approved(self, plan: m.Plan) -> None:
+        """Note that a plan for what was held already is approved: its exits are placed from now."""
+        if plan.kind is not m.PlanKind.EXIT:
+            return
+        with self._recorder.transaction() as transaction:
+            for x in transaction.reader.all(m.Protection):
+                if occasion_of(x) == plan.occasion:
+                    transaction.record(m.ProtectionSet(evolve(x, approved=True, applied=True)))
+
+    # -- the policy of the desk --------------------------------------------------------
+
+    def _adopt_policy(self) -> None:
+        """Protect the parts of our own strategies by the policy of the desk."""
+        since = self._policy_since
+        if self._policy is None or since is None:
+            return
+        with self._recorder.transaction() as transaction:
+            reader = transaction.reader
+            for position in reader.all(m.Position):
+                for strategy, part in position.by_strategy:
+                    symbol = _traded_symbol(reader, position.symbol, part)
+                    if symbol is None or not part.qty:
+                        continue
+                    if reader.get(m.Protection, f"{symbol}/{strategy}") is None:
+                        is_new = part.opened_at is not None and part.opened_at >= since
+                        new = m.Protection(
+                            symbol=symbol,
+                            strategy=strategy,
+                            policy=self._policy,
+                            approved=is_new,
+                            applied=is_new,
+                        )
+                        transaction.record(m.ProtectionSet(new))
+
+    def _begin_policy(self, policy: m.ExitPolicy) -> m.Timestamp:
+        """Return since when *policy* holds: since it was first set, or last changed."""
+        store, text = self._recorder.store, codec.dump(policy)
+        while True:
+            known = store.cell(POLICY_CELL)
+            if known is not None and known.partition(" ")[2] == text:
+                return m.Timestamp(known.partition(" ")[0])
+            now = m.timestamp(self._clock.now())
+            if store.swap(POLICY_CELL, known, f"{now} {text}"):
+                return now
+
+
+def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
+    """Return the symbol of the order of ours that opened a part; None: none of ours did."""
+    broker_order_id = (part.opened_by or "").partition("@")[0]
+    evidence = reader.get(m.Evidence, broker_order_id)
+    if evidence is None:
+        return held if _is_opening(part) else None
+    record = reader.get(m.OrderRecord, evidence.client_order_id)
+    if record is None or record.origin is m.Origin.EXTERNAL:
+        return None
+    return record.terms.symbol
+
+
+def _is_opening(part: m.Holding) -> bool:
+    """Whether a part was held at the first sync."""
+    return (part.opened_by or "").startswith("anchor")

@@ -1,0 +1,125 @@
+"""Days of a bot whose positions are protected; promise P10 is checked after every event."""
+
+from decimal import Decimal
+
+from fillbook import model as m
+from tests.scenarios.campaign.incidents import LongDay, NotNow
+from tests.scenarios.exits.guard import Guard
+
+POLICIES = (
+    {"stop_loss": "3%"},
+    {"stop_loss": "2%", "take_profit": "2%"},
+    {"stop_loss": "1%", "on_add": "average"},
+    {"trail": "2%"},
+    {"stop_loss": "4%", "time_in_force": "day"},
+)
+
+
+class Strategies(dict):
+    """The strategies of the bot's orders by key; that of a plan's order is the plan's."""
+
+    def __init__(self, day):
+        super().__init__()
+        self._day = day
+
+    def __missing__(self, key):
+        return self._day.desk.plan(key.removeprefix(m.PLAN_KEY).rpartition("/")[0]).strategy
+
+
+class ProtectedDay(LongDay):
+    """A day whose bot protects, closes and cancels at random, or by one policy for all."""
+
+    def __init__(self, seed, **kw):
+        super().__init__(seed, **kw)
+        self.strategies = Strategies(self)
+        self.moved = set()  #: symbols whose position somebody else has reduced
+        self.guard = None
+        self.incidents = (*self.incidents, *OWN)
+
+    def observe(self):
+        super().observe()
+        if self.guard is None:
+            self.guard = Guard(self)
+        found = self.guard.observe()
+        assert not found, f"seed {self.seed} at {self.clock.now()}: {found}"
+
+    def plan_orders(self):
+        """The live orders that plans placed."""
+        return [
+            x
+            for x in self.desk.book.orders(open=True)
+            if x.key is not None and x.key.startswith(m.PLAN_KEY)
+        ]
+
+    def parts(self):
+        found = [
+            (x.symbol, name)
+            for x in self.desk.book.positions()
+            for name, part in x.by_strategy
+            if part.qty > 0
+        ]
+        if not found:
+            raise NotNow
+        return sorted(found)
+
+    def step(self):
+        if self.dice.random() < 0.3 and self.desk.book.positions():
+            self.protect()
+        super().step()
+
+    def protect(self):
+        symbol, strategy = self.dice.choice(self.parts())
+        policy = dict(self.dice.choice(POLICIES))
+        if "/" in symbol:
+            policy = {"stop_loss": "3%"}
+        self.desk.protect(symbol, strategy=strategy, **policy)
+
+    def close_part(self):
+        symbol, strategy = self.dice.choice(self.parts())
+        self.desk.close_position(symbol, strategy=strategy)
+
+    def cancel_exit(self):
+        orders = self.plan_orders()
+        if not orders:
+            raise NotNow
+        self.desk.cancel(self.dice.choice(orders))
+
+    def cancel_exit_by_hand(self):
+        orders = [x for x in self.plan_orders() if x.broker_order_id]
+        if not orders:
+            raise NotNow
+        self.books.cancel(self.dice.choice(orders).broker_order_id)
+
+    def gap(self):
+        """A price gap: up or down by some percent."""
+        symbol = self.dice.choice(("AAPL", "MSFT"))
+        quote = self.exchange.quote_of(symbol)
+        bid = round(quote.bid * self.dice.choice((Decimal("0.95"), Decimal("1.05"))), 2)
+        self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
+
+    def flattened(self):
+        self.moved |= set(self.books.truth.positions())
+        super().flattened()
+
+    def amended(self):
+        super().amended()
+        self.moved |= {x.symbol for x in self.books.truth.fills() if x.is_busted or x.is_corrected}
+
+    def split(self):
+        self.moved.add("AAPL")
+        super().split()
+
+
+OWN = (*["protect"] * 3, "close_part", "cancel_exit", "cancel_exit_by_hand", *["gap"] * 2)
+
+
+def protected_day(seed, rate, steps=25):
+    """Run one day; return the counts of what happened and the times without cover."""
+    day = ProtectedDay(seed, rate=rate)
+    try:
+        day.run(steps)
+        day.exchange.faults.clear()
+        day.pass_time(180, 10)
+        return day.fired, day.guard.naked_s
+    finally:
+        day.desk.close()
