@@ -34,13 +34,11 @@ _TIMES: Final = (m.TimeInForce.GTC, m.TimeInForce.DAY)
 @m.exact
 def resolved(protection: m.Protection, context: ExitContext) -> m.Protection:
     """
-    Return *protection* with the prices for the present entry of its part.
+    Return *protection* with the prices for the present entry of its part, which is held.
 
     They change with an entry fill only; a stop never becomes looser, unless the policy says so.
     """
-    part = dict(context.position.by_strategy).get(protection.strategy)
-    if part is None or not part.qty:
-        return protection
+    part = dict(context.position.by_strategy)[protection.strategy]
     known = (protection.entered, protection.opened_by)
     if known == (part.entered, part.opened_by) and protection.priced_at is not None:
         return protection
@@ -264,14 +262,13 @@ def blocking(steps: Sequence[m.PlanStep], context: ExitContext) -> list[m.Order]
     """Return the working orders with which an exit could trade: the broker would reject it."""
     found: list[m.Order] = []
     known = CheckContext(now=context.now, capabilities=context.capabilities, orders=context.orders)
-    for step in steps:
-        if isinstance(step.action, m.PlaceOrder):
-            request = step.action.request
-            others = [x for x in context.orders if x not in found]
-            while (reason := risk.wash(request, evolve(known, orders=others))) is not None:
-                name = dict(reason.figures)["order"]
-                found += [x for x in others if x.client_order_id == name]
-                others = [x for x in others if x.client_order_id != name]
+    requests = [x.action.request for x in steps if isinstance(x.action, m.PlaceOrder)]
+    for request in requests:
+        others = [x for x in context.orders if x not in found]
+        while (reason := risk.wash(request, evolve(known, orders=others))) is not None:
+            name = dict(reason.figures)["order"]
+            found += [x for x in others if x.client_order_id == name]
+            others = [x for x in others if x.client_order_id != name]
     return found
 
 
@@ -310,7 +307,7 @@ def differs(group: ExitGroup, protection: m.Protection, context: ExitContext) ->
     wanted = requests_for(protection, group.leaves, context)
     if not wanted:
         return False
-    stop, profit = stop_price(protection, context), take_profit(protection, context)
+    stop = stop_price(protection, context)
     if group.trail:
         is_looser = (
             stop is not None and group.stop is not None and (stop - group.stop) * context.sign > 0
@@ -323,5 +320,4 @@ def differs(group: ExitGroup, protection: m.Protection, context: ExitContext) ->
     if wants_stop is not None and stop is None:
         return False  # a trailing stop in a form without a trail: placed anew for each session
     wants_limit = request.take_profit or (request.limit_price if wants_stop is None else None)
-    has_limit = group.limit if wants_limit is not None else None
-    return (wants_stop, wants_limit) != (group.stop, has_limit if profit is not None else None)
+    return (wants_stop, wants_limit) != (group.stop, group.limit)

@@ -79,7 +79,7 @@ def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
 def _current(protection: m.Protection, context: ExitContext) -> m.Protection:
     """Return *protection* with the prices of the present entry."""
     part = dict(context.position.by_strategy).get(protection.strategy)
-    if part is None or context.restated_without_proof(SPLIT_FACTOR):
+    if part is None or not part.qty or context.restated_without_proof(SPLIT_FACTOR):
         return protection
     return exit_orders.resolved(protection, context)
 
@@ -319,23 +319,19 @@ class _Part:
         """Return the steps that place an exit of *qty*, or the verdict if it cannot be placed."""
         protection, context = self._protection, self._context
         found = breach.judge(protection, qty, context)
-        match found:
-            case breach.NoBreach():
-                requests = exit_orders.requests_for(protection, qty, context)
-                if not requests:
-                    why = "the average cost is not known: give the exit an absolute price"
-                    return _covered_as(protection, _C.IMPOSSIBLE, why, context)
-                return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
-            case breach.Act(request):
-                return (m.PlanStep(action=m.PlaceOrder(request, fills=True)),)
-            case breach.Propose(request, why):
-                step = m.PlanStep(action=m.PlaceOrder(request, fills=True))
-                return _covered_as(
-                    protection, _C.PROPOSED, why, context, (step,), needs_approval=True
-                )
-            case breach.Undecided(why, at_open):
-                cover = _C.AT_OPEN if at_open else self._state()[0]
-                return _covered_as(protection, cover, why, context)
+        if isinstance(found, breach.Undecided):
+            cover = _C.AT_OPEN if found.at_open else self._state()[0]
+            return _covered_as(protection, cover, found.why, context)
+        if isinstance(found, breach.NoBreach):
+            requests = exit_orders.requests_for(protection, qty, context)
+            if not requests:
+                why = "the average cost is not known: give the exit an absolute price"
+                return _covered_as(protection, _C.IMPOSSIBLE, why, context)
+            return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
+        steps = (m.PlanStep(action=m.PlaceOrder(found.request, fills=True)),)
+        if isinstance(found, breach.Act):
+            return steps
+        return _covered_as(protection, _C.PROPOSED, found.why, context, steps, needs_approval=True)
 
     def _filling_entry(self) -> m.Order | None:
         """Return the live entry of the part that has filled partly, which blocks its exits."""

@@ -1,0 +1,522 @@
+"""What a protected part lacks: its cover, and the steps that make it right."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.plans import exits
+from tests.core.plans.situations import (
+    COIN,
+    NOON,
+    SESSION,
+    holding,
+    oco,
+    order,
+    position,
+    protection,
+    quote,
+    situation,
+)
+
+C = m.CoverState
+D = Decimal
+
+
+def verdict(*args, **kw):
+    (found,) = exits.compare(situation(*args, **kw))
+    return found
+
+
+def did(found):
+    """What the steps do: (stage, cancel, name) or (stage, type, quantity)."""
+    shown = []
+    for step in found.steps:
+        action = step.action
+        if isinstance(action, m.CancelOrder):
+            shown.append((step.stage, "cancel", action.client_order_id))
+        else:
+            request = action.request
+            kind = request.order_class if request.order_class is m.OrderClass.OCO else request.type
+            shown.append((step.stage, str(kind), request.qty))
+    return shown
+
+
+def stop(name="x1", qty=10, price="90", **kw):
+    return order(name, qty=qty, stop_price=price, **kw)
+
+
+# -- what has no exit ------------------------------------------------------------------
+
+
+def test_a_part_without_an_exit_gets_one():
+    found = verdict()
+    assert (found.protection.cover, did(found)) == (C.NAKED, [(0, "stop", 10)])
+    (step,) = found.steps
+    request = step.action.request
+    assert request.reduce_only
+    assert (request.side, request.stop_price, request.strategy) == (m.OrderSide.SELL, 90, "s")
+
+
+def test_a_covered_part_needs_nothing():
+    found = verdict(orders=[stop()])
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+    assert found.protection.applied
+
+
+def test_a_gap_is_filled_beside_what_is_there():
+    found = verdict(orders=[stop(qty=4)])
+    assert (found.protection.cover, did(found)) == (C.PARTLY, [(0, "stop", 6)])
+
+
+def test_an_oco_counts_once():
+    found = verdict(protection(stop_price=90, take_profit=120), orders=oco())
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+
+
+def test_an_unconfirmed_exit_covers_nothing_and_holds_the_units():
+    found = verdict(orders=[stop(status="unproven")])
+    assert (found.protection.cover, found.steps) == (C.NAKED, ())
+
+
+@pytest.mark.parametrize("pending", ["cancel", "replace"])
+def test_nothing_is_done_while_an_exit_moves(pending):
+    assert verdict(orders=[stop(qty=4, pending=pending)]).steps == ()
+
+
+def test_the_legs_of_an_entry_that_fills_are_no_exits():
+    entry = order("e", side="buy", limit_price=99, order_class="bracket", status="new")
+    leg = stop("e-leg", parent="e", order_class="bracket", status="held")
+    found = verdict(orders=[entry, leg], ours=())
+    assert found.protection.cover is C.NAKED
+
+
+def test_a_take_profit_alone_is_a_limit_order():
+    found = verdict(protection(take_profit=120))
+    assert did(found) == [(0, "limit", 10)]
+    assert verdict(protection(take_profit=120), orders=[order(limit_price=120)]).steps == ()
+
+
+def test_a_limit_order_of_the_bot_holds_the_units():
+    found = verdict(orders=[order(limit_price=120)], ours=())
+    assert (found.protection.cover, found.steps) == (C.NAKED, ())
+    assert "order x1 holds them" in found.protection.why
+
+
+def test_an_exit_without_a_price_is_impossible():
+    found = verdict(protection(stop_loss="8%"), held=position(s=10, price=None))
+    assert (found.protection.cover, found.steps) == (C.IMPOSSIBLE, ())
+    assert "absolute price" in found.protection.why
+
+
+def test_what_was_held_before_is_proposed():
+    found = verdict(protection(approved=False, stop_price=90))
+    assert (found.protection.cover, found.needs_approval) == (C.PROPOSED, True)
+    assert did(found) == [(0, "stop", 10)]
+    assert verdict(protection(approved=False, stop_price=90), orders=[stop(price="80")]).steps == ()
+
+
+# -- how it looks ----------------------------------------------------------------------
+
+
+def test_a_fraction_is_a_day_order_beside_the_whole():
+    found = verdict(protection(stop_price=90, take_profit=120), held=position(s="10.5"))
+    assert did(found) == [(0, "oco", 10), (0, "stop", D("0.5"))]
+    whole, part = (x.action.request for x in found.steps)
+    assert (whole.time_in_force, part.time_in_force) == (m.TimeInForce.GTC, m.TimeInForce.DAY)
+
+
+def test_a_fraction_alone():
+    found = verdict(protection(stop_price=90, take_profit=120), held=position(s="0.5"))
+    assert did(found) == [(0, "stop", D("0.5"))]
+
+
+def test_a_fraction_is_closed_once_the_whole_was():
+    found = verdict(protection(stop_price=90), held=position(s="0.5"), exited=frozenset({"s"}))
+    assert did(found) == [(0, "market", D("0.5"))]
+
+
+def test_a_fraction_that_cannot_be_traded_is_left():
+    whole = evolve(situation().instrument, fractionable=False)
+    found = verdict(held=position(s="10.5"), instrument=whole)
+    assert did(found) == [(0, "stop", 10)]
+    found = verdict(held=position(s="0.5"), instrument=whole)
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+
+
+def test_a_short_position_has_buy_exits():
+    found = verdict(protection(stop_loss="10%", take_profit="10%"), held=position(s=-10))
+    (step,) = found.steps
+    request = step.action.request
+    assert (request.side, request.stop_loss, request.take_profit) == (m.OrderSide.BUY, 110, 90)
+
+
+def test_a_coin_has_a_stop_limit_order():
+    found = verdict(instrument=COIN, session=None, held=position(s=1))
+    (step,) = found.steps
+    request = step.action.request
+    assert (request.type, request.stop_price, request.limit_price) == ("stop_limit", 90, D("88.2"))
+
+
+def test_a_trailing_stop():
+    found = verdict(protection(trail="5%"))
+    assert did(found) == [(0, "trailing_stop", 10)]
+    assert found.steps[0].action.request.trail_percent == 5
+    assert verdict(protection(trail=3)).steps[0].action.request.trail_price == 3
+    moving = stop(type="trailing_stop", price="95", trail_percent="5")
+    assert verdict(protection(trail="5%"), orders=[moving]).steps == ()
+    assert did(verdict(protection(stop_price=90), orders=[moving])) == [
+        (0, "cancel", "x1"),
+        (1, "stop", 10),
+    ]
+
+
+def test_a_fraction_has_no_trailing_stop():
+    """The trail is resolved to a stop price, for one session."""
+    found = verdict(protection(trail="5%"), held=position(s="0.5"), quotes=[quote(100)])
+    assert found.steps[0].action.request.stop_price == 95
+    found = verdict(
+        protection(trail="5%"),
+        held=position(s="0.5"),
+        orders=[stop(qty="0.5", price="94", time_in_force="day")],
+        quotes=[quote(100)],
+    )
+    assert found.steps == ()
+
+
+@pytest.mark.parametrize(("bid", "kind"), [(94, "stop"), (96, "trailing_stop")])
+def test_of_a_stop_and_a_trail_the_tighter_one_holds(bid, kind):
+    """A stop at 90, and a trail of 5 below the market."""
+    both = protection(stop_price=90, trail=5)
+    assert did(verdict(both, quotes=[quote(bid)])) == [(0, kind, 10)]
+    assert exits.needs_quotes(both, situation())
+    assert not exits.needs_quotes(protection(), situation())
+    assert exits.needs_quotes(protection(), situation(instrument=COIN))
+
+
+def test_without_a_quote_the_stop_of_both_stands():
+    assert did(verdict(protection(stop_price=90, trail=5))) == [(0, "stop", 10)]
+
+
+# -- other terms -----------------------------------------------------------------------
+
+
+def test_an_exit_at_another_price_is_replaced():
+    found = verdict(orders=[stop(price="80")])
+    assert did(found) == [(0, "cancel", "x1"), (1, "stop", 10)]
+    assert found.steps[1].action.after == ("x1",)
+
+
+def test_an_exit_of_somebody_else_stays_at_its_price():
+    assert verdict(orders=[stop(price="80")], ours=()).steps == ()
+
+
+def test_what_an_exit_has_filled_is_not_placed_again():
+    found = verdict(held=position(s=7), orders=[stop(price="80", qty=10, filled=3)])
+    place = found.steps[1].action
+    assert (place.request.qty, place.filled_before) == (7, 3)
+
+
+def test_a_new_kind_of_exit_replaces_the_old_one():
+    found = verdict(protection(stop_price=90, take_profit=120), orders=[stop()])
+    assert did(found) == [(0, "cancel", "x1"), (1, "oco", 10)]
+    found = verdict(protection(take_profit=125), orders=[order(limit_price=120)])
+    assert did(found) == [(0, "cancel", "x1"), (1, "limit", 10)]
+
+
+def test_an_exit_without_the_take_profit_that_was_dropped():
+    found = verdict(protection(stop_price=90), orders=oco())
+    assert did(found) == [(0, "cancel", "x1"), (1, "stop", 10)]
+
+
+def test_a_stop_gives_way_to_a_tighter_trail():
+    found = verdict(protection(stop_price=90, trail=5), orders=[stop()], quotes=[quote(96)])
+    assert did(found) == [(0, "cancel", "x1"), (1, "trailing_stop", 10)]
+
+
+def test_an_exit_stays_while_its_price_is_not_known():
+    found = verdict(protection(stop_loss="8%"), held=position(s=10, price=None), orders=[stop()])
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+
+
+def test_an_exit_that_ends_soon_is_renewed_in_the_session():
+    ends = {"x1": m.timestamp(NOON + timedelta(days=3))}
+    found = verdict(orders=[stop()], expires=ends)
+    assert found.protection.cover is C.EXPIRING
+    assert did(found) == [(0, "cancel", "x1"), (1, "stop", 10)]
+    night = verdict(orders=[stop()], expires=ends, now=SESSION.closes + timedelta(hours=2))
+    assert (night.protection.cover, night.steps) == (C.EXPIRING, ())
+    later = {"x1": m.timestamp(NOON + timedelta(days=30))}
+    assert verdict(orders=[stop()], expires=later).protection.cover is C.COVERED
+
+
+def test_an_exit_is_not_replaced_by_one_that_the_market_has_passed():
+    found = verdict(orders=[stop(price="80")], quotes=[quote(85)])
+    assert found.steps == ()
+
+
+# -- prices ----------------------------------------------------------------------------
+
+
+def test_a_percentage_is_of_the_cost_of_the_part():
+    found = verdict(protection(stop_loss="8%", take_profit="20%"))
+    request = found.steps[0].action.request
+    assert (request.stop_loss, request.take_profit) == (92, 120)
+    assert found.protection.entered == 10
+
+
+@pytest.mark.parametrize(("on_add", "price"), [("keep", 92), ("average", 46)])
+def test_an_entry_fill_moves_a_percentage_but_never_looser(on_add, price):
+    first = verdict(protection(stop_loss="8%", on_add=on_add)).protection
+    again = exits.compare(situation(first, held=position(s=20, price=50)))[0]
+    assert again.protection.stop_price == price
+
+
+def test_another_round_trip_begins_anew():
+    """A protection does not outlive its position, even if nobody saw it flat."""
+    first = verdict(protection(stop_loss="8%")).protection
+    part = evolve(holding(5), opened_by="o@2", opened_at=m.timestamp(NOON + timedelta(minutes=1)))
+    held = evolve(position(s=5), by_strategy=(("s", part),))
+    assert exits.compare(situation(first, held=held))[0].ended
+    late = evolve(part, opened_at=m.timestamp(NOON - timedelta(hours=2)))
+    held = evolve(held, by_strategy=(("s", late),))
+    found = exits.compare(situation(first, held=held))[0]
+    assert (found.ended, found.protection.stop_price) == ("", 92)
+
+
+def test_a_split_restates_the_stored_price():
+    first = verdict(protection(stop_price=90, take_profit=120, trail=5)).protection
+    split = (m.timestamp(NOON + timedelta(hours=12)), D(2))
+    later = NOON + timedelta(hours=13)
+    held = position(s=20, price=50)
+    context = situation(first, held=held, restated=(split,), now=later)
+    found = exits.compare(context)[0]
+    request = found.steps[0].action.request
+    assert (request.stop_loss, request.take_profit) == (45, 60)
+    adjusted = oco(qty=20, stop="45", limit="60")
+    assert exits.compare(evolve(context, orders=adjusted, ours=frozenset({"x1"})))[0].steps == ()
+    percent = verdict(protection(stop_loss="10%")).protection
+    context = situation(percent, held=held, restated=(split,), now=later)
+    assert exits.compare(context)[0].steps[0].action.request.stop_price == 45
+
+
+def test_a_trail_is_restated():
+    first = verdict(protection(trail=4)).protection
+    split = (m.timestamp(NOON + timedelta(hours=12)), D(2))
+    held = evolve(position(s=10), by_strategy=(("s", holding(10)),))
+    context = situation(
+        first, held=held, restated=(split,), now=NOON + timedelta(hours=13), quotes=[quote(100)]
+    )
+    assert exits.compare(context)[0].steps[0].action.request.trail_price == 2
+
+
+def test_a_quantity_that_changed_without_a_fill_may_be_a_split():
+    found = verdict(orders=[stop()], differs=D(10))
+    assert (found.protection.cover, found.steps) == (C.SPLIT_SUSPECTED, ())
+    assert verdict(orders=[stop()], differs=D(1)).protection.cover is C.COVERED
+    assert verdict(orders=[stop()], differs=D(-10)).protection.cover is C.COVERED
+    coin = verdict(orders=[stop()], differs=D(10), instrument=COIN)
+    assert coin.protection.cover is C.COVERED
+
+
+# -- too much --------------------------------------------------------------------------
+
+
+def test_the_fewest_exits_are_canceled_and_the_rest_comes_back():
+    found = verdict(held=position(s=6), orders=[stop("a", qty=7), stop("b", qty=3)])
+    assert found.protection.cover is C.EXCESS
+    assert did(found) == [(0, "cancel", "a"), (1, "stop", 3)]
+    found = verdict(held=position(s=7), orders=[stop("a", qty=7), stop("b", qty=3)])
+    assert did(found) == [(0, "cancel", "b")]
+    found = verdict(held=position(s=1), orders=[stop("a", qty=3), stop("b", qty=3)])
+    assert did(found) == [(0, "cancel", "b"), (0, "cancel", "a"), (1, "stop", 1)]
+
+
+def test_no_more_exits_are_canceled_than_the_excess():
+    orders = [stop("a", qty=3), stop("b", qty=3), stop("c", qty=1)]
+    found = verdict(held=position(s=2), orders=orders)
+    assert did(found) == [(0, "cancel", "b"), (0, "cancel", "a"), (1, "stop", 1)]
+
+
+def test_an_excess_that_is_not_settled_is_left():
+    assert verdict(held=position(s=6), orders=[stop()], is_settled=False).steps == ()
+
+
+def test_orders_of_others_are_not_canceled():
+    found = verdict(held=position(s=6), orders=[stop()], ours=())
+    assert (found.protection.cover, found.steps) == (C.EXCESS, ())
+
+
+# -- parts -----------------------------------------------------------------------------
+
+
+def test_parts_of_the_other_sign_are_covered_by_the_rest():
+    """Long 10 and short 4 are a net of 6: the nearest stop has it."""
+    held = position(far=10, near=10, short=-14)
+    found = exits.compare(
+        situation(
+            protection("far", stop_price=80),
+            protection("near", stop_price=90),
+            protection("short", stop_price=130),
+            held=held,
+        )
+    )
+    far, near, short = found
+    assert did(near) == [(0, "stop", 6)]
+    assert (far.protection.cover, short.protection.cover) == (C.COVERED, C.COVERED)
+    assert "offset" in far.protection.why
+
+
+def test_an_exit_by_hand_covers_the_part_that_lacks_it():
+    hand = stop("hand", strategy=None, origin=m.Origin.EXTERNAL)
+    found = verdict(orders=[hand], ours=())
+    assert found.protection.cover is C.COVERED
+    both = exits.compare(
+        situation(
+            protection("a", stop_price=90),
+            protection("b", stop_price=80),
+            held=position(a=10, b=10),
+            orders=[hand, stop("x", strategy="a")],
+            ours={"x"},
+        )
+    )
+    assert [x.protection.cover for x in both] == [C.COVERED, C.COVERED]
+
+
+def test_an_exit_by_hand_that_nobody_needs_is_nobodys():
+    hand = stop("hand", strategy=None)
+    found = verdict(orders=[hand, stop("x")], ours={"x"})
+    assert found.protection.cover is C.COVERED
+
+
+def test_an_exit_by_hand_that_nobody_needs_is_of_the_part_without_a_strategy():
+    hand = stop("hand", strategy=None)
+    found = exits.compare(
+        situation(
+            protection("", stop_price=90),
+            protection("a", stop_price=90),
+            held=position(none=4, a=10),
+            orders=[hand, stop("x", strategy="a")],
+            ours={"x"},
+        )
+    )
+    assert [x.protection.cover for x in found] == [C.EXCESS, C.COVERED]
+
+
+def test_exits_of_a_part_that_is_not_held_any_more_are_canceled():
+    flat = verdict(held=position(), orders=[stop()])
+    assert did(flat) == [(0, "cancel", "x1")]
+    assert flat.protection.cover is C.EXCESS
+    assert verdict(held=position(), orders=[stop(pending="cancel")]).steps == ()
+    assert verdict(held=position()).ended
+    assert verdict(held=position(), orders=[stop()], ours=()).ended
+
+
+def test_a_pending_protection_waits():
+    found = verdict(protection(stop_price=90, pending=True), held=position())
+    assert found.protection.cover is C.PENDING
+    found = verdict(protection(stop_price=90, pending=True))
+    assert not found.protection.pending
+    assert did(found) == [(0, "stop", 10)]
+
+
+def test_a_suspended_protection_does_nothing():
+    found = verdict(protection(stop_price=90, suspended="the bot canceled it"))
+    assert (found.protection.cover, found.steps) == (C.SUSPENDED, ())
+
+
+def test_nothing_is_decided_while_something_is_not_confirmed():
+    found = verdict(unconfirmed="order x is disputed")
+    assert (found.protection.cover, found.steps) == (C.UNKNOWN, ())
+    assert found.protection.why == "order x is disputed"
+
+
+def test_pending_fees_are_not_covered():
+    found = verdict(
+        instrument=COIN, session=None, held=position(s=1, fee_due="0.1"), quotes=[quote(100)]
+    )
+    assert found.steps[0].action.request.qty == D("0.9")
+
+
+def test_too_little_for_an_order_is_no_lack():
+    found = verdict(instrument=COIN, session=None, held=position(s="0.05"), quotes=[quote(100)])
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+    short = order(qty="0.95", stop_price=90, limit_price="88.2", type="stop_limit")
+    found = verdict(
+        instrument=COIN, session=None, held=position(s=1), orders=[short], quotes=[quote(100)]
+    )
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+    least = evolve(COIN, min_notional=None, min_qty=D("0.1"))
+    found = verdict(instrument=least, session=None, held=position(s="0.05"))
+    assert found.protection.cover is C.COVERED
+    assert verdict(instrument=None, held=position(s="0.05")).steps
+
+
+# -- entries ---------------------------------------------------------------------------
+
+
+def test_an_entry_that_fills_is_given_some_time():
+    entry = order("e", side="buy", limit_price=99, filled=5, qty=10)
+    found = verdict(held=position(s=5), orders=[entry])
+    assert (found.protection.cover, found.steps) == (C.NAKED, ())
+    since = m.timestamp(NOON - timedelta(seconds=30))
+    late = protection(stop_price=90, cover=C.NAKED, since=since)
+    found = verdict(late, held=position(s=5), orders=[entry])
+    assert did(found) == [(0, "cancel", "e"), (1, "stop", 5)]
+
+
+def test_an_exit_outranks_an_entry_that_blocks_it():
+    entry = order("e", side="buy", limit_price=95)
+    assert did(verdict(orders=[entry])) == [(0, "cancel", "e"), (1, "stop", 10)]
+    other = order("e", side="buy", limit_price=95, origin=m.Origin.EXTERNAL)
+    found = verdict(orders=[other])
+    assert found.steps == ()
+    assert "order e blocks the exit" in found.protection.why
+    oco_stands = verdict(protection(stop_price=90, take_profit=120), orders=[entry])
+    assert did(oco_stands) == [(0, "oco", 10)]
+
+
+# -- watched prices --------------------------------------------------------------------
+
+
+def coin_stop(price="90", limit="88.2"):
+    return order(qty=1, stop_price=price, limit_price=limit, type="stop_limit")
+
+
+def coin(*bids, orders=None, **kw):
+    policy = protection(stop_price=90, take_profit=120)
+    quotes = [quote(x, seconds_ago=10 * (len(bids) - i)) for i, x in enumerate(bids)]
+    orders = [coin_stop()] if orders is None else orders
+    return verdict(
+        policy,
+        instrument=COIN,
+        session=None,
+        held=position(s=1),
+        orders=orders,
+        quotes=quotes,
+        **kw,
+    )
+
+
+def test_a_take_profit_that_no_order_watches():
+    found = coin(121, 120)
+    assert did(found) == [(0, "cancel", "x1"), (1, "limit", 1)]
+    sale = found.steps[1].action
+    assert (sale.request.limit_price, sale.fills, sale.within_s) == (120, True, 60)
+
+
+@pytest.mark.parametrize("bids", [(), (121,), (119, 121), (121, 119)])
+def test_one_quote_closes_nothing(bids):
+    assert coin(*bids).steps == ()
+
+
+def test_it_is_not_tried_again_at_once():
+    assert coin(121, 121, is_trying_to_close=True).steps == ()
+
+
+def test_a_limit_that_the_market_has_passed():
+    found = coin(85, 86)
+    assert did(found) == [(0, "cancel", "x1"), (1, "market", 1)]
+    assert coin(85, 89).steps == ()
