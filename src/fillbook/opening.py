@@ -37,7 +37,7 @@ def open(  # noqa: A001 - the usual term
     store: str | Store | None = None,
     *,
     live: bool = False,
-    repairs: str | None = None,
+    repairs: str | Mapping[str, object] | m.RepairPolicy | None = None,
     clock: Clock | None = None,
     wait_s: float = 5.0,
     checks: Sequence[Check] | None = None,
@@ -53,9 +53,9 @@ def open(  # noqa: A001 - the usual term
 
     *broker* and *store* are addresses or instances (None: the setting in the environment or in
     the settings file; the store's default is ``sqlite:///fillbook.db``).  *live* allows orders
-    on an account with real money.  *repairs* is what the desk does about a drift or an order
-    that was accepted after it was abandoned: ``observe`` (the default) reports it, ``approve``
-    also proposes a repair, ``auto`` carries the repair out.  *clock* is the source of time
+    on an account with real money.  *repairs* is what the desk does about what evidence does not
+    explain: ``observe`` (the default) reports it, ``approve`` also proposes a repair, ``auto``
+    carries out what does not trade; or a mapping by `RepairKind`.  *clock* is the source of time
     (None: `SystemClock`).  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` wait for an
     order.  *checks* run before each order, in this order: ``fb.CHECKS + (no_fridays,)`` (None:
     ``fb.CHECKS``).  *exits* are the exits of every position that an order of the desk opens from
@@ -74,7 +74,9 @@ def open(  # noqa: A001 - the usual term
     env = os.environ if env is None else env
     broker = open_broker(broker, env)
     sinks = _sinks(alerts, env)
-    permitted = validation.repairs(setting("repairs", repairs, env).value)
+    if repairs is None or isinstance(repairs, str):
+        repairs = setting("repairs", repairs, env).value
+    permitted = validation.repairs(repairs)
     opened = open_store(store, env)
     settings = Settings(
         live=live,

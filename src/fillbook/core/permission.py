@@ -2,7 +2,7 @@
 Permission: what may be sent, by authority and settings (promise P11).
 
 There are two settings, and neither widens the other.  *Trading enabled*: the bot's requests may
-be sent; it is the case wherever no real money moves, else with ``live=True``.  *Repairs*: what
+be sent; it is the case wherever no real money moves, else with ``live=True``.  *RepairMode*: what
 happens to requests that fillbook proposes itself.  The table is total; each request is decided
 once, by `desk.link.gateway`.
 """
@@ -14,14 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from fillbook.model.orders.instruction import Authority as Authority
-
-
-class Repairs(StrEnum):
-    """What happens to a difference that fillbook finds."""
-
-    OBSERVE = "observe"  #: it is reported
-    APPROVE = "approve"  #: it is reported, with a proposed repair
-    AUTO = "auto"  #: it is repaired
+from fillbook.model.repair import RepairMode
 
 
 class Permission(StrEnum):
@@ -32,10 +25,10 @@ class Permission(StrEnum):
     REFUSE = "refuse"
 
 
-_A, _R, _P = Authority, Repairs, Permission
+_A, _R, _P = Authority, RepairMode, Permission
 
 #: By authority, whether trading is enabled, and the setting for repairs.
-PERMISSIONS: Final[Mapping[tuple[Authority, bool, Repairs], Permission]] = {
+PERMISSIONS: Final[Mapping[tuple[Authority, bool, RepairMode], Permission]] = {
     **{
         (authority, True, repairs): _P.SEND
         for authority in (_A.ORDER, _A.STANDING)

@@ -51,6 +51,7 @@ class Desk:
         self._reconciler = parts.reconciler
         self._protections = parts.protections
         self._closing = parts.closing
+        self._repair = parts.repair
         self._decisions = parts.decisions
         self._scheduler = parts.scheduler
         self._background = parts.background
@@ -349,6 +350,16 @@ class Desk:
             account=validation.flag("account", account),
             dry_run=validation.flag("dry_run", dry_run),
         )
+
+    def repair(self, *, dry_run: bool = False) -> list[m.Plan]:
+        """
+        Reconcile, and return the repairs of the differences that are left, as plans.
+
+        By `repairs` of `open` each is reported only (the plan is not stored), proposed for an
+        approval, or carried out within its limits.  *dry_run* returns those of the differences that
+        the last `sync` left; it stores and sends nothing.  Raises: AccountChanged.
+        """
+        return self._repair.repair(dry_run=validation.flag("dry_run", dry_run))
 
     def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
         """Return the plans, oldest first: those in *state*; None: all that have not ended."""

@@ -31,7 +31,7 @@ from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.plans.protections import Protections
-from fillbook.desk.plans.repair import Repair
+from fillbook.desk.plans.repair import RecordSteps, Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
@@ -62,6 +62,7 @@ class Parts:
     reconciler: Reconciler
     protections: Protections
     closing: Closing
+    repair: Repair
     decisions: Decisions
     scheduler: Scheduler
     background: Background
@@ -70,7 +71,7 @@ class Parts:
         wait_s = settings.wait_s
         # The link to the broker, and the record.
         self.gateway = gateway = Gateway(
-            broker, store, clock, live=settings.live, repairs=settings.repairs
+            broker, store, clock, live=settings.live, repairs=settings.repairs.strongest
         )
         rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock, gateway.pair)
@@ -111,9 +112,9 @@ class Parts:
             clock,
         )
         self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
-        repair = Repair(gateway, recorder, agenda, tracker, self.cancellation)
         # Plans.
         planning = Planning(recorder)
+        record_steps = RecordSteps(agenda, reconciler, self.manual_resolution, self.kill_switch)
         executor = Executor(
             gateway,
             recorder,
@@ -123,7 +124,7 @@ class Parts:
             self.placement,
             self.cancellation,
             clock,
-            lambda plan, index: False,
+            record_steps.carry_out,
         )
         exits = Exits(
             gateway,
@@ -135,6 +136,9 @@ class Parts:
             planning,
             clock,
             settings,
+        )
+        self.repair = repair = Repair(
+            gateway, recorder, agenda, reconciler, executor, planning, settings.repairs
         )
         self.closing = Closing(gateway, recorder, market, executor, planning, clock)
         self.protections = Protections(

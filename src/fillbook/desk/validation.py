@@ -15,7 +15,6 @@ from typing import Final
 from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
-from fillbook.core.permission import Repairs
 from fillbook.desk.record.settings import Prices
 from fillbook.errors import InvalidValue
 
@@ -157,11 +156,9 @@ def event_kind(value: m.EventKind | str) -> m.EventKind:
     return m.EventKind(value)
 
 
-def repairs(value: str | None) -> Repairs:
-    """Return the permission of repairs. Raises: InvalidValue."""
-    if not isinstance(value, str) or value not in list(Repairs):
-        raise InvalidValue(f"repairs must be one of {', '.join(Repairs)}; not {_shown(value)}")
-    return Repairs(value)
+def repairs(value: str | Mapping[str, object] | m.RepairPolicy | None) -> m.RepairPolicy:
+    """Return what is done about differences. Raises: InvalidValue."""
+    return m.repair_policy(value)
 
 
 def flag(name: str, value: bool) -> bool:

@@ -91,7 +91,6 @@ class AdoptBalance:
     ours: Decimal
     theirs: Decimal
     currency: str | None = None
-    strategy: str | None = None  #: whose part takes the difference; None: it belongs to no strategy
 
 
 @frozen
@@ -101,7 +100,14 @@ class EndOrder:
     client_order_id: str
 
 
-Action = CancelOrder | PlaceOrder | AdoptBalance | EndOrder
+@frozen
+class HaltTrading:
+    """Set the kill switch."""
+
+    why: str
+
+
+Action = CancelOrder | PlaceOrder | AdoptBalance | EndOrder | HaltTrading
 
 
 class StepState(StrEnum):

@@ -81,6 +81,12 @@ def test_an_unconfirmed_exit_covers_nothing_and_holds_the_units():
     assert (found.protection.cover, found.steps) == (C.NAKED, ())
 
 
+def test_of_a_quantity_that_changes_the_smaller_covers():
+    moving = stop(pending="replace", status="pending_replace")
+    found = verdict(orders=[moving], least={"x1": D(4)})
+    assert (found.protection.cover, found.steps) == (C.PARTLY, ())
+
+
 @pytest.mark.parametrize("pending", ["cancel", "replace"])
 def test_nothing_is_done_while_an_exit_moves(pending):
     assert verdict(orders=[stop(qty=4, pending=pending)]).steps == ()

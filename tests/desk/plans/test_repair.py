@@ -49,12 +49,14 @@ def test_observe_alerts():
 
 
 def test_to_be_approved_it_is_proposed_once():
-    """The alert names the order and the command that cancels it."""
+    """The alert names the order and the command that approves its cancel."""
     bench, order = accepted_late("approve")
     assert order.status is S.NEW
     assert repair_alerts(bench) == [K.ABSENT, K.LANDED_LATE, K.PROPOSED]
     (proposed,) = [x.alert for x in bench.desk.events() if x.alert and x.alert.kind is K.PROPOSED]
-    assert f"cancel('{order.client_order_id}')" in proposed.message
+    assert order.client_order_id in proposed.message
+    (plan,) = bench.desk.plans("proposed")
+    assert f"fillbook approve {plan.plan_id}" in proposed.message
     assert bench.sent["cancel"] == 0
     bench.pass_(300)
     assert repair_alerts(bench).count(K.PROPOSED) == 1
@@ -75,3 +77,20 @@ def test_on_a_live_account_with_trading_disabled_it_is_proposed(repairs):
     assert order.status is S.NEW
     assert K.PROPOSED in repair_alerts(bench)
     assert bench.sent["cancel"] == 0
+
+
+# -- differences that evidence does not explain ------------------------------------------
+
+
+def drifted(qty=10, ours=0, repairs="approve", **kw):
+    """A desk whose record lacks units that the broker has; the difference is confirmed."""
+    bench = Bench(cash="100000", opened=False)
+    bench.desk = fb.open(
+        bench.broker, bench.store, clock=bench.clock, wait_s=2, repairs=repairs, **kw
+    )
+    bench.desk.sync()
+    if ours:
+        bench.desk.buy("AAPL", qty=ours, strategy="s")
+        bench.pass_(30)
+    bench.exchange.give(bench.books, "AAPL", qty) if hasattr(bench.exchange, "give") else None
+    return bench

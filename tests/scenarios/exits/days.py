@@ -1,5 +1,6 @@
 """Days of a bot whose positions are protected; promise P10 is checked after every event."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 from fillbook import model as m
@@ -32,7 +33,7 @@ class ProtectedDay(LongDay):
     def __init__(self, seed, **kw):
         super().__init__(seed, **kw)
         self.strategies = Strategies(self)
-        self.moved = set()  #: symbols whose position somebody else has reduced
+        self._moved = set()
         self.guard = None
         self.incidents = (*self.incidents, *OWN)
 
@@ -42,6 +43,12 @@ class ProtectedDay(LongDay):
             self.guard = Guard(self)
         found = self.guard.observe()
         assert not found, f"seed {self.seed} at {self.clock.now()}: {found}"
+
+    @property
+    def moved(self):
+        """The symbols whose position somebody else has reduced."""
+        fills = self.books.truth.fills()
+        return self._moved | {x.symbol for x in fills if x.is_busted or x.is_corrected}
 
     def plan_orders(self):
         """The live orders that plans placed."""
@@ -62,9 +69,13 @@ class ProtectedDay(LongDay):
             raise NotNow
         return sorted(found)
 
+    def incident(self):
+        self.alive(super().incident)
+
     def step(self):
-        if self.dice.random() < 0.3 and self.desk.book.positions():
-            self.protect()
+        if self.dice.random() < 0.3:
+            with suppress(NotNow):
+                self.protect()
         super().step()
 
     def protect(self):
@@ -98,15 +109,11 @@ class ProtectedDay(LongDay):
         self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
 
     def flattened(self):
-        self.moved |= set(self.books.truth.positions())
+        self._moved |= set(self.books.truth.positions())
         super().flattened()
 
-    def amended(self):
-        super().amended()
-        self.moved |= {x.symbol for x in self.books.truth.fills() if x.is_busted or x.is_corrected}
-
     def split(self):
-        self.moved.add("AAPL")
+        self._moved.add("AAPL")
         super().split()
 
 

@@ -6,6 +6,7 @@ Promise P10, as the exchange sees it, after every event.
 2. No order of a plan was placed for more than the position, and none opened one.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 
 from fillbook import model as m
@@ -62,8 +63,10 @@ class Guard:
                 seconds += gap
             self.naked[x.key] = seconds, since
             said = self.alerted.get(x.symbol)
+            # An alert that stands is repeated after five minutes.
+            stands = said is not None and said >= min(since, now - timedelta(seconds=310))
             longest = float(x.policy.naked_max_s) + SLACK_S
-            if seconds > longest and (said is None or said < since):
+            if seconds > longest and not stands:
                 yield f"{x.key} has no stop for {seconds} s: {x.cover} {x.why}"
         for key in set(self.naked) - known:
             self._covered(key)

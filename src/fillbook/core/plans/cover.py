@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from attrs import frozen
@@ -30,6 +31,8 @@ WORKING: Final = frozenset(
         m.OrderStatus.PENDING_REPLACE,
     }
 )
+
+NOTHING: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 
 @frozen(kw_only=True)
@@ -59,12 +62,16 @@ class ExitGroup:
 
 @m.exact
 def exit_groups(
-    side: m.OrderSide, orders: Iterable[m.Order], ours: frozenset[str] = frozenset()
+    side: m.OrderSide,
+    orders: Iterable[m.Order],
+    ours: frozenset[str] = frozenset(),
+    least: Mapping[str, Decimal] = NOTHING,
 ) -> list[ExitGroup]:
     """
     Return the groups of live orders of *side*, the side that reduces the position.
 
-    *ours* are the client ids of the orders that were placed for protections.  The legs of an entry
+    *ours* are the client ids of the orders that were placed for protections.  *least* are the
+    smallest leaves of orders whose quantity is being changed, by client id.  The legs of an entry
     that has not filled yet are no exits: they hold nothing, and cover nothing.
     """
     known = list(orders)
@@ -81,10 +88,15 @@ def exit_groups(
         is_leg_of_entry = order.parent in live_entries
         if order.side is side and not order.is_final and may_fill(order) and not is_leg_of_entry:
             groups.setdefault(order.parent or order.client_order_id, []).append(order)
-    return [_group(name, members, ours) for name, members in sorted(groups.items())]
+    return [_group(name, members, ours, least) for name, members in sorted(groups.items())]
 
 
-def _group(name: str, members: Sequence[m.Order], ours: frozenset[str]) -> ExitGroup:
+def _group(
+    name: str,
+    members: Sequence[m.Order],
+    ours: frozenset[str],
+    least: Mapping[str, Decimal],
+) -> ExitGroup:
     leaves = [UNLIMITED_QTY if x.leaves_qty is None else x.leaves_qty for x in members]
     working = [x for x in members if x.status in WORKING and x.pending != m.Command.CANCEL]
     stops = [x for x in working if x.type in STOPS]
@@ -94,8 +106,8 @@ def _group(name: str, members: Sequence[m.Order], ours: frozenset[str]) -> ExitG
         name=name,
         strategy=first.strategy or "",
         leaves=max(leaves),
-        stopped=_least(stops),
-        limited=_least(limits),
+        stopped=_least(stops, least),
+        limited=_least(limits, least),
         stop=next((x.stop_price for x in stops), None),
         limit=next((x.limit_price for x in limits), None),
         passed_at=next((x.limit_price for x in stops), None),
@@ -106,9 +118,11 @@ def _group(name: str, members: Sequence[m.Order], ours: frozenset[str]) -> ExitG
     )
 
 
-def _least(orders: Sequence[m.Order]) -> Decimal:
+def _least(orders: Sequence[m.Order], least: Mapping[str, Decimal]) -> Decimal:
     """Return what *orders* of one group cover: the smallest of their leaves."""
-    return min((x.leaves_qty or ZERO for x in orders), default=ZERO)
+    leaves = [x.leaves_qty or ZERO for x in orders]
+    leaves += [least[x.client_order_id] for x in orders if x.client_order_id in least]
+    return min(leaves, default=ZERO)
 
 
 @m.exact

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from fillbook import model as m
 from fillbook.core.checks.rounding import tick_of
+from fillbook.core.plans.cover import NOTHING
 from fillbook.model import ZERO
 
 
@@ -21,7 +22,8 @@ class ExitContext:
     `now` is our clock (UTC).  `pair` is that of the symbol; None: it is no pair.
     `session` is the present or the next one; None: unknown, or the
     instrument always trades.  `orders` are the tracked orders whose fills change the position, and
-    `ours` the client ids of those that were placed for protections.  `restated` are the splits: the
+    `ours` the client ids of those that were placed for protections; `least` are the smallest leaves
+    of those whose quantity is being changed, by client id.  `restated` are the splits: the
     time, and the new units per old unit.  `expires` are the times at which orders end, by client
     id.  `quotes` are the newest quotes that were read, oldest first.  `differs` is theirs minus
     ours, in signed base units; None: there is no difference.  `is_settled`: nothing about the
@@ -41,6 +43,7 @@ class ExitContext:
     session: m.Session | None = None
     orders: tuple[m.Order, ...] = ()
     ours: frozenset[str] = frozenset()
+    least: Mapping[str, Decimal] = NOTHING
     restated: tuple[tuple[m.Timestamp, Decimal], ...] = ()
     expires: Mapping[str, m.Timestamp] = field(factory=dict)
     quotes: tuple[m.Quote, ...] = ()

@@ -64,7 +64,7 @@ def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
     stops = {x.strategy: exit_orders.stop_price(x, context) for x in protections}
     net = context.net_qty
     shares = shares_of_net(net, {**dict.fromkeys(stops, ZERO), **parts}, stops)
-    groups = exit_groups(context.exit_side, context.orders, context.ours)
+    groups = exit_groups(context.exit_side, context.orders, context.ours, context.least)
     by_part = attributed(shares, groups)
     return tuple(
         ExitVerdict(protection=before, ended="the position was closed, and another one opened")

@@ -27,7 +27,7 @@ from fillbook import model as m
 from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import PERMISSIONS, Authority, Permission, Repairs
+from fillbook.core.permission import PERMISSIONS, Authority, Permission
 from fillbook.desk.link.lease import LeaseHolder
 from fillbook.desk.link.pacing import Pacer
 from fillbook.errors import TradingDisabled
@@ -70,7 +70,7 @@ class Gateway:
         clock: Clock,
         *,
         live: bool,
-        repairs: Repairs = Repairs.OBSERVE,
+        repairs: m.RepairMode = m.RepairMode.OBSERVE,
     ) -> None:
         self.broker = broker
         self.sent: Counter[str] = Counter()

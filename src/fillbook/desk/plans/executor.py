@@ -21,7 +21,6 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import Authority
 from fillbook.core.plans import plan as life
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
@@ -45,8 +44,8 @@ ATTEMPTS_MAX: Final = 2
 #: The reasons of our own checks by which nothing is left to trade.
 _NOTHING_LEFT: Final = frozenset({m.ReasonCode.NO_POSITION, m.ReasonCode.QUANTITY})
 
-#: Changes the record for one step; returns whether it did.
-Record = Callable[[m.Plan, int], bool]
+#: Carries out a step that changes the record only; returns why it could not, ``""``: it is done.
+RecordStep = Callable[[m.Action], str]
 
 
 @frozen
@@ -70,7 +69,7 @@ class Executor:
         placement: OrderPlacement,
         cancellation: Cancellation,
         clock: Clock,
-        record_step: Record,
+        record_step: RecordStep,
     ) -> None:
         """*record_step* carries out a step that changes the record only."""
         self._gateway = gateway
@@ -239,9 +238,10 @@ class Executor:
         return self._clock.elapsed() >= self._due.get((plan.plan_id, index), timedelta())
 
     def _change_record(self, plan: m.Plan, index: int) -> bool:
-        if self._record_step(plan, index):
-            return self._set(plan, index, m.StepState.DONE)
-        return self._fail(plan, index, "the broker's figure is not the one that was approved")
+        why = self._record_step(plan.steps[index].action)
+        if why:
+            return self._fail(plan, index, why)
+        return self._set(plan, index, m.StepState.DONE)
 
     def _cancel(self, plan: m.Plan, index: int, name: str) -> bool:
         record = self._record_of(name)
@@ -285,7 +285,7 @@ class Executor:
             return False
         key = step_key(plan, index)
         try:
-            self._placement.place(name, request, key, Authority.STANDING, plan=plan.plan_id)
+            self._placement.place(name, request, key, plan.authority, plan=plan.plan_id)
         except errors.Denied as error:
             if error.reason.code in _NOTHING_LEFT and request.reduce_only:
                 return self._set(plan, index, m.StepState.DONE, error.reason.message)

@@ -9,7 +9,9 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.orders import instructions
 from fillbook.core.plans.exit_context import ExitContext
+from fillbook.desk.orders.tracker import evidence_of
 from fillbook.desk.record.open_differences import position_differences
 from fillbook.store import Reader
 
@@ -59,6 +61,7 @@ def exit_context(
         session=session,
         orders=tuple(x.order for x in records if x.requests or x.ids),
         ours=frozenset(x.client_order_id for x in records if is_exit_order(reader, x)),
+        least=_least_leaves(reader, records),
         restated=_restated(reader, held),
         expires=_expires(reader, records),
         quotes=tuple(quotes),
@@ -101,6 +104,19 @@ def _restated(reader: Reader, held: str) -> tuple[tuple[m.Timestamp, Decimal], .
     return tuple(rows)
 
 
+def _least_leaves(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, Decimal]:
+    """Return the smallest leaves of the orders whose quantity is being changed."""
+    found = {}
+    for record in records:
+        change = instructions.open_change(record, evidence_of(reader, record))
+        if change is None or change.change is None:
+            continue
+        known = [x for x in (record.terms.qty, change.change.qty) if x is not None]
+        if known:
+            found[record.client_order_id] = max(m.ZERO, min(known) - record.order.filled_qty)
+    return found
+
+
 def _expires(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, m.Timestamp]:
     found = {}
     for record in records:
@@ -130,7 +146,8 @@ def _unconfirmed(
     if reader.get(m.Cash, "cash") is None:
         return "the record has no opening balance yet"
     if age is not None and age > age_max:
-        return f"the last complete snapshot of the account is {int(age.total_seconds())} s old"
+        longest = int(age_max.total_seconds())
+        return f"the last complete snapshot of the account is older than {longest} s"
     unclear = next((x for x in records if x.order.status in _UNCLEAR), None)
     return "" if unclear is None else f"order {unclear.client_order_id} is {unclear.order.status}"
 

@@ -44,9 +44,14 @@ class Planning:
         state: m.PlanState = m.PlanState.APPROVED,
         valid_for: timedelta | None = None,
         begins_at: datetime | None = None,
+        notional: Decimal | None = None,
         why: str = "",
     ) -> m.Plan:
-        """Return a plan of *steps*, without storing it; its id is that of the next entry."""
+        """
+        Return a plan of *steps*, without storing it; its id is that of the next entry.
+
+        *notional* is what it corrects, in quote currency; None: what its steps trade.
+        """
         now = self._recorder.now()
         begins = None if begins_at is None else m.timestamp(begins_at)
         until = m.moment(begins or now) + (valid_for or VALID_FOR)
@@ -65,7 +70,7 @@ class Planning:
                 generation=len(reader.find(m.Plan, "occasion", occasion)) + 1,
                 strategy=strategy,
                 begins_at=begins,
-                impact=_impact(reader, steps),
+                impact=_impact(reader, steps, notional),
                 why=why,
             )
 
@@ -73,8 +78,9 @@ class Planning:
         """
         Store *plan*; return its id, or None if it is not stored.
 
-        It is not while another plan for the same occasion waits or runs, unless that one waits for
-        an approval and the account has changed since: then it is stale, and *plan* replaces it.
+        It is not if the same was rejected, and not while another plan for the same occasion waits
+        or runs, unless that one waits for an approval and is another: then it is stale, and *plan*
+        replaces it.
         """
         with self._recorder.transaction() as transaction:
             if not self._gives_way(transaction, plan):
@@ -99,6 +105,8 @@ class Planning:
 
     def _gives_way(self, transaction: Transaction, plan: m.Plan) -> bool:
         for other in transaction.reader.find(m.Plan, "occasion", plan.occasion):
+            if other.state is m.PlanState.REJECTED and _is_same(other, plan):
+                return False  # a person has decided
             if other.is_final:
                 continue
             if other.state is not m.PlanState.PROPOSED or _is_same(other, plan):
@@ -135,7 +143,7 @@ def fingerprint(reader: Reader, symbols: Sequence[str]) -> str:
     return hashlib.sha256(repr(words).encode()).hexdigest()[:32]
 
 
-def _impact(reader: Reader, steps: Sequence[m.PlanStep]) -> m.PlanImpact:
+def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | None) -> m.PlanImpact:
     """Return what *steps* would do to the account at once; a resting exit trades nothing yet."""
     placed = [x.action for x in steps if isinstance(x.action, m.PlaceOrder)]
     notional: Decimal | None = m.ZERO
@@ -149,6 +157,9 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep]) -> m.PlanImpact:
         held = pairs.holding_of(reader, request.symbol)
         changes[held] = changes.get(held, m.ZERO) + request.side.sign * qty
         notional = None if price is None or notional is None else notional + qty * price
+    for x in steps:
+        if isinstance(x.action, m.AdoptBalance) and x.action.symbol is not None:
+            changes[x.action.symbol] = x.action.theirs - x.action.ours
     positions = []
     for held, change in changes.items():
         before = (reader.get(m.Position, held) or m.Position(symbol=held)).qty
@@ -156,6 +167,6 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep]) -> m.PlanImpact:
     return m.PlanImpact(
         orders=len(placed),
         cancels=sum(isinstance(x.action, m.CancelOrder) for x in steps),
-        notional=notional,
+        notional=notional if corrected is None else corrected,
         positions=tuple(positions),
     )

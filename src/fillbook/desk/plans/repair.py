@@ -1,73 +1,200 @@
 """
-Repairs: requests that the bot did not make (promise P11; other half: `core.permission`).
+Repairs: plans for what evidence does not explain (promise P11; other half: `core.plans.repair`).
 
-There is one repair: the cancel of an order that was accepted after it was abandoned.  Such an
-order always raises an alert.  Its cancel is sent if repairs are automatic, and proposed in an
-alert if they need an approval.
+A difference is repaired by the policy of its kind: reported, proposed as a plan, or carried out
+within limits.  Nothing is repaired on a symbol about which something is open, and nothing twice
+within the hour: what a repair did not settle is alerted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from fillbook import model as m
-from fillbook.core.orders import instructions
+from fillbook.core import pairs
 from fillbook.core.permission import Authority, Permission
+from fillbook.core.plans import plan as life
+from fillbook.core.plans import repair as rules
+from fillbook.core.plans.repair import Proposal
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.cancel import Cancellation
-from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.orders.manual_resolution import ManualResolution
+from fillbook.desk.plans.executor import Executor
+from fillbook.desk.plans.planning import Planning
+from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder
+from fillbook.errors import FillbookError
+from fillbook.store import Reader
+
+#: How long a repair waits for an approval.
+VALID_FOR = timedelta(hours=1)
+
+
+class RecordSteps:
+    """Carries out the steps of plans that change the record only."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        reconciler: Reconciler,
+        manual_resolution: ManualResolution,
+        kill_switch: KillSwitch,
+    ) -> None:
+        self._agenda = agenda
+        self._reconciler = reconciler
+        self._manual_resolution = manual_resolution
+        self._kill_switch = kill_switch
+
+    def carry_out(self, action: m.Action) -> str:
+        """Carry out *action*; return why it could not be, ``""``: it is done."""
+        self._agenda.put("sync", timedelta())  # a pass shows whether the difference is gone
+        match action:
+            case m.AdoptBalance():
+                return self._reconciler.adopt(action)
+            case m.EndOrder(name):
+                try:
+                    self._manual_resolution.resolve(name, m.OrderStatus.ABSENT)
+                except FillbookError as error:
+                    return str(error)
+            case m.HaltTrading(why):
+                self._kill_switch.halt(why)
+            case _:
+                return "no step of the record"
+        return ""
 
 
 class Repair:
-    """Makes the repairs that are permitted, and proposes the others."""
+    """Makes plans of repairs."""
 
     def __init__(
         self,
         gateway: Gateway,
         recorder: Recorder,
         agenda: Agenda,
-        tracker: Tracker,
-        cancellation: Cancellation,
+        reconciler: Reconciler,
+        executor: Executor,
+        planning: Planning,
+        policy: m.RepairPolicy,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
-        self._tracker = tracker
-        self._cancellation = cancellation
-        self._proposed: set[str] = set()
+        self._reconciler = reconciler
+        self._executor = executor
+        self._planning = planning
+        self._policy = policy
         self._agenda = agenda
+        self._exhausted: set[str] = set()  #: the occasions that were alerted
         recorder.on(m.EventKind.ALERT, self._schedule)
 
     def run(self) -> None:
-        """Repair every live order that was accepted after it was abandoned."""
-        for record in filter(_accepted_after_abandoned, self._tracker.tracked()):
-            match self._gateway.permission(Authority.REPAIR):
-                case Permission.SEND:
-                    self._cancellation.instruct(record.client_order_id, Authority.REPAIR)
-                    self._cancellation.advance(record.client_order_id, for_caller=False)
-                case Permission.PROPOSE:
-                    self._propose(record)
-                case Permission.REFUSE:
-                    pass  # it was alerted when it was accepted
+        """Propose or begin what the policy permits."""
+        for proposal in self._proposals():
+            plan = self._plan(proposal)
+            if plan is not None and self._planning.make(plan) is not None:
+                self._agenda.put("plans", timedelta())
+
+    def repair(self, *, dry_run: bool) -> list[m.Plan]:
+        """
+        Reconcile, and return the repairs of what is left; begin those that are automatic.
+
+        With *dry_run* none is stored, and nothing is sent.  Raises: AccountChanged.
+        """
+        if not dry_run:
+            self._reconciler.sync()
+            self.run()
+            self._executor.carry_out()
+        found = []
+        for proposal in self._proposals():
+            stored = self._stored(proposal)
+            found.append(stored or self._planned(proposal, m.PlanState.PROPOSED))
+        return found
+
+    def _stored(self, proposal: Proposal) -> m.Plan | None:
+        with self._recorder.store.read() as reader:
+            known = reader.find(m.Plan, "occasion", proposal.occasion)
+        return max(known, key=lambda x: x.generation, default=None)
+
+    def _proposals(self) -> Iterator[Proposal]:
+        """Yield the repairs of the present differences, without those that have to wait."""
+        with self._recorder.store.read() as reader:
+            differences, orders = reader.all(m.OpenDrift), reader.find(m.OrderRecord, "open", "yes")
+            found = [rules.of_difference(x, self._policy) for x in differences]
+            found += [rules.of_order(x, self._policy) for x in orders]
+            waiting = {
+                x.occasion
+                for x in found
+                if x is not None and _open_question(reader, x) and x.kind in _OF_POSITIONS
+            }
+        for proposal in found:
+            if proposal is not None and proposal.occasion not in waiting:
+                yield proposal
+
+    def _plan(self, proposal: Proposal) -> m.Plan | None:
+        """Return the plan of a repair; None: it is reported only, or was tried."""
+        rule = self._policy.rule(proposal.kind)
+        if rule.mode is m.RepairMode.OBSERVE:
+            return None
+        now = self._recorder.now()
+        with self._recorder.store.read() as reader:
+            same = reader.find(m.Plan, "occasion", proposal.occasion)
+            day = [x for x in reader.all(m.Plan) if x.authority is Authority.REPAIR]
+        if rules.was_tried(same, now) or life.exhausted(same, now):
+            self._alert_exhausted(proposal)
+            return None
+        # What trades is automatic only if a rule of its own says so.
+        rule_is_own = proposal.kind in self._policy.rules
+        guarded = (proposal.kind, rule.repair) in m.GUARDED and not rule_is_own
+        is_auto = (
+            rule.mode is m.RepairMode.AUTO
+            and self._gateway.permission(Authority.REPAIR) is Permission.SEND
+            and not guarded
+            and rules.is_within_limits(proposal, rule, day, now)
+        )
+        return self._planned(proposal, m.PlanState.APPROVED if is_auto else m.PlanState.PROPOSED)
+
+    def _planned(self, proposal: Proposal, state: m.PlanState) -> m.Plan:
+        symbols = () if proposal.symbol is None else (proposal.symbol,)
+        return self._planning.plan(
+            m.PlanKind.REPAIR,
+            proposal.occasion,
+            symbols,
+            proposal.steps,
+            authority=Authority.REPAIR,
+            state=state,
+            valid_for=VALID_FOR,
+            notional=proposal.notional,
+            why=proposal.why,
+        )
+
+    def _alert_exhausted(self, proposal: Proposal) -> None:
+        if proposal.occasion not in self._exhausted:
+            self._exhausted.add(proposal.occasion)
+            text = (
+                f"a repair did not settle the difference ({proposal.why}); it is not tried again "
+                "within the hour"
+            )
+            about = proposal.symbol or "cash"
+            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text)))
 
     def _schedule(self, event: m.Event) -> None:
         if event.alert is not None and event.alert.kind is m.AlertKind.LANDED_LATE:
             self._agenda.put("repairs", timedelta())
 
-    def _propose(self, record: m.OrderRecord) -> None:
-        name = record.client_order_id
-        if name not in self._proposed:
-            self._proposed.add(name)
-            text = (
-                f"order {name} was accepted after it was abandoned: "
-                f"cancel it with cancel({name!r}), or leave it working"
-            )
-            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PROPOSED, name, text)))
+
+#: Repairs of positions wait for everything that may still explain them.
+_OF_POSITIONS = frozenset({m.RepairKind.UNTRACKED, m.RepairKind.PHANTOM, m.RepairKind.WRONG_QTY})
 
 
-def _accepted_after_abandoned(record: m.OrderRecord) -> bool:
-    """Whether a live order was accepted after it was abandoned, and has no open cancel."""
-    accepted = any(x.oddity is m.Oddity.LANDED_LATE for x in record.order.anomalies)
-    is_instructed = instructions.open_cancel(record) is not None
-    return accepted and not is_instructed and not record.order.is_final
+def _open_question(reader: Reader, proposal: Proposal) -> str:
+    """Return what is open about the symbol of a proposal; ``""``: nothing."""
+    if proposal.symbol is None:
+        return ""
+    held = pairs.holding_of(reader, proposal.symbol)
+    orders = [
+        x.order
+        for name in pairs.symbols_held_as(reader, held)
+        for x in reader.find(m.OrderRecord, "followed", name)
+    ]
+    return rules.open_question(orders)

@@ -145,6 +145,17 @@ class Reconciler:
             self._miss(report.unobserved)
         return report
 
+    def adopt(self, wanted: m.AdoptBalance) -> str:
+        """
+        Adjust one figure of the record to the broker's; return why it was not, ``""``: it was.
+
+        The account is read again: the broker's figure has to be the wanted one.
+        """
+        report = self._sync(None, adopt=wanted)
+        if report.unobserved is not None:
+            return report.unobserved
+        return "" if report.adopted else "the broker's figure is not the one that was approved"
+
     @property
     def age(self) -> timedelta | None:
         """The time since the last complete snapshot; None: none was tried."""
@@ -169,7 +180,7 @@ class Reconciler:
             )
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.STALE, "snapshot", text)))
 
-    def _sync(self, since: date | None, *, adopt: bool) -> m.SyncReport:
+    def _sync(self, since: date | None, *, adopt: bool | m.AdoptBalance) -> m.SyncReport:
         requests_before, at = self._gateway.requests, m.timestamp(self._clock.now())
         before = self._tracker.snapshot_number()
         account = self._account_link.try_bind()
@@ -179,9 +190,10 @@ class Reconciler:
         self._tracker.drain()
         unproven = self._query_unconfirmed()
         opened = self._opening_balance.is_due
-        first = self._snapshots.take(since, confirmed=adopt)
+        confirmed = adopt is True
+        first = self._snapshots.take(since, confirmed=confirmed)
         if not isinstance(first, m.NotObserved) and opened:
-            first = self._opening_balance.take(first, since, confirmed=adopt)
+            first = self._opening_balance.take(first, since, confirmed=confirmed)
         if isinstance(first, m.NotObserved):
             return m.SyncReport(
                 verdict=m.Verdict.NOT_OBSERVED,
@@ -193,10 +205,11 @@ class Reconciler:
                 requests=self._gateway.requests - requests_before,
             )
         merged = self._merge(first)
-        last, left = self._confirm(first, confirmed=adopt)
+        last, left = self._confirm(first, confirmed=bool(adopt))
         adopted: list[m.Finding] = []
         if adopt:
-            adopted, left = self._adopt(last, left)
+            wanted = adopt if isinstance(adopt, m.AdoptBalance) else None
+            adopted, left = self._adopt(last, left, wanted)
         self._standing.save(last.comparison, left)
         unproven = [x.client_order_id for x in self._tracker.tracked() if is_unproven(x)]
         with self._recorder.store.read() as reader:
@@ -293,14 +306,18 @@ class Reconciler:
         return drift.confirm(comparison, comparison, timedelta.max, disputed)
 
     def _adopt(
-        self, last: MergedSnapshot, findings: list[m.Finding]
+        self, last: MergedSnapshot, findings: list[m.Finding], wanted: m.AdoptBalance | None
     ) -> tuple[list[m.Finding], list[m.Finding]]:
         """
-        Adjust the record to the broker's figure of each confirmed difference.
+        Adjust the record to the broker's figure of each confirmed difference, or of *wanted*.
 
         Return the findings that were adopted, and those that are left.
         """
-        adopted = [x for x in findings if x.confidence is m.Confidence.CONFIRMED]
+        adopted = [
+            x
+            for x in findings
+            if x.confidence is m.Confidence.CONFIRMED and _is_wanted(x.drift, wanted)
+        ]
         theirs = {x.symbol: x for x in last.snapshot.positions}
         account, at = last.snapshot.account, last.snapshot.at
         for finding in adopted:
@@ -313,3 +330,12 @@ class Reconciler:
                 adjusted = balance_adjustment(symbol, theirs.get(symbol), at, ADOPTED)
                 self._recorder.record(adjusted)
         return adopted, [x for x in findings if x not in adopted]
+
+
+def _is_wanted(drift: m.Drift, wanted: m.AdoptBalance | None) -> bool:
+    """Whether *wanted* is the adoption of a difference; None: all are wanted."""
+    if wanted is None:
+        return True
+    figures = (getattr(drift, "ours", m.ZERO), getattr(drift, "theirs", m.ZERO))
+    about = (getattr(drift, "symbol", None), getattr(drift, "currency", None))
+    return (*about, *figures) == (wanted.symbol, wanted.currency, wanted.ours, wanted.theirs)

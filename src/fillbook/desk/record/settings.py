@@ -9,7 +9,6 @@ from attrs import field, frozen
 from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
-from fillbook.core.permission import Repairs
 
 #: A price function of the bot: the newest quote of a symbol, or None.
 Prices = Callable[[str], m.Quote | None]
@@ -20,7 +19,7 @@ class Settings:
     """The settings of a desk; the defaults are safe."""
 
     live: bool = False
-    repairs: Repairs = Repairs.OBSERVE
+    repairs: m.RepairPolicy = field(factory=m.RepairPolicy)
     wait_s: float = 5.0
     checks: Sequence[Check] = CHECKS
     exits: m.ExitPolicy | None = None

@@ -121,8 +121,9 @@ Plan: plan_id kind occasion symbols steps fingerprint authority created_at valid
 PlanStep: action stage guard state attempts why
 CancelOrder: client_order_id
 PlaceOrder: request fills within_s after filled_before
-AdoptBalance: symbol ours theirs currency strategy
+AdoptBalance: symbol ours theirs currency
 EndOrder: client_order_id
+HaltTrading: why
 PlanImpact: orders cancels notional positions
 PositionChange: symbol before after strategy
 PlanNews: plan_id what step why
