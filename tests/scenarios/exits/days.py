@@ -3,6 +3,7 @@
 from contextlib import suppress
 from decimal import Decimal
 
+from fillbook import errors
 from fillbook import model as m
 from tests.scenarios.campaign.incidents import LongDay, NotNow
 from tests.scenarios.exits.guard import Guard
@@ -46,9 +47,16 @@ class ProtectedDay(LongDay):
 
     @property
     def moved(self):
-        """The symbols whose position somebody else has reduced."""
-        fills = self.books.truth.fills()
-        return self._moved | {x.symbol for x in fills if x.is_busted or x.is_corrected}
+        """The symbols whose position something else than an order of ours has reduced."""
+        truth = self.books.truth
+        orders = {x.id: x for x in truth.orders()}
+        found = set(self._moved)
+        for fill in truth.fills():
+            order = orders[fill.order_id]
+            ours = order.parent_id is not None or order.client_order_id.startswith(m.ID_PREFIX)
+            if fill.is_busted or fill.is_corrected or not ours:
+                found.add(fill.symbol)
+        return found
 
     def plan_orders(self):
         """The live orders that plans placed."""
@@ -70,7 +78,8 @@ class ProtectedDay(LongDay):
         return sorted(found)
 
     def incident(self):
-        self.alive(super().incident)
+        with suppress(errors.OrderError, errors.ReadFailed):
+            self.alive(super().incident)
 
     def step(self):
         if self.dice.random() < 0.3:
@@ -107,10 +116,6 @@ class ProtectedDay(LongDay):
         quote = self.exchange.quote_of(symbol)
         bid = round(quote.bid * self.dice.choice((Decimal("0.95"), Decimal("1.05"))), 2)
         self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
-
-    def flattened(self):
-        self._moved |= set(self.books.truth.positions())
-        super().flattened()
 
     def split(self):
         self._moved.add("AAPL")

@@ -17,7 +17,15 @@ SLACK_S = 65
 GAP_S = 61
 LIVE = frozenset({"new", "accepted", "held", "partially_filled", "pending_new", "pending_replace"})
 STOPS = frozenset({"stop", "stop_limit", "trailing_stop"})
-ALERTS = frozenset({m.AlertKind.NAKED, m.AlertKind.EXIT_CHANGED, m.AlertKind.PROPOSED})
+ALERTS = frozenset(
+    {
+        m.AlertKind.NAKED,
+        m.AlertKind.EXIT_CHANGED,
+        m.AlertKind.PROPOSED,
+        m.AlertKind.DRIFT,
+        m.AlertKind.UNSETTLED,
+    }
+)
 
 
 class Guard:
@@ -31,6 +39,7 @@ class Guard:
         self.cursor = ""
         self.alerted = {}  # by symbol: when it was alerted last
         self.positions = {}
+        self.excess = {}  # by symbol: the seconds so far
 
     def observe(self):
         """Return the sentences that are not so."""
@@ -41,7 +50,7 @@ class Guard:
             self.cursor = event.cursor
             if event.alert is not None and event.alert.kind in ALERTS:
                 self.alerted[event.alert.about] = m.moment(event.at)
-        found = [*self._uncovered(gap, now), *self._excessive()]
+        found = [*self._uncovered(gap, now), *self._excessive(gap)]
         self.positions = self.day.books.truth.positions()
         return found
 
@@ -88,10 +97,11 @@ class Guard:
                 found[order.symbol] = found.get(order.symbol, Decimal(0)) + left
         return found
 
-    def _excessive(self):
-        held = self.day.books.truth.positions()
+    def _excessive(self, gap):
+        """Exits for more than is held: never by a request of ours, and not for long by others."""
+        held, moved = self.day.books.truth.positions(), self.day.moved
         for symbol, qty in held.items():
-            if qty < 0 and symbol not in self.day.moved:
+            if qty < 0 and symbol not in moved:
                 yield f"{symbol} is short by {qty}"
         sold = {}
         for record in self.day.plan_orders():
@@ -102,5 +112,10 @@ class Guard:
             sold[order.symbol] = sold.get(order.symbol, Decimal(0)) + left
         for symbol, qty in sold.items():
             most = max(held.get(symbol, Decimal(0)), self.positions.get(symbol, Decimal(0)))
-            if qty > most and symbol not in self.day.moved:
-                yield f"exits for {qty} {symbol}, of which {most} are held"
+            if qty <= most:
+                self.excess.pop(symbol, None)
+                continue
+            seconds = self.excess.get(symbol, 0.0) + (gap if gap <= GAP_S else 0.0)
+            self.excess[symbol] = seconds
+            if symbol not in moved or (seconds > 60 + SLACK_S and symbol not in self.alerted):
+                yield f"exits for {qty} {symbol} for {seconds} s, of which {most} are held"

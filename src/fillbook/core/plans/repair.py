@@ -64,24 +64,23 @@ def of_difference(found: m.OpenDrift, policy: m.RepairPolicy) -> Proposal | None
     symbol = getattr(drift, "symbol", None)
     about = symbol or "cash"
     ours, theirs = _figures(drift)
-    action: m.Action
+    adopts = m.AdoptBalance(symbol, ours, theirs, getattr(drift, "currency", None))
+    steps = [m.PlanStep(action=adopts)]
     match repair:
         case _R.ADOPT:
-            currency = drift.currency if isinstance(drift, m.WrongCash) else None
-            action = m.AdoptBalance(symbol, ours, theirs, currency)
             why = f"{about}: the record takes {m.plain(theirs)} instead of {m.plain(ours)}"
         case _R.CLOSE | _R.TRADE:
-            request = _trade(str(symbol), ours, theirs, reduces=repair is _R.CLOSE)
-            action = m.PlaceOrder(request, fills=True)
+            # The record takes what is there first, so that the order is checked against it.
+            request = _trade(about, ours, theirs, reduces=repair is _R.CLOSE)
+            steps.append(m.PlanStep(action=m.PlaceOrder(request, fills=True), stage=1))
             why = f"{about}: the account is traded from {m.plain(theirs)} to {m.plain(ours)}"
         case _R.HALT:
-            action = m.HaltTrading(f"{about} differs: {m.plain(ours)} and {m.plain(theirs)}")
-            why = f"{about} differs: trading is halted"
+            why = f"{about} differs: the record has {m.plain(ours)}, the broker {m.plain(theirs)}"
+            steps = [m.PlanStep(action=m.HaltTrading(why))]
         case _:
             return None
     occasion = f"repair/{found.key}/{found.since}"
-    step = m.PlanStep(action=action)
-    return Proposal(kind, occasion, symbol, (step,), why, found.notional)
+    return Proposal(kind, occasion, symbol, tuple(steps), why, found.notional)
 
 
 def _figures(drift: m.Drift) -> tuple[Decimal, Decimal]:

@@ -73,7 +73,6 @@ class OrderPlacement:
         """
         self._gateway.require_trading_enabled()
         account = self._account_link.bind()
-        request = self._with_defaults(request)
         return self.place(client_order_id(account, request.strategy, key), request, key)
 
     def place(
@@ -92,6 +91,7 @@ class OrderPlacement:
         whose step it is: the plan follows the order, so this returns once it was sent.  Raises:
         ChangeWithdrawn if *is_withdrawn* returns true.
         """
+        request = self._with_defaults(request)
         number = self._decide(name, request, key, is_withdrawn=is_withdrawn, plan=plan)
         if number is None:  # it was sent before
             return self._followed(name, plan)

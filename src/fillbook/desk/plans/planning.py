@@ -159,7 +159,8 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | No
         notional = None if price is None or notional is None else notional + qty * price
     for x in steps:
         if isinstance(x.action, m.AdoptBalance) and x.action.symbol is not None:
-            changes[x.action.symbol] = x.action.theirs - x.action.ours
+            held, change = x.action.symbol, x.action.theirs - x.action.ours
+            changes[held] = changes.get(held, m.ZERO) + change
     positions = []
     for held, change in changes.items():
         before = (reader.get(m.Position, held) or m.Position(symbol=held)).qty
