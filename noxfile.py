@@ -120,6 +120,13 @@ def days(session: nox.Session) -> None:
 
 
 @nox.session
+def exits(session: nox.Session) -> None:
+    """1,000 days of protected positions; it prints how long they were without their stops."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.scenarios.exits", *(session.posargs or ["--days", "1000"]))
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")
