@@ -47,10 +47,32 @@ def quantum(records: RecordReader, holding: str) -> Decimal:
     return max((x.quantum for x in listed if x is not None), default=ZERO)
 
 
-def quote_currency(records: RecordReader, symbol: str) -> str | None:
-    """Return the currency of the prices of *symbol*; None: that of the account."""
-    pair, binding = records.get(m.Pair, symbol), records.get(m.Binding, "account")
+def is_crypto(instrument: m.Instrument | None, pair: m.Pair | None) -> bool:
+    """Return whether an instrument is crypto; one that is not listed yet is, if it is a pair."""
+    if instrument is None:
+        return pair is not None
+    return instrument.asset_class is m.AssetClass.CRYPTO
+
+
+def is_listed_as_crypto(records: RecordReader, symbol: str) -> bool:
+    """Return whether *symbol* is crypto, by the record."""
+    return is_crypto(records.get(m.Instrument, symbol), records.get(m.Pair, symbol))
+
+
+def holds_crypto(records: RecordReader, holding: str) -> bool:
+    """Return whether the units of the position *holding* are crypto."""
+    return any(is_listed_as_crypto(records, x) for x in symbols_held_as(records, holding))
+
+
+def quote_currency(records: RecordReader, pair: m.Pair | None) -> str | None:
+    """Return the currency of the prices of *pair*; None: that of the account."""
+    binding = records.get(m.Binding, "account")
     return None if pair is None else other_currency(pair.quote, binding)
+
+
+def fee_in_base(x: m.Execution, pair: m.Pair | None) -> Decimal | None:
+    """Return the fee of an execution of *pair* in base units; None: it is not paid in them."""
+    return None if pair is None or x.fee_currency != pair.base else x.fee
 
 
 def other_currency(currency: str | None, binding: m.Binding | None) -> str | None:

@@ -23,6 +23,7 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.orders import instructions, lineage, replace
 from fillbook.model import ZERO
 
@@ -55,14 +56,13 @@ def reserve_for(
     *currency* is the quote currency, None if it is the account's.  *fee* is the share of the value
     that is reserved for fees; None: that of *rule*.
     """
-    is_crypto = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
     floor = _floor(request, ask, rule) if opens else ZERO
     if floor is None:
         return None
     return m.Reserve(
         opens=opens,
         floor=floor,
-        margin=pair is None and not is_crypto,
+        margin=pair is None and not pairs.is_crypto(instrument, pair),
         fee=fee,
         currency=currency,
         paid_from=None if pair is None else pair.paid_from,

@@ -51,5 +51,24 @@ def test_units_that_a_fee_may_still_take_cannot_be_closed():
     assert context.closable(m.OrderSide.BUY, holding(-10, fee_due="0.25"), []) == 10
 
 
+@pytest.mark.parametrize(
+    ("held", "differences", "expected"),
+    [
+        (10, [], "9.75"),
+        (10, ["-4"], "5.75"),
+        (10, ["4"], "9.75"),
+        (10, ["-14"], 0),  # the broker may be short
+        (-10, [], -10),
+        (-10, ["4"], -6),
+        (0, ["4"], 0),
+        (0, ["-4"], 0),
+    ],
+)
+def test_the_smallest_position_that_the_evidence_allows(held, differences, expected):
+    """With the sign of the position; fees that are due take from a long one."""
+    found = context.smallest_position(holding(held, fee_due="0.25"), map(Decimal, differences))
+    assert found == Decimal(expected)
+
+
 def test_nothing_is_closable_without_a_position():
     assert context.closable(m.OrderSide.SELL, None, []) == 0

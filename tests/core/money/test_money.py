@@ -346,6 +346,14 @@ def test_the_broker_declares_the_time_in_force_of_an_order_that_names_none():
     assert pairs.with_time_in_force(named, None, can) is named
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_fill_of_a_pair_owes_a_fee_before_its_instrument_is_listed(listed):
+    """The broker takes it in base units from every pair."""
+    instrument = [m.InstrumentListed(m.Instrument("ETH/USD", m.AssetClass.CRYPTO))] * listed
+    records = made(*instrument, *bought("ETH/USD", 1, 9))
+    assert records.position("ETH/USD").fee_due == D("0.01")
+
+
 def test_the_fee_of_a_payment_without_an_intent_is_that_of_its_fill():
     """An external order reserves nothing, and no rate was fixed with it."""
     records = Records()

@@ -355,9 +355,10 @@ def test_whether_the_account_values_crypto_is_a_capability(values_crypto, report
     """Unknown: either sum is the account's.  The list of instruments says what is crypto."""
     account = {"long_market_value": Decimal(reported), "short_market_value": Decimal(0)}
     listed = [held("KO", 1, value=Decimal(1000))]
-    for symbol in ("BTC/USD", "COIN"):
+    for symbol in ("BTC/USD", "COIN", "ETH"):  # the last is the position that holds a base
         coin = m.InstrumentListed(m.Instrument("COIN", m.AssetClass.CRYPTO))
-        record = records(coin, m.PairListed(pair_of("BTC/USD")))
+        ether = m.PairListed(m.Pair("ETH-EUR", "ETH", "EUR", "ETH"))
+        record = records(coin, m.PairListed(pair_of("BTC/USD")), ether)
         seen = snapshot(positions=[*listed, held(symbol, 1, value=Decimal(500))], account=account)
         found = missing.discard_reason(record, seen, values_crypto)
         assert (found is not None) is discarded

@@ -16,6 +16,7 @@ from typing import Final
 from attrs import field, frozen
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.orders.lifecycle import LIVE
 from fillbook.model import ZERO
 
@@ -154,9 +155,7 @@ class CheckContext:
 
     def is_crypto(self, request: m.OrderRequest) -> bool:
         """Return whether *request* is for a crypto instrument."""
-        if self.listed is not None:
-            return self.listed.asset_class is m.AssetClass.CRYPTO
-        return self.pair is not None
+        return pairs.is_crypto(self.listed, self.pair)
 
     def price(self, request: m.OrderRequest) -> Decimal | None:
         """
@@ -239,15 +238,26 @@ def closable(
     Return the quantity that an order of *side* can close in the worst case, base units, ≥ 0.
 
     This is the smallest position that the evidence allows, minus the leaves of the live and
-    unconfirmed orders of that side (the exits of one bracket count once).  *differences* are
-    the open ones between the broker's position and ours, theirs minus ours: either side may
-    be right.
+    unconfirmed orders of that side (the exits of one bracket count once).
     """
     if position is None:
         return ZERO
-    minimum = min(-side.sign * (position.qty + difference) for difference in (ZERO, *differences))
-    minimum -= position.fee_due if position.qty > 0 else ZERO
+    minimum = -side.sign * smallest_position(position, differences)
     return max(ZERO, minimum - total_leaves_qty(side, orders))
+
+
+@m.exact
+def smallest_position(position: m.Position, differences: Iterable[Decimal]) -> Decimal:
+    """
+    Return the smallest position that the evidence allows, in base units, with the sign of ours.
+
+    *differences* are the open ones between the broker's position and ours, theirs minus ours:
+    either side may be right.  Fees that are due may reduce a long position.
+    """
+    sign = 1 if position.qty > 0 else -1
+    minimum = min(sign * (position.qty + difference) for difference in (ZERO, *differences))
+    minimum -= position.fee_due if position.qty > 0 else ZERO
+    return sign * max(ZERO, minimum)
 
 
 @frozen(kw_only=True)

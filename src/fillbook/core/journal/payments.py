@@ -60,7 +60,7 @@ def movements_of(draft: Draft, record: m.OrderRecord, x: m.Execution) -> list[m.
         strategy=record.strategy,
         owner=x.broker_order_id,
         reason=str(x.source),
-        currency=pairs.quote_currency(draft, x.symbol),
+        currency=pairs.quote_currency(draft, pair),
         other_fee=other_fee,
         fee_from=None if other_fee is None else x.fee_from,
     )
@@ -89,7 +89,7 @@ def inferred_movements(
         strategy=record.strategy,
         owner=of_id.broker_order_id,
         reason=str(m.ExecSource.INFERRED),
-        currency=pairs.quote_currency(draft, symbol),
+        currency=pairs.quote_currency(draft, pair),
     )
     return _with_payment(draft, record, fill, pair)
 
@@ -100,8 +100,9 @@ def _split_fee(
     """Return the fee in base units, in the quote currency (None: unknown), and in another one."""
     if x.fee is None:
         return ZERO, None, None
-    if pair is not None and x.fee_currency == pair.base:
-        return x.fee, None, None
+    fee_in_base = pairs.fee_in_base(x, pair)
+    if fee_in_base is not None:
+        return fee_in_base, None, None
     bound = binding(draft)
     quote = bound.currency if pair is None else pair.quote
     if not x.fee or not quote or x.fee_currency in (None, quote):
@@ -149,6 +150,4 @@ def _fee_rate_of_payment(draft: Draft, record: m.OrderRecord, fill: m.Movement) 
 
 def _fee_rate(draft: Draft, symbol: str) -> Decimal:
     """Return the share of what a fill brings in that a later fee may take."""
-    instrument = draft.get(m.Instrument, symbol)
-    is_crypto = instrument is not None and instrument.asset_class is m.AssetClass.CRYPTO
-    return binding(draft).base_fee if is_crypto else ZERO
+    return binding(draft).base_fee if pairs.is_listed_as_crypto(draft, symbol) else ZERO

@@ -244,11 +244,16 @@ def position_drift(
     actual = ZERO if theirs is None else theirs.qty
     if low - quantum <= actual <= high + quantum:
         return None
-    if not actual:
-        return m.Phantom(symbol, high)
-    if not high:
-        return m.Untracked(symbol, actual)
-    return m.WrongQty(symbol, high, actual)
+    return qty_drift(symbol, high, actual)
+
+
+def qty_drift(symbol: str, ours: Decimal, theirs: Decimal) -> m.PositionDrift:
+    """Name the difference between two quantities of a symbol, in signed base units."""
+    if not theirs:
+        return m.Phantom(symbol, ours)
+    if not ours:
+        return m.Untracked(symbol, theirs)
+    return m.WrongQty(symbol, ours, theirs)
 
 
 @m.exact

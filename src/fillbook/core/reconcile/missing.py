@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.orders.corrections import (
     CountedExecutions,
     ExecutionChain,
@@ -19,7 +20,6 @@ from fillbook.core.orders.corrections import (
     may_be_same,
 )
 from fillbook.core.orders.evidence import count_facts
-from fillbook.core.pairs import holding_of
 from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.core.reconcile.settlement import has_recent_fill, inferred_bust, split_factor
 from fillbook.model import ZERO
@@ -55,7 +55,7 @@ def infer_busts(
     remaining_qty = missing - sum((x.qty for x in unlisted), ZERO)
     if remaining_qty < 0:
         return [], ZERO
-    symbol = holding_of(records, record.terms.symbol)
+    symbol = pairs.holding_of(records, record.terms.symbol)
     moved = sum((x.qty * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
     if remaining_qty:  # known from the order's total only
         busts.append(inferred_bust(records, broker_order_id, remaining_qty))
@@ -175,7 +175,7 @@ def _values_disagree(
         values = [
             x.market_value
             for x in snapshot.positions
-            if with_crypto or not _is_crypto(records, x.symbol)
+            if with_crypto or not pairs.holds_crypto(records, x.symbol)
         ]
         if any(value is None for value in values):
             return None
@@ -186,10 +186,3 @@ def _values_disagree(
         f"the positions are worth {' or '.join(map(m.plain, sums))}, but the account reports "
         f"{m.plain(reported)}"
     )
-
-
-def _is_crypto(records: RecordReader, symbol: str) -> bool:
-    instrument = records.get(m.Instrument, symbol)
-    if instrument is None:
-        return records.get(m.Pair, symbol) is not None
-    return instrument.asset_class is m.AssetClass.CRYPTO

@@ -44,23 +44,13 @@ def rows_of(
 
 def expected_findings(rows: Iterable[m.Row]) -> tuple[m.Finding, ...]:
     """Return the differences between what the bot expects and the broker; nothing: none passed."""
+    because = "one snapshot, compared with the positions that the bot expects"
     return tuple(
-        _expected_finding(row) for row in rows if row.bot is not None and row.bot != row.theirs
-    )
-
-
-def _expected_finding(row: m.Row) -> m.Finding:
-    """Name the difference between the position that the bot expects and the broker's."""
-    bot, theirs = row.bot or m.ZERO, row.theirs or m.ZERO
-    drift: m.Drift
-    if not theirs:
-        drift = m.Phantom(row.symbol, bot)
-    elif not bot:
-        drift = m.Untracked(row.symbol, theirs)
-    else:
-        drift = m.WrongQty(row.symbol, bot, theirs)
-    return m.Finding(
-        drift,
-        m.Confidence.SETTLING,
-        "one snapshot, compared with the positions that the bot expects",
+        m.Finding(
+            drift.qty_drift(row.symbol, row.bot, row.theirs or m.ZERO),
+            m.Confidence.SETTLING,
+            because,
+        )
+        for row in rows
+        if row.bot is not None and row.bot != row.theirs
     )

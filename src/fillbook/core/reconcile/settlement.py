@@ -149,24 +149,14 @@ def _moved(records: RecordReader, broker_order_id: str) -> Decimal:
 
 
 def _qty_of_rows(records: RecordReader, rows: Iterable[m.Execution]) -> Decimal:
-    return sum(
-        (
-            base_qty(x) * x.side.sign * split_factor(records, _holding_of(records, x), x.at)
-            - _fee_in_base(records, x)
-            for x in rows
-        ),
-        ZERO,
-    )
+    return sum((_moved_qty(records, x) for x in rows), ZERO)
 
 
-def _holding_of(records: RecordReader, x: m.Execution) -> str:
-    return holding_of(records, resolve(records, x.symbol, x.at))
-
-
-def _fee_in_base(records: RecordReader, x: m.Execution) -> Decimal:
-    pair = records.get(m.Pair, x.symbol)
-    is_in_base = pair is not None and x.fee_currency == pair.base
-    return x.fee or ZERO if is_in_base else ZERO
+def _moved_qty(records: RecordReader, row: m.Execution) -> Decimal:
+    symbol = resolve(records, row.symbol, row.at)
+    factor = split_factor(records, holding_of(records, symbol), row.at)
+    fee = pairs.fee_in_base(row, records.get(m.Pair, symbol)) or ZERO
+    return base_qty(row) * row.side.sign * factor - fee
 
 
 def _reported_qty(records: RecordReader, evidence: m.Evidence) -> Decimal:

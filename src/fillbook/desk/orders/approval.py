@@ -153,8 +153,8 @@ class Approval:
         """Return the price of the quote currency in that of the account, if a limit needs it."""
         with self._recorder.store.read() as reader:
             pair = self._pair_of(reader, symbol)
-            bound = reader.get(m.Binding, "account")
-        if pair is None or pairs.other_currency(pair.quote, bound) is None:
+            currency = pairs.quote_currency(reader, pair)
+        if pair is None or currency is None:
             return Decimal(1)
         limits = self._limits
         bounds = (limits.order_notional_max, limits.symbol_notional_max, limits.day_notional_max)
@@ -294,7 +294,7 @@ class Approval:
             rule,
             opens=opens,
             pair=context.pair,
-            currency=_quote_currency(reader, context.pair),
+            currency=pairs.quote_currency(reader, context.pair),
             fee=_fee_rate(rule, context.account, request),
         )
         reserve_amount = (
@@ -352,7 +352,7 @@ class Approval:
             return _units(reader, pair.paid_from, pair)
         if account is None:
             return None
-        return self._available_funds.available(reader, _quote_currency(reader, pair))
+        return self._available_funds.available(reader, pairs.quote_currency(reader, pair))
 
     def _recent_period(self) -> timedelta:
         """Return the period for which the limits need the orders that were sent."""
@@ -361,12 +361,6 @@ class Approval:
             return risk.DAY
         least = timedelta(minutes=1) if limits.orders_per_minute_max is not None else timedelta()
         return max(least, risk.period_of(limits.duplicate_s))
-
-
-def _quote_currency(reader: Reader, pair: m.Pair | None) -> str | None:
-    """Return the currency of the prices of *pair*; None: that of the account."""
-    bound = reader.get(m.Binding, "account")
-    return None if pair is None else pairs.other_currency(pair.quote, bound)
 
 
 def _fee_rate(

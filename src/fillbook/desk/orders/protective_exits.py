@@ -6,11 +6,9 @@ Other half: `core.orders.protective`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
-
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.checks.context import smallest_position
 from fillbook.core.orders import protective
 from fillbook.desk.link.gateway import Gateway, rows_or_empty
 from fillbook.desk.orders.tracker import Tracker
@@ -25,17 +23,10 @@ def protective_exits(gateway: Gateway, recorder: Recorder, tracker: Tracker) -> 
         opened = reader.get(m.Cash, "cash") is not None
         resting = [protective.of_order(x, pairs.holding_of(reader, x.terms.symbol)) for x in live]
         held = {
-            x.symbol: _smallest_position(x.qty, position_differences(reader, x.symbol))
+            x.symbol: smallest_position(x, position_differences(reader, x.symbol))
             for x in reader.all(m.Position)
         }
     if not opened:  # without an opening balance, ask the broker for the positions
         listed = gateway.pages("positions", gateway.broker.positions)
         held = {x.symbol: x.qty for x in rows_or_empty(listed)}
     return protective.protective_ids(resting, held)
-
-
-def _smallest_position(qty: Decimal, differences: Iterable[Decimal]) -> Decimal:
-    """Return the smallest position with the sign of *qty* that the evidence allows."""
-    sign = 1 if qty > 0 else -1
-    least = min(sign * (qty + x) for x in (m.ZERO, *differences))
-    return sign * max(m.ZERO, least)
