@@ -152,8 +152,9 @@ class Limits:
     the market's; those of another quote currency are converted at a quoted rate, and without one
     the order is denied.  `symbol_notional_max` and `position_max` (base units) bound the position
     that results if every live order of that side fills.  `day_notional_max` bounds the orders sent
-    in the last 24 hours.  `price_collar` is a share: 0.05 denies a limit or stop price that is
-    more than 5 % worse than the market.
+    in the last 24 hours; if the notional of one that opened exposure is unknown, because it was
+    sent without limits, new ones are denied.  `price_collar` is a share: 0.05 denies a limit or
+    stop price that is more than 5 % worse than the market.
 
     Raises: InvalidValue.
     """

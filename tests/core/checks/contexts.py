@@ -136,6 +136,6 @@ UNSEEN = {"orders": (order("c2", word=None, stop_price=80, qty=1, **SELL),)}
 ENDED = {"orders": (order("c2", word="canceled", stop_price=80, qty=1, **SELL),)}
 
 
-def sent(seconds_ago, key=None, worth=100, **wish):
-    at = m.timestamp(NOW - timedelta(seconds=seconds_ago))
-    return SentOrder(at, request(**{"qty": 10, **wish}), key, None if worth is None else D(worth))
+def sent(seconds_ago, key=None, worth=100, opens=True, **wish):
+    at, made = m.timestamp(NOW - timedelta(seconds=seconds_ago)), request(**{"qty": 10, **wish})
+    return SentOrder(at, made, key, None if worth is None else D(worth), opens=opens)

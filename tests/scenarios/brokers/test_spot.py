@@ -15,6 +15,7 @@ import fillbook as fb
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import ManualClock
+from fillbook.stores.memory import MemoryStore
 from tests.bench import MONDAY_10
 from tests.scenarios.brokers.spot import CASH, MAKER_RATE, PRICES, RATE, STEP, Spot, cut
 
@@ -157,6 +158,24 @@ def test_a_limit_is_in_the_currency_of_the_account(code):
         desk.buy("BTC-EUR", notional=10)
     assert denied.value.reason.code == "no_price"
     assert desk.buy("ETH-BTC", qty="0.03", limit_price="0.05").status is S.FILLED
+
+
+def test_an_order_of_unknown_worth_lets_nothing_more_through_the_limit_of_the_day():
+    """Without limits no rate is read, and the next process has one: it cannot sum the day."""
+    bot = Bot()
+    store, limits = MemoryStore(), m.Limits(day_notional_max=100)
+    desk = fb.open(bot.broker, store, clock=bot.clock)
+    desk.sync()
+    desk.buy("ETH-BTC", qty=1, limit_price="0.05")  # 3,000 dollars
+    limited = fb.open(bot.broker, store, clock=bot.clock, limits=limits)
+    bot.clock.advance(60)
+    with pytest.raises(fb.Denied, match="the last 24 hours") as denied:
+        limited.buy("BTC-USD", notional=10)
+    assert denied.value.reason.code == "no_price"
+    limited.sell("ETH-BTC", qty="0.5", limit_price="0.05")  # it only reduces
+    bot.clock.advance(86_400)
+    limited.sync()
+    assert limited.buy("BTC-USD", notional=10).status is S.FILLED
 
 
 def test_the_buying_power_of_each_currency_is_its_own():

@@ -30,13 +30,15 @@ class SentOrder:
     An order that was sent recently.
 
     `at` is when its intent was made, by our clock (UTC).  `key` is the bot's idempotency key;
-    None: it gave none.  `worth` is in quote currency, ≥ 0; None: no price was known.
+    None: it gave none.  `worth` is its notional in the currency of the account, ≥ 0; None: no
+    price or no rate was known.  `opens`: it was to open exposure in the worst case.
     """
 
     at: m.Timestamp
     request: m.OrderRequest
     key: str | None = None
     worth: Decimal | None = None
+    opens: bool = True
 
 
 class TrackedOrders(Collection[m.Order]):

@@ -165,10 +165,23 @@ def symbol_notional(request: m.OrderRequest, context: CheckContext) -> Reason | 
 
 @m.exact
 def day_notional(request: m.OrderRequest, context: CheckContext) -> Reason | None:
-    """Bound the notional of the orders of the last 24 hours, including this one."""
-    sent_before = sum((x.worth or ZERO for x in _sent_within(context, DAY)), ZERO)
-    limit = context.limits.day_notional_max
+    """
+    Bound the notional of the orders of the last 24 hours, including this one.
+
+    An order of unknown worth counts only if it opened exposure, and then the sum is unknown.
+    """
+    limit, sent = context.limits.day_notional_max, _sent_within(context, DAY)
+    unknown = next((x for x in sent if x.worth is None and x.opens), None)
     code, what = ReasonCode.DAY_NOTIONAL, "the notional of the last 24 hours"
+    if unknown is not None and limit is not None and not context.reduces(request):
+        return Reason(
+            ReasonCode.NO_PRICE,
+            f"{what} cannot be checked against its limit: that of the order in "
+            f"{unknown.request.symbol} sent at {unknown.at} is unknown, because its price in the "
+            "currency of the account was not read",
+            (("sent_at", unknown.at),),
+        )
+    sent_before = sum((x.worth or ZERO for x in sent), ZERO)
     return _notional_reason(code, what, limit, request, context, sent_before)
 
 

@@ -54,9 +54,7 @@ class RecentOrders:
                 case m.Commanded(name, m.Command.SEND) if name not in self._sent:
                     record = reader.get(m.OrderRecord, name)
                     if record is not None and record.intent is not None:
-                        intent = record.intent
-                        sent = SentOrder(recorded.at, intent.wish, intent.key, intent.worth)
-                        self._sent[name] = sent
+                        self._sent[name] = _sent_order(recorded.at, record.intent)
                 case m.Answered(name, _, answer) if answer in _NOT_ACCEPTED:
                     self._drop_if_not_accepted(reader, name)
 
@@ -65,6 +63,11 @@ class RecentOrders:
         record = reader.get(m.OrderRecord, name)
         if record is not None and not record.ids and record.verdict is not None:
             self._sent.pop(name, None)
+
+
+def _sent_order(at: m.Timestamp, intent: m.Intent) -> SentOrder:
+    opens = intent.reserve is None or intent.reserve.opens
+    return SentOrder(at, intent.wish, intent.key, intent.worth, opens=opens)
 
 
 def last_number_before(reader: Reader, since: m.Timestamp) -> int:
