@@ -161,10 +161,13 @@ def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.Reserv
 def _paid_units(
     e: m.Evidence, record: m.OrderRecord, reserve: m.Reserve, rule: m.ReserveRule
 ) -> Decimal:
-    """Return what the payments of one id took; the fee of an inferred fill is not known yet."""
+    """Return the cost of the fills of one id without the fees that its history may still report."""
     if e.value is None:
         return ZERO
-    return e.value if e.gap else _filled_cost(e, record, reserve, rule)
+    if e.gap:
+        return e.value
+    pending = e.chosen.fee_pending * fee_of(reserve, rule)
+    return _filled_cost(e, record, reserve, rule) - pending
 
 
 def _filled_cost(

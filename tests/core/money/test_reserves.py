@@ -4,6 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import reservation as r
@@ -155,3 +157,52 @@ def test_a_fill_at_an_unknown_price_keeps_its_units_reserved():
     records, _ = made(pair=pair_of("ETH/BTC"), currency="BTC", **wish)
     records.take(report("partially_filled", 1, None, terms=terms(**wish)))
     assert charged(records) == D("0.101")
+
+
+# -- promise P7, in units --------------------------------------------------------------
+
+WISH = {"symbol": "ETH/BTC", "qty": 3, "limit_price": "0.05"}
+PRICE = D("0.04")
+#: The currency in which a fill pays its fee, and the amount; it is reserved in BTC.
+PAID_FEES = {"BTC": D("0.0004"), "ETH": D("0.01"), "KCS": D(1)}
+
+
+def facts_of(paid_in):
+    """What is reported of a buy whose fills pay their fees in these currencies."""
+    facts = []
+    for n, currency in enumerate(paid_in, 1):
+        is_last = n == len(paid_in)
+        word, clock = "filled" if is_last else "partially_filled", f"2026-03-02T15:00:0{n}Z"
+        row = {"cum": n, "symbol": "ETH/BTC", "at": clock}
+        fee = {"fee": PAID_FEES[currency], "fee_currency": currency}
+        facts += [
+            report(word, n, PRICE, clock, terms=terms(**WISH)),
+            fill(f"e{n}", 1, PRICE, **row),
+            fill(f"e{n}", 1, PRICE, source="history", **row, **fee),
+        ]
+    return facts
+
+
+@given(
+    st.lists(st.sampled_from(sorted(PAID_FEES)), min_size=3, max_size=3).flatmap(
+        lambda paid_in: st.tuples(st.just(paid_in), st.permutations(facts_of(paid_in)))
+    )
+)
+def test_units_that_a_fill_or_its_fee_may_take_are_never_available(drawn):
+    """In any order of arrival; when all is known, nothing is reserved any more."""
+    paid_in, facts = drawn
+    records, needed = made(pair=pair_of("ETH/BTC"), currency="BTC", **WISH)
+    taken = 3 * PRICE + paid_in.count("BTC") * PAID_FEES["BTC"]
+    assert needed >= taken
+    for fact in facts:
+        records.take(fact)
+        assert (charged(records) or 0) - records.position("BTC/USD").qty >= taken
+    assert (charged(records), -records.position("BTC/USD").qty) == (None, taken)
+
+
+def test_a_fee_that_the_stream_reports_is_not_reserved():
+    records, _ = made(pair=pair_of("ETH/BTC"), currency="BTC", **WISH)
+    of, fee = {"cum": 3, "symbol": "ETH/BTC"}, {"fee": D(1), "fee_currency": "KCS"}
+    records.take(report("filled", 3, PRICE, terms=terms(**WISH)))
+    records.take(fill("e1", 3, PRICE, **of, **fee))
+    assert charged(records) is None

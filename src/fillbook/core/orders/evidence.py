@@ -122,6 +122,8 @@ def add_to_sums(sums: m.Sums, execution: m.Execution, context: EvidenceContext) 
     qty, price = execution.qty, present(execution.price, f"the price of {execution.exec_id}")
     is_in_quote = not execution.fee or execution.fee_currency in (None, context.quote)
     fee = execution.fee if is_in_quote or not context.quote else None
+    value = qty if execution.in_quote else EXACT.multiply(qty, price)
+    is_pending = execution.fee is None and execution.source is m.ExecSource.STREAM
     latest_uncounted = sums.uncounted_at
     if execution.cum_qty is None:
         latest_uncounted = (
@@ -131,12 +133,13 @@ def add_to_sums(sums: m.Sums, execution: m.Execution, context: EvidenceContext) 
         sums.rows + 1,
         EXACT.add(sums.gross, qty),
         EXACT.add(sums.net, qty),
-        EXACT.add(sums.value, qty) if execution.in_quote else EXACT.fma(qty, price, sums.value),
+        EXACT.add(sums.value, value),
         sums.cum if execution.cum_qty is None else max(sums.cum, execution.cum_qty),
         latest_uncounted,
         execution.at if sums.latest_at is None else max(sums.latest_at, execution.at),
         EXACT.add(sums.base, base_qty(execution)),
         None if sums.fees is None or fee is None else EXACT.add(sums.fees, fee),
+        EXACT.add(sums.fee_pending, value) if is_pending else sums.fee_pending,
     )
 
 

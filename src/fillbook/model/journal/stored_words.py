@@ -96,7 +96,7 @@ Evidence: broker_order_id client_order_id name terms terms_at echoed created_at 
     complete odd_executions ignored settled
 OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
 Version: clock cum rank raw
-Sums: rows gross net value cum uncounted_at latest_at base fees
+Sums: rows gross net value cum uncounted_at latest_at base fees fee_pending
 Movement: key symbol kind at cum qty price cash ratio fee fee_rate strategy owner reason
     from_qty follows_cost parts unmatched currency other_fee fee_from
 Position: symbol account by_strategy=legs fee_due fee_absorbed anchored_at last

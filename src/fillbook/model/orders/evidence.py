@@ -65,6 +65,8 @@ class Sums:
     latest_at: Timestamp | None = None  #: the time of the latest execution
     base: Decimal = ZERO  #: `net` in base units
     fees: Decimal | None = ZERO  #: in quote currency; None: at least one is unknown
+    #: The value of those whose fee the fill history may still report, in quote currency.
+    fee_pending: Decimal = ZERO
 
 
 @frozen(kw_only=True)
