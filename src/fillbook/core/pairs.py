@@ -82,12 +82,25 @@ def other_currency(currency: str | None, binding: m.Binding | None) -> str | Non
 
 
 def with_time_in_force(
-    request: m.OrderRequest, pair: m.Pair | None, can: m.Capabilities
+    request: m.OrderRequest,
+    pair: m.Pair | None,
+    can: m.Capabilities,
+    known: m.Intent | None = None,
 ) -> m.OrderRequest:
-    """Return *request* with a time in force: the broker's default if the bot gave none."""
+    """
+    Return *request* with a time in force: the broker's default if the bot gave none.
+
+    *known* is the intent that exists under its key: it keeps its default, although the pair may
+    not have been known then.
+    """
     if request.time_in_force is not m.TimeInForce.DEFAULT:
         return request
     default = can.time_in_force if pair is None else can.pair_time_in_force
+    if known is not None and known.wish.time_in_force in (
+        can.time_in_force,
+        can.pair_time_in_force,
+    ):
+        default = known.wish.time_in_force
     return evolve(request, time_in_force=default)
 
 

@@ -344,6 +344,9 @@ def test_the_broker_declares_the_time_in_force_of_an_order_that_names_none():
     assert pairs.with_time_in_force(plain, pair_of("A/B"), can).time_in_force == "gtc"
     named = evolve(plain, time_in_force="ioc")
     assert pairs.with_time_in_force(named, None, can) is named
+    for known, expected in (("gtc", "gtc"), ("day", "day"), ("ioc", "day")):
+        intent = intended(time_in_force=known).intent
+        assert pairs.with_time_in_force(plain, None, can, intent).time_in_force == expected
 
 
 @pytest.mark.parametrize("listed", [True, False])

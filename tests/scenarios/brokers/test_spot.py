@@ -6,10 +6,11 @@ More days: `FILLBOOK_DAYS=300 pytest tests/scenarios/brokers/test_spot.py`.
 
 import os
 import random
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import errors
@@ -30,9 +31,9 @@ ROUNDED = D("1e-50")
 class Bot:
     """A desk at the broker, opened and in sync."""
 
-    def __init__(self, **kw):
+    def __init__(self, *, broker=Spot, **kw):
         self.clock = ManualClock(MONDAY_10)
-        self.broker = Spot(self.clock, **kw)
+        self.broker = broker(self.clock, **kw)
         self.desk = fb.open(self.broker, "memory://", clock=self.clock, wait_s=2)
         assert self.desk.sync().opened
 
@@ -197,6 +198,46 @@ def test_an_edit_keeps_both_ids_and_is_reserved():
     )
     with pytest.raises(fb.Denied, match="buying power"):
         bot.desk.replace(after, qty="0.25")
+
+
+class LearnsPairs(Spot):
+    """Its adapter knows a pair only after the instrument was read, which fails at first."""
+
+    capabilities = evolve(
+        Spot.capabilities,
+        times_in_force=frozenset({m.TimeInForce.DAY, m.TimeInForce.GTC, m.TimeInForce.IOC}),
+        instrument=False,
+    )
+    learned = False
+
+    def pair(self, symbol):
+        return super().pair(symbol) if self.learned else None
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_retry_is_the_same_request_although_the_pair_was_unknown_at_first(is_sent):
+    """The default of the broker differs by then; the order that exists has the one of its day."""
+    bot = Bot(broker=LearnsPairs)
+    if not is_sent:
+        bot.desk.halt("not yet")
+    with nullcontext() if is_sent else pytest.raises(fb.Denied):
+        bot.desk.buy("BTC-USD", qty="0.01", limit_price=50_000, key="one")
+    bot.broker.learned = True
+    bot.desk.resume()
+    bot.clock.advance(10)
+    order = bot.desk.buy("BTC-USD", qty="0.01", limit_price=50_000, key="one")
+    assert (order.status, order.time_in_force) == (S.NEW, m.TimeInForce.DAY)
+    assert (len(bot.broker.placed), bot.broker.sent) == (1, 1)
+    with pytest.raises(fb.KeyReused):
+        bot.desk.buy("BTC-USD", qty="0.01", limit_price=50_000, key="one", time_in_force="gtc")
+
+
+def test_a_default_is_no_time_in_force_that_the_bot_named():
+    bot = Bot(broker=LearnsPairs)
+    wish = {"symbol": "BTC-USD", "qty": "0.01", "limit_price": 50_000, "key": "one"}
+    bot.desk.buy(time_in_force="ioc", **wish)
+    with pytest.raises(fb.KeyReused):
+        bot.desk.buy(**wish)
 
 
 # -- days ------------------------------------------------------------------------------

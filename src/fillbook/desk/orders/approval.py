@@ -145,14 +145,14 @@ class Approval:
                 plan=plan,
             )
 
-    def _pair_of(self, reader: Reader, symbol: str) -> m.Pair | None:
+    def pair_of(self, reader: Reader, symbol: str) -> m.Pair | None:
         """Return the pair of *symbol* as the adapter has it, else as the record has it."""
         return self._gateway.pair(symbol) or reader.get(m.Pair, symbol)
 
     def _rate(self, symbol: str) -> Decimal | None:
         """Return the price of the quote currency in that of the account, if a limit needs it."""
         with self._recorder.store.read() as reader:
-            pair = self._pair_of(reader, symbol)
+            pair = self.pair_of(reader, symbol)
             currency = pairs.quote_currency(reader, pair)
         if pair is None or currency is None:
             return Decimal(1)
@@ -184,7 +184,7 @@ class Approval:
             symbols = pairs.symbols_held_as(reader, held)
             orders = [order for x in symbols for order in _tracked_orders(reader, x)]
             most = closable(request.side, position, orders, position_differences(reader, held))
-            most -= _reserved_units(reader, held, self._pair_of(reader, request.symbol))
+            most -= _reserved_units(reader, held, self.pair_of(reader, request.symbol))
         return request.qty is None or request.qty > most
 
     def _needs_quote(self, request: m.OrderRequest) -> bool:
@@ -312,7 +312,7 @@ class Approval:
         inputs: CheckInputs,
     ) -> CheckContext:
         """Build the context of the checks from the record and *inputs*."""
-        pair = self._pair_of(reader, request.symbol)
+        pair = self.pair_of(reader, request.symbol)
         held = request.symbol if pair is None else pair.holding
         position = reader.get(m.Position, held)
         if position is None and reader.get(m.Cash, "cash") is not None:

@@ -91,7 +91,7 @@ class OrderPlacement:
         whose step it is: the plan follows the order, so this returns once it was sent.  Raises:
         ChangeWithdrawn if *is_withdrawn* returns true.
         """
-        request = self._with_defaults(request)
+        request = self._with_defaults(request, name)
         number = self._decide(name, request, key, is_withdrawn=is_withdrawn, plan=plan)
         if number is None:  # it was sent before
             return self._followed(name, plan)
@@ -111,7 +111,7 @@ class OrderPlacement:
         We never resend it.  Raises: Denied, AlreadySent, KeyReused, AccountChanged.
         """
         name = client_order_id(self._account_link.bind(), request.strategy, key)
-        request = self._with_defaults(request)
+        request = self._with_defaults(request, name)
         number, order = self._decide(name, request, key, handed=True), self._book.order(name)
         if number is None:
             text = f"order {name} was already sent and is {order.status}: do not send it again"
@@ -172,11 +172,18 @@ class OrderPlacement:
         """Return the checks and the impact of *request*; send no order and write nothing."""
         return self._approval.preview(self._with_defaults(request))
 
-    def _with_defaults(self, request: m.OrderRequest) -> m.OrderRequest:
-        """Return *request* with the present symbol and a time in force."""
+    def _with_defaults(self, request: m.OrderRequest, name: str = "") -> m.OrderRequest:
+        """
+        Return *request* with the present symbol and a time in force.
+
+        *name* is its client order id; "": it has none yet.
+        """
         request = self._symbols.request(request)
-        pair, can = self._gateway.pair(request.symbol), self._gateway.broker.capabilities
-        return pairs.with_time_in_force(request, pair, can)
+        with self._recorder.store.read() as reader:
+            pair = self._approval.pair_of(reader, request.symbol)
+            known = reader.get(m.OrderRecord, name)
+        intent, can = None if known is None else known.intent, self._gateway.broker.capabilities
+        return pairs.with_time_in_force(request, pair, can, intent)
 
     def _is_sent(self, name: str) -> bool:
         with self._recorder.store.read() as reader:
