@@ -25,6 +25,7 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.orders import instructions, lineage, replace
+from fillbook.core.orders.anomalies import is_another_order
 from fillbook.model import ZERO
 
 #: The maximum number of marks, and the number of marks per `account_lag`.
@@ -146,13 +147,17 @@ def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.Reserv
     """
     Return the maximum that an order can still cost, open and filled, in quote currency.
 
-    What a position has paid is not reserved any more: its units are gone with the execution.
+    While another order has our client order id, both are counted: ours may still be accepted.  What
+    a position has paid is not reserved any more: its units are gone with the execution.
     """
     reserve = None if record.intent is None else record.intent.reserve
     if reserve is None or not reserve.opens:
         return ZERO
     filled_cost = sum((_filled_cost(e, record, reserve, rule) for e in evidence), ZERO)
     total = filled_cost + _open_cost(record, evidence, filled_cost, reserve, rule)
+    is_another = any(is_another_order(record, e) for e in evidence)
+    if is_another and record.intent is not None and not record.order.is_final:
+        total += reserve_amount(record.intent.request, reserve, rule)
     if reserve.paid_from is None:
         return total
     return total - sum((_paid_units(e, record, reserve, rule) for e in evidence), ZERO)

@@ -159,6 +159,17 @@ def test_a_fill_at_an_unknown_price_keeps_its_units_reserved():
     assert charged(records) == D("0.101")
 
 
+@pytest.mark.parametrize(
+    ("word", "charge", "status"), [("new", 2525, "disputed"), ("canceled", 0, "canceled")]
+)
+def test_another_order_with_our_id_is_counted_beside_ours_until_it_ends(word, charge, status):
+    """Ours may still be accepted; the other one has its own quantity and price."""
+    wish = {"qty": 10, "limit_price": "100"}
+    records, _ = made(**wish)
+    records.take(report(word, terms=terms(qty=10, limit_price="150", symbol="MSFT")))
+    assert (records.order().status, charged(records) or 0) == (status, charge)
+
+
 # -- promise P7, in units --------------------------------------------------------------
 
 WISH = {"symbol": "ETH/BTC", "qty": 3, "limit_price": "0.05"}

@@ -120,17 +120,57 @@ def test_the_terms_of_a_notional_order_stay_in_its_currency():
     assert shown(heard(report("new", terms=reported), wish=wish), "qty", "notional") == (None, 500)
 
 
+OLDER, NEWER = "2026-03-02T14:54:59Z", "2026-03-02T14:55:00Z"
+
+
 @pytest.mark.parametrize(
-    ("created_at", "is_other"),
-    [(None, True), ("2026-03-02T14:54:59Z", True), ("2026-03-02T14:55:00Z", False)],
+    ("created_at", "is_other", "status"),
+    [(None, True, "new"), (OLDER, True, "disputed"), (NEWER, False, "new")],
 )
-def test_another_quantity_of_an_older_order_is_another_order(created_at, is_other):
-    """A client id that was used before has an order older than our intent."""
+def test_another_quantity_of_an_older_order_is_another_order(created_at, is_other, status):
+    """
+    A client id that was used before has an order older than our intent.
+
+    A creation time that is not reported contradicts nothing: it may have been changed in place.
+    """
     created = m.timestamp_or_none(created_at)
     records = heard(report("new", terms=of(qty=Decimal(7)), created_at=created))
     odd = {x.oddity for x in records.order().anomalies}
     assert odd == ({m.Oddity.OTHER_BODY} if is_other else set())
-    assert shown(records, "qty") == (7,)
+    assert (records.order().status, shown(records, "qty")) == (status, (7,))
+
+
+@pytest.mark.parametrize(
+    ("told", "created_at", "status"),
+    [
+        ({"symbol": "MSFT"}, None, "disputed"),
+        ({"side": m.OrderSide.SELL}, NEWER, "disputed"),
+        ({"limit_price": Decimal(8)}, OLDER, "disputed"),
+        ({"limit_price": Decimal(8)}, NEWER, "new"),
+        ({"limit_price": Decimal(8)}, None, "new"),
+        ({"qty": None, "limit_price": None}, OLDER, "new"),  # not reported
+        ({}, OLDER, "new"),  # our record was lost, and the same order was asked for again
+    ],
+)
+def test_an_order_of_our_id_whose_terms_contradict_ours_is_disputed_until_it_ends(
+    told, created_at, status
+):
+    """Product and side never change, and an older order cannot be ours with other terms."""
+    created = m.timestamp_or_none(created_at)
+    records = heard(report("new", terms=of(**told), created_at=created))
+    assert records.order().status == status
+    records.take(
+        report("canceled", terms=of(**told), created_at=created, clock="2026-03-02T15:02:00Z")
+    )
+    assert (records.order().status, records.order().is_final) == ("canceled", True)
+
+
+def test_an_order_that_we_did_not_send_again_may_have_been_changed_in_place():
+    """The record was lost, and the intent only names the order that the broker had reported."""
+    records = Records()
+    records.take(intended(**WISH))
+    records.take(report("new", terms=of(limit_price=Decimal(8)), created_at=m.timestamp(OLDER)))
+    assert records.order().status == "new"
 
 
 def difference(*changed, entries=()):

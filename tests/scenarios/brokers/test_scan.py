@@ -170,8 +170,8 @@ def test_a_reply_that_names_no_order_yet_is_never_absent():
     assert status(bench, order) is not S.ABSENT
 
 
-def test_another_order_with_our_client_order_id_locks_the_symbol():
-    """It has another side: it is no proof of the order, and until it ends nothing is opened."""
+def test_another_order_with_our_client_order_id_is_disputed_and_locks_the_symbol():
+    """It has another side: until it ends both are counted, and nothing is opened."""
     bench = nameless()
     bench.fail("submit", "request-lost")
     order = bench.desk.buy("AAPL", qty=10, limit_price="150")
@@ -184,8 +184,19 @@ def test_another_order_with_our_client_order_id_locks_the_symbol():
     )
     wait_for(bench, order)
     assert m.Oddity.OTHER_BODY in {x.oddity for x in bench.desk.book.order(order).anomalies}
+    assert status(bench, order) is S.DISPUTED
+    assert bench.desk.book.reservations()[0].charge >= 1_500
     with pytest.raises(fb.Denied, match="locked"):
         bench.desk.buy("AAPL", qty=1, limit_price="100")
+    alerts = [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.DISPUTED in alerts
+    entries = [len(bench.desk.book.journal()) for _ in range(2) if bench.desk.sync()]
+    assert entries[0] == entries[1]  # P8, and no settlement ends it
+    assert status(bench, order) is S.DISPUTED
+    bench.desk.cancel(order)
+    bench.pass_(30)
+    assert status(bench, order) is S.CANCELED
+    bench.desk.buy("AAPL", qty=1, limit_price="100")  # not denied any more
 
 
 def test_a_person_resolves_an_order_by_the_list():

@@ -64,13 +64,13 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
 
 def _lock_of(order: m.Order) -> str | None:
     """Return why an order locks its symbol; None: it does not."""
-    if order.status in _LOCKING_STATUSES:
-        return f"is {order.status}"
     if not order.is_final and any(x.oddity is m.Oddity.OTHER_BODY for x in order.anomalies):
         return (
-            f"is {order.status}, but the broker's order of this client order id has other terms: "
+            f"is {order.status}: the broker's order of this client order id has other terms; "
             "cancel it, or let it end"
         )
+    if order.status in _LOCKING_STATUSES:
+        return f"is {order.status}"
     is_missing = any(
         x.oddity is m.Oddity.NOT_FOUND_AFTER_SEEN and x.broker_order_id == order.broker_order_id
         for x in order.anomalies

@@ -134,7 +134,7 @@ def _current_terms(record: m.OrderRecord, known: Sequence[m.Evidence]) -> m.Term
     tip = lineage.tip_of(known)
     if tip.terms is None:
         return record.terms
-    is_other = record.intent is not None and anomalies.has_other_terms(record.intent, tip)
+    is_other = anomalies.has_other_terms(record, tip)
     if record.intent is None or tip.replaces is not None or is_other:
         return tip.terms
     return lifecycle.terms_in_force(terms_of(record.intent.request), tip.terms)

@@ -9,39 +9,78 @@ Other half: `core.orders.lifecycle`, which shows the anomalies with the order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
 from fillbook.core.orders import instructions
+from fillbook.core.orders.corrections import DISPUTED_ODDITIES
 from fillbook.core.orders.evidence import current_snapshot, is_filled_confirmed
 from fillbook.core.orders.lineage import clock_of, tip_of
 from fillbook.core.orders.totals import EvidenceContext, reported_at
 from fillbook.model import ZERO
 
 _S = m.OrderStatus
+_UNCONFIRMED: Final = m.Oddity.BUST_UNCONFIRMED
 
 #: The maximum difference between the broker's clock and ours.
 CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
-def has_other_terms(intent: m.Intent | None, evidence: m.Evidence) -> bool:
-    """
-    Return whether the broker's order of our client order id is another order.
+#: The terms that an order has from its creation; a broker may change them in place later.
+_CHANGEABLE: Final = ("qty", "notional", "limit_price", "stop_price")
 
-    It happens where a store was lost, and the id was used a second time.  Another quantity alone
-    is no other order if it was created after our intent: the broker has changed it in place.
+
+def is_another_order(record: m.OrderRecord, evidence: m.Evidence) -> bool:
     """
-    if intent is None or evidence.terms is None or evidence.replaces is not None:
+    Return whether the broker's order of our client order id is certainly another order.
+
+    It happens where a store was lost, and the id was used a second time.  Symbol and side never
+    change; other terms contradict ours only if it was created before the create that we sent.  A
+    value that is not reported contradicts nothing.
+    """
+    intent, terms = record.intent, evidence.terms
+    if intent is None or terms is None or evidence.replaces is not None:
         return False
-    request, terms = intent.request, evidence.terms
+    request, is_sent = intent.request, any(x.command is m.Command.SEND for x in record.requests)
     if (request.symbol, request.side) != (terms.symbol, terms.side):
         return True
-    created_at = evidence.created_at
-    is_later = created_at is not None and m.moment(created_at) >= m.moment(intent.at) - CLOCK_SKEW
-    return None not in (request.qty, terms.qty) and request.qty != terms.qty and not is_later
+    is_older = evidence.created_at is not None and not _is_of(intent, evidence.created_at)
+    return is_sent and is_older and any(_differs(request, terms, x) for x in _CHANGEABLE)
+
+
+def has_other_terms(record: m.OrderRecord, evidence: m.Evidence) -> bool:
+    """
+    Return whether the broker's order of our client order id is, or may be, another order.
+
+    Another quantity alone is no other order if it was created after our intent: the broker has
+    changed it in place.
+    """
+    if is_another_order(record, evidence):
+        return True
+    intent, terms, created_at = record.intent, evidence.terms, evidence.created_at
+    if intent is None or terms is None or evidence.replaces is not None:
+        return False
+    is_later = created_at is not None and _is_of(intent, created_at)
+    return _differs(intent.request, terms, "qty") and not is_later
+
+
+def _is_of(intent: m.Intent, created_at: m.Timestamp) -> bool:
+    """Return whether an order created at that time by the broker's clock may be of *intent*."""
+    return m.moment(created_at) >= m.moment(intent.at) - CLOCK_SKEW
+
+
+def _differs(request: m.OrderRequest, terms: m.Terms, name: str) -> bool:
+    """Return whether both have a value of that name, and not the same."""
+    ours, theirs = getattr(request, name), getattr(terms, name)
+    return None not in (ours, theirs) and bool(ours != theirs)
+
+
+def is_contradictory(anomalies: Iterable[m.Anomaly]) -> bool:
+    """Return whether the executions and reports of an order contradict each other."""
+    return any(x.oddity in DISPUTED_ODDITIES or x.oddity is _UNCONFIRMED for x in anomalies)
 
 
 def anomalies_of(
@@ -60,7 +99,7 @@ def anomalies_of(
         if qty is not None and e.filled > qty + context.quantum:
             detail = f"{m.plain(e.filled)} of {m.plain(qty)}"
             found.add(m.Anomaly(m.Oddity.OVERFILL, e.broker_order_id, detail))
-        if has_other_terms(record.intent, e):
+        if has_other_terms(record, e):
             found.add(m.Anomaly(m.Oddity.OTHER_BODY, e.broker_order_id))
     if (
         record.verdict is not None

@@ -21,8 +21,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.orders import instructions, lineage
-from fillbook.core.orders.anomalies import anomalies_of
-from fillbook.core.orders.corrections import DISPUTED_ODDITIES
+from fillbook.core.orders.anomalies import anomalies_of, is_another_order, is_contradictory
 from fillbook.core.orders.evidence import current_snapshot
 from fillbook.core.orders.lineage import tip_of
 from fillbook.core.orders.totals import EvidenceContext, gross_filled, reported_at
@@ -132,9 +131,9 @@ def make_order(
     counted_qty, qty = _counted_qty(tip, filled, context), record.terms.qty
     anomalies = anomalies_of(record, evidence, counted_qty, context)
     others = lineage.other_live_ids(evidence, tip)
-    disputed = any(
-        a.oddity in DISPUTED_ODDITIES or a.oddity is m.Oddity.BUST_UNCONFIRMED for a in anomalies
-    )
+    # Another order of our client order id proves nothing about ours while it may still trade.
+    is_another = any(lineage.is_live(e) and is_another_order(record, e) for e in evidence)
+    disputed = is_another or is_contradictory(anomalies)
     resolution = resolution_of(record)
     if resolution is not None:
         reported, others, disputed = _S.CANCELED if filled else _S.ABSENT, [], False

@@ -5,7 +5,8 @@ A dispute ends with the first snapshot on which every source of the broker agree
 each id of the order, the complete fill history, and the position.  Of three readings of the order
 the first that agrees with the position counts: the rows of the history, if the reported totals have
 nothing beside them but what was busted; the facts as they are computed; the reported totals.  All
-disputed orders of a symbol are settled together.
+disputed orders of a symbol are settled together.  An order that is disputed because another one has
+its client order id ends its dispute by its own end.
 
 Other halves: `core.orders.corrections`, which finds disputes, and `desk.reconcile.reconciler`.
 """
@@ -21,6 +22,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.orders.anomalies import is_contradictory
 from fillbook.core.orders.evidence import base_qty
 from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.pairs import holding_of
@@ -46,7 +48,8 @@ def settlements(records: RecordReader, snapshot: Snapshot, lag: timedelta) -> li
         return []
     disputed: dict[str, list[m.OrderRecord]] = {}
     for record in records.find(m.OrderRecord, "open", "yes"):
-        if record.order.status is m.OrderStatus.DISPUTED:
+        order = record.order
+        if order.status is m.OrderStatus.DISPUTED and is_contradictory(order.anomalies):
             disputed.setdefault(holding_of(records, record.terms.symbol), []).append(record)
     since = m.timestamp(m.moment(snapshot.at) - lag)
     found: list[m.Entry] = []
