@@ -67,7 +67,10 @@ AGAIN = res.Resend()
         ([140, 150], 150, 30, CAN, "ask"),
         ([140, 150, 160], 160, 30, CANNOT, res.Abandon(3)),
         ([10, 20, 150], 150, 300, CAN, AGAIN),  # wanted: never concluded absent
-        ([10, 20, 150], 150, 300, CANNOT, "ask"),
+        # Without a duplicate check it is never sent again, however long it is wanted.
+        ([10, 20, 149], 149, 300, CANNOT, "ask"),
+        ([10, 20, 150], 150, 300, CANNOT, res.Abandon(3)),
+        ([140, 150], 150, 300, CANNOT, "ask"),
     ],
 )
 def test_three_counted_replies_resend_a_wanted_create_and_abandon_another(

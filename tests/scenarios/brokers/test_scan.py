@@ -84,11 +84,12 @@ def test_a_create_without_a_reply_is_found_in_the_list(fault):
     assert bench.sent["submit"] == 1
 
 
-def test_a_create_that_was_lost_is_absent_and_never_sent_again():
+@pytest.mark.parametrize("wanted", [0, 60, None, 3600])
+def test_a_create_that_was_lost_is_absent_and_never_sent_again(wanted):
     """Three lists at least ten seconds apart, the last one 150 seconds after the request."""
     bench = nameless()
     bench.fail("submit", "request-lost")
-    order = bench.desk.buy("AAPL", qty=10, limit_price="150", good_for_s=60)
+    order = bench.desk.buy("AAPL", qty=10, limit_price="150", good_for_s=wanted)
     bench.pass_(140)
     assert status(bench, order) is S.UNPROVEN
     bench.pass_(30)

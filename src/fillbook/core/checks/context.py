@@ -90,10 +90,10 @@ class CheckContext:
     `session` is the current trading session, or the next one.  `instrument` is `Absent` if
     the broker reported that it has no such symbol.  `quote` is None without a fresh quote.
     `position` is that which the request changes; None: the record has no opening balance yet.
-    `pair` is that of the request's symbol; None: it is no pair.  `held_by` are the other symbols
-    whose fills change the same position.  `reserved_units` ≥ 0 are the units of the position that
-    open orders pay with.  `rate` is the price of the quote currency in that of the account; None:
-    unknown.
+    `pair` is that of the request's symbol; None: it is no pair.  `held_by` are the symbols whose
+    fills change the same position, beginning with that of the position itself.  `reserved_units`
+    ≥ 0 are the units of the position that open orders pay with.  `rate` is the price of the quote
+    currency in that of the account; None: unknown.
     `orders` are the tracked orders of all symbols; use them only while the check runs.
     `recent` are the orders sent recently, oldest first, as far back as the limits need.
     `drifts` are the confirmed differences with the broker, of all symbols.  `in_sync` is False
@@ -102,8 +102,9 @@ class CheckContext:
     request is; None: the bot's own.  `plans` are the plans that have not ended.  `reserve` is how
     the order reserves buying power; None: that needs a price, and none is known.
     `reserve_amount` is the amount that it would reserve, in quote currency, ≥ 0.  `funds` is the
-    available buying power; None: the account was not read recently enough.  Every other None means
-    not observed.
+    available buying power in quote currency, or the available units of the position that pays for
+    a buy; None: the account was not read recently enough, or the record has no opening balance
+    yet.  Every other None means not observed.
     """
 
     now: datetime

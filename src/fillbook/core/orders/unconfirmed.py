@@ -5,8 +5,9 @@ A create without a reply may have been accepted, may be lost, or may be accepted
 broker's replies count, never our attempts, so an outage of any length ends no order.  Times are
 of a monotonic clock and begin with this process: an earlier create counts as sent at its start.
 
-Without a duplicate check (`Capabilities`) a create is never sent again.  Without a lookup by client
-order id a list of all orders answers instead (`desk.orders.order_scan`).
+Without a duplicate check (`Capabilities`) a create is never sent again, and it is absent as soon as
+the replies suffice, however long the bot wants it.  Without a lookup by client order id a list of
+all orders answers instead (`desk.orders.order_scan`).
 
 `next_step` decides, `desk.orders.resolver` carries it out.
 """
@@ -93,8 +94,8 @@ def next_step(inquiry: Inquiry, now: timedelta, can: m.Capabilities) -> Step:
     """Return the next step of *inquiry* at *now*."""
     if not inquiry.exists and len(inquiry.not_found_at) >= NOT_FOUND_MIN:
         elapsed = inquiry.not_found_at[-1] - inquiry.sent_at
-        if now < inquiry.good_until:
-            if can.duplicate_check and elapsed >= RESEND_AFTER:
+        if can.duplicate_check and now < inquiry.good_until:
+            if elapsed >= RESEND_AFTER:
                 return Resend()
         elif elapsed >= can.late_landing:
             return Abandon(len(inquiry.not_found_at))

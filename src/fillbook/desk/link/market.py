@@ -1,9 +1,10 @@
 """
 The market: instruments, sessions and quotes, read from the broker as needed.
 
-An instrument is read once per symbol and day, the calendar once per day, a quote each time.  What
-was not observed is None, and its checks are skipped (promise P6).  A fill or a cost basis is never
-used as a price.
+An instrument is read once per symbol and day, the calendar once per day, a quote each time.  That
+a symbol has no instrument or no quote is not cached: it may be listed or quoted at any time, and
+the next order reads it again.  What was not observed is None, and its checks are skipped (promise
+P6).  A fill or a cost basis is never used as a price.
 """
 
 from __future__ import annotations

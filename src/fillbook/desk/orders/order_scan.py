@@ -72,8 +72,9 @@ class OrderScan:
         """
         Read the order that the reply to a create named, if the reply was no report.
 
-        The id is a hint: it counts if the order bears our client order id, and an id that is not
-        found proves nothing, because a broker may list an order later than it accepts it.
+        The id is a hint: it counts if the order bears our client order id; with terms that
+        contradict ours it is disputed.  An id that is not found proves nothing, because a broker
+        may list an order later than it accepts it.
         """
         for hint in dict.fromkeys(x.hint for x in record.requests if x.hint is not None):
             number = self._tracker.snapshot_number()
@@ -110,6 +111,6 @@ class OrderScan:
 
 
 def is_sought(record: m.OrderRecord) -> bool:
-    """Whether a scan is to find the order: its create may have left, and it has no broker id."""
+    """Return whether a scan is to find *record*: its create may have left, no report shows it."""
     is_unproven = record.order.status is m.OrderStatus.UNPROVEN
     return is_unproven and record.intent is not None and bool(record.requests)

@@ -57,6 +57,12 @@ def test_our_own_statuses_are_not_accepted_from_a_broker(ours: str) -> None:
     assert orders.order(an_order(status=ours)).status is S.UNRECOGNISED
 
 
+def test_our_own_time_in_force_is_not_accepted_from_a_broker() -> None:
+    """An order at the broker has one; `default` is only of requests."""
+    told = orders.order(an_order(time_in_force="default"))
+    assert told.terms.time_in_force is m.TimeInForce.UNRECOGNISED
+
+
 def test_unknown_statuses_are_kept_and_live() -> None:
     raw = an_order(status="frozen", type="iceberg", time_in_force="gtx", order_class="mleg")
     raw["asset_class"] = "treasury"

@@ -29,8 +29,11 @@ TYPES: Final[Mapping[str, m.OrderType]] = {
     each.value: each for each in m.OrderType if each is not m.OrderType.UNRECOGNISED
 }
 
+#: Ours, which no broker reports.
+_OWN_TIMES_IN_FORCE: Final = {m.TimeInForce.DEFAULT, m.TimeInForce.UNRECOGNISED}
+
 TIMES_IN_FORCE: Final[Mapping[str, m.TimeInForce]] = {
-    each.value: each for each in m.TimeInForce if each is not m.TimeInForce.UNRECOGNISED
+    each.value: each for each in m.TimeInForce if each not in _OWN_TIMES_IN_FORCE
 }
 
 #: A simple order has an empty class or "simple".
