@@ -127,6 +127,22 @@ def exits(session: nox.Session) -> None:
 
 
 @nox.session
+def manners(session: nox.Session) -> None:
+    """
+    Brokers of each manner: 200 days of each, and 20,000 schedules of one that forgets client ids.
+
+    The days of wallets by currency have four manners of fees, in turn.
+    """
+    install(session, "tests")
+    session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_DAYS="800", FILLBOOK_SCHEDULES="20000")
+    chosen = session.posargs or [
+        "tests/scenarios/brokers",
+        "tests/core/orders/test_toy_schedules.py",
+    ]
+    session.run("pytest", "-n", "2", "--dist", "worksteal", "--timeout=3600", *chosen)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")

@@ -1,4 +1,9 @@
-"""The broker suite on brokers of each manner: no lookup, no clock, replies that are an id only."""
+"""
+The broker suite on brokers of each manner.
+
+They have no lookup, no clock, replies that are an id only, edits in place, wallets by currency, and
+fees in the quote, the base or a third currency.
+"""
 
 from datetime import UTC, datetime
 
@@ -114,8 +119,16 @@ class TestSpot(BrokerSuite):
 
     symbol, other_symbol = "BTC-USD", "ETH-USD"
     resting_price, stop_price, high_price = "1000", "2000", "90000"
-    time_in_force = "gtc"
+    time_in_force, fee_in = "gtc", "quote"
 
     @pytest.fixture
     def broker(self):
-        return Spot(ManualClock(OPEN), enforces=True)
+        return Spot(ManualClock(OPEN), enforces=True, fee_in=self.fee_in)
+
+
+class TestSpotWithFeesInBase(TestSpot):
+    fee_in = "base"
+
+
+class TestSpotWithFeesInAThirdCurrency(TestSpot):
+    fee_in = "KCS"
