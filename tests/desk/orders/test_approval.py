@@ -6,11 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
-from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench, unable
 
@@ -104,31 +102,6 @@ def test_the_calendar_is_read_once_a_day_and_only_if_the_hour_matters():
     for n in range(3):
         bench.desk.buy("AAPL", qty=1, limit_price="190", time_in_force="ioc", key=str(n))
     assert bench.sent["sessions"] == 1
-
-
-class ListsLater(SimulatedBroker):
-    """Its list of instruments and its quotes lack what it will have later."""
-
-    unlisted = unquoted = frozenset({"AAPL"})
-
-    def instrument(self, symbol):
-        return m.Absent() if symbol in self.unlisted else super().instrument(symbol)
-
-    def quotes(self, symbols):
-        found = super().quotes(symbols)
-        return evolve(found, value=[x for x in found.value if x.symbol not in self.unquoted])
-
-
-@pytest.mark.parametrize("wish", [{"limit_price": "150"}, {}])
-def test_that_a_symbol_is_not_listed_or_not_quoted_is_read_again(wish):
-    """It may be listed at any time; a wrong reply denies one order, not those of the day."""
-    bench = Bench(broker=ListsLater)
-    assert denied(bench.desk, "AAPL", qty=1, **wish).code == "unknown_symbol"
-    bench.broker.unlisted = frozenset()
-    if not wish:
-        assert denied(bench.desk, "AAPL", qty=1).code == "no_price"
-    bench.broker.unquoted = frozenset()
-    assert bench.desk.buy("AAPL", qty=1, **wish).broker_order_id is not None
 
 
 # -- prices ----------------------------------------------------------------------------
