@@ -94,10 +94,10 @@ def next_step(inquiry: Inquiry, now: timedelta, can: m.Capabilities) -> Step:
     """Return the next step of *inquiry* at *now*."""
     if not inquiry.exists and len(inquiry.not_found_at) >= NOT_FOUND_MIN:
         elapsed = inquiry.not_found_at[-1] - inquiry.sent_at
-        if can.duplicate_check and now < inquiry.good_until:
-            if elapsed >= RESEND_AFTER:
-                return Resend()
-        elif elapsed >= can.late_landing:
+        may_resend = can.duplicate_check and now < inquiry.good_until
+        if may_resend and elapsed >= RESEND_AFTER:
+            return Resend()
+        if not may_resend and elapsed >= can.late_landing:
             return Abandon(len(inquiry.not_found_at))
     return next_query(inquiry)
 
