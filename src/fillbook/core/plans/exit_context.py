@@ -9,6 +9,7 @@ from decimal import Decimal
 from attrs import field, frozen
 
 from fillbook import model as m
+from fillbook.core import pairs
 from fillbook.core.checks.rounding import tick_of
 from fillbook.core.plans.cover import NOTHING
 from fillbook.model import ZERO
@@ -61,9 +62,7 @@ class ExitContext:
     @property
     def is_coin(self) -> bool:
         """Whether the instrument is crypto, which always trades."""
-        if self.instrument is not None:
-            return self.instrument.asset_class is m.AssetClass.CRYPTO
-        return self.pair is not None
+        return pairs.is_crypto(self.instrument, self.pair)
 
     @property
     def exit_side(self) -> m.OrderSide:
