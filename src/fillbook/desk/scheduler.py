@@ -35,6 +35,8 @@ RETRY_DELAY: Final = timedelta(seconds=5)  #: after an exception, or without the
 LEASE_TASKS: Final = frozenset(
     {"start", "sync", "poll", "cancels", "repairs", "watch", "exits", "plans"}
 )
+#: The tasks that compare what the others observe, and act on it.
+ACTING: Final = frozenset({"exits", "plans"})
 
 
 class Scheduler:
@@ -59,6 +61,7 @@ class Scheduler:
         self._tracker = tracker
         self._cancellation = cancellation
         self._repair = repair
+        self._executor = executor
         self._protections = protections
         self._reconciler = reconciler
         self._agenda = agenda
@@ -114,7 +117,8 @@ class Scheduler:
         """
         self._tracker.drain()
         has_lease = self._gateway.lease.acquire()
-        due = self._agenda.take(self._clock.elapsed())
+        # What acts on the account comes after what observes it.
+        due = sorted(self._agenda.take(self._clock.elapsed()), key=ACTING.__contains__)
         for index, task in enumerate(due):
             try:
                 if has_lease or task not in LEASE_TASKS:
@@ -144,8 +148,10 @@ class Scheduler:
             self._agenda.put("cancels", after)
 
     def _compare_exits(self) -> None:
+        """Compare the exits of protected positions, and carry out what is planned."""
         self._agenda.put("exits", self._clock.elapsed() + EXIT_PERIOD)
         self._protections.run()
+        self._executor.run()
 
     def _run_watch(self, task: str, run: Callable[[], None]) -> None:
         self._agenda.put(task, self._clock.elapsed() + WATCH_PERIOD)

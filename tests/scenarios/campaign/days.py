@@ -21,7 +21,10 @@ SYMBOLS = ("AAPL", "MSFT", "BTC/USD")
 KINDS = (*["market"] * 2, *["limit"] * 3, *["replace"] * 3, "cancel", "manual")
 
 #: They end the day for this account or the machine, and have tests of their own.
-APART = {Fault.ACCOUNT_ID_CHANGED, Fault.CANCEL_NEVER_ENDS, Fault.CLOCK_JUMP}
+APART = {
+    *(Fault.ACCOUNT_ID_CHANGED, Fault.CANCEL_NEVER_ENDS, Fault.CLOCK_JUMP),
+    *(Fault.CANCEL_AT_OPEN, Fault.UNITS_FREED_LATE, Fault.SIBLING_LATE),  # of exits
+}
 
 
 def chunks(first, count, size):

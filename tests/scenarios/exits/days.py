@@ -5,9 +5,13 @@ from decimal import Decimal
 
 from fillbook import errors
 from fillbook import model as m
+from fillbook.venue.exchange import Fault, Faults
+from tests.scenarios.campaign.days import APART
 from tests.scenarios.campaign.incidents import LongDay, NotNow
 from tests.scenarios.exits.guard import Guard
 
+#: The faults that happen to exits.
+OF_EXITS = {Fault.CANCEL_AT_OPEN, Fault.UNITS_FREED_LATE, Fault.SIBLING_LATE}
 POLICIES = (
     {"stop_loss": "3%"},
     {"stop_loss": "2%", "take_profit": "2%"},
@@ -31,8 +35,10 @@ class Strategies(dict):
 class ProtectedDay(LongDay):
     """A day whose bot protects, closes and cancels at random, or by one policy for all."""
 
-    def __init__(self, seed, **kw):
-        super().__init__(seed, **kw)
+    def __init__(self, seed, rate=0.04, **kw):
+        names = [x.value for x in Fault if x not in APART or x in OF_EXITS]
+        plan = Faults.random(seed, rate, only=names)
+        super().__init__(seed, rate=rate, plan=plan, **kw)
         self.strategies = Strategies(self)
         self._moved = set()
         self.guard = None

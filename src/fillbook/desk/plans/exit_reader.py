@@ -30,7 +30,6 @@ def exit_context(
     capabilities: m.Capabilities,
     *,
     session: m.Session | None,
-    quotes: Sequence[m.Quote],
     age: timedelta | None,
     age_max: timedelta,
 ) -> ExitContext:
@@ -64,7 +63,6 @@ def exit_context(
         least=_least_leaves(reader, records),
         restated=_restated(reader, held),
         expires=_expires(reader, records),
-        quotes=tuple(quotes),
         differs=max(differences, key=abs, default=None),
         is_settled=not differences and _is_settled(records, now, capabilities.account_lag),
         exited=frozenset(x.strategy for x in protections if _has_exited(reader, x)),

@@ -108,20 +108,21 @@ class Exits:
         verdicts = exits.compare(context)
         places = any(isinstance(s.action, m.PlaceOrder) for x in verdicts for s in x.steps)
         watches = any(exits.needs_quotes(x, context) for x in context.protections)
-        if (places or watches) and self._read_quote(symbol):
-            context = self._context(symbol)
+        quotes = self._read_quotes(symbol) if places or watches else ()
+        if quotes:
+            context = evolve(context, quotes=quotes)
             verdicts = exits.compare(context)
         return verdicts, context
 
-    def _read_quote(self, symbol: str) -> bool:
+    def _read_quotes(self, symbol: str) -> tuple[m.Quote, ...]:
+        """Read a quote, and return the newest ones; none if there is no fresh one."""
         quote = self._market.quote(symbol)
         known = self._quotes.setdefault(symbol, deque(maxlen=16))
         if quote is None:
-            known.clear()  # an old quote decides nothing
-            return False
+            return ()  # an older quote alone decides nothing
         if not known or known[-1].at < quote.at:
             known.append(quote)
-        return True
+        return tuple(known)
 
     def _context(self, symbol: str) -> ExitContext:
         session = None if self._gateway.pair(symbol) is not None else self._market.session()
@@ -132,7 +133,6 @@ class Exits:
                 self._clock.now(),
                 self._gateway.broker.capabilities,
                 session=session,
-                quotes=tuple(self._quotes.get(symbol, ())),
                 age=self._reconciler.age,
                 age_max=self._age_max,
             )
@@ -211,8 +211,7 @@ class Exits:
         context = self._context(protection.symbol)
         others = [x for x in context.protections if x.key != protection.key]
         context = evolve(context, protections=(*others, protection))
-        if self._read_quote(protection.symbol):
-            context = evolve(context, quotes=tuple(self._quotes[protection.symbol]))
+        context = evolve(context, quotes=self._read_quotes(protection.symbol))
         verdict = exits.compare(context)[-1]
         steps = verdict.steps
         return self._planning.plan(

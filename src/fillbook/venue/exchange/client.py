@@ -232,7 +232,8 @@ class Account:
             configurations=self.configurations,
             new_york_time=self._state.timeline.now().astimezone(sessions.new_york()).time(),
             position=balance.qty(symbol),
-            reserved_qty=resting.reserved_qty(side, prices, without),
+            reserved_qty=resting.reserved_qty(side, prices, without)
+            + self._state.kept_qty(ticket.symbol, side),
             reserving_ids=lambda: list(reserved_units(others, side)),
             funds=funds(balance, reserved, self._state.price, self._multiplier),
         )

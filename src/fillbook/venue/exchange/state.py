@@ -13,7 +13,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
-from fillbook.venue.exchange.faults.plan import Faults
+from fillbook.venue.exchange.faults.plan import Faults, InjectedFault
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.listing import LISTED, OVERNIGHT
 from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_crypto
@@ -62,6 +62,7 @@ class ExchangeState:
         self._lag_random = random.Random(f"{seed}:lags")
         self.walk_random: random.Random = random.Random(f"{seed}:walks")
         self._instrument_seed = seed
+        self._kept: list[tuple[str, m.OrderSide, Decimal, timedelta]] = []
         self._instrument_ids: dict[str, str] = {}  # cache: every order in a response has one
 
     def new_id(self) -> str:
@@ -152,10 +153,24 @@ class ExchangeState:
         self, point: InjectionPoint, fault: Fault, order: OrderVersion | None = None
     ) -> bool:
         """Whether the fault plan injects *fault* at *point* now; *order* is its subject."""
-        injected = self.faults.next(
-            point, among=(fault,), subjects=() if order is None else subjects_of(order)
-        )
-        return injected is not None
+        return self.injected(point, fault, order) is not None
+
+    def injected(
+        self, point: InjectionPoint, fault: Fault, order: OrderVersion | None = None
+    ) -> InjectedFault | None:
+        """Return *fault* if the fault plan injects it at *point* now; None: it does not."""
+        subjects = () if order is None else subjects_of(order)
+        return self.faults.next(point, among=(fault,), subjects=subjects)
+
+    def keep_reserved(self, order: OrderVersion, qty: Decimal, seconds: float) -> None:
+        """Reserve the units of an order that has ended, for *seconds*."""
+        until = self.timeline.elapsed + timedelta(seconds=seconds)
+        self._kept.append((order.symbol, order.side, qty, until))
+
+    def kept_qty(self, symbol: str, side: m.OrderSide) -> Decimal:
+        """Return the units that orders of *side* which have ended still reserve."""
+        self._kept = [x for x in self._kept if x[3] > self.timeline.elapsed]
+        return sum((x[2] for x in self._kept if x[:2] == (symbol, side)), m.ZERO)
 
     def view_time(self, point: InjectionPoint, lag_s: float) -> timedelta:
         """Return the time that a view shows: now, or an earlier time due to lag or a fault."""

@@ -89,6 +89,9 @@ class Fault(StrEnum):
     REJECT_AFTER_ACCEPT = "reject-after-accept"  #: an order is accepted and then rejected
     CANCEL_FILLS = "cancel-fills"  #: the order fills while its cancel is pending
     CANCEL_NEVER_ENDS = "cancel-never-ends"  #: the order stays `pending_cancel`
+    CANCEL_AT_OPEN = "cancel-at-open"  #: outside the session it is done at the next open
+    UNITS_FREED_LATE = "units-freed-late"  #: the units stay reserved for `seconds` after it
+    SIBLING_LATE = "sibling-late"  #: the other exits of the group change `seconds` after a fill
     CANCEL_REJECTED = "cancel-rejected"  #: `pending_cancel`, then the previous status again
     REPLACE_DENIED = "replace-denied"  #: 422 although the replace was accepted
     REPLACE_FILLS = "replace-fills"  #: the order fills first, and the new one is rejected
@@ -162,6 +165,9 @@ INJECTION_POINTS: Final[Mapping[Fault, frozenset[InjectionPoint]]] = {
     _F.CANCEL_FILLS: frozenset({_O.ASKED_CANCEL}),
     _F.CANCEL_NEVER_ENDS: frozenset({_O.ASKED_CANCEL}),
     _F.CANCEL_REJECTED: frozenset({_O.ASKED_CANCEL}),
+    _F.CANCEL_AT_OPEN: frozenset({_O.ASKED_CANCEL}),
+    _F.UNITS_FREED_LATE: frozenset({_O.ASKED_CANCEL}),
+    _F.SIBLING_LATE: frozenset({_O.FILL}),
     **dict.fromkeys(
         (_F.REPLACE_DENIED, _F.REPLACE_FILLS, _F.CUM_FRESH, _F.QTY_REMAINING),
         frozenset({_O.ASKED_REPLACE}),
@@ -187,6 +193,8 @@ SECONDS: Final[Mapping[Fault, tuple[float, float]]] = {
     _F.BUST: (1.0, 60.0),
     _F.CORRECTION: (1.0, 60.0),
     _F.CLOCK_JUMP: (-30.0, 30.0),
+    _F.UNITS_FREED_LATE: (0.05, 3.0),
+    _F.SIBLING_LATE: (0.05, 3.0),
 }
 
 #: Faults of a write that was done, and of a write that was done in half of the cases.

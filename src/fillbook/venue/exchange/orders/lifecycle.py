@@ -19,6 +19,7 @@ from fillbook.venue.exchange.account.history import QTY_STEP, History, rounded
 from fillbook.venue.exchange.account.stream import Feed
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.kinds import NON_RESTING
+from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.matching import trade_price, trail_update, triggers
 from fillbook.venue.exchange.orders.acceptance import new_orders, routed_at
 from fillbook.venue.exchange.orders.groups import siblings
@@ -60,6 +61,7 @@ class Trading:
         self.history = history
         self.feed: Feed = Feed(state)
         self._stuck_cancels: set[str] = set()
+        self._freed_late_s: dict[str, float] = {}
 
     # ----------------------------------------------------------------- accept
 
@@ -246,6 +248,14 @@ class Trading:
         if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_NEVER_ENDS, order):
             self._stuck_cancels.add(order_id)
             return
+        freed_late = self._state.injected(_P.ASKED_CANCEL, Fault.UNITS_FREED_LATE, order)
+        if freed_late is not None:
+            self._freed_late_s[order_id] = freed_late.seconds
+        is_closed = not self._state.is_in_session(order)
+        if is_closed and self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_AT_OPEN, order):
+            opens = sessions.next_opening(self._time.now(), extended=False)
+            self._time.call_at(opens, lambda: self._complete_cancel(order_id))
+            return
         if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_FILLS, order):
             self._time.call_later(self._state.latency_s / 2, lambda: self.fill_before_end(order_id))
         if self._state.injects(_P.ASKED_CANCEL, Fault.CANCEL_REJECTED, order):
@@ -284,7 +294,10 @@ class Trading:
     def _complete_cancel(self, order_id: str) -> None:
         order = self.orders[order_id]
         if not order.is_final:
+            seconds = self._freed_late_s.pop(order_id, None)
             self.end(order, S.CANCELED)
+            if seconds is not None and order.qty is not None:
+                self._state.keep_reserved(order, order.qty - order.filled_qty, seconds)
 
     def fill_before_end(self, order_id: str) -> None:
         """Fill the order before its cancel or replace, at its limit or else at the quote."""
@@ -316,6 +329,13 @@ class Trading:
         if order.status == S.FILLED and order.order_class is not m.OrderClass.OCO:
             for leg_id in order.leg_ids:
                 self._activate(self.orders[leg_id])
+        late = self._state.injected(_P.FILL, Fault.SIBLING_LATE, order) if traded else None
+        if late is None:
+            self._update_siblings(order, traded)
+        else:
+            self._time.call_later(late.seconds, lambda: self._update_siblings(order, traded))
+
+    def _update_siblings(self, order: OrderVersion, traded: Decimal) -> None:
         for other in siblings(order, self.orders):
             if other.is_final:
                 continue
