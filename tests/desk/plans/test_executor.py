@@ -1,0 +1,238 @@
+"""The executor: plans of two desks, halts, lost leases, and orders that fail."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from tests.bench import Bench
+
+P, S = m.PlanState, m.StepState
+
+
+def held(**policy):
+    bench = Bench(cash="100000")
+    bench.desk.buy("AAPL", qty=10, strategy="s")
+    bench.pass_(20)
+    if policy:
+        bench.desk.protect("AAPL", **policy)
+        bench.pass_(30)
+    return bench
+
+
+def live(bench):
+    return [x for x in bench.truth.orders() if not x.is_final and x.parent_id is None]
+
+
+def test_another_desk_carries_out_what_one_began():
+    """A plan is of the record: the desk with the lease goes on, and sends nothing twice."""
+    bench = held()
+    bench.fail("submit", "reply-lost")
+    bench.desk.protect("AAPL", stop_price="180")
+    other = bench.open()
+    bench.desk._gateway.lease.release()
+    first, bench.desk = bench.desk, other
+    bench.pass_(240)
+    first.tick()
+    assert [x.qty for x in live(bench)] == [10]
+    assert bench.desk.plans() == []
+
+
+def test_two_desks_place_one_exit():
+    bench = held()
+    other = bench.open()
+    bench.desk.protect("AAPL", stop_price="180")
+    other.protect("AAPL", stop_price="180")
+    for _ in range(30):
+        bench.clock.advance(5)
+        bench.desk.tick()
+        other.tick()
+    assert [x.qty for x in live(bench)] == [10]
+
+
+def test_the_bot_s_opening_orders_wait_for_a_plan():
+    bench = held(stop_price="180", take_profit="300")
+    bench.exchange.faults.switch_on("unreachable")
+    plan = bench.desk.close_position("AAPL")
+    bench.over()
+    assert not plan.is_final
+    with pytest.raises(fb.Denied) as denied:
+        bench.desk.buy("AAPL", qty=1, limit_price="150")
+    assert denied.value.reason.code == m.ReasonCode.PLAN_RUNNING
+    assert plan.plan_id in denied.value.reason.message
+    assert denied.value.retry
+    bench.desk.buy("MSFT", qty=1)
+    bench.pass_(120)
+    assert bench.desk.plan(plan.plan_id).state is P.DONE
+
+
+def test_a_halt_pauses_what_is_no_exit():
+    bench = held(stop_price="180")
+    bench.exchange.faults.switch_on("unreachable")
+    plan = bench.desk.close_position("AAPL")
+    bench.desk.halt("a person decided so")
+    bench.over()
+    bench.pass_(60)
+    assert bench.desk.plan(plan.plan_id).state is P.PAUSED
+    assert bench.truth.positions() == {"AAPL": 10}
+    bench.desk.resume()
+    bench.pass_(120)
+    assert bench.desk.plan(plan.plan_id).state is P.DONE
+    assert bench.truth.positions() == {}
+
+
+def test_a_close_that_fails_protects_again_as_before():
+    """The exits of a position without a protection come back: the guard."""
+    bench = held()
+    bench.desk.sell("AAPL", qty=10, stop_price="180", time_in_force="gtc", strategy="s")
+    bench.pass_(20)
+    plan = bench.desk.close_position("AAPL", qty=4)
+    bench.pass_(60)
+    assert bench.desk.plan(plan.plan_id).state is P.DONE
+    (stop,) = live(bench)
+    assert (stop.qty, stop.stop_price) == (6, 180)
+    assert bench.truth.positions() == {"AAPL": 6}
+
+
+def test_a_guard_is_tried_until_it_is_done():
+    bench = held()
+    bench.desk.sell("AAPL", qty=10, stop_price="180", time_in_force="gtc", strategy="s")
+    bench.pass_(20)
+    plan = bench.desk.close_position("AAPL", qty=4)
+    bench.exchange.faults.fail("submit", "unreachable", times=6)
+    bench.pass_(240)
+    assert bench.desk.plan(plan.plan_id).is_final
+    held_now = bench.truth.positions()["AAPL"]
+    assert sum(x.qty for x in live(bench)) == held_now
+
+
+def test_a_plan_that_is_not_begun_in_time_expires():
+    bench = held()
+    bench.desk._gateway.lease.release()
+    other = bench.open()
+    other.tick()  # it has the lease
+    plan = bench.desk.protect("AAPL", stop_price="180")
+    assert plan.state is P.APPROVED
+    bench.clock.advance(3600)
+    other.tick()
+    assert other.plan(plan.plan_id).state is P.EXPIRED
+    for _ in range(20):
+        bench.clock.advance(5)
+        other.tick()
+    assert [x.qty for x in live(bench)] == [10]  # it was planned anew
+
+
+def test_several_strategies_need_a_name():
+    bench = held()
+    bench.desk.buy("AAPL", qty=5, strategy="other")
+    bench.pass_(20)
+    with pytest.raises(fb.InvalidValue, match=r"no strategy|'other', 's'"):
+        bench.desk.protect("AAPL", stop_price="180")
+    with pytest.raises(fb.InvalidValue, match="other: 5, s: 10"):
+        bench.desk.close_position("AAPL")
+    bench.desk.close_position("AAPL", strategy="other")
+    bench.pass_(30)
+    assert bench.truth.positions() == {"AAPL": 10}
+    bench.desk.buy("AAPL", qty=5, strategy="other")
+    bench.pass_(20)
+    bench.desk.close_position("AAPL", account=True)
+    bench.pass_(60)
+    assert bench.truth.positions() == {}
+
+
+@pytest.mark.parametrize(("symbol", "qty"), [("MSFT", None), ("AAPL", 11), ("AAPL", 0)])
+def test_what_cannot_be_closed(symbol, qty):
+    bench = held()
+    with pytest.raises(fb.InvalidValue):
+        bench.desk.close_position(symbol, qty=qty)
+
+
+def test_at_night_a_close_begins_at_the_open():
+    bench = held(stop_price="180")
+    bench.pass_(10 * 3600, every=600)
+    plan = bench.desk.close_position("AAPL")
+    assert plan.state is P.APPROVED
+    assert plan.begins_at is not None
+    bench.pass_(3600, every=300)
+    assert bench.truth.positions() == {"AAPL": 10}
+    assert len(live(bench)) == 1  # the exit stays until then
+    wait = m.moment(plan.begins_at) - bench.clock.now() + timedelta(minutes=3)
+    bench.pass_(wait.total_seconds(), every=60)
+    assert bench.truth.positions() == {}
+
+
+def test_unprotect_leaves_the_exits():
+    bench = held(stop_price="180")
+    bench.desk.unprotect("AAPL")
+    bench.pass_(120)
+    assert bench.desk.protections() == []
+    assert [x.qty for x in live(bench)] == [10]
+    with pytest.raises(fb.InvalidValue):
+        bench.desk.unprotect("AAPL")
+
+
+def test_plans_are_found_by_state_and_by_id():
+    bench = held(stop_price="180")
+    (plan,) = bench.desk.plans("done")
+    assert bench.desk.plan(plan.plan_id) == plan
+    assert bench.desk.plans() == []
+    with pytest.raises(fb.UnknownPlan):
+        bench.desk.plan("exit-9999")
+    with pytest.raises(fb.UnknownPlan):
+        bench.desk.approve("exit-9999")
+    with pytest.raises(fb.PlanEnded):
+        bench.desk.reject(plan.plan_id, "too late")
+    with pytest.raises(fb.InvalidValue):
+        bench.desk.plans("finished")
+
+
+def test_every_step_of_a_plan_is_an_event():
+    bench = held()
+    cursor = bench.desk.events()[-1].cursor
+    told = []
+    bench.desk.on("plan", lambda event: told.append((event.plan.what, event.plan.step)))
+    bench.desk.protect("AAPL", stop_price="180")
+    assert told == [
+        ("approved", None),
+        ("running", None),
+        ("begun", 0),
+        ("done", 0),
+        ("done", None),
+    ]
+    stored = [x for x in bench.desk.events(cursor) if x.plan is not None]
+    assert len(stored) == len(told)
+
+
+def test_reduce_only_orders_are_cut_to_what_can_be_closed():
+    bench = held()
+    order = bench.desk.sell("AAPL", qty=50, strategy="s", reduce_only=True)
+    bench.pass_(20)
+    assert bench.truth.positions() == {}
+    assert [(x.field, x.sent) for x in order.adjustments] == [("qty", Decimal(10))]
+    with pytest.raises(fb.Denied) as denied:
+        bench.desk.sell("AAPL", qty=1, reduce_only=True)
+    assert denied.value.reason.code == m.ReasonCode.NO_POSITION
+    with pytest.raises(fb.InvalidValue, match="reduce-only"):
+        bench.desk.sell("AAPL", notional=100, reduce_only=True)
+
+
+def test_keys_of_plans_are_not_for_bots():
+    bench = held()
+    with pytest.raises(fb.InvalidValue, match="plan"):
+        bench.desk.buy("AAPL", qty=1, key="plan:exit-1/0")
+
+
+def test_the_asyncio_desk_has_them_too():
+    bench = held()
+    bench.desk._gateway.lease.release()
+
+    async def act():
+        async with fb.open_async(bench.broker, bench.store, clock=bench.clock, wait_s=2) as desk:
+            plan = await desk.protect("AAPL", stop_price="180")
+            assert (await desk.plan(plan.plan_id)).kind is m.PlanKind.EXIT
+            assert len(await desk.protections()) == 1
+
+    asyncio.run(act())
