@@ -112,7 +112,9 @@ class Guard:
             sold[order.symbol] = sold.get(order.symbol, Decimal(0)) + left
         for symbol, qty in sold.items():
             most = max(held.get(symbol, Decimal(0)), self.positions.get(symbol, Decimal(0)))
-            if qty <= most:
+            # What somebody else did counts from when the record has heard of it.
+            known = abs(self.day.desk.book.position(symbol).qty)
+            if qty <= most or (symbol in moved and qty <= known):
                 self.excess.pop(symbol, None)
                 continue
             seconds = self.excess.get(symbol, 0.0) + (gap if gap <= GAP_S else 0.0)
