@@ -143,6 +143,13 @@ def manners(session: nox.Session) -> None:
 
 
 @nox.session
+def rebalance(session: nox.Session) -> None:
+    """The planner of rebalances against PyPortfolioOpt: time, tracking error, cash that is left."""
+    session.install("-e", EXTRAS, "PyPortfolioOpt>=1.5.6", "pandas", "packaging")
+    session.run("python", "benchmarks/rebalance.py", *session.posargs)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")

@@ -218,6 +218,12 @@ def reasons() -> str:
     return table(("code", "meaning"), ((code(x), notes[x.name]) for x in m.ReasonCode))
 
 
+def left_alone() -> str:
+    notes = notes_of(m.LeftAloneReason)
+    rows = ((code(x), notes[x.name]) for x in m.LeftAloneReason)
+    return table(("reason", "meaning"), rows)
+
+
 def permissions() -> str:
     notes = notes_of(Authority)
     rows = []
@@ -309,7 +315,10 @@ def capabilities() -> str:
 
 
 def functions() -> str:
-    return "\n\n".join(_callable(f"fillbook.{f.__name__}", f) for f in (fb.open, fb.read, fb.check))
+    return "\n\n".join(
+        _callable(f"fillbook.{f.__name__}", f)
+        for f in (fb.open, fb.read, fb.check, fb.plan_rebalance)
+    )
 
 
 def desk() -> str:
@@ -386,6 +395,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "functions": functions,
     "lanes": lanes,
     "modules": modules,
+    "left-alone": left_alone,
     "order-kinds": order_kinds,
     "permissions": permissions,
     "reasons": reasons,

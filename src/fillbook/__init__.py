@@ -11,6 +11,7 @@ Keeps a trading bot's record of orders, fills and positions reconciled with its 
 from fillbook.broker import Broker
 from fillbook.core.checks import CHECKS, Check
 from fillbook.core.checks.context import CheckContext
+from fillbook.core.plans.rebalance import plan_rebalance
 from fillbook.desk import Desk
 from fillbook.desk.aio import AsyncDesk
 from fillbook.desk.record.book import Book
@@ -89,6 +90,7 @@ from fillbook.model import (
     Finding,
     HaltTrading,
     HappenedWithoutTrade,
+    HeldPosition,
     HistoryRead,
     Holding,
     Impact,
@@ -100,6 +102,8 @@ from fillbook.model import (
     Intended,
     Intent,
     IntentDenied,
+    LeftAlone,
+    LeftAloneReason,
     Level,
     Limits,
     MissedFill,
@@ -144,6 +148,10 @@ from fillbook.model import (
     Quote,
     Reason,
     ReasonCode,
+    Rebalance,
+    RebalanceCost,
+    RebalanceRules,
+    RebalanceTrade,
     Rebuilt,
     Recorded,
     RejectKind,
@@ -167,6 +175,7 @@ from fillbook.model import (
     StrategyOversell,
     SymbolName,
     SyncReport,
+    Targets,
     Terms,
     Thresholds,
     TimeInForce,
@@ -177,6 +186,7 @@ from fillbook.model import (
     Untracked,
     Verdict,
     Way,
+    WorkingOrder,
     WrongCash,
     WrongQty,
 )
@@ -251,6 +261,7 @@ __all__ = [
     "Finding",
     "HaltTrading",
     "HappenedWithoutTrade",
+    "HeldPosition",
     "HistoryRead",
     "Holding",
     "Impact",
@@ -264,6 +275,8 @@ __all__ = [
     "IntentDenied",
     "InvalidValue",
     "KeyReused",
+    "LeftAlone",
+    "LeftAloneReason",
     "Level",
     "Limits",
     "MissedFill",
@@ -311,6 +324,10 @@ __all__ = [
     "ReadFailed",
     "Reason",
     "ReasonCode",
+    "Rebalance",
+    "RebalanceCost",
+    "RebalanceRules",
+    "RebalanceTrade",
     "Rebuilt",
     "Recorded",
     "RejectKind",
@@ -339,6 +356,7 @@ __all__ = [
     "StrategyOversell",
     "SymbolName",
     "SyncReport",
+    "Targets",
     "Terms",
     "Thresholds",
     "TimeInForce",
@@ -354,10 +372,12 @@ __all__ = [
     "Untracked",
     "Verdict",
     "Way",
+    "WorkingOrder",
     "WrongCash",
     "WrongQty",
     "check",
     "open",
     "open_async",
+    "plan_rebalance",
     "read",
 ]

@@ -41,6 +41,18 @@ from fillbook.model.account.position import (
     Trade,
     cash_key,
 )
+from fillbook.model.account.rebalance import (
+    WEIGHTS_MAX,
+    HeldPosition,
+    LeftAlone,
+    LeftAloneReason,
+    Rebalance,
+    RebalanceCost,
+    RebalanceRules,
+    RebalanceTrade,
+    Targets,
+    WorkingOrder,
+)
 from fillbook.model.account.report import CheckReport, Row, SyncReport
 from fillbook.model.account.reservation import NEVER, BuyingPower, Funds, Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId, AccountSnapshot, PositionSnapshot
@@ -120,7 +132,7 @@ from fillbook.model.journal.records import (
     Record,
     Request,
 )
-from fillbook.model.number import EXACT, ZERO, cut, exact, number, number_or_none, plain
+from fillbook.model.number import EXACT, ZERO, Number, cut, exact, number, number_or_none, plain
 from fillbook.model.orders.enums import (
     ENDINGS,
     PENDING,
@@ -197,6 +209,7 @@ __all__ = [
     "PLAN_KEY",
     "PRICES",
     "REPAIRS",
+    "WEIGHTS_MAX",
     "ZERO",
     "Absent",
     "Accepted",
@@ -267,6 +280,7 @@ __all__ = [
     "Funds",
     "HaltTrading",
     "HappenedWithoutTrade",
+    "HeldPosition",
     "HistoryRead",
     "Holding",
     "Impact",
@@ -278,6 +292,8 @@ __all__ = [
     "Intended",
     "Intent",
     "IntentDenied",
+    "LeftAlone",
+    "LeftAloneReason",
     "Level",
     "Limits",
     "MissedFill",
@@ -286,6 +302,7 @@ __all__ = [
     "NotFoundAfterSeen",
     "NotObserved",
     "NotSent",
+    "Number",
     "Observed",
     "Oddity",
     "OnAdd",
@@ -336,6 +353,10 @@ __all__ = [
     "Read",
     "Reason",
     "ReasonCode",
+    "Rebalance",
+    "RebalanceCost",
+    "RebalanceRules",
+    "RebalanceTrade",
     "Rebuilt",
     "Record",
     "Recorded",
@@ -365,6 +386,7 @@ __all__ = [
     "SymbolName",
     "SyncReport",
     "Takes",
+    "Targets",
     "Terms",
     "Thresholds",
     "Tick",
@@ -380,6 +402,7 @@ __all__ = [
     "Version",
     "WashRule",
     "Way",
+    "WorkingOrder",
     "WrongCash",
     "WrongQty",
     "cash_key",

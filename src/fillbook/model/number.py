@@ -25,6 +25,9 @@ from fillbook.model.invalid import InvalidValue
 
 ZERO: Final = Decimal(0)
 
+#: What `number` converts.
+Number = Decimal | int | str | float
+
 # Sums of broker figures must be exact: 60 digits hold the product of any two of them.
 EXACT: Final = Context(
     prec=60, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow]
@@ -55,12 +58,7 @@ def number(value: Decimal | int | str | float) -> Decimal:
     Raises: InvalidValue for NaN, infinities, booleans, a text that is no number, and a number
         with more than 30 digits before or after the decimal point.
     """
-    if isinstance(value, bool) or not isinstance(value, (Decimal, int, str, float)):
-        raise InvalidValue(f"{value!r} is not a number")
-    try:
-        result = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise InvalidValue(f"{value!r} is not a number") from None
+    result = value if type(value) is Decimal else _converted(value)
     if not result.is_finite():
         raise InvalidValue(f"{value!r} is not a finite number")
     if result and abs(result.adjusted()) > _DIGITS_MAX:
@@ -68,6 +66,16 @@ def number(value: Decimal | int | str | float) -> Decimal:
             f"{value!r} has more than {_DIGITS_MAX} digits before or after the decimal point"
         )
     return result
+
+
+def _converted(value: Decimal | int | str | float) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (Decimal, int, str, float)):
+        raise InvalidValue(f"{value!r} is not a number")
+    try:
+        # A subclass such as NumPy's has a repr of its own.
+        return Decimal(float.__repr__(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise InvalidValue(f"{value!r} is not a number") from None
 
 
 def number_or_none(value: Decimal | int | str | float | None) -> Decimal | None:

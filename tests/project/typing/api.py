@@ -284,3 +284,21 @@ def wrong(desk: fb.Desk) -> None:
 
 async def wrong_awaited(desk: fb.AsyncDesk) -> None:
     await desk.buy("AAPL", qty=1, limit=10)  # type: ignore[call-arg]
+
+
+def rebalance(listed: Sequence[fb.Instrument], quotes: Mapping[str, fb.Quote]) -> list[Decimal]:
+    rules = fb.RebalanceRules(
+        instruments=listed, cash_buffer="0.01", band=0.005, order_type="limit", others="close"
+    )
+    order = fb.WorkingOrder(client_order_id="o", side="buy", leaves_qty=5, reserve="935.10")
+    held = [fb.HeldPosition(symbol="AAPL", qty=10, strategy_qty="4.5", orders=(order,))]
+    targets = fb.Targets(weights={"AAPL": "0.6"}, notional={"MSFT": 5_000}, qty=[("SPY", 1.5)])
+    plan: fb.Rebalance = fb.plan_rebalance(targets, held, quotes, "1000", rules)
+    fb.plan_rebalance({"AAPL": "0.6", "B": 1}, {"A": 1}, {"A": ("1", "1.01"), "B": None}, 5)
+    trades: tuple[fb.RebalanceTrade, ...] = plan.trades
+    alone: tuple[fb.LeftAlone, ...] = plan.left_alone
+    reasons: list[fb.LeftAloneReason] = [x.reason for x in alone]
+    cost: fb.RebalanceCost = plan.full_cost
+    print(reasons, cost.orders, cost.spread_cost, plan.cancels, plan.weight_sum, plan.allocation)
+    print([(x.leg, x.after, x.reduces, x.limit_price, x.exits, x.notional) for x in trades])
+    return [plan.base, plan.leftover, plan.cut, plan.tracking_error, plan.saved_notional]

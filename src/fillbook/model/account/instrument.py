@@ -47,6 +47,7 @@ class Instrument:
     price_increment: Decimal | None = None  #: in quote currency; None: by `Capabilities.ticks`
     min_qty: Decimal | None = None
     min_notional: Decimal | None = None  #: in quote currency; None: no minimum
+    multiplier: Decimal = Decimal(1)  #: base units that one unit of quantity stands for
 
     @property
     @exact

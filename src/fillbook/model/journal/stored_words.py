@@ -20,7 +20,7 @@ PairListed: pair
 Pair: symbol base quote holding paid_from rate_symbol
 Amount: value currency
 Instrument: symbol asset_class aliases tradable fractionable shortable marginable
-    qty_increment price_increment min_qty min_notional
+    qty_increment price_increment min_qty min_notional multiplier
 SymbolName: name symbol renamed_at relisted
 Intended: intent
 Intent: client_order_id request at key reserve adjustments worth

@@ -1,0 +1,232 @@
+"""
+Rebalance by differences: the trades that lead from what is held to the targets.
+
+Rule 1: at most one order a symbol; through zero two, the second after the first.
+Rule 2: what is unknown is not acted on: no price, a wide spread, an order without a known outcome.
+Rule 3: the budget holds.  Reductions come first, and buys are cut to what is left.
+Rule 4: at the same prices and base, a second plan is empty (but for `turnover_max`).
+
+The base is equity × (1 - `cash_buffer`), less the positions without a target that stay, less the
+reserves of open orders, and at most `capital`.  A target whose symbol cannot be traded now keeps
+its share of the base, so that its missing price moves no other position.
+
+Other halves: `core.plans.portfolio` reads the arguments, `core.plans.rounding` rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import chain
+from typing import Final
+
+from fillbook import model as m
+from fillbook.core.plans import portfolio as portfolios
+from fillbook.core.plans import rounding
+from fillbook.core.plans.portfolio import Line, Names, Portfolio
+from fillbook.errors import InvalidValue
+from fillbook.model import ZERO
+
+_DEFAULT: Final = m.RebalanceRules()
+_BUY: Final = m.OrderSide.BUY
+_SELL: Final = m.OrderSide.SELL
+
+
+@m.exact
+def plan_rebalance(
+    targets: m.Targets | Mapping[str, m.Number],
+    holdings: Mapping[str, m.Number] | Iterable[m.HeldPosition],
+    prices: Mapping[str, m.Number | tuple[m.Number, m.Number] | m.Quote | None],
+    cash: m.Number,
+    rules: m.RebalanceRules = _DEFAULT,
+) -> m.Rebalance:
+    """
+    Plan the trades that lead from *holdings* and *cash* to *targets*; nothing is sent.
+
+    *targets* without a kind are weights.  *holdings* are signed quantities by symbol, or positions
+    with their open orders.  *prices* are per unit: a price, a pair of bid and ask, or a `Quote`;
+    None, and a symbol that is left out: no price.  *cash* is that of the account, in the currency
+    of the plan; negative: borrowed.
+
+    Raises: InvalidValue: a symbol has two targets or is unknown, there is no target, the weights
+        or the positions after the plan exceed the leverage, or nothing is left to allocate.
+    """
+    if not isinstance(targets, m.Targets):
+        targets = m.Targets(targets)
+    names = Names(rules)
+    symbols = portfolios.targeted(targets, names)
+    held = portfolios.held_positions(holdings, names)
+    portfolio = portfolios.read(symbols, held, portfolios.markets(prices, names), names, rules)
+    money = m.number(cash)
+    portfolio.equity += money
+    base = _base(portfolio)
+    wanted, weight_sum = _wanted(targets, portfolio, base, names)
+    lines = list(portfolio.lines.values())
+    for line in lines:
+        line.wanted = wanted.get(line.symbol, ZERO)
+        rounding.want(line, rules, base)
+    budget = _budget(portfolio, base, money)
+    before = rounding.Budget(budget.value, budget.cash)
+    rounding.fit(lines, budget, rules)
+    if rules.leftover == "invest":
+        rounding.invest_leftover(lines, budget, rules)
+    if rules.turnover_max is not None:
+        rounding.limit_turnover(lines, rules.turnover_max * base, before, rules)
+    return _result(portfolio, lines, base, weight_sum, before)
+
+
+def _base(portfolio: Portfolio) -> Decimal:
+    """Return what the weights are shares of."""
+    rules = portfolio.rules
+    base = portfolio.equity * (1 - rules.cash_buffer) - portfolio.outside - portfolio.reserves
+    return base if rules.capital is None else min(rules.capital, base)
+
+
+def _wanted(
+    targets: m.Targets, portfolio: Portfolio, base: Decimal, names: Names
+) -> tuple[dict[str, Decimal], Decimal | None]:
+    """Return the target values by symbol, and the sum of the weights if they were scaled."""
+    rules, lines = portfolio.rules, portfolio.lines
+    if rules.long_only:
+        short = [x for pairs in (targets.weights, targets.notional, targets.qty) for x in pairs]
+        if below := [symbol for symbol, value in short if value < 0]:
+            raise InvalidValue(f"{', '.join(below)}: a target below zero, and long_only is set")
+    factor, weight_sum = _scale(targets, portfolio, base, names)
+    missing = portfolio.unvalued
+    wanted = {names.resolve(symbol): weight * factor for symbol, weight in targets.weights}
+    wanted.update((names.resolve(symbol), value) for symbol, value in targets.notional)
+    for name, qty in targets.qty:
+        line = lines.get(names.resolve(name))
+        if line is not None:
+            wanted[line.symbol] = qty * line.unit
+    gross = sum((abs(x) for symbol, x in wanted.items() if symbol not in missing), ZERO)
+    total, most = gross + portfolio.outside, rules.leverage * portfolio.equity
+    if total > most and gross:
+        raise InvalidValue(
+            f"the targets and the positions without one sum to {total:.2f}, above "
+            f"{m.plain(rules.leverage)} times the equity, {most:.2f}"
+        )
+    return wanted, weight_sum
+
+
+def _scale(
+    targets: m.Targets, portfolio: Portfolio, base: Decimal, names: Names
+) -> tuple[Decimal, Decimal | None]:
+    """Return the value of a weight of 1, and the sum of the weights if they were scaled to 1."""
+    total = sum((abs(weight) for _, weight in targets.weights), ZERO)
+    if not total:
+        return ZERO, None
+    if base <= 0:
+        raise InvalidValue(
+            f"nothing is left to allocate: the base is {base:.2f}, of an equity of "
+            f"{portfolio.equity:.2f}"
+        )
+    if total > max(m.WEIGHTS_MAX, portfolio.rules.leverage):
+        raise InvalidValue(
+            f"the weights sum to {m.plain(total)}, above the leverage of "
+            f"{m.plain(portfolio.rules.leverage)}"
+        )
+    is_scaled = 1 < total <= m.WEIGHTS_MAX
+    whole = total if is_scaled else Decimal(1)
+    # The value of these is missing in the base, so their weights are missing in its shares.
+    missing = sum(
+        (abs(x) for name, x in targets.weights if names.resolve(name) in portfolio.unvalued), ZERO
+    )
+    rest = whole - missing
+    return (base / rest if rest > 0 else ZERO), total if is_scaled else None
+
+
+def _budget(portfolio: Portfolio, base: Decimal, cash: Decimal) -> rounding.Budget:
+    """Return what the plan may still use: the positions that it may trade are in use."""
+    rules, equity = portfolio.rules, portfolio.equity
+    own = base * max(Decimal(1), rules.leverage) - portfolio.skipped
+    all_positions = portfolio.outside + portfolio.skipped + portfolio.growth
+    value = min(own, rules.leverage * equity - all_positions)
+    used = sum((abs(x.held) * x.unit for x in portfolio.lines.values()), ZERO)
+    borrowed = max(ZERO, rules.leverage - 1) * equity
+    return rounding.Budget(value - used, cash + borrowed - portfolio.reserves)
+
+
+# -- the result ------------------------------------------------------------------------
+
+
+def _result(
+    portfolio: Portfolio,
+    lines: Sequence[Line],
+    base: Decimal,
+    weight_sum: Decimal | None,
+    budget: rounding.Budget,
+) -> m.Rebalance:
+    trades: tuple[list[m.RebalanceTrade], ...] = ([], [], [], [])  # in the order of sending
+    error = notional = spread = full_notional = full_spread = cut = grown = ZERO
+    orders = 0
+    allocation = []
+    for line in lines:
+        unit, held, half = line.unit, line.held, line.half_spread
+        qty = held
+        if line.reduces or line.grows:
+            qty = line.qty
+            notional += _add_trades(trades, line)
+            grown += (abs(qty) - abs(held)) * unit
+            spread += abs(qty - held) * half
+        value = qty * unit
+        full_notional += abs(value)
+        orders += 1 if qty else 0
+        if held:
+            full_notional += abs(held) * unit
+            orders += 1
+        if half:
+            full_spread += (abs(qty) + abs(held)) * half
+        off = value - line.wanted
+        error += off * off
+        if line.grows < line.wanted_steps:
+            cut += (line.wanted_steps - line.grows) * line.grow_step * unit
+        if line.why is not None:
+            portfolio.leave(line.symbol, qty, value, line.why)
+        allocation.append((line.symbol, qty))
+    return m.Rebalance(
+        trades=tuple(chain(*trades)),
+        left_alone=tuple(sorted(portfolio.left_alone, key=lambda x: x.symbol)),
+        cancels=tuple(portfolio.cancels),
+        equity=portfolio.equity,
+        base=base,
+        weight_sum=weight_sum,
+        allocation=tuple(allocation),
+        leftover=budget.value - grown,
+        cut=cut,
+        tracking_error=error.sqrt() / base if base > 0 else ZERO,
+        cost=m.RebalanceCost(sum(map(len, trades)), notional, spread),
+        full_cost=m.RebalanceCost(orders, full_notional, full_spread),
+    )
+
+
+def _add_trades(trades: Sequence[list[m.RebalanceTrade]], line: Line) -> Decimal:
+    """Add the one or two trades of *line*, and return their notional."""
+    total, first = ZERO, None
+    if line.reduces:
+        is_sale = line.held > 0
+        trade = _trade(line, is_sale, line.reduces * line.step, True, None)
+        trades[0 if is_sale else 1].append(trade)
+        total, first = trade.notional, trade.leg if line.grows else None
+    if line.grows:
+        is_sale = line.wanted < 0
+        trade = _trade(line, is_sale, line.grows * line.grow_step, False, first)
+        trades[2 if is_sale else 3].append(trade)
+        total += trade.notional
+    return total
+
+
+def _trade(
+    line: Line, is_sale: bool, qty: Decimal, reduces: bool, after: str | None
+) -> m.RebalanceTrade:
+    limits = line.limits
+    return m.RebalanceTrade(
+        symbol=line.symbol,
+        side=_SELL if is_sale else _BUY,
+        qty=qty,
+        notional=qty * line.unit,
+        reduces=reduces,
+        limit_price=None if limits is None else limits[0 if is_sale else 1],
+        after=after,
+        exits=line.exits,
+    )
