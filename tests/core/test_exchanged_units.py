@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core import exchanged_units, position
+from fillbook.core import position
+from fillbook.core.holdings import exchanged_units
 from tests.core.test_position import FILL, move
 
 RATIO, REMOVED, RECEIVED = m.MoveKind.RATIO, m.MoveKind.REMOVED, m.MoveKind.RECEIVED

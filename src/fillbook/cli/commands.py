@@ -38,7 +38,7 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.place import buy, sell
 from fillbook.cli.rebind import rebind
-from fillbook.cli.record import audit, order, orders, positions, trades
+from fillbook.cli.record import audit, order, orders, pnl, positions, trades
 from fillbook.cli.watch import watch
 
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
@@ -197,7 +197,7 @@ _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
     "Start": (demo, doctor, emulate),
     "Reconcile the record": (check, sync, rebind),
     "Place orders": (buy, sell, replace, cancel, halt, buying_power),
-    "Read the record": (orders, order, positions, trades, audit, watch),
+    "Read the record": (orders, order, positions, trades, pnl, audit, watch),
 }
 for _number, (_title, _commands) in enumerate(_GROUPS.items()):
     _group = Group(_title, sort_key=_number)

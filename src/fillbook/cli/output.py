@@ -268,6 +268,25 @@ def trades(found: Sequence[m.Trade]) -> None:
     )
 
 
+def pnl(report: m.PnlReport) -> None:
+    """Print a P&L, with its totals by currency and what is unknown."""
+    columns = ("realized>", "unrealized>", "fees>", "dividends>", "interest>", "unknown")
+    since = "" if report.since is None else f" since {report.since[:10]}"
+    table(
+        f"P&L by {report.by}{since}, {report.cost} cost",
+        (str(report.by), "currency", *columns),
+        (
+            (
+                x.key or ("total" if n >= len(report.rows) else None),
+                x.currency,
+                *map(money, (x.realized, x.unrealized, x.fees, x.dividends, x.interest)),
+                ", ".join(f"{count} {part}" for part, count in x.unknown),
+            )
+            for n, x in enumerate((*report.rows, *report.totals))
+        ),
+    )
+
+
 def audit(entries: Sequence[m.Recorded]) -> None:
     """Print the journal, oldest first."""
     table(

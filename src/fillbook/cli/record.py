@@ -14,6 +14,7 @@ from fillbook.cli.options import (
     StrategyOption,
     SymbolOption,
     open_book,
+    parse_day,
     print_result,
 )
 
@@ -59,6 +60,30 @@ def trades(
     """List round trips from flat to flat, with fill prices (offline)."""
     with open_book(store) as book:
         print_result(book.trades(symbol=_upper(symbol)), output.trades, json=json)
+
+
+def pnl(
+    *,
+    store: StoreOption = None,
+    since: Annotated[
+        str | None, Parameter(help="From that day on (UTC), like 2026-01-05; else all of it.")
+    ] = None,
+    by: Annotated[
+        str, Parameter(show_default=True, help="What a row is about: symbol, strategy or day.")
+    ] = "symbol",
+    cost: Annotated[
+        str, Parameter(show_default=True, help="Which cost sold units have: average or fifo.")
+    ] = "average",
+    json: JsonOption = False,
+) -> None:
+    """
+    Show realized P&L, fees, dividends and interest (offline: open positions have no quotes).
+
+    With --cost fifo, --json lists the lots too.
+    """
+    with open_book(store) as book:
+        found = book.pnl(since=parse_day(since), by=by, cost=cost)
+    print_result(found, output.pnl, json=json)
 
 
 def audit(

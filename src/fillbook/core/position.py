@@ -27,7 +27,7 @@ from typing import Final, assert_never
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import exchanged_units, fees
+from fillbook.core.holdings import exchanged_units, fees
 from fillbook.model import EXACT, ZERO
 
 #: The name of the part that belongs to no strategy.

@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         parts = Parts(broker, store, clock, settings)
-        self.book: Book = Book(store, parts.symbols.find)
+        self.book: Book = Book(store, parts.symbols.find, parts.market.latest_quotes)
         self._offline_book = Book(store, parts.symbols.known)
         self._symbols = parts.symbols
         self._gateway = parts.gateway

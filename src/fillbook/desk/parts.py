@@ -79,7 +79,7 @@ class Parts:
         for delivery in deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
         available_funds = AvailableFunds(store, clock, broker.capabilities)
-        market = Market(gateway, recorder, clock, settings)
+        self.market = market = Market(gateway, recorder, clock, settings)
         self.symbols = symbols = Symbols(store, market)
         self.account_link = account_link = AccountLink(gateway, recorder, available_funds)
         # Orders.

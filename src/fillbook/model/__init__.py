@@ -30,6 +30,7 @@ from fillbook.model.account.instrument import (
     SymbolName,
 )
 from fillbook.model.account.pair import Amount, Pair
+from fillbook.model.account.pnl import CostMethod, Lot, Pnl, PnlBy, PnlReport, UnknownPart
 from fillbook.model.account.position import (
     Cash,
     Chapter,
@@ -255,6 +256,7 @@ __all__ = [
     "ConcludedAbsent",
     "Conclusion",
     "Confidence",
+    "CostMethod",
     "CoverState",
     "Cursor",
     "DisputeSettled",
@@ -296,6 +298,7 @@ __all__ = [
     "LeftAloneReason",
     "Level",
     "Limits",
+    "Lot",
     "MissedFill",
     "MoveKind",
     "Movement",
@@ -339,6 +342,9 @@ __all__ = [
     "PlanNews",
     "PlanState",
     "PlanStep",
+    "Pnl",
+    "PnlBy",
+    "PnlReport",
     "Position",
     "PositionChange",
     "PositionDrift",
@@ -394,6 +400,7 @@ __all__ = [
     "Timestamp",
     "Trade",
     "TradeBust",
+    "UnknownPart",
     "UnknownToBroker",
     "UnknownToUs",
     "Unsettled",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core import fees
+from fillbook.core.holdings import fees
 from tests.core.records import AT, Records, fill, intended, report, terms
 
 SELL = m.OrderSide.SELL

@@ -302,3 +302,13 @@ def rebalance(listed: Sequence[fb.Instrument], quotes: Mapping[str, fb.Quote]) -
     print(reasons, cost.orders, cost.spread_cost, plan.cancels, plan.weight_sum, plan.allocation)
     print([(x.leg, x.after, x.reduces, x.limit_price, x.exits, x.notional) for x in trades])
     return [plan.base, plan.leftover, plan.cut, plan.tracking_error, plan.saved_notional]
+
+
+def gains(book: fb.Book, quotes: Mapping[str, fb.Quote]) -> list[Decimal | None]:
+    report: fb.PnlReport = book.pnl(since=date(2026, 1, 5), by="day", cost="fifo", quotes=quotes)
+    rows: tuple[fb.Pnl, ...] = (*report.rows, *book.pnl().totals)
+    lots: tuple[fb.Lot, ...] = report.lots
+    unknown: set[fb.UnknownPart] = {part for row in rows for part, _ in row.unknown}
+    print(unknown, report.by is fb.PnlBy.DAY, report.cost is fb.CostMethod.FIFO)
+    print([(x.qty, x.cost, x.proceeds, x.opened_at, x.closed_at) for x in lots])
+    return [row.realized for row in rows] + [row.unrealized for row in rows]

@@ -7,7 +7,8 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import fees, pairs, symbol_names
+from fillbook.core import pairs, symbol_names
+from fillbook.core.holdings import fees
 from fillbook.core.journal import cash, corporate_actions
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed
@@ -18,6 +19,7 @@ _MOVE_KINDS: Final[dict[m.ActivityKind, m.MoveKind]] = {
     m.ActivityKind.FEE: m.MoveKind.FEE,
     m.ActivityKind.TRANSFER: m.MoveKind.AMOUNT,
     m.ActivityKind.ASSIGNMENT: m.MoveKind.AMOUNT,
+    m.ActivityKind.INTEREST: m.MoveKind.AMOUNT,
     m.ActivityKind.OTHER: m.MoveKind.AMOUNT,
 }
 

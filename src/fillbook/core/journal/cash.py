@@ -1,8 +1,8 @@
 """
 The cash, by currency: a balance adjustment, the flows after it, and the fees posted later.
 
-Of the fee of a sale only the maximum is known until its row is posted (`core.fees`).  A row that
-pays the fee of a sale before the adjustment changes nothing, because the balance includes it.
+Of the fee of a sale only the maximum is known until its row is posted (`core.holdings.fees`).  A
+row that pays the fee of a sale before the adjustment changes nothing: the balance includes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import fees, pairs
+from fillbook.core import pairs
+from fillbook.core.holdings import fees
 from fillbook.core.journal.draft import Draft, binding
 from fillbook.core.journal.placing import is_included, is_part, placed
 from fillbook.core.position import ADOPTED

@@ -13,7 +13,7 @@ of the group, whatever the order in which they are read, and of the position bef
 
 A row that fits none of these moves units without a strategy, at the price of the market.
 
-Other half: `core.exchanged_units`, which folds the movements.
+Other half: `core.holdings.exchanged_units`, which folds the movements.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from fillbook import model as m
-from fillbook.core import exchanged_units
+from fillbook.core.holdings import exchanged_units
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed

@@ -10,6 +10,7 @@ P6).  A fill or a cost basis is never used as a price.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -96,6 +97,19 @@ class Market:
     def quote(self, symbol: str) -> m.Quote | None:
         """Return a fresh quote of the broker, or else of the bot; None if there is none."""
         return self._broker_quote(symbol) or self._bot_quote(symbol)
+
+    def latest_quotes(self, symbols: Sequence[str]) -> dict[str, m.Quote]:
+        """Return the latest quotes, of any age, by one request; else those of the bot."""
+        broker, found = self._gateway.broker, dict[str, m.Quote]()
+        if broker.capabilities.quotes:
+            answer = self._gateway.read("quotes", lambda: broker.quotes(symbols))
+            if not isinstance(answer, m.NotObserved):
+                found = {x.symbol: x for x in answer.value if x.symbol in symbols}
+        for symbol in symbols:
+            quote = None if symbol in found else self._bot_quote(symbol)
+            if quote is not None:
+                found[symbol] = quote
+        return found
 
     def _broker_quote(self, symbol: str) -> m.Quote | None:
         broker = self._gateway.broker

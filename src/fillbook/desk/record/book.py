@@ -2,33 +2,44 @@
 The book: reads the record from the store only.
 
 It needs no credentials and no network, so that `fillbook.read(store)` can open it in another
-process.  With one exception: the book of a `Desk` asks the broker whether it has a symbol that is
-not in the record; that of an `AsyncDesk` does not, because it must not block.  Lists are in order
+process.  With two exceptions: the book of a `Desk` asks the broker whether it has a symbol that is
+not in the record, and for quotes; that of an `AsyncDesk` does not, because it must not block.  Lists are in order
 of creation, oldest first, unless stated otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Self
 
 from fillbook import model as m
-from fillbook.core import pairs
+from fillbook.core import pairs, pnl
 from fillbook.core.symbol_names import is_known, resolve
-from fillbook.errors import UnknownOrder, UnknownSymbol
+from fillbook.errors import InvalidValue, UnknownOrder, UnknownSymbol
 from fillbook.store import Reader, Store
 
 
 class Book:
     """Reads the record; as a context manager it closes the store on exit."""
 
-    def __init__(self, store: Store, find: Callable[[str], str] | None = None) -> None:
-        """*find* asks the broker for a symbol that is not in the record; None: nothing does."""
+    def __init__(
+        self,
+        store: Store,
+        find: Callable[[str], str] | None = None,
+        quotes: Callable[[Sequence[str]], Mapping[str, m.Quote]] | None = None,
+    ) -> None:
+        """
+        *find* asks the broker for a symbol that is not in the record, *quotes* for quotes.
+
+        None: the record alone is read.
+        """
         self._store = store
         self._find = find
+        self._quotes = quotes
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +155,42 @@ class Book:
                 reader.all(m.Trade) if symbol is None else reader.find(m.Trade, "symbol", symbol)
             )
         return sorted(trades, key=lambda trade: (trade.closed_at, trade.key))
+
+    def pnl(
+        self,
+        *,
+        since: date | None = None,
+        by: str = "symbol",
+        cost: str = "average",
+        quotes: Mapping[str, m.Quote] | None = None,
+    ) -> m.PnlReport:
+        """
+        Return the P&L from the day *since* on (UTC; None: the whole record).
+
+        *by* is ``"symbol"``, ``"strategy"`` or ``"day"``, *cost* ``"average"`` or ``"fifo"``.
+        Open units are valued by *quotes*, by symbol; None: the broker's, whatever their age, which
+        the rows show.  A book without a desk, and that of an asyncio desk, has no others.  A part
+        that is unknown is counted in its row.  Raises: InvalidValue.
+        """
+        try:
+            view, method = m.PnlBy(by), m.CostMethod(cost)
+        except ValueError as error:
+            raise InvalidValue(f"{error}: by symbol, strategy or day; average or fifo") from None
+        with self._store.read() as reader:
+            facts = pnl.facts_of(reader)
+        if quotes is None:
+            ask = self._quotes if facts.open_symbols else None
+            quotes = {} if ask is None else ask(facts.open_symbols)
+        first = None if since is None else m.timestamp(f"{since.isoformat()[:10]}T00:00:00Z")
+        return pnl.compute_pnl(
+            facts.movements,
+            facts.activities,
+            quotes,
+            by=view,
+            cost=method,
+            since=first,
+            quote_currencies=facts.quote_currencies,
+        )
 
     def cash(self, currency: str | None = None) -> Decimal | None:
         """

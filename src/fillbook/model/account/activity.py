@@ -17,6 +17,7 @@ class ActivityKind(StrEnum):
     SPLIT = "split"
     FEE = "fee"
     DIVIDEND = "dividend"
+    INTEREST = "interest"
     TRANSFER = "transfer"
     ASSIGNMENT = "assignment"  #: of an option
     SYMBOL_CHANGE = "symbol_change"

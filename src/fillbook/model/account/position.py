@@ -46,10 +46,11 @@ class Movement:
     `other_fee` > 0 was paid in a currency that is neither base nor quote; None: no such fee.
     `strategy` None: unattributed.
 
-    Of a corporate action, `cash` is what it pays for units, and `core.exchanged_units` defines the
-    quantities: `qty` are the units added (of RATIO: after the ratio), `from_qty` those for which
-    they come; of RATIO both are amounts without sign, and 0 is not reported.  `follows_cost`: the
-    cost of these goes to the units received.  `parts` is what each strategy receives.
+    Of a corporate action, `cash` is what it pays for units, and `core.holdings.exchanged_units`
+    defines the quantities: `qty` are the units added (of RATIO: after the ratio), `from_qty` those
+    for which they come; of RATIO both are amounts without sign, and 0 is not reported.
+    `follows_cost`: the cost of these goes to the units received.  `parts` is what each strategy
+    receives.
     """
 
     key: str  #: unique; the broker id, source and exec id of a fill

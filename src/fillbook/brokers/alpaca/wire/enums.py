@@ -87,6 +87,7 @@ ACTIVITIES: Final[Mapping[str, m.ActivityKind]] = {
         ),
         _K.DIVIDEND,
     ),
+    **dict.fromkeys(("int", "intnra", "inttw"), _K.INTEREST),
     **dict.fromkeys(
         ("jnl", "jnlc", "jnls", "acatc", "acats", "fopt", "csd", "csw", "csr", "trans"),
         _K.TRANSFER,
