@@ -150,6 +150,13 @@ def rebalance(session: nox.Session) -> None:
 
 
 @nox.session
+def fifo(session: nox.Session) -> None:
+    """The P&L by FIFO against beancount."""
+    session.install("-e", EXTRAS, "beancount>=3")
+    session.run("python", "benchmarks/fifo.py", *session.posargs)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")

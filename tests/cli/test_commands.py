@@ -13,7 +13,8 @@ from fillbook.testing.venue_driver import ExchangeDriver
 from tests.cli.line import told
 
 COMMANDS = sorted(name for name in app if not name.startswith("-"))
-READING = [["orders"], ["positions"], ["trades"], ["audit"], ["rebind", "--dry-run"], ["doctor"]]
+READING = [["orders"], ["positions"], ["trades"], ["pnl"], ["audit"], ["rebind", "--dry-run"]]
+READING.append(["doctor"])
 
 
 def trade_by_hand(emulator):
@@ -266,3 +267,13 @@ def test_a_folded_table_loses_nothing(capsys, monkeypatch):
     output.table("Wide", ("a", "b"), [("x" * 30, "y" * 30)])
     out = capsys.readouterr().out
     assert (out.count("x"), out.count("y")) == (30, 30)
+
+
+def test_a_pnl_names_what_is_unknown_and_lists_its_lots_as_json(order, capsys):
+    at = ("--store", "sqlite:///bot.db")
+    code, out, _ = told(capsys, "pnl", *at)
+    assert (code, "AAPL" in out, "total" in out, "1 quote" in out) == (0, True, True, True)
+    words = ("pnl", *at, "--by", "day", "--cost", "fifo", "--since", "2026-01-05", "--json")
+    said = json.loads(told(capsys, *words)[1])
+    assert (said["by"], [lot["qty"] for lot in said["lots"]]) == ("day", ["10"])
+    assert told(capsys, "pnl", *at, "--by", "week")[0] == 2

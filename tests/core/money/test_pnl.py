@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import fillbook as fb
 from fillbook import model as m
 from fillbook.core import position
-from fillbook.core.pnl import compute_pnl
+from fillbook.core.pnl import compute_pnl, facts_of
+from tests.core.records import Records
 from tests.core.test_position import AMOUNT, ANCHOR, FEE, FILL, RATIO, at, histories, move
 
 D = Decimal
@@ -280,6 +281,28 @@ def test_units_that_end_for_cash_realize():
     assert (row.realized, row.unrealized) == (0, None)
 
 
+def test_a_part_of_the_units_ends_for_cash():
+    """In proportion of what each strategy holds, and of each of its lots."""
+    bought = [move(1, FILL, 4, 10, strategy="a"), move(2, FILL, 4, 20, strategy="a")]
+    paid = move(5, REMOVED, -2, None, cash=D(50))
+    report = compute_pnl([*bought, paid], cost=FIFO)
+    assert report.rows[0].realized == 20
+    assert [(x.qty, x.cost) for x in report.lots] == [(1, 10), (1, 20), (3, 30), (3, 60)]
+    flat = [move(1, FILL, 1, 1, strategy="b"), move(2, FILL, -1, 1, strategy="b")]
+    report = compute_pnl([*flat, move(3, FILL, 4, 5, strategy="a"), paid])
+    assert report.rows[0].realized == 40
+
+
+def test_units_of_a_merger_join_those_that_are_held():
+    bought = [move(1, FILL, 10, 10, strategy="a")]
+    held = m.Movement(
+        key="n", symbol="NEW", kind=FILL, at=at(2), qty=D(5), price=D(3), strategy="a"
+    )
+    merged = exchange(10, 5, "NEW", 5, held=10)
+    report = compute_pnl([*bought, held, *merged], cost=FIFO)
+    assert [(x.symbol, x.qty, x.cost) for x in report.lots] == [("NEW", 5, 15), ("NEW", 5, 100)]
+
+
 def test_units_that_are_received_beside_others_have_no_known_cost():
     bought = move(1, FILL, 10, 10, strategy="a")
     spun = move(5, RECEIVED, 5, None, owner="from/OLD")
@@ -326,3 +349,20 @@ def test_a_fee_in_units_takes_units_and_no_cost():
     assert compute_pnl(moves).rows[0].realized == 14
     gone = [move(1, FEE, "-0.5", None), move(2, FILL, 1, 10)]
     assert compute_pnl(gone, cost=FIFO).lots[-1].qty == D("0.5")
+
+
+# -- the facts of a record -----------------------------------------------------------------
+
+
+def test_the_facts_of_a_record_bear_the_symbols_and_currencies_of_its_positions():
+    records = Records()
+    records.take(m.Bound(m.AccountId("sim", "localhost", "a1"), currency="USD"))
+    for symbol, qty in (("AAPL", 5), ("BTC/USD", 1), ("X/EUR", 2), ("OLD", 0)):
+        records.take(m.BalanceAdjusted(symbol, D(qty), D(9), at(1), "OPENING"))
+    records.take(m.ActivityReported(activity("dividend", 3, currency="USD")))
+    records.take(m.ActivityReported(activity("interest", 2, symbol=None, currency="EUR")))
+    facts = facts_of(records)
+    assert len(facts.movements) == 4
+    assert facts.open_symbols == ("AAPL", "BTC/USD", "X/EUR")
+    assert facts.quote_currencies == {"X/EUR": "EUR"}
+    assert {(x.symbol, x.currency) for x in facts.activities} == {("AAPL", None), (None, "EUR")}

@@ -119,7 +119,7 @@ class Lots:
             scaled[-1] = evolve(last, qty=last.qty + off)  # what a division does not end
             self.lots = deque(scaled)
 
-    def pay_back(self, paid: Decimal) -> Decimal | None:
+    def pay_back(self, paid: Decimal) -> Decimal:
         """Reduce the cost by *paid* ≥ 0; return what exceeds it, which is realized."""
         cost = self.cost
         if cost is None:

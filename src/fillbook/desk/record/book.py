@@ -3,8 +3,8 @@ The book: reads the record from the store only.
 
 It needs no credentials and no network, so that `fillbook.read(store)` can open it in another
 process.  With two exceptions: the book of a `Desk` asks the broker whether it has a symbol that is
-not in the record, and for quotes; that of an `AsyncDesk` does not, because it must not block.  Lists are in order
-of creation, oldest first, unless stated otherwise.
+not in the record, and for quotes; that of an `AsyncDesk` does not, because it must not block.
+Lists are in order of creation, oldest first, unless stated otherwise.
 """
 
 from __future__ import annotations
