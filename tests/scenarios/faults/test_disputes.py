@@ -126,6 +126,29 @@ def test_check_says_what_sync_settles_and_writes_nothing():
     assert bench.desk.sync().entries == 0
 
 
+@pytest.mark.parametrize("lowers", [False, True])
+def test_a_bust_of_a_corrected_fill_of_which_only_the_bust_is_received(lowers):
+    """The correction lowered the total of the order, the bust does or does not; a row is older."""
+    bench = Bench(wait_s=0)
+    if lowers:
+        bench.fail("taken-back", "cum-lowered")
+    with bench.heard() as events:
+        order = bench.desk.buy("AAPL", qty=10, limit_price="150", time_in_force="gtc")
+        bench.clock.advance(2)
+        bench.filled(order, 6, 1)
+        bench.clock.advance(2)
+        fill = bench.truth.fills(order.broker_order_id)[0]
+        fill = bench.exchange.correct(fill.exec_id, price="149.90", qty=3)
+        bench.exchange.bust(fill.exec_id)
+    bench.desk.receive(events[-1])
+    bench.clock.advance(90)
+    bench.pass_(180)
+    order = bench.desk.book.order(order)
+    assert (order.filled_qty, order.filled_value) == (1, 150)
+    assert bench.desk.book.cash() == bench.truth.cash()
+    assert bench.desk.sync().entries == 0
+
+
 def test_a_bust_of_a_replaced_orders_fill_is_settled():
     """The fill was of the replaced id; the bust arrives after the replace, without the fill."""
     bench = Bench(wait_s=0)

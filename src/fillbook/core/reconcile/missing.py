@@ -113,7 +113,8 @@ def _totals_agree(
     gross = net + sum((x.gross for x in busted), ZERO)
     status_cum = ZERO if evidence.word is None else evidence.word.cum
     reported = max((status_cum, evidence.stream.cum, *(row.cum_qty or ZERO for row in rows)))
-    return net == status_cum or gross == reported  # a bust lowers a broker's total, or not
+    # A bust lowers a broker's total, or not; a correction lowers it below that of older executions.
+    return status_cum in (net, gross) or gross == reported
 
 
 def _counted(records: RecordReader, broker_order_id: str) -> CountedExecutions:
