@@ -199,6 +199,36 @@ def test_a_bust_that_was_missed_before_a_split_is_inferred(split):
     assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
 
 
+def test_a_pass_that_finds_a_missed_bust_settles_the_disputes_of_its_symbol_too():
+    """P8: the position shows both at once, and a second pass finds nothing."""
+    bench = Bench(wait_s=0)
+    other = bench.desk.buy("AAPL", qty=2)
+    bench.clock.advance(90)
+    bench.desk.sync()
+    with bench.heard() as events:
+        order = bench.desk.buy("AAPL", qty=20, limit_price="149", time_in_force="gtc")
+        bench.clock.advance(2)
+        order = bench.desk.wait(bench.desk.replace(order, limit_price="150"), 5)
+        bench.clock.advance(2)
+        bench.filled(order, 6, 4)
+        fill = bench.truth.fills(order.broker_order_id)[0]
+        for cents in (1, 2, 3):
+            bench.clock.advance(30)
+            price = D(150) - D(cents) / 100
+            fill = bench.exchange.correct(fill.exec_id, price=price, qty=6 - cents)
+    corrections = [x for x in events if x.name == "trade_correct"]
+    for event in events:  # of three corrections only the second is received
+        if event not in corrections or event is corrections[1]:
+            bench.desk.receive(event)
+    bench.exchange.bust(bench.truth.fills(other.broker_order_id)[0].exec_id)
+    bench.clock.advance(90)
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+    assert bench.is_true()
+    assert bench.desk.book.order(order).status is S.PARTIALLY_FILLED
+    bench.clock.advance(60)
+    assert bench.desk.sync().entries == 0
+
+
 def test_forty_disputes_are_settled_within_a_few_passes():
     """A pass reads a few; those that were not read are next."""
     bench = Bench(wait_s=0, cash=1_000_000)

@@ -54,7 +54,7 @@ def settlements(records: RecordReader, snapshot: Snapshot, lag: timedelta) -> li
     since = m.timestamp(m.moment(snapshot.at) - lag)
     found: list[m.Entry] = []
     for symbol, orders in disputed.items():
-        is_idle = all((x.seen_at or "") < since for x in orders)
+        is_idle = all((x.seen_at or "") <= since for x in orders)
         if is_idle and _were_all_read(orders, snapshot):
             found += _settlements_of(records, symbol, orders, snapshot)
     return found

@@ -18,6 +18,7 @@ from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
+from fillbook.core.reconcile.drift import Snapshot
 from fillbook.core.reconcile.position_rows import expected_findings, rows_of
 from fillbook.core.reconcile.settlement import settlements
 from fillbook.desk.link.binding import AccountLink
@@ -257,13 +258,17 @@ class Reconciler:
         snapshot = compared.snapshot
         self._recorder.record(*drift.entries_of(snapshot))
         self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
-        with self._recorder.transaction() as transaction:
-            transaction.record(*settlements(transaction.reader, snapshot, self._lag))
+        self._settle(snapshot)
         self._read_unclear_histories()
         self._snapshots.save_cursor(snapshot)
         self._complete.complete()
         open_differences.save(self._recorder.store, compared.comparison.unsettled)
         return compared.merged
+
+    def _settle(self, snapshot: Snapshot) -> None:
+        """Settle the disputes for which *snapshot* proves one reading."""
+        with self._recorder.transaction() as transaction:
+            transaction.record(*settlements(transaction.reader, snapshot, self._lag))
 
     def _read_unclear_histories(self) -> None:
         """Read the fill histories of the orders that they clarify."""
@@ -290,6 +295,7 @@ class Reconciler:
         self._merge(second)
         findings = drift.confirm(first.comparison, second.comparison, lag)
         if self._busts.record(second.snapshot, findings):
+            self._settle(second.snapshot)  # the position has nothing else to explain
             second = self._snapshots.compare(second.snapshot)
         with self._recorder.store.read() as reader:
             disputed = drift.disputed_symbols(reader)
