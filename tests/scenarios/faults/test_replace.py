@@ -165,3 +165,18 @@ def test_an_order_that_filled_while_a_request_was_pending_shows_its_end(asked):
     assert bench.truth.order(order.broker_order_id).status == "filled"
     order = bench.desk.book.order(order)
     assert (order.status, order.pending, order.is_final) == (S.FILLED, None, True)
+
+
+@pytest.mark.parametrize("fault", ["reply-lost", None])
+def test_a_replacement_that_is_reported_without_a_clock_reserves_what_it_may_cost(fault):
+    """P7: the id exists, so it may fill, although no report of it has a version."""
+    bench = Bench(wait_s=0)
+    order = bench.desk.buy("AAPL", qty=5, limit_price="150")
+    bench.pass_(5)
+    bench.exchange.faults.switch_on("updated-at-null")
+    if fault is not None:
+        bench.fail("replace", fault)
+    bench.desk.replace(order, qty=10, limit_price="151")
+    bench.pass_(5)
+    (reserved,) = bench.desk.book.reservations()
+    assert reserved.charge >= 10 * 151

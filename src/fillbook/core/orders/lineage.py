@@ -51,8 +51,13 @@ def clock_of(snap: m.OrderSnapshot | None) -> str:
 
 
 def is_live(e: m.Evidence) -> bool:
-    """Return whether the broker reports that the id may still fill."""
-    return e.word is not None and e.word.status not in NOT_LIVE and leaves_qty(e) != ZERO
+    """
+    Return whether the broker reports that the id may still fill.
+
+    An id whose reports bear no broker clock yet exists, and may fill.
+    """
+    snap = e.loose if e.word is None else e.word
+    return snap is not None and snap.status not in NOT_LIVE and leaves_qty(e) != ZERO
 
 
 def leaves_qty(e: m.Evidence) -> Decimal | None:
