@@ -224,7 +224,7 @@ def link(by_id, voids):
 
 def cross(chosen, other, orphans, bound):
     """Step 6: facts of the other source only; and whether one of them had no unique match."""
-    room = 0 if bound is None else bound - total_of([c for c in chosen if not c.old])
+    room = lacking = 0 if bound is None else bound - total_of([c for c in chosen if not c.old])
     made, unmatched, taken = {c.root: c for c in chosen}, False, []
     old = [c for c in chosen if c.old]
     chosen = [c for c in chosen if not c.old]
@@ -232,13 +232,13 @@ def cross(chosen, other, orphans, bound):
         another = told in other
         if not told.amended or (another and any(says_the_same(own, told) for own in chosen)):
             continue
-        found, certain = place(told, chosen)
+        found, certain = place(told, chosen, lacking)
         places = [own.root for own in found]
         newest = told.members[-1:]
         if not places and any(same(x, c.members[-1]) for x in newest for c in old):
             continue  # a version that does not count anyway
         if len(places) != 1 or (places[0] in taken and not certain):
-            if not another and not told.dead and told.gross <= room:
+            if not (another and places) and not told.dead and told.gross <= room:
                 room -= told.gross  # the gap counts it
                 continue
             unmatched = True
@@ -281,7 +281,7 @@ def says_the_same(own, told):
     return newest and own.dead == told.dead and (own.dead or not told.dead)
 
 
-def place(told, chosen):
+def place(told, chosen, lacking):
     # A bust of an execution of the chosen source alone names its present id.
     if not told.members:
         named = [own for own in chosen if own.members and own.members[-1].exec_id == told.root]
@@ -301,7 +301,9 @@ def place(told, chosen):
         found = [own for own in chosen if own.members and same(own.members[-1], member)]
         if found:
             return found, False
-    return (list(chosen), True) if told.orphan and len(chosen) == 1 else ([], False)
+    # It corrects the only one, unless the total has another one of its quantity.
+    only = told.orphan and len(chosen) == 1 and told.gross > lacking
+    return (list(chosen), True) if only else ([], False)
 
 
 def same(a, b):

@@ -149,6 +149,29 @@ def test_a_bust_of_a_corrected_fill_of_which_only_the_bust_is_received(lowers):
     assert bench.desk.sync().entries == 0
 
 
+def test_corrections_of_an_unreported_fill_are_not_of_the_only_known_one():
+    """The total shows that there is another fill; then that one is busted, and nothing says so."""
+    bench = Bench(wait_s=0)
+    with bench.heard() as events:
+        order = bench.desk.buy("AAPL", qty=10, limit_price="150", time_in_force="gtc")
+        bench.clock.advance(2)
+        bench.filled(order, 1, 4)
+        fill = bench.truth.fills(order.broker_order_id)[1]
+        for cents in (1, 2, 3, 4):
+            bench.clock.advance(1)
+            fill = bench.exchange.correct(fill.exec_id, price=D(150) - D(cents) / 100, qty=4)
+    corrections = [x for x in events if x.name == "trade_correct"]
+    for event in [x for x in events if x.name == "partial_fill"][:1] + corrections[1::2]:
+        bench.desk.receive(event)
+    bench.exchange.bust(fill.exec_id)
+    bench.clock.advance(90)
+    bench.pass_(240)
+    order = bench.desk.book.order(order)
+    assert (order.filled_qty, order.filled_value) == (1, 150)
+    assert bench.is_true()
+    assert bench.desk.sync().entries == 0
+
+
 def test_a_bust_of_a_replaced_orders_fill_is_settled():
     """The fill was of the replaced id; the bust arrives after the replace, without the fill."""
     bench = Bench(wait_s=0)

@@ -275,26 +275,26 @@ def _apply_amendments(
     """
     Return *chosen* with the busts and corrections that only *other* reported (step 6).
 
-    *more* are the orphans of the same source.  One without a match is a fill whose original was
-    lost, as long as the *total* has room for it: the gap counts it.
+    *more* are the orphans of the same source.  A chain without a match is a fill that *chosen*
+    lacks, as long as the *total* has room for it: the gap counts it.
     """
     by_root = {chain.root: chain for chain in chosen}
     superseded = [x.newest for x in chosen if x.is_superseded and x.newest is not None]
     chosen = tuple(x for x in chosen if not x.is_superseded)
     taken: set[str] = set()
-    room = ZERO if total is None else total - _gross(chosen)
+    lacking = room = ZERO if total is None else total - _gross(chosen)
     for chain in (*other, *more):
         is_own = chain in more
         if not chain.is_amended or (not is_own and _is_reported_by(chain, chosen)):
             continue
-        matches, is_certain = _matches(chain, chosen)
+        matches, is_certain = _matches(chain, chosen, lacking)
         roots = {match.root for match in matches}
         newest = chain.newest
         if not roots and newest and any(may_be_same(newest, x) for x in superseded):
             continue  # a version that does not count anyway
         # None, several, or one that is already matched and may not be meant again.
         if len(roots) != 1 or (roots <= taken and not is_certain):
-            if is_own and not chain.is_busted and chain.gross <= room:
+            if (is_own or not roots) and not chain.is_busted and chain.gross <= room:
                 room -= chain.gross
                 continue
             oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
@@ -323,12 +323,13 @@ def _is_reported_by(chain: ExecutionChain, chosen: Iterable[ExecutionChain]) -> 
 
 
 def _matches(
-    chain: ExecutionChain, chosen: Sequence[ExecutionChain]
+    chain: ExecutionChain, chosen: Sequence[ExecutionChain], lacking: Decimal
 ) -> tuple[list[ExecutionChain], bool]:
     """
     Return the chains that contain the amended execution; its latest version is tried first.
 
-    Return also whether no other execution can be meant.
+    Return also whether no other execution can be meant.  *lacking* is the quantity that the total
+    has beside *chosen*.
     """
     if not chain.members:  # only a bust: it names the newest version by its id
         named = [x for x in chosen if x.newest is not None and x.newest.exec_id == chain.root]
@@ -348,8 +349,9 @@ def _matches(
         ]
         if found:
             return found, False
-    # The total proves that an orphan is no fill of its own; then it corrects the only one.
-    return (list(chosen), True) if chain.is_orphan and len(chosen) == 1 else ([], False)
+    # The total proves that an orphan is no other fill; then it corrects the only one.
+    is_of_the_only_one = chain.is_orphan and len(chosen) == 1 and chain.gross > lacking
+    return (list(chosen), True) if is_of_the_only_one else ([], False)
 
 
 def may_be_same(a: m.Execution, b: m.Execution) -> bool:
