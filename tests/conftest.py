@@ -14,4 +14,5 @@ settings.register_profile(
 settings.register_profile(
     "thorough", settings.get_profile("default"), derandomize=False, max_examples=5_000
 )
+settings.register_profile("quick", settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("FILLBOOK_TEST_PROFILE", "default"))

@@ -166,17 +166,21 @@ class Facts:
 
     # -- rows --------------------------------------------------------------------------
 
-    def row_fact(self, row, at):
-        """Return the fact of a row of the account's history; None: it moves no units."""
+    def row_fact(self, row, at, *, has_ratio=True):
+        """
+        Return the fact of a row of the account's history; None: it moves no units.
+
+        *has_ratio*: the client reads the ratio of a split, and not only the units that it adds.
+        """
         if row.ratio is not None:
-            what, qty = "ratio", row.ratio
+            what, qty = ("ratio", row.ratio) if has_ratio else ("restated", row.qty)
         elif row.qty is None or row.kind is ActivityKind.DIVIDEND:
             return None
         else:
             what = "fee" if row.kind is ActivityKind.CRYPTO_FEE else "move"
             qty = ZERO if row.id in self._inert else row.qty
         is_old = row.id in self._old_rows
-        rank = {"ratio": 0, "move": 2, "fee": 3}[what]
+        rank = {"ratio": 0, "restated": 0, "move": 2, "fee": 3}[what]
         return Fact(what=what, at=at, qty=qty, price=row.price, is_old=is_old, rank=rank)
 
     def cash_of(self, row):

@@ -5,7 +5,7 @@ It is written from the documentation of positions, by average cost, and shares n
 core.  A fact is an execution, a row of the account's history, or the opening balance.
 """
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from attrs import define, frozen
 
@@ -16,9 +16,10 @@ NOBODY = ""  #: the part of the account that belongs to no strategy
 @frozen(kw_only=True)
 class Fact:
     """
-    One fact about a symbol: `what` is "trade", "move", "fee", "ratio" or "opening".
+    One fact about a symbol: `what` is "trade", "move", "fee", "ratio", "restated" or "opening".
 
-    `qty` is signed, of a ratio the new units per old unit, of the opening the balance.  `price`
+    `qty` is signed, of a ratio the new units per old unit, of restated units what was added to
+    those that were held, of the opening the balance.  `price`
     None: not known.  `strategy` is that of the order.  `is_old`: it is before the opening balance.
     """
 
@@ -33,6 +34,13 @@ class Fact:
     @property
     def place(self):
         return (not self.is_old, self.what != "opening", self.at, self.rank)
+
+
+def shortened(qty):
+    """Return *qty*; cut to nine decimal places if it does not end."""
+    qty = qty.normalize()
+    ends = len(qty.as_tuple().digits) < 28
+    return qty if ends else qty.quantize(Decimal("1e-9"), ROUND_DOWN)
 
 
 @define
@@ -84,6 +92,9 @@ class Holdings:
             for part in (self.account, *self.parts.values()):
                 part.qty *= fact.qty
             return
+        if fact.what == "restated":
+            self._restate(fact.qty)
+            return
         if fact.what == "opening":  # nothing belongs to a strategy yet
             for part in (self.account, self._part(NOBODY)):
                 part.set(fact.qty, fact.price, fact.at)
@@ -95,6 +106,19 @@ class Holdings:
             # Strategies that hold against each other hold nothing of a flat account.
             for part in [x for x in self.parts.values() if x.qty]:
                 self._apply(part, -part.qty, fact)
+
+    def _restate(self, added):
+        """Add units in proportion to the parts; what does not end is the largest part's."""
+        old, new = self.account.qty, self.account.qty + added
+        if not old:
+            self.account.qty, self._part(NOBODY).qty = new, self._part(NOBODY).qty + added
+            return
+        for part in self.parts.values():
+            part.qty = shortened(part.qty * new / old)
+        largest = max(self.parts, key=lambda x: (abs(self.parts[x].qty), x))
+        rest = new - sum((x.qty for x in self.parts.values()), ZERO)
+        self.parts[largest].qty += rest
+        self.account.qty = new
 
     def _apply(self, part, qty, fact):
         if fact.what == "fee":  # fewer units, at the same cost

@@ -12,11 +12,13 @@ Each finding is a pair: the symbol or "cash" that it is about, and a sentence.
 
 from collections import defaultdict
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from fillbook import model as m
 from tests.oracle.facts import Facts, own_id
 from tests.oracle.holdings import NOBODY, ZERO, Holdings
 
+NEW_YORK = ZoneInfo("America/New_York")
 CENT = Decimal("0.01")
 #: Sums of averages are rounded in the last places.
 ROUNDING = Decimal("0.000001")
@@ -151,13 +153,14 @@ class Oracle:
         splits = [x for x in self._facts.rows.values() if x.symbol == symbol and x.ratio]
         for move in moves:
             if move.key.startswith("action/"):  # a group of rows: of a split, here it is one
-                row = next((x for x in splits if x.ratio == move.ratio), None)
+                row = next((x for x in splits if is_row_of(x, move)), None)
                 splits = [x for x in splits if x is not row]
             elif move.key.startswith("activity/"):
                 row = self._facts.rows.get(own_id(move.key.removeprefix("activity/")))
             else:
                 continue
-            fact = None if row is None else self._facts.row_fact(row, move.at)
+            has_ratio = move.ratio is not None
+            fact = row and self._facts.row_fact(row, move.at, has_ratio=has_ratio)
             if fact is None or row.symbol != symbol:
                 found.append(f"no units moved by {move.key}")
             else:
@@ -238,6 +241,14 @@ class Oracle:
                 ("cash", f"{self._book.cash()}, truth {self._truth.cash()}, all fees posted")
             )
         return found
+
+
+def is_row_of(row, move):
+    """Whether a split is the one of a movement: by its ratio, or if it has none by its day."""
+    if move.ratio is not None:
+        return row.ratio == move.ratio
+    day = m.moment(row.at).astimezone(NEW_YORK).date()
+    return f":{day}T" in move.key
 
 
 def differs(ours, computed):

@@ -92,7 +92,6 @@ def wired_long_day(seed, rate):
             url = emulator.url
             return AlpacaBroker(emulator.key, emulator.secret, url=url, read_timeout_s=2)
 
-        # Over the wire the rows of a split bear no ratio.
-        day = LongDay(seed, plan=faults(seed, rate), broker=broker, without="split")
+        day = LongDay(seed, plan=faults(seed, rate), broker=broker)
         stack.callback(lambda: day.desk.close())
         return (*ended(day), counts_of(day))
