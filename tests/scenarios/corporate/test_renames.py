@@ -3,7 +3,9 @@
 import pytest
 
 import fillbook as fb
+from fillbook import model as m
 from fillbook.venue.exchange import Posting
+from tests.bench import Bench
 from tests.scenarios.corporate.held import (
     DAY,
     D,
@@ -159,3 +161,25 @@ def test_another_company_may_take_the_old_name_later():
         == "AAPL"
     )
     assert parts(bench, "APLE") == {"a": 4, "b": 6}
+
+
+@pytest.mark.parametrize("is_posted", [True, False])
+def test_the_fee_of_a_sale_before_the_rename_is_of_the_new_name(is_posted):
+    """Whether its row is posted before the rename, under the old name, or after it."""
+    bench = Bench()
+    bench.desk.buy("BTC/USD", qty="0.02", limit_price="70000")
+    bench.pass_(30)
+    bench.desk.sell("BTC/USD", qty="0.01", limit_price="50000")
+    bench.pass_(60)
+    assert fee_due(bench) > 0
+    if is_posted:
+        settle(bench, DAY)
+        assert fee_due(bench) == 0
+    bench.exchange.rename("BTC/USD", "XBT/USD")
+    settle(bench, DAY)
+    assert fee_due(bench) == 0
+
+
+def fee_due(bench):
+    with bench.store.read() as reader:
+        return reader.get(m.Cash, "cash").fee_due

@@ -18,7 +18,9 @@ from fillbook.core.holdings import fees
 from fillbook.core.journal.draft import Draft, binding
 from fillbook.core.journal.placing import is_included, is_part, placed
 from fillbook.core.position import ADOPTED
+from fillbook.core.symbol_names import resolve
 from fillbook.model import EXACT, ZERO
+from fillbook.model.journal.overlay import RecordReader
 
 
 def post_fills(draft: Draft, gone: Iterable[m.Movement], new: Iterable[m.Movement]) -> None:
@@ -40,8 +42,16 @@ def post_activity(draft: Draft, activity: m.Activity) -> None:
     """Add the flow of an activity."""
     own = draft.get(m.Cash, "cash")
     if own is not None and activity.cash:
+        activity = _with_present_symbol(draft, activity)
         cash = _cash_in(draft, pairs.other_currency(activity.currency, binding(draft)), own)
         draft.put(_settled(_add_activity(cash, activity)))
+
+
+def _with_present_symbol(records: RecordReader, activity: m.Activity) -> m.Activity:
+    """Return *activity* with the symbol that its fills have now."""
+    if activity.symbol is None:
+        return activity
+    return evolve(activity, symbol=resolve(records, activity.symbol, activity.at))
 
 
 def adjust(draft: Draft, entry: m.CashAdjusted) -> None:
@@ -95,7 +105,7 @@ def _put_with_history(draft: Draft, balances: Iterable[m.Cash]) -> None:
         for activity in draft.before.all(m.Activity):
             is_ours = pairs.other_currency(activity.currency, bound) == _name(cash)
             if activity.cash and is_ours:
-                cash = _add_known_activity(cash, activity)
+                cash = _add_known_activity(cash, _with_present_symbol(draft, activity))
         draft.put(_settled(cash))
 
 

@@ -10,6 +10,8 @@ Other half: `core.symbol_names`, which reads the names.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
 from fillbook import model as m
@@ -45,12 +47,19 @@ def rename(draft: Draft, old: str, new: str, at: m.Timestamp) -> None:
             draft.put(evolve(known, symbol=new))
     draft.put(m.SymbolName(old, new, at))
     _move_movements(draft, old, new, at)
+    for cash in draft.all(m.Cash):
+        dues, posted = (_with_name(x, old, new) for x in (cash.dues, cash.posted))
+        draft.put(evolve(cash, dues=dues, posted=posted))
     for record in draft.find(m.OrderRecord, "symbol", old):
         for broker_order_id in record.ids:
             evidence = draft.get(m.Evidence, broker_order_id)
             if evidence is not None and evidence.terms is not None:
                 draft.put(evolve(evidence, terms=evolve(evidence.terms, symbol=new)))
         update_order(draft, record)
+
+
+def _with_name(fees: Iterable[m.Fee], old: str, new: str) -> tuple[m.Fee, ...]:
+    return tuple(evolve(x, symbol=new) if x.symbol == old else x for x in fees)
 
 
 def _is_back(draft: Draft, old: str, new: str, at: m.Timestamp) -> bool:

@@ -207,7 +207,7 @@ class History:
         in_cash = fill.fee_currency == "USD"
         self.add_activity(
             ActivityKind.CRYPTO_FEE,
-            symbol=fill.symbol,
+            symbol=self._state.current_symbol(fill.symbol),
             qty=None if in_cash else -fill.fee,
             price=fill.price,
             cash=-fill.fee if in_cash else None,
