@@ -136,3 +136,57 @@ def test_a_merger_during_the_day_is_after_the_trades_that_it_merges(bench):
     bench.exchange.merge("AAPL", "NEWX", ratio=2)
     settle(bench)
     assert {"a": D(60), "b": D(120)} == parts(bench, "NEWX")
+
+
+@pytest.mark.parametrize("qty", [5, 80])
+def test_two_renames_of_one_day_whose_rows_bear_no_group(bench, qty):
+    """Rows of equal and opposite quantities are of one rename; if those are equal, by the price."""
+    bench.desk.buy("MSFT", qty=qty, strategy="c")
+    settle(bench, 4 * HOUR)
+    before = costs(bench, "AAPL"), costs(bench, "MSFT")
+    for old, new in (("AAPL", "APLE"), ("MSFT", "MCRO")):
+        bench.exchange.rename(old, new, posting=Posting(grouped=False))
+    settle(bench)
+    assert {"a": D(20), "b": D(60)} == parts(bench, "APLE")
+    assert {"c": D(qty)} == parts(bench, "MCRO")
+    assert before == (costs(bench, "APLE"), costs(bench, "MCRO"))
+    assert bench.desk.book.trades() == []
+
+
+@pytest.mark.parametrize(("new", "terms"), [("NEWY", {"ratio": "0.4"}), (None, {"cash": 600})])
+def test_two_mergers_of_one_day_whose_rows_bear_no_group(bench, new, terms):
+    """One for one, and for other units or for cash."""
+    bench.desk.buy("MSFT", qty=5, strategy="c")
+    settle(bench, 4 * HOUR)
+    before = costs(bench, "AAPL")
+    bench.exchange.merge("AAPL", "NEWX", ratio=1, posting=Posting(grouped=False))
+    bench.exchange.merge("MSFT", new, **terms, posting=Posting(grouped=False))
+    settle(bench)
+    assert {"a": D(20), "b": D(60)} == parts(bench, "NEWX")
+    assert before == costs(bench, "NEWX")
+    assert parts(bench, "MSFT") == {}
+    assert new is None or parts(bench, new) == {"c": D(2)}
+
+
+@pytest.mark.parametrize("posting", SHAPES)
+@pytest.mark.parametrize("ratios", [("2", "3"), ("0.5", "4"), ("4", "0.5")])
+def test_two_splits_of_one_day(bench, posting, ratios):
+    """
+    The parts follow both.
+
+    Two rows that only add, of a split and of a reverse one, read as one pair: that is reported.
+    """
+    before = costs(bench, "AAPL")
+    for ratio in ratios:
+        bench.exchange.split("AAPL", ratio, posting=posting)
+        bench.clock.advance(60)
+    report = later(bench)
+    if posting.split_rows is SplitRows.EXCHANGED or ratios == ("2", "3"):
+        assert (report.verdict, report.left) == (V.IN_SYNC, ())
+    if report.verdict is V.IN_SYNC:
+        assert_true(bench)
+        ratio = D(ratios[0]) * D(ratios[1])
+        assert {"a": 20 * ratio, "b": 60 * ratio} == parts(bench, "AAPL")
+        assert before == costs(bench, "AAPL")
+    else:
+        assert [x.confidence for x in report.left] == ["confirmed"]

@@ -84,7 +84,11 @@ def post(draft: Draft, group: str) -> None:
     """Post the movements of *group*, in place of those that were derived from fewer rows."""
     rows = [x for x in draft.all(m.Activity) if group_of(x) == group and not x.in_opening]
     rows.sort(key=lambda x: (x.at, x.activity_id))
-    derived = [(x, draft.get(m.Movement, x.key)) for x in _movements(draft, group, rows)]
+    derived = [
+        (x, draft.get(m.Movement, x.key))
+        for event in _events(rows)
+        for x in _movements(draft, group, event)
+    ]
     # What a person assigned stays assigned.
     new = {
         x.key: evolve(x, strategy=x.strategy or (None if was is None else was.strategy))
@@ -117,6 +121,39 @@ def _key(group: str, symbol: str) -> str:
 
 def _source_key(group: str, symbol: str) -> str:
     return f"action/{group}/source/{symbol}"
+
+
+def _events(rows: Sequence[m.Activity]) -> list[list[m.Activity]]:
+    """
+    Return the rows of each event: of one kind and day there may be several without a group.
+
+    Rows of equal and opposite quantities are of one event: if several have that quantity, those of
+    one price.  What is left is one event, unless it can only be a part of another one.
+    """
+    units = {name: x for name, x in _units_by_symbol(rows).items() if x.net}
+    if len(units) <= 2 or any(x.group_id is not None for x in rows):
+        return [list(rows)]
+    partners = {name: _partner_of(name, units) for name in units}
+    pairs = {
+        frozenset((name, other)) for name, other in partners.items() if partners.get(other) == name
+    }
+    paired = {name for pair in pairs for name in pair}
+    left = [x for x in rows if x.symbol not in paired]
+    signs = {units[name].net > 0 for name in units.keys() - paired}
+    is_part = len(signs) == 1 and not any(x.cash for x in left)
+    if is_part and rows[0].kind is not _K.SYMBOL_CHANGE:
+        return [list(rows)]
+    found = [[x for x in rows if x.symbol in pair] for pair in sorted(map(sorted, pairs))]
+    return [*found, left] if left else found
+
+
+def _partner_of(name: str, units: dict[str, Units]) -> str | None:
+    """Return the only symbol that moves as many units as *name*, inversely; None: not clear."""
+    price = units[name].rows[0].price
+    found = [x for x, other in units.items() if other.net == -units[name].net]
+    if len(found) > 1:
+        found = [x for x in found if units[x].rows[0].price == price]
+    return found[0] if len(found) == 1 else None
 
 
 @m.exact
@@ -240,11 +277,18 @@ def _moment(draft: Draft, symbol: str, at: m.Timestamp, each: Units) -> m.Timest
 
 
 def _restated(draft: Draft, group: str, name: str, each: Units, cash: Decimal | None) -> m.Movement:
-    """Return the movement that restates the units of one symbol."""
+    """
+    Return the movement that restates the units of one symbol.
+
+    One row that removes and one that adds say which units became which.  More of them are of
+    several splits of one day: only their sum is known, and each part has its share of it.
+    """
     move = _base(draft, group, name, each, m.MoveKind.RATIO)
-    if each.added and each.removed and not (each.ratio and each.beside_ratio):
+    signs = [x.qty > 0 for x in each.rows if x.qty]
+    if sorted(signs) == [False, True] and not (each.ratio and each.beside_ratio):
         return evolve(move, qty=each.added, from_qty=each.removed, cash=cash)
-    if each.ratio is not None:
+    by_ratio = [x.qty > 0 for x in each.rows if x.qty and x.ratio is not None]
+    if each.ratio is not None and len(by_ratio) == len(set(by_ratio)):
         return evolve(move, qty=each.beside_ratio, ratio=each.ratio, cash=cash)
     return evolve(move, cash=cash)
 
