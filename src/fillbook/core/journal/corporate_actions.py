@@ -133,17 +133,15 @@ def _events(rows: Sequence[m.Activity]) -> list[list[m.Activity]]:
     units = {name: x for name, x in _units_by_symbol(rows).items() if x.net}
     if len(units) <= 2 or any(x.group_id is not None for x in rows):
         return [list(rows)]
-    partners = {name: _partner_of(name, units) for name in units}
-    pairs = {
-        frozenset((name, other)) for name, other in partners.items() if partners.get(other) == name
-    }
+    partners = {x: other for x in units if (other := _partner_of(x, units)) is not None}
+    pairs = [(x, other) for x, other in partners.items() if x < other and partners.get(other) == x]
     paired = {name for pair in pairs for name in pair}
     left = [x for x in rows if x.symbol not in paired]
     signs = {units[name].net > 0 for name in units.keys() - paired}
     is_part = len(signs) == 1 and not any(x.cash for x in left)
     if is_part and rows[0].kind is not _K.SYMBOL_CHANGE:
         return [list(rows)]
-    found = [[x for x in rows if x.symbol in pair] for pair in sorted(map(sorted, pairs))]
+    found = [[x for x in rows if x.symbol in pair] for pair in sorted(pairs)]
     return [*found, left] if left else found
 
 
