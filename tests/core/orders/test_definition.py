@@ -241,6 +241,8 @@ def cross(chosen, other, orphans, bound):
             if not (another and places) and not told.dead and told.gross <= room:
                 room -= told.gross  # the gap counts it
                 continue
+            if not places and any(not c.members and c.gross == told.gross for c in chosen):
+                continue  # it was busted
             unmatched = True
             continue
         taken += places

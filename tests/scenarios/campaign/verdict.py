@@ -22,7 +22,9 @@ def owned(day, report):
         report.verdict is m.Verdict.NOT_OBSERVED
         and "missing from one snapshot" in report.unobserved
     ):
+        # Nothing of the snapshot was compared, also not what the record has never had.
         about |= {x.symbol for x in day.desk.book.positions()} | {"cash"}
+        about |= set(day.books.truth.positions())
     return about
 
 

@@ -297,6 +297,8 @@ def _apply_amendments(
             if (is_own or not roots) and not chain.is_busted and chain.gross <= room:
                 room -= chain.gross
                 continue
+            if not roots and any(not x.members and x.gross == chain.gross for x in chosen):
+                continue  # of what was busted only the quantity is known
             oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue
         taken |= roots
