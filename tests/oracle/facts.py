@@ -59,6 +59,10 @@ class Facts:
     def _fee_rows(self, ids):
         return [self.rows[i] for i in ids if self.rows[i].kind is ActivityKind.CRYPTO_FEE]
 
+    def name(self, symbol):
+        """Return the present name of what was or is listed as *symbol*."""
+        return self._truth._trading.history._state.current_symbol(symbol)
+
     def is_old_order(self, order_id):
         return any(
             x.order_id == order_id and self._roots[x.exec_id] in self._old_fills
@@ -189,7 +193,8 @@ class Facts:
         return ZERO if is_included else row.cash or ZERO
 
     def opening_of(self, symbol, at=""):
-        qty, price = self.opening.get(symbol, (ZERO, ZERO))
+        held = {self.name(x): of for x, of in self.opening.items()}
+        qty, price = held.get(self.name(symbol), (ZERO, ZERO))
         return Fact(what="opening", at=at, qty=qty, price=price)
 
     def new_fills(self):

@@ -7,6 +7,9 @@ the parts of the strategies, realized P&L.  `observe` is called after every even
 on, the record may know fewer facts than there are, but what it shows is their sum.  `at_rest` holds
 an idle record that has read everything to all facts.
 
+Of units that a merger or a spin-off exchanged it computes no parts and no P&L; the days of
+`tests.scenarios.corporate` do.
+
 Each finding is a pair: the symbol or "cash" that it is about, and a sentence.
 """
 
@@ -120,6 +123,8 @@ class Oracle:
 
     def _position(self, position, moves):
         """P9: a position, its parts and its P&L are those of the facts that the record knows."""
+        if any(is_exchange(move) for move in moves):
+            return self._parts(position)  # at rest the units are compared, and their cash
         facts, found = self._facts_of(position.symbol, moves)
         if found:
             return found
@@ -128,9 +133,7 @@ class Oracle:
             found.append(f"{ours.qty} held, the known facts sum to {theirs.account.qty}")
         if differs(ours.realized, theirs.account.realized):
             found.append(f"realized {ours.realized}, computed {theirs.account.realized}")
-        parts = dict(position.by_strategy)
-        if sum((part.qty for part in parts.values()), ZERO) != position.qty:
-            found.append(f"{position.qty} held, its parts are {shown(parts)}")
+        parts, found = dict(position.by_strategy), found + self._parts(position)
         for name in {*parts, *theirs.parts}:
             ours, computed = parts.get(name, m.Holding()), theirs.parts.get(name)
             qty, realized = (ZERO, ZERO) if computed is None else (computed.qty, computed.realized)
@@ -141,6 +144,13 @@ class Oracle:
                 )
         return found
 
+    def _parts(self, position):
+        """P9: the parts of the strategies sum to the position."""
+        parts = dict(position.by_strategy)
+        if sum((part.qty for part in parts.values()), ZERO) == position.qty:
+            return []
+        return [f"{position.qty} held, its parts are {shown(parts)}"]
+
     def _facts_of(self, symbol, moves):
         """Return the facts that *moves* name, and what is wrong with their names."""
         fills = [x for x in moves if x.kind is m.MoveKind.FILL]
@@ -150,8 +160,12 @@ class Oracle:
             [x for x in fills if x.owner in self._unclear], self._strategy_of
         )
         facts += unclear
-        splits = [x for x in self._facts.rows.values() if x.symbol == symbol and x.ratio]
+        name = self._facts.name
+        rows = [x for x in self._facts.rows.values() if x.symbol is not None]
+        splits = [x for x in rows if x.ratio and name(x.symbol) == name(symbol)]
         for move in moves:
+            if "/source/" in move.key:
+                continue  # a mark without an effect
             if move.key.startswith("action/"):  # a group of rows: of a split, here it is one
                 row = next((x for x in splits if is_row_of(x, move)), None)
                 splits = [x for x in splits if x is not row]
@@ -161,7 +175,7 @@ class Oracle:
                 continue
             has_ratio = move.ratio is not None
             fact = row and self._facts.row_fact(row, move.at, has_ratio=has_ratio)
-            if fact is None or row.symbol != symbol:
+            if fact is None or name(row.symbol) != name(symbol):
                 found.append(f"no units moved by {move.key}")
             else:
                 facts.append(fact)
@@ -241,6 +255,12 @@ class Oracle:
                 ("cash", f"{self._book.cash()}, truth {self._truth.cash()}, all fees posted")
             )
         return found
+
+
+def is_exchange(move):
+    """Whether a movement is of units that became those of another symbol, or came beside them."""
+    kinds = (m.MoveKind.REMOVED, m.MoveKind.RECEIVED, m.MoveKind.AMOUNT)
+    return move.key.startswith("action/") and move.kind in kinds
 
 
 def is_row_of(row, move):

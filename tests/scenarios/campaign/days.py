@@ -53,6 +53,7 @@ class Day:
     ):
         self.seed = seed
         self.dice = random.Random(seed)
+        self.symbols = list(SYMBOLS)
         self.clock = ManualClock(begins)
         self.exchange = Exchange(
             seed=seed, clock=self.clock, faults=Faults(seed=seed), partial_rate=0.3, **venue
@@ -85,7 +86,7 @@ class Day:
 
     def move_market(self, most):
         """Move each price by at most *most* hundredths of a percent."""
-        for symbol in SYMBOLS:
+        for symbol in self.symbols:
             quote = self.exchange.quote_of(symbol)
             move = Decimal(self.dice.randint(-most, most)) / 10_000
             bid = (quote.bid * (1 + move)).quantize(Decimal("0.01"))
@@ -97,7 +98,7 @@ class Day:
         assert not found, f"seed {self.seed} at {self.clock.now()}: {found}"
 
     def act(self):
-        symbol = self.dice.choice(SYMBOLS)
+        symbol = self.dice.choice(self.symbols)
         quote = self.exchange.quote_of(symbol)
         qty = Decimal(self.dice.randint(1, 9)) / (100 if "/" in symbol else 1)
         held = self.desk.book.position(symbol).qty

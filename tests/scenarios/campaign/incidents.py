@@ -17,10 +17,10 @@ import fillbook as fb
 from fillbook import errors
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.venue.exchange import Refused
+from fillbook.venue.exchange import Posting, Refused
 from tests.bench import DatedBroker
 from tests.oracle.oracle import Oracle
-from tests.scenarios.campaign.days import SYMBOLS, Day, ticket
+from tests.scenarios.campaign.days import Day, ticket
 from tests.scenarios.campaign.mortal import Killed, Mortal
 
 #: Beginnings, UTC: in the session, before its end, around midnight in New York and UTC, a weekend.
@@ -33,8 +33,10 @@ BEGINS = (
     datetime(2026, 3, 7, 15, 0, tzinfo=UTC),  # Saturday
     datetime(2026, 3, 9, 3, 30, tzinfo=UTC),  # Monday, the night of the change of the clocks
 )
-#: A split and a dated transfer of the same symbol and day have two readings: units before or after.
-SPLIT_SYMBOL = "AAPL"
+#: A corporate action and a dated transfer of one symbol and day have two readings: units before or
+#: after.  So the transfers are of the other symbols.
+SPLIT_SYMBOL, EXCHANGED_SYMBOL = "AAPL", "SPY"
+TRANSFERRED = ("MSFT", "BTC/USD")
 STRATEGIES = ("bot", "swing", None)
 DAY = timedelta(days=1)
 HOUR_S = 3600
@@ -47,7 +49,7 @@ class NotNow(Exception):
 class LongDay(Day):
     """A day with incidents; `fired` counts them, the faults are counted by the exchange."""
 
-    def __init__(self, seed, *, rate=0.04, broker=None, plan=None, only=None, without=None):
+    def __init__(self, seed, *, rate=0.04, broker=None, plan=None, only=None):
         dice = random.Random(f"{seed}:day")
         self.is_dated = broker is not None or dice.random() < 0.5
         kind = broker or (DatedBroker if self.is_dated else SimulatedBroker)
@@ -56,8 +58,9 @@ class LongDay(Day):
             seed, store=self.store, rate=rate, broker=kind, plan=plan, begins=dice.choice(BEGINS)
         )
         self.fired, self.strategies = Counter(), {}
-        some = tuple(name for name in INCIDENTS if name != without)
-        self.incidents = some if only is None else (only,)
+        self.incidents = INCIDENTS if only is None else (only,)
+        self.exchanged, self.names = EXCHANGED_SYMBOL, 0
+        self.symbols.append(self.exchanged)
         self._rows, self._positions = self.books.activities, self.books.positions
         self.books.activities, self.books.positions = self.visible_rows, self.visible_positions
         self.posted = {}  # by row: when it is posted (of the exchange's clock), and its date
@@ -178,12 +181,13 @@ class LongDay(Day):
 
     def dividend(self):
         self.exchange.dividend(
-            self.dice.choice(SYMBOLS[:2]), Decimal(self.dice.randint(1, 99)) / 100
+            self.dice.choice([x for x in self.symbols if "/" not in x]),
+            Decimal(self.dice.randint(1, 99)) / 100,
         )
 
     def transfer(self):
-        """Units arrive without an order; SPLIT_SYMBOL has no rows whose date is not their time."""
-        symbol = self.dice.choice([x for x in SYMBOLS if not self.is_dated or x != SPLIT_SYMBOL])
+        """Units arrive without an order."""
+        symbol = self.dice.choice(TRANSFERRED if self.is_dated else self.symbols)
         qty = Decimal(self.dice.randint(1, 9)) / (100 if "/" in symbol else 1)
         price = self.exchange.quote_of(symbol).bid
         self.exchange.transfer(self.books, symbol, qty, price)
@@ -207,10 +211,8 @@ class LongDay(Day):
         self.posted[self._rows()[-1].id] = (self.exchange.now() + later, 0)
 
     def split(self):
-        """A split before the opening, as it is done; its row is of that day."""
-        now = self.clock.now()
-        goal = datetime.combine(now.date(), datetime.min.time(), UTC) + timedelta(hours=12)
-        self.until(goal if goal > now else goal + DAY, HOUR_S)
+        """A split; its row is of that day."""
+        self.before_the_session()
         if self.split_on == self.clock.now().date():
             raise NotNow
         self.split_on = self.clock.now().date()
@@ -219,9 +221,50 @@ class LongDay(Day):
         self.exchange.split(SPLIT_SYMBOL, ratio, adjusts=adjusts)
         self.pass_time(120, 40)
 
+    def before_the_session(self):
+        """Move on to the next morning: then corporate actions take effect."""
+        now = self.clock.now()
+        goal = datetime.combine(now.date(), datetime.min.time(), UTC) + timedelta(hours=12)
+        self.until(goal if goal > now else goal + DAY, HOUR_S)
+
+    def rename(self):
+        """A symbol has another name from now on."""
+        self.before_the_session()
+        new = self.next_name()
+        self.exchange.rename(self.exchanged, new, posting=self.posting())
+        self.go_on_with(new)
+
+    def merger(self):
+        """The units of one symbol become those of another one, and cash."""
+        self.before_the_session()
+        new, cash = self.next_name(), self.dice.choice((0, Decimal("1.25")))
+        ratio = self.dice.choice((1, 2, Decimal("0.5")))
+        terms = {"ratio": ratio, "cash": cash, "posting": self.posting()}
+        self.exchange.merge(self.exchanged, new, **terms)
+        self.go_on_with(new)
+
+    def spin_off(self):
+        """Units of a new symbol come beside those that are held."""
+        self.before_the_session()
+        new, ratio = self.next_name(), self.dice.choice((1, Decimal("0.5")))
+        self.exchange.spin_off(self.exchanged, new, ratio=ratio, price=20, posting=self.posting())
+        self.symbols.append(new)
+        self.pass_time(120, 40)
+
+    def posting(self):
+        return Posting(grouped=self.dice.random() < 0.5)
+
+    def next_name(self):
+        self.names += 1
+        return f"NEW{self.names}"
+
+    def go_on_with(self, symbol):
+        self.symbols[self.symbols.index(self.exchanged)] = self.exchanged = symbol
+        self.pass_time(120, 40)
+
     def by_hand(self):
         """Somebody trades at the broker's own screen."""
-        symbol = self.dice.choice(SYMBOLS)
+        symbol = self.dice.choice(self.symbols)
         qty = Decimal(self.dice.randint(1, 9)) / (100 if "/" in symbol else 1)
         self.exchange.trade_by_hand(self.books, ticket(symbol, "buy", qty))
 
@@ -331,6 +374,9 @@ INCIDENTS = (
     "backdated",
     "posted_late",
     "split",
+    "rename",
+    "merger",
+    "spin_off",
     "flattened",
     "by_hand",
     "vanished",
