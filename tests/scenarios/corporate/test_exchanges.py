@@ -4,6 +4,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.venue.exchange import Posting
+from tests.bench import Bench
 from tests.scenarios.corporate.held import (
     DAY,
     D,
@@ -239,3 +240,17 @@ def test_the_shares_of_an_assigned_option_are_its_strategys(order):
     record(*assigned(bench, "g", -40, 190)[::order])
     assert {"a": D(20), "b": D(20)} == parts(bench, "AAPL")
     assert parts(bench, OPTION) == {}
+
+
+def test_a_sale_before_a_merger_that_is_busted_after_it_leaves_a_position_of_the_old_symbol():
+    """The broker lists it, although the symbol is no longer traded."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10, strategy="a")
+    bench.clock.advance(30)
+    order = bench.desk.sell("AAPL", qty=10, strategy="a")
+    settle(bench)
+    bench.exchange.merge("AAPL", "NEWX", ratio=1)
+    bench.clock.advance(60)
+    bench.exchange.bust(bench.truth.fills(order.broker_order_id)[0].exec_id)
+    settle(bench, 120)
+    assert parts(bench, "AAPL") == {"a": D(10)}

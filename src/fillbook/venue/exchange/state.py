@@ -53,6 +53,7 @@ class ExchangeState:
         self.edits_in_place = edits_in_place
         self.checks_duplicates = checks_duplicates
         self.instruments: dict[str, m.Instrument] = {i.symbol: i for i, _ in LISTED}
+        self.delisted: dict[str, m.Instrument] = {}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
         self.halted: set[str] = set()
         self.overnight: set[str] = set(OVERNIGHT)  #: symbols with an overnight session
@@ -130,7 +131,12 @@ class ExchangeState:
 
     def delist(self, symbol: str) -> None:
         """Remove an instrument; its last price stays."""
-        del self.instruments[symbol]
+        self.delisted[symbol] = self.instruments.pop(symbol)
+
+    def asset_class(self, symbol: str) -> m.AssetClass:
+        """Return the class of an instrument that is or was listed."""
+        name = self.current_symbol(symbol)
+        return (self.instruments.get(name) or self.delisted[name]).asset_class
 
     def is_in_session(self, order: OrderVersion) -> bool:
         """Whether a session in which *order* may trade is open."""

@@ -83,7 +83,7 @@ class Views:
         free = max(m.ZERO, abs(position.qty) - reserved_qty)
         return PositionReport(
             symbol=symbol,
-            asset_class=self._state.instruments[self._state.current_symbol(symbol)].asset_class,
+            asset_class=self._state.asset_class(symbol),
             qty=position.qty,
             qty_available=free if position.qty > 0 else -free,
             avg_price=position.avg_price,
