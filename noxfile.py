@@ -157,6 +157,13 @@ def fifo(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutants of the core: of a hundred, its tests and those of the desk have to kill 85."""
+    install(session, "tests", "mutation")
+    session.run("python", "-m", "tests.mutation", *session.posargs)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")

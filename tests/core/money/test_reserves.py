@@ -126,6 +126,9 @@ def test_an_order_reserves_nothing_of_another_currency():
     assert available(now, kept) == 1000
     assert available(now, kept, "EUR") == 298
     assert available(now, kept, "GBP") == 0
+    # Not more than the newest reading of that currency, whatever the account's is.
+    earlier = reading(1000, (900, "EUR"), covered=99)
+    assert available([earlier, *now], [], "EUR") == 500
 
 
 def test_a_pair_that_is_paid_in_units_reserves_those_units():

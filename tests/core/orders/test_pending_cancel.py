@@ -28,37 +28,47 @@ def step(answer="none", shown=S.NEW, **progress):
     return pending_cancel.next_step(made, shown, Progress(**known), stuck=STUCK)
 
 
+def known(*words, **progress):
+    """The arguments of `step`."""
+    return words, progress
+
+
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("known", "expected"),
     [
-        (step(), Attempt(at(0))),
-        (step(A.NOT_SENT), Attempt(at(100.25))),
-        (step(A.NOT_SENT, attempts=99), Attempt(at(110))),
-        (step(A.AMBIGUOUS), Read(at(100))),
-        (step(A.AMBIGUOUS, read_at=at(101), reads=1), Read(at(101.25))),  # it was not observed
-        (step(A.AMBIGUOUS, read_at=at(101), live_at=at(101)), Attempt(at(100.25))),
-        (step(A.AMBIGUOUS, live_at=at(99)), Read(at(100))),  # live before the attempt
-        (step(None, live_at=at(101)), Attempt(at(100.25))),
-        (step(None, is_own=False, attempts=0, live_at=at(101)), Attempt(at(115))),  # in flight
-        (step(A.ACCEPTED, S.PENDING_CANCEL), Wait(at(400))),
-        (step(A.ACCEPTED, live_at=at(101)), Attempt(at(400))),
-        (step(A.ACCEPTED), Read(at(100))),
-        (step(A.REJECTED, live_at=at(101)), Attempt(at(110))),
-        (step(A.REJECTED, attempts=3, live_at=at(101)), Attempt(at(140))),
-        (step(A.REJECTED, attempts=50, live_at=at(101)), Attempt(at(400))),
-        (step(A.REJECTED), Read(at(100))),
+        (known(), Attempt(at(0))),
+        (known(A.NOT_SENT), Attempt(at(100.25))),
+        (known(A.NOT_SENT, attempts=2), Attempt(at(100.5))),
+        (known(A.NOT_SENT, attempts=99), Attempt(at(110))),
+        (known(A.AMBIGUOUS), Read(at(100))),
+        (known(A.AMBIGUOUS, read_at=at(101), reads=1), Read(at(101.25))),  # it was not observed
+        (known(A.AMBIGUOUS, read_at=at(101), live_at=at(101)), Attempt(at(100.25))),
+        (known(A.AMBIGUOUS, live_at=at(99)), Read(at(100))),  # live before the attempt
+        (known(None, live_at=at(101)), Attempt(at(100.25))),
+        (known(A.AMBIGUOUS, attempts=2, live_at=at(101)), Attempt(at(100.5))),
+        (known(A.AMBIGUOUS, is_own=False, live_at=at(101)), Attempt(at(100.25))),  # it has returned
+        (known(None, is_own=False, attempts=0, live_at=at(101)), Attempt(at(115))),  # in flight
+        (known(A.ACCEPTED, S.PENDING_CANCEL), Wait(at(400))),
+        (known(A.ACCEPTED, live_at=at(101)), Attempt(at(400))),
+        (known(A.ACCEPTED), Read(at(100))),
+        (known(A.REJECTED, live_at=at(101)), Attempt(at(110))),
+        (known(A.REJECTED, attempts=2, live_at=at(101)), Attempt(at(120))),
+        (known(A.REJECTED, attempts=3, live_at=at(101)), Attempt(at(140))),
+        (known(A.REJECTED, attempts=50, live_at=at(101)), Attempt(at(400))),
+        (known(A.REJECTED), Read(at(100))),
         # The bot cancels again: at once, if it is read as live.
-        (step(A.REJECTED, live_at=at(101), requested_at=at(102)), Read(at(102))),
-        (step(A.REJECTED, live_at=at(103), requested_at=at(102)), Attempt(at(102))),
-        (step(A.REJECTED, read_at=at(103), reads=1, requested_at=at(102)), Read(at(103.25))),
-        (step(A.ACCEPTED, S.PENDING_CANCEL, requested_at=at(102)), Wait(at(400))),
+        (known(A.REJECTED, live_at=at(101), requested_at=at(102)), Read(at(102))),
+        (known(A.REJECTED, live_at=at(103), requested_at=at(102)), Attempt(at(102))),
+        (known(A.REJECTED, read_at=at(103), reads=1, requested_at=at(102)), Read(at(103.25))),
+        (known(A.ACCEPTED, S.PENDING_CANCEL, requested_at=at(102)), Wait(at(400))),
         # Another thread or process may be waiting for its reply: nothing is sent beside it.
-        (step(None, is_own=False, live_at=at(103), requested_at=at(102)), Read(at(115))),
-        (step(None, is_own=False, live_at=at(116), requested_at=at(102)), Attempt(at(115))),
+        (known(None, is_own=False, live_at=at(103), requested_at=at(102)), Read(at(115))),
+        (known(None, is_own=False, live_at=at(116), requested_at=at(102)), Attempt(at(115))),
     ],
 )
-def test_what_is_due(found, expected):
-    assert found == expected
+def test_what_is_due(known, expected):
+    words, progress = known
+    assert step(*words, **progress) == expected
 
 
 def test_an_attempt_that_this_process_does_not_know_may_have_left_just_now():

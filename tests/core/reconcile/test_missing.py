@@ -14,6 +14,12 @@ def rows(*fills):
     return [x.execution for x in fills]
 
 
+def busted(source, exec_id, qty):
+    return m.TradeBust(
+        source=m.ExecSource[source], exec_id=exec_id, broker_order_id="b1", qty=Decimal(qty)
+    )
+
+
 LATER = m.timestamp("2026-03-02T16:00:00Z")
 
 
@@ -30,7 +36,8 @@ def test_a_fill_missing_in_the_complete_history_may_be_busted():
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
     history = rows(fill("h1", 40, 9, source="history"))
     voids, qty = missing.infer_busts(record, "b1", history, LATER)
-    assert ([v.exec_id for v in voids], qty) == (["s2"], 20)
+    assert voids == [busted("STREAM", "s2", 20)]
+    assert qty == 20
     assert missing.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
     whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
     assert missing.infer_busts(record, "b1", whole, LATER) == ([], 0)
@@ -83,7 +90,7 @@ def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
 def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
     record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
     (agreed,) = missing.confirm_busts(record, "b1", [])
-    assert (agreed.exec_id, agreed.qty, agreed.source) == ("s1", 40, "history")
+    assert agreed == busted("HISTORY", "s1", 40)
     held_by_history = rows(fill("h1", 40, 9, source="history"))
     assert missing.confirm_busts(record, "b1", held_by_history) == []
 
@@ -98,6 +105,26 @@ def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, 
     record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
     assert len(missing.confirm_busts(record, "b1", rows(kept))) == agreed
     assert missing.confirm_busts(record, "unheard", []) == []
+
+
+def test_busts_of_known_and_of_unknown_fills_are_confirmed_together():
+    """A fill that was not busted stays."""
+    kept = fill("s1", 40, 9, cum=40)
+    known, unknown = (fill("s2", 10, 9, cum=50), void("s2")), void("s9", 20)
+    record = records(intended(), report("partially_filled", 70, 9), kept, *known, unknown)
+    history = rows(fill("h1", 40, 9, source="history"))
+    assert missing.confirm_busts(record, "b1", history) == [
+        busted("HISTORY", "s2", 10),
+        busted("HISTORY", "s9", 20),
+    ]
+
+
+def test_a_corrected_total_agrees_with_the_rows_and_what_was_busted():
+    """A row bears the total of before a correction, which the newest report does not."""
+    row = fill("h2", 1, 9, cum=7, source="history")
+    record = records(intended(), report("filled", 4, 9), row, void("s9", 3))
+    (bust,) = missing.confirm_busts(record, "b1", rows(row))
+    assert (bust.exec_id, bust.qty) == ("s9", 3)
 
 
 def test_busts_are_confirmed_for_each_id_by_its_own_rows():

@@ -1,0 +1,130 @@
+"""
+Mutants of the core: ``python -m tests.mutation``, in the nox session `mutation`.
+
+Each mutant is run by `tests/core`; those that survive are run by `tests/desk` too.  It prints the
+share that was killed and writes the survivors, with what each changes, to `SURVIVORS`; it fails if
+fewer than `KILLED_MIN` of a hundred were killed.  With patterns (``core/orders/*``) it tries only
+those modules and writes no file.
+
+mutmut skips functions with a decorator: in the copy that is mutated ``@m.exact`` is a call below.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+SURVIVORS = Path(__file__).with_name("mutants_alive.txt")
+KILLED_MIN = 85
+COPIED = ("src", "tests", "pyproject.toml", "README.md")
+EXACT = re.compile(r"^@m\.exact\ndef (\w+)(.*?)(?=\n(?:[^\s)]|\Z))", re.DOTALL | re.MULTILINE)
+#: What a line that survives changes, if no behavior can depend on it.
+REASONS = (
+    (r"assert_never|^- *case _:", "mypy proves that it is never reached"),
+    (r"present\(|raise \w+\(|# pragma", "the text of an error that is our bug"),
+    (r"[\"'].*XX|XX.*[\"']|[\"'][A-Z ]{4,}", "the wording of a message"),
+)
+
+
+def undecorated(text):
+    """Return the source with ``f = m.exact(f)`` instead of the decorator."""
+    return EXACT.sub(lambda x: f"def {x[1]}{x[2].rstrip()}\n\n\n{x[1]} = m.exact({x[1]})\n\n", text)
+
+
+def copy(folder, modules, killers):
+    """Copy the project to *folder*, to mutate *modules*, which the tests *killers* run."""
+    for name in COPIED:
+        path = PROJECT / name
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, folder / name)
+    for path in (folder / "src/fillbook/core").rglob("*.py"):
+        path.write_text(undecorated(path.read_text("utf-8")), "utf-8")
+    config = folder / "pyproject.toml"
+    text = config.read_text("utf-8")
+    text = re.sub(r"only_mutate = .*", f"only_mutate = {json.dumps(modules)}", text)
+    text = re.sub(r"test_selection = .*", f"test_selection = {json.dumps(killers)}", text)
+    config.write_text(text, "utf-8")
+
+
+def mutmut(folder, *words):
+    """Run mutmut in *folder*; return what it prints."""
+    command = [sys.executable, "-m", "mutmut", *words]
+    env = os.environ | {"FILLBOOK_TEST_PROFILE": "quick", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True).stdout
+
+
+def alive(folder):
+    """Return the names of the mutants that were run and survived, and how many were killed."""
+    rows = [
+        line.strip().rpartition(": ")
+        for line in mutmut(folder, "results", "--all", "true").splitlines()
+    ]
+    states = {name: state for name, _, state in rows if name}
+    died = sum(state in ("killed", "timeout", "caught by type check") for state in states.values())
+    return [
+        x for x, state in states.items() if state in ("survived", "no tests", "suspicious")
+    ], died
+
+
+def change_of(folder, name):
+    """Return the lines that a mutant changes, as text."""
+    lines = mutmut(folder, "show", name).splitlines()
+    return [x for x in lines if re.match(r"[-+](?![-+])", x)]
+
+
+def reason_of(lines):
+    """Return why a change cannot be noticed; None: a test is missing."""
+    return next((why for text, why in REASONS if any(re.search(text, x) for x in lines)), None)
+
+
+def run(modules, children):
+    with tempfile.TemporaryDirectory() as name:
+        first, second = Path(name) / "core", Path(name) / "desk"
+        copy(first, modules, ["tests/core"])
+        mutmut(first, "run", "--max-children", str(children))
+        survivors, died = alive(first)
+        total = len(survivors) + died
+        print(f"{died} of {total} were killed by tests/core", flush=True)
+        if survivors:
+            copy(second, modules, ["tests/desk"])
+            mutmut(second, "run", "--max-children", str(children), *survivors)
+            left = set(alive(second)[0]) & set(survivors)
+            survivors = [x for x in survivors if x in left]
+        return total, [(x, change_of(first, x)) for x in survivors]
+
+
+def report(survivors):
+    """Yield the lines of the file of survivors."""
+    yield "Mutants that no test of the core or the desk kills; printed by tests/mutation.py.\n"
+    for name, lines in survivors:
+        yield f"{name}: {reason_of(lines) or 'a test is missing'}"
+        yield from (f"    {line[0]} {line[1:].strip()}" for line in lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modules", nargs="*", help="patterns below src/fillbook; default: core/*")
+    parser.add_argument("--children", type=int, default=2, help="processes")
+    options = parser.parse_args()
+    modules = [f"src/fillbook/{x}" for x in options.modules or ["core/*"]]
+    total, survivors = run(modules, options.children)
+    text = "\n".join(report(survivors)) + "\n"
+    if options.modules:
+        print(text)
+    else:
+        SURVIVORS.write_text(text, "utf-8")
+    missing = [name for name, lines in survivors if reason_of(lines) is None]
+    killed = 100 * (1 - len(survivors) / max(total, 1))
+    print(
+        f"{killed:.1f} % of {total} killed; {len(survivors)} survive, {len(missing)} without reason"
+    )
+    return 0 if killed >= KILLED_MIN else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
