@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks import context
@@ -72,3 +73,18 @@ def test_the_smallest_position_that_the_evidence_allows(held, differences, expec
 
 def test_nothing_is_closable_without_a_position():
     assert context.closable(m.OrderSide.SELL, None, []) == 0
+
+
+@pytest.mark.parametrize(
+    ("qty", "fee_due", "held", "unattributed"),
+    [(10, "0.5", "3.8", "5.7"), (1, "0.5", "0.2", "0.3"), (10, 0, 4, 6)],
+)
+def test_a_fee_that_is_due_takes_its_share_of_every_part(qty, fee_due, held, unattributed):
+    parts = {"a": Decimal("0.4") * qty, "": Decimal("0.6") * qty}
+    position = evolve(
+        holding(qty, fee_due), by_strategy=tuple((x, m.Holding(qty=y)) for x, y in parts.items())
+    )
+    part = context.strategy_part("a", m.OrderSide.SELL, position, [])
+    assert (part.held, part.unattributed) == (Decimal(held), Decimal(unattributed))
+    short = context.strategy_part("a", m.OrderSide.BUY, position, [])
+    assert (short.held, short.unattributed) == (0, 0)

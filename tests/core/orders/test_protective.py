@@ -84,6 +84,27 @@ def test_stops_are_kept_before_limits_up_to_the_position():
     assert protective.protective_ids(reversed(orders), OPENED) == {"b", "c"}
 
 
+def test_what_is_no_exit_ends_no_search():
+    """An order that does not count hides none of those after it."""
+    orders = [
+        resting("a", symbol="MSFT"),  # of what is not held
+        resting("b", 11),  # more than is held
+        resting("c", 4),
+        resting("d", 6, kind="limit", is_leg=True),
+        resting("e", 6, kind="limit"),
+    ]
+    assert protective.protective_ids(orders, OPENED) == {"c", "d"}
+
+
+def test_of_several_pairs_each_is_counted_by_itself():
+    pairs = [
+        resting(f"{name}{group}", qty, group=group, kind=kind, is_leg=True)
+        for group, qty in (("1", 6), ("2", 4), ("3", 1))
+        for name, kind in (("stop", "stop"), ("take", "limit"))
+    ]
+    assert protective.protective_ids(pairs, OPENED) == {"stop1", "take1", "stop2", "take2"}
+
+
 def test_an_order_of_the_record():
     records = Records()
     records.take(intended(type="stop", stop_price=90, side="sell", time_in_force="gtc"))
@@ -92,6 +113,9 @@ def test_an_order_of_the_record():
     order = protective.of_order(records.order())
     assert (order.id, order.group, order.is_leg) == ("c1", "c1", False)
     assert (order.symbol, order.side, order.leaves) == ("AAPL", m.OrderSide.SELL, 60)
+    kind = (order.name, order.type, order.order_class)
+    assert kind == ("c1", m.OrderType.STOP, m.OrderClass.SIMPLE)
+    assert protective.of_order(records.order(), "USD/AAPL").holding == "USD/AAPL"
 
 
 def test_an_order_of_the_broker_and_its_leg():
@@ -99,6 +123,9 @@ def test_an_order_of_the_broker_and_its_leg():
     alone, leg = protective.of_report(told, None), protective.of_report(told, "b0")
     assert (alone.id, alone.group, alone.is_leg, alone.leaves) == ("b1", "b1", False, 60)
     assert (leg.id, leg.group, leg.is_leg, leg.leaves) == ("b1", "b0", True, 60)
+    kind = (alone.name, alone.symbol, alone.side, alone.type, alone.order_class)
+    assert kind == ("c1", "AAPL", m.OrderSide.SELL, m.OrderType.MARKET, m.OrderClass.SIMPLE)
+    assert protective.of_report(told, None, "USD/AAPL").holding == "USD/AAPL"
     over = report("filled", 101, 89).report
     assert protective.of_report(over, None).leaves == 0
     by_notional = report("new", terms=terms(qty=None, notional=Decimal(100))).report

@@ -251,9 +251,29 @@ def test_the_rest_is_what_the_change_leaves_and_nothing_where_all_has_filled():
     rest = replace.remaining_request(record, change(qty=150, limit_price=11))
     assert (rest.qty, rest.limit_price, rest.side) == (110, 11, m.OrderSide.BUY)
     assert replace.remaining_request(record, change(qty=40)) is None
+    assert replace.remaining_request(record, change(qty="40.5")).qty == D("0.5")
     theirs = Records()
     theirs.take(report("canceled", 40, 10, client_order_id="web", terms=terms(limit_price=10)))
     assert replace.remaining_request(theirs.get(m.OrderRecord, "web"), change(qty=50)).qty == 10
+
+
+def test_the_rest_is_placed_as_the_order_was():
+    """Its strategy, its time in force and what else the bot requested."""
+    wish = {
+        "type": "limit",
+        "time_in_force": "gtc",
+        "extended_hours": True,
+        "post_only": True,
+        "strategy": "s",
+        "good_for_s": 9,
+        "limit_price": 10,
+    }
+    records = Records()
+    records.take(intended(**wish))
+    records.take(m.Commanded("c1", C.SEND, 1))
+    records.take(report("canceled", 40, 10, terms=terms(**wish)))
+    rest = replace.remaining_request(records.get(m.OrderRecord, "c1"), change(limit_price=11))
+    assert {name: getattr(rest, name) for name in wish} == wish | {"limit_price": 11}
 
 
 def test_a_client_id_is_new_and_never_longer_than_the_broker_takes():
