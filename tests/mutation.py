@@ -55,7 +55,10 @@ def mutmut(folder, *words):
     """Run mutmut in *folder*; return what it prints."""
     command = [sys.executable, "-m", "mutmut", *words]
     env = os.environ | {"FILLBOOK_TEST_PROFILE": "quick", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True).stdout
+    run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    if run.returncode or "failed to collect stats" in run.stdout:
+        sys.exit(f"mutmut {' '.join(words[:1])} failed:\n{run.stdout[-3000:]}{run.stderr[-3000:]}")
+    return run.stdout
 
 
 def alive(folder):

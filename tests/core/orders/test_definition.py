@@ -238,11 +238,9 @@ def cross(chosen, other, orphans, bound):
         if not places and any(same(x, c.members[-1]) for x in newest for c in old):
             continue  # a version that does not count anyway
         if len(places) != 1 or (places[0] in taken and not certain):
-            if not (another and places) and not told.dead and told.gross <= room:
+            if not another and not told.dead and told.gross <= room:
                 room -= told.gross  # the gap counts it
                 continue
-            if not places and any(not c.members and c.gross == told.gross for c in chosen):
-                continue  # it was busted
             unmatched = True
             continue
         taken += places

@@ -275,8 +275,8 @@ def _apply_amendments(
     """
     Return *chosen* with the busts and corrections that only *other* reported (step 6).
 
-    *more* are the orphans of the same source.  A chain without a match is a fill that *chosen*
-    lacks, as long as the *total* has room for it: the gap counts it.
+    *more* are the orphans of the same source.  One without a match is a fill whose original was
+    lost, as long as the *total* has room for it: the gap counts it.
     """
     by_root = {chain.root: chain for chain in chosen}
     superseded = [x.newest for x in chosen if x.is_superseded and x.newest is not None]
@@ -294,11 +294,9 @@ def _apply_amendments(
             continue  # a version that does not count anyway
         # None, several, or one that is already matched and may not be meant again.
         if len(roots) != 1 or (roots <= taken and not is_certain):
-            if (is_own or not roots) and not chain.is_busted and chain.gross <= room:
+            if is_own and not chain.is_busted and chain.gross <= room:
                 room -= chain.gross
                 continue
-            if not roots and any(not x.members and x.gross == chain.gross for x in chosen):
-                continue  # of what was busted only the quantity is known
             oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
             continue
         taken |= roots
