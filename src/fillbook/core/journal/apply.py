@@ -29,7 +29,7 @@ from fillbook.model.journal.overlay import RecordReader
 
 #: The version of the rules by which records are computed.  A release that computes other records
 #: from the same journal increments it; a store of an older version is rebuilt when it is opened.
-RULES: Final = 10
+RULES: Final = 11
 
 
 @m.exact
