@@ -160,7 +160,7 @@ def facts_of(records: RecordReader) -> Facts:
         for x in records.all(m.Position)
         if x.qty or any(part.qty for _, part in x.by_strategy)
     ]
-    currencies = {x: pairs.quote_currency(records, x) for x in held}
+    currencies = {x: pairs.quote_currency(records, records.get(m.Pair, x)) for x in held}
     return Facts(
         tuple(records.all(m.Movement)),
         tuple(rows),
