@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
@@ -74,10 +75,16 @@ def alive(folder):
     ], died
 
 
-def change_of(folder, name):
-    """Return the lines that a mutant changes, as text."""
-    lines = mutmut(folder, "show", name).splitlines()
-    return [x for x in lines if re.match(r"[-+](?![-+])", x)]
+def changes_of(folder, names):
+    """Return the lines that each mutant changes."""
+    code = (
+        "import json, sys; from mutmut.mutation.diff_apply import get_diff_for_mutant as diff;"
+        "print(json.dumps([diff(x) for x in json.load(sys.stdin)]))"
+    )
+    words = {"input": json.dumps(names), "capture_output": True, "text": True, "check": True}
+    told = subprocess.run([sys.executable, "-c", code], cwd=folder, **words).stdout
+    diffs = json.loads(told.splitlines()[-1])
+    return [[x for x in diff.splitlines() if re.match(r"[-+](?![-+])", x)] for diff in diffs]
 
 
 def reason_of(lines):
@@ -98,15 +105,23 @@ def run(modules, children):
             mutmut(second, "run", "--max-children", str(children), *survivors)
             left = set(alive(second)[0]) & set(survivors)
             survivors = [x for x in survivors if x in left]
-        return total, [(x, change_of(first, x)) for x in survivors]
+        return total, list(zip(survivors, changes_of(first, survivors), strict=True))
 
 
-def report(survivors):
-    """Yield the lines of the file of survivors."""
-    yield "Mutants that no test of the core or the desk kills; printed by tests/mutation.py.\n"
+def report(survivors, total):
+    """Yield the lines of the file of survivors: by function, those that lack a test in full."""
+    yield f"{len(survivors)} of {total} mutants of the core survive its tests and the desk's."
+    yield "Printed by tests/mutation.py.  Without a reason: a test is missing."
+    by_function = {}
     for name, lines in survivors:
-        yield f"{name}: {reason_of(lines) or 'a test is missing'}"
-        yield from (f"    {line[0]} {line[1:].strip()}" for line in lines)
+        by_function.setdefault(name.partition("__mutmut_")[0], []).append(lines)
+    for function, mutants in sorted(by_function.items()):
+        yield f"\n{function}"
+        reasons = Counter(why for lines in mutants if (why := reason_of(lines)))
+        yield from (f"  {count}: {why}" for why, count in reasons.items())
+        for lines in mutants:
+            if reason_of(lines) is None:
+                yield from (f"  {line[0]} {line[1:].strip()}" for line in lines)
 
 
 def main():
@@ -116,7 +131,7 @@ def main():
     options = parser.parse_args()
     modules = [f"src/fillbook/{x}" for x in options.modules or ["core/*"]]
     total, survivors = run(modules, options.children)
-    text = "\n".join(report(survivors)) + "\n"
+    text = "\n".join(report(survivors, total)) + "\n"
     if options.modules:
         print(text)
     else:
