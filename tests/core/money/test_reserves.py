@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,6 +117,18 @@ def available(readings, reservations, currency=None):
     found = r.available(readings, reservations, LAG, nets_open_orders=True, currency=currency)
     assert found.buying_power == found.non_marginable
     return found.buying_power
+
+
+def test_what_is_covered_hides_nothing_that_is_not():
+    """Each reservation is judged by itself, in any order."""
+    known = {"client_order_id": "c1", "symbol": "AAPL", "margin": True, "grown_at": AT}
+    covered = m.Reservation(charge=D(100), grown=7, is_open=True, **known)
+    grown = evolve(covered, client_order_id="c2", charge=D(200), grown=8)
+    for reservations in ([covered, grown], [grown, covered]):
+        assert available([reading(1000, covered=7)], reservations) == 800
+    # A reading of exactly two lags ago still counts.
+    old, new = reading(2000, covered=9), reading(1000, at=20)
+    assert available([old, new], [covered]) == 1000
 
 
 def test_an_order_reserves_nothing_of_another_currency():

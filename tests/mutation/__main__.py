@@ -20,8 +20,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-PROJECT = Path(__file__).parent.parent
-SURVIVORS = Path(__file__).with_name("mutants_alive.txt")
+PROJECT = Path(__file__).parent.parent.parent
+SURVIVORS = Path(__file__).with_name("alive.txt")
 KILLED_MIN = 85
 COPIED = ("src", "tests", "pyproject.toml", "README.md")
 EXACT = re.compile(r"^@m\.exact\ndef (\w+)(.*?)(?=\n(?:[^\s)]|\Z))", re.DOTALL | re.MULTILINE)
@@ -111,7 +111,7 @@ def run(modules, children):
 def report(survivors, total):
     """Yield the lines of the file of survivors: by function, those that lack a test in full."""
     yield f"{len(survivors)} of {total} mutants of the core survive its tests and the desk's."
-    yield "Printed by tests/mutation.py.  Without a reason: a test is missing."
+    yield "Printed by tests/mutation.  Without a reason: a test is missing."
     by_function = {}
     for name, lines in survivors:
         by_function.setdefault(name.partition("__mutmut_")[0], []).append(lines)
