@@ -120,7 +120,8 @@ class Day:
 
     def replace(self, order):
         """Another price, another quantity, or both; a price nearer to the market often fills."""
-        quote, steps = self.exchange.quote_of(order.symbol), self.dice.randint(-3, 1)
+        name = self.exchange._state.current_symbol(order.symbol)  # it may have been renamed
+        quote, steps = self.exchange.quote_of(name), self.dice.randint(-3, 1)
         near = quote.bid if order.side is m.OrderSide.BUY else quote.ask
         away = near * steps / 1000 * (1 if order.side is m.OrderSide.BUY else -1)
         times = self.dice.choice((None, Decimal("0.5"), 2))
