@@ -28,10 +28,12 @@ def owned(day, report):
     return about
 
 
-def judged(found, about):
-    """Return what is wrong and not reported, and what is reported as undecided."""
-    silent = [f"{subject}: {text}" for subject, text in found if subject not in about]
-    return silent, [f"{subject}: {text}" for subject, text in found if subject in about]
+def judged(day, found, about):
+    """Return what is wrong and not reported, and what is reported as undecided; by present name."""
+    name = day.exchange._state.current_symbol
+    about = {name(x) for x in about}
+    silent = [f"{subject}: {text}" for subject, text in found if name(subject) not in about]
+    return silent, [f"{subject}: {text}" for subject, text in found if name(subject) in about]
 
 
 def ended(day):
@@ -40,11 +42,11 @@ def ended(day):
     day.rest()
     report = reconciled(day)
     found = [*wrong(day), *day.oracle.at_rest()]
-    silent, undecided = judged(found, owned(day, report))
+    silent, undecided = judged(day, found, owned(day, report))
     if not silent:
         day.settle()
         report = reconciled(day)
-        silent, undecided = judged(day.oracle.settled(), owned(day, report))
+        silent, undecided = judged(day, day.oracle.settled(), owned(day, report))
     if not silent and not undecided:
         day.clock.advance(day.desk._reconciler._lag.total_seconds())
         entries = day.desk.sync().entries
