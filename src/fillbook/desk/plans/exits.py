@@ -192,15 +192,18 @@ class Exits:
     def _store(self, verdict: exits.ExitVerdict, plan: m.Plan | None) -> str | None:
         """Store the cover of a protection, and its plan; return the id of the plan."""
         protection = verdict.protection
-        with self._recorder.transaction() as transaction:
-            known = transaction.reader.get(m.Protection, protection.key)
-            if known is None or known.number != protection.number:
-                return None  # it was ended or set anew meanwhile
-            if verdict.ended:
-                ended = m.ProtectionEnded(protection.symbol, protection.strategy, verdict.ended)
-                transaction.record(ended)
-                return None
-            transaction.record(m.ProtectionSet(protection))
+        with self._recorder.store.read() as reader:
+            is_known = reader.get(m.Protection, protection.key) == protection
+        if not is_known or verdict.ended:
+            with self._recorder.transaction() as transaction:
+                known = transaction.reader.get(m.Protection, protection.key)
+                if known is None or known.number != protection.number:
+                    return None  # it was ended or set anew meanwhile
+                if verdict.ended:
+                    ended = m.ProtectionEnded(protection.symbol, protection.strategy, verdict.ended)
+                    transaction.record(ended)
+                    return None
+                transaction.record(m.ProtectionSet(protection))
         made = None if plan is None else self._planning.make(plan)
         if plan is not None and made is not None and _sells(plan.steps):
             self._breaches.append(self._clock.elapsed())
