@@ -196,10 +196,27 @@ def test_a_fraction_has_no_trailing_stop():
 def test_of_a_stop_and_a_trail_the_tighter_one_holds(bid, kind):
     """A stop at 90, and a trail of 5 below the market."""
     both = protection(stop_price=90, trail=5)
-    assert did(verdict(both, quotes=[quote(bid)])) == [(0, kind, 10)]
-    assert exits.needs_quotes(both, situation())
+    found = verdict(both, quotes=[quote(bid)])
+    assert did(found) == [(0, kind, 10)]
+    assert exits.needs_quotes(found.protection, situation())
     assert not exits.needs_quotes(protection(), situation())
     assert exits.needs_quotes(protection(), situation(instrument=COIN))
+
+
+def test_a_trail_that_is_placed_anew_starts_no_looser():
+    """The best stop that it reached is stored: a stop there, until the trail is tighter again."""
+    moving = stop(type="trailing_stop", price="95", trail_percent="5")
+    first = verdict(protection(trail="5%"), orders=[moving]).protection
+    assert first.stop_price == 95
+    assert verdict(first, orders=[moving]).protection == first
+    lower = stop(type="trailing_stop", price="94", trail_percent="5")
+    assert did(verdict(first, orders=[lower])) == [(0, "cancel", "x1"), (1, "stop", 10)]
+    assert did(verdict(first, quotes=[quote(98)])) == [(0, "stop", 10)]
+    assert did(verdict(first, quotes=[quote(102)])) == [(0, "trailing_stop", 10)]
+    short = stop(type="trailing_stop", price="105", trail_percent="5", side="buy")
+    held = position(s=-10)
+    found = verdict(protection(trail="5%"), held=held, orders=[short], ours={"x1"})
+    assert found.protection.stop_price == 105
 
 
 def test_without_a_quote_the_stop_of_both_stands():

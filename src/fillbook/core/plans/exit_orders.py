@@ -78,6 +78,22 @@ def _restated(
 
 
 @m.exact
+def with_best_stop(
+    protection: m.Protection, groups: Sequence[ExitGroup], context: ExitContext
+) -> m.Protection:
+    """Return *protection* with the best stop that a trail has reached: none starts looser again."""
+    reached = [x.stop for x in groups if x.is_ours and x.trail and x.stop is not None]
+    stored = _restated(protection.stop_price, protection, context)
+    best = reached if stored is None else [*reached, stored]
+    if not reached:
+        return protection
+    tightest = max(best, key=lambda price: context.sign * price)
+    if tightest == stored:
+        return protection
+    return evolve(protection, stop_price=tightest * context.ratio_since(protection.priced_at))
+
+
+@m.exact
 def stop_price(protection: m.Protection, context: ExitContext) -> Decimal | None:
     """
     Return the stop price in the units of today, on its tick; None: there is none, or not known.

@@ -95,8 +95,7 @@ def _is_of_earlier_trip(protection: m.Protection, context: ExitContext) -> bool:
 
 def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
     """Return whether the market price decides about an exit that already stands."""
-    policy = protection.policy
-    both = policy.trail is not None and (policy.stop_price or policy.stop_loss) is not None
+    both = protection.policy.trail is not None and protection.stop_price is not None
     watched = context.is_coin and not protection.pending
     return both or watched
 
@@ -119,6 +118,7 @@ def _verdict(
         return _covered_as(protection, _C.COVERED, why, context, steps)
     if protection.suspended:
         return _covered_as(protection, _C.SUSPENDED, protection.suspended, context)
+    protection = exit_orders.with_best_stop(protection, groups, context)
     return _Part(protection, share, groups, context).verdict()
 
 

@@ -180,23 +180,22 @@ class Executor:
 
     def _pauses(self, plan: m.Plan, due: tuple[int, ...]) -> bool:
         """Pause or resume a plan by the kill switch; return whether it is paused."""
+        if plan.kind is m.PlanKind.EXIT or all(plan.steps[i].guard for i in due):
+            return False  # what gives cover is carried out during a halt too
         with self._recorder.transaction() as transaction:
             halted = halt_reason(transaction.reader)
-            cancels = all(isinstance(plan.steps[i].action, m.CancelOrder) for i in due)
-            # What gives cover back, and what ends an order of no use, goes on.
-            guards = all(plan.steps[i].guard for i in due) or plan.kind is m.PlanKind.EXIT
-            must_pause = halted is not None and not guards and not (cancels and plan.failed)
-            if must_pause and plan.state is m.PlanState.RUNNING:
-                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.PAUSED, f"{halted}"))
-            if not must_pause and plan.state is m.PlanState.PAUSED:
-                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.RUNNING))
-        return must_pause
+            state = m.PlanState.RUNNING if halted is None else m.PlanState.PAUSED
+            if plan.state is not state:
+                transaction.record(m.PlanMoved(plan.plan_id, state, halted or ""))
+        return halted is not None
 
     def _end(self, plan: m.Plan) -> None:
         if plan.failed:
             self._stop(plan, plan.failed)
         else:
             self._recorder.record(m.PlanMoved(plan.plan_id, m.PlanState.DONE))
+            # What it was for is read again: an exit of what is gone would open a position.
+            self._agenda.put("sync", timedelta())
         self._forget(plan)
 
     def _stop(self, plan: m.Plan, why: str) -> None:
