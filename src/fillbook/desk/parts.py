@@ -119,7 +119,6 @@ class Parts:
             gateway,
             recorder,
             agenda,
-            account_link,
             tracker,
             self.placement,
             self.cancellation,

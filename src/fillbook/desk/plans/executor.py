@@ -22,7 +22,6 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
 from fillbook.core.plans import plan as life
-from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement, client_order_id
@@ -32,6 +31,7 @@ from fillbook.desk.plans.planning import fingerprint
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder
+from fillbook.errors import present
 
 log: logging.Logger = logging.getLogger("fillbook")
 
@@ -64,7 +64,6 @@ class Executor:
         gateway: Gateway,
         recorder: Recorder,
         agenda: Agenda,
-        account_link: AccountLink,
         tracker: Tracker,
         placement: OrderPlacement,
         cancellation: Cancellation,
@@ -75,7 +74,6 @@ class Executor:
         self._gateway = gateway
         self._recorder = recorder
         self._agenda = agenda
-        self._account_link = account_link
         self._tracker = tracker
         self._placement = placement
         self._cancellation = cancellation
@@ -154,7 +152,7 @@ class Executor:
     def _plan(self, plan_id: str) -> m.Plan:
         with self._recorder.store.read() as reader:
             found = reader.get(m.Plan, plan_id)
-        return errors.present(found, f"plan {plan_id}")
+        return present(found, f"plan {plan_id}")
 
     def _begin(self, before: m.Plan) -> bool:
         """Begin a plan, or end it if it is too old or stale; return whether it is changed."""
@@ -291,7 +289,7 @@ class Executor:
             return self._retry(plan, index, error.reason.message, transient=error.retry)
         except errors.OrderRejected as error:
             return self._retry(plan, index, str(error), transient=error.retry, is_new=True)
-        except (errors.Unavailable, errors.ReadFailed) as error:
+        except (errors.Unavailable, errors.ReadFailed, errors.AccountChanged) as error:
             return self._retry(plan, index, str(error), transient=True)
         return True
 
@@ -378,7 +376,9 @@ class Executor:
         return True
 
     def _name(self, plan: m.Plan, index: int, attempt: int) -> str:
-        return order_name(self._account_link.bind(), plan, index, attempt)
+        with self._recorder.store.read() as reader:
+            bound = present(reader.get(m.Binding, "account"), "the account of the record")
+        return order_name(bound.account, plan, index, attempt)
 
     def _record_of(self, name: str) -> m.OrderRecord | None:
         with self._recorder.store.read() as reader:
