@@ -32,7 +32,7 @@ from fillbook.cli.commands import app
 from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
-from fillbook.core.permission import PERMISSIONS, Authority, Repairs
+from fillbook.core.permission import PERMISSIONS, Authority
 from fillbook.model import invalid
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
@@ -230,10 +230,10 @@ def permissions() -> str:
     for authority in Authority:
         row = [f"{code(authority)}: {notes[authority.name]}"]
         for enabled in (True, False):
-            row += [str(PERMISSIONS[authority, enabled, repairs]) for repairs in Repairs]
+            row += [str(PERMISSIONS[authority, enabled, repairs]) for repairs in m.RepairMode]
         rows.append(row)
     head = ["authority"]
-    head += [f"trading {on}, {code(x)}" for on in ("enabled", "disabled") for x in Repairs]
+    head += [f"trading {on}, {code(x)}" for on in ("enabled", "disabled") for x in m.RepairMode]
     return table(head, rows)
 
 
