@@ -101,6 +101,20 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"instruction: {wanted}", f"{_short(name)} ({authority})"
         case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
             return "instruction closed", f"{_short(name)}: {why}"
+        case m.PlanMade() | m.PlanMoved() | m.StepMoved() | m.ProtectionSet() | m.ProtectionEnded():
+            return _describe_plan(entry)
+        case m.Rebuilt(rules):
+            return "record rebuilt", f"with rules version {rules}"
+        case m.Alerted(alert):
+            return f"alert: {alert.kind}", alert.message
+        case _:
+            assert_never(entry)
+
+
+def _describe_plan(
+    entry: m.PlanMade | m.PlanMoved | m.StepMoved | m.ProtectionSet | m.ProtectionEnded,
+) -> tuple[str, str]:
+    match entry:
         case m.PlanMade(plan):
             return f"plan: {plan.state}", f"{plan.plan_id}: {plan.why}"
         case m.PlanMoved(plan_id, state, why, failed):
@@ -111,10 +125,6 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"exits: {x.cover}", f"{x.symbol} {x.strategy}: {x.why}".removesuffix(": ")
         case m.ProtectionEnded(symbol, strategy, why):
             return "exits: ended", f"{symbol} {strategy}: {why}"
-        case m.Rebuilt(rules):
-            return "record rebuilt", f"with rules version {rules}"
-        case m.Alerted(alert):
-            return f"alert: {alert.kind}", alert.message
         case _:
             assert_never(entry)
 

@@ -363,7 +363,7 @@ class Desk:
 
     def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
         """Return the plans, oldest first: those in *state*; None: all that have not ended."""
-        return self._decisions.plans(validation.plan_state(state))
+        return self._decisions.plans(m.plan_state(state))
 
     def plan(self, plan_id: str) -> m.Plan:
         """Return one plan. Raises: UnknownPlan."""

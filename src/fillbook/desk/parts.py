@@ -50,76 +50,108 @@ class Parts:
 
     gateway: Gateway
     recorder: Recorder
-    account_link: AccountLink
+    available_funds: AvailableFunds
+    market: Market
     symbols: Symbols
+    account_link: AccountLink
+    agenda: Agenda
     tracker: Tracker
+    resolver: Resolver
+    reconciler: Reconciler
     kill_switch: KillSwitch
+    assignments: Assignments
+    approval: Approval
     placement: OrderPlacement
     cancellation: Cancellation
     replacement: Replacement
     manual_resolution: ManualResolution
-    assignments: Assignments
-    reconciler: Reconciler
-    protections: Protections
-    closing: Closing
+    executor: Executor
     repair: Repair
+    closing: Closing
+    protections: Protections
     decisions: Decisions
     scheduler: Scheduler
     background: Background
 
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
-        wait_s = settings.wait_s
-        # The link to the broker, and the record.
+        self._clock = clock
+        self._settings = settings
+        self._deliveries = [Delivery(sink) for sink in settings.alerts]
+        self._build_link(broker, store)
+        self._build_orders()
+        self._build_plans()
+        self._build_scheduler(broker)
+
+    def _build_link(self, broker: Broker, store: Store) -> None:
+        """Build the link to the broker, and the record."""
+        clock, settings = self._clock, self._settings
         self.gateway = gateway = Gateway(
             broker, store, clock, live=settings.live, repairs=settings.repairs.strongest
         )
         rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock, gateway.pair)
-        deliveries = [Delivery(sink) for sink in settings.alerts]
-        for delivery in deliveries:
+        for delivery in self._deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
-        available_funds = AvailableFunds(store, clock, broker.capabilities)
-        self.market = market = Market(gateway, recorder, clock, settings)
-        self.symbols = symbols = Symbols(store, market)
-        self.account_link = account_link = AccountLink(gateway, recorder, available_funds)
-        # Orders.
-        agenda = Agenda()
-        self.tracker = tracker = Tracker(gateway, recorder, account_link, clock)
-        resolver = Resolver(gateway, recorder, agenda, account_link, tracker, clock, wait_s=wait_s)
-        reconciler = Reconciler(gateway, recorder, account_link, tracker, resolver, clock, settings)
-        self.reconciler = reconciler
+        self.available_funds = AvailableFunds(store, clock, broker.capabilities)
+        self.market = Market(gateway, recorder, clock, settings)
+        self.symbols = Symbols(store, self.market)
+        self.account_link = AccountLink(gateway, recorder, self.available_funds)
+        self.agenda = Agenda()
+        self.tracker = Tracker(gateway, recorder, self.account_link, clock)
+
+    def _build_orders(self) -> None:
+        """Build what places, changes and reconciles orders."""
+        gateway, recorder, link = self.gateway, self.recorder, self.account_link
+        agenda, tracker, clock, settings = self.agenda, self.tracker, self._clock, self._settings
+        wait_s, stuck = settings.wait_s, timedelta(seconds=settings.thresholds.stuck_s)
+        self.resolver = resolver = Resolver(
+            gateway, recorder, agenda, link, tracker, clock, wait_s=wait_s
+        )
+        self.reconciler = Reconciler(gateway, recorder, link, tracker, resolver, clock, settings)
         self.kill_switch = KillSwitch(recorder)
         self.assignments = Assignments(recorder)
-        approval = Approval(
-            gateway, recorder, account_link, available_funds, tracker, reconciler, market, settings
+        self.approval = Approval(
+            gateway,
+            recorder,
+            link,
+            self.available_funds,
+            tracker,
+            self.reconciler,
+            self.market,
+            settings,
         )
         self.placement = OrderPlacement(
-            gateway, recorder, account_link, resolver, approval, symbols, clock, wait_s=wait_s
+            gateway, recorder, link, resolver, self.approval, self.symbols, clock, wait_s=wait_s
         )
-        stuck = timedelta(seconds=settings.thresholds.stuck_s)
         self.cancellation = Cancellation(
-            gateway, recorder, agenda, account_link, tracker, resolver, clock, stuck=stuck
+            gateway, recorder, agenda, link, tracker, resolver, clock, stuck=stuck
         )
         self.replacement = Replacement(
             gateway,
             recorder,
-            account_link,
+            link,
             tracker,
             resolver,
-            approval,
+            self.approval,
             self.placement,
             self.cancellation,
             clock,
         )
-        self.manual_resolution = ManualResolution(gateway, recorder, account_link, tracker, clock)
-        # Plans.
+        self.manual_resolution = ManualResolution(gateway, recorder, link, tracker, clock)
+
+    def _build_plans(self) -> None:
+        """Build what makes plans, and what carries them out."""
+        gateway, recorder, agenda = self.gateway, self.recorder, self.agenda
+        clock, settings = self._clock, self._settings
         planning = Planning(recorder)
-        record_steps = RecordSteps(agenda, reconciler, self.manual_resolution, self.kill_switch)
-        executor = Executor(
+        record_steps = RecordSteps(
+            agenda, self.reconciler, self.manual_resolution, self.kill_switch
+        )
+        self.executor = executor = Executor(
             gateway,
             recorder,
             agenda,
-            tracker,
+            self.tracker,
             self.placement,
             self.cancellation,
             clock,
@@ -129,34 +161,47 @@ class Parts:
             gateway,
             recorder,
             agenda,
-            market,
-            reconciler,
+            self.market,
+            self.reconciler,
             executor,
             planning,
             clock,
             settings,
         )
-        self.repair = repair = Repair(
-            gateway, recorder, agenda, reconciler, executor, planning, settings.repairs
+        self.repair = Repair(
+            gateway, recorder, agenda, self.reconciler, executor, planning, settings.repairs
         )
-        self.closing = Closing(gateway, recorder, market, executor, planning, clock)
+        self.closing = Closing(gateway, recorder, self.market, executor, planning, clock)
         self.protections = Protections(
             gateway, recorder, exits, executor, planning, clock, settings.exits
         )
         self.decisions = Decisions(gateway, recorder, executor, self.protections)
-        watch = Watch(broker, recorder, tracker, available_funds, clock, settings, deliveries)
+
+    def _build_scheduler(self, broker: Broker) -> None:
+        """Build what does all that is due."""
+        watch = Watch(
+            broker,
+            self.recorder,
+            self.tracker,
+            self.available_funds,
+            self._clock,
+            self._settings,
+            self._deliveries,
+        )
         self.scheduler = Scheduler(
-            gateway,
-            tracker,
-            resolver,
+            self.gateway,
+            self.tracker,
+            self.resolver,
             self.cancellation,
             self.replacement,
-            repair,
-            executor,
+            self.repair,
+            self.executor,
             self.protections,
-            reconciler,
+            self.reconciler,
             watch,
-            agenda,
-            clock,
+            self.agenda,
+            self._clock,
         )
-        self.background = Background(broker, clock, agenda, tracker, self.scheduler.tick)
+        self.background = Background(
+            broker, self._clock, self.agenda, self.tracker, self.scheduler.tick
+        )

@@ -201,13 +201,6 @@ def quantity(value: Decimal | int | str | float | None) -> Decimal | None:
     return qty
 
 
-def plan_state(value: m.PlanState | str | None) -> m.PlanState | None:
-    """Return the state of a plan. Raises: InvalidValue."""
-    if value is not None and (not isinstance(value, str) or value not in list(m.PlanState)):
-        raise InvalidValue(f"state must be one of {', '.join(m.PlanState)}; not {_shown(value)}")
-    return None if value is None else m.PlanState(value)
-
-
 def callback(value: Callable[[m.Event], None]) -> Callable[[m.Event], None]:
     """Return a callback of events. Raises: InvalidValue."""
     if not callable(value):

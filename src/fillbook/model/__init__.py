@@ -173,6 +173,7 @@ from fillbook.model.plan import (
     PlanStep,
     PositionChange,
     StepState,
+    plan_state,
 )
 from fillbook.model.protection import (
     COVERED_STATES,
@@ -420,6 +421,7 @@ __all__ = [
     "number",
     "number_or_none",
     "plain",
+    "plan_state",
     "repair_policy",
     "symbol_of",
     "timestamp",

@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
+from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import ZERO
 from fillbook.model.orders.instruction import Authority
 from fillbook.model.orders.request import OrderRequest
@@ -44,6 +45,13 @@ class PlanState(StrEnum):
     REJECTED = "rejected"  #: by a person
     EXPIRED = "expired"  #: it was not begun until `valid_until`
     STALE = "stale"  #: the account is not the one it was computed from
+
+
+def plan_state(value: object) -> PlanState | None:
+    """Convert a word to the state of a plan; None stays None. Raises: InvalidValue."""
+    if value is not None and (not isinstance(value, str) or value not in list(PlanState)):
+        raise InvalidValue(f"state must be one of {', '.join(PlanState)}; not {value!r}")
+    return None if value is None else PlanState(value)
 
 
 #: The states that end a plan.

@@ -124,6 +124,25 @@ PARTED = {
 A_PART = order("c2", limit_price=120, qty=4, strategy="a", **SELL)
 TAKE = m.Limits(strategy_oversell="take", duplicate_s=0)
 BTC = {"symbol": "BTC/USD"}
+
+
+def a_plan(plan_id="p1", state="running", symbol="AAPL"):
+    """A plan that trades one symbol."""
+    return m.Plan(
+        plan_id=plan_id,
+        kind=m.PlanKind.CLOSE,
+        occasion=plan_id,
+        symbols=(symbol,),
+        steps=(),
+        fingerprint="",
+        authority=m.Authority.STANDING,
+        created_at=m.timestamp(NOW),
+        valid_until=m.timestamp(NOW),
+        state=m.PlanState(state),
+        why=f"close {symbol}",
+    )
+
+
 A_BUY = {"orders": (order("c2", limit_price=50, qty=1),)}
 A_LIMIT = order("c2", limit_price=110, qty=1, **SELL)
 A_SALE = {"orders": (A_LIMIT,)}

@@ -32,6 +32,9 @@ LONG = {"position": holding("10.25"), "limits": CUT}
     ("wish", "known", "sent"),
     [
         ({}, {}, {}),
+        ({**SELL, "qty": 11}, {"position": holding(10)}, {}),
+        ({**SELL, "qty": 11, "reduce_only": True}, {"position": holding(10)}, {"qty": "10"}),
+        ({**SELL, "qty": 11, "reduce_only": True}, {}, {}),  # nothing is held: it is denied
         ({"limit_price": "9.999"}, {}, {"limit_price": "9.99"}),
         ({"limit_price": "9.99"}, {}, {}),
         ({"limit_price": "9.999"}, {"capabilities": PLAIN}, {}),  # no step is known

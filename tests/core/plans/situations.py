@@ -6,6 +6,7 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core.plans import exits
 from fillbook.core.plans.exit_context import ExitContext
 
 NOON = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # Monday, noon in New York
@@ -168,3 +169,26 @@ def situation(*protections, held=None, orders=(), ours=None, quotes=(), **fields
             **fields,
         }
     )
+
+
+def verdict(*args, **kw):
+    (found,) = exits.compare(situation(*args, **kw))
+    return found
+
+
+def did(found):
+    """What the steps do: (stage, cancel, name) or (stage, type, quantity)."""
+    shown = []
+    for step in found.steps:
+        action = step.action
+        if isinstance(action, m.CancelOrder):
+            shown.append((step.stage, "cancel", action.client_order_id))
+        else:
+            request = action.request
+            kind = request.order_class if request.order_class is m.OrderClass.OCO else request.type
+            shown.append((step.stage, str(kind), request.qty))
+    return shown
+
+
+def stop(name="x1", qty=10, price="90", **kw):
+    return order(name, qty=qty, stop_price=price, **kw)

@@ -174,6 +174,8 @@ def read(book: fb.Book) -> Decimal:
     profit: list[Decimal | None] = [trade.pnl for trade in trades]
     cash: Decimal | None = book.cash() or book.cash("EUR")
     print(orders, status, odd, price, positions, profit, cash, order.is_final, order.is_complete)
+    ended: list[fb.Plan] = book.plans("done")
+    print(ended, book.plans(), book.plan("p1"), book.protections())
     print(book.fills(order), book.requests("fb-1"), book.record(order), book.drifts())
     kept: list[Decimal] = [each.charge for each in book.reservations()]
     print(kept, book.account(), book.journal(after=5), book.events(since=""))
@@ -273,7 +275,71 @@ VALUES = (
     fb.Way,
     fb.WrongCash,
     fb.WrongQty,
+    fb.AdoptBalance,
+    fb.CancelOrder,
+    fb.EndOrder,
+    fb.ExitFields,
+    fb.HaltTrading,
+    fb.PlaceOrder,
+    fb.PlanImpact,
+    fb.PlanMade,
+    fb.PlanMoved,
+    fb.PlanNews,
+    fb.PlanStep,
+    fb.PositionChange,
+    fb.ProtectionEnded,
+    fb.ProtectionSet,
+    fb.RepairPolicy,
+    fb.StepMoved,
+    fb.StepState,
 )
+
+
+def exits(broker: fb.Broker, store: fb.Store) -> bool:
+    policy = fb.ExitPolicy(
+        stop_loss="8%",
+        take_profit=fb.Level(Decimal(210)),
+        time_in_force="gtc",
+        on_add=fb.OnAdd.AVERAGE,
+        on_breach="limit",
+        collar=1,
+        naked_max_s=30,
+    )
+    with fb.open(broker, store, exits=policy, repairs="approve") as desk:
+        plan: fb.Plan = desk.protect("AAPL", stop_price="180", take_profit=210, dry_run=True)
+        desk.protect("AAPL", strategy="swing", stop_loss="8%", trail="5%", pending=True)
+        desk.close_position("AAPL", strategy="swing", qty=5)
+        desk.close_position("AAPL", account=True, dry_run=True)
+        desk.unprotect("AAPL", strategy="swing")
+        kept: list[fb.Protection] = desk.protections()
+        naked = [x for x in kept if x.cover is fb.CoverState.NAKED]
+        print(plan.impact.notional, [x.why for x in naked], policy.on_breach is fb.OnBreach.LIMIT)
+        return all(x.is_covered for x in kept)
+
+
+def decide(desk: fb.Desk) -> fb.Plan | None:
+    proposed: list[fb.Plan] = desk.repair(dry_run=True)
+    try:
+        for plan in desk.plans("proposed") + desk.plans(fb.PlanState.PAUSED) + proposed:
+            if plan.kind is fb.PlanKind.REPAIR:
+                desk.reject(plan.plan_id, why="the feed is wrong")
+            else:
+                return desk.approve(plan.plan_id)
+        return desk.plan("p1")
+    except (fb.UnknownPlan, fb.PlanEnded):
+        return None
+
+
+def correct(broker: fb.Broker, store: fb.Store) -> fb.Desk:
+    cancels = fb.RepairRule(
+        mode="auto",
+        repair=fb.Repair.TRADE,
+        notional_max=500,
+        day_notional_max=2_000,
+        day_repairs_max=3,
+    )
+    rules = {"default": fb.RepairMode.APPROVE, fb.RepairKind.WRONG_QTY: cancels}
+    return fb.open(broker, store, repairs=rules)
 
 
 def wrong(desk: fb.Desk) -> None:

@@ -127,16 +127,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         case m.ProtectionSet() | m.ProtectionEnded():
             plans.apply_protection(draft, entry)
         case m.Bound():
-            bound = m.Binding(
-                entry.account,
-                entry.clocked,
-                entry.replace_cum,
-                entry.base_fee,
-                entry.reserve_rule,
-                RULES,
-                entry.currency,
-            )
-            draft.put(bound)
+            _bind(draft, entry)
         case m.Rebuilt():
             pass  # a rebuild already applied the present rules to every entry
         case m.InstrumentListed():
@@ -149,3 +140,16 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             draft.emit(m.EventKind.ALERT, alert=entry.alert)
         case _:
             assert_never(entry)
+
+
+def _bind(draft: Draft, entry: m.Bound) -> None:
+    bound = m.Binding(
+        entry.account,
+        entry.clocked,
+        entry.replace_cum,
+        entry.base_fee,
+        entry.reserve_rule,
+        RULES,
+        entry.currency,
+    )
+    draft.put(bound)

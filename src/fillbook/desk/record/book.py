@@ -19,7 +19,7 @@ from typing import Self
 from fillbook import model as m
 from fillbook.core import pairs, pnl
 from fillbook.core.symbol_names import is_known, resolve
-from fillbook.errors import InvalidValue, UnknownOrder, UnknownSymbol
+from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan, UnknownSymbol
 from fillbook.store import Reader, Store
 
 
@@ -215,6 +215,31 @@ class Book:
         """Return the open confirmed drifts; their symbols are locked."""
         with self._store.read() as reader:
             return list(reader.all(m.OpenDrift))
+
+    def protections(self, symbol: str | None = None) -> list[m.Protection]:
+        """Return the protections, by symbol and strategy, with the cover of the last pass."""
+        with self._store.read() as reader:
+            symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
+            found = reader.all(m.Protection)
+        return [x for x in found if symbol is None or x.symbol == symbol]
+
+    def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
+        """Return the plans, oldest first: those in *state*; None: all that have not ended."""
+        wanted = m.plan_state(state)
+        with self._store.read() as reader:
+            if wanted is None:
+                found = reader.find(m.Plan, "open", "yes")
+            else:
+                found = [x for x in reader.all(m.Plan) if x.state is wanted]
+        return sorted(found, key=lambda x: (x.created_at, x.plan_id))
+
+    def plan(self, plan_id: str) -> m.Plan:
+        """Return one plan. Raises: UnknownPlan."""
+        with self._store.read() as reader:
+            found = reader.get(m.Plan, plan_id)
+        if found is None:
+            raise UnknownPlan(f"there is no plan {plan_id!r}; see `fillbook plans`")
+        return found
 
     def account(self) -> m.AccountId | None:
         """Return the account of this record; None before the first read of an account."""
