@@ -69,6 +69,17 @@ changes = st.builds(
     time_in_force=st.none() | st.sampled_from([m.TimeInForce.DAY, m.TimeInForce.GTC]),
 )
 
+percentages = st.builds(m.Level, prices, st.just(True))
+policies = st.builds(
+    m.ExitPolicy,
+    stop_loss=percentages,
+    take_profit=st.none() | st.builds(m.Level, prices) | percentages,
+    trail=st.none() | percentages,
+    on_add=st.sampled_from(m.OnAdd),
+    on_breach=st.sampled_from(m.OnBreach),
+    naked_max_s=prices,
+)
+
 #: Values that cannot be made from the type of a field alone.
 LEAVES = {
     Decimal: plain_decimals,
@@ -80,6 +91,7 @@ LEAVES = {
     m.Timestamp: stamps,
     m.OrderRequest: requests,
     m.Change: changes,
+    m.ExitPolicy: policies,
     type(None): st.none(),
 }
 
