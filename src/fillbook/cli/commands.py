@@ -18,9 +18,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from fillbook import __version__, errors, opening
 from fillbook import model as m
-from fillbook.cli import order_details, output
-from fillbook.cli.amend import cancel, replace
-from fillbook.cli.buying_power import buying_power
+from fillbook.cli import output
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
 from fillbook.cli.halt import halt
@@ -36,7 +34,12 @@ from fillbook.cli.options import (
     parse_positions,
     print_result,
 )
-from fillbook.cli.place import buy, sell
+from fillbook.cli.orders import order_details
+from fillbook.cli.orders.amend import cancel, replace
+from fillbook.cli.orders.buying_power import buying_power
+from fillbook.cli.orders.place import buy, sell
+from fillbook.cli.plans.commands import approve, plan, plans, reject, repair
+from fillbook.cli.plans.exits import close, protect, unprotect
 from fillbook.cli.rebind import rebind
 from fillbook.cli.record import audit, order, orders, pnl, positions, trades
 from fillbook.cli.watch import watch
@@ -49,6 +52,7 @@ _WRONG_CALL: Final = (
     errors.InvalidValue,
     errors.KeyReused,
     errors.UnknownOrder,
+    errors.UnknownPlan,
     errors.UnknownSymbol,
 )
 
@@ -197,6 +201,7 @@ _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
     "Start": (demo, doctor, emulate),
     "Reconcile the record": (check, sync, rebind),
     "Place orders": (buy, sell, replace, cancel, halt, buying_power),
+    "Exits and plans": (protect, unprotect, close, repair, plans, plan, approve, reject),
     "Read the record": (orders, order, positions, trades, pnl, audit, watch),
 }
 for _number, (_title, _commands) in enumerate(_GROUPS.items()):

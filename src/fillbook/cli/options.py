@@ -60,8 +60,10 @@ def open_broker(address: str | None) -> Broker:
     return opening.open_broker(address, os.environ)
 
 
-def open_desk(broker: str | None, store: str | None, *, live: bool = False) -> Desk:
-    return opening.open(broker, store, live=live)
+def open_desk(
+    broker: str | None, store: str | None, *, live: bool = False, repairs: str | None = None
+) -> Desk:
+    return opening.open(broker, store, live=live, repairs=repairs)
 
 
 def open_book(store: str | None) -> Book:

@@ -228,19 +228,6 @@ def would_cancel(found: m.Order) -> None:
     out.print(f"{asked} Nothing was sent.")
 
 
-def positions(found: Sequence[m.Position]) -> None:
-    """Print positions, with the part of each strategy."""
-    rows: list[Sequence[object]] = []
-    for x in found:
-        rows.append((x.symbol, "(all)", x.qty, price(x.avg_price), money(x.account.realized)))
-        rows += [
-            ("", name or "no strategy", leg.qty, price(leg.avg_price), money(leg.realized))
-            for name, leg in x.by_strategy
-            if leg.qty and len(x.by_strategy) > 1
-        ]
-    table("Positions", ("symbol", "strategy", "qty>", "avg price>", "realized>"), rows)
-
-
 def price(value: Decimal | None) -> Decimal | None:
     """Round an average price to six decimals."""
     return None if value is None else round(value, 6).normalize()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from fillbook.cli import order_details, output
+from fillbook.cli import output
 from fillbook.cli.options import (
     JsonOption,
     OrderName,
@@ -17,6 +17,8 @@ from fillbook.cli.options import (
     parse_day,
     print_result,
 )
+from fillbook.cli.orders import order_details
+from fillbook.cli.plans.show import cover_of, print_positions
 
 
 def orders(
@@ -49,9 +51,17 @@ def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = 
 def positions(
     *, store: StoreOption = None, strategy: StrategyOption = None, json: JsonOption = False
 ) -> None:
-    """List the positions of the record, by symbol and strategy (offline)."""
+    """
+    List the positions of the record, and whether exits cover them (offline).
+
+    The cover is that of the last pass of the desk that ticks.
+    """
     with open_book(store) as book:
-        print_result(book.positions(strategy=strategy), output.positions, json=json)
+        found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
+    if json:
+        output.as_json({"positions": found, "protections": [x for _, x in cover]})
+    else:
+        print_positions(found, cover)
 
 
 def trades(

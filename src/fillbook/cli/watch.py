@@ -25,6 +25,7 @@ from fillbook import opening
 from fillbook.cli import output
 from fillbook.cli.describe import describe_drift
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_desk
+from fillbook.cli.plans.show import cover_of, cover_text, not_covered
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.link.pacing import pace_of
@@ -49,6 +50,9 @@ class WatchedState:
     halted: str | None  #: the reason of the kill switch; None: it is not set
     orders: Sequence[m.Order]
     positions: Sequence[m.Position]
+    protections: Sequence[m.Protection]  #: with the cover of the last pass
+    held_as: Sequence[str]  #: the position of each protection
+    plans: Sequence[m.Plan]  #: those that have not ended
     reservations: Sequence[m.Reservation]
     drifts: Sequence[m.OpenDrift]
     requests: Pace | None  #: None: no request was sent yet
@@ -79,12 +83,16 @@ class Watcher:
         account = self._book.account()
         with self._store.read() as reader:
             why = halt_reason(reader)
+        cover = cover_of(self._book)
         return WatchedState(
             at=m.timestamp(self._clock.now()),
             account=None if account is None else str(account),
             halted=why,
             orders=self._book.orders(open=True),
             positions=self._book.positions(),
+            protections=[x for _, x in cover],
+            held_as=[symbol for symbol, _ in cover],
+            plans=self._book.plans(),
             reservations=self._book.reservations(),
             drifts=self._book.drifts(),
             requests=pace_of(self._store, self._clock),
@@ -176,6 +184,10 @@ def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
         yield Text.assemble(("halted ", "red"), f"{state.halted} (fillbook halt --resume)")
     for each in state.drifts:
         yield Text.assemble(("drift ", "yellow"), ": ".join(describe_drift(each.drift)))
+    for line in not_covered(state.protections):
+        yield Text.from_markup(line)
+    for plan in state.plans:
+        yield Text.assemble((f"plan {plan.state} ", "yellow"), f"{plan.plan_id}: {plan.why}")
     for event in state.alerts:
         assert event.alert is not None  # every event of this kind has one
         what = (f"alert {event.alert.kind} ", "red")
@@ -206,8 +218,12 @@ def _filled(order: m.Order) -> str:
 
 
 def _positions(state: WatchedState, rows_max: int | None) -> RenderableType:
-    rows = [(x.symbol, x.qty, output.price(x.avg_price), _whose(x)) for x in state.positions]
-    columns = ("symbol", "qty>", "avg price>", "by strategy")
+    cover = list(zip(state.held_as, state.protections, strict=True))
+    rows = [
+        (x.symbol, x.qty, output.price(x.avg_price), _whose(x), cover_text(x, cover))
+        for x in state.positions
+    ]
+    columns = ("symbol", "qty>", "avg price>", "by strategy", "exits")
     return _table("Positions", columns, rows, rows_max)
 
 

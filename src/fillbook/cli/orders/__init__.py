@@ -1,0 +1,1 @@
+"""The commands that place and change orders, and the output of one order."""

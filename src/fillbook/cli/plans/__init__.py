@@ -1,0 +1,1 @@
+"""The commands of plans and exits (other half: `desk.plans`)."""

@@ -1,0 +1,145 @@
+"""`fillbook plans`, `plan`, `approve`, `reject` and `repair`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.cli import output
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    StoreOption,
+    existing_store,
+    open_book,
+    open_desk,
+    print_result,
+)
+from fillbook.cli.plans import show
+from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
+
+PlanName = Annotated[str, Parameter(help="The id of a plan, as in fillbook plans.")]
+
+
+def plans(
+    *,
+    state: Annotated[
+        m.PlanState | None,
+        Parameter(help="Only plans in this state; else all that have not ended."),
+    ] = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the plans of the record, oldest first (offline)."""
+    with open_book(store) as book:
+        print_result(book.plans(state), show.plan_list, json=json)
+
+
+def plan(plan_id: PlanName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show one plan: its purpose, its effect, and the state of each step (offline)."""
+    with open_book(store) as book:
+        print_result(book.plan(plan_id), show.plan_details, json=json)
+
+
+def approve(
+    plan_id: PlanName,
+    /,
+    *,
+    wait: WaitOption = WAIT_S,
+    dry_run: Annotated[bool, Parameter(help="Only print the plan (offline).")] = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Approve a proposed plan, and carry it out.
+
+    A plan is refused if the account changed since it was made. Exits with 1 if it is not done yet,
+    and says what is left.
+    """
+    if dry_run:
+        with open_book(store) as book:
+            found = book.plan(plan_id)
+        if found.state is not m.PlanState.PROPOSED:
+            raise errors.PlanEnded(f"plan {plan_id} is {found.state}; it cannot be approved")
+        return print_dry_run(found, json=json)
+    with open_desk(broker, existing_store(store), live=live) as desk:
+        return print_outcome(follow(desk, desk.approve(plan_id), wait), json=json)
+
+
+def reject(
+    plan_id: PlanName,
+    /,
+    *,
+    why: Annotated[str, Parameter(help="The reason, for the audit.")],
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Reject a plan that has not begun; the same plan is not proposed again."""
+    with open_desk(broker, existing_store(store)) as desk:
+        plan = desk.reject(plan_id, why)
+    if json:
+        output.as_json(plan)
+    else:
+        output.out.print(
+            f"Plan {output.cell(plan.plan_id)} is rejected; nothing was sent. "
+            "The same plan is not proposed again.",
+            soft_wrap=True,
+        )
+    return 0
+
+
+def repair(
+    *,
+    mode: Annotated[
+        m.RepairMode,
+        Parameter(
+            show_default=True,
+            help="observe: only report; approve: store the repairs as plans; auto: also carry out "
+            "those that do not trade.",
+        ),
+    ] = m.RepairMode.OBSERVE,
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            help="Only print the repairs of what the last sync left; stores and sends nothing."
+        ),
+    ] = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Reconcile, and show what would repair the differences that are left.
+
+    Exits with 0 if no difference is left to repair, else with 3.
+    """
+    with open_desk(broker, existing_store(store), live=live, repairs=mode) as desk:
+        found = desk.repair(dry_run=dry_run)
+        left = [x for x in found if x.state is not m.PlanState.DONE]
+        stored = {x.plan_id for x in desk.plans()}
+    if json:
+        output.as_json(found)
+        return 3 if left else 0
+    for each in found:
+        show.plan_details(each)
+        if each.plan_id in stored:
+            for line in show.outcome(each):
+                output.out.print(line, soft_wrap=True)
+    output.out.print(_summary(found, left, stored), soft_wrap=True)
+    return 3 if left else 0
+
+
+def _summary(found: list[m.Plan], left: list[m.Plan], stored: set[str]) -> str:
+    if not left:
+        return "[green]Nothing is left to repair.[/]"
+    if any(x.plan_id in stored for x in found):
+        return f"{len(left)} repairs wait."
+    return f"{len(left)} repairs are reported only; --mode approve stores them as plans."

@@ -1,0 +1,137 @@
+"""`fillbook protect`, `unprotect` and `close`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from attrs import asdict, frozen
+from cyclopts import Group, Parameter
+
+from fillbook.cli import output
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    StoreOption,
+    existing_store,
+    open_desk,
+)
+from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
+
+_EXITS: Final = Group("Exits", sort_key=2)
+
+SymbolName = Annotated[str, Parameter(help="The instrument: AAPL, BTC/USD.")]
+PartOption = Annotated[
+    str | None,
+    Parameter(
+        name="--strategy",
+        help="Whose part of the position; may be omitted if only one strategy holds it.",
+    ),
+]
+DryRun = Annotated[bool, Parameter(help="Only print the plan; stores and sends nothing.")]
+
+
+@frozen(kw_only=True)
+class ExitOptions:
+    """The exits of a position; an omitted one does not exist."""
+
+    stop_price: Annotated[
+        str | None, Parameter(group=_EXITS, help="Stop price, per unit: 180.")
+    ] = None
+    stop_loss: Annotated[
+        str | None, Parameter(group=_EXITS, help="Stop as a part of the average cost: 8%.")
+    ] = None
+    take_profit: Annotated[
+        str | None,
+        Parameter(group=_EXITS, help="Take-profit: a price (210) or a percentage (20%)."),
+    ] = None
+    trail: Annotated[
+        str | None, Parameter(group=_EXITS, help="Trailing stop: a distance in price, or 5%.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the exits that are given, by name."""
+        return {name: x for name, x in asdict(self).items() if x is not None}
+
+
+def protect(
+    symbol: SymbolName,
+    /,
+    *,
+    exits: Annotated[ExitOptions, Parameter(name="*")] = ExitOptions(),
+    strategy: PartOption = None,
+    pending: Annotated[bool, Parameter(help="If nothing is held: protect the next entry.")] = False,
+    wait: WaitOption = WAIT_S,
+    dry_run: DryRun = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Set the exits of a position, and place them; the desk that ticks keeps them.
+
+    A second call replaces the exits. Exits with 1 if they are not placed yet, and says what is
+    left.
+    """
+    with open_desk(broker, existing_store(store), live=live) as desk:
+        plan = desk.protect(
+            symbol, strategy=strategy, pending=pending, dry_run=dry_run, **exits.given()
+        )
+        if dry_run:
+            return print_dry_run(plan, json=json)
+        return print_outcome(follow(desk, plan, wait), json=json)
+
+
+def unprotect(
+    symbol: SymbolName,
+    /,
+    *,
+    strategy: PartOption = None,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """End the protections of a symbol; their exits stay at the broker, and are kept no longer."""
+    with open_desk(broker, existing_store(store), live=live) as desk:
+        desk.unprotect(symbol, strategy=strategy)
+        left = desk.protections()
+    if json:
+        output.as_json(left)
+    else:
+        output.out.print(
+            f"Ended. The exits of {output.cell(symbol)} stay at the broker; "
+            "fillbook cancel ends them.",
+            soft_wrap=True,
+        )
+    return 0
+
+
+def close(
+    symbol: SymbolName,
+    /,
+    *,
+    qty: Annotated[str | None, Parameter(help="Quantity in units; else all.")] = None,
+    strategy: PartOption = None,
+    account: Annotated[bool, Parameter(help="The parts of all strategies.")] = False,
+    wait: WaitOption = WAIT_S,
+    dry_run: DryRun = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Close a position at the market: cancel its exits, trade, and protect the rest again.
+
+    Outside the session of shares the plan is stored, and begins at the open. Exits with 1 if the
+    position is not closed yet, and says what is left.
+    """
+    with open_desk(broker, existing_store(store), live=live) as desk:
+        plan = desk.close_position(
+            symbol, strategy=strategy, qty=qty, account=account, dry_run=dry_run
+        )
+        if dry_run:
+            return print_dry_run(plan, json=json)
+        return print_outcome(follow(desk, plan, wait), json=json)

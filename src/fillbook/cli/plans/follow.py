@@ -1,0 +1,103 @@
+"""Carries a plan out from the command line, where no desk ticks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Annotated, Final
+
+from attrs import frozen
+from cyclopts import Parameter
+
+from fillbook import errors
+from fillbook import model as m
+from fillbook.cli import output
+from fillbook.cli.plans import show
+from fillbook.desk import Desk
+
+#: The pause between two ticks, in seconds.
+PAUSE_S: Final = 0.25
+WaitOption = Annotated[
+    float,
+    Parameter(
+        name="--wait",
+        show_default=True,
+        help="Seconds to carry the plan out; afterwards a desk that ticks goes on with it.",
+    ),
+]
+WAIT_S: Final = 10.0
+
+
+#: The states of exits that the next passes may still change.
+_LACKING: Final = frozenset({m.CoverState.NAKED, m.CoverState.PARTLY, m.CoverState.UNKNOWN})
+
+
+@frozen
+class Followed:
+    """A plan as it stands, the protections of its symbols, and their other running plans."""
+
+    plan: m.Plan
+    protections: tuple[m.Protection, ...]
+    running: tuple[m.Plan, ...]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the plan is done, and nothing lacks an exit."""
+        return self.plan.state is m.PlanState.DONE and all(x.is_covered for x in self.protections)
+
+    @property
+    def may_advance(self) -> bool:
+        """Whether another tick may change it."""
+        plan = self.plan
+        if plan.state is m.PlanState.PROPOSED:
+            return False
+        if plan.is_final:
+            return bool(self.running) or any(x.cover in _LACKING for x in self.protections)
+        begins = plan.begins_at
+        return begins is None or m.moment(begins).timestamp() <= time.time()
+
+
+def follow(desk: Desk, plan: m.Plan, wait_s: float) -> Followed:
+    """
+    Tick until the plan has ended and its symbols have their exits, or *wait_s* have passed.
+
+    While another desk of the record ticks, only that one carries plans out.  A plan that waits for
+    an approval, or for the open, is returned at once.
+    """
+    if wait_s < 0:
+        raise errors.InvalidValue(f"--wait takes seconds, not {wait_s}")
+    until, pause = time.monotonic() + wait_s, threading.Event()
+    while (found := _read(desk, plan)).may_advance and time.monotonic() < until:
+        desk.tick()
+        pause.wait(PAUSE_S)
+    return found
+
+
+def _read(desk: Desk, plan: m.Plan) -> Followed:
+    present = plan if plan.is_final else desk.plan(plan.plan_id)
+    kept = (x for x in desk.protections() if x.symbol in plan.symbols)
+    others = (x for x in desk.plans(m.PlanState.RUNNING) if x.plan_id != plan.plan_id)
+    running = (x for x in others if set(x.symbols) & set(plan.symbols))
+    return Followed(present, tuple(kept), tuple(running))
+
+
+def print_outcome(found: Followed, *, json: bool) -> int:
+    """Print a plan and what became of it; return 0 if it is done, else 1."""
+    if json:
+        output.as_json({"plan": found.plan, "protections": found.protections})
+    else:
+        show.plan_details(found.plan)
+        lines = [*show.outcome(found.plan), *show.not_covered(found.protections)]
+        for line in lines:
+            output.out.print(line, soft_wrap=True)
+    return 0 if found.is_done else 1
+
+
+def print_dry_run(plan: m.Plan, *, json: bool) -> int:
+    """Print a plan that is neither stored nor sent."""
+    if json:
+        output.as_json({"plan": plan})
+    else:
+        show.plan_details(plan, is_stored=False)
+        output.out.print("Dry run: nothing was stored or sent.")
+    return 0

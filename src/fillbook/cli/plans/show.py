@@ -1,0 +1,197 @@
+"""The output of plans, and of the cover of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, assert_never
+
+from fillbook import model as m
+from fillbook.cli import output
+from fillbook.cli.output import Markup, cell, day, money
+from fillbook.desk.record.book import Book
+
+_COLOURS: Final = {
+    m.PlanState.PROPOSED: "yellow",
+    m.PlanState.PAUSED: "yellow",
+    m.PlanState.DONE: "green",
+    m.PlanState.STOPPED: "red",
+}
+
+#: The protections, each with the symbol of the position that it is for.
+Cover = Sequence[tuple[str, m.Protection]]
+
+
+# -- plans -----------------------------------------------------------------------------
+
+
+def plan_list(found: Sequence[m.Plan]) -> None:
+    """Print plans, oldest first."""
+    output.table(
+        "Plans",
+        ("plan", "state", "made (UTC)", "purpose"),
+        ((x.plan_id, _state(x), day(x.created_at), _purpose(x)) for x in found),
+    )
+
+
+def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:
+    """Print one plan: its state, its effect and its steps; not stored, it has no id."""
+    say = output.out.print
+    name = f"{cell(plan.plan_id)}: {_state(plan)}" if is_stored else f"{plan.kind}: not stored"
+    say(f"Plan {name}", soft_wrap=True)
+    say(f"  {cell(_purpose(plan))}", soft_wrap=True)
+    say(f"  {_effect(plan.impact)}", soft_wrap=True)
+    say(f"  {cell(_period(plan))}", soft_wrap=True)
+    output.table(
+        "Steps",
+        ("#>", "step", "state", "reason"),
+        ((i, _step(x), x.state, x.why) for i, x in enumerate(plan.steps, start=1)),
+    )
+    if plan.impact.positions:
+        output.table(
+            "Positions",
+            ("symbol", "before>", "after>"),
+            ((x.symbol, x.before, x.after) for x in plan.impact.positions),
+        )
+
+
+def _purpose(plan: m.Plan) -> str:
+    return f"{plan.why}; failed: {plan.failed}" if plan.failed else plan.why
+
+
+def _state(plan: m.Plan) -> Markup:
+    colour = _COLOURS.get(plan.state, "default")
+    return Markup(f"[{colour}]{plan.state}[/]")
+
+
+def _effect(impact: m.PlanImpact) -> str:
+    parts = [("order", impact.orders), ("cancel", impact.cancels)]
+    counts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in parts)
+    traded = "unknown" if impact.notional is None else money(impact.notional)
+    return f"{counts}; traded at once: {traded}"
+
+
+def _period(plan: m.Plan) -> str:
+    begins = "" if plan.begins_at is None else f"begins at {day(plan.begins_at)} UTC; "
+    return f"{begins}valid until {day(plan.valid_until)} UTC"
+
+
+def _step(step: m.PlanStep) -> str:
+    back = " (gives cover back)" if step.guard else ""
+    return f"{describe_action(step.action)}{back}"
+
+
+def describe_action(action: m.Action) -> str:
+    """Return what a step does, in one line."""
+    match action:
+        case m.CancelOrder(name):
+            return f"cancel {output.short(name)}"
+        case m.PlaceOrder(request):
+            return f"{request.side} {m.plain(request.qty or m.ZERO)} {request.symbol}, " + _terms(
+                request
+            )
+        case m.AdoptBalance(symbol, ours, theirs, currency):
+            what = symbol or f"cash {currency or ''}".strip()
+            return f"record: {what} {m.plain(ours)} becomes {m.plain(theirs)}"
+        case m.EndOrder(name):
+            return f"record: end {output.short(name)}"
+        case m.HaltTrading(why):
+            return f"halt: {why}"
+        case _:
+            assert_never(action)
+
+
+def _terms(request: m.OrderRequest) -> str:
+    if request.order_class is m.OrderClass.OCO:
+        kind = f"oco {cell(request.take_profit)} / {cell(request.stop_loss)}"
+    else:
+        prices = (request.stop_price, request.trail_price, request.limit_price)
+        kind = " ".join([str(request.type), *(m.plain(x) for x in prices if x is not None)])
+    return f"{kind}, {request.time_in_force}"
+
+
+def outcome(plan: m.Plan) -> Iterator[str]:
+    """Yield what happened to a plan, and what to do about what is left, as lines."""
+    name = cell(plan.plan_id)
+    match plan.state:
+        case m.PlanState.DONE:
+            yield "[green]Done.[/]" if plan.steps else "Nothing was to be done."
+        case m.PlanState.PROPOSED:
+            yield f"[yellow]It waits for an approval[/]: fillbook approve {name}"
+        case m.PlanState.APPROVED | m.PlanState.RUNNING | m.PlanState.PAUSED:
+            done = sum(x.state is m.StepState.DONE for x in plan.steps)
+            yield f"[yellow]{done} of {len(plan.steps)} steps are done.[/] " + _goes_on(plan)
+        case m.PlanState.STALE | m.PlanState.EXPIRED | m.PlanState.REJECTED:
+            yield f"[yellow]Nothing was sent[/]: the plan is {plan.state}."
+        case m.PlanState.STOPPED:
+            yield f"[red]It stopped[/]: {cell(plan.failed or plan.why)}"
+            yield "It is planned anew by the desk that ticks; fillbook positions shows the cover."
+        case _:
+            assert_never(plan.state)
+
+
+def _goes_on(plan: m.Plan) -> str:
+    when = "" if plan.begins_at is None else f"It begins at {day(plan.begins_at)} UTC. "
+    return (
+        f"{when}A desk that ticks carries it out: the bot, or fillbook watch --tick. "
+        f"See fillbook plan {cell(plan.plan_id)}"
+    )
+
+
+# -- the cover of positions ------------------------------------------------------------
+
+
+def cover_of(book: Book, strategy: str | None = None) -> Cover:
+    """Return the protections of the record, each with the symbol of its position."""
+    return [
+        (book.position(x.symbol).symbol, x)
+        for x in book.protections()
+        if strategy in (None, x.strategy)
+    ]
+
+
+def print_positions(found: Sequence[m.Position], cover: Cover) -> None:
+    """Print positions with the part of each strategy, and what has no exit."""
+    rows: list[Sequence[object]] = []
+    for x in found:
+        parts = [(name, part) for name, part in x.by_strategy if part.qty]
+        shown = cover_text(x, cover) if len(parts) < 2 else ""
+        account = x.account
+        rows.append(
+            (x.symbol, "(all)", x.qty, output.price(x.avg_price), money(account.realized), shown)
+        )
+        if len(x.by_strategy) > 1:
+            rows += [
+                (
+                    "",
+                    name or "no strategy",
+                    part.qty,
+                    output.price(part.avg_price),
+                    money(part.realized),
+                    cover_text(x, cover, name),
+                )
+                for name, part in parts
+            ]
+    columns = ("symbol", "strategy", "qty>", "avg price>", "realized>", "exits")
+    output.table("Positions", columns, rows)
+    for line in not_covered(x for _, x in cover):
+        output.out.print(line, soft_wrap=True)
+
+
+def cover_text(position: m.Position, cover: Cover, strategy: str | None = None) -> str:
+    """Return the cover of a position, or of one strategy's part; "none": no protection."""
+    found = [x for held, x in cover if held == position.symbol and strategy in (None, x.strategy)]
+    return ", ".join(map(_words, found)) or "none"
+
+
+def not_covered(protections: Iterable[m.Protection]) -> Iterator[str]:
+    """Yield what lacks an exit: since when, and why."""
+    for x in protections:
+        if not x.is_covered:
+            whose = f" ({cell(x.strategy)})" if x.strategy else ""
+            since = "" if x.since is None else f" since {day(x.since)} UTC"
+            why = f": {cell(x.suspended or x.why)}" if x.suspended or x.why else ""
+            yield f"Exits of {cell(x.symbol)}{whose}: [yellow]{_words(x)}{since}[/]{why}"
+
+
+def _words(protection: m.Protection) -> str:
+    return str(protection.cover).replace("_", " ")

@@ -1,0 +1,249 @@
+"""Exits, plans and repairs from the command line, and the cover that it shows."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+import fillbook as fb
+from fillbook import model as m
+from fillbook.cli.plans import show
+from fillbook.clock import SystemClock
+from fillbook.desk.record.recorder import Recorder
+from fillbook.stores.sqlite import SqliteStore
+from tests.cli.line import told
+
+STORE = ("--store", "sqlite:///bot.db")
+D = Decimal
+
+
+def read(capsys, *words):
+    """Return the JSON document of one command line."""
+    return json.loads(told(capsys, *words, *STORE, "--json")[1])
+
+
+@pytest.fixture
+def held(emulator_now, capsys):
+    """A record with 0.1 BTC/USD of one strategy; crypto trades at any hour."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.sync()
+        desk.buy("BTC/USD", qty="0.1", strategy="trend")
+        desk.sync()
+    capsys.readouterr()
+    return emulator_now
+
+
+@pytest.fixture
+def proposed(held):
+    """The plan for the exits of what was held before the policy: it waits for an approval."""
+    policy = fb.ExitPolicy(stop_loss="8%")
+    with fb.open(store="sqlite:///bot.db", exits=policy) as desk:
+        desk.tick()
+        [plan] = desk.plans("proposed")
+    return plan
+
+
+def working(emulator):
+    return [x for x in emulator.account.truth.orders() if x.status == "new"]
+
+
+def test_exits_are_placed_and_shown(held, capsys):
+    """Without a desk that ticks the command places them itself."""
+    code, out, err = told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)
+    assert (code, "Done." in out, "stop_limit" in out, err) == (0, True, True, "")
+    assert len(working(held)) == 1
+    shown = read(capsys, "positions")
+    assert [x["cover"] for x in shown["protections"]] == ["covered"]
+    assert "covered" in told(capsys, "positions", *STORE)[1]
+    assert "covered" in told(capsys, "watch", "--once", *STORE)[1]
+
+
+def test_a_dry_run_of_exits_stores_and_sends_nothing(held, capsys):
+    with fb.read("sqlite:///bot.db") as book:
+        before = len(book.journal())
+    words = ("protect", "BTC/USD", "--stop-price", "50000", "--dry-run")
+    code, out, err = told(capsys, *words, *STORE)
+    assert (code, "nothing was stored or sent" in out, err) == (0, True, "")
+    assert read(capsys, *words)["plan"]["kind"] == "exit"
+    for words in (("close", "BTC/USD", "--dry-run"), ("repair", "--dry-run")):
+        assert told(capsys, *words, *STORE)[0] == 0
+    with fb.read("sqlite:///bot.db") as book:
+        assert len(book.journal()) == before
+        assert book.protections() == book.plans() == []
+    assert working(held) == []
+
+
+def test_a_part_is_closed_and_the_rest_has_its_exit_again(held, capsys):
+    told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)
+    done = read(capsys, "close", "BTC/USD", "--qty", "0.04")
+    assert (done["plan"]["state"], [x["cover"] for x in done["protections"]]) == (
+        "done",
+        ["covered"],
+    )
+    [stop] = working(held)
+    assert D("0.05") < D(stop.qty) < D("0.06")  # less the fees, which are paid in coins
+    assert [x["plan_id"] for x in read(capsys, "plans")] == []
+    ended = read(capsys, "plans", "--state", "done")
+    assert [x["kind"] for x in ended] == ["exit", "close", "exit"]
+    code, out, _ = told(capsys, "plan", done["plan"]["plan_id"], *STORE)
+    assert (code, "close 0.04 of BTC/USD" in out, "sell 0.04 BTC/USD, market" in out) == (
+        0,
+        True,
+        True,
+    )
+
+
+def test_a_protection_is_ended_and_its_exit_stays(held, capsys):
+    told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)
+    code, out, _ = told(capsys, "unprotect", "BTC/USD", *STORE)
+    assert (code, "stay at the broker" in out, len(working(held))) == (0, True, 1)
+    code, _, err = told(capsys, "unprotect", "BTC/USD", *STORE)
+    assert (code, "no protection of BTC/USD" in err) == (2, True)
+    assert read(capsys, "positions")["protections"] == []
+
+
+def test_without_an_exit_the_command_fails_and_says_why(held, capsys):
+    held.exchange.faults.fail(next="submit", with_="server-error", times=1_000)
+    words = ("protect", "BTC/USD", "--stop-loss", "8%", "--wait", "1")
+    code, out, _ = told(capsys, *words, *STORE)
+    assert (code, "Exits of BTC/USD (trend): " in out) == (1, True)
+    code, out, _ = told(capsys, "watch", "--once", *STORE)
+    assert (code, "Exits of BTC/USD (trend): " in out) == (0, True)
+    assert "Exits of BTC/USD (trend): " in told(capsys, "positions", *STORE)[1]
+
+
+WRONG = {
+    "no exit": (["protect", "BTC/USD"], "at least one of"),
+    "no percentage": (["protect", "BTC/USD", "--stop-loss", "8"], "percentage"),
+    "not held": (["protect", "ETH/USD", "--stop-price", "1"], "no position"),
+    "nothing to close": (["close", "ETH/USD"], "no position"),
+    "more than held": (["close", "BTC/USD", "--qty", "2"], "cannot be closed"),
+    "no time": (["close", "BTC/USD", "--wait", "-1"], "--wait takes seconds"),
+    "no plan": (["plan", "x-1"], "no plan"),
+    "no plan to approve": (["approve", "x-1"], "no plan"),
+    "no plan to reject": (["reject", "x-1", "--why", "no"], "no plan"),
+    "no reason": (["reject", "x-1"], "--why"),
+    "no state": (["plans", "--state", "begun"], "state"),
+    "no mode": (["repair", "--mode", "always"], "mode"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_call_is_refused_before_anything_is_sent(what, held, capsys):
+    words, message = WRONG[what]
+    code, out, err = told(capsys, *words, *STORE)
+    assert (code, out, message in err.lower() or message in err) == (2, "", True)
+    assert working(held) == []
+
+
+@pytest.mark.parametrize("words", [["plans"], ["plan", "x"], ["protect", "AAPL"], ["repair"]])
+def test_without_a_record_there_is_none_made(words, tmp_path, capsys):
+    code, _, err = told(capsys, *words, *STORE)
+    assert (code, "there is no record" in err, list(tmp_path.iterdir())) == (2, True, [])
+
+
+# -- decisions --------------------------------------------------------------------------
+
+
+def test_what_is_proposed_is_listed_and_approved(proposed, held, capsys):
+    name = proposed.plan_id
+    code, out, _ = told(capsys, "plans", "--state", "proposed", *STORE)
+    assert (code, name in out) == (0, True)
+    assert name in told(capsys, "watch", "--once", *STORE)[1]
+    assert f"fillbook approve {name}" in "".join(show.outcome(proposed))
+    code, out, _ = told(capsys, "approve", name, "--dry-run", *STORE)
+    assert (code, "nothing was stored or sent" in out, working(held)) == (0, True, [])
+    code, out, err = told(capsys, "approve", name, *STORE)
+    assert (code, "Done." in out, err, len(working(held))) == (0, True, "", 1)
+    for again, message in (
+        (["approve", name], "is done; nothing was approved"),
+        (["approve", name, "--dry-run"], "is done; it cannot be approved"),
+        (["reject", name, "--why", "late"], "is done; it cannot be rejected"),
+    ):
+        code, _, err = told(capsys, *again, *STORE)
+        assert (code, message in err) == (1, True)
+
+
+def test_what_is_rejected_is_not_sent(proposed, held, capsys):
+    code, out, _ = told(capsys, "reject", proposed.plan_id, "--why", "by hand", *STORE)
+    assert (code, "is rejected; nothing was sent" in out) == (0, True)
+    shown = read(capsys, "plan", proposed.plan_id)
+    assert (shown["state"], shown["why"]) == ("rejected", "by hand")
+    assert working(held) == []
+
+
+def test_repairs_are_shown_and_their_command_exits_with_3(held, capsys):
+    store = SqliteStore("bot.db")
+    drift = m.Untracked("ETH/USD", D(2))
+    Recorder(store, SystemClock()).record(m.DriftFound("position/ETH/USD", drift))
+    store.close()
+    code, out, _ = told(capsys, "repair", "--dry-run", *STORE)
+    assert (code, "ETH/USD 0 becomes 2" in out, "--mode approve" in out) == (3, True, True)
+    [plan] = read(capsys, "repair", "--dry-run")
+    assert (plan["kind"], plan["impact"]["positions"][0]["after"]) == ("repair", "2")
+    # The sync clears the difference.
+    code, out, _ = told(capsys, "repair", "--mode", "approve", *STORE)
+    assert (code, "Nothing is left to repair." in out) == (0, True)
+
+
+# -- the output ------------------------------------------------------------------------
+
+BUY = fb.OrderRequest(symbol="AAPL", side="buy", qty=5, limit_price=180)
+OCO = fb.OrderRequest(
+    symbol="AAPL",
+    side="sell",
+    qty=5,
+    order_class="oco",
+    take_profit=210,
+    stop_loss=180,
+    time_in_force="gtc",
+)
+SHOWN = [
+    (m.CancelOrder("fb-1"), "cancel fb-1"),
+    (m.PlaceOrder(BUY), "buy 5 AAPL, limit 180, day"),
+    (m.PlaceOrder(OCO), "sell 5 AAPL, oco 210 / 180, gtc"),
+    (m.AdoptBalance("AAPL", D(0), D(5)), "record: AAPL 0 becomes 5"),
+    (m.AdoptBalance(None, D(1), D("2.5"), "USD"), "record: cash USD 1 becomes 2.5"),
+    (m.EndOrder("fb-1"), "record: end fb-1"),
+    (m.HaltTrading("a phantom"), "halt: a phantom"),
+]
+
+
+@pytest.mark.parametrize(("action", "text"), SHOWN)
+def test_each_step_is_one_line(action, text):
+    assert show.describe_action(action) == text
+
+
+STATES = {
+    "done": "Done",
+    "proposed": "waits for an approval",
+    "approved": "It begins at 2026-03-03 14:30:00 UTC",
+    "running": "0 of 1 steps",
+    "paused": "fillbook watch --tick",
+    "stopped": "the stop was refused",
+    "stale": "Nothing was sent",
+    "expired": "Nothing was sent",
+    "rejected": "Nothing was sent",
+}
+
+
+@pytest.mark.parametrize("state", m.PlanState)
+def test_each_state_is_explained(state):
+    """What happened, and what to do."""
+    at = m.Timestamp("2026-03-03T14:30:00.000000Z")
+    plan = m.Plan(
+        plan_id="close-9",
+        kind=m.PlanKind.CLOSE,
+        occasion="close",
+        symbols=("AAPL",),
+        steps=(m.PlanStep(action=m.CancelOrder("fb-1")),),
+        fingerprint="",
+        authority=m.Authority.STANDING,
+        created_at=at,
+        valid_until=at,
+        begins_at=at,
+        state=state,
+        why="close all of AAPL",
+        failed="the stop was refused",
+    )
+    assert STATES[state] in " ".join(show.outcome(plan))
