@@ -12,6 +12,7 @@ import enum
 import inspect
 import io
 import re
+import runpy
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
@@ -40,7 +41,7 @@ from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS, SECONDS, Fault
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 #: References in docstrings that only help readers of the code.
 _REFERENCE = re.compile(r" \((?:promise|other half|design|P\d)[^)]*\)")
 _PART = re.compile(r"(<!-- printed: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -254,6 +255,31 @@ def drifts() -> str:
     return table(("kind", "meaning"), ((code(x.__name__), sentence(x)) for x in kinds))
 
 
+def repairs() -> str:
+    notes = notes_of(m.RepairKind)
+    rows = []
+    for kind, allowed in m.REPAIRS.items():
+        limits = [repair for repair in allowed if (kind, repair) in m.GUARDED]
+        note = notes.get(kind.name, "the cash of the account differs")
+        rows.append((code(kind), note, code(allowed[0]), listed(allowed[1:]), listed(limits)))
+    head = ("kind", "difference", "default", "may also be", "automatic only with limits")
+    return table(head, rows)
+
+
+def cover_states() -> str:
+    return states_of(m.CoverState)
+
+
+def plan_states() -> str:
+    return states_of(m.PlanState)
+
+
+def states_of(kind: type[enum.Enum]) -> str:
+    notes = notes_of(kind)
+    rows = ((code(x.value), notes.get(x.name, "its steps are carried out")) for x in kind)
+    return table(("state", "meaning"), rows)
+
+
 def alerts() -> str:
     return listed(m.AlertKind)
 
@@ -386,6 +412,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "capabilities": capabilities,
     "checks": checks,
     "commands": commands,
+    "cover-states": cover_states,
     "demo": demo_shortened,
     "desk": desk,
     "drifts": drifts,
@@ -398,11 +425,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "left-alone": left_alone,
     "order-kinds": order_kinds,
     "permissions": permissions,
+    "plan-states": plan_states,
     "reasons": reasons,
     "refusals": refusals,
+    "repairs": repairs,
     "settings": settings,
     "statuses": statuses,
     "values": values,
+    **runpy.run_path(str(ROOT / "docs" / "howto" / "scenarios.py"))["PARTS"],
 }
 
 

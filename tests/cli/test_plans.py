@@ -23,13 +23,20 @@ def read(capsys, *words):
 
 
 @pytest.fixture
-def held(emulator_now, capsys):
+def bought(emulator_now):
     """A record with 0.1 BTC/USD of one strategy; crypto trades at any hour."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.buy("BTC/USD", qty="0.1", strategy="trend")
+    return emulator_now
+
+
+@pytest.fixture
+def held(emulator_now):
+    """The same, after the first sync."""
     with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         desk.buy("BTC/USD", qty="0.1", strategy="trend")
         desk.sync()
-    capsys.readouterr()
     return emulator_now
 
 
@@ -43,12 +50,38 @@ def proposed(held):
     return plan
 
 
+def record(entry):
+    """Append an entry to the record."""
+    store = SqliteStore("bot.db")
+    Recorder(store, SystemClock()).record(entry)
+    store.close()
+
+
+def a_plan(state):
+    at = m.Timestamp("2026-03-03T14:30:00.000000Z")
+    return m.Plan(
+        plan_id="close-9",
+        kind=m.PlanKind.CLOSE,
+        occasion="close",
+        symbols=("BTC/USD",),
+        steps=(m.PlanStep(action=m.CancelOrder("fb-1")),),
+        fingerprint="",
+        authority=m.Authority.STANDING,
+        created_at=at,
+        valid_until=at,
+        begins_at=at,
+        state=m.PlanState(state),
+        why="close all of BTC/USD",
+        failed="" if state != "stopped" else "the stop was refused",
+    )
+
+
 def working(emulator):
     return [x for x in emulator.account.truth.orders() if x.status == "new"]
 
 
-def test_exits_are_placed_and_shown(held, capsys):
-    """Without a desk that ticks the command places them itself."""
+def test_exits_are_placed_kept_and_ended(held, capsys):
+    """Without a desk that ticks, each command carries its plan out itself."""
     code, out, err = told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)
     assert (code, "Done." in out, "stop_limit" in out, err) == (0, True, True, "")
     assert len(working(held)) == 1
@@ -56,9 +89,27 @@ def test_exits_are_placed_and_shown(held, capsys):
     assert [x["cover"] for x in shown["protections"]] == ["covered"]
     assert "covered" in told(capsys, "positions", *STORE)[1]
     assert "covered" in told(capsys, "watch", "--once", *STORE)[1]
+    # A part is closed, and the rest has its exit again when the command returns.
+    done = read(capsys, "close", "BTC/USD", "--qty", "0.04")
+    assert done["plan"]["state"] == "done"
+    assert [x["cover"] for x in done["protections"]] == ["covered"]
+    [stop] = working(held)
+    assert D("0.05") < D(stop.qty) < D("0.06")  # less the fees, which are paid in coins
+    assert read(capsys, "plans") == []
+    ended = read(capsys, "plans", "--state", "done")
+    assert [x["kind"] for x in ended] == ["exit", "close", "exit"]
+    code, out, _ = told(capsys, "plan", done["plan"]["plan_id"], *STORE)
+    assert (code, "close 0.04 of BTC/USD" in out) == (0, True)
+    assert "sell 0.04 BTC/USD, market" in out
+    code, out, _ = told(capsys, "unprotect", "BTC/USD", *STORE)
+    assert (code, "stay at the broker" in out, len(working(held))) == (0, True, 1)
+    code, _, err = told(capsys, "unprotect", "BTC/USD", *STORE)
+    assert (code, "no protection of BTC/USD" in err) == (2, True)
+    code, out, _ = told(capsys, "repair", "--mode", "approve", *STORE)
+    assert (code, "Nothing is left to repair." in out) == (0, True)
 
 
-def test_a_dry_run_of_exits_stores_and_sends_nothing(held, capsys):
+def test_a_dry_run_of_exits_stores_and_sends_nothing(bought, capsys):
     with fb.read("sqlite:///bot.db") as book:
         before = len(book.journal())
     words = ("protect", "BTC/USD", "--stop-price", "50000", "--dry-run")
@@ -70,40 +121,12 @@ def test_a_dry_run_of_exits_stores_and_sends_nothing(held, capsys):
     with fb.read("sqlite:///bot.db") as book:
         assert len(book.journal()) == before
         assert book.protections() == book.plans() == []
-    assert working(held) == []
-
-
-def test_a_part_is_closed_and_the_rest_has_its_exit_again(held, capsys):
-    told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)
-    done = read(capsys, "close", "BTC/USD", "--qty", "0.04")
-    assert (done["plan"]["state"], [x["cover"] for x in done["protections"]]) == (
-        "done",
-        ["covered"],
-    )
-    [stop] = working(held)
-    assert D("0.05") < D(stop.qty) < D("0.06")  # less the fees, which are paid in coins
-    assert [x["plan_id"] for x in read(capsys, "plans")] == []
-    ended = read(capsys, "plans", "--state", "done")
-    assert [x["kind"] for x in ended] == ["exit", "close", "exit"]
-    code, out, _ = told(capsys, "plan", done["plan"]["plan_id"], *STORE)
-    assert (code, "close 0.04 of BTC/USD" in out, "sell 0.04 BTC/USD, market" in out) == (
-        0,
-        True,
-        True,
-    )
-
-
-def test_a_protection_is_ended_and_its_exit_stays(held, capsys):
-    told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)
-    code, out, _ = told(capsys, "unprotect", "BTC/USD", *STORE)
-    assert (code, "stay at the broker" in out, len(working(held))) == (0, True, 1)
-    code, _, err = told(capsys, "unprotect", "BTC/USD", *STORE)
-    assert (code, "no protection of BTC/USD" in err) == (2, True)
-    assert read(capsys, "positions")["protections"] == []
+    assert working(bought) == []
 
 
 def test_without_an_exit_the_command_fails_and_says_why(held, capsys):
     held.exchange.faults.fail(next="submit", with_="server-error", times=1_000)
+    held.exchange.faults.fail(next="find", with_="server-error", times=1_000)
     words = ("protect", "BTC/USD", "--stop-loss", "8%", "--wait", "1")
     code, out, _ = told(capsys, *words, *STORE)
     assert (code, "Exits of BTC/USD (trend): " in out) == (1, True)
@@ -129,11 +152,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_call_is_refused_before_anything_is_sent(what, held, capsys):
+def test_a_wrong_call_is_refused_before_anything_is_sent(what, bought, capsys):
     words, message = WRONG[what]
     code, out, err = told(capsys, *words, *STORE)
     assert (code, out, message in err.lower() or message in err) == (2, "", True)
-    assert working(held) == []
+    assert working(bought) == []
 
 
 @pytest.mark.parametrize("words", [["plans"], ["plan", "x"], ["protect", "AAPL"], ["repair"]])
@@ -164,26 +187,21 @@ def test_what_is_proposed_is_listed_and_approved(proposed, held, capsys):
         assert (code, message in err) == (1, True)
 
 
-def test_what_is_rejected_is_not_sent(proposed, held, capsys):
-    code, out, _ = told(capsys, "reject", proposed.plan_id, "--why", "by hand", *STORE)
+def test_what_is_rejected_is_not_sent(bought, capsys):
+    record(m.PlanMade(a_plan("proposed")))
+    code, out, _ = told(capsys, "reject", "close-9", "--why", "by hand", *STORE)
     assert (code, "is rejected; nothing was sent" in out) == (0, True)
-    shown = read(capsys, "plan", proposed.plan_id)
+    shown = read(capsys, "plan", "close-9")
     assert (shown["state"], shown["why"]) == ("rejected", "by hand")
-    assert working(held) == []
+    assert working(bought) == []
 
 
-def test_repairs_are_shown_and_their_command_exits_with_3(held, capsys):
-    store = SqliteStore("bot.db")
-    drift = m.Untracked("ETH/USD", D(2))
-    Recorder(store, SystemClock()).record(m.DriftFound("position/ETH/USD", drift))
-    store.close()
+def test_repairs_are_shown_and_their_command_exits_with_3(bought, capsys):
+    record(m.DriftFound("position/ETH/USD", m.Untracked("ETH/USD", D(2)), None))
     code, out, _ = told(capsys, "repair", "--dry-run", *STORE)
     assert (code, "ETH/USD 0 becomes 2" in out, "--mode approve" in out) == (3, True, True)
     [plan] = read(capsys, "repair", "--dry-run")
     assert (plan["kind"], plan["impact"]["positions"][0]["after"]) == ("repair", "2")
-    # The sync clears the difference.
-    code, out, _ = told(capsys, "repair", "--mode", "approve", *STORE)
-    assert (code, "Nothing is left to repair." in out) == (0, True)
 
 
 # -- the output ------------------------------------------------------------------------
@@ -200,7 +218,7 @@ OCO = fb.OrderRequest(
 )
 SHOWN = [
     (m.CancelOrder("fb-1"), "cancel fb-1"),
-    (m.PlaceOrder(BUY), "buy 5 AAPL, limit 180, day"),
+    (m.PlaceOrder(BUY), "buy 5 AAPL, limit 180, default"),
     (m.PlaceOrder(OCO), "sell 5 AAPL, oco 210 / 180, gtc"),
     (m.AdoptBalance("AAPL", D(0), D(5)), "record: AAPL 0 becomes 5"),
     (m.AdoptBalance(None, D(1), D("2.5"), "USD"), "record: cash USD 1 becomes 2.5"),
@@ -230,20 +248,4 @@ STATES = {
 @pytest.mark.parametrize("state", m.PlanState)
 def test_each_state_is_explained(state):
     """What happened, and what to do."""
-    at = m.Timestamp("2026-03-03T14:30:00.000000Z")
-    plan = m.Plan(
-        plan_id="close-9",
-        kind=m.PlanKind.CLOSE,
-        occasion="close",
-        symbols=("AAPL",),
-        steps=(m.PlanStep(action=m.CancelOrder("fb-1")),),
-        fingerprint="",
-        authority=m.Authority.STANDING,
-        created_at=at,
-        valid_until=at,
-        begins_at=at,
-        state=state,
-        why="close all of AAPL",
-        failed="the stop was refused",
-    )
-    assert STATES[state] in " ".join(show.outcome(plan))
+    assert STATES[state] in " ".join(show.outcome(a_plan(state)))

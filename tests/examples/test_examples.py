@@ -12,11 +12,16 @@ LINES_MAX = 60
 #: The output of each incident, in this order.
 SHOWN = {
     "1_expired_exits": (
-        "bought 10 SPY with 2 exits",
-        "expects 2 exits that protect its position",
-        "stop 10 SPY, day: expired",
-        "limit 10 SPY, day: expired",
-        "0 live exits cover 10 SPY",
+        "as the bot sent it",
+        "Monday:  10 SPY, a stop day and a limit day",
+        "Tuesday: 10 SPY, no live exit",
+        "Close:   10 SPY, no live exit",
+        "89 minutes, at most 89.00 dollars",
+        "80, 81, 82, 83, 84, 85, 86, 87, 88, 89",
+        "with fillbook's exits",
+        "Tuesday: 10 SPY, a stop gtc and a limit gtc",
+        "Close:   0 SPY",
+        "0 minutes, at most 0.00 dollars",
     ),
     "2_bypassed_broker": (
         "expects: 25 AAPL, 8 MSFT",
@@ -72,6 +77,42 @@ BOTS_SHOWN = {
         "buying power: 10,000.00 available, 10,000.00 reported",
     ),
 }
+
+
+EXITS = INCIDENTS.parent / "exits"
+EXITS_SHOWN = {
+    "approvals": (
+        "is proposed: ",
+        "0 orders, 1 cancel",
+        "Approved: ",
+        "Afterwards: done",
+        "Left to repair: 0",
+        "Open orders: 0",
+    ),
+    "day_bracket_bot": (
+        "Monday 11:00: covered: stop 10 day, limit 10 day",
+        "after the close: covered: stop 10 gtc, limit 10 gtc",
+        "Tuesday 10:00: covered: stop 10 gtc, limit 10 gtc",
+    ),
+    "held_positions": (
+        "nothing is sent until a person approves",
+        "AAPL: proposed, stop 172.0584",
+        "10 of 10 have no stop; 1 order",
+        "Approved: done",
+        "Rejected: rejected",
+        "AAPL: covered",
+        "MSFT: proposed",
+        "SPY: covered, stop 550.2704",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXITS_SHOWN)
+def test_exits_are_placed_and_kept(name, tmp_path):
+    """The script prints the lines in this order, and is short."""
+    assert_shows(EXITS / f"{name}.py", EXITS_SHOWN[name], tmp_path)
+    assert sorted(x.stem for x in EXITS.glob("*.py")) == sorted(EXITS_SHOWN)
+    assert len((EXITS / f"{name}.py").read_text().splitlines()) <= LINES_MAX
 
 
 @pytest.mark.parametrize("name", SHOWN)

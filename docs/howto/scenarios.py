@@ -1,0 +1,83 @@
+"""The parts of the how-to pages that are printed by a run of the code (see `docs/printed.py`)."""
+
+from __future__ import annotations
+
+import io
+import runpy
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import fillbook as fb
+from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.clock import ManualClock
+from fillbook.venue.exchange import Exchange
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FRIDAY_14 = datetime(2026, 3, 6, 19, 0, tzinfo=UTC)  # 14:00 in New York
+
+
+def example(name: str) -> Callable[[], str]:
+    """Return a part with the output of an example."""
+
+    def printed() -> str:
+        text = io.StringIO()
+        with redirect_stdout(text):
+            runpy.run_path(str(EXAMPLES / name))
+        return f"```text\n{text.getvalue().strip()}\n```"
+
+    return printed
+
+
+def friday_evening() -> str:
+    """Return what protects 10.5 shares from Friday afternoon to Monday."""
+    clock = ManualClock(FRIDAY_14)
+    exchange = Exchange(seed=1, clock=clock)
+    exchange.quote("AAPL", "187.00", "187.02")
+    lines = []
+    with fb.open(SimulatedBroker(exchange), "memory://", clock=clock) as desk:
+        desk.sync()
+        desk.buy("AAPL", qty="10.5", strategy="swing")
+        _run(desk, clock, FRIDAY_14 + timedelta(minutes=1))
+        desk.protect("AAPL", stop_price="180", take_profit="210")
+        for when, hours in (
+            ("Friday 15:00", 1),
+            ("Friday 17:00, closed", 3),
+            ("Monday 09:00, closed", 3 * 24 - 6),
+            ("Monday 10:00", 3 * 24 - 5),
+        ):
+            _run(desk, clock, FRIDAY_14 + timedelta(hours=hours))
+            lines.append(_exits(desk, when))
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def _run(desk: fb.Desk, clock: ManualClock, until: datetime) -> None:
+    """Tick every minute of the first five and the last five, and every quarter of an hour."""
+    begun = clock.now()
+    while (now := clock.now()) < until:
+        edge = min(now - begun, until - now) < timedelta(minutes=5)
+        step = timedelta(minutes=1 if edge else 15)
+        if now.weekday() > 4 or (now.weekday() == 4 and now.hour > 22):
+            step = timedelta(hours=6)  # the markets are closed
+        clock.advance(min(step, until - now).total_seconds())
+        desk.tick()
+
+
+def _exits(desk: fb.Desk, when: str) -> str:
+    [kept] = desk.protections()
+    why = f" ({kept.why})" if kept.why else ""
+    orders = sorted(
+        f"  {x.type} {fb.OrderSide.SELL} {x.leaves_qty} at {x.stop_price or x.limit_price}, "
+        f"{x.time_in_force}: {x.status}"
+        for x in desk.book.orders(open=True)
+    )
+    return "\n".join([f"{when}: {kept.cover}{why}", *orders])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "approvals": example("exits/approvals.py"),
+    "day-bracket": example("exits/day_bracket_bot.py"),
+    "friday-evening": friday_evening,
+    "held-positions": example("exits/held_positions.py"),
+}
