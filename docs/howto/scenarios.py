@@ -53,14 +53,14 @@ def friday_evening() -> str:
 
 
 def _run(desk: fb.Desk, clock: ManualClock, until: datetime) -> None:
-    """Tick every minute of the first five and the last five, and every quarter of an hour."""
-    begun = clock.now()
+    """Tick every minute of the last five, and every quarter of an hour or less often before."""
     while (now := clock.now()) < until:
-        edge = min(now - begun, until - now) < timedelta(minutes=5)
-        step = timedelta(minutes=1 if edge else 15)
-        if now.weekday() > 4 or (now.weekday() == 4 and now.hour > 22):
-            step = timedelta(hours=6)  # the markets are closed
-        clock.advance(min(step, until - now).total_seconds())
+        left = until - now
+        closed = now.weekday() > 4 or (now.weekday() == 4 and now.hour > 22)
+        step = timedelta(hours=6) if closed else timedelta(minutes=15)
+        last = timedelta(minutes=5)
+        step = timedelta(minutes=1) if left <= last else min(step, left - last)
+        clock.advance(step.total_seconds())
         desk.tick()
 
 

@@ -129,7 +129,7 @@ def test_without_an_exit_the_command_fails_and_says_why(held, capsys):
     held.exchange.faults.fail(next="find", with_="server-error", times=1_000)
     words = ("protect", "BTC/USD", "--stop-loss", "8%", "--wait", "1")
     code, out, _ = told(capsys, *words, *STORE)
-    assert (code, "Exits of BTC/USD (trend): " in out) == (1, True)
+    assert (code, "Exits of BTC/USD (trend): " in out) == (1, True), out
     code, out, _ = told(capsys, "watch", "--once", *STORE)
     assert (code, "Exits of BTC/USD (trend): " in out) == (0, True)
     assert "Exits of BTC/USD (trend): " in told(capsys, "positions", *STORE)[1]
@@ -189,8 +189,8 @@ def test_what_is_proposed_is_listed_and_approved(proposed, held, capsys):
 
 def test_what_is_rejected_is_not_sent(bought, capsys):
     record(m.PlanMade(a_plan("proposed")))
-    code, out, _ = told(capsys, "reject", "close-9", "--why", "by hand", *STORE)
-    assert (code, "is rejected; nothing was sent" in out) == (0, True)
+    code, out, err = told(capsys, "reject", "close-9", "--why", "by hand", *STORE)
+    assert (code, "is rejected; nothing was sent" in out, err) == (0, True, "")
     shown = read(capsys, "plan", "close-9")
     assert (shown["state"], shown["why"]) == ("rejected", "by hand")
     assert working(bought) == []

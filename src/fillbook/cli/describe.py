@@ -80,8 +80,7 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
         case m.HistoryRead(broker_order_id):
             return "history read", _short(broker_order_id)
         case m.DisputeSettled(broker_order_id, exec_ids):
-            rows = "as computed" if exec_ids is None else f"{len(exec_ids)} executions count"
-            return "dispute settled", f"{_short(broker_order_id)}: {rows}"
+            return "dispute settled", f"{_short(broker_order_id)}: {_rows(exec_ids)}"
         case m.ActivityReported(activity):
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
         case m.BalanceAdjusted(symbol, qty, _, _, reason):
@@ -127,6 +126,10 @@ def _describe_plan(
             return "exits: ended", f"{symbol} {strategy}: {why}"
         case _:
             assert_never(entry)
+
+
+def _rows(exec_ids: tuple[str, ...] | None) -> str:
+    return "as computed" if exec_ids is None else f"{len(exec_ids)} executions count"
 
 
 def _short(name: str) -> str:
