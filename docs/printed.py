@@ -260,7 +260,7 @@ def repairs() -> str:
     rows = []
     for kind, allowed in m.REPAIRS.items():
         limits = [repair for repair in allowed if (kind, repair) in m.GUARDED]
-        note = notes.get(kind.name, "the cash of the account differs")
+        note = notes[kind.name]
         rows.append((code(kind), note, code(allowed[0]), listed(allowed[1:]), listed(limits)))
     head = ("kind", "difference", "default", "may also be", "automatic only with limits")
     return table(head, rows)
@@ -276,7 +276,7 @@ def plan_states() -> str:
 
 def states_of(kind: type[enum.Enum]) -> str:
     notes = notes_of(kind)
-    rows = ((code(x.value), notes.get(x.name, "its steps are carried out")) for x in kind)
+    rows = ((code(x.value), notes[x.name]) for x in kind)
     return table(("state", "meaning"), rows)
 
 

@@ -38,9 +38,9 @@ class PlanState(StrEnum):
 
     PROPOSED = "proposed"  #: it waits for an approval
     APPROVED = "approved"  #: it is carried out as soon as it can begin
-    RUNNING = "running"
+    RUNNING = "running"  #: its steps are carried out
     PAUSED = "paused"  #: by a halt, or while the account cannot be traded
-    DONE = "done"
+    DONE = "done"  #: every step is done
     STOPPED = "stopped"  #: a step failed; it is planned anew
     REJECTED = "rejected"  #: by a person
     EXPIRED = "expired"  #: it was not begun until `valid_until`

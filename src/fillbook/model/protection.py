@@ -142,7 +142,7 @@ class ExitFields(TypedDict, total=False):
 class CoverState(StrEnum):
     """Whether the exits of a position cover it."""
 
-    COVERED = "covered"
+    COVERED = "covered"  #: its exits are for all of it
     PARTLY = "partly"  #: a part of the quantity has no exit
     NAKED = "naked"  #: it has no exit
     EXCESS = "excess"  #: the exits are for more than the position

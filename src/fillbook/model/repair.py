@@ -21,7 +21,7 @@ class RepairKind(StrEnum):
     UNTRACKED = "untracked"  #: a position that the record does not have
     PHANTOM = "phantom"  #: a position that the broker does not have
     WRONG_QTY = "wrong_qty"  #: a position of another quantity
-    WRONG_CASH = "wrong_cash"
+    WRONG_CASH = "wrong_cash"  #: cash of another amount
     UNKNOWN_ORDER = "unknown_order"  #: a live order of ours that the broker does not have
     LANDED_LATE = "landed_late"  #: an order that was accepted after it was abandoned
     EXTERNAL_ORDER = "external_order"  #: a working order that fillbook did not place
