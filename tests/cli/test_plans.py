@@ -173,6 +173,9 @@ def test_what_is_proposed_is_listed_and_approved(proposed, held, capsys):
     code, out, _ = told(capsys, "plans", "--state", "proposed", *STORE)
     assert (code, name in out) == (0, True)
     assert name in told(capsys, "watch", "--once", *STORE)[1]
+    state = read(capsys, "watch", "--once")
+    assert [x["plan_id"] for x in state["plans"]] == [name]
+    assert [x["cover"] for x in state["protections"]] == ["proposed"]
     assert f"fillbook approve {name}" in "".join(show.outcome(proposed))
     code, out, _ = told(capsys, "approve", name, "--dry-run", *STORE)
     assert (code, "nothing was stored or sent" in out, working(held)) == (0, True, [])
