@@ -98,13 +98,13 @@ def reject(
 def repair(
     *,
     mode: Annotated[
-        m.RepairMode,
+        m.RepairMode | None,
         Parameter(
-            show_default=True,
             help="observe: only report; approve: store the repairs as plans; auto: also carry out "
-            "those that do not trade.",
+            "those that do not trade. Else $FILLBOOK_REPAIRS, fillbook.toml, or observe.",
         ),
-    ] = m.RepairMode.OBSERVE,
+    ] = None,
+    wait: WaitOption = WAIT_S,
     dry_run: Annotated[
         bool,
         Parameter(
@@ -123,13 +123,15 @@ def repair(
     """
     with open_desk(broker, existing_store(store), live=live, repairs=mode) as desk:
         found = desk.repair(dry_run=dry_run)
+        stored = {x.plan_id for x in desk.plans()} & {x.plan_id for x in found}
+        if not dry_run:
+            found = [follow(desk, x, wait).plan if x.plan_id in stored else x for x in found]
         left = [x for x in found if x.state is not m.PlanState.DONE]
-        stored = {x.plan_id for x in desk.plans()}
     if json:
         output.as_json(found)
         return 3 if left else 0
     for each in found:
-        show.plan_details(each)
+        show.plan_details(each, is_stored=each.plan_id in stored)
         if each.plan_id in stored:
             for line in show.outcome(each):
                 output.out.print(line, soft_wrap=True)
@@ -138,8 +140,12 @@ def repair(
 
 
 def _summary(found: list[m.Plan], left: list[m.Plan], stored: set[str]) -> str:
+    """Return how many repairs are left, and what decides on them."""
     if not left:
         return "[green]Nothing is left to repair.[/]"
-    if any(x.plan_id in stored for x in found):
-        return f"{len(left)} repairs wait."
-    return f"{len(left)} repairs are reported only; --mode approve stores them as plans."
+    only_shown = [x for x in found if x.plan_id not in stored]
+    if only_shown:
+        return (
+            f"Repairs that are only shown: {len(only_shown)}; --mode approve stores them as plans."
+        )
+    return f"Repairs that are left: {len(left)}; see fillbook plans."
