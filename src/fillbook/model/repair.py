@@ -128,7 +128,9 @@ def repair_policy(value: object) -> RepairPolicy:
     if isinstance(value, str):
         return RepairPolicy(_mode(value))
     if not isinstance(value, Mapping):
-        raise InvalidValue(f"repairs must be a mode or a mapping, not {value!r}")
+        raise InvalidValue(
+            f"repairs must be one of {', '.join(RepairMode)}, or a mapping; not {value!r}"
+        )
     default = _mode(value.get("default", RepairMode.OBSERVE))
     rules = {}
     for name, rule in value.items():

@@ -20,6 +20,7 @@ from fillbook.venue.exchange import (
     Refused,
     fault_named,
 )
+from tests.venue.exchange.faults_of_exits import OF_EXITS
 from tests.venue.exchange.floor import EVERY, FRIDAY_10, D, Day
 
 F, P = Fault, InjectionPoint
@@ -309,6 +310,7 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
         after("asked-cancel", F.CANCEL_NEVER_ENDS, limit_price="150"),
         ("pending_cancel", D(0), None, {}),
     ),
+    **OF_EXITS,
     F.CANCEL_REJECTED: (
         after("asked-cancel", F.CANCEL_REJECTED, limit_price="150"),
         ("new", D(0), None, {}),

@@ -28,6 +28,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
+from fillbook.core.checks.risk import period_of
 from fillbook.core.plans import breach, exit_orders
 from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups, shares_of_net
 from fillbook.core.plans.exit_context import ExitContext
@@ -351,7 +352,7 @@ class _Part:
         since = self._protection.since
         if since is None or self._protection.cover not in (_C.NAKED, _C.PARTLY):
             return False
-        longest = timedelta(seconds=float(self._protection.policy.naked_max_s))
+        longest = period_of(self._protection.policy.naked_max_s)
         return self._context.now - m.moment(since) >= longest / 2
 
     def _replaced(self, groups: Sequence[ExitGroup], qty: Decimal) -> tuple[m.PlanStep, ...]:

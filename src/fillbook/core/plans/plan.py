@@ -28,7 +28,9 @@ TRANSITIONS: Final[Mapping[m.PlanState, frozenset[m.PlanState]]] = {
 }
 
 #: The delays between the attempts of a step; later attempts wait as long as the last one.
-RETRY_DELAYS: Final = tuple(timedelta(seconds=x) for x in (0.25, 0.5, 1, 2, 5, 10))
+RETRY_DELAYS: Final = tuple(
+    timedelta(milliseconds=x) for x in (250, 500, 1_000, 2_000, 5_000, 10_000)
+)
 #: A plan that is no guard: this many may stop within `RETRY_PERIOD` for one occasion.
 ATTEMPTS_MAX: Final = 2
 RETRY_PERIOD: Final = timedelta(hours=1)

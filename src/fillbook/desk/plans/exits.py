@@ -239,7 +239,7 @@ class Exits:
         could_trade = context.is_open or (
             session is not None and session.opens - context.now <= BEFORE_OPEN
         )
-        longest = timedelta(seconds=float(protection.policy.naked_max_s))
+        longest = period_of(protection.policy.naked_max_s)
         if could_trade and context.now - m.moment(since) >= longest:
             text = (
                 f"{protection.key} is {protection.cover} since {since}: {protection.why}. "

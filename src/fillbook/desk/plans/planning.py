@@ -98,7 +98,7 @@ class Planning:
                 about = plan.symbols[0] if plan.symbols else "account"
                 text = (
                     f"{made.why}. Approve it with `fillbook approve {made.plan_id}`, or reject it: "
-                    f"`fillbook reject {made.plan_id}`"
+                    f"`fillbook reject {made.plan_id} --why …`"
                 )
                 transaction.record(m.Alerted(m.Alert(m.AlertKind.PROPOSED, about, text)))
         return made.plan_id

@@ -150,3 +150,61 @@ def _(bench: Bench) -> None:
     assert bench.order(order).status is S.PENDING_CANCEL
     bench.clock.advance(60)
     assert bench.order(order).status is S.NEW
+
+
+@of(Fault.CANCEL_AT_OPEN)
+def _(bench: Bench) -> None:
+    order = bench.placed(time_in_force="gtc")
+    bench.clock.advance(8 * 3600)
+    bench.fail("asked-cancel", "cancel-at-open")
+    assert said(bench.broker.cancel(order)) == "accepted"
+    bench.clock.advance(3600)
+    assert bench.order(order).status is S.PENDING_CANCEL
+    bench.clock.advance(80 * 3600)  # over the weekend
+    assert bench.order(order).status is S.CANCELED
+
+
+def _held(bench: Bench) -> str:
+    """The id of a resting exit of five shares that are held."""
+    entry = bench.placed()
+    bench.world.fill(entry, "5", "100")
+    bench.world.wait_for_events()
+    return bench.placed(side="sell", limit_price="250", time_in_force="gtc")
+
+
+@of(Fault.UNITS_FREED_LATE)
+def _(bench: Bench) -> None:
+    order = _held(bench)
+    bench.fail("asked-cancel", "units-freed-late", seconds=30)
+    bench.broker.cancel(order)
+    bench.clock.advance(1)
+    assert bench.order(order).status is S.CANCELED
+    again = {"side": "sell", "limit_price": "251", "time_in_force": "gtc"}
+    assert said(bench.submit(**again)) == "rejected qty_held"
+    bench.clock.advance(40)
+    assert said(bench.submit(**again)).startswith("accepted")
+
+
+@of(Fault.SIBLING_LATE)
+def _(bench: Bench) -> None:
+    bench.broker.cancel(_held(bench))
+    bench.clock.advance(1)
+    outcome = bench.submit(
+        side="sell",
+        limit_price=None,
+        type="limit",
+        order_class="oco",
+        take_profit="250",
+        stop_loss="50",
+        time_in_force="gtc",
+    )
+    assert isinstance(outcome, m.Accepted), outcome
+    assert outcome.report is not None
+    bench.world.wait_for_events()
+    bench.fail("fill", "sibling-late", seconds=30)
+    bench.world.fill(outcome.report.broker_order_id, "5", "250")
+    (leg,) = bench.order(outcome.report.broker_order_id).legs
+    assert leg.status is S.HELD
+    bench.clock.advance(40)
+    (leg,) = bench.order(outcome.report.broker_order_id).legs
+    assert leg.status is S.CANCELED
