@@ -306,15 +306,11 @@ PLAYS: dict[Fault, tuple[Callable[[Day], object], object]] = {
         after("asked-cancel", F.CANCEL_FILLS, limit_price="150"),
         ("filled", D(10), D(150), {"AAPL": D(10)}),
     ),
-    F.CANCEL_NEVER_ENDS: (
-        after("asked-cancel", F.CANCEL_NEVER_ENDS, limit_price="150"),
-        ("pending_cancel", D(0), None, {}),
-    ),
     **OF_EXITS,
-    F.CANCEL_REJECTED: (
-        after("asked-cancel", F.CANCEL_REJECTED, limit_price="150"),
-        ("new", D(0), None, {}),
-    ),
+    **{
+        fault: (after("asked-cancel", fault, limit_price="150"), (status, D(0), None, {}))
+        for fault, status in ((F.CANCEL_NEVER_ENDS, "pending_cancel"), (F.CANCEL_REJECTED, "new"))
+    },
     F.REPLACE_DENIED: (
         chained(F.REPLACE_DENIED),
         [("replaced", D(10), D(4)), ("partially_filled", D(10), D(4))],
