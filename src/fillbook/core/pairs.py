@@ -75,6 +75,16 @@ def fee_in_base(x: m.Execution, pair: m.Pair | None) -> Decimal | None:
     return None if pair is None or x.fee_currency != pair.base else x.fee
 
 
+def cash_in(records: RecordReader, currency: str | None) -> Decimal | None:
+    """Return the cash by the record in *currency* (None: that of the account); None: unknown."""
+    own = records.get(m.Cash, "cash")
+    other = other_currency(currency, records.get(m.Binding, "account"))
+    cash = own if other is None else records.get(m.Cash, m.cash_key(other))
+    if cash is None:
+        return None if own is None else ZERO
+    return cash.amount
+
+
 def other_currency(currency: str | None, binding: m.Binding | None) -> str | None:
     """Return *currency*, or None if it is that of the account."""
     own = "" if binding is None else binding.currency

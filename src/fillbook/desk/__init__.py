@@ -37,22 +37,16 @@ class Desk:
         parts = Parts(broker, store, clock, settings)
         self.book: Book = Book(store, parts.symbols.find, parts.market.latest_quotes)
         self._offline_book = Book(store, parts.symbols.known)
+        self._parts = parts
         self._symbols = parts.symbols
         self._gateway = parts.gateway
         self._recorder = parts.recorder
         self._account_link = parts.account_link
         self._tracker = parts.tracker
-        self._kill_switch = parts.kill_switch
         self._placement = parts.placement
         self._cancellation = parts.cancellation
         self._replacement = parts.replacement
-        self._manual_resolution = parts.manual_resolution
-        self._assignments = parts.assignments
         self._reconciler = parts.reconciler
-        self._protections = parts.protections
-        self._closing = parts.closing
-        self._repair = parts.repair
-        self._decisions = parts.decisions
         self._scheduler = parts.scheduler
         self._background = parts.background
         self._exit = ExitStack()
@@ -180,11 +174,11 @@ class Desk:
 
         Open orders stay at the broker; the command `fillbook halt` cancels them too.
         """
-        return self._kill_switch.halt(validation.text("why", why))
+        return self._parts.kill_switch.halt(validation.text("why", why))
 
     def resume(self) -> None:
         """Lift a `halt`: orders are sent again."""
-        return self._kill_switch.resume()
+        return self._parts.kill_switch.resume()
 
     def cancel(self, order: m.Order | str) -> m.Order:
         """
@@ -257,7 +251,7 @@ class Desk:
         Denied if the broker reports the order, or may still accept it; UnknownOrder,
         AccountChanged, ReadFailed.
         """
-        return self._manual_resolution.resolve(
+        return self._parts.manual_resolution.resolve(
             validation.order(order), validation.resolution(outcome)
         )
 
@@ -270,7 +264,7 @@ class Desk:
         and the entry in the journal is the audit.  Return the position.  Raises: InvalidValue,
         also for an order that a strategy placed.
         """
-        return self._assignments.assign(
+        return self._parts.assignments.assign(
             validation.assigned(what),
             None if strategy is None else validation.text("strategy", strategy),
         )
@@ -303,7 +297,7 @@ class Desk:
         Raises: InvalidValue, also if nothing is held or the part is not clear; TradingDisabled,
         UnknownSymbol.
         """
-        return self._protections.protect(
+        return self._parts.protections.protect(
             self._symbols.resolve(symbol),
             validation.strategy(strategy),
             validation.exit_policy_of(exits),
@@ -317,13 +311,13 @@ class Desk:
 
         Raises: InvalidValue if there is none.
         """
-        return self._protections.unprotect(
+        return self._parts.protections.unprotect(
             self._symbols.resolve(symbol), validation.strategy(strategy)
         )
 
     def protections(self) -> list[m.Protection]:
         """Return the protections, by symbol and strategy, each with its present cover."""
-        return self._protections.protections()
+        return self._parts.protections.protections()
 
     def close_position(
         self,
@@ -343,11 +337,39 @@ class Desk:
         returns the plan without storing it or sending anything.  Raises: InvalidValue, also if
         nothing is held or the part is not clear; TradingDisabled, UnknownSymbol.
         """
-        return self._closing.close_position(
+        return self._parts.closing.close_position(
             self._symbols.resolve(symbol),
             validation.strategy(strategy),
             validation.quantity(qty),
             account=validation.flag("account", account),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def rebalance(
+        self,
+        targets: m.Targets | Mapping[str, m.Number],
+        *,
+        strategy: str | None = None,
+        capital: m.Figure = None,
+        dry_run: bool = False,
+        **rules: Unpack[m.RebalanceFields],
+    ) -> m.Plan:
+        """
+        Trade the differences to *targets*, as one plan; reconcile first.
+
+        *targets* without a kind are weights.  *rules* are those of `RebalanceRules`, by name.
+        *strategy* is whose part of the positions is traded (None: what belongs to no strategy) and
+        *capital* the most that it may use, > 0; None: the whole base.  Sales are filled before buys
+        begin, and buys wait for funds that a read of the account shows.  A second call for the same
+        on the same day goes on with the plan that runs; if nothing is to be traded, the plan has no
+        steps and is not stored.  *dry_run* returns the plan without storing it or sending orders.
+        Raises: InvalidValue, also outside of the session of shares; ReadFailed, TradingDisabled,
+        AccountChanged.
+        """
+        return self._parts.rebalancing.rebalance(
+            validation.targets(targets),
+            validation.strategy(strategy) or None,
+            validation.rebalance_rules(rules, validation.quantity(capital)),
             dry_run=validation.flag("dry_run", dry_run),
         )
 
@@ -359,15 +381,15 @@ class Desk:
         approval, or carried out within its limits.  *dry_run* returns those of the differences that
         the last `sync` left; it stores and sends nothing.  Raises: AccountChanged.
         """
-        return self._repair.repair(dry_run=validation.flag("dry_run", dry_run))
+        return self._parts.repair.repair(dry_run=validation.flag("dry_run", dry_run))
 
     def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
         """Return the plans, oldest first: those in *state*; None: all that have not ended."""
-        return self._decisions.plans(m.plan_state(state))
+        return self._parts.decisions.plans(m.plan_state(state))
 
     def plan(self, plan_id: str) -> m.Plan:
         """Return one plan. Raises: UnknownPlan."""
-        return self._decisions.plan(validation.text("plan_id", plan_id))
+        return self._parts.decisions.plan(validation.text("plan_id", plan_id))
 
     def approve(self, plan_id: str) -> m.Plan:
         """
@@ -375,11 +397,11 @@ class Desk:
 
         Raises: UnknownPlan; PlanEnded if it is stale, expired, or was decided; TradingDisabled.
         """
-        return self._decisions.approve(validation.text("plan_id", plan_id))
+        return self._parts.decisions.approve(validation.text("plan_id", plan_id))
 
     def reject(self, plan_id: str, why: str) -> m.Plan:
         """Reject a plan that has not begun. Raises: UnknownPlan, PlanEnded."""
-        return self._decisions.reject(
+        return self._parts.decisions.reject(
             validation.text("plan_id", plan_id), validation.text("why", why)
         )
 

@@ -98,6 +98,7 @@ class AsyncDesk:
     unprotect = awaited(Desk.unprotect)
     protections = awaited(Desk.protections)
     close_position = awaited(Desk.close_position)
+    rebalance = awaited(Desk.rebalance)
     repair = awaited(Desk.repair)
     plans = awaited(Desk.plans)
     plan = awaited(Desk.plan)

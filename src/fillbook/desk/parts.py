@@ -31,6 +31,7 @@ from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.plans.protections import Protections
+from fillbook.desk.plans.rebalance import Rebalancing
 from fillbook.desk.plans.repair import RecordSteps, Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
@@ -68,6 +69,7 @@ class Parts:
     executor: Executor
     repair: Repair
     closing: Closing
+    rebalancing: Rebalancing
     protections: Protections
     decisions: Decisions
     scheduler: Scheduler
@@ -151,6 +153,7 @@ class Parts:
             gateway,
             recorder,
             agenda,
+            self.account_link,
             self.tracker,
             self.placement,
             self.cancellation,
@@ -172,6 +175,18 @@ class Parts:
             gateway, recorder, agenda, self.reconciler, executor, planning, settings.repairs
         )
         self.closing = Closing(gateway, recorder, self.market, executor, planning, clock)
+        self.rebalancing = Rebalancing(
+            gateway,
+            recorder,
+            self.account_link,
+            self.tracker,
+            self.market,
+            self.symbols,
+            self.reconciler,
+            executor,
+            planning,
+            clock,
+        )
         self.protections = Protections(
             gateway, recorder, exits, executor, planning, clock, settings.exits
         )

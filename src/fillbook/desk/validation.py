@@ -21,6 +21,8 @@ from fillbook.errors import InvalidValue
 #: The maximum timeout.
 WAIT_MAX_S: Final = 30 * 86_400
 KEY_MAX: Final = 200
+#: The band of a rebalance that names none, as a share of the base.
+BAND: Final = Decimal("0.001")
 #: No broker has an account or an order from before.
 _FIRST_DAY: Final = date(1970, 1, 2)
 
@@ -187,6 +189,29 @@ def exit_policy_of(fields: m.ExitFields) -> m.ExitPolicy:
         raise InvalidValue(f"exits have no field {', '.join(unknown)}; see ExitPolicy")
     try:
         return m.ExitPolicy(**fields)
+    except InvalidValue:
+        raise
+    except (TypeError, ValueError) as error:  # a value that is not of its enum
+        raise InvalidValue(str(error)) from None
+
+
+def targets(value: m.Targets | Mapping[str, m.Number]) -> m.Targets:
+    """Return targets; those without a kind are weights. Raises: InvalidValue."""
+    return value if isinstance(value, m.Targets) else m.Targets(weights=value)
+
+
+def rebalance_rules(fields: m.RebalanceFields, capital: Decimal | None) -> m.RebalanceRules:
+    """
+    Return the rules of those fields; without a band it is `BAND`. Raises: InvalidValue.
+
+    The trades of a plan cost a part of the base: without a band, a second plan would trade that.
+    """
+    unknown = sorted(fields.keys() - m.RebalanceFields.__annotations__.keys())
+    if unknown:
+        raise InvalidValue(f"rebalance has no rule {', '.join(unknown)}; see RebalanceRules")
+    wanted: m.RebalanceFields = {"band": BAND, **fields}
+    try:
+        return m.RebalanceRules(**wanted, capital=capital)
     except InvalidValue:
         raise
     except (TypeError, ValueError) as error:  # a value that is not of its enum

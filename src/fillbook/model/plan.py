@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
+from fillbook.model.account.rebalance import LeftAlone, RebalanceCost
 from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import ZERO
 from fillbook.model.orders.instruction import Authority
@@ -81,7 +82,9 @@ class PlaceOrder:
     `fills`: done when the wanted quantity is filled; otherwise as soon as the order works at the
     broker.  `within_s` is how many seconds it may work; then it is canceled, and the step fails;
     None: any time.  `after` are client ids of orders: what they filled beyond `filled_before`, in
-    base units, is not traded again.
+    base units, is not traded again.  `leg` names the order among those of its occasion, from which
+    its client id is derived; ``""``: the number of its step does.  `step` is the increment to which
+    a quantity is rounded that the funds do not suffice for, in base units; 0: it is not cut.
     """
 
     request: OrderRequest
@@ -89,6 +92,27 @@ class PlaceOrder:
     within_s: int | None = None
     after: tuple[str, ...] = ()
     filled_before: Decimal = ZERO
+    leg: str = ""
+    step: Decimal = ZERO
+
+
+@frozen(kw_only=True)
+class AwaitFunds:
+    """
+    Wait until the account shows the funds for the buys of later stages, in `currency`.
+
+    Done when a read of the account shows them, or includes every fill before; then the buys are cut
+    to the share that it shows.  `amount` is what they cost at the prices of the plan, `reserve`
+    what the broker reserves for them, both ≥ 0.  `keep` is the cash that stays; negative: so much
+    may be borrowed.  `margin`: the funds are `buying_power`; else `non_marginable`.  `currency`
+    None: that of the account.
+    """
+
+    amount: Decimal
+    reserve: Decimal
+    keep: Decimal = ZERO
+    margin: bool = True
+    currency: str | None = None
 
 
 @frozen
@@ -115,7 +139,7 @@ class HaltTrading:
     why: str
 
 
-Action = CancelOrder | PlaceOrder | AdoptBalance | EndOrder | HaltTrading
+Action = CancelOrder | PlaceOrder | AwaitFunds | AdoptBalance | EndOrder | HaltTrading
 
 
 class StepState(StrEnum):
@@ -136,7 +160,8 @@ class PlanStep:
     The steps of a `stage` run together; a stage begins when every earlier one is done.  `guard`:
     it gives back the cover that an earlier step takes away, so it is carried out also if another
     step fails, and until it is done or nothing is left to protect.  `attempts` counts the orders
-    that were placed for it.
+    that were placed for it.  `share` is that of the wanted funds which an `AwaitFunds` found, 0 to
+    1; None: it is not done, or the step is another.
     """
 
     action: Action
@@ -145,6 +170,7 @@ class PlanStep:
     state: StepState = StepState.WAITING
     attempts: int = 0
     why: str = ""
+    share: Decimal | None = None
 
 
 @frozen
@@ -164,12 +190,22 @@ class PlanImpact:
 
     `orders` counts the orders that it places, `cancels` those that it cancels.  `notional` ≥ 0 is
     what it trades at once in quote currency; None: a price is unknown.
+
+    Of a rebalance, `cost` is what it takes, `full_cost` what selling everything and buying the
+    targets takes (None: it is no rebalance), and `left_alone` what it does not trade, with the
+    reasons.  `leftover` is what remains of its budget, and `tracking_error` the distance to the
+    targets that remains, as a share of the base (see `Rebalance`).
     """
 
     orders: int = 0
     cancels: int = 0
     notional: Decimal | None = ZERO
     positions: tuple[PositionChange, ...] = ()
+    cost: RebalanceCost | None = None
+    full_cost: RebalanceCost | None = None
+    left_alone: tuple[LeftAlone, ...] = ()
+    leftover: Decimal = ZERO
+    tracking_error: Decimal = ZERO
 
 
 @frozen(kw_only=True)

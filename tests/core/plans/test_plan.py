@@ -159,7 +159,8 @@ def closed(qty, held, *orders, again=()):
     groups = exit_groups(m.OrderSide.SELL, orders)
     free = D(held) - sum(x.leaves for x in groups)
     sale = request(side="sell", qty=qty, reduce_only=True)
-    steps = close_steps(sale, D(held), max(D(0), free), groups, dict(again))
+    order = m.PlaceOrder(sale, fills=True)
+    steps = close_steps(order, D(held), max(D(0), free), groups, dict(again))
     return [
         (x.stage, x.action.client_order_id)
         if isinstance(x.action, m.CancelOrder)

@@ -317,6 +317,15 @@ def exits(broker: fb.Broker, store: fb.Store) -> bool:
         return all(x.is_covered for x in kept)
 
 
+def rebalance_account(desk: fb.Desk, fields: fb.RebalanceFields) -> Decimal | None:
+    plan: fb.Plan = desk.rebalance({"AAPL": "0.6", "MSFT": 0.4}, dry_run=True, **fields)
+    desk.rebalance(fb.Targets(qty={"SPY": 10}), strategy="core", capital=20_000, others="close")
+    for step in plan.steps:
+        if isinstance(step.action, fb.AwaitFunds):
+            print(step.action.amount, step.share)
+    return None if plan.impact.cost is None else plan.impact.cost.notional
+
+
 def decide(desk: fb.Desk) -> fb.Plan | None:
     proposed: list[fb.Plan] = desk.repair(dry_run=True)
     try:

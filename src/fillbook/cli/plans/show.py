@@ -46,11 +46,35 @@ def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:
         ("#>", "step", "state", "reason"),
         ((i, _step(x), x.state, x.why) for i, x in enumerate(plan.steps, start=1)),
     )
+    _rebalance_cost(plan.impact)
     if plan.impact.positions:
         output.table(
             "Positions",
             ("symbol", "before>", "after>"),
             ((x.symbol, x.before, x.after) for x in plan.impact.positions),
+        )
+
+
+def _rebalance_cost(impact: m.PlanImpact) -> None:
+    """Print what a rebalance costs, against selling everything, and what it leaves alone."""
+    if impact.cost is None or impact.full_cost is None:
+        return
+    rows = [("this plan", impact.cost), ("sell everything, buy the targets", impact.full_cost)]
+    output.table(
+        "Cost",
+        ("way", "orders>", "traded>", "half the spread>"),
+        ((name, x.orders, money(x.notional), money(x.spread_cost)) for name, x in rows),
+    )
+    output.out.print(
+        f"  off the targets: {impact.tracking_error:.2%}; left of the budget: "
+        f"{money(impact.leftover)}",
+        soft_wrap=True,
+    )
+    if impact.left_alone:
+        output.table(
+            "Left alone",
+            ("symbol", "qty>", "value>", "reason"),
+            ((x.symbol, x.qty, money(x.value), x.reason) for x in impact.left_alone),
         )
 
 
@@ -89,6 +113,8 @@ def describe_action(action: m.Action) -> str:
             return f"{request.side} {m.plain(request.qty or m.ZERO)} {request.symbol}, " + _terms(
                 request
             )
+        case m.AwaitFunds(amount=amount, currency=currency):
+            return f"await {money(amount)} {currency or ''}".strip() + " of funds for the buys"
         case m.AdoptBalance(symbol, ours, theirs, currency):
             what = symbol or f"cash {currency or ''}".strip()
             return f"record: {what} {m.plain(ours)} becomes {m.plain(theirs)}"

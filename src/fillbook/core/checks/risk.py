@@ -88,7 +88,7 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if rule is None or request.order_class is not m.OrderClass.SIMPLE:
         return None
     for order in context.orders_on(request.symbol):
-        if order.side is not request.side and _may_match(request, order, rule):
+        if order.side is not request.side and may_match(request, order, rule):
             return Reason(
                 ReasonCode.WASH_TRADE,
                 f"wash trade: it could match the working {order.type} {order.side} order "
@@ -99,7 +99,8 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     return None
 
 
-def _may_match(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool:
+def may_match(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool:
+    """Return whether *request* could match the working *order* of the other side."""
     exempt = order.order_class is not m.OrderClass.SIMPLE or order.parent is not None
     if exempt or order.is_final or order.broker_order_id is None or not may_fill(order):
         return False

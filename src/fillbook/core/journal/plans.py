@@ -29,7 +29,9 @@ def apply_plan(draft: Draft, entry: _PlanEntry) -> None:
             _move(draft, entry)
         case m.StepMoved():
             before = draft.need(m.Plan, entry.plan_id)
-            after = life.with_step(before, entry.step, entry.state, entry.why, entry.attempts)
+            after = life.with_step(
+                before, entry.step, entry.state, entry.why, entry.attempts, entry.share
+            )
             draft.put(after)
             _emit(draft, before, entry.state, step=entry.step, why=entry.why)
         case _:

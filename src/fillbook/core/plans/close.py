@@ -8,7 +8,7 @@ again for the rest (the guard); those of a protection are planned anew with the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from attrs import evolve
@@ -20,28 +20,41 @@ from fillbook.model import ZERO
 
 @m.exact
 def close_steps(
-    request: m.OrderRequest,
+    close: m.PlaceOrder,
     held: Decimal,
     free: Decimal,
     groups: Sequence[ExitGroup],
-    again: dict[str, m.OrderRequest],
+    again: Mapping[str, m.OrderRequest],
 ) -> tuple[m.PlanStep, ...]:
     """
-    Return the steps that place *request*, a reduce-only order, after the exits it needs are gone.
+    Return the steps that place *close*, a reduce-only order, after the exits it needs are gone.
 
     *held* > 0 is the part in base units and *free* ≥ 0 what no exit holds of it.  *groups* are its
     exits.  *again* are the requests by which those without a protection are placed again, by name.
     """
-    qty = request.qty or ZERO
+    qty = close.request.qty or ZERO
     canceled: list[ExitGroup] = []
     for group in sorted(groups, key=lambda x: (-x.leaves, x.name)):
         if free + sum((x.leaves for x in canceled), ZERO) < qty:
             canceled.append(group)
-    names = tuple(x.name for x in canceled)
-    steps = [m.PlanStep(action=m.CancelOrder(name)) for name in names]
-    close = m.PlaceOrder(request, fills=True)
-    steps.append(m.PlanStep(action=close, stage=1))
     left = held - qty - sum((x.leaves for x in groups if x not in canceled), ZERO)
+    return steps_around(close, canceled, again, left)
+
+
+@m.exact
+def steps_around(
+    order: m.PlaceOrder,
+    canceled: Sequence[ExitGroup],
+    again: Mapping[str, m.OrderRequest],
+    left: Decimal,
+) -> tuple[m.PlanStep, ...]:
+    """
+    Return the steps that cancel exits, then place *order*, then the exits again.
+
+    *left* is the quantity of which these exits may hold units afterwards, in base units.
+    """
+    steps = [m.PlanStep(action=m.CancelOrder(x.name)) for x in canceled]
+    steps.append(m.PlanStep(action=order, stage=1))
     for group in canceled:
         wanted = again.get(group.name)
         back = min(group.leaves, left)

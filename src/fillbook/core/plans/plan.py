@@ -35,6 +35,7 @@ RETRY_DELAYS: Final = tuple(
 ATTEMPTS_MAX: Final = 2
 RETRY_PERIOD: Final = timedelta(hours=1)
 
+_WHOLE: Final = Decimal(1)
 _ENDED: Final = frozenset({m.StepState.DONE, m.StepState.FAILED, m.StepState.SKIPPED})
 
 
@@ -51,12 +52,18 @@ def moved(plan: m.Plan, state: m.PlanState, why: str = "") -> m.Plan:
 
 
 def with_step(
-    plan: m.Plan, index: int, state: m.StepState, why: str = "", attempts: int | None = None
+    plan: m.Plan,
+    index: int,
+    state: m.StepState,
+    why: str = "",
+    attempts: int | None = None,
+    share: Decimal | None = None,
 ) -> m.Plan:
-    """Return *plan* with one step in *state*; *attempts* None: as many as before."""
+    """Return *plan* with one step in *state*; *attempts* and *share* None: as before."""
     step = plan.steps[index]
     made = step.attempts if attempts is None else attempts
-    new = evolve(step, state=state, attempts=made, why=why)
+    shown = step.share if share is None else share
+    new = evolve(step, state=state, attempts=made, why=why, share=shown)
     return evolve(plan, steps=(*plan.steps[:index], new, *plan.steps[index + 1 :]))
 
 
@@ -69,6 +76,17 @@ def due_steps(plan: m.Plan) -> tuple[int, ...]:
     unfinished = [i for i, x in enumerate(plan.steps) if x.state is not m.StepState.DONE]
     stage = min((plan.steps[i].stage for i in unfinished), default=0)
     return tuple(i for i in unfinished if plan.steps[i].stage == stage)
+
+
+def is_busy(plan: m.Plan, symbol: str) -> bool:
+    """Return whether a plan that runs may still change *symbol*: else its exits may be compared."""
+    if symbol not in plan.symbols:
+        return False
+    left = [x.action for x in plan.steps if x.state not in _ENDED]
+    # Of an action without a symbol, each symbol of the plan may be meant.
+    named = {x.request.symbol for x in left if isinstance(x, m.PlaceOrder)}
+    unnamed = any(not isinstance(x, m.PlaceOrder | m.AwaitFunds) for x in left)
+    return unnamed or symbol in named
 
 
 def is_exposed(plan: m.Plan) -> bool:
@@ -146,14 +164,47 @@ def placed(action: m.PlaceOrder, record: m.OrderRecord) -> Wait | Done | Again:
     return Wait()
 
 
-def remaining(action: m.PlaceOrder, orders: Iterable[m.Order]) -> Decimal:
+@m.exact
+def remaining(action: m.PlaceOrder, orders: Iterable[m.Order], share: Decimal = _WHOLE) -> Decimal:
     """
     Return what is left to trade of a step, in base units, ≥ 0.
 
-    *orders* are those that were placed for it, and those of `action.after`; all are final.
+    *orders* are those that were placed for it, and those of `action.after`; all are final.  *share*
+    is that of its quantity which the funds suffice for.
     """
     wanted = action.request.qty
     if wanted is None:
         return m.ZERO
+    if share < 1 and action.step:
+        wanted = m.cut(wanted * share, action.step)
     filled = sum((x.filled_qty for x in orders), m.ZERO) - action.filled_before
     return max(m.ZERO, wanted - filled)
+
+
+# -- funds --------------------------------------------------------------------------------
+
+
+def share_of(plan: m.Plan, index: int) -> Decimal:
+    """Return the share of the quantity of a step which the funds of earlier stages suffice for."""
+    stage = plan.steps[index].stage
+    found = [x.share for x in plan.steps if x.stage < stage and x.share is not None]
+    return min(found, default=_WHOLE)
+
+
+@m.exact
+def funded(
+    action: m.AwaitFunds, funds: m.Funds, cash: Decimal | None, *, is_complete: bool
+) -> Decimal | None:
+    """
+    Return the share of the wanted funds that the account shows, 0 to 1; None: it may show more.
+
+    *funds* are available by the newest read of the account, and *cash* is held by the record (None:
+    unknown).  *is_complete*: that read includes every fill before the step.
+    """
+    shown = funds.buying_power if action.margin else funds.non_marginable
+    share = _WHOLE
+    if shown < action.reserve:
+        share = max(m.ZERO, shown / action.reserve)
+    if cash is not None and cash - action.keep < action.amount:
+        share = min(share, max(m.ZERO, (cash - action.keep) / action.amount))
+    return share if is_complete or share == 1 else None

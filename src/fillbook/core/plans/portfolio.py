@@ -248,7 +248,7 @@ def _count(
     elif qty < 0 or own < 0:
         raise InvalidValue(f"{symbol} is held short and has no price: give a price or a value")
     orders = _NO_ORDERS
-    if held.orders:
+    if held.orders or not held.is_confirmed:
         orders = _Orders(held, portfolio.rules, is_traded=wanted or closes)
         portfolio.reserves += orders.reserves
         if unit is not None:
@@ -383,7 +383,9 @@ class _Orders:
         self.reserves = self.growth = self._buys = self._sells = ZERO
         cancels = is_traded and rules.open_orders == "cancel"
         live = list(held.orders)
-        if any(not x.is_confirmed for x in live):
+        if not held.is_confirmed:
+            self.reason = _R.DIFFERENCE
+        elif any(not x.is_confirmed for x in live):
             self.reason = _R.UNCONFIRMED_ORDER
         elif any(x.is_ours and not x.is_exit for x in live):
             self.reason = None if cancels else _R.OPEN_ORDERS

@@ -205,21 +205,27 @@ def _add_trades(trades: Sequence[list[m.RebalanceTrade]], line: Line) -> Decimal
     total, first = ZERO, None
     if line.reduces:
         is_sale = line.held > 0
-        trade = _trade(line, is_sale, line.reduces * line.step, True, None)
+        trade = _trade(line, is_sale, line.reduces, line.step, None)
         trades[0 if is_sale else 1].append(trade)
         total, first = trade.notional, trade.leg if line.grows else None
     if line.grows:
         is_sale = line.wanted < 0
-        trade = _trade(line, is_sale, line.grows * line.grow_step, False, first)
+        trade = _trade(line, is_sale, line.grows, line.grow_step, first, reduces=False)
         trades[2 if is_sale else 3].append(trade)
         total += trade.notional
     return total
 
 
 def _trade(
-    line: Line, is_sale: bool, qty: Decimal, reduces: bool, after: str | None
+    line: Line,
+    is_sale: bool,
+    steps: int,
+    step: Decimal,
+    after: str | None,
+    *,
+    reduces: bool = True,
 ) -> m.RebalanceTrade:
-    limits = line.limits
+    limits, qty = line.limits, steps * step
     return m.RebalanceTrade(
         symbol=line.symbol,
         side=_SELL if is_sale else _BUY,
@@ -229,4 +235,5 @@ def _trade(
         limit_price=None if limits is None else limits[0 if is_sale else 1],
         after=after,
         exits=line.exits,
+        step=step,
     )

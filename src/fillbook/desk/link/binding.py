@@ -56,6 +56,16 @@ class AccountLink:
             raise ReadFailed(f"the account could not be read: {answer.message}")
         return self._available_funds.buying_power(currency)
 
+    def funds_since(self, entry: int, currency: str | None) -> tuple[m.Funds, bool] | None:
+        """
+        Read the account; return what is available, and whether it includes all up to *entry*.
+
+        None: the account could not be read.  Raises: AccountChanged.
+        """
+        if isinstance(self.read(), m.NotObserved):
+            return None
+        return self._available_funds.funds_since(entry, currency)
+
     def bind(self) -> m.AccountId:
         """
         Return the account of this record; read it once in the life of this object.

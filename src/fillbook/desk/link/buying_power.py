@@ -144,6 +144,16 @@ class AvailableFunds:
             currency=currency,
         )
 
+    def funds_since(self, entry: int, currency: str | None) -> tuple[m.Funds, bool]:
+        """
+        Return the available funds, and whether the newest reading includes all up to *entry*.
+
+        *entry* is the number of an entry of the journal.  Requires a reading.
+        """
+        with self._store.read() as reader:
+            own = pairs.other_currency(currency, reader.get(m.Binding, "account"))
+            return self.available(reader, own), self._readings[-1].covered_entry >= entry
+
     def buying_power(self, currency: str | None = None) -> m.BuyingPower:
         """Return the buying power that is available in *currency*; requires a reading."""
         with self._store.read() as reader:

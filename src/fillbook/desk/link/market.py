@@ -96,7 +96,18 @@ class Market:
 
     def quote(self, symbol: str) -> m.Quote | None:
         """Return a fresh quote of the broker, or else of the bot; None if there is none."""
-        return self._broker_quote(symbol) or self._bot_quote(symbol)
+        return self.quotes((symbol,)).get(symbol)
+
+    def quotes(self, symbols: Sequence[str]) -> dict[str, m.Quote]:
+        """Return the fresh quotes of the broker, by one request; else those of the bot."""
+        broker, found = self._gateway.broker, dict[str, m.Quote]()
+        if symbols and broker.capabilities.quotes:
+            answer = self._gateway.read("quotes", lambda: broker.quotes(symbols))
+            if not isinstance(answer, m.NotObserved):
+                # The age is by the broker's clock if it is reported, because ours may be wrong.
+                now = answer.at or self._clock.now()
+                found = {x.symbol: x for x in answer.value if self._is_fresh(x, symbols, now)}
+        return self._with_bot_quotes(symbols, found)
 
     def latest_quotes(self, symbols: Sequence[str]) -> dict[str, m.Quote]:
         """Return the latest quotes, of any age, by one request; else those of the bot."""
@@ -105,25 +116,19 @@ class Market:
             answer = self._gateway.read("quotes", lambda: broker.quotes(symbols))
             if not isinstance(answer, m.NotObserved):
                 found = {x.symbol: x for x in answer.value if x.symbol in symbols}
+        return self._with_bot_quotes(symbols, found)
+
+    def _with_bot_quotes(
+        self, symbols: Sequence[str], found: dict[str, m.Quote]
+    ) -> dict[str, m.Quote]:
         for symbol in symbols:
             quote = None if symbol in found else self._bot_quote(symbol)
             if quote is not None:
                 found[symbol] = quote
         return found
 
-    def _broker_quote(self, symbol: str) -> m.Quote | None:
-        broker = self._gateway.broker
-        if not broker.capabilities.quotes:
-            return None
-        answer = self._gateway.read("quotes", lambda: broker.quotes([symbol]))
-        if isinstance(answer, m.NotObserved):
-            return None
-        # The age is measured by the broker's clock if it is reported, because ours may be wrong.
-        now = answer.at or self._clock.now()
-        return next((x for x in answer.value if self._is_fresh(x, symbol, now)), None)
-
-    def _is_fresh(self, quote: m.Quote, symbol: str, now: datetime) -> bool:
-        return quote.symbol == symbol and now - quote.at <= self._quote_age_max
+    def _is_fresh(self, quote: m.Quote, symbols: Sequence[str], now: datetime) -> bool:
+        return quote.symbol in symbols and now - quote.at <= self._quote_age_max
 
     def _bot_quote(self, symbol: str) -> m.Quote | None:
         if self._prices is None:
@@ -134,7 +139,7 @@ class Market:
                 return None
             with self._recorder.store.read() as reader:  # the bot may use another name
                 quote = evolve(quote, symbol=resolve(reader, quote.symbol))
-            if not self._is_fresh(quote, symbol, self._clock.now()):
+            if not self._is_fresh(quote, (symbol,), self._clock.now()):
                 return None
         except Exception:  # it raised, or what it returned is no quote
             log.exception(

@@ -7,8 +7,11 @@ open.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from attrs import frozen
 
 from fillbook import errors
 from fillbook import model as m
@@ -117,16 +120,7 @@ class Closing:
             raise errors.InvalidValue(
                 f"only {m.plain(abs(held))} {symbol} are held; {m.plain(wanted)} cannot be closed"
             )
-        name = pairs.holding_of(reader, symbol)
-        records = [
-            x
-            for s in pairs.symbols_held_as(reader, name)
-            for x in reader.find(m.OrderRecord, "followed", s)
-        ]
-        ours = frozenset(x.client_order_id for x in records if is_exit_order(reader, x))
-        found = exit_groups(side, [x.order for x in records if x.requests or x.ids], ours)
-        groups = attributed({strategy: abs(held)}, found)[strategy]
-        taken = sum((x.leaves for x in groups), ZERO)
+        found = resting_exits(reader, symbol, side, strategy, abs(held))
         request = pairs.with_time_in_force(
             m.OrderRequest(
                 symbol=symbol, side=side, qty=wanted, strategy=strategy or None, reduce_only=True
@@ -134,8 +128,9 @@ class Closing:
             self._gateway.pair(symbol),
             self._gateway.broker.capabilities,
         )
-        again = {} if reader.get(m.Protection, f"{symbol}/{strategy}") else _again(records, groups)
-        return close_steps(request, abs(held), max(ZERO, abs(held) - taken), groups, again)
+        close = m.PlaceOrder(request, fills=True)
+        free = max(ZERO, abs(held) - sum((x.leaves for x in found.groups), ZERO))
+        return close_steps(close, abs(held), free, found.groups, found.again)
 
     def _session(self, symbol: str) -> tuple[datetime | None, timedelta | None]:
         """Return when the plan begins (None: at once), and how long it is valid."""
@@ -147,6 +142,36 @@ class Closing:
         if session.opens <= now < session.closes:
             return None, None
         return session.opens, session.closes - session.opens
+
+
+@frozen
+class RestingExits:
+    """The exits of a part of a position, and the requests that place them again, by group."""
+
+    groups: tuple[ExitGroup, ...]
+    again: Mapping[str, m.OrderRequest]
+
+
+def resting_exits(
+    reader: Reader, symbol: str, side: m.OrderSide, strategy: str, held: Decimal
+) -> RestingExits:
+    """
+    Return the live orders of *side* that hold units of the part of *strategy*.
+
+    *held* > 0 is that part, in base units.  Those of a protection are not placed again: they are
+    planned anew.
+    """
+    name = pairs.holding_of(reader, symbol)
+    records = [
+        x
+        for s in pairs.symbols_held_as(reader, name)
+        for x in reader.find(m.OrderRecord, "followed", s)
+    ]
+    ours = frozenset(x.client_order_id for x in records if is_exit_order(reader, x))
+    found = exit_groups(side, [x.order for x in records if x.requests or x.ids], ours)
+    groups = attributed({strategy: held}, found)[strategy]
+    is_protected = reader.get(m.Protection, f"{symbol}/{strategy}") is not None
+    return RestingExits(tuple(groups), {} if is_protected else _again(records, groups))
 
 
 def _again(records: list[m.OrderRecord], groups: list[ExitGroup]) -> dict[str, m.OrderRequest]:

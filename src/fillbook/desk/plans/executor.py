@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from attrs import evolve, frozen
@@ -21,7 +22,9 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
+from fillbook.core.pairs import cash_in
 from fillbook.core.plans import plan as life
+from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement, client_order_id
@@ -64,6 +67,7 @@ class Executor:
         gateway: Gateway,
         recorder: Recorder,
         agenda: Agenda,
+        account_link: AccountLink,
         tracker: Tracker,
         placement: OrderPlacement,
         cancellation: Cancellation,
@@ -74,6 +78,7 @@ class Executor:
         self._gateway = gateway
         self._recorder = recorder
         self._agenda = agenda
+        self._account_link = account_link
         self._tracker = tracker
         self._placement = placement
         self._cancellation = cancellation
@@ -84,6 +89,7 @@ class Executor:
         self._due: dict[tuple[str, int], timedelta] = {}
         self._reads: dict[str, int] = {}
         self._tries: dict[str, int] = {}
+        self._awaited: dict[str, int] = {}  #: the entry that an awaited read of the account covers
         #: By occasion: why the last plan for it could not place an order.
         self.failures: dict[str, Failure] = {}
 
@@ -166,8 +172,8 @@ class Executor:
             is_early = plan.begins_at is not None and transaction.at < plan.begins_at
             if plan.state is m.PlanState.PROPOSED or is_early or not self._gateway.trading_enabled:
                 return False
-            running = transaction.reader.find(m.Plan, "open", "yes")
-            if any(_is_running(x) and set(x.symbols) & set(plan.symbols) for x in running):
+            running = [x for x in transaction.reader.find(m.Plan, "open", "yes") if _is_running(x)]
+            if any(life.is_busy(x, symbol) for x in running for symbol in plan.symbols):
                 return False
             if fingerprint(transaction.reader, plan.symbols) != plan.fingerprint:
                 why = "the account changed since the plan was made"
@@ -228,6 +234,8 @@ class Executor:
                     return self._cancel(plan, index, name)
                 case m.PlaceOrder() as action:
                     return self._place(plan, index, action)
+                case m.AwaitFunds() as action:
+                    return self._await_funds(plan, index, action)
                 case _:
                     return self._change_record(plan, index)
 
@@ -239,6 +247,27 @@ class Executor:
         if why:
             return self._fail(plan, index, why)
         return self._set(plan, index, m.StepState.DONE)
+
+    def _await_funds(self, plan: m.Plan, index: int, action: m.AwaitFunds) -> bool:
+        """Read the account, at growing intervals, until it shows the funds of a plan."""
+        if not self._is_due(plan, index):
+            return False
+        key = f"{plan.plan_id}/{index}"
+        with self._recorder.store.read() as reader:
+            # Every fill before the step is in the record; what is written later is waited for too.
+            entry = self._awaited.setdefault(key, reader.last())
+            cash = cash_in(reader, action.currency)
+        found = self._account_link.funds_since(entry, action.currency)
+        if found is not None:
+            funds, is_complete = found
+            share = life.funded(action, funds, cash, is_complete=is_complete)
+            if share is not None:
+                why = "" if share == 1 else f"the funds suffice for {share:.2%} of the buys"
+                return self._set(plan, index, m.StepState.DONE, why, share=share)
+        if plan.steps[index].state is m.StepState.WAITING:
+            self._set(plan, index, m.StepState.BEGUN)
+        self._due[plan.plan_id, index] = self._clock.elapsed() + self._read_delay(key)
+        return False
 
     def _cancel(self, plan: m.Plan, index: int, name: str) -> bool:
         record = self._record_of(name)
@@ -268,7 +297,7 @@ class Executor:
             return self._follow(plan, index, action, latest)
         others = [self._record_of(name) for name in action.after]
         known = [x.order for x in (*placed[:-1], *others) if x is not None]
-        qty = life.remaining(action, known)
+        qty = life.remaining(action, known, life.share_of(plan, index))
         if action.request.qty is not None and not qty:
             return self._set(plan, index, m.StepState.DONE, "it was filled before")
         if not names:
@@ -321,12 +350,15 @@ class Executor:
 
     def _read(self, plan: m.Plan, index: int, record: m.OrderRecord) -> None:
         """Read an order that a step waits for, at growing intervals."""
-        name = record.client_order_id
-        reads = self._reads[name] = self._reads.get(name, 0) + 1
-        if record.ids and reads > 1:
+        delay = self._read_delay(record.client_order_id)
+        if record.ids and self._reads[record.client_order_id] > 1:
             self._tracker.read(record)
-        delay = READ_DELAYS[min(reads, len(READ_DELAYS)) - 1]
         self._due[plan.plan_id, index] = self._clock.elapsed() + delay
+
+    def _read_delay(self, key: str) -> timedelta:
+        """Count a read for *key*, and return the delay until the next one."""
+        reads = self._reads[key] = self._reads.get(key, 0) + 1
+        return READ_DELAYS[min(reads, len(READ_DELAYS)) - 1]
 
     def _retry(
         self, plan: m.Plan, index: int, why: str, *, transient: bool, is_new: bool = False
@@ -371,8 +403,9 @@ class Executor:
         state: m.StepState,
         why: str = "",
         attempts: int | None = None,
+        share: Decimal | None = None,
     ) -> bool:
-        self._recorder.record(m.StepMoved(plan.plan_id, index, state, why, attempts))
+        self._recorder.record(m.StepMoved(plan.plan_id, index, state, why, attempts, share))
         return True
 
     def _name(self, plan: m.Plan, index: int, attempt: int) -> str:
@@ -388,10 +421,10 @@ class Executor:
 def order_name(account: m.AccountId, plan: m.Plan, index: int, attempt: int) -> str:
     """Return the client order id of one attempt of a step; it depends on the occasion alone."""
     action = plan.steps[index].action
-    strategy = action.request.strategy if isinstance(action, m.PlaceOrder) else None
-    return client_order_id(
-        account, strategy, f"{plan.occasion}/{plan.generation}/s{index}a{attempt}"
-    )
+    strategy, leg = None, f"{index}"
+    if isinstance(action, m.PlaceOrder):
+        strategy, leg = action.request.strategy, action.leg or leg
+    return client_order_id(account, strategy, f"{plan.occasion}/{plan.generation}/s{leg}a{attempt}")
 
 
 def _is_running(plan: m.Plan) -> bool:

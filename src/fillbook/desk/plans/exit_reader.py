@@ -10,6 +10,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.orders import instructions
+from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.desk.orders.tracker import evidence_of
 from fillbook.desk.record.open_differences import position_differences
@@ -139,7 +140,8 @@ def _unconfirmed(
     """Return why nothing about a symbol can be decided now; ``""``: it can."""
     running = (m.PlanState.RUNNING, m.PlanState.PAUSED)
     for plan in reader.find(m.Plan, "open", "yes"):
-        if plan.state in running and symbol in plan.symbols and plan.kind is not m.PlanKind.EXIT:
+        is_running = plan.state in running and plan.kind is not m.PlanKind.EXIT
+        if is_running and life.is_busy(plan, symbol):
             return f"plan {plan.plan_id} runs"
     if reader.get(m.Cash, "cash") is None:
         return "the record has no opening balance yet"

@@ -199,12 +199,7 @@ class Book:
         *currency* None: that of the account.  Nothing is converted to another currency.
         """
         with self._store.read() as reader:
-            bound = reader.get(m.Binding, "account")
-            own, other = reader.get(m.Cash, "cash"), pairs.other_currency(currency, bound)
-            cash = own if other is None else reader.get(m.Cash, m.cash_key(other))
-        if cash is None:
-            return None if own is None else m.ZERO
-        return cash.amount
+            return pairs.cash_in(reader, currency)
 
     def reservations(self) -> list[m.Reservation]:
         """Return the open reservations of our orders, in the order in which they last grew."""

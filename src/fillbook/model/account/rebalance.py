@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from attrs import Attribute, field, frozen
 
 from fillbook.model.account.instrument import Instrument
 from fillbook.model.account.pair import Pair
 from fillbook.model.invalid import InvalidValue
-from fillbook.model.number import ZERO, exact, number, number_or_none, plain
+from fillbook.model.number import ZERO, Number, exact, number, number_or_none, plain
 from fillbook.model.orders.enums import OrderSide, OrderType
 from fillbook.model.orders.request import symbol_of
 from fillbook.model.rules import Tick
@@ -85,7 +85,8 @@ class HeldPosition:
     `qty` is that of the account, `strategy_qty` the part of the strategy whose targets are given,
     both signed (None: the whole position).  `value` is the market value that the broker reports,
     signed as `qty`: it values a position without a price, and is never traded on; None: not
-    reported.
+    reported.  `is_confirmed` is False while the record and the broker differ about the position: it
+    is not traded.
     """
 
     symbol: str = field(converter=symbol_of)
@@ -93,6 +94,7 @@ class HeldPosition:
     strategy_qty: Decimal | None = field(default=None, converter=number_or_none)
     value: Decimal | None = field(default=None, converter=number_or_none)
     orders: tuple[WorkingOrder, ...] = ()
+    is_confirmed: bool = True
 
 
 def _share(least: int, most: int | None) -> Callable[[Any, Attribute[Any], Decimal | None], None]:
@@ -179,6 +181,26 @@ class RebalanceRules:
             raise InvalidValue(f"order_type must be market or limit, not {value}")
 
 
+class RebalanceFields(TypedDict, total=False):
+    """The fields of `RebalanceRules` that `Desk.rebalance` takes; it reads the others itself."""
+
+    cash_buffer: Number
+    leverage: Number
+    others: str
+    open_orders: str
+    band: Number
+    turnover_max: Number | None
+    min_notional: Number
+    leftover: str
+    buys_only: bool
+    long_only: bool
+    whole_shares: bool
+    order_type: OrderType | str
+    collar: Number
+    spread_max: Number
+    currency: str | None
+
+
 class LeftAloneReason(StrEnum):
     """Why a position or a target was not traded."""
 
@@ -188,6 +210,7 @@ class LeftAloneReason(StrEnum):
     WIDE_SPREAD = "wide_spread"  #: the spread is above `spread_max`
     OPEN_ORDERS = "open_orders"  #: live orders of the bot, or others that hold what it would close
     UNCONFIRMED_ORDER = "unconfirmed_order"  #: the outcome of an order is unknown
+    DIFFERENCE = "difference"  #: the record and the broker differ about the position
     NOT_TRADABLE = "not_tradable"  #: the instrument is not tradable now
     NOT_SHORTABLE = "not_shortable"  #: the instrument cannot be sold short
     OTHER_CURRENCY = "other_currency"  #: it is paid in another currency than that of the plan
@@ -220,7 +243,8 @@ class RebalanceTrade:
     `qty` > 0.  `limit_price` None: a market order.  `reduces`: it closes a position or a part of
     it, and nothing more.  `after` is the `leg` of the trade that must be filled before; None: none.
     `notional` is its value at the price of the plan.  `exits` are the client order ids of the
-    exits that rest on the symbol: they are resized with the trade.
+    exits that rest on the symbol: they are resized with the trade.  `step` > 0 is the increment of
+    its quantity.
     """
 
     symbol: str
@@ -231,6 +255,7 @@ class RebalanceTrade:
     limit_price: Decimal | None = None
     after: str | None = None
     exits: tuple[str, ...] = ()
+    step: Decimal = Decimal(1)
 
     @property
     def leg(self) -> str:

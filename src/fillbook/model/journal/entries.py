@@ -351,7 +351,8 @@ class StepMoved:
     """
     Step `step` of a plan, counted from 0, changed its state.
 
-    `attempts` is the number of orders that were placed for it; None: that does not change.
+    `attempts` is the number of orders that were placed for it, `share` that of the wanted funds
+    which it found, 0 to 1; None: that does not change.
     """
 
     plan_id: str
@@ -359,6 +360,7 @@ class StepMoved:
     state: StepState
     why: str = ""
     attempts: int | None = None
+    share: Decimal | None = None
 
 
 @frozen

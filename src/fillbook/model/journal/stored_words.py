@@ -113,18 +113,21 @@ OpenDrift: key drift since notional
 Event: cursor kind at symbol order fill drift alert locked plan protection
 PlanMade: plan
 PlanMoved: plan_id state why failed
-StepMoved: plan_id step state why attempts
+StepMoved: plan_id step state why attempts share
 ProtectionSet: protection
 ProtectionEnded: symbol strategy why
 Plan: plan_id kind occasion symbols steps fingerprint authority created_at valid_until state
     generation strategy begins_at impact moved_at why failed
-PlanStep: action stage guard state attempts why
+PlanStep: action stage guard state attempts why share
 CancelOrder: client_order_id
-PlaceOrder: request fills within_s after filled_before
+PlaceOrder: request fills within_s after filled_before leg step
+AwaitFunds: amount reserve keep margin currency
 AdoptBalance: symbol ours theirs currency
 EndOrder: client_order_id
 HaltTrading: why
-PlanImpact: orders cancels notional positions
+PlanImpact: orders cancels notional positions cost full_cost left_alone leftover tracking_error
+RebalanceCost: orders notional spread_cost
+LeftAlone: symbol qty value reason
 PositionChange: symbol before after strategy
 PlanNews: plan_id what step why
 Protection: symbol strategy policy number stop_price take_profit priced_at entered opened_by
