@@ -61,6 +61,36 @@ def test_liquidate_and_rebuy_never_raises_a_time_out(fault):
     assert order.client_order_id == bench.desk.book.order(order).client_order_id
 
 
+TARGETS = {"SPY": "0.48", "MSFT": "0.32", "AAPL": "0.20"}
+
+
+def _rebalanced(*wanted):
+    """The traded dollars, the orders and the requests of these rebalances of one portfolio."""
+    bench = Bench(cash="2500", multiplier=1, opened=False)
+    for symbol, qty, price in (("SPY", 44, 570), ("MSFT", 37, 412), ("AAPL", 54, 187)):
+        bench.silently(symbol, qty, price)
+    bench.pass_(60)
+    bench.desk.sync()
+    before = bench.desk.requests
+    for targets in wanted:
+        plan = bench.desk.rebalance(targets, whole_shares=True)
+        bench.pass_(120, every=1)
+        assert bench.desk.plan(plan.plan_id).state is m.PlanState.DONE
+    orders = bench.desk.book.orders()
+    traded = sum(x.filled_value for x in orders)
+    return traded, len(orders), bench.desk.requests - before
+
+
+def test_liquidate_and_rebuy_trades_the_differences_only():
+    """At least 90 % fewer dollars are traded, by fewer orders and fewer requests."""
+    everything = _rebalanced(dict.fromkeys(TARGETS, 0), TARGETS)
+    differences = _rebalanced(TARGETS)
+    assert differences[0] > 0
+    assert differences[0] <= everything[0] / 10
+    assert differences[1] < everything[1]
+    assert differences[2] < everything[2]
+
+
 # -- 4: limit orders in the dark -------------------------------------------------------
 
 
