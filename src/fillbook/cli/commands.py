@@ -40,6 +40,7 @@ from fillbook.cli.orders.buying_power import buying_power
 from fillbook.cli.orders.place import buy, sell
 from fillbook.cli.plans.commands import approve, plan, plans, reject, repair
 from fillbook.cli.plans.exits import close, protect, unprotect
+from fillbook.cli.plans.rebalance import rebalance
 from fillbook.cli.rebind import rebind
 from fillbook.cli.record import audit, order, orders, pnl, positions, trades
 from fillbook.cli.watch import watch
@@ -201,7 +202,17 @@ _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
     "Start": (demo, doctor, emulate),
     "Reconcile the record": (check, sync, rebind),
     "Place orders": (buy, sell, replace, cancel, halt, buying_power),
-    "Exits and plans": (protect, unprotect, close, repair, plans, plan, approve, reject),
+    "Exits and plans": (
+        protect,
+        unprotect,
+        close,
+        rebalance,
+        repair,
+        plans,
+        plan,
+        approve,
+        reject,
+    ),
     "Read the record": (orders, order, positions, trades, pnl, audit, watch),
 }
 for _number, (_title, _commands) in enumerate(_GROUPS.items()):
