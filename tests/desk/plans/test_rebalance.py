@@ -212,3 +212,61 @@ def test_an_account_that_cannot_be_read_plans_nothing():
         bench.desk.rebalance(HALVES)
     bench.over()
     assert bench.desk.plans() == []
+
+
+def test_the_funds_are_waited_for_while_the_account_cannot_be_read():
+    """The sales are filled and no read succeeds: the buys wait, and begin when one does."""
+    bench = held()
+    account = bench.broker.account
+    submit = bench.broker.submit
+
+    def last(order):
+        bench.broker.account = lambda: m.NotObserved(m.Failure.UNREACHABLE, "no reply")
+        return submit(order)
+
+    bench.broker.submit = last
+    plan = bench.desk.rebalance({"MSFT": "1", "SPY": 0, "AAPL": 0})
+    bench.pass_(90)
+    assert bench.desk.plan(plan.plan_id).state is P.RUNNING
+    assert bench.truth.positions() == {}
+    bench.broker.submit, bench.broker.account = submit, account
+    done(bench, plan)
+    assert set(bench.truth.positions()) == {"MSFT"}
+
+
+def test_a_plan_that_cannot_go_on_stops_with_an_alert_and_the_next_call_plans_the_rest():
+    bench = held()
+    bench.exchange.faults.fail("submit", "unreachable", times=500)
+    plan = bench.desk.rebalance({"MSFT": "1", "SPY": 0, "AAPL": 0})
+    bench.pass_(900)
+    stopped = bench.desk.plan(plan.plan_id)
+    assert (stopped.state, stopped.why) == (P.STOPPED, "it was not done in time")
+    alerts = [x.alert for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.PLAN_STOPPED in [x.kind for x in alerts]
+    bench.exchange.faults.clear()
+    bench.pass_(60)
+    again = bench.desk.rebalance({"MSFT": "1", "SPY": 0, "AAPL": 0})
+    assert again.generation == 2
+    done(bench, again)
+    assert set(bench.truth.positions()) == {"MSFT"}
+
+
+def test_a_halt_pauses_a_rebalance():
+    bench = held()
+    bench.fail("submit", "unreachable", times=2)
+    plan = bench.desk.rebalance({**HALVES, "SPY": 0})
+    bench.desk.halt("a person decided so")
+    bench.pass_(60)
+    assert bench.desk.plan(plan.plan_id).state is P.PAUSED
+    bench.desk.resume()
+    done(bench, plan)
+
+
+def test_every_step_is_an_event():
+    bench = held()
+    told = []
+    bench.desk.on("plan", lambda event: told.append((event.plan.step, event.plan.what)))
+    plan = bench.desk.rebalance({**HALVES, "SPY": 0})
+    done(bench, plan)
+    finished = [step for step, what in told if what == "done"]
+    assert finished == [*range(len(plan.steps)), None]
