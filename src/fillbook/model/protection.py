@@ -186,7 +186,7 @@ class Protection:
     take_profit: Decimal | None = None
     priced_at: Timestamp | None = None
     entered: Decimal | None = None
-    opened_by: str | None = None  #: the round trip that it is for; None: it has not begun
+    opened_by: str | None = None  #: what opened its round trip; None: it has not begun
     approved: bool = True
     pending: bool = False
     applied: bool = False

@@ -277,15 +277,28 @@ def test_an_entry_fill_moves_a_percentage_but_never_looser(on_add, price):
     assert again.protection.stop_price == price
 
 
+def later_part(name, minutes=1):
+    """A position of 5 that another fill opened, after the prices were resolved."""
+    opened_at = m.timestamp(NOON + timedelta(minutes=minutes))
+    part = evolve(holding(5), opened_by=name, opened_at=opened_at)
+    return evolve(position(s=5), by_strategy=(("s", part),))
+
+
 def test_another_round_trip_begins_anew():
-    """A protection does not outlive its position, even if nobody saw it flat."""
+    """A protection does not outlive its position, even if nobody saw it flat; nor do its exits."""
     first = verdict(protection(stop_loss="8%")).protection
-    part = evolve(holding(5), opened_by="o@2", opened_at=m.timestamp(NOON + timedelta(minutes=1)))
-    held = evolve(position(s=5), by_strategy=(("s", part),))
-    assert exits.compare(situation(first, held=held))[0].ended
-    late = evolve(part, opened_at=m.timestamp(NOON - timedelta(hours=2)))
-    held = evolve(held, by_strategy=(("s", late),))
-    found = exits.compare(situation(first, held=held))[0]
+    assert exits.compare(situation(first, held=later_part("o2@5")))[0].ended
+    left = exits.compare(situation(first, held=later_part("o2@5"), orders=[stop()]))[0]
+    assert (left.ended, did(left)) == ("", [(0, "cancel", "x1")])
+    found = exits.compare(situation(first, held=later_part("o2@5", minutes=-120)))[0]
+    assert (found.ended, found.protection.stop_price) == ("", 92)
+
+
+@pytest.mark.parametrize("name", ["o@2", "o/history/e2"])
+def test_a_correction_of_the_opening_fill_is_no_other_round_trip(name):
+    """The first fill of the same order has another total, and a later time."""
+    first = verdict(protection(stop_loss="8%")).protection
+    found = exits.compare(situation(first, held=later_part(name), orders=[stop(qty=5)]))[0]
     assert (found.ended, found.protection.stop_price) == ("", 92)
 
 

@@ -31,6 +31,11 @@ _TIMES: Final = (m.TimeInForce.GTC, m.TimeInForce.DAY)
 # -- prices --------------------------------------------------------------------------------
 
 
+def trip_of(part: m.Holding) -> str:
+    """Return what opened a part: an order, whichever of its fills is the first; ``""``: flat."""
+    return (part.opened_by or "").partition("@")[0].partition("/")[0]
+
+
 @m.exact
 def resolved(protection: m.Protection, context: ExitContext) -> m.Protection:
     """
@@ -39,11 +44,12 @@ def resolved(protection: m.Protection, context: ExitContext) -> m.Protection:
     They change with an entry fill only; a stop never becomes looser, unless the policy says so.
     """
     part = dict(context.position.by_strategy)[protection.strategy]
+    trip = trip_of(part)
     known = (protection.entered, protection.opened_by)
-    if known == (part.entered, part.opened_by) and protection.priced_at is not None:
+    if known == (part.entered, trip) and protection.priced_at is not None:
         return protection
     policy, sign = protection.policy, 1 if part.qty > 0 else -1
-    is_same_trip = protection.opened_by == part.opened_by
+    is_same_trip = protection.opened_by == trip
     before = _restated(protection.stop_price, protection, context) if is_same_trip else None
     stop = policy.stop_price if policy.stop_loss is None else None
     if policy.stop_loss is not None:
@@ -62,7 +68,7 @@ def resolved(protection: m.Protection, context: ExitContext) -> m.Protection:
         take_profit=profit,
         priced_at=m.timestamp(context.now),
         entered=part.entered,
-        opened_by=part.opened_by,
+        opened_by=trip,
     )
 
 

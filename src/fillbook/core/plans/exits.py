@@ -68,7 +68,7 @@ def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
     groups = exit_groups(context.exit_side, context.orders, context.ours, context.least)
     by_part = attributed(shares, groups)
     return tuple(
-        ExitVerdict(protection=before, ended="the position was closed, and another one opened")
+        _flat(before, by_part[x.strategy], context)
         if _is_of_earlier_trip(before, context) and not context.unconfirmed
         else _verdict(
             x, shares[x.strategy], parts.get(x.strategy, ZERO), by_part[x.strategy], context
@@ -91,7 +91,8 @@ def _is_of_earlier_trip(protection: m.Protection, context: ExitContext) -> bool:
     priced_at = protection.priced_at
     if part is None or part.opened_at is None or priced_at is None:
         return False
-    return part.opened_by != protection.opened_by and part.opened_at > priced_at
+    is_other = exit_orders.trip_of(part) != protection.opened_by
+    return is_other and part.opened_at > priced_at
 
 
 def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
