@@ -327,15 +327,15 @@ class _Engine:
         self, move: m.Movement, old: Mapping[str, Decimal], new: Mapping[str, Decimal]
     ) -> None:
         """Set a balance: units of a strategy that are gone were closed at an unknown price."""
-        nobody, given = new.get(UNATTRIBUTED, ZERO), ZERO
+        unattributed, given = new.get(UNATTRIBUTED, ZERO), ZERO
         if move.strategy and new.get(move.strategy) != old.get(move.strategy):
             given = new[move.strategy] - old.get(move.strategy, ZERO)
-            nobody += given
-        if nobody != old.get(UNATTRIBUTED, ZERO):
+            unattributed += given
+        if unattributed != old.get(UNATTRIBUTED, ZERO):
             leg = self._leg(move, UNATTRIBUTED)
             leg.lots.clear()
             leg.currency = move.currency
-            leg.open(nobody, _times(abs(nobody), move.price), move.at)
+            leg.open(unattributed, _times(abs(unattributed), move.price), move.at)
         for name, qty in new.items():
             by = qty - old.get(name, ZERO)
             if name != UNATTRIBUTED and name != move.strategy and by:

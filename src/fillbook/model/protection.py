@@ -156,10 +156,8 @@ class CoverState(StrEnum):
     UNKNOWN = "unknown"  #: something about the symbol is not confirmed
 
 
-#: The states in which nothing is missing.
-COVERED_STATES: Final = frozenset(
-    {CoverState.COVERED, CoverState.EXCESS, CoverState.EXPIRING, CoverState.PENDING}
-)
+#: The states in which the exits are right.
+COVERED_STATES: Final = frozenset({CoverState.COVERED, CoverState.EXPIRING, CoverState.PENDING})
 
 
 @frozen(kw_only=True)
@@ -202,5 +200,5 @@ class Protection:
 
     @property
     def is_covered(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether the exits are right: of no other quantity than the position."""
         return self.cover in COVERED_STATES

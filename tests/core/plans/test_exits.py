@@ -356,6 +356,15 @@ def test_no_more_exits_are_canceled_than_the_excess():
     assert did(found) == [(0, "cancel", "b"), (0, "cancel", "a"), (1, "stop", 1)]
 
 
+@pytest.mark.parametrize(("differs", "back"), [("-0.5", 6), ("0.5", "6.5")])
+def test_an_excess_is_reduced_although_the_broker_shows_another_quantity(differs, back):
+    """A small difference may stand for days: the larger of both quantities keeps its exits."""
+    found = verdict(held=position(s=6), orders=[stop()], differs=D(differs), instrument=COIN)
+    canceled, placed = found.steps
+    assert canceled.action == m.CancelOrder("x1")
+    assert placed.action.request.qty == D(back)
+
+
 def test_an_excess_that_is_not_settled_is_left():
     assert verdict(held=position(s=6), orders=[stop()], is_settled=False).steps == ()
 

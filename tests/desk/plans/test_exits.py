@@ -210,3 +210,18 @@ def test_invalid_exits(fields):
     bench = held()
     with pytest.raises(fb.InvalidValue):
         bench.desk.protect("AAPL", **fields)
+
+
+def test_an_excess_that_cannot_be_reduced_is_alerted():
+    """The exits of others are not canceled; they would open a position."""
+    bench = held()
+    bench.by_hand("AAPL", "sell", 10, limit_price="250")
+    bench.pass_(30)
+    bench.desk.protect("AAPL", take_profit="250")
+    bench.pass_(30)
+    assert cover(bench) is C.COVERED
+    bench.silently("AAPL", -4, "187")
+    bench.pass_(240)
+    alerts = [x.alert.message for x in bench.desk.events() if x.alert is not None]
+    assert cover(bench) is C.EXCESS
+    assert any("excess" in text for text in alerts)

@@ -123,6 +123,10 @@ class ProtectedDay(LongDay):
         bid = round(quote.bid * self.dice.choice((Decimal("0.95"), Decimal("1.05"))), 2)
         self.exchange.quote(symbol, bid, bid + Decimal("0.02"))
 
+    def go_on_with(self, new):
+        self._moved.add(new)
+        super().go_on_with(new)
+
     def split(self):
         self._moved.add("AAPL")
         super().split()

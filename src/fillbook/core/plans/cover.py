@@ -169,7 +169,7 @@ def attributed(
         lacking = [
             name
             for name in sorted(shares, key=lambda name: name == "")
-            if sum((x.leaves for x in found[name]), ZERO) + group.leaves <= shares[name]
+            if sum((x.leaves for x in found[name]), ZERO) < shares[name]
         ]
         name = next(iter(lacking), "" if "" in found else None)
         if name is not None:

@@ -187,16 +187,20 @@ def requests_for(
     forms = list(_forms(protection, qty, context))
     if not forms:
         return ()
-    whole = qty.to_integral_value(rounding=ROUND_FLOOR)
-    if _is_taken(forms[0], context) or whole in (ZERO, qty):
-        found = [_best(forms, context)]
-    else:
-        found = [
-            _best(list(_forms(protection, part, context)), context)
-            for part in (whole, qty - whole)
-            if not is_dust(part, context)
-        ]
-    return tuple(found)
+    best, whole = _best(forms, context), qty.to_integral_value(rounding=ROUND_FLOOR)
+    if whole in (ZERO, qty):
+        return (best,)
+    better = _best(list(_forms(protection, whole, context)), context)
+    if _kind_of(better) == _kind_of(best):
+        return (best,)
+    rest = qty - whole
+    if is_dust(rest, context):
+        return (better,)
+    return better, _best(list(_forms(protection, rest, context)), context)
+
+
+def _kind_of(request: m.OrderRequest) -> tuple[m.OrderClass, m.OrderType, m.TimeInForce]:
+    return request.order_class, request.type, request.time_in_force
 
 
 def _best(forms: list[m.OrderRequest], context: ExitContext) -> m.OrderRequest:

@@ -214,7 +214,9 @@ class _Part:
 
     def _reduced(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """Return the cancels of the fewest exits that are too many, and what comes back."""
-        excess = self._held - self._share
+        # While the broker shows another quantity, either side may be right: the larger counts.
+        more = max(ZERO, self._context.sign * (self._context.differs or ZERO))
+        excess = self._held - self._share - more
         if excess <= 0 or not self._context.is_settled:
             return None
         ours = sorted((x for x in self._groups if x.is_ours), key=lambda x: x.leaves)

@@ -65,7 +65,7 @@ def exit_context(
         restated=_restated(reader, held),
         expires=_expires(reader, records),
         differs=max(differences, key=abs, default=None),
-        is_settled=not differences and _is_settled(records, now, capabilities.account_lag),
+        is_settled=_is_settled(records, now, capabilities.account_lag),
         exited=frozenset(x.strategy for x in protections if _has_exited(reader, x)),
         is_trying_to_close=any(_tried_to_close(reader, x, now) for x in protections),
         unconfirmed=_unconfirmed(reader, symbol, records, age, age_max),

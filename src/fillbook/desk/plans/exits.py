@@ -232,7 +232,9 @@ class Exits:
     def _alert(self, protection: m.Protection, context: ExitContext) -> None:
         """Alert what has been without its exit for too long, and again after some minutes."""
         since = protection.since
-        if protection.is_covered or since is None or not protection.policy.has_stop:
+        # Without a stop in the policy a missing exit is no risk; one that is too many is.
+        is_risk = protection.policy.has_stop or protection.cover is m.CoverState.EXCESS
+        if protection.is_covered or since is None or not is_risk:
             self._alerted.pop(protection.key, None)
             return
         session = context.session
