@@ -197,6 +197,31 @@ def test_corrections_that_begin_at_one_quantity_are_one_execution_within_the_tot
     assert (filled, value) == ((5, 40) if total <= 10 else (15, None))
 
 
+@pytest.mark.parametrize("qty", [5, 10])
+@pytest.mark.parametrize("is_known", [True, False], ids=["original known", "original unknown"])
+def test_a_row_later_than_the_correction_in_the_stream_is_a_later_version(qty, is_known):
+    """The second correction was not streamed, and the history does not link its rows."""
+    stream = (
+        fill("s1", 10, 9, cum=10, at=CLOCK[0]),
+        fill("s2", qty, 8, cum=None if is_known else qty, fixes="s1", at=CLOCK[1]),
+    )
+    row = history("h3", qty, "8.5", cum=qty, at=CLOCK[2])
+    facts = (*stream[0 if is_known else 1 :], row)
+    expected = ("filled", qty, qty * Decimal("8.5"))
+    assert corrected(*facts, total=qty) == expected
+    assert corrected(*facts[::-1], total=qty) == expected
+
+
+def test_a_later_row_of_another_fill_leaves_the_correction_in_the_stream():
+    facts = (
+        fill("s1", 5, 9, cum=5, at=CLOCK[0]),
+        fill("s2", 5, 8, fixes="s1", at=CLOCK[1]),
+        history("h1", 5, 9, cum=5, at=CLOCK[0]),
+        history("h3", 5, 7, cum=10, at=CLOCK[2]),
+    )
+    assert corrected(*facts, total=10) == ("filled", 10, 75)
+
+
 def test_a_history_is_not_complete_beside_a_later_correction_of_its_own():
     """The links are lost; the later one counts."""
     facts = (

@@ -143,10 +143,20 @@ def is_complete(history, others, total):
     living = [c for c in history if c.members and not c.dead and not c.old]
     times = [c.members[-1].at for c in living if c.corrected]
     summed = sum(c.members[-1].qty for c in living)
-    if not times or summed != total or any(c.dead for c in (*history, *others)):
+    if summed != total or any(c.dead for c in (*history, *others)):
         return False
-    later = [c for c in others if c.amended and c.members and c.members[-1].at > max(times)]
-    return all(any(says_the_same(own, c) for own in history) for c in later)
+    corrected = [c for c in others if c.amended and c.members]
+    later = [c for c in corrected if not times or c.members[-1].at > max(times)]
+    rows = [c.members[-1] for c in living]
+    return bool(times or corrected) and all(
+        any(says_the_same(own, c) for own in history) or is_overtaken(c, rows) for c in later
+    )
+
+
+def is_overtaken(chain, rows):
+    """A row of the history begins where the corrected execution does, and is later."""
+    places = [begin_of(x) for x in chain.members if x.cum_qty is not None]
+    return any(begin_of(row) in places and row.at > chain.members[-1].at for row in rows)
 
 
 def newest_versions(chains, bound):

@@ -135,18 +135,28 @@ def _is_complete(
     Return whether the *history* sums to the order's *current* total, and *others* add nothing.
 
     Then it lists every execution in its newest version, although the links to older ones are lost.
-    What others corrected is listed too, or older than what the history lists as corrected.
+    What others corrected is listed too, or older than what the history lists as corrected, or than
+    its own row of the same execution.
     """
     counted = [(x.counted, x.is_corrected) for x in history if x.counted is not None]
-    corrected_at = max((x.at for x, is_corrected in counted if is_corrected), default=None)
-    if sum((x.qty for x, _ in counted), ZERO) != current or corrected_at is None:
+    if sum((x.qty for x, _ in counted), ZERO) != current:
         return False
     if any(chain.is_busted for chain in (*history, *others)):
         return False
-    later = [
-        x for x in others if x.is_corrected and x.newest is not None and x.newest.at > corrected_at
-    ]
-    return all(_is_reported_by(x, history) for x in later)
+    corrected_at = max((x.at for x, is_corrected in counted if is_corrected), default="")
+    corrected = [x for x in others if x.is_corrected and x.members]
+    return bool(corrected_at or corrected) and all(
+        x.members[-1].at <= corrected_at
+        or _is_reported_by(x, history)
+        or _is_older_version(x, [row for row, _ in counted])
+        for x in corrected
+    )
+
+
+def _is_older_version(chain: ExecutionChain, rows: Iterable[m.Execution]) -> bool:
+    """Return whether one of *rows* is a later version of *chain*: it begins where that does."""
+    begins = {_begin_of(x) for x in chain.members} - {None}
+    return any(_begin_of(row) in begins and row.at > chain.members[-1].at for row in rows)
 
 
 def _own_fills(
