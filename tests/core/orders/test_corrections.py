@@ -11,9 +11,10 @@ from fillbook.core.reconcile import missing
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 
-def counted(*facts):
+def counted(*facts, reported=None):
     fills = [x.execution for x in facts if isinstance(x, m.Executed)]
-    return corrections.count_executions(fills, [x.void for x in facts if isinstance(x, m.Busted)])
+    busts = [x.void for x in facts if isinstance(x, m.Busted)]
+    return corrections.count_executions(fills, busts, reported)
 
 
 def words(found):
@@ -220,6 +221,21 @@ def test_a_later_row_of_another_fill_leaves_the_correction_in_the_stream():
         history("h3", 5, 7, cum=10, at=CLOCK[2]),
     )
     assert corrected(*facts, total=10) == ("filled", 10, 75)
+
+
+def test_a_correction_that_equals_another_fill_of_its_source_is_not_a_version_of_that():
+    """The first correction of s2 was not streamed; s1 has the quantity and price of the second."""
+    facts = (
+        fill("s1", 2, 9, cum=2, at=CLOCK[0]),
+        fill("s2", 8, 9, cum=10, at=CLOCK[0]),
+        fill("s4", 2, 9, fixes="s3", at=CLOCK[2]),
+    )
+    assert words(counted(*facts, reported=4)) == [("unmatched_correction", "s3")]
+    rows = (
+        history("h1", 2, 9, cum=2, at=CLOCK[0]),
+        history("h4", 2, 9, cum=4, at=CLOCK[2], fixes="h3"),
+    )
+    assert corrected(*facts, *rows, total=4) == ("filled", 4, 36)
 
 
 def test_a_history_is_not_complete_beside_a_later_correction_of_its_own():

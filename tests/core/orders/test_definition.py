@@ -242,7 +242,7 @@ def cross(chosen, other, orphans, bound):
         another = told in other
         if not told.amended or (another and any(says_the_same(own, told) for own in chosen)):
             continue
-        found, certain = place(told, chosen, lacking)
+        found, certain = place(told, chosen, lacking, another)
         places = [own.root for own in found]
         newest = told.members[-1:]
         if not places and any(same(x, c.members[-1]) for x in newest for c in old):
@@ -291,7 +291,7 @@ def says_the_same(own, told):
     return newest and own.dead == told.dead and (own.dead or not told.dead)
 
 
-def place(told, chosen, lacking):
+def place(told, chosen, lacking, another):
     # A bust of an execution of the chosen source alone names its present id.
     if not told.members:
         named = [own for own in chosen if own.members and own.members[-1].exec_id == told.root]
@@ -307,7 +307,8 @@ def place(told, chosen, lacking):
         found = [own for own in chosen if begin_at in map(begin_of, own.members)]
         if len(found) == 1:
             return found, True
-    for member in reversed(told.members):  # its latest version first
+    # Its latest version first; in one source another id is another execution.
+    for member in reversed(told.members) if another else ():
         found = [own for own in chosen if own.members and same(own.members[-1], member)]
         if found:
             return found, False

@@ -297,7 +297,7 @@ def _apply_amendments(
         is_own = chain in more
         if not chain.is_amended or (not is_own and _is_reported_by(chain, chosen)):
             continue
-        matches, is_certain = _matches(chain, chosen, lacking)
+        matches, is_certain = _matches(chain, chosen, lacking, is_own=is_own)
         roots = {match.root for match in matches}
         newest = chain.newest
         if not roots and newest and any(may_be_same(newest, x) for x in superseded):
@@ -333,13 +333,13 @@ def _is_reported_by(chain: ExecutionChain, chosen: Iterable[ExecutionChain]) -> 
 
 
 def _matches(
-    chain: ExecutionChain, chosen: Sequence[ExecutionChain], lacking: Decimal
+    chain: ExecutionChain, chosen: Sequence[ExecutionChain], lacking: Decimal, *, is_own: bool
 ) -> tuple[list[ExecutionChain], bool]:
     """
     Return the chains that contain the amended execution; its latest version is tried first.
 
     Return also whether no other execution can be meant.  *lacking* is the quantity that the total
-    has beside *chosen*.
+    has beside *chosen*.  *is_own*: of the same source, where another id is another execution.
     """
     if not chain.members:  # only a bust: it names the newest version by its id
         named = [x for x in chosen if x.newest is not None and x.newest.exec_id == chain.root]
@@ -351,7 +351,7 @@ def _matches(
     found = [x for x in chosen if begin is not None and begin in map(_begin_of, x.members)]
     if chain.is_orphan and len(found) == 1:
         return found, True  # fills of one order do not overlap
-    for member in reversed(chain.members):
+    for member in () if is_own else reversed(chain.members):
         found = [
             match
             for match in chosen
