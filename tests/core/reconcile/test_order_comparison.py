@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.reconcile.order_comparison import compare_order
+from fillbook.core.reconcile.order_comparison import compare_order, disputed_findings
 from tests.core.records import Records, fill, intended, report, terms, void
 
 S = m.OrderStatus
@@ -67,6 +67,18 @@ def test_a_dispute_is_no_agreement():
     assert compared(*facts)[-1].drift == m.OrderStatusDiffers(
         "AAPL", "c1", S.DISPUTED, S.PARTIALLY_FILLED
     )
+
+
+@pytest.mark.parametrize(("reports", "theirs"), [((PART,), S.PARTIALLY_FILLED), ((), S.NEW)])
+def test_a_record_with_a_disputed_order_is_not_in_sync(reports, theirs):
+    records = Records()
+    for fact in (intended(qty=10), *reports, row("h1", 4, cum=4)):
+        records.take(fact)
+    assert disputed_findings(records) == []
+    records.take(void("s9", 2))
+    (found,) = disputed_findings(records)
+    assert (found.drift.ours, found.drift.theirs) == (S.DISPUTED, theirs)
+    assert found.confidence is m.Confidence.SETTLING
 
 
 def test_a_final_record_and_an_open_report_differ():

@@ -7,8 +7,8 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.core.orders import instructions
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.pacing import Lane
-from fillbook.desk.orders.tracker import evidence_of
 from fillbook.stores.memory import MemoryStore
 from fillbook.venue.exchange import Exchange, Faults, Ticket
 from tests.bench import MONDAY_10, QUOTES

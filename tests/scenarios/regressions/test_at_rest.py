@@ -123,6 +123,10 @@ def test_disputes_that_nothing_settles_are_read_a_few_a_pass(count):
     bench.pass_(600, every=5)
     assert {x.status for x in bench.desk.book.orders()} == {fb.OrderStatus.DISPUTED}
     assert per_minute(bench) <= PER_MINUTE_MAX
+    report = bench.desk.sync()
+    assert report.verdict is fb.Verdict.DRIFT
+    disputed = [x for x in report.left if isinstance(x.drift, m.OrderStatusDiffers)]
+    assert [x.drift.ours for x in disputed] == [fb.OrderStatus.DISPUTED] * count
 
 
 def corrected_without_the_last(bench, symbol):

@@ -60,7 +60,7 @@ def with_id(record: m.OrderRecord, broker_order_id: str) -> m.OrderRecord:
 
 def update_order(draft: Draft, record: m.OrderRecord) -> m.OrderRecord:
     """Compute the order from its evidence, and its reservation; store the record."""
-    known = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
+    known = lineage.evidence_of(draft, record)
     record = _with_present_symbol(draft, record)
     terms = _current_terms(record, known)
     if terms is not record.terms:

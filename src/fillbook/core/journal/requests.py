@@ -15,6 +15,7 @@ from fillbook import model as m
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.posting import new_record, repost_movements, terms_of, update_order
 from fillbook.core.orders import instructions, lifecycle
+from fillbook.core.orders.lineage import evidence_of
 
 
 def matches_request(terms: m.Terms, request: m.OrderRequest) -> bool:
@@ -112,7 +113,7 @@ def _apply_instruction(draft: Draft, record: m.OrderRecord, entry: m.Instructed)
 
 
 def _add_instruction(draft: Draft, record: m.OrderRecord, new: m.Instruction) -> m.OrderRecord:
-    evidence = [e for i in record.ids if (e := draft.get(m.Evidence, i)) is not None]
+    evidence = evidence_of(draft, record)
     open_cancel = instructions.open_cancel(record)
     if new.change is None and open_cancel is not None:
         raised = evolve(open_cancel, authority=open_cancel.authority.raised_to(new.authority))

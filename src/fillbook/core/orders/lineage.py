@@ -16,10 +16,17 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.model import ZERO
+from fillbook.model.journal.overlay import RecordReader
 
 _S = m.OrderStatus
 #: The statuses in which an id reserves nothing beyond its fills.
 NOT_LIVE: Final = m.ENDINGS | {_S.FILLED, _S.REPLACED}
+
+
+def evidence_of(records: RecordReader, record: m.OrderRecord) -> list[m.Evidence]:
+    """Return the evidence of each broker id of an order."""
+    found = (records.get(m.Evidence, broker_order_id) for broker_order_id in record.ids)
+    return [x for x in found if x is not None]
 
 
 def tip_of(evidence: Sequence[m.Evidence]) -> m.Evidence:

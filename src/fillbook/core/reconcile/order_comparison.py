@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from fillbook import model as m
-from fillbook.core.orders.lineage import NOT_LIVE, tip_of
+from fillbook.core.orders.lineage import NOT_LIVE, evidence_of, tip_of
 from fillbook.model.journal.overlay import RecordReader
 
 
@@ -33,7 +33,7 @@ def compare_order(
     """
     instrument = records.get(m.Instrument, record.terms.symbol)
     quantum = m.ZERO if instrument is None else instrument.quantum
-    evidence = [e for i in record.ids if (e := records.get(m.Evidence, i)) is not None]
+    evidence = evidence_of(records, record)
     by_id = {report.broker_order_id: report for report in reports}
     found: list[m.Finding] = []
     for e in evidence:
@@ -86,10 +86,29 @@ def _compare_status(record: m.OrderRecord, tip: m.OrderReport) -> list[m.Finding
     """Compare whether the order is final; a dispute says that the evidence contradicts itself."""
     ours = record.order.status
     if ours is m.OrderStatus.DISPUTED:
-        because = "the reports and executions of the order contradict each other"
-    elif record.order.is_final != (tip.status in NOT_LIVE):
+        return [_disputed_finding(record, tip.status)]
+    if record.order.is_final != (tip.status in NOT_LIVE):
         because = f"the record is {'final' if record.order.is_final else 'open'}, the report is not"
-    else:
-        return []
-    drift = m.OrderStatusDiffers(record.terms.symbol, record.client_order_id, ours, tip.status)
-    return [m.Finding(drift, m.Confidence.SETTLING, because)]
+        drift = m.OrderStatusDiffers(record.terms.symbol, record.client_order_id, ours, tip.status)
+        return [m.Finding(drift, m.Confidence.SETTLING, because)]
+    return []
+
+
+def disputed_findings(records: RecordReader) -> list[m.Finding]:
+    """Return a finding for each disputed order: a record with one is not in sync."""
+    found = []
+    for record in records.find(m.OrderRecord, "open", "yes"):
+        if record.order.status is m.OrderStatus.DISPUTED:
+            word = tip_of(evidence_of(records, record)).word
+            # Without a report there are executions alone, and their order works as far as is known.
+            status = m.OrderStatus.NEW if word is None else word.status
+            found.append(_disputed_finding(record, status))
+    return found
+
+
+def _disputed_finding(record: m.OrderRecord, theirs: m.OrderStatus) -> m.Finding:
+    drift = m.OrderStatusDiffers(
+        record.terms.symbol, record.client_order_id, record.order.status, theirs
+    )
+    because = "the reports and executions of the order contradict each other"
+    return m.Finding(drift, m.Confidence.SETTLING, because)

@@ -24,6 +24,7 @@ from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.orders.anomalies import is_contradictory
 from fillbook.core.orders.evidence import base_qty
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.totals import totals_snapshot
 from fillbook.core.pairs import holding_of
 from fillbook.core.position import fold
@@ -76,9 +77,7 @@ def _were_all_read(orders: Iterable[m.OrderRecord], snapshot: Snapshot) -> bool:
 def _settlements_of(
     records: RecordReader, symbol: str, orders: Sequence[m.OrderRecord], snapshot: Snapshot
 ) -> list[m.Entry]:
-    evidence = [
-        e for order in orders for i in order.ids if (e := records.get(m.Evidence, i)) is not None
-    ]
+    evidence = [e for order in orders for e in evidence_of(records, order)]
     rows = {
         e.broker_order_id: [
             x

@@ -19,13 +19,14 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.pending_cancel import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.resolver import Resolver, reply_entry
-from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.orders.unwritten_cancels import UNWRITABLE, UnwrittenCancels
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book

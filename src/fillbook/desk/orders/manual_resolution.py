@@ -14,9 +14,10 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import lineage
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.tracker import Tracker, created_since, evidence_of
+from fillbook.desk.orders.tracker import Tracker, created_since
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader

@@ -24,6 +24,7 @@ from fillbook.core.orders import (
     replace,
     unconfirmed,
 )
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.pending_cancel import Progress
 from fillbook.core.orders.replace import ProposedChange
 from fillbook.core.permission import Authority, Permission
@@ -33,7 +34,7 @@ from fillbook.desk.orders.approval import Approval, CheckInputs
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import ChangeWithdrawn, OrderPlacement
 from fillbook.desk.orders.resolver import CHANGE_RETRY_DELAY, Resolver, reply_entry
-from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder, Transaction

@@ -18,6 +18,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import instructions, lineage, replace, unconfirmed
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.replace import InPlaceResult
 from fillbook.core.orders.unconfirmed import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
@@ -25,7 +26,7 @@ from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.order_scan import OrderScan
-from fillbook.desk.orders.tracker import Tracker, evidence_of
+from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.orders.unconfirmed_requests import Inquiries
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book

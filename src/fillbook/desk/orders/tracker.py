@@ -140,7 +140,7 @@ class Tracker:
             e.replaces is not None
             and (e.word is not None and e.word.cum > ZERO)
             and self._history_read_at.get(e.broker_order_id) != e.word.cum
-            for e in evidence_of(reader, record)
+            for e in lineage.evidence_of(reader, record)
         )
 
     def read_all_ids(self, record: m.OrderRecord) -> OrderRead:
@@ -220,7 +220,7 @@ class Tracker:
     def evidence(self, record: m.OrderRecord) -> list[m.Evidence]:
         """Return the evidence of each broker id of an order."""
         with self._recorder.store.read() as reader:
-            return evidence_of(reader, record)
+            return lineage.evidence_of(reader, record)
 
     # -- all orders --------------------------------------------------------------------
 
@@ -407,7 +407,7 @@ class Tracker:
 
 def _is_unlisted(reader: Reader, record: m.OrderRecord, listed_ids: Collection[str]) -> bool:
     """Whether no id of an order is listed, or a live id is not, such as a replaced one."""
-    living = (e for e in evidence_of(reader, record) if lineage.is_live(e))
+    living = (e for e in lineage.evidence_of(reader, record) if lineage.is_live(e))
     all_listed = all(e.broker_order_id in listed_ids for e in living)
     return not (all_listed and any(broker_order_id in listed_ids for broker_order_id in record.ids))
 
@@ -424,12 +424,6 @@ def _fill_state(record: m.OrderRecord | None) -> object:
 def created_since(records: Iterable[m.OrderRecord]) -> datetime:
     """Return `BEFORE_CREATED` before the creation of the oldest of *records*."""
     return min(m.moment(x.created_at) for x in records) - BEFORE_CREATED
-
-
-def evidence_of(reader: Reader, record: m.OrderRecord) -> list[m.Evidence]:
-    """Return the evidence of each broker id of an order, in the transaction of *reader*."""
-    found = (reader.get(m.Evidence, broker_order_id) for broker_order_id in record.ids)
-    return [x for x in found if x is not None]
 
 
 def flattened(reports: Iterable[m.OrderReport]) -> list[m.OrderReport]:

@@ -10,9 +10,9 @@ from typing import Final
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.orders import instructions
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
-from fillbook.desk.orders.tracker import evidence_of
 from fillbook.desk.record.open_differences import position_differences
 from fillbook.store import Reader
 

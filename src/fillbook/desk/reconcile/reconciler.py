@@ -19,6 +19,7 @@ from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
 from fillbook.core.reconcile.drift import Snapshot
+from fillbook.core.reconcile.order_comparison import disputed_findings
 from fillbook.core.reconcile.position_rows import expected_findings, rows_of
 from fillbook.core.reconcile.settlement import settlements
 from fillbook.desk.link.binding import AccountLink
@@ -217,6 +218,7 @@ class Reconciler:
             rows = rows_of(reader.all(m.Position), last.snapshot.positions, None, reader)
             # An order that is not found stays a finding in every pass until it is found.
             left += [drift.not_found_finding(x, reader) for x in last.snapshot.not_found]
+            left += disputed_findings(reader)
         self._recorder.record(
             *(drift_alert(x) for x in merged if isinstance(x.drift, m.UnknownToBroker))
         )
