@@ -25,6 +25,7 @@ def owned(day, report):
         # Nothing of the snapshot was compared, also not what the record has never had.
         about |= {x.symbol for x in day.desk.book.positions()} | {"cash"}
         about |= set(day.books.truth.positions())
+        about |= {x.symbol for x in day.books.truth.orders()}
     return about
 
 
