@@ -7,6 +7,7 @@ event that no client causes (fills, busts, splits, manual trades).
 `Truth` is the actual state of an account, for tests.  `Faults` is the fault plan.
 """
 
+from fillbook.venue.exchange.account.wallets import Wallet
 from fillbook.venue.exchange.client import Account
 from fillbook.venue.exchange.exchange import Exchange
 from fillbook.venue.exchange.faults.kinds import (
@@ -16,6 +17,7 @@ from fillbook.venue.exchange.faults.kinds import (
     fault_named,
 )
 from fillbook.venue.exchange.faults.plan import Faults, InjectedFault, Rule
+from fillbook.venue.exchange.market.spot import SpotTerms
 from fillbook.venue.exchange.state import subjects_of
 from fillbook.venue.exchange.truth import Truth
 from fillbook.venue.exchange.values import (
@@ -61,8 +63,10 @@ __all__ = [
     "Refused",
     "Rule",
     "SplitRows",
+    "SpotTerms",
     "Ticket",
     "Truth",
+    "Wallet",
     "fault_named",
     "subjects_of",
 ]

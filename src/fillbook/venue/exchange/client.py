@@ -7,7 +7,7 @@ client reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -26,9 +26,11 @@ from fillbook.venue.exchange.account.funds import (
 )
 from fillbook.venue.exchange.account.history import History
 from fillbook.venue.exchange.account.ledger import Ledger
+from fillbook.venue.exchange.account.wallets import Wallet, wallets
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
-from fillbook.venue.exchange.market import sessions
-from fillbook.venue.exchange.orders import replace, rules
+from fillbook.venue.exchange.market import sessions, spot
+from fillbook.venue.exchange.market.spot import SpotTerms
+from fillbook.venue.exchange.orders import replace, rules, spot_rules
 from fillbook.venue.exchange.orders.groups import group_of
 from fillbook.venue.exchange.orders.lifecycle import Trading
 from fillbook.venue.exchange.orders.replacements import Replacements
@@ -95,13 +97,58 @@ class Account:
         with self._state.timeline.locked():
             instrument = self._instrument_for(ticket)
             ticket = evolve(ticket, symbol=instrument.symbol)
-            context = self._check_context(ticket, instrument)
-            if self._state.injects(InjectionPoint.CHECKED, Fault.FUNDS_UNCHECKED):
-                context = evolve(context, funds=unlimited(context.funds))
-            rules.check(ticket, context)
+            unchecked = self._state.injects(InjectionPoint.CHECKED, Fault.FUNDS_UNCHECKED)
+            self._check(ticket, instrument, checks_funds=not unchecked)
             overnight = not self.configurations.disable_overnight_trading
             order = self.trading.accept(ticket, overnight=overnight)
             return self._views.nested(order, self._state.timeline.elapsed)
+
+    def preview(self, ticket: Ticket) -> None:
+        """Run the checks of a new order, and place nothing.  Raises: Refused."""
+        with self._state.timeline.locked():
+            instrument = self._instrument_for(ticket)
+            self._check(evolve(ticket, symbol=instrument.symbol), instrument)
+
+    def _check(
+        self,
+        ticket: Ticket,
+        instrument: m.Instrument,
+        guards: Sequence[rules.Guard] | None = None,
+        *,
+        without: OrderVersion | None = None,
+        checks_funds: bool = True,
+    ) -> None:
+        """Run the checks of *ticket*, as if the order *without* did not exist.  Raises: Refused."""
+        terms = self._state.spot
+        if terms is not None:
+            spot_rules.check(ticket, self._spot_context(ticket, terms, without, checks_funds))
+            return
+        context = self._check_context(ticket, instrument, without=without)
+        if not checks_funds:
+            context = evolve(context, funds=unlimited(context.funds))
+        rules.check(ticket, context, guards)
+
+    def _spot_context(
+        self,
+        ticket: Ticket,
+        terms: SpotTerms,
+        without: OrderVersion | None,
+        checks_funds: bool,
+    ) -> spot_rules.SpotContext:
+        others = [o for o in self.trading.orders.open() if without is None or o.id != without.id]
+        held = wallets(
+            self.history.ledger.now, others, self._state.price, terms, self._state.kept_units()
+        )
+        free = {name: each.available for name, each in held.items()}
+        unlimited_funds = dict.fromkeys(spot.currencies(ticket.symbol), Decimal("Infinity"))
+        return spot_rules.SpotContext(
+            instrument=self._state.instruments[ticket.symbol],
+            prices=self._state.price(ticket.symbol),
+            free=free if checks_funds else unlimited_funds,
+            terms=terms,
+            is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
+            is_halted=ticket.symbol in self._state.halted,
+        )
 
     def submit_later(self, ticket: Ticket, seconds: float) -> None:
         """Submit *ticket* in *seconds*, after the client's time-out; a refusal is ignored."""
@@ -177,11 +224,9 @@ class Account:
             group = group_of(order, self.trading.orders)
             replace.check(replace.ReplaceRequest(order, change, group))
             ticket = replace.ticket(order, change)
-            context = self._check_context(
-                ticket, self._state.instruments[order.symbol], without=order
-            )
             is_exit = order.parent_id is not None or order.order_class is m.OrderClass.OCO
-            rules.check(ticket, context, rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS)
+            guards = rules.EXIT_GUARDS if is_exit else rules.SUCCESSOR_GUARDS
+            self._check(ticket, self._state.instruments[order.symbol], guards, without=order)
             new = self._replacements.begin(order_id, change)
             if self._state.injects(InjectionPoint.ASKED_REPLACE, Fault.REPLACE_DENIED, order):
                 message = "unable to replace order, order isn't sent to exchange yet"
@@ -291,6 +336,23 @@ class Account:
                 blocks=frozenset(self.blocks),
                 suspended=self.configurations.suspend_trade,
             )
+
+    def wallets(self) -> list[Wallet]:
+        """Return the wallets at a spot exchange, in the order of their currencies."""
+        with self._state.timeline.locked():
+            terms = self._state.spot
+            assert terms is not None
+            moment = self._state.view_time(InjectionPoint.SHOW_ACCOUNT, self._state.lag.account)
+            is_now = moment >= self._state.timeline.elapsed
+            orders = self.trading.orders
+            found = wallets(
+                self.history.ledger.at(moment),
+                orders.open() if is_now else orders.open_at(moment),
+                self._state.price,
+                terms,
+                self._state.kept_units(),
+            )
+            return list(found.values())
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
         """Return the executions of the history, oldest first, without busted and corrected ones."""

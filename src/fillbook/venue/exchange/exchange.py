@@ -17,6 +17,7 @@ from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.bars import Source, read_bars, with_duration
 from fillbook.venue.exchange.market.listing import default_instrument
 from fillbook.venue.exchange.market.matching import Prices
+from fillbook.venue.exchange.market.spot import SpotTerms
 from fillbook.venue.exchange.schedule import schedule_fees, schedule_openings
 from fillbook.venue.exchange.state import ExchangeState
 from fillbook.venue.exchange.tape import Tape
@@ -43,7 +44,8 @@ class Exchange:
     an order fills.  *partial_rate* (0 to 1) is the probability that a trade is partial.
     *edits_in_place*: a replace changes the order itself, which keeps its ids; else it makes a
     new order.  *checks_duplicates*: a client order id is accepted once; else as often as it is
-    sent.
+    sent.  *spot*: wallets by currency, fees in the quote, and the products of `market.spot`; None:
+    one account in dollars, with shares.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Exchange:
         partial_rate: float = 0.0,
         edits_in_place: bool = False,
         checks_duplicates: bool = True,
+        spot: SpotTerms | None = None,
     ) -> None:
         self.faults: Faults = faults if faults is not None else Faults(seed=seed)
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -67,6 +70,7 @@ class Exchange:
             partial_rate=partial_rate,
             edits_in_place=edits_in_place,
             checks_duplicates=checks_duplicates,
+            spot=spot,
         )
         self._time = self._state.timeline
         self._tape = Tape(self._state, self._quote)
@@ -83,6 +87,15 @@ class Exchange:
     @lag.setter
     def lag(self, lag: Lag) -> None:
         self._state.lag = lag
+
+    @property
+    def spot(self) -> SpotTerms | None:
+        """The terms of a spot exchange; they may be set at any time.  None: it is another one."""
+        return self._state.spot
+
+    @spot.setter
+    def spot(self, terms: SpotTerms) -> None:
+        self._state.spot = terms
 
     # --------------------------------------------------------------- accounts
 
@@ -409,9 +422,9 @@ class Exchange:
             account.history.adjust(kind, symbol, units, at, cash)
 
     def _quote(self, symbol: str, prices: Prices) -> None:
-        symbol = self._state.current_symbol(symbol)
-        self._state.prices[symbol] = prices
-        self._match(symbol)
+        for name in self._state.books(self._state.current_symbol(symbol)):
+            self._state.prices[name] = prices
+            self._match(name)
 
     def _match(self, symbol: str | None = None) -> None:
         for account in self._accounts.values():

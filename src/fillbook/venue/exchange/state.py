@@ -17,6 +17,7 @@ from fillbook.venue.exchange.faults.plan import Faults, InjectedFault
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.listing import LISTED, OVERNIGHT
 from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_crypto
+from fillbook.venue.exchange.market.spot import ALIASES, PRODUCTS, WALLET_PRICES, SpotTerms
 from fillbook.venue.exchange.timeline import Timeline
 from fillbook.venue.exchange.values import Lag, OrderVersion
 
@@ -43,6 +44,7 @@ class ExchangeState:
         partial_rate: float,
         edits_in_place: bool,
         checks_duplicates: bool = True,
+        spot: SpotTerms | None = None,
     ) -> None:
         self.timeline: Timeline = Timeline(clock)
         self.faults = faults
@@ -52,9 +54,12 @@ class ExchangeState:
         self.partial_rate = partial_rate
         self.edits_in_place = edits_in_place
         self.checks_duplicates = checks_duplicates
-        self.instruments: dict[str, m.Instrument] = {i.symbol: i for i, _ in LISTED}
+        self.spot = spot
+        listed = LISTED if spot is None else PRODUCTS
+        self.instruments: dict[str, m.Instrument] = {i.symbol: i for i, _ in listed}
         self.delisted: dict[str, m.Instrument] = {}
-        self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in LISTED}
+        self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in listed}
+        self.prices |= {} if spot is None else WALLET_PRICES
         self.halted: set[str] = set()
         self.overnight: set[str] = set(OVERNIGHT)  #: symbols with an overnight session
         self._renamed_to: dict[str, str] = {}  # old symbol to new symbol
@@ -106,6 +111,14 @@ class ExchangeState:
         prices = self.price(symbol)
         return prices if is_crypto(symbol) else evolve(prices, market=prices.mid)
 
+    def books(self, symbol: str) -> tuple[str, ...]:
+        """Return *symbol* and the symbols that trade in the same book."""
+        if self.spot is None:
+            return (symbol,)
+        book = ALIASES.get(symbol, symbol)
+        shared = (name for name, other in ALIASES.items() if other == book)
+        return tuple(name for name in (book, *shared) if name in self.instruments)
+
     def current_symbol(self, symbol: str) -> str:
         """Return the current symbol of what was listed as *symbol*."""
         while symbol in self._renamed_to:
@@ -134,7 +147,9 @@ class ExchangeState:
         self.delisted[symbol] = self.instruments.pop(symbol)
 
     def asset_class(self, symbol: str) -> m.AssetClass:
-        """Return the class of an instrument that is or was listed."""
+        """Return the class of an instrument that is or was listed, or of a wallet."""
+        if self.spot is not None:
+            return m.AssetClass.CRYPTO
         name = self.current_symbol(symbol)
         return (self.instruments.get(name) or self.delisted[name]).asset_class
 
@@ -177,6 +192,14 @@ class ExchangeState:
         """Return the units that orders of *side* which have ended still reserve."""
         self._kept = [x for x in self._kept if x[3] > self.timeline.elapsed]
         return sum((x[2] for x in self._kept if x[:2] == (symbol, side)), m.ZERO)
+
+    def kept_units(self) -> dict[str, Decimal]:
+        """Return the units that ended sales still hold, by base currency."""
+        kept: dict[str, Decimal] = {}
+        for symbol in {symbol for symbol, side, *_ in self._kept if side is m.OrderSide.SELL}:
+            base = symbol.partition("/")[0]
+            kept[base] = kept.get(base, m.ZERO) + self.kept_qty(symbol, m.OrderSide.SELL)
+        return kept
 
     def view_time(self, point: InjectionPoint, lag_s: float) -> timedelta:
         """Return the time that a view shows: now, or an earlier time due to lag or a fault."""

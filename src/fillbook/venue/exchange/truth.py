@@ -60,7 +60,12 @@ class Truth:
         """Return the same as `positions`, summed anew from fills and activities."""
         with self._state.timeline.locked():
             history = self._trading.history
-            return net_positions(history.fills, history.activities, self._state.current_symbol)
+            return net_positions(
+                history.fills,
+                history.activities,
+                self._state.current_symbol,
+                history.positions_of,
+            )
 
     def cash(self) -> Decimal:
         with self._state.timeline.locked():

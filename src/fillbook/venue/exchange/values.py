@@ -55,6 +55,8 @@ class Ticket:
     stop_loss: Decimal | None = None
     stop_loss_limit: Decimal | None = None
     extended_hours: bool = False
+    post_only: bool = False  #: a limit order that is refused if it would trade when it arrives
+    good_until: m.Timestamp | None = None  #: when it ends by age; None: by its time in force
     client_order_id: str | None = None
 
 
@@ -96,7 +98,9 @@ class OrderVersion:
     that earlier orders of the chain filled, at the average price `carried_price`.
     `is_triggered`: the market has reached the stop price.  `is_queued`: the order waits for a
     session.  `is_overnight`: the order also trades in the overnight session.  `is_active`:
-    the opening order of this leg has filled.
+    the opening order of this leg has filled.  `spent`: what the fills cost in quote currency, fees
+    included, of an order by notional.  `is_resting`: it has been in the book.  `triggered_limit`:
+    the limit of a trigger bracket whose stop was reached.
     """
 
     id: str
@@ -141,6 +145,10 @@ class OrderVersion:
     is_queued: bool = False
     is_overnight: bool = False
     is_active: bool = False
+    post_only: bool = False
+    spent: Decimal = m.ZERO
+    is_resting: bool = False
+    triggered_limit: Decimal | None = None
 
     @property
     def is_final(self) -> bool:
@@ -187,6 +195,12 @@ class Fill:
     corrects: str | None = None
     is_busted: bool = False
     is_corrected: bool = False
+    value: Decimal | None = None  #: in quote currency, of an order sized in it; None: qty x price
+    is_maker: bool = False  #: the order was in the book before
+
+    @property
+    def traded_value(self) -> Decimal:
+        return self.qty * self.price if self.value is None else self.value
 
 
 class ActivityKind(StrEnum):

@@ -16,6 +16,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.venue.exchange.account.ledger import Ledger
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
+from fillbook.venue.exchange.market import spot
 from fillbook.venue.exchange.state import ExchangeState, subjects_of
 from fillbook.venue.exchange.values import Activity, ActivityKind, Fill, OrderVersion
 
@@ -41,11 +42,22 @@ class History:
 
     # ------------------------------------------------------------- executions
 
-    def execute(self, order: OrderVersion, qty: Decimal, price: Decimal, leaves: Decimal) -> Fill:
-        """Post an execution of *order*, whose fields include it already."""
+    def execute(
+        self,
+        order: OrderVersion,
+        qty: Decimal,
+        price: Decimal,
+        leaves: Decimal,
+        value: Decimal | None = None,
+    ) -> Fill:
+        """
+        Post an execution of *order*, whose fields include it already.
+
+        *value* is in quote currency, of an order that is sized in it; None: qty x price.
+        """
         exec_id = self._state.new_id()
         differs = self._state.injects(InjectionPoint.FILL, Fault.STREAM_IDS_DIFFER, order)
-        fee, currency = _fee(order, qty, price)
+        fee, currency = self._fee(order, qty, price, value)
         fill = Fill(
             exec_id=exec_id,
             stream_id=self._state.new_id() if differs else exec_id,
@@ -61,9 +73,11 @@ class History:
             order_status=order.status,
             fee=fee,
             fee_currency=currency,
+            value=value,
+            is_maker=order.is_resting and order.type is m.OrderType.LIMIT,
         )
         self._post(fill)
-        if fee:
+        if fee and self._state.spot is None:
             self._unposted_fees.append(fill)
         injected = self._state.faults.next(
             InjectionPoint.FILL, among=(Fault.HISTORY_LATE,), subjects=subjects_of(order)
@@ -120,6 +134,11 @@ class History:
         value = sum((f.qty * f.price for f in valid), carried)
         return {"filled_qty": cum, "filled_avg_price": rounded(value / cum) if cum else None}
 
+    def value_of(self, order_id: str) -> Decimal:
+        """Return the value of the valid executions of an order, in quote currency."""
+        valid = (f for f in self.fills_of(order_id) if not (f.is_busted or f.is_corrected))
+        return sum((f.traded_value for f in valid), m.ZERO)
+
     def visible_fills(self, order_id: str | None) -> list[Fill]:
         """
         Return the executions (of *order_id*, None: all) that a client reads.
@@ -157,20 +176,41 @@ class History:
     def _post(self, fill: Fill) -> None:
         self._indexes.setdefault(fill.order_id, []).append(len(self.fills))
         self.fills.append(fill)
-        symbol = self._state.current_symbol(fill.symbol)
-        self.ledger.post(fill, symbol, self._state.timeline.elapsed)
+        symbol, paid_from = self.positions_of(fill)
+        self.ledger.post(fill, symbol, self._state.timeline.elapsed, paid_from)
+
+    def positions_of(self, fill: Fill) -> tuple[str, str | None]:
+        """Return the position that *fill* changes, and the one that pays it (None: the cash)."""
+        if self._state.spot is not None:
+            return spot.holding(fill.symbol), spot.paid_from(fill.symbol)
+        return self._state.current_symbol(fill.symbol), None
 
     def _reverse(self, fill: Fill) -> None:
         """Reverse *fill*, adjusted for the splits since."""
-        symbol, ratio = self._state.current_symbol(fill.symbol), Decimal(1)
+        symbol, paid_from = self.positions_of(fill)
+        ratio = Decimal(1)
         for row in self.activities:
             if row.factor is not None and row.at > fill.at and row.symbol is not None:
                 ratio *= row.factor if self._state.current_symbol(row.symbol) == symbol else 1
-        self.ledger.reverse(fill, symbol, self._state.timeline.elapsed, ratio)
+        self.ledger.reverse(fill, symbol, self._state.timeline.elapsed, ratio, paid_from)
 
     def _replace(self, fill: Fill) -> None:
         index = next(n for n, each in enumerate(self.fills) if each.exec_id == fill.exec_id)
         self.fills[index] = fill
+
+    def _fee(
+        self, order: OrderVersion, qty: Decimal, price: Decimal, value: Decimal | None
+    ) -> tuple[Decimal, str]:
+        """Return the fee of a fill and its currency."""
+        terms = self._state.spot
+        if terms is None:
+            return _fee_of_pair(order, qty, price)
+        quote = spot.currencies(order.symbol)[1]
+        if value is not None and order.is_final and order.notional is not None:
+            return order.notional - order.spent - value, quote  # the notional includes all fees
+        is_maker = order.is_resting and order.type is m.OrderType.LIMIT
+        rate = terms.maker_fee if is_maker else terms.taker_fee
+        return m.cut((qty * price if value is None else value) * rate, spot.PLACES), quote
 
     # ------------------------------------------------------------- activities
 
@@ -236,8 +276,8 @@ class History:
             timeline.call_later(hidden_s, lambda: self._hidden.discard(row.id))
 
 
-def _fee(order: OrderVersion, qty: Decimal, price: Decimal) -> tuple[Decimal, str]:
-    """Return the fee of a fill and its currency."""
+def _fee_of_pair(order: OrderVersion, qty: Decimal, price: Decimal) -> tuple[Decimal, str]:
+    """Return the fee of a fill and its currency: it is taken from what the fill brings in."""
     if order.asset_class is not m.AssetClass.CRYPTO:
         return m.ZERO, "USD"
     if order.side is m.OrderSide.BUY:

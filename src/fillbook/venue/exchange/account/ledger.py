@@ -71,13 +71,17 @@ class Balance:
 
 def units_of(fill: Fill) -> Decimal:
     """Return the signed change of the position, net of a fee in units."""
-    return fill.side.sign * fill.qty - (fill.fee if fill.fee_currency != "USD" else m.ZERO)
+    return fill.side.sign * fill.qty - (fill.fee if _is_fee_in_units(fill) else m.ZERO)
 
 
 def cash_of(fill: Fill) -> Decimal:
-    """Return the signed change of the cash in USD, net of a fee in cash."""
-    fee = fill.fee if fill.fee_currency == "USD" else m.ZERO
-    return -fill.side.sign * fill.qty * fill.price - fee
+    """Return the signed change of the quote currency, net of a fee in it."""
+    fee = m.ZERO if _is_fee_in_units(fill) else fill.fee
+    return -fill.side.sign * fill.traded_value - fee
+
+
+def _is_fee_in_units(fill: Fill) -> bool:
+    return fill.fee_currency == fill.symbol.partition("/")[0]
 
 
 class Ledger:
@@ -105,28 +109,57 @@ class Ledger:
             )
             del self._balances[: max(0, first - 1)]
 
-    def post(self, fill: Fill, symbol: str, at: timedelta) -> None:
-        """Post *fill*; *symbol* is its current symbol."""
-        self.put(self.now.moved(symbol, units_of(fill), fill.price, cash_of(fill)), at)
+    def post(self, fill: Fill, symbol: str, at: timedelta, paid_from: str | None = None) -> None:
+        """Post *fill* to the position *symbol*, paid from another position (None: the cash)."""
+        self._move(symbol, units_of(fill), fill.price, cash_of(fill), at, paid_from)
 
-    def reverse(self, fill: Fill, symbol: str, at: timedelta, ratio: Decimal) -> None:
+    def reverse(
+        self,
+        fill: Fill,
+        symbol: str,
+        at: timedelta,
+        ratio: Decimal,
+        paid_from: str | None = None,
+    ) -> None:
         """Reverse *fill*; splits have made *ratio* units of each of its units."""
         units, price = -units_of(fill) * ratio, fill.price / ratio
-        self.put(self.now.moved(symbol, units, price, -cash_of(fill)), at)
+        self._move(symbol, units, price, -cash_of(fill), at, paid_from)
+
+    def _move(
+        self,
+        symbol: str,
+        units: Decimal,
+        price: Decimal,
+        paid: Decimal,
+        at: timedelta,
+        paid_from: str | None,
+    ) -> None:
+        cash = paid if paid_from is None else m.ZERO
+        balance = self.now.moved(symbol, units, price, cash)
+        if paid_from is not None:
+            balance = balance.moved(paid_from, paid, price, m.ZERO)
+        self.put(balance, at)
 
 
 def net_positions(
-    fills: Iterable[Fill], activities: Iterable[Activity], current_symbol: Callable[[str], str]
+    fills: Iterable[Fill],
+    activities: Iterable[Activity],
+    current_symbol: Callable[[str], str],
+    positions_of: Callable[[Fill], tuple[str, str | None]],
 ) -> dict[str, Decimal]:
     """
     Sum the positions from fills and activities in order of time, by current symbol.
 
     A fee activity is part of its fill already, and a cash dividend changes no units.
     """
-    standing = (f for f in fills if not (f.is_busted or f.is_corrected))
-    moves: list[tuple[m.Timestamp, str, Decimal, Decimal | None]] = [
-        (f.at, current_symbol(f.symbol), units_of(f), None) for f in standing
-    ]
+    moves: list[tuple[m.Timestamp, str, Decimal, Decimal | None]] = []
+    for fill in fills:
+        if fill.is_busted or fill.is_corrected:
+            continue
+        symbol, paid_from = positions_of(fill)
+        moves.append((fill.at, symbol, units_of(fill), None))
+        if paid_from is not None:
+            moves.append((fill.at, paid_from, cash_of(fill), None))
     for row in activities:
         if row.symbol is not None and row.qty is not None and _moves_units(row):
             change = row.qty if row.factor is None else -row.fraction

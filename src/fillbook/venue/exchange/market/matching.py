@@ -21,6 +21,7 @@ LIMIT_TYPES: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
 #: A short sale reserves at least the ask times this.
 SHORT_COLLAR: Final = Decimal("1.03")
 _CENT: Final = Decimal("0.01")
+_BEYOND: Final = Decimal("0.05")
 _STOP_COLLARS: Final = ((Decimal(50), Decimal("1.025")), (Decimal(0), Decimal("1.04")))
 
 
@@ -66,6 +67,8 @@ def stop_limit_price(stop: Decimal) -> Decimal:
 
 def limit_of(order: OrderVersion | Ticket) -> Decimal | None:
     """Return the worst price at which the order trades; None if it has no limit."""
+    if isinstance(order, OrderVersion) and order.triggered_limit is not None:
+        return order.triggered_limit
     if order.type is m.OrderType.STOP and order.side is m.OrderSide.BUY and order.stop_price:
         return stop_limit_price(order.stop_price)
     return order.limit_price
@@ -80,6 +83,18 @@ def triggers(order: OrderVersion, prices: Prices) -> bool:
     return prices.bid <= order.stop_price
 
 
+def is_trigger_bracket(order: OrderVersion) -> bool:
+    """Whether *order* is a take profit and a stop in one: it trades at its limit until the stop."""
+    return order.type is m.OrderType.LIMIT and order.stop_price is not None
+
+
+def triggered_limit(order: OrderVersion, increment: Decimal | None) -> Decimal | None:
+    """Return the limit of a bracket whose stop was reached, 5 % beyond it; None: no bracket."""
+    if not is_trigger_bracket(order) or order.stop_price is None:
+        return None
+    return rounded_to_tick(order.stop_price * (1 + order.side.sign * _BEYOND), increment)
+
+
 def trade_threshold(order: OrderVersion) -> tuple[int, Decimal] | None:
     """
     Return the price from which *order* trades or triggers: (1 at or above, -1 at or below; price).
@@ -88,6 +103,8 @@ def trade_threshold(order: OrderVersion) -> tuple[int, Decimal] | None:
     """
     if order.type is m.OrderType.TRAILING_STOP or order.time_in_force in NON_RESTING:
         return None
+    if is_trigger_bracket(order):
+        return None  # two prices
     if order.stop_price is not None and not order.is_triggered:
         return order.side.sign, order.stop_price
     limit = limit_of(order)
@@ -106,7 +123,7 @@ def trail_update(order: OrderVersion, prices: Prices) -> dict[str, Any]:
 def trade_price(order: OrderVersion, prices: Prices) -> Decimal | None:
     """Return the price at which the order trades now; None if it does not trade."""
     touch, limit = prices.touch(order.side), limit_of(order)
-    if not triggers(order, prices):
+    if not triggers(order, prices) and not is_trigger_bracket(order):
         return None
     if limit is None or (touch - limit) * order.side.sign <= 0:
         return touch

@@ -15,6 +15,7 @@ from fillbook.venue.exchange.state import ExchangeState
 from fillbook.venue.exchange.values import OrderVersion, S, Ticket
 
 _AUCTION: Final = timedelta(milliseconds=1)
+_DECADE: Final = timedelta(days=3650)
 
 
 def new_orders(
@@ -25,6 +26,7 @@ def new_orders(
     instrument = state.instruments[ticket.symbol]
     is_crypto = instrument.asset_class is m.AssetClass.CRYPTO
     limit = ticket.limit_price
+    is_bracket = state.spot is not None and ticket.order_class is m.OrderClass.OCO
     if ticket.order_class is m.OrderClass.OCO:
         limit = ticket.take_profit  # the take-profit is the parent, the stop its child
     order = OrderVersion(
@@ -40,22 +42,28 @@ def new_orders(
         created_at=stamp,
         updated_at=stamp,
         submitted_at=stamp,
-        expires_at=m.timestamp(ends_at(ticket, now)),
+        expires_at=ticket.good_until or _ends(ticket, now, is_spot=state.spot is not None),
         qty=ticket.qty,
         notional=ticket.notional,
         limit_price=limit,
-        stop_price=ticket.stop_price,
+        stop_price=ticket.stop_loss if is_bracket else ticket.stop_price,
         trail_price=ticket.trail_price,
         trail_percent=ticket.trail_percent,
         extended_hours=ticket.extended_hours,
+        post_only=ticket.post_only,
         is_overnight=overnight and ticket.extended_hours and ticket.symbol in state.overnight,
     )
     is_queued = not state.is_in_session(order) or order.time_in_force is m.TimeInForce.CLS
     order = evolve(order, is_queued=is_queued)
     if order.type is m.OrderType.TRAILING_STOP and not order.is_queued:
         order = evolve(order, **trail_update(order, state.price(order.symbol)))
-    legs = legs_of(order, ticket, state.new_id)
+    legs = [] if is_bracket else legs_of(order, ticket, state.new_id)
     return evolve(order, leg_ids=tuple(leg.id for leg in legs)), legs
+
+
+def _ends(ticket: Ticket, now: datetime, *, is_spot: bool) -> m.Timestamp:
+    """Return when an order ends by age; one at a spot exchange does not, in effect."""
+    return m.timestamp(now + _DECADE if is_spot else ends_at(ticket, now))
 
 
 def routed_at(order: OrderVersion, now: datetime) -> datetime:

@@ -20,7 +20,13 @@ from fillbook.venue.exchange.account.stream import Feed
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.kinds import NON_RESTING
 from fillbook.venue.exchange.market import sessions
-from fillbook.venue.exchange.market.matching import trade_price, trail_update, triggers
+from fillbook.venue.exchange.market.matching import (
+    trade_price,
+    trail_update,
+    triggered_limit,
+    triggers,
+)
+from fillbook.venue.exchange.market.spot import PLACES, by_quote
 from fillbook.venue.exchange.orders.acceptance import new_orders, routed_at
 from fillbook.venue.exchange.orders.groups import siblings
 from fillbook.venue.exchange.orders.versions import Orders
@@ -106,6 +112,9 @@ class Trading:
             order = self.change(order, status=S.NEW)
             self.publish("new", order, execution_id=self._state.new_id())
         self.match(order_id)
+        order = self.orders[order_id]
+        if not order.is_final:
+            self.orders.put(evolve(order, is_resting=True), self._time.elapsed)
 
     def schedule_end(self, order: OrderVersion) -> None:
         assert order.expires_at is not None
@@ -138,7 +147,9 @@ class Trading:
         if order.type is m.OrderType.TRAILING_STOP and (moved := trail_update(order, prices)):
             order = self.change(order, **moved)
         if order.stop_price is not None and not order.is_triggered and triggers(order, prices):
-            order = self.change(order, is_triggered=True)
+            increment = self._state.instruments[order.symbol].price_increment
+            limit = triggered_limit(order, increment)
+            order = self.change(order, is_triggered=True, triggered_limit=limit)
         price = trade_price(order, prices)
         if price is not None:
             whole = self.leaves(order, price)
@@ -168,6 +179,9 @@ class Trading:
     def leaves(self, order: OrderVersion, price: Decimal) -> Decimal:
         if order.qty is not None:
             return order.qty - order.filled_qty
+        if self._state.spot is not None:
+            left = (order.notional or m.ZERO) - order.spent
+            return by_quote(left, price, self._state.spot.taker_fee)[0]
         spent = order.filled_qty * (order.filled_avg_price or m.ZERO)
         return m.cut(((order.notional or m.ZERO) - spent) / price, QTY_STEP)
 
@@ -181,7 +195,14 @@ class Trading:
         leaves = max(m.ZERO, self.leaves(order, price) - qty)
         cum = order.filled_qty + qty
         value = order.filled_qty * (order.filled_avg_price or m.ZERO) + qty * price
-        fields: dict[str, Any] = {"filled_qty": cum, "filled_avg_price": rounded(value / cum)}
+        average = rounded(value / cum)
+        traded = None
+        if self._state.spot is not None:
+            traded = self._value_in_quote(order, qty, price, is_last=not leaves)
+            done = self.history.value_of(order.id)
+            value = done + (qty * price if traded is None else traded)
+            average = (value / cum).quantize(PLACES).normalize()
+        fields: dict[str, Any] = {"filled_qty": cum, "filled_avg_price": average}
         if order.is_final:
             pass
         elif not leaves:
@@ -189,11 +210,24 @@ class Trading:
         elif order.status not in PENDING:
             fields |= {"status": S.PARTIALLY_FILLED}
         order = self.change(order, **fields)
-        fill = self.history.execute(order, qty, price, leaves)
+        fill = self.history.execute(order, qty, price, leaves, traded)
+        if traded is not None:
+            order = self.change(order, spent=order.spent + traded + fill.fee)
         self._publish_fill("partial_fill" if leaves else "fill", order, fill)
         self._update_group(order, traded=qty)
         self._inject_fill_fault(fill)
         return fill
+
+    def _value_in_quote(
+        self, order: OrderVersion, qty: Decimal, price: Decimal, *, is_last: bool
+    ) -> Decimal | None:
+        """Return the value of a fill of an order that is sized in the quote; None: of another."""
+        terms = self._state.spot
+        if order.notional is None or terms is None:
+            return None
+        if is_last:
+            return by_quote(order.notional - order.spent, price, terms.taker_fee)[1]
+        return m.cut(qty * price, PLACES)
 
     def _inject_fill_fault(self, fill: Fill) -> None:
         injected = self._state.faults.next(
