@@ -84,7 +84,7 @@ def test_a_request_that_does_not_arrive_is_ended(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """A head or a body that stops half-way keeps no connection open; others are served."""
-    monkeypatch.setattr("fillbook.venue.alpaca.server.RECEIVE_MAX_S", 0.05)
+    monkeypatch.setattr("fillbook.venue.http.server.RECEIVE_MAX_S", 0.05)
     with raw_line(emulator, part) as line:
         try:
             while line.recv(65_536):
@@ -109,7 +109,7 @@ WEBSOCKET = (
 def test_a_stream_stays_open_beyond_the_time_of_a_request(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, asked: str, begins: bytes
 ) -> None:
-    monkeypatch.setattr("fillbook.venue.alpaca.server.RECEIVE_MAX_S", 0.05)
+    monkeypatch.setattr("fillbook.venue.http.server.RECEIVE_MAX_S", 0.05)
     with raw_line(emulator, asked) as line:
         received = b""
         while begins not in received:

@@ -20,20 +20,16 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from fillbook import model as m
 from fillbook.venue.alpaca.endpoints import ApiResponse, Endpoint, error
 from fillbook.venue.alpaca.requests import ApiRequest
 from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Account, Exchange, Fault, InjectedFault, InjectionPoint, Refused
-
-#: The key of the ASGI scope under which the server stores a function that aborts the connection.
-ABORT: Final = "fillbook.abort"
+from fillbook.venue.http.replies import NoResponse, TruncatedResponse, read_body
 
 _KNOWN_STATUSES: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
-BODY_MAX: Final = 1_000_000  #: the largest body of a request, in bytes
 _HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
 #: Alpaca's message for a status; other statuses have HTTP's phrase.
 _MESSAGES: Final = {500: "internal server error occurred", 504: "request timed out"}
@@ -102,7 +98,7 @@ class Gateway:
         if account is None:
             return unauthorized()
         try:
-            body = await _body(request)
+            body = await read_body(request)
         except ClientDisconnect:
             return NoResponse()  # the client has disconnected
         if body is None:
@@ -183,16 +179,6 @@ class Gateway:
 _REPLACES_RESPONSE: Final = _NO_REPLY | frozenset(_FAULT_RESPONSES)
 
 
-async def _body(request: Request) -> bytes | None:
-    """Read the body of *request*; None: it is larger than `BODY_MAX`."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_MAX:
-            return None
-    return bytes(body)
-
-
 def _call(
     endpoint: Endpoint, api_request: ApiRequest, injected: InjectedFault | None
 ) -> ApiResponse:
@@ -236,31 +222,6 @@ def _fault_response(
 
 def _with_request_id(headers: dict[str, str]) -> dict[str, str]:
     return headers | {"x-request-id": uuid.uuid4().hex}
-
-
-class NoResponse(Response):
-    """No reply: the connection is aborted."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ABORT]()
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-
-class TruncatedResponse(Response):
-    """Half of a reply; then the connection is aborted."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(bytes(response.body), response.status_code, media_type="application/json")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = {"type": "http.response.start", "status": self.status_code}
-        await send(head | {"headers": self.raw_headers})
-        half = bytes(self.body[: len(self.body) // 2])
-        await send({"type": "http.response.body", "body": half, "more_body": True})
-        scope[ABORT]()
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
 
 def unauthorized() -> Response:

@@ -6,23 +6,21 @@ Source: https://docs.alpaca.markets/docs/websocket-streaming.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from contextlib import ExitStack
 from typing import Any
 
 from starlette.responses import Response
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from fillbook.venue.alpaca import responses
-from fillbook.venue.alpaca.gateway import ABORT, Gateway
+from fillbook.venue.alpaca.gateway import Gateway
 from fillbook.venue.exchange import Account, Event, Fault, InjectionPoint, subjects_of
+from fillbook.venue.http.connections import Connection, Connections
 
 _TRADE_UPDATES = "trade_updates"
 
 
-class Streams:
+class Streams(Connections):
     """
     The open connections.
 
@@ -31,11 +29,9 @@ class Streams:
     """
 
     def __init__(self, gateway: Gateway, *, is_limited: bool = True) -> None:
+        super().__init__()
         self.gateway = gateway
         self.is_limited = is_limited
-        self.sent = 0  #: the number of events sent on all connections until now
-        self._open: dict[Connection, str | None] = {}
-        self._changed = threading.Condition()
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one connection from its upgrade to its end."""
@@ -43,116 +39,31 @@ class Streams:
         if injected is not None or (self.is_limited and self._is_full()):
             await socket.send_denial_response(Response(status_code=429))
             return
-        connection = Connection(self, socket)
-        self.register(connection, None)
-        try:
-            await connection.run()
-        finally:
-            self._unregister(connection)
+        await self.run(TradeConnection(self, socket))
 
     def claim_key(self, connection: Connection, key: str) -> bool:
         """Assign *key* to the connection; return False if another connection has it."""
-        with self._changed:
-            taken = self.is_limited and key in self._open.values()
+        taken = self.is_limited and key in self.keys()
         if not taken:
             self.register(connection, key)
         return not taken
 
-    def broadcast(self, frame: object) -> None:
-        """Send *frame* on every connection; from any thread."""
-        for connection in self._connections():
-            connection.put(frame)
-
-    def disconnect(self) -> None:
-        """Close every connection; from any thread."""
-        for connection in self._connections():
-            connection.put(None)
-
-    def wait_for(self, listening: int, timeout_s: float) -> bool:
-        """Wait until *listening* connections are subscribed; return False after *timeout_s*."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: sum(each.is_listening for each in self._open) >= listening, timeout_s
-            )
-
-    def wait_for_none(self, timeout_s: float) -> bool:
-        """Wait until no connection is open; return False after *timeout_s*."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._open, timeout_s)
-
-    def register(self, connection: Connection, key: str | None) -> None:
-        with self._changed:
-            self._open[connection] = key
-            self._changed.notify_all()
-
-    def notify_waiters(self) -> None:
-        """Wake the threads that wait for a change of the connections."""
-        with self._changed:
-            self._changed.notify_all()
-
     def _is_full(self) -> bool:
-        with self._changed:
-            return bool(self._open) and self.gateway.keys <= set(self._open.values())
-
-    def _connections(self) -> list[Connection]:
-        with self._changed:
-            return list(self._open)
-
-    def _unregister(self, connection: Connection) -> None:
-        with self._changed:
-            del self._open[connection]
-            self._changed.notify_all()
+        keys = self.keys()
+        return bool(keys) and self.gateway.keys <= keys
 
 
-class Connection:
+class TradeConnection(Connection):
     """One client's connection."""
 
+    is_binary = True
+
     def __init__(self, streams: Streams, socket: WebSocket) -> None:
+        super().__init__(socket)
         self._streams = streams
-        self._socket = socket
         self._account: Account | None = None
-        self._outbox: asyncio.Queue[object] = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
-        self._subscription = ExitStack()
-        self._is_ending = False
-        self.is_listening: bool = False
 
-    def put(self, frame: object) -> None:
-        """Queue *frame*; None closes the connection, and later frames are dropped.  Any thread."""
-        if self._is_ending:
-            return
-        self._is_ending = frame is None
-        self._loop.call_soon_threadsafe(self._outbox.put_nowait, frame)
-
-    async def run(self) -> None:
-        await self._socket.accept()
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
-        with self._subscription:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _write(self) -> None:
-        while (frame := await self._outbox.get()) is not None:
-            await self._send(frame)
-        await self._socket.close(1001)
-
-    async def _read(self) -> None:
-        try:
-            while True:
-                message = await self._socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                await self._handle_message(message.get("text") or message.get("bytes") or "")
-        except WebSocketDisconnect:
-            return
-
-    async def _send(self, frame: object) -> None:
-        text = frame if isinstance(frame, str) else json.dumps(frame)
-        await self._socket.send_bytes(text.encode())
-
-    async def _handle_message(self, text: str | bytes) -> None:
+    async def handle_message(self, text: str | bytes) -> None:
         try:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
@@ -175,17 +86,17 @@ class Connection:
         if account is not None and self._streams.claim_key(self, account.name):
             self._account = account
         status = "authorized" if self._account is not None else "unauthorized"
-        await self._send(_authorization(status, "authenticate"))
+        await self.send(_authorization(status, "authenticate"))
 
     async def _listen(self, streams: object) -> None:
         if self._account is None:
-            await self._send(_authorization("unauthorized", "listen"))
+            await self.send(_authorization("unauthorized", "listen"))
             return
         known = [_TRADE_UPDATES] if isinstance(streams, list) and _TRADE_UPDATES in streams else []
         self._subscription.close()
         if known:
             self._subscription.enter_context(self._account.listen(self._on_event, self._disconnect))
-        await self._send({"stream": "listening", "data": {"streams": known}})
+        await self.send({"stream": "listening", "data": {"streams": known}})
         self.is_listening = bool(known)
         self._streams.notify_waiters()
 
@@ -201,7 +112,7 @@ class Connection:
         frame = responses.event(exchange, event)
         match injected and injected.fault:
             case Fault.STREAM_CUT:
-                self._loop.call_soon_threadsafe(self._socket.scope[ABORT])
+                self.abort()
             case Fault.EVENT_NULL:
                 self.put(frame | {"data": None})
             case Fault.UNKNOWN_EVENT:
