@@ -14,7 +14,7 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13")
-EXTRAS = ".[alpaca,cli,emulator,fast]"
+EXTRAS = ".[alpaca,cli,coinbase,emulator,fast]"
 
 #: The least share of symbols whose types pyright knows.
 KNOWN_MIN = 0.99

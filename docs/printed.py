@@ -35,8 +35,11 @@ from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.permission import PERMISSIONS, Authority
 from fillbook.model import invalid
+from fillbook.venue import coinbase
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
+from fillbook.venue.coinbase.endpoints import ENDPOINTS as COINBASE
+from fillbook.venue.coinbase.endpoints import PREFIX
 from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS, SECONDS, Fault
 
@@ -152,18 +155,22 @@ def faults() -> str:
     return table(("fault", "effect", "injection points", "duration"), rows)
 
 
-def endpoints() -> str:
-    rows = [
-        (code(method), code(path), code(point) if point else "")
-        for method, path, point, _ in ENDPOINTS
-    ]
+def endpoints(served: Sequence[Any] = ENDPOINTS, prefix: str = "") -> str:
+    rows = []
+    for method, path, at, _ in served:
+        points = at if isinstance(at, tuple) else filter(None, (at,))
+        rows.append((code(method), code(prefix + path), ", ".join(map(code, points))))
     return table(("method", "path", "injection point of its faults"), rows)
 
 
-def behavior() -> str:
-    notes = notes_of(Behavior)
-    rows = [(code(x.name), code(x.default), notes[x.name]) for x in fields(Behavior)]
+def behavior(kind: type = Behavior) -> str:
+    notes = notes_of(kind)
+    rows = [(code(x.name), code(_default(x)), notes[x.name]) for x in fields(kind)]
     return table(("switch", "default", "meaning"), rows)
+
+
+def _default(one: Any) -> object:
+    return one.default.factory() if hasattr(one.default, "factory") else one.default
 
 
 def order_kinds() -> str:
@@ -411,6 +418,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "broker": broker,
     "capabilities": capabilities,
     "checks": checks,
+    "coinbase-behavior": lambda: behavior(coinbase.Behavior),
+    "coinbase-endpoints": lambda: endpoints(COINBASE, PREFIX),
+    "coinbase-once": lambda: states_of(coinbase.Once),
     "commands": commands,
     "cover-states": cover_states,
     "demo": demo_shortened,

@@ -25,7 +25,12 @@ from fillbook.cli.options import (
 #: The variables of credentials; each may also end in ``_FILE``.
 _SECRETS: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
 #: Each extra, with a package that it installs.
-_EXTRAS: Final = (("alpaca", "alpaca"), ("emulator", "starlette"), ("fast", "orjson"))
+_EXTRAS: Final = (
+    ("alpaca", "alpaca"),
+    ("coinbase", "coinbase"),
+    ("emulator", "starlette"),
+    ("fast", "orjson"),
+)
 _MARKS: Final = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
@@ -14,8 +14,8 @@ from fillbook.cli import output
 from fillbook.errors import BadAddress
 
 if TYPE_CHECKING:
-    from fillbook.venue.alpaca import Emulator
-    from fillbook.venue.exchange import Exchange
+    from fillbook.venue import alpaca, coinbase
+    from fillbook.venue.exchange import Exchange, Faults
 
 _SESSIONS_AHEAD: Final = timedelta(days=10)
 _NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -26,7 +26,7 @@ _RANDOM_WALKS: Final = ("AAPL", "MSFT", "SPY", "BTC/USD", "ETH/USD")
 
 
 def emulate(
-    what: Annotated[str, Parameter(help="The broker to emulate: alpaca.")],
+    what: Annotated[str, Parameter(help="The broker to emulate: alpaca or coinbase.")],
     /,
     *,
     port: Annotated[int, Parameter(help="The port on 127.0.0.1; 0 selects a free port.")] = 0,
@@ -49,29 +49,29 @@ def emulate(
     ] = None,
 ) -> int:
     """Run a broker emulator on this machine, for any of its clients, until Ctrl-C."""
-    if what != "alpaca":
-        raise BadAddress(f"{what!r} cannot be emulated; available: alpaca")
+    if what not in _EMULATED:
+        raise BadAddress(f"{what!r} cannot be emulated; available: {', '.join(_EMULATED)}")
     if bar_seconds is not None and bar_seconds <= 0:
         raise BadAddress(f"--bar-seconds must be above zero, not {bar_seconds:g}")
     if port not in _PORTS:
         raise BadAddress(f"--port must be from 0 to {_PORTS[-1]}, not {port}")
-    from fillbook.venue.alpaca import Emulator
-    from fillbook.venue.exchange import Exchange, Faults
+    from fillbook.venue.exchange import Faults
 
     is_random = faults.strip() == "random"
     plan = Faults.random(seed, rate) if is_random else Faults.named(faults, seed=seed, rate=rate)
-    exchange = Exchange(seed=seed, faults=plan)
-    exchange.open_account("paper")
     files = _files(bars)
+    made, lines_of = _EMULATED[what]
+    emulator = made(seed, plan, port)
     for symbol, path in files.items():
-        exchange.play(symbol, path, bar_s=bar_seconds)
+        emulator.exchange.play(symbol, path, bar_s=bar_seconds)
     for symbol in _RANDOM_WALKS:
-        if symbol not in files:
-            exchange.walk(symbol)
+        if symbol not in files and emulator.exchange.instrument(symbol) is not None:
+            emulator.exchange.walk(symbol)
     try:
-        with Emulator(exchange, port=port) as emulator:
+        with emulator:
             try:
-                _print_connections(emulator)
+                for line in lines_of(emulator):
+                    print(line, flush=True)
                 threading.Event().wait()
             except KeyboardInterrupt:
                 output.err.print("stopped")
@@ -92,12 +92,19 @@ def _files(bars: tuple[str, ...]) -> dict[str, str]:
     return {symbol.upper(): path for symbol, _, path in pairs}
 
 
-def _print_connections(emulator: Emulator) -> None:
-    """Print how clients connect; each line can be copied."""
+def _alpaca(seed: int, plan: Faults, port: int) -> alpaca.Emulator:
+    from fillbook.venue.alpaca import Emulator
+    from fillbook.venue.exchange import Exchange
+
+    return Emulator(Exchange(seed=seed, faults=plan), port=port)
+
+
+def _alpaca_lines(emulator: alpaca.Emulator) -> Iterable[str]:
+    """Yield how clients connect; each line can be copied."""
     url, key, secret = emulator.url, emulator.key, emulator.secret
-    lines = (
-        f"Alpaca is emulated at {url}  (Ctrl-C stops it)",
-        *_hours(emulator.exchange),
+    yield f"Alpaca is emulated at {url}  (Ctrl-C stops it)"
+    yield from _hours(emulator.exchange)
+    yield from (
         "",
         "alpaca-py:",
         f'    KEY, SECRET = "{key}", "{secret}"',
@@ -114,8 +121,25 @@ def _print_connections(emulator: Emulator) -> None:
         f"    export ALPACA_SECRET_KEY={secret}",
         f"    fillbook sync --broker alpaca:{url}",
     )
-    for line in lines:
-        print(line, flush=True)
+
+
+def _coinbase(seed: int, plan: Faults, port: int) -> coinbase.Emulator:
+    from fillbook.venue.coinbase import Emulator, spot_exchange
+
+    return Emulator(spot_exchange(seed=seed, faults=plan), port=port)
+
+
+def _coinbase_lines(emulator: coinbase.Emulator) -> Iterable[str]:
+    """Yield how clients connect; each line can be copied."""
+    url, key, secret = emulator.url, emulator.key, emulator.short_secret
+    yield from (
+        f"Coinbase is emulated at {url}  (Ctrl-C stops it)",
+        "",
+        "coinbase-advanced-py, which sends HTTPS only (docs/emulator.md has PlainHttp):",
+        f'    KEY, SECRET = "{key}", "{secret}"',
+        f'    client = RESTClient(KEY, SECRET, base_url="{emulator.authority}")',
+        f'    client.session.mount("https://{emulator.authority}", PlainHttp())',
+    )
 
 
 def _hours(exchange: Exchange) -> Iterable[str]:
@@ -125,3 +149,10 @@ def _hours(exchange: Exchange) -> Iterable[str]:
     if not exchange.is_open():
         opens = next(day.opens for day in sessions if day.opens > now).astimezone(_NEW_YORK)
         yield f"The stock market is closed until {opens:%A %H:%M} in New York; crypto is open."
+
+
+#: The emulator of each broker, and what is printed of it.
+_EMULATED: Final[Mapping[str, tuple[Callable[[int, Faults, int], Any], Callable[[Any], Any]]]] = {
+    "alpaca": (_alpaca, _alpaca_lines),
+    "coinbase": (_coinbase, _coinbase_lines),
+}

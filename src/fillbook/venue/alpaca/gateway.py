@@ -26,7 +26,13 @@ from fillbook.venue.alpaca.endpoints import ApiResponse, Endpoint, error
 from fillbook.venue.alpaca.requests import ApiRequest
 from fillbook.venue.alpaca.switches import Behavior
 from fillbook.venue.exchange import Account, Exchange, Fault, InjectedFault, InjectionPoint, Refused
-from fillbook.venue.http.replies import NoResponse, TruncatedResponse, read_body
+from fillbook.venue.http.replies import (
+    HANDLED_BY_ENDPOINT,
+    NO_REPLY,
+    NoResponse,
+    TruncatedResponse,
+    read_body,
+)
 
 _KNOWN_STATUSES: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
@@ -34,16 +40,6 @@ _HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
 #: Alpaca's message for a status; other statuses have HTTP's phrase.
 _MESSAGES: Final = {500: "internal server error occurred", 504: "request timed out"}
 
-#: Faults after which the connection is aborted without a reply.
-_NO_REPLY: Final = frozenset(
-    {
-        Fault.REQUEST_LOST,
-        Fault.REPLY_LOST,
-        Fault.LATE_LANDING,
-        Fault.DUPLICATE_UNLISTED,
-        Fault.UNREACHABLE,
-    }
-)
 #: The reply of a fault: status, JSON or HTML, further headers.
 _FAULT_RESPONSES: Final = {
     Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
@@ -52,8 +48,6 @@ _FAULT_RESPONSES: Final = {
     Fault.REDIRECT: (307, b"", {"location": "/nowhere"}),
     Fault.EMPTY_LIST: (200, [], {}),
 }
-#: Faults that the endpoint carries out, so the request reaches it.
-_HANDLED_BY_ENDPOINT: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
 
 
 @cache
@@ -120,11 +114,11 @@ class Gateway:
         if (
             injected is None
             or injected.is_applied
-            or fault in _HANDLED_BY_ENDPOINT
+            or fault in HANDLED_BY_ENDPOINT
             or fault not in _REPLACES_RESPONSE
         ):
             response = _response(_call(endpoint, api_request, injected), headers)
-        if fault in _NO_REPLY:
+        if fault in NO_REPLY:
             return NoResponse()
         if fault is Fault.CUT_PAGE and response is not None:
             return TruncatedResponse(response)
@@ -176,7 +170,7 @@ class Gateway:
 
 
 #: Faults under which a request does not reach its endpoint, unless it is applied.
-_REPLACES_RESPONSE: Final = _NO_REPLY | frozenset(_FAULT_RESPONSES)
+_REPLACES_RESPONSE: Final = NO_REPLY | frozenset(_FAULT_RESPONSES)
 
 
 def _call(

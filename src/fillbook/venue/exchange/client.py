@@ -73,7 +73,7 @@ class Account:
         self.number: str = state.new_account_number()
         self.configurations: Configurations = Configurations()
         self.blocks: set[Block] = set()
-        self._created_at = state.timeline.stamp()
+        self.created_at: m.Timestamp = state.timeline.stamp()
         # Internal state of the exchange.
         self.history: History = History(state, Ledger(cash, state.timeline.elapsed))
         self.trading: Trading = Trading(name, state, self.history)
@@ -314,12 +314,14 @@ class Account:
     def report(self) -> AccountReport:
         """Return the balances of the account."""
         with self._state.timeline.locked():
-            changed = self._state.injects(InjectionPoint.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
+            reported, number = self.reported_id(), self.number
+            if reported != self.id:
+                number = self._state.new_account_number()
             moment = self._state.view_time(InjectionPoint.SHOW_ACCOUNT, self._state.lag.account)
             now = self._funds(moment)
             return AccountReport(
-                id=self.id if not changed else self._state.new_id(),
-                number=self.number if not changed else self._state.new_account_number(),
+                id=reported,
+                number=number,
                 cash=self.history.ledger.at(moment).cash,
                 equity=now.equity,
                 last_equity=now.equity,
@@ -331,7 +333,7 @@ class Account:
                 long_market_value=now.long_value,
                 short_market_value=now.short_value,
                 multiplier=now.multiplier,
-                created_at=self._created_at,
+                created_at=self.created_at,
                 shorting_enabled=now.multiplier > 1 and not self.configurations.no_shorting,
                 blocks=frozenset(self.blocks),
                 suspended=self.configurations.suspend_trade,
@@ -353,6 +355,12 @@ class Account:
                 self._state.kept_units(),
             )
             return list(found.values())
+
+    def reported_id(self) -> str:
+        """Return the id of the account as a client reads it."""
+        with self._state.timeline.locked():
+            changed = self._state.injects(InjectionPoint.SHOW_ACCOUNT, Fault.ACCOUNT_ID_CHANGED)
+            return self._state.new_id() if changed else self.id
 
     def fills(self, order_id: str | None = None) -> list[Fill]:
         """Return the executions of the history, oldest first, without busted and corrected ones."""

@@ -116,6 +116,9 @@ class Exchange:
         """Return the account *name*.  Raises: KeyError."""
         return self._accounts[name]
 
+    def accounts(self) -> list[Account]:
+        return list(self._accounts.values())
+
     def reset(self, account: Account, *, cash: Amount = 100_000, key: str | None = None) -> None:
         """
         Reset a paper account: a new id, *cash* (USD), no orders, no positions and no history.
@@ -235,6 +238,9 @@ class Exchange:
         """Halt *symbol* until `resume`: its orders do not trade, but `fill` still fills them."""
         with self._time.locked():
             self._state.halted.add(symbol)
+
+    def is_halted(self, symbol: str) -> bool:
+        return symbol in self._state.halted
 
     def resume(self, symbol: str) -> None:
         with self._time.locked():

@@ -8,8 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from fillbook.venue.exchange import Fault
+
 #: The key of the ASGI scope under which the server stores a function that aborts the connection.
 ABORT: Final = "fillbook.abort"
+
+#: Faults after which the connection is aborted without a reply.
+NO_REPLY: Final = frozenset(
+    {
+        Fault.REQUEST_LOST,
+        Fault.REPLY_LOST,
+        Fault.LATE_LANDING,
+        Fault.DUPLICATE_UNLISTED,
+        Fault.UNREACHABLE,
+    }
+)
+#: Faults that the endpoint carries out, so the request reaches it.
+HANDLED_BY_ENDPOINT: Final = frozenset({Fault.LATE_LANDING, Fault.DUPLICATE_UNLISTED})
 
 BODY_MAX: Final = 1_000_000  #: the largest body of a request, in bytes
 

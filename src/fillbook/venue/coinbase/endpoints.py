@@ -1,0 +1,399 @@
+"""
+The endpoints as functions: request in, status and JSON out; a refusal is raised.
+
+Source: https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fillbook import model as m
+from fillbook.venue.coinbase import configurations, portfolio, products, responses
+from fillbook.venue.coinbase.answers import ApiResponse, Endpoint, ok
+from fillbook.venue.coinbase.requests import ApiRequest, Json, Schema, amount, bad, not_found
+from fillbook.venue.coinbase.switches import ClientIds
+from fillbook.venue.exchange import (
+    Amendment,
+    Fault,
+    Fill,
+    InjectedFault,
+    InjectionPoint,
+    OrderFilter,
+    OrderVersion,
+    Refused,
+    Ticket,
+)
+from fillbook.venue.exchange.orders.spot_rules import UNKNOWN, refused
+
+PREFIX: Final = "/api/v3/brokerage"
+_CANCELS_MAX: Final = 100
+_OPEN_MAX: Final = 1000
+_NO_PREVIEW: Final = "UNKNOWN_PREVIEW_FAILURE_REASON"
+_NO_CANCEL: Final = "UNKNOWN_CANCEL_FAILURE_REASON"
+_STATUSES: Final = frozenset(
+    {*responses.STATUSES.values(), "QUEUED", "UNKNOWN_ORDER_STATUS", "EDIT_QUEUED"}
+)
+
+_CREATE: Final[Schema] = {
+    "client_order_id": str,
+    "product_id": str,
+    "side": str,
+    "order_configuration": configurations.SCHEMA,
+    "self_trade_prevention_id": str,
+    "leverage": str,
+    "margin_type": str,
+    "retail_portfolio_id": str,
+    "preview_id": str,
+    "attached_order_configuration": configurations.SCHEMA,
+}
+_PREVIEW: Final[Schema] = {
+    name: kind for name, kind in _CREATE.items() if name != "client_order_id"
+}
+_EDIT: Final[Schema] = {"order_id": str, "size": str, "price": str, "stop_price": str}
+
+
+# Orders ---------------------------------------------------------------------------------------
+
+
+def create(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    body = request.body(_CREATE)
+    if not body.get("client_order_id"):
+        raise bad("INVALID_ARGUMENT", "client_order_id is required")
+    shown = body.get("order_configuration") or {}
+    try:
+        used = _used(request, body["client_order_id"])
+        if used is not None:
+            return ok(_created(used.id, body, shown))
+        placed = _place(request, _ticket(request, body), injected)
+    except Refused as refusal:
+        if refusal.status != 200:
+            raise
+        error = {
+            "error": refusal.details.get("reason", UNKNOWN),
+            "message": refusal.message,
+            "error_details": "",
+            "preview_failure_reason": refusal.details.get("preview", _NO_PREVIEW),
+        }
+        return ok({"success": False, "error_response": error, "order_configuration": shown})
+    return ok(_created(placed, body, shown))
+
+
+def _created(order_id: str, body: Json, configuration: Json) -> Json:
+    """Return the reply to a create: the terms are those of the request, whatever the order is."""
+    success = {
+        "order_id": order_id,
+        "product_id": body.get("product_id", ""),
+        "side": body.get("side", ""),
+        "client_order_id": body["client_order_id"],
+        "attached_order_id": "",
+    }
+    return {"success": True, "success_response": success, "order_configuration": configuration}
+
+
+def _used(request: ApiRequest, client_order_id: str) -> OrderVersion | None:
+    """Return the order that has the client order id; None: it is new.  Raises: Refused."""
+    ids, kept_s = request.behavior.client_ids, request.behavior.ids_kept_s
+    found = request.account.truth.find(client_order_id)
+    if found is None or ids is ClientIds.FORGET:
+        return None
+    age = request.exchange.now() - m.moment(found.created_at)
+    if kept_s is not None and age.total_seconds() > kept_s:
+        return None
+    if ids is ClientIds.REFUSE:
+        word = "DUPLICATE_CLIENT_ORDER_ID"
+        raise refused("the client order id was used", m.RejectKind.DUPLICATE, _NO_PREVIEW, word)
+    return found
+
+
+def _place(request: ApiRequest, ticket: Ticket, injected: InjectedFault | None) -> str:
+    fault, seconds = (None, 0.0) if injected is None else (injected.fault, injected.seconds)
+    if fault is Fault.LATE_LANDING:
+        request.account.submit_later(ticket, seconds)
+        return ""  # the gateway drops this reply
+    hidden_s = seconds if fault is Fault.DUPLICATE_UNLISTED else request.behavior.hidden_s
+    if hidden_s:
+        return request.account.submit_unlisted(ticket, hidden_s).id
+    return request.account.submit(ticket).id
+
+
+def _ticket(request: ApiRequest, body: Json) -> Ticket:
+    symbol = request.symbol(body.get("product_id") or "")
+    if symbol is None:
+        words = ("PREVIEW_INVALID_PRODUCT_ID", "INVALID_PRODUCT_ID")
+        raise refused("product_id", m.RejectKind.INSTRUMENT, *words)
+    ticket = configurations.ticket(body, symbol, m.timestamp(request.exchange.now()))
+    _check_flags(request.behavior.flags.get(body["product_id"], frozenset()), ticket)
+    return ticket
+
+
+def _check_flags(flags: frozenset[str], ticket: Ticket) -> None:
+    """Refuse an order that the flags of its product do not allow."""
+    is_market = ticket.type is m.OrderType.MARKET
+    if (
+        flags & {"is_disabled", "trading_disabled", "cancel_only", "view_only"}
+        or (is_market and flags & {"limit_only", "auction_mode", "post_only"})
+        or ("post_only" in flags and not ticket.post_only)
+    ):
+        words = ("PREVIEW_NOT_ALLOWED_BY_MARKET_STATE", "ORDER_ENTRY_DISABLED")
+        raise refused("not in this state of the market", m.RejectKind.NOT_NOW, *words)
+
+
+def preview(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    body = request.body(_PREVIEW)
+    errors: list[str] = []
+    ticket: Ticket | None = None
+    try:
+        ticket = _ticket(request, body)
+        request.account.preview(ticket)
+    except Refused as refusal:
+        if refusal.status != 200:
+            raise
+        errors = [str(refusal.details.get("preview", _NO_PREVIEW))]
+    return ok(portfolio.preview(request, ticket, errors))
+
+
+def edit(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    try:
+        order, change = _edited(request, request.body(_EDIT))
+        if change is not None:
+            request.account.replace(order.id, change)
+    except Refused as refusal:
+        if refusal.status not in (200, 404, 422):
+            raise
+        error = {
+            "edit_failure_reason": refusal.details.get("edit") or _edit_word(refusal),
+            "preview_failure_reason": refusal.details.get("preview", _NO_PREVIEW),
+        }
+        return ok({"success": False, "errors": _errors(request, error)})
+    word = "UNKNOWN_EDIT_ORDER_FAILURE_REASON"
+    empty = {"edit_failure_reason": word, "preview_failure_reason": _NO_PREVIEW}
+    errors = empty if request.behavior.errors_as_object else []
+    return ok({"success": True, "errors": errors})
+
+
+def _errors(request: ApiRequest, error: Json) -> Json | list[Json]:
+    return error if request.behavior.errors_as_object else [error]
+
+
+_EDIT_WORDS: Final = {
+    m.RejectKind.NOT_FOUND: "ORDER_NOT_FOUND",
+    m.RejectKind.TOO_LATE: "ONLY_OPEN_ORDERS_CAN_BE_EDITED",
+    m.RejectKind.QUANTITY: "CANNOT_EDIT_TO_BELOW_FILLED_SIZE",
+}
+
+
+def _edit_word(refusal: Refused) -> str:
+    if "pending replacement" in refusal.message:
+        return "ORDER_IS_ALREADY_BEING_REPLACED"
+    if "pending_cancel" in refusal.message:
+        return "CANNOT_EDIT_ORDER_PENDING_CANCEL"
+    return _EDIT_WORDS.get(refusal.kind, "UNKNOWN_EDIT_ORDER_FAILURE_REASON")
+
+
+def _edited(request: ApiRequest, body: Json) -> tuple[OrderVersion, Amendment | None]:
+    """Return an order and the change that an edit asks for; None: none.  Raises: Refused."""
+
+    def refuse(word: str, kind: m.RejectKind = m.RejectKind.UNSUPPORTED) -> Refused:
+        return Refused(200, 0, word, kind, {"edit": word})
+
+    order = request.account.truth.get(body.get("order_id") or "")
+    if order is None:
+        raise refuse("ORDER_NOT_FOUND", m.RejectKind.NOT_FOUND)
+    if order.notional is not None:
+        raise refuse("SIZE_IN_QUOTE_EDITS_NOT_ALLOWED")
+    is_limit = order.type is m.OrderType.LIMIT and order.order_class is m.OrderClass.SIMPLE
+    if not is_limit or order.time_in_force is not m.TimeInForce.GTC:
+        raise refuse("ONLY_LIMIT_ORDER_EDITS_SUPPORTED")
+    size, price = amount(body, "size"), amount(body, "price")
+    if not size:  # a missing size is zero
+        raise refuse("INVALID_EDITED_SIZE", m.RejectKind.QUANTITY)
+    if not price:
+        raise refuse("INVALID_EDITED_PRICE", m.RejectKind.PRICE)
+    if not order.is_final and size == order.filled_qty:
+        return order, None
+    if (size, price) == (order.qty, order.limit_price) and not order.is_final:
+        raise refuse("EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST")
+    return order, Amendment(qty=size, limit_price=price, client_order_id=None)
+
+
+def preview_edit(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    body, errors = request.body(_EDIT), []
+    ticket: Ticket | None = None
+    try:
+        order, change = _edited(request, body)
+        ticket = portfolio.edited_ticket(order, change)
+    except Refused as refusal:
+        word = refusal.details.get("edit") or _edit_word(refusal)
+        errors = [{"edit_failure_reason": word, "preview_failure_reason": _NO_PREVIEW}]
+    return ok(portfolio.preview_edit(request, ticket, errors))
+
+
+def cancel(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    ids: list[Any] = request.body({"order_ids": list}).get("order_ids") or []
+    if len(ids) > _CANCELS_MAX:
+        raise bad("INVALID_ARGUMENT", f"Too many orderIDs entered, limit is {_CANCELS_MAX}")
+    if not all(isinstance(each, str) for each in ids):
+        raise bad("unknown", "proto: invalid value for string type")
+    results = [_canceled(request, each) for each in dict.fromkeys(ids)]
+    return ok({"results": results})
+
+
+def _canceled(request: ApiRequest, order_id: str) -> Json:
+    reason, order = _NO_CANCEL, request.account.truth.get(order_id)
+    try:
+        if order is not None and order.status == m.OrderStatus.PENDING_CANCEL:
+            reason = "DUPLICATE_CANCEL_REQUEST"
+        elif order is not None and order.is_final:
+            is_filled = order.status == m.OrderStatus.FILLED
+            reason = "ORDER_IS_FULLY_FILLED" if is_filled else "INVALID_CANCEL_REQUEST"
+        else:
+            request.account.cancel(order_id)
+    except Refused as refusal:
+        reason = _CANCEL_WORDS.get(refusal.kind, "COMMANDER_REJECTED_CANCEL_ORDER")
+    is_done = reason == _NO_CANCEL
+    return {"success": is_done, "failure_reason": reason, "order_id": order_id}
+
+
+_CANCEL_WORDS: Final = {
+    m.RejectKind.NOT_FOUND: "UNKNOWN_CANCEL_ORDER",
+    m.RejectKind.NOT_NOW: "ORDER_IS_BEING_REPLACED",
+    m.RejectKind.PERMISSION: "NOT_ALLOWED_TO_CANCEL",
+}
+
+
+def get_order(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    found = request.account.order(request.path["order_id"])
+    if found is None:
+        raise not_found("order with this orderID was not found")
+    return ok({"order": responses.order(request, found)})
+
+
+def list_orders(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    statuses = request.enums("order_status", _STATUSES.__contains__)
+    if "OPEN" in statuses and len(statuses) > 1:
+        raise bad("INVALID_ARGUMENT", "OPEN orders cannot be queried with another status")
+    _check_words(request)
+    only_open = statuses == {"OPEN"}
+    found = request.account.orders(_order_filter(request, dated=not only_open))
+    rows = [each for each in found if _is_listed(request, each, statuses)]
+    limit = request.limit(request.behavior.page_max, _OPEN_MAX)
+    ids = [each.id for each in rows]
+    first = _first(ids, request.word("cursor"), injected)
+    page = rows[first : first + min(limit, request.behavior.page_max)]
+    has_next = first + len(page) < len(rows)
+    is_empty = has_next and request.behavior.empty_cursor
+    return ok(
+        {
+            "orders": [responses.order(request, each) for each in page],
+            "sequence": "0",
+            "has_next": has_next,
+            "cursor": page[-1].id if has_next and not is_empty else "",
+        }
+    )
+
+
+def _check_words(request: ApiRequest) -> None:
+    products = ("UNKNOWN_PRODUCT_TYPE", "SPOT", "FUTURE")
+    request.enums("product_type", products.__contains__)
+    request.enums("order_side", ("UNKNOWN_ORDER_SIDE", *configurations.SIDES).__contains__)
+
+
+def _order_filter(request: ApiRequest, *, dated: bool) -> OrderFilter:
+    """Return the filter of a list; the exchange's excludes its own bounds, Coinbase's does not."""
+    since, until = request.moment("start_date"), request.moment("end_date")
+    side = configurations.SIDES.get(request.word("order_side") or "")
+    symbols = (request.symbol(each) or each for each in request.words("product_ids"))
+    return OrderFilter(
+        scope="all",
+        after=_before(since) if since and dated else None,
+        until=until if dated else None,
+        symbols=frozenset(symbols),
+        side=side,
+    )
+
+
+def _before(at: m.Timestamp) -> m.Timestamp:
+    return m.timestamp(m.moment(at) - (m.moment(at).resolution))
+
+
+def _is_listed(request: ApiRequest, order: OrderVersion, statuses: frozenset[str]) -> bool:
+    ids = request.words("order_ids")
+    kinds, product = request.words("order_types"), request.word("product_type")
+    return (
+        (not statuses or responses.status(order, request.behavior) in statuses)
+        and (not ids or order.id in ids)
+        and (not kinds or responses.order_type(order) in kinds)
+        and product in (None, "SPOT")
+    )
+
+
+def _first(ids: list[str], cursor: str | None, injected: InjectedFault | None) -> int:
+    """Return the index of the first row after the *cursor*; it is the id of the last row."""
+    if cursor is None:
+        return 0
+    if cursor not in ids:
+        raise bad("INVALID_ARGUMENT", "invalid cursor")
+    is_shifted = injected is not None and injected.fault is Fault.SHIFTING_PAGE
+    return max(0, ids.index(cursor) + (0 if is_shifted else 1))
+
+
+# Fills ----------------------------------------------------------------------------------------
+
+
+def list_fills(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    ids, trades = request.words("order_ids"), request.words("trade_ids")
+    since = request.moment("start_sequence_timestamp")
+    until = request.moment("end_sequence_timestamp")
+    symbols = {request.symbol(each) or each for each in request.words("product_ids")}
+
+    def is_listed(row: Fill) -> bool:
+        return (
+            (not ids or row.order_id in ids)
+            and (not trades or row.stream_id in trades)
+            and (since is None or row.at >= since)
+            and (until is None or row.at <= until)
+            and (not symbols or row.symbol in symbols)
+        )
+
+    rows = [each for each in reversed(request.account.fills()) if is_listed(each)]
+    limit = min(request.limit(100, _OPEN_MAX), request.behavior.page_max)
+    first = _first([each.exec_id for each in rows], request.word("cursor"), injected)
+    page = rows[first : first + limit]
+    has_next = first + len(page) < len(rows)
+    truth = request.account.truth
+    listed = [
+        responses.fill(request.account, each, truth.order(each.order_id).notional) for each in page
+    ]
+    return ok({"fills": listed, "cursor": page[-1].exec_id if has_next else ""})
+
+
+# The table ------------------------------------------------------------------------------------
+
+O: Final = InjectionPoint  # noqa: E741 - it is used in every row
+
+#: (method, path after the prefix, injection points, endpoint); the first matching row applies.
+ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ...]] = (
+    ("POST", "/orders", (O.SUBMIT,), create),
+    ("POST", "/orders/preview", (), preview),
+    ("POST", "/orders/edit", (O.REPLACE,), edit),
+    ("POST", "/orders/edit_preview", (), preview_edit),
+    ("POST", "/orders/batch_cancel", (O.CANCEL,), cancel),
+    ("GET", "/orders/historical/batch", (O.ORDERS,), list_orders),
+    ("GET", "/orders/historical/fills", (O.EXECUTIONS,), list_fills),
+    ("GET", "/orders/historical/{order_id}", (O.ORDER,), get_order),
+    ("GET", "/accounts", (O.ACCOUNT, O.POSITIONS), portfolio.list_accounts),
+    ("GET", "/accounts/{uuid}", (O.ACCOUNT,), portfolio.get_account),
+    ("GET", "/products", (O.INSTRUMENTS,), products.list_products),
+    ("GET", "/products/{product_id}", (O.INSTRUMENTS,), products.get_product),
+    ("GET", "/best_bid_ask", (O.QUOTES,), products.best_bid_ask),
+    ("GET", "/product_book", (O.QUOTES,), products.product_book),
+    ("GET", "/portfolios", (), portfolio.list_portfolios),
+    ("GET", "/portfolios/{uuid}", (), portfolio.breakdown),
+    ("GET", "/transaction_summary", (), portfolio.transaction_summary),
+    ("GET", "/key_permissions", (), portfolio.key_permissions),
+    ("GET", "/time", (), products.server_time),
+    ("GET", "/market/products", (), products.list_products),
+    ("GET", "/market/products/{product_id}", (), products.get_product),
+    ("GET", "/market/product_book", (), products.product_book),
+)

@@ -1,0 +1,83 @@
+"""The endpoints of products, their quotes, and the time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from fillbook import model as m
+from fillbook.venue.coinbase import responses
+from fillbook.venue.coinbase.answers import ApiResponse, ok
+from fillbook.venue.coinbase.requests import ApiRequest, Json, not_found
+from fillbook.venue.exchange import InjectedFault
+
+
+def list_products(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    request.enums("product_type", ("UNKNOWN_PRODUCT_TYPE", "SPOT", "FUTURE").__contains__)
+    ids = request.words("product_ids")
+    rows = [
+        _product(request, each)
+        for each in request.exchange.instruments()
+        if (not ids or responses.product_id(each.symbol) in ids)
+        and request.word("product_type") != "FUTURE"
+    ]
+    offset = request.word("offset") or "0"
+    first = int(offset) if offset.isascii() and offset.isdigit() else 0
+    return ok({"products": rows[first:][: request.limit(1000, 1000)], "num_products": len(rows)})
+
+
+def _product(request: ApiRequest, listed: m.Instrument) -> Json:
+    name = responses.product_id(listed.symbol)
+    flags = set(request.behavior.flags.get(name, frozenset()))
+    if request.exchange.is_halted(listed.symbol):
+        flags.add("trading_disabled")
+    return responses.product(request.exchange, listed, flags)
+
+
+def get_product(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    symbol = _needed(request, request.path["product_id"])
+    listed = request.exchange.instrument(symbol)
+    assert listed is not None
+    return ok(_product(request, listed))
+
+
+def _needed(request: ApiRequest, product_id: str) -> str:
+    symbol = request.symbol(product_id)
+    if symbol is None:
+        raise not_found("valid product_id is required")
+    return symbol
+
+
+def best_bid_ask(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    names = request.words("product_ids")
+    if not names:
+        symbols = [each.symbol for each in request.exchange.instruments()]
+    else:
+        symbols = [_needed(request, each) for each in names]
+    return ok({"pricebooks": [responses.book(request.exchange, each) for each in symbols]})
+
+
+def product_book(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    symbol = _needed(request, request.word("product_id") or "")
+    found = responses.book(request.exchange, symbol)
+    bid, ask = (Decimal(found[side][0]["price"]) for side in ("bids", "asks"))
+    return ok(
+        {
+            "pricebook": found,
+            "last": m.plain(ask),
+            "mid_market": m.plain((bid + ask) / 2),
+            "spread_bps": m.plain(m.cut((ask - bid) / bid * 10_000, Decimal("0.01"))),
+            "spread_absolute": m.plain(ask - bid),
+        }
+    )
+
+
+def server_time(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    now = request.exchange.now()
+    seconds = int(now.timestamp())
+    return ok(
+        {
+            "iso": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "epochSeconds": str(seconds),
+            "epochMillis": str(seconds * 1000 + now.microsecond // 1000),
+        }
+    )
