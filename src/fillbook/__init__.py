@@ -25,6 +25,7 @@ from fillbook.errors import (
     FillbookError,
     InvalidValue,
     KeyReused,
+    NotPermitted,
     OrderRejected,
     PlanEnded,
     ReadFailed,
@@ -198,6 +199,20 @@ from fillbook.model import (
     WrongCash,
     WrongQty,
 )
+from fillbook.model.account.instruction import (
+    AccountAction,
+    AccountInstructed,
+    AccountInstruction,
+    AccountInstructionClosed,
+)
+from fillbook.model.account.token import Scope, Token, TokenCreated, TokenRevoked
+from fillbook.model.journal.status import (
+    Health,
+    LeaseStatus,
+    RequestBudget,
+    Status,
+    StreamStatus,
+)
 from fillbook.opening import check, open, open_async, read  # noqa: A004 - the usual terms
 from fillbook.store import Store
 
@@ -205,8 +220,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CHECKS",
+    "AccountAction",
     "AccountChanged",
     "AccountId",
+    "AccountInstructed",
+    "AccountInstruction",
+    "AccountInstructionClosed",
     "Activity",
     "ActivityKind",
     "ActivityReported",
@@ -271,6 +290,7 @@ __all__ = [
     "Finding",
     "HaltTrading",
     "HappenedWithoutTrade",
+    "Health",
     "HeldPosition",
     "HistoryRead",
     "Holding",
@@ -285,6 +305,7 @@ __all__ = [
     "IntentDenied",
     "InvalidValue",
     "KeyReused",
+    "LeaseStatus",
     "LeftAlone",
     "LeftAloneReason",
     "Level",
@@ -294,6 +315,7 @@ __all__ = [
     "MoveKind",
     "Movement",
     "NotFoundAfterSeen",
+    "NotPermitted",
     "Oddity",
     "OnAdd",
     "OnBreach",
@@ -356,11 +378,14 @@ __all__ = [
     "ReportSource",
     "Reported",
     "Request",
+    "RequestBudget",
     "Reservation",
     "Reserve",
     "ReserveRule",
     "ResolvedAbsent",
     "Row",
+    "Scope",
+    "Status",
     "StepMoved",
     "StepState",
     "Store",
@@ -369,12 +394,16 @@ __all__ = [
     "StoreTooNew",
     "StoreUnavailable",
     "StrategyOversell",
+    "StreamStatus",
     "SymbolName",
     "SyncReport",
     "Targets",
     "Terms",
     "Thresholds",
     "TimeInForce",
+    "Token",
+    "TokenCreated",
+    "TokenRevoked",
     "Trade",
     "TradeBust",
     "TradingDisabled",

@@ -18,6 +18,7 @@ are raised.
     ├── UnknownPlan            the record has no such plan        no
     ├── PlanEnded              it is stale, or was decided        no, it is planned anew
     ├── UnknownSymbol          no record or broker has the symbol no, see its message
+    ├── NotPermitted           the token lacks a scope, or ended   no
     ├── AccountChanged         the credentials of another account no, see `fillbook rebind`
     ├── TradingDisabled        a live account without live=True   no
     ├── CredentialsMissing     none found, or refused             no
@@ -108,6 +109,10 @@ class UnknownSymbol(FillbookError):
 
 class UnknownOrder(FillbookError):
     """No order of that id is in the record."""
+
+
+class NotPermitted(FillbookError):
+    """The access token lacks the scope, or is expired or revoked; nothing was written."""
 
 
 class AccountChanged(FillbookError):

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
 
 from fillbook import model as m
 
 R = TypeVar("R")
+
+#: No condition on other indexes.
+NOWHERE: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 
 class Reader(Protocol):
@@ -33,6 +37,25 @@ class Reader(Protocol):
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
         """Return the records of type *of* whose key is above *after*, in order of their keys."""
+        ...
+
+    def page(
+        self,
+        of: type[R],
+        index: str,
+        *,
+        where: Mapping[str, Sequence[str]] = NOWHERE,
+        after: str = "",
+        limit: int,
+        newest: bool = False,
+    ) -> Sequence[R]:
+        """
+        Return at most *limit* records of type *of* that have *index*, in order of its values.
+
+        *index* ``"key"`` is the key of the record.  *where* maps other indexes to the values that
+        they may have.  *newest*: in descending order.  The records begin beyond the value *after*
+        of *index*; ``""``: at the first.
+        """
         ...
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:

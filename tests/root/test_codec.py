@@ -22,6 +22,7 @@ from fillbook.core.pacing import Budget
 from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.desk.reconcile.activity_window import ActivityCursor
+from fillbook.desk.record.desk_report import DeskReport
 from fillbook.desk.record.last_complete_snapshot import CompleteSnapshot
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
 from fillbook.model.journal.kinds import KINDS
@@ -29,7 +30,10 @@ from fillbook.model.journal.kinds import KINDS
 RECORDS = [kind.type for kind in KINDS]
 ENTRIES = list(get_args(m.Entry))
 #: Values that desks keep in cells, beside plain text.
-CELLS = (Budget, Lease, LagFactor, SavedMarks, m.Unsettled, ActivityCursor, CompleteSnapshot)
+CELLS = (
+    *(Budget, Lease, LagFactor, SavedMarks, m.Unsettled, ActivityCursor, CompleteSnapshot),
+    DeskReport,
+)
 LOCK = Path(__file__).parents[1] / "stores" / "golden" / "words.txt"
 FEWER = settings(max_examples=settings().max_examples // 5)  # for each of many types
 LIBRARIES = [codec.orjson, None] if codec.orjson else [None]

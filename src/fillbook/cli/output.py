@@ -19,7 +19,7 @@ from rich.text import Text
 
 from fillbook import codec
 from fillbook import model as m
-from fillbook.cli.describe import describe_drift, describe_entry
+from fillbook.model.journal.describe import describe_drift, describe_entry
 
 #: Control characters, which a terminal would obey, and the characters that hide or reorder text.
 _CONTROLS: Final = re.compile(

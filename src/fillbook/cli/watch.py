@@ -23,14 +23,14 @@ from rich.text import Text
 from fillbook import model as m
 from fillbook import opening
 from fillbook.cli import output
-from fillbook.cli.describe import describe_drift
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_desk
 from fillbook.cli.plans.show import cover_of, cover_text, not_covered
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
-from fillbook.desk.link.pacing import pace_of
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halt_reason
+from fillbook.desk.record.request_budget import pace_of
+from fillbook.model.journal.describe import describe_drift
 from fillbook.store import Store
 
 EVERY_S: Final = 1.0

@@ -21,6 +21,7 @@ from fillbook.desk import forked, validation
 from fillbook.desk.parts import Parts
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Settings
+from fillbook.model.journal.status import Status
 from fillbook.store import Store
 
 
@@ -35,20 +36,16 @@ class Desk:
 
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         parts = Parts(broker, store, clock, settings)
-        self.book: Book = Book(store, parts.symbols.find, parts.market.latest_quotes)
-        self._offline_book = Book(store, parts.symbols.known)
-        self._parts = parts
-        self._symbols = parts.symbols
-        self._gateway = parts.gateway
-        self._recorder = parts.recorder
+        self.book: Book = Book(store, parts.symbols.find, parts.market.latest_quotes, clock)
+        self._offline_book = Book(store, parts.symbols.known, clock=clock)
+        self._parts, self._symbols = parts, parts.symbols
+        self._gateway, self._recorder = parts.gateway, parts.recorder
         self._account_link = parts.account_link
         self._tracker = parts.tracker
-        self._placement = parts.placement
-        self._cancellation = parts.cancellation
+        self._placement, self._cancellation = parts.placement, parts.cancellation
         self._replacement = parts.replacement
         self._reconciler = parts.reconciler
-        self._scheduler = parts.scheduler
-        self._background = parts.background
+        self._scheduler, self._background = parts.scheduler, parts.background
         self._exit = ExitStack()
         self._exit.callback(store.close)
         self._exit.callback(self._gateway.lease.release)
@@ -112,10 +109,13 @@ class Desk:
         Return the buying power that is available: the broker's number less our reservations.
 
         Only reservations that the number may not include yet are subtracted.  *currency* None: that
-        of the account; nothing is converted.  Reads the account.
-        Raises: AccountChanged, ReadFailed.
+        of the account; nothing is converted.  It is read.  Raises: AccountChanged, ReadFailed.
         """
         return self._account_link.buying_power(currency)
+
+    def status(self) -> Status:
+        """Return the status of the record, as `book.status` does; it sends no request."""
+        return self.book.status()
 
     # -- placing -----------------------------------------------------------------------
 
@@ -137,9 +137,9 @@ class Desk:
         """
         Record an order that the bot sends itself: `with desk.sending(request) as order:`.
 
-        The order is checked and durable before the body runs.  The body sends it under
-        `order.client_order_id`; afterwards the desk follows it as `submit` does.  An exception
-        in the body leaves the order UNPROVEN and is raised again.  The desk never sends it.
+        The order is checked and durable before the body runs, which sends it under
+        `order.client_order_id`; afterwards the desk follows it as `submit` does.  An exception in
+        the body leaves the order UNPROVEN and is raised again.
         Raises: Denied and AlreadySent (each with `.order`), KeyReused, AccountChanged, ReadFailed.
         """
         return self._placement.sending(validation.request(request), validation.key(key))
@@ -170,9 +170,9 @@ class Desk:
 
     def halt(self, why: str) -> None:
         """
-        Deny every new order of every desk on this store until `resume`; cancels are still sent.
+        Deny every new order of every desk on this store until `resume`; open orders stay open.
 
-        Open orders stay at the broker; the command `fillbook halt` cancels them too.
+        Cancels are still sent; the command `fillbook halt` cancels open orders too.
         """
         return self._parts.kill_switch.halt(validation.text("why", why))
 
@@ -247,9 +247,8 @@ class Desk:
         It is for an order that the broker accepted or reported and does not find any more, which
         fillbook never ends by itself: while it is open, its symbol takes no new risk.  The order
         is read first.  Its fills remain; it is ABSENT, or CANCELED with fills.  If the broker
-        reports it again, it is open again, with an alert.  Sends no order and no cancel.  Raises:
-        Denied if the broker reports the order, or may still accept it; UnknownOrder,
-        AccountChanged, ReadFailed.
+        reports it again, it is open again, with an alert.  Raises: Denied if the broker reports it,
+        or may still accept it; UnknownOrder, AccountChanged, ReadFailed.
         """
         return self._parts.manual_resolution.resolve(
             validation.order(order), validation.resolution(outcome)

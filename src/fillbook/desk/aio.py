@@ -94,6 +94,7 @@ class AsyncDesk:
     resolve = awaited(Desk.resolve)
     assign = awaited(Desk.assign)
     wait = awaited(Desk.wait)
+    status = awaited(Desk.status)
     protect = awaited(Desk.protect)
     unprotect = awaited(Desk.unprotect)
     protections = awaited(Desk.protections)

@@ -13,11 +13,13 @@ from fillbook import model as m
 from fillbook.alerts import Delivery
 from fillbook.broker import Broker
 from fillbook.clock import Clock
+from fillbook.desk.access.inbox import Inbox
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.link.symbols import Symbols
+from fillbook.desk.measurements import Measurements
 from fillbook.desk.orders.approval import Approval
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.manual_resolution import ManualResolution
@@ -36,6 +38,7 @@ from fillbook.desk.plans.repair import RecordSteps, Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.desk_report import DeskReports
 from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
@@ -78,6 +81,7 @@ class Parts:
     def __init__(self, broker: Broker, store: Store, clock: Clock, settings: Settings) -> None:
         self._clock = clock
         self._settings = settings
+        self.measurements: Measurements = Measurements(clock)
         self._deliveries = [Delivery(sink) for sink in settings.alerts]
         self._build_link(broker, store)
         self._build_orders()
@@ -88,10 +92,15 @@ class Parts:
         """Build the link to the broker, and the record."""
         clock, settings = self._clock, self._settings
         self.gateway = gateway = Gateway(
-            broker, store, clock, live=settings.live, repairs=settings.repairs.strongest
+            broker,
+            store,
+            clock,
+            live=settings.live,
+            repairs=settings.repairs.strongest,
+            measurements=self.measurements,
         )
         rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
-        self.recorder = recorder = Recorder(store, clock, gateway.pair)
+        self.recorder = recorder = Recorder(store, clock, gateway.pair, self.measurements)
         for delivery in self._deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
         self.available_funds = AvailableFunds(store, clock, broker.capabilities)
@@ -203,6 +212,22 @@ class Parts:
             self._settings,
             self._deliveries,
         )
+        inbox = Inbox(
+            self.recorder,
+            self.agenda,
+            self.reconciler,
+            self.decisions,
+            self.kill_switch,
+            self._clock,
+        )
+        stream = self.tracker.stream
+        reports = DeskReports(
+            self.recorder.store,
+            self.measurements,
+            self.recorder.now,
+            lambda: (str(stream.state), stream.gaps),
+            self.available_funds.last_known,
+        )
         self.scheduler = Scheduler(
             self.gateway,
             self.tracker,
@@ -214,6 +239,8 @@ class Parts:
             self.protections,
             self.reconciler,
             watch,
+            inbox,
+            reports,
             self.agenda,
             self._clock,
         )

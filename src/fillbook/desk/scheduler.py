@@ -15,6 +15,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.polling import FAST_POLL
+from fillbook.desk.access.inbox import Inbox
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.replace import Replacement
@@ -26,6 +27,7 @@ from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.repair import Repair
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.desk_report import DeskReports
 from fillbook.desk.watch import Watch
 
 SYNC_PERIOD: Final = timedelta(seconds=60)
@@ -33,10 +35,13 @@ WATCH_PERIOD: Final = timedelta(seconds=10)
 RETRY_DELAY: Final = timedelta(seconds=5)  #: after an exception, or without the lease
 #: The tasks of the desk that has the lease; every desk does the others for its own orders.
 LEASE_TASKS: Final = frozenset(
-    {"start", "sync", "poll", "cancels", "repairs", "watch", "exits", "plans"}
+    {
+        *("start", "sync", "poll", "cancels", "repairs", "watch", "exits", "plans"),
+        *("instructions", "report"),
+    }
 )
 #: The tasks that compare what the others observe, and act on it.
-ACTING: Final = frozenset({"exits", "plans"})
+ACTING: Final = frozenset({"exits", "plans", "instructions"})
 
 
 class Scheduler:
@@ -54,6 +59,8 @@ class Scheduler:
         protections: Protections,
         reconciler: Reconciler,
         watch: Watch,
+        inbox: Inbox,
+        reports: DeskReports,
         agenda: Agenda,
         clock: Clock,
     ) -> None:
@@ -67,6 +74,8 @@ class Scheduler:
         self._agenda = agenda
         self._clock = clock
         self._alerts = watch
+        self._inbox = inbox
+        self._reports = reports
         self._actions: Mapping[str, Callable[[str], object]] = {
             "order": resolver.resolve,
             "change": replacement.advance_in_background,
@@ -75,6 +84,8 @@ class Scheduler:
             "repairs": lambda _: repair.run(),
             "plans": lambda _: executor.run(),
             "exits": lambda _: self._compare_exits(),
+            "instructions": lambda _: inbox.run(),
+            "report": lambda _: self._write_report(),
             "poll": lambda _: self._poll(),
             "watch": lambda _: self._run_watch("watch", watch.run),
             "local watch": lambda _: self._run_watch("local watch", watch.run_local),
@@ -84,7 +95,7 @@ class Scheduler:
         agenda.put("start", timedelta())
         for task in ("cancels", "plans", "exits"):
             agenda.put(task, timedelta())
-        for task in ("watch", "local watch"):
+        for task in ("watch", "local watch", "report"):
             agenda.put(task, clock.elapsed() + WATCH_PERIOD)
 
     def receive(self, event: object) -> int:
@@ -117,6 +128,8 @@ class Scheduler:
         """
         self._tracker.drain()
         has_lease = self._gateway.lease.acquire()
+        if has_lease:
+            self._inbox.notice()
         # What acts on the account comes after what observes it.
         due = sorted(self._agenda.take(self._clock.elapsed()), key=ACTING.__contains__)
         for index, task in enumerate(due):
@@ -152,6 +165,10 @@ class Scheduler:
         self._agenda.put("exits", self._clock.elapsed() + EXIT_PERIOD)
         self._protections.run()
         self._executor.run()
+
+    def _write_report(self) -> None:
+        self._agenda.put("report", self._clock.elapsed() + WATCH_PERIOD)
+        self._reports.write()
 
     def _run_watch(self, task: str, run: Callable[[], None]) -> None:
         self._agenda.put(task, self._clock.elapsed() + WATCH_PERIOD)

@@ -19,6 +19,7 @@ from attrs import Factory, frozen
 from fillbook import model as m
 from fillbook.errors import BadAddress, Bug, StoreUnavailable
 from fillbook.model.journal.kinds import BY_TYPE, Kind
+from fillbook.store import NOWHERE
 from fillbook.stores.thread_queue import FairLock, ForkGuard
 
 R = TypeVar("R")
@@ -99,6 +100,29 @@ class _View:
                 if key > after and record is not _DELETED
             ]
         return [record for _, record in sorted(visible, key=lambda pair: pair[0])]
+
+    def page(
+        self,
+        of: type[R],
+        index: str,
+        *,
+        where: Mapping[str, Sequence[str]] = NOWHERE,
+        after: str = "",
+        limit: int,
+        newest: bool = False,
+    ) -> Sequence[R]:
+        kind = BY_TYPE[of]
+        value_of = kind.key if index == "key" else kind.indexes[index]
+        tests = [(kind.indexes[name], frozenset(values)) for name, values in where.items()]
+        found = [
+            (value, record)
+            for record in self.all(of)
+            if all(test(record) in values for test, values in tests)
+            and (value := value_of(record)) is not None
+            and (not after or (value < after if newest else value > after))
+        ]
+        found.sort(key=lambda pair: pair[0], reverse=newest)
+        return [record for _, record in found[:limit]]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         with self._locked_tables():

@@ -22,6 +22,7 @@ from fillbook import model as m
 from fillbook.codec import dump, dump_entry, load, load_entry, stored_time
 from fillbook.errors import Bug, StoreDamaged, StoreTooNew
 from fillbook.model.journal.kinds import BY_TYPE, KINDS, Kind
+from fillbook.store import NOWHERE
 
 R = TypeVar("R")
 
@@ -111,6 +112,31 @@ class SqlReader:
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
         return [load(of, body) for (body,) in self._execute(self._statements_of(of).all, after)]
+
+    def page(
+        self,
+        of: type[R],
+        index: str,
+        *,
+        where: Mapping[str, Sequence[str]] = NOWHERE,
+        after: str = "",
+        limit: int,
+        newest: bool = False,
+    ) -> Sequence[R]:
+        kind, marker = self._statements_of(of).kind, self._marker
+        column = "key" if index == "key" else f"by_{index}"
+        tests = [f"{column} IS NOT NULL"]
+        if after:
+            tests.append(f"{column} {'<' if newest else '>'} {marker}")
+        tests += [f"by_{x} IN ({', '.join([marker] * len(where[x]))})" for x in where]
+        bodies = self._execute(
+            f"SELECT body FROM {kind.name} WHERE {' AND '.join(tests)} "
+            f"ORDER BY {column} {'DESC' if newest else 'ASC'} LIMIT {marker}",
+            *([after] if after else []),
+            *(value for values in where.values() for value in values),
+            limit,
+        )
+        return [load(of, body) for (body,) in bodies]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         rows = self._execute(

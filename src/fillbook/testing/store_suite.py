@@ -117,6 +117,17 @@ class StoreSuite:
             assert keys(reader.all(m.Movement, "a")) == ["b", "c"]
             assert reader.all(m.Movement, "c") == []
 
+    def test_s008_a_page_begins_beyond_a_value_in_the_order_of_an_index(self, store: Store) -> None:
+        with store.write() as writer:
+            put(writer, *(movement(key, owner=key) for key in "dbac"), movement("e", symbol="MSFT"))
+        with store.read() as reader:
+            rows = reader.page(m.Movement, "filled", after=f"{AT}/a", limit=2)
+            assert keys(rows) == ["b", "c"]
+            aapl = {"symbol": ["AAPL", "TSLA"], "owner": ["a", "c", "d"]}
+            rows = reader.page(m.Movement, "key", where=aapl, after="d", limit=9, newest=True)
+            assert keys(rows) == ["c", "a"]
+            assert keys(reader.page(m.Movement, "owner", limit=9)) == ["a", "b", "c", "d"]
+
     def test_s006_kinds_are_separate(self, store: Store) -> None:
         other = m.Activity(activity_id="a", kind=m.ActivityKind.FEE, at=AT)
         with store.write() as writer:

@@ -98,13 +98,13 @@ def cancel(
     An order may fill before it is canceled. Every order is tried. Exits with 1 if an order is not
     final yet, and lists it.
     """
-    filters = {"symbol": symbol, "strategy": strategy}
-    filtered = any(x is not None for x in filters.values())
+    filtered = symbol is not None or strategy is not None
     if [bool(orders), filtered, all_].count(True) != 1:
         raise errors.InvalidValue("give exactly one of: ORDERS; --symbol and --strategy; --all")
     if dry_run:
         with open_book(store) as book:
-            found = _named(book, orders) if orders else book.orders(open=True, **filters)
+            listed = book.orders(open=True, symbol=symbol, strategy=strategy)
+            found = _named(book, orders) if orders else listed
         print_result(found, _would_cancel, json=json)
         return 0
     with open_desk(broker, existing_store(store), live=live) as desk:

@@ -25,6 +25,8 @@ from fillbook.core.journal import (
 )
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.posting import repost_symbol
+from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
+from fillbook.model.account.token import TokenCreated, TokenRevoked
 from fillbook.model.journal.overlay import RecordReader
 
 #: The version of the rules by which records are computed.  A release that computes other records
@@ -126,6 +128,10 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             plans.apply_plan(draft, entry)
         case m.ProtectionSet() | m.ProtectionEnded():
             plans.apply_protection(draft, entry)
+        case AccountInstructed() | AccountInstructionClosed():
+            plans.apply_account_instruction(draft, entry)
+        case TokenCreated() | TokenRevoked():
+            plans.apply_token(draft, entry)
         case m.Bound():
             _bind(draft, entry)
         case m.Rebuilt():

@@ -1,5 +1,5 @@
 """
-Apply the entries about plans and protections.
+Apply the entries about plans, protections, instructions of other processes and access tokens.
 
 Other halves: `core.plans.plan`, which has the transitions, and `core.plans.exits`.
 """
@@ -13,6 +13,12 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
 from fillbook.core.plans import plan as life
+from fillbook.model.account.instruction import (
+    AccountInstructed,
+    AccountInstruction,
+    AccountInstructionClosed,
+)
+from fillbook.model.account.token import Token, TokenCreated, TokenRevoked
 
 _PlanEntry = m.PlanMade | m.PlanMoved | m.StepMoved
 
@@ -73,3 +79,35 @@ def apply_protection(draft: Draft, entry: m.ProtectionSet | m.ProtectionEnded) -
         draft.drop(m.Protection, ended.key)
         ended = evolve(ended, why=entry.why)
         draft.emit(m.EventKind.COVER, symbol=ended.symbol, protection=ended)
+
+
+def apply_account_instruction(
+    draft: Draft, entry: AccountInstructed | AccountInstructionClosed
+) -> None:
+    """Open or close an instruction of another process."""
+    if isinstance(entry, AccountInstructed):
+        draft.put(
+            AccountInstruction(
+                number=draft.number,
+                action=entry.action,
+                by=entry.by,
+                at=draft.at,
+                about=entry.about,
+                why=entry.why,
+            )
+        )
+        return
+    before = draft.get(AccountInstruction, f"{entry.number:012d}")
+    if before is not None and before.closed is None:
+        draft.put(evolve(before, closed=entry.why, done=entry.done))
+
+
+def apply_token(draft: Draft, entry: TokenCreated | TokenRevoked) -> None:
+    """Create or revoke an access token; one that is revoked stays so."""
+    if isinstance(entry, TokenCreated):
+        if draft.get(Token, entry.token.token_id) is None:
+            draft.put(entry.token)
+        return
+    token = draft.get(Token, entry.token_id)
+    if token is not None and token.revoked_at is None:
+        draft.put(evolve(token, revoked_at=draft.at))

@@ -108,6 +108,7 @@ def _apply_instruction(draft: Draft, record: m.OrderRecord, entry: m.Instructed)
         at=draft.at,
         good_until=entry.good_until,
         broker_order_id=entry.broker_order_id,
+        by=entry.by,
     )
     update_order(draft, _add_instruction(draft, record, instruction))
 
@@ -116,7 +117,11 @@ def _add_instruction(draft: Draft, record: m.OrderRecord, new: m.Instruction) ->
     evidence = evidence_of(draft, record)
     open_cancel = instructions.open_cancel(record)
     if new.change is None and open_cancel is not None:
-        raised = evolve(open_cancel, authority=open_cancel.authority.raised_to(new.authority))
+        raised = evolve(
+            open_cancel,
+            authority=open_cancel.authority.raised_to(new.authority),
+            by=open_cancel.by or new.by,
+        )
         return _update_instruction(record, raised)
     change = instructions.open_change(record, evidence)
     if change is not None:

@@ -169,6 +169,10 @@ class AvailableFunds:
             lag_s=Decimal(str(self.lag.total_seconds())),
         )
 
+    def last_known(self) -> m.BuyingPower | None:
+        """Return the buying power by the last read; None: the account was not read yet."""
+        return self.buying_power() if self._readings else None
+
     def _reservations(self, reader: Reader, readings: tuple[Reading, ...]) -> list[m.Reservation]:
         """Return the reservations that a reading may not cover, and the open ones if they count."""
         least = min(reading.covered_entry for reading in readings)

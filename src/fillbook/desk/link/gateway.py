@@ -30,6 +30,7 @@ from fillbook.core.pacing import Lane
 from fillbook.core.permission import PERMISSIONS, Authority, Permission
 from fillbook.desk.link.lease import LeaseHolder
 from fillbook.desk.link.pacing import Pacer
+from fillbook.desk.measurements import Measurements
 from fillbook.errors import TradingDisabled
 from fillbook.store import Store
 
@@ -71,9 +72,11 @@ class Gateway:
         *,
         live: bool,
         repairs: m.RepairMode = m.RepairMode.OBSERVE,
+        measurements: Measurements | None = None,
     ) -> None:
         self.broker = broker
         self.sent: Counter[str] = Counter()
+        self.measurements: Measurements = measurements or Measurements(clock)
         self.closing: threading.Event = (
             threading.Event()
         )  #: set when the desk is closed: it ends every wait
@@ -186,9 +189,10 @@ class Gateway:
         """
         if not first_attempt and not self.lease.may_send():
             return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
-        self.sent[name] += 1
+        self._count(name)
         try:
-            outcome = send()
+            with self.measurements.timed("request"):
+                outcome = send()
         except Exception as error:
             self._log_bug()
             return m.Ambiguous(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
@@ -219,6 +223,10 @@ class Gateway:
                 "a repair was not sent: repairs are sent only with repairs='auto'"
             )
 
+    def _count(self, name: str) -> None:
+        self.sent[name] += 1
+        self.measurements.request(self._lane_of(name))
+
     def _lane_of(self, name: str) -> Lane:
         return self._thread_lane.lane or LANES.get(name, Lane.RECONCILE)
 
@@ -230,9 +238,10 @@ class Gateway:
             return m.NotObserved(
                 m.Failure.RATE_LIMITED, f"{name}: {_rate_limit_message(retry_at)}", retry_at
             )
-        self.sent[name] += 1
+        self._count(name)
         try:
-            answer = request()
+            with self.measurements.timed("request"):
+                answer = request()
         except Exception as error:
             self._log_bug()
             return m.NotObserved(m.Failure.BUG, f"the adapter raised {type(error).__name__}")

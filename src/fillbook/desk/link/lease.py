@@ -21,40 +21,22 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
+from fillbook.desk.record.lease_term import CELL, SLACK, remaining
+from fillbook.desk.record.lease_term import Lease as Lease
 from fillbook.store import Reader, Store
 
 log: logging.Logger = logging.getLogger("fillbook")
 
-#: The cell that holds the lease.
-CELL: Final = "lease"
 #: The term of a lease; it is renewed after half of it.
 TERM: Final = timedelta(seconds=40)
 #: The maximum time in which a request arrives or fails.
 REQUEST_MAX: Final = timedelta(seconds=15)
-#: The maximum error of the wall clock, which is used for the lease of another machine.
-SLACK: Final = timedelta(seconds=60)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
-
-
-@frozen(kw_only=True)
-class Lease:
-    """
-    The holder, and the end of its term: `until_ms` of `timeline`, or `wall_ms` of the wall clock.
-
-    `epoch` increases by one with each new holder; `process` identifies the holder's process.
-    """
-
-    holder: str
-    epoch: int
-    process: str
-    timeline: str
-    until_ms: int
-    wall_ms: int
 
 
 class LeaseHolder:
@@ -147,9 +129,7 @@ class LeaseHolder:
 
     def _remaining(self, known: Lease) -> timedelta:
         """Return the remaining time of another desk's lease."""
-        if known.timeline == self._clock.timeline:
-            return known.until_ms * _MS - self._clock.elapsed()
-        return known.wall_ms * _MS - (self._clock.now() - _EPOCH) + SLACK
+        return remaining(known, self._clock)
 
 
 @cache

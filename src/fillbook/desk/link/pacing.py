@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve
@@ -22,13 +22,12 @@ from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.core import pacing
 from fillbook.core.pacing import Budget, Lane
+from fillbook.desk.record.request_budget import CELL, rebased
 from fillbook.errors import StoreUnavailable
 from fillbook.store import Store
 
 log: logging.Logger = logging.getLogger("fillbook")
 
-#: The cell that holds the budget.
-CELL: Final = "budget"
 #: The maximum wait for a share, by lane; the other lanes do not wait.
 WAIT_MAX: Final = {
     Lane.EXIT: timedelta(seconds=5),
@@ -39,7 +38,6 @@ WAIT_MAX: Final = {
 NEXT_PAGE_WAIT_MAX: Final = timedelta(seconds=90)
 #: The maximum wait for a share of the burst, whatever the lane.
 BURST_WAIT_MAX: Final = timedelta(seconds=pacing.BURST_WINDOW_S)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -136,18 +134,4 @@ class Pacer:
     def _on_own_clock(self, budget: Budget) -> tuple[Budget, int]:
         # The limits that our adapter declares.
         budget = evolve(budget, limit=self._budget.limit, burst=self._budget.burst)
-        return _rebased(self._clock, budget)
-
-
-def pace_of(store: Store, clock: Clock) -> pacing.Pace | None:
-    """Return the pace of the requests of all desks on *store*; None before the first."""
-    budget = load_or_none(Budget, store.cell(CELL))
-    return None if budget is None else pacing.pace(*_rebased(clock, budget))
-
-
-def _rebased(clock: Clock, budget: Budget) -> tuple[Budget, int]:
-    """Convert *budget* to the timeline of *clock*; return it with the current second."""
-    elapsed = clock.elapsed()
-    now = elapsed // _SECOND
-    offset = (clock.now() - _EPOCH - elapsed) // _SECOND
-    return pacing.rebase(budget, clock.timeline, offset, now), now
+        return rebased(self._clock, budget)

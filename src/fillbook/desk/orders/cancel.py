@@ -24,6 +24,7 @@ from fillbook.core.orders.pending_cancel import Attempt, Progress, Read
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.orders.cancel_instruction import instruct_cancel, successor_of
 from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.resolver import Resolver, reply_entry
 from fillbook.desk.orders.tracker import Tracker
@@ -172,12 +173,7 @@ class Cancellation:
     def successor(self, name: str) -> str | None:
         """Return the order that the latest change by cancel-and-new has placed, or None."""
         with self._recorder.store.read() as reader:
-            record = reader.get(m.OrderRecord, name)
-            for x in reversed(() if record is None else record.instructions):
-                if isinstance(x.asked, m.Amend) and x.asked.way is m.Way.ANEW:
-                    placed = reader.get(m.OrderRecord, x.asked.change.client_order_id)
-                    return None if placed is None else placed.client_order_id
-        return None
+            return successor_of(reader, name)
 
     # -- instructing -------------------------------------------------------------------
 
@@ -188,26 +184,7 @@ class Cancellation:
         A change by cancel-and-new is withdrawn in the same transaction, also for a final order.
         """
         with self._recorder.transaction() as transaction:
-            record = transaction.reader.get(m.OrderRecord, name)
-            if record is None:
-                return False
-            known = evidence_of(transaction.reader, record)
-            plan = instructions.open_cancel_and_new(record, known)
-            if record.order.is_final:
-                if plan is not None:
-                    transaction.record(
-                        m.InstructionClosed(name, plan.number, "withdrawn: the order is canceled")
-                    )
-                return False
-            if not _is_instructed(record, authority):
-                number = len(record.instructions) + 1
-                broker_order_id = record.order.broker_order_id
-                transaction.record(
-                    m.Instructed(
-                        name, number, m.Cancel(), authority, broker_order_id=broker_order_id
-                    )
-                )
-        return True
+            return instruct_cancel(transaction, name, authority)
 
     def _instruct_with_successor(self, name: str) -> None:
         """Write the cancel of an order, and of the one that a change has placed since."""
@@ -434,15 +411,6 @@ def _attempts(
     """Return the cancels of one id: of a cancel, or of a change by cancel-and-new."""
     made = instructions.attempts(record, instruction, broker_order_id)
     return [r for r in made if r.command is m.Command.CANCEL]
-
-
-def _is_instructed(record: m.OrderRecord, authority: Authority) -> bool:
-    """Whether a cancel is instructed already, with at least this authority."""
-    instruction = instructions.open_cancel(record)
-    return (
-        instruction is not None
-        and instruction.authority.raised_to(authority) is instruction.authority
-    )
 
 
 def _has_open_instruction(record: m.OrderRecord) -> bool:

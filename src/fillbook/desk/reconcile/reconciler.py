@@ -141,7 +141,8 @@ class Reconciler:
             return self._orders.sync(order)
         if not in_background:
             self._tracker.read_all_again()
-        with self._gateway.lane(Lane.BACKFILL) if since is not None else nullcontext():
+        lane = self._gateway.lane(Lane.BACKFILL) if since is not None else nullcontext()
+        with lane, self._gateway.measurements.timed("snapshot"):
             report = self._sync(since, adopt=adopt)
         if report.unobserved is not None:
             self._miss(report.unobserved)

@@ -4,7 +4,9 @@ The book: reads the record from the store only.
 It needs no credentials and no network, so that `fillbook.read(store)` can open it in another
 process.  With two exceptions: the book of a `Desk` asks the broker whether it has a symbol that is
 not in the record, and for quotes; that of an `AsyncDesk` does not, because it must not block.
-Lists are in order of creation, oldest first, unless stated otherwise.
+Lists are in order of creation, oldest first, unless stated otherwise.  A list with *limit* is a
+page, which is read by an index: at most so many rows (> 0; None: all), those beyond the row
+*after* (None: from the start), and with *newest* in descending order.
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from fillbook import model as m
+from fillbook.clock import Clock, SystemClock
 from fillbook.core import pairs, pnl
 from fillbook.core.symbol_names import is_known, resolve
+from fillbook.desk.record import paging, status
 from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan, UnknownSymbol
+from fillbook.model.journal.status import Status
 from fillbook.store import Reader, Store
 
 
@@ -31,8 +37,11 @@ class Book:
         store: Store,
         find: Callable[[str], str] | None = None,
         quotes: Callable[[Sequence[str]], Mapping[str, m.Quote]] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """
+        *clock* None: the system's.
+
         *find* asks the broker for a symbol that is not in the record, *quotes* for quotes.
 
         None: the record alone is read.
@@ -40,6 +49,7 @@ class Book:
         self._store = store
         self._find = find
         self._quotes = quotes
+        self._clock: Clock = clock or SystemClock()
 
     def __enter__(self) -> Self:
         return self
@@ -61,32 +71,34 @@ class Book:
         *,
         open: bool | None = None,  # noqa: A002 - the term of the field
         symbol: str | None = None,
-        strategy: str | None = None,
+        strategy: str | Sequence[str] | None = None,
+        after: m.Order | str | None = None,
+        limit: int | None = None,
+        newest: bool = False,
     ) -> list[m.Order]:
         """
         Return orders, oldest first; with *open*, those that are not final (None: all).
 
-        *symbol* may be another spelling of the broker, or a former name.  The legs that the broker
-        makes for an order are orders too, with `parent` set.
+        *symbol* may be another spelling of the broker, or a former name.  *strategy* is one or
+        several.  *after* is an order or its client order id.  The legs that the broker makes for an
+        order are orders too, with `parent` set.  Raises: UnknownOrder, if *after* is unknown.
         """
+        begin = None if after is None else self.record(after)
         with self._store.read() as reader:
             if symbol is not None:
                 symbol = resolve(reader, m.symbol_of(symbol))
-            if open:
-                records = reader.find(m.OrderRecord, "open", "yes")
-            elif symbol is not None:
-                records = reader.find(m.OrderRecord, "symbol", symbol)
-            elif strategy is not None:
-                records = reader.find(m.OrderRecord, "strategy", strategy)
-            else:
-                records = reader.all(m.OrderRecord)
-        return [
-            record.order
-            for record in sorted(records, key=lambda r: (r.created_at, r.client_order_id))
-            if (symbol is None or record.terms.symbol == symbol)
-            and (strategy is None or record.strategy == strategy)
-            and (open is None or record.order.is_final is not open)
-        ]
+            where = _where(symbol=symbol, strategy=strategy, open="yes" if open else None)
+            records = paging.page(
+                reader,
+                m.OrderRecord,
+                "created",
+                where,
+                after="" if begin is None else f"{begin.created_at}/{begin.client_order_id}",
+                limit=limit,
+                newest=newest,
+                keep=lambda x: open is None or x.order.is_final is not open,
+            )
+        return [record.order for record in records]
 
     def order(self, order: m.Order | str) -> m.Order:
         """
@@ -109,8 +121,35 @@ class Book:
             raise UnknownOrder(f"there is no order {name!r} in this record; see `fillbook orders`")
         return record
 
-    def fills(self, order: m.Order | str) -> list[m.Movement]:
-        """Return the valid fills of an order, in the broker's order; `qty` is signed."""
+    def fills(
+        self,
+        order: m.Order | str | None = None,
+        *,
+        symbol: str | None = None,
+        strategy: str | Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> list[m.Movement]:
+        """
+        Return the valid fills of an order, in the broker's order; `qty` is signed.
+
+        *order* None: the fills of all orders, by time; the other parameters are for these.
+        *strategy* is one or several.  *after* is the key of a fill, which may be gone since.
+        """
+        if order is None:
+            with self._store.read() as reader:
+                symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
+                begin = reader.get(m.Movement, after or "")
+                return paging.page(
+                    reader,
+                    m.Movement,
+                    "filled",
+                    _where(symbol=symbol, strategy=strategy),
+                    after="" if begin is None else f"{begin.at}/{begin.key}",
+                    limit=limit,
+                    newest=newest,
+                )
         ids = self.record(order).ids
         with self._store.read() as reader:
             found = [x for i in ids for x in reader.find(m.Movement, "owner", i)]
@@ -147,14 +186,32 @@ class Book:
             held = pairs.holding_of(reader, symbol)
             return reader.get(m.Position, held) or m.Position(symbol=held)
 
-    def trades(self, *, symbol: str | None = None) -> list[m.Trade]:
-        """Return the round trips from flat to flat, in the order in which they closed."""
+    def trades(
+        self,
+        *,
+        symbol: str | None = None,
+        strategy: str | Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> list[m.Trade]:
+        """
+        Return the round trips from flat to flat, in the order in which they closed.
+
+        *strategy* is one or several.  *after* is the key of a trade.
+        """
         with self._store.read() as reader:
             symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
-            trades: Sequence[m.Trade] = (
-                reader.all(m.Trade) if symbol is None else reader.find(m.Trade, "symbol", symbol)
+            begin = reader.get(m.Trade, after or "")
+            return paging.page(
+                reader,
+                m.Trade,
+                "closed",
+                _where(symbol=symbol, strategy=strategy),
+                after="" if begin is None else f"{begin.closed_at}/{begin.key}",
+                limit=limit,
+                newest=newest,
             )
-        return sorted(trades, key=lambda trade: (trade.closed_at, trade.key))
 
     def pnl(
         self,
@@ -242,15 +299,49 @@ class Book:
             bound = reader.get(m.Binding, "account")
         return None if bound is None else bound.account
 
-    def journal(self, after: int = 0) -> list[m.Recorded]:
-        """Return the journal entries with a number above *after*, in order."""
-        with self._store.read() as reader:
-            return list(reader.journal(after))
+    def journal(
+        self, after: int = 0, *, limit: int | None = None, newest: bool = False
+    ) -> list[m.Recorded]:
+        """
+        Return the journal entries with a number above *after*, in order.
 
-    def events(self, since: str = "") -> list[m.Event]:
-        """Return the events after the cursor *since*, in order; each is delivered at least once."""
+        With *newest*, those with a number below *after* (0: from the last one).
+        """
         with self._store.read() as reader:
-            return list(reader.all(m.Event, since))
+            if not newest:
+                return list(islice(reader.journal(after), limit))
+            below = after or reader.last() + 1
+            first = 0 if limit is None else max(below - 1 - limit, 0)
+            return list(islice(reader.journal(first), max(below - 1 - first, 0)))[::-1]
+
+    def events(
+        self,
+        since: str = "",
+        *,
+        strategy: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> list[m.Event]:
+        """
+        Return the events after the cursor *since*, in order; each is delivered at least once.
+
+        *strategy*: only the events of its orders, fills and protections; it is one or several.
+        With *newest*, those before *since* (``""``: from the last one).
+        """
+        with self._store.read() as reader:
+            return paging.page(
+                reader,
+                m.Event,
+                "key",
+                _where(strategy=strategy),
+                after=since,
+                limit=limit,
+                newest=newest,
+            )
+
+    def status(self) -> Status:
+        """Return the status of the record: health, kill switch, stream, locks, alerts and more."""
+        return status.status_of(self._store, self._clock)
 
 
 def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
@@ -265,3 +356,12 @@ def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
 
 def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:
     return {name: holding.qty for name, holding in position.by_strategy if holding.qty}
+
+
+def _where(**values: str | Sequence[str] | None) -> dict[str, Sequence[str]]:
+    """Return the conditions on the indexes: those that are given, each with its values."""
+    return {
+        name: (value,) if isinstance(value, str) else value
+        for name, value in values.items()
+        if value is not None
+    }

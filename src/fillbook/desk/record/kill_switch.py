@@ -32,7 +32,22 @@ class KillSwitch:
     def resume(self) -> None:
         """Lift the halt."""
         if self._set(None) is not None:
-            self._alert("resumed: the kill switch was cleared, and orders are sent again")
+            self._alert_resumed()
+
+    def resume_from(self, why: str) -> bool:
+        """Lift the halt if its reason is *why*; return whether it was lifted."""
+        lifted = self._recorder.store.swap(CELL, why, None)
+        if lifted:
+            self._alert_resumed()
+        return lifted
+
+    @property
+    def reason(self) -> str | None:
+        """Why the switch is set; None if it is not set."""
+        return self._recorder.store.cell(CELL)
+
+    def _alert_resumed(self) -> None:
+        self._alert("resumed: the kill switch was cleared, and orders are sent again")
 
     def _set(self, value: str | None) -> str | None:
         """Set the cell; return its value before."""

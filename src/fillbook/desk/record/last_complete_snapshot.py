@@ -61,6 +61,12 @@ class LastComplete:
         return None if last is None else last.at
 
     @property
+    def missed(self) -> int:
+        """The reconciliations since then that had no complete snapshot."""
+        last = self._load()
+        return 0 if last is None else last.missed
+
+    @property
     def age(self) -> timedelta | None:
         """The time since the last complete snapshot; None: none was tried."""
         last = self._load()

@@ -17,6 +17,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
 from fillbook.core.pairs import PairOf, with_listings
+from fillbook.desk.measurements import Measurements
 from fillbook.errors import StoreError, StoreInDoubt
 from fillbook.store import Store, Writer
 
@@ -58,8 +59,15 @@ class Recorder:
     *pair_of* returns the pair of a symbol.
     """
 
-    def __init__(self, store: Store, clock: Clock, pair_of: PairOf = lambda symbol: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        pair_of: PairOf = lambda symbol: None,
+        measurements: Measurements | None = None,
+    ) -> None:
         self.store = store
+        self._measurements = measurements or Measurements(clock)
         self._pair_of = pair_of
         self._clock = clock
         self._callbacks: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
@@ -73,7 +81,7 @@ class Recorder:
             unwritten = tuple(self._unwritten)
         transaction = None
         try:
-            with self.store.write() as writer:
+            with self._measurements.timed("store_write"), self.store.write() as writer:
                 transaction = Transaction(writer, self.now(), self._pair_of)
                 transaction.record(*unwritten)
                 yield transaction

@@ -14,10 +14,12 @@ from attrs import field, frozen
 
 from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
+from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
 from fillbook.model.account.instrument import Instrument
 from fillbook.model.account.pair import Pair
 from fillbook.model.account.reservation import ReserveRule
 from fillbook.model.account.snapshot import AccountId
+from fillbook.model.account.token import TokenCreated, TokenRevoked
 from fillbook.model.alert import Alert
 from fillbook.model.answer import RejectKind
 from fillbook.model.capabilities import ReplaceCum
@@ -105,6 +107,7 @@ class Instructed:
     authority: Authority
     good_until: Timestamp | None = None
     broker_order_id: str | None = None
+    by: str | None = None
 
 
 @frozen
@@ -417,6 +420,10 @@ Entry = (
     | StepMoved
     | ProtectionSet
     | ProtectionEnded
+    | AccountInstructed
+    | AccountInstructionClosed
+    | TokenCreated
+    | TokenRevoked
     | Rebuilt
 )
 

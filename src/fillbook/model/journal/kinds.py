@@ -13,6 +13,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.model.account.instruction import AccountInstruction
+from fillbook.model.account.token import Token
 
 
 @frozen
@@ -36,6 +38,19 @@ def _plan_step(intent: m.Intent | None) -> str | None:
     """Return the step of a plan that placed an order; None: no plan did."""
     key = "" if intent is None else intent.key or ""
     return key if key.startswith(m.PLAN_KEY) else None
+
+
+def _canceled_by(record: m.OrderRecord) -> str | None:
+    """Return the access token by which an open cancel was given; None: there is none."""
+    if record.order.is_final:
+        return None
+    return next((x.by for x in record.instructions if x.by and x.closed is None), None)
+
+
+def _strategy_of(event: m.Event) -> str | None:
+    """Return the strategy that an event concerns; None: none, or the whole account."""
+    about = event.order or event.fill or event.protection
+    return None if about is None else about.strategy
 
 
 def fact_key(fact: m.Execution | m.TradeBust) -> str:
@@ -62,6 +77,8 @@ KINDS: Final = (
             "parent": lambda r: r.parent,
             "followed": lambda r: r.terms.symbol if _is_open(r.order) else None,
             "plan_step": lambda r: _plan_step(r.intent),
+            "created": lambda r: f"{r.created_at}/{r.client_order_id}",
+            "canceled_by": _canceled_by,
         },
     ),
     Kind(
@@ -80,11 +97,22 @@ KINDS: Final = (
             "symbol": lambda r: r.symbol,
             "owner": lambda r: r.owner,
             "restated": lambda r: r.symbol if r.kind is m.MoveKind.RATIO else None,
+            "filled": lambda r: f"{r.at}/{r.key}" if r.kind is m.MoveKind.FILL else None,
+            "strategy": lambda r: r.strategy,
         },
     ),
     Kind("positions", m.Position, lambda r: r.symbol),
     Kind("chapters", m.Chapter, lambda r: r.key),
-    Kind("trades", m.Trade, lambda r: r.key, {"symbol": lambda r: r.symbol}),
+    Kind(
+        "trades",
+        m.Trade,
+        lambda r: r.key,
+        {
+            "symbol": lambda r: r.symbol,
+            "closed": lambda r: f"{r.closed_at}/{r.key}",
+            "strategy": lambda r: r.strategy,
+        },
+    ),
     Kind("cash", m.Cash, lambda r: r.key),
     Kind("pairs", m.Pair, lambda r: r.symbol, {"holding": lambda r: r.holding}),
     Kind("activities", m.Activity, lambda r: r.activity_id),
@@ -105,7 +133,22 @@ KINDS: Final = (
         },
     ),
     Kind("protections", m.Protection, lambda r: r.key),
-    Kind("events", m.Event, lambda r: r.cursor),
+    Kind(
+        "events",
+        m.Event,
+        lambda r: r.cursor,
+        {
+            "strategy": _strategy_of,
+            "alert": lambda r: "yes" if r.kind is m.EventKind.ALERT else None,
+        },
+    ),
+    Kind(
+        "account_instructions",
+        AccountInstruction,
+        lambda r: r.key,
+        {"open": lambda r: "yes" if r.closed is None else None},
+    ),
+    Kind("tokens", Token, lambda r: r.token_id),
 )
 
 

@@ -13,11 +13,13 @@ from attrs import field, frozen
 
 from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
+from fillbook.model.account.instruction import AccountInstruction
 from fillbook.model.account.instrument import Instrument, SymbolName
 from fillbook.model.account.pair import Pair
 from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
 from fillbook.model.account.reservation import Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId
+from fillbook.model.account.token import Token
 from fillbook.model.alert import Alert
 from fillbook.model.answer import RejectKind
 from fillbook.model.capabilities import ReplaceCum
@@ -192,6 +194,8 @@ Record = (
     | Plan
     | Protection
     | Event
+    | AccountInstruction
+    | Token
 )
 
 

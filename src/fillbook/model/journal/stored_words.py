@@ -29,11 +29,11 @@ OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_
     good_for_s reference_price post_only reduce_only
 Reserve: opens floor margin fee currency paid_from
 Adjustment: field wished sent why
-Instructed: client_order_id number asked authority good_until broker_order_id
+Instructed: client_order_id number asked authority good_until broker_order_id by
 InstructionClosed: client_order_id number why broker_order_id done
 Cancel:
 Amend: change way
-Instruction: number asked authority at good_until broker_order_id closed done
+Instruction: number asked authority at good_until broker_order_id closed done by
 Commanded: client_order_id command number broker_order_id change handed instruction
 Change: client_order_id qty limit_price stop_price trail time_in_force
 Answered: client_order_id number answer message kind broker_order_id hint
@@ -135,6 +135,12 @@ Protection: symbol strategy policy number stop_price take_profit priced_at enter
 ExitPolicy: stop_price stop_loss take_profit trail time_in_force on_add on_breach collar
     naked_max_s
 Level: value is_percent
+AccountInstructed: action by about why
+AccountInstructionClosed: number why done
+AccountInstruction: number action by at about why closed done
+TokenCreated: token
+TokenRevoked: token_id
+Token: token_id digest scopes created_at expires_at strategies revoked_at
 Budget: limit timeline offset sent others others_until held_until burst
 Lease: holder epoch process timeline until_ms wall_ms
 SavedMarks=Marks: timeline marks
@@ -142,4 +148,9 @@ LagFactor=Longer: factor=times until
 Unsettled: rows
 ActivityCursor: until trailing
 CompleteSnapshot: at timeline elapsed missed
+StreamStatus: state gaps since
+DeskReport: stream funds requests histograms
+BuyingPower: available non_marginable reported reserved read_at lag_s
+Count: lane count
+Histogram: name counts total_us
 """

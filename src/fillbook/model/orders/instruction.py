@@ -59,7 +59,8 @@ class Instruction:
     open until the order is final.  `broker_order_id` is the id that was live when it was given;
     None: the broker had not reported the order yet.  `closed` is the reason of its end; None: it
     is open, or carried out (the evidence shows a completed change, and no entry closes it).
-    `done`: it is closed because the change was carried out in place.
+    `done`: it is closed because the change was carried out in place.  `by` is the id of the access
+    token by which another process gave it; None: a desk did.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Instruction:
     broker_order_id: str | None = None
     closed: str | None = None
     done: bool = False
+    by: str | None = None
 
     @property
     def change(self) -> Change | None:

@@ -1,4 +1,4 @@
-"""Descriptions of journal entries and of differences, for tables."""
+"""Descriptions of journal entries and of differences, for the command line and the page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import assert_never
 
 from fillbook import model as m
+from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
+from fillbook.model.account.token import TokenCreated, TokenRevoked
 
 
 def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
@@ -83,6 +85,34 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return "dispute settled", f"{_short(broker_order_id)}: {_rows(exec_ids)}"
         case m.ActivityReported(activity):
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
+        case m.BalanceAdjusted() | m.CashAdjusted() | m.PairListed() | m.Assigned():
+            return _describe_holding(entry)
+        case m.DriftFound(_, drift):
+            return "drift confirmed", ": ".join(describe_drift(drift))
+        case m.DriftCleared(key):
+            return "drift cleared", key
+        case m.Instructed(name, _, asked, authority, by=by):
+            wanted = "cancel" if isinstance(asked, m.Cancel) else "replace"
+            giver = authority if by is None else f"token {by}"
+            return f"instruction: {wanted}", f"{_short(name)} ({giver})"
+        case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
+            return "instruction closed", f"{_short(name)}: {why}"
+        case m.PlanMade() | m.PlanMoved() | m.StepMoved() | m.ProtectionSet() | m.ProtectionEnded():
+            return _describe_plan(entry)
+        case AccountInstructed() | AccountInstructionClosed() | TokenCreated() | TokenRevoked():
+            return _describe_access(entry)
+        case m.Rebuilt(rules):
+            return "record rebuilt", f"with rules version {rules}"
+        case m.Alerted(alert):
+            return f"alert: {alert.kind}", alert.message
+        case _:
+            assert_never(entry)
+
+
+def _describe_holding(
+    entry: m.BalanceAdjusted | m.CashAdjusted | m.PairListed | m.Assigned,
+) -> tuple[str, str]:
+    match entry:
         case m.BalanceAdjusted(symbol, qty, _, _, reason):
             return f"balance ({reason.lower()})", f"{_n(qty)} {symbol}"
         case m.PairListed(pair):
@@ -91,21 +121,6 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"balance ({reason.lower()})", f"{amount:,.2f} {currency}"
         case m.Assigned(strategy, name, movement, symbol):
             return f"assigned to {strategy or 'no strategy'}", movement or name or symbol or ""
-        case m.DriftFound(_, drift):
-            return "drift confirmed", ": ".join(describe_drift(drift))
-        case m.DriftCleared(key):
-            return "drift cleared", key
-        case m.Instructed(name, _, asked, authority):
-            wanted = "cancel" if isinstance(asked, m.Cancel) else "replace"
-            return f"instruction: {wanted}", f"{_short(name)} ({authority})"
-        case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
-            return "instruction closed", f"{_short(name)}: {why}"
-        case m.PlanMade() | m.PlanMoved() | m.StepMoved() | m.ProtectionSet() | m.ProtectionEnded():
-            return _describe_plan(entry)
-        case m.Rebuilt(rules):
-            return "record rebuilt", f"with rules version {rules}"
-        case m.Alerted(alert):
-            return f"alert: {alert.kind}", alert.message
         case _:
             assert_never(entry)
 
@@ -124,6 +139,22 @@ def _describe_plan(
             return f"exits: {x.cover}", f"{x.symbol} {x.strategy}: {x.why}".removesuffix(": ")
         case m.ProtectionEnded(symbol, strategy, why):
             return "exits: ended", f"{symbol} {strategy}: {why}"
+        case _:
+            assert_never(entry)
+
+
+def _describe_access(
+    entry: AccountInstructed | AccountInstructionClosed | TokenCreated | TokenRevoked,
+) -> tuple[str, str]:
+    match entry:
+        case AccountInstructed(action, by, about):
+            return f"instruction: {action.replace('_', ' ')}", f"{about} (token {by})".strip()
+        case AccountInstructionClosed(number, why, done):
+            return f"instruction {'done' if done else 'failed'}", f"of entry {number}: {why}"
+        case TokenCreated(token):
+            return "token created", f"{token.token_id}: {', '.join(token.scopes)}"
+        case TokenRevoked(token_id):
+            return "token revoked", token_id
         case _:
             assert_never(entry)
 

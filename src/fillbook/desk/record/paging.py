@@ -1,0 +1,46 @@
+"""Pages of records, read by an index: the time of a page does not grow with the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from fillbook.errors import InvalidValue
+from fillbook.model.journal.kinds import BY_TYPE
+from fillbook.store import Reader
+
+R = TypeVar("R")
+
+#: More rows than any record has.
+_ALL: Final = 1 << 40
+
+
+def page(
+    reader: Reader,
+    of: type[R],
+    index: str,
+    where: Mapping[str, Sequence[str]],
+    *,
+    after: str,
+    limit: int | None,
+    newest: bool,
+    keep: Callable[[R], bool] = lambda _: True,
+) -> list[R]:
+    """
+    Return a page as `Reader.page` does, of the records for which *keep* is true.
+
+    *limit* None: all of them.  Raises: InvalidValue: *limit* is not above zero.
+    """
+    if limit is not None and (isinstance(limit, bool) or limit <= 0):
+        raise InvalidValue(f"limit must be above zero, not {limit!r}")
+    kind = BY_TYPE[of]
+    value_of = kind.key if index == "key" else kind.indexes[index]
+    wanted = limit or _ALL
+    found: list[R] = []
+    while len(found) < wanted:
+        rows = reader.page(of, index, where=where, after=after, limit=wanted, newest=newest)
+        found += [x for x in rows if keep(x)][: wanted - len(found)]
+        if len(rows) < wanted:
+            break
+        after = value_of(rows[-1]) or ""
+    return found

@@ -1,0 +1,35 @@
+-- Lists in pages, instructions of other processes, and access tokens.
+
+ALTER TABLE orders ADD COLUMN by_created TEXT;
+UPDATE orders SET by_created = json_extract(body, '$.created_at') || '/' || key;
+CREATE INDEX orders_by_created ON orders (by_created, key);
+CREATE INDEX orders_by_open_created ON orders (by_open, by_created) WHERE by_open IS NOT NULL;
+CREATE INDEX orders_by_symbol_created ON orders (by_symbol, by_created);
+CREATE INDEX orders_by_strategy_created ON orders (by_strategy, by_created) WHERE by_strategy IS NOT NULL;
+ALTER TABLE orders ADD COLUMN by_canceled_by TEXT;
+CREATE INDEX orders_by_canceled_by ON orders (by_canceled_by, key) WHERE by_canceled_by IS NOT NULL;
+ALTER TABLE movements ADD COLUMN by_filled TEXT;
+UPDATE movements SET by_filled = json_extract(body, '$.at') || '/' || key WHERE json_extract(body, '$.kind') = 'b-fill';
+CREATE INDEX movements_by_filled ON movements (by_filled, key) WHERE by_filled IS NOT NULL;
+CREATE INDEX movements_by_symbol_filled ON movements (by_symbol, by_filled) WHERE by_filled IS NOT NULL;
+ALTER TABLE movements ADD COLUMN by_strategy TEXT;
+UPDATE movements SET by_strategy = json_extract(body, '$.strategy');
+CREATE INDEX movements_by_strategy ON movements (by_strategy, key) WHERE by_strategy IS NOT NULL;
+CREATE INDEX movements_by_strategy_filled ON movements (by_strategy, by_filled) WHERE by_strategy IS NOT NULL;
+ALTER TABLE trades ADD COLUMN by_closed TEXT;
+UPDATE trades SET by_closed = json_extract(body, '$.closed_at') || '/' || key;
+CREATE INDEX trades_by_closed ON trades (by_closed, key);
+CREATE INDEX trades_by_symbol_closed ON trades (by_symbol, by_closed);
+ALTER TABLE trades ADD COLUMN by_strategy TEXT;
+UPDATE trades SET by_strategy = json_extract(body, '$.strategy');
+CREATE INDEX trades_by_strategy ON trades (by_strategy, key);
+CREATE INDEX trades_by_strategy_closed ON trades (by_strategy, by_closed);
+ALTER TABLE events ADD COLUMN by_strategy TEXT;
+UPDATE events SET by_strategy = coalesce(json_extract(body, '$.order.strategy'), json_extract(body, '$.fill.strategy'), json_extract(body, '$.protection.strategy'));
+CREATE INDEX events_by_strategy ON events (by_strategy, key) WHERE by_strategy IS NOT NULL;
+ALTER TABLE events ADD COLUMN by_alert TEXT;
+UPDATE events SET by_alert = 'yes' WHERE json_extract(body, '$.kind') = 'alert';
+CREATE INDEX events_by_alert ON events (by_alert, key) WHERE by_alert IS NOT NULL;
+CREATE TABLE account_instructions (key TEXT PRIMARY KEY, body TEXT NOT NULL, by_open TEXT);
+CREATE INDEX account_instructions_by_open ON account_instructions (by_open, key) WHERE by_open IS NOT NULL;
+CREATE TABLE tokens (key TEXT PRIMARY KEY, body TEXT NOT NULL);
