@@ -387,3 +387,23 @@ def gains(book: fb.Book, quotes: Mapping[str, fb.Quote]) -> list[Decimal | None]
     print(unknown, report.by is fb.PnlBy.DAY, report.cost is fb.CostMethod.FIFO)
     print([(x.qty, x.cost, x.proceeds, x.opened_at, x.closed_at) for x in lots])
     return [row.realized for row in rows] + [row.unrealized for row in rows]
+
+
+def watched(desk: fb.Desk, book: fb.Book) -> list[str | None]:
+    status: fb.Status = desk.status() if desk.book is book else book.status()
+    lease: fb.LeaseStatus | None = status.lease
+    stream: fb.StreamStatus | None = status.stream
+    budget: fb.RequestBudget | None = status.budget
+    print(lease and lease.epoch, stream and stream.gaps, budget and budget.sent)
+    print(status.health is fb.Health.RECONCILED, status.locks, status.plans, status.alerts)
+    page = book.orders(strategy=["a", "b"], newest=True, limit=20)
+    fills = book.fills(symbol="AAPL", after="key", limit=5)
+    trades = book.trades(strategy="a", limit=5, newest=True)
+    events = book.events("", strategy="a", limit=5, newest=True)
+    print(book.orders(after=page[-1]), fills, trades, events, book.journal(5, limit=2))
+    entries: list[type] = [fb.AccountInstructed, fb.AccountInstructionClosed]
+    print(entries, fb.TokenCreated, fb.TokenRevoked, fb.NotPermitted, fb.AccountAction.HALT)
+    token: fb.Token | None = None
+    instruction: fb.AccountInstruction | None = None
+    print(token, fb.Scope.READ, instruction)
+    return [status.halted, status.account and status.account.number]

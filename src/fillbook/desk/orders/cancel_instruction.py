@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from fillbook import model as m
 from fillbook.core.orders import instructions
+from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.permission import Authority
-from fillbook.desk.orders.tracker import evidence_of
 from fillbook.desk.record.recorder import Transaction
 from fillbook.store import Reader
 

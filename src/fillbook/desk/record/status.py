@@ -39,12 +39,13 @@ def status_of(store: Store, clock: Clock) -> Status:
         lease = load_or_none(lease_term.Lease, reader.cell(lease_term.CELL))
         report = desk_report.report_in(reader)
         halted = kill_switch.halt_reason(reader)
-    unobserved = age is None or missed > 0 or age > AGE_MAX
+    disputed = any(x.order.status is m.OrderStatus.DISPUTED for x in orders)
+    health = Health.DRIFT if locks or disputed else Health.RECONCILED
+    if age is None or missed > 0 or age > AGE_MAX:
+        health = Health.NOT_OBSERVED
     return Status(
         at=m.timestamp(clock.now()),
-        health=Health.NOT_OBSERVED
-        if unobserved
-        else (Health.DRIFT if locks else Health.RECONCILED),
+        health=health,
         account=None if bound is None else bound.account,
         halted=halted,
         lease=None

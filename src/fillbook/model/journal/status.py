@@ -17,7 +17,7 @@ class Health(StrEnum):
     """Whether the record agrees with the account."""
 
     RECONCILED = "reconciled"  #: the last snapshot was complete, and no difference is open
-    DRIFT = "drift"  #: a difference is confirmed: its symbol is locked
+    DRIFT = "drift"  #: a difference is confirmed, or an order is disputed
     NOT_OBSERVED = "not_observed"  #: no complete snapshot, or none for two minutes
 
 

@@ -1,0 +1,1 @@
+"""Access of other processes: tokens, and what they instruct."""
