@@ -406,4 +406,4 @@ def watched(desk: fb.Desk, book: fb.Book) -> list[str | None]:
     token: fb.Token | None = None
     instruction: fb.AccountInstruction | None = None
     print(token, fb.Scope.READ, instruction)
-    return [status.halted, status.account and status.account.number]
+    return [status.halted, None if status.account is None else status.account.number]
