@@ -232,6 +232,12 @@ def left_alone() -> str:
     return table(("reason", "meaning"), rows)
 
 
+def trade_outcomes() -> str:
+    notes = notes_of(m.TradeOutcome)
+    rows = ((code(x), notes[x.name]) for x in m.TradeOutcome)
+    return table(("outcome", "meaning"), rows)
+
+
 def permissions() -> str:
     notes = notes_of(Authority)
     rows = []
@@ -350,7 +356,7 @@ def capabilities() -> str:
 def functions() -> str:
     return "\n\n".join(
         _callable(f"fillbook.{f.__name__}", f)
-        for f in (fb.open, fb.read, fb.check, fb.plan_rebalance)
+        for f in (fb.open, fb.read, fb.check, fb.plan_rebalance, fb.read_trades)
     )
 
 
@@ -368,7 +374,9 @@ def broker() -> str:
 
 def _members(kind: type) -> str:
     parts = []
-    for name, member in vars(kind).items():
+    ours = (x for x in kind.__mro__ if x.__module__.startswith("fillbook"))
+    members = {name: member for base in ours for name, member in vars(base).items()}
+    for name, member in members.items():
         if name.startswith("_"):
             continue
         if isinstance(member, property):
@@ -441,6 +449,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "repairs": repairs,
     "settings": settings,
     "statuses": statuses,
+    "trade-outcomes": trade_outcomes,
     "values": values,
     **runpy.run_path(str(ROOT / "docs" / "howto" / "scenarios.py"))["PARTS"],
 }

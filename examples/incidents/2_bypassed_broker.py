@@ -1,4 +1,4 @@
-"""Trades were recorded locally and never sent; a check compares the record with the broker."""
+"""Trades were recorded locally and never sent; what is missing is found, and sent once."""
 
 from datetime import UTC, date, datetime
 
@@ -7,32 +7,54 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.venue.exchange import Exchange
 
-clock = ManualClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
-exchange = Exchange(seed=2, clock=clock)
-exchange.quote("AAPL", "187.00", "187.02")
-exchange.quote("MSFT", "412.00", "412.05")
-exchange.quote("NVDA", "120.00", "120.01")
-broker = SimulatedBroker(exchange)
+TRADES = [
+    {"time": "2026-03-02 10:01", "symbol": "AAPL", "side": "buy", "qty": 10},
+    {"time": "2026-03-02 10:05", "symbol": "AAPL", "side": "buy", "qty": 15},
+    {"time": "2026-03-02 10:07", "symbol": "MSFT", "side": "buy", "qty": 8},
+]
+HOW = {"since": date(2026, 3, 2), "tz": "America/New_York"}
 
-with fb.open(broker, "memory://", clock=clock) as desk:
+
+def account():
+    """A desk after 10 AAPL and 4 NVDA were sent; 15 AAPL and 8 MSFT were not."""
+    exchange = Exchange(seed=2, clock=(clock := ManualClock(datetime(2026, 3, 2, 15, tzinfo=UTC))))
+    for symbol, bid, ask in (("AAPL", 187, "187.02"), ("MSFT", 412, "412.05"), ("NVDA", 120, 121)):
+        exchange.quote(symbol, bid, ask)
+    desk = fb.open(SimulatedBroker(exchange), "memory://", clock=clock)
     desk.sync()
-    desk.buy("AAPL", qty=10)  # sent
-    desk.buy("NVDA", qty=4)  # sent, but missing in the bot's own record
-    clock.advance(60)
+    desk.buy("AAPL", qty=10)
+    desk.buy("NVDA", qty=4)
+    clock.advance(1740)
+    return desk, clock
 
-bots_own_record = {"AAPL": 25, "MSFT": 8}  # 15 AAPL and 8 MSFT were never sent
-print("The bot expects:", ", ".join(f"{qty} {symbol}" for symbol, qty in bots_own_record.items()))
 
-report = fb.check(broker, ours=bots_own_record)  # no store, nothing written, nothing sent
-print(f"fillbook shows: {report.verdict}, after {report.requests} requests")
-for row in report.rows:
-    missing = (row.theirs or 0) - (row.bot or 0)
-    print(f"  {row.symbol}: the bot {row.bot}, the broker {row.theirs}, difference {missing:+}")
+def report(desk, start, begun):
+    orders = [x for x in desk.book.orders() if x.created_at >= begun]
+    bought, seconds = sum(x.filled_value for x in orders), (clock.elapsed() - start).seconds
+    held = ", ".join(f"{x.qty} {x.symbol}" for x in desk.book.positions())
+    print(f"  {bought:,.2f} dollars, {len(orders)} orders, {seconds} s; held: {held}")
 
-with fb.open(broker, "memory://", clock=clock) as desk:
-    desk.sync()
-    since = desk.sync(since=date(2026, 3, 2))  # every order and fill since that date
-    print(f"Since 2 March the broker has {len(desk.book.orders())} orders; {since.verdict}:")
-    for order in desk.book.orders():
-        print(f"  {order.side} {order.filled_qty} {order.symbol} at {order.avg_price}")
-print("This release sends no orders for the difference; it reports the exact quantities")
+
+desk, clock = account()
+with desk:
+    rows = desk.check({"AAPL": 25, "MSFT": 8}).rows
+    print(*(f"{x.symbol}: the bot {x.bot}, the broker {x.theirs}" for x in rows), sep="\n")
+    print("Without: the whole record is sent again")
+    begun = clock.elapsed(), fb.model.timestamp(clock.now())
+    for trade in TRADES:
+        desk.buy(trade["symbol"], qty=trade["qty"])
+    report(desk, *begun)
+
+desk, clock = account()
+with desk:
+    print("With: a dry run, then what is missing")
+    begun = clock.elapsed(), fb.model.timestamp(clock.now())
+    for x in desk.catch_up(TRADES, **HOW).orders:
+        print(f"  to send: {x.side} {x.qty} {x.symbol}, {x.notional:,.2f} dollars")
+    desk.catch_up(TRADES, **HOW, dry_run=False)
+    while desk.plans():
+        clock.advance(1)
+        desk.tick()
+    report(desk, *begun)
+    again = desk.catch_up(TRADES, **HOW, dry_run=False)
+    print(f"  a second run: {len(again.orders)} orders;", *(x.outcome for x in again.rows))

@@ -46,7 +46,7 @@ def test_the_typed_use_of_the_face_is_complete():
     tree = ast.parse(USED.read_text("utf-8"))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     methods = {
-        name for kind in (fb.Desk, fb.Book) for name in vars(kind) if not name.startswith("_")
+        name for kind in (fb.Desk, fb.Book) for name in dir(kind) if not name.startswith("_")
     }
     assert sorted((set(fb.__all__) | methods) - names) == []
 
@@ -71,7 +71,7 @@ def values_of(kind, found):
 def test_every_class_that_a_book_or_a_desk_returns_is_on_the_face():
     found = []
     for kind in (fb.Book, fb.Desk):
-        for name, method in vars(kind).items():
+        for name, method in inspect.getmembers(kind):
             if inspect.isfunction(method) and not name.startswith("_"):
                 values_of(get_type_hints(method).get("return"), found)
     assert [x.__name__ for x in found if getattr(fb, x.__name__, None) is not x] == []

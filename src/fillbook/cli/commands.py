@@ -38,6 +38,7 @@ from fillbook.cli.orders import order_details
 from fillbook.cli.orders.amend import cancel, replace
 from fillbook.cli.orders.buying_power import buying_power
 from fillbook.cli.orders.place import buy, sell
+from fillbook.cli.plans.catch_up import catch_up
 from fillbook.cli.plans.commands import approve, plan, plans, reject, repair
 from fillbook.cli.plans.exits import close, protect, unprotect
 from fillbook.cli.plans.rebalance import rebalance
@@ -207,6 +208,7 @@ _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
         unprotect,
         close,
         rebalance,
+        catch_up,
         repair,
         plans,
         plan,

@@ -18,6 +18,7 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.desk import forked, validation
+from fillbook.desk.acting import Acting
 from fillbook.desk.parts import Parts
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Settings
@@ -25,7 +26,7 @@ from fillbook.model.journal.status import Status
 from fillbook.store import Store
 
 
-class Desk:
+class Desk(Acting):
     """
     A bot's record of one account, reconciled with its broker; safe from any thread.
 
@@ -272,136 +273,6 @@ class Desk:
         """Follow an order until it is final or *timeout_s* have passed; return it."""
         return self._placement.wait(
             validation.order(order), validation.seconds("timeout_s", timeout_s)
-        )
-
-    # -- exits and plans ---------------------------------------------------------------
-
-    def protect(
-        self,
-        symbol: str,
-        *,
-        strategy: str | None = None,
-        pending: bool = False,
-        dry_run: bool = False,
-        **exits: Unpack[m.ExitFields],
-    ) -> m.Plan:
-        """
-        Set the exits of a position, place them, and keep them until it is closed.
-
-        *exits* are those of `ExitPolicy`, by name.  *strategy* is whose part of the position; None:
-        of the only one that holds it, ``""``: what belongs to no strategy.  A call for the same
-        part replaces its exits, and ends a suspension.  *pending* waits for the next entry if
-        nothing is held.  *dry_run* returns the plan without storing it or sending anything.
-        Return the plan, which is carried out as far as possible; the desk goes on in `tick`.
-        Raises: InvalidValue, also if nothing is held or the part is not clear; TradingDisabled,
-        UnknownSymbol.
-        """
-        return self._parts.protections.protect(
-            self._symbols.resolve(symbol),
-            validation.strategy(strategy),
-            validation.exit_policy_of(exits),
-            pending=validation.flag("pending", pending),
-            dry_run=validation.flag("dry_run", dry_run),
-        )
-
-    def unprotect(self, symbol: str, *, strategy: str | None = None) -> None:
-        """
-        End the protections of a symbol, or of one strategy's part; the exits stay at the broker.
-
-        Raises: InvalidValue if there is none.
-        """
-        return self._parts.protections.unprotect(
-            self._symbols.resolve(symbol), validation.strategy(strategy)
-        )
-
-    def protections(self) -> list[m.Protection]:
-        """Return the protections, by symbol and strategy, each with its present cover."""
-        return self._parts.protections.protections()
-
-    def close_position(
-        self,
-        symbol: str,
-        *,
-        strategy: str | None = None,
-        qty: m.Figure = None,
-        account: bool = False,
-        dry_run: bool = False,
-    ) -> m.Plan:
-        """
-        Close a position at the market, or *qty* of it (base units, > 0; None: all).
-
-        The exits that hold the units are canceled first, and those of the rest are placed again.
-        *strategy* is whose part; None: of the only one that holds it.  *account* closes the parts
-        of all strategies.  Outside the session of shares the plan begins at the open.  *dry_run*
-        returns the plan without storing it or sending anything.  Raises: InvalidValue, also if
-        nothing is held or the part is not clear; TradingDisabled, UnknownSymbol.
-        """
-        return self._parts.closing.close_position(
-            self._symbols.resolve(symbol),
-            validation.strategy(strategy),
-            validation.quantity(qty),
-            account=validation.flag("account", account),
-            dry_run=validation.flag("dry_run", dry_run),
-        )
-
-    def rebalance(
-        self,
-        targets: m.Targets | Mapping[str, m.Number],
-        *,
-        strategy: str | None = None,
-        capital: m.Figure = None,
-        dry_run: bool = False,
-        **rules: Unpack[m.RebalanceFields],
-    ) -> m.Plan:
-        """
-        Trade the differences to *targets*, as one plan; reconcile first.
-
-        *targets* without a kind are weights.  *rules* are those of `RebalanceRules`, by name.
-        *strategy* is whose part of the positions is traded (None: what belongs to no strategy) and
-        *capital* the most that it may use, > 0; None: the whole base.  Sales are filled before buys
-        begin, and buys wait for funds that a read of the account shows.  A second call for the same
-        on the same day goes on with the plan that runs; if nothing is to be traded, the plan has no
-        steps and is not stored.  *dry_run* returns the plan without storing it or sending orders.
-        Raises: InvalidValue, also outside of the session of shares; ReadFailed, TradingDisabled,
-        AccountChanged.
-        """
-        return self._parts.rebalancing.rebalance(
-            validation.targets(targets),
-            validation.strategy(strategy) or None,
-            validation.rebalance_rules(rules, validation.quantity(capital)),
-            dry_run=validation.flag("dry_run", dry_run),
-        )
-
-    def repair(self, *, dry_run: bool = False) -> list[m.Plan]:
-        """
-        Reconcile, and return the repairs of the differences that are left, as plans.
-
-        By `repairs` of `open` each is reported only (the plan is not stored), proposed for an
-        approval, or carried out within its limits.  *dry_run* returns those of the differences that
-        the last `sync` left; it stores and sends nothing.  Raises: AccountChanged.
-        """
-        return self._parts.repair.repair(dry_run=validation.flag("dry_run", dry_run))
-
-    def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
-        """Return the plans, oldest first: those in *state*; None: all that have not ended."""
-        return self._parts.decisions.plans(m.plan_state(state))
-
-    def plan(self, plan_id: str) -> m.Plan:
-        """Return one plan. Raises: UnknownPlan."""
-        return self._parts.decisions.plan(validation.text("plan_id", plan_id))
-
-    def approve(self, plan_id: str) -> m.Plan:
-        """
-        Approve a proposed plan and begin it; return it as far as it was carried out.
-
-        Raises: UnknownPlan; PlanEnded if it is stale, expired, or was decided; TradingDisabled.
-        """
-        return self._parts.decisions.approve(validation.text("plan_id", plan_id))
-
-    def reject(self, plan_id: str, why: str) -> m.Plan:
-        """Reject a plan that has not begun. Raises: UnknownPlan, PlanEnded."""
-        return self._parts.decisions.reject(
-            validation.text("plan_id", plan_id), validation.text("why", why)
         )
 
     # -- events ------------------------------------------------------------------------

@@ -100,6 +100,7 @@ class AsyncDesk:
     protections = awaited(Desk.protections)
     close_position = awaited(Desk.close_position)
     rebalance = awaited(Desk.rebalance)
+    catch_up = awaited(Desk.catch_up)
     repair = awaited(Desk.repair)
     plans = awaited(Desk.plans)
     plan = awaited(Desk.plan)

@@ -27,6 +27,7 @@ from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.plans.catch_up import CatchingUp
 from fillbook.desk.plans.close import Closing
 from fillbook.desk.plans.decisions import Decisions
 from fillbook.desk.plans.executor import Executor
@@ -73,6 +74,7 @@ class Parts:
     repair: Repair
     closing: Closing
     rebalancing: Rebalancing
+    catching_up: CatchingUp
     protections: Protections
     decisions: Decisions
     scheduler: Scheduler
@@ -188,6 +190,17 @@ class Parts:
             gateway,
             recorder,
             self.account_link,
+            self.tracker,
+            self.market,
+            self.symbols,
+            self.reconciler,
+            executor,
+            planning,
+            clock,
+        )
+        self.catching_up = CatchingUp(
+            gateway,
+            recorder,
             self.tracker,
             self.market,
             self.symbols,

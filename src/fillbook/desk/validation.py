@@ -134,6 +134,18 @@ def day(since: date | None) -> date | None:
     return None if since is None else max(since, _FIRST_DAY)
 
 
+def first_moment(since: date | datetime) -> date | datetime:
+    """Return the day, or the aware time, from which trades count. Raises: InvalidValue."""
+    if isinstance(since, datetime):
+        if since.tzinfo is None:
+            raise InvalidValue(f"since must have a time zone, or be a date; not {since}")
+        return since
+    found = day(since)
+    if found is None:
+        raise InvalidValue("since must be a date or a time with a zone, not None")
+    return found
+
+
 def seconds(name: str, value: float) -> float:
     """Return a timeout. Raises: InvalidValue."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,7 +9,6 @@ from fillbook.model.account.drift import (
     Finding,
     HappenedWithoutTrade,
     MissedFill,
-    OrderDrift,
     OrderStatusDiffers,
     OrderTermsDiffer,
     Phantom,
@@ -28,6 +27,15 @@ from fillbook.model.account.instrument import (
     Quote,
     Session,
     SymbolName,
+)
+from fillbook.model.account.local_trade import (
+    CatchUp,
+    CatchUpOrder,
+    LocalTrade,
+    SettledTrade,
+    TradeOutcome,
+    TradeRow,
+    UnreadableTrade,
 )
 from fillbook.model.account.pair import Amount, Pair
 from fillbook.model.account.pnl import CostMethod, Lot, Pnl, PnlBy, PnlReport, UnknownPart
@@ -56,7 +64,7 @@ from fillbook.model.account.rebalance import (
     WorkingOrder,
 )
 from fillbook.model.account.report import CheckReport, Row, SyncReport
-from fillbook.model.account.reservation import NEVER, BuyingPower, Funds, Reservation, ReserveRule
+from fillbook.model.account.reservation import BuyingPower, Funds, Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId, AccountSnapshot, PositionSnapshot
 from fillbook.model.alert import Alert, AlertKind, Thresholds
 from fillbook.model.answer import (
@@ -121,6 +129,7 @@ from fillbook.model.journal.entries import (
     Reported,
     ResolvedAbsent,
     StepMoved,
+    TradesSettled,
 )
 from fillbook.model.journal.records import (
     Binding,
@@ -178,7 +187,6 @@ from fillbook.model.plan import (
     plan_state,
 )
 from fillbook.model.protection import (
-    COVERED_STATES,
     CoverState,
     ExitFields,
     ExitPolicy,
@@ -186,7 +194,6 @@ from fillbook.model.protection import (
     OnAdd,
     OnBreach,
     Protection,
-    level,
 )
 from fillbook.model.repair import (
     GUARDED,
@@ -202,13 +209,11 @@ from fillbook.model.rules import Auction, OrderSort, Takes, Tick, WashRule
 from fillbook.model.timestamp import Timestamp, moment, timestamp, timestamp_or_none
 
 __all__ = [
-    "COVERED_STATES",
     "ENDINGS",
     "EXACT",
     "FINAL_STATES",
     "GUARDED",
     "ID_PREFIX",
-    "NEVER",
     "PENDING",
     "PLAN_KEY",
     "PRICES",
@@ -249,6 +254,8 @@ __all__ = [
     "Capabilities",
     "Cash",
     "CashAdjusted",
+    "CatchUp",
+    "CatchUpOrder",
     "Change",
     "ChangeClosed",
     "Changes",
@@ -302,6 +309,7 @@ __all__ = [
     "LeftAloneReason",
     "Level",
     "Limits",
+    "LocalTrade",
     "Lot",
     "MissedFill",
     "MoveKind",
@@ -317,7 +325,6 @@ __all__ = [
     "OpenDrift",
     "Order",
     "OrderClass",
-    "OrderDrift",
     "OrderFields",
     "OrderQuery",
     "OrderRecord",
@@ -390,6 +397,7 @@ __all__ = [
     "ResolvedAbsent",
     "Row",
     "Session",
+    "SettledTrade",
     "StepMoved",
     "StepState",
     "StrategyOversell",
@@ -405,9 +413,13 @@ __all__ = [
     "Timestamp",
     "Trade",
     "TradeBust",
+    "TradeOutcome",
+    "TradeRow",
+    "TradesSettled",
     "UnknownPart",
     "UnknownToBroker",
     "UnknownToUs",
+    "UnreadableTrade",
     "Unsettled",
     "Untracked",
     "Verdict",
@@ -420,7 +432,6 @@ __all__ = [
     "cash_key",
     "cut",
     "exact",
-    "level",
     "moment",
     "number",
     "number_or_none",

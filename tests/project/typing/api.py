@@ -288,6 +288,8 @@ VALUES = (
     fb.PlanStep,
     fb.PositionChange,
     fb.ProtectionEnded,
+    fb.SettledTrade,
+    fb.TradesSettled,
     fb.ProtectionSet,
     fb.RepairPolicy,
     fb.StepMoved,
@@ -324,6 +326,17 @@ def rebalance_account(desk: fb.Desk, fields: fb.RebalanceFields) -> Decimal | No
         if isinstance(step.action, fb.AwaitFunds):
             print(step.action.amount, step.share)
     return None if plan.impact.cost is None else plan.impact.cost.notional
+
+
+def caught_up(desk: fb.Desk) -> Decimal | None:
+    trade = fb.LocalTrade(symbol="AAPL", side="buy", qty=5, at="2026-03-02T15:00:00Z", price="1")
+    rows: list[fb.LocalTrade | fb.UnreadableTrade] = fb.read_trades("a.csv", tz="UTC")
+    found: fb.CatchUp = desk.catch_up([trade, *rows, {"qty": 1}], since=date(2026, 3, 2))
+    desk.catch_up("a.db", since=date(2026, 3, 2), query="SELECT 1", columns={"qty": "Shares"})
+    listed: list[fb.TradeRow] = [x for x in found.rows if x.outcome is fb.TradeOutcome.TO_SEND]
+    orders: tuple[fb.CatchUpOrder, ...] = found.orders
+    print(found.counts, [x.why for x in listed], [x.plan_id for x in orders], trade.signed_qty)
+    return orders[0].notional
 
 
 def decide(desk: fb.Desk) -> fb.Plan | None:

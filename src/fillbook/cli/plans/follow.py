@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from attrs import frozen
@@ -101,3 +102,24 @@ def print_dry_run(plan: m.Plan, *, json: bool) -> int:
         show.plan_details(plan, is_stored=False)
         output.out.print("Dry run: nothing was stored or sent.")
     return 0
+
+
+def progress(desk: Desk, kind: m.PlanKind) -> Callable[[m.Event], None]:
+    """Return what prints each step of the plans of *kind* on standard error when it changes."""
+
+    def report(event: m.Event) -> None:
+        news = event.plan
+        if news is None or news.step is None:
+            return
+        plan = desk.plan(news.plan_id)
+        if plan.kind is not kind:
+            return
+        what = show.describe_action(plan.steps[news.step].action)
+        why = f": {news.why}" if news.why else ""
+        output.err.print(
+            f"{news.step + 1} of {len(plan.steps)} {output.cell(news.what)}: "
+            f"{output.cell(what)}{output.cell(why) if why else ''}",
+            soft_wrap=True,
+        )
+
+    return report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -11,7 +10,6 @@ from cyclopts import Parameter
 
 from fillbook import errors
 from fillbook import model as m
-from fillbook.cli import output
 from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
@@ -20,9 +18,7 @@ from fillbook.cli.options import (
     existing_store,
     open_desk,
 )
-from fillbook.cli.plans import show
-from fillbook.cli.plans.follow import WaitOption, follow, print_dry_run, print_outcome
-from fillbook.desk import Desk
+from fillbook.cli.plans.follow import WaitOption, follow, print_dry_run, print_outcome, progress
 
 #: How long a plan is followed, in seconds: it ends by itself before.
 WAIT_S: Final = 900.0
@@ -75,7 +71,7 @@ def rebalance(
     wanted = read_targets(targets)
     with open_desk(broker, existing_store(store) if send else store, live=live) as desk:
         if send and not json:
-            desk.on(m.EventKind.PLAN, _progress(desk))
+            desk.on(m.EventKind.PLAN, progress(desk, m.PlanKind.REBALANCE))
         plan = desk.rebalance(
             wanted,
             strategy=strategy,
@@ -91,27 +87,6 @@ def rebalance(
         if not send:
             return print_dry_run(plan, json=json)
         return print_outcome(follow(desk, plan, wait), json=json)
-
-
-def _progress(desk: Desk) -> Callable[[m.Event], None]:
-    """Return what prints each step of a plan on standard error when it changes."""
-
-    def progress(event: m.Event) -> None:
-        news = event.plan
-        if news is None or news.step is None:
-            return
-        plan = desk.plan(news.plan_id)
-        if plan.kind is not m.PlanKind.REBALANCE:
-            return
-        what = show.describe_action(plan.steps[news.step].action)
-        why = f": {news.why}" if news.why else ""
-        output.err.print(
-            f"{news.step + 1} of {len(plan.steps)} {output.cell(news.what)}: "
-            f"{output.cell(what)}{output.cell(why) if why else ''}",
-            soft_wrap=True,
-        )
-
-    return progress
 
 
 def read_targets(path: Path) -> m.Targets:

@@ -132,6 +132,8 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
             plans.apply_account_instruction(draft, entry)
         case TokenCreated() | TokenRevoked():
             plans.apply_token(draft, entry)
+        case m.TradesSettled():
+            plans.apply_settled_trades(draft, entry)
         case m.Bound():
             _bind(draft, entry)
         case m.Rebuilt():

@@ -65,6 +65,13 @@ def _emit(draft: Draft, plan: m.Plan, what: str, *, step: int | None = None, why
     draft.emit(m.EventKind.PLAN, symbol=symbol, plan=news)
 
 
+def apply_settled_trades(draft: Draft, entry: m.TradesSettled) -> None:
+    """Mark trades of the bot's own record as settled; a later mark of the same row replaces one."""
+    for trade in entry.trades:
+        if draft.get(m.SettledTrade, trade.key) != trade:
+            draft.put(trade)
+
+
 def apply_protection(draft: Draft, entry: m.ProtectionSet | m.ProtectionEnded) -> None:
     """Set or end a protection."""
     if isinstance(entry, m.ProtectionSet):

@@ -8,7 +8,6 @@ open.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from decimal import Decimal
 
 from attrs import frozen
@@ -24,7 +23,7 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exit_reader import is_exit_order
-from fillbook.desk.plans.planning import Planning
+from fillbook.desk.plans.planning import Planning, trading_period
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
 from fillbook.store import Reader
@@ -68,7 +67,9 @@ class Closing:
             steps: list[m.PlanStep] = []
             for name, held in parts.items():
                 steps += self._steps(reader, symbol, name, held, qty)
-        begins_at, valid_for = self._session(symbol)
+        begins_at, valid_for = trading_period(
+            self._market, self._gateway.pair(symbol), self._clock.now()
+        )
         wanted = "all" if qty is None else m.plain(qty)
         plan = self._planning.plan(
             m.PlanKind.CLOSE,
@@ -131,17 +132,6 @@ class Closing:
         close = m.PlaceOrder(request, fills=True)
         free = max(ZERO, abs(held) - sum((x.leaves for x in found.groups), ZERO))
         return close_steps(close, abs(held), free, found.groups, found.again)
-
-    def _session(self, symbol: str) -> tuple[datetime | None, timedelta | None]:
-        """Return when the plan begins (None: at once), and how long it is valid."""
-        if self._gateway.pair(symbol) is not None:
-            return None, None
-        session, now = self._market.session(), self._clock.now()
-        if session is None:
-            return None, None
-        if session.opens <= now < session.closes:
-            return None, None
-        return session.opens, session.closes - session.opens
 
 
 @frozen

@@ -91,13 +91,18 @@ def step_key(plan: m.Plan, index: int) -> str:
     return f"{m.PLAN_KEY}{plan.plan_id}/{index}"
 
 
+def split_ratio(row: m.Movement) -> Decimal | None:
+    """Return the new units per old unit of a split; None: it is not known."""
+    if row.ratio is None and row.qty and row.from_qty:
+        return abs(row.qty / row.from_qty)
+    return row.ratio
+
+
 def _restated(reader: Reader, held: str) -> tuple[tuple[m.Timestamp, Decimal], ...]:
     """Return the splits of a position: the time, and the new units per old unit."""
     rows = []
     for row in reader.find(m.Movement, "restated", held):
-        ratio = row.ratio
-        if ratio is None and row.qty and row.from_qty:
-            ratio = abs(row.qty / row.from_qty)
+        ratio = split_ratio(row)
         if ratio is not None:
             rows.append((row.at, ratio))
     return tuple(rows)

@@ -19,11 +19,15 @@ from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.permission import Authority
 from fillbook.core.plans import plan as life
+from fillbook.desk.link.market import Market
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
 #: How long a plan that trades may wait for its beginning, and run.
 VALID_FOR: Final = timedelta(minutes=10)
+
+#: The maximum number of settled trades of one journal entry.
+_MARKS: Final = 500
 
 
 class Planning:
@@ -74,13 +78,13 @@ class Planning:
                 why=why,
             )
 
-    def make(self, plan: m.Plan) -> str | None:
+    def make(self, plan: m.Plan, settles: Sequence[m.SettledTrade] = ()) -> str | None:
         """
         Store *plan*; return its id, or None if it is not stored.
 
         It is not if the same was rejected, and not while another plan for the same occasion waits
         or runs, unless that one waits for an approval and is another: then it is stale, and *plan*
-        replaces it.
+        replaces it.  *settles* are the trades that it settles; they are stored with it.
         """
         with self._recorder.transaction() as transaction:
             if not self._gives_way(transaction, plan):
@@ -94,6 +98,8 @@ class Planning:
                 fingerprint=fingerprint(reader, plan.symbols),
             )
             transaction.record(m.PlanMade(made))
+            marks = tuple(evolve(x, plan_id=made.plan_id) for x in settles)
+            transaction.record(*settled_entries(marks))
             if plan.state is m.PlanState.PROPOSED:
                 about = plan.symbols[0] if plan.symbols else "account"
                 text = (
@@ -115,6 +121,25 @@ class Planning:
                 why = "the account changed since the plan was made"
                 transaction.record(m.PlanMoved(other.plan_id, m.PlanState.STALE, why))
         return True
+
+
+def settled_entries(trades: Sequence[m.SettledTrade]) -> list[m.TradesSettled]:
+    """Return the entries that mark *trades* as settled, each of a length that is read at once."""
+    return [m.TradesSettled(tuple(trades[i : i + _MARKS])) for i in range(0, len(trades), _MARKS)]
+
+
+def trading_period(
+    market: Market, pair: m.Pair | None, now: datetime
+) -> tuple[datetime | None, timedelta | None]:
+    """
+    Return when a plan that trades at the market begins (None: at once), and how long it is valid.
+
+    *pair* None: the symbol is one of shares, which trade in their regular session.
+    """
+    session = None if pair is not None else market.session()
+    if session is None or session.opens <= now < session.closes:
+        return None, None
+    return session.opens, session.closes - session.opens
 
 
 def _is_same(known: m.Plan, plan: m.Plan) -> bool:

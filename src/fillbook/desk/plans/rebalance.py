@@ -20,9 +20,7 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs, reservation
-from fillbook.core.checks.risk import may_match
 from fillbook.core.permission import Authority
-from fillbook.core.plans.close import close_steps, steps_around
 from fillbook.core.plans.rebalance import plan_rebalance
 from fillbook.core.plans.rebalance_steps import staged
 from fillbook.desk.link.binding import AccountLink
@@ -31,10 +29,10 @@ from fillbook.desk.link.market import Market
 from fillbook.desk.link.symbols import Symbols
 from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.plans.close import resting_exits
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.planning import VALID_FOR, Planning
 from fillbook.desk.plans.portfolio_reader import AccountPortfolio, PortfolioReader
+from fillbook.desk.plans.trade_steps import trade_steps
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
@@ -223,31 +221,15 @@ class Rebalancing:
         cancels: Sequence[str],
     ) -> tuple[m.PlanStep, ...]:
         """Return the steps of one trade: its order, and the exits that it needs away."""
-        request = self._request(trade, strategy, known)
         is_limit = trade.limit_price is not None
         order = m.PlaceOrder(
-            request,
+            self._request(trade, strategy, known),
             fills=True,
             within_s=LIMIT_WITHIN_S if is_limit else None,
             leg=trade.leg,
             step=ZERO if trade.reduces or trade.side is m.OrderSide.SELL else trade.step,
         )
-        held = _part(reader, trade.symbol, strategy)
-        side = trade.side if trade.reduces else _opposite(trade.side)
-        found = resting_exits(reader, trade.symbol, side, strategy or "", abs(held))
-        groups = [x for x in found.groups if x.name not in cancels]
-        if trade.reduces:
-            free = max(ZERO, abs(held) - sum((x.leaves for x in groups), ZERO))
-            return close_steps(order, abs(held), free, groups, found.again)
-        matching = [x for x in groups if self._matches(reader, request, x.name)]
-        left = sum((x.leaves for x in matching), ZERO)
-        return steps_around(order, matching, found.again, left)
-
-    def _matches(self, reader: Reader, request: m.OrderRequest, name: str) -> bool:
-        """Whether an exit could match *request*, so that the broker would refuse the request."""
-        rule = self._gateway.broker.capabilities.wash_rule
-        record = reader.get(m.OrderRecord, name)
-        return rule is not None and record is not None and may_match(request, record.order, rule)
+        return trade_steps(reader, order, self._gateway.broker.capabilities, cancels)
 
     def _request(
         self, trade: m.RebalanceTrade, strategy: str | None, known: AccountPortfolio
@@ -328,14 +310,3 @@ class Rebalancing:
 
 def _kinds(targets: m.Targets) -> tuple[tuple[tuple[str, Decimal], ...], ...]:
     return targets.weights, targets.notional, targets.qty
-
-
-def _opposite(side: m.OrderSide) -> m.OrderSide:
-    return m.OrderSide.SELL if side is m.OrderSide.BUY else m.OrderSide.BUY
-
-
-def _part(reader: Reader, symbol: str, strategy: str | None) -> Decimal:
-    """Return the part of a position that belongs to *strategy*, in signed base units."""
-    held = pairs.holding_of(reader, symbol)
-    position = reader.get(m.Position, held) or m.Position(symbol=held)
-    return dict(position.by_strategy).get(strategy or "", m.Holding()).qty

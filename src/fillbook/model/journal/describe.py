@@ -97,7 +97,9 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return f"instruction: {wanted}", f"{_short(name)} ({giver})"
         case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
             return "instruction closed", f"{_short(name)}: {why}"
-        case m.PlanMade() | m.PlanMoved() | m.StepMoved() | m.ProtectionSet() | m.ProtectionEnded():
+        case m.PlanMade() | m.PlanMoved() | m.StepMoved() | m.TradesSettled():
+            return _describe_plan(entry)
+        case m.ProtectionSet() | m.ProtectionEnded():
             return _describe_plan(entry)
         case AccountInstructed() | AccountInstructionClosed() | TokenCreated() | TokenRevoked():
             return _describe_access(entry)
@@ -125,9 +127,10 @@ def _describe_holding(
             assert_never(entry)
 
 
-def _describe_plan(
-    entry: m.PlanMade | m.PlanMoved | m.StepMoved | m.ProtectionSet | m.ProtectionEnded,
-) -> tuple[str, str]:
+_PlanEntry = m.PlanMade | m.PlanMoved | m.StepMoved | m.ProtectionSet | m.ProtectionEnded
+
+
+def _describe_plan(entry: _PlanEntry | m.TradesSettled) -> tuple[str, str]:
     match entry:
         case m.PlanMade(plan):
             return f"plan: {plan.state}", f"{plan.plan_id}: {plan.why}"
@@ -135,6 +138,8 @@ def _describe_plan(
             return f"plan: {state}", f"{plan_id}: {failed or why}".removesuffix(": ")
         case m.StepMoved(plan_id, step, state, why):
             return f"plan step {step + 1}: {state}", f"{plan_id}: {why}".removesuffix(": ")
+        case m.TradesSettled(trades):
+            return "local trades settled", f"{len(trades)} rows"
         case m.ProtectionSet(x):
             return f"exits: {x.cover}", f"{x.symbol} {x.strategy}: {x.why}".removesuffix(": ")
         case m.ProtectionEnded(symbol, strategy, why):

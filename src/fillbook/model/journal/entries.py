@@ -16,6 +16,7 @@ from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
 from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
 from fillbook.model.account.instrument import Instrument
+from fillbook.model.account.local_trade import SettledTrade
 from fillbook.model.account.pair import Pair
 from fillbook.model.account.reservation import ReserveRule
 from fillbook.model.account.snapshot import AccountId
@@ -383,6 +384,13 @@ class ProtectionEnded:
 
 
 @frozen
+class TradesSettled:
+    """Trades of the bot's own record were settled: they do not count again."""
+
+    trades: tuple[SettledTrade, ...]
+
+
+@frozen
 class Rebuilt:
     """The records were rebuilt from the journal, by the rules of number `rules`."""
 
@@ -424,6 +432,7 @@ Entry = (
     | AccountInstructionClosed
     | TokenCreated
     | TokenRevoked
+    | TradesSettled
     | Rebuilt
 )
 

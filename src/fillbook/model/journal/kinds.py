@@ -149,6 +149,7 @@ KINDS: Final = (
         {"open": lambda r: "yes" if r.closed is None else None},
     ),
     Kind("tokens", Token, lambda r: r.token_id),
+    Kind("settled_trades", m.SettledTrade, lambda r: r.key),
 )
 
 

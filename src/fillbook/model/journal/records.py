@@ -15,6 +15,7 @@ from fillbook.model.account.activity import Activity
 from fillbook.model.account.drift import Drift
 from fillbook.model.account.instruction import AccountInstruction
 from fillbook.model.account.instrument import Instrument, SymbolName
+from fillbook.model.account.local_trade import SettledTrade
 from fillbook.model.account.pair import Pair
 from fillbook.model.account.position import Cash, Chapter, Movement, Position, Trade
 from fillbook.model.account.reservation import Reservation, ReserveRule
@@ -193,6 +194,7 @@ Record = (
     | Reservation
     | Plan
     | Protection
+    | SettledTrade
     | Event
     | AccountInstruction
     | Token

@@ -116,6 +116,8 @@ PlanMoved: plan_id state why failed
 StepMoved: plan_id step state why attempts share
 ProtectionSet: protection
 ProtectionEnded: symbol strategy why
+TradesSettled: trades
+SettledTrade: key symbol strategy at matched settled_at plan_id
 Plan: plan_id kind occasion symbols steps fingerprint authority created_at valid_until state
     generation strategy begins_at impact moved_at why failed
 PlanStep: action stage guard state attempts why share

@@ -1,0 +1,191 @@
+"""
+The calls of a desk that act on the account by plans, and the decisions on plans.
+
+`Acting` is the part of `Desk` that makes plans: exits, closing, rebalancing, catching up, repair.
+It only delegates, as the rest of the desk does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, tzinfo
+from typing import Unpack
+
+from fillbook import model as m
+from fillbook.desk import validation
+from fillbook.desk.link.symbols import Symbols
+from fillbook.desk.parts import Parts
+from fillbook.desk.plans.trade_files import TradeSource, read_trades, time_zone
+
+
+class Acting:
+    """The calls that make plans; `Desk` has them all."""
+
+    _parts: Parts
+    _symbols: Symbols
+
+    def protect(
+        self,
+        symbol: str,
+        *,
+        strategy: str | None = None,
+        pending: bool = False,
+        dry_run: bool = False,
+        **exits: Unpack[m.ExitFields],
+    ) -> m.Plan:
+        """
+        Set the exits of a position, place them, and keep them until it is closed.
+
+        *exits* are those of `ExitPolicy`, by name.  *strategy* is whose part of the position; None:
+        of the only one that holds it, ``""``: what belongs to no strategy.  A call for the same
+        part replaces its exits, and ends a suspension.  *pending* waits for the next entry if
+        nothing is held.  *dry_run* returns the plan without storing it or sending anything.
+        Return the plan, which is carried out as far as possible; the desk goes on in `tick`.
+        Raises: InvalidValue, also if nothing is held or the part is not clear; TradingDisabled,
+        UnknownSymbol.
+        """
+        return self._parts.protections.protect(
+            self._symbols.resolve(symbol),
+            validation.strategy(strategy),
+            validation.exit_policy_of(exits),
+            pending=validation.flag("pending", pending),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def unprotect(self, symbol: str, *, strategy: str | None = None) -> None:
+        """
+        End the protections of a symbol, or of one strategy's part; the exits stay at the broker.
+
+        Raises: InvalidValue if there is none.
+        """
+        return self._parts.protections.unprotect(
+            self._symbols.resolve(symbol), validation.strategy(strategy)
+        )
+
+    def protections(self) -> list[m.Protection]:
+        """Return the protections, by symbol and strategy, each with its present cover."""
+        return self._parts.protections.protections()
+
+    def close_position(
+        self,
+        symbol: str,
+        *,
+        strategy: str | None = None,
+        qty: m.Figure = None,
+        account: bool = False,
+        dry_run: bool = False,
+    ) -> m.Plan:
+        """
+        Close a position at the market, or *qty* of it (base units, > 0; None: all).
+
+        The exits that hold the units are canceled first, and those of the rest are placed again.
+        *strategy* is whose part; None: of the only one that holds it.  *account* closes the parts
+        of all strategies.  Outside the session of shares the plan begins at the open.  *dry_run*
+        returns the plan without storing it or sending anything.  Raises: InvalidValue, also if
+        nothing is held or the part is not clear; TradingDisabled, UnknownSymbol.
+        """
+        return self._parts.closing.close_position(
+            self._symbols.resolve(symbol),
+            validation.strategy(strategy),
+            validation.quantity(qty),
+            account=validation.flag("account", account),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def rebalance(
+        self,
+        targets: m.Targets | Mapping[str, m.Number],
+        *,
+        strategy: str | None = None,
+        capital: m.Figure = None,
+        dry_run: bool = False,
+        **rules: Unpack[m.RebalanceFields],
+    ) -> m.Plan:
+        """
+        Trade the differences to *targets*, as one plan; reconcile first.
+
+        *targets* without a kind are weights.  *rules* are those of `RebalanceRules`, by name.
+        *strategy* is whose part of the positions is traded (None: what belongs to no strategy) and
+        *capital* the most that it may use, > 0; None: the whole base.  Sales are filled before buys
+        begin, and buys wait for funds that a read of the account shows.  A second call for the same
+        on the same day goes on with the plan that runs; if nothing is to be traded, the plan has no
+        steps and is not stored.  *dry_run* returns the plan without storing it or sending orders.
+        Raises: InvalidValue, also outside of the session of shares; ReadFailed, TradingDisabled,
+        AccountChanged.
+        """
+        return self._parts.rebalancing.rebalance(
+            validation.targets(targets),
+            validation.strategy(strategy) or None,
+            validation.rebalance_rules(rules, validation.quantity(capital)),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def catch_up(
+        self,
+        rows: TradeSource,
+        *,
+        since: date | datetime,
+        columns: Mapping[str, str] | None = None,
+        tz: str | tzinfo | None = None,
+        date_format: str | None = None,
+        query: str | None = None,
+        strategy: str | None = None,
+        dry_run: bool = True,
+    ) -> m.CatchUp:
+        """
+        Compare the bot's own record with the account, and send the trades that never were sent.
+
+        *rows* and the parameters after *since* are those of `read_trades`.  Rows and fills count
+        from *since* on, a day in *tz* (None: UTC) or an aware datetime.  What a person traded by
+        hand counts as sent.  Each symbol of a strategy has at most one order, of the difference, by
+        a plan of its own; outside of the session of shares it begins at the open.  A row that was
+        settled never counts again, in any file; without *dry_run* False nothing is sent, and no row
+        is settled.  Return the outcome of every row.
+        Raises: InvalidValue if the source cannot be read; ReadFailed, TradingDisabled,
+        AccountChanged.
+        """
+        return self._parts.catching_up.catch_up(
+            read_trades(
+                rows,
+                columns=columns,
+                tz=tz,
+                date_format=date_format,
+                query=query,
+                strategy=validation.strategy(strategy) or None,
+            ),
+            validation.first_moment(since),
+            time_zone(tz),
+            dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def repair(self, *, dry_run: bool = False) -> list[m.Plan]:
+        """
+        Reconcile, and return the repairs of the differences that are left, as plans.
+
+        By `repairs` of `open` each is reported only (the plan is not stored), proposed for an
+        approval, or carried out within its limits.  *dry_run* returns those of the differences that
+        the last `sync` left; it stores and sends nothing.  Raises: AccountChanged.
+        """
+        return self._parts.repair.repair(dry_run=validation.flag("dry_run", dry_run))
+
+    def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
+        """Return the plans, oldest first: those in *state*; None: all that have not ended."""
+        return self._parts.decisions.plans(m.plan_state(state))
+
+    def plan(self, plan_id: str) -> m.Plan:
+        """Return one plan. Raises: UnknownPlan."""
+        return self._parts.decisions.plan(validation.text("plan_id", plan_id))
+
+    def approve(self, plan_id: str) -> m.Plan:
+        """
+        Approve a proposed plan and begin it; return it as far as it was carried out.
+
+        Raises: UnknownPlan; PlanEnded if it is stale, expired, or was decided; TradingDisabled.
+        """
+        return self._parts.decisions.approve(validation.text("plan_id", plan_id))
+
+    def reject(self, plan_id: str, why: str) -> m.Plan:
+        """Reject a plan that has not begun. Raises: UnknownPlan, PlanEnded."""
+        return self._parts.decisions.reject(
+            validation.text("plan_id", plan_id), validation.text("why", why)
+        )

@@ -1,0 +1,121 @@
+"""
+Reads the trades of a bot's own record: a CSV or JSONL file, a query of SQLite, or any rows.
+
+Every row becomes a `LocalTrade` or an `UnreadableTrade`; none is left out.  Other half:
+`core.plans.local_trades`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from datetime import tzinfo
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.plans.local_trades import TEXT_MAX, TradeFormat, columns_of, read_trade
+from fillbook.errors import InvalidValue
+
+#: What `read_trades` accepts.
+TradeSource = str | PathLike[str] | Iterable[m.LocalTrade | m.UnreadableTrade | Mapping[str, Any]]
+
+_JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
+_SQLITE: Final = frozenset({".db", ".sqlite", ".sqlite3"})
+_DELIMITERS: Final = (",", ";", "\t", "|")
+
+
+def read_trades(
+    source: TradeSource,
+    *,
+    columns: Mapping[str, str] | None = None,
+    tz: str | tzinfo | None = None,
+    date_format: str | None = None,
+    query: str | None = None,
+    strategy: str | None = None,
+) -> list[m.LocalTrade | m.UnreadableTrade]:
+    """
+    Read the trades of a bot's own record; a row that is no trade is returned as unreadable.
+
+    *source* is a path (`.csv`, `.jsonl`, or an SQLite database, which *query* reads), or rows:
+    mappings and trades.  *columns* names the column of a field, ``{"qty": "Shares"}``; a field
+    whose column has its name needs none.  *tz* is the zone of times without one, as
+    ``"America/New_York"``, *date_format* their format (None: ISO 8601, or a count since 1970).
+    *strategy* is that of rows which name none.
+
+    Raises: InvalidValue: the source cannot be read, or a column is missing.
+    """
+    if isinstance(source, str | PathLike):
+        rows: list[Any] = _rows_of_file(Path(source), query)
+    elif query is not None:
+        raise InvalidValue("a query needs the path of an SQLite database")
+    else:
+        rows = list(source)
+    names = dict.fromkeys(x for row in rows if isinstance(row, Mapping) for x in row)
+    how = None
+    if names:
+        known = [x for x in names if isinstance(x, str)]
+        how = TradeFormat(columns_of(known, columns), time_zone(tz), date_format, strategy)
+    return [_trade(row, line, how) for line, row in enumerate(rows, start=1)]
+
+
+def _trade(row: Any, line: int, how: TradeFormat | None) -> m.LocalTrade | m.UnreadableTrade:
+    if isinstance(row, m.LocalTrade):
+        return row if row.line else evolve(row, line=line)
+    if isinstance(row, m.UnreadableTrade):
+        return row
+    if how is None or not isinstance(row, Mapping):
+        return m.UnreadableTrade(line, ascii(row)[:TEXT_MAX], "the row is not one of named columns")
+    return read_trade(row, line, how)
+
+
+def time_zone(tz: str | tzinfo | None) -> tzinfo | None:
+    """Return the time zone of that name. Raises: InvalidValue."""
+    if not isinstance(tz, str):
+        return tz
+    try:
+        return ZoneInfo(tz)
+    except (ValueError, OSError, KeyError):
+        raise InvalidValue(f"there is no time zone {tz!r}; one is America/New_York") from None
+
+
+def _rows_of_file(path: Path, query: str | None) -> list[Any]:
+    try:
+        if query is not None or path.suffix.lower() in _SQLITE:
+            return _rows_of_query(path, query)
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeError, sqlite3.Error) as error:
+        raise InvalidValue(f"{path} cannot be read: {error}") from None
+    if path.suffix.lower() in _JSON_LINES:
+        return list(_rows_of_lines(text))
+    head = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _rows_of_lines(text: str) -> Iterator[object]:
+    """Yield the rows of JSON lines; a line that is no JSON is yielded as text."""
+    for line in text.split("\n"):
+        if line.strip():
+            try:
+                yield json.loads(line, parse_float=str)  # numbers are read as they were written
+            except ValueError:
+                yield line
+
+
+def _rows_of_query(path: Path, query: str | None) -> list[dict[str, Any]]:
+    if query is None:
+        raise InvalidValue(f"{path} is a database: give the query of its trades")
+    if not path.exists():
+        raise InvalidValue(f"there is no database {path}")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query)]
