@@ -11,6 +11,7 @@ from fillbook import model as m
 from fillbook.core.plans.catch_up import AccountFill, SymbolFacts, plan_catch_up
 from fillbook.core.plans.local_trades import identities
 from tests.core.plans import situations
+from tests.core.records import Records
 
 T, S = m.TradeOutcome, m.OrderStatus
 SINCE, NOW = m.timestamp("2026-03-02T00:00:00Z"), m.timestamp("2026-03-05T00:00:00Z")
@@ -254,3 +255,11 @@ def test_a_split_after_the_settlement_restates_what_was_matched():
         splits=splits,
     )
     assert sent(again) == {"": 5}
+
+
+def test_a_mark_that_is_known_changes_nothing():
+    records, found = Records(), plan([trade(10)], fills=[fill(10)])
+    entry = m.TradesSettled(tuple(marks(found)))
+    assert records.take(entry)
+    assert records.all(m.SettledTrade) == marks(found)
+    assert not records.take(entry)
