@@ -103,42 +103,48 @@ def ids(path):
     return name_of(path) or "fillbook"
 
 
-def place(path):
-    return path.relative_to(ROOT).as_posix()
+def by_room(paths):
+    """The parameters of a test for each of *paths*: those of one folder together."""
+    rooms = defaultdict(list)
+    for path in paths:
+        rooms[path.parent.relative_to(ROOT).as_posix()].append(path)
+    return {"argvalues": list(rooms.values()), "ids": list(rooms)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=ids)
-def test_a_module_imports_only_what_its_ring_may(path):
-    ring = ring_of(name_of(path))
-    if ring is None:
-        allowed = None
-    else:
-        allowed = ("errors", ring, *RINGS[ring])
-    strangers = {
-        name
-        for name in inner_imports_of(path)
-        if (allowed is not None and not is_in(name, allowed))
-        or (is_in(name, CLOSED) and not is_in(name_of(path), CLOSED))
-    }
-    assert strangers == set()
+@pytest.mark.parametrize("paths", **by_room(MODULES))
+def test_a_module_imports_only_what_its_ring_may(paths):
+    for path in paths:
+        ring = ring_of(name_of(path))
+        if ring is None:
+            allowed = None
+        else:
+            allowed = ("errors", ring, *RINGS[ring])
+        strangers = {
+            name
+            for name in inner_imports_of(path)
+            if (allowed is not None and not is_in(name, allowed))
+            or (is_in(name, CLOSED) and not is_in(name_of(path), CLOSED))
+        }
+        assert strangers == set(), path
 
 
-@pytest.mark.parametrize("path", modules_of(*PURE), ids=ids)
-def test_a_pure_module_has_no_clock_no_randomness_and_no_io(path):
-    roots = {name.split(".")[0] for name in imports_of(path)}
-    calls = {
-        node.func.attr
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
-    opens = {
-        node.func.id
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert roots & IMPURE == set()
-    assert calls & CLOCKS == set()
-    assert opens & {"open", "print", "input"} == set()
+@pytest.mark.parametrize("paths", **by_room(modules_of(*PURE)))
+def test_a_pure_module_has_no_clock_no_randomness_and_no_io(paths):
+    for path in paths:
+        roots = {name.split(".")[0] for name in imports_of(path)}
+        calls = {
+            node.func.attr
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        }
+        opens = {
+            node.func.id
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert roots & IMPURE == set(), path
+        assert calls & CLOCKS == set(), path
+        assert opens & {"open", "print", "input"} == set(), path
 
 
 #: What the neutral rings must not have: a broker's name, an address, a symbol taken to pieces, a
@@ -150,26 +156,28 @@ NOT_NEUTRAL = re.compile(
 )
 
 
-@pytest.mark.parametrize("path", modules_of("core", "desk", "model"), ids=ids)
-def test_a_neutral_module_knows_no_broker_and_no_currency(path):
-    assert NOT_NEUTRAL.findall(path.read_text("utf-8")) == []
+@pytest.mark.parametrize("paths", **by_room(modules_of("core", "desk", "model")))
+def test_a_neutral_module_knows_no_broker_and_no_currency(paths):
+    for path in paths:
+        assert NOT_NEUTRAL.findall(path.read_text("utf-8")) == [], path
 
 
-@pytest.mark.parametrize("path", modules_of(*PURE), ids=ids)
-def test_a_pure_module_has_no_float(path):
-    literals = [
-        node.value
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Constant) and isinstance(node.value, float)
-    ]
-    calls = [
-        node.lineno
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "float"
-    ]
-    assert (literals, calls) == ([], [])
+@pytest.mark.parametrize("paths", **by_room(modules_of(*PURE)))
+def test_a_pure_module_has_no_float(paths):
+    for path in paths:
+        literals = [
+            node.value
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Constant) and isinstance(node.value, float)
+        ]
+        calls = [
+            node.lineno
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "float"
+        ]
+        assert (literals, calls) == ([], []), path
 
 
 def functions_of(path):
@@ -185,11 +193,12 @@ def length_of(function):
     return function.end_lineno - function.lineno + 1 - docstring
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=place)
-def test_modules_and_functions_can_be_read_in_one_go(path):
-    assert len(path.read_text("utf-8").splitlines()) <= HARD_MODULE
-    long = {one.name: length_of(one) for one in functions_of(path)}
-    assert {name: size for name, size in long.items() if size > HARD_FUNCTION} == {}
+@pytest.mark.parametrize("paths", **by_room([*MODULES, *TESTS]))
+def test_modules_and_functions_can_be_read_in_one_go(paths):
+    for path in paths:
+        assert len(path.read_text("utf-8").splitlines()) <= HARD_MODULE, path
+        long = {one.name: length_of(one) for one in functions_of(path)}
+        assert {name: size for name, size in long.items() if size > HARD_FUNCTION} == {}, path
 
 
 def test_a_folder_has_at_most_sixteen_entries():
@@ -330,7 +339,8 @@ def test_nothing_of_one_person_or_machine_is_in_the_tree(what):
     assert [name for name, text in tracked_texts() if pattern.search(text)] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=ids)
-def test_nothing_is_left_for_later(path):
-    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
-    assert marks.findall(path.read_text("utf-8")) == []
+@pytest.mark.parametrize("paths", **by_room(MODULES))
+def test_nothing_is_left_for_later(paths):
+    for path in paths:
+        marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+        assert marks.findall(path.read_text("utf-8")) == [], path

@@ -17,10 +17,8 @@ from tests.scenarios.crash import flows
 
 #: "resize" changes the quantity of an order that has filled in part: cancel, proof, new order.
 FLOWS = ("submit", "unwanted", "sending", "cancel", "replace", "resize", "sync")
-#: Each time a child dies at every boundary of these, and at every third of the others;
-#: `nox -s crash` has it die at all of them.
-WHOLE = {"submit", "cancel", "sync"}
-STEP = 1 if os.environ.get("FILLBOOK_TEST_KILLS") else 3
+#: A child dies at every fourth boundary, and at all of them with FILLBOOK_TEST_KILLS.
+STEP = 1 if os.environ.get("FILLBOOK_TEST_KILLS") else 4
 #: More boundaries than any flow has; a child that outlives them ends the enumeration.
 MOST = 60
 
@@ -38,7 +36,7 @@ def emulator():
 @pytest.mark.parametrize("flow", FLOWS)
 def test_killed_at_every_boundary(flow, emulator, tmp_path):
     """For each boundary: a child is killed there, and its successor's record is correct."""
-    for at in range(0, MOST, 1 if flow in WHOLE else STEP):
+    for at in range(0, MOST, STEP):
         where = place(emulator, f"{flow}-{at}", tmp_path)
         died = killed(flow, where, at, emulator)
         succeed(flow, where, emulator)

@@ -13,6 +13,7 @@ import fillbook as fb
 from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
 from tests.scenarios.campaign.mortal import Killed, Mortal
+from tests.scenarios.exits.test_kills import EVERY
 
 PRICES = {"AAPL": Decimal(187), "MSFT": Decimal(412), "SPY": Decimal(570)}
 
@@ -95,7 +96,7 @@ def traded(bench):
 def test_killed_at_every_write(flow, keeps):
     whole = begun(flow)
     go(whole, flow)
-    for at in range(writes_of(flow)):
+    for at in range(int(keeps), writes_of(flow), EVERY):
         bench = begun(flow)
         bench.store.left, bench.store.keeps = at, keeps
         if not go(bench, flow):
@@ -111,7 +112,7 @@ def test_killed_at_every_write(flow, keeps):
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_lost_record_makes_no_second_order(flow):
-    for at in range(0, writes_of(flow), 3):
+    for at in range(0, writes_of(flow), 3 * EVERY):
         bench = begun(flow)
         bench.store.left = at
         if not go(bench, flow):
