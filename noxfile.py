@@ -14,7 +14,7 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13")
-EXTRAS = ".[alpaca,cli,coinbase,emulator,fast]"
+EXTRAS = ".[alpaca,cli,coinbase,emulator,fast,web]"
 
 #: The least share of symbols whose types pyright knows.
 KNOWN_MIN = 0.99
@@ -154,6 +154,22 @@ def fifo(session: nox.Session) -> None:
     """The P&L by FIFO against beancount."""
     session.install("-e", EXTRAS, "beancount>=3")
     session.run("python", "benchmarks/fifo.py", *session.posargs)
+
+
+@nox.session
+def service(session: nox.Session) -> None:
+    """10,000 requests to the HTTP service: no answer is undocumented."""
+    install(session, "tests")
+    session.env["FILLBOOK_TEST_REQUESTS"] = "10000"
+    chosen = session.posargs or ["tests/web/test_contract.py"]
+    session.run("pytest", "--timeout=3600", *chosen)
+
+
+@nox.session
+def service_load(session: nox.Session) -> None:
+    """The HTTP service at 200 requests a second, beside a desk that ticks and an empty route."""
+    session.install("-e", EXTRAS)
+    session.run("python", "benchmarks/service.py", *session.posargs)
 
 
 @nox.session

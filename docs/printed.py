@@ -14,12 +14,13 @@ import io
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from attrs import fields, has
+from cyclopts import App
 from rich.console import Console
 
 import fillbook as fb
@@ -312,11 +313,19 @@ def settings() -> str:
 
 
 def commands() -> str:
-    return "\n\n".join(_command(name) for name in sorted(app) if not name.startswith("-"))
+    return "\n\n".join(_commands(app))
 
 
-def _command(name: str) -> str:
-    made = app[name]
+def _commands(group: App, before: str = "") -> Iterator[str]:
+    """Yield each command of a group, and those of the groups in it."""
+    for name in sorted(x for x in group if not x.startswith("-")):
+        if group[name].default_command is None:
+            yield from _commands(group[name], f"{before}{name} ")
+        else:
+            yield _command(group[name], f"{before}{name}")
+
+
+def _command(made: App, name: str) -> str:
     rows = []
     for one in made.assemble_argument_collection():
         if "*" in one.names:  # a group of options, which follow it

@@ -13,6 +13,7 @@ import fillbook as fb
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.venue.exchange import Exchange
+from fillbook.web.routes import ENDPOINTS, STREAM, STREAM_RULE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FRIDAY_14 = datetime(2026, 3, 6, 19, 0, tzinfo=UTC)  # 14:00 in New York
@@ -75,9 +76,32 @@ def _exits(desk: fb.Desk, when: str) -> str:
     return "\n".join([f"{when}: {kept.cover}{why}", *orders])
 
 
+def routes() -> str:
+    """Return the routes of the service, with the scopes that they need."""
+    lines = ["| route | needs | answer |", "| --- | --- | --- |"]
+    for one in ENDPOINTS:
+        scopes = [f"`{one.rule.scope}`", *(["`account`"] if one.rule.account else [])]
+        about = (one.serve.__doc__ or "").strip().splitlines()[0]
+        lines.append(f"| `{one.method} {one.path}` | {', '.join(scopes)} | {about} |")
+    lines.append(f"| `GET {STREAM}` | `{STREAM_RULE.scope}` | Events as they are written (SSE). |")
+    return "\n".join(lines)
+
+
+def source(name: str) -> Callable[[], str]:
+    """Return a part with the code of an example, without its docstring."""
+
+    def printed() -> str:
+        text = (EXAMPLES / name).read_text("utf-8").split('"""')[2].strip()
+        return f"```py\n{text}\n```"
+
+    return printed
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "approvals": example("exits/approvals.py"),
     "day-bracket": example("exits/day_bracket_bot.py"),
     "friday-evening": friday_evening,
     "held-positions": example("exits/held_positions.py"),
+    "routes": routes,
+    "team-script": source("team/cancel_gtc.py"),
 }

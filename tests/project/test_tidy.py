@@ -215,7 +215,7 @@ def test_the_root_of_the_package_is_the_common_base():
     assert names == {
         *("__init__.py", "py.typed", "errors.py", "clock.py", "codec.py", "config.py"),
         *("alerts.py", "broker.py", "store.py", "opening.py"),
-        *("model", "core", "desk", "brokers", "stores", "venue", "testing", "cli"),
+        *("model", "core", "desk", "brokers", "stores", "venue", "testing", "cli", "web"),
     }
 
 

@@ -44,6 +44,9 @@ from fillbook.cli.plans.exits import close, protect, unprotect
 from fillbook.cli.plans.rebalance import rebalance
 from fillbook.cli.rebind import rebind
 from fillbook.cli.record import audit, order, orders, pnl, positions, trades
+from fillbook.cli.service import SERVICE
+from fillbook.cli.service.serve import serve
+from fillbook.cli.service.tokens import token
 from fillbook.cli.watch import watch
 
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
@@ -221,4 +224,6 @@ for _number, (_title, _commands) in enumerate(_GROUPS.items()):
     _group = Group(_title, sort_key=_number)
     for _command in _commands:
         app.command(_command, group=_group)
-app["--help"].group = app["--version"].group = Group("Other", sort_key=len(_GROUPS))
+app.command(serve, group=SERVICE)
+app.command(token)
+app["--help"].group = app["--version"].group = Group("Other", sort_key=100)

@@ -41,9 +41,14 @@ class Token:
         """Return whether it is neither expired nor revoked at the time *at*."""
         return self.revoked_at is None and at < self.expires_at
 
+    @property
+    def sees_account(self) -> bool:
+        """Whether it shows all strategies, and the whole account."""
+        return Scope.ACCOUNT in self.scopes
+
     def sees(self, strategy: str | None) -> bool:
         """Return whether it shows the orders of *strategy*; None: those without a strategy."""
-        return Scope.ACCOUNT in self.scopes or (strategy or "") in self.strategies
+        return self.sees_account or (strategy or "") in self.strategies
 
 
 @frozen

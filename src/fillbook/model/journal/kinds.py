@@ -47,7 +47,7 @@ def _canceled_by(record: m.OrderRecord) -> str | None:
     return next((x.by for x in record.instructions if x.by and x.closed is None), None)
 
 
-def _strategy_of(event: m.Event) -> str | None:
+def strategy_of(event: m.Event) -> str | None:
     """Return the strategy that an event concerns; None: none, or the whole account."""
     about = event.order or event.fill or event.protection
     return None if about is None else about.strategy
@@ -138,7 +138,7 @@ KINDS: Final = (
         m.Event,
         lambda r: r.cursor,
         {
-            "strategy": _strategy_of,
+            "strategy": strategy_of,
             "alert": lambda r: "yes" if r.kind is m.EventKind.ALERT else None,
         },
     ),

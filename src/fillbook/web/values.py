@@ -1,0 +1,70 @@
+"""Values that the service answers with, beside those of the record."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import frozen
+
+from fillbook import model as m
+
+
+@frozen
+class OrderDetails:
+    """One order, with its fills, the requests that were sent for it, and its instructions."""
+
+    order: m.Order
+    fills: tuple[m.Movement, ...]
+    requests: tuple[m.Request, ...]
+    instructions: tuple[m.Instruction, ...]
+
+
+@frozen(kw_only=True)
+class PositionRow:
+    """
+    A position of the account (`strategy` None), or one strategy's part of it (``""``: of none).
+
+    `qty` is in signed base units; `avg_price` per unit, `cost` and `realized` are in `currency`
+    (None: the account's); a figure is None if a part of it is unknown.
+    """
+
+    symbol: str
+    strategy: str | None
+    qty: Decimal
+    avg_price: Decimal | None
+    cost: Decimal | None
+    realized: Decimal | None
+    fees: Decimal
+    currency: str | None = None
+    opened_at: m.Timestamp | None = None
+
+
+@frozen
+class AuditRow:
+    """One entry of the journal, in words and as a value."""
+
+    number: int
+    at: m.Timestamp
+    what: str
+    about: str
+    entry: m.Entry
+
+
+def position_rows(position: m.Position) -> list[PositionRow]:
+    """Return the rows of a position: the account's first, then the parts."""
+    parts: list[tuple[str | None, m.Holding]] = [(None, position.account), *position.by_strategy]
+    return [
+        PositionRow(
+            symbol=position.symbol,
+            strategy=strategy,
+            qty=x.qty,
+            avg_price=x.avg_price,
+            cost=x.cost,
+            realized=x.realized,
+            fees=x.fees,
+            currency=x.currency,
+            opened_at=x.opened_at,
+        )
+        for strategy, x in parts
+        if x.qty or strategy is None
+    ]
