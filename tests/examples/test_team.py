@@ -20,6 +20,7 @@ def test_it_lists_shows_and_cancels_the_orders_of_the_team():
         ("SPY", "value", "gtc"),
     ):
         desk.buy(symbol, qty=1, limit_price="150", strategy=strategy, time_in_force=lasting)
+        served.bench.clock.advance(1)
     served.bench.pass_(20)
     token = served.token("read", "cancel", strategies=["trend"])
     with Background(of_any_port(served.app)) as running:
