@@ -156,9 +156,8 @@ def test_closing_a_part_protects_the_rest():
     assert cover(bench) is C.COVERED
 
 
-def test_what_is_held_already_is_proposed():
-    """A policy that is switched on sells nothing and places nothing without an approval."""
-    bench = held()
+def proposed(bench):
+    """Open the desk of *bench* again, with a policy for what it holds; return the proposed plan."""
     bench.desk._gateway.lease.release()
     bench.desk = fb.open(
         bench.broker,
@@ -168,14 +167,53 @@ def test_what_is_held_already_is_proposed():
         exits=fb.ExitPolicy(stop_loss="8%"),
     )
     bench.pass_(120)
+    (plan,) = bench.desk.plans("proposed")
+    return plan
+
+
+def test_what_is_held_already_is_proposed():
+    """A policy that is switched on sells nothing and places nothing without an approval."""
+    bench = held()
+    plan = proposed(bench)
     assert exits_of(bench) == []
     assert cover(bench) is C.PROPOSED
-    (plan,) = bench.desk.plans("proposed")
     bench.desk.approve(plan.plan_id)
     bench.pass_(30)
     (stop,) = exits_of(bench)
     assert stop.stop_price == Decimal("172.05")
     assert cover(bench) is C.COVERED
+
+
+def test_what_is_rejected_stays_without_exits_until_protect():
+    bench = held()
+    plan = proposed(bench)
+    bench.desk.reject(plan.plan_id, "it is hedged elsewhere")
+    bench.pass_(200)
+    (protection,) = bench.desk.protections()
+    assert protection.cover is C.SUSPENDED
+    assert protection.why == f"plan {plan.plan_id} was rejected: it is hedged elsewhere"
+    assert (exits_of(bench), bench.desk.plans()) == ([], [])
+    bench.desk.buy("AAPL", qty=1, strategy="swing")  # nor is another quantity proposed
+    bench.pass_(60)
+    assert (exits_of(bench), bench.desk.plans()) == ([], [])
+    bench.desk.protect("AAPL", stop_price="170")
+    bench.pass_(30)
+    assert cover(bench) is C.COVERED
+
+
+def test_protect_beside_a_running_plan_says_when_the_exits_are_placed():
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.fail("cancel", "reply-lost")
+    running = bench.desk.close_position("AAPL", qty=4)
+    assert not running.is_final
+    plan = bench.desk.protect("AAPL", stop_price="183")
+    assert not plan.is_final
+    assert running.plan_id in plan.why
+    bench.pass_(120)
+    assert cover(bench) is C.COVERED
+    assert {x.stop_price for x in exits_of(bench)} == {183}
 
 
 def test_an_entry_under_the_policy_gets_its_exit():

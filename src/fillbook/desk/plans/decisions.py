@@ -74,4 +74,5 @@ class Decisions:
                 transaction.record(m.PlanMoved(plan_id, m.PlanState.REJECTED, why))
         if not waits:
             raise errors.PlanEnded(f"plan {plan_id} is {plan.state}; it cannot be rejected")
+        self._protections.rejected(plan, why)
         return self.plan(plan_id)

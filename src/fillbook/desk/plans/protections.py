@@ -120,21 +120,32 @@ class Protections:
         return evolve(new, number=known.number + 1, cover=known.cover, since=known.since)
 
     def _latest(self, made: Sequence[str], protection: m.Protection) -> m.Plan:
+        """Return the newest plan of *made*; without one, a plan without steps that says why."""
+        symbol, key = protection.symbol, protection.key
         with self._recorder.store.read() as reader:
             stored = [x for name in made if (x := reader.get(m.Plan, name)) is not None]
+            now = reader.get(m.Protection, key)
+            others = [
+                x
+                for x in reader.find(m.Plan, "open", "yes")
+                if symbol in x.symbols and x.state is not m.PlanState.PROPOSED
+            ]
         if stored:
             return stored[-1]
-        return evolve(
-            self._planning.plan(
-                m.PlanKind.EXIT,
-                occasion_of(protection),
-                (protection.symbol,),
-                (),
-                authority=Authority.STANDING,
-                why=f"exits of {protection.key}: nothing is to be done",
-            ),
-            state=m.PlanState.DONE,
+        is_right = now is not None and now.is_covered and not others
+        if others:
+            why = f"they are compared when plan {others[0].plan_id} ends"
+        else:
+            why = "nothing is to be done" if now is None or is_right else now.why or now.cover
+        plan = self._planning.plan(
+            m.PlanKind.EXIT,
+            occasion_of(protection),
+            (symbol,),
+            (),
+            authority=Authority.STANDING,
+            why=f"exits of {key}: {why}",
         )
+        return evolve(plan, state=m.PlanState.DONE if is_right else m.PlanState.APPROVED)
 
     def unprotect(self, symbol: str, strategy: str | None) -> None:
         """
@@ -166,6 +177,14 @@ class Protections:
             for x in transaction.reader.all(m.Protection):
                 if occasion_of(x) == plan.occasion:
                     transaction.record(m.ProtectionSet(evolve(x, approved=True, applied=True)))
+
+    def rejected(self, plan: m.Plan, why: str) -> None:
+        """Note that what was held already is to have no exits: none is proposed again."""
+        reason = f"plan {plan.plan_id} was rejected" + (f": {why}" if why else "")
+        with self._recorder.transaction() as transaction:
+            for x in transaction.reader.all(m.Protection):
+                if occasion_of(x) == plan.occasion and not x.approved:
+                    transaction.record(m.ProtectionSet(evolve(x, suspended=reason)))
 
     # -- the policy of the desk --------------------------------------------------------
 
