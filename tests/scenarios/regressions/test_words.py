@@ -12,8 +12,8 @@ import pytest
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.alpaca import AlpacaBroker
-from fillbook.brokers.alpaca.transport import BODY_MAX
 from fillbook.brokers.simulated import SimulatedBroker
+from fillbook.brokers.wire.http import BODY_MAX
 from fillbook.clock import ManualClock
 from tests.bench import MONDAY_10, Bench
 from tests.brokers.alpaca.canned import Answer

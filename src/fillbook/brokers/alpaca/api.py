@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 from fillbook import model as m
 from fillbook.broker import READ_UNSUPPORTED, PageOf
-from fillbook.brokers.alpaca.transport import NoReply, Transport
+from fillbook.brokers.alpaca.transport import Transport
 from fillbook.brokers.alpaca.wire import account, enums, market, orders, outcome, requests
-from fillbook.brokers.alpaca.wire.fields import array, parse
+from fillbook.brokers.wire.fields import array, parse
+from fillbook.brokers.wire.http import NoReply
 from fillbook.errors import InvalidValue
 
 T = TypeVar("T")

@@ -8,21 +8,17 @@ host is refused; loopback is allowed, for emulators.  No message here shows a ke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from html import escape
-from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from attrs import field, frozen
 
+from fillbook.brokers.wire.secrets import hide, quoted_forms, variable
 from fillbook.errors import BadAddress, CredentialsMissing
 
 PAPER: Final = "paper-api.alpaca.markets"
 LIVE: Final = "api.alpaca.markets"
 _DATA: Final = "https://data.alpaca.markets"
-_REDACTED: Final = "[hidden]"
-_SECRET_MIN: Final = 8  #: the length of a credential, in characters, from which it is hidden
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 #: The transports of events: alpaca-py's websocket, or server-sent events, which replay.
@@ -116,11 +112,7 @@ class Credentials:
 
     @_quoted.default
     def _quoted_default(self) -> Sequence[str]:
-        given = (self.api_key, self.secret_key, self.oauth_token)
-        # A shorter key, such as that of an emulator, may be a word of the text.
-        secrets = [x for x in given if x is not None and len(x) >= _SECRET_MIN]
-        ways = (str, _in_json, quote, partial(quote, safe=""), escape)
-        return sorted({way(x) for x in secrets for way in ways}, key=len, reverse=True)
+        return quoted_forms((self.api_key, self.secret_key, self.oauth_token))
 
     def __attrs_post_init__(self) -> None:
         given = (self.api_key, self.secret_key) if self.oauth_token is None else (self.oauth_token,)
@@ -133,13 +125,7 @@ class Credentials:
 
     def redact(self, text: str) -> str:
         """Replace each credential in *text*, which may quote the headers of a request."""
-        for quoted in self._quoted:
-            text = text.replace(quoted, _REDACTED)
-        return text
-
-
-def _in_json(text: str) -> str:
-    return text.replace("/", "\\/")
+        return hide(text, self._quoted)
 
 
 def credentials_from(env: Mapping[str, str]) -> Credentials:
@@ -149,22 +135,10 @@ def credentials_from(env: Mapping[str, str]) -> Credentials:
     Raises: CredentialsMissing, which names the variables to set.
     """
     for key_name, secret_name in KEY_VARIABLES:
-        key, secret = _lookup(env, key_name), _lookup(env, secret_name)
+        key, secret = variable(env, key_name), variable(env, secret_name)
         if key and secret:
             return Credentials(key, secret)
     names = " or ".join(f"{key} and {secret}" for key, secret in KEY_VARIABLES)
     raise CredentialsMissing(
         f"there are no keys for Alpaca: set {names} (or the same names with _FILE)"
     )
-
-
-def _lookup(env: Mapping[str, str], name: str) -> str | None:
-    if name in env:
-        return env[name].strip()
-    file_name = env.get(f"{name}_FILE")
-    if file_name is None:
-        return None
-    try:
-        return Path(file_name).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        raise CredentialsMissing(f"the file in {name}_FILE cannot be read") from None

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fillbook import model as m
 from fillbook.broker import Sink
-from fillbook.brokers.alpaca.event_sink import EventSink, ReadEvent
 from fillbook.brokers.alpaca.sdk import sdk
-from fillbook.brokers.alpaca.transport import NoReply, Transport
-from fillbook.brokers.alpaca.wire.fields import parse, row
+from fillbook.brokers.alpaca.transport import Transport
+from fillbook.brokers.wire.event_sink import EventSink, ReadEvent
+from fillbook.brokers.wire.fields import parse, row
+from fillbook.brokers.wire.http import NoReply
 from fillbook.errors import InvalidValue
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from typing import Any
 
 from fillbook.broker import Sink
 from fillbook.brokers.alpaca.credentials import Credentials
-from fillbook.brokers.alpaca.event_sink import EventSink, ReadEvent
 from fillbook.brokers.alpaca.sdk import sdk
+from fillbook.brokers.wire.event_sink import EventSink, ReadEvent
 
 #: Detects a half-open connection after 10 + 20 s; with alpaca-py's settings it takes 190 s.
 _SOCKET = {"ping_interval": 10, "ping_timeout": 20, "max_queue": 1024, "close_timeout": 1}

@@ -10,29 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
-
-from attrs import frozen
+from typing import TYPE_CHECKING, Any
 
 from fillbook.brokers.alpaca.credentials import Credentials, Endpoints
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.wire.outcome import Reply
 from fillbook.brokers.alpaca.wire.requests import Body
+from fillbook.brokers.wire.http import NoReply, request_once
 
 if TYPE_CHECKING:
     import requests
-
-
-#: The length of a body that is read; the list of all assets has about 10 MB.
-BODY_MAX: Final = 32 << 20
-
-
-@frozen
-class NoReply:
-    """No reply to a request; `sent` is whether any byte of it may have been sent."""
-
-    sent: bool
-    message: str
 
 
 class Transport:
@@ -60,31 +47,22 @@ class Transport:
         base: str | None = None,
     ) -> Reply | NoReply:
         """Send *method* on *path*, which begins with the version, and return the reply."""
-        import requests
-
         headers = self._client._get_default_headers()
         if body is not None:
             headers["Content-Type"] = "application/json"
-        try:
-            with self._client._session.request(
-                method,
-                (base or self._endpoints.url) + path,
-                params=query,
-                data=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = _content(response)
-        except (requests.RequestException, OSError) as error:
-            # Report the class only: the message may quote a header.
-            return NoReply(not _was_not_sent(error), f"{method} {path}: {type(error).__name__}")
-        if content is None:
-            return NoReply(True, f"{method} {path}: the reply is longer than {BODY_MAX:,} bytes")
-        names = {name.lower(): value for name, value in response.headers.items()}
-        text = self.redact(content.decode("utf-8", "replace"))
-        return Reply(response.status_code, text, names)
+        reply = request_once(
+            self._client._session,
+            method,
+            (base or self._endpoints.url) + path,
+            query=query,
+            body=None if body is None else json.dumps(body),
+            headers=headers,
+            timeouts=self._timeouts,
+            name=f"{method} {path}",
+        )
+        if isinstance(reply, NoReply):
+            return reply
+        return Reply(reply.status, self.redact(reply.text), reply.headers)
 
     def open_stream(
         self, path: str, query: Mapping[str, str], *, idle_timeout_s: float
@@ -113,16 +91,6 @@ class Transport:
         self._client._session.close()
 
 
-def _content(response: requests.Response) -> bytes | None:
-    """Read the body of *response*; None if it is longer than `BODY_MAX`."""
-    found = bytearray()
-    for chunk in response.iter_content(65_536):
-        found += chunk
-        if len(found) > BODY_MAX:
-            return None
-    return bytes(found)
-
-
 def trading_client(endpoints: Endpoints, keys: Credentials) -> Any:
     """
     Make a `TradingClient` of our own, without retries.
@@ -143,14 +111,3 @@ def trading_client(endpoints: Endpoints, keys: Credentials) -> Any:
     for scheme in ("https://", "http://"):
         client._session.mount(scheme, HTTPAdapter(max_retries=0))
     return client
-
-
-def _was_not_sent(error: Exception) -> bool:
-    """Return whether no connection was made, so that no byte can have been sent."""
-    import requests
-    from urllib3.exceptions import NewConnectionError
-
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)

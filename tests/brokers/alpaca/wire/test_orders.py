@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import account, enums, market, orders
-from fillbook.brokers.alpaca.wire.fields import parse
+from fillbook.brokers.wire.fields import parse
 from fillbook.errors import InvalidValue
 from tests.brokers.alpaca.recorded import a_fill_event, an_order, recorded
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
-from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
 from fillbook.brokers.alpaca.wire.orders import NO_ALIASES, SymbolAliases, side, symbol
+from fillbook.brokers.wire.fields import Row, array, row
 from fillbook.model.words import foreign
 
 #: With any of these Alpaca accepts no order, not even a reducing one.
@@ -204,4 +204,4 @@ _BEFORE_FIRST_TRADE: Final = frozenset(
 def _edge_of_day(found: Row, kind: m.ActivityKind) -> m.Timestamp:
     day = found.day("date")
     edge = time.min if kind in _BEFORE_FIRST_TRADE else time.max
-    return m.timestamp(datetime.combine(day, edge, NEW_YORK))
+    return m.timestamp(datetime.combine(day, edge, enums.NEW_YORK))

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from fillbook import model as m
+
+#: The time zone of Alpaca's dates and times without a zone.
+NEW_YORK: Final = ZoneInfo("America/New_York")
 
 _OWN_STATUSES: Final = {
     m.OrderStatus.DENIED,

@@ -13,7 +13,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
-from fillbook.brokers.alpaca.wire.fields import NEW_YORK, Row, array, row
+from fillbook.brokers.wire.fields import Row, array, row
 
 #: Alpaca accepts quantities with nine decimal places, of shares and crypto.
 _QTY_STEP: Final = Decimal("0.000000001")
@@ -113,7 +113,7 @@ def _utc_time(found: Row, day: date, name: str) -> datetime | None:
     if len(digits) != 4 or not digits.isascii() or not digits.isdigit():
         return None
     try:
-        wall = datetime.combine(day, time(int(digits[:2]), int(digits[2:])), NEW_YORK)
+        wall = datetime.combine(day, time(int(digits[:2]), int(digits[2:])), enums.NEW_YORK)
         return wall.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -24,7 +24,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
-from fillbook.brokers.alpaca.wire.fields import Row, array, parse, row
+from fillbook.brokers.wire.fields import Row, array, parse, row
 from fillbook.errors import InvalidValue
 
 SymbolAliases = Mapping[str, str]

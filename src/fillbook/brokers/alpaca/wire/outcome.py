@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.brokers.alpaca.wire.fields import Row, parse, row
+from fillbook.brokers.wire.fields import Row, parse, row
+from fillbook.brokers.wire.http import date_of
 from fillbook.errors import InvalidValue
 from fillbook.model.words import foreign
 
@@ -50,11 +50,7 @@ class Reply:
     @property
     def at(self) -> datetime | None:
         """Alpaca's time of the reply, to the second; None without a Date header."""
-        try:
-            date = parsedate_to_datetime(self.headers["date"])
-        except (KeyError, ValueError):
-            return None
-        return None if date.tzinfo is None else date.astimezone(UTC)
+        return date_of(self.headers)
 
     @property
     def resets_at(self) -> datetime | None:

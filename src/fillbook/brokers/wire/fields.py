@@ -3,7 +3,7 @@ Read the fields of a broker's JSON objects.
 
 Rule 1: the only exception is `InvalidValue`; its message names the object and the field.
 Rule 2: numbers are JSON numbers or strings, and become `Decimal` without rounding.
-Rule 3: an empty string is a missing value; Alpaca sends both.
+Rule 3: an empty string is a missing value; brokers send both.
 """
 
 from __future__ import annotations
@@ -14,15 +14,11 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NoReturn, TypeVar
-from zoneinfo import ZoneInfo
 
 from fillbook import model as m
 from fillbook.errors import InvalidValue
 
 T = TypeVar("T")
-
-#: The time zone of Alpaca's dates and times without a zone.
-NEW_YORK: Final = ZoneInfo("America/New_York")
 
 #: The limit of digits: without it, a few bytes such as 1E999999999 would print as gigabytes.
 _DIGITS_MAX: Final = 60
@@ -116,7 +112,7 @@ class Row:
         return value
 
     def above_zero(self, name: str) -> Decimal | None:
-        """Read the number in *name*; None if not above zero, which is Alpaca's "no value"."""
+        """Read the number in *name*; None if not above zero, which is a broker's "no value"."""
         value = self.number(name)
         return value if value is not None and value > 0 else None
 

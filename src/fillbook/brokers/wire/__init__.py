@@ -1,0 +1,1 @@
+"""What the adapters share: the fields of JSON objects, and one HTTP request."""
