@@ -28,6 +28,8 @@ from fillbook import config, errors
 from fillbook import model as m
 from fillbook.brokers.alpaca.client import CAPABILITIES as ALPACA
 from fillbook.brokers.alpaca.wire import outcome
+from fillbook.brokers.coinbase.client import CAPABILITIES as COINBASE_CAN
+from fillbook.brokers.coinbase.wire import outcome as coinbase_outcome
 from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import demo, output
 from fillbook.cli.commands import app
@@ -179,8 +181,8 @@ def order_kinds() -> str:
     return table(head, rows)
 
 
-def refusals() -> str:
-    head, *rows = outcome.table()
+def refusals(of: Any = outcome) -> str:
+    head, *rows = of.table()
     return table(head, ((status, words, code(kind)) for status, words, kind in rows))
 
 
@@ -354,12 +356,13 @@ def capabilities() -> str:
             return listed(value)
         return "yes" if value else "no"
 
+    brokers = (ALPACA, COINBASE_CAN, SIMULATED)
     rows = [
-        (code(x.name), shown(getattr(ALPACA, x.name)), shown(getattr(SIMULATED, x.name)))
+        (code(x.name), *(shown(getattr(can, x.name)) for can in brokers))
         for x in fields(m.Capabilities)
         if isinstance(getattr(ALPACA, x.name), bool | frozenset)
     ]
-    return table(("capability", "`alpaca:`", "`sim:`"), rows)
+    return table(("capability", "`alpaca:`", "`coinbase:`", "`sim:`"), rows)
 
 
 def functions() -> str:
@@ -437,6 +440,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "checks": checks,
     "coinbase-behavior": lambda: behavior(coinbase.Behavior),
     "coinbase-endpoints": lambda: endpoints(COINBASE, PREFIX),
+    "coinbase-refusals": lambda: refusals(coinbase_outcome),
     "coinbase-once": lambda: states_of(coinbase.Once),
     "commands": commands,
     "cover-states": cover_states,

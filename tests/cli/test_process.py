@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
 
 
@@ -47,28 +49,31 @@ def lines_of(running):
     return lines
 
 
-def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped():
+@pytest.mark.parametrize("name", ["alpaca", "coinbase"])
+def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped(name):
     with subprocess.Popen(
-        [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*FILLBOOK, "emulate", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         lines = lines_of(running)
         running.send_signal(signal.SIGINT)
         ended, errors = running.wait(timeout=20), running.stderr.read()
-    assert lines[0].startswith("Alpaca is emulated at http://127.0.0.1:")
+    assert lines[0].startswith(f"{name.title()} is emulated at http://127.0.0.1:")
     assert [line for line in lines if len(line) > 80] == []
     assert (ended, errors) == (0, "stopped\n")
 
 
-def test_the_printed_settings_of_an_emulator_work():
+@pytest.mark.parametrize("name", ["alpaca", "coinbase"])
+def test_the_printed_settings_of_an_emulator_work(name):
     with subprocess.Popen(
-        [*FILLBOOK, "emulate", "alpaca"], stdout=subprocess.PIPE, text=True
+        [*FILLBOOK, "emulate", name], stdout=subprocess.PIPE, text=True
     ) as running:
         lines = lines_of(running)
         names = dict(re.findall(r"export (\w+)=(\S+)", "\n".join(lines)))
+        address = lines[-1].split()[-1]
         told = subprocess.run(
             [
-                *(*FILLBOOK, "check", "--broker", f"alpaca:{names['APCA_API_BASE_URL']}"),
-                *("--ours", "AAPL=0"),
+                *(*FILLBOOK, "check", "--broker", address),
+                *("--ours", "BTC/USD=0"),
             ],
             capture_output=True,
             env={**os.environ, **names},

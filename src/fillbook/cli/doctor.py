@@ -23,7 +23,10 @@ from fillbook.cli.options import (
 )
 
 #: The variables of credentials; each may also end in ``_FILE``.
-_SECRETS: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+_SECRETS: Final = (
+    *("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
+    *("COINBASE_API_KEY", "COINBASE_API_SECRET"),
+)
 #: Each extra, with a package that it installs.
 _EXTRAS: Final = (
     ("alpaca", "alpaca"),

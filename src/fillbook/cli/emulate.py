@@ -135,10 +135,15 @@ def _coinbase_lines(emulator: coinbase.Emulator) -> Iterable[str]:
     yield from (
         f"Coinbase is emulated at {url}  (Ctrl-C stops it)",
         "",
-        "coinbase-advanced-py, which sends HTTPS only (docs/emulator.md has PlainHttp):",
+        "coinbase-advanced-py, which sends HTTPS only (docs/howto/coinbase.md):",
         f'    KEY, SECRET = "{key}", "{secret}"',
         f'    client = RESTClient(KEY, SECRET, base_url="{emulator.authority}")',
         f'    client.session.mount("https://{emulator.authority}", PlainHttp())',
+        "",
+        "fillbook:",
+        f"    export COINBASE_API_KEY={key}",
+        f"    export COINBASE_API_SECRET={secret}",
+        f"    fillbook sync --broker coinbase:{url}",
     )
 
 

@@ -11,8 +11,8 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.alpaca import AlpacaBroker, credentials
 from fillbook.errors import BadAddress, ExtraMissing
+from tests.brokers.canned import Answer, Canned
 
-from .canned import Answer, Canned
 from .recorded import a_fill_event, an_order, recorded
 
 F = m.Failure

@@ -15,8 +15,8 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 from tests.bench import MONDAY_10, Bench
-from tests.brokers.alpaca.canned import Answer, Canned
 from tests.brokers.alpaca.recorded import an_order, recorded
+from tests.brokers.canned import Answer, Canned
 
 #: Real seconds for another thread or process; nothing here takes a tenth of it.
 PATIENCE_S = 30

@@ -16,8 +16,8 @@ from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.brokers.wire.http import BODY_MAX
 from fillbook.clock import ManualClock
 from tests.bench import MONDAY_10, Bench
-from tests.brokers.alpaca.canned import Answer
 from tests.brokers.alpaca.recorded import a_fill_event, an_order
+from tests.brokers.canned import Answer
 from tests.cli.line import told
 from tests.scenarios.regressions.scenarios import Wire, bring_in_sync, outcome_of
 

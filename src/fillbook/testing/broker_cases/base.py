@@ -63,7 +63,7 @@ class Cases:
     The price of `symbol` is between `resting_price` and `high_price`: a buy at the first
     rests, and the exits of a bracket are on both sides of the market (`stop_price` below it).
     Prices are in units of the quote currency.  `time_in_force` is that of orders which a case does
-    not choose otherwise.
+    not choose otherwise.  `fraction` is a quantity with as many digits as the instrument has.
     """
 
     symbol: ClassVar[str] = "AAPL"
@@ -72,6 +72,7 @@ class Cases:
     stop_price: ClassVar[str] = "150"
     high_price: ClassVar[str] = "250"
     time_in_force: ClassVar[str] = "day"
+    fraction: ClassVar[str] = "0.123456789"
 
     @pytest.fixture
     def broker(self) -> Broker:

@@ -109,10 +109,19 @@ class GroupCases(Cases):
         )
         driver.advance(1)
         report = self.read_order(broker, oco.broker_order_id)
-        assert ([leg.status for leg in report.legs], report.status) == ([_S.HELD], _S.NEW)
-        driver.fill(report.legs[0].broker_order_id)
+        refused = broker.submit(self.intent(side="sell", qty=4, limit_price=self.high_price))
+        assert isinstance(refused, m.Rejected), refused
+        if report.legs:
+            assert ([leg.status for leg in report.legs], report.status) == ([_S.HELD], _S.NEW)
+            driver.fill(report.legs[0].broker_order_id)
+        else:  # both exits are one order
+            prices = (report.terms.limit_price, report.terms.stop_price)
+            assert prices == (Decimal(self.high_price), Decimal(self.stop_price))
+            driver.fill(oco.broker_order_id)
         driver.advance(1)
-        assert _S.CANCELED is self.read_order(broker, oco.broker_order_id).status
+        end = _S.CANCELED if report.legs else _S.FILLED
+        assert end is self.read_order(broker, oco.broker_order_id).status
+        assert self.symbol not in self.positions(broker)
 
     def _place_bracket(self, broker: Broker, **fields: Any) -> m.OrderReport:
         self.require(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")

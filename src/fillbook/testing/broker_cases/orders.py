@@ -134,7 +134,7 @@ class OrderCases(Cases):
 
     def test_b035_a_fraction_is_reported_to_the_last_digit(self, broker: Broker) -> None:
         self.require(broker.capabilities.fractional, "fractions")
-        qty = Decimal("0.123456789")
+        qty = Decimal(self.fraction)
         order = self.place(broker, qty=qty)
         report = self.read_order(broker, order.broker_order_id)
         listed = self.open_orders(broker)[order.broker_order_id]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -91,7 +92,10 @@ class Gateway:
             self.exchange, account, request.path_params, query, body, self.behavior
         )
         # All in one thread: to change threads costs more than most requests.
-        return await run_in_threadpool(self._serve, api_request, points, endpoint)
+        response = await run_in_threadpool(self._serve, api_request, points, endpoint)
+        # The exchange's clock may be a manual one; the server sends no date of its own.
+        response.headers["date"] = format_datetime(self.exchange.now(), usegmt=True)
+        return response
 
     def _authenticate(self, request: Request) -> Account | None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

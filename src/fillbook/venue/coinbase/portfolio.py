@@ -36,7 +36,10 @@ def _wallets(request: ApiRequest) -> list[Wallet]:
 
 def list_accounts(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     created_at, owner = request.account.created_at, request.account.reported_id()
-    rows = [responses.wallet(each, owner, created_at) for each in _wallets(request)]
+    is_usable = not request.account.blocks
+    rows = [
+        responses.wallet(each, owner, created_at, is_usable=is_usable) for each in _wallets(request)
+    ]
     limit, cursor = request.limit(_ACCOUNTS_DEFAULT, _ACCOUNTS_MAX), request.word("cursor") or "0"
     if not cursor.isascii() or not cursor.isdigit():
         raise bad("INVALID_ARGUMENT", "invalid cursor")

@@ -200,7 +200,9 @@ def fill(account: Account, row: Fill, notional: Decimal | None) -> Json:
     }
 
 
-def wallet(found: Wallet, portfolio: str, created_at: m.Timestamp) -> Json:
+def wallet(
+    found: Wallet, portfolio: str, created_at: m.Timestamp, *, is_usable: bool = True
+) -> Json:
     """Return a wallet; *portfolio* is the id of the portfolio that it belongs to."""
     kind = "FIAT" if found.currency in _CASH else "CRYPTO"
     return {
@@ -209,12 +211,12 @@ def wallet(found: Wallet, portfolio: str, created_at: m.Timestamp) -> Json:
         "currency": found.currency,
         "available_balance": _money(found.available, found.currency),
         "default": found.currency == "USD",
-        "active": True,
+        "active": is_usable,
         "created_at": created_at[:19] + "Z",
         "updated_at": created_at[:19] + "Z",
         "deleted_at": None,
         "type": f"ACCOUNT_TYPE_{kind}",
-        "ready": True,
+        "ready": is_usable,
         "hold": _money(min(found.hold, max(m.ZERO, found.total)), found.currency),
         "retail_portfolio_id": portfolio,
         "platform": "ACCOUNT_PLATFORM_CONSUMER",

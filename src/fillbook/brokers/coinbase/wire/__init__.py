@@ -1,0 +1,1 @@
+"""Coinbase's JSON, decoded and encoded: no network, no SDK, no clock."""
