@@ -441,6 +441,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "coinbase-behavior": lambda: behavior(coinbase.Behavior),
     "coinbase-endpoints": lambda: endpoints(COINBASE, PREFIX),
     "coinbase-refusals": lambda: refusals(coinbase_outcome),
+    "coinbase-frames": lambda: states_of(coinbase.Frame),
     "coinbase-once": lambda: states_of(coinbase.Once),
     "commands": commands,
     "cover-states": cover_states,

@@ -69,6 +69,7 @@ class Capabilities:
     sessions: bool = False  #: `sessions` lists trading hours
     quotes: bool = False  #: `quote` reads bid and ask
     stream: bool = False  #: `listen` streams reports
+    streams_fills: bool = True  #: with executions; else with totals only, and fills are read
     #: The streams that the broker accepts at once for one key; None: many.  Where it is 1, a
     #: desk that listens takes the stream from the bot: `Desk.start` then needs `listen=True`.
     streams_per_key: int | None = None

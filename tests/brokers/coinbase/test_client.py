@@ -40,7 +40,9 @@ def serving(*replies: object, **options: Any) -> Iterator[tuple[CoinbaseBroker, 
     """A broker at a server that gives *replies* in order, bodies or `Answer`s."""
     answers = [x if isinstance(x, Answer) else Answer(body=x) for x in replies]
     with Canned(*answers) as server:
-        broker = CoinbaseBroker(KEY, SECRET, url=server.url, read_timeout_s=0.3, **options)
+        is_mute = any(each.mute for each in answers)
+        timeout_s = 0.2 if is_mute else 20.0
+        broker = CoinbaseBroker(KEY, SECRET, url=server.url, read_timeout_s=timeout_s, **options)
         yield broker, server
         broker.close()
 

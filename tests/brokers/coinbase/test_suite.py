@@ -10,8 +10,9 @@ import pytest
 from fillbook.brokers.coinbase import CoinbaseBroker
 from fillbook.clock import ManualClock
 from fillbook.testing.broker_suite import BrokerSuite
-from fillbook.testing.venue_driver import ExchangeDriver
 from fillbook.venue.coinbase import Emulator, spot_exchange
+
+from .emulated import EmulatorDriver, HeardBroker
 
 OPEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -30,8 +31,8 @@ class TestCoinbaseBroker(BrokerSuite):
             yield running
 
     @pytest.fixture
-    def broker(self, emulator: Emulator) -> Iterator[CoinbaseBroker]:
-        broker = CoinbaseBroker(emulator.key, emulator.secret, url=emulator.url, page_size=4)
+    def broker(self, emulator: Emulator) -> Iterator[HeardBroker]:
+        broker = HeardBroker(emulator.key, emulator.secret, url=emulator.url, page_size=4)
         yield broker
         broker.close()
 
@@ -42,5 +43,5 @@ class TestCoinbaseBroker(BrokerSuite):
         broker.close()
 
     @pytest.fixture
-    def venue(self, emulator: Emulator, clock: ManualClock) -> ExchangeDriver:
-        return ExchangeDriver(emulator.exchange, emulator.account, clock)
+    def venue(self, emulator: Emulator, broker: HeardBroker, clock: ManualClock) -> EmulatorDriver:
+        return EmulatorDriver(emulator, broker, clock)

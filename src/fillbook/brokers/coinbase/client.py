@@ -13,17 +13,21 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 
+from attrs import evolve
+
 from fillbook import model as m
-from fillbook.broker import Broker, PageOf
+from fillbook.broker import Broker, PageOf, Sink
 from fillbook.brokers.coinbase import credentials, rules
 from fillbook.brokers.coinbase.api import Api
+from fillbook.brokers.coinbase.symbols import OrderSymbols
 from fillbook.brokers.coinbase.transport import Transport
 from fillbook.brokers.coinbase.wire import account as wire
-from fillbook.brokers.coinbase.wire import enums, market, orders, outcome, requests
-from fillbook.errors import BadAddress
+from fillbook.brokers.coinbase.wire import enums, frames, market, orders, outcome, requests
+from fillbook.errors import BadAddress, InvalidValue
 
 T = TypeVar("T")
 
@@ -42,6 +46,8 @@ CAPABILITIES: Final = m.Capabilities(
     instruments=True,
     instrument=True,
     quotes=True,
+    stream=True,
+    streams_fills=False,
     replace=True,
     replace_makes=m.ReplaceMakes.SAME_ID,
     replace_cum=m.ReplaceCum.CARRIED,
@@ -94,6 +100,7 @@ class CoinbaseBroker(Broker):
         self._api = Api(self._transport, page_size=page_size)
         self._fees = _Kept(lambda: self._api.read("/transaction_summary", [], wire.fees))
         self._products = _Kept(self._api.products)
+        self._symbols = OrderSymbols()
 
     def __repr__(self) -> str:
         return f"<CoinbaseBroker {self.host}{' LIVE' if self.live else ''}>"
@@ -164,18 +171,24 @@ class CoinbaseBroker(Broker):
     def orders(self, query: m.OrderQuery, page: m.Cursor | None) -> PageOf[m.OrderReport]:
         if query.scope is m.OrderScope.ALL:
             since = [] if query.since is None else [("start_date", m.timestamp(query.since))]
-            return self._api.orders(since)
+            return self._listed(since)
         # OPEN excludes orders that are live, and cannot be combined with their statuses.  These
         # are read first: an order that is pending may be open a moment later.
         found: dict[str, m.OrderReport] = {}
         for statuses in (enums.OTHER_LIVE, ("OPEN",)):
-            read = self._api.orders([("order_status", each) for each in statuses])
+            read = self._listed([("order_status", each) for each in statuses])
             if isinstance(read, m.NotObserved):
                 return read
             found |= {each.broker_order_id: each for each in read.value}
         since_at = "" if query.since is None else m.timestamp(query.since)
         rows = [x for x in found.values() if (x.created_at or since_at) >= since_at]
         return m.Observed(sorted(rows, key=lambda x: x.created_at or ""))
+
+    def _listed(self, query: Sequence[tuple[str, str]]) -> m.Read[list[m.OrderReport]]:
+        read = self._api.orders(query)
+        if isinstance(read, m.Observed):
+            self._symbols.read(read.value)
+        return read
 
     def order(self, broker_order_id: str) -> m.Read[m.OrderReport] | m.Absent:
         if _ORDER_ID.fullmatch(broker_order_id) is None:
@@ -185,6 +198,8 @@ class CoinbaseBroker(Broker):
         if isinstance(found, m.Observed) and found.value.broker_order_id != broker_order_id:
             message = f"the reply reports another order, {found.value.broker_order_id}"
             return m.NotObserved(m.Failure.UNREADABLE, message)
+        if isinstance(found, m.Observed):
+            self._symbols.read([found.value])
         return found
 
     def executions(self, since: m.Timestamp, page: m.Cursor | None) -> PageOf[m.Execution]:
@@ -260,6 +275,7 @@ class CoinbaseBroker(Broker):
         if body is None:
             return m.Rejected(m.RejectKind.UNSUPPORTED, "Coinbase has no such order")
         name = intent.client_order_id
+        self._symbols.sent(intent)
         return self._api.write("/orders", body, lambda reply: outcome.created(reply, name))
 
     def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
@@ -288,7 +304,26 @@ class CoinbaseBroker(Broker):
             "/orders/batch_cancel", body, lambda reply: outcome.canceled(reply, broker_order_id)
         )
 
-    # ------------------------------------------------------------------------------------------
+    # Events -----------------------------------------------------------------------------------
+
+    def listen(self, sink: Sink) -> AbstractContextManager[object] | None:
+        from fillbook.brokers.coinbase.stream import UserChannel
+
+        return UserChannel(self._endpoints.stream_url, self._keys, self._reports, sink)
+
+    def read_event(self, raw: object) -> Sequence[m.OrderReport]:
+        if not isinstance(raw, (dict, str, bytes)):
+            to_dict = getattr(raw, "to_dict", None)  # of the SDK's typed frames, which are text
+            if to_dict is None:
+                raise InvalidValue(f"{type(raw).__name__} is not a frame of Coinbase")
+            raw = to_dict()
+        return self._reports(frames.frame(raw))
+
+    def _reports(self, found: frames.Frame) -> Sequence[m.OrderReport]:
+        return [
+            evolve(x, reason=x.reason and self.redact(x.reason))
+            for x in frames.reports(found, self._symbols.of)
+        ]
 
     def redact(self, text: str) -> str:
         return self._keys.redact(text)

@@ -31,6 +31,7 @@ class StreamCases(Cases):
     def test_b102_each_event_has_its_own_execution(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=6)
         for qty in ("1", "2", "3"):
             driver.fill(order, qty)
@@ -44,6 +45,7 @@ class StreamCases(Cases):
     def test_b103_stream_and_history_have_the_same_fills(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=5)
         driver.fill(order, "2", "99.5")
         driver.fill(order, "3", "99")
@@ -55,6 +57,7 @@ class StreamCases(Cases):
     def test_b104_a_repeated_event_has_the_same_execution_id(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=2)
         driver.fail("event", "event-doubled")
         driver.fill(order)
@@ -92,6 +95,7 @@ class StreamCases(Cases):
     def test_b108_a_bust_voids_the_reported_execution(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=2)
         driver.fill(order)
         driver.bust_last(order)
@@ -103,6 +107,7 @@ class StreamCases(Cases):
     def test_b109_a_correction_names_the_execution_that_it_corrects(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=2)
         driver.fill(order, None, "100")
         driver.correct_last(order, "99")
@@ -149,8 +154,9 @@ class StreamCases(Cases):
         assert _S.REJECTED is listener.statuses(order)[-1]
 
     def test_b114_a_manual_trade_is_reported(
-        self, driver: VenueDriver, listener: RecordingSink
+        self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, "3")
         driver.wait_for_events()
         assert [Decimal(3)] == [each.qty for each in listener.executions(order)]
@@ -167,6 +173,7 @@ class StreamCases(Cases):
     def test_b116_replayed_reports_agree_with_reads(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
+        self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=5)
         driver.fill(order, "2", "99.5")
         driver.wait_for_events()

@@ -6,6 +6,7 @@ that it needs.
 """
 
 from fillbook.venue.coinbase.server import Emulator, spot_exchange
+from fillbook.venue.coinbase.stream import Frame
 from fillbook.venue.coinbase.switches import Behavior, ClientIds, Once
 
-__all__ = ["Behavior", "ClientIds", "Emulator", "Once", "spot_exchange"]
+__all__ = ["Behavior", "ClientIds", "Emulator", "Frame", "Once", "spot_exchange"]

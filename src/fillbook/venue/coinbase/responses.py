@@ -92,7 +92,7 @@ def order(request: ApiRequest, found: OrderVersion) -> Json:
         "side": found.side.value.upper(),
         "client_order_id": found.client_order_id,
         "status": shown,
-        "time_in_force": _time_in_force(found),
+        "time_in_force": time_in_force(found),
         "created_time": _micro(found.created_at),
         "completion_percentage": m.plain(_completion(found)),
         "filled_size": m.plain(found.filled_qty),
@@ -105,7 +105,7 @@ def order(request: ApiRequest, found: OrderVersion) -> Json:
         "total_fees": m.plain(fees),
         "size_inclusive_of_fees": found.notional is not None,
         "total_value_after_fees": m.plain(value + found.side.sign * fees),
-        "trigger_status": _trigger(found),
+        "trigger_status": trigger_status(found),
         "order_type": order_type(found),
         "reject_reason": "HOLD_FAILURE" if is_failed else "REJECT_REASON_UNSPECIFIED",
         "settled": found.is_final and bool(found.filled_qty),
@@ -153,13 +153,13 @@ def order_type(found: OrderVersion) -> str:
     return "BRACKET" if found.order_class is m.OrderClass.OCO else ORDER_TYPES[found.type]
 
 
-def _time_in_force(found: OrderVersion) -> str:
+def time_in_force(found: OrderVersion) -> str:
     if found.type is m.OrderType.MARKET:
         return TIMES_IN_FORCE[m.TimeInForce.IOC]
     return TIMES_IN_FORCE.get(found.time_in_force, "UNKNOWN_TIME_IN_FORCE")
 
 
-def _trigger(found: OrderVersion) -> str:
+def trigger_status(found: OrderVersion) -> str:
     if found.stop_price is None:
         return "INVALID_ORDER_TYPE"
     return "STOP_TRIGGERED" if found.is_triggered else "STOP_PENDING"

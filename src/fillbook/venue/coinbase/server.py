@@ -10,12 +10,13 @@ from fillbook.venue.http.server import EmulatorServer, Tls  # isort: skip - repo
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from fillbook.clock import Clock
 from fillbook.venue.coinbase.answers import Endpoint
 from fillbook.venue.coinbase.endpoints import ENDPOINTS, PREFIX
 from fillbook.venue.coinbase.gateway import Gateway, not_found
+from fillbook.venue.coinbase.stream import Streams
 from fillbook.venue.coinbase.switches import Behavior, Once
 from fillbook.venue.coinbase.tokens import secret_of, short_secret_of
 from fillbook.venue.exchange import Account, Exchange, Faults, InjectionPoint, SpotTerms
@@ -50,7 +51,8 @@ def spot_exchange(
 
 class Emulator(EmulatorServer):
     """
-    An emulator of Coinbase over *exchange*, at `url` while the context lasts.
+    An emulator of Coinbase over *exchange*, at `url` and `stream_url` while the context
+    lasts.
 
     The API key of an account is its name on the exchange, the secret is `secret_of(key)`, a private
     key.  `key` and `secret` are those of *account*; None is the account named "default", which is
@@ -75,6 +77,7 @@ class Emulator(EmulatorServer):
         self.exchange = exchange
         self.account: Account = account if account is not None else _default(exchange)
         self.gateway: Gateway = Gateway(exchange, rate_limit=rate_limit, behavior=behavior)
+        self.streams: Streams = Streams(self.gateway)
 
     @staticmethod
     def secret_of(key: str) -> str:
@@ -111,15 +114,19 @@ class Emulator(EmulatorServer):
         self.gateway.once(reply)
 
     def application(self) -> Starlette:
-        return app(self.gateway)
+        return app(self.gateway, self.streams)
+
+    def disconnect(self) -> None:
+        self.streams.disconnect()
 
 
-def app(gateway: Gateway) -> Starlette:
+def app(gateway: Gateway, streams: Streams) -> Starlette:
     """Return the emulator as an ASGI application, for use with another server."""
     routes: list[BaseRoute] = [
         Route(PREFIX + path, _endpoint(gateway, points, endpoint), methods=[method])
         for method, path, points, endpoint in ENDPOINTS
     ]
+    routes.append(WebSocketRoute("/", streams.serve))
     application = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown})
     application.router.redirect_slashes = False
     return application

@@ -41,3 +41,12 @@ class Behavior:
     page_max: int = 1000  #: the most rows in a page of orders and of fills
     flags: Mapping[str, frozenset[str]] = field(factory=dict)  #: of products, like `limit_only`
     checks_time: bool = True  #: a token outside its two minutes is refused
+
+    # The stream
+    subscribe_s: float = 5.0  #: without a subscription the connection is closed after this
+    reject_word: str = "reject_reason"  #: the name of that field in frames; also `reject_Reason`
+    names_client: bool = True  #: frames have a `client_id`
+    sparse: bool = False  #: orders in frames have the fields of 2023 only
+    zeroes_leaves: bool = True  #: `leaves_quantity` of an ended order is 0
+    replays: bool = False  #: the last frames of the connection before are sent again
+    heartbeat_s: float = 1.0  #: from one heartbeat to the next, in real time; 0: there are none
