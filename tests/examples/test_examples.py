@@ -109,7 +109,7 @@ EXITS_SHOWN = {
         "Approved: done",
         "Rejected: rejected",
         "AAPL: covered",
-        "MSFT: proposed",
+        "MSFT: suspended",
         "SPY: covered, stop 550.2704",
     ),
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final, Protocol, TypeVar, cast
 
@@ -28,6 +28,8 @@ R = TypeVar("R")
 
 #: More entries than any journal has.
 _NUMBER_MAX: Final = 1 << 44
+#: The decoded records that are kept: of a transaction, and of the process.
+_KNOWN_MAX: Final = 4096
 
 
 class Rows(Protocol):
@@ -91,6 +93,16 @@ def _statements(of: Any, marker: str) -> _Statements:
     )
 
 
+@lru_cache(maxsize=_KNOWN_MAX)
+def _decode(of: Any, body: Any) -> Any:
+    """Return the record with the text *body*; it is frozen, so that one serves all readers."""
+    return load(of, body)
+
+
+def _decoded(of: type[R], body: Any) -> R:
+    return cast(R, _decode(cast(Any, of), body))
+
+
 class SqlReader:
     """Reads through a connection on which a transaction has begun; see `store.Reader`."""
 
@@ -100,18 +112,23 @@ class SqlReader:
         # The first read of a transaction fixes its snapshot.
         newest = "SELECT coalesce(max(number), 0) FROM journal"
         self._last: int = _whole(self._execute(newest).fetchone()[0])
+        #: The records that this transaction has read or written, by type and key; None: missing.
+        self._known: dict[tuple[type[Any], str], Any] = {}
 
     def get(self, of: type[R], key: str) -> R | None:
-        row = self._execute(self._statements_of(of).get, key).fetchone()
-        return None if row is None else load(of, row[0])
+        at = of, key
+        if at not in self._known:
+            row = self._execute(self._statements_of(of).get, key).fetchone()
+            self._note(of, key, None if row is None else _decoded(of, row[0]))
+        return cast("R | None", self._known[at])
 
     def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
-        return [
-            load(of, body) for (body,) in self._execute(self._statements_of(of).find[index], value)
-        ]
+        rows = self._execute(self._statements_of(of).find[index], value)
+        return [_decoded(of, body) for (body,) in rows]
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        return [load(of, body) for (body,) in self._execute(self._statements_of(of).all, after)]
+        rows = self._execute(self._statements_of(of).all, after)
+        return [_decoded(of, body) for (body,) in rows]
 
     def page(
         self,
@@ -136,7 +153,7 @@ class SqlReader:
             *(value for values in where.values() for value in values),
             limit,
         )
-        return [load(of, body) for (body,) in bodies]
+        return [_decoded(of, body) for (body,) in bodies]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         rows = self._execute(
@@ -158,6 +175,12 @@ class SqlReader:
     def end(self) -> None:
         """Refuse every later call, because the transaction has ended."""
         self._connection = None
+        self._known.clear()
+
+    def _note(self, of: type[Any], key: str, record: Any) -> None:
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[of, key] = record
 
     def _execute(self, sql: str, *parameters: Any) -> Rows:
         if self._connection is None:
@@ -214,9 +237,12 @@ class SqlWriter(SqlReader):
         )
         for of, key in changes.drop:
             self._execute(self._statements_of(of).drop, key)
+            self._note(of, key, None)
         for record in changes.put:
             statements = self._statements_of(type(record))
-            self._execute(statements.put, *statements.row(record))
+            row = statements.row(record)
+            self._execute(statements.put, *row)
+            self._note(type(record), str(row[0]), record)
         self._last = number
         return number
 

@@ -1,0 +1,70 @@
+"""How many statements SQLite executes: flat in what is closed, and a few an order of a pass."""
+
+import pytest
+
+from fillbook.stores.sqlite import SqliteStore
+from tests.bench import Bench
+
+
+class Counting(SqliteStore):
+    """A store that counts its statements."""
+
+    count = 0
+
+    def _connect(self):
+        connection = super()._connect()
+        connection.set_trace_callback(self._counted)
+        return connection
+
+    def _counted(self, statement):
+        self.count += 1
+
+    def during(self, call):
+        before = self.count
+        call()
+        return self.count - before
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(store=Counting(tmp_path / "bot.db"), cash="10000000", wait_s=0)
+    bench.pass_(60)
+    return bench
+
+
+def rest(bench, number, symbol="MSFT"):
+    bench.clock.advance(1)
+    return bench.desk.buy(symbol, qty=1, limit_price="100", key=str(number))
+
+
+def settled(bench):
+    """Let everything that is due happen."""
+    bench.pass_(30)
+    bench.desk.sync()
+
+
+def test_a_submit_costs_the_same_however_many_orders_are_closed(bench):
+    settled(bench)
+    rest(bench, "first", "AAPL")  # its instrument is read once
+    counts = []
+    for first in (0, 1000, 2000):
+        settled(bench)
+        counts.append(bench.store.during(lambda first=first: rest(bench, first, "AAPL")))
+        for number in range(first + 1, first + 20):
+            bench.desk.cancel(rest(bench, number))
+    assert max(counts) - min(counts) <= 6, counts
+    assert max(counts) <= 180
+
+
+def test_a_pass_reads_each_open_order_a_few_times_and_writes_nothing(bench):
+    counts = []
+    for many in (10, 40):
+        for number in range(len(counts) * 1000, len(counts) * 1000 + many):
+            rest(bench, number)
+        settled(bench)
+        with bench.store.read() as reader:
+            last = reader.last()
+        counts.append(bench.store.during(bench.desk.sync))
+        with bench.store.read() as reader:
+            assert reader.last() == last
+    assert counts[1] - counts[0] <= 12 * 40, counts
