@@ -90,6 +90,9 @@ class Capabilities:
     reserve_rule: ReserveRule = field(factory=ReserveRule)
     nets_open_orders: bool = False  #: the reported buying power already excludes open orders
     takes: tuple[Takes, ...] = ()
+    #: An OCO is one order, whose stop becomes a limit order this share beyond it; None: its exits
+    #: are orders of their own.
+    oco_stop_collar: Decimal | None = None
     auctions: tuple[Auction, ...] = ()
     ticks: tuple[Tick, ...] = ()  #: the highest `least` first; an instrument may have its own
     notional_step: Decimal | None = None

@@ -55,6 +55,7 @@ CAPABILITIES: Final = m.Capabilities(
     rate_limit=160,
     burst_limit=10,
     takes=rules.TAKES,
+    oco_stop_collar=rules.OCO_STOP_COLLAR,
     notional_step=Decimal("0.01"),
     nets_open_orders=True,
     reserve_rule=rules.RESERVE_RULE,

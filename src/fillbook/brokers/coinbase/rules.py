@@ -8,6 +8,7 @@ Source: https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/guides/or
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
@@ -21,6 +22,9 @@ TAKES: Final = (
     m.Takes(_COIN, frozenset({_T.STOP_LIMIT}), frozenset({_K.GTC})),
     m.Takes(_COIN, frozenset({_T.LIMIT}), frozenset({_K.GTC}), frozenset({_C.OCO})),
 )
+
+#: The stop of a trigger bracket becomes a limit order this share beyond it.
+OCO_STOP_COLLAR: Final = Decimal("0.05")
 
 #: A hold includes the fee, and so does the notional of a market buy.
 RESERVE_RULE: Final = m.ReserveRule(reads_fee=True, notional_includes_fee=True)

@@ -263,11 +263,14 @@ def terms_in_force(requested: m.Terms, reported: m.Terms) -> m.Terms:
     """
     Return the terms of our own order, as reported: quantity, prices and time in force.
 
-    A value that is not reported is the requested one.  The price of a trailing stop moves.
+    A value that is not reported is the requested one.  The price of a trailing stop moves, and an
+    OCO may be one order with a stop.
     """
     names = {"time_in_force", *m.PRICES.get(requested.type, ())}
     names |= {"qty"} if requested.qty is not None else set()
-    names |= {"stop_price"} if requested.type is m.OrderType.TRAILING_STOP else set()
+    has_own_stop = requested.order_class is m.OrderClass.OCO
+    has_own_stop |= requested.type is m.OrderType.TRAILING_STOP
+    names |= {"stop_price"} if has_own_stop else set()
     values = {name: getattr(reported, name) for name in names}
     unknown = (None, m.TimeInForce.UNRECOGNISED)
     return evolve(requested, **{name: x for name, x in values.items() if x not in unknown})

@@ -42,8 +42,9 @@ class ExitGroup:
 
     Quantities are in base units, ≥ 0: `leaves` may still fill, `stopped` is covered by a working
     stop, `limited` by a working limit order.  `stop` and `limit` are the prices of those; None:
-    there is none.  `strategy` ``""``: none.  `is_moving`: an order of it is unconfirmed, or has an
-    open cancel or replace.  `is_ours`: it was placed for a protection.
+    there is none.  `passed_at` is the limit price of that stop, beyond which it does not trade.
+    `strategy` ``""``: none.  `is_moving`: an order of it is unconfirmed, or has an open cancel or
+    replace.  `is_ours`: it was placed for a protection.
     """
 
     name: str
@@ -66,12 +67,14 @@ def exit_groups(
     orders: Iterable[m.Order],
     ours: frozenset[str] = frozenset(),
     least: Mapping[str, Decimal] = NOTHING,
+    oco_stop_collar: Decimal | None = None,
 ) -> list[ExitGroup]:
     """
     Return the groups of live orders of *side*, the side that reduces the position.
 
     *ours* are the client ids of the orders that were placed for protections.  *least* are the
-    smallest leaves of orders whose quantity is being changed, by client id.  The legs of an entry
+    smallest leaves of orders whose quantity is being changed, by client id.  *oco_stop_collar* is
+    the broker's, of an OCO that is one order.  The legs of an entry
     that has not filled yet are no exits: they hold nothing, and cover nothing.
     """
     known = list(orders)
@@ -88,7 +91,10 @@ def exit_groups(
         is_leg_of_entry = order.parent in live_entries
         if order.side is side and not order.is_final and may_fill(order) and not is_leg_of_entry:
             groups.setdefault(order.parent or order.client_order_id, []).append(order)
-    return [_group(name, members, ours, least) for name, members in sorted(groups.items())]
+    return [
+        _group(name, members, ours, least, oco_stop_collar)
+        for name, members in sorted(groups.items())
+    ]
 
 
 def _group(
@@ -96,10 +102,11 @@ def _group(
     members: Sequence[m.Order],
     ours: frozenset[str],
     least: Mapping[str, Decimal],
+    oco_stop_collar: Decimal | None,
 ) -> ExitGroup:
     leaves = [UNLIMITED_QTY if x.leaves_qty is None else x.leaves_qty for x in members]
     working = [x for x in members if x.status in WORKING and x.pending != m.Command.CANCEL]
-    stops = [x for x in working if x.type in STOPS]
+    stops = [x for x in working if x.type in STOPS or is_one_order_oco(x)]
     limits = [x for x in working if x.type is m.OrderType.LIMIT]
     first = members[0]
     return ExitGroup(
@@ -110,12 +117,30 @@ def _group(
         limited=_least(limits, least),
         stop=next((x.stop_price for x in stops), None),
         limit=next((x.limit_price for x in limits), None),
-        passed_at=next((x.limit_price for x in stops), None),
+        passed_at=next((_passed_at(x, oco_stop_collar) for x in stops), None),
         trail=any(x.type is m.OrderType.TRAILING_STOP for x in stops),
         time_in_force=first.time_in_force,
         is_moving=len(working) < len(members) or any(x.pending is not None for x in members),
         is_ours=name in ours,
     )
+
+
+def is_one_order_oco(order: m.Order) -> bool:
+    """Return whether *order* is a take profit and a stop in one."""
+    return (
+        order.order_class is m.OrderClass.OCO
+        and order.type is m.OrderType.LIMIT
+        and order.stop_price is not None
+    )
+
+
+def _passed_at(order: m.Order, oco_stop_collar: Decimal | None) -> Decimal | None:
+    """Return the limit price of a stop; None: it has none."""
+    if not is_one_order_oco(order):
+        return order.limit_price
+    if oco_stop_collar is None or order.stop_price is None:
+        return None
+    return order.stop_price * (1 + order.side.sign * oco_stop_collar)
 
 
 def _least(orders: Sequence[m.Order], least: Mapping[str, Decimal]) -> Decimal:

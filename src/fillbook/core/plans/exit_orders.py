@@ -307,6 +307,8 @@ def watched_exit(
     prices = [x.bid if context.sign > 0 else x.ask for x in confirming_quotes(context)]
     if len(prices) < 2:  # one bad quote sells nothing
         return None
+    if any(x.limit is not None for x in stops):
+        profit = None  # the broker watches it
     if profit is not None and all((x - profit) * context.sign >= 0 for x in prices):
         return _request(protection, qty, context, m.TimeInForce.GTC, limit_price=profit)
     limits = [x.passed_at for x in stops if x.passed_at is not None]

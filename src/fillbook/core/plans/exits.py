@@ -65,7 +65,8 @@ def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
     stops = {x.strategy: exit_orders.stop_price(x, context) for x in protections}
     net = context.net_qty
     shares = shares_of_net(net, {**dict.fromkeys(stops, ZERO), **parts}, stops)
-    groups = exit_groups(context.exit_side, context.orders, context.ours, context.least)
+    collar = context.capabilities.oco_stop_collar
+    groups = exit_groups(context.exit_side, context.orders, context.ours, context.least, collar)
     by_part = attributed(shares, groups)
     return tuple(
         _flat(before, by_part[x.strategy], context)
@@ -203,6 +204,11 @@ class _Part:
         expiring = [x for x in self._groups if self._ends_soon(x)]
         if expiring:
             return _C.EXPIRING, f"at {self._context.expires[expiring[0].name]}"
+        limits = [x.passed_at for x in self._groups if x.limit is not None]
+        limited = [each for each in limits if each is not None]
+        if limited:
+            price = m.plain(max(limited, key=lambda each: self._context.sign * each))
+            return _C.COVERED, f"stop limited: beyond {price} it does not trade"
         return _C.COVERED, ""
 
     def _ends_soon(self, group: ExitGroup) -> bool:
@@ -263,7 +269,11 @@ class _Part:
         It is the take profit where the broker takes a stop only, or a stop-limit order whose limit
         was passed.  Two quotes confirm the price.
         """
-        stops = [x for x in self._groups if x.is_ours and x.stop is not None and x.limit is None]
+        stops = [
+            x
+            for x in self._groups
+            if x.is_ours and x.stop is not None and (x.limit is None or x.passed_at is not None)
+        ]
         request = None
         if stops and not self._context.is_trying_to_close:
             qty = sum((x.leaves for x in stops), ZERO)
