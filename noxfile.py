@@ -143,6 +143,15 @@ def manners(session: nox.Session) -> None:
 
 
 @nox.session
+def coinbase(session: nox.Session) -> None:
+    """Days at Coinbase over the wire: 200, and 64 with three times as many faults."""
+    install(session, "tests")
+    session.env["FILLBOOK_SEEDS"] = "200"
+    chosen = session.posargs or ["tests/scenarios/coinbase/test_days.py"]
+    session.run("pytest", "-n", "2", "--dist", "worksteal", "--timeout=3600", *chosen)
+
+
+@nox.session
 def rebalance(session: nox.Session) -> None:
     """The planner of rebalances against PyPortfolioOpt: time, tracking error, cash that is left."""
     session.install("-e", EXTRAS, "PyPortfolioOpt>=1.5.6", "pandas", "packaging")

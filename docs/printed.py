@@ -41,8 +41,8 @@ from fillbook.model import invalid
 from fillbook.venue import coinbase
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
+from fillbook.venue.coinbase.answers import PREFIX
 from fillbook.venue.coinbase.endpoints import ENDPOINTS as COINBASE
-from fillbook.venue.coinbase.endpoints import PREFIX
 from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS, SECONDS, Fault
 

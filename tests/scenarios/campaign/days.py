@@ -66,13 +66,17 @@ class Day:
     def run(self, steps=12):
         report = self.desk.sync()
         assert report.opened, report.unobserved
-        self.oracle = Oracle(self.desk, self.books.truth)
+        self.oracle = self.judge()
         for rule in self.plan.rules:  # from here on things go wrong
             self.exchange.faults.add(rule)
         with self.broker.listen(self.desk._background):
             for _ in range(steps):
                 self.step()
         self.exchange.faults.clear()
+
+    def judge(self):
+        """Return what compares the record with the exchange."""
+        return Oracle(self.desk, self.books.truth)
 
     def step(self):
         self.move_market(30)
@@ -196,7 +200,7 @@ def wrong(day):
         word = "canceled" if order.status == "rejected" and told else order.status
         if not mine.is_final or mine.status.value != word:
             say(f"order {order_id}: {mine.status}, final {mine.is_final}, truth {word}")
-        spent = sum((f.qty * f.price for f in fills), Decimal(0))
+        spent = sum((f.traded_value for f in fills), Decimal(0))
         if mine.filled_value != spent:
             say(f"order {order_id}: value {mine.filled_value}, truth {spent}")
     for order in book.orders():

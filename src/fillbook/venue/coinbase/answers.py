@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from attrs import frozen
 
 from fillbook.venue.coinbase.requests import ApiRequest, Json
 from fillbook.venue.exchange import InjectedFault
+
+PREFIX: Final = "/api/v3/brokerage"
 
 
 @frozen

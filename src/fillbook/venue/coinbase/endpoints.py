@@ -26,7 +26,6 @@ from fillbook.venue.exchange import (
 )
 from fillbook.venue.exchange.orders.spot_rules import UNKNOWN, refused
 
-PREFIX: Final = "/api/v3/brokerage"
 _CANCELS_MAX: Final = 100
 _OPEN_MAX: Final = 1000
 _NO_PREVIEW: Final = "UNKNOWN_PREVIEW_FAILURE_REASON"

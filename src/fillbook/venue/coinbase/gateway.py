@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from fillbook.venue.coinbase.answers import ApiResponse, Endpoint
+from fillbook.venue.coinbase.answers import PREFIX, ApiResponse, Endpoint
 from fillbook.venue.coinbase.requests import ApiRequest, Json
 from fillbook.venue.coinbase.switches import Behavior, Once
 from fillbook.venue.coinbase.tokens import Tokens
@@ -58,13 +58,13 @@ class Gateway:
         self.behavior = behavior
         self.tokens: Tokens = Tokens(checks_time=behavior.checks_time)
         self._windows: dict[str, tuple[timedelta, int]] = {}  # account to end, and requests
-        self._once: list[Once] = []
+        self._once: list[tuple[Once, str | None]] = []
         self._lock = threading.Lock()
 
-    def once(self, reply: Once) -> None:
-        """Let the next authenticated request have this reply."""
+    def once(self, reply: Once, path: str | None = None) -> None:
+        """Let the next request on *path*, without the prefix (None: any), have this reply."""
         with self._lock:
-            self._once.append(reply)
+            self._once.append((reply, path))
 
     def account(self, token: str, uri: str | None) -> Account | None:
         """Return the account of a token; None if it is invalid."""
@@ -92,7 +92,8 @@ class Gateway:
             self.exchange, account, request.path_params, query, body, self.behavior
         )
         # All in one thread: to change threads costs more than most requests.
-        response = await run_in_threadpool(self._serve, api_request, points, endpoint)
+        path = request.url.path.removeprefix(PREFIX)
+        response = await run_in_threadpool(self._serve, path, api_request, points, endpoint)
         # The exchange's clock may be a manual one; the server sends no date of its own.
         response.headers["date"] = format_datetime(self.exchange.now(), usegmt=True)
         return response
@@ -105,11 +106,15 @@ class Gateway:
         return self.account(token, f"{request.method} {host}{request.url.path}")
 
     def _serve(
-        self, request: ApiRequest, points: tuple[InjectionPoint, ...], endpoint: Endpoint
+        self,
+        path: str,
+        request: ApiRequest,
+        points: tuple[InjectionPoint, ...],
+        endpoint: Endpoint,
     ) -> Response:
         if not self._is_within(request.account.name):
             return _json(429, _TOO_MANY)
-        once = self._next_once()
+        once = self._next_once(path)
         if once in _BEFORE:
             return _BEFORE[once]()
         injected = self._next_fault(request, points)
@@ -143,9 +148,13 @@ class Gateway:
             self._windows[name] = ends, spent + 1
         return spent < self.rate_limit
 
-    def _next_once(self) -> Once | None:
+    def _next_once(self, path: str) -> Once | None:
         with self._lock:
-            return self._once.pop(0) if self._once else None
+            for number, (reply, at) in enumerate(self._once):
+                if at in (None, path):
+                    del self._once[number]
+                    return reply
+        return None
 
     def _next_fault(
         self, request: ApiRequest, points: tuple[InjectionPoint, ...]

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from fillbook.clock import Clock
-from fillbook.venue.coinbase.answers import Endpoint
-from fillbook.venue.coinbase.endpoints import ENDPOINTS, PREFIX
+from fillbook.venue.coinbase.answers import PREFIX, Endpoint
+from fillbook.venue.coinbase.endpoints import ENDPOINTS
 from fillbook.venue.coinbase.gateway import Gateway, not_found
 from fillbook.venue.coinbase.stream import Streams
 from fillbook.venue.coinbase.switches import Behavior, Once
@@ -109,9 +109,9 @@ class Emulator(EmulatorServer):
     def behavior(self, behavior: Behavior) -> None:
         self.gateway.behavior = behavior
 
-    def once(self, reply: Once) -> None:
-        """Let the next authenticated request have this reply."""
-        self.gateway.once(reply)
+    def once(self, reply: Once, path: str | None = None) -> None:
+        """Let the next request have this reply; *path* is like ``/orders`` (None: any)."""
+        self.gateway.once(reply, path)
 
     def application(self) -> Starlette:
         return app(self.gateway, self.streams)

@@ -398,6 +398,8 @@ class Account:
         if not self._state.injects(InjectionPoint.SHOW_ORDERS, Fault.FOREIGN_ORDER):
             return
         for symbol, qty in _FOREIGN_ORDER_QTY.items():
+            if symbol not in self._state.instruments:
+                continue
             is_crypto = "/" in symbol
             ticket = Ticket(
                 symbol=symbol,

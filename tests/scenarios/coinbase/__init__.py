@@ -1,0 +1,1 @@
+"""Scenarios at Coinbase, over HTTP and WebSocket."""
