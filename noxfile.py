@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -14,7 +15,10 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13")
-EXTRAS = ".[alpaca,cli,coinbase,emulator,fast,web]"
+EXTRAS = ".[alpaca,cli,coinbase,emulator,fast,prometheus,web]"
+
+#: The checks of accessibility.
+AXE = "axe-core@4"
 
 #: The least share of symbols whose types pyright knows.
 KNOWN_MIN = 0.99
@@ -163,6 +167,19 @@ def fifo(session: nox.Session) -> None:
     """The P&L by FIFO against beancount."""
     session.install("-e", EXTRAS, "beancount>=3")
     session.run("python", "benchmarks/fifo.py", *session.posargs)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """The page in Chromium, with axe-core where there is npm; nothing is skipped."""
+    install(session, "tests", "browser")
+    session.env["FILLBOOK_TEST_BROWSER"] = "required"
+    npm = shutil.which("npm")
+    if npm is not None:
+        folder = session.create_tmp()
+        session.run(npm, "install", "--no-save", "--prefix", folder, AXE, external=True)
+        session.env["FILLBOOK_TEST_AXE"] = f"{folder}/node_modules/axe-core/axe.min.js"
+    session.run("pytest", *(session.posargs or ["tests/web/test_page.py"]))
 
 
 @nox.session

@@ -13,6 +13,7 @@ import fillbook as fb
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.venue.exchange import Exchange
+from fillbook.web.metrics import GAUGES, MEASURED
 from fillbook.web.routes import ENDPOINTS, STREAM, STREAM_RULE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -87,6 +88,25 @@ def routes() -> str:
     return "\n".join(lines)
 
 
+def metric_names() -> str:
+    """Return the metrics of the service."""
+    others = {
+        "fillbook_health": "1 for the present state: reconciled, drift or not_observed.",
+        "fillbook_plans": "Plans that have not ended, by state.",
+        "fillbook_orders_total": "Orders that became final, by outcome.",
+        "fillbook_order_seconds": "Seconds from the creation of an order to its end.",
+        "fillbook_fill_known_seconds": "Seconds from a fill to its entry in the record.",
+        "fillbook_alerts_total": "Alerts that were raised, by kind.",
+        "fillbook_plan_states_total": "Plans that reached a state, by kind and state.",
+        "fillbook_rebalance_saved_notional_total": "Notional that rebalances did not trade.",
+        "fillbook_requests_total": "Requests to the broker, by lane.",
+        "fillbook_stream_gaps_total": "Gaps of the stream.",
+        **{f"fillbook_{name}_seconds": about for name, about in MEASURED.items()},
+    }
+    rows = [f"| `{name}` | {about} |" for name, about in sorted({**GAUGES, **others}.items())]
+    return "\n".join(["| metric | meaning |", "| --- | --- |", *rows])
+
+
 def source(name: str) -> Callable[[], str]:
     """Return a part with the code of an example, without its docstring."""
 
@@ -102,6 +122,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "day-bracket": example("exits/day_bracket_bot.py"),
     "friday-evening": friday_evening,
     "held-positions": example("exits/held_positions.py"),
+    "metrics": metric_names,
     "routes": routes,
     "team-script": source("team/cancel_gtc.py"),
 }

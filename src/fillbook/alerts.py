@@ -12,12 +12,15 @@ import logging
 import queue
 import threading
 import urllib.request
+import warnings
 from collections.abc import Callable
-from typing import Final
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fillbook import model as m
-from fillbook.errors import InvalidValue
+from fillbook.errors import ExtraMissing, InvalidValue
 from fillbook.model.words import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -27,16 +30,25 @@ Sink = Callable[[m.Alert], None]
 #: The number of alerts that are queued for a slow receiver; the oldest are dropped for new ones.
 QUEUED_MAX: Final = 1_000
 TIMEOUT_S: Final = 10.0
+#: The same alert is delivered again after this time at the earliest.
+REPEAT_AFTER: Final = timedelta(minutes=10)
 
 
 def to_log(alert: m.Alert) -> None:
-    """Write an alert as a warning to the logger ``fillbook``."""
-    log.warning("%s (%s): %s", alert.kind, foreign(alert.about), foreign(alert.message))
+    """Write an alert to the logger ``fillbook``: a warning, or information."""
+    log.log(
+        logging.INFO if alert.severity is m.Severity.INFO else logging.WARNING,
+        "%s (%s): %s",
+        alert.kind,
+        foreign(alert.about),
+        foreign(alert.message),
+        extra={"alert": str(alert.kind), "about": foreign(alert.about)},
+    )
 
 
 def webhook(url: str, *, timeout_s: float = TIMEOUT_S) -> Sink:
     """
-    Make a sink that posts each alert to *url* as JSON: kind, about, message, and text for chats.
+    Make a sink that posts each alert to *url* as JSON, with a text for chats.
 
     A thread posts the alerts in order, each once without a retry.  *timeout_s* is how long a
     post waits for the receiver, in seconds.  Delivered means a status of 2xx: a redirect is not
@@ -46,17 +58,36 @@ def webhook(url: str, *, timeout_s: float = TIMEOUT_S) -> Sink:
     return _Webhook(url, timeout_s)
 
 
+def sink(address: str) -> Sink:
+    """
+    Make a sink from an address: ``log``, a URL of http or https, or one of Apprise.
+
+    Apprise has over a hundred services, such as ``slack://…``; it needs the extra `alerts`.
+    Raises: InvalidValue, ExtraMissing.
+    """
+    if address == "log":
+        return to_log
+    if address.lower().startswith(("http://", "https://")) or "://" not in address:
+        return webhook(address)
+    return _Apprise(address)
+
+
 class Delivery:
-    """The delivery of alerts to one sink; `failure` is why the last one was not delivered."""
+    """
+    The delivery of alerts to one sink; `failure` is why the last one was not delivered.
+
+    The same alert is not delivered again within `REPEAT_AFTER`, unless its condition has ended.
+    """
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._failure: str | None = None
+        self._delivered: dict[tuple[m.AlertKind, str], tuple[m.Alert, datetime]] = {}
         self.name: str = str(getattr(sink, "name", getattr(sink, "__name__", "a sink")))
 
     def deliver(self, event: m.Event) -> None:
         """Pass the alert of *event* on to the sink; the recorder logs an exception."""
-        if event.alert is None:
+        if event.alert is None or self._is_repeated(event.alert, m.moment(event.at)):
             return
         try:
             self._sink(event.alert)
@@ -65,22 +96,35 @@ class Delivery:
             self._failure = f"it raised {type(error).__name__}"
             raise
 
+    def _is_repeated(self, alert: m.Alert, at: datetime) -> bool:
+        self._delivered = {
+            key: (known, since)
+            for key, (known, since) in self._delivered.items()
+            if at - since < REPEAT_AFTER
+        }
+        key = (alert.kind, alert.about)
+        last = self._delivered.get(key)
+        if last is not None and last[0] == alert:
+            return True
+        self._delivered[key] = (alert, at)
+        return False
+
     @property
     def failure(self) -> str | None:
         """Why the last alert was not delivered; None: it was, or is queued."""
         return self._failure or getattr(self._sink, "failure", None)
 
 
-class _Webhook:
-    def __init__(self, url: str, timeout_s: float) -> None:
-        self._url = url  # its path and query may be a secret: messages show the host only
-        self.name: str = _host(url)
+class _Queued:
+    """A sink whose thread posts the alerts in order, each once."""
+
+    name: str
+
+    def __init__(self) -> None:
         self.failure: str | None = None  #: why the last post failed
-        self._timeout_s = timeout_s
         self._queue: queue.Queue[m.Alert] = queue.Queue(QUEUED_MAX)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._open = urllib.request.build_opener(_NoRedirect).open
 
     def __call__(self, alert: m.Alert) -> None:
         while True:
@@ -115,24 +159,77 @@ class _Webhook:
                     self._thread = None
                     return
             try:
-                self._post(alert)
+                self.post(alert)
                 self.failure = None
             except Exception as error:
                 # Any error: if the thread died, no later alert would be posted.
-                status = getattr(error, "code", None)
-                self._note_failure(alert, f"HTTP {status}" if status else type(error).__name__)
+                self._note_failure(alert, why_failed(error))
 
     def _note_failure(self, alert: m.Alert, why: str) -> None:
         self.failure = why
         log.error("an alert was not posted to %s (%s): %s", self.name, why, foreign(alert.message))
 
-    def _post(self, alert: m.Alert) -> None:
-        fields = {"kind": str(alert.kind), "about": alert.about, "message": alert.message}
-        body = json.dumps({**fields, "text": f"{alert.kind}: {alert.message}"}).encode()
+    def post(self, alert: m.Alert) -> None:
+        """Post one alert, and wait for the receiver."""
+        raise NotImplementedError
+
+
+def why_failed(error: Exception) -> str:
+    """Return why a post failed, without the address."""
+    status = getattr(error, "code", None)
+    return f"HTTP {status}" if status else type(error).__name__
+
+
+class _Webhook(_Queued):
+    def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__()
+        self._url = url  # its path and query may be a secret: messages show the host only
+        self.name: str = _host(url)
+        self._timeout_s = timeout_s
+        self._open = urllib.request.build_opener(_NoRedirect).open
+
+    def post(self, alert: m.Alert) -> None:
+        fields = {
+            "kind": str(alert.kind),
+            "about": alert.about,
+            "message": alert.message,
+            "severity": str(alert.severity),
+            "resolved": alert.resolved,
+        }
+        body = json.dumps({**fields, "text": _text(alert)}).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "fillbook"}
         request = urllib.request.Request(self._url, body, headers, method="POST")
         with self._open(request, timeout=self._timeout_s):
             pass
+
+
+class _Apprise(_Queued):
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        try:
+            apprise: Any = import_module("apprise")
+        except ImportError:
+            raise ExtraMissing(
+                'alerts to this address need Apprise: pip install "fillbook[alerts]"'
+            ) from None
+        with warnings.catch_warnings():
+            # It imports a module that Python 3.13 no longer has; that one warning.
+            warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
+            self._notifier = apprise.Apprise()
+            is_known = self._notifier.add(address)
+        if not is_known:
+            raise InvalidValue("an address of alerts is neither a URL nor known to Apprise")
+        self.name = address.partition("://")[0]  # the rest may be a secret
+
+    def post(self, alert: m.Alert) -> None:
+        kinds = {m.Severity.CRITICAL: "failure", m.Severity.WARNING: "warning"}
+        kind = "success" if alert.resolved else kinds.get(alert.severity, "info")
+        if not self._notifier.notify(_text(alert), title="fillbook", notify_type=kind):
+            raise OSError("the service refused the alert")
+
+
+def _text(alert: m.Alert) -> str:
+    return f"{alert.kind}: {alert.message}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ParamSpec
 
 from fillbook import model as m
-from fillbook.alerts import Sink, webhook
+from fillbook.alerts import Sink, sink
 from fillbook.broker import Broker
 from fillbook.clock import Clock, SystemClock
 from fillbook.config import setting
@@ -61,7 +61,7 @@ def open(  # noqa: A001 - the usual term
     ``fb.CHECKS``).  *exits* are the exits of every position that an order of the desk opens from
     now on (None: none); those of what is held already are proposed.  *limits* bound new risk (None:
     no limits).  *prices* returns the latest quote of a symbol where the broker has no quotes (None:
-    no other source).  *alerts* are functions of one `Alert` (None: a webhook for each address in
+    no other source).  *alerts* are functions of one `Alert` (None: a sink for each address in
     `FILLBOOK_ALERT_URLS`).  *thresholds* define when an alert is raised (None: the defaults).
     *env* has the credentials and settings (None: the environment of the process).
 
@@ -101,7 +101,7 @@ def _sinks(alerts: Sequence[Sink] | None, env: Mapping[str, str]) -> tuple[Sink,
     if alerts is not None:
         return validation.sinks(alerts)
     urls = setting("alert_urls", None, env).value or ""
-    return tuple(webhook(url) for url in urls.replace(",", " ").split())
+    return tuple(sink(address) for address in urls.replace(",", " ").split())
 
 
 P = ParamSpec("P")

@@ -30,6 +30,11 @@ def kinds(told):
     return [alert.kind for alert in told]
 
 
+def changes(told):
+    """The alerts in order, and whether each is the notice that its condition has ended."""
+    return [(alert.kind, alert.resolved) for alert in told]
+
+
 def test_an_outage_is_alerted_once_and_again_when_it_recurs():
     bench = Bench()
     told = watched(bench)
@@ -38,7 +43,7 @@ def test_an_outage_is_alerted_once_and_again_when_it_recurs():
         bench.pass_(100)
         bench.over()
         bench.pass_(60)
-    assert kinds(told) == [m.AlertKind.STALE, m.AlertKind.STALE]
+    assert changes(told) == [(m.AlertKind.STALE, False), (m.AlertKind.STALE, True)] * 2
     assert [x.alert for x in bench.desk.events() if x.alert is not None] == told
 
 
@@ -76,7 +81,8 @@ def test_rejects_in_a_row_are_alerted_until_an_order_is_accepted():
     bench.fail("taken", "reject-after-accept")
     bench.desk.buy("AAPL", qty=1, key="5")
     bench.pass_(10)
-    assert kinds(told) == [m.AlertKind.REJECTED_IN_A_ROW]
+    in_a_row = m.AlertKind.REJECTED_IN_A_ROW
+    assert changes(told) == [(in_a_row, False), (in_a_row, True)]
 
 
 def test_a_sink_that_raises_stops_nothing(caplog):

@@ -3,16 +3,20 @@
 import json
 import logging
 import socket
+import sys
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import alerts
 from fillbook import model as m
-from tests.bench import Bench
+from fillbook.cli.commands import run
+from tests.bench import MONDAY_10, Bench
 
 STUCK = m.Alert(m.AlertKind.STUCK, "fb-1", "order fb-1 waits")
 
@@ -71,6 +75,8 @@ def test_an_alert_is_posted_as_json():
         "kind": "stuck",
         "about": "fb-1",
         "message": "order fb-1 waits",
+        "severity": "warning",
+        "resolved": False,
         "text": "stuck: order fb-1 waits",
     }
 
@@ -231,3 +237,104 @@ def test_a_sink_that_fails_is_reported_to_the_other_sinks_once(caplog):
     assert {"127.0.0.1", "raising"} == {x.about for x in told if x.kind is kind}
     recorded = [x.alert.about for x in desk.events() if x.alert and x.alert.kind is kind]
     assert sorted(recorded) == ["127.0.0.1", "raising"]
+
+
+# -- severity, repetition, addresses -----------------------------------------------------
+
+
+def event_of(alert, seconds=0):
+    at = m.timestamp(MONDAY_10 + timedelta(seconds=seconds))
+    return m.Event(cursor="1", kind=m.EventKind.ALERT, at=at, alert=alert)
+
+
+def test_every_kind_of_alert_has_its_severity():
+    found = {kind: m.Alert(kind, "x", "y").severity for kind in m.AlertKind}
+    assert set(found.values()) == set(m.Severity)
+    assert found[m.AlertKind.NAKED] is m.Severity.CRITICAL
+    assert found[m.AlertKind.STUCK] is m.Severity.WARNING
+    assert m.Alert(m.AlertKind.NAKED, "x", "y", resolved=True).severity is m.Severity.INFO
+
+
+def test_the_same_alert_is_not_delivered_twice_within_ten_minutes():
+    told = []
+    delivery = alerts.Delivery(told.append)
+    ended = evolve(STUCK, message="resolved", resolved=True)
+    for alert, seconds in (
+        (STUCK, 0),
+        (STUCK, 599),
+        (ended, 600),
+        (STUCK, 601),
+        (evolve(STUCK, message="other"), 602),
+        (evolve(STUCK, about="fb-2"), 603),
+        (STUCK, 1_300),
+    ):
+        delivery.deliver(event_of(alert, seconds))
+    other = evolve(STUCK, message="other")
+    assert told == [STUCK, ended, STUCK, other, evolve(STUCK, about="fb-2"), STUCK]
+
+
+def test_a_condition_that_ends_is_a_notice():
+    told = []
+    bench = Bench(opened=False)
+    bench.desk = fb.open(bench.broker, bench.store, clock=bench.clock, alerts=[told.append])
+    bench.desk.sync()
+    bench.outage()
+    bench.pass_(200)
+    bench.over()
+    bench.pass_(200)
+    stale = [x for x in told if x.kind is m.AlertKind.STALE and x.about == "account"]
+    assert [x.resolved for x in stale][-1] is True
+    assert stale[-1].message == "resolved: account is no longer stale"
+
+
+def test_a_webhook_receives_severity_and_whether_it_is_resolved():
+    with Receiver() as receiver:
+        alerts.webhook(receiver.url)(evolve(STUCK, resolved=True))
+        assert receiver.news.acquire(timeout=20)
+        ended()
+    ((_, body),) = receiver.posted
+    assert (body["severity"], body["resolved"], body["text"]) == (
+        "info",
+        True,
+        "stuck: order fb-1 waits",
+    )
+
+
+def test_a_sink_by_its_address(caplog):
+    assert alerts.sink("log") is alerts.to_log
+    assert alerts.sink("https://chat.example/x").name == "chat.example"
+    with pytest.raises(fb.InvalidValue):
+        alerts.sink("nonsense")
+    with pytest.raises((fb.InvalidValue, fb.ExtraMissing)):
+        alerts.sink("nothing-that-exists://x")
+
+
+def test_apprise_is_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(fb.ExtraMissing, match=r"fillbook\[alerts\]"):
+        alerts.sink("slack://a/b/c")
+
+
+def test_an_address_of_apprise_is_notified():
+    pytest.importorskip("apprise")
+    with Receiver() as receiver:
+        port = receiver.server.server_port
+        sink = alerts.sink(f"json://127.0.0.1:{port}/hook/s3cret")
+        sink(m.Alert(m.AlertKind.NAKED, "AAPL", "no stop"))
+        assert receiver.news.acquire(timeout=20)
+        ended()
+    ((_, body),) = receiver.posted
+    assert (body["type"], body["message"], sink.name) == ("failure", "naked: no stop", "json")
+
+
+def test_the_command_tries_each_sink(capsys):
+    with Receiver() as receiver, Receiver(status=500) as broken:
+        code = run(["alert", "test", receiver.url, broken.url, "log"])
+    out = capsys.readouterr().out
+    assert code == 1
+    assert out.count("delivered") == 3
+    assert "not delivered (HTTP 500)" in out
+    assert "s3cret" not in out
+    assert receiver.posted[0][1]["about"] == "test"
+    assert run(["alert", "test", "log"]) == 0
+    assert run(["alert", "test"]) == 2

@@ -159,3 +159,11 @@ def test_a_service_that_instructs_needs_tokens_for_everything():
         app(store, allow=["cancel"], anonymous=True)
     with pytest.raises(errors.InvalidValue, match="cancel, plans and halt"):
         app(store, allow=["read"])
+
+
+def test_the_page_is_served_with_the_name_of_its_book():
+    served = Served(allow=(), anonymous=True, book='my"book')
+    text = served.get("/").body.decode()
+    assert 'content="my&quot;book"' in text
+    assert "{book}" not in text
+    assert served.get("/static/page.html").status == 404

@@ -17,6 +17,7 @@ from tests.web.client import Served, traded
 #: The scopes that each route needs.
 NEEDED = {
     "GET /status": {"read", "account"},
+    "GET /access": {"read"},
     "GET /orders": {"read"},
     "GET /orders/{id}": {"read"},
     "GET /fills": {"read"},

@@ -132,7 +132,11 @@ def test_a_cell_of_csv_is_no_formula():
 
     rows = [m.Alert(m.AlertKind.HALT, "=1+1", '-"x'), m.Alert(m.AlertKind.HALT, "-5", "a,b")]
     read = list(csv.reader(io.StringIO(as_csv(rows))))
-    assert read == [["kind", "about", "message"], ["halt", "'=1+1", "'-\"x"], ["halt", "-5", "a,b"]]
+    assert read == [
+        ["kind", "about", "message", "resolved"],
+        ["halt", "'=1+1", "'-\"x", "false"],
+        ["halt", "-5", "a,b", "false"],
+    ]
 
 
 @pytest.mark.parametrize(

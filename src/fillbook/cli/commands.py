@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
-from fillbook import __version__, errors, opening
+from fillbook import __version__, errors, logs, opening
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.doctor import doctor
@@ -45,6 +45,7 @@ from fillbook.cli.plans.rebalance import rebalance
 from fillbook.cli.rebind import rebind
 from fillbook.cli.record import audit, order, orders, pnl, positions, trades
 from fillbook.cli.service import SERVICE
+from fillbook.cli.service.alert import alert
 from fillbook.cli.service.serve import serve
 from fillbook.cli.service.tokens import token
 from fillbook.cli.watch import watch
@@ -74,6 +75,7 @@ app: App = App(
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; an expected error prints one line."""
     try:
+        logs.configure(os.environ)
         code = app(list(arguments), exit_on_error=False, print_error=False, console=output.out)
         sys.stdout.flush()
     except CycloptsError as error:
@@ -226,4 +228,5 @@ for _number, (_title, _commands) in enumerate(_GROUPS.items()):
         app.command(_command, group=_group)
 app.command(serve, group=SERVICE)
 app.command(token)
+app.command(alert)
 app["--help"].group = app["--version"].group = Group("Other", sort_key=100)

@@ -127,6 +127,12 @@ def undelivered_alert(sink: str, why: str) -> m.Alert:
     )
 
 
+def resolved_alert(kind: m.AlertKind, about: str) -> m.Alert:
+    """Return the notice that the condition of an alert has ended."""
+    words = kind.replace("_", " ")
+    return m.Alert(kind, about, f"resolved: {about} is no longer {words}", resolved=True)
+
+
 def _duration(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

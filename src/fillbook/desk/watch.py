@@ -60,7 +60,9 @@ class Watch:
 
     def _record_new(self, alerts: Iterable[m.Alert], alerted: set[AlertId]) -> set[AlertId]:
         found = {(alert.kind, alert.about): alert for alert in alerts}
-        self._recorder.record(*(m.Alerted(x) for key, x in found.items() if key not in alerted))
+        new = [x for key, x in found.items() if key not in alerted]
+        ended = [watch.resolved_alert(*key) for key in sorted(alerted - found.keys())]
+        self._recorder.record(*map(m.Alerted, (*new, *ended)))
         return set(found)
 
     def bot_stream_ended(self, error: Exception) -> None:

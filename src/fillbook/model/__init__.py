@@ -66,7 +66,7 @@ from fillbook.model.account.rebalance import (
 from fillbook.model.account.report import CheckReport, Row, SyncReport
 from fillbook.model.account.reservation import BuyingPower, Funds, Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId, AccountSnapshot, PositionSnapshot
-from fillbook.model.alert import Alert, AlertKind, Thresholds
+from fillbook.model.alert import Alert, AlertKind, Severity, Thresholds
 from fillbook.model.answer import (
     Absent,
     Accepted,
@@ -398,6 +398,7 @@ __all__ = [
     "Row",
     "Session",
     "SettledTrade",
+    "Severity",
     "StepMoved",
     "StepState",
     "StrategyOversell",

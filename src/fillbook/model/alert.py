@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from attrs import Attribute, field, frozen
 
@@ -37,13 +38,48 @@ class AlertKind(StrEnum):
     LAG_DOUBLED = "lag_doubled"  #: the account lags more than declared: `account_lag` is doubled
 
 
+class Severity(StrEnum):
+    """How urgent an alert is."""
+
+    CRITICAL = "critical"  #: money is at risk until a person acts
+    WARNING = "warning"  #: a person has to look at it
+    INFO = "info"  #: a person may want to know it
+
+
+_CRITICAL: Final = frozenset(
+    {
+        AlertKind.ABSENT,
+        AlertKind.DISPUTED,
+        AlertKind.DRIFT,
+        AlertKind.FOREIGN_PREFIX,
+        AlertKind.HALT,
+        AlertKind.LANDED_LATE,
+        AlertKind.NAKED,
+        AlertKind.STALE,
+    }
+)
+_INFO: Final = frozenset({AlertKind.LAG_DOUBLED, AlertKind.PROPOSED})
+
+
 @frozen
 class Alert:
-    """One alert; `message` has what happened and what to do."""
+    """
+    One alert; `message` has what happened and what to do.
+
+    `resolved`: the condition of an earlier alert of this kind and subject has ended.
+    """
 
     kind: AlertKind
     about: str  #: a client order id, a symbol, or "account"
     message: str
+    resolved: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How urgent it is; the end of a condition is information."""
+        if self.resolved or self.kind in _INFO:
+            return Severity.INFO
+        return Severity.CRITICAL if self.kind in _CRITICAL else Severity.WARNING
 
 
 def _above_zero(limits: Thresholds, attribute: Attribute[int], value: int) -> None:

@@ -14,6 +14,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from importlib import resources
 from typing import Any, Final, TypeVar
 
@@ -31,11 +32,18 @@ from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import FillbookError
 from fillbook.model.account.token import Token
 from fillbook.store import Store
-from fillbook.web import access, openapi, problems
+from fillbook.web import access, metrics, openapi, problems
 from fillbook.web.access import Policy, Rates
 from fillbook.web.call import TEXT_MAX, WAIT_MAX_S, Answer, Call, as_csv, read_query
 from fillbook.web.problems import Problem, problem_of
-from fillbook.web.routes import BASE, ENDPOINTS, STREAM, STREAM_RULE, Endpoint
+from fillbook.web.routes import (
+    BASE,
+    ENDPOINTS,
+    METRICS_RULE,
+    STREAM,
+    STREAM_RULE,
+    Endpoint,
+)
 from fillbook.web.stream import EventStream, Outbox
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -77,6 +85,7 @@ class Service:
         self._threads = ThreadPoolExecutor(THREADS, "fillbook-web")
         self._waiters = ThreadPoolExecutor(WAITERS, "fillbook-wait")
         self._document = json.dumps(openapi.document(version)).encode()
+        self._meter = metrics.meter(store, clock)
         self.outbox: Outbox = Outbox(store, clock)
 
     def application(self) -> Starlette:
@@ -90,6 +99,7 @@ class Service:
             "/openapi.json": self._openapi,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
+            "/metrics": self._metrics,
             "/": self._page,
             "/static/{name}": self._static,
         }
@@ -145,6 +155,7 @@ class Service:
                 query=query,
                 body=body,
                 wait_s=wait_s,
+                allow=self._policy.allow,
             )
             wants_csv = endpoint.is_list and _prefers_csv(request)
             return await self._run(
@@ -187,11 +198,19 @@ class Service:
             return _response(b"unready", "text/plain; charset=utf-8", 503)
         return _response(b"ready", "text/plain; charset=utf-8")
 
+    async def _metrics(self, request: Request) -> ASGIApp:
+        token = await self._token(request)
+        self._policy.check_rule(METRICS_RULE, token, instructs=False)
+        if self._meter is None:
+            raise problems.not_found('metrics need: pip install "fillbook[prometheus]"')
+        return _response(await self._run(self._meter.text), metrics.MEDIA_TYPE)
+
     async def _page(self, request: Request) -> ASGIApp:
-        return _file("page.html")
+        return _file("page.html", self._book_name)
 
     async def _static(self, request: Request) -> ASGIApp:
-        return _file(request.path_params["name"])
+        name = request.path_params["name"]
+        return _file("" if name == "page.html" else name)
 
 
 class _Guarded:
@@ -327,8 +346,9 @@ def problem_response(problem: Problem) -> Response:
     return _response(problem.body(), problems.MEDIA_TYPE, problem.status, problem.headers)
 
 
-def _file(name: str) -> Response:
+def _file(name: str, book: str = "") -> Response:
     if name not in FILES:
         raise problems.not_found("there is no such file")
     body = resources.files("fillbook.web").joinpath("static", name).read_bytes()
+    body = body.replace(b"{book}", escape(book).encode()) if book else body
     return _response(body, FILES[name])

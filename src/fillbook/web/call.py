@@ -22,7 +22,7 @@ from fillbook.clock import Clock
 from fillbook.desk.access.instructing import Instructing
 from fillbook.desk.record.book import Book
 from fillbook.errors import InvalidValue
-from fillbook.model.account.token import Token
+from fillbook.model.account.token import Scope, Token
 from fillbook.store import Store
 from fillbook.web import problems
 from fillbook.web.schema import Schema
@@ -125,7 +125,8 @@ class Call:
     One request.
 
     `token` None: reading without a token is permitted (this machine only).  `wait_s` is how long
-    the answer may wait for the end of what was instructed, in seconds.
+    the answer may wait for the end of what was instructed, in seconds.  `allow` are the scopes
+    whose instructions the service accepts.
     """
 
     book: Book
@@ -137,6 +138,7 @@ class Call:
     query: Mapping[str, Any]
     body: Mapping[str, Any]
     wait_s: float = 0.0
+    allow: frozenset[Scope] = frozenset()
 
     @property
     def sees_all(self) -> bool:

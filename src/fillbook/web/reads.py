@@ -11,15 +11,24 @@ from attrs import evolve
 from fillbook import errors
 from fillbook.desk.record import desk_report
 from fillbook.model.account.instruction import AccountInstruction
-from fillbook.model.journal.describe import describe_entry
+from fillbook.model.account.token import Scope
+from fillbook.model.journal.describe import describe_drift, describe_entry
 from fillbook.web import problems
 from fillbook.web.call import Answer, Call, answer, cursor_number, items, page
-from fillbook.web.values import AuditRow, OrderDetails, position_rows
+from fillbook.web.values import Access, AuditRow, DriftRow, OrderDetails, position_rows
 
 
 def status(call: Call) -> Answer:
     """The status of the record."""
     return answer(call.book.status())
+
+
+def access(call: Call) -> Answer:
+    """What the caller may do."""
+    token = call.token
+    scopes = (Scope.READ, Scope.ACCOUNT) if token is None else token.scopes
+    strategies = () if token is None else token.strategies
+    return answer(Access(scopes, strategies, tuple(x for x in Scope if x in call.allow)))
 
 
 def orders(call: Call) -> Answer:
@@ -126,7 +135,11 @@ def buying_power(call: Call) -> Answer:
 
 def drift(call: Call) -> Answer:
     """The confirmed differences; their symbols are locked."""
-    return items(call.book.drifts())
+    rows = [
+        DriftRow(x.key, *describe_drift(x.drift), x.drift, x.since, x.notional)
+        for x in call.book.drifts()
+    ]
+    return items(rows)
 
 
 def plans(call: Call) -> Answer:

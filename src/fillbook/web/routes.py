@@ -17,7 +17,7 @@ from fillbook.model.account.token import Scope
 from fillbook.model.journal.status import Status
 from fillbook.web import commands, reads
 from fillbook.web.call import PAGE, SINCE, STRATEGY, SYMBOL, Answer, Call, Parameter, choice, flag
-from fillbook.web.values import AuditRow, OrderDetails, PositionRow
+from fillbook.web.values import Access, AuditRow, DriftRow, OrderDetails, PositionRow
 
 #: What is before every path of a book.
 BASE: Final = "/api/v1/accounts/{book}"
@@ -82,6 +82,7 @@ def _instruct(
 
 ENDPOINTS: Final[Sequence[Endpoint]] = (
     _get("/status", _ACCOUNT, reads.status, Status),
+    _get("/access", _READ, reads.access, Access),
     _get(
         "/orders",
         _READ,
@@ -107,7 +108,7 @@ ENDPOINTS: Final[Sequence[Endpoint]] = (
         ),
     ),
     _get("/buying-power", _ACCOUNT, reads.buying_power, m.BuyingPower),
-    _get("/drift", _ACCOUNT, reads.drift, m.OpenDrift, is_list=True),
+    _get("/drift", _ACCOUNT, reads.drift, DriftRow, is_list=True),
     _get(
         "/plans",
         _ACCOUNT,
@@ -135,3 +136,5 @@ ENDPOINTS: Final[Sequence[Endpoint]] = (
 #: The stream of events, which is served by `fillbook.web.stream`.
 STREAM: Final = "/events/stream"
 STREAM_RULE: Final = _READ
+#: What `/metrics` needs.
+METRICS_RULE: Final = _ACCOUNT

@@ -7,6 +7,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.model.account.token import Scope
 
 
 @frozen
@@ -37,6 +38,31 @@ class PositionRow:
     fees: Decimal
     currency: str | None = None
     opened_at: m.Timestamp | None = None
+
+
+@frozen
+class Access:
+    """
+    What the caller may do: its scopes and strategies, and the scopes that the service allows.
+
+    Without a token, where that is permitted, the scopes are those of reading everything.
+    """
+
+    scopes: tuple[Scope, ...]
+    strategies: tuple[str, ...]
+    allow: tuple[Scope, ...]
+
+
+@frozen
+class DriftRow:
+    """A confirmed difference, in words and as a value; `notional` ≥ 0, None: no price is known."""
+
+    key: str
+    about: str
+    what: str
+    drift: m.Drift
+    since: m.Timestamp
+    notional: Decimal | None
 
 
 @frozen

@@ -73,8 +73,9 @@ def test_a_refused_stream_of_the_desk_is_alerted_once_until_it_is_connected():
             assert alerts_of(bench.desk).count(REFUSED) == times
             faults.clear()
             bench.pass_(60)
-    alert = [x.alert for x in bench.desk.events() if x.alert is not None][-1]
+    alert, ended = [x.alert for x in bench.desk.events() if x.alert is not None][-2:]
     assert "the exchange rejected the subscription" in alert.message
+    assert ended.resolved
 
 
 def test_a_stream_that_reconnects_at_once_is_no_alert():
@@ -98,7 +99,11 @@ def test_the_bot_reports_that_its_own_stream_was_refused():
         bench.desk.receive(event)
     bench.desk.receive(refused)
     alerts = [x.alert for x in bench.desk.events() if x.alert is not None]
-    assert [x.kind for x in alerts] == [REFUSED, REFUSED]
+    assert [(x.kind, x.resolved) for x in alerts] == [
+        (REFUSED, False),
+        (REFUSED, True),
+        (REFUSED, False),
+    ]
     assert "ConnectionError: HTTP 429 [31m" in alerts[0].message
     assert "desk.receive" in alerts[0].message
 

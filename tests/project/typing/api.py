@@ -402,6 +402,10 @@ def gains(book: fb.Book, quotes: Mapping[str, fb.Quote]) -> list[Decimal | None]
     return [row.realized for row in rows] + [row.unrealized for row in rows]
 
 
+def urgent(alert: fb.Alert) -> bool:
+    return alert.severity is fb.Severity.CRITICAL and not alert.resolved
+
+
 def watched(desk: fb.Desk, book: fb.Book) -> list[str | None]:
     status: fb.Status = desk.status() if desk.book is book else book.status()
     lease: fb.LeaseStatus | None = status.lease

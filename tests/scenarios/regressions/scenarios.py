@@ -50,8 +50,9 @@ def bring_in_sync(desk):
 
 
 def alerts_of(desk):
-    """List the kinds of all alerts of the record, oldest first."""
-    return [event.alert.kind for event in desk.events() if event.alert is not None]
+    """List the kinds of all alerts that were raised, oldest first."""
+    alerts = [event.alert for event in desk.events() if event.alert is not None]
+    return [alert.kind for alert in alerts if not alert.resolved]
 
 
 def held(desk):

@@ -77,7 +77,7 @@ EndedUnitsDiffer: symbol difference
 DriftCleared: key
 Alerted: alert
 Rebuilt: rules
-Alert: kind about message
+Alert: kind about message resolved
 Binding: account clocked replace_cum base_fee reserve_rule rules currency
 OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
     instructions requests verdict seen_at reservation assigned
