@@ -84,6 +84,12 @@ def test_a_halt_and_a_resume_are_done_on_return(served, token):
     assert "halted" not in served.get("status", token).json
     words = [x["what"] for x in served.get("audit", token).json["items"]]
     assert {"instruction: halt", "instruction: resume", "token created"} <= set(words)
+    digests = [
+        x["entry"]["token"]["digest"]
+        for x in served.get("audit", token).json["items"]
+        if x["what"] == "token created"
+    ]
+    assert set(digests) == {""}
 
 
 def test_a_plan_that_is_not_there_or_decided_is_a_problem(served, token):

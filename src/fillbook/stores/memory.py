@@ -114,15 +114,21 @@ class _View:
         kind = BY_TYPE[of]
         value_of = kind.key if index == "key" else kind.indexes[index]
         tests = [(kind.indexes[name], frozenset(values)) for name, values in where.items()]
+        first = next(iter(where.items()), None)
+        records = self.all(of) if first is None else self._of_any(of, *first)
         found = [
             (value, record)
-            for record in self.all(of)
+            for record in records
             if all(test(record) in values for test, values in tests)
             and (value := value_of(record)) is not None
             and (not after or (value < after if newest else value > after))
         ]
         found.sort(key=lambda pair: pair[0], reverse=newest)
         return [record for _, record in found[:limit]]
+
+    def _of_any(self, of: type[R], index: str, values: Sequence[str]) -> list[R]:
+        """Return the records whose *index* has one of *values*."""
+        return [record for value in dict.fromkeys(values) for record in self.find(of, index, value)]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         with self._locked_tables():

@@ -84,6 +84,7 @@ class Service:
         self._failures = Rates(clock, access.FAILURE_RATE, access.FAILURE_BURST)
         self._threads = ThreadPoolExecutor(THREADS, "fillbook-web")
         self._waiters = ThreadPoolExecutor(WAITERS, "fillbook-wait")
+        self._slow = ThreadPoolExecutor(1, "fillbook-slow")
         self._document = json.dumps(openapi.document(version)).encode()
         self._meter = metrics.meter(store, clock)
         self.outbox: Outbox = Outbox(store, clock)
@@ -131,9 +132,9 @@ class Service:
         self._rates.take("" if token is None else token.token_id)
         return token
 
-    async def _run(self, call: Callable[[], T], *, waits: bool = False) -> T:
-        threads = self._waiters if waits else self._threads
-        return await asyncio.get_running_loop().run_in_executor(threads, call)
+    async def _run(self, call: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
+        chosen = threads or self._threads
+        return await asyncio.get_running_loop().run_in_executor(chosen, call)
 
     def _endpoint(self, endpoint: Endpoint) -> Serve:
         instructs = endpoint.method != "GET"
@@ -158,9 +159,17 @@ class Service:
                 allow=self._policy.allow,
             )
             wants_csv = endpoint.is_list and _prefers_csv(request)
-            return await self._run(
-                lambda: _respond(endpoint.serve(call), wants_csv), waits=wait_s > 0
-            )
+            threads = self._slow if endpoint.slow else self._waiters if wait_s else None
+            found = await self._run(lambda: _respond(endpoint.serve(call), wants_csv), threads)
+            if instructs and token is not None:
+                log.info(
+                    "%s by token %s: %s",
+                    endpoint.name,
+                    token.token_id,
+                    found.status_code,
+                    extra={"action": endpoint.name, "token": token.token_id},
+                )
+            return found
 
         return serve
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve
 
 from fillbook import errors
+from fillbook import model as m
 from fillbook.desk.record import desk_report
 from fillbook.model.account.instruction import AccountInstruction
-from fillbook.model.account.token import Scope
+from fillbook.model.account.token import Scope, TokenCreated
 from fillbook.model.journal.describe import describe_drift, describe_entry
 from fillbook.web import problems
 from fillbook.web.call import Answer, Call, answer, cursor_number, items, page
@@ -98,19 +98,14 @@ def positions(call: Call) -> Answer:
     return items([x for x in rows if wanted is None or x.strategy in wanted])
 
 
-#: P&L reads the whole record: one at a time.
-_PNL: Final = threading.Lock()
-
-
 def pnl(call: Call) -> Answer:
     """P&L by symbol, strategy or day; open units have no quotes here."""
     by = call.query.get("by", "strategy")
     if by != "strategy" and not call.sees_all:
         raise errors.NotPermitted("a token of strategies sees the P&L by strategy")
-    with _PNL:
-        report = call.book.pnl(
-            since=call.query.get("since"), by=by, cost=call.query.get("cost", "average")
-        )
+    report = call.book.pnl(
+        since=call.query.get("since"), by=by, cost=call.query.get("cost", "average")
+    )
     wanted = call.strategies
     if wanted is not None:
         report = evolve(
@@ -161,8 +156,15 @@ def events(call: Call) -> Answer:
 def audit(call: Call) -> Answer:
     """The journal, newest first."""
     found = call.book.journal(cursor_number(call), **call.page)
-    rows = [AuditRow(x.number, x.at, *describe_entry(x.entry), x.entry) for x in found]
+    rows = [AuditRow(x.number, x.at, *describe_entry(x.entry), _shown(x.entry)) for x in found]
     return page(call, rows, lambda x: str(x.number))
+
+
+def _shown(entry: m.Entry) -> m.Entry:
+    """Return an entry without the digest of a token."""
+    if isinstance(entry, TokenCreated):
+        return TokenCreated(evolve(entry.token, digest=""))
+    return entry
 
 
 def instruction(call: Call) -> Answer:

@@ -52,6 +52,7 @@ class Endpoint:
     is_list: bool = False
     query: Sequence[Parameter] = ()
     why: bool = False  #: it has a body with the reason
+    slow: bool = False  #: it reads the whole record: one at a time
     statuses: tuple[int, ...] = (200,)
     problems: tuple[int, ...] = ()
 
@@ -100,6 +101,7 @@ ENDPOINTS: Final[Sequence[Endpoint]] = (
         _READ,
         reads.pnl,
         m.PnlReport,
+        slow=True,
         query=(
             SINCE,
             STRATEGY,
