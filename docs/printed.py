@@ -38,6 +38,7 @@ from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.permission import PERMISSIONS, Authority
 from fillbook.model import invalid
+from fillbook.model.account.pnl import PnlCause
 from fillbook.venue import coinbase
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
@@ -239,6 +240,12 @@ def trade_outcomes() -> str:
     notes = notes_of(m.TradeOutcome)
     rows = ((code(x), notes[x.name]) for x in m.TradeOutcome)
     return table(("outcome", "meaning"), rows)
+
+
+def pnl_causes() -> str:
+    notes = notes_of(PnlCause)
+    rows = ((code(x), notes[x.name]) for x in PnlCause if x.name in notes)
+    return table(("cause", "meaning"), rows)
 
 
 def permissions() -> str:
@@ -458,6 +465,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "order-kinds": order_kinds,
     "permissions": permissions,
     "plan-states": plan_states,
+    "pnl-causes": pnl_causes,
     "reasons": reasons,
     "refusals": refusals,
     "repairs": repairs,

@@ -123,6 +123,27 @@ def test_exits_are_placed_and_kept(name, tmp_path):
     assert len((EXITS / f"{name}.py").read_text().splitlines()) <= LINES_MAX
 
 
+PNL = INCIDENTS.parent / "pnl"
+PNL_SHOWN = {
+    "fifty_one_cents": (
+        "the bot 51.00, the account 50.49",
+        "difference -0.51; its causes:",
+        "fees: +0.00",
+        "fill_price: -0.51",
+        "unexplained: +0.00",
+        "buy 17: asked 187.00, filled at 187.02, cost 0.34",
+        "sell 17: asked 190.00, filled at 189.99, cost 0.17",
+        "from the figure alone: fill_price -0.51",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PNL_SHOWN)
+def test_a_difference_in_pnl_is_explained(name, tmp_path):
+    assert_shows(PNL / f"{name}.py", PNL_SHOWN[name], tmp_path)
+    assert sorted(x.stem for x in PNL.glob("*.py")) == sorted(PNL_SHOWN)
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_incident_shows_the_bots_record_and_ours(name, tmp_path):
     """The script prints the lines in this order, and writes no file."""

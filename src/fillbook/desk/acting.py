@@ -15,7 +15,14 @@ from fillbook import model as m
 from fillbook.desk import validation
 from fillbook.desk.link.symbols import Symbols
 from fillbook.desk.parts import Parts
-from fillbook.desk.plans.trade_files import TradeSource, read_trades, time_zone
+from fillbook.desk.plans.trade_files import (
+    TradeSource,
+    bot_record,
+    read_trades,
+    start_of,
+    time_zone,
+)
+from fillbook.model.account.pnl import PnlComparison
 
 
 class Acting:
@@ -153,9 +160,43 @@ class Acting:
                 query=query,
                 strategy=validation.strategy(strategy) or None,
             ),
-            validation.first_moment(since),
-            time_zone(tz),
+            start_of(validation.first_moment(since), time_zone(tz)),
             dry_run=validation.flag("dry_run", dry_run),
+        )
+
+    def compare_pnl(
+        self,
+        ours: TradeSource | Mapping[str, m.Number] | None = None,
+        *,
+        since: date | datetime | None = None,
+        cost: str = "average",
+        bot_cost: str = "average",
+        columns: Mapping[str, str] | None = None,
+        tz: str | tzinfo | None = None,
+        date_format: str | None = None,
+        query: str | None = None,
+    ) -> PnlComparison:
+        """
+        Compare our P&L with the bot's and the broker's, and take each difference apart by cause.
+
+        *ours* is the bot's record: its trades, as `read_trades` takes them with the parameters
+        after *bot_cost*, or its realized P&L by symbol; None: only the broker is compared.  *since*
+        is a day in *tz* (None: UTC) or an aware datetime; None: the whole record.  *cost* is the
+        method of our figures (``"average"`` or ``"fifo"``), *bot_cost* that of the bot.  Reconciles
+        first, and sends no orders.  A row that is no trade is an InvalidValue.
+        Raises: InvalidValue, ReadFailed, AccountChanged.
+        """
+        return self._parts.pnl_comparing.compare_pnl(
+            bot_record(
+                ours,
+                validation.cost_method(bot_cost),
+                columns=columns,
+                tz=tz,
+                date_format=date_format,
+                query=query,
+            ),
+            None if since is None else start_of(validation.first_moment(since), time_zone(tz)),
+            validation.cost_method(cost),
         )
 
     def repair(self, *, dry_run: bool = False) -> list[m.Plan]:

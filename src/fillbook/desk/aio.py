@@ -101,6 +101,7 @@ class AsyncDesk:
     close_position = awaited(Desk.close_position)
     rebalance = awaited(Desk.rebalance)
     catch_up = awaited(Desk.catch_up)
+    compare_pnl = awaited(Desk.compare_pnl)
     repair = awaited(Desk.repair)
     plans = awaited(Desk.plans)
     plan = awaited(Desk.plan)

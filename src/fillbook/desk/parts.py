@@ -36,6 +36,7 @@ from fillbook.desk.plans.planning import Planning
 from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.rebalance import Rebalancing
 from fillbook.desk.plans.repair import RecordSteps, Repair
+from fillbook.desk.reconcile.pnl_comparison import PnlComparing
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
@@ -75,6 +76,7 @@ class Parts:
     closing: Closing
     rebalancing: Rebalancing
     catching_up: CatchingUp
+    pnl_comparing: PnlComparing
     protections: Protections
     decisions: Decisions
     scheduler: Scheduler
@@ -121,6 +123,7 @@ class Parts:
             gateway, recorder, agenda, link, tracker, clock, wait_s=wait_s
         )
         self.reconciler = Reconciler(gateway, recorder, link, tracker, resolver, clock, settings)
+        self.pnl_comparing = PnlComparing(gateway, recorder, self.symbols, self.reconciler)
         self.kill_switch = KillSwitch(recorder)
         self.assignments = Assignments(recorder)
         self.approval = Approval(

@@ -238,6 +238,13 @@ def quantity(value: Decimal | int | str | float | None) -> Decimal | None:
     return qty
 
 
+def cost_method(value: str) -> m.CostMethod:
+    """Return a cost method. Raises: InvalidValue."""
+    if value not in list(m.CostMethod):
+        raise InvalidValue(f"cost must be one of {', '.join(m.CostMethod)}; not {_shown(value)}")
+    return m.CostMethod(value)
+
+
 def callback(value: Callable[[m.Event], None]) -> Callable[[m.Event], None]:
     """Return a callback of events. Raises: InvalidValue."""
     if not callable(value):

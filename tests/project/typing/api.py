@@ -339,6 +339,16 @@ def caught_up(desk: fb.Desk) -> Decimal | None:
     return orders[0].notional
 
 
+def explained(desk: fb.Desk) -> Decimal | None:
+    found: fb.PnlComparison = desk.compare_pnl({"AAPL": "51.00"}, since=date(2026, 3, 2))
+    desk.compare_pnl([{"qty": 1}], cost="fifo", bot_cost="fifo", tz="UTC")
+    rows: tuple[fb.PnlComparisonRow, ...] = found.rows
+    other: fb.PnlDifference | None = rows[0].bot or rows[0].broker
+    slipped: list[fb.Slippage] = desk.book.slippage(since=date(2026, 3, 2), strategy="core")
+    print([(x.cost, x.arrival_cost) for x in slipped])
+    return None if other is None else other.by_cause[fb.PnlCause.FEES]
+
+
 def decide(desk: fb.Desk) -> fb.Plan | None:
     proposed: list[fb.Plan] = desk.repair(dry_run=True)
     try:

@@ -66,6 +66,7 @@ class Decision:
 
     def intent(self, name: str, at: m.Timestamp) -> m.Intent:
         """Build the intent with the client order id *name*."""
+        quote = self.context.quote
         return m.Intent(
             client_order_id=name,
             request=self.request,
@@ -74,6 +75,8 @@ class Decision:
             reserve=self.context.reserve,
             adjustments=self.adjustments,
             worth=self.context.in_account_currency(self.context.worth(self.request)),
+            bid=None if quote is None else quote.bid,
+            ask=None if quote is None else quote.ask,
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -77,8 +77,7 @@ class CatchingUp:
     def catch_up(
         self,
         trades: Sequence[m.LocalTrade | m.UnreadableTrade],
-        since: date | datetime,
-        zone: tzinfo | None,
+        since: m.Timestamp,
         *,
         dry_run: bool,
     ) -> m.CatchUp:
@@ -89,20 +88,19 @@ class CatchingUp:
         """
         if not dry_run:
             self._gateway.require_trading_enabled()
-        first = _start(since, zone)
-        report = self._reconciler.sync(since=m.moment(first).date())
+        report = self._reconciler.sync(since=m.moment(since).date())
         if report.verdict is m.Verdict.NOT_OBSERVED:
             raise errors.ReadFailed(f"nothing was compared: {report.unobserved}")
         with self._recorder.store.read() as reader:
             outcomes, settled = marks_of(reader)
-        facts = self._facts(trades, first, settled)
-        found = plan_catch_up(trades, facts, first, self._recorder.now(), outcomes)
+        facts = self._facts(trades, since, settled)
+        found = plan_catch_up(trades, facts, since, self._recorder.now(), outcomes)
         quotes = self._market.quotes([x.symbol for x in found.orders])
         names: dict[str, str | None] = {}
         if not dry_run:
             self._recorder.record(*settled_entries(self._marks(found.found)))
             names = self._begin(found.orders, quotes)
-        return _result(found, quotes, names, first, is_sent=not dry_run)
+        return _result(found, quotes, names, since, is_sent=not dry_run)
 
     def _begin(
         self, orders: Sequence[MissingOrder], quotes: Mapping[str, m.Quote]
@@ -224,13 +222,6 @@ class CatchingUp:
         request = pairs.with_time_in_force(request, self._gateway.pair(order.symbol), can)
         leg = f"{order.strategy}/{'reduce' if reduces else 'increase'}"
         return trade_steps(reader, m.PlaceOrder(request, fills=True, leg=leg), can)
-
-
-def _start(since: date | datetime, zone: tzinfo | None) -> m.Timestamp:
-    """Return the time from which rows count: the start of a day in *zone* (None: UTC)."""
-    if not isinstance(since, datetime):
-        since = datetime.combine(since, time(), zone or UTC)
-    return m.timestamp(since if since.tzinfo is not None else since.replace(tzinfo=zone))
 
 
 def _side(order: MissingOrder) -> m.OrderSide:

@@ -13,7 +13,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from datetime import tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans.local_trades import TEXT_MAX, TradeFormat, columns_of, read_trade
+from fillbook.core.pnl.comparison import BotRecord
 from fillbook.errors import InvalidValue
 
 #: What `read_trades` accepts.
@@ -85,6 +86,41 @@ def time_zone(tz: str | tzinfo | None) -> tzinfo | None:
         return ZoneInfo(tz)
     except (ValueError, OSError, KeyError):
         raise InvalidValue(f"there is no time zone {tz!r}; one is America/New_York") from None
+
+
+def start_of(since: date | datetime, zone: tzinfo | None) -> m.Timestamp:
+    """Return the time from which rows count: the start of a day in *zone* (None: UTC)."""
+    if isinstance(since, datetime):
+        return m.timestamp(since)
+    return m.timestamp(datetime.combine(since, time(), zone or UTC))
+
+
+def bot_record(
+    ours: TradeSource | Mapping[str, m.Number] | None,
+    cost: m.CostMethod,
+    *,
+    columns: Mapping[str, str] | None = None,
+    tz: str | tzinfo | None = None,
+    date_format: str | None = None,
+    query: str | None = None,
+) -> BotRecord | None:
+    """
+    Return the bot's record: its trades, or its figures by symbol; None stays None.
+
+    Raises: InvalidValue, also for a row that is no trade: its P&L would be missing.
+    """
+    if ours is None:
+        return None
+    if isinstance(ours, Mapping):
+        return BotRecord(figures={m.symbol_of(x): m.number(y) for x, y in ours.items()})
+    rows = read_trades(ours, columns=columns, tz=tz, date_format=date_format, query=query)
+    wrong = [x for x in rows if isinstance(x, m.UnreadableTrade)]
+    if wrong:
+        raise InvalidValue(
+            f"{len(wrong)} of {len(rows)} rows are no trades; the first is row {wrong[0].line}: "
+            f"{wrong[0].why}"
+        )
+    return BotRecord(trades=[x for x in rows if isinstance(x, m.LocalTrade)], cost=cost)
 
 
 def _rows_of_file(path: Path, query: str | None) -> list[Any]:

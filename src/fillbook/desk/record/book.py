@@ -21,10 +21,13 @@ from typing import Self
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
-from fillbook.core import pairs, pnl
+from fillbook.core import pairs
+from fillbook.core.pnl import computation as pnl
+from fillbook.core.pnl.slippage import slippage_of
 from fillbook.core.symbol_names import is_known, resolve
 from fillbook.desk.record import paging, status
 from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan, UnknownSymbol
+from fillbook.model.account.pnl import Slippage
 from fillbook.model.journal.status import Status
 from fillbook.store import Reader, Store
 
@@ -248,6 +251,23 @@ class Book:
             since=first,
             quote_currencies=facts.quote_currencies,
         )
+
+    def slippage(
+        self,
+        *,
+        since: date | None = None,
+        symbol: str | None = None,
+        strategy: str | None = None,
+    ) -> list[Slippage]:
+        """
+        Return what the execution of each of our filled orders cost, oldest first.
+
+        *since* is the day of the order (UTC); None: the whole record.  An order is compared with
+        the price that its request names, and with the middle of the market when it was written.
+        """
+        found = (slippage_of(self.record(x)) for x in self.orders(symbol=symbol, strategy=strategy))
+        start = "" if since is None else since.isoformat()[:10]
+        return [x for x in found if x is not None and x.at >= start]
 
     def cash(self, currency: str | None = None) -> Decimal | None:
         """

@@ -6,12 +6,14 @@ Profit and loss: realized and unrealized, fees, dividends and interest, with wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 
 from attrs import frozen
 
-from fillbook.model.number import ZERO
+from fillbook.model.number import ZERO, exact
+from fillbook.model.orders.enums import OrderSide
 from fillbook.model.timestamp import Timestamp
 
 
@@ -97,3 +99,106 @@ class PnlReport:
     rows: tuple[Pnl, ...]
     totals: tuple[Pnl, ...]
     lots: tuple[Lot, ...] = ()
+
+
+class PnlCause(StrEnum):
+    """Why two figures of P&L differ; in the order in which the causes are taken apart."""
+
+    MISSED_FILLS = "missed_fills"  #: fills that one side has and the other has not
+    FEES = "fees"  #: fees that one side leaves out
+    FILL_PRICE = "fill_price"  #: the price that was requested, against the executed one
+    COST_METHOD = "cost_method"  #: average cost, against FIFO
+    POOLED_COST = "pooled_cost"  #: one cost for all strategies, against one for each
+    CORPORATE_ACTIONS = "corporate_actions"  #: splits, dividends, mergers, transfers
+    OPEN_AT_CUTOFF = "open_at_cutoff"  #: units that were open at `since`, and their cost
+    ROUNDING = "rounding"  #: figures or prices that were rounded
+    UNEXPLAINED = "unexplained"
+
+
+@frozen(kw_only=True)
+class PnlDifference:
+    """
+    The difference between our figure and another one, and its causes.
+
+    `ours` and `theirs` are signed.  `causes` are the parts that are not zero, signed; they sum
+    exactly to `ours - theirs`.
+    """
+
+    ours: Decimal
+    theirs: Decimal
+    causes: tuple[tuple[PnlCause, Decimal], ...]
+
+    @property
+    @exact
+    def difference(self) -> Decimal:
+        """Our figure less theirs."""
+        return self.ours - self.theirs
+
+    @property
+    def by_cause(self) -> Mapping[PnlCause, Decimal]:
+        """Every cause with its part of the difference; 0: it has none."""
+        return {cause: dict(self.causes).get(cause, ZERO) for cause in PnlCause}
+
+
+@frozen(kw_only=True)
+class PnlComparisonRow:
+    """
+    The figures of one symbol in `currency` (None: the account's).
+
+    `bot` compares the realized P&L since the date, with fees, dividends and interest, with that of
+    the bot; None: the bot gave none.  `broker` compares the unrealized P&L of the open units, at
+    the broker's price, with that by the broker's average cost; None: the broker reports none.
+    `unknown` counts what is missing in our figure, by part.
+    """
+
+    symbol: str
+    currency: str | None = None
+    bot: PnlDifference | None = None
+    broker: PnlDifference | None = None
+    unknown: tuple[tuple[UnknownPart, int], ...] = ()
+
+
+@frozen(kw_only=True)
+class PnlComparison:
+    """The comparison of P&L from `since` on (None: the whole record), one row a symbol."""
+
+    since: Timestamp | None
+    cost: CostMethod
+    rows: tuple[PnlComparisonRow, ...]
+
+
+@frozen(kw_only=True)
+class Slippage:
+    """
+    What the execution of one order cost against the price at which it was decided.
+
+    `qty` > 0 is what was filled, `executed` its average price per unit.  `requested` is the price
+    that the bot had in mind: the reference or limit price of its request; `arrival` the middle of
+    the market when the order was written; None: not known.  The costs are amounts in quote
+    currency, > 0: worse than that price.
+    """
+
+    client_order_id: str
+    symbol: str
+    strategy: str | None
+    side: OrderSide
+    at: Timestamp
+    qty: Decimal
+    executed: Decimal
+    requested: Decimal | None = None
+    arrival: Decimal | None = None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """The cost against `requested`; None: that is not known."""
+        return _cost(self, self.requested)
+
+    @property
+    def arrival_cost(self) -> Decimal | None:
+        """The cost against `arrival`; None: that is not known."""
+        return _cost(self, self.arrival)
+
+
+@exact
+def _cost(row: Slippage, price: Decimal | None) -> Decimal | None:
+    return None if price is None else row.side.sign * (row.executed - price) * row.qty

@@ -23,7 +23,7 @@ Instrument: symbol asset_class aliases tradable fractionable shortable marginabl
     qty_increment price_increment min_qty min_notional multiplier
 SymbolName: name symbol renamed_at relisted
 Intended: intent
-Intent: client_order_id request at key reserve adjustments worth
+Intent: client_order_id request at key reserve adjustments worth bid ask
 OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
     take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
     good_for_s reference_price post_only reduce_only

@@ -61,6 +61,8 @@ class Intent:
     adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what the bot requested
     #: The notional at `at`, in the currency of the account; None: no price or no rate was known.
     worth: Decimal | None = None
+    bid: Decimal | None = None  #: the market at `at`, as it was read then; None: it was not
+    ask: Decimal | None = None
 
     @property
     def wish(self) -> OrderRequest:
