@@ -199,6 +199,13 @@ def service_load(session: nox.Session) -> None:
 
 
 @nox.session
+def frames(session: nox.Session) -> None:
+    """The exports that need other libraries: Parquet, pandas, polars."""
+    install(session, "tests", package=".[alpaca,cli,emulator,fast,coinbase,parquet,pandas,polars]")
+    session.run("pytest", "-n", "2", "tests/desk/record/test_export.py", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutants of the core: of a hundred, its tests and those of the desk have to kill 85."""
     install(session, "tests", "mutation")

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from fillbook import model as m
 from fillbook.errors import ExtraMissing, InvalidValue
-from fillbook.model.words import foreign
+from fillbook.model.text.foreign import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
 

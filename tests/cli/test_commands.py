@@ -1,6 +1,7 @@
 """The command line, in process: exit codes, output streams, and JSON."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -277,3 +278,11 @@ def test_a_pnl_names_what_is_unknown_and_lists_its_lots_as_json(order, capsys):
     said = json.loads(told(capsys, *words)[1])
     assert (said["by"], [lot["qty"] for lot in said["lots"]]) == ("day", ["10"])
     assert told(capsys, "pnl", *at, "--by", "week")[0] == 2
+
+
+def test_a_table_is_exported_by_the_ending_of_the_file(order, capsys):
+    code, out, _ = told(capsys, "export", "orders", "a.csv", "--store", "sqlite:///bot.db")
+    assert (code, out.strip()) == (0, "1 rows: a.csv")
+    assert "mean-rev" in Path("a.csv").read_text()
+    code, _, err = told(capsys, "export", "orders", "a.xlsx", "--store", "sqlite:///bot.db")
+    assert (code, "format must be one of csv, jsonl, parquet" in err) == (2, True)

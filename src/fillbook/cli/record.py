@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -94,6 +95,24 @@ def pnl(
     with open_book(store) as book:
         found = book.pnl(since=parse_day(since), by=by, cost=cost)
     print_result(found, output.pnl, json=json)
+
+
+def export(
+    what: Annotated[
+        Literal["orders", "fills", "trades", "positions", "pnl", "slippage"],
+        Parameter(help="The table: orders, fills, trades, positions, pnl or slippage."),
+    ],
+    path: Annotated[
+        Path, Parameter(help="The file: its ending, .csv, .jsonl or .parquet, is the format.")
+    ],
+    /,
+    *,
+    store: StoreOption = None,
+) -> None:
+    """Write a table of the record to a file, with exact numbers (offline)."""
+    with open_book(store) as book:
+        count = book.export(path.suffix.removeprefix("."), path, what=what)
+    output.out.print(f"{count} rows: {output.cell(path)}", soft_wrap=True)
 
 
 def audit(

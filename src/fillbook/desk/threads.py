@@ -18,7 +18,7 @@ from fillbook.core.polling import RESYNC_PERIOD
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.errors import FillbookError
-from fillbook.model.words import foreign
+from fillbook.model.text.foreign import foreign
 
 log: logging.Logger = logging.getLogger("fillbook")
 

@@ -17,7 +17,7 @@ from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
-from fillbook.model.words import foreign
+from fillbook.model.text.foreign import foreign
 
 AlertId = tuple[m.AlertKind, str]
 

@@ -15,7 +15,7 @@ from typing import Generic, NewType, TypeVar
 from attrs import field, frozen
 
 from fillbook.model.orders.report import OrderReport
-from fillbook.model.words import foreign
+from fillbook.model.text.foreign import foreign
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -18,6 +18,7 @@ from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import ZERO
 from fillbook.model.orders.instruction import Authority
 from fillbook.model.orders.request import OrderRequest
+from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp
 
 #: The start of the keys of the orders that plans place; a plan id and a step follow.
@@ -220,6 +221,8 @@ class Plan:
     `generation` counts the plans for the same occasion.  `why` is what it is for, and once it ended
     the reason.  `failed` is why only its guards are still carried out; ``""``: nothing failed.
     """
+
+    _repr_html_ = html_of
 
     plan_id: str
     kind: PlanKind

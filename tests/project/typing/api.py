@@ -349,6 +349,12 @@ def explained(desk: fb.Desk) -> Decimal | None:
     return None if other is None else other.by_cause[fb.PnlCause.FEES]
 
 
+def exported(book: fb.Book) -> int:
+    book.to_pandas("fills"), book.to_polars()
+    fills: list[fb.Movement] = book.all_fills()
+    return len(fills) + book.export("csv", "fills.csv", what="fills")
+
+
 def decide(desk: fb.Desk) -> fb.Plan | None:
     proposed: list[fb.Plan] = desk.repair(dry_run=True)
     try:

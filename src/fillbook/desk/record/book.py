@@ -16,8 +16,10 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import islice
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
@@ -26,6 +28,7 @@ from fillbook.core.pnl import computation as pnl
 from fillbook.core.pnl.slippage import slippage_of
 from fillbook.core.symbol_names import is_known, resolve
 from fillbook.desk.record import paging, status
+from fillbook.desk.record.export import files, frames, tables
 from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan, UnknownSymbol
 from fillbook.model.account.pnl import Slippage
 from fillbook.model.journal.status import Status
@@ -268,6 +271,38 @@ class Book:
         found = (slippage_of(self.record(x)) for x in self.orders(symbol=symbol, strategy=strategy))
         start = "" if since is None else since.isoformat()[:10]
         return [x for x in found if x is not None and x.at >= start]
+
+    def all_fills(self) -> list[m.Movement]:
+        """Return the valid fills of all orders, in the broker's order; `qty` is signed."""
+        with self._store.read() as reader:
+            found = [x for x in reader.all(m.Movement) if x.kind is m.MoveKind.FILL]
+        return sorted(found, key=lambda x: x.order)
+
+    def export(self, format: str, path: str | PathLike[str], *, what: str = "trades") -> int:  # noqa: A002
+        """
+        Write a table of the record to a file; return the number of its rows.
+
+        *format* is ``"csv"``, ``"jsonl"`` or ``"parquet"`` (extra `parquet`), *what* one of
+        ``"orders"``, ``"fills"``, ``"trades"``, ``"positions"``, ``"pnl"``, ``"slippage"``.
+        Numbers are exact, times UTC.  Raises: InvalidValue, ExtraMissing.
+        """
+        return files.write(tables.table(what, tables.values_of(self, what)), Path(path), format)
+
+    def to_pandas(self, what: str = "trades") -> Any:
+        """
+        Return a table of the record as a pandas DataFrame; *what* as in `export`.
+
+        Numbers are `Decimal`, times UTC with nanoseconds.  Raises: InvalidValue, ExtraMissing.
+        """
+        return frames.to_pandas(tables.table(what, tables.values_of(self, what)))
+
+    def to_polars(self, what: str = "trades") -> Any:
+        """
+        Return a table of the record as a polars DataFrame; *what* as in `export`.
+
+        Numbers are decimals, times UTC with nanoseconds.  Raises: InvalidValue, ExtraMissing.
+        """
+        return frames.to_polars(tables.table(what, tables.values_of(self, what)))
 
     def cash(self, currency: str | None = None) -> Decimal | None:
         """

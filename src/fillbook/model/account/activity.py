@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from fillbook.model.text.foreign import foreign
 from fillbook.model.timestamp import Timestamp
-from fillbook.model.words import foreign
 
 
 class ActivityKind(StrEnum):

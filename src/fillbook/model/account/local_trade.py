@@ -20,6 +20,7 @@ from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import ZERO, number, number_or_none, plain
 from fillbook.model.orders.enums import OrderSide
 from fillbook.model.orders.request import symbol_of
+from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp, timestamp
 
 
@@ -146,6 +147,8 @@ class CatchUp:
     `orders` are what is missing, one a symbol and strategy.  `since` is the time from which rows
     and fills count (UTC).  `is_sent` False: a dry run.
     """
+
+    _repr_html_ = html_of
 
     rows: tuple[TradeRow, ...]
     orders: tuple[CatchUpOrder, ...]

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from fillbook.model.number import ZERO, exact
 from fillbook.model.orders.enums import OrderSide
+from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp
 
 
@@ -93,6 +94,8 @@ class PnlReport:
     oldest first, and then the open ones; with average cost there are none.
     """
 
+    _repr_html_ = html_of
+
     by: PnlBy
     cost: CostMethod
     since: Timestamp | None
@@ -161,6 +164,8 @@ class PnlComparisonRow:
 @frozen(kw_only=True)
 class PnlComparison:
     """The comparison of P&L from `since` on (None: the whole record), one row a symbol."""
+
+    _repr_html_ = html_of
 
     since: Timestamp | None
     cost: CostMethod

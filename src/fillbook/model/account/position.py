@@ -16,6 +16,7 @@ from attrs import field, frozen
 from fillbook.model.account.pair import Amount
 from fillbook.model.number import ZERO, exact
 from fillbook.model.orders.enums import OrderSide
+from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp
 
 
@@ -143,6 +144,8 @@ class Position:
     single fees, oldest first.  `adopted` is the part of the last balance adjustment that nothing
     explained when it was adopted, in signed base units.
     """
+
+    _repr_html_ = html_of
 
     symbol: str
     account: Holding = field(factory=Holding)

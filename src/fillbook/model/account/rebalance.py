@@ -21,6 +21,7 @@ from fillbook.model.number import ZERO, Number, exact, number, number_or_none, p
 from fillbook.model.orders.enums import OrderSide, OrderType
 from fillbook.model.orders.request import symbol_of
 from fillbook.model.rules import Tick
+from fillbook.model.text.html import html_of
 
 Pairs = tuple[tuple[str, Decimal], ...]
 
@@ -288,6 +289,8 @@ class Rebalance:
     of the sum of the squared differences between values and targets, as a share of the base.
     `cost` is that of this plan, `full_cost` that of selling everything and buying the targets.
     """
+
+    _repr_html_ = html_of
 
     trades: tuple[RebalanceTrade, ...]
     left_alone: tuple[LeftAlone, ...]

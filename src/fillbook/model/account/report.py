@@ -8,6 +8,7 @@ from attrs import frozen
 
 from fillbook.model.account.drift import Confidence, Finding, Verdict
 from fillbook.model.account.snapshot import AccountId
+from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp
 
 
@@ -39,6 +40,8 @@ class CheckReport:
     verdict is then NOT_OBSERVED; None: all reads succeeded.  `requests` counts the requests sent.
     """
 
+    _repr_html_ = html_of
+
     verdict: Verdict
     at: Timestamp
     account: AccountId | None = None
@@ -67,6 +70,8 @@ class SyncReport:
     None: all succeeded.  `entries` counts the entries appended to the journal, `requests` the
     requests sent.
     """
+
+    _repr_html_ = html_of
 
     verdict: Verdict
     at: Timestamp

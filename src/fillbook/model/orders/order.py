@@ -9,6 +9,7 @@ from attrs import frozen
 
 from fillbook.model.orders.enums import OrderClass, OrderSide, OrderStatus, OrderType, TimeInForce
 from fillbook.model.orders.intent import Adjustment
+from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp
 
 
@@ -101,6 +102,8 @@ class Order:
     is our open cancel or replace: its outcome is unknown, or it has yet to be sent; None:
     there is none.  `proof` None: the order is not final.
     """
+
+    _repr_html_ = html_of
 
     client_order_id: str
     broker_order_id: str | None

@@ -12,8 +12,8 @@ from attrs.converters import optional
 from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.execution import Execution, TradeBust
 from fillbook.model.orders.order import Terms
+from fillbook.model.text.foreign import foreign
 from fillbook.model.timestamp import Timestamp
-from fillbook.model.words import foreign
 
 
 @frozen(order=True)

@@ -15,7 +15,7 @@ from fillbook import model as m
 from fillbook.brokers.alpaca.wire import enums
 from fillbook.brokers.alpaca.wire.orders import NO_ALIASES, SymbolAliases, side, symbol
 from fillbook.brokers.wire.fields import Row, array, row
-from fillbook.model.words import foreign
+from fillbook.model.text.foreign import foreign
 
 #: With any of these Alpaca accepts no order, not even a reducing one.
 _BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")

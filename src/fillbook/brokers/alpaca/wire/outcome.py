@@ -23,7 +23,7 @@ from fillbook import model as m
 from fillbook.brokers.wire.fields import Row, parse, row
 from fillbook.brokers.wire.http import date_of
 from fillbook.errors import InvalidValue
-from fillbook.model.words import foreign
+from fillbook.model.text.foreign import foreign
 
 _RATE_LIMITED: Final = "42910000"
 _NOT_FOUND: Final = "40410000"

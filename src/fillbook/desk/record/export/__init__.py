@@ -1,0 +1,1 @@
+"""Exports of the record: its tables, as files and as frames."""

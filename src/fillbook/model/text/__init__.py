@@ -1,0 +1,1 @@
+"""Texts: those of a broker, and values as HTML."""
