@@ -1,5 +1,7 @@
 """Each example runs, and prints the expected lines."""
 
+import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +144,49 @@ PNL_SHOWN = {
 def test_a_difference_in_pnl_is_explained(name, tmp_path):
     assert_shows(PNL / f"{name}.py", PNL_SHOWN[name], tmp_path)
     assert sorted(x.stem for x in PNL.glob("*.py")) == sorted(PNL_SHOWN)
+
+
+PORTFOLIO = INCIDENTS.parent / "portfolio"
+PORTFOLIO_SHOWN = {
+    "rebalance_from_csv": (
+        "to do: sell 39 AAPL",
+        "to do: buy 17 SPY",
+        "the plan is done",
+        "AAPL: 21 of",
+        "a second call has 0 steps",
+    ),
+    "two_strategies": (
+        "AAPL, core: 53",
+        "core: realized +0.00, unrealized",
+        "swing: realized +59.60, unrealized +0.00",
+        "by symbol the same sum: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PORTFOLIO_SHOWN)
+def test_a_portfolio_is_traded_as_shown(name, tmp_path):
+    assert_shows(PORTFOLIO / f"{name}.py", PORTFOLIO_SHOWN[name], tmp_path)
+    assert sorted(x.stem for x in PORTFOLIO.glob("*.py")) == sorted(PORTFOLIO_SHOWN)
+
+
+def test_the_notebook_runs_and_its_values_are_tables():
+    """Each cell runs; a value at its end shows itself, as a notebook would."""
+    notebook = json.loads((PORTFOLIO / "notebook.ipynb").read_text())
+    names, shown = {}, []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []  # it is stored without results
+            *body, last = ast.parse("".join(cell["source"])).body
+            exec(compile(ast.Module(body, []), "notebook", "exec"), names)
+            if isinstance(last, ast.Expr):
+                value = eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
+                shown.append(value)
+            else:
+                exec(compile(ast.Module([last], []), "notebook", "exec"), names)
+    tables = [type(x).__name__ for x in shown if hasattr(x, "_repr_html_")]
+    assert tables == ["SyncReport", "Order", "Position", "Plan", "PnlReport", "PnlComparison"]
+    assert all("<table>" in x._repr_html_() for x in shown if x is not None)
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -44,6 +44,7 @@ from fillbook.cli.plans.exits import close, protect, unprotect
 from fillbook.cli.plans.rebalance import rebalance
 from fillbook.cli.rebind import rebind
 from fillbook.cli.record import audit, export, order, orders, pnl, positions, trades
+from fillbook.cli.report.command import report
 from fillbook.cli.service import SERVICE
 from fillbook.cli.service.alert import alert
 from fillbook.cli.service.serve import serve
@@ -220,7 +221,7 @@ _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
         approve,
         reject,
     ),
-    "Read the record": (orders, order, positions, trades, pnl, export, audit, watch),
+    "Read the record": (orders, order, positions, trades, pnl, export, report, audit, watch),
 }
 for _number, (_title, _commands) in enumerate(_GROUPS.items()):
     _group = Group(_title, sort_key=_number)

@@ -1,0 +1,1 @@
+"""`fillbook report`: the record as one HTML file, which needs no network and no script."""
