@@ -117,8 +117,8 @@ class Acting:
         begin, and buys wait for funds that a read of the account shows.  A second call for the same
         on the same day goes on with the plan that runs; if nothing is to be traded, the plan has no
         steps and is not stored.  *dry_run* returns the plan without storing it or sending orders.
-        Raises: InvalidValue, also outside of the session of shares; ReadFailed, TradingDisabled,
-        AccountChanged.
+        Outside of their session shares are left alone.  Raises: InvalidValue, ReadFailed,
+        TradingDisabled, AccountChanged.
         """
         return self._parts.rebalancing.rebalance(
             validation.targets(targets),

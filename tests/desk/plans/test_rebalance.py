@@ -196,13 +196,22 @@ def test_what_cannot_be_planned(targets, rules, match):
     assert bench.desk.plans() == []
 
 
-def test_shares_are_rebalanced_in_their_session():
+def test_at_night_shares_are_left_alone_and_coins_are_traded():
     bench = held()
     bench.pass_(10 * 3600, every=600)
-    for symbol, (bid, ask) in {"AAPL": ("187", "187.02"), "MSFT": ("412", "412.05")}.items():
-        bench.exchange.quote(symbol, bid, ask)
-    with pytest.raises(fb.InvalidValue, match="regular session"):
-        bench.desk.rebalance(HALVES)
+    for symbol, bid in (("AAPL", 187), ("SPY", 570), ("BTC/USD", 60_000)):
+        bench.exchange.quote(symbol, bid, bid + Decimal("0.01"))
+    nothing = bench.desk.rebalance({"AAPL": "0.5"})
+    assert (nothing.steps, nothing.state) == ((), P.DONE)
+    assert "shares are not traded before the session of 2026-03-03T14:30 UTC" in nothing.why
+    left = {x.symbol: str(x.reason) for x in nothing.impact.left_alone}
+    assert left == {"AAPL": "not_tradable", "SPY": "no_target"}
+    before = bench.truth.positions()
+    plan = done(bench, bench.desk.rebalance({"AAPL": "0.5", "BTC/USD": "0.1"}))
+    assert plan.symbols == ("BTC/USD",)
+    after = bench.truth.positions()
+    assert 6_300 < after.pop("BTC/USD") * 60_000 < 6_400  # of what SPY leaves
+    assert after == before
 
 
 def test_an_account_that_cannot_be_read_plans_nothing():

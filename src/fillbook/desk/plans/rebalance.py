@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -89,7 +89,6 @@ class Rebalancing:
             plan = self._planned(targets, strategy, rules, occasion)
             if dry_run or not plan.steps:
                 return plan
-            self._require_session(plan)
             running = errors.present(self._planning.make(plan), f"a plan for {occasion}")
         self._executor.carry_out()
         with self._recorder.store.read() as reader:
@@ -128,9 +127,10 @@ class Rebalancing:
         names = [name for kind in _kinds(targets) for name, _ in kind]
         rules = evolve(rules, currency=rules.currency or self._currency())
         known = self._portfolio.read(names, strategy, rules, report.left, exits)
+        opens = self._opening()
         rules = evolve(
             rules,
-            instruments=known.instruments,
+            instruments=self._listed(known.instruments, opens),
             pairs=known.pairs,
             ticks=self._gateway.broker.capabilities.ticks,
         )
@@ -145,7 +145,10 @@ class Rebalancing:
             leftover=found.leftover,
             tracking_error=found.tracking_error,
         )
-        return evolve(plan, state=state, impact=impact)
+        why = plan.why
+        if opens is not None:
+            why += f"; shares are not traded before the session of {m.timestamp(opens)[:16]} UTC"
+        return evolve(plan, state=state, impact=impact, why=why)
 
     def _currency(self) -> str | None:
         with self._recorder.store.read() as reader:
@@ -296,16 +299,22 @@ class Rebalancing:
         left = longest if session is None else session.closes - self._clock.now()
         return min(longest, left) if left > timedelta() else longest
 
-    def _require_session(self, plan: m.Plan) -> None:
-        """Raises: InvalidValue if shares are to be traded outside of their session."""
+    def _opening(self) -> datetime | None:
+        """Return when the session of shares begins next; None: it is open, or has no hours."""
         session, now = self._market.session(), self._clock.now()
-        if session is None or session.opens <= now < session.closes:
-            return
-        if any(self._gateway.pair(x) is None for x in plan.symbols):
-            raise errors.InvalidValue(
-                "shares are rebalanced in the regular session, at its prices: the next one is "
-                f"{session.day}, from {m.timestamp(session.opens)} to {m.timestamp(session.closes)}"
-            )
+        is_open = session is None or session.opens <= now < session.closes
+        return None if is_open or session is None else session.opens
+
+    def _listed(
+        self, instruments: Sequence[m.Instrument], opens: datetime | None
+    ) -> tuple[m.Instrument, ...]:
+        """Return the instruments; before the session *opens*, shares are not tradable."""
+        if opens is None:
+            return tuple(instruments)
+        return tuple(
+            x if self._gateway.pair(x.symbol) is not None else evolve(x, tradable=False)
+            for x in instruments
+        )
 
 
 def _kinds(targets: m.Targets) -> tuple[tuple[tuple[str, Decimal], ...], ...]:
