@@ -67,4 +67,4 @@ def test_a_pass_reads_each_open_order_a_few_times_and_writes_nothing(bench):
         counts.append(bench.store.during(bench.desk.sync))
         with bench.store.read() as reader:
             assert reader.last() == last
-    assert counts[1] - counts[0] <= 12 * 40, counts
+    assert counts[1] - counts[0] <= 9 * 40, counts

@@ -259,7 +259,7 @@ class Reconciler:
     def _merge(self, compared: MergedSnapshot) -> tuple[m.Finding, ...]:
         """Record what a snapshot reported, and advance the cursor."""
         snapshot = compared.snapshot
-        self._recorder.record(*drift.entries_of(snapshot))
+        self._recorder.record(*compared.entries)  # what is known already stays known
         self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
         self._settle(snapshot)
         self._read_unclear_histories()
@@ -270,6 +270,9 @@ class Reconciler:
 
     def _settle(self, snapshot: Snapshot) -> None:
         """Settle the disputes for which *snapshot* proves one reading."""
+        with self._recorder.store.read() as reader:
+            if not drift.disputed_symbols(reader):
+                return
         with self._recorder.transaction() as transaction:
             transaction.record(*settlements(transaction.reader, snapshot, self._lag))
 

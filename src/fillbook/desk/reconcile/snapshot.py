@@ -45,6 +45,7 @@ class MergedSnapshot:
     """One snapshot, merged over the record: what it explains, and what still differs."""
 
     snapshot: Snapshot
+    entries: tuple[m.Entry, ...]  #: what it reports that the record did not have
     merged: tuple[m.Finding, ...]
     comparison: Comparison
     orphan_ids: tuple[str, ...]  #: broker ids of fills whose order was not read
@@ -131,17 +132,19 @@ class SnapshotReader:
             after.apply(apply.apply(bound, reader.last() + 1, snapshot.at, after))
         new: list[m.Entry] = []
 
-        def merge(entries: Iterable[m.Entry]) -> None:
+        def merge(entries: Iterable[m.Entry]) -> list[m.Entry]:
+            before = len(new)
             for entry in pairs.with_listings(tuple(entries), after, self._gateway.pair):
                 changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
                 if changes:
                     after.apply(changes)
                     new.append(entry)
+            return new[before:]
 
         lag = broker.capabilities.account_lag
         held = (self._gateway.pair(x.symbol) for x in snapshot.positions)
         merge(m.PairListed(pair) for pair in held if pair is not None)
-        merge(drift.entries_of(snapshot))
+        entries = merge(drift.entries_of(snapshot))
         present = symbol_names.positions(after, snapshot.positions, snapshot.at)
         snapshot = evolve(snapshot, positions=present)
         rows = snapshot.history_executions
@@ -157,6 +160,7 @@ class SnapshotReader:
         filled = {x.broker_order_id for x in snapshot.fills_after}
         return MergedSnapshot(
             snapshot=snapshot,
+            entries=tuple(entries),
             merged=tuple(drift.explained_findings(new, reader, after)),
             comparison=comparison,
             orphan_ids=tuple(sorted(i for i in filled if not _is_known(after, i))),

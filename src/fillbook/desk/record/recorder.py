@@ -98,7 +98,7 @@ class Recorder:
 
     def record(self, *entries: m.Entry) -> int:
         """Write *entries* in one transaction; return how many of them changed something."""
-        if not entries:
+        if not entries and not self.has_unwritten:
             return 0
         with self.transaction() as transaction:
             transaction.record(*entries)
