@@ -9,7 +9,7 @@ import pytest
 import fillbook as fb
 from fillbook import model as m
 from fillbook.stores.memory import MemoryStore
-from tests.bench import Bench
+from tests.bench import Bench, unable
 
 O = m.TradeOutcome  # noqa: E741
 DAY = date(2026, 3, 2)
@@ -215,6 +215,19 @@ def test_nothing_is_compared_without_the_account():
     bench.outage()
     with pytest.raises(fb.ReadFailed, match="nothing was compared"):
         call(bench, ROWS)
+
+
+def test_without_a_list_of_instruments_the_checks_of_the_order_decide():
+    bench = Bench(broker=unable(instrument=False, instruments=False))
+    found = send(bench, [row("AAPL", 5), row("AAPL", 2, 1)])
+    assert (placed(found), states(bench, found)) == ({("AAPL", None): 7}, ["done"])
+
+
+def test_an_instrument_that_cannot_be_read_sends_nothing():
+    bench = Bench()
+    bench.fail("instruments", "server-error", times=50)
+    with pytest.raises(fb.ReadFailed, match="the instrument SPY could not be read"):
+        call(bench, [row("SPY", 5)])
 
 
 @pytest.mark.parametrize("since", [None, "2026-03-02", datetime(2026, 3, 2)])  # noqa: DTZ001

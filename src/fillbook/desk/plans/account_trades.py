@@ -20,6 +20,8 @@ from fillbook.desk.record.open_differences import position_differences
 from fillbook.store import Reader
 
 _O: Final = m.TradeOutcome
+#: The increment of quantities where none is listed: the checks of the order round.
+_FINEST: Final = Decimal("1e-9")
 _UNCONFIRMED: Final = frozenset(
     {m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED, m.OrderStatus.UNRECOGNISED}
 )
@@ -59,7 +61,7 @@ def symbol_facts(
         held={name: part.qty for name, part in position.by_strategy},
         live=tuple(_live(x for x in others if x.client_order_id not in exits)),
         problem=_problem(reader, held, records, instrument),
-        step=instrument.qty_increment if instrument is not None else m.Instrument.qty_increment,
+        step=_FINEST if instrument is None else instrument.qty_increment,
         least=(instrument.min_qty if instrument is not None else None) or m.ZERO,
     )
 

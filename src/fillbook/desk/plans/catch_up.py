@@ -128,7 +128,7 @@ class CatchingUp:
         named = frozenset(x.client_order_id for x in known if x.client_order_id is not None)
         symbols = {x: self._symbols.resolve(x) for x in dict.fromkeys(x.symbol for x in known)}
         present = dict.fromkeys(symbols.values())
-        listed = {symbol: self._market.instrument(symbol) for symbol in present}
+        listed = {symbol: self._listed(symbol) for symbol in present}
         exits = protective_exits(self._gateway, self._recorder, self._tracker)
         with self._recorder.store.read() as reader:
             facts = {
@@ -138,6 +138,13 @@ class CatchingUp:
                 for symbol in present
             }
         return {name: facts[symbol] for name, symbol in symbols.items()}
+
+    def _listed(self, symbol: str) -> m.Instrument | m.Absent | None:
+        """Return an instrument; Absent: there is none, None: the broker lists none at all."""
+        found = self._market.instrument(symbol)
+        if found is None and self._gateway.broker.capabilities.instrument:
+            raise errors.ReadFailed(f"the instrument {symbol} could not be read; nothing was sent")
+        return found
 
     def _marks(self, settlements: Sequence[Settlement]) -> tuple[m.SettledTrade, ...]:
         now = self._recorder.now()
