@@ -27,13 +27,6 @@ def holding_of(records: RecordReader, symbol: str) -> str:
     return symbol if pair is None else pair.holding
 
 
-def part_of(records: RecordReader, symbol: str, strategy: str) -> Decimal:
-    """Return the part of a position that belongs to *strategy* (``""``: to none), signed."""
-    held = holding_of(records, symbol)
-    position = records.get(m.Position, held) or m.Position(symbol=held)
-    return dict(position.by_strategy).get(strategy, m.Holding()).qty
-
-
 def symbols_held_as(records: RecordReader, holding: str) -> list[str]:
     """Return the symbols whose fills add to the position *holding*; that symbol is the first."""
     others = (x.symbol for x in records.find(m.Pair, "holding", holding))

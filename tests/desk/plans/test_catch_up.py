@@ -109,6 +109,29 @@ def test_rows_of_a_plan_that_failed_count_again():
     assert bench.truth.positions() == {"AAPL": 25, "MSFT": 8, "SPY": 5}
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_process_that_is_killed_leaves_its_plans_to_the_next_one(is_sent):
+    """Before its first request, or after the broker accepted the order: it is sent once."""
+    bench = bypassed()
+    submit = bench.broker.submit
+
+    def killed(order):
+        if is_sent:
+            submit(order)
+        raise KeyboardInterrupt
+
+    bench.broker.submit = killed
+    with pytest.raises(KeyboardInterrupt):
+        call(bench, ROWS, dry_run=False)
+    bench.broker.submit = submit
+    bench.desk._gateway.lease.release()
+    bench.desk = bench.open()
+    assert outcomes(call(bench, ROWS)) == ["sending", "sending"]
+    bench.pass_(300)
+    assert bench.truth.positions() == {"AAPL": 25, "MSFT": 8}
+    assert outcomes(call(bench, ROWS)) == ["settled", "settled"]
+
+
 def test_an_order_that_is_still_open_is_not_sent_again():
     bench = Bench()
     bench.resting(key="k1")

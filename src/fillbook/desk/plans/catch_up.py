@@ -37,7 +37,7 @@ from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.account_trades import marks_of, symbol_facts
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.planning import VALID_FOR, Planning, settled_entries, trading_period
-from fillbook.desk.plans.trade_steps import trade_steps
+from fillbook.desk.plans.trade_steps import part_of, trade_steps
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
@@ -198,7 +198,7 @@ class CatchingUp:
         self, reader: Reader, order: MissingOrder, quote: m.Quote | None
     ) -> tuple[m.PlanStep, ...]:
         """Return the steps of an order; through zero it is two."""
-        held = pairs.part_of(reader, order.symbol, order.strategy)
+        held = part_of(reader, order.symbol, order.strategy)
         closes = min(abs(order.qty), abs(held)) if held * order.qty < 0 else ZERO
         steps: tuple[m.PlanStep, ...] = ()
         if closes:

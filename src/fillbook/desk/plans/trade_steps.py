@@ -7,6 +7,7 @@ Rebalancing and catching up use them.  Other half: `core.plans.close`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from fillbook import model as m
 from fillbook.core import pairs
@@ -31,7 +32,7 @@ def trade_steps(
     """
     request = order.request
     side = request.side if request.reduce_only else _opposite(request.side)
-    held = abs(pairs.part_of(reader, request.symbol, request.strategy or ""))
+    held = abs(part_of(reader, request.symbol, request.strategy or ""))
     found = resting_exits(reader, request.symbol, side, request.strategy or "", held)
     groups = [x for x in found.groups if x.name not in cancels]
     if request.reduce_only:
@@ -50,3 +51,10 @@ def _matches(reader: Reader, request: m.OrderRequest, name: str, rule: m.WashRul
 
 def _opposite(side: m.OrderSide) -> m.OrderSide:
     return m.OrderSide.SELL if side is m.OrderSide.BUY else m.OrderSide.BUY
+
+
+def part_of(reader: Reader, symbol: str, strategy: str) -> Decimal:
+    """Return the part of a position that belongs to *strategy* (``""``: to none), signed."""
+    held = pairs.holding_of(reader, symbol)
+    position = reader.get(m.Position, held) or m.Position(symbol=held)
+    return dict(position.by_strategy).get(strategy, m.Holding()).qty
