@@ -14,9 +14,9 @@ from coinbase.rest import RESTClient
 from fillbook.clock import ManualClock
 from fillbook.venue.coinbase import Behavior, Emulator, Once
 from fillbook.venue.exchange import Exchange
+from tests.venue.coinbase.certificates import certificate
 from tests.venue.coinbase.conftest import (
     Raw,
-    certificate,
     client_of,
     created,
     limit,

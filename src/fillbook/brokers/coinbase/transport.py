@@ -89,8 +89,8 @@ def rest_client(endpoints: Endpoints, keys: Credentials) -> Any:
     )
     from requests.adapters import HTTPAdapter
 
-    # A proxy, a certificate bundle or ~/.netrc of the environment would change each request.
-    client.session.trust_env = not endpoints.authority.startswith(("127.", "localhost", "[::1]"))
+    # A proxy of the environment, or its ~/.netrc, would take the requests to this machine.
+    client.session.trust_env = endpoints.scheme == "https"
     for scheme in ("https://", "http://"):
         client.session.mount(scheme, HTTPAdapter(max_retries=0))
     return client
