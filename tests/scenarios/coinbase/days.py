@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from fillbook.brokers.coinbase import CoinbaseBroker
 from fillbook.venue.coinbase import Behavior, Emulator
-from fillbook.venue.exchange import Fault, Faults, SpotTerms
+from fillbook.venue.exchange import Fault, Faults, Lag, SpotTerms
 from tests.scenarios.campaign.days import APART, Day
 
 #: What Coinbase does not have: busts and corrections in a shape that is documented.
@@ -66,6 +66,18 @@ class SpotDay(Day):
             self.desk.buy(symbol, notional=Decimal(self.dice.randint(500, 90_000)) / 100)
         else:
             super().order(symbol, side, qty, **kw)
+
+
+class LaggingDay(SpotDay):
+    """A day on which every view is old: orders, the account and the fills."""
+
+    def run(self, steps=12):
+        self.exchange.lag = Lag(orders=5, account=8, history=8)
+        super().run(steps)
+
+    def rest(self):
+        self.exchange.lag = Lag()
+        super().rest()
 
 
 @contextmanager

@@ -12,13 +12,14 @@ import pytest
 from fillbook.venue.coinbase import Behavior, ClientIds
 from tests.scenarios.campaign.days import chunks
 from tests.scenarios.campaign.test_days import UNDECIDED_MAX, ends_undecided
-from tests.scenarios.coinbase.days import day_at_coinbase
+from tests.scenarios.coinbase.days import LaggingDay, SpotDay, day_at_coinbase
 
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "4"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 
 BEHAVIORS = {
     "echoed ids": Behavior(),
+    "null configurations": Behavior(null_configuration=True),
     "refused ids": Behavior(client_ids=ClientIds.REFUSE, errors_as_object=True, sparse=True),
     "forgotten ids": Behavior(
         client_ids=ClientIds.FORGET, cancel_shows_open=True, zeroes_leaves=False, replays=True
@@ -32,7 +33,7 @@ def _silence_log(caplog):
     caplog.set_level(logging.CRITICAL + 1)
 
 
-@pytest.mark.parametrize("behavior", BEHAVIORS)
+@pytest.mark.parametrize("behavior", [*BEHAVIORS, "old views"])
 @pytest.mark.parametrize(
     ("seeds", "rate"),
     [(x, 0.04) for x in chunks(FIRST, max(1, SEEDS // 4), 20)]
@@ -43,7 +44,8 @@ def test_a_day_ends_with_a_record_equal_to_the_exchange(seeds, rate, behavior):
     """Each wallet, each order, its fills and its value; a second sync writes nothing."""
     undecided = []
     for seed in seeds:
-        with day_at_coinbase(seed, rate, BEHAVIORS[behavior]) as day:
+        kind = LaggingDay if behavior == "old views" else SpotDay
+        with day_at_coinbase(seed, rate, BEHAVIORS.get(behavior, Behavior()), kind) as day:
             undecided += [seed] if ends_undecided(day) else []
     allowed = max(1, UNDECIDED_MAX * len(seeds) // 100)
     assert len(undecided) <= allowed, f"seeds {undecided} end undecided, each honestly"

@@ -385,6 +385,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ..
     ("GET", "/accounts/{uuid}", (O.ACCOUNT,), portfolio.get_account),
     ("GET", "/products", (O.INSTRUMENTS,), products.list_products),
     ("GET", "/products/{product_id}", (O.INSTRUMENTS,), products.get_product),
+    ("GET", "/products/{product_id}/ticker", (O.QUOTES,), products.market_trades),
     ("GET", "/best_bid_ask", (O.QUOTES,), products.best_bid_ask),
     ("GET", "/product_book", (O.QUOTES,), products.product_book),
     ("GET", "/portfolios", (), portfolio.list_portfolios),
@@ -394,5 +395,13 @@ ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ..
     ("GET", "/time", (), products.server_time),
     ("GET", "/market/products", (), products.list_products),
     ("GET", "/market/products/{product_id}", (), products.get_product),
+    ("GET", "/market/products/{product_id}/ticker", (), products.market_trades),
     ("GET", "/market/product_book", (), products.product_book),
+)
+#: The same with whole paths.
+OTHER_ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ...]] = (
+    ("GET", "/v2/accounts", (O.ACCOUNT,), portfolio.list_old_accounts),
+    ("GET", "/v2/currencies", (), products.list_currencies),
+    ("GET", "/v2/currencies/crypto", (), products.list_coins),
+    ("GET", "/v2/exchange-rates", (), products.exchange_rates),
 )

@@ -7,6 +7,7 @@ Order: token, rate limit, fault plan, endpoint, reply.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from datetime import timedelta
 from email.utils import format_datetime
@@ -33,6 +34,8 @@ _SECOND: Final = timedelta(seconds=1)
 _HTML: Final = b"<html><head><title>Service</title></head><body>upstream error</body></html>"
 _TOO_MANY: Final = {"errors": [{"id": "rate_limit_exceeded", "message": "Too many requests"}]}
 
+#: Paths that need no token.
+_PUBLIC: Final = re.compile(r"/market/|^/v2/(currencies|exchange-rates)")
 #: The status and the body of a fault's reply.
 _FAULT_RESPONSES: Final = {
     Fault.RATE_LIMITED: (429, _TOO_MANY),
@@ -100,8 +103,8 @@ class Gateway:
 
     def _authenticate(self, request: Request) -> Account | None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not token and "/market/" in request.url.path:
-            return next(iter(self.exchange.accounts()), None)  # public
+        if not token and _PUBLIC.search(request.url.path) is not None:
+            return next(iter(self.exchange.accounts()), None)
         host = request.headers.get("host", "")
         return self.account(token, f"{request.method} {host}{request.url.path}")
 

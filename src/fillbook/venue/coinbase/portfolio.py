@@ -68,6 +68,24 @@ def get_account(request: ApiRequest, injected: InjectedFault | None) -> ApiRespo
     raise not_found("account with this uuid was not found")
 
 
+def list_old_accounts(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    """Answer with the wallets as the older API shows them: totals, without holds."""
+    names = ("ending_before", "starting_after", "previous_ending_before", "next_starting_after")
+    pagination = {"limit": 100, "order": "desc", **dict.fromkeys(names)}
+    rows = [
+        {
+            "id": each.currency,
+            "name": f"{each.currency} Wallet",
+            "primary": each.currency == spot.DOLLAR,
+            "type": "fiat" if each.currency == spot.DOLLAR else "wallet",
+            "currency": {"code": each.currency, "name": each.currency},
+            "balance": {"amount": m.plain(each.total), "currency": each.currency},
+        }
+        for each in _wallets(request)
+    ]
+    return ok({"pagination": pagination, "data": rows})
+
+
 def _portfolio(request: ApiRequest) -> Json:
     return {
         "name": "Default",

@@ -9,6 +9,7 @@ from fillbook.venue.coinbase import responses
 from fillbook.venue.coinbase.answers import ApiResponse, ok
 from fillbook.venue.coinbase.requests import ApiRequest, Json, not_found
 from fillbook.venue.exchange import InjectedFault
+from fillbook.venue.exchange.market import spot
 
 
 def list_products(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -71,6 +72,23 @@ def product_book(request: ApiRequest, injected: InjectedFault | None) -> ApiResp
     )
 
 
+def market_trades(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    """Answer with one trade in the middle of the market, and the best bid and ask."""
+    symbol = _needed(request, request.path["product_id"])
+    found = responses.book(request.exchange, symbol)
+    bid, ask = (found[side][0]["price"] for side in ("bids", "asks"))
+    trade = {
+        "trade_id": "1",
+        "product_id": found["product_id"],
+        "price": m.plain((Decimal(bid) + Decimal(ask)) / 2),
+        "size": "0.01",
+        "time": found["time"],
+        "side": "BUY",
+        "exchange": "cb",
+    }
+    return ok({"trades": [trade], "best_bid": bid, "best_ask": ask})
+
+
 def server_time(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     now = request.exchange.now()
     seconds = int(now.timestamp())
@@ -81,3 +99,34 @@ def server_time(request: ApiRequest, injected: InjectedFault | None) -> ApiRespo
             "epochMillis": str(seconds * 1000 + now.microsecond // 1000),
         }
     )
+
+
+# The older API, which some clients read for names and rates -------------------------------------
+
+
+def _currencies(request: ApiRequest) -> list[str]:
+    pairs = (spot.currencies(each.symbol) for each in request.exchange.instruments())
+    return sorted({currency for pair in pairs for currency in pair})
+
+
+def list_currencies(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    names = [each for each in _currencies(request) if each == spot.DOLLAR]
+    return ok({"data": [{"id": x, "name": x, "min_size": "0.01"} for x in names]})
+
+
+def list_coins(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    names = [each for each in _currencies(request) if each != spot.DOLLAR]
+    rows = [
+        {"asset_id": x, "code": x, "name": x, "exponent": 8, "type": "crypto", "sort_index": n}
+        for n, x in enumerate(names)
+    ]
+    return ok({"data": rows})
+
+
+def exchange_rates(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    rates = {spot.DOLLAR: "1"}
+    for name in _currencies(request):
+        quote = request.exchange.quote_of(spot.wallet(name))
+        if quote is not None:
+            rates[name] = m.plain(m.cut(2 / (quote.bid + quote.ask), spot.PLACES))
+    return ok({"data": {"currency": spot.DOLLAR, "rates": rates}})

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from fillbook.clock import Clock
 from fillbook.venue.coinbase.answers import PREFIX, Endpoint
-from fillbook.venue.coinbase.endpoints import ENDPOINTS
+from fillbook.venue.coinbase.endpoints import ENDPOINTS, OTHER_ENDPOINTS
 from fillbook.venue.coinbase.gateway import Gateway, not_found
 from fillbook.venue.coinbase.stream import Streams
 from fillbook.venue.coinbase.switches import Behavior, Once
@@ -123,8 +123,9 @@ class Emulator(EmulatorServer):
 def app(gateway: Gateway, streams: Streams) -> Starlette:
     """Return the emulator as an ASGI application, for use with another server."""
     routes: list[BaseRoute] = [
-        Route(PREFIX + path, _endpoint(gateway, points, endpoint), methods=[method])
-        for method, path, points, endpoint in ENDPOINTS
+        Route(prefix + path, _endpoint(gateway, points, endpoint), methods=[method])
+        for prefix, served in ((PREFIX, ENDPOINTS), ("", OTHER_ENDPOINTS))
+        for method, path, points, endpoint in served
     ]
     routes.append(WebSocketRoute("/", streams.serve))
     application = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown})
