@@ -195,6 +195,18 @@ def test_a_plan_is_approved_or_rejected_by_the_desk(bench, outside):
         outside.instructing.approve("nowhere", outside.by)
 
 
+def test_a_bug_ends_the_instruction_and_not_the_tick(bench, outside, monkeypatch, caplog):
+    order = bench.resting()
+    given = outside.instructing.sync(order.client_order_id, outside.by)
+    order_sync = bench.desk._reconciler._orders
+    monkeypatch.setattr(order_sync, "sync", lambda order: 1 / 0)
+    bench.clock.advance(1)
+    bench.desk.tick()
+    ended = outside.instructing.instruction(given.number)
+    assert (ended.done, ended.closed) == (False, "a bug; see the log of the desk")
+    assert "could not be carried out" in caplog.text
+
+
 def planned(bench, symbol):
     """A plan that waits for an approval: exits for what was held before its policy."""
     bench.desk.buy(symbol, qty=10, strategy="s")

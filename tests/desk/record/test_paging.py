@@ -104,6 +104,10 @@ def test_a_page_has_at_least_one_row_and_begins_at_a_known_order(bench):
         book.orders(limit=0)
     with pytest.raises(errors.UnknownOrder):
         book.orders(after="nowhere")
+    fill = book.fills(strategy="t")[0]
+    for read, after in ((book.fills, fill.key), (book.trades, "nowhere")):
+        with pytest.raises(errors.InvalidValue, match="not in this list"):
+            read(strategy="s", after=after)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ carried out before a crash is recognized by its effect, and is not repeated.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -25,6 +26,8 @@ from fillbook.model.account.instruction import (
     AccountInstructionClosed,
 )
 from fillbook.model.account.token import Token
+
+log: logging.Logger = logging.getLogger("fillbook")
 
 #: A resume that was not carried out within this time is void: trading begins when it was asked.
 RESUME_WITHIN: Final = timedelta(seconds=60)
@@ -86,6 +89,9 @@ class Inbox:
             raise
         except FillbookError as error:
             return AccountInstructionClosed(given.number, str(error))
+        except Exception:  # the instruction would be repeated by every tick
+            log.exception("instruction %s could not be carried out", given.number)
+            return AccountInstructionClosed(given.number, "a bug; see the log of the desk")
 
     def _carry_out(self, given: AccountInstruction) -> AccountInstructionClosed:
         match given.action:

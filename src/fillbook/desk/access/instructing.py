@@ -41,19 +41,25 @@ class Instructing:
         Return the order as it is.  A final order is returned unchanged.  Raises: UnknownOrder, also
         if the token does not see its strategy; NotPermitted.
         """
-        name = self._visible(order, token_id)
+        following: str | None = self._named(order)
         with self._recorder.transaction() as transaction:
-            self._permit(transaction, token_id, Scope.CANCEL, name)
-            following: str | None = name
+            self._permit(transaction, token_id, Scope.CANCEL, following)
             while following is not None:
                 instruct_cancel(transaction, following, Authority.ORDER, token_id)
                 following = successor_of(transaction.reader, following)
-        return self._book.order(name)
+        return self._book.order(order)
 
     def sync(self, order: str, token_id: str) -> AccountInstruction:
         """Instruct the reconciliation of one order. Raises: UnknownOrder, NotPermitted."""
-        name = self._visible(order, token_id)
+        name = self._named(order)
         return self._instruct(AccountAction.SYNC_ORDER, token_id, Scope.CANCEL, about=name)
+
+    def _named(self, order: str) -> str:
+        """Return the client order id of an order; *order* itself if there is none."""
+        try:
+            return self._book.record(order).client_order_id
+        except UnknownOrder:
+            return order
 
     def approve(self, plan_id: str, token_id: str) -> AccountInstruction:
         """
@@ -126,22 +132,17 @@ class Instructing:
         """
         Check the permission of a token in the transaction that writes.
 
-        *order* None: the instruction is on the account.  Raises: NotPermitted.
+        *order* None: the instruction is on the account.  Raises: NotPermitted; UnknownOrder, also
+        if the token does not see the strategy of the order.
         """
         token = transaction.reader.get(Token, token_id)
         if token is None or not token.is_valid(transaction.at):
             raise NotPermitted("the token is expired or revoked")
-        if scope not in token.scopes or (order is None and Scope.ACCOUNT not in token.scopes):
+        if scope not in token.scopes or (order is None and not token.sees_account):
             raise NotPermitted(f"the token does not have the scope {scope}, or account")
-
-    def _visible(self, order: str, token_id: str) -> str:
-        """Return the client order id of an order. Raises: UnknownOrder, also if it is hidden."""
-        with self._recorder.store.read() as reader:
-            token = reader.get(Token, token_id)
-        record = self._book.record(order)
-        if token is not None and not token.sees(record.strategy):
+        record = None if order is None else transaction.reader.get(m.OrderRecord, order)
+        if order is not None and (record is None or not token.sees(record.strategy)):
             raise UnknownOrder(f"there is no order {order!r} in this record; see `fillbook orders`")
-        return record.client_order_id
 
 
 def _check_plan(transaction: Transaction, plan_id: str, states: set[m.PlanState]) -> None:

@@ -19,7 +19,7 @@ from itertools import islice
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
@@ -141,12 +141,13 @@ class Book:
         Return the valid fills of an order, in the broker's order; `qty` is signed.
 
         *order* None: the fills of all orders, by time; the other parameters are for these.
-        *strategy* is one or several.  *after* is the key of a fill, which may be gone since.
+        *strategy* is one or several.  *after* is the key of a fill.  Raises: InvalidValue, if the
+        list has no such fill any more.
         """
         if order is None:
             with self._store.read() as reader:
                 symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
-                begin = reader.get(m.Movement, after or "")
+                begin = _listed(reader, m.Movement, after, strategy)
                 return paging.page(
                     reader,
                     m.Movement,
@@ -204,11 +205,12 @@ class Book:
         """
         Return the round trips from flat to flat, in the order in which they closed.
 
-        *strategy* is one or several.  *after* is the key of a trade.
+        *strategy* is one or several.  *after* is the key of a trade.  Raises: InvalidValue, if the
+        list has no such trade any more.
         """
         with self._store.read() as reader:
             symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
-            begin = reader.get(m.Trade, after or "")
+            begin = _listed(reader, m.Trade, after, strategy)
             return paging.page(
                 reader,
                 m.Trade,
@@ -411,6 +413,22 @@ def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
 
 def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:
     return {name: holding.qty for name, holding in position.by_strategy if holding.qty}
+
+
+_Row = TypeVar("_Row", m.Movement, m.Trade)
+
+
+def _listed(
+    reader: Reader, of: type[_Row], after: str | None, strategy: str | Sequence[str] | None
+) -> _Row | None:
+    """Return the row after which a page begins. Raises: InvalidValue: it is not in the list."""
+    if after is None:
+        return None
+    found = reader.get(of, after)
+    of_strategies = _where(strategy=strategy).get("strategy")
+    if found is None or (of_strategies is not None and found.strategy not in of_strategies):
+        raise InvalidValue("after is not in this list (any more); begin at its first page")
+    return found
 
 
 def _where(**values: str | Sequence[str] | None) -> dict[str, Sequence[str]]:
