@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from fillbook.web.server import Background
-from tests.web.client import Served, of_any_port
+from tests.web.client import OfAnyPort, Served
 from tests.web.test_commands import Ticking
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "team" / "cancel_gtc.py"
@@ -23,7 +23,7 @@ def test_it_lists_shows_and_cancels_the_orders_of_the_team():
         served.bench.clock.advance(1)
     served.bench.pass_(20)
     token = served.token("read", "cancel", strategies=["trend"])
-    with Background(of_any_port(served.app)) as running:
+    with Background(OfAnyPort(served.app)) as running:
         told = subprocess.run(
             [sys.executable, SCRIPT],
             env={"FILLBOOK_URL": running.url, "FILLBOOK_TOKEN": token},

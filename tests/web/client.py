@@ -108,11 +108,12 @@ def traded(**kw):
     return served
 
 
-def of_any_port(application):
+class OfAnyPort:
     """The application behind the host 127.0.0.1, whatever the port of the test."""
 
-    async def served(scope, receive, send):
-        headers = [(k, b"127.0.0.1" if k == b"host" else v) for k, v in scope.get("headers", ())]
-        await application({**scope, "headers": headers}, receive, send)
+    def __init__(self, application):
+        self.application, self.state = application, application.state
 
-    return served
+    async def __call__(self, scope, receive, send):
+        headers = [(k, b"127.0.0.1" if k == b"host" else v) for k, v in scope.get("headers", ())]
+        await self.application({**scope, "headers": headers}, receive, send)

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from fillbook.web import openapi
 from fillbook.web.routes import BASE, STREAM
 from fillbook.web.server import Background
-from tests.web.client import Served, of_any_port, traded
+from tests.web.client import OfAnyPort, Served, traded
 
 #: How often each operation is asked.
 ASKED = int(os.environ.get("FILLBOOK_TEST_REQUESTS", "60")) // 20
@@ -48,7 +48,7 @@ def served():
 
 @pytest.fixture(scope="module")
 def service(served):
-    with Background(of_any_port(served.app)) as running:
+    with Background(OfAnyPort(served.app)) as running:
         yield running
 
 

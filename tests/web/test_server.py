@@ -82,6 +82,18 @@ def test_a_client_receives_events_as_they_are_written(running, served):
         assert json.loads(lines[3].removeprefix(b"data: "))["alert"]["kind"] == "halt"
 
 
+def test_a_server_that_ends_ends_its_streams(served, caplog):
+    """The client reads the end of the answer, and nothing is logged as an error."""
+    with Background(served.app) as running:
+        client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+        client.request("GET", f"{BASE}/events/stream", headers={"Host": "localhost"})
+        answer = client.getresponse()
+        assert answer.readline() == b": heartbeat\n"
+    assert answer.read().strip() == b""
+    client.close()
+    assert [x for x in caplog.records if x.levelname == "ERROR"] == []
+
+
 def test_a_port_that_is_taken_is_a_wrong_call():
     with (
         closing(listening("127.0.0.1", 0)) as taken,

@@ -190,7 +190,7 @@ def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
         yield Text.assemble((f"plan {plan.state} ", "yellow"), f"{plan.plan_id}: {plan.why}")
     for event in state.alerts:
         assert event.alert is not None  # every event of this kind has one
-        what = (f"alert {event.alert.kind} ", "red")
+        what = (f"alert {event.alert.kind} ", "green" if event.alert.resolved else "red")
         yield Text.assemble(what, f"{output.day(event.at)}: {event.alert.message}")
 
 

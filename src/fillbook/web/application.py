@@ -274,6 +274,7 @@ def _application(routes: list[Route], service: Service) -> Starlette:
         routes=routes, exception_handlers={404: missing, 405: refused, 500: failed}
     )
     application.router.redirect_slashes = False
+    application.state.close = service.outbox.close
     return application
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 import h11
 import uvicorn
 from attrs import frozen
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fillbook.errors import InvalidValue
@@ -94,11 +94,18 @@ class _Patient(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that calls back when it has started."""
+    """A server that calls back when it has started, and when it ends."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], ends: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._started = started
+        self._ends = ends
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ends()  # the streams have no end of their own
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -128,7 +135,7 @@ class Server:
 
     def __init__(
         self,
-        application: ASGIApp,
+        application: Starlette,
         opened: socket.socket,
         address: Address,
         started: Callable[[], None] = lambda: None,
@@ -151,7 +158,8 @@ class Server:
             ssl_keyfile=None if address.key is None else os.fspath(address.key),
         )
         self._socket = opened
-        self._server = _Server(config, started)
+        ends: Callable[[], None] = getattr(application.state, "close", lambda: None)
+        self._server = _Server(config, started, ends)
 
     def run(self) -> None:
         """Serve until the process is told to end, or `stop` is called."""
@@ -165,7 +173,7 @@ class Server:
 class Background:
     """A server in a thread of its own, at `url` while the context lasts."""
 
-    def __init__(self, application: ASGIApp, address: Address | None = None) -> None:
+    def __init__(self, application: Starlette, address: Address | None = None) -> None:
         self._address = address or Address(port=0)
         self._socket = listening(self._address.host, self._address.port)
         self.port: int = self._socket.getsockname()[1]

@@ -39,6 +39,8 @@ LISTENERS_MAX: Final = 1_000
 HEARTBEAT_S: Final = 15.0
 #: The most events that a listener is sent which it missed.
 BEHIND_MAX: Final = 10_000
+#: How long the end of a stream may take to be sent, in seconds.
+END_S: Final = 1.0
 _PAGE: Final = 1_000
 RESET: Final = b"event: reset\ndata: {}\n\n"
 HEARTBEAT: Final = b": heartbeat\n\n"
@@ -101,6 +103,11 @@ class Outbox:
     def listeners(self) -> int:
         """The number of listeners."""
         return len(self._listeners)
+
+    def close(self) -> None:
+        """End every connection; call it in the event loop, when the server ends."""
+        for listener in self._listeners:
+            listener.close()
 
     def check_room(self) -> None:
         """Raises: Problem, if there are too many listeners."""
@@ -182,13 +189,16 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         listener, begin = await self._outbox.listen(self._token)
+        sending = asyncio.ensure_future(self._send(listener, begin, send))
         tasks = {
-            asyncio.ensure_future(self._send(listener, begin, send)),
+            sending,
             asyncio.ensure_future(_disconnected(receive)),
             asyncio.ensure_future(listener.closed.wait()),
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if listener.closed.is_set():  # the end is sent, unless the listener does not read
+                await asyncio.wait({sending}, timeout=END_S)
         finally:
             self._outbox.leave(listener)
             for task in tasks:
@@ -205,6 +215,7 @@ class EventStream:
         while not listener.closed.is_set():
             await send({"type": "http.response.body", "body": body, "more_body": True})
             body = await listener.next()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _disconnected(receive: Receive) -> None:
