@@ -268,7 +268,9 @@ class Tracker:
             return False
         self.drain()  # the stream reported these before the list did
         before = self.tracked()
-        self._recorder.record(*(m.Reported(x, m.ReportSource.LIST, number) for x in listed.value))
+        self._recorder.record_news(
+            *(m.Reported(x, m.ReportSource.LIST, number) for x in listed.value)
+        )
         is_complete = self._read_unlisted(self.unlisted_due(listed.value))
         for record in self.incomplete_due():
             self.read_history(record)
@@ -286,7 +288,7 @@ class Tracker:
             if isinstance(orders, m.NotObserved):
                 return False
             source = m.ReportSource.LIST
-            self._recorder.record(*(m.Reported(x, source, number) for x in orders.value))
+            self._recorder.record_news(*(m.Reported(x, source, number) for x in orders.value))
             unlisted = self.unlisted_due(orders.value)
         self.note_unlisted(unlisted[:BY_ID_MAX])
         return not [x for x in unlisted[:BY_ID_MAX] if self.read(x) is not None]
@@ -313,7 +315,7 @@ class Tracker:
             return False
         with self._recorder.store.read() as reader:
             known = [x for x in fills.value if reader.get(m.Evidence, x.broker_order_id)]
-        self._recorder.record(*map(m.Executed, known))
+        self._recorder.record_news(*map(m.Executed, known))
         return True
 
     def unlisted(self, listed: Sequence[m.OrderReport]) -> list[m.OrderRecord]:

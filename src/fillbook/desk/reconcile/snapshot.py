@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core import pairs, symbol_names
+from fillbook.core import symbol_names
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import drift, missing, settlement
 from fillbook.core.reconcile.drift import Comparison, Snapshot
@@ -33,6 +33,7 @@ from fillbook.desk.orders.tracker import (
     parse_cursor,
 )
 from fillbook.desk.reconcile.activity_window import ActivityWindow
+from fillbook.desk.record.recorder import news
 from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store
 
@@ -133,13 +134,10 @@ class SnapshotReader:
         new: list[m.Entry] = []
 
         def merge(entries: Iterable[m.Entry]) -> list[m.Entry]:
-            before = len(new)
-            for entry in pairs.with_listings(tuple(entries), after, self._gateway.pair):
-                changes = apply.apply(entry, reader.last() + 1 + len(new), snapshot.at, after)
-                if changes:
-                    after.apply(changes)
-                    new.append(entry)
-            return new[before:]
+            number = reader.last() + 1 + len(new)
+            found = news(after, number, snapshot.at, self._gateway.pair, entries)
+            new.extend(found)
+            return found
 
         lag = broker.capabilities.account_lag
         held = (self._gateway.pair(x.symbol) for x in snapshot.positions)

@@ -19,6 +19,7 @@ from fillbook.core.journal import apply
 from fillbook.core.pairs import PairOf, with_listings
 from fillbook.desk.measurements import Measurements
 from fillbook.errors import StoreError, StoreInDoubt
+from fillbook.model.journal.overlay import Overlay
 from fillbook.store import Store, Writer
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -104,6 +105,16 @@ class Recorder:
             transaction.record(*entries)
         return len(transaction.recorded)
 
+    def record_news(self, *entries: m.Entry) -> int:
+        """
+        Write those of *entries* that the record does not have; return how many.
+
+        They are compared outside the write transaction: without news there is none.
+        """
+        with self.store.read() as reader:
+            new = news(Overlay(reader), reader.last() + 1, self.now(), self._pair_of, entries)
+        return self.record(*new)
+
     def record_reply(self, *entries: m.Entry) -> bool:
         """
         Write the outcome of a request that was sent; return whether it is durable.
@@ -150,6 +161,23 @@ class Recorder:
                     call(event)
                 except Exception:
                     log.exception("a callback for %s raised", event.kind)
+
+
+def news(
+    records: Overlay, number: int, at: m.Timestamp, pair_of: PairOf, entries: Iterable[m.Entry]
+) -> list[m.Entry]:
+    """
+    Return those of *entries* that change *records*, with the pairs that they name; apply them.
+
+    The first is numbered *number*.  Evidence only grows: what a record has once, it keeps.
+    """
+    new: list[m.Entry] = []
+    for entry in with_listings(tuple(entries), records, pair_of):
+        changes = apply.apply(entry, number + len(new), at, records)
+        if changes:
+            records.apply(changes)
+            new.append(entry)
+    return new
 
 
 def _not_sent(entries: Iterable[m.Entry]) -> list[m.Entry]:
