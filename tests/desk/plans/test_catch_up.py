@@ -132,6 +132,23 @@ def test_a_process_that_is_killed_leaves_its_plans_to_the_next_one(is_sent):
     assert outcomes(call(bench, ROWS)) == ["settled", "settled"]
 
 
+def test_what_is_traded_during_the_comparison_is_not_sent_again():
+    """The bot buys the missing shares itself after the account was read."""
+    bench = bypassed()
+    quotes = bench.broker.quotes
+
+    def meanwhile(symbols):
+        bench.broker.quotes = quotes
+        bench.desk.buy("AAPL", qty=15)
+        return quotes(symbols)
+
+    bench.broker.quotes = meanwhile
+    found = send(bench, ROWS)
+    assert [x.plan_id is None for x in found.orders] == [True, False]
+    assert bench.truth.positions() == {"AAPL": 25, "MSFT": 8}
+    assert outcomes(send(bench, ROWS)) == ["found", "settled"]
+
+
 def test_an_order_that_is_still_open_is_not_sent_again():
     bench = Bench()
     bench.resting(key="k1")

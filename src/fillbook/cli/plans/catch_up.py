@@ -152,7 +152,7 @@ def _trade(row: m.TradeRow) -> str:
 def _state(order: m.CatchUpOrder, plans: Mapping[str, m.Plan], *, is_sent: bool) -> str:
     plan = plans.get(order.plan_id or "")
     if plan is None:
-        return "rejected before" if is_sent else "not sent"
+        return "not sent: rejected before, or changed meanwhile" if is_sent else "not sent"
     begins = "" if plan.begins_at is None else f", begins at {output.day(plan.begins_at)} UTC"
     why = plan.failed or plan.why if plan.state is m.PlanState.STOPPED else ""
     return f"{plan.state}{begins if not plan.is_final else ''}" + (f": {why}" if why else "")

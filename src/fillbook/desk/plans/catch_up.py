@@ -36,7 +36,13 @@ from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.account_trades import marks_of, symbol_facts
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.planning import VALID_FOR, Planning, settled_entries, trading_period
+from fillbook.desk.plans.planning import (
+    VALID_FOR,
+    Planning,
+    fingerprint,
+    settled_entries,
+    trading_period,
+)
 from fillbook.desk.plans.trade_steps import part_of, trade_steps
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.recorder import Recorder
@@ -93,19 +99,26 @@ class CatchingUp:
             raise errors.ReadFailed(f"nothing was compared: {report.unobserved}")
         with self._recorder.store.read() as reader:
             outcomes, settled = marks_of(reader)
-        facts = self._facts(trades, since, settled)
+        facts, read = self._facts(trades, since, settled)
         found = plan_catch_up(trades, facts, since, self._recorder.now(), outcomes)
         quotes = self._market.quotes([x.symbol for x in found.orders])
         names: dict[str, str | None] = {}
         if not dry_run:
             self._recorder.record(*settled_entries(self._marks(found.found)))
-            names = self._begin(found.orders, quotes)
+            names = self._begin(found.orders, quotes, read)
         return _result(found, quotes, names, since, is_sent=not dry_run)
 
     def _begin(
-        self, orders: Sequence[MissingOrder], quotes: Mapping[str, m.Quote]
+        self,
+        orders: Sequence[MissingOrder],
+        quotes: Mapping[str, m.Quote],
+        read: Mapping[str, str],
     ) -> dict[str, str | None]:
-        """Store the plan of each symbol, and carry them out; return their ids by symbol."""
+        """
+        Store the plan of each symbol, and carry them out; return their ids by symbol.
+
+        *read* are the fingerprints of what was compared: if it has changed since, nothing is sent.
+        """
         by_symbol: dict[str, list[MissingOrder]] = {}
         for order in orders:
             by_symbol.setdefault(order.symbol, []).append(order)
@@ -113,7 +126,8 @@ class CatchingUp:
         for symbol, own in by_symbol.items():
             plan = self._plan(symbol, own, quotes.get(symbol), len(by_symbol))
             settles = [row for order in own for row in order.settles]
-            names[symbol] = self._planning.make(plan, self._marks(settles))
+            plan = evolve(plan, fingerprint=read[symbol])
+            names[symbol] = self._planning.make(plan, self._marks(settles), if_same=True)
         self._executor.carry_out()
         return names
 
@@ -122,8 +136,8 @@ class CatchingUp:
         trades: Sequence[m.LocalTrade | m.UnreadableTrade],
         since: m.Timestamp,
         settled: Mapping[str, Sequence[m.SettledTrade]],
-    ) -> dict[str, SymbolFacts]:
-        """Return what is known of each symbol that rows name."""
+    ) -> tuple[dict[str, SymbolFacts], dict[str, str]]:
+        """Return what is known of each symbol that rows name, and its fingerprint by symbol."""
         known = [x for x in trades if isinstance(x, m.LocalTrade)]
         named = frozenset(x.client_order_id for x in known if x.client_order_id is not None)
         symbols = {x: self._symbols.resolve(x) for x in dict.fromkeys(x.symbol for x in known)}
@@ -137,7 +151,8 @@ class CatchingUp:
                 )
                 for symbol in present
             }
-        return {name: facts[symbol] for name, symbol in symbols.items()}
+            read = {symbol: fingerprint(reader, (symbol,)) for symbol in present}
+        return {name: facts[symbol] for name, symbol in symbols.items()}, read
 
     def _listed(self, symbol: str) -> m.Instrument | m.Absent | None:
         """Return an instrument; Absent: there is none, None: the broker lists none at all."""

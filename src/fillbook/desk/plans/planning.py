@@ -78,24 +78,30 @@ class Planning:
                 why=why,
             )
 
-    def make(self, plan: m.Plan, settles: Sequence[m.SettledTrade] = ()) -> str | None:
+    def make(
+        self, plan: m.Plan, settles: Sequence[m.SettledTrade] = (), *, if_same: bool = False
+    ) -> str | None:
         """
         Store *plan*; return its id, or None if it is not stored.
 
         It is not if the same was rejected, and not while another plan for the same occasion waits
         or runs, unless that one waits for an approval and is another: then it is stale, and *plan*
         replaces it.  *settles* are the trades that it settles; they are stored with it.
+        *if_same*: it is not stored either if the account is not the one of its fingerprint.
         """
         with self._recorder.transaction() as transaction:
             if not self._gives_way(transaction, plan):
                 return None
             reader = transaction.reader
+            present = fingerprint(reader, plan.symbols)
+            if if_same and present != plan.fingerprint:
+                return None
             number = reader.last() + 1
             made = evolve(
                 plan,
                 plan_id=f"{plan.kind}-{number}",
                 generation=len(reader.find(m.Plan, "occasion", plan.occasion)) + 1,
-                fingerprint=fingerprint(reader, plan.symbols),
+                fingerprint=present,
             )
             transaction.record(m.PlanMade(made))
             marks = tuple(evolve(x, plan_id=made.plan_id) for x in settles)

@@ -126,8 +126,8 @@ class CatchUpOrder:
     The one order that brings a symbol of one strategy up to date.
 
     `qty` > 0 is in base units, `notional` its value at the quote (None: there is none), `rows` the
-    number of trades that it makes up for.  `plan_id` is the plan that sends it; None: a dry run, or
-    a plan for the same rows was rejected.
+    number of trades that it makes up for.  `plan_id` is the plan that sends it; None: a dry run, a
+    plan for the same rows was rejected, or the account changed during the comparison.
     """
 
     symbol: str
