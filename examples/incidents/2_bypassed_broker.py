@@ -28,27 +28,27 @@ def account():
     return desk, clock
 
 
-def report(desk, start, begun):
+def report(desk, start, begun, before):
     orders = [x for x in desk.book.orders() if x.created_at >= begun]
-    bought, seconds = sum(x.filled_value for x in orders), (clock.elapsed() - start).seconds
     held = ", ".join(f"{x.qty} {x.symbol}" for x in desk.book.positions())
-    print(f"  {bought:,.2f} dollars, {len(orders)} orders, {seconds} s; held: {held}")
+    took = f"{desk.requests - before} requests, {(clock.elapsed() - start).seconds} s; held: {held}"
+    print(f"  {sum(x.filled_value for x in orders):,.2f} dollars, {len(orders)} orders, {took}")
 
 
 desk, clock = account()
 with desk:
-    rows = desk.check({"AAPL": 25, "MSFT": 8}).rows
-    print(*(f"{x.symbol}: the bot {x.bot}, the broker {x.theirs}" for x in rows), sep="\n")
+    for x in desk.check({"AAPL": 25, "MSFT": 8}).rows:
+        print(f"{x.symbol}: the bot {x.bot}, the broker {x.theirs}")
     print("Without: the whole record is sent again")
-    begun = clock.elapsed(), fb.model.timestamp(clock.now())
-    for trade in TRADES:
-        desk.buy(trade["symbol"], qty=trade["qty"])
+    begun = clock.elapsed(), fb.model.timestamp(clock.now()), desk.requests
+    for x in TRADES:
+        desk.buy(x["symbol"], qty=x["qty"])
     report(desk, *begun)
 
 desk, clock = account()
 with desk:
     print("With: a dry run, then what is missing")
-    begun = clock.elapsed(), fb.model.timestamp(clock.now())
+    begun = clock.elapsed(), fb.model.timestamp(clock.now()), desk.requests
     for x in desk.catch_up(TRADES, **HOW).orders:
         print(f"  to send: {x.side} {x.qty} {x.symbol}, {x.notional:,.2f} dollars")
     desk.catch_up(TRADES, **HOW, dry_run=False)

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.cli.report import charts
@@ -123,6 +124,16 @@ def test_the_page_is_closed_and_refers_to_nothing_elsewhere():
     assert re.findall(r"(?: src=|href=|url\(|@import|<script|https?:)", text) == []
     for words in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert words in text
+
+
+def test_many_orders_have_a_column_a_day():
+    figures = read(lived())
+    many = evolve(figures, slippage=[*figures.slippage] * 60)
+    text = page(many)
+    assert "240 orders cost" not in text  # those without a requested price do not count
+    assert "180 orders cost" in text
+    more = page(evolve(figures, slippage=[*figures.slippage] * 100))
+    assert re.findall(r"<title>(2026-[\d-]+: [-\d.]+)</title>", more[more.index("Slippage") :])
 
 
 def test_an_empty_record_has_a_page():

@@ -22,6 +22,8 @@ from fillbook.model.protection import COVERED_STATES
 Cells = Sequence[object]
 #: The number of orders with the worst slippage that are listed.
 _WORST: Final = 10
+#: The number of columns that are still readable.
+_COLUMNS_MAX: Final = 200
 
 
 def page(figures: Figures) -> str:
@@ -172,7 +174,7 @@ def _slippage(rows: Sequence[Slippage]) -> str:
     if not known:
         return _section("Slippage", "<p>No filled order has a requested price.</p>")
     total = sum((x.cost or ZERO for x in known), ZERO)
-    bars = [charts.Bar(f"{x.side} {x.symbol}", -float(x.cost or 0), _money(x.cost)) for x in known]
+    bars = _slippage_bars(known)
     worst = sorted(known, key=lambda x: x.cost or ZERO, reverse=True)[:_WORST]
     cells = [
         (
@@ -191,6 +193,19 @@ def _slippage(rows: Sequence[Slippage]) -> str:
     )
     heads = ("at", "order", "strategy", "requested>", "executed>", "cost>")
     return _section("Slippage", text + charts.columns(bars) + _table(heads, cells))
+
+
+def _slippage_bars(rows: Sequence[Slippage]) -> list[charts.Bar]:
+    """Return a column for each order, or for each day if there are too many orders."""
+    if len(rows) <= _COLUMNS_MAX:
+        return [
+            charts.Bar(f"{x.side} {x.symbol}, {_day(x.at)}", -float(x.cost or 0), _money(x.cost))
+            for x in rows
+        ]
+    days: dict[str, Decimal] = {}
+    for x in rows:
+        days[x.at[:10]] = days.get(x.at[:10], ZERO) + (x.cost or ZERO)
+    return [charts.Bar(day, -float(cost), _money(cost)) for day, cost in days.items()]
 
 
 def _plans(figures: Figures) -> str:
