@@ -148,10 +148,13 @@ def manners(session: nox.Session) -> None:
 
 @nox.session
 def coinbase(session: nox.Session) -> None:
-    """Days at Coinbase over the wire: 200, and 64 with three times as many faults."""
+    """Days at Coinbase over the wire: 300, and 96 with more faults; reconnects with 100 orders."""
     install(session, "tests")
-    session.env["FILLBOOK_SEEDS"] = "200"
-    chosen = session.posargs or ["tests/scenarios/coinbase/test_days.py"]
+    session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_ORDERS="100")
+    chosen = session.posargs or [
+        "tests/scenarios/coinbase/test_days.py",
+        "tests/brokers/coinbase/test_reconnects.py",
+    ]
     session.run("pytest", "-n", "2", "--dist", "worksteal", "--timeout=3600", *chosen)
 
 

@@ -12,6 +12,19 @@ pytest_plugins = ["fillbook.testing.emulators"]
 def test_it_is_there(alpaca): assert alpaca.url.startswith("http://127.0.0.1:")
 """
 
+COINBASE = """
+import os
+import fillbook as fb
+pytest_plugins = ["fillbook.testing.emulators"]
+
+def test_a_bot_finds_its_address_and_keys(coinbase, coinbase_clock):
+    address = "coinbase:" + os.environ["COINBASE_URL"]
+    with fb.open(address, "memory://", clock=coinbase_clock) as desk:
+        desk.sync()
+        assert desk.buy("BTC/USD", notional=100).status == "filled"
+        assert coinbase.account.truth.cash() == 99_900
+"""
+
 IMPORTED = """
 import os
 from alpaca.trading.client import TradingClient
@@ -68,8 +81,10 @@ def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [TWO_LINES, IMPORTED, REAL_TIME], ids=["two", "import", "real"])
-def test_a_bots_tests_have_an_alpaca_of_their_own(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", [TWO_LINES, COINBASE, IMPORTED, REAL_TIME], ids=["two", "coinbase", "import", "real"]
+)
+def test_a_bots_tests_have_a_broker_of_their_own(tmp_path: Path, text: str) -> None:
     ended = run(tmp_path, text)
     assert ended.returncode == 0, ended.stdout
 

@@ -59,6 +59,7 @@ class Gateway:
         self.exchange = exchange
         self.rate_limit = rate_limit
         self.behavior = behavior
+        self.refused = 0  #: the requests above the rate limit until now
         self.tokens: Tokens = Tokens(checks_time=behavior.checks_time)
         self._windows: dict[str, tuple[timedelta, int]] = {}  # account to end, and requests
         self._once: list[tuple[Once, str | None]] = []
@@ -116,6 +117,7 @@ class Gateway:
         endpoint: Endpoint,
     ) -> Response:
         if not self._is_within(request.account.name):
+            self.refused += 1
             return _json(429, _TOO_MANY)
         once = self._next_once(path)
         if once in _BEFORE:
