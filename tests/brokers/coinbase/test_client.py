@@ -153,18 +153,21 @@ def test_a_perpetual_is_absent_by_its_name() -> None:
 
 
 def test_the_open_orders_include_those_that_the_filter_open_leaves_out() -> None:
-    """First the pending ones, then the open ones, each list to its last page."""
+    """First the pending ones, then the open ones, each list to its last page and oldest first."""
 
     def page(*rows: dict[str, Any], cursor: str = "") -> dict[str, Any]:
         return {"orders": list(rows), "has_next": bool(cursor), "cursor": cursor, "sequence": "0"}
 
-    pending = order(order_id="p", status="CANCEL_QUEUED", created_time="2026-03-02T16:00:00Z")
+    pending = order(order_id="p", status="CANCEL_QUEUED")
     later = order(order_id="l", created_time="2026-03-02T17:00:00Z")
     with serving(page(pending), page(later, cursor="c"), page(order())) as (broker, server):
-        found = broker.orders(m.OrderQuery(), None)
-    assert isinstance(found, m.Observed)
-    assert [x.broker_order_id for x in found.value] == [ID, "p", "l"]
-    assert found.next is None
+        first = broker.orders(m.OrderQuery(), None)
+        assert isinstance(first, m.Observed)
+        second = broker.orders(m.OrderQuery(), first.next)
+    assert isinstance(second, m.Observed)
+    assert [x.broker_order_id for x in first.value] == ["p"]
+    assert [x.broker_order_id for x in second.value] == [ID, "l"]
+    assert second.next is None
     queries = [each.query for each in server.asked]
     assert [x.get("cursor") for x in queries] == [None, None, "c"]
     assert [x["order_status"] for x in queries] == ["EDIT_QUEUED", "OPEN", "OPEN"]

@@ -174,16 +174,15 @@ class CoinbaseBroker(Broker):
             since = [] if query.since is None else [("start_date", m.timestamp(query.since))]
             return self._listed(since)
         # OPEN excludes orders that are live, and cannot be combined with their statuses.  These
-        # are read first: an order that is pending may be open a moment later.
-        found: dict[str, m.OrderReport] = {}
-        for statuses in (enums.OTHER_LIVE, ("OPEN",)):
-            read = self._listed([("order_status", each) for each in statuses])
-            if isinstance(read, m.NotObserved):
-                return read
-            found |= {each.broker_order_id: each for each in read.value}
+        # are the first page: an order that is pending may be open a moment later.
+        is_first = page is None
+        statuses = enums.OTHER_LIVE if is_first else ("OPEN",)
+        read = self._listed([("order_status", each) for each in statuses])
+        if isinstance(read, m.NotObserved):
+            return read
         since_at = "" if query.since is None else m.timestamp(query.since)
-        rows = [x for x in found.values() if (x.created_at or since_at) >= since_at]
-        return m.Observed(sorted(rows, key=lambda x: x.created_at or ""))
+        rows = [x for x in read.value if (x.created_at or since_at) >= since_at]
+        return m.Observed(rows, m.Cursor("OPEN") if is_first else None)
 
     def _listed(self, query: Sequence[tuple[str, str]]) -> m.Read[list[m.OrderReport]]:
         read = self._api.orders(query)
