@@ -146,7 +146,7 @@ WRONG = {
     "an unknown command": (["nonsense"], "nonsense"),
     "no broker": (["check"], "FILLBOOK_BROKER"),
     "no address": (["check", "--broker", "foo"], "alpaca:paper"),
-    "an unknown broker": (["check", "--broker", "foo:bar"], "installed are alpaca, sim"),
+    "an unknown broker": (["check", "--broker", "foo:bar"], "installed are alpaca, coinbase, sim"),
     "no keys": (["check", "--broker", "alpaca:paper"], "ALPACA_API_KEY"),
     "no Alpaca": (["check", "--broker", "alpaca:moon"], "alpaca:paper"),
     "no record": (["orders"], "there is no record at fillbook.db"),
