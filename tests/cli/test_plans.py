@@ -138,7 +138,6 @@ def test_without_an_exit_the_command_fails_and_says_why(held, capsys):
 WRONG = {
     "no exit": (["protect", "BTC/USD"], "at least one of"),
     "no percentage": (["protect", "BTC/USD", "--stop-loss", "8"], "percentage"),
-    "not held": (["protect", "ETH/USD", "--stop-price", "1"], "no position"),
     "nothing to close": (["close", "ETH/USD"], "no position"),
     "more than held": (["close", "BTC/USD", "--qty", "2"], "cannot be closed"),
     "no time": (["close", "BTC/USD", "--wait", "-1"], "--wait takes seconds"),
@@ -157,6 +156,11 @@ def test_a_wrong_call_is_refused_before_anything_is_sent(what, bought, capsys):
     code, out, err = told(capsys, *words, *STORE)
     assert (code, out, message in err.lower() or message in err) == (2, "", True)
     assert working(bought) == []
+
+
+def test_exits_without_a_position_are_denied(bought, capsys):
+    code, out, err = told(capsys, "protect", "ETH/USD", "--stop-price", "1", *STORE)
+    assert (code, out, "no position in ETH/USD" in err) == (1, "", True)
 
 
 @pytest.mark.parametrize("words", [["plans"], ["plan", "x"], ["protect", "AAPL"], ["repair"]])

@@ -48,8 +48,9 @@ class Acting:
         part replaces its exits, and ends a suspension.  *pending* waits for the next entry if
         nothing is held.  *dry_run* returns the plan without storing it or sending anything.
         Return the plan, which is carried out as far as possible; the desk goes on in `tick`.
-        Raises: InvalidValue, also if nothing is held or the part is not clear; TradingDisabled,
-        UnknownSymbol.
+        Raises: Denied (``no_position``) if nothing is held; its order is the exit that was not
+        made, and is not in the record.  InvalidValue, also if the part is not clear;
+        TradingDisabled, UnknownSymbol.
         """
         return self._parts.protections.protect(
             self._symbols.resolve(symbol),

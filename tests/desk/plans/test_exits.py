@@ -250,6 +250,18 @@ def test_invalid_exits(fields):
         bench.desk.protect("AAPL", **fields)
 
 
+def test_exits_without_a_position_are_denied():
+    bench = held()
+    before = len(bench.desk.book.journal())
+    for symbol, strategy in (("MSFT", None), ("AAPL", "other")):
+        with pytest.raises(fb.Denied, match=f"no position in {symbol}") as denied:
+            bench.desk.protect(symbol, strategy=strategy, stop_price="180")
+        assert denied.value.reason.code == "no_position"
+        assert denied.value.order.status is S.DENIED
+        assert not denied.value.retry
+    assert len(bench.desk.book.journal()) == before
+
+
 def test_an_excess_that_cannot_be_reduced_is_alerted():
     """The exits of others are not canceled; they would open a position."""
     bench = held()

@@ -16,6 +16,7 @@ from fillbook import codec, errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
+from fillbook.core.journal.posting import new_record
 from fillbook.core.permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
@@ -68,7 +69,7 @@ class Protections:
         """
         Set the exits of one part of a position, and place them.
 
-        Raises: Denied without a position, unless *pending*; InvalidValue if it has several parts.
+        Raises: Denied (no_position), unless *pending*; InvalidValue if it has several parts.
         """
         with self._recorder.store.read() as reader:
             protection = self._new_protection(reader, symbol, strategy, policy, pending=pending)
@@ -101,11 +102,7 @@ class Protections:
             )
         name = next(iter(parts), "") if strategy is None else strategy
         if name not in parts and not pending:
-            raise errors.InvalidValue(
-                f"there is no position in {symbol} to protect"
-                + (f" of strategy {name!r}" if name else "")
-                + ": protect it once it is held, or with pending=True"
-            )
+            raise self._no_position(symbol, name)
         known = reader.get(m.Protection, f"{symbol}/{name}")
         new = m.Protection(
             symbol=symbol,
@@ -118,6 +115,23 @@ class Protections:
             return new
         # How long the part has been covered, or not, does not begin again.
         return evolve(new, number=known.number + 1, cover=known.cover, since=known.since)
+
+    def _no_position(self, symbol: str, strategy: str) -> errors.Denied:
+        """Return the denial of exits without a position; its order is not in the record."""
+        text = (
+            f"there is no position in {symbol} to protect"
+            + (f" of strategy {strategy!r}" if strategy else "")
+            + ": protect it once it is held, or with pending=True"
+        )
+        terms = m.Terms(
+            symbol=symbol,
+            side=m.OrderSide.SELL,
+            type=m.OrderType.STOP,
+            time_in_force=m.TimeInForce.GTC,
+        )
+        unseen = new_record(m.Origin.OURS, "", terms, self._recorder.now()).order
+        order = evolve(unseen, status=m.OrderStatus.DENIED, is_final=True, reason=text)
+        return errors.Denied(text, order=order, reason=m.Reason(m.ReasonCode.NO_POSITION, text))
 
     def _latest(self, made: Sequence[str], protection: m.Protection) -> m.Plan:
         """Return the newest plan of *made*; without one, a plan without steps that says why."""
