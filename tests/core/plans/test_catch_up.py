@@ -27,7 +27,9 @@ def trade(qty, minute=0, **fields):
     return m.LocalTrade(qty=abs(qty), **fields)
 
 
-def fill(qty, minute=0, strategy="", *, is_ours=False):
+def fill(qty, minute=0, strategy=None, *, is_ours=False):
+    """A fill of no known owner unless the bot placed it."""
+    strategy = "" if is_ours and strategy is None else strategy
     return AccountFill(at(minute), Decimal(qty), strategy, is_ours)
 
 
@@ -75,6 +77,13 @@ def test_trades_by_hand_are_shared_out_once():
     found = plan(rows, fills=[fill(11)])
     assert sent(found) == {"s": 1, "t": 5}
     assert outcomes(found) == [T.TO_SEND, T.TO_SEND, T.FOUND]
+
+
+def test_what_the_bot_traded_without_a_strategy_is_that_of_no_other():
+    fills = [fill(2, is_ours=True)]
+    found = plan([trade(2, strategy="s")], fills=fills)
+    assert sent(found) == {"s": 2}
+    assert outcomes(plan([trade(2)], fills=fills)) == [T.FOUND]
 
 
 def test_a_position_that_was_closed_by_an_exit_is_not_opened_again():
@@ -208,7 +217,7 @@ ROWS = st.lists(
     st.tuples(st.integers(-9, 9).filter(bool), st.sampled_from([None, "s"]), st.booleans()),
     max_size=8,
 )
-FILLS = st.lists(st.tuples(st.integers(-9, 9), st.sampled_from(["", "s"])), max_size=4)
+FILLS = st.lists(st.tuples(st.integers(-9, 9), st.sampled_from([None, "s"])), max_size=4)
 
 
 @given(first=ROWS, second=ROWS, by_hand=FILLS, share=st.integers(0, 8))

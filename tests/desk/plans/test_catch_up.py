@@ -2,9 +2,12 @@
 
 import json
 import sqlite3
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fillbook as fb
 from fillbook import model as m
@@ -284,6 +287,50 @@ def test_since_is_a_day_of_the_zone_of_the_rows():
     assert outcomes(found) == ["before_since", "to_send"]
     start = datetime(2026, 3, 2, 5, 45, tzinfo=UTC)
     assert outcomes(call(bench, rows, tz="America/New_York", since=start)) == ["before_since"] * 2
+
+
+# -- many files --------------------------------------------------------------------------
+
+
+TRADES = st.lists(
+    st.tuples(
+        st.sampled_from(["AAPL", "MSFT"]),
+        st.integers(1, 9),
+        st.sampled_from(["bot", "hand", "never"]),
+        st.sampled_from([None, "s"]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(max_examples=max(5, settings().max_examples // 10))
+@given(trades=TRADES, cuts=st.lists(st.integers(0, 7), max_size=3))
+def test_the_account_comes_to_have_every_row_once(trades, cuts):
+    """Whoever traded a row, and however often the file is sent while it grows."""
+    bench, rows = Bench(cash="10000000"), []
+    for number, (symbol, qty, who, strategy, names_order) in enumerate(trades):
+        made = row(symbol, qty, number, strategy=strategy)
+        if who == "bot":
+            order = bench.desk.buy(symbol, qty=qty, strategy=strategy, key=f"k{number}")
+            made["client_order_id"] = order.client_order_id if names_order else None
+        elif who == "hand":
+            bench.by_hand(symbol, "buy", qty)
+        bench.pass_(30)
+        rows.append(made)
+        if number in cuts:
+            found = send(bench, rows)
+            assert all(state == "done" for state in states(bench, found))
+    send(bench, rows)
+    last = send(bench, rows)
+    wanted = Counter()
+    for symbol, qty, *_ in trades:
+        wanted[symbol] += qty
+    if "not_clear" not in outcomes(last):
+        assert bench.truth.positions() == dict(wanted)
+    assert last.orders == ()
+    assert all(qty <= wanted[symbol] for symbol, qty in bench.truth.positions().items())
 
 
 # -- sources ------------------------------------------------------------------------------

@@ -41,11 +41,16 @@ _UNCONFIRMED: Final = frozenset(
 
 @frozen
 class AccountFill:
-    """A fill of the account, in signed base units of its own day; `is_ours`: the bot's order."""
+    """
+    A fill of the account, in signed base units of its own day.
+
+    `strategy` None: nobody knows whose it is, as of a trade by hand; ``""``: the bot placed it for
+    no strategy.  `is_ours`: the bot placed its order.
+    """
 
     at: m.Timestamp
     qty: Decimal
-    strategy: str
+    strategy: str | None
     is_ours: bool
 
 
@@ -288,28 +293,27 @@ class _Comparison:
         Trades by hand are shared out once: to what was settled before, to rows without a strategy,
         and then to the strategies in the order of their rows.
         """
-        theirs: dict[str, Decimal] = defaultdict(Decimal)
+        theirs: dict[str | None, Decimal] = defaultdict(Decimal)
         for fill in self._facts.fills:
             theirs[fill.strategy] += self._restated(fill.qty, fill.at)
-        by_hand = theirs.pop(_NONE, ZERO) - self._explained.pop(_NONE, ZERO)
-        lacks = {name: self._explained[name] - theirs[name] for name in self._strategies()}
-        for name, lack in lacks.items():
+        by_hand = theirs.pop(None, ZERO)
+        needs = {name: self._explained[name] - theirs[name] for name in self._strategies()}
+        for name, lack in needs.items():
             part = _smaller(lack, by_hand)
             by_hand -= part
-            lacks[name] = lack - part
-        new = {name: sum((x.qty for x in own), ZERO) for name, own in self._missing.items()}
-        own = new.get(_NONE, ZERO)
-        left = by_hand - _smaller(own, by_hand)
-        for name, lack in lacks.items():
-            need = lack + new.get(name, ZERO)
-            part = _smaller(need, left)
-            by_hand, left = by_hand - part, left - part
-            lacks[name] = need - part
-        return {**lacks, _NONE: own - by_hand}
+            needs[name] = lack - part
+        for name, rows in self._missing.items():
+            needs[name] += sum((x.qty for x in rows), ZERO)
+        for name, need in needs.items():
+            part = _smaller(need, by_hand)
+            by_hand -= part
+            needs[name] = need - part
+        needs[_NONE] -= by_hand  # what is left belongs to no strategy
+        return needs
 
     def _strategies(self) -> list[str]:
-        names = dict.fromkeys([*self._explained, *self._missing])
-        return [name for name in names if name != _NONE]
+        """Return the strategies, after what belongs to none."""
+        return list(dict.fromkeys([_NONE, *self._explained, *self._missing]))
 
     def _order(
         self, strategy: str, rows: Sequence[_Row], need: Decimal, found: list[Settlement]
@@ -366,7 +370,7 @@ class _Comparison:
             (
                 self._restated(x.qty, x.at)
                 for x in self._facts.fills
-                if x.is_ours and x.strategy == strategy and x.qty * sign > 0
+                if x.is_ours and (x.strategy or _NONE) == strategy and x.qty * sign > 0
             ),
             ZERO,
         )

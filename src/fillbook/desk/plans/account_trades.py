@@ -102,13 +102,14 @@ def _fills(
         plan = plan_of(reader, record, m.PlanKind.CATCH_UP)
         if plan is not None and plan.state is m.PlanState.DONE:
             continue
-        is_ours = record.origin is not m.Origin.EXTERNAL or record.client_order_id.startswith(
-            m.ID_PREFIX
-        )
+        is_external = record.origin is m.Origin.EXTERNAL
+        # Also one that another record of the account placed, or this one before it was lost.
+        is_ours = not is_external or record.client_order_id.startswith(m.ID_PREFIX)
+        nobody = None if is_external else ""
         for name in record.ids:
             for move in reader.find(m.Movement, "owner", name):
                 if move.kind is m.MoveKind.FILL and move.at >= since:
-                    yield AccountFill(move.at, move.qty, move.strategy or "", is_ours)
+                    yield AccountFill(move.at, move.qty, move.strategy or nobody, is_ours)
 
 
 def _splits(reader: Reader, held: str) -> tuple[tuple[m.Timestamp, Decimal | None], ...]:
