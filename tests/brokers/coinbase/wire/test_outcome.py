@@ -70,6 +70,12 @@ def test_a_create_without_a_clear_reply_is_ambiguous(body: object) -> None:
         ({"preview_failure_reason": "PREVIEW_BRACKET_ORDER_SIZE_EXCEEDS_POSITION"}, K.QTY_HELD),
         ({"error": "SOMETHING_NEW"}, K.OTHER),
         ({"message": "account is not available"}, K.INSTRUMENT),
+        ({"message": "Insufficient balance in source account"}, K.FUNDS),
+        ({"error": "FOK_DISABLED"}, K.UNSUPPORTED),
+        ({"preview_failure_reason": "PREVIEW_STOP_TRIGGERED"}, K.PRICE),
+        ({"preview_failure_reason": "PREVIEW_INVALID_UNSUPPORTED_INSTRUMENT"}, K.INSTRUMENT),
+        ({"preview_failure_reason": "PREVIEW_MISSING_MARKET_TRADE_DATA"}, K.NOT_NOW),
+        ({"error": "BREACHED_RISK_LIMIT"}, K.PERMISSION),
     ],
 )  # fmt: skip
 def test_a_failure_has_the_kind_of_its_reason(reasons: dict[str, str], kind: m.RejectKind) -> None:
