@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from coinbase.rest import RESTClient
+from websockets.sync.client import connect
 
 from fillbook.clock import ManualClock
 from fillbook.venue.coinbase import Behavior, Emulator, Once
@@ -202,3 +206,32 @@ def test_the_sdk_trusts_a_certificate_of_its_own(exchange: Exchange, tmp_path: P
         client.session.verify = tls.certificate
         assert client.get("/api/v3/brokerage/accounts")["accounts"]
         client.session.close()
+
+
+@pytest.mark.parametrize(
+    ("begins", "lasts", "status"),
+    [(0, 120, 200), (-119, 120, 200), (-121, 120, 401), (60, 120, 401), (0, 600, 401)],
+)
+def test_a_token_lives_two_minutes(
+    emulator: Emulator, begins: int, lasts: int, status: int
+) -> None:
+    """Not before, not after, and not longer; on the stream it is checked at the subscription."""
+    now = int(time.time()) + begins
+    claims = {"sub": emulator.key, "iss": "cdp", "nbf": now, "exp": now + lasts}
+
+    def token(**more: str) -> str:
+        head = {"kid": emulator.key, "nonce": secrets.token_hex()}
+        return jwt.encode(claims | more, emulator.secret, algorithm="ES256", headers=head)
+
+    path = "/api/v3/brokerage/accounts"
+    bearer = token(uri=f"GET {emulator.authority}{path}")
+    reply = requests.get(
+        emulator.url + path, headers={"Authorization": f"Bearer {bearer}"}, timeout=5
+    )
+    assert reply.status_code == status
+    with connect(emulator.stream_url, close_timeout=0.1) as socket:
+        socket.send(json.dumps({"type": "subscribe", "channel": "user", "jwt": token()}))
+        first = json.loads(socket.recv(5))
+    assert first.get("channel", first.get("message")) == (
+        "subscriptions" if status == 200 else "authentication failure"
+    )
