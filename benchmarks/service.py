@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -16,11 +17,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from attrs import evolve
+
 import fillbook as fb
+from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
+from fillbook.errors import present
+from fillbook.opening import open_store
 from fillbook.venue.exchange import Exchange
 
 CONNECTIONS = 8
@@ -35,18 +42,35 @@ def desk(store: str, orders: int) -> None:
     broker = SimulatedBroker(exchange, exchange.open_account("paper", cash="100000000"))
     with fb.open(broker, store, clock=clock, wait_s=0) as opened:
         opened.sync()
-        for number in range(orders):
+        for number in range(40):
             strategy = f"s{number % 4}"
             order = opened.buy("AAPL", qty=1, limit_price="150", strategy=strategy, key=f"{number}")
-            if number % 100:  # most are final
-                opened.cancel(order)
             clock.advance(3)
+            if number < 20:
+                opened.cancel(order)
+        opened.sync()
+        copy_orders(store, opened.book.orders(open=False)[-1], orders)
         print("ready", flush=True)
         ended = threading.Event()
         threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
         while not ended.wait(0.25):
             clock.advance(0.25)
             opened.tick()
+
+
+def copy_orders(address: str, order: fb.Order, count: int) -> None:
+    """Write *count* copies of a final order, as a record of years has them."""
+    opened = open_store(address, os.environ)
+    with opened.read() as reader:
+        known = present(reader.get(m.OrderRecord, order.client_order_id), "the order")
+    with opened.write() as writer:
+        for number in range(count):
+            name = f"{known.client_order_id}-{number:06d}"
+            copy = evolve(
+                known, client_order_id=name, order=evolve(known.order, client_order_id=name)
+            )
+            writer.record(m.DriftCleared(name), known.created_at, m.Changes(put=(copy,)))
+    opened.close()
 
 
 def empty(port: int) -> None:
@@ -107,7 +131,7 @@ def shown(name: str, took: Sequence[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--orders", type=int, default=1_000)
+    parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--role", nargs="*", default=[])
@@ -123,24 +147,25 @@ def main() -> None:
 
 def measure(given: argparse.Namespace) -> None:
     """Run the desk, the service and the empty route, and ask each."""
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as ended:
+        folder = ended.enter_context(tempfile.TemporaryDirectory())
         store = f"sqlite:///{folder}/bot.db"
         here = [sys.executable, __file__, "--role"]
-        ticking = subprocess.Popen(
-            [*here, "desk", store, str(given.orders)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert ticking.stdin is not None
+
+        def started(words: Sequence[str], **pipes: int) -> subprocess.Popen[str]:
+            process = subprocess.Popen(words, text=True, **pipes)
+            ended.callback(process.wait, 30)
+            ended.callback(process.terminate)
+            return process
+
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        ticking = started([*here, "desk", store, str(given.orders)], **pipes)
         assert ticking.stdout is not None
         assert ticking.stdout.readline() == "ready\n"
         ports = free_port(), free_port()
         serve = [sys.executable, "-c", "from fillbook.cli import main; main()", "serve"]
-        servers = [
-            subprocess.Popen([*serve, "--store", store, "--port", str(ports[0])]),
-            subprocess.Popen([*here, "empty", str(ports[1])]),
-        ]
+        started([*serve, "--store", store, "--port", str(ports[0])])
+        started([*here, "empty", str(ports[1])])
         time.sleep(3)
         with fb.read(store) as book:
             names = [x.client_order_id for x in book.orders(newest=True, limit=200)]
@@ -157,11 +182,6 @@ def measure(given: argparse.Namespace) -> None:
         }
         for name, end in ends.items():
             print(f"{name:16} p99 is {end / ends['empty route']:.1f} times that of an empty route")
-        ticking.stdin.close()
-        for process in servers:
-            process.terminate()
-        for process in (ticking, *servers):
-            process.wait(30)
 
 
 if __name__ == "__main__":
