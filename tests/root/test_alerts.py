@@ -16,7 +16,7 @@ import fillbook as fb
 from fillbook import alerts
 from fillbook import model as m
 from fillbook.cli.commands import run
-from tests.bench import MONDAY_10, Bench
+from tests.bench import MONDAY_10, Bench, unable
 
 STUCK = m.Alert(m.AlertKind.STUCK, "fb-1", "order fb-1 waits")
 
@@ -284,7 +284,23 @@ def test_a_condition_that_ends_is_a_notice():
     bench.pass_(200)
     stale = [x for x in told if x.kind is m.AlertKind.STALE and x.about == "account"]
     assert [x.resolved for x in stale][-1] is True
-    assert stale[-1].message == "resolved: account is no longer stale"
+    assert stale[-1].message == "resolved: the alert stale of account has ended"
+
+
+def test_a_drift_and_a_naked_position_that_end_are_notices():
+    bench = Bench(broker=unable(activities=False))
+    bench.desk.buy("AAPL", qty=10, strategy="s")
+    bench.desk.protect("AAPL", strategy="s", stop_loss="3%")
+    bench.desk.cancel(bench.desk.book.orders(open=True)[0])
+    bench.silently("MSFT", 5, "412")
+    bench.pass_(240, every=30)
+    bench.silently("MSFT", -5, "412")
+    bench.desk.protect("AAPL", strategy="s", stop_loss="3%")
+    bench.pass_(240, every=30)
+    told = [x.alert for x in bench.desk.events() if x.alert is not None]
+    for kind, about in ((m.AlertKind.DRIFT, "MSFT"), (m.AlertKind.NAKED, "AAPL")):
+        found = [x.resolved for x in told if (x.kind, x.about) == (kind, about)]
+        assert (found[0], found[-1], found.count(True)) == (False, True, 1)
 
 
 def test_a_webhook_receives_severity_and_whether_it_is_resolved():

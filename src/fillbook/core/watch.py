@@ -130,7 +130,7 @@ def undelivered_alert(sink: str, why: str) -> m.Alert:
 def resolved_alert(kind: m.AlertKind, about: str) -> m.Alert:
     """Return the notice that the condition of an alert has ended."""
     words = kind.replace("_", " ")
-    return m.Alert(kind, about, f"resolved: {about} is no longer {words}", resolved=True)
+    return m.Alert(kind, about, f"resolved: the alert {words} of {about} has ended", resolved=True)
 
 
 def _duration(age: timedelta) -> str:

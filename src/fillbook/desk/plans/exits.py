@@ -17,6 +17,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import watch
 from fillbook.core.checks.risk import period_of
 from fillbook.core.permission import Authority
 from fillbook.core.plans import exits
@@ -235,7 +236,9 @@ class Exits:
         # Without a stop in the policy a missing exit is no risk; one that is too many is.
         is_risk = protection.policy.has_stop or protection.cover is m.CoverState.EXCESS
         if protection.is_covered or since is None or not is_risk:
-            self._alerted.pop(protection.key, None)
+            if self._alerted.pop(protection.key, None) is not None:
+                ended = watch.resolved_alert(m.AlertKind.NAKED, protection.symbol)
+                self._recorder.record(m.Alerted(ended))
             return
         session = context.session
         could_trade = context.is_open or (

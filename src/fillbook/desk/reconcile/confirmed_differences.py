@@ -80,7 +80,12 @@ class StandingDifferences:
                 entries.append(m.DriftFound(key, found.drift, found.notional))
                 if is_alerted:
                     entries.append(drift_alert(found))
-        entries += [m.DriftCleared(k) for k in standing if k not in confirmed and k not in settling]
+        cleared = [x for k, x in standing.items() if k not in confirmed and k not in settling]
+        for ended in cleared:
+            entries.append(m.DriftCleared(ended.key))
+            if watch.is_alerted(ended, self._thresholds):
+                notice = watch.resolved_alert(m.AlertKind.DRIFT, _about(ended.drift))
+                entries.append(m.Alerted(notice))
         large = [x for x in findings if watch.is_alerted(x, self._thresholds)]
         entries += self._overdue(settling & {_key(x.drift) for x in large})
         self._recorder.record(*entries)
@@ -110,8 +115,12 @@ def _key(found: m.Drift) -> str:
     return m.cash_key(getattr(found, "currency", None)) if symbol is None else f"position/{symbol}"
 
 
+def _about(found: m.Drift) -> str:
+    return getattr(found, "symbol", None) or _key(found)
+
+
 def drift_alert(found: m.Finding) -> m.Alerted:
     """Build the alert of a confirmed difference."""
-    about = getattr(found.drift, "symbol", None) or _key(found.drift)
+    about = _about(found.drift)
     text = f"{about}: the record and the broker differ ({found.because}): {found.drift}"
     return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, text))
