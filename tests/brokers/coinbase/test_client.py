@@ -219,7 +219,8 @@ def test_the_account_is_its_wallets_their_prices_and_the_fees() -> None:
     with serving(wallets, fees, listed, prices, wallets, prices) as (broker, server):
         first, second = broker.account(), broker.account()
     assert isinstance(first, m.Observed)
-    assert first == second
+    assert isinstance(second, m.Observed)
+    assert first.value == second.value
     assert (first.value.equity, first.value.fee_rate) == (2_100, D("0.012"))
     assert first.value.account.number == OWNER
     paths = [each.path.rpartition("/")[2] for each in server.asked]
@@ -306,12 +307,18 @@ def test_a_request_that_cannot_connect_was_not_sent() -> None:
 
 
 def test_addresses() -> None:
-    """Coinbase's own host or loopback, and the portfolio as the only option."""
+    """Coinbase's own host or loopback; portfolios of one user share its limits."""
     env = {"COINBASE_API_KEY": KEY, "COINBASE_API_SECRET": SECRET}
     broker = CoinbaseBroker.from_address("live?portfolio=p", env)
     assert (broker.host, broker.live) == ("api.coinbase.com", True)
     assert repr(broker) == "<CoinbaseBroker api.coinbase.com LIVE>"
     assert not CoinbaseBroker.from_address("http://127.0.0.1:8080", env).live
+    limits = {
+        address: (can.rate_limit, can.burst_limit)
+        for address in ("live", "live?sharing=3", "live?sharing=20")
+        for can in [CoinbaseBroker.from_address(address, env).capabilities]
+    }
+    assert limits == {"live": (160, 10), "live?sharing=3": (53, 3), "live?sharing=20": (8, 1)}
     for wrong in (
         "paper",
         "",
@@ -320,6 +327,8 @@ def test_addresses() -> None:
         "http://127.0.0.1:8080/path",
         "https://user@api.coinbase.com",
         "live?colour=red",
+        "live?sharing=0",
+        "live?sharing=two",
     ):
         with pytest.raises(errors.BadAddress):
             CoinbaseBroker.from_address(wrong, env)

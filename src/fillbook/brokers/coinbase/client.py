@@ -32,6 +32,9 @@ from fillbook.errors import BadAddress, InvalidValue
 T = TypeVar("T")
 
 _ORDER_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+#: Requests a minute and a second, of one user; Coinbase documents 10,000 an hour.
+_RATE_LIMIT: Final = 160
+_BURST_LIMIT: Final = 10
 _KEPT_S: Final = 300.0  #: fees and products are read again after this
 
 CAPABILITIES: Final = m.Capabilities(
@@ -52,8 +55,8 @@ CAPABILITIES: Final = m.Capabilities(
     replace_makes=m.ReplaceMakes.SAME_ID,
     replace_cum=m.ReplaceCum.CARRIED,
     replace_qty=m.ReplaceQty.TOTAL,
-    rate_limit=160,
-    burst_limit=10,
+    rate_limit=_RATE_LIMIT,
+    burst_limit=_BURST_LIMIT,
     takes=rules.TAKES,
     oco_stop_collar=rules.OCO_STOP_COLLAR,
     notional_step=Decimal("0.01"),
@@ -67,10 +70,11 @@ class CoinbaseBroker(Broker):
     A portfolio at Coinbase, or at an emulator on this machine.
 
     *api_key* is the name of an API key and *api_secret* its private key.  *portfolio* is the id of
-    the portfolio that the key must belong to (None: any).  *url* is the API (None: Coinbase's
-    own), *stream_url* the user channel (None: of the same host).  *connect_timeout_s* and
-    *read_timeout_s* (> 0 seconds) bound each request.  *page_size* is the number of rows in a page
-    (None: the most).
+    the portfolio that the key must belong to (None: any).  *sharing* (> 0) is the number of
+    portfolios of the same user that are traded: each takes its part of one rate limit.  *url* is
+    the API (None: Coinbase's own), *stream_url* the user channel (None: of the same host).
+    *connect_timeout_s* and *read_timeout_s* (> 0 seconds) bound each request.  *page_size* is the
+    number of rows in a page (None: the most).
 
     Raises: CredentialsMissing, BadAddress, ExtraMissing (without coinbase-advanced-py).
     """
@@ -84,12 +88,21 @@ class CoinbaseBroker(Broker):
         api_secret: str,
         *,
         portfolio: str | None = None,
+        sharing: int = 1,
         url: str | None = None,
         stream_url: str | None = None,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 10.0,
         page_size: int | None = None,
     ) -> None:
+        if sharing < 1:
+            raise BadAddress(f"sharing={sharing} must be at least 1")
+        if sharing > 1:
+            self.capabilities = evolve(
+                CAPABILITIES,
+                rate_limit=_RATE_LIMIT // sharing,
+                burst_limit=max(1, _BURST_LIMIT // sharing),
+            )
         self._endpoints = credentials.endpoints(url, stream_url)
         self._keys = credentials.Credentials(api_key, api_secret)
         self._portfolio = portfolio
@@ -111,18 +124,22 @@ class CoinbaseBroker(Broker):
         """
         Open ``coinbase:live`` or ``coinbase:http://127.0.0.1:8080``.
 
-        Each may end in ``?portfolio=ID``.  *env* has the keys.  Raises: BadAddress,
+        Each may end in ``?portfolio=ID&sharing=2``.  *env* has the keys.  Raises: BadAddress,
         CredentialsMissing, ExtraMissing.
         """
         rest, options = credentials.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest != "live":
             raise BadAddress(f"coinbase:{rest} must be coinbase:live or coinbase:http://…")
+        sharing = options.get("sharing", "1")
+        if not sharing.isascii() or not sharing.isdigit() or len(sharing) > 3:
+            raise BadAddress(f"sharing={sharing!r} must be a number of portfolios")
         keys = credentials.credentials_from(env)
         return cls(
             keys.api_key,
             keys.api_secret,
             portfolio=options.get("portfolio"),
+            sharing=int(sharing),
             url=rest if is_url else None,
         )
 

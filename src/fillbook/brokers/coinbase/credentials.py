@@ -21,7 +21,7 @@ from fillbook.errors import BadAddress, CredentialsMissing
 LIVE: Final = "api.coinbase.com"
 _STREAM: Final = "wss://advanced-trade-ws-user.coinbase.com"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_OPTIONS: Final = frozenset({"portfolio"})
+_OPTIONS: Final = frozenset({"portfolio", "sharing"})
 
 
 @frozen
@@ -41,14 +41,15 @@ class Endpoints:
 
 def parse_address(rest: str) -> tuple[str, dict[str, str]]:
     """
-    Split ``live?portfolio=…`` into the target and the options.
+    Split ``live?portfolio=…&sharing=2`` into the target and the options.
 
     Raises: BadAddress for an unknown option.
     """
     target, _, query = rest.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     if options.keys() - _OPTIONS:
-        raise BadAddress(f"coinbase:{target}: the only option is ?portfolio=ID")
+        names = "?portfolio=ID and ?sharing=NUMBER"
+        raise BadAddress(f"coinbase:{target}: the only options are {names}")
     return target, options
 
 
