@@ -136,3 +136,9 @@ def test_fills_that_the_history_lacks_for_ten_minutes_are_told():
     assert alert(partly, 600).kind is m.AlertKind.FILLS_MISSING
     assert "filled 40" in alert(partly, 600).message
     assert alert(record(report("new")), 9999) is None
+
+
+def test_the_end_of_a_condition_is_a_notice_of_its_kind():
+    told = watch.resolved_alert(m.AlertKind.STREAM_REFUSED, "desk")
+    assert (told.kind, told.about, told.resolved) == (m.AlertKind.STREAM_REFUSED, "desk", True)
+    assert told.message == "resolved: the alert stream refused of desk has ended"
