@@ -1,5 +1,5 @@
 """
-Other clients: their requests, as they were recorded, with tokens of their form.
+Other clients: requests in the form of theirs, with tokens of their form.
 
 ccxt 4.5.90 was run against the emulator unchanged: markets, balance, orders of two kinds, edit,
 cancel, orders, trades, ticker, fees.
