@@ -13,6 +13,7 @@ import queue
 import threading
 import urllib.request
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -115,7 +116,7 @@ class Delivery:
         return self._failure or getattr(self._sink, "failure", None)
 
 
-class _Queued:
+class _Queued(ABC):
     """A sink whose thread posts the alerts in order, each once."""
 
     name: str
@@ -169,9 +170,9 @@ class _Queued:
         self.failure = why
         log.error("an alert was not posted to %s (%s): %s", self.name, why, foreign(alert.message))
 
+    @abstractmethod
     def post(self, alert: m.Alert) -> None:
         """Post one alert, and wait for the receiver."""
-        raise NotImplementedError
 
 
 def why_failed(error: Exception) -> str:

@@ -162,7 +162,7 @@ class Server:
         self._server = _Server(config, started, ends)
 
     def run(self) -> None:
-        """Serve until the process is told to end, or `stop` is called."""
+        """Serve until the process receives a signal to end, or `stop` is called."""
         self._server.run([self._socket])
 
     def stop(self) -> None:

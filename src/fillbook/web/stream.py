@@ -148,7 +148,7 @@ class Outbox:
         return texts if known else [RESET]
 
     async def _pass_on(self) -> None:
-        """Pass new events on until nobody listens."""
+        """Pass new events on until there is no listener."""
         while self._listeners:
             await asyncio.sleep(EVERY_S)
             try:

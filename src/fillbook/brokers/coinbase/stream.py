@@ -7,7 +7,7 @@ tokens are used.
 
 Rule 1: connected means that Coinbase confirmed the subscription to `user`.
 Rule 2: a frame a second is expected (heartbeats).  After `SILENCE_S` without any the connection is
-        given up.  So it is when the subscription is gone.
+        abandoned.  So it is when the subscription is gone.
 Rule 3: frames are numbered.  A missing one is a gap: `lost`, then `connected` again.
 Rule 4: an order is passed on if it has changed: the channel sends each fill twice, and repeats.
 
@@ -48,7 +48,7 @@ ReadFrame = Callable[[frames.Frame], Sequence[m.OrderReport]]
 
 
 class StreamEnded(Exception):
-    """The reason why a connection is given up."""
+    """The reason why a connection is abandoned."""
 
 
 class UserChannel:

@@ -32,7 +32,7 @@ class OrderSymbols:
         Return the symbol of an order; None: it is not known.
 
         *product* is that of the book.  An order that was neither sent nor read here may be of an
-        alias of it: the next read tells.
+        alias of it: the next read decides.
         """
         with self._lock:
             found = self._symbols.get(order_id) or self._symbols.get(client_order_id or "")

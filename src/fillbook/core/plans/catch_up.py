@@ -44,7 +44,7 @@ class AccountFill:
     """
     A fill of the account, in signed base units of its own day.
 
-    `strategy` None: nobody knows whose it is, as of a trade by hand; ``""``: the bot placed it for
+    `strategy` None: its strategy is unknown, as of a trade by hand; ``""``: the bot placed it for
     no strategy.  `is_ours`: the bot placed its order.
     """
 

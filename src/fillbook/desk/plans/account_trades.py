@@ -105,11 +105,11 @@ def _fills(
         is_external = record.origin is m.Origin.EXTERNAL
         # Also one that another record of the account placed, or this one before it was lost.
         is_ours = not is_external or record.client_order_id.startswith(m.ID_PREFIX)
-        nobody = None if is_external else ""
+        unassigned = None if is_external else ""
         for name in record.ids:
             for move in reader.find(m.Movement, "owner", name):
                 if move.kind is m.MoveKind.FILL and move.at >= since:
-                    yield AccountFill(move.at, move.qty, move.strategy or nobody, is_ours)
+                    yield AccountFill(move.at, move.qty, move.strategy or unassigned, is_ours)
 
 
 def _splits(reader: Reader, held: str) -> tuple[tuple[m.Timestamp, Decimal | None], ...]:

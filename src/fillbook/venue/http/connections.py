@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -76,7 +77,7 @@ class Connections:
                 self._changed.notify_all()
 
 
-class Connection:
+class Connection(ABC):
     """One client's connection; a subclass handles its messages."""
 
     is_binary = False  #: frames are sent as bytes
@@ -89,9 +90,9 @@ class Connection:
         self._is_ending = False
         self.is_listening: bool = False
 
+    @abstractmethod
     async def handle_message(self, text: str | bytes) -> None:
         """Handle a message of the client."""
-        raise NotImplementedError
 
     def put(self, frame: object) -> None:
         """Queue *frame*; None closes the connection, and later frames are dropped.  Any thread."""

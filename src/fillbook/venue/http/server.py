@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -38,7 +39,7 @@ class Tls:
     key: str
 
 
-class EmulatorServer:
+class EmulatorServer(ABC):
     """
     A server of one ASGI application on 127.0.0.1 while the context lasts.
 
@@ -59,10 +60,11 @@ class EmulatorServer:
     def url(self) -> str:
         return f"http{'s' if self._tls else ''}://{self.authority}"
 
+    @abstractmethod
     def application(self) -> Starlette:
         """Return the application that is served."""
-        raise NotImplementedError
 
+    @abstractmethod
     def disconnect(self) -> None:
         """Close the streams before the server stops."""
 
