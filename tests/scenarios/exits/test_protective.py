@@ -173,7 +173,7 @@ def test_prot_11_what_the_broker_would_reject_is_refused_before():
     bench = held()
     with pytest.raises(fb.InvalidValue, match="above zero"):
         bench.desk.protect("AAPL", stop_price="-1")
-    with pytest.raises(fb.InvalidValue, match="no position"):
+    with pytest.raises(fb.Denied, match="no position"):
         bench.desk.protect("MSFT", stop_price="1")
     assert bench.desk.protections() == []
 
