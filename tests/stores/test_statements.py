@@ -1,7 +1,9 @@
 """How many statements SQLite executes: flat in what is closed, and a few an order of a pass."""
 
 import pytest
+from attrs import evolve
 
+from fillbook import model as m
 from fillbook.stores.sqlite import SqliteStore
 from tests.bench import Bench
 
@@ -68,3 +70,25 @@ def test_a_pass_reads_each_open_order_a_few_times_and_writes_nothing(bench):
         with bench.store.read() as reader:
             assert reader.last() == last
     assert counts[1] - counts[0] <= 9 * 40, counts
+
+
+def test_what_a_transaction_has_read_is_what_it_then_writes(tmp_path):
+    """And what another process commits is read by the next transaction, not by this one."""
+    ours, theirs = (SqliteStore(tmp_path / "bot.db") for _ in range(2))
+    at = m.Timestamp("2026-03-02T15:00:00.000000000Z")
+    first = m.Instrument("AAPL", m.AssetClass.EQUITY)
+    second = evolve(first, tradable=False)
+    with ours.write() as writer:
+        assert writer.get(m.Instrument, "AAPL") is None
+        writer.record(m.DriftCleared("x"), at, m.Changes((first,)))
+        assert writer.get(m.Instrument, "AAPL") == first
+        writer.record(m.DriftCleared("x"), at, m.Changes(drop=((m.Instrument, "AAPL"),)))
+        assert writer.get(m.Instrument, "AAPL") is None
+        writer.record(m.DriftCleared("x"), at, m.Changes((first,)))
+    with ours.read() as reader:
+        assert reader.get(m.Instrument, "AAPL") == first
+        with theirs.write() as writer:
+            writer.record(m.DriftCleared("x"), at, m.Changes((second,)))
+        assert reader.get(m.Instrument, "AAPL") == first
+    with ours.read() as reader:
+        assert reader.get(m.Instrument, "AAPL") == second

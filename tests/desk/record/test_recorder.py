@@ -43,6 +43,38 @@ def test_what_was_known_already_is_no_entry():
     assert bench.desk.sync().entries == 0
 
 
+def test_without_news_a_reply_that_is_not_written_yet_is_written():
+    """P12: the comparison outside of the write transaction does not strand it."""
+    bench = Bench()
+    order = bench.resting()
+    recorder = bench.desk._recorder
+    known = [x.entry for x in bench.desk.book.journal() if isinstance(x.entry, m.Reported)]
+    assert recorder.record_news(*known) == 0
+    reply = m.Commanded(order.client_order_id, m.Command.CANCEL, 2, order.broker_order_id)
+    recorder._keep_unwritten(reply)
+    recorder.record_news(*known)
+    assert not recorder.has_unwritten
+    assert [x.entry for x in bench.desk.book.journal()][-1] == reply
+
+
+def test_news_is_judged_again_in_the_write_transaction():
+    """P8: what another desk wrote since the comparison is not written twice."""
+    bench = Bench()
+    order = bench.resting()
+    recorder = bench.desk._recorder
+    bench.filled(order, 1)
+    (row,) = bench.broker.executions(order.created_at, None).value
+    write = recorder.record
+
+    def overtaken(*entries):
+        assert entries == (m.Executed(row),)
+        assert write(*entries) == 1  # the other desk
+        return write(*entries)
+
+    recorder.record = overtaken
+    assert recorder.record_news(m.Executed(row)) == 0
+
+
 def test_the_outbox_is_durable_and_in_order():
     """A bot reads on from its cursor after a break; each event comes at least once."""
     bench = Bench()
