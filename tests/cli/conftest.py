@@ -24,18 +24,11 @@ def bare(monkeypatch, tmp_path):
 
 @pytest.fixture
 def emulator(monkeypatch):
-    """The broker of the environment, with a simulated clock."""
-    yield from _running(monkeypatch, Exchange(seed=7, clock=ManualClock(MONDAY_10)))
-
-
-@pytest.fixture
-def emulator_now(monkeypatch):
-    """The broker of the environment, in real time: crypto trades at any hour."""
-    yield from _running(monkeypatch, Exchange(seed=7))
-
-
-def _running(monkeypatch, exchange):
-    with Emulator(exchange) as running:
+    """The broker of the environment, with a simulated clock that the command line shares."""
+    clock = ManualClock(MONDAY_10)
+    for module in ("opening", "cli.plans.follow"):
+        monkeypatch.setattr(f"fillbook.{module}.SystemClock", lambda: clock)
+    with Emulator(Exchange(seed=7, clock=clock)) as running:
         monkeypatch.setenv("ALPACA_API_KEY", running.key)
         monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
         monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{running.url}")
@@ -45,7 +38,7 @@ def _running(monkeypatch, exchange):
 @pytest.fixture
 def order(emulator):
     """The order of a record, bot.db, which agrees with the emulator."""
-    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+    with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         order = desk.buy("AAPL", qty=10, strategy="mean-rev")
         desk.sync()

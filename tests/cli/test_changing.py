@@ -12,14 +12,14 @@ STORE = ("--store", "sqlite:///bot.db")
 
 
 @pytest.fixture
-def resting(emulator_now):
+def resting(emulator):
     """Three resting orders: two of crypto with a strategy, and one of another."""
     pairs = [("BTC/USD", "a"), ("ETH/USD", "a"), ("BTC/USD", "b")]
     with fb.open(store="sqlite:///bot.db") as desk:
         orders = [desk.buy(s, qty=1, limit_price="150", strategy=name) for s, name in pairs]
+        emulator.exchange.clock.advance(2)  # until the exchange has routed them
         for order in orders:
-            while desk.book.order(order).status is not fb.OrderStatus.NEW:  # it takes a moment
-                desk.sync(order=order)
+            desk.sync(order=order)
     return orders
 
 
@@ -27,11 +27,11 @@ def living(emulator):
     return {x.client_order_id: x for x in emulator.account.truth.orders() if not x.is_final}
 
 
-def test_an_order_is_changed_and_printed(resting, emulator_now, capsys):
+def test_an_order_is_changed_and_printed(resting, emulator, capsys):
     name = resting[0].client_order_id
     words = ("replace", name, "--limit", "151.50", "--qty", "2", *STORE)
     changed = json.loads(told(capsys, *words, "--json")[1])
-    there = living(emulator_now)[f"{name}.r1"]
+    there = living(emulator)[f"{name}.r1"]
     assert (there.limit_price, there.qty) == (Decimal("151.50"), 2)
     assert (changed["client_order_id"], changed["broker_order_id"]) == (name, there.id)
 
@@ -45,12 +45,12 @@ def test_an_order_is_changed_and_printed(resting, emulator_now, capsys):
     ],
 )
 def test_a_refused_change_is_reported_and_nothing_is_sent(
-    words, code, said, resting, emulator_now, capsys
+    words, code, said, resting, emulator, capsys
 ):
     name = resting[0].client_order_id
     got, _, err = told(capsys, "replace", name, *words, *STORE)
     assert (got, said in " ".join(err.split())) == (code, True)
-    assert name in living(emulator_now)
+    assert name in living(emulator)
 
 
 @pytest.mark.parametrize(
@@ -62,27 +62,27 @@ def test_a_refused_change_is_reported_and_nothing_is_sent(
         (("--all",), []),
     ],
 )
-def test_orders_are_ended_by_what_they_have_in_common(words, left, resting, emulator_now, capsys):
+def test_orders_are_ended_by_what_they_have_in_common(words, left, resting, emulator, capsys):
     assert told(capsys, "cancel", *words, *STORE)[0] == 0
-    assert set(living(emulator_now)) == {resting[i].client_order_id for i in left}
+    assert set(living(emulator)) == {resting[i].client_order_id for i in left}
 
 
-def test_several_are_ended_by_name_and_what_did_not_end_is_listed(resting, emulator_now, capsys):
-    emulator_now.exchange.faults.fail("asked-cancel", "cancel-never-ends")
+def test_several_are_ended_by_name_and_what_did_not_end_is_listed(resting, emulator, capsys):
+    emulator.exchange.faults.fail("asked-cancel", "cancel-never-ends")
     names = [order.client_order_id for order in resting]
     code, out, _ = told(capsys, "cancel", *names[:2], *STORE, "--json")
     failed = [x["order"]["client_order_id"] for x in json.loads(out) if x["failed"] is not None]
     assert (code, failed) == (1, names[:1])
-    assert set(living(emulator_now)) == {names[0], names[2]}
+    assert set(living(emulator)) == {names[0], names[2]}
 
 
 @pytest.mark.parametrize("words", [(), ("--all", "--symbol", "BTC/USD"), ("NAME", "--all")])
-def test_the_orders_to_cancel_are_selected_by_one_option(words, resting, emulator_now, capsys):
+def test_the_orders_to_cancel_are_selected_by_one_option(words, resting, emulator, capsys):
     words = [resting[0].client_order_id if word == "NAME" else word for word in words]
     code, _, err = told(capsys, "cancel", *words, *STORE)
-    assert (code, "exactly one of" in err, len(living(emulator_now))) == (2, True, 3)
+    assert (code, "exactly one of" in err, len(living(emulator))) == (2, True, 3)
 
 
-def test_an_unknown_order_id_cancels_nothing(resting, emulator_now, capsys):
+def test_an_unknown_order_id_cancels_nothing(resting, emulator, capsys):
     code, _, err = told(capsys, "cancel", resting[0].client_order_id, "nobody", *STORE)
-    assert (code, "no order 'nobody'" in err, len(living(emulator_now))) == (2, True, 3)
+    assert (code, "no order 'nobody'" in err, len(living(emulator))) == (2, True, 3)

@@ -115,7 +115,7 @@ def test_a_fill_wins_over_a_cancel(order, capsys):
     ids=["alive", "ended"],
 )
 def test_a_cancel_has_a_dry_run(qty, limit, words, emulator, capsys):
-    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+    with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         order = desk.buy("AAPL", qty=qty, limit_price=limit)
         entries = desk.book.journal()
@@ -196,7 +196,7 @@ def test_an_unknown_order_is_a_wrong_call(order, capsys):
 
 
 def test_a_sync_of_one_order_shows_the_record_before(emulator, capsys):
-    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+    with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         resting = desk.buy("AAPL", qty=10, limit_price="150")
     emulator.exchange.clock.advance(5)

@@ -12,7 +12,7 @@ STORE = ("--store", "sqlite:///bot.db")
 
 
 def test_buying_power_shows_the_reservation_of_each_order(emulator, capsys):
-    with fb.open(store="sqlite:///bot.db", clock=emulator.exchange.clock) as desk:
+    with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         desk.buy("AAPL", qty=10, limit_price="150")
         kept = [x.client_order_id for x in desk.book.reservations()]
@@ -35,7 +35,7 @@ def test_buying_power_without_a_record_makes_none(emulator, tmp_path, capsys):
 BUY = ("buy", "BTC/USD")
 
 
-def test_an_order_is_placed_and_printed(emulator_now, capsys):
+def test_an_order_is_placed_and_printed(emulator, capsys):
     code, out, err = told(capsys, *BUY, "0.1", "--strategy", "trend", "--key", "a", *STORE)
     assert (code, "filled" in out, err) == (0, True, "")
     again = json.loads(
@@ -47,22 +47,22 @@ def test_an_order_is_placed_and_printed(emulator_now, capsys):
     with fb.read("sqlite:///bot.db") as book:
         [order] = book.orders()
     assert (order.strategy, order.key, order.filled_qty) == ("trend", "a", Decimal("0.1"))
-    assert len(emulator_now.account.truth.orders()) == 1
+    assert len(emulator.account.truth.orders()) == 1
 
 
-def test_rounding_is_printed(emulator_now, capsys):
+def test_rounding_is_printed(emulator, capsys):
     out = told(capsys, *BUY, "0.1", "--limit", "40000.1234567", *STORE)[1]
     assert "instead of 40000.1234567" in out
 
 
-def test_what_is_held_can_be_sold(emulator_now, capsys):
+def test_what_is_held_can_be_sold(emulator, capsys):
     with fb.open(store="sqlite:///bot.db") as desk:
         desk.buy("BTC/USD", qty="0.1")
     sold = json.loads(told(capsys, "sell", "BTC/USD", "0.05", *STORE, "--json")[1])
     assert (sold["terms"]["side"], sold["status"]) == ("sell", "filled")
 
 
-def test_what_cannot_be_paid_is_denied_with_its_figures(emulator_now, capsys):
+def test_what_cannot_be_paid_is_denied_with_its_figures(emulator, capsys):
     words = (*BUY, "--notional", "9000000", *STORE)
     code, out, err = told(capsys, *words)
     assert (code, out) == (1, "")
@@ -70,10 +70,10 @@ def test_what_cannot_be_paid_is_denied_with_its_figures(emulator_now, capsys):
     assert "nothing was sent" in err
     code, out, _ = told(capsys, *words, "--json")
     assert (code, json.loads(out)["status"]) == (1, "denied")
-    assert emulator_now.account.truth.orders() == []
+    assert emulator.account.truth.orders() == []
 
 
-def test_a_dry_run_prints_the_effect_and_writes_nothing(emulator_now, tmp_path, capsys):
+def test_a_dry_run_prints_the_effect_and_writes_nothing(emulator, tmp_path, capsys):
     code, out, err = told(capsys, *BUY, "0.1", "--dry-run")
     assert (code, "It would be sent." in out, "affordable" in out, err) == (0, True, True, "")
     code, out, err = told(capsys, *BUY, "1000", "--dry-run")
@@ -81,7 +81,7 @@ def test_a_dry_run_prints_the_effect_and_writes_nothing(emulator_now, tmp_path, 
     said = json.loads(told(capsys, *BUY, "1000", "--dry-run", "--json")[1])
     assert said["is_approved"] is False
     assert list(tmp_path.iterdir()) == []
-    assert emulator_now.account.truth.orders() == []
+    assert emulator.account.truth.orders() == []
 
 
 ASKED = {
@@ -107,9 +107,9 @@ def test_the_options_are_the_fields_of_a_request(what, capsys):
     assert {name: request[name] for name in wanted} == wanted
 
 
-def test_an_order_without_a_reply_is_printed_as_unconfirmed(emulator_now, capsys):
-    emulator_now.exchange.faults.fail(next="submit", with_="server-error")
-    emulator_now.exchange.faults.fail(next="find", with_="server-error", times=1_000)
+def test_an_order_without_a_reply_is_printed_as_unconfirmed(emulator, capsys):
+    emulator.exchange.faults.fail(next="submit", with_="server-error")
+    emulator.exchange.faults.fail(next="find", with_="server-error", times=1_000)
     code, out, _ = told(capsys, *BUY, "0.1", *STORE)
     assert (code, "Do not place it again" in " ".join(out.split())) == (1, True)
 

@@ -24,21 +24,21 @@ def read(capsys, *words):
 
 
 @pytest.fixture
-def bought(emulator_now):
+def bought(emulator):
     """A record with 0.1 BTC/USD of one strategy; crypto trades at any hour."""
     with fb.open(store="sqlite:///bot.db") as desk:
         desk.buy("BTC/USD", qty="0.1", strategy="trend")
-    return emulator_now
+    return emulator
 
 
 @pytest.fixture
-def held(emulator_now):
+def held(emulator):
     """The same, after the first sync."""
     with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         desk.buy("BTC/USD", qty="0.1", strategy="trend")
         desk.sync()
-    return emulator_now
+    return emulator
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ STORE = ("--store", "sqlite:///bot.db")
 
 
 @pytest.fixture
-def held(emulator_now):
+def held(emulator):
     """A record with 0.1 BTC/USD; crypto trades at any hour."""
     with fb.open(store="sqlite:///bot.db") as desk:
         desk.sync()
         desk.buy("BTC/USD", qty="0.1")
         desk.sync()
-    return emulator_now
+    return emulator
 
 
 def targets(text):

@@ -82,7 +82,7 @@ def test_without_a_record_there_is_nothing_to_watch(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_watch_that_ticks_makes_the_record_and_keeps_it(emulator_now, capsys):
+def test_a_watch_that_ticks_makes_the_record_and_keeps_it(emulator, capsys):
     code, out, _ = told(capsys, *WATCH, "--tick", "--once")
     assert (code, "Positions: none" in out) == (0, True)
     with fb.read("sqlite:///bot.db") as book:

@@ -97,6 +97,19 @@ def test_a_close_that_fails_protects_again_as_before():
     assert bench.truth.positions() == {"AAPL": 6}
 
 
+def test_a_plan_reads_the_order_whose_end_it_waits_for():
+    """Meanwhile the position has no exit, and without a stream the next poll is 15 s away."""
+    bench = held(stop_price="180")
+    bench.desk.tick()
+    began = bench.clock.elapsed()
+    plan = bench.desk.close_position("AAPL", qty=4)
+    while not bench.desk.plan(plan.plan_id).is_final or len(live(bench)) != 1:
+        bench.clock.advance(0.25)
+        bench.desk.tick()
+    assert bench.clock.elapsed() - began < timedelta(seconds=5)
+    assert [x.qty for x in live(bench)] == [6]
+
+
 def test_a_guard_is_tried_until_it_is_done():
     bench = held()
     bench.desk.sell("AAPL", qty=10, stop_price="180", time_in_force="gtc", strategy="s")

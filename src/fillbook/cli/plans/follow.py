@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Final
 
 from attrs import frozen
@@ -14,6 +14,7 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.plans import show
+from fillbook.clock import Clock, SystemClock
 from fillbook.desk import Desk
 
 #: The pause between two ticks, in seconds.
@@ -46,16 +47,15 @@ class Followed:
         """Whether the plan is done, and nothing lacks an exit."""
         return self.plan.state is m.PlanState.DONE and all(x.is_covered for x in self.protections)
 
-    @property
-    def may_advance(self) -> bool:
-        """Whether another tick may change it."""
+    def may_advance(self, clock: Clock) -> bool:
+        """Return whether another tick may change it now."""
         plan = self.plan
         if plan.state is m.PlanState.PROPOSED:
             return False
         if plan.is_final:
             return bool(self.running) or any(x.cover in _LACKING for x in self.protections)
         begins = plan.begins_at
-        return begins is None or m.moment(begins).timestamp() <= time.time()
+        return begins is None or m.moment(begins) <= clock.now()
 
 
 def follow(desk: Desk, plan: m.Plan, wait_s: float) -> Followed:
@@ -67,10 +67,11 @@ def follow(desk: Desk, plan: m.Plan, wait_s: float) -> Followed:
     """
     if wait_s < 0:
         raise errors.InvalidValue(f"--wait takes seconds, not {wait_s}")
-    until, pause = time.monotonic() + wait_s, threading.Event()
-    while (found := _read(desk, plan)).may_advance and time.monotonic() < until:
+    clock, pause = SystemClock(), threading.Event()
+    end = clock.elapsed() + timedelta(seconds=wait_s)
+    while (found := _read(desk, plan)).may_advance(clock) and clock.elapsed() < end:
         desk.tick()
-        pause.wait(PAUSE_S)
+        clock.wait(pause, PAUSE_S)
     return found
 
 

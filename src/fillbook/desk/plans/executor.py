@@ -280,12 +280,11 @@ class Executor:
         if plan.steps[index].state is m.StepState.WAITING:
             self._set(plan, index, m.StepState.BEGUN)
         self._cancellation.instruct(name, plan.authority)
-        after = self._cancellation.advance(name, for_caller=False, wait=False)
-        now = self._clock.elapsed()
-        self._due[plan.plan_id, index] = now + READ_DELAYS[1] if after is None else after
-        latest = self._record_of(name)
-        if latest is not None and latest.order.is_final:
+        self._cancellation.advance(name, for_caller=False, wait=False)
+        latest = present(self._record_of(name), f"order {name}")
+        if latest.order.is_final:
             return self._set(plan, index, m.StepState.DONE)
+        self._read(plan, index, latest)
         return False
 
     def _place(self, plan: m.Plan, index: int, action: m.PlaceOrder) -> bool:
