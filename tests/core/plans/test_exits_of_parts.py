@@ -81,6 +81,13 @@ def test_an_exit_by_hand_that_nobody_needs_is_of_the_part_without_a_strategy():
     assert [x.protection.cover for x in found] == [C.EXCESS, C.COVERED]
 
 
+def test_the_exit_of_a_protection_covers_no_other_part():
+    """The part without a strategy has its own exit; the part without a protection has none."""
+    own = stop("x", strategy=None)
+    found = verdict(protection("", stop_price=90), held=position(none=10, a=5), orders=[own])
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+
+
 def test_exits_of_a_part_that_is_not_held_any_more_are_canceled():
     flat = verdict(held=position(), orders=[stop()])
     assert did(flat) == [(0, "cancel", "x1")]

@@ -171,6 +171,22 @@ def proposed(bench):
     return plan
 
 
+@pytest.mark.parametrize("owner", ["b", None])
+def test_closing_a_strategy_leaves_the_exits_of_another(owner):
+    bench = Bench(cash="100000")
+    for strategy in ("a", owner):
+        bench.desk.buy("AAPL", qty=10, strategy=strategy)
+    bench.pass_(30)
+    bench.desk.protect("AAPL", strategy=owner or "", stop_price="180")
+    bench.pass_(30)
+    plan = bench.desk.close_position("AAPL", strategy="a")
+    assert [type(x.action) for x in plan.steps] == [m.PlaceOrder]
+    bench.pass_(30)
+    assert [(x.strategy, x.qty) for x in exits_of(bench)] == [(owner, 10)]
+    assert bench.truth.positions() == {"AAPL": 10}
+    assert cover(bench) is C.COVERED
+
+
 def test_what_is_held_already_is_proposed():
     """A policy that is switched on sells nothing and places nothing without an approval."""
     bench = held()

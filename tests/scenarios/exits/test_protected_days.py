@@ -15,13 +15,9 @@ from tests.scenarios.exits.days import protected_day
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "15"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 
-#: Days that fail, and are open: 23, a leg of an OCO that is reported before its parent has no
-#: strategy for a moment; 69, the exits of a symbol that a merger ended are too many for minutes.
-OPEN = {23, 69}
-
 
 @pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, 10), ids=lambda x: f"{x[0]}-{x[-1]}")
 def test_protected_parts_are_covered_or_alerted(seeds, caplog):
     caplog.set_level(logging.CRITICAL + 1)
-    for seed in sorted({*seeds} - OPEN):
+    for seed in seeds:
         protected_day(seed, (0.0, 0.02, 0.05)[seed % 3])

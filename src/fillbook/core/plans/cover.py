@@ -3,7 +3,7 @@ Cover: which exits each strategy's part of a position has.
 
 An exit order counts as cover only as far as the broker shows it working; it counts as held units as
 long as it may fill, also if that is not confirmed.  The exits of one bracket or OCO count once.
-An exit without a strategy (placed by hand) covers the parts whose own exits do not suffice.
+An exit placed by hand without a strategy covers the parts whose own exits do not suffice.
 """
 
 from __future__ import annotations
@@ -179,17 +179,18 @@ def attributed(
     shares: Mapping[str, Decimal], groups: Iterable[ExitGroup]
 ) -> dict[str, list[ExitGroup]]:
     """
-    Return the groups of each part: its own, and those without a strategy that it needs.
+    Return the groups of each part: its own, and those placed by hand that it needs.
 
-    A group without a strategy counts once, the nearest first, for the first part that lacks cover;
-    if none does, for the part without a strategy.
+    *shares* has every part of the position.  A group that was placed for a protection is of that
+    part only.  A group placed by hand without a strategy, or with one that holds nothing, counts
+    once, the nearest first, for the first part that lacks cover; if none does, for the part without
+    a strategy.
     """
     found: dict[str, list[ExitGroup]] = {name: [] for name in shares}
     shared: list[ExitGroup] = []
     for group in groups:
-        found.get(group.strategy, shared).append(group)
-    if "" in found:
-        shared, found[""] = shared + found[""], []
+        is_by_hand = not group.strategy and not group.is_ours
+        (shared if is_by_hand else found.get(group.strategy, shared)).append(group)
     for group in shared:
         lacking = [
             name

@@ -121,7 +121,7 @@ class Closing:
             raise errors.InvalidValue(
                 f"only {m.plain(abs(held))} {symbol} are held; {m.plain(wanted)} cannot be closed"
             )
-        found = resting_exits(reader, symbol, side, strategy, abs(held))
+        found = resting_exits(reader, symbol, side, strategy)
         request = pairs.with_time_in_force(
             m.OrderRequest(
                 symbol=symbol, side=side, qty=wanted, strategy=strategy or None, reduce_only=True
@@ -142,16 +142,15 @@ class RestingExits:
     again: Mapping[str, m.OrderRequest]
 
 
-def resting_exits(
-    reader: Reader, symbol: str, side: m.OrderSide, strategy: str, held: Decimal
-) -> RestingExits:
+def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str) -> RestingExits:
     """
     Return the live orders of *side* that hold units of the part of *strategy*.
 
-    *held* > 0 is that part, in base units.  Those of a protection are not placed again: they are
-    planned anew.
+    Those of a protection are not placed again: they are planned anew.
     """
     name = pairs.holding_of(reader, symbol)
+    position = reader.get(m.Position, name) or m.Position(symbol=name)
+    shares = {x: max(ZERO, -side.sign * part.qty) for x, part in position.by_strategy}
     records = [
         x
         for s in pairs.symbols_held_as(reader, name)
@@ -159,7 +158,7 @@ def resting_exits(
     ]
     ours = frozenset(x.client_order_id for x in records if is_exit_order(reader, x))
     found = exit_groups(side, [x.order for x in records if x.requests or x.ids], ours)
-    groups = attributed({strategy: held}, found)[strategy]
+    groups = attributed({strategy: ZERO, **shares}, found)[strategy]
     is_protected = reader.get(m.Protection, f"{symbol}/{strategy}") is not None
     return RestingExits(tuple(groups), {} if is_protected else _again(records, groups))
 

@@ -33,7 +33,7 @@ def trade_steps(
     request = order.request
     side = request.side if request.reduce_only else _opposite(request.side)
     held = abs(part_of(reader, request.symbol, request.strategy or ""))
-    found = resting_exits(reader, request.symbol, side, request.strategy or "", held)
+    found = resting_exits(reader, request.symbol, side, request.strategy or "")
     groups = [x for x in found.groups if x.name not in cancels]
     if request.reduce_only:
         free = max(ZERO, held - sum((x.leaves for x in groups), ZERO))
