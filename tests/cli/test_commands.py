@@ -159,6 +159,8 @@ WRONG = {
     "no fault": (["emulate", "alpaca", "--faults", "zork"], "there is no fault 'zork'"),
     "no bars": (["emulate", "alpaca", "--bars", "AAPL"], "write --bars AAPL=aapl.csv"),
     "no file": (["emulate", "alpaca", "--bars", "AAPL=no.csv"], "no.csv cannot be read"),
+    "no past": (["emulate", "alpaca", "--history", "=a.csv"], "write --history AAPL=aapl.csv"),
+    "no past file": (["emulate", "alpaca", "--history", "AAPL=no.csv"], "no.csv cannot be read"),
     "no pace": (["emulate", "alpaca", "--bar-seconds", "0"], "--bar-seconds must be above zero"),
     "nothing to emulate": (["emulate", "mars"], "available: alpaca, coinbase"),
     "a port that is none": (["emulate", "alpaca", "--port", "-1"], "from 0 to 65535, not -1"),

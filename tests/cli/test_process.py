@@ -6,8 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
+from alpaca.data.historical import StockHistoricalDataClient
+from alpaca.data.requests import StockBarsRequest
+from alpaca.data.timeframe import TimeFrame
 
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
 
@@ -81,3 +85,30 @@ def test_the_printed_settings_of_an_emulator_work(name):
         )
         running.send_signal(signal.SIGINT)
     assert told.returncode == 0, told.stderr
+
+
+def test_an_emulator_has_a_past_for_the_clients_of_market_data(tmp_path):
+    past = tmp_path / "qqq.csv"
+    past.write_text("time,open,high,low,close\n2026-01-05,9,9,9,9\n2026-01-06,9,9,8,8\n", "utf-8")
+    with subprocess.Popen(
+        [*FILLBOOK, "emulate", "alpaca", "--history", f"QQQ={past}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        lines = lines_of(running)
+        names = dict(re.findall(r"export (\w+)=(\S+)", "\n".join(lines)))
+        client = StockHistoricalDataClient(
+            names["ALPACA_API_KEY"],
+            names["ALPACA_SECRET_KEY"],
+            url_override=names["APCA_API_BASE_URL"],
+        )
+        wish = StockBarsRequest(
+            symbol_or_symbols=["QQQ", "SPY"],
+            timeframe=TimeFrame.Day,
+            start=datetime(2025, 12, 1, tzinfo=UTC),
+        )
+        found = client.get_stock_bars(wish).data
+        client._session.close()
+        running.send_signal(signal.SIGINT)
+    assert [bar.close for bar in found["QQQ"]][:2] == [9, 8]
+    assert len(found["SPY"]) > 100

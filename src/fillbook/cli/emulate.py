@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -44,6 +44,13 @@ def emulate(
             negative="",
         ),
     ] = (),
+    history: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="SYMBOL=FILE: the bars before now, from a CSV; else a random walk. Repeatable.",
+            negative="",
+        ),
+    ] = (),
     bar_seconds: Annotated[
         float | None, Parameter(help="Duration of each bar; else as in its file.")
     ] = None,
@@ -59,14 +66,14 @@ def emulate(
 
     is_random = faults.strip() == "random"
     plan = Faults.random(seed, rate) if is_random else Faults.named(faults, seed=seed, rate=rate)
-    files = _files(bars)
+    files, past = _files("--bars", bars), _files("--history", history)
     made, lines_of = _EMULATED[what]
     emulator = made(seed, plan, port)
     for symbol, path in files.items():
         emulator.exchange.play(symbol, path, bar_s=bar_seconds)
-    for symbol in _RANDOM_WALKS:
-        if symbol not in files and emulator.exchange.instrument(symbol) is not None:
-            emulator.exchange.walk(symbol)
+    for symbol, path in past.items():
+        emulator.exchange.history.load(symbol, path)
+    _walk(emulator.exchange, quoted=files, known=past)
     try:
         with emulator:
             try:
@@ -81,13 +88,24 @@ def emulate(
     return 0
 
 
-def _files(bars: tuple[str, ...]) -> dict[str, str]:
+def _walk(exchange: Exchange, *, quoted: Collection[str], known: Collection[str]) -> None:
+    """Move the prices that no file moves, and give a past to the symbols without one."""
+    for symbol in _RANDOM_WALKS:
+        if exchange.instrument(symbol) is None:
+            continue
+        if symbol not in known:
+            exchange.history.walk_back(symbol)
+        if symbol not in quoted:
+            exchange.walk(symbol)
+
+
+def _files(option: str, given: tuple[str, ...]) -> dict[str, str]:
     """Return the file of each symbol.  Raises: BadAddress."""
-    pairs = [each.partition("=") for each in bars]
+    pairs = [each.partition("=") for each in given]
     for symbol, equals, path in pairs:
         if not (symbol and equals and path):
             raise BadAddress(
-                f"{symbol + equals + path!r} is not SYMBOL=FILE; write --bars AAPL=aapl.csv"
+                f"{symbol + equals + path!r} is not SYMBOL=FILE; write {option} AAPL=aapl.csv"
             )
     return {symbol.upper(): path for symbol, _, path in pairs}
 
@@ -110,6 +128,9 @@ def _alpaca_lines(emulator: alpaca.Emulator) -> Iterable[str]:
         f'    KEY, SECRET = "{key}", "{secret}"',
         f'    TradingClient(KEY, SECRET, url_override="{url}")',
         f'    TradingStream(KEY, SECRET, url_override="{emulator.stream_url}")',
+        "    StockHistoricalDataClient(KEY, SECRET,",
+        f'        url_override="{url}")',
+        f'    CryptoHistoricalDataClient(url_override="{url}")',
         "",
         "alpaca-trade-api, for Python and for JavaScript:",
         f"    export APCA_API_BASE_URL={url}",

@@ -391,12 +391,22 @@ _PATHS = st.sampled_from(
         "/v2/assets",
         "/v2/assets/{}",
         "/v2/calendar",
+    ]
+)
+_DATA_PATHS = st.sampled_from(
+    [
         "/v2/stocks/quotes/latest",
+        "/v2/stocks/bars?timeframe=1Day",
+        "/v2/stocks/{}/bars?timeframe=1Day&symbols=AAPL",
+        "/v2/stocks/{}/snapshot",
+        "/v1beta3/crypto/us/bars?timeframe=1Hour",
+        "/v1beta3/crypto/us/snapshots",
     ]
 )
 _WORDS = st.sampled_from(
     ["status", "limit", "after", "until", "direction", "nested", "symbols", "side", "date", "start",
-     "end", "page_size", "page_token", "category", "activity_types", "asset_class", "order_id"]
+     "end", "page_size", "page_token", "category", "activity_types", "asset_class", "order_id",
+     "timeframe", "sort", "feed"]
 )  # fmt: skip
 
 
@@ -409,3 +419,14 @@ def test_no_query_breaks_the_server(
     answer = http("GET", path.format(requests.utils.quote(name, safe="")), params=query)
     assert answer.status_code in (200, 404, 422)
     assert answer.headers["Content-Type"] == "application/json"
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=_DATA_PATHS, name=_TEXT, query=st.dictionaries(_WORDS, _TEXT, max_size=3))
+def test_no_query_of_market_data_breaks_the_server(
+    emulator: Emulator, http: Any, path: str, name: str, query: dict[str, str]
+) -> None:
+    emulator.gateway.rate_limit = 10_000
+    answer = http("GET", path.format(requests.utils.quote(name, safe="")), params=query)
+    assert answer.status_code in (200, 400, 404)
+    assert answer.status_code == 200 or "message" in answer.json()

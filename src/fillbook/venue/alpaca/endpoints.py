@@ -15,7 +15,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.venue.alpaca import activities, responses
+from fillbook.venue.alpaca import activities, market_data, responses
 from fillbook.venue.alpaca import requests as read
 from fillbook.venue.alpaca.requests import ApiRequest
 from fillbook.venue.alpaca.responses import NEW_YORK, UNKNOWN_WORD, Json
@@ -231,7 +231,7 @@ def list_fills(request: ApiRequest, injected: InjectedFault | None) -> ApiRespon
     return list_activities(evolve(request, path={"activity_type": "FILL"}), injected)
 
 
-# Market data ----------------------------------------------------------------------------------
+# Assets and the calendar ----------------------------------------------------------------------
 
 
 def list_assets(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -289,11 +289,9 @@ def get_calendar(request: ApiRequest, injected: InjectedFault | None) -> ApiResp
     )
 
 
-def latest_quotes(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
-    found = (request.exchange.quote_of(request.symbol(each)) for each in request.words("symbols"))
-    return ApiResponse(
-        200, {"quotes": {each.symbol: responses.quote(each) for each in found if each is not None}}
-    )
+def _data(served: Callable[[ApiRequest], Json]) -> Endpoint:
+    """Return the endpoint of a path of market data."""
+    return lambda request, injected: ApiResponse(200, served(request))
 
 
 # The table ------------------------------------------------------------------------------------
@@ -323,15 +321,15 @@ ENDPOINTS: Final[tuple[tuple[str, str, InjectionPoint | None, Endpoint], ...]] =
     ("GET", "/v2/assets/{symbol:path}", O.INSTRUMENTS, get_asset),
     ("GET", "/v2/clock", O.SESSIONS, get_clock),
     ("GET", "/v2/calendar", O.SESSIONS, get_calendar),
-    ("GET", "/v2/stocks/quotes/latest", O.QUOTES, latest_quotes),
-    ("GET", "/v1beta3/crypto/us/latest/quotes", O.QUOTES, latest_quotes),
+    *(("GET", path, O.QUOTES, _data(served)) for path, served in market_data.PATHS),
 )
 
 
 def error(refusal: Refused) -> Json:
-    """Return the body of an error: its code, message and details."""
+    """Return the body of an error: its code, message and details.  Market data has no codes."""
     details: Mapping[str, object] = refusal.details
-    return {"code": refusal.code, "message": refusal.message, **details}
+    code = {"code": refusal.code} if refusal.code else {}
+    return {**code, "message": refusal.message, **details}
 
 
 def _is_fault(injected: InjectedFault | None, *faults: Fault) -> bool:

@@ -34,6 +34,10 @@ from fillbook.venue.http.replies import (
     read_body,
 )
 
+#: The paths of market data, and those of it that need no key.
+_DATA_PATHS: Final = ("/v2/stocks/", "/v1beta3/")
+_PUBLIC_PATHS: Final = ("/v1beta3/crypto/",)
+
 _KNOWN_STATUSES: Final = frozenset(HTTPStatus)
 _MINUTE: Final = timedelta(minutes=1)
 _HTML: Final = "<html><head><title>{} {}</title></head><body></body></html>"
@@ -44,7 +48,7 @@ _MESSAGES: Final = {500: "internal server error occurred", 504: "request timed o
 _FAULT_RESPONSES: Final = {
     Fault.RATE_LIMITED: (429, {"code": 42910000, "message": "rate limit exceeded"}, {}),
     Fault.SERVER_ERROR: (504, {}, {}),
-    Fault.HTML: (502, b"", {"content-type": "text/html"}),
+    Fault.HTML: (502, b"", {}),
     Fault.REDIRECT: (307, b"", {"location": "/nowhere"}),
     Fault.EMPTY_LIST: (200, [], {}),
 }
@@ -60,7 +64,7 @@ class Gateway:
     """
     Passes requests to the accounts of one exchange; an account's name is its API key.
 
-    `rate_limit` is in requests per minute and account.
+    `rate_limit` is in requests per minute and account, for trading and for market data each.
     """
 
     def __init__(self, exchange: Exchange, *, rate_limit: int, behavior: Behavior) -> None:
@@ -88,9 +92,10 @@ class Gateway:
         self, request: Request, point: InjectionPoint | None, endpoint: Endpoint
     ) -> Response:
         """Return the reply to *request*."""
-        account = self.authenticate(request)
+        is_data = request.url.path.startswith(_DATA_PATHS)
+        account = self.authenticate(request) or self._without_key(request)
         if account is None:
-            return unauthorized()
+            return _html(401, {}) if is_data else unauthorized()
         try:
             body = await read_body(request)
         except ClientDisconnect:
@@ -100,14 +105,33 @@ class Gateway:
         path, query = request.path_params, dict(request.query_params)
         api_request = ApiRequest(self.exchange, account, path, query, body, self.behavior)
         # All in one thread: to change threads costs more than most requests.
-        return await run_in_threadpool(self._serve, api_request, point, endpoint)
+        serve = self._serve_data if is_data else self._serve_trading
+        return await run_in_threadpool(serve, api_request, point, endpoint)
 
-    def _serve(
+    def _serve_trading(
         self, api_request: ApiRequest, point: InjectionPoint | None, endpoint: Endpoint
     ) -> Response:
         is_within, headers = self._count_request(api_request.account.name)
         if not is_within:
             return _fault_response(Fault.RATE_LIMITED, headers)
+        return self._serve(api_request, point, endpoint, headers)
+
+    def _serve_data(
+        self, api_request: ApiRequest, point: InjectionPoint | None, endpoint: Endpoint
+    ) -> Response:
+        """Serve market data, which has a rate limit of its own and another reply above it."""
+        is_within, headers = self._count_request(f"{api_request.account.name} data")
+        if not is_within:
+            return _json(429, {"message": "too many requests."}, {})
+        return self._serve(api_request, point, endpoint, headers)
+
+    def _serve(
+        self,
+        api_request: ApiRequest,
+        point: InjectionPoint | None,
+        endpoint: Endpoint,
+        headers: dict[str, str],
+    ) -> Response:
         injected = self._next_fault(api_request, point)
         fault = None if injected is None else injected.fault
         response: Response | None = None
@@ -148,6 +172,13 @@ class Gateway:
             key, _, secret = bearer.partition(":")
             return self.account(key, secret)
         return self.account(headers.get("apca-api-key-id"), headers.get("apca-api-secret-key"))
+
+    def _without_key(self, request: Request) -> Account | None:
+        """Return an account for a request of crypto data without a key, which needs none."""
+        has_key = "apca-api-key-id" in request.headers or "authorization" in request.headers
+        if has_key or not request.url.path.startswith(_PUBLIC_PATHS):
+            return None
+        return next(iter(self.exchange.accounts()), None)
 
     def _count_request(self, name: str) -> tuple[bool, dict[str, str]]:
         """Count a request; return whether it is within the rate limit, and the headers."""
@@ -208,10 +239,18 @@ def _fault_response(
     if fault is Fault.SERVER_ERROR:
         message = _MESSAGES.get(status, phrase.lower())
         body = {"code": status * 100000 + 10000, "message": message}
+    if fault is Fault.HTML:
+        return _html(status, headers)
     if isinstance(body, bytes):
-        body = _HTML.format(status, phrase).encode() if fault is Fault.HTML else body
         return Response(body, status, _with_request_id(headers))
     return _json(status, body, headers)
+
+
+def _html(status: int, headers: dict[str, str]) -> Response:
+    """Return the page that a proxy in front of the service replies with."""
+    phrase = HTTPStatus(status).phrase if status in _KNOWN_STATUSES else "Unknown"
+    body = _HTML.format(status, phrase).encode()
+    return Response(body, status, _with_request_id(headers) | {"content-type": "text/html"})
 
 
 def _with_request_id(headers: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ Source: https://docs.alpaca.markets/reference/getallorders-1 and the pages besid
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -300,15 +300,3 @@ def clock(now: datetime, is_open: bool, ahead: list[m.Session]) -> Json:
         "next_open": opens.astimezone(NEW_YORK).isoformat(),
         "next_close": closes.astimezone(NEW_YORK).isoformat(),
     }
-
-
-def quote(value: m.Quote) -> Json:
-    """Encode the latest quote: JSON numbers, sizes in round lots of one."""
-    body: Json = {
-        "t": value.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "ap": float(value.ask),
-        "as": 1,
-        "bp": float(value.bid),
-        "bs": 1,
-    }
-    return body if "/" in value.symbol else body | {"ax": "V", "bx": "V", "c": ["R"], "z": "C"}

@@ -13,5 +13,6 @@ class Behavior:
     easy_to_borrow: bool = True  #: assets have this field, announced to end in September 2026
     rate_headers: bool = True  #: replies have `X-RateLimit-Limit`, `-Remaining` and `-Reset`
     duplicate_code: int = 40010001  #: the error code of a used client order id; or 42210000
+    recent_sip: bool = True  #: the feed `sip` has the last 15 minutes; False: 403
     lists_held: bool = True  #: the list of open orders contains `held` legs
     lists_filled_parents: bool = True  #: open and nested: filled parents while their legs work

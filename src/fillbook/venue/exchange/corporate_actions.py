@@ -184,7 +184,8 @@ class CorporateActions:
         if new not in self._state.instruments:
             instrument = evolve(self._state.instruments[like], symbol=new, aliases=())
             at = rounded_to_tick(price, instrument.price_increment)
-            self._state.instruments[new], self._state.prices[new] = instrument, Prices(at, at)
+            self._state.instruments[new] = instrument
+            self._state.set_prices(new, Prices(at, at))
 
     def _carry_out(
         self,

@@ -15,7 +15,7 @@ from fillbook.venue.exchange.corporate_actions import AT_ONCE, CorporateActions
 from fillbook.venue.exchange.faults.plan import Faults
 from fillbook.venue.exchange.market import sessions
 from fillbook.venue.exchange.market.bars import Source, read_bars, with_duration
-from fillbook.venue.exchange.market.listing import default_instrument
+from fillbook.venue.exchange.market.history import History
 from fillbook.venue.exchange.market.matching import Prices
 from fillbook.venue.exchange.market.spot import SpotTerms
 from fillbook.venue.exchange.schedule import schedule_fees, schedule_openings
@@ -73,6 +73,7 @@ class Exchange:
             spot=spot,
         )
         self._time = self._state.timeline
+        self.history: History = self._state.history  #: trades and bars of each symbol
         self._tape = Tape(self._state, self._quote)
         self._accounts: dict[str, Account] = {}
         self._actions = CorporateActions(self._state, self._accounts.values(), self._quote)
@@ -189,7 +190,7 @@ class Exchange:
             change = self._state.overnight.add if overnight else self._state.overnight.discard
             change(instrument.symbol)
             self._state.instruments[instrument.symbol] = instrument
-            self._state.prices[instrument.symbol] = Prices(m.number(bid), m.number(ask))
+            self._state.set_prices(instrument.symbol, Prices(m.number(bid), m.number(ask)))
 
     def quote(self, symbol: str, bid: Amount, ask: Amount) -> None:
         """Set the quote of *symbol* and match its open orders."""
@@ -229,8 +230,7 @@ class Exchange:
         read = read_bars(source)
         with self._time.locked():
             symbol = self._state.current_symbol(symbol)
-            if symbol not in self._state.instruments:
-                self.list_instrument(default_instrument(symbol), read[0].open, read[0].open)
+            self._state.list_default(symbol, read[0].open)
             bars = read if bar_s is None else with_duration(read, bar_s)
             self._tape.play(symbol, bars, m.number(spread_bps))
 
@@ -424,12 +424,11 @@ class Exchange:
     ) -> None:
         units, at = m.number(qty), m.number(price)
         with self._time.locked():
-            cash = -units * at if is_paid else m.ZERO
-            account.history.adjust(kind, symbol, units, at, cash)
+            account.history.adjust(kind, symbol, units, at, -units * at if is_paid else m.ZERO)
 
     def _quote(self, symbol: str, prices: Prices) -> None:
         for name in self._state.books(self._state.current_symbol(symbol)):
-            self._state.prices[name] = prices
+            self._state.set_prices(name, prices)
             self._match(name)
 
     def _match(self, symbol: str | None = None) -> None:

@@ -15,7 +15,8 @@ from fillbook.clock import Clock
 from fillbook.venue.exchange.faults.kinds import Fault, InjectionPoint
 from fillbook.venue.exchange.faults.plan import Faults, InjectedFault
 from fillbook.venue.exchange.market import sessions
-from fillbook.venue.exchange.market.listing import LISTED, OVERNIGHT
+from fillbook.venue.exchange.market.history import History
+from fillbook.venue.exchange.market.listing import LISTED, OVERNIGHT, default_instrument
 from fillbook.venue.exchange.market.matching import PriceOf, Prices, is_crypto
 from fillbook.venue.exchange.market.spot import ALIASES, PRODUCTS, WALLET_PRICES, SpotTerms
 from fillbook.venue.exchange.timeline import Timeline
@@ -60,6 +61,9 @@ class ExchangeState:
         self.delisted: dict[str, m.Instrument] = {}
         self.prices: dict[str, Prices] = {i.symbol: prices for i, prices in listed}
         self.prices |= {} if spot is None else WALLET_PRICES
+        self.history: History = History(self, seed)
+        for symbol, prices in self.prices.items():
+            self.history.record(symbol, prices)
         self.halted: set[str] = set()
         self.overnight: set[str] = set(OVERNIGHT)  #: symbols with an overnight session
         self._renamed_to: dict[str, str] = {}  # old symbol to new symbol
@@ -98,6 +102,17 @@ class ExchangeState:
     def price(self, symbol: str) -> Prices:
         return self.prices[self.current_symbol(symbol)]
 
+    def list_default(self, symbol: str, price: Decimal) -> None:
+        """List *symbol* at *price* with the default definition, unless it is listed."""
+        if symbol not in self.instruments:
+            self.instruments[symbol] = default_instrument(symbol)
+            self.set_prices(symbol, Prices(price, price))
+
+    def set_prices(self, symbol: str, prices: Prices) -> None:
+        """Set the quote of *symbol*, which its history records as a trade."""
+        self.prices[symbol] = prices
+        self.history.record(symbol, prices)
+
     def reserve_prices(self) -> PriceOf:
         """
         Return the prices that decide how much buying power orders reserve.
@@ -131,6 +146,7 @@ class ExchangeState:
         self._renamed_to[old] = new
         self.instruments[new] = evolve(self.instruments.pop(old), symbol=new)
         self.prices[new] = self.prices.pop(old)
+        self.history.rename(old, new)
         for marked in (self.halted, self.overnight):
             if old in marked:
                 marked.symmetric_difference_update({old, new})

@@ -92,8 +92,8 @@ def test_a_quote_is_rounded_to_ticks_around_its_price(
 def test_a_file_is_read_in_any_order_of_columns_and_any_spelling_of_time(tmp_path: Path) -> None:
     path = tmp_path / "bars.csv"
     path.write_text(
-        "\ufeffClose, HIGH,Low,Open,Time\r\n103,104,99,100,1795186800\r\n\r\n"
-        "99,105,98,103,2026-11-20 10:01:00-05:00\r\n",
+        "\ufeffClose, HIGH,Low,Open,Time,VOLUME\r\n103,104,99,100,1795186800,5000\r\n\r\n"
+        "99,105,98,103,2026-11-20 10:01:00-05:00,5e3\r\n",
         "utf-8",
     )
     assert read_bars(path) == read_bars(str(path)) == read_bars([HEAD, UP, DOWN])
@@ -116,6 +116,8 @@ BAD = {
     "upside down": ([HEAD, UP.replace("104", "98")], "line 2: high 98 is below low 99"),
     "outside": ([HEAD, UP.replace("103", "109")], "line 2: close 109 is not between low 99 and"),
     "twice": ([HEAD, UP, "", UP], "line 4: .* is not later than the previous bar"),
+    "volume": ([HEAD, UP.replace("5000", "-1")], "line 2: volume -1 is below zero"),
+    "no volume": ([HEAD, UP.replace("5000", "many")], "line 2: volume 'many' is not a number"),
     "short": ([HEAD, UP, "2026-11-20T15:01:00Z,1"], "line 3: the line has only 2 columns"),
 }
 

@@ -1,8 +1,8 @@
 """
 Bars from a CSV file, and their quotes.
 
-Columns are `time`, `open`, `high`, `low`, `close`, in any order and case; other columns are
-ignored.  A time is ISO 8601 (UTC if it has no offset) or in seconds since 1970.
+Columns are `time`, `open`, `high`, `low`, `close`, and `volume` if known, in any order and case;
+other columns are ignored.  A time is ISO 8601 (UTC if it has no offset) or in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fillbook.venue.exchange.market.matching import Prices, tick_at
 
 _PRICES: Final = ("open", "high", "low", "close")
 _COLUMNS: Final = ("time", *_PRICES)
+_VOLUME: Final = "volume"
 _SINGLE_BAR: Final = timedelta(minutes=1)  #: the duration of a file's only bar
 _BPS: Final = Decimal("0.0001")
 
@@ -38,6 +39,7 @@ class Bar:
     high: Decimal
     low: Decimal
     close: Decimal
+    volume: Decimal | None = None  #: in units; None: unknown
 
     @property
     def path(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
@@ -86,17 +88,18 @@ def _columns(heads: Sequence[str]) -> dict[str, int]:
             f"missing columns: {', '.join(missing)}; the first line must name the columns "
             f"{', '.join(_COLUMNS)}"
         )
-    return {name: columns[name] for name in _COLUMNS}
+    return {name: columns[name] for name in (*_COLUMNS, _VOLUME) if name in columns}
 
 
 def _bar(cells: Sequence[str], columns: dict[str, int], before: Bar | None) -> Bar:
-    if len(cells) <= max(columns.values()):
+    if len(cells) <= max(columns[name] for name in _COLUMNS):
         raise InvalidValue(f"the line has only {len(cells)} columns")
-    texts = {name: cells[place].strip() for name, place in columns.items()}
+    texts = {name: cells[place].strip() for name, place in columns.items() if place < len(cells)}
     at = _time(texts["time"])
     if before is not None and at <= before.at:
         raise InvalidValue(f"{texts['time']} is not later than the previous bar")
-    bar = Bar(at, *(_price(name, texts[name]) for name in _PRICES))
+    prices = [_price(name, texts[name]) for name in _PRICES]
+    bar = evolve(Bar(at, *prices), volume=_volume(texts.get(_VOLUME, "")))
     if bar.high < bar.low:
         raise InvalidValue(f"high {bar.high} is below low {bar.low}")
     for name, price in (("open", bar.open), ("close", bar.close)):
@@ -113,6 +116,19 @@ def _time(text: str) -> datetime:
     except (ValueError, OverflowError, OSError):
         raise InvalidValue(f"{text!r} is not a time in ISO 8601 or in seconds since 1970") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _volume(text: str) -> Decimal | None:
+    """Return a volume in units; None if the cell is empty."""
+    if not text:
+        return None
+    try:
+        volume = m.number(text)
+    except InvalidValue:
+        raise InvalidValue(f"volume {text!r} is not a number") from None
+    if volume < 0:
+        raise InvalidValue(f"volume {text} is below zero")
+    return volume
 
 
 def _price(name: str, text: str) -> Decimal:
