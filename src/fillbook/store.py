@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from fillbook import model as m
 
@@ -123,6 +124,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release every resource; a second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class Copied(Protocol):
+    """A store that can be copied while it is open."""
+
+    def copy(self) -> Path:
+        """Write a complete copy beside the store and return its path. Raises: StoreUnavailable."""
         ...
 
 

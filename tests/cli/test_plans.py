@@ -256,3 +256,24 @@ STATES = {
 def test_each_state_is_explained(state):
     """What happened, and what to do."""
     assert STATES[state] in " ".join(show.outcome(a_plan(state)))
+
+
+def test_a_record_is_rebuilt_from_the_broker(held, capsys, tmp_path):
+    """A dry run shows it; then the record as it was is kept beside the file."""
+    held.exchange.clock.advance(600)  # the fee of the purchase is posted
+    record(m.CashAdjusted(D(500), "USD", "2026-03-02T15:00:20.000000000Z", "ADOPTED", by_ids=True))
+    code, out, _ = told(capsys, "rebuild", "--dry-run", *STORE)
+    assert (code, "Figures of the broker" in out, "DRIFT" in out) == (3, True, True)
+    assert not list(tmp_path.glob("bot.db.*"))
+    code, out, _ = told(capsys, "rebuild", *STORE)
+    assert (code, f"The record as it was: {tmp_path / 'bot.db.1'}" in out) == (0, True)
+    assert told(capsys, "check", *STORE)[0] == 0
+    code, out, _ = told(capsys, "rebuild", *STORE, "--json")
+    assert (code, json.loads(out)["adopted"]) == (0, [])
+
+
+def test_without_a_reading_of_the_account_nothing_is_rebuilt(held, capsys, tmp_path):
+    held.exchange.faults.switch_on("unreachable")
+    code, out, _ = told(capsys, "rebuild", *STORE)
+    assert (code, "NOT OBSERVED" in out, "Nothing was changed" in out) == (1, True, True)
+    assert not list(tmp_path.glob("bot.db.*"))

@@ -1,5 +1,6 @@
 """SQLite only: damage, newer files, full disks, forks, kills and several processes."""
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -8,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from fillbook.errors import BadAddress, StoreDamaged, StoreTooNew, StoreUnavailable
+from fillbook.errors import BadAddress, StoreDamaged, StoreError, StoreTooNew, StoreUnavailable
 from fillbook.model.journal.kinds import KINDS
 from fillbook.stores import sqlite
 from fillbook.stores.sqlite import SqliteStore
@@ -240,6 +241,38 @@ def test_an_archived_file_is_put_beside_and_keeps_everything(kept):
     assert not kept.exists()
     assert read_all(away) == before
     assert SqliteStore(kept).archive().name == "bot.db.2"
+
+
+def test_a_copy_is_complete_and_private_while_others_have_the_file_open(kept):
+    with closing(SqliteStore(kept)) as store, closing(SqliteStore(kept)) as other:
+        with other.write() as writer:
+            put(writer)  # it is in the WAL only
+        away = store.copy()
+        with other.write() as writer:
+            put(writer)  # and this one comes after the copy
+    assert (away.name, away.stat().st_mode & 0o777) == ("bot.db.1", 0o600)
+    assert len(read_all(kept)[1]) == len(read_all(away)[1]) + 1
+    assert SqliteStore(kept).copy().name == "bot.db.2"
+
+
+def test_a_copy_that_cannot_be_written_leaves_nothing(kept, monkeypatch):
+    with closing(SqliteStore(kept)) as store:
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "open", raising(OSError(errno.ENOSPC, "No space left")))
+            with pytest.raises(StoreUnavailable, match="No space left"):
+                store.copy()
+        with monkeypatch.context() as broken:
+            broken.setattr(sqlite3, "connect", raising(sqlite3.OperationalError("disk I/O error")))
+            with pytest.raises(StoreError):
+                store.copy()
+    assert not list(kept.parent.glob("bot.db.*"))
+
+
+def raising(error):
+    def call(*args, **kw):
+        raise error
+
+    return call
 
 
 def test_a_file_that_is_open_elsewhere_is_not_archived(kept):

@@ -17,7 +17,6 @@ from typing import Annotated, Final
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from fillbook import __version__, errors, logs, opening
-from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.doctor import doctor
 from fillbook.cli.emulate import emulate
@@ -39,7 +38,7 @@ from fillbook.cli.orders.amend import cancel, replace
 from fillbook.cli.orders.buying_power import buying_power
 from fillbook.cli.orders.place import buy, sell
 from fillbook.cli.plans.catch_up import catch_up
-from fillbook.cli.plans.commands import approve, plan, plans, reject, repair
+from fillbook.cli.plans.commands import approve, plan, plans, rebuild, reject, repair
 from fillbook.cli.plans.exits import close, protect, unprotect
 from fillbook.cli.plans.rebalance import rebalance
 from fillbook.cli.rebind import rebind
@@ -51,7 +50,6 @@ from fillbook.cli.service.serve import serve
 from fillbook.cli.service.tokens import token
 from fillbook.cli.watch import watch
 
-CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
 _WRONG_CALL: Final = (
     errors.BadAddress,
     errors.CredentialsMissing,
@@ -138,7 +136,7 @@ def check(
         with opening.open(opened, existing_store(store)) as desk:
             report = desk.check(expected)
     print_result(report, output.check, json=json)
-    return CODES[report.verdict]
+    return output.CODES[report.verdict]
 
 
 def sync(
@@ -171,7 +169,7 @@ def sync(
             output.err.print("First sync: reading two snapshots, at least account_lag apart…")
         report = desk.sync(first, adopt=adopt)
     print_result(report, output.sync, json=json)
-    return CODES[report.verdict]
+    return output.CODES[report.verdict]
 
 
 def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool) -> int:
@@ -184,7 +182,7 @@ def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool
         output.as_json({"before": before, "after": after, "report": report})
     else:
         order_details.sync_result(before, after, report)
-    return CODES[report.verdict]
+    return output.CODES[report.verdict]
 
 
 def demo(
@@ -207,7 +205,7 @@ def demo(
 #: The commands by purpose, in the order of the help.
 _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
     "Start": (demo, doctor, emulate),
-    "Reconcile the record": (check, sync, rebind),
+    "Reconcile the record": (check, sync, rebuild, rebind),
     "Place orders": (buy, sell, replace, cancel, halt, buying_power),
     "Exits and plans": (
         protect,

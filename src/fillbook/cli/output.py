@@ -41,6 +41,8 @@ class Terminal(Console):
 out: Final = Terminal(highlight=False, soft_wrap=False)
 err: Final = Terminal(stderr=True, highlight=False)
 
+#: The exit codes of a comparison.
+CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
 _VERDICTS: Final = {
     m.Verdict.IN_SYNC: "[green]IN SYNC[/]",
     m.Verdict.DRIFT: "[yellow]DRIFT[/]",
@@ -141,6 +143,22 @@ def sync(report: m.SyncReport) -> None:
     out.print(f"{report.entries} entries appended to the journal")
 
 
+def rebuilt(report: m.RebuildReport) -> None:
+    """Print what a rebuild changed, or would change."""
+    findings("Figures of the broker", report.adopted)
+    findings("Unexplained differences", report.left)
+    for title, names in (
+        ("Plans that are stopped", report.stopped),
+        ("Disputed orders that are settled", report.settled),
+        ("Orders that get a strategy", [f"{name}: {of}" for name, of in report.assigned]),
+    ):
+        if names:
+            table(title, ("id",), ((name,) for name in names))
+    if report.archive is not None:
+        out.print(f"The record as it was: {escape(report.archive)}", soft_wrap=True)
+    verdict(report.verdict, report.unobserved, None)
+
+
 def unproven(client_order_id: str) -> None:
     """Print that the outcome of an order is unknown."""
     out.print(
@@ -172,10 +190,11 @@ def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -
     table(title, ("subject", "difference", "confidence", "notional>"), rows)
 
 
-def verdict(found: m.Verdict, unobserved: str | None, requests: int) -> None:
-    """Print the verdict of a comparison."""
+def verdict(found: m.Verdict, unobserved: str | None, requests: int | None) -> None:
+    """Print the verdict of a comparison; *requests* None: they are not counted."""
     why = f": {escape(unobserved)}" if unobserved else ""
-    out.print(f"{_VERDICTS[found]}{why}  ({requests} requests)")
+    sent = "" if requests is None else f"  ({requests} requests)"
+    out.print(f"{_VERDICTS[found]}{why}{sent}")
     if found is m.Verdict.NOT_OBSERVED:
         out.print("Nothing was changed: data that could not be read is not treated as empty.")
 

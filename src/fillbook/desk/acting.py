@@ -210,6 +210,24 @@ class Acting:
         """
         return self._parts.repair.repair(dry_run=validation.flag("dry_run", dry_run))
 
+    def rebuild(self, since: date | None = None, *, dry_run: bool = False) -> m.RebuildReport:
+        """
+        Take the broker's figures for the whole record; the last resort when no repair helps.
+
+        A copy of the record is written beside its file first.  Then open plans are stopped,
+        disputed orders end with the figures that are counted now, external orders get the strategy
+        that their client ids name, and every difference takes the broker's figure.  Keys,
+        unconfirmed orders and protections stay.
+
+        *since* is as for `sync`: a new record finds the strategies of what it holds in the orders
+        since then.  *dry_run* returns what would change, and changes nothing.  If the account
+        cannot be read, nothing is changed either, and the report says why.
+        Raises: AccountChanged; StoreUnavailable if the copy cannot be written; InvalidValue.
+        """
+        return self._parts.rebuild.rebuild(
+            validation.day(since), dry_run=validation.flag("dry_run", dry_run)
+        )
+
     def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:
         """Return the plans, oldest first: those in *state*; None: all that have not ended."""
         return self._parts.decisions.plans(m.plan_state(state))

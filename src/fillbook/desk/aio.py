@@ -103,6 +103,7 @@ class AsyncDesk:
     catch_up = awaited(Desk.catch_up)
     compare_pnl = awaited(Desk.compare_pnl)
     repair = awaited(Desk.repair)
+    rebuild = awaited(Desk.rebuild)
     plans = awaited(Desk.plans)
     plan = awaited(Desk.plan)
     approve = awaited(Desk.approve)

@@ -35,6 +35,7 @@ from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.rebalance import Rebalancing
+from fillbook.desk.plans.rebuild_from_broker import RecordRebuild
 from fillbook.desk.plans.repair import RecordSteps, Repair
 from fillbook.desk.reconcile.pnl_comparison import PnlComparing
 from fillbook.desk.reconcile.reconciler import Reconciler
@@ -160,9 +161,7 @@ class Parts:
         gateway, recorder, agenda = self.gateway, self.recorder, self.agenda
         clock, settings = self._clock, self._settings
         planning = Planning(recorder)
-        record_steps = RecordSteps(
-            agenda, self.reconciler, self.manual_resolution, self.kill_switch
-        )
+        steps = RecordSteps(agenda, self.reconciler, self.manual_resolution, self.kill_switch)
         self.executor = executor = Executor(
             gateway,
             recorder,
@@ -172,7 +171,7 @@ class Parts:
             self.placement,
             self.cancellation,
             clock,
-            record_steps.carry_out,
+            steps.carry_out,
         )
         exits = Exits(
             gateway,
@@ -188,6 +187,7 @@ class Parts:
         self.repair = Repair(
             gateway, recorder, agenda, self.reconciler, executor, planning, settings.repairs
         )
+        self.rebuild = RecordRebuild(recorder, self.reconciler, executor)
         self.closing = Closing(gateway, recorder, self.market, executor, planning, clock)
         self.rebalancing = Rebalancing(
             gateway,

@@ -63,7 +63,7 @@ from fillbook.model.account.rebalance import (
     Targets,
     WorkingOrder,
 )
-from fillbook.model.account.report import CheckReport, Row, SyncReport
+from fillbook.model.account.report import CheckReport, RebuildReport, Row, SyncReport
 from fillbook.model.account.reservation import BuyingPower, Funds, Reservation, ReserveRule
 from fillbook.model.account.snapshot import AccountId, AccountSnapshot, PositionSnapshot
 from fillbook.model.alert import Alert, AlertKind, Severity, Thresholds
@@ -375,6 +375,7 @@ __all__ = [
     "RebalanceFields",
     "RebalanceRules",
     "RebalanceTrade",
+    "RebuildReport",
     "Rebuilt",
     "Record",
     "Recorded",

@@ -163,14 +163,34 @@ class SqliteStore:
                 raise StoreUnavailable(
                     f"{self._path} is open in another process; stop that process first"
                 )
-            number = 1
-            while (archived := self._path.with_name(f"{self._path.name}.{number}")).exists():
-                number += 1
+            archived = self._free_name()
             try:
                 self._path.rename(archived)
             except OSError as error:
                 raise StoreUnavailable(f"{self._path} cannot be renamed: {error}") from None
         return archived
+
+    def copy(self) -> Path:
+        """Copy the record, as of one moment, to a free name beside the file; return the path."""
+        copied = self._free_name()
+        try:
+            os.close(os.open(copied, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(f"{copied} cannot be created: {error}") from None
+        try:
+            with self._read_connection() as source, closing(sqlite3.connect(copied)) as target:
+                source.backup(target)
+        except BaseException:
+            copied.unlink(missing_ok=True)
+            raise
+        return copied
+
+    def _free_name(self) -> Path:
+        """Return the first name beside the file that no copy or archive has."""
+        number = 1
+        while (free := self._path.with_name(f"{self._path.name}.{number}")).exists():
+            number += 1
+        return free
 
     # --- connections ------------------------------------------------------------------------
 

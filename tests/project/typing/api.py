@@ -35,6 +35,8 @@ def keep(broker: fb.Broker, store: fb.Store) -> int:
         desk.sync(since=date(2026, 1, 5), adopt=True)
         desk.sync(order="fb-1")
         desk.check({"AAPL": 10})
+        rebuilt: fb.RebuildReport = desk.rebuild(date(2026, 1, 5), dry_run=True)
+        print(rebuilt.archive, rebuilt.assigned)
         desk.close()
         print(report.merged, report.left, report.unproven, report.settling, desk.requests)
         return report.entries

@@ -1,4 +1,4 @@
-"""`fillbook plans`, `plan`, `approve`, `reject` and `repair`."""
+"""`fillbook plans`, `plan`, `approve`, `reject`, `repair` and `rebuild`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from fillbook.cli.options import (
     existing_store,
     open_book,
     open_desk,
+    parse_day,
     print_result,
 )
 from fillbook.cli.plans import show
@@ -137,6 +138,33 @@ def repair(
                 output.out.print(line, soft_wrap=True)
     output.out.print(_summary(found, left, stored), soft_wrap=True)
     return 3 if left else 0
+
+
+def rebuild(
+    *,
+    since: Annotated[
+        str | None,
+        Parameter(help="Read the orders from that day on, like 2026-01-05, for their strategies."),
+    ] = None,
+    dry_run: Annotated[
+        bool, Parameter(help="Only show what would change; stores and sends nothing.")
+    ] = False,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    live: LiveOption = False,
+    json: JsonOption = False,
+) -> int:
+    """
+    Take the broker's figures for the whole record; the last resort when no repair helps.
+
+    A copy of the record is kept beside it. Keys, unconfirmed orders and protections stay; open
+    plans are stopped. Exits with 3 if the record does not agree with the broker then; if the
+    account cannot be read, nothing is changed.
+    """
+    with open_desk(broker, existing_store(store), live=live) as desk:
+        found = desk.rebuild(parse_day(since), dry_run=dry_run)
+    print_result(found, output.rebuilt, json=json)
+    return output.CODES[found.verdict]
 
 
 def _summary(found: list[m.Plan], left: list[m.Plan], stored: set[str]) -> str:

@@ -292,6 +292,12 @@ def _check_same_request(known: m.OrderRecord | None, name: str, request: m.Order
         )
 
 
+#: A client order id with a strategy; one of a replace has a number behind it.
+_TAGGED: Final = re.compile(
+    re.escape(m.ID_PREFIX) + r"(?P<tag>[a-z0-9-]{1,20})-[0-9a-f]{32}(\.r[0-9]+)?"
+)
+
+
 def _was_sent(record: m.OrderRecord) -> bool:
     """Whether a create may have been sent; an order that provably was not is sent like new."""
     may_send = record.verdict is not None and record.verdict.may_send
@@ -313,3 +319,9 @@ def client_order_id(account: m.AccountId, strategy: str | None, key: str | None)
         suffix = hashlib.sha256(seed.encode()).hexdigest()[:32]
     name = re.sub(r"[^a-z0-9]+", "-", (strategy or "").lower()).strip("-")[:20]
     return m.ID_PREFIX + "-".join(part for part in (name, suffix) if part)
+
+
+def strategy_tag(client_order_id: str) -> str | None:
+    """Return what a client order id tells of its strategy; None: nothing, or it is not ours."""
+    found = _TAGGED.fullmatch(client_order_id)
+    return None if found is None else found["tag"]

@@ -119,6 +119,15 @@ class Executor:
         else:
             self._agenda.put("plans", after)
 
+    def stop_all(self, why: str) -> tuple[str, ...]:
+        """Stop every plan that has not ended, between two steps; return their ids."""
+        with self._turn, self._recorder.store.read() as reader:
+            found = reader.find(m.Plan, "open", "yes")
+            for plan in found:
+                self._stop(plan, why)
+                self._forget(plan)
+        return tuple(x.plan_id for x in found)
+
     def _open(self) -> list[str]:
         with self._recorder.store.read() as reader:
             found = reader.find(m.Plan, "open", "yes")

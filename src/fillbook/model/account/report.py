@@ -95,3 +95,29 @@ class SyncReport:
     def settling(self) -> bool:
         """Whether a difference is settling: the next reconciliation decides."""
         return any(x.confidence is Confidence.SETTLING for x in self.left)
+
+
+@frozen(kw_only=True)
+class RebuildReport:
+    """
+    The result of a rebuild of the record from the broker; of a dry run, what it would do.
+
+    `archive` is the path of the copy of the record as it was; None: a dry run, an unread account,
+    or a record that is not a file.  `stopped` are the ids of the plans that were stopped, `settled`
+    the client ids of the orders that were disputed.  `assigned` are the external orders whose
+    client id names a strategy, with that strategy.  `adopted` are the differences whose figure the
+    record took from the broker, `left` those that remain.  `unobserved` names the failed read, and
+    nothing is changed then; None: all reads succeeded.
+    """
+
+    _repr_html_ = html_of
+
+    verdict: Verdict
+    at: Timestamp
+    archive: str | None = None
+    stopped: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
+    assigned: tuple[tuple[str, str], ...] = ()
+    adopted: tuple[Finding, ...] = ()
+    left: tuple[Finding, ...] = ()
+    unobserved: str | None = None
