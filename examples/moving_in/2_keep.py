@@ -36,7 +36,7 @@ def main():
     stream.subscribe_trade_updates(on_event)
     threading.Thread(target=stream.run, daemon=True).start()
     desk.sync()
-    terms = {"symbol": "BTC/USD", "qty": "0.5", "side": OrderSide.BUY}
+    terms = {"symbol": "BTC/USD", "qty": "0.01", "side": OrderSide.BUY}
     order = client.submit_order(MarketOrderRequest(time_in_force=TimeInForce.GTC, **terms))
     filled.wait(FILL_TIMEOUT_S)
     expected = {order.symbol: order.qty if filled.is_set() else "0"}

@@ -36,9 +36,9 @@ def main():
     stream.subscribe_trade_updates(on_event)
     threading.Thread(target=stream.run, daemon=True).start()
     desk.sync()
-    terms = {"symbol": "BTC/USD", "qty": "0.5", "side": OrderSide.BUY}
-    request = fb.OrderRequest(symbol="BTC/USD", qty="0.5", side="buy")
-    with desk.sending(request, key="first buy") as ours:
+    terms = {"symbol": "BTC/USD", "qty": "0.01", "side": OrderSide.BUY}
+    request = fb.OrderRequest(symbol="BTC/USD", qty="0.01", side="buy")
+    with desk.sending(request, key="announced buy") as ours:
         terms["client_order_id"] = ours.client_order_id
         order = client.submit_order(MarketOrderRequest(time_in_force=TimeInForce.GTC, **terms))
     filled.wait(FILL_TIMEOUT_S)

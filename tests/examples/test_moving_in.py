@@ -53,6 +53,23 @@ def run(name, emulator, folder):
     return output
 
 
+def test_the_stages_run_in_order_on_one_emulator_with_one_record(emulator, tmp_path):
+    """As the README says: each stage buys 0.01, and the bot knows of its own purchase only."""
+    outputs = [run(stage.stem, emulator, tmp_path) for stage in STAGES]
+    assert all(text.startswith("the bot expects {'BTC/USD': '0.01'}\n") for text in outputs)
+    assert "theirs=Decimal('0.01995'), bot=Decimal('0.01'), verdict='drift'" in outputs[1]
+    held = [Decimal(text.rpartition("the record has ")[2]) for text in outputs[2:]]
+    assert [int(qty * 100) for qty in held] == [2, 3, 4]
+    theirs = emulator.account.truth.orders()
+    assert [order.status for order in theirs] == ["filled"] * 5
+    with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
+        orders = book.orders()
+        assert book.position("BTC/USD").qty == held[-1]
+    # The record lists the orders of the stages before it, which its opening balance includes.
+    origins = {order.client_order_id: order.origin for order in orders}
+    assert [origins[order.client_order_id] for order in theirs] == ["external"] * 3 + ["ours"] * 2
+
+
 @pytest.mark.parametrize(
     ("before", "after"), list(itertools.pairwise(STAGES)), ids=lambda x: x.stem
 )
@@ -63,29 +80,29 @@ def test_a_stage_adds_at_most_ten_lines(before, after):
 
 
 def test_the_bot_runs_before_the_change(emulator, tmp_path):
-    assert run("0_bot", emulator, tmp_path) == "the bot expects {'BTC/USD': '0.5'}\n"
+    assert run("0_bot", emulator, tmp_path) == "the bot expects {'BTC/USD': '0.01'}\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_check_finds_the_fee_that_the_bot_lacks_and_writes_nothing(emulator, tmp_path):
     output = run("1_look", emulator, tmp_path)
     assert "the verdict is drift" in output
-    assert "theirs=Decimal('0.49875'), bot=Decimal('0.5')" in output
+    assert "theirs=Decimal('0.009975'), bot=Decimal('0.01')" in output
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_record_has_the_orders_that_the_bot_sends_itself(emulator, tmp_path):
     output = run("2_keep", emulator, tmp_path)
     held = Decimal(output.rpartition("the record has ")[2])
-    assert Decimal("0.5") * (1 - FEE) <= held <= Decimal("0.5")
+    assert Decimal("0.01") * (1 - FEE) <= held <= Decimal("0.01")
     with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
         [order] = book.orders()
-    assert (order.symbol, order.status, order.filled_qty) == ("BTC/USD", "filled", Decimal("0.5"))
+    assert (order.symbol, order.status, order.filled_qty) == ("BTC/USD", "filled", Decimal("0.01"))
 
 
 def test_an_announced_order_is_recorded_before_it_is_sent(emulator, tmp_path):
     output = run("3_announce", emulator, tmp_path)
-    assert "the bot expects {'BTC/USD': '0.5'}\nthe order is filled\n" in output
+    assert "the bot expects {'BTC/USD': '0.01'}\nthe order is filled\n" in output
     [theirs] = emulator.account.truth.orders()
     with fb.read(f"sqlite:///{tmp_path / 'bot.db'}") as book:
         [order] = book.orders()
@@ -95,6 +112,6 @@ def test_an_announced_order_is_recorded_before_it_is_sent(emulator, tmp_path):
 
 def test_a_submit_returns_after_the_fill_and_sends_one_order_per_key(emulator, tmp_path):
     output = run("4_submit", emulator, tmp_path)
-    assert "the bot expects {'BTC/USD': '0.5'}\nthe order is filled\n" in output
+    assert "the bot expects {'BTC/USD': '0.01'}\nthe order is filled\n" in output
     assert run("4_submit", emulator, tmp_path) == output
     assert len(emulator.account.truth.orders()) == 1
