@@ -166,6 +166,7 @@ def on_event(event: fb.Event) -> None:
 def read(book: fb.Book) -> Decimal:
     orders: list[fb.Order] = book.orders(open=True, symbol="AAPL", strategy="mean-rev")
     order: fb.Order = book.order("fb-1")
+    print(book.order(key="monday", strategy="dips").status, book.legs(order))
     status: fb.OrderStatus = order.status
     odd: tuple[fb.Anomaly, ...] = order.anomalies
     filled: Decimal = order.filled_qty

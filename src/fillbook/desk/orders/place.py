@@ -7,8 +7,6 @@ An order is durable before it is sent, under a client order id that is never reu
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.journal import requests
+from fillbook.core.orders import client_ids
 from fillbook.core.permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
@@ -292,12 +291,6 @@ def _check_same_request(known: m.OrderRecord | None, name: str, request: m.Order
         )
 
 
-#: A client order id with a strategy; one of a replace has a number behind it.
-_TAGGED: Final = re.compile(
-    re.escape(m.ID_PREFIX) + r"(?P<tag>[a-z0-9-]{1,20})-[0-9a-f]{32}(\.r[0-9]+)?"
-)
-
-
 def _was_sent(record: m.OrderRecord) -> bool:
     """Whether a create may have been sent; an order that provably was not is sent like new."""
     may_send = record.verdict is not None and record.verdict.may_send
@@ -305,23 +298,7 @@ def _was_sent(record: m.OrderRecord) -> bool:
 
 
 def client_order_id(account: m.AccountId, strategy: str | None, key: str | None) -> str:
-    """
-    Derive the client order id from account, strategy and *key*; without a key it is random.
-
-    So a key makes only one order, even if the record was lost.  At most 60 characters of
-    ``[a-z0-9-]``; the strategy comes first, readable at the broker.
-    """
+    """Derive the client order id from *key*; without a key it is random."""
     if key is None:
-        suffix = secrets.token_hex(16)
-    else:
-        parts = (str(account), strategy or "", key)
-        seed = "".join(f"{len(part)}:{part}" for part in parts)  # unique for each triple
-        suffix = hashlib.sha256(seed.encode()).hexdigest()[:32]
-    name = re.sub(r"[^a-z0-9]+", "-", (strategy or "").lower()).strip("-")[:20]
-    return m.ID_PREFIX + "-".join(part for part in (name, suffix) if part)
-
-
-def strategy_tag(client_order_id: str) -> str | None:
-    """Return what a client order id tells of its strategy; None: nothing, or it is not ours."""
-    found = _TAGGED.fullmatch(client_order_id)
-    return None if found is None else found["tag"]
+        return client_ids.with_suffix(strategy, secrets.token_hex(16))
+    return client_ids.of_key(account, strategy, key)

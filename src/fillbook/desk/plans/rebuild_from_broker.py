@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from fillbook import model as m
-from fillbook.desk.orders.place import strategy_tag
+from fillbook.core.orders.client_ids import tag_of
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.recorder import Recorder
@@ -99,7 +99,7 @@ def _names(evidence: Sequence[m.Evidence]) -> tuple[str, ...]:
 def _tagged(reader: Reader) -> tuple[tuple[str, str], ...]:
     """Return the external orders whose client id names a strategy, with that strategy."""
     records = reader.all(m.OrderRecord)
-    known = {strategy_tag(x.client_order_id): x.strategy for x in records if x.strategy}
+    known = {tag_of(x.client_order_id): x.strategy for x in records if x.strategy}
     return tuple(_assignments(records, known))
 
 
@@ -107,7 +107,7 @@ def _assignments(
     records: Sequence[m.OrderRecord], known: dict[str | None, str]
 ) -> Iterator[tuple[str, str]]:
     for record in records:
-        tag = strategy_tag(record.client_order_id)
+        tag = tag_of(record.client_order_id)
         is_free = record.strategy is None and not record.assigned
         if record.origin is m.Origin.EXTERNAL and tag is not None and is_free:
             yield record.client_order_id, known.get(tag, tag)

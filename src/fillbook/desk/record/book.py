@@ -19,11 +19,12 @@ from itertools import islice
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
 from fillbook.core import pairs
+from fillbook.core.orders import client_ids
 from fillbook.core.pnl import computation as pnl
 from fillbook.core.pnl.slippage import slippage_of
 from fillbook.core.symbol_names import is_known, resolve
@@ -93,7 +94,7 @@ class Book:
         with self._store.read() as reader:
             if symbol is not None:
                 symbol = resolve(reader, m.symbol_of(symbol))
-            where = _where(symbol=symbol, strategy=strategy, open="yes" if open else None)
+            where = paging.where(symbol=symbol, strategy=strategy, open="yes" if open else None)
             records = paging.page(
                 reader,
                 m.OrderRecord,
@@ -106,13 +107,39 @@ class Book:
             )
         return [record.order for record in records]
 
-    def order(self, order: m.Order | str) -> m.Order:
+    def order(
+        self,
+        order: m.Order | str | None = None,
+        *,
+        key: str | None = None,
+        strategy: str | None = None,
+    ) -> m.Order:
         """
         Return the current state of one order, by its client order id or its broker order id.
 
+        Or by the idempotency *key* that it was submitted with, and its *strategy* (None: it has
+        none).  Raises: UnknownOrder; InvalidValue unless exactly one of *order* and *key* is given.
+        """
+        if (order is None) == (key is None):
+            raise InvalidValue("give an order (or its id), or key=")
+        return self.record(order or self._id_of_key(key or "", strategy)).order
+
+    def legs(self, order: m.Order | str) -> list[m.Order]:
+        """
+        Return the exits that the broker made for a bracket, OCO or OTO order; none: an empty list.
+
         Raises: UnknownOrder.
         """
-        return self.record(order).order
+        name = self.record(order).client_order_id
+        with self._store.read() as reader:
+            return [x.order for x in reader.find(m.OrderRecord, "parent", name)]
+
+    def _id_of_key(self, key: str, strategy: str | None) -> str:
+        with self._store.read() as reader:
+            binding = reader.get(m.Binding, "account")
+        if binding is None:
+            raise UnknownOrder(f"the record is empty: it has no order with the key {key!r}")
+        return client_ids.of_key(binding.account, strategy, key)
 
     def record(self, order: m.Order | str) -> m.OrderRecord:
         """Return the complete record of one order. Raises: UnknownOrder."""
@@ -147,12 +174,12 @@ class Book:
         if order is None:
             with self._store.read() as reader:
                 symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
-                begin = _listed(reader, m.Movement, after, strategy)
+                begin = paging.listed(reader, m.Movement, after, strategy)
                 return paging.page(
                     reader,
                     m.Movement,
                     "filled",
-                    _where(symbol=symbol, strategy=strategy),
+                    paging.where(symbol=symbol, strategy=strategy),
                     after="" if begin is None else f"{begin.at}/{begin.key}",
                     limit=limit,
                     newest=newest,
@@ -210,12 +237,12 @@ class Book:
         """
         with self._store.read() as reader:
             symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
-            begin = _listed(reader, m.Trade, after, strategy)
+            begin = paging.listed(reader, m.Trade, after, strategy)
             return paging.page(
                 reader,
                 m.Trade,
                 "closed",
-                _where(symbol=symbol, strategy=strategy),
+                paging.where(symbol=symbol, strategy=strategy),
                 after="" if begin is None else f"{begin.closed_at}/{begin.key}",
                 limit=limit,
                 newest=newest,
@@ -390,7 +417,7 @@ class Book:
                 reader,
                 m.Event,
                 "key",
-                _where(strategy=strategy),
+                paging.where(strategy=strategy),
                 after=since,
                 limit=limit,
                 newest=newest,
@@ -413,28 +440,3 @@ def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
 
 def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:
     return {name: holding.qty for name, holding in position.by_strategy if holding.qty}
-
-
-_Row = TypeVar("_Row", m.Movement, m.Trade)
-
-
-def _listed(
-    reader: Reader, of: type[_Row], after: str | None, strategy: str | Sequence[str] | None
-) -> _Row | None:
-    """Return the row after which a page begins. Raises: InvalidValue: it is not in the list."""
-    if after is None:
-        return None
-    found = reader.get(of, after)
-    of_strategies = _where(strategy=strategy).get("strategy")
-    if found is None or (of_strategies is not None and found.strategy not in of_strategies):
-        raise InvalidValue("after is not in this list (any more); begin at its first page")
-    return found
-
-
-def _where(**values: str | Sequence[str] | None) -> dict[str, Sequence[str]]:
-    """Return the conditions on the indexes: those that are given, each with its values."""
-    return {
-        name: (value,) if isinstance(value, str) else value
-        for name, value in values.items()
-        if value is not None
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from fillbook import model as m
 from fillbook.errors import InvalidValue
 from fillbook.model.journal.kinds import BY_TYPE
 from fillbook.store import Reader
@@ -44,3 +45,28 @@ def page(
             break
         after = value_of(rows[-1]) or ""
     return found
+
+
+Row = TypeVar("Row", m.Movement, m.Trade)
+
+
+def listed(
+    reader: Reader, of: type[Row], after: str | None, strategy: str | Sequence[str] | None
+) -> Row | None:
+    """Return the row after which a page begins. Raises: InvalidValue: it is not in the list."""
+    if after is None:
+        return None
+    found = reader.get(of, after)
+    of_strategies = where(strategy=strategy).get("strategy")
+    if found is None or (of_strategies is not None and found.strategy not in of_strategies):
+        raise InvalidValue("after is not in this list (any more); begin at its first page")
+    return found
+
+
+def where(**values: str | Sequence[str] | None) -> dict[str, Sequence[str]]:
+    """Return the conditions on the indexes: those that are given, each with its values."""
+    return {
+        name: (value,) if isinstance(value, str) else value
+        for name, value in values.items()
+        if value is not None
+    }
