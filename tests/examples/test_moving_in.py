@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -77,6 +78,17 @@ def test_a_stage_adds_at_most_ten_lines(before, after):
     texts = [path.read_text("utf-8").splitlines() for path in (before, after)]
     new = [line for line in difflib.ndiff(*texts) if line.startswith("+ ") and line.strip() != "+"]
     assert 0 < len(new) <= LINES_MAX
+
+
+def test_the_page_has_the_lines_of_each_stage():
+    page = (STAGES[0].parents[2] / "docs" / "howto" / "your-bot.md").read_text("utf-8")
+    rows = [row.split(" | ") for row in page.splitlines() if re.match(r"\| [1-4]: ", row)]
+    changes = []
+    for before, after in itertools.pairwise(STAGES):
+        lines = difflib.ndiff(*(path.read_text("utf-8").splitlines() for path in (before, after)))
+        marks = [line[0] for line in lines if line[2:].strip()]
+        changes.append(f"+{marks.count('+')} −{marks.count('-')}")
+    assert [row[1] for row in rows] == changes
 
 
 def test_the_bot_runs_before_the_change(emulator, tmp_path):

@@ -52,8 +52,13 @@ def at(emulator, text):
     """The text with the emulator's address and keys in place of the real ones."""
     for real, here in (
         ('"alpaca:paper"', f'"alpaca:{emulator.url}"'),
+        (
+            'TradingStream("your key", "your secret", paper=True',
+            "TradingStream(KEY, SECRET, url_override=STREAM_URL",
+        ),
         ('"your key", "your secret", paper=True', "KEY, SECRET, url_override=URL"),
         ("fb.open(", "OPEN("),
+        ("time.sleep(", "CLOCK.advance("),
     ):
         text = text.replace(real, here)
     return text
@@ -66,6 +71,8 @@ def test_the_code_of_a_page_runs(page, emulator, capsys):
         "KEY": emulator.key,
         "SECRET": emulator.secret,
         "URL": emulator.url,
+        "STREAM_URL": emulator.stream_url,
+        "CLOCK": emulator.exchange.clock,
         "OPEN": functools.partial(fb.open, clock=emulator.exchange.clock),
     }
     for language, text in blocks_of(page):
