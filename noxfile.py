@@ -89,6 +89,24 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-W", "-q", "-b", "html", "docs", "docs/_build")
 
 
+@nox.session
+def package(session: nox.Session) -> None:
+    """The wheel and the sdist: their metadata and files, and the wheel in an empty environment."""
+    session.install("build", "twine")
+    folder = session.create_tmp()
+    session.run("python", "-m", "build", "--outdir", folder)  # the wheel is made from the sdist
+    wheel, sdist = (str(next(Path(folder).glob(f"*.{end}"))) for end in ("whl", "tar.gz"))
+    session.run("twine", "check", "--strict", wheel, sdist)
+    session.run("python", "tests/project/packed.py", wheel, sdist)
+    empty = Path(folder, "empty")
+    session.run("python", "-m", "venv", "--clear", str(empty))
+    python = str(empty / "bin" / "python")
+    for what in (wheel, "fillbook[cli]"):  # the extra of what is installed, as the messages say
+        session.run(python, "-m", "pip", "install", "-q", what, external=True)
+    session.run(python, "-c", "import fillbook; print(fillbook.__version__)", external=True)
+    session.run(str(empty / "bin" / "fillbook"), "demo", external=True, silent=True)
+
+
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
     """The tests on the lowest versions that we say we work with."""

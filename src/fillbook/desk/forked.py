@@ -32,4 +32,5 @@ def _replace_parts() -> None:
             setattr(desk, name, _InheritedPart())
 
 
-os.register_at_fork(after_in_child=_replace_parts)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_replace_parts)

@@ -21,7 +21,6 @@ before they take a ticket.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import sys
@@ -34,6 +33,14 @@ from typing import Final
 
 from fillbook.errors import StoreUnavailable
 from fillbook.stores.thread_queue import FairLock
+
+try:
+    import fcntl
+except ImportError:
+    raise StoreUnavailable(
+        "a record in a file needs POSIX file locks, which this system does not have. "
+        "Run fillbook on Linux, on macOS, or on Windows in WSL"
+    ) from None
 
 _COUNTER_BYTES: Final = 8  #: the length of the number of the last ticket
 _TICKETS_START: Final = (
