@@ -159,7 +159,7 @@ def manners(session: nox.Session) -> None:
     session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_DAYS="800", FILLBOOK_SCHEDULES="20000")
     chosen = session.posargs or [
         "tests/scenarios/brokers",
-        "tests/core/orders/test_toy_schedules.py",
+        "tests/core/orders/unconfirmed/test_toy_schedules.py",
     ]
     session.run("pytest", "-n", "2", "--dist", "worksteal", "--timeout=3600", *chosen)
 

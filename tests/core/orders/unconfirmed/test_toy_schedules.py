@@ -2,7 +2,7 @@
 P2 and P3 on a toy: a broker that forgets client order ids, and lists all orders instead.
 
 The toy has no desk and no network: only the decisions (`core.orders.unconfirmed`) and time.  More
-schedules: `FILLBOOK_SCHEDULES=20000 pytest tests/core/orders/test_toy_schedules.py`.
+schedules: `FILLBOOK_SCHEDULES=20000 pytest tests/core/orders/unconfirmed/test_toy_schedules.py`.
 """
 
 import os
