@@ -125,6 +125,14 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def growth(session: nox.Session) -> None:
+    """What must not grow, by count: 20,000 closed and 20,000 open orders, 20,000 fills of one."""
+    install(session, "tests")
+    session.env["FILLBOOK_TEST_GROWTH"] = "100"
+    session.run("pytest", "--timeout=1800", "tests/stores/test_growth.py", *session.posargs)
+
+
+@nox.session
 def matrix(session: nox.Session) -> None:
     """Every command, answer, kill, restart, kind of order and set of desks; every failing write."""
     install(session, "tests")

@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import position
+from fillbook.core.checks.context import UNLIMITED_QTY, TrackedOrders
 from fillbook.core.journal.draft import Draft, context_of
 from fillbook.core.orders import evidence as ev
+from fillbook.core.orders import open_quantities
+from fillbook.model.orders.open_quantity import OpenQuantity
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
 DAY = "2026-03-02T15:00:{:02}Z"
@@ -175,6 +178,22 @@ def test_running_sums_are_those_of_counting_afresh(numbers):
         executions = records.find(m.Execution, "broker_order_id", e.broker_order_id)
         voids = records.find(m.TradeBust, "broker_order_id", e.broker_order_id)
         assert ev.recount(e, executions, voids, by) == e
+
+
+@given(heard_facts)
+def test_the_sums_of_open_orders_are_those_of_their_definition(numbers):
+    """And every total is that which the checks compute from the orders one by one."""
+    records = outcome(numbers)
+    stored = {x.symbol: x for x in records.all(OpenQuantity)}
+    orders = records.all(m.OrderRecord)
+    assert stored == open_quantities.sums_of(orders)
+    tracked = TrackedOrders.from_orders(x.order for x in orders if x.requests or x.ids)
+    for symbol, known in stored.items():
+        for side, strategy in {(x.side, x.strategy) for x in known.sums}:
+            found = known.of(side, strategy)
+            assert tracked.leaves(symbol, side, strategy) == (
+                UNLIMITED_QTY if found.unlimited else found.leaves
+            )
 
 
 @given(heard_facts)

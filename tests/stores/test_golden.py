@@ -23,6 +23,7 @@ from fillbook.desk.link.lease import Lease
 from fillbook.desk.record import rebuild
 from fillbook.errors import StoreTooNew
 from fillbook.model.journal.kinds import KINDS
+from fillbook.model.orders.open_quantity import OpenQuantity
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.venue.exchange import Exchange
 from fillbook.venue.exchange.account.ledger import Balance, Position
@@ -51,6 +52,7 @@ LATER = {
     m.Plan,
     m.Protection,
     m.SettledTrade,
+    OpenQuantity,
     fb.AccountInstruction,
     fb.Token,
 }
@@ -193,7 +195,7 @@ def test_it_is_rebuilt_by_the_rules_of_today_as_it_is_opened(path):
     assert changed <= {
         *("binding", "cash", "evidence", "orders"),
         *("movements", "positions", "reservations", "chapters", "trades"),
-        "symbol_names",
+        *("symbol_names", "open_quantities"),
     }
     store.close()
 

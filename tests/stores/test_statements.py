@@ -6,25 +6,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.stores.sqlite import SqliteStore
 from tests.bench import Bench
-
-
-class Counting(SqliteStore):
-    """A store that counts its statements."""
-
-    count = 0
-
-    def _connect(self):
-        connection = super()._connect()
-        connection.set_trace_callback(self._counted)
-        return connection
-
-    def _counted(self, statement):
-        self.count += 1
-
-    def during(self, call):
-        before = self.count
-        call()
-        return self.count - before
+from tests.stores.counting import Counting
 
 
 @pytest.fixture
@@ -39,6 +21,10 @@ def rest(bench, number, symbol="MSFT"):
     return bench.desk.buy(symbol, qty=1, limit_price="100", key=str(number))
 
 
+def statements(bench, call):
+    return bench.store.during(call).statements
+
+
 def settled(bench):
     """Let everything that is due happen."""
     bench.pass_(30)
@@ -51,7 +37,7 @@ def test_a_submit_costs_the_same_however_many_orders_are_closed(bench):
     counts = []
     for first in (0, 1000, 2000):
         settled(bench)
-        counts.append(bench.store.during(lambda first=first: rest(bench, first, "AAPL")))
+        counts.append(statements(bench, lambda first=first: rest(bench, first, "AAPL")))
         for number in range(first + 1, first + 20):
             bench.desk.cancel(rest(bench, number))
     assert max(counts) - min(counts) <= 6, counts
@@ -66,7 +52,7 @@ def test_a_pass_reads_each_open_order_a_few_times_and_writes_nothing(bench):
         settled(bench)
         with bench.store.read() as reader:
             last = reader.last()
-        counts.append(bench.store.during(bench.desk.sync))
+        counts.append(statements(bench, bench.desk.sync))
         with bench.store.read() as reader:
             assert reader.last() == last
     assert counts[1] - counts[0] <= 9 * 40, counts

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
 from attrs import Factory, frozen
@@ -35,6 +37,8 @@ class _Table:
     kind: Kind
     records: dict[str, Any] = Factory(dict)
     index: dict[tuple[str, str], set[str]] = Factory(dict)
+    #: The values of an index that was paged through, each with its key, in order.
+    ordered: dict[str, list[tuple[str, str]]] = Factory(dict)
 
     def set(self, key: str, record: Any) -> Any:
         """Set the record under *key* (_DELETED: delete it); return the record before."""
@@ -44,7 +48,20 @@ class _Table:
             self.records[key] = record
             for entry in self._index_entries(record):
                 self.index.setdefault(entry, set()).add(key)
+                if entry[0] in self.ordered:
+                    insort(self.ordered[entry[0]], (entry[1], key))
         return before
+
+    def in_order(self, index: str) -> list[tuple[str, str]]:
+        """Return the values of an index, each with its key, in order."""
+        if index not in self.ordered:
+            self.ordered[index] = sorted(
+                (value, key)
+                for (name, value), keys in self.index.items()
+                if name == index
+                for key in keys
+            )
+        return self.ordered[index]
 
     def _index_entries(self, record: Any) -> list[tuple[str, str]]:
         values = ((name, value_of(record)) for name, value_of in self.kind.indexes.items())
@@ -58,6 +75,9 @@ class _Table:
             keys.discard(key)
             if not keys:
                 del self.index[entry]
+            if entry[0] in self.ordered:
+                values = self.ordered[entry[0]]
+                del values[bisect_left(values, (entry[1], key))]
 
 
 class _View:
@@ -115,7 +135,12 @@ class _View:
         value_of = kind.key if index == "key" else kind.indexes[index]
         tests = [(kind.indexes[name], frozenset(values)) for name, values in where.items()]
         first = next(iter(where.items()), None)
-        records = self.all(of) if first is None else self._of_any(of, *first)
+        if first is not None:
+            records: Iterable[R] = self._of_any(of, *first)
+        elif index == "key":
+            records = self.all(of)
+        else:
+            records = self._in_order(of, index, after, limit, newest=newest)
         found = [
             (value, record)
             for record in records
@@ -125,6 +150,22 @@ class _View:
         ]
         found.sort(key=lambda pair: pair[0], reverse=newest)
         return [record for _, record in found[:limit]]
+
+    def _in_order(
+        self, of: type[R], index: str, after: str, limit: int, *, newest: bool
+    ) -> list[R]:
+        """Return at least the first *limit* records beyond the value *after* of *index*."""
+        with self._locked_tables() as tables:
+            values, layer = tables[of].in_order(index), self._layer.get(of, {})
+            if newest:
+                stop = bisect_left(values, (after,)) if after else len(values)
+                keys = (values[x][1] for x in range(stop - 1, -1, -1))
+            else:
+                start = bisect_left(values, (after + "\0",)) if after else 0
+                keys = (values[x][1] for x in range(start, len(values)))
+            found = islice((key for key in keys if key not in layer), limit)
+            committed = [tables[of].records[key] for key in found]
+            return committed + [x for x in layer.values() if x is not _DELETED]
 
     def _of_any(self, of: type[R], index: str, values: Sequence[str]) -> list[R]:
         """Return the records whose *index* has one of *values*."""

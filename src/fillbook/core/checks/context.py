@@ -7,7 +7,7 @@ observed (promise P6).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.orders.lifecycle import LIVE
 from fillbook.model import ZERO
+from fillbook.model.orders.order import may_fill
 
 #: The leaves of an order by notional, in base units.
 UNLIMITED_QTY: Final = Decimal("Infinity")
@@ -66,6 +66,26 @@ class TrackedOrders(Collection[m.Order]):
                 x for x in self.for_symbol(symbol) if group not in (x.client_order_id, x.parent)
             )
         )
+
+    def leaves(self, symbol: str, side: m.OrderSide, strategy: str | None = None) -> Decimal:
+        """
+        Return the total leaves of the orders on *symbol* of *side*, in base units.
+
+        *strategy*: of that strategy only (``""``: unattributed).  Infinite if one of them is an
+        order by notional.
+        """
+        orders = self.for_symbol(symbol)
+        if strategy is not None:
+            orders = tuple(x for x in orders if (x.strategy or "") == strategy)
+        return total_leaves_qty(side, orders)
+
+    def unclear(self, symbol: str) -> Iterable[m.Order]:
+        """Return at least the orders on *symbol* that may lock it."""
+        return self.for_symbol(symbol)
+
+    def opposing(self, request: m.OrderRequest, rule: m.WashRule) -> Iterable[m.Order]:
+        """Return orders on the symbol of *request*; one that it could match is among them."""
+        return self.for_symbol(request.symbol)
 
     def __iter__(self) -> Iterator[m.Order]:
         return iter(self.for_symbol(None))
@@ -202,10 +222,17 @@ class CheckContext:
         """Return the position that an order of *side* would reduce, in base units, ≥ 0."""
         return max(ZERO, -side.sign * (ZERO if self.position is None else self.position.qty))
 
+    @m.exact
+    def leaves(self, request: m.OrderRequest, strategy: str | None = None) -> Decimal:
+        """Return the total leaves of the side of *request* that change the same position."""
+        symbols = dict.fromkeys((request.symbol, *self.held_by))
+        return sum((self.orders.leaves(x, request.side, strategy) for x in symbols), ZERO)
+
     def closable(self, request: m.OrderRequest) -> Decimal:
         """Return the quantity that *request* can close in the worst case, in base units, ≥ 0."""
-        orders = self.orders_on_position(request)
-        found = closable(request.side, self.position, orders, self.differences)
+        if not self.held(request.side):
+            return ZERO
+        found = unreserved(request.side, self.position, self.leaves(request), self.differences)
         return max(ZERO, found - self.reserved_units)
 
     def strategy_part(self, request: m.OrderRequest) -> StrategyPart | None:
@@ -217,9 +244,8 @@ class CheckContext:
         held = self.held(request.side)
         if request.strategy is None or self.position is None or not held:
             return None
-        return strategy_part(
-            request.strategy, request.side, self.position, self.orders_on_position(request)
-        )
+        reserved = {name: self.leaves(request, name) for name in (request.strategy, "")}
+        return part_of(request.strategy, request.side, self.position, reserved)
 
     def reduces(self, request: m.OrderRequest) -> bool:
         """Return whether *request* only reduces the position, even in the worst case."""
@@ -243,10 +269,21 @@ def closable(
     This is the smallest position that the evidence allows, minus the leaves of the live and
     unconfirmed orders of that side (the exits of one bracket count once).
     """
+    return unreserved(side, position, total_leaves_qty(side, orders), differences)
+
+
+@m.exact
+def unreserved(
+    side: m.OrderSide,
+    position: m.Position | None,
+    leaves: Decimal,
+    differences: Iterable[Decimal] = (),
+) -> Decimal:
+    """Return what `closable` does, of orders of *side* with these total *leaves*."""
     if position is None:
         return ZERO
     minimum = -side.sign * smallest_position(position, differences)
-    return max(ZERO, minimum - total_leaves_qty(side, orders))
+    return max(ZERO, minimum - leaves)
 
 
 @m.exact
@@ -288,12 +325,17 @@ def strategy_part(
     strategy: str, side: m.OrderSide, position: m.Position, orders: Iterable[m.Order]
 ) -> StrategyPart:
     """Return the part of *strategy* in *position*, as far as an order of *side* would close it."""
+    known = TrackedOrders(lambda _: tuple(orders))
+    reserved = {name: known.leaves(position.symbol, side, name) for name in (strategy, "")}
+    return part_of(strategy, side, position, reserved)
+
+
+@m.exact
+def part_of(
+    strategy: str, side: m.OrderSide, position: m.Position, by_strategy: Mapping[str, Decimal]
+) -> StrategyPart:
+    """Return what `strategy_part` does, of orders with these total leaves *by_strategy*."""
     parts = {name: max(ZERO, -side.sign * part.qty) for name, part in position.by_strategy}
-    known = tuple(orders)
-    by_strategy = {
-        name: total_leaves_qty(side, [x for x in known if (x.strategy or "") == name])
-        for name in (strategy, "")
-    }
     held, unattributed = parts.get(strategy, ZERO), parts.get("", ZERO)
     if position.qty > 0:  # fees that are due take their share of every part
         held -= position.fee_due * held / position.qty
@@ -314,14 +356,9 @@ def total_leaves_qty(side: m.OrderSide, orders: Iterable[m.Order]) -> Decimal:
     """
     groups: dict[str, Decimal] = {}
     for order in orders:
-        if order.side is not side or order.is_final or not may_fill(order):
+        if order.side is not side or not may_fill(order):
             continue
         leaves = order.leaves_qty if order.leaves_qty is not None else UNLIMITED_QTY
         group = order.parent or order.client_order_id
         groups[group] = max(groups.get(group, ZERO), leaves)
     return sum(groups.values(), ZERO)
-
-
-def may_fill(order: m.Order) -> bool:
-    """Return whether the broker may still fill *order*."""
-    return order.status in LIVE or order.status is m.OrderStatus.UNPROVEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from typing import Final
 
@@ -38,7 +39,8 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny new risk on a symbol with an unconfirmed or disputed order, or a confirmed drift."""
     if context.reduces(request):
         return None
-    for order in context.orders_on_position(request):
+    symbols = dict.fromkeys((request.symbol, *context.held_by))
+    for order in itertools.chain.from_iterable(map(context.orders.unclear, symbols)):
         why = _lock_of(order)
         if why is not None:
             return Reason(

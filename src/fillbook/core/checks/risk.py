@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.core.checks.context import CheckContext, SentOrder, may_fill, total_leaves_qty
+from fillbook.core.checks.context import CheckContext, SentOrder
 from fillbook.model import ZERO, Reason, ReasonCode
+from fillbook.model.orders.order import may_fill
 
 _MINUTE: Final = timedelta(minutes=1)
 #: The window of `Limits.day_notional_max`.
@@ -87,7 +88,7 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     rule = context.capabilities.wash_rule
     if rule is None or request.order_class is not m.OrderClass.SIMPLE:
         return None
-    for order in context.orders_on(request.symbol):
+    for order in context.orders.opposing(request, rule):
         if order.side is not request.side and may_match(request, order, rule):
             return Reason(
                 ReasonCode.WASH_TRADE,
@@ -102,7 +103,7 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
 def may_match(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool:
     """Return whether *request* could match the working *order* of the other side."""
     exempt = order.order_class is not m.OrderClass.SIMPLE or order.parent is not None
-    if exempt or order.is_final or order.broker_order_id is None or not may_fill(order):
+    if exempt or order.broker_order_id is None or not may_fill(order):
         return False
     types = {request.type, order.type}
     if not types <= rule.always | rule.crossing:
@@ -266,7 +267,7 @@ def _worst_case_qty(request: m.OrderRequest, context: CheckContext) -> Decimal |
     held = ZERO if context.position is None else context.position.qty
     if qty is None:
         return None
-    added_qty = total_leaves_qty(request.side, context.orders_on_position(request)) + qty
+    added_qty = context.leaves(request) + qty
     return abs(held + request.side.sign * added_qty)
 
 

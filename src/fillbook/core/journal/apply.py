@@ -25,13 +25,15 @@ from fillbook.core.journal import (
 )
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.posting import repost_symbol
+from fillbook.core.orders import open_quantities
 from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
 from fillbook.model.account.token import TokenCreated, TokenRevoked
 from fillbook.model.journal.overlay import RecordReader
+from fillbook.model.orders.open_quantity import OpenQuantity
 
 #: The version of the rules by which records are computed.  A release that computes other records
 #: from the same journal increments it; a store of an older version is rebuilt when it is opened.
-RULES: Final = 11
+RULES: Final = 12
 
 
 @m.exact
@@ -40,6 +42,7 @@ def apply(entry: m.Entry, number: int, at: m.Timestamp, before: RecordReader) ->
     draft = Draft(before, number, at)
     _apply_entry(draft, entry)
     corporate_actions.follow(draft)
+    _update_sums(draft)
     for old, new in draft.orders():
         if new.order.is_final and not (old is not None and old.order.is_final):
             draft.emit(m.EventKind.FINAL, symbol=new.terms.symbol, order=new.order)
@@ -47,6 +50,16 @@ def apply(entry: m.Entry, number: int, at: m.Timestamp, before: RecordReader) ->
         if alert is not None:
             draft.emit(m.EventKind.ALERT, symbol=new.terms.symbol, order=new.order, alert=alert)
     return draft.changes()
+
+
+def _update_sums(draft: Draft) -> None:
+    """Update the sums of the open orders by those that changed or were removed."""
+    gone = [(draft.before.get(m.OrderRecord, x), None) for x in draft.removed(m.OrderRecord)]
+    for sums in open_quantities.updated([*draft.orders(), *gone], draft.before, draft):
+        if sums.sums:
+            draft.put(sums)
+        else:
+            draft.drop(OpenQuantity, sums.symbol)
 
 
 #: The statuses that raise an alert, with its message.

@@ -163,6 +163,7 @@ def _apply_command(draft: Draft, record: m.OrderRecord, entry: m.Commanded) -> N
         change=entry.change,
         handed=entry.handed,
         instruction=entry.instruction,
+        entry=draft.number,
     )
     is_create = entry.command is m.Command.SEND
     is_first = not any(r.command is m.Command.SEND for r in record.requests)

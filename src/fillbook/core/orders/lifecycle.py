@@ -27,31 +27,10 @@ from fillbook.core.orders.lineage import tip_of
 from fillbook.core.orders.totals import EvidenceContext, gross_filled, reported_at
 from fillbook.errors import IllegalTransition
 from fillbook.model import EXACT, ZERO
+from fillbook.model.orders.enums import LIVE as LIVE
 
 _S = m.OrderStatus
 _C = m.Command
-
-#: Statuses in which the broker may still fill the order.
-LIVE: Final = frozenset(
-    {
-        _S.PENDING_NEW,
-        _S.ACCEPTED,
-        _S.ACCEPTED_FOR_BIDDING,
-        _S.PENDING_REVIEW,
-        _S.HELD,
-        _S.NEW,
-        _S.PARTIALLY_FILLED,
-        _S.PENDING_CANCEL,
-        _S.PENDING_REPLACE,
-        _S.REPLACED,  # its successor is not known yet
-        _S.DONE_FOR_DAY,
-        _S.CALCULATED,
-        _S.STOPPED,
-        _S.SUSPENDED,
-        _S.UNRECOGNISED,
-        _S.DISPUTED,
-    }
-)
 
 #: The commands that are legal in each status, and the status that is expected next.
 COMMANDS: Final[Mapping[tuple[m.OrderStatus, m.Command], m.OrderStatus]] = {

@@ -16,8 +16,9 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.core.checks.context import UNLIMITED_QTY, may_fill
+from fillbook.core.checks.context import UNLIMITED_QTY
 from fillbook.model import ZERO
+from fillbook.model.orders.order import may_fill
 
 STOPS: Final = frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT, m.OrderType.TRAILING_STOP})
 #: The statuses in which a broker watches or works an order.

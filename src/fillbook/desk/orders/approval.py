@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.core import checks, pairs, reservation
 from fillbook.core.checks import risk
-from fillbook.core.checks.context import CheckContext, TrackedOrders, closable
+from fillbook.core.checks.context import CheckContext, unreserved
 from fillbook.core.checks.impact import impact
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
@@ -27,6 +27,7 @@ from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
+from fillbook.desk.orders.open_orders import OpenOrders
 from fillbook.desk.orders.recently_sent import RecentOrders
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.kill_switch import halt_reason
@@ -184,9 +185,8 @@ class Approval:
             position = reader.get(m.Position, held)
             if position is None or position.qty * request.side.sign >= 0:
                 return True
-            symbols = pairs.symbols_held_as(reader, held)
-            orders = [order for x in symbols for order in _tracked_orders(reader, x)]
-            most = closable(request.side, position, orders, position_differences(reader, held))
+            leaves = OpenOrders(reader).leaves_on(held, request.side)
+            most = unreserved(request.side, position, leaves, position_differences(reader, held))
             most -= _reserved_units(reader, held, self.pair_of(reader, request.symbol))
         return request.qty is None or request.qty > most
 
@@ -336,7 +336,7 @@ class Approval:
             held_by=tuple(pairs.symbols_held_as(reader, held)),
             reserved_units=_reserved_units(reader, held, pair),
             rate=inputs.rate,
-            orders=TrackedOrders(lambda symbol: _tracked_orders(reader, symbol)),
+            orders=OpenOrders(reader),
             recent=self._recent.sent(reader, at, self._recent_period()),
             drifts=tuple(reader.all(m.OpenDrift)),
             differences=position_differences(reader, held),
@@ -380,9 +380,8 @@ def _units(reader: Reader, position: str, pair: m.Pair) -> m.Funds | None:
     if reader.get(m.Cash, "cash") is None:
         return None
     held = reader.get(m.Position, position) or m.Position(symbol=position)
-    symbols = pairs.symbols_held_as(reader, position)
-    orders = [order for x in symbols for order in _tracked_orders(reader, x)]
-    found = closable(m.OrderSide.SELL, held, orders, position_differences(reader, position))
+    leaves = OpenOrders(reader).leaves_on(position, m.OrderSide.SELL)
+    found = unreserved(m.OrderSide.SELL, held, leaves, position_differences(reader, position))
     found = max(m.ZERO, found - _reserved_units(reader, position, pair))
     return m.Funds(found, found)
 
@@ -391,18 +390,7 @@ def _reserved_units(reader: Reader, position: str, pair: m.Pair | None) -> Decim
     """Return the units of *position* that open orders pay with; what is no pair pays nothing."""
     if pair is None:
         return m.ZERO
-    return reservation.reserved_units(reader.find(m.Reservation, "open", "yes"), position)
-
-
-def _tracked_orders(reader: Reader, symbol: str | None) -> tuple[m.Order, ...]:
-    """
-    Return the orders that are not complete, of *symbol* or of all symbols (None).
-
-    Intents without a request and without a broker id are left out.
-    """
-    where = ("open", "yes") if symbol is None else ("followed", symbol)
-    found = reader.find(m.OrderRecord, *where)
-    return tuple(x.order for x in found if x.requests or x.ids)
+    return reservation.reserved_units(reader.find(m.Reservation, "paid_from", position), position)
 
 
 def _log_failed_check(name: str, error: Exception) -> None:

@@ -13,10 +13,10 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.checks.context import may_fill
 from fillbook.core.plans.catch_up import AccountFill, SymbolFacts
 from fillbook.desk.plans.exit_reader import plan_of, split_ratio
 from fillbook.desk.record.open_differences import position_differences
+from fillbook.model.orders.order import may_fill
 from fillbook.store import Reader
 
 _O: Final = m.TradeOutcome

@@ -15,13 +15,13 @@ from attrs import frozen
 from fillbook import errors
 from fillbook import model as m
 from fillbook.core import pairs, reservation
-from fillbook.core.checks.context import may_fill
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.exit_reader import is_exit_order
 from fillbook.desk.record.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
+from fillbook.model.orders.order import may_fill
 from fillbook.store import Reader
 
 _UNCONFIRMED: Final = frozenset(

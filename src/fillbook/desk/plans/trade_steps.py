@@ -31,7 +31,7 @@ def trade_steps(
     match.  *cancels* are the orders that the plan cancels anyway.
     """
     request = order.request
-    side = request.side if request.reduce_only else _opposite(request.side)
+    side = request.side if request.reduce_only else request.side.opposite
     held = abs(part_of(reader, request.symbol, request.strategy or ""))
     found = resting_exits(reader, request.symbol, side, request.strategy or "")
     groups = [x for x in found.groups if x.name not in cancels]
@@ -47,10 +47,6 @@ def _matches(reader: Reader, request: m.OrderRequest, name: str, rule: m.WashRul
     """Whether an exit could match *request*, so that the broker would refuse the request."""
     record = reader.get(m.OrderRecord, name)
     return rule is not None and record is not None and may_match(request, record.order, rule)
-
-
-def _opposite(side: m.OrderSide) -> m.OrderSide:
-    return m.OrderSide.SELL if side is m.OrderSide.BUY else m.OrderSide.BUY
 
 
 def part_of(reader: Reader, symbol: str, strategy: str) -> Decimal:

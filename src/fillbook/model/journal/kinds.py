@@ -15,6 +15,8 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.model.account.instruction import AccountInstruction
 from fillbook.model.account.token import Token
+from fillbook.model.orders.open_quantity import OpenQuantity
+from fillbook.model.orders.order import may_fill
 
 
 @frozen
@@ -32,6 +34,41 @@ def _is_open(order: m.Order) -> bool:
     # outcome of each cancel and replace is known.
     is_pending = order.pending is not None or order.status in m.PENDING
     return is_pending or not (order.is_final and order.is_complete)
+
+
+def _unclear(order: m.Order) -> str | None:
+    """Return the symbol of an order that may lock it; None: it cannot."""
+    is_unclear = order.status in (m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED)
+    return order.symbol if is_unclear or (order.anomalies and not order.is_final) else None
+
+
+def opposing(symbol: str, side: m.OrderSide, order_type: m.OrderType) -> str:
+    """Return the value of the index `opposing`, for orders that work at the broker."""
+    return f"{symbol}/{side}/{order_type}"
+
+
+def _opposing(order: m.Order) -> str | None:
+    """Return the group in which an order may trade with another one of the account."""
+    is_single = order.order_class is m.OrderClass.SIMPLE and order.parent is None
+    is_working = order.broker_order_id is not None and may_fill(order)
+    if not (is_single and is_working):
+        return None
+    return opposing(order.symbol, order.side, order.type)
+
+
+def _limit(order: m.Order) -> str | None:
+    """Return the limit price of such an order as text that sorts as the price does."""
+    if order.limit_price is None or _opposing(order) is None:
+        return None
+    whole, _, rest = m.plain(order.limit_price).partition(".")
+    return f"{whole:0>20}.{rest.rstrip('0')}/{order.client_order_id}"
+
+
+def _sent(record: m.OrderRecord) -> str | None:
+    """Return the number of the entry by which an order was last sent; None: it was not."""
+    sent = (x.entry for x in reversed(record.requests) if x.command is m.Command.SEND)
+    entry = next(sent, None)
+    return None if entry is None else f"{entry:012d}"
 
 
 def _plan_step(intent: m.Intent | None) -> str | None:
@@ -79,6 +116,10 @@ KINDS: Final = (
             "plan_step": lambda r: _plan_step(r.intent),
             "created": lambda r: f"{r.created_at}/{r.client_order_id}",
             "canceled_by": _canceled_by,
+            "unclear": lambda r: _unclear(r.order),
+            "opposing": lambda r: _opposing(r.order),
+            "limit": lambda r: _limit(r.order),
+            "sent": _sent,
         },
     ),
     Kind(
@@ -121,8 +162,9 @@ KINDS: Final = (
         "reservations",
         m.Reservation,
         lambda r: r.key,
-        {"open": lambda r: "yes" if r.is_open else None},
+        {"open": lambda r: "yes" if r.is_open else None, "paid_from": lambda r: r.paid_from},
     ),
+    Kind("open_quantities", OpenQuantity, lambda r: r.symbol),
     Kind(
         "plans",
         m.Plan,

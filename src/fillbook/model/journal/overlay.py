@@ -103,6 +103,10 @@ class Overlay:
         """Return the changed records of one type, in the order of their first change."""
         return [x for x in self._changed[of].values() if x is not None]
 
+    def removed(self, of: type[m.Record]) -> list[str]:
+        """Return the keys of the removed records of one type."""
+        return [key for key, x in self._changed[of].items() if x is None]
+
     def _set(self, of: type[m.Record], key: str, record: m.Record | None) -> None:
         self._unindex(of, key)
         self._changed[of][key] = record

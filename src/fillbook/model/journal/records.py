@@ -31,6 +31,7 @@ from fillbook.model.orders.evidence import Evidence
 from fillbook.model.orders.execution import Execution, TradeBust
 from fillbook.model.orders.instruction import Instruction
 from fillbook.model.orders.intent import Intent
+from fillbook.model.orders.open_quantity import OpenQuantity
 from fillbook.model.orders.order import Order, Origin, Terms
 from fillbook.model.orders.request import Change
 from fillbook.model.plan import Plan
@@ -82,6 +83,7 @@ class Request:
     handed: bool = False  #: the bot sent it itself
     instruction: int | None = None  #: the number of the instruction that it attempts
     hint: str | None = None  #: the broker id that the reply to a create named, without a report
+    entry: int = 0  #: the number of the journal entry that wrote it
 
 
 @frozen
@@ -195,6 +197,7 @@ Record = (
     | Plan
     | Protection
     | SettledTrade
+    | OpenQuantity
     | Event
     | AccountInstruction
     | Token

@@ -87,7 +87,7 @@ Order: client_order_id broker_order_id origin terms status filled_qty filled_val
 Proof: source broker_order_id at
 Anomaly: oddity broker_order_id detail
 Request: number command at broker_order_id answer message kind change handed instruction
-    hint
+    hint entry
 Conclusion: status why at may_send resolved
 Reservation: client_order_id symbol charge margin grown grown_at is_open currency paid_from
 Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
@@ -117,6 +117,8 @@ StepMoved: plan_id step state why attempts share
 ProtectionSet: protection
 ProtectionEnded: symbol strategy why
 TradesSettled: trades
+OpenQuantity: symbol sums
+OpenSum: side strategy leaves unlimited orders
 SettledTrade: key symbol strategy at matched settled_at plan_id
 Plan: plan_id kind occasion symbols steps fingerprint authority created_at valid_until state
     generation strategy begins_at impact moved_at why failed

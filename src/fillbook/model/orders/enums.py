@@ -21,6 +21,11 @@ class OrderSide(StrEnum):
         """+1 for a buy, -1 for a sell."""
         return 1 if self is OrderSide.BUY else -1
 
+    @property
+    def opposite(self) -> OrderSide:
+        """The other side."""
+        return OrderSide.SELL if self is OrderSide.BUY else OrderSide.BUY
+
 
 class OrderType(StrEnum):
     """FIX OrdType (40)."""
@@ -89,3 +94,24 @@ class OrderStatus(StrEnum):
 ENDINGS: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 #: A cancel or a replace is pending at the broker: another status follows, also after a fill.
 PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
+#: Statuses in which the broker may still fill the order.
+LIVE: Final = frozenset(
+    {
+        OrderStatus.PENDING_NEW,
+        OrderStatus.ACCEPTED,
+        OrderStatus.ACCEPTED_FOR_BIDDING,
+        OrderStatus.PENDING_REVIEW,
+        OrderStatus.HELD,
+        OrderStatus.NEW,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+        OrderStatus.REPLACED,  # its successor is not known yet
+        OrderStatus.DONE_FOR_DAY,
+        OrderStatus.CALCULATED,
+        OrderStatus.STOPPED,
+        OrderStatus.SUSPENDED,
+        OrderStatus.UNRECOGNISED,
+        OrderStatus.DISPUTED,
+    }
+)

@@ -7,7 +7,14 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from fillbook.model.orders.enums import OrderClass, OrderSide, OrderStatus, OrderType, TimeInForce
+from fillbook.model.orders.enums import (
+    LIVE,
+    OrderClass,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
 from fillbook.model.orders.intent import Adjustment
 from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp
@@ -163,3 +170,8 @@ class Order:
     @property
     def stop_price(self) -> Decimal | None:
         return self.terms.stop_price
+
+
+def may_fill(order: Order) -> bool:
+    """Return whether the broker may still fill *order*."""
+    return not order.is_final and (order.status in LIVE or order.status is OrderStatus.UNPROVEN)
