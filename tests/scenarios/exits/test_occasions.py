@@ -8,6 +8,7 @@ import pytest
 import fillbook as fb
 from fillbook import model as m
 from fillbook.stores.memory import MemoryStore
+from fillbook.venue.exchange import Posting
 from tests.bench import Bench
 
 C = m.CoverState
@@ -318,3 +319,68 @@ def test_a_short_position_is_protected_by_a_buy_stop():
     account.pass_(60)
     assert account.truth.positions() == {}
     assert account.covers() == {}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "qty", "stop", "bid", "late", "adjusts"),
+    [
+        ("10", 100, "18", "18.70", 0, True),
+        ("10", 100, "18", "18.70", 0, False),
+        ("10", 100, "18", "18.70", 6, True),
+        ("0.1", 1, "1800", "1870", 0, False),
+        ("0.1", 1, "1800", "1870", 6, False),
+    ],
+)
+def test_a_split_before_the_open_sells_nothing(ratio, qty, stop, bid, late, adjusts):
+    """Its row is posted at once, or hours after the open; the stop is at the same value then."""
+    account = Account().held(qty=10, stop_price="180")
+    account.until(at(9, 10))  # Monday, 06:00 in New York
+    posting = Posting(delay_s=late * 3600)
+    account.exchange.split("AAPL", D(ratio), adjusts=adjusts, posting=posting)
+    account.exchange.quote("AAPL", bid, D(bid) + D("0.02"))
+    account.until(at(9, 14))  # half an hour after the open
+    account.keep_quoting({"AAPL": bid}, 120)
+    assert account.sold() == {}
+    account.until(at(9, 18))
+    assert account.sold() == {}
+    assert sum(x.qty for x in account.exits()) == qty
+    assert {x.stop_price for x in account.exits()} == {D(stop)}
+    assert account.covers() == {"AAPL/s": C.COVERED}
+
+
+def test_a_split_that_nothing_proves_is_alerted_before_the_open():
+    """The broker keeps a stop in old terms: only a person can end it in time."""
+    account = Account().held(qty=10, stop_price="180")
+    account.until(at(9, 10))
+    account.exchange.split("AAPL", 10, adjusts=False, posting=Posting(delay_s=6 * 3600))
+    account.until(at(9, 13, 20))
+    assert account.covers() == {"AAPL/s": C.SPLIT_SUSPECTED}
+    assert account.alerts(m.AlertKind.NAKED) or account.alerts(m.AlertKind.DRIFT)
+
+
+def test_exits_that_are_canceled_at_night_are_made_again_at_the_open():
+    """The bot's cancel stays pending until then, and the units with it; nothing is doubled."""
+    account = Account().held(qty=10, stop_price="180")
+    account.exchange.faults.switch_on("cancel-at-open")
+    account.until(at(3, 3))
+    account.desk.protect("AAPL", stop_price="175")
+    account.until(at(3, 13))
+    (stop,) = account.exits()
+    assert stop.stop_price == 180
+    account.keep_quoting({"AAPL": "187"}, 2 * 3600, every=60)
+    assert [(x.qty, x.stop_price) for x in account.exits()] == [(10, D(175))]
+    assert account.covers() == {"AAPL/s": C.COVERED}
+    assert account.sold() == {}
+
+
+@pytest.mark.parametrize("every", [0.25, 5])
+def test_a_part_is_closed_although_its_units_are_freed_late(every):
+    """The broker shows the canceled exit as canceled, and still reserves its units."""
+    account = Account().held(qty=10, stop_price="180", take_profit="250")
+    account.exchange.faults.switch_on("units-freed-late", seconds=20)
+    plan = account.desk.close_position("AAPL", qty=4)
+    account.pass_(60, every)
+    assert account.desk.plan(plan.plan_id).state is m.PlanState.DONE
+    assert account.sold() == {"AAPL": 4}
+    assert [(x.qty, x.limit_price) for x in account.exits()] == [(6, D(250))]
+    assert account.covers() == {"AAPL/s": C.COVERED}

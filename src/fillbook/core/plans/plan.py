@@ -136,6 +136,7 @@ class Again:
 
     why: str
     transient: bool = True  #: the same order may be accepted later
+    kinds: frozenset[m.RejectKind] = frozenset()  #: why the broker rejected it; none: it did not
 
 
 #: The statuses of an order that works, or certainly will, at the broker.
@@ -156,12 +157,28 @@ def placed(action: m.PlaceOrder, record: m.OrderRecord) -> Wait | Done | Again:
     if order.status is m.OrderStatus.FILLED:
         return Done()
     if order.is_final:
-        kinds = {x.kind for x in record.requests if x.kind is not None}
+        kinds = frozenset(x.kind for x in record.requests if x.kind is not None)
         transient = all(kind.retry for kind in kinds)
-        return Again(f"{order.status}: {order.reason or 'no reason was given'}", transient)
+        return Again(f"{order.status}: {order.reason or 'no reason was given'}", transient, kinds)
     if not action.fills and order.status in WORKING:
         return Done()
     return Wait()
+
+
+#: A step of a plan that is no guard: its order is placed at most so often.
+ORDERS_MAX: Final = 2
+#: The same, while the broker may not have freed what the canceled orders reserved (30 s in all).
+ORDERS_AFTER_CANCELS_MAX: Final = 8
+_RESERVED: Final = frozenset(
+    {m.RejectKind.QTY_HELD, m.RejectKind.FUNDS, m.RejectKind.WASH_TRADE, m.RejectKind.NOT_NOW}
+)
+
+
+def orders_max(plan: m.Plan, index: int, kinds: frozenset[m.RejectKind]) -> int:
+    """Return how often a step places its order, after it was rejected for *kinds*."""
+    stage = plan.steps[index].stage
+    canceled = any(isinstance(x.action, m.CancelOrder) for x in plan.steps if x.stage < stage)
+    return ORDERS_AFTER_CANCELS_MAX if canceled and kinds and kinds <= _RESERVED else ORDERS_MAX
 
 
 @m.exact

@@ -42,8 +42,6 @@ log: logging.Logger = logging.getLogger("fillbook")
 RETRY_DELAY: Final = timedelta(seconds=10)
 #: The delays between the reads of an order that a step waits for; later ones are as long.
 READ_DELAYS: Final = tuple(timedelta(seconds=x) for x in (0.25, 0.5, 1, 2, 5))
-#: A step of a plan that is no guard: its order is placed at most so often.
-ATTEMPTS_MAX: Final = 2
 #: The reasons of our own checks by which nothing is left to trade.
 _NOTHING_LEFT: Final = frozenset({m.ReasonCode.NO_POSITION, m.ReasonCode.QUANTITY})
 
@@ -323,11 +321,12 @@ class Executor:
         except errors.Denied as error:
             if error.reason.code in _NOTHING_LEFT and request.reduce_only:
                 return self._set(plan, index, m.StepState.DONE, error.reason.message)
-            return self._retry(plan, index, error.reason.message, transient=error.retry)
+            return self._retry(plan, index, life.Again(error.reason.message, error.retry))
         except errors.OrderRejected as error:
-            return self._retry(plan, index, str(error), transient=error.retry, is_new=True)
+            again = life.Again(str(error), error.retry, frozenset({error.kind}))
+            return self._retry(plan, index, again, is_new=True)
         except (errors.Unavailable, errors.ReadFailed, errors.AccountChanged) as error:
-            return self._retry(plan, index, str(error), transient=True)
+            return self._retry(plan, index, life.Again(str(error)))
         return True
 
     def _follow(
@@ -337,10 +336,10 @@ class Executor:
         match life.placed(action, record):
             case life.Done():
                 return self._set(plan, index, m.StepState.DONE)
-            case life.Again(why, transient):
+            case life.Again() as again:
                 if action.within_s is not None and self._is_late(action, record):
                     return self._fail(plan, index, "it was not filled in time")
-                return self._retry(plan, index, why, transient=transient, is_new=True)
+                return self._retry(plan, index, again, is_new=True)
             case _:
                 if not self._is_due(plan, index):
                     return False
@@ -368,9 +367,7 @@ class Executor:
         reads = self._reads[key] = self._reads.get(key, 0) + 1
         return READ_DELAYS[min(reads, len(READ_DELAYS)) - 1]
 
-    def _retry(
-        self, plan: m.Plan, index: int, why: str, *, transient: bool, is_new: bool = False
-    ) -> bool:
+    def _retry(self, plan: m.Plan, index: int, again: life.Again, *, is_new: bool = False) -> bool:
         """
         Try a step again later, or fail; *is_new*: with a new order.  Return whether it failed.
 
@@ -378,15 +375,16 @@ class Executor:
         compared and planned anew.
         """
         step = plan.steps[index]
-        ends = plan.kind is m.PlanKind.EXIT or step.attempts >= ATTEMPTS_MAX or not transient
+        is_last = is_new and step.attempts >= life.orders_max(plan, index, again.kinds)
+        ends = plan.kind is m.PlanKind.EXIT or is_last or not again.transient
         if ends and not step.guard:
-            self.failures[plan.occasion] = Failure(why, transient)
-            return self._fail(plan, index, why)
-        if not transient and step.why != why:
-            self._alert_impossible(plan, why)
+            self.failures[plan.occasion] = Failure(again.why, again.transient)
+            return self._fail(plan, index, again.why)
+        if not again.transient and step.why != again.why:
+            self._alert_impossible(plan, again.why)
         attempts = step.attempts + is_new
-        if (attempts, why) != (step.attempts, step.why):
-            self._set(plan, index, m.StepState.BEGUN, why, attempts)
+        if (attempts, again.why) != (step.attempts, step.why):
+            self._set(plan, index, m.StepState.BEGUN, again.why, attempts)
         tries = self._tries[plan.plan_id] = self._tries.get(plan.plan_id, 0) + 1
         self._due[plan.plan_id, index] = self._clock.elapsed() + life.retry_delay(tries)
         return False
