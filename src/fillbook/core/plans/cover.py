@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.core.checks.context import UNLIMITED_QTY
@@ -180,25 +180,44 @@ def attributed(
     shares: Mapping[str, Decimal], groups: Iterable[ExitGroup]
 ) -> dict[str, list[ExitGroup]]:
     """
-    Return the groups of each part: its own, and those placed by hand that it needs.
+    Return the groups of each part: its own, and its portion of those placed by hand.
 
     *shares* has every part of the position.  A group that was placed for a protection is of that
-    part only.  A group placed by hand without a strategy, or with one that holds nothing, counts
-    once, the nearest first, for the first part that lacks cover; if none does, for the part without
-    a strategy.
+    part only.  One placed by hand without a strategy, or with one that holds nothing, counts for
+    the parts that lack cover, that without a strategy first.  What is more than all lack is of the
+    first of them.
     """
     found: dict[str, list[ExitGroup]] = {name: [] for name in shares}
-    shared: list[ExitGroup] = []
+    by_hand: list[ExitGroup] = []
     for group in groups:
-        is_by_hand = not group.strategy and not group.is_ours
-        (shared if is_by_hand else found.get(group.strategy, shared)).append(group)
-    for group in shared:
-        lacking = [
-            name
-            for name in sorted(shares, key=lambda name: name == "")
-            if sum((x.leaves for x in found[name]), ZERO) < shares[name]
-        ]
-        name = next(iter(lacking), "" if "" in found else None)
-        if name is not None:
-            found[name].append(group)
+        is_own = group.is_ours or bool(group.strategy)
+        (found.get(group.strategy, by_hand) if is_own else by_hand).append(group)
+    for group in by_hand:
+        for name, portion in _portions(group, shares, found).items():
+            found[name].append(portion)
     return found
+
+
+def _portions(
+    group: ExitGroup, shares: Mapping[str, Decimal], found: Mapping[str, Sequence[ExitGroup]]
+) -> dict[str, ExitGroup]:
+    """Return what each part that lacks cover has of *group*, by part."""
+    leaves: dict[str, Decimal] = {}
+    left = group.leaves
+    for name in sorted(shares):
+        lacking = shares[name] - sum((x.leaves for x in found[name]), ZERO)
+        leaves[name] = min(left, max(ZERO, lacking))
+        left -= leaves[name]
+    rest = "" if "" in leaves else next((name for name, qty in leaves.items() if qty), None)
+    if rest is not None:
+        leaves[rest] += left
+    portions: dict[str, ExitGroup] = {}
+    stopped, limited = group.stopped, group.limited
+    for name, qty in leaves.items():
+        if qty > 0:
+            portions[name] = evolve(
+                group, leaves=qty, stopped=min(stopped, qty), limited=min(limited, qty)
+            )
+            stopped -= portions[name].stopped
+            limited -= portions[name].limited
+    return portions

@@ -7,7 +7,7 @@ open.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from attrs import frozen
@@ -22,7 +22,7 @@ from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.exit_reader import is_exit_order
+from fillbook.desk.plans.exit_reader import exits_of
 from fillbook.desk.plans.planning import Planning, trading_period
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
@@ -130,16 +130,31 @@ class Closing:
             self._gateway.broker.capabilities,
         )
         close = m.PlaceOrder(request, fills=True)
-        free = max(ZERO, abs(held) - sum((x.leaves for x in found.groups), ZERO))
-        return close_steps(close, abs(held), free, found.groups, found.again)
+        return found.steps_of_close(close, abs(held))
 
 
 @frozen
 class RestingExits:
-    """The exits of a part of a position, and the requests that place them again, by group."""
+    """
+    The exits that hold units of a part of a position, whole.
+
+    `portions` are the units that each holds of this part, by its name: one that was placed by hand
+    may cover several parts.  `again` are the requests that place them again.
+    """
 
     groups: tuple[ExitGroup, ...]
+    portions: Mapping[str, Decimal]
     again: Mapping[str, m.OrderRequest]
+
+    @m.exact
+    def steps_of_close(
+        self, close: m.PlaceOrder, held: Decimal, canceled: Sequence[str] = ()
+    ) -> tuple[m.PlanStep, ...]:
+        """Return the steps of *close*; *held* > 0 is the part, *canceled* ends without them."""
+        groups = [x for x in self.groups if x.name not in canceled]
+        own = sum((self.portions[x.name] for x in groups), ZERO)
+        beyond = sum((x.leaves for x in groups), ZERO) - own
+        return close_steps(close, held + beyond, max(ZERO, held - own), groups, self.again)
 
 
 def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str) -> RestingExits:
@@ -156,14 +171,18 @@ def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str)
         for s in pairs.symbols_held_as(reader, name)
         for x in reader.find(m.OrderRecord, "followed", s)
     ]
-    ours = frozenset(x.client_order_id for x in records if is_exit_order(reader, x))
+    protections = [x for x in reader.all(m.Protection) if x.symbol == symbol]
+    ours = exits_of(reader, records, protections)
     found = exit_groups(side, [x.order for x in records if x.requests or x.ids], ours)
-    groups = attributed({strategy: ZERO, **shares}, found)[strategy]
-    is_protected = reader.get(m.Protection, f"{symbol}/{strategy}") is not None
-    return RestingExits(tuple(groups), {} if is_protected else _again(records, groups))
+    part = attributed({strategy: ZERO, **shares}, found)[strategy]
+    portions = {x.name: x.leaves for x in part}
+    groups = tuple(x for x in found if x.name in portions)
+    return RestingExits(groups, portions, _again(records, groups))
 
 
-def _again(records: list[m.OrderRecord], groups: list[ExitGroup]) -> dict[str, m.OrderRequest]:
+def _again(
+    records: Sequence[m.OrderRecord], groups: Sequence[ExitGroup]
+) -> dict[str, m.OrderRequest]:
     """Return the requests that place the exits without a protection again, by name of the group."""
     by_name = {x.client_order_id: x for x in records}
     found = {}

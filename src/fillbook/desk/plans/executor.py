@@ -335,7 +335,9 @@ class Executor:
         """Follow the order of a step until it does what the step wants."""
         match life.placed(action, record):
             case life.Done():
-                return self._set(plan, index, m.StepState.DONE)
+                cut = [x for x in record.order.adjustments if x.field == "qty"]
+                why = "".join(f"{m.plain(x.sent)} of {m.plain(x.wished)}: {x.why}" for x in cut)
+                return self._set(plan, index, m.StepState.DONE, why)
             case life.Again() as again:
                 if action.within_s is not None and self._is_late(action, record):
                     return self._fail(plan, index, "it was not filled in time")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -60,7 +60,7 @@ def exit_context(
         pair=pair,
         session=session,
         orders=tuple(x.order for x in records if x.requests or x.ids),
-        ours=frozenset(x.client_order_id for x in records if is_exit_order(reader, x)),
+        ours=exits_of(reader, records, protections),
         least=_least_leaves(reader, records),
         restated=_restated(reader, held),
         expires=_expires(reader, records),
@@ -69,6 +69,22 @@ def exit_context(
         exited=frozenset(x.strategy for x in protections if _has_exited(reader, x)),
         is_trying_to_close=any(_tried_to_close(reader, x, now) for x in protections),
         unconfirmed=_unconfirmed(reader, symbol, records, age, age_max),
+    )
+
+
+def exits_of(
+    reader: Reader, records: Iterable[m.OrderRecord], protections: Iterable[m.Protection]
+) -> frozenset[str]:
+    """
+    Return the client ids of the orders that were placed for *protections*, all of one symbol.
+
+    An exit that outlives its protection counts as placed by hand.
+    """
+    parts = {x.strategy for x in protections}
+    return frozenset(
+        x.client_order_id
+        for x in records
+        if (x.strategy or "") in parts and is_exit_order(reader, x)
     )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.checks.risk import may_match
-from fillbook.core.plans.close import close_steps, steps_around
+from fillbook.core.plans.close import steps_around
 from fillbook.desk.plans.close import resting_exits
 from fillbook.model import ZERO
 from fillbook.store import Reader
@@ -34,10 +34,9 @@ def trade_steps(
     side = request.side if request.reduce_only else request.side.opposite
     held = abs(part_of(reader, request.symbol, request.strategy or ""))
     found = resting_exits(reader, request.symbol, side, request.strategy or "")
-    groups = [x for x in found.groups if x.name not in cancels]
     if request.reduce_only:
-        free = max(ZERO, held - sum((x.leaves for x in groups), ZERO))
-        return close_steps(order, held, free, groups, found.again)
+        return found.steps_of_close(order, held, cancels)
+    groups = [x for x in found.groups if x.name not in cancels]
     matching = [x for x in groups if _matches(reader, request, x.name, can.wash_rule)]
     left = sum((x.leaves for x in matching), ZERO)
     return steps_around(order, matching, found.again, left)
