@@ -39,6 +39,7 @@ from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.permission import PERMISSIONS, Authority
 from fillbook.model import invalid
 from fillbook.model.account.pnl import PnlCause
+from fillbook.testing.broker_cases.base import Cases
 from fillbook.venue import coinbase
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
@@ -411,6 +412,25 @@ def _callable(name: str, function: Callable[..., Any]) -> str:
     return f"**`{name}{plain}`**\n\n{described(function)}"
 
 
+def failure_kinds() -> str:
+    return states_of(m.Failure)
+
+
+def reject_kinds() -> str:
+    notes = notes_of(m.RejectKind)
+    rows = ((code(x.value), notes.get(x.name, ""), "yes" if x.retry else "") for x in m.RejectKind)
+    return table(("kind", "meaning", "temporary"), rows)
+
+
+def suite_attributes() -> str:
+    """Return the attributes of the broker suite, from the comments at or above their lines."""
+    source = inspect.getsource(Cases)
+    above = dict(re.findall(r"^    #: (.+)\n    (\w+):", source, re.MULTILINE))
+    notes = notes_of(Cases) | {name: note for note, name in above.items()}
+    rows = ((code(x), code(getattr(Cases, x)), notes[x]) for x in notes)
+    return table(("attribute", "default", "meaning"), rows)
+
+
 def values() -> str:
     kinds = [
         kind
@@ -457,6 +477,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "drifts": drifts,
     "endpoints": endpoints,
     "errors": failures,
+    "failure-kinds": failure_kinds,
     "faults": faults,
     "functions": functions,
     "lanes": lanes,
@@ -468,9 +489,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "pnl-causes": pnl_causes,
     "reasons": reasons,
     "refusals": refusals,
+    "reject-kinds": reject_kinds,
     "repairs": repairs,
     "settings": settings,
     "statuses": statuses,
+    "suite-attributes": suite_attributes,
     "trade-outcomes": trade_outcomes,
     "values": values,
     **runpy.run_path(str(ROOT / "docs" / "howto" / "scenarios.py"))["PARTS"],

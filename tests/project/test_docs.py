@@ -10,9 +10,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
 import fillbook as fb
+from fillbook import model as m
 from fillbook.cli.commands import run
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
@@ -25,6 +27,10 @@ BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 ROW = re.compile(r"`((?:src|examples|docs|tests)/[\w/.]+)`")
 MONDAY_10 = datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+
+#: Failures that an adapter does not report.
+UNTOLD = {m.Failure.FENCED, m.Failure.UNSUPPORTED}
 
 
 def name_of(page):
@@ -121,3 +127,11 @@ def test_every_public_name_and_every_setting_has_a_sentence():
     ]
     settings = [f"FILLBOOK_{name}" for name in ("BROKER", "STORE", "CONFIG", "ALERT_URLS")]
     assert missing + [name for name in settings if name not in pages] == []
+
+
+def test_the_page_for_adapters_has_every_capability_and_every_reply():
+    page = (ROOT / "docs" / "your-own-broker.md").read_text("utf-8")
+    names = [x.name for x in attrs.fields(m.Capabilities)]
+    names += [f"{kind.__name__}(" for kind in (m.NotObserved, m.NotSent, m.Ambiguous, m.Rejected)]
+    names += [f"({kind.name}" for kind in m.Failure if kind not in UNTOLD]
+    assert [x for x in names if f"`{x}" not in page and f"{x}" not in page] == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from datetime import date
+from typing import Any
 
 import pytest
 
 from fillbook import model as m
+from fillbook.testing.venue_driver import PartialDriver, VenueDriver, has_method
 from fillbook.venue.exchange import Refused
 from tests.venue.exchange.floor import D, Day, at, ticket
 
@@ -123,3 +125,31 @@ def test_two_orders_of_one_group_hold_what_one_does() -> None:
     day.pass_(1)
     assert day.status(oco.id) == "canceled"
     assert day.worked(side="sell", limit_price="250").status == "new"
+
+
+class HalfDriver(VenueDriver):
+    """A venue that can only let time pass."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def advance(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+class NoDriver:
+    """The same without the protocol as a base."""
+
+
+@pytest.mark.parametrize("driver", [HalfDriver(), NoDriver()], ids=["partial", "duck"])
+def test_a_case_that_needs_a_method_the_driver_lacks_is_skipped_with_its_name(driver: Any) -> None:
+    with pytest.raises(pytest.skip.Exception, match="the venue driver has no method `split`"):
+        PartialDriver(driver).split("AAPL", "4")
+
+
+def test_a_partial_driver_passes_on_the_methods_that_it_has() -> None:
+    driver = HalfDriver()
+    PartialDriver(driver).advance(3)
+    assert driver.passed == 3
+    assert [has_method(each, "advance") for each in (driver, PartialDriver(driver))] == [True, True]
+    assert not has_method(driver, "fill")

@@ -15,15 +15,15 @@ from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 
-#: Each read, and the capability that it needs.
-_READS: Final[dict[str, tuple[str | None, Callable[[Broker], Any]]]] = {
-    "account": (None, lambda b: b.account()),
-    "positions": (None, lambda b: b.positions(None)),
-    "orders": (None, lambda b: b.orders(m.OrderQuery(), None)),
-    "order": (None, lambda b: b.order("00000000-0000-4000-8000-000000000000")),
-    "find": ("find", lambda b: b.find("x")),
-    "executions": ("history", lambda b: b.executions(EPOCH, None)),
-    "activities": ("activities", lambda b: b.activities(EPOCH, None)),
+#: Each read, by the broker and an unknown id, and the capability that it needs.
+_READS: Final[dict[str, tuple[str | None, Callable[[Broker, str], Any]]]] = {
+    "account": (None, lambda b, _: b.account()),
+    "positions": (None, lambda b, _: b.positions(None)),
+    "orders": (None, lambda b, _: b.orders(m.OrderQuery(), None)),
+    "order": (None, lambda b, unknown: b.order(unknown)),
+    "find": ("find", lambda b, _: b.find("x")),
+    "executions": ("history", lambda b, _: b.executions(EPOCH, None)),
+    "activities": ("activities", lambda b, _: b.activities(EPOCH, None)),
 }
 #: Faults, and the failures that a read may report for each.
 _FAULTS: Final = {
@@ -44,7 +44,7 @@ class AmbiguityCases(Cases):
         capability, call = _READS[read]
         self.require(capability is None or getattr(broker.capabilities, capability), read)
         driver.fail(read, fault)
-        answer = call(broker)
+        answer = call(broker, self.unknown_id)
         assert isinstance(answer, m.NotObserved), answer
         assert answer.why in _FAULTS[fault]
 
@@ -54,7 +54,7 @@ class AmbiguityCases(Cases):
     ) -> None:
         self.place(broker)
         driver.fail(read, "cut-page")
-        assert isinstance(_READS[read][1](broker), m.NotObserved)
+        assert isinstance(_READS[read][1](broker, self.unknown_id), m.NotObserved)
 
     def test_b072_a_slow_reply_is_observed(self, broker: Broker, driver: VenueDriver) -> None:
         driver.fail("account", "slow", seconds=0.2)
@@ -196,12 +196,12 @@ class AmbiguityCases(Cases):
         capability, call = _READS[read]
         self.require(capability is None or getattr(broker.capabilities, capability), read)
         driver.fail(read, "rate-limited")
-        answer = call(broker)
+        answer = call(broker, self.unknown_id)
         assert isinstance(answer, m.NotObserved)
         assert answer.retry_at is not None
         assert timedelta(0) == answer.retry_at.utcoffset()
         driver.advance(60)
-        assert not isinstance(call(broker), m.NotObserved)
+        assert not isinstance(call(broker, self.unknown_id), m.NotObserved)
 
     def _submit_lost(
         self, broker: Broker, driver: VenueDriver, fault: str, seconds: float | None = None

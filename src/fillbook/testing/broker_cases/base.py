@@ -14,7 +14,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.broker import Broker
-from fillbook.testing.venue_driver import VenueDriver
+from fillbook.testing.venue_driver import PartialDriver, VenueDriver, has_method
 
 T = TypeVar("T")
 
@@ -60,19 +60,29 @@ class Cases:
     """
     The fixtures, and functions for the cases.
 
-    The price of `symbol` is between `resting_price` and `high_price`: a buy at the first
-    rests, and the exits of a bracket are on both sides of the market (`stop_price` below it).
-    Prices are in units of the quote currency.  `time_in_force` is that of orders which a case does
-    not choose otherwise.  `fraction` is a quantity with as many digits as the instrument has.
+    The attributes describe the instrument and the broker; a subclass sets its own.  Prices are in
+    units of the quote currency.  The price of `symbol` is between `stop_price` and `high_price`, so
+    that a buy at `resting_price` rests, and the exits of a bracket are on both sides of the market.
     """
 
-    symbol: ClassVar[str] = "AAPL"
-    other_symbol: ClassVar[str] = "MSFT"
-    resting_price: ClassVar[str] = "100.25"
-    stop_price: ClassVar[str] = "150"
-    high_price: ClassVar[str] = "250"
-    time_in_force: ClassVar[str] = "day"
-    fraction: ClassVar[str] = "0.123456789"
+    symbol: ClassVar[str] = "AAPL"  #: it is tradable at any time at which the suite runs
+    other_symbol: ClassVar[str] = "MSFT"  #: another one
+    resting_price: ClassVar[str] = "100.25"  #: a buy at this price rests
+    stop_price: ClassVar[str] = "150"  #: above `resting_price`, and below the market
+    high_price: ClassVar[str] = "250"  #: a sale at this price rests
+    price_step: ClassVar[str] = "0.25"  #: prices that many apart are valid; 41 fit below the first
+    time_in_force: ClassVar[str] = "day"  #: of orders for which a case has no other
+    fraction: ClassVar[str] = "0.123456789"  #: a quantity with all digits of the instrument
+    unaffordable_qty: ClassVar[int] = 50_000  #: units that cost more than the account has
+    off_tick: ClassVar[str] = "100.123"  #: a price that is rejected; it is below the market
+    exact_price: ClassVar[str] = "100.01"  #: a price with all digits of the tick, which rests
+    unknown_symbol: ClassVar[str] = "NOSUCHTHING"  #: a symbol that is valid and not listed
+    #: An order id in the broker's format, of no order.
+    unknown_id: ClassVar[str] = "00000000-0000-4000-8000-000000000000"
+    #: The status of an exit that waits: for the fill of its entry, or for its stop price.
+    waiting: ClassVar[m.OrderStatus] = m.OrderStatus.HELD
+    #: The days of November 2026, from the 23rd to the 30th, on which shares trade.
+    session_days: ClassVar[tuple[int, ...]] = (23, 24, 25, 27, 30)
 
     @pytest.fixture
     def broker(self) -> Broker:
@@ -91,10 +101,10 @@ class Cases:
 
     @pytest.fixture
     def driver(self, broker: Broker, venue: VenueDriver | None) -> VenueDriver:
-        """The venue driver, for cases that need one."""
+        """The venue driver, for cases that need one; it may lack methods (`PartialDriver`)."""
         if venue is None:
             pytest.skip(NO_VENUE)
-        return venue
+        return PartialDriver(venue)
 
     @pytest.fixture
     def listener(self, broker: Broker, driver: VenueDriver) -> Iterator[RecordingSink]:
@@ -165,6 +175,15 @@ class Cases:
                 return rows
         raise AssertionError(f"the pages do not end after {_PAGES_MAX}")
 
+    def price(self, steps: int) -> Decimal:
+        """Return the price that many steps above `resting_price`, or below it."""
+        return Decimal(self.resting_price) + steps * Decimal(self.price_step)
+
+    @property
+    def market_price(self) -> Decimal:
+        """A price in the middle between `stop_price` and `high_price`."""
+        return (Decimal(self.stop_price) + Decimal(self.high_price)) / 2
+
     def open_orders(self, broker: Broker) -> dict[str, m.OrderReport]:
         """Read all open orders, by broker order id."""
         rows = self.read_pages(lambda page: broker.orders(m.OrderQuery(m.OrderScope.OPEN), page))
@@ -187,7 +206,7 @@ class Cases:
         for _ in range(_POLLS_MAX):
             if holds(answer):
                 return answer
-            if venue is None:
+            if venue is None or not has_method(venue, "advance"):
                 time.sleep(0.5)
             else:
                 venue.advance(1)

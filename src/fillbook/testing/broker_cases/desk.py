@@ -20,7 +20,6 @@ from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
 _WAIT_S: Final = 2
-_UNAFFORDABLE_QTY: Final = 10**6
 _TICKS_MAX: Final = 20
 _GAP_TIMEOUT_S: Final = 10
 
@@ -83,7 +82,7 @@ class DeskCases(Cases):
         self, broker: Broker, desk: Desk
     ) -> None:
         with pytest.raises(errors.Denied) as raised:
-            desk.submit(self.request(qty=_UNAFFORDABLE_QTY))
+            desk.submit(self.request(qty=self.unaffordable_qty))
         reason = raised.value.reason
         assert reason is not None
         assert reason.code == m.ReasonCode.BUYING_POWER

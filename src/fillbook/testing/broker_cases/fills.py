@@ -16,9 +16,10 @@ class FillCases(Cases):
     def test_b050_a_market_order_fills_at_a_reported_price(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        driver.quote(self.symbol, "187.00", "187.02")
+        bid, ask = self.market_price, self.market_price + Decimal(self.price_step)
+        driver.quote(self.symbol, str(bid), str(ask))
         report = self._buy(broker, driver, "3")
-        assert (_S.FILLED, Decimal(3), Decimal("187.02")) == (
+        assert (_S.FILLED, Decimal(3), ask) == (
             report.status,
             report.filled_qty,
             report.avg_price,
@@ -28,12 +29,13 @@ class FillCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         order_id = self._place_resting(broker, driver, qty=4)
-        driver.fill(order_id, "1", "100")
+        first, rest = self.price(-1), self.price(-9)
+        driver.fill(order_id, "1", str(first))
         part = self.read_order(broker, order_id)
         assert (_S.PARTIALLY_FILLED, Decimal(1)) == (part.status, part.filled_qty)
-        driver.fill(order_id, None, "98")
+        driver.fill(order_id, None, str(rest))
         whole = self.read_order(broker, order_id)
-        assert (_S.FILLED, Decimal("98.5")) == (whole.status, whole.avg_price)
+        assert (_S.FILLED, (first + 3 * rest) / 4) == (whole.status, whole.avg_price)
 
     def test_b052_executions_sum_to_the_orders_total(
         self, broker: Broker, driver: VenueDriver
@@ -163,7 +165,7 @@ class FillCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(broker.capabilities.activities, "activities")
-        driver.transfer(self.other_symbol, "12", "400")
+        driver.transfer(self.other_symbol, "12", self.resting_price)
         assert Decimal(12) == self.positions(broker)[self.other_symbol]
         rows = self.read_pages(lambda page: broker.activities(EPOCH, page))
         moved = [row for row in rows if row.kind is m.ActivityKind.TRANSFER]
@@ -181,7 +183,7 @@ class FillCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         for symbol in (self.symbol, self.other_symbol):
-            driver.transfer(symbol, "5", "100")
+            driver.transfer(symbol, "5", self.resting_price)
         assert {self.symbol, self.other_symbol} <= set(self.positions(broker))
 
     def _place_resting(self, broker: Broker, driver: VenueDriver, qty: int = 1) -> str:

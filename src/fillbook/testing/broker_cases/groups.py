@@ -17,9 +17,11 @@ _UNTIL_CLOSE_S: Final = 24 * 3600
 
 class GroupCases(Cases):
     def test_b090_a_bracket_has_two_held_exits(self, broker: Broker) -> None:
-        opening_order = self._place_bracket(broker, limit_price=self.resting_price, stop_loss="90")
+        opening_order = self._place_bracket(
+            broker, limit_price=self.resting_price, stop_loss=self.price(-41)
+        )
         report = self.read_order(broker, opening_order.broker_order_id)
-        assert {_S.HELD} == {leg.status for leg in report.legs}
+        assert {self.waiting} == {leg.status for leg in report.legs}
         assert {(m.OrderSide.SELL, Decimal(4))} == {
             (g.terms.side, g.terms.qty) for g in report.legs
         }
@@ -29,17 +31,19 @@ class GroupCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         take_profit, stop = self._open_bracket(broker, driver)
-        assert (take_profit.status, stop.status) == (_S.NEW, _S.HELD)
+        assert (take_profit.status, stop.status) == (_S.NEW, self.waiting)
 
     def test_b092_exits_stay_held_while_the_opening_order_is_partially_filled(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        opening_order = self._place_bracket(broker, limit_price=self.resting_price, stop_loss="90")
+        opening_order = self._place_bracket(
+            broker, limit_price=self.resting_price, stop_loss=self.price(-41)
+        )
         driver.advance(1)
         driver.fill(opening_order.broker_order_id, "3")
         driver.advance(1)
         report = self.read_order(broker, opening_order.broker_order_id)
-        assert {_S.HELD} == {leg.status for leg in report.legs}
+        assert {self.waiting} == {leg.status for leg in report.legs}
 
     def test_b093_one_exit_fills_and_the_other_is_canceled(
         self, broker: Broker, driver: VenueDriver
@@ -69,6 +73,7 @@ class GroupCases(Cases):
     def test_b096_day_exits_end_at_the_close_and_the_position_stays(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
+        self.require(m.TimeInForce.DAY in broker.capabilities.times_in_force, "day")
         take_profit, stop = self._open_bracket(broker, driver, time_in_force="day")
         driver.advance(_UNTIL_CLOSE_S)
         ends = {self.read_order(broker, leg.broker_order_id).status for leg in (take_profit, stop)}
@@ -81,7 +86,7 @@ class GroupCases(Cases):
         statuses = [
             self.read_order(broker, leg.broker_order_id).status for leg in (take_profit, stop)
         ]
-        assert statuses == [_S.NEW, _S.HELD]
+        assert statuses == [_S.NEW, self.waiting]
 
     def test_b098_units_reserved_by_exits_cannot_be_sold(
         self, broker: Broker, driver: VenueDriver
@@ -95,7 +100,8 @@ class GroupCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(m.OrderClass.OCO in broker.capabilities.order_classes, "OCO")
-        driver.transfer(self.symbol, "4", "187")
+        self.require(m.TimeInForce.GTC in broker.capabilities.times_in_force, "gtc")
+        driver.transfer(self.symbol, "4", self.resting_price)
         oco = self.place(
             broker,
             side="sell",
@@ -112,7 +118,8 @@ class GroupCases(Cases):
         refused = broker.submit(self.intent(side="sell", qty=4, limit_price=self.high_price))
         assert isinstance(refused, m.Rejected), refused
         if report.legs:
-            assert ([leg.status for leg in report.legs], report.status) == ([_S.HELD], _S.NEW)
+            assert [leg.status for leg in report.legs] == [self.waiting]
+            assert report.status is _S.NEW
             driver.fill(report.legs[0].broker_order_id)
         else:  # both exits are one order
             prices = (report.terms.limit_price, report.terms.stop_price)
@@ -125,6 +132,7 @@ class GroupCases(Cases):
 
     def _place_bracket(self, broker: Broker, **fields: Any) -> m.OrderReport:
         self.require(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")
+        self.require(m.TimeInForce.GTC in broker.capabilities.times_in_force, "gtc")
         terms = {
             "qty": 4,
             "limit_price": None,

@@ -17,59 +17,66 @@ _T: Final = m.TimeInForce
 
 
 class OrderTypeCases(Cases):
-    """The market is between `resting_price` and `high_price`; trailing cases set it to `bid`."""
+    """Trailing cases set the market to `market_price`, and trail 20 steps below it."""
 
-    bid: Decimal = Decimal(200)
+    @property
+    def trail(self) -> Decimal:
+        return 20 * Decimal(self.price_step)
 
     def place_trailing(self, broker: Broker, driver: VenueDriver, **trail: Any) -> m.OrderReport:
-        """Place a trailing sell for a position of four units, with the market at `bid`."""
+        """Place a trailing sell for a position of four units, with the market at `market_price`."""
         declared = m.OrderType.TRAILING_STOP in broker.capabilities.order_types
         self.require(declared, "trailing stops")
-        driver.transfer(self.symbol, "4", "187")
-        self._quote(driver, self.bid)
+        driver.transfer(self.symbol, "4", self.resting_price)
+        self._quote(driver, self.market_price)
         order = self.place(broker, side="sell", qty=4, limit_price=None, **trail)
         driver.advance(1)
         return order
 
     def _quote(self, driver: VenueDriver, bid: Decimal) -> None:
-        driver.quote(self.symbol, str(bid), str(bid + Decimal("0.02")))
+        driver.quote(self.symbol, str(bid), str(bid + Decimal(self.price_step)))
 
-    @pytest.mark.parametrize("trail", [{"trail_price": 10}, {"trail_percent": 5}])
+    @pytest.mark.parametrize("name", ["trail_price", "trail_percent"])
     def test_b140_a_trailing_stop_has_its_trail_and_its_stop_price(
-        self, broker: Broker, driver: VenueDriver, trail: dict[str, int]
+        self, broker: Broker, driver: VenueDriver, name: str
     ) -> None:
-        order = self.place_trailing(broker, driver, **trail)
+        percent = self.trail * 100 / self.market_price
+        trail = {"trail_price": self.trail, "trail_percent": percent}[name]
+        order = self.place_trailing(broker, driver, **{name: trail})
         terms = self.read_order(broker, order.broker_order_id).terms
-        assert (m.OrderType.TRAILING_STOP, self.bid - 10) == (terms.type, terms.stop_price)
-        assert {name: Decimal(value) for name, value in trail.items()} == {
-            name: getattr(terms, name) for name in trail
-        }
+        expected = (m.OrderType.TRAILING_STOP, self.market_price - self.trail)
+        assert expected == (terms.type, terms.stop_price)
+        assert trail == getattr(terms, name)
 
     def test_b141_a_trailing_stop_moves_one_way_and_triggers(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order = self.place_trailing(broker, driver, trail_price=10)
-        for up in (15, 8):
-            self._quote(driver, self.bid + up)
+        order = self.place_trailing(broker, driver, trail_price=self.trail)
+        up, step = self.market_price + 2 * self.trail, Decimal(self.price_step)
+        for bid in (up, up - self.trail + 2 * step):
+            self._quote(driver, bid)
             driver.advance(1)
         report = self.read_order(broker, order.broker_order_id)
-        assert (_S.NEW, self.bid + 5) == (report.status, report.terms.stop_price)
-        self._quote(driver, self.bid + 4)
+        assert (_S.NEW, up - self.trail) == (report.status, report.terms.stop_price)
+        self._quote(driver, up - self.trail - step)
         driver.advance(1)
         assert _S.FILLED is self.read_order(broker, order.broker_order_id).status
         assert self.symbol not in self.positions(broker)
 
     def test_b142_a_trail_is_replaced(self, broker: Broker, driver: VenueDriver) -> None:
         self.require(broker.capabilities.replace, "replace")
-        order = self.place_trailing(broker, driver, trail_price=10)
-        change = m.Change(client_order_id=f"{order.client_order_id}.r1", trail=Decimal(6))
+        order = self.place_trailing(broker, driver, trail_price=self.trail)
+        change = m.Change(client_order_id=f"{order.client_order_id}.r1", trail=self.trail / 2)
         assert isinstance(broker.replace(order.broker_order_id, change), m.Accepted)
         driver.advance(1)
         keeps_id = broker.capabilities.replace_makes is m.ReplaceMakes.SAME_ID
         name = order.client_order_id if keeps_id else change.client_order_id
         assert name is not None
         terms = self.observed(broker.find(name)).terms
-        assert (Decimal(6), self.bid - 6) == (terms.trail_price, terms.stop_price)
+        assert (self.trail / 2, self.market_price - self.trail / 2) == (
+            terms.trail_price,
+            terms.stop_price,
+        )
 
     @pytest.mark.parametrize("tif", [_T.IOC, _T.FOK])
     def test_b143_an_unmarketable_ioc_or_fok_is_canceled(

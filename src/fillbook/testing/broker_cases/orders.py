@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -13,15 +13,14 @@ from fillbook.broker import Broker
 from fillbook.testing.broker_cases.base import EPOCH, Cases
 from fillbook.testing.venue_driver import VenueDriver
 
-_UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _S: Final = m.OrderStatus
 _FINAL: Final = m.ENDINGS | {_S.FILLED}
 
-#: Requests that must be rejected, and the kinds that are right.
-_REJECTS: Final[dict[str, tuple[dict[str, Any], set[m.RejectKind]]]] = {
-    "unknown symbol": ({"symbol": "NOSUCHTHING"}, {m.RejectKind.INSTRUMENT}),
-    "too dear": ({"qty": 50_000}, {m.RejectKind.FUNDS}),
-    "sub-penny": ({"limit_price": "100.123"}, {m.RejectKind.PRICE}),
+#: Requests that must be rejected: the field, the attribute with its value, the right kind.
+_REJECTS: Final[dict[str, tuple[str, str, m.RejectKind]]] = {
+    "unknown symbol": ("symbol", "unknown_symbol", m.RejectKind.INSTRUMENT),
+    "too dear": ("qty", "unaffordable_qty", m.RejectKind.FUNDS),
+    "sub-penny": ("limit_price", "off_tick", m.RejectKind.PRICE),
 }
 
 
@@ -72,9 +71,9 @@ class OrderCases(Cases):
         assert order.broker_order_id not in [row.broker_order_id for row in rows]
 
     def test_b026_a_price_is_reported_to_the_last_digit(self, broker: Broker) -> None:
-        order = self.place(broker, limit_price="100.01", qty=3)
+        order = self.place(broker, limit_price=self.exact_price, qty=3)
         report = self.read_order(broker, order.broker_order_id).terms
-        assert (Decimal("100.01"), Decimal(3)) == (report.limit_price, report.qty)
+        assert (Decimal(self.exact_price), Decimal(3)) == (report.limit_price, report.qty)
 
     def test_b027_an_order_without_fills_has_no_average_price(self, broker: Broker) -> None:
         report = self.read_order(broker, self.place(broker).broker_order_id)
@@ -109,15 +108,15 @@ class OrderCases(Cases):
 
     @pytest.mark.parametrize("name", sorted(_REJECTS))
     def test_b032_a_reject_has_its_reason(self, broker: Broker, name: str) -> None:
-        fields, kinds = _REJECTS[name]
-        outcome = broker.submit(self.intent(**fields))
+        field, attribute, kind = _REJECTS[name]
+        outcome = broker.submit(self.intent(**{field: getattr(self, attribute)}))
         assert isinstance(outcome, m.Rejected), outcome
-        assert outcome.kind in kinds
+        assert outcome.kind is kind
         assert outcome.message
 
     def test_b033_a_rejected_order_is_absent(self, broker: Broker) -> None:
         self.require(broker.capabilities.find, "find")
-        intent = self.intent(symbol="NOSUCHTHING")
+        intent = self.intent(symbol=self.unknown_symbol)
         assert isinstance(broker.submit(intent), m.Rejected)
         assert isinstance(broker.find(intent.client_order_id), m.Absent)
 
@@ -125,11 +124,14 @@ class OrderCases(Cases):
         self.require(broker.capabilities.instruments, "instruments")
         pairs = self.read_pages(lambda page: broker.instruments(m.AssetClass.CRYPTO, page))
         self.require(bool(pairs), "crypto")
-        outcome = broker.submit(
-            self.intent(
-                symbol=pairs[0].symbol, side="sell", limit_price=None, qty=1, time_in_force="gtc"
-            )
+        sale = self.intent(
+            symbol=pairs[0].symbol,
+            side="sell",
+            limit_price=None,
+            qty=1,
+            time_in_force=broker.capabilities.pair_time_in_force,
         )
+        outcome = broker.submit(sale)
         assert isinstance(outcome, m.Rejected), outcome
 
     def test_b035_a_fraction_is_reported_to_the_last_digit(self, broker: Broker) -> None:
@@ -157,7 +159,7 @@ class OrderCases(Cases):
         assert isinstance(again, m.Accepted) or kind is m.RejectKind.TOO_LATE
 
     def test_b043_an_unknown_order_cannot_be_canceled(self, broker: Broker) -> None:
-        outcome = broker.cancel(_UNKNOWN_ID)
+        outcome = broker.cancel(self.unknown_id)
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.NOT_FOUND is outcome.kind
 

@@ -15,7 +15,6 @@ from fillbook.testing.broker_cases.base import Cases
 from fillbook.testing.venue_driver import VenueDriver
 
 _S: Final = m.OrderStatus
-_UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _numbers = itertools.count(1)
 
 
@@ -56,11 +55,11 @@ class ReplaceCases(Cases):
     def test_b120_a_new_price_makes_a_new_order_that_names_the_old(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
-        new = self.replace(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
+        new = self.replace(broker, order.broker_order_id, self.change(limit_price=self.price(3)))
         driver.advance(1)
         report = self.read_order(broker, new.broker_order_id)
         assert order.broker_order_id != report.broker_order_id
-        assert (order.broker_order_id, Decimal(101), Decimal(4)) == (
+        assert (order.broker_order_id, self.price(3), Decimal(4)) == (
             report.replaces,
             report.terms.limit_price,
             report.terms.qty,
@@ -70,7 +69,7 @@ class ReplaceCases(Cases):
     def test_b121_the_old_order_ends_as_replaced_and_names_the_new(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
-        new = self.replace(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
+        new = self.replace(broker, order.broker_order_id, self.change(limit_price=self.price(3)))
         driver.advance(1)
         old = self.read_order(broker, order.broker_order_id)
         assert (_S.REPLACED, new.broker_order_id) == (old.status, old.replaced_by)
@@ -91,7 +90,7 @@ class ReplaceCases(Cases):
         self, broker: Broker, order: m.OrderReport
     ) -> None:
         self.require(broker.capabilities.find, "find")
-        change = self.change(limit_price=Decimal(101))
+        change = self.change(limit_price=self.price(3))
         new = self.replace(broker, order.broker_order_id, change)
         found = self.observed(broker.find(change.client_order_id))
         assert new.broker_order_id == found.broker_order_id
@@ -105,7 +104,7 @@ class ReplaceCases(Cases):
 
     def test_b125_an_unknown_order_cannot_be_replaced(self, broker: Broker) -> None:
         self.require(broker.capabilities.replace, "replace")
-        outcome = broker.replace(_UNKNOWN_ID, self.change(qty=Decimal(5)))
+        outcome = broker.replace(self.unknown_id, self.change(qty=Decimal(5)))
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.NOT_FOUND is outcome.kind
 
@@ -134,7 +133,7 @@ class ReplaceCases(Cases):
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         driver.fail("asked-replace", "replace-fills")
-        new = self.replace(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
+        new = self.replace(broker, order.broker_order_id, self.change(limit_price=self.price(3)))
         driver.advance(2)
         report = self.read_order(broker, new.broker_order_id)
         assert (_S.REJECTED, Decimal(0)) == (report.status, report.filled_qty)
@@ -146,7 +145,7 @@ class ReplaceCases(Cases):
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         driver.fail("asked-replace", "replace-denied")
-        change = self.change(limit_price=Decimal(101))
+        change = self.change(limit_price=self.price(3))
         assert isinstance(broker.replace(order.broker_order_id, change), m.Rejected)
         driver.advance(2)
         old = self.read_order(broker, order.broker_order_id)
@@ -200,7 +199,7 @@ class ReplaceCases(Cases):
     ) -> None:
         driver.fail("asked-replace", "qty-remaining")
         driver.fill(order.broker_order_id, "1")
-        new = self.replace(broker, order.broker_order_id, self.change(limit_price=Decimal(101)))
+        new = self.replace(broker, order.broker_order_id, self.change(limit_price=self.price(3)))
         driver.advance(1)
         report = self.read_order(broker, new.broker_order_id)
         assert report.terms.qty is not None
@@ -212,6 +211,7 @@ class ReplaceCases(Cases):
     ) -> None:
         self.require(broker.capabilities.replace, "replace")
         self.require(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")
+        self.require(m.TimeInForce.GTC in broker.capabilities.times_in_force, "gtc")
         exits = {"take_profit": self.high_price, "stop_loss": self.stop_price}
         opening_order = self.place(broker, qty=4, limit_price=None, time_in_force="gtc", **exits)
         driver.advance(2)
@@ -219,7 +219,7 @@ class ReplaceCases(Cases):
         stop = next(leg for leg in report.legs if leg.terms.stop_price is not None)
         refused = broker.replace(stop.broker_order_id, self.change(qty=Decimal(3)))
         assert isinstance(refused, m.Rejected)
-        lower = Decimal(self.stop_price) - 1
+        lower = Decimal(self.stop_price) - 4 * Decimal(self.price_step)
         new = self.replace(broker, stop.broker_order_id, self.change(stop_price=lower))
         driver.advance(1)
         legs = self.read_order(broker, opening_order.broker_order_id).legs
@@ -236,10 +236,10 @@ class ReplaceCases(Cases):
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         order_id = order.broker_order_id
-        self.replace(broker, order_id, self.change(limit_price=Decimal(101), qty=Decimal(6)))
+        self.replace(broker, order_id, self.change(limit_price=self.price(3), qty=Decimal(6)))
         driver.advance(1)
         report = self.read_order(broker, order_id)
-        assert (Decimal(101), Decimal(6)) == (report.terms.limit_price, report.terms.qty)
+        assert (self.price(3), Decimal(6)) == (report.terms.limit_price, report.terms.qty)
         assert order.client_order_id == report.client_order_id
         assert report.replaces is None
         assert report.replaced_by is None
@@ -276,7 +276,7 @@ class ReplaceCases(Cases):
     ) -> None:
         driver.fail("asked-replace", "replace-fills")
         order_id = order.broker_order_id
-        self.replace(broker, order_id, self.change(limit_price=Decimal(101)))
+        self.replace(broker, order_id, self.change(limit_price=self.price(3)))
         driver.advance(2)
         report = self.read_order(broker, order_id)
         assert (_S.FILLED, Decimal(4)) == (report.status, report.filled_qty)
@@ -287,7 +287,7 @@ class ReplaceCases(Cases):
     ) -> None:
         driver.fail("replace", "reply-lost")
         order_id = order.broker_order_id
-        outcome = broker.replace(order_id, self.change(limit_price=Decimal(101)))
+        outcome = broker.replace(order_id, self.change(limit_price=self.price(3)))
         assert isinstance(outcome, m.Ambiguous)
         driver.advance(1)
-        assert Decimal(101) == self.read_order(broker, order_id).terms.limit_price
+        assert self.price(3) == self.read_order(broker, order_id).terms.limit_price

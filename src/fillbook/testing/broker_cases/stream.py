@@ -47,12 +47,12 @@ class StreamCases(Cases):
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=5)
-        driver.fill(order, "2", "99.5")
-        driver.fill(order, "3", "99")
+        driver.fill(order, "2", str(self.price(-3)))
+        driver.fill(order, "3", str(self.price(-5)))
         driver.wait_for_events()
         streamed = [(each.qty, each.price) for each in listener.executions(order)]
         read = [(each.qty, each.price) for each in self.executions_of(broker, order)]
-        assert [(Decimal(2), Decimal("99.5")), (Decimal(3), Decimal(99))] == streamed == read
+        assert [(Decimal(2), self.price(-3)), (Decimal(3), self.price(-5))] == streamed == read
 
     def test_b104_a_repeated_event_has_the_same_execution_id(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
@@ -109,13 +109,14 @@ class StreamCases(Cases):
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=2)
-        driver.fill(order, None, "100")
-        driver.correct_last(order, "99")
+        driver.fill(order, None, str(self.price(-1)))
+        price = self.price(-5)
+        driver.correct_last(order, str(price))
         driver.wait_for_events()
         wrong, right = listener.executions(order)
-        assert (wrong.exec_id, Decimal(99)) == (right.fixes, right.price)
-        assert [Decimal(99)] == [each.price for each in self.executions_of(broker, order)]
-        assert Decimal(99) == self.read_order(broker, order).avg_price
+        assert (wrong.exec_id, price) == (right.fixes, right.price)
+        assert [price] == [each.price for each in self.executions_of(broker, order)]
+        assert price == self.read_order(broker, order).avg_price
 
     def test_b110_a_refused_stream_is_reported_lost(
         self, broker: Broker, driver: VenueDriver
@@ -175,10 +176,10 @@ class StreamCases(Cases):
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
         order = self._place(broker, driver, qty=5)
-        driver.fill(order, "2", "99.5")
+        driver.fill(order, "2", str(self.price(-3)))
         driver.wait_for_events()
         driver.fail("event", "stream-lost")
-        driver.fill(order, "3", "99")
+        driver.fill(order, "3", str(self.price(-5)))
         self._wait_for_reconnect(driver, listener)
         self._place(broker, driver)
         streamed = {each.exec_id: (each.qty, each.price) for each in listener.executions(order)}
@@ -190,8 +191,8 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         order = self._place(broker, driver, qty=5)
-        driver.fill(order, "2", "99.5")
-        driver.fill(order, "3", "99")
+        driver.fill(order, "2", str(self.price(-3)))
+        driver.fill(order, "3", str(self.price(-5)))
         driver.wait_for_events()
         streamed, report = listener.reports_of(order)[-1], self.read_order(broker, order)
         assert (streamed.status, streamed.filled_qty) == (report.status, report.filled_qty)
