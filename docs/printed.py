@@ -39,7 +39,7 @@ from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.permission import PERMISSIONS, Authority
 from fillbook.model import invalid
 from fillbook.model.account.pnl import PnlCause
-from fillbook.testing.broker_cases.base import Cases
+from fillbook.testing import BrokerSuite
 from fillbook.venue import coinbase
 from fillbook.venue.alpaca import Behavior
 from fillbook.venue.alpaca.endpoints import ENDPOINTS
@@ -424,10 +424,10 @@ def reject_kinds() -> str:
 
 def suite_attributes() -> str:
     """Return the attributes of the broker suite, from the comments at or above their lines."""
-    source = inspect.getsource(Cases)
-    above = dict(re.findall(r"^    #: (.+)\n    (\w+):", source, re.MULTILINE))
-    notes = notes_of(Cases) | {name: note for note, name in above.items()}
-    rows = ((code(x), code(getattr(Cases, x)), notes[x]) for x in notes)
+    cases = next(kind for kind in BrokerSuite.__mro__ if "symbol" in vars(kind))
+    above = re.findall(r"^    #: (.+)\n    (\w+):", inspect.getsource(cases), re.MULTILINE)
+    notes = notes_of(cases) | {name: note for note, name in above}
+    rows = ((code(x), code(getattr(cases, x)), notes[x]) for x in notes)
     return table(("attribute", "default", "meaning"), rows)
 
 
