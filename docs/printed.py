@@ -19,7 +19,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from attrs import fields, has
+from attrs import fields
 from cyclopts import App
 from rich.console import Console
 
@@ -49,6 +49,7 @@ from fillbook.venue.exchange import kinds
 from fillbook.venue.exchange.faults.kinds import INJECTION_POINTS, SECONDS, Fault
 
 ROOT = Path(__file__).parent.parent
+REFERENCE = runpy.run_path(str(ROOT / "docs" / "reference" / "generate.py"))
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 #: References in docstrings that only help readers of the code.
 _REFERENCE = re.compile(r" \((?:promise|other half|design|P\d)[^)]*\)")
@@ -72,9 +73,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def notes_of(kind: type) -> dict[str, str]:
-    """Return the comment of each member or field of a class, after ``#:`` on its line."""
-    source = inspect.getsource(kind)
-    return dict(re.findall(r"^    (\w+)\b[^\n]*?  #: (.+)$", source, re.MULTILINE))
+    """Return the docstring of each member or field of a class, as a part of a sentence."""
+    return {name: _phrase(text) for name, text in REFERENCE["attribute_docs"](kind).items()}
+
+
+def _phrase(text: str) -> str:
+    """Return a sentence without its capital and its full stop."""
+    is_word = text[1:2].islower() or text[1:2] == " "
+    text = text[:1].lower() + text[1:] if is_word else text
+    return text if ". " in text else text.removesuffix(".")
 
 
 def described(thing: object) -> str:
@@ -373,21 +380,6 @@ def capabilities() -> str:
     return table(("capability", "`alpaca:`", "`coinbase:`", "`sim:`"), rows)
 
 
-def functions() -> str:
-    return "\n\n".join(
-        _callable(f"fillbook.{f.__name__}", f)
-        for f in (fb.open, fb.read, fb.check, fb.plan_rebalance, fb.read_trades)
-    )
-
-
-def desk() -> str:
-    return _members(fb.Desk)
-
-
-def book() -> str:
-    return _members(fb.Book)
-
-
 def broker() -> str:
     return _members(fb.Broker)
 
@@ -431,37 +423,9 @@ def suite_attributes() -> str:
     return table(("attribute", "default", "meaning"), rows)
 
 
-def values() -> str:
-    kinds = [
-        kind
-        for name in fb.__all__
-        if isinstance(kind := getattr(fb, name), type)
-        and (has(kind) or issubclass(kind, enum.Enum))
-    ]
-    return "\n\n".join(_value(kind) for kind in kinds)
-
-
-def _value(kind: type) -> str:
-    about = described(kind) if has(kind) or (kind.__doc__ or "").strip() else ""
-    lines = [f"### `{kind.__name__}`", "", *([about, ""] if about else [])]
-    notes = notes_of(kind)
-    if has(kind):
-        names = [x.name for x in fields(kind)]
-        names += [x for x, member in vars(kind).items() if isinstance(member, property)]
-    else:
-        names = [one.value for one in kind]  # type: ignore[attr-defined]
-        notes = {one.value: notes[one.name] for one in kind if one.name in notes}  # type: ignore[attr-defined]
-    lines += [", ".join(code(name) for name in names) + ".", ""]
-    lines += [
-        f"- {code(name)}: {notes[name].removeprefix('ours: ')}" for name in names if name in notes
-    ]
-    return "\n".join(lines)
-
-
 PARTS: dict[str, Callable[[], str]] = {
     "alerts": alerts,
     "behavior": behavior,
-    "book": book,
     "broker": broker,
     "capabilities": capabilities,
     "checks": checks,
@@ -473,13 +437,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "cover-states": cover_states,
     "demo": demo_shortened,
-    "desk": desk,
     "drifts": drifts,
     "endpoints": endpoints,
     "errors": failures,
     "failure-kinds": failure_kinds,
     "faults": faults,
-    "functions": functions,
     "lanes": lanes,
     "modules": modules,
     "left-alone": left_alone,
@@ -495,7 +457,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "suite-attributes": suite_attributes,
     "trade-outcomes": trade_outcomes,
-    "values": values,
     **runpy.run_path(str(ROOT / "docs" / "howto" / "scenarios.py"))["PARTS"],
 }
 

@@ -23,6 +23,7 @@ from fillbook.venue.exchange import Exchange
 ROOT = Path(__file__).parents[2]
 PRINTED = runpy.run_path(str(ROOT / "docs" / "printed.py"))
 PAGES = PRINTED["PAGES"]
+REFERENCE = PRINTED["REFERENCE"]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 ROW = re.compile(r"`((?:src|examples|docs|tests)/[\w/.]+)`")
@@ -121,7 +122,7 @@ def test_the_readme_has_the_two_commands_of_a_newcomer():
 
 
 def test_every_public_name_and_every_setting_has_a_sentence():
-    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    pages = "".join(REFERENCE["filled"](page.read_text("utf-8")) for page in PAGES)
     missing = [
         name for name in fb.__all__ if not re.search(rf"`(?:fillbook\.|fb\.)?{name}\b", pages)
     ]

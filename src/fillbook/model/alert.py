@@ -15,35 +15,59 @@ from fillbook.model.number import number
 class AlertKind(StrEnum):
     """The condition that an alert reports."""
 
-    ABSENT = "absent"  #: the broker never had an order of ours; it is concluded absent
-    LANDED_LATE = "landed_late"  #: a request was accepted after it was abandoned
-    PROPOSED = "proposed"  #: a repair is proposed, and needs a decision
-    DISPUTED = "disputed"  #: the evidence about an order contradicts itself
-    DRIFT = "drift"  #: a difference above `drift_notional` or `drift_cash` is confirmed
-    UNSETTLED = "unsettled"  #: a difference has been settling for over five minutes
-    FOREIGN_PREFIX = "foreign_prefix"  #: an order of fillbook that is not in this record
-    STALE = "stale"  #: no read of the account for `stale_s`, or no complete snapshot
-    STUCK = "stuck"  #: an order has waited `stuck_s` for the next report of the broker
-    FILLS_MISSING = "fills_missing"  #: the history lacks fills of an order for `fills_missing_s`
-    SLOW_FILL = "slow_fill"  #: a market, IOC or FOK order has worked for `slow_fill_s`
-    REJECTED_IN_A_ROW = "rejected_in_a_row"  #: the broker rejected that many orders in a row
-    GIVEN_UP = "given_up"  #: a replace was begun and abandoned
-    HALT = "halt"  #: the kill switch was set or cleared
-    CANCEL_REFUSED = "cancel_refused"  #: the broker rejects the cancel of a live order
-    STREAM_REFUSED = "stream_refused"  #: the broker refuses a stream, of the desk or of the bot
-    UNDELIVERED = "undelivered"  #: a sink of alerts fails
-    PLAN_STOPPED = "plan_stopped"  #: a plan could not be carried out
-    NAKED = "naked"  #: a protected position has been without its exit for `naked_max_s`
-    EXIT_CHANGED = "exit_changed"  #: an exit of a protection was canceled, or cannot be placed
-    LAG_DOUBLED = "lag_doubled"  #: the account lags more than declared: `account_lag` is doubled
+    ABSENT = "absent"
+    """The broker never had an order of ours; it is concluded absent."""
+    LANDED_LATE = "landed_late"
+    """A request was accepted after it was abandoned."""
+    PROPOSED = "proposed"
+    """A repair is proposed, and needs a decision."""
+    DISPUTED = "disputed"
+    """The evidence about an order contradicts itself."""
+    DRIFT = "drift"
+    """A difference above `drift_notional` or `drift_cash` is confirmed."""
+    UNSETTLED = "unsettled"
+    """A difference has been settling for over five minutes."""
+    FOREIGN_PREFIX = "foreign_prefix"
+    """An order of fillbook that is not in this record."""
+    STALE = "stale"
+    """No read of the account for `stale_s`, or no complete snapshot."""
+    STUCK = "stuck"
+    """An order has waited `stuck_s` for the next report of the broker."""
+    FILLS_MISSING = "fills_missing"
+    """The history lacks fills of an order for `fills_missing_s`."""
+    SLOW_FILL = "slow_fill"
+    """A market, IOC or FOK order has worked for `slow_fill_s`."""
+    REJECTED_IN_A_ROW = "rejected_in_a_row"
+    """The broker rejected that many orders in a row."""
+    GIVEN_UP = "given_up"
+    """A replace was begun and abandoned."""
+    HALT = "halt"
+    """The kill switch was set or cleared."""
+    CANCEL_REFUSED = "cancel_refused"
+    """The broker rejects the cancel of a live order."""
+    STREAM_REFUSED = "stream_refused"
+    """The broker refuses a stream, of the desk or of the bot."""
+    UNDELIVERED = "undelivered"
+    """A sink of alerts fails."""
+    PLAN_STOPPED = "plan_stopped"
+    """A plan could not be carried out."""
+    NAKED = "naked"
+    """A protected position has been without its exit for `naked_max_s`."""
+    EXIT_CHANGED = "exit_changed"
+    """An exit of a protection was canceled, or cannot be placed."""
+    LAG_DOUBLED = "lag_doubled"
+    """The account lags more than declared: `account_lag` is doubled."""
 
 
 class Severity(StrEnum):
     """How urgent an alert is."""
 
-    CRITICAL = "critical"  #: money is at risk until a person acts
-    WARNING = "warning"  #: a person has to look at it
-    INFO = "info"  #: a person may want to know it
+    CRITICAL = "critical"
+    """Money is at risk until a person acts."""
+    WARNING = "warning"
+    """A person has to look at it."""
+    INFO = "info"
+    """A person may want to know it."""
 
 
 _CRITICAL: Final = frozenset(
@@ -63,16 +87,16 @@ _INFO: Final = frozenset({AlertKind.LAG_DOUBLED, AlertKind.PROPOSED})
 
 @frozen
 class Alert:
-    """
-    One alert; `message` has what happened and what to do.
-
-    `resolved`: the condition of an earlier alert of this kind and subject has ended.
-    """
+    """One alert."""
 
     kind: AlertKind
-    about: str  #: a client order id, a symbol, or "account"
+    """The kind of the alert."""
+    about: str
+    """A client order id, a symbol, or `"account"`."""
     message: str
+    """What happened and what to do."""
     resolved: bool = False
+    """The condition of an earlier alert of this kind and subject has ended."""
 
     @property
     def severity(self) -> Severity:
@@ -98,24 +122,24 @@ class Thresholds:
     """
     The thresholds of alerts; durations are in whole seconds, > 0.
 
-    `stale_s`: without a successful read of the account.  `missed_passes`: a number of consecutive
-    reconciliations without a complete snapshot of the account, > 0.  `stuck_s`: without a report
-    on an order that waits for a reply.  `slow_fill_s`: for a market, IOC or FOK order to fill.
-    `fills_missing_s`: for the fill history to show every fill of an order.
-    `rejected_in_a_row`: a number of consecutive rejected orders, > 0.  A confirmed difference is
-    alerted if its notional is above `drift_notional` (a position; also if no price is known) or
-    `drift_cash` (cash), ≥ 0, in quote currency; a smaller one is reported and locks all the same.
-
     Raises: InvalidValue.
     """
 
     stale_s: int = field(default=120, validator=_above_zero)
+    """Seconds without a successful read of the account."""
     missed_passes: int = field(default=3, validator=_above_zero)
+    """Consecutive reconciliations without a complete snapshot of the account, > 0."""
     stuck_s: int = field(default=300, validator=_above_zero)
+    """Seconds without a report on an order that waits for a reply."""
     slow_fill_s: int = field(default=30, validator=_above_zero)
+    """Seconds for a market, IOC or FOK order to fill."""
     fills_missing_s: int = field(default=600, validator=_above_zero)
+    """Seconds for the fill history to show every fill of an order."""
     rejected_in_a_row: int = field(default=5, validator=_above_zero)
+    """Consecutive rejected orders, > 0."""
     drift_notional: Decimal = field(
         default=Decimal(100), converter=number, validator=_not_below_zero
     )
+    """A confirmed position difference above it is alerted, in quote currency, ≥ 0."""
     drift_cash: Decimal = field(default=Decimal(1), converter=number, validator=_not_below_zero)
+    """A confirmed cash difference above it is alerted, ≥ 0."""

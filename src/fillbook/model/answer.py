@@ -85,21 +85,36 @@ Read = Observed[T_co] | NotObserved
 class RejectKind(StrEnum):
     """Why a broker rejected a request, in the categories that a bot can act on."""
 
-    FUNDS = "funds"  #: not enough buying power
-    QTY_HELD = "qty_held"  #: other open orders hold the quantity
-    NO_POSITION = "no_position"  #: there is no position to close
-    DUPLICATE = "duplicate"  #: the client order id exists already
-    WASH_TRADE = "wash_trade"  #: it could trade with an order of the same account
-    PERMISSION = "permission"  #: the account may not send it
-    INSTRUMENT = "instrument"  #: unknown, or not tradable
-    PRICE = "price"  #: off the tick, or out of range
-    QUANTITY = "quantity"  #: off the increment, or out of range
-    UNSUPPORTED = "unsupported"  #: the combination of type, time in force and class
-    NOT_FOUND = "not_found"  #: the order does not exist at the broker
-    TOO_LATE = "too_late"  #: the order is final
-    NOT_NOW = "not_now"  #: the current status of the order does not allow it
-    INPUT = "input"  #: the request is malformed
+    FUNDS = "funds"
+    """Not enough buying power."""
+    QTY_HELD = "qty_held"
+    """Other open orders hold the quantity."""
+    NO_POSITION = "no_position"
+    """There is no position to close."""
+    DUPLICATE = "duplicate"
+    """The client order id exists already."""
+    WASH_TRADE = "wash_trade"
+    """It could trade with an order of the same account."""
+    PERMISSION = "permission"
+    """The account may not send it."""
+    INSTRUMENT = "instrument"
+    """Unknown, or not tradable."""
+    PRICE = "price"
+    """Off the tick, or out of range."""
+    QUANTITY = "quantity"
+    """Off the increment, or out of range."""
+    UNSUPPORTED = "unsupported"
+    """The combination of type, time in force and class."""
+    NOT_FOUND = "not_found"
+    """The order does not exist at the broker."""
+    TOO_LATE = "too_late"
+    """The order is final."""
+    NOT_NOW = "not_now"
+    """The current status of the order does not allow it."""
+    INPUT = "input"
+    """The request is malformed."""
     OTHER = "other"
+    """None of these."""
 
     @property
     def retry(self) -> bool:

@@ -16,9 +16,12 @@ from fillbook.model.rules import Auction, Takes, Tick, WashRule
 class ReplaceCum(StrEnum):
     """Whether the filled total of a replacing order starts at 0 or includes the earlier fills."""
 
-    FRESH = "fresh"  #: starts at 0
-    CARRIED = "carried"  #: includes the fills of the replaced order
+    FRESH = "fresh"
+    """Starts at 0."""
+    CARRIED = "carried"
+    """Includes the fills of the replaced order."""
     UNKNOWN = "unknown"
+    """Not known."""
 
 
 class ReplaceQty(StrEnum):
@@ -32,8 +35,10 @@ class ReplaceQty(StrEnum):
 class ReplaceMakes(StrEnum):
     """What a replace makes of the order at the broker."""
 
-    NEW_ID = "new_id"  #: a new order that replaces it, with the client order id of the change
-    SAME_ID = "same_id"  #: the same order with other terms: both of its ids stay
+    NEW_ID = "new_id"
+    """A new order that replaces it, with the client order id of the change."""
+    SAME_ID = "same_id"
+    """The same order with other terms: both of its ids stay."""
 
 
 @frozen(kw_only=True)

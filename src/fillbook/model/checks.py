@@ -21,36 +21,66 @@ from fillbook.model.orders.request import OrderRequest
 class ReasonCode(StrEnum):
     """The codes of fillbook's own reasons; a bot's own checks add their codes."""
 
-    HALTED = "halted"  #: the kill switch is set: `desk.resume()` clears it
-    ACCOUNT_BLOCKED = "account_blocked"  #: the broker has blocked the account
-    MARKET_CLOSED = "market_closed"  #: the broker would reject the order now, or cancel it at once
-    UNSUPPORTED = "unsupported"  #: this broker does not support such an order
-    UNKNOWN_SYMBOL = "unknown_symbol"  #: the broker has no such symbol
-    NOT_TRADABLE = "not_tradable"  #: the instrument is listed but not tradable now
-    NOT_FRACTIONABLE = "not_fractionable"  #: the instrument trades in whole units only
-    NOT_SHORTABLE = "not_shortable"  #: the instrument cannot be sold short
-    QUANTITY = "quantity"  #: below the increment or the minimum of the instrument
-    PRICE = "price"  #: off the tick, or on the wrong side of the market
-    NO_POSITION = "no_position"  #: there is no position to close
-    THROUGH_ZERO = "through_zero"  #: it would flip the position, which takes two orders
-    UNITS_HELD = "units_held"  #: other live orders hold the quantity that it would close
-    STRATEGY_POSITION = "strategy_position"  #: its strategy does not hold what it would close
-    WASH_TRADE = "wash_trade"  #: it could trade with an order of the same account
-    DUPLICATE = "duplicate"  #: the same order was sent within `duplicate_s`, neither with a key
-    ORDER_NOTIONAL = "order_notional"  #: above `order_notional_max`
-    SYMBOL_NOTIONAL = "symbol_notional"  #: above `symbol_notional_max`
-    DAY_NOTIONAL = "day_notional"  #: above `day_notional_max`
-    ORDERS_PER_MINUTE = "orders_per_minute"  #: above `orders_per_minute_max`
-    POSITION = "position"  #: above `position_max`
-    PRICE_COLLAR = "price_collar"  #: beyond `price_collar`
-    SYMBOL_LOCKED = "symbol_locked"  #: the symbol has an unconfirmed order or a confirmed drift
-    PLAN_RUNNING = "plan_running"  #: a plan runs on the symbol: only reducing orders are sent
-    NOT_IN_SYNC = "not_in_sync"  #: events may be missing, or the last snapshot is too old
-    NO_PRICE = "no_price"  #: its cost is unknown without a price
-    NO_FEE_RATE = "no_fee_rate"  #: the hold includes a fee whose rate was not read
-    NO_FUNDS_READ = "no_funds_read"  #: the account was not read recently enough
-    BUYING_POWER = "buying_power"  #: it may cost more than the available buying power
-    CHECK_FAILED = "check_failed"  #: a check raised; an order that cannot be checked is not sent
+    HALTED = "halted"
+    """The kill switch is set: `desk.resume()` clears it."""
+    ACCOUNT_BLOCKED = "account_blocked"
+    """The broker has blocked the account."""
+    MARKET_CLOSED = "market_closed"
+    """The broker would reject the order now, or cancel it at once."""
+    UNSUPPORTED = "unsupported"
+    """This broker does not support such an order."""
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    """The broker has no such symbol."""
+    NOT_TRADABLE = "not_tradable"
+    """The instrument is listed but not tradable now."""
+    NOT_FRACTIONABLE = "not_fractionable"
+    """The instrument trades in whole units only."""
+    NOT_SHORTABLE = "not_shortable"
+    """The instrument cannot be sold short."""
+    QUANTITY = "quantity"
+    """Below the increment or the minimum of the instrument."""
+    PRICE = "price"
+    """Off the tick, or on the wrong side of the market."""
+    NO_POSITION = "no_position"
+    """There is no position to close."""
+    THROUGH_ZERO = "through_zero"
+    """It would flip the position, which takes two orders."""
+    UNITS_HELD = "units_held"
+    """Other live orders hold the quantity that it would close."""
+    STRATEGY_POSITION = "strategy_position"
+    """Its strategy does not hold what it would close."""
+    WASH_TRADE = "wash_trade"
+    """It could trade with an order of the same account."""
+    DUPLICATE = "duplicate"
+    """The same order was sent within `duplicate_s`, neither with a key."""
+    ORDER_NOTIONAL = "order_notional"
+    """Above `order_notional_max`."""
+    SYMBOL_NOTIONAL = "symbol_notional"
+    """Above `symbol_notional_max`."""
+    DAY_NOTIONAL = "day_notional"
+    """Above `day_notional_max`."""
+    ORDERS_PER_MINUTE = "orders_per_minute"
+    """Above `orders_per_minute_max`."""
+    POSITION = "position"
+    """Above `position_max`."""
+    PRICE_COLLAR = "price_collar"
+    """Beyond `price_collar`."""
+    SYMBOL_LOCKED = "symbol_locked"
+    """The symbol has an unconfirmed order or a confirmed drift."""
+    PLAN_RUNNING = "plan_running"
+    """A plan runs on the symbol: only reducing orders are sent."""
+    NOT_IN_SYNC = "not_in_sync"
+    """Events may be missing, or the last snapshot is too old."""
+    NO_PRICE = "no_price"
+    """Its cost is unknown without a price."""
+    NO_FEE_RATE = "no_fee_rate"
+    """The hold includes a fee whose rate was not read."""
+    NO_FUNDS_READ = "no_funds_read"
+    """The account was not read recently enough."""
+    BUYING_POWER = "buying_power"
+    """It may cost more than the available buying power."""
+    CHECK_FAILED = "check_failed"
+    """A check raised; an order that cannot be checked is not sent."""
 
 
 #: The codes of reasons that end without a change of the request: by time, or by other orders.
@@ -82,18 +112,16 @@ def _is_transient(reason: Reason) -> bool:
 
 @frozen
 class Reason:
-    """
-    Why an order is denied: a code for programs, a message for people, and the figures.
-
-    `code` is a `ReasonCode` or a bot's own code.  `figures` are pairs of a name and a number or
-    text that the message mentions.
-    """
+    """Why an order is denied."""
 
     code: str
+    """A `ReasonCode`, or a bot's own code."""
     message: str
+    """The reason for people."""
     figures: tuple[tuple[str, str | Decimal], ...] = ()
-    #: Whether the same request may pass later, unchanged.
+    """Pairs of a name and a number or text that the message mentions."""
     retry: bool = field(default=Factory(_is_transient, takes_self=True))
+    """The same order may be approved later, unchanged."""
 
     def __str__(self) -> str:
         return self.message
@@ -109,9 +137,12 @@ class Oversell(StrEnum):
 class StrategyOversell(StrEnum):
     """What to do with an order that would close more than its strategy holds of the position."""
 
-    REFUSE = "refuse"  #: deny it
-    CUT = "cut"  #: reduce it to what the strategy holds, with an `Adjustment`
-    TAKE = "take"  #: take the rest from the unattributed part; deny what exceeds that too
+    REFUSE = "refuse"
+    """Deny it."""
+    CUT = "cut"
+    """Reduce it to what the strategy holds, with an `Adjustment`."""
+    TAKE = "take"
+    """Take the rest from the unattributed part; deny what exceeds that too."""
 
 
 def _to_oversell(value: str) -> Oversell:
@@ -146,15 +177,11 @@ def _positive_integer(limits: Limits, attribute: Attribute[Any], value: int | No
 @frozen(kw_only=True)
 class Limits:
     """
-    The bounds of new risk; None: no bound.  Orders that only reduce the position pass all.
+    The bounds of new risk.  Orders that only reduce the position pass all.
 
     Notionals are in the currency of the account, at the order's own price if it has one, else at
     the market's; those of another quote currency are converted at a quoted rate, and without one
-    the order is denied.  `symbol_notional_max` and `position_max` (base units) bound the position
-    that results if every live order of that side fills.  `day_notional_max` bounds the orders sent
-    in the last 24 hours; if the notional of one that opened exposure is unknown, because it was
-    sent without limits, new ones are denied.  `price_collar` is a share: 0.05 denies a limit or
-    stop price that is more than 5 % worse than the market.
+    the order is denied.
 
     Raises: InvalidValue.
     """
@@ -162,40 +189,49 @@ class Limits:
     order_notional_max: Decimal | None = field(
         default=None, converter=number_or_none, validator=_above_zero
     )
+    """The most of one order; None: no bound."""
     symbol_notional_max: Decimal | None = field(
         default=None, converter=number_or_none, validator=_above_zero
     )
+    """The most of a position if every live order of that side fills; None: no bound."""
     day_notional_max: Decimal | None = field(
         default=None, converter=number_or_none, validator=_above_zero
     )
+    """The most of the orders sent in the last 24 hours; None: no bound."""
     orders_per_minute_max: int | None = field(default=None, validator=_positive_integer)
+    """The most orders of the last minute, this one included; None: no bound."""
     position_max: Decimal | None = field(
         default=None, converter=number_or_none, validator=_above_zero
     )
+    """The most of a position in base units, if every live order fills; None: no bound."""
     price_collar: Decimal | None = field(
         default=None, converter=number_or_none, validator=_above_zero
     )
-    #: An order without a key is denied if it repeats one within so many seconds; 0: never.
+    """A share: 0.05 denies a price more than 5 % worse than the market; None: no bound."""
     duplicate_s: Decimal = field(default=Decimal(1), converter=number, validator=_not_below_zero)
-    #: New risk is denied if the last complete snapshot of the account is older, in seconds.
+    """Seconds in which an order without a key may not repeat another; 0: it may."""
     snapshot_age_max_s: Decimal = field(
         default=Decimal(300), converter=number, validator=_above_zero
     )
-    #: An older quote, in seconds, is not used.
+    """The greatest age of the last complete snapshot, in seconds."""
     quote_age_max_s: Decimal = field(default=Decimal(5), converter=number, validator=_above_zero)
+    """The greatest age of a quote, in seconds."""
     oversell: Oversell = field(default=Oversell.REFUSE, converter=_to_oversell)
-    #: The same for the part of the position that the strategy of the order holds.
+    """What becomes of an order that closes more than can be closed."""
     strategy_oversell: StrategyOversell = field(
         default=StrategyOversell.REFUSE, converter=_to_strategy_oversell
     )
+    """What becomes of an order that closes more than its strategy holds."""
 
 
 @frozen
 class Checked:
-    """The result of one check: its name, and why it denies the order (None: it passes)."""
+    """The result of one check."""
 
     name: str
+    """The name of the check."""
     reason: Reason | None
+    """Why it denies the order; None: it passes."""
 
 
 @frozen(kw_only=True)
@@ -206,29 +242,36 @@ class Impact:
     Money is in quote currency; quantities are in signed base units.
     """
 
-    price: Decimal | None  #: per unit: its own limit or stop price, else the market's
-    notional: Decimal | None  #: quantity times `price`, ≥ 0
-    reserve: Decimal | None  #: the buying power that it would reserve, ≥ 0
-    buying_power: Decimal | None  #: the available buying power afterwards
-    position: Decimal | None  #: the position of the symbol afterwards
-    exposure: Decimal | None  #: |position| at `price`
-    fees: Decimal | None  #: the maximum fee, ≥ 0
-    pnl: Decimal | None  #: the realized P&L of the quantity that it closes, before fees
+    price: Decimal | None
+    """Per unit: its own limit or stop price, else the market's; None: unknown."""
+    notional: Decimal | None
+    """Quantity times `price`, ≥ 0; None: unknown."""
+    reserve: Decimal | None
+    """The buying power that it would reserve, ≥ 0; None: unknown."""
+    buying_power: Decimal | None
+    """The available buying power afterwards; None: unknown."""
+    position: Decimal | None
+    """The position of the symbol afterwards; None: unknown."""
+    exposure: Decimal | None
+    """The position without sign, at `price`; None: unknown."""
+    fees: Decimal | None
+    """The maximum fee, ≥ 0; None: unknown."""
+    pnl: Decimal | None
+    """The realized P&L of the quantity that it closes, before fees; None: unknown."""
 
 
 @frozen(kw_only=True)
 class Preview:
-    """
-    The preview of a request; nothing was sent or written.
-
-    `request` is what would be sent, `adjustments` how it differs from what was requested.
-    `checks` are the results of all checks in their order; the first that denies gives `reason`.
-    """
+    """The preview of a request; nothing was sent or written."""
 
     request: OrderRequest
+    """What would be sent."""
     adjustments: tuple[Adjustment, ...]
+    """How it differs from what was requested."""
     checks: tuple[Checked, ...]
+    """The results of all checks in their order; the first that denies gives `reason`."""
     impact: Impact
+    """What it would do if it filled completely now."""
 
     @property
     def reason(self) -> Reason | None:
@@ -237,4 +280,5 @@ class Preview:
 
     @property
     def is_approved(self) -> bool:
+        """Whether no check denies it."""
         return self.reason is None

@@ -28,25 +28,39 @@ PLAN_KEY: Final = "plan:"
 class PlanKind(StrEnum):
     """What a plan is for."""
 
-    REPAIR = "repair"  #: it corrects the account or the record
-    EXIT = "exit"  #: it makes the exits of a protected position right
-    CLOSE = "close"  #: it closes a position
-    REBALANCE = "rebalance"  #: it trades to target weights
-    CATCH_UP = "catch_up"  #: it sends the trades that the bot wrote and never sent
+    REPAIR = "repair"
+    """It corrects the account or the record."""
+    EXIT = "exit"
+    """It makes the exits of a protected position right."""
+    CLOSE = "close"
+    """It closes a position."""
+    REBALANCE = "rebalance"
+    """It trades to target weights."""
+    CATCH_UP = "catch_up"
+    """It sends the trades that the bot wrote and never sent."""
 
 
 class PlanState(StrEnum):
     """The state of a plan."""
 
-    PROPOSED = "proposed"  #: it waits for an approval
-    APPROVED = "approved"  #: it is carried out as soon as it can begin
-    RUNNING = "running"  #: its steps are carried out
-    PAUSED = "paused"  #: by a halt, or while the account cannot be traded
-    DONE = "done"  #: every step is done
-    STOPPED = "stopped"  #: a step failed; it is planned anew
-    REJECTED = "rejected"  #: by a person
-    EXPIRED = "expired"  #: it was not begun until `valid_until`
-    STALE = "stale"  #: the account is not the one it was computed from
+    PROPOSED = "proposed"
+    """It waits for an approval."""
+    APPROVED = "approved"
+    """It is carried out as soon as it can begin."""
+    RUNNING = "running"
+    """Its steps are carried out."""
+    PAUSED = "paused"
+    """By a halt, or while the account cannot be traded."""
+    DONE = "done"
+    """Every step is done."""
+    STOPPED = "stopped"
+    """A step failed; it is planned anew."""
+    REJECTED = "rejected"
+    """By a person."""
+    EXPIRED = "expired"
+    """It was not begun until `valid_until`."""
+    STALE = "stale"
+    """The account is not the one it was computed from."""
 
 
 def plan_state(value: object) -> PlanState | None:
@@ -73,57 +87,64 @@ class CancelOrder:
     """Cancel an order; done when it is final."""
 
     client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
 
 
 @frozen
 class PlaceOrder:
-    """
-    Place an order; its quantity is what is left of `request.qty`.
-
-    `fills`: done when the wanted quantity is filled; otherwise as soon as the order works at the
-    broker.  `within_s` is how many seconds it may work; then it is canceled, and the step fails;
-    None: any time.  `after` are client ids of orders: what they filled beyond `filled_before`, in
-    base units, is not traded again.  `leg` names the order among those of its occasion, from which
-    its client id is derived; ``""``: the number of its step does.  `step` is the increment to which
-    a quantity is rounded that the funds do not suffice for, in base units; 0: it is not cut.
-    """
+    """Place an order; its quantity is what is left of `request.qty`."""
 
     request: OrderRequest
+    """The order."""
     fills: bool = False
+    """Done when the wanted quantity is filled; False: as soon as it works at the broker."""
     within_s: int | None = None
+    """Seconds that it may work, then it is canceled and the step fails; None: any time."""
     after: tuple[str, ...] = ()
+    """Client order ids; what they filled beyond `filled_before` is not traded again."""
     filled_before: Decimal = ZERO
+    """In base units, ≥ 0."""
     leg: str = ""
+    """It names the order among those of its occasion; `""`: the number of its step does."""
     step: Decimal = ZERO
+    """
+    The increment to which a quantity is cut for which the funds do not suffice; 0: it is not cut.
+    """
 
 
 @frozen(kw_only=True)
 class AwaitFunds:
     """
-    Wait until the account shows the funds for the buys of later stages, in `currency`.
+    Wait until the account shows the funds for the buys of later stages.
 
     Done when a read of the account shows them, or includes every fill before; then the buys are cut
-    to the share that it shows.  `amount` is what they cost at the prices of the plan, `reserve`
-    what the broker reserves for them, both ≥ 0.  `keep` is the cash that stays; negative: so much
-    may be borrowed.  `margin`: the funds are `buying_power`; else `non_marginable`.  `currency`
-    None: that of the account.
+    to the share that it shows.
     """
 
     amount: Decimal
+    """What the buys cost at the prices of the plan, ≥ 0."""
     reserve: Decimal
+    """What the broker reserves for them, ≥ 0."""
     keep: Decimal = ZERO
+    """The cash that stays; negative: so much may be borrowed."""
     margin: bool = True
+    """The funds are `buying_power`; False: `non_marginable`."""
     currency: str | None = None
+    """The currency; None: that of the account."""
 
 
 @frozen
 class AdoptBalance:
-    """Set the position of a symbol (None: the cash) to the broker's figure, in the record only."""
+    """Set the position of a symbol to the broker's figure, in the record only."""
 
     symbol: str | None
+    """The symbol; None: the cash."""
     ours: Decimal
+    """What our record has."""
     theirs: Decimal
+    """What the broker reports."""
     currency: str | None = None
+    """The currency; None: that of the account."""
 
 
 @frozen
@@ -131,6 +152,7 @@ class EndOrder:
     """End an order in the record that the broker does not have."""
 
     client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
 
 
 @frozen
@@ -138,6 +160,7 @@ class HaltTrading:
     """Set the kill switch."""
 
     why: str
+    """The reason, as text."""
 
 
 Action = CancelOrder | PlaceOrder | AwaitFunds | AdoptBalance | EndOrder | HaltTrading
@@ -147,10 +170,15 @@ class StepState(StrEnum):
     """The state of a step."""
 
     WAITING = "waiting"
+    """It has not begun."""
     BEGUN = "begun"
+    """It is carried out."""
     DONE = "done"
+    """It is done."""
     FAILED = "failed"
-    SKIPPED = "skipped"  #: the plan stopped before it
+    """It failed."""
+    SKIPPED = "skipped"
+    """The plan stopped before it."""
 
 
 @frozen(kw_only=True)
@@ -158,89 +186,111 @@ class PlanStep:
     """
     One step of a plan.
 
-    The steps of a `stage` run together; a stage begins when every earlier one is done.  `guard`:
-    it gives back the cover that an earlier step takes away, so it is carried out also if another
-    step fails, and until it is done or nothing is left to protect.  `attempts` counts the orders
-    that were placed for it.  `share` is that of the wanted funds which an `AwaitFunds` found, 0 to
-    1; None: it is not done, or the step is another.
+    The steps of a `stage` run together; a stage begins when every earlier one is done.
     """
 
     action: Action
+    """What it does."""
     stage: int = 0
+    """The stage, counted from 0."""
     guard: bool = False
+    """
+    It gives back the cover that an earlier step takes away: it is carried out if another fails too.
+    """
     state: StepState = StepState.WAITING
+    """The state of the step."""
     attempts: int = 0
+    """The number of orders that were placed for it."""
     why: str = ""
+    """Why it failed or waits; `""`: nothing is to be added."""
     share: Decimal | None = None
+    """
+    The share of the wanted funds which an `AwaitFunds` found, 0 to 1; None: not done, or another
+    step.
+    """
 
 
 @frozen
 class PositionChange:
-    """A position before and after a plan, in signed base units; `strategy` None: the account's."""
+    """A position before and after a plan, in signed base units."""
 
     symbol: str
+    """The symbol."""
     before: Decimal
+    """The quantity before."""
     after: Decimal
+    """The quantity after."""
     strategy: str | None = None
+    """The strategy; None: the position of the account."""
 
 
 @frozen(kw_only=True)
 class PlanImpact:
-    """
-    What a plan would do to the account.
-
-    `orders` counts the orders that it places, `cancels` those that it cancels.  `notional` ≥ 0 is
-    what it trades at once in quote currency; None: a price is unknown.
-
-    Of a rebalance, `cost` is what it takes, `full_cost` what selling everything and buying the
-    targets takes (None: it is no rebalance), and `left_alone` what it does not trade, with the
-    reasons.  `leftover` is what remains of its budget, and `tracking_error` the distance to the
-    targets that remains, as a share of the base (see `Rebalance`).
-    """
+    """What a plan would do to the account."""
 
     orders: int = 0
+    """The number of orders that it places."""
     cancels: int = 0
+    """The number of orders that it cancels."""
     notional: Decimal | None = ZERO
+    """What it trades at once, in quote currency, ≥ 0; None: a price is unknown."""
     positions: tuple[PositionChange, ...] = ()
+    """The positions that change."""
     cost: RebalanceCost | None = None
+    """What a rebalance takes; None: it is no rebalance."""
     full_cost: RebalanceCost | None = None
+    """What selling everything and buying the targets takes; None: it is no rebalance."""
     left_alone: tuple[LeftAlone, ...] = ()
+    """What a rebalance does not trade, with the reasons."""
     leftover: Decimal = ZERO
+    """What remains of the budget of a rebalance."""
     tracking_error: Decimal = ZERO
+    """The distance to the targets that remains, as a share of the base (see `Rebalance`)."""
 
 
 @frozen(kw_only=True)
 class Plan:
-    """
-    A plan, with the state of each step.
-
-    `occasion` identifies what the plan is for, so that a lost record makes no second order: the
-    client ids of its orders are derived from it.  `fingerprint` is of the quantities, orders and
-    policies that it was computed from.  It begins between `begins_at` (None: at once) and
-    `valid_until` (UTC).  `authority` STANDING: the bot asked for it, REPAIR: fillbook found it.
-    `generation` counts the plans for the same occasion.  `why` is what it is for, and once it ended
-    the reason.  `failed` is why only its guards are still carried out; ``""``: nothing failed.
-    """
+    """A plan, with the state of each step."""
 
     _repr_html_ = html_of
 
     plan_id: str
+    """Its id."""
     kind: PlanKind
+    """What it is for."""
     occasion: str
+    """
+    What it is for, so that a lost record makes no second order: its client order ids derive from
+    it.
+    """
     symbols: tuple[str, ...]
+    """The symbols that it trades."""
     steps: tuple[PlanStep, ...]
+    """The steps, in order."""
     fingerprint: str
+    """Of the quantities, orders and policies that it was computed from."""
     authority: Authority
+    """STANDING: the bot asked for it; REPAIR: fillbook found it."""
     created_at: Timestamp
+    """When it was made (UTC)."""
     valid_until: Timestamp
+    """It begins until then (UTC)."""
     state: PlanState = PlanState.PROPOSED
+    """The state of the plan."""
     generation: int = 1
+    """It counts the plans for the same occasion, from 1."""
     strategy: str | None = None
+    """Whose part it trades; None: what belongs to no strategy, or the account."""
     begins_at: Timestamp | None = None
+    """It begins from then on (UTC); None: at once."""
     impact: PlanImpact = PlanImpact()
-    moved_at: Timestamp | None = None  #: when its state last changed (UTC)
+    """What it would do to the account."""
+    moved_at: Timestamp | None = None
+    """When its state last changed (UTC); None: it has not."""
     why: str = ""
+    """What it is for, and once it ended the reason."""
     failed: str = ""
+    """Why only its guards are still carried out; `""`: nothing failed."""
 
     @property
     def is_final(self) -> bool:

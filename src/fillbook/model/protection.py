@@ -24,7 +24,9 @@ class Level:
     """A price per unit, or a percentage of the average cost of a position (8: 8 %); > 0."""
 
     value: Decimal
+    """The number, > 0."""
     is_percent: bool = False
+    """It is a percentage of the average cost; False: a price per unit."""
 
     @exact
     def price(self, avg_price: Decimal | None, sign: int) -> Decimal | None:
@@ -58,16 +60,21 @@ def level(value: Level | Decimal | int | str | float) -> Level:
 class OnAdd(StrEnum):
     """What an entry fill does to a stop that is a percentage of the cost."""
 
-    KEEP = "keep"  #: the stop never becomes looser
-    AVERAGE = "average"  #: the stop follows the average cost
+    KEEP = "keep"
+    """The stop never becomes looser."""
+    AVERAGE = "average"
+    """The stop follows the average cost."""
 
 
 class OnBreach(StrEnum):
     """What happens if the market is beyond the stop when the stop is to be placed."""
 
-    MARKET = "market"  #: the position is sold at the market
-    LIMIT = "limit"  #: it is sold at a limit price, at most `collar` beyond the quote
-    ALERT = "alert"  #: nothing is sold
+    MARKET = "market"
+    """The position is sold at the market."""
+    LIMIT = "limit"
+    """It is sold at a limit price, at most `collar` beyond the quote."""
+    ALERT = "alert"
+    """Nothing is sold."""
 
 
 def _percent(value: Level | Decimal | int | str | float) -> Level:
@@ -87,12 +94,7 @@ class ExitPolicy:
     """
     The exits that a position is to have; at least one of them.
 
-    `stop_price` is a price per unit in quote currency; `stop_loss` the same as a percentage of the
-    average cost of the strategy's part ("8%"), and `take_profit` and `trail` (a distance) are
-    either.  None: no such exit.  With both a stop and a trail, the tighter one holds at each
-    moment.  `time_in_force` is GTC or DAY.  `collar` is how far beyond its stop, or beyond the
-    quote, a limit price of an exit is placed, as a percentage.  `naked_max_s` > 0 is how many
-    seconds a position may be without its stop before an alert.
+    With both a stop and a trail, the tighter one holds at each moment.
 
     Raises: InvalidValue.
     """
@@ -100,14 +102,25 @@ class ExitPolicy:
     stop_price: Decimal | None = field(
         default=None, converter=number_or_none, validator=_above_zero
     )
+    """The stop, per unit, in quote currency; None: no such exit."""
     stop_loss: Level | None = field(default=None, converter=optional(_percent))
+    """
+    The stop as a percentage of the average cost of the strategy's part ("8%"); None: no such exit.
+    """
     take_profit: Level | None = field(default=None, converter=optional(level))
+    """A price, or a percentage of the average cost; None: no such exit."""
     trail: Level | None = field(default=None, converter=optional(level))
+    """The distance of a trailing stop, a price or a percentage; None: no such exit."""
     time_in_force: TimeInForce = field(default=TimeInForce.GTC, converter=TimeInForce)
+    """GTC or DAY."""
     on_add: OnAdd = field(default=OnAdd.KEEP, converter=OnAdd)
+    """What becomes of the exits when the position grows."""
     on_breach: OnBreach = field(default=OnBreach.MARKET, converter=OnBreach)
+    """What is done when the price has passed the stop already."""
     collar: Decimal = field(default=Decimal(2), converter=number, validator=_above_zero)
+    """How far beyond its stop or the quote a limit price of an exit is, as a percentage."""
     naked_max_s: Decimal = field(default=Decimal(60), converter=number, validator=_above_zero)
+    """Seconds that a position may be without its stop before an alert, > 0."""
 
     def __attrs_post_init__(self) -> None:
         if self.stop_price is not None and self.stop_loss is not None:
@@ -142,18 +155,30 @@ class ExitFields(TypedDict, total=False):
 class CoverState(StrEnum):
     """Whether the exits of a position cover it."""
 
-    COVERED = "covered"  #: its exits are for all of it
-    PARTLY = "partly"  #: a part of the quantity has no exit
-    NAKED = "naked"  #: it has no exit
-    EXCESS = "excess"  #: the exits are for more than the position
-    EXPIRING = "expiring"  #: an exit ends within five sessions
-    AT_OPEN = "at_open"  #: the market is beyond the stop, and closed: decided at the open
-    SUSPENDED = "suspended"  #: the exit was canceled by the bot: `protect` places it again
-    SPLIT_SUSPECTED = "split_suspected"  #: the quantity changed without a fill
-    IMPOSSIBLE = "impossible"  #: the broker does not take the exit; see why
-    PROPOSED = "proposed"  #: held before the policy was set: its plan waits for an approval
-    PENDING = "pending"  #: there is no position yet
-    UNKNOWN = "unknown"  #: something about the symbol is not confirmed
+    COVERED = "covered"
+    """Its exits are for all of it."""
+    PARTLY = "partly"
+    """A part of the quantity has no exit."""
+    NAKED = "naked"
+    """It has no exit."""
+    EXCESS = "excess"
+    """The exits are for more than the position."""
+    EXPIRING = "expiring"
+    """An exit ends within five sessions."""
+    AT_OPEN = "at_open"
+    """The market is beyond the stop, and closed: decided at the open."""
+    SUSPENDED = "suspended"
+    """The exit was canceled by the bot: `protect` places it again."""
+    SPLIT_SUSPECTED = "split_suspected"
+    """The quantity changed without a fill."""
+    IMPOSSIBLE = "impossible"
+    """The broker does not take the exit; see why."""
+    PROPOSED = "proposed"
+    """Held before the policy was set: its plan waits for an approval."""
+    PENDING = "pending"
+    """There is no position yet."""
+    UNKNOWN = "unknown"
+    """Something about the symbol is not confirmed."""
 
 
 #: The states in which the exits are right.
@@ -162,36 +187,44 @@ COVERED_STATES: Final = frozenset({CoverState.COVERED, CoverState.EXPIRING, Cove
 
 @frozen(kw_only=True)
 class Protection:
-    """
-    The exits that one strategy's part of a position is to have.
-
-    `strategy` ``""``: the part without a strategy.  `stop_price` and `take_profit` are the resolved
-    prices per unit, in quote currency and in the units of `priced_at` (UTC), before later splits;
-    None: no such exit, or not resolved yet.  `trail` is the distance of a trailing stop.
-    `entered` is the entered quantity in base units at which they were resolved.  `number` counts
-    the protections of this part.  `cover` is the present state; `since` (UTC) it has been covered,
-    or not.  `approved`: its exits are placed; False: the position was held before, and a plan waits
-    for an approval.  `pending`: it waits for an entry.  `applied`: its exits have stood once, or
-    its entry was placed under it; False: a price that is passed already needs an approval.
-    `suspended` is why no exit is placed; ``""``: exits are placed.
-    """
+    """The exits that one strategy's part of a position is to have."""
 
     symbol: str
+    """The symbol."""
     strategy: str
+    """The strategy; `""`: the part without one."""
     policy: ExitPolicy
+    """The exits."""
     number: int = 1
+    """It counts the protections of this part, from 1."""
     stop_price: Decimal | None = None
+    """
+    The resolved price per unit, in units of `priced_at`; None: no such exit, or not resolved yet.
+    """
     take_profit: Decimal | None = None
+    """The resolved price per unit, in units of `priced_at`; None: as `stop_price`."""
     priced_at: Timestamp | None = None
+    """When the prices were resolved (UTC), before later splits; None: they are not."""
     entered: Decimal | None = None
-    opened_by: str | None = None  #: what opened its round trip; None: it has not begun
+    """The entered quantity at which they were resolved, in base units; None: they are not."""
+    opened_by: str | None = None
+    """What opened its round trip; None: it has not begun."""
     approved: bool = True
+    """
+    Its exits are placed; False: the position was held before, and a plan waits for an approval.
+    """
     pending: bool = False
+    """It waits for an entry."""
     applied: bool = False
+    """Its exits have stood once; False: a price that is passed already needs an approval."""
     suspended: str = ""
+    """Why no exit is placed; `""`: exits are placed."""
     cover: CoverState = CoverState.UNKNOWN
+    """Whether the exits are at the broker."""
     since: Timestamp | None = None
+    """Since when it has been covered, or not (UTC); None: not known."""
     why: str = ""
+    """The reason of `cover`; `""`: nothing is to be added."""
 
     @property
     def key(self) -> str:

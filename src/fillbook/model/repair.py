@@ -18,25 +18,39 @@ from fillbook.model.number import number
 class RepairKind(StrEnum):
     """The kinds of differences that may be repaired."""
 
-    UNTRACKED = "untracked"  #: a position that the record does not have
-    PHANTOM = "phantom"  #: a position that the broker does not have
-    WRONG_QTY = "wrong_qty"  #: a position of another quantity
-    WRONG_CASH = "wrong_cash"  #: cash of another amount
-    UNKNOWN_ORDER = "unknown_order"  #: a live order of ours that the broker does not have
-    LANDED_LATE = "landed_late"  #: an order that was accepted after it was abandoned
-    EXTERNAL_ORDER = "external_order"  #: a working order that fillbook did not place
+    UNTRACKED = "untracked"
+    """A position that the record does not have."""
+    PHANTOM = "phantom"
+    """A position that the broker does not have."""
+    WRONG_QTY = "wrong_qty"
+    """A position of another quantity."""
+    WRONG_CASH = "wrong_cash"
+    """Cash of another amount."""
+    UNKNOWN_ORDER = "unknown_order"
+    """A live order of ours that the broker does not have."""
+    LANDED_LATE = "landed_late"
+    """An order that was accepted after it was abandoned."""
+    EXTERNAL_ORDER = "external_order"
+    """A working order that fillbook did not place."""
 
 
 class Repair(StrEnum):
     """What a repair does."""
 
-    ADOPT = "adopt"  #: the record takes the broker's figure
-    CLOSE = "close"  #: the position that the record does not have is closed
-    TRADE = "trade"  #: the position at the broker is traded to that of the record
-    END = "end"  #: the order ends in the record
-    CANCEL = "cancel"  #: the order is canceled
-    HALT = "halt"  #: the kill switch is set
-    IGNORE = "ignore"  #: nothing; the difference stays reported
+    ADOPT = "adopt"
+    """The record takes the broker's figure."""
+    CLOSE = "close"
+    """The position that the record does not have is closed."""
+    TRADE = "trade"
+    """The position at the broker is traded to that of the record."""
+    END = "end"
+    """The order ends in the record."""
+    CANCEL = "cancel"
+    """The order is canceled."""
+    HALT = "halt"
+    """The kill switch is set."""
+    IGNORE = "ignore"
+    """Nothing; the difference stays reported."""
 
 
 #: What each kind of difference allows; the first is the default.
@@ -66,9 +80,12 @@ GUARDED: Final = frozenset(
 class RepairMode(StrEnum):
     """Who decides on a repair."""
 
-    OBSERVE = "observe"  #: it is reported only
-    APPROVE = "approve"  #: it is proposed as a plan
-    AUTO = "auto"  #: it is carried out, within the limits
+    OBSERVE = "observe"
+    """It is reported only."""
+    APPROVE = "approve"
+    """It is proposed as a plan."""
+    AUTO = "auto"
+    """It is carried out, within the limits."""
 
 
 @frozen(kw_only=True)
@@ -76,19 +93,22 @@ class RepairRule:
     """
     What is done about one kind of difference.
 
-    `repair` None: the default of the kind.  The limits bound what is automatic, over all desks and
-    restarts: `notional_max` of one repair and `day_notional_max` of all within a day, > 0 in quote
-    currency, and `day_repairs_max`, their number within a day.  None: no limit; repairs that trade
-    need all three.
+    The limits bound what is automatic, over all desks and restarts; repairs that trade need all
+    three.
 
     Raises: InvalidValue.
     """
 
     mode: RepairMode = field(converter=RepairMode)
+    """Observe, approve or auto."""
     repair: Repair | None = field(default=None, converter=optional(Repair))
+    """The repair; None: the default of the kind."""
     notional_max: Decimal | None = field(default=None, converter=optional(number))
+    """The most of one repair, in quote currency, > 0; None: no limit."""
     day_notional_max: Decimal | None = field(default=None, converter=optional(number))
+    """The most of all within a day, in quote currency, > 0; None: no limit."""
     day_repairs_max: int | None = None
+    """The most repairs within a day, > 0; None: no limit."""
 
     def __attrs_post_init__(self) -> None:
         for name in ("notional_max", "day_notional_max", "day_repairs_max"):
@@ -99,10 +119,12 @@ class RepairRule:
 
 @frozen
 class RepairPolicy:
-    """The rules by kind; a kind without one has that of `default`."""
+    """What is done about differences that no evidence explains."""
 
     default: RepairMode = RepairMode.OBSERVE
+    """The mode of a kind without a rule."""
     rules: Mapping[RepairKind, RepairRule] = MappingProxyType({})
+    """The rules by kind."""
 
     @property
     def strongest(self) -> RepairMode:

@@ -128,32 +128,59 @@ class CheckContext:
     """
 
     now: datetime
+    """The time, by our clock (UTC)."""
     capabilities: m.Capabilities
+    """What the broker supports."""
     limits: m.Limits = field(factory=m.Limits)
+    """The limits of the desk."""
     key: str | None = None
-    halted: str | None = None  #: why the kill switch is set; None: it is not
-    account: m.AccountSnapshot | None = None  #: the newest snapshot
+    """The bot's idempotency key; None: it gave none."""
+    halted: str | None = None
+    """Why the kill switch is set; None: it is not."""
+    account: m.AccountSnapshot | None = None
+    """The newest snapshot of the account; None: not observed."""
     session: m.Session | None = None
+    """The current trading session, or the next one; None: not observed."""
     instrument: m.Instrument | m.Absent | None = None
+    """The instrument; `Absent`: the broker has no such symbol; None: not observed."""
     quote: m.Quote | None = None
+    """A fresh quote; None: there is none."""
     position: m.Position | None = None
+    """The position that the request changes; None: there is no opening balance yet."""
     pair: m.Pair | None = None
+    """The currencies of the symbol; None: it is no pair."""
     held_by: tuple[str, ...] = ()
+    """The symbols whose fills change the same position, beginning with its own."""
     reserved_units: Decimal = ZERO
+    """Units of the position that open orders pay with, ≥ 0."""
     rate: Decimal | None = Decimal(1)
+    """The price of the quote currency in that of the account; None: unknown."""
     orders: TrackedOrders = field(
         factory=lambda: TrackedOrders.from_orders(()), converter=_to_tracked_orders
     )
+    """The tracked orders of all symbols; use them only while the check runs."""
     recent: tuple[SentOrder, ...] = ()
+    """The orders sent recently, oldest first, as far back as the limits need."""
     drifts: tuple[m.OpenDrift, ...] = ()
-    differences: tuple[Decimal, ...] = ()  #: of the position: theirs minus ours, signed base units
+    """The confirmed differences with the broker, of all symbols."""
+    differences: tuple[Decimal, ...] = ()
+    """Of the position: theirs minus ours, signed base units."""
     in_sync: bool = True
+    """False while events of the stream may have been missed."""
     snapshot_age: timedelta | None = None
+    """The time since the last complete snapshot of the account; None: none was tried."""
     plan: str | None = None
+    """The id of the plan whose step the request is; None: the bot's own request."""
     plans: tuple[m.Plan, ...] = ()
+    """The plans that have not ended."""
     reserve: m.Reserve | None = None
+    """How the order reserves buying power; None: that needs a price, and none is known."""
     reserve_amount: Decimal = ZERO
+    """The amount that it would reserve, in quote currency, ≥ 0."""
     funds: m.Funds | None = None
+    """
+    What it may cost at most: buying power, or units of the position that pays; None: not known.
+    """
 
     @property
     def listed(self) -> m.Instrument | None:

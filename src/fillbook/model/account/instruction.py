@@ -17,30 +17,38 @@ from fillbook.model.timestamp import Timestamp
 class AccountAction(StrEnum):
     """What another process instructs the desk to do."""
 
-    SYNC_ORDER = "sync_order"  #: reconcile one order
+    SYNC_ORDER = "sync_order"
+    """Reconcile one order."""
     APPROVE_PLAN = "approve_plan"
+    """Approve a plan."""
     REJECT_PLAN = "reject_plan"
-    HALT = "halt"  #: set the kill switch
-    RESUME = "resume"  #: clear the kill switch
+    """Reject a plan."""
+    HALT = "halt"
+    """Set the kill switch."""
+    RESUME = "resume"
+    """Clear the kill switch."""
 
 
 @frozen(kw_only=True)
 class AccountInstruction:
-    """
-    One instruction of another process; `number` is that of its journal entry.
-
-    `about` is a client order id or a plan id; ``""``: the account.  `by` is the id of the access
-    token.  `closed` is how it ended; None: it is open.  `done`: it was carried out.
-    """
+    """One instruction of another process."""
 
     number: int
+    """The number of its journal entry."""
     action: AccountAction
+    """What is instructed."""
     by: str
+    """The id of the access token."""
     at: Timestamp
+    """The time (UTC)."""
     about: str = ""
+    """A client order id or a plan id; `""`: the account."""
     why: str = ""
+    """The reason, as text."""
     closed: str | None = None
+    """How it ended; None: it is open."""
     done: bool = False
+    """It was carried out."""
 
     @property
     def key(self) -> str:
@@ -53,9 +61,13 @@ class AccountInstructed:
     """An entry of the journal: another process instructs the desk; see `AccountInstruction`."""
 
     action: AccountAction
+    """What is instructed."""
     by: str
+    """The id of the access token."""
     about: str = ""
+    """A client order id or a plan id; `""`: the account."""
     why: str = ""
+    """The reason, as text."""
 
 
 @frozen
@@ -63,5 +75,8 @@ class AccountInstructionClosed:
     """An entry of the journal: the instruction of entry `number` was carried out, or failed."""
 
     number: int
+    """The number of the entry with the instruction."""
     why: str
+    """The reason, as text."""
     done: bool = False
+    """It was carried out."""

@@ -22,32 +22,43 @@ class AssetClass(StrEnum):
     """The asset class of an instrument."""
 
     EQUITY = "equity"
+    """A share."""
     CRYPTO = "crypto"
+    """A crypto pair."""
     OPTION = "option"
-    UNRECOGNISED = "unrecognised"  #: a class that fillbook does not know
+    """An option."""
+    UNRECOGNISED = "unrecognised"
+    """A class that fillbook does not know."""
 
 
 @frozen
 class Instrument:
-    """
-    One instrument, as the broker lists it.
-
-    `tradable`: now.  `fractionable`, `shortable`, `marginable`: fractions, short sales and
-    margin are allowed.  `qty_increment` and `min_qty` are in base units, > 0; None: no minimum.
-    """
+    """One instrument, as the broker lists it."""
 
     symbol: str
+    """The symbol."""
     asset_class: AssetClass
-    aliases: tuple[str, ...] = ()  #: the broker's other names (`BTCUSD`, its asset id)
+    """Its class."""
+    aliases: tuple[str, ...] = ()
+    """The broker's other names (`BTCUSD`, its asset id)."""
     tradable: bool = True
+    """It may be traded now."""
     fractionable: bool = False
+    """Fractions of a unit are allowed."""
     shortable: bool = False
+    """Short sales are allowed."""
     marginable: bool = False
+    """It may be bought on margin."""
     qty_increment: Decimal = Decimal(1)
-    price_increment: Decimal | None = None  #: in quote currency; None: by `Capabilities.ticks`
+    """The increment of quantities, in base units, > 0."""
+    price_increment: Decimal | None = None
+    """In quote currency; None: by `Capabilities.ticks`."""
     min_qty: Decimal | None = None
-    min_notional: Decimal | None = None  #: in quote currency; None: no minimum
-    multiplier: Decimal = Decimal(1)  #: base units that one unit of quantity stands for
+    """The least quantity, in base units, > 0; None: no minimum."""
+    min_notional: Decimal | None = None
+    """In quote currency; None: no minimum."""
+    multiplier: Decimal = Decimal(1)
+    """Base units that one unit of quantity stands for."""
 
     @property
     @exact
@@ -58,17 +69,16 @@ class Instrument:
 
 @frozen
 class SymbolName:
-    """
-    A name under which a bot or a broker may name a symbol: another spelling, or a former name.
-
-    `renamed_at` is when the present symbol replaced a former name; None: another spelling.
-    `relisted`: the broker has listed another instrument under the former name since.
-    """
+    """A name of a symbol that a bot or a broker may use: another spelling, or a former name."""
 
     name: str
+    """The name."""
     symbol: str
+    """The present symbol."""
     renamed_at: Timestamp | None = None
+    """When the present symbol replaced a former name (UTC); None: another spelling."""
     relisted: bool = False
+    """The broker has listed another instrument under the former name since."""
 
 
 @frozen
@@ -98,14 +108,16 @@ def _aware(value: datetime) -> datetime:
 @frozen
 class Quote:
     """
-    The best bid and ask, > 0, in quote currency per unit, as of `at` (UTC).
-
-    A market with an empty side has no quote.
+    The best bid and ask; a market with an empty side has no quote.
 
     Raises: InvalidValue.
     """
 
     symbol: str
+    """The symbol."""
     bid: Decimal = field(converter=_price)
+    """Per unit, in quote currency, > 0."""
     ask: Decimal = field(converter=_price)
+    """Per unit, in quote currency, > 0."""
     at: datetime = field(converter=_aware)
+    """The time of the quote (UTC)."""

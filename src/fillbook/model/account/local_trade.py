@@ -41,26 +41,29 @@ class LocalTrade:
     """
     One trade in the bot's own record.
 
-    `qty` > 0 is in base units, of the day of the trade; `at` is RFC 3339 text or an aware datetime.
-    `price` > 0 is per unit and `fee` > 0 was paid, both in quote currency; None: not written.
-    `trade_id` is the id of the row in the bot's record, unique per strategy, `client_order_id` that
-    of its order (or its broker order id, or its idempotency key); None: the row has none.
-    `strategy` None: it belongs to no strategy.  `line` counts the rows of its source from 1; 0: it
-    is from no source.
-
     Raises: InvalidValue.
     """
 
     symbol: str = field(converter=symbol_of)
+    """The symbol."""
     side: OrderSide = field(converter=_side)
+    """Buy or sell."""
     qty: Decimal = field(converter=number, validator=_positive)
+    """In base units of the day of the trade, > 0."""
     at: Timestamp = field(converter=timestamp)
+    """The time of the trade: RFC 3339 text, or an aware datetime."""
     price: Decimal | None = field(default=None, converter=number_or_none, validator=_positive)
+    """Per unit, in quote currency, > 0; None: not written."""
     fee: Decimal | None = field(default=None, converter=number_or_none)
+    """What was paid, in quote currency, > 0; None: not written."""
     trade_id: str | None = field(default=None, converter=optional(str))
+    """The id of the row in the bot's record, unique per strategy; None: the row has none."""
     client_order_id: str | None = field(default=None, converter=optional(str))
+    """The id of its order, or its broker order id, or its key; None: the row has none."""
     strategy: str | None = None
+    """The strategy; None: it belongs to none."""
     line: int = 0
+    """The row of its source, counted from 1; 0: it is from no source."""
 
     @property
     def signed_qty(self) -> Decimal:
@@ -70,90 +73,115 @@ class LocalTrade:
 
 @frozen
 class UnreadableTrade:
-    """A row that is no trade: its line, counted from 1, its text, and what is wrong with it."""
+    """A row that is no trade."""
 
     line: int
+    """The row of its source, counted from 1."""
     text: str
+    """What the row says."""
     why: str
+    """What is wrong with it."""
 
 
 class TradeOutcome(StrEnum):
     """What became of a trade of the bot's own record."""
 
-    TO_SEND = "to_send"  #: it is part of the order of its symbol
-    FOUND = "found"  #: the account has it already, also if a person traded it by hand
-    SETTLED = "settled"  #: an earlier call has settled it; it does not count again
-    SENDING = "sending"  #: the order of an earlier call is being carried out
-    BEFORE_SINCE = "before_since"  #: it is before the date from which rows count
-    PARTLY_FILLED = "partly_filled"  #: its order has ended with fewer fills; nothing is sent
-    WORKING = "working"  #: its order is still open
-    UNCONFIRMED = "unconfirmed"  #: the outcome of an order of its symbol is unknown
-    OPEN_ORDER = "open_order"  #: an open order of the same side may still be it
-    NO_POSITION = "no_position"  #: it sells more than is held
-    NOT_CLEAR = "not_clear"  #: the account has more than the rows, where they lack something
-    ORDER_DIFFERS = "order_differs"  #: the order with its id is of another symbol or side
-    DIFFERENCE = "difference"  #: the record and the broker differ about the position
-    SPLIT_UNCLEAR = "split_unclear"  #: a split since then has no known ratio
-    BELOW_MINIMUM = "below_minimum"  #: what is missing is below the increment or the minimum
-    NOT_TRADABLE = "not_tradable"  #: the instrument is not tradable now
-    UNKNOWN_SYMBOL = "unknown_symbol"  #: neither the record nor the broker has the symbol
-    DUPLICATE = "duplicate"  #: its `trade_id` is in an earlier row too
-    IN_THE_FUTURE = "in_the_future"  #: its time is after now: the time zone may be wrong
-    UNREADABLE = "unreadable"  #: the row is no trade
+    TO_SEND = "to_send"
+    """It is part of the order of its symbol."""
+    FOUND = "found"
+    """The account has it already, also if a person traded it by hand."""
+    SETTLED = "settled"
+    """An earlier call has settled it; it does not count again."""
+    SENDING = "sending"
+    """The order of an earlier call is being carried out."""
+    BEFORE_SINCE = "before_since"
+    """It is before the date from which rows count."""
+    PARTLY_FILLED = "partly_filled"
+    """Its order has ended with fewer fills; nothing is sent."""
+    WORKING = "working"
+    """Its order is still open."""
+    UNCONFIRMED = "unconfirmed"
+    """The outcome of an order of its symbol is unknown."""
+    OPEN_ORDER = "open_order"
+    """An open order of the same side may still be it."""
+    NO_POSITION = "no_position"
+    """It sells more than is held."""
+    NOT_CLEAR = "not_clear"
+    """The account has more than the rows, where they lack something."""
+    ORDER_DIFFERS = "order_differs"
+    """The order with its id is of another symbol or side."""
+    DIFFERENCE = "difference"
+    """The record and the broker differ about the position."""
+    SPLIT_UNCLEAR = "split_unclear"
+    """A split since then has no known ratio."""
+    BELOW_MINIMUM = "below_minimum"
+    """What is missing is below the increment or the minimum."""
+    NOT_TRADABLE = "not_tradable"
+    """The instrument is not tradable now."""
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    """Neither the record nor the broker has the symbol."""
+    DUPLICATE = "duplicate"
+    """Its `trade_id` is in an earlier row too."""
+    IN_THE_FUTURE = "in_the_future"
+    """Its time is after now: the time zone may be wrong."""
+    UNREADABLE = "unreadable"
+    """The row is no trade."""
 
 
 @frozen
 class TradeRow:
-    """
-    One row of the bot's own record, and its outcome.
-
-    `trade` None: the row is unreadable, and `text` is what it says.  `why` explains the outcome;
-    ``""``: nothing is to be added.  `sent_qty` is the part of its signed quantity that the order of
-    its symbol trades, in the units of today.
-    """
+    """One row of the bot's own record, and its outcome."""
 
     line: int
+    """The row of its source, counted from 1."""
     outcome: TradeOutcome
+    """What became of it."""
     trade: LocalTrade | None = None
+    """The trade; None: the row is unreadable."""
     text: str = ""
+    """What an unreadable row says."""
     why: str = ""
+    """The explanation of the outcome; `""`: nothing is to be added."""
     sent_qty: Decimal = ZERO
+    """The part of its signed quantity that the order of its symbol trades, in units of today."""
 
 
 @frozen(kw_only=True)
 class CatchUpOrder:
-    """
-    The one order that brings a symbol of one strategy up to date.
-
-    `qty` > 0 is in base units, `notional` its value at the quote (None: there is none), `rows` the
-    number of trades that it makes up for.  `plan_id` is the plan that sends it; None: a dry run, a
-    plan for the same rows was rejected, or the account changed during the comparison.
-    """
+    """The one order that brings a symbol of one strategy up to date."""
 
     symbol: str
+    """The symbol."""
     strategy: str | None
+    """The strategy; None: it belongs to none."""
     side: OrderSide
+    """Buy or sell."""
     qty: Decimal
+    """In base units, > 0."""
     rows: int
+    """The number of trades that it makes up for."""
     notional: Decimal | None = None
+    """Its value at the quote, in quote currency; None: there is no quote."""
     plan_id: str | None = None
+    """
+    The plan that sends it; None: a dry run, a rejected plan, or the account changed meanwhile.
+    """
 
 
 @frozen(kw_only=True)
 class CatchUp:
-    """
-    The comparison of the bot's own record with the account, one row for each of its rows.
-
-    `orders` are what is missing, one a symbol and strategy.  `since` is the time from which rows
-    and fills count (UTC).  `is_sent` False: a dry run.
-    """
+    """The comparison of the bot's own record with the account."""
 
     _repr_html_ = html_of
 
     rows: tuple[TradeRow, ...]
+    """One row for each row of the bot's record."""
     orders: tuple[CatchUpOrder, ...]
+    """What is missing, one order a symbol and strategy."""
     since: Timestamp
+    """The time from which rows and fills count (UTC)."""
     is_sent: bool
+    """The orders are sent; False: a dry run."""
 
     @property
     def counts(self) -> Mapping[TradeOutcome, int]:
@@ -167,16 +195,20 @@ class SettledTrade:
     """
     The mark of a trade that was settled, so that no file counts it again.
 
-    `key` is the identity of the row, `at` its time.  `matched` is the part of its signed quantity
-    that the account had already, in the units of `settled_at`; the order of `plan_id` traded the
-    rest.  `plan_id` None: there was none.  If that plan did not end as done, the row is not
-    settled, and counts again.
+    If the plan did not end as done, the row is not settled, and counts again.
     """
 
     key: str
+    """The identity of the row."""
     symbol: str
+    """The symbol."""
     strategy: str
+    """The strategy; `""`: none."""
     at: Timestamp
+    """The time of the row (UTC)."""
     matched: Decimal
+    """The part of its signed quantity that the account had already, in units of `settled_at`."""
     settled_at: Timestamp
+    """When it was settled (UTC)."""
     plan_id: str | None = None
+    """The plan whose order traded the rest; None: there was none."""

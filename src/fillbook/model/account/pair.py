@@ -14,27 +14,27 @@ from attrs import frozen
 
 @frozen
 class Amount:
-    """An amount of money, signed, in `currency`; None: the currency of the account."""
+    """An amount of money."""
 
     value: Decimal
+    """The amount, signed."""
     currency: str | None
+    """The currency; None: that of the account."""
 
 
 @frozen
 class Pair:
-    """
-    The currencies of an instrument that trades one for the other, and where they are held.
-
-    Quantities are in `base`, prices in `quote` per unit of it.  `holding` is the symbol of the
-    position to which a buy adds the base: instruments of one base may share it.  `paid_from` is
-    the symbol of the position from which a buy takes the quote; None: from the cash in `quote`.
-    `rate_symbol` is the symbol whose price is that of `quote` in the currency of the account, by
-    which the bot's limits are measured; None: there is none, or it is that currency.
-    """
+    """The currencies of an instrument that trades one for the other, and where they are held."""
 
     symbol: str
+    """The symbol."""
     base: str
+    """The currency of quantities."""
     quote: str
+    """The currency of prices, per unit of the base."""
     holding: str
+    """The symbol of the position to which a buy adds the base; instruments may share it."""
     paid_from: str | None = None
+    """The symbol of the position from which a buy takes the quote; None: the cash in `quote`."""
     rate_symbol: str | None = None
+    """The symbol whose price is that of `quote` in the account's currency; None: there is none."""

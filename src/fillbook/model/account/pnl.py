@@ -22,114 +22,138 @@ class PnlBy(StrEnum):
     """What a row of a P&L is about."""
 
     SYMBOL = "symbol"
+    """One row a symbol."""
     STRATEGY = "strategy"
-    DAY = "day"  #: the day of the broker's time, UTC
+    """One row a strategy."""
+    DAY = "day"
+    """The day of the broker's time, UTC."""
 
 
 class CostMethod(StrEnum):
     """Which cost the units have that are sold first."""
 
-    AVERAGE = "average"  #: that of all units of the strategy
-    FIFO = "fifo"  #: that of its oldest units
+    AVERAGE = "average"
+    """That of all units of the strategy."""
+    FIFO = "fifo"
+    """That of its oldest units."""
 
 
 class UnknownPart(StrEnum):
     """What is missing in a P&L; it is counted, and never taken as zero."""
 
-    COST = "cost"  #: units were closed whose cost is unknown
-    PRICE = "price"  #: units were closed at an unknown price
-    FEE = "fee"  #: the fee of a fill that only a total of the broker shows
-    ACTIVITY = "activity"  #: a row of cash whose kind fillbook does not know
-    OPEN_COST = "open_cost"  #: units are open whose cost is unknown
-    QUOTE = "quote"  #: units are open and have no quote
+    COST = "cost"
+    """Units were closed whose cost is unknown."""
+    PRICE = "price"
+    """Units were closed at an unknown price."""
+    FEE = "fee"
+    """The fee of a fill that only a total of the broker shows."""
+    ACTIVITY = "activity"
+    """A row of cash whose kind fillbook does not know."""
+    OPEN_COST = "open_cost"
+    """Units are open whose cost is unknown."""
+    QUOTE = "quote"
+    """Units are open and have no quote."""
 
 
 @frozen(kw_only=True)
 class Pnl:
-    """
-    The P&L of one `key` (a symbol, a strategy or a day) in `currency`; None: the account's.
-
-    A key of ``""`` is what belongs to no symbol or no strategy.  `realized` and `unrealized` are
-    before fees; each is the sum of its known parts, and None if all of it is unknown.  `fees` > 0
-    were paid; `dividends` and `interest` are signed.  `unknown` counts what is missing, by part.
-    `quoted_at` is the time of the oldest quote in `unrealized`; None: there is none.
-    """
+    """The P&L of one symbol, strategy or day."""
 
     key: str
+    """The symbol, the strategy or the day; `""`: what belongs to none."""
     currency: str | None = None
+    """The currency; None: that of the account."""
     realized: Decimal | None = ZERO
+    """Before fees, the sum of its known parts, signed; None: all of it is unknown."""
     unrealized: Decimal | None = ZERO
+    """Before fees, the sum of its known parts, signed; None: all of it is unknown."""
     fees: Decimal = ZERO
+    """What was paid, > 0."""
     dividends: Decimal = ZERO
+    """Signed."""
     interest: Decimal = ZERO
+    """Signed."""
     unknown: tuple[tuple[UnknownPart, int], ...] = ()
+    """How many of each part are missing."""
     quoted_at: Timestamp | None = None
+    """The time of the oldest quote in `unrealized` (UTC); None: there is none."""
 
 
 @frozen(kw_only=True)
 class Lot:
-    """
-    Units of one strategy that were opened together, and closed together if they are closed.
-
-    `qty` is signed, `cost` ≥ 0 is what was paid for them (received, if short), `proceeds` ≥ 0 what
-    they were closed for; None: unknown.  `closed_at` None: the lot is open.
-    """
+    """Units of one strategy that were opened together, and closed together if they are closed."""
 
     symbol: str
+    """The symbol."""
     strategy: str
+    """The strategy; `""`: unattributed."""
     qty: Decimal
+    """In signed base units."""
     cost: Decimal | None
+    """What was paid for them (received, if short), ≥ 0; None: unknown."""
     opened_at: Timestamp
+    """When they were opened (UTC)."""
     proceeds: Decimal | None = None
+    """What they were closed for, ≥ 0; None: unknown."""
     closed_at: Timestamp | None = None
+    """When they were closed (UTC); None: the lot is open."""
     currency: str | None = None
+    """The currency; None: that of the account."""
 
 
 @frozen(kw_only=True)
 class PnlReport:
-    """
-    A P&L from `since` on (None: the whole record), one row a key and currency.
-
-    `totals` are the sums of `rows`, one a currency.  `lots` are those that were closed since then,
-    oldest first, and then the open ones; with average cost there are none.
-    """
+    """A P&L, one row a key and currency."""
 
     _repr_html_ = html_of
 
     by: PnlBy
+    """What a row is about."""
     cost: CostMethod
+    """The cost method."""
     since: Timestamp | None
+    """The first time that counts (UTC); None: the whole record."""
     rows: tuple[Pnl, ...]
+    """The rows."""
     totals: tuple[Pnl, ...]
+    """The sums of `rows`, one a currency."""
     lots: tuple[Lot, ...] = ()
+    """Those closed since then, oldest first, then the open ones; none with average cost."""
 
 
 class PnlCause(StrEnum):
     """Why two figures of P&L differ; in the order in which the causes are taken apart."""
 
-    MISSED_FILLS = "missed_fills"  #: fills that one side has and the other has not
-    FEES = "fees"  #: fees that one side leaves out
-    FILL_PRICE = "fill_price"  #: the price that was requested, against the executed one
-    COST_METHOD = "cost_method"  #: average cost, against FIFO
-    POOLED_COST = "pooled_cost"  #: one cost for all strategies, against one for each
-    CORPORATE_ACTIONS = "corporate_actions"  #: splits, dividends, mergers, transfers
-    OPEN_AT_CUTOFF = "open_at_cutoff"  #: units that were open at `since`, and their cost
-    ROUNDING = "rounding"  #: figures or prices that were rounded
+    MISSED_FILLS = "missed_fills"
+    """Fills that one side has and the other has not."""
+    FEES = "fees"
+    """Fees that one side leaves out."""
+    FILL_PRICE = "fill_price"
+    """The price that was requested, against the executed one."""
+    COST_METHOD = "cost_method"
+    """Average cost, against FIFO."""
+    POOLED_COST = "pooled_cost"
+    """One cost for all strategies, against one for each."""
+    CORPORATE_ACTIONS = "corporate_actions"
+    """Splits, dividends, mergers, transfers."""
+    OPEN_AT_CUTOFF = "open_at_cutoff"
+    """Units that were open at `since`, and their cost."""
+    ROUNDING = "rounding"
+    """Figures or prices that were rounded."""
     UNEXPLAINED = "unexplained"
+    """What no cause explains."""
 
 
 @frozen(kw_only=True)
 class PnlDifference:
-    """
-    The difference between our figure and another one, and its causes.
-
-    `ours` and `theirs` are signed.  `causes` are the parts that are not zero, signed; they sum
-    exactly to `ours - theirs`.
-    """
+    """The difference between our figure and another one, and its causes."""
 
     ours: Decimal
+    """Our figure, signed."""
     theirs: Decimal
+    """The other figure, signed."""
     causes: tuple[tuple[PnlCause, Decimal], ...]
+    """The parts that are not zero, signed; they sum exactly to `ours - theirs`."""
 
     @property
     @exact
@@ -145,53 +169,56 @@ class PnlDifference:
 
 @frozen(kw_only=True)
 class PnlComparisonRow:
-    """
-    The figures of one symbol in `currency` (None: the account's).
-
-    `bot` compares the realized P&L since the date, with fees, dividends and interest, with that of
-    the bot; None: the bot gave none.  `broker` compares the unrealized P&L of the open units, at
-    the broker's price, with that by the broker's average cost; None: the broker reports none.
-    `unknown` counts what is missing in our figure, by part.
-    """
+    """The figures of one symbol."""
 
     symbol: str
+    """The symbol."""
     currency: str | None = None
+    """The currency; None: that of the account."""
     bot: PnlDifference | None = None
+    """The realized P&L with fees and income, against the bot's; None: the bot gave none."""
     broker: PnlDifference | None = None
+    """The unrealized P&L at the broker's price, against the broker's; None: it reports none."""
     unknown: tuple[tuple[UnknownPart, int], ...] = ()
+    """How many of each part are missing in our figure."""
 
 
 @frozen(kw_only=True)
 class PnlComparison:
-    """The comparison of P&L from `since` on (None: the whole record), one row a symbol."""
+    """The comparison of P&L, one row a symbol."""
 
     _repr_html_ = html_of
 
     since: Timestamp | None
+    """The first time that counts (UTC); None: the whole record."""
     cost: CostMethod
+    """The cost method."""
     rows: tuple[PnlComparisonRow, ...]
+    """The rows."""
 
 
 @frozen(kw_only=True)
 class Slippage:
-    """
-    What the execution of one order cost against the price at which it was decided.
-
-    `qty` > 0 is what was filled, `executed` its average price per unit.  `requested` is the price
-    that the bot had in mind: the reference or limit price of its request; `arrival` the middle of
-    the market when the order was written; None: not known.  The costs are amounts in quote
-    currency, > 0: worse than that price.
-    """
+    """What the execution of one order cost against the price at which it was decided."""
 
     client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
     symbol: str
+    """The symbol."""
     strategy: str | None
+    """The strategy; None: unattributed."""
     side: OrderSide
+    """Buy or sell."""
     at: Timestamp
+    """When the order was written (UTC)."""
     qty: Decimal
+    """What was filled, in base units, > 0."""
     executed: Decimal
+    """Its average price per unit, in quote currency."""
     requested: Decimal | None = None
+    """The reference or limit price of the request; None: not known."""
     arrival: Decimal | None = None
+    """The middle of the market when the order was written; None: not known."""
 
     @property
     def cost(self) -> Decimal | None:

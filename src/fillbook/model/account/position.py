@@ -23,14 +23,22 @@ from fillbook.model.timestamp import Timestamp
 class MoveKind(StrEnum):
     """The kind of a movement; its values sort the movements of one time in fold order."""
 
-    RATIO = "a-ratio"  #: a split: new units for the old ones of the same symbol
-    RECEIVED = "a-received"  #: units that are received for those of another symbol
-    REMOVED = "a-removed"  #: units that end, for those of another symbol, for cash or for nothing
+    RATIO = "a-ratio"
+    """A split: new units for the old ones of the same symbol."""
+    RECEIVED = "a-received"
+    """Units that are received for those of another symbol."""
+    REMOVED = "a-removed"
+    """Units that end, for those of another symbol, for cash or for nothing."""
     FILL = "b-fill"
-    PAYMENT = "b-payment"  #: units that a fill of another instrument, or its fee, was paid in
-    AMOUNT = "c-amount"  #: units that moved without a trade (transfer, assignment)
-    FEE = "d-fee"  #: units charged as a fee, posted after its fills
-    ANCHOR = "e-anchor"  #: a balance adjustment
+    """A fill."""
+    PAYMENT = "b-payment"
+    """Units that a fill of another instrument, or its fee, was paid in."""
+    AMOUNT = "c-amount"
+    """Units that moved without a trade (transfer, assignment)."""
+    FEE = "d-fee"
+    """Units charged as a fee, posted after its fills."""
+    ANCHOR = "e-anchor"
+    """A balance adjustment."""
 
 
 @frozen(kw_only=True)
@@ -38,44 +46,53 @@ class Movement:
     """
     One movement of one symbol.
 
-    `qty` is in signed base units: the change by a fill, a payment, an amount or a fee, or the
-    balance that an adjustment sets.  `price` is per unit in quote currency (of an adjustment:
-    the average cost); None: unknown.  `cash` is the signed change of cash in quote currency;
-    None: unknown.  `cum` is the order's filled total after a fill, in base units; 0: not
-    reported.  `ratio` is new units per old unit, > 0; None: not reported.  `fee` is in quote
-    currency, > 0 was paid; None: unknown.  `currency` is the quote currency; None: the account's.
-    `other_fee` > 0 was paid in a currency that is neither base nor quote; None: no such fee.
-    `strategy` None: unattributed.
-
-    Of a corporate action, `cash` is what it pays for units, and `core.holdings.exchanged_units`
-    defines the quantities: `qty` are the units added (of RATIO: after the ratio), `from_qty` those
-    for which they come; of RATIO both are amounts without sign, and 0 is not reported.
-    `follows_cost`: the cost of these goes to the units received.  `parts` is what each strategy
-    receives.
+    Of a corporate action, `cash` is what it pays for units, `qty` are the units added (of RATIO:
+    after the ratio), and `from_qty` those for which they come; of RATIO both are amounts without
+    sign, and 0 is not reported.  `core.holdings.exchanged_units` defines the quantities.
     """
 
-    key: str  #: unique; the broker id, source and exec id of a fill
+    key: str
+    """Unique; of a fill its source, broker order id and exec id."""
     symbol: str
+    """The symbol."""
     kind: MoveKind
+    """The kind of the movement."""
     at: Timestamp
+    """When it happened, by the broker (UTC)."""
     cum: Decimal = ZERO
+    """The order's filled total after a fill, in base units; 0: not reported."""
     qty: Decimal = ZERO
+    """In signed base units: the change, or the balance that an adjustment sets."""
     price: Decimal | None = None
+    """Per unit, in quote currency (of an adjustment: the average cost); None: unknown."""
     cash: Decimal | None = None
+    """The signed change of cash, in quote currency; None: unknown."""
     ratio: Decimal | None = None
+    """New units per old unit, > 0; None: not reported."""
     fee: Decimal | None = None
-    fee_rate: Decimal = ZERO  #: share of a bought quantity that a later fee may take
+    """What was paid, in quote currency, > 0; None: unknown."""
+    fee_rate: Decimal = ZERO
+    """The share of a bought quantity that a later fee may take, ≥ 0."""
     strategy: str | None = None
-    #: The broker order id of a fill; of received units ``from/<symbol>``; None: neither.
+    """The strategy; None: unattributed."""
     owner: str | None = None
+    """The client order id of its order; None: it has no order."""
     reason: str = ""
+    """Why an adjustment was made; `""`: it is none."""
     from_qty: Decimal = ZERO
+    """The units for which those of a corporate action come, in signed base units."""
     follows_cost: bool = False
+    """The cost of the units that end goes to the units received."""
     parts: tuple[tuple[str, Holding], ...] = ()
-    unmatched: Decimal = ZERO  #: of received units: what ended less what was held of it, signed
+    """What each strategy receives."""
+    unmatched: Decimal = ZERO
+    """Of received units, what ended less what was held of it, in signed base units."""
     currency: str | None = None
+    """The quote currency; None: that of the account."""
     other_fee: Amount | None = None
-    fee_from: str | None = None  #: the position that paid `other_fee`; None: cash
+    """What was paid in a currency that is neither base nor quote; None: no such fee."""
+    fee_from: str | None = None
+    """The symbol of the position that paid `other_fee`; None: cash."""
 
     @property
     def order(self) -> tuple[Timestamp, MoveKind, Decimal, str]:
@@ -86,27 +103,34 @@ class Movement:
 @frozen
 class Holding:
     """
-    A quantity in signed base units, with its cost and its open round trip.
+    A quantity with its cost and its open round trip.
 
-    Money is in `currency` (None: the account's).  `cost` ≥ 0 is the cost of the open quantity
-    (the proceeds, if short).  `realized` is the realized P&L before fees, `fees` the sum of the
-    known fees (> 0 was paid), `other_fees` those in other currencies.  A figure is None once a
-    part of it is unknown: a part in another currency is, because nothing is converted.
-    `opened_at` and the fields after it describe the open round trip: `entry_value` and
-    `exit_value` are the values of its entry and exit fills, ≥ 0; `opened_at` is None when flat.
+    A figure is None once a part of it is unknown: a part in another currency is, because nothing is
+    converted.
     """
 
     qty: Decimal = ZERO
+    """In signed base units."""
     cost: Decimal | None = ZERO
+    """The cost of the open quantity (the proceeds, if short), in `currency`, ≥ 0; None: unknown."""
     realized: Decimal | None = ZERO
+    """The realized P&L before fees, in `currency`; None: unknown."""
     fees: Decimal = ZERO
+    """The sum of the known fees, in `currency`, > 0 was paid."""
     opened_at: Timestamp | None = None
-    opened_by: str | None = None  #: its opening fill, as order@total, or its opening movement
-    entered: Decimal = ZERO  #: the total entry quantity, in base units, ≥ 0
+    """When the open round trip began (UTC); None: it is flat."""
+    opened_by: str | None = None
+    """The opening fill, as order@total, or the opening movement; None: it is flat."""
+    entered: Decimal = ZERO
+    """The total entry quantity of the open round trip, in base units, ≥ 0."""
     entry_value: Decimal | None = ZERO
+    """The value of its entry fills, in `currency`, ≥ 0; None: unknown."""
     exit_value: Decimal | None = ZERO
+    """The value of its exit fills, in `currency`, ≥ 0; None: unknown."""
     currency: str | None = None
+    """The currency; None: that of the account."""
     other_fees: tuple[Amount, ...] = ()
+    """The fees in other currencies."""
 
     @property
     @exact
@@ -117,47 +141,48 @@ class Holding:
 
 @frozen(kw_only=True)
 class Fee:
-    """
-    A fee that a fill owes, or a posted row that pays it; `key` is that of the fill or the row.
-
-    `amount` > 0 is in base units or in quote currency; of a fill it is the most that may be
-    taken.  `price` is per unit, of the fill; None: unknown.  `symbol` is ``""`` if the row bears
-    none.  `absorbed_at` is the time of the balance adjustment that includes it; None: none does.
-    """
+    """A fee that a fill owes, or a posted row that pays it."""
 
     key: str
+    """That of the fill or of the row."""
     symbol: str
+    """The symbol; `""`: the row has none."""
     at: Timestamp
+    """The time (UTC)."""
     amount: Decimal
+    """In base units or in quote currency, > 0; of a fill the most that may be taken."""
     price: Decimal | None = None
+    """Per unit, of the fill, in quote currency; None: unknown."""
     absorbed_at: Timestamp | None = None
+    """The time of the balance adjustment that includes it (UTC); None: none does."""
 
 
 @frozen(kw_only=True)
 class Position:
-    """
-    The position of one symbol: of the account, and by strategy.
-
-    `by_strategy` are pairs of a strategy (``""``: unattributed) and its part; their quantities
-    sum to the account's.  `fee_due` ≥ 0 is the maximum that pending fees in base units may
-    still take: the broker's quantity is between ``qty - fee_due`` and ``qty``.  `dues` are the
-    single fees, oldest first.  `adopted` is the part of the last balance adjustment that nothing
-    explained when it was adopted, in signed base units.
-    """
+    """The position of one symbol: of the account, and by strategy."""
 
     _repr_html_ = html_of
 
     symbol: str
+    """The symbol."""
     account: Holding = field(factory=Holding)
+    """The position of the account."""
     by_strategy: tuple[tuple[str, Holding], ...] = ()
+    """Pairs of a strategy (`""`: unattributed) and its part; they sum to the account's."""
     fee_due: Decimal = ZERO
-    fee_absorbed: Decimal = ZERO  #: pending at the last balance adjustment, which includes them
-    anchored_at: Timestamp | None = None  #: of the last balance adjustment; None: there is none
-    last: Movement | None = None  #: the newest movement of the fold; None: there is none
+    """The most that pending fees may still take, in base units, ≥ 0."""
+    fee_absorbed: Decimal = ZERO
+    """Pending fees that the last balance adjustment includes, in base units, ≥ 0."""
+    anchored_at: Timestamp | None = None
+    """The time of the last balance adjustment (UTC); None: there is none."""
+    last: Movement | None = None
+    """The newest movement; None: there is none."""
     dues: tuple[Fee, ...] = ()
+    """The pending fees, oldest first."""
     adopted: Decimal = ZERO
-    #: By how much corporate actions since that adjustment ended more than was held then, signed.
+    """The part of the last balance adjustment that nothing explained, in signed base units."""
     unmatched: Decimal = ZERO
+    """Of received units, what ended less what was held of it, in signed base units."""
 
     @property
     def qty(self) -> Decimal:
@@ -194,30 +219,36 @@ class Chapter:
 
 @frozen(kw_only=True)
 class Trade:
-    """
-    One round trip of one strategy, from flat to flat.
-
-    `strategy` is ``""`` if unattributed.  `side` is the side of the entry, `qty` > 0 the total
-    entry quantity in base units.  `entry_price` and `exit_price` are averages per unit, `pnl`
-    (signed) is before fees, all in `currency` (None: the account's); None: a price is unknown.
-    `fees` is the sum of the known fees in `currency`, `other_fees` are those in other currencies.
-    `revision` counts the changes by late evidence.
-    """
+    """One round trip of one strategy, from flat to flat."""
 
     key: str
+    """Unique."""
     symbol: str
+    """The symbol."""
     strategy: str
+    """The strategy; `""`: unattributed."""
     side: OrderSide
+    """The side of the entry."""
     qty: Decimal
+    """The total entry quantity, in base units, > 0."""
     entry_price: Decimal | None
+    """The average per unit, in `currency`; None: a price is unknown."""
     exit_price: Decimal | None
+    """The average per unit, in `currency`; None: a price is unknown."""
     pnl: Decimal | None
+    """Before fees, signed, in `currency`; None: a price is unknown."""
     fees: Decimal
+    """The sum of the known fees, in `currency`, > 0 was paid."""
     opened_at: Timestamp
+    """The time of the first fill (UTC)."""
     closed_at: Timestamp
+    """The time of the last fill (UTC)."""
     revision: int = 0
+    """How often late evidence changed it."""
     currency: str | None = None
+    """The currency; None: that of the account."""
     other_fees: tuple[Amount, ...] = ()
+    """The fees in other currencies."""
 
 
 @frozen(kw_only=True)

@@ -47,55 +47,58 @@ class Targets:
     """
     What to hold: for each symbol a weight, a notional or a quantity; negative: short.
 
-    `weights` are shares of the base (0.6: 60 %), `notional` values in the currency of the plan,
-    `qty` signed base units.  Each is a mapping, a pandas Series, or pairs of a symbol and a number.
-    A target of zero closes the position.  A symbol has one target.
+    Each is a mapping, a pandas Series, or pairs of a symbol and a number.  A target of zero closes
+    the position.  A symbol has one target.
 
     Raises: InvalidValue.
     """
 
     weights: Pairs = field(default=(), converter=_pairs)
+    """Shares of the base (0.6: 60 %)."""
     notional: Pairs = field(default=(), converter=_pairs)
+    """Values in the currency of the plan."""
     qty: Pairs = field(default=(), converter=_pairs)
+    """Quantities in signed base units."""
 
 
 @frozen(kw_only=True)
 class WorkingOrder:
-    """
-    An order that may still fill, as the planner counts it: in its worst case.
-
-    `leaves_qty` ≥ 0 is what may still fill, `reserve` ≥ 0 what it may still cost.  `is_ours`: the
-    bot placed it through this record.  `is_confirmed` is False while its outcome is unknown.
-    `is_exit`: it protects the position and only closes it.
-    """
+    """An order that may still fill, as the planner counts it: in its worst case."""
 
     client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
     side: OrderSide = field(converter=OrderSide)
+    """Buy or sell."""
     leaves_qty: Decimal = field(converter=number)
+    """What may still fill, in base units, ≥ 0."""
     reserve: Decimal = field(default=ZERO, converter=number)
+    """What it may still cost, ≥ 0."""
     is_ours: bool = True
+    """The bot placed it through this record."""
     is_confirmed: bool = True
+    """False while its outcome is unknown."""
     is_exit: bool = False
+    """It protects the position and only closes it."""
 
 
 @frozen(kw_only=True)
 class HeldPosition:
-    """
-    What the account holds of one symbol, as the planner sees it.
-
-    `qty` is that of the account, `strategy_qty` the part of the strategy whose targets are given,
-    both signed (None: the whole position).  `value` is the market value that the broker reports,
-    signed as `qty`: it values a position without a price, and is never traded on; None: not
-    reported.  `is_confirmed` is False while the record and the broker differ about the position: it
-    is not traded.
-    """
+    """What the account holds of one symbol, as the planner sees it."""
 
     symbol: str = field(converter=symbol_of)
+    """The symbol."""
     qty: Decimal = field(converter=number)
+    """The position of the account, in signed base units."""
     strategy_qty: Decimal | None = field(default=None, converter=number_or_none)
+    """The part of the strategy whose targets are given, signed; None: the whole position."""
     value: Decimal | None = field(default=None, converter=number_or_none)
+    """
+    The market value that the broker reports, signed; it is never traded on; None: not reported.
+    """
     orders: tuple[WorkingOrder, ...] = ()
+    """The orders on the symbol that may still fill."""
     is_confirmed: bool = True
+    """False while the record and the broker differ about the position: it is not traded."""
 
 
 def _share(least: int, most: int | None) -> Callable[[Any, Attribute[Any], Decimal | None], None]:
@@ -122,54 +125,51 @@ class RebalanceRules:
     """
     How targets become trades.  Shares are fractions: 0.02 is 2 %.
 
-    `cash_buffer` is the share of the equity that stays in cash.  `leverage` > 0 bounds the sum of
-    all positions, without sign, as a multiple of the equity.  `capital` is the most that the
-    strategy may use; None: the whole base.  `others`: positions without a target, ``"keep"`` or
-    ``"close"``.  `open_orders`: the live orders of the bot on a symbol, ``"keep"`` (the symbol is
-    not traded) or ``"cancel"``.
-
-    `band`: a difference up to this share of the base is not traded, unless the target is zero.
-    `turnover_max` bounds the traded notional as a share of the base; None: no bound.
-    `min_notional`: no smaller trade is made.  `buys_only` invests new cash and sells nothing.
-    `long_only` refuses targets below zero.  `whole_shares` trades no fraction of a share.
-
-    `order_type` is market, or limit: then the limit price is the ask (bid) and the `collar` above
-    (below) it.  A symbol whose spread is above `spread_max`, a share of its price, is not traded.
-
-    `leftover`: what rounding to whole steps leaves of the budget, ``"keep"`` or ``"invest"``: then
-    more steps are bought while the excess over their targets is smaller than what is left.
-
-    `instruments` have the increments and minimums; without any, every symbol trades in whole units.
-    `pairs` name the currencies of those that have two.  `currency` is that of the plan; None: that
-    of the account, in which everything without a pair is paid.  `ticks` are the price increments
-    of instruments that name none, the highest first.
-
     Raises: InvalidValue.
     """
 
     cash_buffer: Decimal = field(default=Decimal("0.02"), converter=number, validator=_share(0, 1))
+    """The share of the equity that stays in cash."""
     leverage: Decimal = field(default=Decimal(1), converter=number)
+    """The most of all positions without sign, as a multiple of the equity, > 0."""
     capital: Decimal | None = field(
         default=None, converter=number_or_none, validator=_share(0, None)
     )
+    """The most that the strategy may use; None: the whole base."""
     others: str = field(default="keep", validator=_one_of("keep", "close"))
+    """Positions without a target: `"keep"` or `"close"`."""
     open_orders: str = field(default="keep", validator=_one_of("keep", "cancel"))
+    """Live orders of the bot on a symbol: `"keep"` (it is not traded) or `"cancel"`."""
     band: Decimal = field(default=ZERO, converter=number, validator=_share(0, 1))
+    """A difference up to this share of the base is not traded, unless the target is zero."""
     turnover_max: Decimal | None = field(
         default=None, converter=number_or_none, validator=_share(0, None)
     )
+    """The most that is traded, as a share of the base; None: no bound."""
     min_notional: Decimal = field(default=ZERO, converter=number, validator=_share(0, None))
+    """No smaller trade is made, in quote currency, ≥ 0."""
     leftover: str = field(default="keep", validator=_one_of("keep", "invest"))
+    """What rounding leaves of the budget: `"keep"`, or `"invest"` in further steps."""
     buys_only: bool = False
+    """New cash is invested, and nothing is sold."""
     long_only: bool = False
+    """Targets below zero are refused."""
     whole_shares: bool = False
+    """No fraction of a share is traded."""
     order_type: OrderType = field(default=OrderType.MARKET, converter=OrderType)
+    """Market, or limit: then the price is the quote and the `collar` beyond it."""
     collar: Decimal = field(default=Decimal("0.005"), converter=number, validator=_share(0, 1))
+    """How far beyond the quote a limit price is, as a share."""
     spread_max: Decimal = field(default=Decimal("0.01"), converter=number, validator=_share(0, 1))
+    """A symbol whose spread is above this share of its price is not traded."""
     instruments: tuple[Instrument, ...] = field(default=(), converter=tuple[Instrument, ...])
+    """The increments and minimums; without any, every symbol trades in whole units."""
     pairs: tuple[Pair, ...] = field(default=(), converter=tuple[Pair, ...])
+    """The currencies of the symbols that have two."""
     currency: str | None = None
+    """The currency of the plan; None: that of the account."""
     ticks: tuple[Tick, ...] = ()
+    """The price increments of instruments that name none, the highest first."""
 
     @leverage.validator
     def _leverage_is_positive(self, _: Attribute[Any], value: Decimal) -> None:
@@ -205,58 +205,74 @@ class RebalanceFields(TypedDict, total=False):
 class LeftAloneReason(StrEnum):
     """Why a position or a target was not traded."""
 
-    NO_TARGET = "no_target"  #: held, and not among the targets
-    OTHER_PART = "other_part"  #: the part of the position that belongs to other strategies
-    NO_PRICE = "no_price"  #: there is no price, or its bid is above its ask
-    WIDE_SPREAD = "wide_spread"  #: the spread is above `spread_max`
-    OPEN_ORDERS = "open_orders"  #: live orders of the bot, or others that hold what it would close
-    UNCONFIRMED_ORDER = "unconfirmed_order"  #: the outcome of an order is unknown
-    DIFFERENCE = "difference"  #: the record and the broker differ about the position
-    NOT_TRADABLE = "not_tradable"  #: the instrument is not tradable now
-    NOT_SHORTABLE = "not_shortable"  #: the instrument cannot be sold short
-    OTHER_CURRENCY = "other_currency"  #: it is paid in another currency than that of the plan
-    BAND = "band"  #: the difference is within `band`
-    BELOW_MINIMUM = "below_minimum"  #: the trade would be below an increment or a minimum
-    TURNOVER = "turnover"  #: `turnover_max` is used up
-    BUYS_ONLY = "buys_only"  #: it would be sold
-    BUDGET = "budget"  #: what is available is used up by other targets
+    NO_TARGET = "no_target"
+    """Held, and not among the targets."""
+    OTHER_PART = "other_part"
+    """The part of the position that belongs to other strategies."""
+    NO_PRICE = "no_price"
+    """There is no price, or its bid is above its ask."""
+    WIDE_SPREAD = "wide_spread"
+    """The spread is above `spread_max`."""
+    OPEN_ORDERS = "open_orders"
+    """Live orders of the bot, or others that hold what it would close."""
+    UNCONFIRMED_ORDER = "unconfirmed_order"
+    """The outcome of an order is unknown."""
+    DIFFERENCE = "difference"
+    """The record and the broker differ about the position."""
+    NOT_TRADABLE = "not_tradable"
+    """The instrument is not tradable now."""
+    NOT_SHORTABLE = "not_shortable"
+    """The instrument cannot be sold short."""
+    OTHER_CURRENCY = "other_currency"
+    """It is paid in another currency than that of the plan."""
+    BAND = "band"
+    """The difference is within `band`."""
+    BELOW_MINIMUM = "below_minimum"
+    """The trade would be below an increment or a minimum."""
+    TURNOVER = "turnover"
+    """`turnover_max` is used up."""
+    BUYS_ONLY = "buys_only"
+    """It would be sold."""
+    BUDGET = "budget"
+    """What is available is used up by other targets."""
 
 
 @frozen
 class LeftAlone:
-    """
-    A position or a target that the plan does not trade, or only in part, and why.
-
-    `qty` is the signed quantity that stays, `value` what it is worth, signed; None: unknown.
-    """
+    """A position or a target that the plan does not trade, or only in part, and why."""
 
     symbol: str
+    """The symbol."""
     qty: Decimal
+    """The signed quantity that stays, in base units."""
     value: Decimal | None
+    """What it is worth, signed; None: unknown."""
     reason: LeftAloneReason
+    """Why it is left alone."""
 
 
 @frozen(kw_only=True)
 class RebalanceTrade:
-    """
-    One order of the plan.
-
-    `qty` > 0.  `limit_price` None: a market order.  `reduces`: it closes a position or a part of
-    it, and nothing more.  `after` is the `leg` of the trade that must be filled before; None: none.
-    `notional` is its value at the price of the plan.  `exits` are the client order ids of the
-    exits that rest on the symbol: they are resized with the trade.  `step` > 0 is the increment of
-    its quantity.
-    """
+    """One order of the plan."""
 
     symbol: str
+    """The symbol."""
     side: OrderSide
+    """Buy or sell."""
     qty: Decimal
+    """In base units, > 0."""
     notional: Decimal
+    """Its value at the price of the plan, ≥ 0."""
     reduces: bool
+    """It closes a position or a part of it, and nothing more."""
     limit_price: Decimal | None = None
+    """Per unit, in quote currency; None: a market order."""
     after: str | None = None
+    """The `leg` of the trade that must be filled before; None: none."""
     exits: tuple[str, ...] = ()
+    """The client order ids of the exits on the symbol, which are resized with the trade."""
     step: Decimal = Decimal(1)
+    """The increment of its quantity, > 0."""
 
     @property
     def leg(self) -> str:
@@ -266,44 +282,46 @@ class RebalanceTrade:
 
 @frozen
 class RebalanceCost:
-    """What a way of trading takes: orders, traded notional, and half the spread of each trade."""
+    """What a way of trading takes."""
 
     orders: int
+    """The number of orders."""
     notional: Decimal
+    """The traded notional, ≥ 0."""
     spread_cost: Decimal
+    """Half the spread of each trade, ≥ 0."""
 
 
 @frozen(kw_only=True)
 class Rebalance:
-    """
-    The trades that lead from what is held to the targets, and what they cost.
-
-    `trades` are in the order in which they are sent: sales that reduce, buys that reduce, then what
-    increases.  `cancels` are the client order ids to be canceled before.  `equity` is the value of
-    the account, `base` what the weights are shares of.  `weight_sum` is the sum of the weights
-    without sign, if they were scaled to 1; None: they were not.
-
-    `allocation` are the signed quantities after the plan, of each symbol with a target.
-    `leftover` is what remains of the budget, ≥ 0 unless positions that are not sold exceed it.
-    `cut` is the notional of the buys that did not fit in the budget.  `tracking_error` is the root
-    of the sum of the squared differences between values and targets, as a share of the base.
-    `cost` is that of this plan, `full_cost` that of selling everything and buying the targets.
-    """
+    """The trades that lead from what is held to the targets, and what they cost."""
 
     _repr_html_ = html_of
 
     trades: tuple[RebalanceTrade, ...]
+    """In the order in which they are sent: sales that reduce, buys that reduce, what increases."""
     left_alone: tuple[LeftAlone, ...]
+    """What is not traded, or only in part."""
     cancels: tuple[str, ...]
+    """The client order ids to be canceled before."""
     equity: Decimal
+    """The value of the account."""
     base: Decimal
+    """What the weights are shares of."""
     weight_sum: Decimal | None
+    """The sum of the weights without sign, if they were scaled to 1; None: they were not."""
     allocation: Pairs
+    """The signed quantities after the plan, of each symbol with a target."""
     leftover: Decimal
+    """What remains of the budget, ≥ 0 unless positions that are not sold exceed it."""
     cut: Decimal
+    """The notional of the buys that did not fit in the budget, ≥ 0."""
     tracking_error: Decimal
+    """The root of the sum of squared differences to the targets, as a share of the base."""
     cost: RebalanceCost
+    """What this plan costs."""
     full_cost: RebalanceCost
+    """What selling everything and buying the targets costs."""
 
     @property
     @exact

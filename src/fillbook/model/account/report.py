@@ -14,44 +14,46 @@ from fillbook.model.timestamp import Timestamp
 
 @frozen
 class Row:
-    """
-    One symbol of a comparison, in signed base units.
-
-    `ours` is the position in our record; None: the check used no record.  `theirs` is the
-    position at the broker.  `bot` is the position that the bot passed in; None: it passed no
-    positions.  `verdict` is a short text for people.
-    """
+    """One symbol of a comparison, in signed base units."""
 
     symbol: str
+    """The symbol."""
     ours: Decimal | None
+    """The position in our record; None: the check used no record."""
     theirs: Decimal | None
+    """The position at the broker; None: not read."""
     bot: Decimal | None = None
+    """The position that the bot passed in; None: it passed no positions."""
     verdict: str = ""
+    """A short text for people."""
 
 
 @frozen(kw_only=True)
 class CheckReport:
-    """
-    The result of a check, which writes nothing and sends reads only.
-
-    `merged` are the differences between record and broker that evidence explains (a sync would
-    merge it), `left` those that no evidence explains.  `expected` are the differences between the
-    positions that the bot passed in and the broker's.  `unobserved` names the failed read, and the
-    verdict is then NOT_OBSERVED; None: all reads succeeded.  `requests` counts the requests sent.
-    """
+    """The result of a check, which writes nothing and sends reads only."""
 
     _repr_html_ = html_of
 
     verdict: Verdict
+    """In sync, drift, or not observed."""
     at: Timestamp
+    """The time (UTC)."""
     account: AccountId | None = None
+    """The account; None: not read."""
     rows: tuple[Row, ...] = ()
+    """One row a symbol."""
     merged: tuple[Finding, ...] = ()
+    """The differences that evidence explains; a sync would merge it."""
     left: tuple[Finding, ...] = ()
+    """The differences that no evidence explains."""
     expected: tuple[Finding, ...] = ()
+    """The differences between the positions that the bot passed in and the broker's."""
     unobserved: str | None = None
+    """The read that failed; None: all succeeded."""
     requests: int = 0
-    opened: bool = True  #: False: the record has no opening balance yet
+    """The number of requests that were sent."""
+    opened: bool = True
+    """False: the record has no opening balance yet."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -61,30 +63,34 @@ class CheckReport:
 
 @frozen(kw_only=True)
 class SyncReport:
-    """
-    The result of a reconciliation.
-
-    `merged` are the differences that evidence explained and that are now in the record; `left`
-    are those that no evidence explains.  `adopted` are those whose figure the record took from the
-    broker without evidence, because a person asked for it.  `unobserved` names the failed read;
-    None: all succeeded.  `entries` counts the entries appended to the journal, `requests` the
-    requests sent.
-    """
+    """The result of a reconciliation."""
 
     _repr_html_ = html_of
 
     verdict: Verdict
+    """In sync, drift, or not observed."""
     at: Timestamp
+    """The time (UTC)."""
     account: AccountId | None = None
+    """The account; None: not read."""
     rows: tuple[Row, ...] = ()
+    """One row a symbol."""
     merged: tuple[Finding, ...] = ()
+    """The differences that evidence explained, and that are now in the record."""
     left: tuple[Finding, ...] = ()
+    """The differences that no evidence explains."""
     adopted: tuple[Finding, ...] = ()
-    unproven: tuple[str, ...] = ()  #: client order ids without a reply
+    """Those whose figure the record took from the broker because a person asked for it."""
+    unproven: tuple[str, ...] = ()
+    """Client order ids of orders without a reply."""
     unobserved: str | None = None
+    """The read that failed; None: all succeeded."""
     entries: int = 0
+    """The number of entries that were appended to the journal."""
     requests: int = 0
-    opened: bool = False  #: this reconciliation took the opening balance
+    """The number of requests that were sent."""
+    opened: bool = False
+    """This reconciliation took the opening balance."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -99,25 +105,25 @@ class SyncReport:
 
 @frozen(kw_only=True)
 class RebuildReport:
-    """
-    The result of a rebuild of the record from the broker; of a dry run, what it would do.
-
-    `archive` is the path of the copy of the record as it was; None: a dry run, an unread account,
-    or a record that is not a file.  `stopped` are the ids of the plans that were stopped, `settled`
-    the client ids of the orders that were disputed.  `assigned` are the external orders whose
-    client id names a strategy, with that strategy.  `adopted` are the differences whose figure the
-    record took from the broker, `left` those that remain.  `unobserved` names the failed read, and
-    nothing is changed then; None: all reads succeeded.
-    """
+    """The result of a rebuild of the record from the broker; of a dry run, what it would do."""
 
     _repr_html_ = html_of
 
     verdict: Verdict
+    """In sync, drift, or not observed."""
     at: Timestamp
+    """The time (UTC)."""
     archive: str | None = None
+    """The path of the copy of the record as it was; None: a dry run, or it is not a file."""
     stopped: tuple[str, ...] = ()
+    """The ids of the plans that were stopped."""
     settled: tuple[str, ...] = ()
+    """The client order ids of the orders that were disputed."""
     assigned: tuple[tuple[str, str], ...] = ()
+    """External orders whose client order id names a strategy, with that strategy."""
     adopted: tuple[Finding, ...] = ()
+    """The differences whose figure the record took from the broker."""
     left: tuple[Finding, ...] = ()
+    """The differences that remain."""
     unobserved: str | None = None
+    """The read that failed, and nothing is changed then; None: all succeeded."""

@@ -22,40 +22,42 @@ class ReserveRule:
     The defaults reserve more than most brokers.
     """
 
-    market_collar: Decimal = Decimal("1.04")  #: on the ask, for a market buy
-    short_collar: Decimal = Decimal("1.03")  #: on the ask, for a sale that opens a short
-    #: For a buy stop: pairs of (least stop price, factor on the stop price), highest first.
+    market_collar: Decimal = Decimal("1.04")
+    """On the ask, for a market buy; a factor."""
+    short_collar: Decimal = Decimal("1.03")
+    """On the ask, for a sale that opens a short; a factor."""
     stop_collars: tuple[tuple[Decimal, Decimal], ...] = ((ZERO, Decimal("1.04")),)
-    fee: Decimal = ZERO  #: the share of the order's value that is reserved for fees (0.01: 1 %)
-    #: The reservation includes the fee at the rate that the account reports, in place of `fee`;
-    #: see `AccountSnapshot.fee_rate`.
+    """For a buy stop: pairs of a stop price and the factor from it on, highest first."""
+    fee: Decimal = ZERO
+    """The share of the order's value that is reserved for fees (0.01: 1 %)."""
     reads_fee: bool = False
-    notional_includes_fee: bool = False  #: an order by notional costs no more than its notional
+    """The share is read with the account (`fee_rate`), and replaces `fee`."""
+    notional_includes_fee: bool = False
+    """An order by notional costs no more than its notional."""
 
 
 @frozen(kw_only=True)
 class Reservation:
-    """
-    The maximum that one order of ours can still cost.
-
-    `charge` is the reserve of the open quantity plus the cost of the fills, in `currency` (None:
-    that of the account).  `paid_from`: it is in units of that position, which a fill takes at once,
-    so that only what is not posted is reserved; None: it is cash.  `margin`: it is
-    measured by `buying_power`; else by `non_marginable`.  `grown` is the number of the entry
-    that last increased it, `grown_at` the time of that entry by our clock (UTC); None: the
-    broker has not reported the order yet, or the outcome of a replace is unknown.  `is_open`:
-    the order is not final, or units that it paid with are not posted.
-    """
+    """The maximum that one order of ours can still cost."""
 
     client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
     symbol: str
+    """The symbol."""
     charge: Decimal
+    """The reserve of the open quantity plus the cost of the fills, in `currency`, ≥ 0."""
     margin: bool
+    """It is measured by `buying_power`; False: by `non_marginable`."""
     grown: int | None
+    """The number of the entry that last increased it; None: the broker has not reported it yet."""
     grown_at: Timestamp | None
+    """The time of that entry, by our clock (UTC); None: as `grown`."""
     is_open: bool
+    """The order is not final, or units that it paid with are not posted."""
     currency: str | None = None
+    """The currency; None: that of the account."""
     paid_from: str | None = None
+    """It is in units of this position, which a fill takes at once; None: it is cash."""
 
     @property
     def key(self) -> str:
@@ -77,17 +79,17 @@ class Funds:
 
 @frozen(kw_only=True)
 class BuyingPower:
-    """
-    The buying power that is available to new orders.
-
-    `available` applies to marginable instruments (shares), `non_marginable` to all others
-    (crypto).  `reported` is the broker's newest number, read at `read_at` by our clock (UTC).
-    `reserved` is ``reported - available``: orders that the number may not include yet.
-    """
+    """The buying power that is available to new orders."""
 
     available: Decimal
+    """For marginable instruments (shares)."""
     non_marginable: Decimal
+    """For all others (crypto)."""
     reported: Decimal
+    """The broker's newest number."""
     reserved: Decimal
+    """`reported - available`: orders that the number may not include yet, ≥ 0."""
     read_at: Timestamp
-    lag_s: Decimal  #: the assumed lag of the broker's number, in seconds
+    """When the number was read, by our clock (UTC)."""
+    lag_s: Decimal
+    """The assumed lag of the broker's number, in seconds."""

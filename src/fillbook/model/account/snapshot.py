@@ -13,9 +13,12 @@ from fillbook.model.account.pair import Amount
 class AccountId:
     """The identity of an account; a record is bound to exactly one account."""
 
-    broker: str  #: `Broker.name`
-    host: str  #: the exact host of the API; only it distinguishes paper from live
-    number: str  #: the broker's account number
+    broker: str
+    """The name of the broker: `Broker.name`."""
+    host: str
+    """The exact host of the API; only it distinguishes paper from live."""
+    number: str
+    """The broker's account number."""
 
     def __str__(self) -> str:
         return f"{self.broker}:{self.host}:{self.number}"

@@ -12,30 +12,36 @@ from fillbook.model.timestamp import Timestamp
 class Scope(StrEnum):
     """What a token permits."""
 
-    READ = "read"  #: read orders, fills, trades, P&L, positions and events
-    CANCEL = "cancel"  #: cancel orders, and reconcile one
-    PLANS = "plans"  #: approve and reject plans
-    HALT = "halt"  #: set and clear the kill switch
-    ACCOUNT = "account"  #: all strategies, and what concerns the whole account
+    READ = "read"
+    """Read orders, fills, trades, P&L, positions and events."""
+    CANCEL = "cancel"
+    """Cancel orders, and reconcile one."""
+    PLANS = "plans"
+    """Approve and reject plans."""
+    HALT = "halt"
+    """Set and clear the kill switch."""
+    ACCOUNT = "account"
+    """All strategies, and what concerns the whole account."""
 
 
 @frozen(kw_only=True)
 class Token:
-    """
-    An access token; the secret itself is not stored.
-
-    `digest` is the SHA-256 of the secret, as hexadecimal digits.  `strategies` are those whose
-    orders, fills and trades it shows; with the scope ACCOUNT it shows all.  It is valid from
-    `created_at` until `expires_at` (UTC), unless `revoked_at` is set; None: it is not revoked.
-    """
+    """An access token; the secret itself is not stored."""
 
     token_id: str
+    """The id of the token, which is in the journal."""
     digest: str
+    """The SHA-256 of the secret, as hexadecimal digits."""
     scopes: tuple[Scope, ...]
+    """What it permits."""
     created_at: Timestamp
+    """From when it is valid (UTC)."""
     expires_at: Timestamp
+    """Until when it is valid (UTC)."""
     strategies: tuple[str, ...] = ()
+    """Those whose orders, fills and trades it shows; with the scope ACCOUNT all."""
     revoked_at: Timestamp | None = None
+    """When it was revoked (UTC); None: it is not revoked."""
 
     def is_valid(self, at: Timestamp) -> bool:
         """Return whether it is neither expired nor revoked at the time *at*."""
@@ -56,6 +62,7 @@ class TokenCreated:
     """An entry of the journal: an access token was created."""
 
     token: Token
+    """The token."""
 
 
 @frozen
@@ -63,3 +70,4 @@ class TokenRevoked:
     """An entry of the journal: an access token was revoked."""
 
     token_id: str
+    """The id of the token."""

@@ -24,7 +24,7 @@ from fillbook.model.account.token import Token
 from fillbook.model.alert import Alert
 from fillbook.model.answer import RejectKind
 from fillbook.model.capabilities import ReplaceCum
-from fillbook.model.journal.entries import AnswerKind, Command
+from fillbook.model.journal.order_entries import AnswerKind, Command
 from fillbook.model.number import ZERO
 from fillbook.model.orders.enums import OrderStatus
 from fillbook.model.orders.evidence import Evidence
@@ -41,60 +41,84 @@ from fillbook.model.timestamp import Timestamp
 
 @frozen(kw_only=True)
 class OrderRecord:
-    """
-    The complete record of one order, and the `Order` computed from it.
-
-    `ids` are the broker ids of its replace chain, sorted by name.  `created_at` is by our
-    clock for orders of ours, else the broker's (UTC).  `strategy` None: unattributed.
-    `parent` is the client order id of the order whose leg it is; None: it is no leg.
-    `verdict` is our own conclusion about it; None: there is none.
-    """
+    """The complete record of one order, and the `Order` computed from it."""
 
     client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
     origin: Origin
+    """Where the order comes from."""
     terms: Terms
+    """Its terms."""
     created_at: Timestamp
+    """By our clock for orders of ours, else the broker's (UTC)."""
     order: Order
-    intent: Intent | None = None  #: None: the order is not ours
+    """The order computed from it."""
+    intent: Intent | None = None
+    """The intent; None: the order is not ours."""
     strategy: str | None = None
+    """The strategy; None: unattributed."""
     parent: str | None = None
+    """The client order id of the order whose leg it is; None: it is no leg."""
     ids: tuple[str, ...] = ()
-    instructions: tuple[Instruction, ...] = ()  #: cancels and changes, in order
-    requests: tuple[Request, ...] = ()  #: every request sent, in order
+    """The broker ids of its replace chain, sorted by name."""
+    instructions: tuple[Instruction, ...] = ()
+    """Cancels and changes, in order."""
+    requests: tuple[Request, ...] = ()
+    """Every request sent, in order."""
     verdict: Conclusion | None = None
-    seen_at: Timestamp | None = None  #: when the order last changed, by our clock (UTC)
-    reservation: Reservation | None = None  #: None: it reserves nothing
-    #: The fills that a person assigned, by name, with their strategies (None: unattributed).
+    """Our own conclusion about it; None: there is none."""
+    seen_at: Timestamp | None = None
+    """When the order last changed, by our clock (UTC); None: not since it was made."""
+    reservation: Reservation | None = None
+    """What it reserves; None: nothing."""
     assigned: tuple[tuple[str, str | None], ...] = ()
+    """Fills that were given to a strategy, each with that strategy (None: unattributed)."""
 
 
 @frozen
 class Request:
-    """One request of ours on an order; `answer` None: no reply, outcome unknown."""
+    """One request of ours on an order."""
 
     number: int
+    """It counts from 1."""
     command: Command
+    """Create, cancel or replace."""
     at: Timestamp
+    """When it was sent, by our clock (UTC)."""
     broker_order_id: str | None = None
+    """The id that it cancels or replaces; None: a create."""
     answer: AnswerKind | None = None
+    """The outcome; None: no reply, it is unknown."""
     message: str = ""
-    kind: RejectKind | None = None  #: of a rejection; None: it was not rejected
-    change: Change | None = None  #: requested by a replace, or by a cancel of release 0.1
-    handed: bool = False  #: the bot sent it itself
-    instruction: int | None = None  #: the number of the instruction that it attempts
-    hint: str | None = None  #: the broker id that the reply to a create named, without a report
-    entry: int = 0  #: the number of the journal entry that wrote it
+    """The broker's own text."""
+    kind: RejectKind | None = None
+    """The kind of a rejection; None: it was not rejected."""
+    change: Change | None = None
+    """Requested by a replace, or by a cancel of release 0.1; None: neither."""
+    handed: bool = False
+    """The bot sent it itself."""
+    instruction: int | None = None
+    """The number of the instruction that it attempts; None: a create."""
+    hint: str | None = None
+    """The broker's id in the reply to a create without a report; None: it had none."""
+    entry: int = 0
+    """The number of the journal entry that wrote it."""
 
 
 @frozen
 class Conclusion:
     """Our own conclusion about an order; evidence of the broker supersedes it."""
 
-    status: OrderStatus  #: DENIED, REJECTED or ABSENT
+    status: OrderStatus
+    """DENIED, REJECTED or ABSENT."""
     why: str
+    """The reason, as text."""
     at: Timestamp
-    may_send: bool = False  #: nothing was sent, and the same create may still be sent
-    resolved: bool = False  #: by a person; it stands until the broker reports the order again
+    """When it was concluded, by our clock (UTC)."""
+    may_send: bool = False
+    """Nothing was sent, and the same create may still be sent."""
+    resolved: bool = False
+    """By a person; it stands until the broker reports the order again."""
 
 
 @frozen
@@ -117,63 +141,81 @@ class Binding:
 
 @frozen
 class OpenDrift:
-    """A confirmed, open difference; `notional` ≥ 0 in quote currency, None: no price is known."""
+    """A confirmed, open difference."""
 
     key: str
+    """The name of the difference, unique."""
     drift: Drift
+    """The difference."""
     since: Timestamp
+    """When it was confirmed (UTC)."""
     notional: Decimal | None = None
+    """In quote currency, ≥ 0; None: no price is known."""
 
 
 class EventKind(StrEnum):
     """The kind of an event."""
 
     SUBMITTED = "submitted"
+    """An order was sent, or may have been."""
     FILL = "fill"
+    """A fill."""
     FILL_REVISED = "fill_revised"
+    """A fill was busted or corrected."""
     FINAL = "final"
+    """An order is final."""
     DRIFT = "drift"
+    """A confirmed difference."""
     LOCK = "lock"
+    """A symbol is locked or unlocked."""
     ALERT = "alert"
+    """An alert."""
     PLAN = "plan"
+    """A plan was made, or changed its state."""
     COVER = "cover"
+    """The cover of a protection changed."""
 
 
 @frozen
 class PlanNews:
-    """
-    What happened to a plan.
-
-    `what` is its new state, or the new state of `step` (counted from 0; None: the whole plan).
-    """
+    """What happened to a plan."""
 
     plan_id: str
+    """The id of the plan."""
     what: str
+    """The new state of the plan, or of its step."""
     step: int | None = None
+    """The number of the step, counted from 0; None: the whole plan."""
     why: str = ""
+    """The reason, as text."""
 
 
 @frozen(kw_only=True)
 class Event:
-    """
-    One row of the outbox, written in the same transaction as the change that it reports.
-
-    `cursor` orders all events; `events(since=cursor)` returns the later ones.  `at` is by our
-    clock (UTC).  None: not part of an event of this kind.  `locked`: the symbol is locked (only
-    reducing orders), or unlocked.  `protection`: its cover changed, or it ended.
-    """
+    """One row of the outbox, written in the same transaction as the change that it reports."""
 
     cursor: str
+    """It orders all events; `events(since=cursor)` returns the later ones."""
     kind: EventKind
+    """The kind of the event."""
     at: Timestamp
+    """The time, by our clock (UTC)."""
     symbol: str | None = None
+    """The symbol; None: the event is not about one."""
     order: Order | None = None
+    """The order; None: the event is not about one."""
     fill: Movement | None = None
+    """The fill; None: the event is not about one."""
     drift: Drift | None = None
+    """The difference; None: the event is not about one."""
     alert: Alert | None = None
+    """The alert; None: the event is none."""
     locked: bool | None = None
+    """The symbol is locked (only reducing orders), or unlocked; None: neither."""
     plan: PlanNews | None = None
+    """What happened to a plan; None: the event is not about one."""
     protection: Protection | None = None
+    """Its cover changed, or it ended; None: the event is not about one."""
 
 
 #: What a store holds besides the journal; keys and indexes are in `model.journal.kinds`.

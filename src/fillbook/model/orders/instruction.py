@@ -19,9 +19,12 @@ from fillbook.model.timestamp import Timestamp
 class Authority(StrEnum):
     """The reason a request is sent, the strongest first."""
 
-    ORDER = "order"  #: a call of the bot
-    STANDING = "standing"  #: an earlier call of the bot: a retry, a cancel, a policy
-    REPAIR = "repair"  #: a repair that fillbook proposes, without a call of the bot
+    ORDER = "order"
+    """A call of the bot."""
+    STANDING = "standing"
+    """An earlier call of the bot: a retry, a cancel, a policy."""
+    REPAIR = "repair"
+    """A repair that fillbook proposes, without a call of the bot."""
 
     def raised_to(self, other: Authority) -> Authority:
         """Return the stronger of the two authorities."""
@@ -32,9 +35,12 @@ class Authority(StrEnum):
 class Way(StrEnum):
     """How an order is changed."""
 
-    NATIVE = "native"  #: by the broker's own replace, which makes a new order
-    IN_PLACE = "in_place"  #: by the broker's own replace, which keeps the ids of the order
-    ANEW = "anew"  #: a cancel, proof of the end, and a new order for the remaining quantity
+    NATIVE = "native"
+    """By the broker's own replace, which makes a new order."""
+    IN_PLACE = "in_place"
+    """By the broker's own replace, which keeps the ids of the order."""
+    ANEW = "anew"
+    """A cancel, proof of the end, and a new order for the remaining quantity."""
 
 
 @frozen
@@ -44,34 +50,36 @@ class Cancel:
 
 @frozen
 class Amend:
-    """Change the order; `change` has the client order id of the result."""
+    """Change the order."""
 
     change: Change
+    """What to change; it has the client order id of the result."""
     way: Way = Way.NATIVE
+    """How: by a replace, in place, or by a cancel and a new order."""
 
 
 @frozen(kw_only=True)
 class Instruction:
-    """
-    One instruction on an order; `number` counts from 1 per order.
-
-    `good_until` (UTC) is when a change expires; None: never, as for every cancel, which stays
-    open until the order is final.  `broker_order_id` is the id that was live when it was given;
-    None: the broker had not reported the order yet.  `closed` is the reason of its end; None: it
-    is open, or carried out (the evidence shows a completed change, and no entry closes it).
-    `done`: it is closed because the change was carried out in place.  `by` is the id of the access
-    token by which another process gave it; None: a desk did.
-    """
+    """One instruction on an order."""
 
     number: int
+    """It counts the instructions on the order, from 1."""
     asked: Cancel | Amend
+    """What is instructed."""
     authority: Authority
+    """Why a request of it may be sent."""
     at: Timestamp
+    """When it was given, by our clock (UTC)."""
     good_until: Timestamp | None = None
+    """When a change expires (UTC); None: never, as for every cancel."""
     broker_order_id: str | None = None
+    """The id that was live when it was given; None: not reported yet."""
     closed: str | None = None
+    """The reason of its end; None: it is open, or the evidence shows that it is done."""
     done: bool = False
+    """It is closed because the change was carried out in place."""
     by: str | None = None
+    """The id of the access token by which another process gave it; None: a desk did."""
 
     @property
     def change(self) -> Change | None:

@@ -17,52 +17,58 @@ ID_PREFIX: Final = "fb-"
 
 @frozen
 class Adjustment:
-    """A field of a request that was rounded: the requested value, the sent value, and why."""
+    """A field of a request that was rounded."""
 
     field: str
+    """The name of the field."""
     wished: Decimal
+    """The requested value."""
     sent: Decimal
+    """The value that is sent."""
     why: str
+    """Why it was rounded."""
 
 
 @frozen
 class Reserve:
-    """
-    How an order reserves buying power; fixed with its intent.
-
-    `opens`: the order opens exposure; an order that only reduces reserves no money.  `floor`
-    is the minimum price per unit in quote currency, from the market's price when the intent
-    was made; 0: the order's own prices suffice.
-    """
+    """How an order reserves buying power; fixed with its intent."""
 
     opens: bool
+    """The order opens exposure; one that only reduces reserves no money."""
     floor: Decimal = ZERO
-    margin: bool = True  #: uses buying power; else its non-marginable part
-    fee: Decimal | None = None  #: the share of the value reserved for fees; None: `ReserveRule.fee`
-    currency: str | None = None  #: of what it reserves; None: that of the account
-    paid_from: str | None = None  #: the position whose units it reserves; None: cash
+    """The minimum price per unit, in quote currency; 0: the order's own prices suffice."""
+    margin: bool = True
+    """It uses buying power; False: its non-marginable part."""
+    fee: Decimal | None = None
+    """The share of the value reserved for fees; None: `ReserveRule.fee`."""
+    currency: str | None = None
+    """The currency of what it reserves; None: that of the account."""
+    paid_from: str | None = None
+    """The position whose units it reserves; None: cash."""
 
 
 @frozen(kw_only=True)
 class Intent:
-    """
-    An order request with its identity; never changes.
-
-    `client_order_id` (FIX ClOrdID, 11) is unique per account, for ever.  It is derived from
-    `key`, the bot's idempotency key; None: the bot gave none.  `at` is when the intent was made
-    by our clock (UTC); nothing was sent before.
-    """
+    """An order request with its identity; never changes."""
 
     client_order_id: str
+    """FIX ClOrdID (11): unique per account, for ever; derived from `key` if there is one."""
     request: OrderRequest
+    """The request, as it is sent."""
     at: Timestamp
+    """When it was made, by our clock (UTC); nothing was sent before."""
     key: str | None = None
-    reserve: Reserve | None = None  #: None: nothing is reserved
-    adjustments: tuple[Adjustment, ...] = ()  #: how `request` differs from what the bot requested
-    #: The notional at `at`, in the currency of the account; None: no price or no rate was known.
+    """The bot's idempotency key; None: it gave none."""
+    reserve: Reserve | None = None
+    """How it reserves buying power; None: nothing is reserved."""
+    adjustments: tuple[Adjustment, ...] = ()
+    """How `request` differs from what the bot requested."""
     worth: Decimal | None = None
-    bid: Decimal | None = None  #: the market at `at`, as it was read then; None: it was not
+    """Its notional in the account's currency when it was made; None: not measured."""
+    bid: Decimal | None = None
+    """The market at `at`, as it was read then, per unit; None: it was not."""
     ask: Decimal | None = None
+    """The market at `at`, as it was read then, per unit; None: it was not."""
 
     @property
     def wish(self) -> OrderRequest:

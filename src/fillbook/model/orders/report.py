@@ -36,43 +36,57 @@ class ReportSource(StrEnum):
     """How a report on an order was received."""
 
     BY_ID = "by_id"
+    """A read of the order."""
     LIST = "list"
+    """A list of orders."""
     STREAM = "stream"
-    REPLY = "reply"  #: in the reply to our own request
+    """The stream."""
+    REPLY = "reply"
+    """In the reply to our own request."""
 
 
 @frozen(kw_only=True)
 class OrderReport:
-    """
-    A broker's report on one of its order ids.
-
-    `status` is the broker's status as an `OrderStatus`, `raw_status` its own text.
-    `filled_qty` is the broker's filled total of this id in base units, ≥ 0; `avg_price` is per
-    unit in quote currency, None: no fills.  `clock` is when the broker last changed the order,
-    by its own clock; None: the report does not have it.  `replaces` and `replaced_by` are
-    broker order ids.  `executions` and `voids` (trade busts) are of this id, in streamed reports.
-    `legs` are the exits that the broker created for it.  Every other None: not reported.
-    """
+    """A broker's report on one of its order ids."""
 
     broker_order_id: str
+    """The broker's id (FIX OrderID, 37)."""
     terms: Terms
+    """The terms that the broker reports."""
     status: OrderStatus
+    """The broker's status as an `OrderStatus`."""
     raw_status: str = field(converter=foreign)
+    """The broker's own word for the status."""
     filled_qty: Decimal
+    """The broker's filled total of this id, in base units, ≥ 0."""
     client_order_id: str | None = None
+    """The client order id; None: not reported."""
     avg_price: Decimal | None = None
-    filled_value: Decimal | None = None  #: in quote currency, ≥ 0
+    """The average price of the fills, per unit, in quote currency; None: no fills."""
+    filled_value: Decimal | None = None
+    """The value of the fills, in quote currency, ≥ 0; None: not reported."""
     fill_count: int | None = None
+    """The number of executions; None: not reported."""
     clock: Timestamp | None = None
+    """When the broker last changed the order, by its own clock; None: not reported."""
     created_at: Timestamp | None = None
+    """When the order was created (UTC); None: not reported."""
     last_fill_at: Timestamp | None = None
+    """The time of the last fill (UTC); None: not reported."""
     expires_at: Timestamp | None = None
+    """When the order expires (UTC); None: not reported."""
     replaces: str | None = None
+    """The broker's id of the order that it replaces; None: none."""
     replaced_by: str | None = None
+    """The broker's id of the order that replaces it; None: none."""
     reason: str | None = field(default=None, converter=optional(foreign))
+    """Why it was rejected; None: it was not, or not reported."""
     legs: tuple[OrderReport, ...] = ()
+    """The exits that the broker created for it."""
     executions: tuple[Execution, ...] = ()
+    """Fills of this id, in streamed reports."""
     voids: tuple[TradeBust, ...] = ()
+    """Busts of this id, in streamed reports."""
 
 
 class OrderScope(StrEnum):

@@ -110,45 +110,57 @@ class OrderRequest:
     """
     An order request of the bot.
 
-    Give exactly one of `qty` (base units) and `notional` (quote currency), both > 0.  Prices
-    are in quote currency per unit, > 0; None: not part of the order.  `trail_price` is a
-    distance, `trail_percent` a percentage (1.5: 1.5 %).  `take_profit` is a limit price,
-    `stop_loss` a stop price, `stop_loss_limit` the limit price of that stop.  `type` defaults
-    to the type that the prices imply, `order_class` to the class that the exits imply, and
-    `time_in_force` to what the broker's `Capabilities` declare for the instrument.  `good_for_s`
-    is how many seconds after its intent an order without a reply may be sent again (None: 30
-    for market orders, 300 for all others; 0: it is never sent again).  `post_only`: a limit order
-    that may only add liquidity; the broker rejects it if it would trade at once.  `reduce_only`: it
-    is cut to the quantity that can be closed in the worst case, and denied if there is none.
-    `strategy` is the bot's name for the strategy that places the order.  `reference_price` is the
-    price per unit for valuation without a quote; it is not sent, and two requests that differ only
-    in it are equal.
+    Give exactly one of `qty` and `notional`.  Prices are in quote currency per unit, > 0.
 
     Raises: InvalidValue, with the field and the reason.
     """
 
     symbol: str = field(converter=symbol_of)
+    """The symbol, in any spelling of the broker."""
     side: OrderSide = field(converter=_to_side)
+    """`"buy"` or `"sell"`."""
     qty: Decimal | None = field(default=None, converter=number_or_none)
+    """In base units, > 0; None: by notional."""
     notional: Decimal | None = field(default=None, converter=number_or_none)
+    """In quote currency, > 0; None: by quantity."""
     limit_price: Decimal | None = field(default=None, converter=number_or_none)
+    """The limit price; None: not part of the order."""
     stop_price: Decimal | None = field(default=None, converter=number_or_none)
+    """The stop price; None: not part of the order."""
     trail_price: Decimal | None = field(default=None, converter=number_or_none)
+    """The distance of a trailing stop; None: not part of the order."""
     trail_percent: Decimal | None = field(default=None, converter=number_or_none)
+    """The same as a percentage (1.5: 1.5 %); None: not part of the order."""
     take_profit: Decimal | None = field(default=None, converter=number_or_none)
+    """The limit price of the take profit of a bracket, OCO or OTO; None: there is none."""
     stop_loss: Decimal | None = field(default=None, converter=number_or_none)
+    """The stop price of the stop loss of a bracket, OCO or OTO; None: there is none."""
     stop_loss_limit: Decimal | None = field(default=None, converter=number_or_none)
+    """The limit price of that stop; None: it becomes a market order."""
     type: OrderType = field(default=Factory(_default_type, takes_self=True), converter=_to_type)
+    """The default is the type that the prices imply."""
     time_in_force: TimeInForce = field(default=TimeInForce.DEFAULT, converter=_to_time_in_force)
+    """The default is what the broker's `Capabilities` declare for the instrument."""
     order_class: OrderClass = field(
         default=Factory(_default_class, takes_self=True), converter=_to_order_class
     )
+    """The default is the class that the exits imply."""
     extended_hours: bool = field(default=False, validator=_check_flag)
+    """It may trade in extended hours."""
     post_only: bool = field(default=False, validator=_check_flag)
+    """
+    A limit order that may only add liquidity; the broker rejects it if it would trade at once.
+    """
     reduce_only: bool = field(default=False, validator=_check_flag)
+    """It is cut to what can be closed in the worst case, and denied if there is nothing."""
     strategy: str | None = field(default=None, validator=_check_name)
+    """The bot's name for the strategy that places the order; None: it names none."""
     good_for_s: int | None = field(default=None, validator=_check_seconds)
+    """
+    Seconds in which an order without a reply may be sent again; 0: never; None: 30 (market) or 300.
+    """
     reference_price: Decimal | None = field(default=None, converter=number_or_none, eq=False)
+    """Per unit, for valuation without a quote; it is not sent, and does not tell requests apart."""
 
     def __attrs_post_init__(self) -> None:
         for name in (
@@ -225,19 +237,20 @@ class OrderFields(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class Change:
-    """
-    The changes of a replace; None: the field stays as it is.
-
-    `client_order_id` is the new id of the result.  `qty` is the new total in base units, > 0;
-    prices are in quote currency per unit, > 0; `trail` is the new trail price or percentage.
-    """
+    """The changes of a replace; None: the field stays as it is."""
 
     client_order_id: str
+    """The new id of the result."""
     qty: Decimal | None = field(default=None, converter=number_or_none)
+    """The new total, in base units, > 0; None: it stays."""
     limit_price: Decimal | None = field(default=None, converter=number_or_none)
+    """Per unit, in quote currency, > 0; None: it stays."""
     stop_price: Decimal | None = field(default=None, converter=number_or_none)
+    """Per unit, in quote currency, > 0; None: it stays."""
     trail: Decimal | None = field(default=None, converter=number_or_none)
+    """The new trail price or percentage, > 0; None: it stays."""
     time_in_force: TimeInForce | None = field(default=None, converter=optional(_to_time_in_force))
+    """The new time in force; None: it stays."""
 
     def __attrs_post_init__(self) -> None:
         for name in ("qty", "limit_price", "stop_price", "trail"):
