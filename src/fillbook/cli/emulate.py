@@ -134,6 +134,7 @@ def _alpaca_lines(emulator: alpaca.Emulator) -> Iterable[str]:
         "",
         "alpaca-trade-api, for Python and for JavaScript:",
         f"    export APCA_API_BASE_URL={url}",
+        f"    export APCA_API_DATA_URL={url}",
         f"    export APCA_API_KEY_ID={key}",
         f"    export APCA_API_SECRET_KEY={secret}",
         "",

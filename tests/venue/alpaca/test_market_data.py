@@ -15,6 +15,9 @@ from alpaca.data import requests as ask
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import CryptoHistoricalDataClient, StockHistoricalDataClient
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
+from alpaca.trading.client import TradingClient
+from alpaca.trading.enums import OrderSide, TimeInForce
+from alpaca.trading.requests import MarketOrderRequest
 
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Behavior, Emulator
@@ -189,6 +192,37 @@ def test_the_latest_of_each_share(
     assert (trade["AAPL"].price, trade["AAPL"].size, trade["AAPL"].timestamp) == (190.05, 100, now)
     assert (quote["AAPL"].bid_price, quote["AAPL"].ask_price) == (190, 190.1)
     assert (bar["AAPL"].close, bar["AAPL"].timestamp) == (187.01, OPEN)
+
+
+def test_a_bot_trades_by_the_bars_of_the_emulator(
+    stocks: StockHistoricalDataClient,
+    typed: TradingClient,
+    exchange: Exchange,
+    clock: ManualClock,
+) -> None:
+    """A bot as it would run at Alpaca: it buys above the average of 20 days, and sells below."""
+
+    def trade() -> str:
+        days = bars(stocks, "AAPL", TimeFrame.Day, start=exchange.now() - timedelta(days=60))
+        closes = [day.close for day in days["AAPL"]]
+        wish = ask.StockLatestTradeRequest(symbol_or_symbols="AAPL", feed=DataFeed.IEX)
+        price = stocks.get_stock_latest_trade(wish)["AAPL"].price
+        held = {each.symbol for each in typed.get_all_positions()}
+        is_above = price > sum(closes[-20:]) / 20
+        if is_above is ("AAPL" in held):
+            return "keep"
+        side = OrderSide.BUY if is_above else OrderSide.SELL
+        order = MarketOrderRequest(symbol="AAPL", qty=10, side=side, time_in_force=TimeInForce.DAY)
+        return str(typed.submit_order(order).side.value)  # type: ignore[union-attr]
+
+    exchange.history.walk_back("AAPL")
+    done = []
+    for bid in (300, 301, 20, 19):
+        exchange.quote("AAPL", bid, bid + 1)
+        done.append(trade())
+        clock.advance(60)
+    assert done == ["buy", "keep", "sell", "keep"]
+    assert typed.get_all_positions() == []
 
 
 def test_shares_have_no_trades_while_the_market_is_closed(
