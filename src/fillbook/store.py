@@ -87,6 +87,10 @@ class Writer(Reader, Protocol):
         """
         ...
 
+    def set_cell(self, name: str, value: str) -> None:
+        """Set a cell in this transaction."""
+        ...
+
 
 class Store(Protocol):
     """

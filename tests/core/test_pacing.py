@@ -43,6 +43,29 @@ def test_in_no_minute_is_more_sent_than_the_limit(limit, asked):
         assert sum(moment - 60_000 < other <= moment for other, _ in sent) <= limit
 
 
+@given(limit=st.integers(1, 200), asked=st.lists(st.tuples(asks, st.booleans()), max_size=4))
+def test_in_no_minute_is_more_sent_than_the_limit_by_processes_with_blocks(limit, asked):
+    """Each has counted some in advance; in its block there is a share only for its lanes."""
+    budget, blocks, sent, now_ms = Budget(limit=limit), {}, [], 0
+    for asks_of_one, who in asked:
+        for wait_ms, lane in asks_of_one:
+            now_ms += wait_ms
+            now, block = now_ms // 1000, blocks.get(who)
+            if block is not None and pacing.may_use(budget, block, lane, now):
+                blocks[who] = evolve(block, sent=(*block.sent, now))
+                sent.append(now_ms)
+                continue
+            if block is not None:
+                budget = pacing.give_back(budget, blocks.pop(who), now)
+            if pacing.next_allowed_at(budget, lane, now) <= now:
+                budget, blocks[who] = pacing.lease(budget, lane, now)
+                sent.append(now_ms)
+    for moment in sent:
+        assert sum(moment - 60_000 < other <= moment for other in sent) <= limit
+    counted = sum(count for _, count in budget.counted)
+    assert counted >= sum(now_ms - 60_000 < x for x in sent)
+
+
 @given(burst=st.integers(1, 9), asked=asks, late_ms=st.lists(st.integers(0, 999), min_size=120))
 def test_in_no_second_is_more_sent_than_the_burst(burst, asked, late_ms):
     """A request leaves up to a second after it is counted."""

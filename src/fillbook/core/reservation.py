@@ -321,6 +321,12 @@ def covered_entry(marks: Iterable[Mark], requested_at: timedelta, lag: timedelta
     return max((mark.number for mark in marks if mark.at + lag <= requested_at), default=-1)
 
 
+def recent(readings: Sequence[Reading], lag: timedelta) -> list[Reading]:
+    """Return the readings that bound what is available: those of the last two lags."""
+    newest = readings[-1]
+    return [x for x in readings if newest.requested_at - x.requested_at <= 2 * lag]
+
+
 @m.exact
 def available(
     readings: Sequence[Reading],
@@ -338,12 +344,11 @@ def available(
     The highest bound of the readings of the last two lags applies: a reading from before an
     order subtracts it once, a newer one may subtract it twice.
     """
-    newest, reported = readings[-1], readings[-1].funds_in(currency)
+    reported = readings[-1].funds_in(currency)
     held = [x for x in reservations if x.paid_from is None and x.currency == currency]
     bounds = [
         _available_after(reading, held, currency, nets_open_orders=nets_open_orders)
-        for reading in readings
-        if newest.requested_at - reading.requested_at <= 2 * lag
+        for reading in recent(readings, lag)
     ]
     return m.Funds(
         max(ZERO, min(reported.buying_power, max(x.buying_power for x in bounds))),

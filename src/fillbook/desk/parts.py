@@ -109,6 +109,7 @@ class Parts:
         for delivery in self._deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
         self.available_funds = AvailableFunds(store, clock, broker.capabilities)
+        recorder.before_commit(self.available_funds.save_mark)
         self.market = Market(gateway, recorder, clock, settings)
         self.symbols = Symbols(store, self.market)
         self.account_link = AccountLink(gateway, recorder, self.available_funds)

@@ -212,6 +212,10 @@ class _Transaction(_View):
             self._new.append(m.Recorded(number, at, entry))
         return number
 
+    def set_cell(self, name: str, value: str) -> None:
+        with self._locked_tables():
+            self._cells = {**self._cells, name: value}
+
 
 class MemoryStore:
     """A store in the memory of this process; see `fillbook.store.Store`."""
@@ -293,3 +297,4 @@ class MemoryStore:
                     for reader in readers:
                         reader._preserve(of, key, before)
             self._journal.extend(transaction._new)
+            self._cells = transaction._cells

@@ -30,6 +30,7 @@ R = TypeVar("R")
 _NUMBER_MAX: Final = 1 << 44
 #: The decoded records that are kept: of a transaction, and of the process.
 _KNOWN_MAX: Final = 4096
+_ENDED: Final = "a reader or writer was used after its `with` had ended"
 
 
 class Rows(Protocol):
@@ -108,6 +109,7 @@ class SqlReader:
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection: Connection | None = connection
+        self._dialect = dialect
         self._marker = dialect.marker
         # The first read of a transaction fixes its snapshot.
         newest = "SELECT coalesce(max(number), 0) FROM journal"
@@ -184,7 +186,7 @@ class SqlReader:
 
     def _execute(self, sql: str, *parameters: Any) -> Rows:
         if self._connection is None:
-            raise Bug("a reader or writer was used after its `with` had ended")
+            raise Bug(_ENDED)
         return self._connection.execute(sql, parameters)
 
     def _statements_of(self, of: type[Any]) -> _Statements:
@@ -245,6 +247,11 @@ class SqlWriter(SqlReader):
             self._note(type(record), str(row[0]), record)
         self._last = number
         return number
+
+    def set_cell(self, name: str, value: str) -> None:
+        if self._connection is None:
+            raise Bug(_ENDED)
+        set_cell(self._connection, self._dialect, name, value)
 
 
 def set_cell(connection: Connection, dialect: Dialect, name: str, value: str | None) -> None:

@@ -386,9 +386,12 @@ class StoreSuite:
             with store.write() as writer:
                 swap = threads.submit(store.swap, "lease", "one", "two")
                 put(writer, movement("a"))
+                writer.set_cell("cursor", "p2")
                 assert (writer.cell("lease"), swap.done()) == ("one", False)
-            assert swap.result() is True
-        assert store.cell("lease") == "two"
+            assert (swap.result(), store.cell("lease")) == (True, "two")
+        with pytest.raises(ZeroDivisionError), store.write() as writer:
+            writer.set_cell("cursor", str(1 // 0))
+        assert store.cell("cursor") == "p2"
 
     # --- closing ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from them.  Safe from any thread; no lock is held during a request.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -20,7 +21,7 @@ from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.core import pairs, reservation
 from fillbook.core.reservation import Mark, Reading
-from fillbook.store import Reader, Store
+from fillbook.store import Reader, Store, Writer
 
 #: The cells of the marks, of the last covered entry, and of the factor of the lag.
 MARKS_CELL: Final = "account-marks"
@@ -135,10 +136,10 @@ class AvailableFunds:
 
         *currency* None: that of the account.  Requires a reading.
         """
-        readings, lag = self._readings, self.lag
+        readings, lag = self._readings, self._lag_by(reader)
         return reservation.available(
             readings,
-            self._reservations(reader, readings),
+            self._reservations(reader, reservation.recent(readings, lag)),
             lag,
             nets_open_orders=self._can.nets_open_orders,
             currency=currency,
@@ -173,7 +174,7 @@ class AvailableFunds:
         """Return the buying power by the last read; None: the account was not read yet."""
         return self.buying_power() if self._readings else None
 
-    def _reservations(self, reader: Reader, readings: tuple[Reading, ...]) -> list[m.Reservation]:
+    def _reservations(self, reader: Reader, readings: Sequence[Reading]) -> list[m.Reservation]:
         """Return the reservations that a reading may not cover, and the open ones if they count."""
         least = min(reading.covered_entry for reading in readings)
         # Keys are in order of growth: one range is read, whatever the size of the record.
@@ -189,17 +190,21 @@ class AvailableFunds:
     @property
     def lag(self) -> timedelta:
         """The maximum age of the broker's number; longer for a day after a rejection for funds."""
-        return self._can.account_lag * self._lag_factor()
+        return self._can.account_lag * self._lag_factor(self._store.cell(LAG_CELL))
+
+    def _lag_by(self, reader: Reader) -> timedelta:
+        return self._can.account_lag * self._lag_factor(reader.cell(LAG_CELL))
 
     def double_lag(self) -> timedelta:
         """Double the lag, after the broker rejected for funds an order that we had approved."""
-        factor, text = min(self._lag_factor() * 2, LAG_FACTOR_MAX), self._store.cell(LAG_CELL)
+        text = self._store.cell(LAG_CELL)
+        factor = min(self._lag_factor(text) * 2, LAG_FACTOR_MAX)
         until = m.timestamp(self._clock.now() + LAG_FACTOR_PERIOD)
         self._store.swap(LAG_CELL, text, dump(LagFactor(factor, until)))
         return self.lag
 
-    def _lag_factor(self) -> int:
-        stored = load_or_none(LagFactor, self._store.cell(LAG_CELL))
+    def _lag_factor(self, text: str | None) -> int:
+        stored = load_or_none(LagFactor, text)
         if stored is None or m.timestamp(self._clock.now()) >= stored.until:
             return 1
         return min(max(stored.factor, 1), LAG_FACTOR_MAX)
@@ -212,16 +217,34 @@ class AvailableFunds:
 
         A read that is requested at least `lag` later covers all entries up to the mark.
         """
-        mark = self._mark_now()
-        if self._saved_at is None or mark.at - self._saved_at >= SAVE_PERIOD:
-            self._saved_at = mark.at
-            self._save_marks()
+        self._mark_now()
+        if self._save_is_due():
+            text = self._saved(self._marks)
+            # The loser of a race between two desks has almost the same marks as the winner.
+            self._store.swap(MARKS_CELL, self._store.cell(MARKS_CELL), text)
+
+    def save_mark(self, writer: Writer) -> None:
+        """Add a mark of the transaction of *writer* for the next process, in the transaction."""
+        if self._save_is_due():
+            mark = Mark(writer.last(), self._clock.elapsed())
+            with self._lock:
+                marks = reservation.add_mark(self._marks, mark, self._lag_by(writer))
+            writer.set_cell(MARKS_CELL, self._saved(marks))
+
+    def _save_is_due(self) -> bool:
+        """Return whether the marks are to be saved now, at most once in `SAVE_PERIOD`."""
+        now, saved_at = self._clock.elapsed(), self._saved_at
+        if saved_at is not None and now - saved_at < SAVE_PERIOD:
+            return False
+        self._saved_at = now
+        return True
 
     def _mark_now(self) -> Mark:
         with self._store.read() as reader:
             mark = Mark(reader.last(), self._clock.elapsed())
+            lag = self._lag_by(reader)
         with self._lock:
-            self._marks = reservation.add_mark(self._marks, mark, self.lag)
+            self._marks = reservation.add_mark(self._marks, mark, lag)
         return mark
 
     def _load_marks(self) -> tuple[Mark, ...]:
@@ -231,8 +254,6 @@ class AvailableFunds:
             return ()
         return tuple(Mark(number, at * _US) for number, at in saved.marks)
 
-    def _save_marks(self) -> None:
-        rows = tuple((mark.number, mark.at // _US) for mark in self._marks)
-        text = dump(SavedMarks(self._clock.timeline, rows))
-        # The loser of a race between two desks has almost the same marks as the winner.
-        self._store.swap(MARKS_CELL, self._store.cell(MARKS_CELL), text)
+    def _saved(self, marks: Sequence[Mark]) -> str:
+        rows = tuple((mark.number, mark.at // _US) for mark in marks)
+        return dump(SavedMarks(self._clock.timeline, rows))

@@ -1,8 +1,9 @@
 """
 The pacer: one budget of requests for all desks on a store (other half: `core.pacing`).
 
-Every request takes its share before it is sent.  The budget is a cell of the store, which is
-compared and set, so that two requests never take the same share.  Cancels, orders and the reads
+Every request takes its share before it is sent, from a block of shares that this process has taken
+from the budget.  The budget is a cell of the store, which is compared and set, so that no two
+processes take the same share.  Cancels, orders and the reads
 that they need wait a few seconds for their share, long histories up to 90 seconds; any other read
 fails at once with the time of the next share.  For a share of the burst every request waits.
 """
@@ -21,7 +22,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.core import pacing
-from fillbook.core.pacing import Budget, Lane
+from fillbook.core.pacing import Block, Budget, Lane
 from fillbook.desk.record.request_budget import CELL, rebased
 from fillbook.errors import StoreUnavailable
 from fillbook.store import Store
@@ -56,6 +57,8 @@ class Pacer:
         self._clock = clock
         self._closing = closing
         self._budget = Budget(limit=limit, timeline=clock.timeline, burst=burst)
+        self._block: Block | None = None  #: what was counted, and is not sent yet
+        self._lock = threading.Lock()
 
     def take(self, lane: Lane, *, is_next_page: bool = False, wait: bool = True) -> datetime | None:
         """
@@ -98,13 +101,24 @@ class Pacer:
     def _try_take(self, lane: Lane) -> int | None:
         """Take a share and return None, or return the second from which one is free."""
         allowed_at = None
+        block: Block | None = None
 
         def count(budget: Budget, now: int) -> Budget:
-            nonlocal allowed_at
+            nonlocal allowed_at, block
+            allowed_at, block = now, self._block
+            if block is not None:
+                if pacing.may_use(budget, block, lane, now):
+                    block = evolve(block, sent=(*block.sent, now))
+                    return budget
+                budget, block = pacing.give_back(budget, block, now), None
             allowed_at = pacing.next_allowed_at(budget, lane, now)
-            return pacing.count_request(budget, now) if allowed_at <= now else budget
+            if allowed_at <= now:
+                budget, block = pacing.lease(budget, lane, now)
+            return budget
 
-        now = self._change(count)
+        with self._lock:
+            now = self._change(count)
+            self._block = block
         return None if allowed_at is None or allowed_at <= now else allowed_at
 
     def _change(self, change: Callable[[Budget, int], Budget]) -> int:

@@ -71,6 +71,7 @@ class Recorder:
         self._measurements = measurements or Measurements(clock)
         self._pair_of = pair_of
         self._clock = clock
+        self._before_commit: list[Callable[[Writer], None]] = []
         self._callbacks: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
         self._unwritten: list[m.Entry] = []
         self._unwritten_lock = threading.Lock()
@@ -86,12 +87,19 @@ class Recorder:
                 transaction = Transaction(writer, self.now(), self._pair_of)
                 transaction.record(*unwritten)
                 yield transaction
+                if transaction.recorded:
+                    for call in self._before_commit:
+                        call(writer)
         except StoreInDoubt:
             self._keep_unwritten(*_not_sent(() if transaction is None else transaction.recorded))
             raise
         with self._unwritten_lock:
             self._unwritten = [x for x in self._unwritten if all(x is not y for y in unwritten)]
         self._notify(transaction.events)
+
+    def before_commit(self, call: Callable[[Writer], None]) -> None:
+        """Call *call* at the end of each transaction that writes entries, in the transaction."""
+        self._before_commit.append(call)
 
     def now(self) -> m.Timestamp:
         """Return the time that an entry written now would have."""

@@ -145,7 +145,7 @@ AccountInstruction: number action by at about why closed done
 TokenCreated: token
 TokenRevoked: token_id
 Token: token_id digest scopes created_at expires_at strategies revoked_at
-Budget: limit timeline offset sent others others_until held_until burst
+Budget: limit timeline offset sent others others_until held_until burst leased
 Lease: holder epoch process timeline until_ms wall_ms
 SavedMarks=Marks: timeline marks
 LagFactor=Longer: factor=times until
