@@ -97,7 +97,7 @@ def test_every_cell_is_read_without_loss(path, name):
     with closing(sqlite3.connect(path)) as connection:
         query = "SELECT word FROM cells WHERE name = ?"
         [[word]] = connection.execute(query, (name,)).fetchall()
-    assert word == codec.dump(codec.load(CELLS[name], word))
+    assert holds(codec.dump(codec.load(CELLS[name], word)), word)
 
 
 def test_it_reads_the_same_as_in_the_release(path):
