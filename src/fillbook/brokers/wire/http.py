@@ -1,7 +1,8 @@
 """
 One HTTP request, sent once: it follows no redirect and retries nothing.
 
-A reply whose body is too long, and a request whose connection ends, have no reply.
+A reply whose body is too long, and a request whose connection ends, have no reply.  A message
+names the host, the cause and what to do; it never quotes an exception, which may quote a header.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from socket import gaierror
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The length of a body that is read; the list of all assets has about 10 MB.
 BODY_MAX: Final = 32 << 20
+
+_TRY_AGAIN: Final = "check the network, and try again"
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -75,10 +80,15 @@ def request_once(
         ) as response:
             content = _content(response)
     except (requests.RequestException, OSError) as error:
-        # Report the class only: the message may quote a header.
-        return NoReply(not _was_not_sent(error), f"{name}: {type(error).__name__}")
+        host = urlsplit(url).netloc
+        if _was_not_sent(error):
+            why = _why_unreachable(error, timeouts[0])
+            return NoReply(False, f"could not reach {host} ({why}): {_TRY_AGAIN}")
+        return NoReply(
+            True, f"no reply from {host} to {name} ({_why_no_reply(error, timeouts[1])})"
+        )
     if content is None:
-        return NoReply(True, f"{name}: the reply is longer than {BODY_MAX:,} bytes")
+        return NoReply(True, f"the reply to {name} is longer than {BODY_MAX:,} bytes")
     names = {each.lower(): value for each, value in response.headers.items()}
     return Received(response.status_code, content, names)
 
@@ -98,10 +108,58 @@ def _was_not_sent(error: Exception) -> bool:
     import requests
     from urllib3.exceptions import NewConnectionError
 
+    return isinstance(error, requests.ConnectTimeout) or isinstance(
+        _reason(error), NewConnectionError
+    )
+
+
+def _reason(error: Exception) -> object:
+    """Return why urllib3 gave the request up; None: it is not known."""
+    return getattr(error.args[0], "reason", None) if error.args else None
+
+
+def _why_unreachable(error: Exception, connect_s: float) -> str:
+    """Return why no connection was made within *connect_s* seconds."""
+    import requests
+
     if isinstance(error, requests.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
+        return f"no connection within {connect_s:g} s"
+    cause = getattr(_reason(error), "__cause__", None)
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    return "unknown host" if isinstance(cause, gaierror) else "no connection"
+
+
+def _why_no_reply(error: Exception, read_s: float) -> str:
+    """Return why a request that may have been sent has no reply."""
+    import requests
+    from urllib3.exceptions import ReadTimeoutError
+
+    # While a body is read, requests passes the timeout on as the first argument of its error.
+    is_late = bool(error.args) and isinstance(error.args[0], ReadTimeoutError)
+    if is_late or isinstance(error, requests.Timeout):
+        return f"none within {read_s:g} s"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the TLS connection failed: check the clock and the certificates of this machine"
+    return "the connection was lost"
+
+
+def describe_status(broker: str, status: int, text: str, key_hint: str) -> str:
+    """
+    Describe an unsuccessful reply; *text* is its own, *key_hint* what to check about a key.
+
+    It gives no advice where the outcome of a write may be unknown.
+    """
+    reply = f"{status} {text or 'without a body'}"
+    if status == 401:
+        return f"{broker} refused the API key ({reply}): check {key_hint}"
+    if status == 403:
+        return f"{broker} refused the request ({reply})"
+    if status == 429:
+        return f"the rate limit of {broker} is used up ({reply})"
+    return (
+        f"{broker} has a server error ({reply})" if status >= 500 else f"{broker} replied {reply}"
+    )
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:

@@ -21,12 +21,13 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.brokers.wire.fields import Row, parse, row
-from fillbook.brokers.wire.http import date_of
+from fillbook.brokers.wire.http import date_of, describe_status
 from fillbook.errors import InvalidValue
 from fillbook.model.text.foreign import foreign
 
 _RATE_LIMITED: Final = "42910000"
 _NOT_FOUND: Final = "40410000"
+_KEY_HINT: Final = "the key and its secret, and paper against live"
 
 
 @frozen
@@ -176,7 +177,7 @@ def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
     described = _described(reply, error)
     if reply.status == 401:
         # The gateway refused the key, in JSON or in HTML; the request went no further.
-        return m.Rejected(m.RejectKind.PERMISSION, "401 the keys were rejected", "", rate_limit)
+        return m.Rejected(m.RejectKind.PERMISSION, described, "", rate_limit)
     if error is None or not 400 <= reply.status < 500:
         return m.Ambiguous(_failure(reply.status), described, rate_limit)
     code = error.text("code") or ""
@@ -213,5 +214,5 @@ def _failure(status: int) -> m.Failure:
 
 
 def _described(reply: Reply, error: Row | None) -> str:
-    message = error.text("message") if error is not None else reply.text[:120]
-    return f"{reply.status} {message or 'without a body'}".strip()
+    message = error.text("message") if error is not None else reply.text[:120].strip()
+    return describe_status("Alpaca", reply.status, message or "", _KEY_HINT)

@@ -19,10 +19,15 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.brokers.wire.fields import Row, array, parse, row
-from fillbook.brokers.wire.http import date_of
+from fillbook.brokers.wire.http import date_of, describe_status
 from fillbook.errors import InvalidValue
 
 _PAUSE: Final = timedelta(seconds=1)  #: after 429, which names no time
+_KEY_HINT: Final = "the key and its secret"
+_REFUSED_ONCE: Final = (
+    "Coinbase refused the token of one request (401): check the clock of this machine, and try "
+    "again"
+)
 
 
 @frozen
@@ -172,8 +177,8 @@ def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
     error, described = reply.error, _described(reply)
     if reply.status == 401:
         if reply.refusals < 2:
-            return m.NotSent(m.Failure.UNREACHABLE, "401: the token was not accepted once")
-        return m.Rejected(m.RejectKind.PERMISSION, "401: the key was not accepted, twice in a row")
+            return m.NotSent(m.Failure.UNREACHABLE, _REFUSED_ONCE)
+        return m.Rejected(m.RejectKind.PERMISSION, described)
     if error is None or not 400 <= reply.status < 500:
         return m.Ambiguous(_failure(reply.status), described)
     if reply.status == 429:
@@ -187,7 +192,7 @@ def of_read(reply: Reply) -> m.NotObserved:
     """Decode an unsuccessful reply to a read."""
     retry_at = reply.retry_at if reply.status == 429 else None
     if reply.status == 401 and reply.refusals < 2:
-        return m.NotObserved(m.Failure.UNREACHABLE, "401: the token was not accepted once")
+        return m.NotObserved(m.Failure.UNREACHABLE, _REFUSED_ONCE)
     return m.NotObserved(_failure(reply.status), _described(reply), retry_at)
 
 
@@ -275,4 +280,5 @@ def _failure(status: int) -> m.Failure:
 
 
 def _described(reply: Reply) -> str:
-    return f"{reply.status} {reply.error or reply.text[:120] or 'without a body'}".strip()
+    text = reply.error or reply.text[:120].strip()
+    return describe_status("Coinbase", reply.status, text, _KEY_HINT)
