@@ -66,7 +66,7 @@ def test_what_cannot_be_paid_is_denied_with_its_figures(emulator, capsys):
     words = (*BUY, "--notional", "9000000", *STORE)
     code, out, err = told(capsys, *words)
     assert (code, out) == (1, "")
-    assert "it may cost 9,000,000.00" in err
+    assert "insufficient buying power: the order needs up to 9,000,000.00 USD" in err
     assert "nothing was sent" in err
     code, out, _ = told(capsys, *words, "--json")
     assert (code, json.loads(out)["status"]) == (1, "denied")
@@ -77,7 +77,11 @@ def test_a_dry_run_prints_the_effect_and_writes_nothing(emulator, tmp_path, caps
     code, out, err = told(capsys, *BUY, "0.1", "--dry-run")
     assert (code, "It would be sent." in out, "affordable" in out, err) == (0, True, True, "")
     code, out, err = told(capsys, *BUY, "1000", "--dry-run")
-    assert (code, "It would be denied: it may cost" in " ".join(out.split()), err) == (1, True, "")
+    assert (
+        code,
+        "It would be denied: insufficient buying power" in " ".join(out.split()),
+        err,
+    ) == (1, True, "")
     said = json.loads(told(capsys, *BUY, "1000", "--dry-run", "--json")[1])
     assert said["is_approved"] is False
     assert list(tmp_path.iterdir()) == []

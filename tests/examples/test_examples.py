@@ -42,7 +42,8 @@ SHOWN = {
         "the same order: True",
         "orders at the broker: 1",
         "buying power: 3,432.62 available, 52,608.62 reported",
-        "denied: it may cost 52,596.00, but only 3,432.62 of buying power is available",
+        "denied: insufficient buying power: the order needs up to 52,596.00 USD, and 3,432.62 USD is "
+        "available",
         "orders at the broker: 2",
         "in_sync; cash 3,432.62",
     ),
@@ -82,7 +83,8 @@ BOTS = INCIDENTS.parent / "bots"
 BOTS_SHOWN = {
     "asyncio_bot": ("trend: bought at 187.02", "called again: filled, 3 SPY", "verdict: in_sync"),
     "threaded_bot": (
-        "denied, it may cost 40,000.00, but only 10,000.00 of buying power is available",
+        "denied, insufficient buying power: the order needs up to 40,000.00 USD, and 10,000.00 USD "
+        "is available",
         "positions: 1; orders sent: 1",
         "buying power: 10,000.00 available, 10,000.00 reported",
     ),

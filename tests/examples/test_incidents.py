@@ -29,7 +29,7 @@ def test_liquidate_and_rebuy_spends_no_cash_twice(behind_s):
     bench.desk.buy("MSFT", notional="49176")
     if behind_s:
         bench.exchange.faults.switch_on("account-old", seconds=behind_s)
-    with pytest.raises(fb.Denied, match=r"52,596\.00.* 3,432\.62 of buying power") as denied:
+    with pytest.raises(fb.Denied, match=r"52,596\.00 USD.* 3,432\.62 USD is available") as denied:
         bench.desk.buy("SPY", notional="52596")
     figures = {name: round(value, 2) for name, value in denied.value.reason.figures}
     assert figures == {"needed": Decimal(52596), "available": Decimal("3432.62")}

@@ -352,3 +352,28 @@ def test_a_killed_process_leaves_the_store_to_others(path):
         assert writer.record(ENTRY, AT, m.Changes()) > 1
     store.close()
     until(lambda: not path.with_name("bot.db-wal").exists())
+
+
+def test_a_damaged_file_is_named_with_what_to_do(kept, path):
+    alter(kept, "UPDATE movements SET body = '{' WHERE key = '007'")
+    advice = "Restore a backup, or move it away and run `fillbook sync`"
+    store = SqliteStore(kept)
+    with closing(store), pytest.raises(StoreDamaged) as raised, store.read() as reader:
+        reader.get(m.Movement, "007")
+    text = str(raised.value)
+    assert text.startswith(f"{kept} is damaged (not a stored Movement: ")
+    assert text.endswith(f"). {advice}")
+    kept.write_bytes(kept.read_bytes()[:-4096])
+    with pytest.raises(StoreDamaged) as raised:
+        SqliteStore(kept)
+    assert str(raised.value).startswith(f"{kept} is damaged (database disk image is malformed). ")
+
+
+def test_a_file_of_another_kind_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("order,qty\nAAPL,10\n" * 100)
+    with pytest.raises(StoreDamaged) as raised:
+        SqliteStore(path)
+    assert str(raised.value) == (
+        f"{path} is not a record of fillbook (file is not a database); name another file"
+    )

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import Attribute, field, frozen
 
 from fillbook.model.invalid import InvalidValue
-from fillbook.model.number import number
+from fillbook.model.number import name_numbers, number
 
 
 class AlertKind(StrEnum):
@@ -117,7 +117,7 @@ def _not_below_zero(limits: Thresholds, attribute: Attribute[Decimal], value: De
         raise InvalidValue(f"{attribute.name} must not be below zero, not {value}")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=name_numbers)
 class Thresholds:
     """
     The thresholds of alerts; durations are in whole seconds, > 0.

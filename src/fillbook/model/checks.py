@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import Attribute, Factory, field, frozen
 
 from fillbook.model.invalid import InvalidValue
-from fillbook.model.number import number, number_or_none
+from fillbook.model.number import name_numbers, number, number_or_none
 from fillbook.model.orders.intent import Adjustment
 from fillbook.model.orders.request import OrderRequest
 
@@ -174,7 +174,7 @@ def _positive_integer(limits: Limits, attribute: Attribute[Any], value: int | No
         raise InvalidValue(f"{attribute.name} must be a whole number above zero, not {value!r}")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=name_numbers)
 class Limits:
     """
     The bounds of new risk.  Orders that only reduce the position pass all.

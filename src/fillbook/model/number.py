@@ -19,7 +19,9 @@ from decimal import (
     localcontext,
 )
 from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
+
+from attrs import Attribute
 
 from fillbook.model.invalid import InvalidValue
 
@@ -81,6 +83,26 @@ def _converted(value: Decimal | int | str | float) -> Decimal:
 def number_or_none(value: Decimal | int | str | float | None) -> Decimal | None:
     """Convert *value* as `number` does; None stays None."""
     return None if value is None else number(value)
+
+
+def name_numbers(kind: type[Any], fields: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    """Have the errors of `number` and `number_or_none` name the field (an attrs transformer)."""
+    named: list[Attribute[Any]] = []
+    for each in fields:
+        convert: Any = each.converter
+        is_number = convert in (number, number_or_none)
+        named.append(each.evolve(converter=_naming(each.name, convert)) if is_number else each)
+    return named
+
+
+def _naming(name: str, convert: Callable[[Any], Decimal | None]) -> Callable[[Any], Decimal | None]:
+    def converter(value: Any) -> Decimal | None:
+        try:
+            return convert(value)
+        except InvalidValue as error:
+            raise InvalidValue(f"{name}: {error}") from None
+
+    return converter
 
 
 def plain(value: Decimal) -> str:

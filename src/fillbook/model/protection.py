@@ -11,10 +11,9 @@ from enum import StrEnum
 from typing import Any, Final, TypedDict
 
 from attrs import Attribute, field, frozen
-from attrs.converters import optional
 
 from fillbook.model.invalid import InvalidValue
-from fillbook.model.number import exact, number, number_or_none
+from fillbook.model.number import exact, name_numbers, number, number_or_none
 from fillbook.model.orders.enums import TimeInForce
 from fillbook.model.timestamp import Timestamp
 
@@ -53,7 +52,7 @@ def level(value: Level | Decimal | int | str | float) -> Level:
     is_percent = isinstance(value, str) and value.strip().endswith("%")
     figure = number(str(value).strip().removesuffix("%") if is_percent else value)
     if figure <= 0:
-        raise InvalidValue(f"a level of an exit must be above zero, not {value!r}")
+        raise InvalidValue(f"it must be above zero, not {value!r}")
     return Level(figure, is_percent)
 
 
@@ -77,11 +76,33 @@ class OnBreach(StrEnum):
     """Nothing is sold."""
 
 
-def _percent(value: Level | Decimal | int | str | float) -> Level:
-    found = level(value)
-    if not found.is_percent:
-        raise InvalidValue(f'it is a percentage of the cost, such as "8%", not {value!r}')
+_LevelFigure = Level | Decimal | int | str | float
+
+
+def _level_or_none(name: str, value: _LevelFigure | None) -> Level | None:
+    """Convert a level; the error has the *name* of the field."""
+    try:
+        return None if value is None else level(value)
+    except InvalidValue as error:
+        raise InvalidValue(f"{name}: {error}") from None
+
+
+def _to_stop_loss(value: _LevelFigure | None) -> Level | None:
+    found = _level_or_none("stop_loss", value)
+    if found is not None and not found.is_percent:
+        raise InvalidValue(
+            f'stop_loss is a percentage of the average cost, such as "8%", not {value!r}; a price '
+            "is a stop_price"
+        )
     return found
+
+
+def _to_take_profit(value: _LevelFigure | None) -> Level | None:
+    return _level_or_none("take_profit", value)
+
+
+def _to_trail(value: _LevelFigure | None) -> Level | None:
+    return _level_or_none("trail", value)
 
 
 def _above_zero(policy: ExitPolicy, attribute: Attribute[Any], value: Decimal | None) -> None:
@@ -89,7 +110,7 @@ def _above_zero(policy: ExitPolicy, attribute: Attribute[Any], value: Decimal | 
         raise InvalidValue(f"{attribute.name} must be above zero, not {value}")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=name_numbers)
 class ExitPolicy:
     """
     The exits that a position is to have; at least one of them.
@@ -103,13 +124,13 @@ class ExitPolicy:
         default=None, converter=number_or_none, validator=_above_zero
     )
     """The stop, per unit, in quote currency; None: no such exit."""
-    stop_loss: Level | None = field(default=None, converter=optional(_percent))
+    stop_loss: Level | None = field(default=None, converter=_to_stop_loss)
     """
     The stop as a percentage of the average cost of the strategy's part ("8%"); None: no such exit.
     """
-    take_profit: Level | None = field(default=None, converter=optional(level))
+    take_profit: Level | None = field(default=None, converter=_to_take_profit)
     """A price, or a percentage of the average cost; None: no such exit."""
-    trail: Level | None = field(default=None, converter=optional(level))
+    trail: Level | None = field(default=None, converter=_to_trail)
     """The distance of a trailing stop, a price or a percentage; None: no such exit."""
     time_in_force: TimeInForce = field(default=TimeInForce.GTC, converter=TimeInForce)
     """GTC or DAY."""
@@ -230,6 +251,11 @@ class Protection:
     def key(self) -> str:
         """The key of the record."""
         return f"{self.symbol}/{self.strategy}"
+
+    @property
+    def title(self) -> str:
+        """The position for people: its symbol, and its strategy if it has one."""
+        return f"{self.symbol} ({self.strategy})" if self.strategy else self.symbol
 
     @property
     def is_covered(self) -> bool:

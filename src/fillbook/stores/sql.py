@@ -195,7 +195,7 @@ class SqlReader:
 
 def _whole(number: object) -> int:
     if not isinstance(number, int) or not 0 <= number < _NUMBER_MAX:
-        raise StoreDamaged(f"not the number of an entry: {str(number)[:80]!r}")
+        raise StoreDamaged(f"{str(number)[:80]!r} is not the number of an entry")
     return number
 
 
@@ -317,7 +317,7 @@ def pending_migrations(connection: Connection, dialect: Dialect) -> Sequence[Mig
     if not tables:
         return migrations()
     if "steps" not in tables:
-        raise StoreDamaged("the database has tables, but none of them is fillbook's")
+        raise StoreDamaged("it has tables, but none of them is fillbook's")
     rows = connection.execute("SELECT number, checksum FROM steps")
     applied = {_whole(number): checksum for number, checksum in rows}
     ours = {migration.number: migration.checksum for migration in migrations()}

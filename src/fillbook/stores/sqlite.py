@@ -61,6 +61,15 @@ _UNAVAILABLE: Final = frozenset(
     }
 )
 
+#: What to do about some of them.
+_TO_DO: Final = {
+    sqlite3.SQLITE_BUSY: "another program keeps it open; close that program",
+    sqlite3.SQLITE_LOCKED: "another program keeps it open; close that program",
+    sqlite3.SQLITE_FULL: "free space on the disk, and try again",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "check that it is a file, and its permissions",
+}
+
 
 class SqliteStore:
     """
@@ -265,7 +274,7 @@ class SqliteStore:
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
         (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
         if self._path.stat().st_size < pages * page_size:
-            raise StoreDamaged(f"{self._path} is truncated: it should have {pages} pages")
+            raise StoreDamaged(f"it is truncated: it should have {pages} pages")
 
     @contextmanager
     def _read_connection(self) -> Iterator[sqlite3.Connection]:
@@ -393,11 +402,15 @@ class SqliteStore:
 
     @contextmanager
     def _store_errors(self) -> Iterator[None]:
-        """Translate the errors of SQLite to ours; nothing was written."""
+        """Translate the errors of SQLite to ours, and name the file; nothing was written."""
         try:
             yield
         except sqlite3.Error as error:
             raise _store_error(error, self._path) from error
+        except StoreDamaged as error:
+            if str(self._path) in str(error):
+                raise
+            raise _damaged(self._path, str(error)) from error
 
 
 class _CommitFailed(Exception):
@@ -426,5 +439,14 @@ def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
     if code is None:  # an error of the driver, such as a closed connection
         return StoreUnavailable(f"{path}: {error}")
     if code & 0xFF in _UNAVAILABLE:
-        return StoreUnavailable(f"{path}: {error}; nothing was written")
-    return StoreDamaged(f"{path}: {error}")
+        to_do = _TO_DO.get(code & 0xFF, "check the disk and the permissions")
+        return StoreUnavailable(f"{path}: {error}; nothing was written: {to_do}")
+    if code & 0xFF == sqlite3.SQLITE_NOTADB:
+        return StoreDamaged(f"{path} is not a record of fillbook ({error}); name another file")
+    return _damaged(path, str(error))
+
+
+def _damaged(path: Path, why: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path} is damaged ({why}). Restore a backup, or move it away and run `fillbook sync`"
+    )

@@ -308,9 +308,12 @@ def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do():
 @pytest.mark.parametrize(
     ("kw", "words"),
     [
-        ({}, "it may cost 1,000.00, but only 0.50 of buying power is available"),
-        ({"currency": "EUR"}, "it may cost 1000, but only 0.5 of buying power in EUR"),
-        ({"currency": "BTC", "paid_from": "BTC/USD"}, "only 0.5 of BTC/USD to pay with"),
+        ({}, "the order needs up to 1,000.00, and 0.50 is available"),
+        ({"currency": "EUR"}, "the order needs up to 1000 EUR, and 0.5 EUR is available"),
+        (
+            {"currency": "BTC", "paid_from": "BTC/USD"},
+            "0.5 BTC of the position in BTC/USD is available",
+        ),
     ],
 )
 def test_a_denial_for_lack_of_funds_names_what_is_lacking(kw, words):

@@ -273,7 +273,7 @@ def test_an_order_in_flight_on_the_symbol_is_waited_for(answers):
             second = threads.submit(bench.desk.buy, "AAPL", qty=2, key="2")
             assert second.result().status is fb.OrderStatus.FILLED
         else:
-            with pytest.raises(fb.Denied, match="is unproven"):
+            with pytest.raises(fb.Denied, match="has no confirmed outcome yet"):
                 bench.desk.buy("AAPL", qty=2, key="2")
             bench.broker.go_on.set()
         assert first.result().status is fb.OrderStatus.FILLED

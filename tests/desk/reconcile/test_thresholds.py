@@ -79,3 +79,24 @@ def test_a_difference_that_grows_above_the_threshold_is_alerted_once():
 def test_a_threshold_is_no_less_than_zero(name):
     with pytest.raises(fb.InvalidValue, match=name):
         fb.Thresholds(**{name: -1})
+
+
+def test_the_alert_of_a_difference_is_a_sentence_with_its_figures():
+    """It was the repr of a class."""
+    bench = opened()
+    bench.silently("AAPL", "5", "187")
+    confirmed(bench)
+    [text] = [x.alert.message for x in bench.desk.events() if x.alert is not None]
+    assert text.startswith("AAPL: the broker has 5, the record 0 (")
+    assert text.endswith(
+        "). Until it is resolved, only reducing orders are sent on it. See `fillbook check`, and "
+        "use `fillbook sync --adopt` if the broker is right"
+    )
+    bench = opened()
+    bench.exchange.deposit(bench.books, "500")
+    confirmed(bench)
+    [text] = [x.alert.message for x in bench.desk.events() if x.alert is not None]
+    assert text.startswith("cash: the record has 100,000.00, the broker 100,500.00 (")
+    assert text.endswith(
+        "). See `fillbook check`, and use `fillbook sync --adopt` if the broker is right"
+    )

@@ -14,6 +14,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
+from fillbook.core.checks.figures import quote_money
 from fillbook.core.checks.rounding import tick_size
 from fillbook.model import Reason, ReasonCode
 
@@ -30,15 +31,17 @@ def market_open(request: m.OrderRequest, context: CheckContext) -> Reason | None
         when = m.timestamp(opens)[:16] + "Z"
         return Reason(
             ReasonCode.MARKET_CLOSED,
-            f"the market is closed until {when}: the broker would cancel {time_in_force} orders",
+            f"the market is closed until {when}, and the broker would cancel an {time_in_force} "
+            "order at once; send it then, or as a day order",
             (("opens_at", m.timestamp(opens)),),
         )
     for auction in context.capabilities.auctions:
         closes_at, reopens_at = opens + auction.shut, opens + auction.opens_again
         if time_in_force is auction.time_in_force and closes_at <= context.now < reopens_at:
+            when = m.timestamp(reopens_at)[:16] + "Z"
             return Reason(
                 ReasonCode.MARKET_CLOSED,
-                f"the broker accepts {time_in_force} orders from {m.timestamp(reopens_at)[:16]}Z",
+                f"the broker accepts no {time_in_force} order until {when}; send it then",
                 (("taken_from", m.timestamp(reopens_at)),),
             )
     return None
@@ -66,9 +69,8 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     )
     for is_supported, what in requirements:
         if not is_supported:
-            return Reason(
-                ReasonCode.UNSUPPORTED, f"this broker does not support {what}", (("what", what),)
-            )
+            message = f"the broker does not support {what}; see `capabilities`"
+            return Reason(ReasonCode.UNSUPPORTED, message, (("what", what),))
     return None
 
 
@@ -107,14 +109,17 @@ def tradable(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny an instrument that is unknown or not tradable, a fraction, or a short sale."""
     symbol, listed = request.symbol, context.listed
     if isinstance(context.instrument, m.Absent):
-        return Reason(ReasonCode.UNKNOWN_SYMBOL, f"the broker does not list {symbol}")
+        message = f"the broker does not list {symbol}: check the symbol"
+        return Reason(ReasonCode.UNKNOWN_SYMBOL, message)
     if listed is None:
         return None
     if not listed.tradable:
-        return Reason(ReasonCode.NOT_TRADABLE, f"{symbol} is not tradable now")
+        message = f"the broker does not trade {symbol} now: try again later"
+        return Reason(ReasonCode.NOT_TRADABLE, message)
     is_whole = request.notional is None and _is_whole_units(request)
     if not (is_whole or listed.fractionable or context.is_crypto(request)):
-        return Reason(ReasonCode.NOT_FRACTIONABLE, f"{symbol} trades in whole units only")
+        message = f"{symbol} trades in whole units only: give a whole quantity"
+        return Reason(ReasonCode.NOT_FRACTIONABLE, message)
     sells = request.side is m.OrderSide.SELL and context.position is not None
     covered = listed.shortable or context.is_crypto(request) or context.held(request.side)
     if sells and not covered:
@@ -136,20 +141,22 @@ def sized(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     else:
         minimum = listed.min_qty or m.ZERO
     if request.qty is not None and request.qty < minimum:
-        return _too_small(request.symbol, "quantity", request.qty, minimum)
+        shown = f"quantity, {m.plain(request.qty)} {request.symbol},"
+        return _too_small(shown, request.qty, minimum, m.plain(minimum))
     # For shares the broker's minimum notional applies to orders by notional only.
     if is_crypto and notional is None:
         notional = context.worth(request)
     if notional is not None and listed.min_notional is not None and notional < listed.min_notional:
-        return _too_small(request.symbol, "notional", notional, listed.min_notional)
+        shown = f"order value, {quote_money(notional, context)},"
+        least = quote_money(listed.min_notional, context)
+        return _too_small(shown, notional, listed.min_notional, least)
     return None
 
 
-def _too_small(symbol: str, name: str, requested: Decimal, minimum: Decimal) -> Reason:
+def _too_small(shown: str, requested: Decimal, minimum: Decimal, least: str) -> Reason:
     return Reason(
         ReasonCode.QUANTITY,
-        f"the {name} of {symbol}, {m.plain(requested)}, is below the broker's minimum of "
-        f"{m.plain(minimum)}",
+        f"the {shown} is below the broker's minimum of {least}",
         (("asked", requested), ("least", minimum)),
     )
 
@@ -160,7 +167,11 @@ def priced(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         price: Decimal | None = getattr(request, name)
         step = None if price is None else tick_size(price, context)
         if price is not None and step is not None and price != m.cut(price, step):
-            message = f"{name} {m.plain(price)} is not a multiple of the tick, {m.plain(step)}"
+            below = m.cut(price, step)
+            message = (
+                f"{name} {m.plain(price)} is not a multiple of the tick, {m.plain(step)}; use "
+                f"{m.plain(below)} or {m.plain(below + step)}"
+            )
             return Reason(ReasonCode.PRICE, message, ((name, price), ("step", step)))
     return _stop_reached(request, context) or _exit_prices(request, context)
 

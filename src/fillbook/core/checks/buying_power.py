@@ -9,6 +9,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.checks import risk
 from fillbook.core.checks.context import CheckContext
+from fillbook.core.checks.figures import account_currency, money
 from fillbook.model import Reason, ReasonCode
 
 
@@ -34,7 +35,7 @@ def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reas
     if context.reserve.fee is None and context.capabilities.reserve_rule.reads_fee:
         return Reason(
             ReasonCode.NO_FEE_RATE,
-            "the broker reserves the fee with the order, and its rate was not read",
+            "the broker reserves the fee with the order, and its rate was not read: try again",
         )
     if context.funds is None:
         return Reason(
@@ -48,18 +49,22 @@ def _buying_power_reason(request: m.OrderRequest, context: CheckContext) -> Reas
         return None
     return Reason(
         ReasonCode.BUYING_POWER,
-        f"it may cost {_shown(needed, context.reserve)}, but only "
-        f"{_shown(available, context.reserve)} of {_what(context.reserve)} is available",
+        _insufficient(needed, available, context.reserve, account_currency(context)),
         (("needed", needed), ("available", available)),
     )
 
 
-def _what(reserve: m.Reserve) -> str:
-    if reserve.paid_from is not None:
-        return f"{reserve.paid_from} to pay with"
-    return "buying power" if reserve.currency is None else f"buying power in {reserve.currency}"
-
-
-def _shown(amount: Decimal, reserve: m.Reserve) -> str:
+def _insufficient(needed: Decimal, available: Decimal, reserve: m.Reserve, own: str) -> str:
     is_own = reserve.currency is None and reserve.paid_from is None
-    return f"{amount:,.2f}" if is_own else m.plain(amount)
+    currency = reserve.currency or own
+    most = money(needed, currency, is_own=is_own, up=True)
+    left = money(available, currency, is_own=is_own)
+    if reserve.paid_from is not None:
+        return (
+            f"insufficient position to pay with: the order needs up to {most}, and {left} of the "
+            f"position in {reserve.paid_from} is available"
+        )
+    return (
+        f"insufficient buying power: the order needs up to {most}, and {left} is available; see "
+        "`fillbook buying-power`"
+    )

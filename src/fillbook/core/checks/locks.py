@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import itertools
 from decimal import Decimal
-from typing import Final
 
 from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
 from fillbook.core.checks.risk import period_of
 from fillbook.model import Reason, ReasonCode
-
-#: An order in such a status locks its symbol for new risk.
-_LOCKING_STATUSES: Final = frozenset({m.OrderStatus.UNPROVEN, m.OrderStatus.DISPUTED})
 
 
 def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
@@ -22,7 +18,8 @@ def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         return None
     return Reason(
         ReasonCode.HALTED,
-        f"halted: {context.halted}; to resume, use desk.resume() or `fillbook halt --resume`",
+        f"trading is halted: {context.halted}. To resume, use desk.resume() or "
+        "`fillbook halt --resume`",
         (("why", context.halted),),
     )
 
@@ -32,7 +29,8 @@ def not_blocked(request: m.OrderRequest, context: CheckContext) -> Reason | None
     if context.account is None or not context.account.blocked:
         return None
     why = ", ".join(context.account.blocked)
-    return Reason(ReasonCode.ACCOUNT_BLOCKED, f"the account is blocked: {why}", (("why", why),))
+    message = f"the broker has blocked the account ({why}): ask the broker"
+    return Reason(ReasonCode.ACCOUNT_BLOCKED, message, (("why", why),))
 
 
 def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
@@ -45,8 +43,7 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         if why is not None:
             return Reason(
                 ReasonCode.SYMBOL_LOCKED,
-                f"{order.symbol} is locked: order {order.client_order_id} {why}; "
-                "until that is resolved, only reducing orders are sent",
+                f"{order.symbol} is locked: order {order.client_order_id} {why}",
                 (("order", order.client_order_id),),
             )
     pair = context.pair
@@ -65,22 +62,31 @@ def unlocked(request: m.OrderRequest, context: CheckContext) -> Reason | None:
 
 
 def _lock_of(order: m.Order) -> str | None:
-    """Return why an order locks its symbol; None: it does not."""
+    """Return why an order locks its symbol, and what ends that; None: it does not."""
+    name, until = order.client_order_id, "until that is resolved, only reducing orders are sent"
     if not order.is_final and any(x.oddity is m.Oddity.OTHER_BODY for x in order.anomalies):
         return (
-            f"is {order.status}: the broker's order of this client order id has other terms; "
-            "cancel it, or let it end"
+            f"is {order.status}, and the broker's order of this client order id has other terms; "
+            f"{until}. Cancel it, or let it end"
         )
-    if order.status in _LOCKING_STATUSES:
-        return f"is {order.status}"
+    if order.status is m.OrderStatus.UNPROVEN:
+        return (
+            "has no confirmed outcome yet; until it has, only reducing orders are sent. See "
+            f"`fillbook order {name}`"
+        )
+    if order.status is m.OrderStatus.DISPUTED:
+        return (
+            f"is disputed, because its evidence contradicts itself; {until}. Check it at the "
+            f"broker, and see `fillbook order {name}`"
+        )
     is_missing = any(
         x.oddity is m.Oddity.NOT_FOUND_AFTER_SEEN and x.broker_order_id == order.broker_order_id
         for x in order.anomalies
     )
     if is_missing and not order.is_final:
         return (
-            f"is {order.status}, but the broker does not find it (if the broker confirms that it "
-            'does not exist: desk.resolve(order, "absent"))'
+            f"is no longer found at the broker, which reported it before; {until}. If the broker "
+            f'confirms that it does not exist: desk.resolve("{name}", "absent")'
         )
     return None
 
@@ -110,7 +116,8 @@ def in_sync(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if age is None or is_current:
         return Reason(
             ReasonCode.NOT_IN_SYNC,
-            "the stream was interrupted, and the missed events have not been read yet; retry later",
+            "the stream was interrupted, and the missed events have not been read yet: only "
+            "reducing orders are sent until they are; try again in a few seconds",
         )
     seconds = Decimal(int(age.total_seconds()))
     return Reason(

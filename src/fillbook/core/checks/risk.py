@@ -11,8 +11,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+from attrs import evolve
+
 from fillbook import model as m
+from fillbook.core.checks.broker_rules import sized
 from fillbook.core.checks.context import CheckContext, SentOrder
+from fillbook.core.checks.figures import account_currency, percent
 from fillbook.model import ZERO, Reason, ReasonCode
 from fillbook.model.orders.order import may_fill
 
@@ -42,17 +46,63 @@ def position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if qty <= held:
         return Reason(
             ReasonCode.UNITS_HELD,
-            f"only {m.plain(closable)} of {m.plain(held)} {symbol} can be closed: other live "
-            "orders, pending fees, or a difference with the broker reserve the rest",
+            f"only {m.plain(closable)} of the {m.plain(held)} {symbol} held can be "
+            f"{_closed(request)}: {_reserved(request, context)}{_at_most(request, context)}",
             (("asked", qty), ("closable", closable), ("held", held)),
         )
     figures = (("asked", qty), ("held", held), ("first", held), ("then", qty - held))
-    return Reason(
-        ReasonCode.THROUGH_ZERO,
-        f"it would flip the position of {m.plain(held)} {symbol}: {request.side} "
-        f"{m.plain(held)} first, and after the fill {m.plain(qty - held)} in a second order",
-        figures,
+    return Reason(ReasonCode.THROUGH_ZERO, _flip(request, context, qty), figures)
+
+
+def _flip(request: m.OrderRequest, context: CheckContext, qty: Decimal) -> str:
+    """Return why *qty* is more than the position, and how to trade it in two orders, if at all."""
+    held, closable = context.held(request.side), context.closable(request)
+    units = f"{m.plain(held)} {request.symbol}"
+    if closable < held:
+        return (
+            f"the position is {units}, less than the order's {m.plain(qty)}: only "
+            f"{m.plain(closable)} can be {_closed(request)}, because "
+            f"{_reserved(request, context)}{_at_most(request, context)}"
+        )
+    if request.side is m.OrderSide.SELL and context.is_crypto(request):
+        return f"the position is {units}, less than the order's {m.plain(qty)}: sell at most " + (
+            m.plain(held)
+        )
+    return (
+        f"it would flip the position of {units}: {request.side} {m.plain(held)} first, and after "
+        f"its fill {m.plain(qty - held)} in a second order"
     )
+
+
+def _closed(request: m.OrderRequest) -> str:
+    return "sold" if request.side is m.OrderSide.SELL else "bought back"
+
+
+def _reserved(request: m.OrderRequest, context: CheckContext) -> str:
+    """Return what keeps a part of the position from being closed."""
+    position, sign = context.position, -request.side.sign
+    assert position is not None  # something is held
+    leaves = context.leaves(request)
+    theirs = min((sign * (position.qty + x) for x in context.differences), default=ZERO)
+    why: list[str] = []
+    if position.qty > 0 and position.fee_due:
+        why.append(f"{m.plain(position.fee_due)} may still be taken as a fee")
+    if leaves:
+        much = m.plain(leaves) if leaves.is_finite() else "all of it"
+        why.append(f"open orders reserve {much} (cancel them first)")
+    if context.reserved_units:
+        why.append(f"open orders pay with {m.plain(context.reserved_units)}")
+    if context.differences and theirs < context.held(request.side):
+        why.append(f"the broker reports {m.plain(sign * theirs)} (see `fillbook check`)")
+    return ", ".join(why)
+
+
+def _at_most(request: m.OrderRequest, context: CheckContext) -> str:
+    """Return the advice of the quantity that can be closed; "": the broker would reject it."""
+    closable = context.closable(request)
+    if not closable or sized(evolve(request, qty=closable), context) is not None:
+        return ""
+    return f". {str(request.side).title()} at most {m.plain(closable)}"
 
 
 @m.exact
@@ -71,7 +121,8 @@ def strategy_position(request: m.OrderRequest, context: CheckContext) -> Reason 
     return Reason(
         ReasonCode.STRATEGY_POSITION,
         f"strategy {request.strategy} holds {plain(part.held)} {symbol}, of which its open orders "
-        f"reserve {plain(min(part.held, part.reserved))}; it would close {plain(qty)}. "
+        f"reserve {plain(min(part.held, part.reserved))}, so it can close {plain(part.closable)}, "
+        f"not {plain(qty)}. "
         f"{plain(part.unattributed)} {symbol} belong to no strategy: desk.assign gives them to "
         "one, and Limits.strategy_oversell may cut the order or take them",
         (
@@ -146,7 +197,8 @@ def _sent_within(context: CheckContext, period: timedelta) -> list[SentOrder]:
 def order_notional(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny an order whose notional is above `Limits.order_notional_max`."""
     limit = context.limits.order_notional_max
-    return _notional_reason(ReasonCode.ORDER_NOTIONAL, "the order", limit, request, context, ZERO)
+    what = "the notional of the order"
+    return _notional_reason(ReasonCode.ORDER_NOTIONAL, what, limit, request, context, ZERO)
 
 
 @m.exact
@@ -162,6 +214,7 @@ def symbol_notional(request: m.OrderRequest, context: CheckContext) -> Reason | 
         f"the notional of {request.symbol}",
         limit,
         context.in_account_currency(worth),
+        account_currency(context),
     )
 
 
@@ -220,8 +273,8 @@ def price_collar(request: m.OrderRequest, context: CheckContext) -> Reason | Non
         return None
     return Reason(
         ReasonCode.PRICE_COLLAR,
-        f"a {request.side} at {m.plain(own)} deviates from the market at {m.plain(market)} by "
-        f"more than the price collar, {m.plain(limit)} of the price",
+        f"a {request.side} at {m.plain(own)} is {percent(deviation)} worse than the market at "
+        f"{m.plain(market)}, and the price collar is {percent(limit)}",
         (("price", own), ("market", market), ("most", limit)),
     )
 
@@ -238,11 +291,12 @@ def _notional_reason(
     if limit is None or context.reduces(request):
         return None
     worth = context.in_account_currency(context.worth(request))
-    return _limit_reason(code, what, limit, None if worth is None else sent_before + worth)
+    total = None if worth is None else sent_before + worth
+    return _limit_reason(code, what, limit, total, account_currency(context))
 
 
 def _limit_reason(
-    code: ReasonCode, what: str, limit: Decimal, value: Decimal | None
+    code: ReasonCode, what: str, limit: Decimal, value: Decimal | None, unit: str = ""
 ) -> Reason | None:
     if value is None:
         return Reason(
@@ -252,12 +306,9 @@ def _limit_reason(
         )
     if value <= limit:
         return None
-    message = f"{what} would be {_grouped(value)}; the limit is {_grouped(limit)}"
+    found, most = (f"{x:,f} {unit}".strip() for x in (value, limit))
+    message = f"{what} would be {found}, and {code}_max is {most}"
     return Reason(code, message, (("found", value), ("most", limit)))
-
-
-def _grouped(value: Decimal) -> str:
-    return f"{value:,f}"
 
 
 @m.exact
@@ -276,5 +327,5 @@ def no_price(request: m.OrderRequest) -> Reason:
     return Reason(
         ReasonCode.NO_PRICE,
         f"the cost of a {request.type} order is unknown, because there is no recent quote of "
-        f"{request.symbol}; give a reference_price or a limit_price",
+        f"{request.symbol}; give a limit_price or a reference_price",
     )

@@ -163,7 +163,7 @@ class Exits:
             strategy=protection.strategy or None,
             valid_for=PROPOSAL_PERIOD if needs_approval else None,
             state=m.PlanState.PROPOSED if needs_approval else m.PlanState.APPROVED,
-            why=f"exits of {protection.key}: {protection.why or protection.cover}",
+            why=f"exits of {protection.title}: {protection.why or protection.cover}",
         )
 
     def _is_waiting(self, protection: m.Protection) -> bool:
@@ -225,7 +225,8 @@ class Exits:
             steps,
             authority=Authority.STANDING,
             strategy=protection.strategy or None,
-            why=f"exits of {protection.key}: {verdict.protection.why or verdict.protection.cover}",
+            why=f"exits of {protection.title}: "
+            f"{verdict.protection.why or verdict.protection.cover}",
         )
 
     # -- alerts ------------------------------------------------------------------------
@@ -247,13 +248,14 @@ class Exits:
         longest = period_of(protection.policy.naked_max_s)
         if could_trade and context.now - m.moment(since) >= longest:
             text = (
-                f"{protection.key} is {protection.cover} since {since}: {protection.why}. "
+                f"{protection.title} has not had its exits since {since} "
+                f"({str(protection.cover).replace('_', ' ')}): {protection.why}. "
                 "See `fillbook plans` and desk.protections()"
             )
             self._alert_once(protection, text)
 
     def _alert_impossible(self, protection: m.Protection, why: str) -> None:
-        text = f"the exit of {protection.key} cannot be placed: {why}"
+        text = f"the exit of {protection.title} cannot be placed: {why}"
         self._recorder.record(m.Alerted(m.Alert(m.AlertKind.EXIT_CHANGED, protection.symbol, text)))
 
     def _alert_once(self, protection: m.Protection, text: str) -> None:

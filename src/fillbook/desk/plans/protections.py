@@ -121,7 +121,7 @@ class Protections:
         text = (
             f"there is no position in {symbol} to protect"
             + (f" of strategy {strategy!r}" if strategy else "")
-            + ": protect it once it is held, or with pending=True"
+            + ": protect it once it is held, or its next opening fill with pending=True"
         )
         terms = m.Terms(
             symbol=symbol,
@@ -157,7 +157,7 @@ class Protections:
             (symbol,),
             (),
             authority=Authority.STANDING,
-            why=f"exits of {key}: {why}",
+            why=f"exits of {protection.title}: {why}",
         )
         return evolve(plan, state=m.PlanState.DONE if is_right else m.PlanState.APPROVED)
 

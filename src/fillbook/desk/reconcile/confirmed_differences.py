@@ -17,6 +17,7 @@ from fillbook.core import watch
 from fillbook.core.reconcile.drift import Comparison
 from fillbook.desk.record import open_differences
 from fillbook.desk.record.recorder import Recorder
+from fillbook.model.journal.describe import describe_drift
 
 #: A difference that is not settled after this time is alerted.
 UNSETTLED_AFTER: Final = timedelta(minutes=5)
@@ -102,8 +103,9 @@ class StandingDifferences:
                 m.Alert(
                     m.AlertKind.UNSETTLED,
                     key,
-                    f"{key} has differed from the broker for over five minutes, and the account "
-                    "is not idle; do not send new orders on it",
+                    f"{key.removeprefix('position/')}: the record and the broker have differed for "
+                    "over five minutes, and the account is not idle, so that the difference cannot "
+                    "be confirmed. Send no new orders on it, then run `fillbook sync`",
                 )
             )
             for key in late
@@ -122,5 +124,11 @@ def _about(found: m.Drift) -> str:
 def drift_alert(found: m.Finding) -> m.Alerted:
     """Build the alert of a confirmed difference."""
     about = _about(found.drift)
-    text = f"{about}: the record and the broker differ ({found.because}): {found.drift}"
+    what, difference = describe_drift(found.drift)
+    is_locked = getattr(found.drift, "symbol", None) is not None
+    effect = "Until it is resolved, only reducing orders are sent on it. " if is_locked else ""
+    text = (
+        f"{what}: {difference} ({found.because}). {effect}See `fillbook check`, and use "
+        "`fillbook sync --adopt` if the broker is right"
+    )
     return m.Alerted(m.Alert(m.AlertKind.DRIFT, about, text))

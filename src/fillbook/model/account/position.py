@@ -190,6 +190,16 @@ class Position:
         return self.account.qty
 
     @property
+    @exact
+    def sellable_qty(self) -> Decimal:
+        """
+        The quantity that can be sold, in base units, ≥ 0: `qty` less `fee_due`; 0 if it is short.
+
+        What open orders of the position reserve is not subtracted.
+        """
+        return max(ZERO, self.qty - self.fee_due)
+
+    @property
     def avg_price(self) -> Decimal | None:
         """Average cost per unit in quote currency; None: flat or unknown."""
         return self.account.avg_price

@@ -17,7 +17,7 @@ from attrs import Attribute, field, frozen
 from fillbook.model.account.instrument import Instrument
 from fillbook.model.account.pair import Pair
 from fillbook.model.invalid import InvalidValue
-from fillbook.model.number import ZERO, Number, exact, number, number_or_none, plain
+from fillbook.model.number import ZERO, Number, exact, name_numbers, number, number_or_none, plain
 from fillbook.model.orders.enums import OrderSide, OrderType
 from fillbook.model.orders.request import symbol_of
 from fillbook.model.rules import Tick
@@ -120,7 +120,7 @@ def _one_of(*words: str) -> Callable[[Any, Attribute[Any], str], None]:
     return check
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=name_numbers)
 class RebalanceRules:
     """
     How targets become trades.  Shares are fractions: 0.02 is 2 %.

@@ -25,10 +25,12 @@ def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
             asked = "" if qty is None else f" {_n(qty)}"
             return symbol, f"external {side} order{asked}, filled {_n(filled)}, {status}"
         case m.UnknownToBroker(symbol, name):
-            return symbol, f"order {_short(name)}: not found at the broker"
+            text = "no longer found at the broker, which reported it before"
+            return symbol, f"order {_short(name)}: {text}"
         case m.ExternalTrade(symbol, _, _, qty, price):
-            at = "" if price is None else f" at {_n(price)}"
-            return symbol, f"external fill of {_n(qty)}{at}"
+            done = "bought" if qty > 0 else "sold"
+            at = "" if price is None else f" at {_grouped(price)}"
+            return symbol, f"external fill: {done} {_n(abs(qty))} {symbol}{at}"
         case m.HappenedWithoutTrade(symbol, kind, qty, ratio, cash):
             parts = [f"{kind}"]
             parts += [] if ratio is None else [f"{_n(ratio)} for 1"]
@@ -170,6 +172,12 @@ def _rows(exec_ids: tuple[str, ...] | None) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
+
+
+def _grouped(price: Decimal) -> str:
+    """Format a price with separators, and at least two decimals."""
+    whole, _, decimals = f"{price:,f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def _n(value: Decimal | None) -> str:

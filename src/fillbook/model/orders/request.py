@@ -10,7 +10,7 @@ from attrs import Attribute, Factory, field, frozen
 from attrs.converters import optional
 
 from fillbook.model.invalid import InvalidValue
-from fillbook.model.number import number_or_none
+from fillbook.model.number import name_numbers, number_or_none
 from fillbook.model.orders.enums import OrderClass, OrderSide, OrderType, TimeInForce
 
 #: The maximum of `good_for_s`, in seconds.
@@ -18,6 +18,9 @@ GOOD_FOR_MAX_S: Final = 30 * 86_400
 #: The maximum length of `strategy`, in characters.
 STRATEGY_MAX: Final = 64
 
+
+#: A price or a quantity of the bot; a float is converted by its shortest repr.
+Figure = Decimal | int | str | float | None
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
@@ -105,7 +108,17 @@ PRICES: Final = {
 }
 
 
-@frozen(kw_only=True)
+#: The exits that each class requires.
+_EXITS: Final = {
+    OrderClass.SIMPLE: "a simple order has no exits: leave out take_profit and stop_loss, or "
+    "order_class",
+    OrderClass.OTO: "an OTO order needs one of take_profit and stop_loss",
+    OrderClass.BRACKET: "a bracket order needs a take_profit and a stop_loss",
+    OrderClass.OCO: "an OCO order needs a take_profit and a stop_loss",
+}
+
+
+@frozen(kw_only=True, field_transformer=name_numbers)
 class OrderRequest:
     """
     An order request of the bot.
@@ -200,16 +213,13 @@ class OrderRequest:
                 )
         elif self.order_class is not OrderClass.OCO and given != needed:
             expected = " and ".join(sorted(needed)) or "no price"
-            raise InvalidValue(f"a {self.type} order needs {expected}, not {sorted(given)}")
+            found = " and ".join(sorted(given)) or "none"
+            raise InvalidValue(f"a {self.type} order needs {expected}, not {found}")
         if self.stop_loss_limit is not None and self.stop_loss is None:
             raise InvalidValue("stop_loss_limit is the limit of a stop_loss: give both")
         exits = (self.take_profit is not None) + (self.stop_loss is not None)
         if exits != {OrderClass.SIMPLE: 0, OrderClass.OTO: 1}.get(self.order_class, 2):
-            raise InvalidValue(f"a {self.order_class} order cannot have {exits} exits")
-
-
-#: A price or a quantity of the bot; a float is converted by its shortest repr.
-Figure = Decimal | int | str | float | None
+            raise InvalidValue(_EXITS[self.order_class])
 
 
 class OrderFields(TypedDict, total=False):
@@ -235,7 +245,7 @@ class OrderFields(TypedDict, total=False):
     reference_price: Figure
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=name_numbers)
 class Change:
     """The changes of a replace; None: the field stays as it is."""
 
