@@ -13,8 +13,9 @@ Credentials are not settings: they stay in the environment or in files of their 
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ DEFAULTS: Final[Mapping[str, str | None]] = {
     "alert_urls": None,
 }
 _FILE: Final = "fillbook.toml"
+_AT_LINE: Final = re.compile(r"at line (\d+)")
 
 
 @frozen
@@ -56,21 +58,58 @@ def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     variable = f"FILLBOOK_{name.upper()}"
     if env.get(variable):
         return Setting(name, env[variable], f"${variable}")
-    path = Path(env.get("FILLBOOK_CONFIG", _FILE))
-    value = _read(path, required="FILLBOOK_CONFIG" in env).get(name)
+    path, text = _text(env)
+    value = _parsed(path, text).get(name)
     if value is None:
         return Setting(name, DEFAULTS[name], "default" if DEFAULTS[name] else "not set")
     if not isinstance(value, str):
-        raise BadAddress(f"{path}: {name} must be a string, not {value!r}")
+        where = f"{path}, line {_line_of(name, text)}"
+        raise BadAddress(f'{where}: {name} must be a string, such as "…", not {value!r}')
     return Setting(name, value, str(path))
 
 
-def _read(path: Path, *, required: bool) -> dict[str, object]:
+def unknown_keys(env: Mapping[str, str]) -> Sequence[str]:
+    """
+    Return each key of the settings file that is no setting, with the file and the line.
+
+    Raises: BadAddress, as `setting` does.
+    """
+    path, text = _text(env)
+    keys = (name for name in _parsed(path, text) if name not in DEFAULTS)
+    return [f"{path}, line {_line_of(name, text)}: {name}" for name in keys]
+
+
+def _text(env: Mapping[str, str]) -> tuple[Path, str]:
+    """Return the path and the text of the settings file; "" if there is none. Raises: BadAddress"""
+    path = Path(env.get("FILLBOOK_CONFIG", _FILE))
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path, path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        if required:
+        if "FILLBOOK_CONFIG" in env:
             raise BadAddress(f"{path}: the file in $FILLBOOK_CONFIG does not exist") from None
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadAddress(f"{path}: {error}") from None
+        return path, ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadAddress(f"{path} cannot be read: {error}") from None
+
+
+def _parsed(path: Path, text: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT_LINE.search(str(error))
+        # At the end of the document the message has no line.
+        number = int(found[1]) if found else len(text.splitlines())
+        lines = text.splitlines()
+        key = lines[number - 1].partition("=")[0].strip() if 0 < number <= len(lines) else ""
+        what = str(error).partition(" (at")[0]
+        raise BadAddress(
+            f"{path}, line {number}: {key + ': ' if key else ''}{what}; write it as "
+            'broker = "alpaca:paper"'
+        ) from None
+
+
+def _line_of(name: str, text: str) -> int:
+    """Return the number of the first line that sets *name*, or a key in the table *name*."""
+    wanted = re.compile(rf"\s*\[?\s*[\"']?{re.escape(name)}[\"']?\s*[=.\]]")
+    lines = enumerate(text.splitlines(), start=1)
+    return next((number for number, line in lines if wanted.match(line)), 1)

@@ -42,8 +42,8 @@ SHOWN = {
         "the same order: True",
         "orders at the broker: 1",
         "buying power: 3,432.62 available, 52,608.62 reported",
-        "denied: insufficient buying power: the order needs up to 52,596.00 USD, and 3,432.62 USD is "
-        "available",
+        "denied: insufficient buying power: the order needs up to 52,596.00 USD, and 3,432.62 USD "
+        "is available",
         "orders at the broker: 2",
         "in_sync; cash 3,432.62",
     ),

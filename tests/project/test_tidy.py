@@ -34,8 +34,9 @@ RINGS = {
     "brokers.simulated": ("model", "broker", "codec", "clock", "venue.exchange"),
     "stores": ("model", "store", "codec"),
     "venue": ("model", "clock"),
+    "__main__": ("cli",),
 }
-CLOSED = ("testing", "cli")  #: no other ring imports them
+CLOSED = ("testing", "cli", "__main__")  #: no other ring imports them
 PURE = ("model", "core")
 
 #: A clock, chance, files, sockets, threads, processes, databases.

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from fillbook import __version__, errors, logs, opening
 from fillbook.cli import output
@@ -29,6 +29,7 @@ from fillbook.cli.options import (
     has_store,
     open_broker,
     open_desk,
+    order_named,
     parse_day,
     parse_positions,
     print_result,
@@ -48,24 +49,20 @@ from fillbook.cli.service import SERVICE
 from fillbook.cli.service.alert import alert
 from fillbook.cli.service.serve import serve
 from fillbook.cli.service.tokens import token
+from fillbook.cli.shell import failures
+from fillbook.cli.shell.progress import PROGRESS
 from fillbook.cli.watch import watch
 
-_WRONG_CALL: Final = (
-    errors.BadAddress,
-    errors.CredentialsMissing,
-    errors.ExtraMissing,
-    errors.InvalidValue,
-    errors.KeyReused,
-    errors.UnknownOrder,
-    errors.UnknownPlan,
-    errors.UnknownSymbol,
-)
+_QUIET: Final = frozenset({"--quiet", "-q"})
 
 app: App = App(
     name="fillbook",
     help="Reconcile a trading bot's record of orders, fills and positions with its broker. "
     "Start with: fillbook demo",
+    help_epilogue="With --quiet (-q) a command prints errors only; its exit code has the result.",
     version=__version__,
+    version_flags=["--version", "-V"],
+    suppress_keyboard_interrupt=False,
     result_action="return_value",
     default_parameter=Parameter(negative="", show_default=False),
 )
@@ -73,41 +70,27 @@ app: App = App(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; an expected error prints one line."""
+    words = [x for x in arguments if x not in _QUIET]
+    json = "--json" in words
+    output.WRITTEN.documents, output.out.quiet = 0, len(words) < len(arguments)
     try:
         logs.configure(os.environ)
-        code = app(list(arguments), exit_on_error=False, print_error=False, console=output.out)
+        with PROGRESS.shown(output.err, next(iter(words), "")):
+            code = app(words, exit_on_error=False, print_error=False, console=output.out)
         sys.stdout.flush()
     except CycloptsError as error:
-        output.fail(_usage_error(error))
-        return 2
-    except errors.TradingDisabled as error:
-        output.fail(f"{error}; on the command line: --live")
-        return 2
-    except _WRONG_CALL as error:
-        output.fail(str(error))
-        return 2
+        return failures.usage_error(error, json=json)
     except errors.FillbookError as error:
-        output.fail(str(error))
-        return 1
-    except KeyboardInterrupt:
-        output.fail(
-            "interrupted; the record is kept, and the next sync queries requests without a reply"
-        )
-        return 130
+        return failures.failed(error, json=json)
+    except KeyboardInterrupt as error:
+        return failures.interrupted(error, json=json)
     except BrokenPipeError:
         # The reader closed the pipe; the rest of the output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    finally:
+        output.out.quiet = False
     return code if isinstance(code, int) else 0
-
-
-def _usage_error(error: CycloptsError) -> str:
-    """Return the message for a wrong call, with the command that prints its help."""
-    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        message = f"{' '.join(error.unused_tokens)!r} is unexpected."
-    else:
-        message = str(error).strip()
-    return f"{message}  (see {' '.join(('fillbook', *(error.command_chain or ())))} --help)"
 
 
 def check(
@@ -133,7 +116,7 @@ def check(
     if expected is not None and not has_store(store):
         report = opening.check(opened, expected)
     else:
-        with opening.open(opened, existing_store(store)) as desk:
+        with open_desk(opened, existing_store(store)) as desk:
             report = desk.check(expected)
     print_result(report, output.check, json=json)
     return output.CODES[report.verdict]
@@ -175,8 +158,8 @@ def sync(
 def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool) -> int:
     """Reconcile one order, and print it before and after."""
     with open_desk(broker, existing_store(store)) as desk:
-        before = desk.book.order(order)
-        report = desk.sync(order=order)
+        before = order_named(desk.book, order)
+        report = desk.sync(order=before)
         after = desk.book.order(before)
     if json:
         output.as_json({"before": before, "after": after, "report": report})
@@ -202,9 +185,23 @@ def demo(
     return run_demo(seed=seed, wire=wire, json=json)
 
 
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"], Parameter(help="The shell: bash, zsh or fish.")
+    ],
+    /,
+) -> None:
+    """
+    Print a completion script for a shell.
+
+    In bash: source <(fillbook completion bash).
+    """
+    print(app.generate_completion(shell=shell))
+
+
 #: The commands by purpose, in the order of the help.
 _GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
-    "Start": (demo, doctor, emulate),
+    "Start": (demo, doctor, emulate, completion),
     "Reconcile the record": (check, sync, rebuild, rebind),
     "Place orders": (buy, sell, replace, cancel, halt, buying_power),
     "Exits and plans": (

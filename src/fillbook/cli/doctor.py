@@ -1,17 +1,22 @@
-"""`fillbook doctor`: the settings, their origin, and whether they work."""
+"""`fillbook doctor`: the settings, their origin, and whether they work together."""
 
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
-from collections.abc import Callable, Iterable
-from importlib.util import find_spec
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from fillbook import config, errors
+from fillbook import __version__, config, errors
 from fillbook import model as m
+from fillbook.broker import Broker
 from fillbook.cli import output
 from fillbook.cli.options import (
     BrokerOption,
@@ -20,20 +25,26 @@ from fillbook.cli.options import (
     has_store,
     open_book,
     open_broker,
+    record_file,
 )
+from fillbook.model.journal.status import Status
 
 #: The variables of credentials; each may also end in ``_FILE``.
 _SECRETS: Final = (
     *("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"),
     *("COINBASE_API_KEY", "COINBASE_API_SECRET"),
 )
-#: Each extra, with a package that it installs.
+#: Each extra, with a distribution that it installs.
 _EXTRAS: Final = (
-    ("alpaca", "alpaca"),
-    ("coinbase", "coinbase"),
+    ("alpaca", "alpaca-py"),
+    ("coinbase", "coinbase-advanced-py"),
     ("emulator", "starlette"),
     ("fast", "orjson"),
 )
+#: A clock that is off by less is right: the broker reports whole seconds.
+CLOCK_GOOD_S: Final = 3
+#: A clock that is off by more does not work: signed requests are refused.
+CLOCK_BAD_S: Final = 30
 _MARKS: Final = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}
 
 
@@ -50,74 +61,167 @@ def doctor(
     *, broker: BrokerOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> int:
     """
-    Show the settings and their sources, and test the connections; secrets are hidden.
+    Show versions and settings with their sources, and test whether they work together.
 
-    Exits with 1 if a test fails.
+    Secrets are hidden. Exits with 1 if something will not work: a setting, the record, the
+    connection, the keys (of another account), a clock that is wrong, a kill switch that is set.
     """
-    found = [*_settings(broker, store), *_extras(), _sqlite(), *_connections(broker, store)]
+    found = [*_versions(), *_settings(broker, store), *_checks(broker, store)]
     if json:
         output.as_json(found)
     else:
         rows = [(x.what, output.Markup(_MARKS[x.ok]), x.said) for x in found]
-        output.table("Doctor", ("item", "ok", "result"), rows)
+        output.table("Doctor", ("item!", "ok", "result"), rows)
     return 1 if any(x.ok is False for x in found) else 0
 
 
-def _settings(broker: str | None, store: str | None) -> Iterable[Finding]:
-    for name, given in (("broker", broker), ("store", store)):
-        one = config.setting(name, given, os.environ)
-        if one.value is None:
-            yield Finding(name, None, "not set: --broker alpaca:paper, or $FILLBOOK_BROKER")
-        else:
-            yield Finding(name, True, f"{one.value} ({one.origin})")
+# -- versions and settings -------------------------------------------------------------
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("fillbook", None, f"{__version__}, on Python {platform.python_version()}")
+    for extra, package in _EXTRAS:
+        try:
+            yield Finding(f"extra {extra}", True, f"{package} {version(package)}")
+        except PackageNotFoundError:
+            said = f'not installed: pip install "fillbook[{extra}]"'
+            yield Finding(f"extra {extra}", None, said)
+    old = sqlite3.sqlite_version_info < (3, 51, 3)
+    said = f"SQLite {sqlite3.sqlite_version}"
+    if old:
+        said += "; before 3.51.3, let no other program open the file while it is in use"
+    yield Finding("sqlite", None if old else True, said)
+
+
+def _settings(broker: str | None, store: str | None) -> Iterator[Finding]:
+    try:
+        for name, given in (("broker", broker), ("store", store), ("repairs", None)):
+            one = config.setting(name, given, os.environ)
+            if one.value is None:
+                yield Finding(name, None, "not set: --broker alpaca:paper, or $FILLBOOK_BROKER")
+            else:
+                yield Finding(name, True, f"{one.value} ({one.origin})")
+        m.repair_policy(config.setting("repairs", None, os.environ).value)
+        for line in config.unknown_keys(os.environ):
+            said = f"{line} is no setting; the settings are {', '.join(config.DEFAULTS)}"
+            yield Finding("settings", False, said)
+    except (errors.BadAddress, errors.InvalidValue) as error:
+        yield Finding("settings", False, str(error))
     for name in _SECRETS:
         for variable in (name, f"{name}_FILE"):
             if os.environ.get(variable):
                 yield Finding(f"${variable}", True, "set, hidden")
 
 
-def _extras() -> Iterable[Finding]:
-    for extra, package in _EXTRAS:
-        is_installed = find_spec(package) is not None
-        said = "installed" if is_installed else f'not installed: pip install "fillbook[{extra}]"'
-        yield Finding(f"extra {extra}", True if is_installed else None, said)
+# -- the record and the account --------------------------------------------------------
 
 
-def _sqlite() -> Finding:
-    old = sqlite3.sqlite_version_info < (3, 51, 3)
-    said = f"SQLite {sqlite3.sqlite_version}"
-    if old:
-        said += "; before 3.51.3, let no other program open the file while it is in use"
-    return Finding("sqlite", None if old else True, said)
+def _checks(broker: str | None, store: str | None) -> Iterator[Finding]:
+    """Yield what the record and the account report, and whether they belong together."""
+    record: Status | None = None
+    try:
+        if has_store(store):
+            with open_book(store) as book:
+                record = book.status()
+            yield Finding("the record", True, _bound(record))
+            yield _kill_switch(record)
+        else:
+            yield _no_record(record_file(store))
+    except errors.FillbookError as error:
+        yield Finding("the record", False, str(error))
+    try:
+        if config.setting("broker", broker, os.environ).value is not None:
+            yield from _account(open_broker(broker), record)
+    except errors.FillbookError as error:
+        yield Finding("the account", False, str(error))
 
 
-def _connections(broker: str | None, store: str | None) -> Iterable[Finding]:
-    tests: list[tuple[str, Callable[[], str]]] = [("the record", lambda: _record(store))]
-    if config.setting("broker", broker, os.environ).value is not None:
-        tests.append(("the account", lambda: _account(broker)))
-    for what, test in tests:
-        try:
-            yield Finding(what, True, test())
-        except errors.FillbookError as error:
-            yield Finding(what, False, str(error))
+def _bound(record: Status) -> str:
+    if record.account is None:
+        return "not bound to an account yet: the first sync binds it"
+    return f"bound to {record.account}"
 
 
-def _record(store: str | None) -> str:
-    if not has_store(store):
-        return "does not exist yet; the first sync creates it"
-    with open_book(store) as book:
-        account = book.account()
-    return "not bound to an account yet" if account is None else f"bound to {account}"
+def _no_record(path: Path) -> Finding:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return Finding("the record", False, f"the folder {folder} does not exist: create it")
+    if not os.access(folder, os.W_OK):
+        return Finding("the record", False, f"the folder {folder} is not writable")
+    return Finding("the record", True, "does not exist yet; the first sync creates it")
 
 
-def _account(broker: str | None) -> str:
-    opened = open_broker(broker)
-    read = opened.account()
+def _kill_switch(record: Status) -> Finding:
+    if record.halted is None:
+        return Finding("kill switch", True, "not set")
+    said = f"set, so that no order is sent ({record.halted}): `fillbook halt --resume` clears it"
+    return Finding("kill switch", False, said)
+
+
+def _account(broker: Broker, record: Status | None) -> Iterable[Finding]:
+    read = broker.account()
     if isinstance(read, m.NotObserved):
-        raise errors.ReadFailed(read.message)
-    money = "real money" if opened.live else "no real money"
-    said = [f"connected to {read.value.account} ({money})"]
-    for what, words in (("blocked", read.value.blocked), ("restricted", read.value.restricted)):
+        return [Finding("the account", False, broker.redact(read.message))]
+    found = [_connected(broker, read.value)]
+    owner = None if record is None else record.account
+    if owner is not None and owner != read.value.account:
+        said = (
+            f"the record is of {owner}, and the keys are of {read.value.account}: use the keys or "
+            "the store of one of them, or archive the record with `fillbook rebind`"
+        )
+        found.append(Finding("same account", False, said))
+    elif owner is not None:
+        found.append(Finding("same account", True, "the record and the keys agree"))
+    found.append(_clock(broker, read.at))
+    found.append(_stream(broker, record))
+    return found
+
+
+def _connected(broker: Broker, account: m.AccountSnapshot) -> Finding:
+    money = "real money" if broker.live else "no real money"
+    said = [f"connected to {account.account} ({money})"]
+    for what, words in (("blocked", account.blocked), ("restricted", account.restricted)):
         if words:
             said.append(f"{what}: {', '.join(words)}")
-    return "; ".join(said)
+    return Finding("the account", not account.blocked, "; ".join(said))
+
+
+def _clock(broker: Broker, at: datetime | None) -> Finding:
+    """Compare the clock of this machine with the broker's time of its reply."""
+    if at is None or _is_emulated(broker.host):
+        return Finding("clock", None, "not compared: the broker reports no time of its own")
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    return clock_finding(seconds)
+
+
+def clock_finding(seconds: float) -> Finding:
+    """Return the finding for a clock that is *seconds* ahead of the broker's."""
+    if abs(seconds) < CLOCK_GOOD_S:
+        return Finding("clock", True, "agrees with the broker's")
+    said = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the broker's: set it"
+    return Finding("clock", None if abs(seconds) <= CLOCK_BAD_S else False, said)
+
+
+def _is_emulated(host: str) -> bool:
+    """Return whether *host* is on this machine: an emulator has a clock of its own."""
+    name = host.rpartition(":")[0] or host
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name == "localhost" or "." not in name
+
+
+def _stream(broker: Broker, record: Status | None) -> Finding:
+    """Return what is known of the stream of the account: who may have it, and whether it works."""
+    alerts = () if record is None else record.alerts
+    refused = [x.alert for x in alerts if x.alert and x.alert.kind is m.AlertKind.STREAM_REFUSED]
+    if refused and not refused[-1].resolved:
+        return Finding("stream", False, refused[-1].message)
+    limit = broker.capabilities.streams_per_key
+    ticks = record is not None and record.lease is not None and record.lease.is_current
+    said = ["a desk ticks on this record" if ticks else "no desk ticks on this record"]
+    if record is not None and record.stream is not None and ticks:
+        said.append(f"its stream: {record.stream.state}")
+    if limit is not None:
+        said.append(f"a key has {limit} at a time: the bot's own, or that of start(listen=True)")
+    return Finding("stream", None, "; ".join(said))

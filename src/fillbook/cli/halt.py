@@ -16,7 +16,15 @@ from fillbook import errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import output
-from fillbook.cli.options import BrokerOption, JsonOption, LiveOption, StoreOption, has_store
+from fillbook.cli.options import (
+    BrokerOption,
+    JsonOption,
+    LiveOption,
+    StoreOption,
+    existing_store,
+    has_store,
+    open_desk,
+)
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.orders import protective
 from fillbook.core.orders.protective import Resting
@@ -76,9 +84,9 @@ def halt(
     opened = opening.open_broker(broker, os.environ)
     if opened.live and not (live or resume or dry_run):
         raise errors.TradingDisabled(f"{opened.host} moves real money")
-    address = store if has_store(store) else None
+    address = existing_store(store) if has_store(store) else None
     if resume:
-        with opening.open(opened, address or "memory://", live=live) as desk:
+        with open_desk(opened, existing_store(store), live=live) as desk:
             desk.resume()
         return _print_resumed(json=json)
     if dry_run:
@@ -97,7 +105,7 @@ def halt(
 def _halt(broker: Broker, address: str | None, *, live: bool, why: str, exits: bool) -> Halted:
     """Set the switch of a record (None: there is none), and cancel.  Raises: StoreError."""
     clock = SystemClock()
-    with opening.open(broker, address or "memory://", live=live, wait_s=WAIT_S) as desk:
+    with open_desk(broker, address or "memory://", live=live, wait_s=WAIT_S) as desk:
         if address is not None:
             desk.halt(why)
         before, _ = _open_orders(broker)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +17,8 @@ from fillbook import config, errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import output
+from fillbook.cli.shell.interrupted import reporting
+from fillbook.cli.shell.progress import PROGRESS
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 
@@ -40,12 +44,17 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, Parameter(name="--json", help="Print only JSON, for programs.")]
+CsvOption = Annotated[
+    bool, Parameter(name="--csv", help="Print CSV, with exact numbers and a header.")
+]
 LiveOption = Annotated[
     bool, Parameter(name="--live", help="Allow trading requests to an account with real money.")
 ]
 SymbolOption = Annotated[str | None, Parameter(help="Only this symbol.")]
 StrategyOption = Annotated[str | None, Parameter(help="Only this strategy.")]
-OrderName = Annotated[str, Parameter(help="A client order id, or a broker order id.")]
+OrderName = Annotated[
+    str, Parameter(help="A client or a broker order id, or the beginning of one.")
+]
 
 
 def print_result(value: Any, print_table: Callable[[Any], None], *, json: bool) -> None:
@@ -56,18 +65,70 @@ def print_result(value: Any, print_table: Callable[[Any], None], *, json: bool) 
         print_table(value)
 
 
+def print_rows(
+    what: str,
+    values: Sequence[object],
+    print_table: Callable[[], None],
+    *,
+    json: bool,
+    csv: bool,
+    document: object = None,
+) -> None:
+    """
+    Print *values* as JSON, as the table *what* of `export` in CSV, or with *print_table*.
+
+    *document* is what JSON shows (None: *values*).  Raises: InvalidValue if both are asked for.
+    """
+    if json and csv:
+        raise errors.InvalidValue("give one of --json and --csv")
+    if json:
+        output.as_json(values if document is None else document)
+    elif csv:
+        output.as_csv(what, values)
+    else:
+        print_table()
+
+
 def open_broker(address: str | None) -> Broker:
     return opening.open_broker(address, os.environ)
 
 
+@contextmanager
 def open_desk(
-    broker: str | None, store: str | None, *, live: bool = False, repairs: str | None = None
-) -> Desk:
-    return opening.open(broker, store, live=live, repairs=repairs)
+    broker: str | Broker | None,
+    store: str | None,
+    *,
+    live: bool = False,
+    repairs: str | None = None,
+    wait_s: float = 5.0,
+) -> Iterator[Desk]:
+    """Open a desk; if the block is interrupted, the error has what is known of its orders."""
+    opened = opening.open(broker, store, live=live, repairs=repairs, wait_s=wait_s)
+    with opened as desk, reporting(desk):
+        PROGRESS.follow(desk)
+        yield desk
 
 
 def open_book(store: str | None) -> Book:
     return opening.read(existing_store(store))
+
+
+def order_named(book: Book, text: str) -> m.Order:
+    """
+    Return the order of an id, or of the beginning of an id.
+
+    Raises: UnknownOrder, InvalidValue if several orders have one that begins so.
+    """
+    try:
+        return book.order(text)
+    except errors.UnknownOrder:
+        found = book.ids(text)
+        if not found:
+            raise
+    if len(found) > 1:
+        listed = ", ".join(found)
+        raise errors.InvalidValue(f"the ids of several orders begin with {text!r}: {listed}")
+    return book.order(found[0])
 
 
 def existing_store(store: str | None) -> str:
@@ -83,6 +144,16 @@ def existing_store(store: str | None) -> str:
             "it, and --store selects another"
         )
     return address
+
+
+def store_if_any(store: str | None) -> str:
+    """Return the address of the record; without one, that of an empty record in memory."""
+    return _address(store) if has_store(store) else "memory://"
+
+
+def record_file(store: str | None) -> Path:
+    """Return the path of the record in a file."""
+    return Path(_address(store).removeprefix(_FILE))
 
 
 def has_store(store: str | None) -> bool:
@@ -103,7 +174,25 @@ def parse_positions(pairs_given: Sequence[str]) -> Mapping[str, Decimal] | None:
     for symbol, equals, qty in pairs:
         if not symbol or not equals or not qty:
             raise errors.InvalidValue(f"--ours takes SYMBOL=QUANTITY, not {symbol}{equals}{qty}")
-    return {symbol: m.number(qty) for symbol, _, qty in pairs}
+    return {symbol: _expected(symbol, qty) for symbol, _, qty in pairs}
+
+
+def _expected(symbol: str, qty: str) -> Decimal:
+    try:
+        return m.number(qty)
+    except errors.InvalidValue as error:
+        raise errors.InvalidValue(f"--ours {symbol}: {error}") from None
+
+
+@contextmanager
+def named_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Have an invalid value name the option of the command line; *options* are by field."""
+    try:
+        yield
+    except errors.InvalidValue as error:
+        names = "|".join(sorted(options, key=len, reverse=True))
+        text = re.sub(rf"\b({names})\b", lambda found: options[found[1]], str(error))
+        raise errors.InvalidValue(text) from None
 
 
 def parse_day(text: str | None) -> date | None:

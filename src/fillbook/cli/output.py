@@ -6,12 +6,14 @@ Nothing is cut off: a table that is wider than the terminal folds its cells.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from attrs import define
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +21,11 @@ from rich.text import Text
 
 from fillbook import codec
 from fillbook import model as m
-from fillbook.model.journal.describe import describe_drift, describe_entry
+from fillbook.cli.shell.progress import PROGRESS
+from fillbook.desk.record.export.files import write_csv
+from fillbook.desk.record.export.tables import table as export_table
+from fillbook.model.journal.describe import describe_drift, describe_entry, size_of
+from fillbook.model.text.ids import short_ids
 
 #: Control characters, which a terminal would obey, and the characters that hide or reorder text.
 _CONTROLS: Final = re.compile(
@@ -31,6 +37,7 @@ class Terminal(Console):
     """A console that prints no control character, and leaves a broken pipe to `run`."""
 
     def print(self, *objects: Any, **options: Any) -> None:
+        PROGRESS.end()
         texts = (_CONTROLS.sub("", x) if isinstance(x, str) else x for x in objects)
         super().print(*texts, **options)
 
@@ -43,6 +50,17 @@ err: Final = Terminal(stderr=True, highlight=False)
 
 #: The exit codes of a comparison.
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
+
+
+@define
+class Written:
+    """How many JSON documents the running command has printed."""
+
+    documents: int = 0
+
+
+WRITTEN: Final = Written()
+
 _VERDICTS: Final = {
     m.Verdict.IN_SYNC: "[green]IN SYNC[/]",
     m.Verdict.DRIFT: "[yellow]DRIFT[/]",
@@ -52,7 +70,17 @@ _VERDICTS: Final = {
 
 def as_json(value: Any) -> None:
     """Print one JSON document on standard output."""
+    PROGRESS.end()
+    WRITTEN.documents += 1
     print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value)))
+
+
+def as_csv(what: str, values: Iterable[object]) -> None:
+    """Print the table *what* of *values* as CSV, with exact numbers and a header."""
+    PROGRESS.end()
+    text = io.StringIO()
+    write_csv(export_table(what, values), text)
+    print(_CONTROLS.sub("", text.getvalue().replace("\r\n", "\n")), end="")
 
 
 def _json(value: Any) -> str:
@@ -64,7 +92,7 @@ def _json(value: Any) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; columns whose name ends in ``>`` are right-aligned."""
+    """Print a table; columns in ``>`` are right-aligned, those in ``!`` are not folded."""
     out.print(make_table(title, columns, rows))
 
 
@@ -75,7 +103,12 @@ def make_table(
     made = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for name in columns:
         right = name.endswith(">")
-        made.add_column(name.rstrip(">"), justify="right" if right else "left", overflow="fold")
+        made.add_column(
+            name.rstrip(">!"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=name.endswith("!"),
+        )
     count = 0
     for row in rows:
         made.add_row(*(cell(x) for x in row))
@@ -100,11 +133,6 @@ class Markup(str):
 def money(value: Decimal | None) -> str | None:
     """Format an amount with two decimals; None stays None."""
     return None if value is None else f"{value:,.2f}"
-
-
-def short(name: str | None) -> str | None:
-    """Shorten an id for a narrow table; its start and end remain."""
-    return name if name is None or len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
 
 
 def day(at: m.Timestamp | None) -> str | None:
@@ -193,8 +221,8 @@ def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -
 def verdict(found: m.Verdict, unobserved: str | None, requests: int | None) -> None:
     """Print the verdict of a comparison; *requests* None: they are not counted."""
     why = f": {escape(unobserved)}" if unobserved else ""
-    sent = "" if requests is None else f"  ({requests} requests)"
-    out.print(f"{_VERDICTS[found]}{why}{sent}")
+    counted = "" if requests is None else f"  ({requests} request{'s' * (requests != 1)})"
+    out.print(f"{_VERDICTS[found]}{why}{counted}")
     if found is m.Verdict.NOT_OBSERVED:
         out.print("Nothing was changed: data that could not be read is not treated as empty.")
 
@@ -203,24 +231,27 @@ def verdict(found: m.Verdict, unobserved: str | None, requests: int | None) -> N
 
 
 def orders(found: Sequence[m.Order]) -> None:
-    """Print orders, oldest first."""
+    """Print orders, oldest first; each id is a prefix that `fillbook order` takes."""
+    names = short_ids([x.client_order_id for x in found])
     table(
         "Orders",
-        ("order", "symbol", "side", "type", "qty>", "filled>", "avg>", "status"),
+        ("order!", "request", "type", "filled", "status"),
         (
-            (
-                short(x.client_order_id),
-                x.symbol,
-                x.side,
-                x.type,
-                x.qty if x.qty is not None else x.notional,
-                x.filled_qty,
-                price(x.avg_price),
-                status(x),
-            )
-            for x in found
+            (name, request_of(x), x.type, filled_of(x), status(x))
+            for name, x in zip(names, found, strict=True)
         ),
     )
+
+
+def request_of(order: m.Order) -> str:
+    """Format what an order is for: ``buy 10 AAPL``, ``buy for 100.00 of ETH/USD``."""
+    return f"{order.side} {size_of(order.terms.qty, order.terms.notional)} {order.symbol}"
+
+
+def filled_of(order: m.Order) -> str:
+    """Format the filled quantity, with its average price."""
+    at = "" if order.avg_price is None else f" at {cell(price(order.avg_price))}"
+    return f"{m.plain(order.filled_qty)}{at}"
 
 
 def status(order: m.Order) -> Markup:

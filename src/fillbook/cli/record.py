@@ -9,14 +9,17 @@ from cyclopts import Parameter
 
 from fillbook.cli import output
 from fillbook.cli.options import (
+    CsvOption,
     JsonOption,
     OrderName,
     StoreOption,
     StrategyOption,
     SymbolOption,
     open_book,
+    order_named,
     parse_day,
     print_result,
+    print_rows,
 )
 from fillbook.cli.orders import order_details
 from fillbook.cli.plans.show import cover_of, print_positions
@@ -30,18 +33,19 @@ def orders(
     ] = False,
     symbol: SymbolOption = None,
     strategy: StrategyOption = None,
+    csv: CsvOption = False,
     json: JsonOption = False,
 ) -> None:
     """List the orders of the record (offline)."""
     with open_book(store) as book:
         found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
-    print_result(found, output.orders, json=json)
+    print_rows("orders", found, lambda: output.orders(found), json=json, csv=csv)
 
 
 def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
     """Show one order with its fills, requests and anomalies (offline)."""
     with open_book(store) as book:
-        found = book.order(order)
+        found = order_named(book, order)
         fills, requests = book.fills(found), book.requests(found)
     if json:
         output.as_json({"order": found, "fills": fills, "requests": requests})
@@ -50,7 +54,11 @@ def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = 
 
 
 def positions(
-    *, store: StoreOption = None, strategy: StrategyOption = None, json: JsonOption = False
+    *,
+    store: StoreOption = None,
+    strategy: StrategyOption = None,
+    csv: CsvOption = False,
+    json: JsonOption = False,
 ) -> None:
     """
     List the positions of the record, and whether exits cover them (offline).
@@ -59,18 +67,28 @@ def positions(
     """
     with open_book(store) as book:
         found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
-    if json:
-        output.as_json({"positions": found, "protections": [x for _, x in cover]})
-    else:
-        print_positions(found, cover)
+    parts = [(x.symbol, name, part) for x in found for name, part in x.by_strategy if part.qty]
+    print_rows(
+        "positions",
+        [x for x in parts if strategy in (None, x[1])],
+        lambda: print_positions(found, cover),
+        json=json,
+        csv=csv,
+        document={"positions": found, "protections": [x for _, x in cover]},
+    )
 
 
 def trades(
-    *, store: StoreOption = None, symbol: SymbolOption = None, json: JsonOption = False
+    *,
+    store: StoreOption = None,
+    symbol: SymbolOption = None,
+    csv: CsvOption = False,
+    json: JsonOption = False,
 ) -> None:
     """List round trips from flat to flat, with fill prices (offline)."""
     with open_book(store) as book:
-        print_result(book.trades(symbol=_upper(symbol)), output.trades, json=json)
+        found = book.trades(symbol=_upper(symbol))
+    print_rows("trades", found, lambda: output.trades(found), json=json, csv=csv)
 
 
 def pnl(
@@ -85,6 +103,7 @@ def pnl(
     cost: Annotated[
         str, Parameter(show_default=True, help="Which cost sold units have: average or fifo.")
     ] = "average",
+    csv: CsvOption = False,
     json: JsonOption = False,
 ) -> None:
     """
@@ -94,7 +113,7 @@ def pnl(
     """
     with open_book(store) as book:
         found = book.pnl(since=parse_day(since), by=by, cost=cost)
-    print_result(found, output.pnl, json=json)
+    print_rows("pnl", found.rows, lambda: output.pnl(found), json=json, csv=csv, document=found)
 
 
 def export(

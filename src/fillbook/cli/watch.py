@@ -31,6 +31,7 @@ from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.request_budget import pace_of
 from fillbook.model.journal.describe import describe_drift
+from fillbook.model.text.ids import short_id
 from fillbook.store import Store
 
 EVERY_S: Final = 1.0
@@ -198,7 +199,7 @@ def _orders(state: WatchedState, rows_max: int | None) -> RenderableType:
     reserved = {x.client_order_id: x.charge for x in state.reservations}
     rows = [
         (
-            f"…{x.client_order_id[-8:]}",
+            short_id(x.client_order_id),
             f"{x.side} {x.symbol}",
             _filled(x),
             output.status(x),
@@ -213,7 +214,7 @@ def _orders(state: WatchedState, rows_max: int | None) -> RenderableType:
 
 def _filled(order: m.Order) -> str:
     if order.notional is not None:
-        return f"${output.money(order.filled_value)} of ${output.money(order.notional)}"
+        return f"for {output.money(order.filled_value)} of {output.money(order.notional)}"
     return f"{m.plain(order.filled_qty)} of {output.cell(order.qty)}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, Unpack
@@ -113,6 +113,14 @@ class Desk(Acting):
         of the account; nothing is converted.  It is read.  Raises: AccountChanged, ReadFailed.
         """
         return self._account_link.buying_power(currency)
+
+    def opens_at(self, symbol: str) -> datetime | None:
+        """
+        Return when the regular session of *symbol* opens next (UTC): an order waits until then.
+
+        None: it is open now, has no sessions (crypto), or they could not be read.
+        """
+        return self._parts.market.opens_at(self._symbols.resolve(symbol))
 
     def status(self) -> Status:
         """Return the status of the record, as `book.status` does; it sends no request."""

@@ -82,6 +82,7 @@ class AsyncDesk:
     check = awaited(Desk.check)
     sync = awaited(Desk.sync)
     buying_power = awaited(Desk.buying_power)
+    opens_at = awaited(Desk.opens_at)
     submit = awaited(Desk.submit)
     buy = awaited(Desk.buy)
     sell = awaited(Desk.sell)

@@ -232,7 +232,7 @@ def rebalance_rules(fields: m.RebalanceFields, capital: Decimal | None) -> m.Reb
 
 def quantity(value: Decimal | int | str | float | None) -> Decimal | None:
     """Return a quantity above zero; None stays None. Raises: InvalidValue."""
-    qty = m.number_or_none(value)
+    qty = _number_named("qty", value)
     if qty is not None and qty <= 0:
         raise InvalidValue(f"qty must be above zero, not {m.plain(qty)}")
     return qty
@@ -267,8 +267,16 @@ def quantities(
         symbol = resolve(m.symbol_of(name))
         if symbol in found:
             raise InvalidValue(f"{name} is {symbol}, which ours has under another name too")
-        found[symbol] = m.number(qty)
+        found[symbol] = _number_named(f"ours, {name}", qty) or m.ZERO
     return found
+
+
+def _number_named(name: str, value: Decimal | int | str | float | None) -> Decimal | None:
+    """Convert a number; the error has its *name*. Raises: InvalidValue."""
+    try:
+        return m.number_or_none(value)
+    except InvalidValue as error:
+        raise InvalidValue(f"{name}: {error}") from None
 
 
 def _is_unencodable(value: str) -> bool:

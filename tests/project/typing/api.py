@@ -153,6 +153,7 @@ def receive_events(desk: fb.Desk, event: object) -> str:
 
 def free(desk: fb.Desk) -> Decimal:
     power: fb.BuyingPower = desk.buying_power()
+    print(desk.opens_at("AAPL"))
     print(power.reported, power.reserved, power.read_at, power.lag_s, power.non_marginable)
     return power.available
 
@@ -180,6 +181,7 @@ def read(book: fb.Book) -> Decimal:
     ended: list[fb.Plan] = book.plans("done")
     print(ended, book.plans(), book.plan("p1"), book.protections())
     print(book.fills(order), book.requests("fb-1"), book.record(order), book.drifts())
+    print(book.ids("fb-"))
     kept: list[Decimal] = [each.charge for each in book.reservations()]
     print(kept, book.account(), book.journal(after=5), book.events(since=""))
     return filled + position.qty

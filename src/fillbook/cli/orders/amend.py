@@ -20,14 +20,24 @@ from fillbook.cli.options import (
     StrategyOption,
     SymbolOption,
     existing_store,
+    named_options,
     open_book,
     open_desk,
+    order_named,
     print_result,
 )
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 
 _TERMS: Final = Group("New terms", sort_key=2)
+#: The options by the field of the change.
+_OPTIONS: Final = {
+    "qty": "--qty",
+    "limit_price": "--limit",
+    "stop_price": "--stop",
+    "trail": "--trail",
+    "time_in_force": "--tif",
+}
 _WHICH: Final = Group("Instead of ORDERS", sort_key=2)
 
 
@@ -58,10 +68,10 @@ def replace(
     Omitted terms stay unchanged. The order may fill before it is replaced. Exits with 1 if the
     replace was denied or rejected, or if its outcome is unknown.
     """
-    with open_desk(broker, existing_store(store), live=live) as desk:
+    with open_desk(broker, existing_store(store), live=live) as desk, named_options(_OPTIONS):
         try:
             changed = desk.replace(
-                order,
+                order_named(desk.book, order),
                 qty=qty,
                 limit_price=limit,
                 stop_price=stop,
@@ -148,7 +158,7 @@ def _would_cancel(found: Sequence[m.Order]) -> None:
 
 def _named(book: Book, orders: tuple[str, ...]) -> list[m.Order]:
     """Return the orders of those ids.  Raises: UnknownOrder."""
-    return [book.order(name) for name in orders]
+    return [order_named(book, name) for name in orders]
 
 
 def _reason(desk: Desk, order: m.Order) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, has_store, open_desk
+from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, open_desk, store_if_any
+from fillbook.model.text.ids import short_id
 
 
 def buying_power(
@@ -18,7 +19,7 @@ def buying_power(
     Reads the account. Without a record, it shows only the broker's number.
     """
     # The record has what the broker may not count yet; a missing record is not created.
-    with open_desk(broker, store if has_store(store) else "memory://") as desk:
+    with open_desk(broker, store_if_any(store)) as desk:
         power, reservations = desk.buying_power(), desk.book.reservations()
     if json:
         output.as_json({"buying_power": power, "reservations": reservations})
@@ -42,7 +43,7 @@ def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation]) -> None:
         ("order", "symbol", "amount>", "reported since (UTC)"),
         (
             (
-                output.short(x.client_order_id),
+                short_id(x.client_order_id),
                 x.symbol,
                 output.money(x.charge),
                 output.day(x.grown_at),

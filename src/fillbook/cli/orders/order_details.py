@@ -10,6 +10,7 @@ from rich.markup import escape
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, table
+from fillbook.model.journal.describe import size_of
 
 #: The fields that are shown even if the sync did not change them.
 _ALWAYS_SHOWN: Final = frozenset({"status", "filled"})
@@ -61,7 +62,7 @@ def _facts(found: m.Order) -> list[tuple[str, object]]:
         ("strategy", found.strategy),
         ("key", found.key),
         ("parent", found.parent),
-        ("request", f"{terms.side} {cell(terms.qty or terms.notional)} {terms.symbol}"),
+        ("request", f"{terms.side} {size_of(terms.qty, terms.notional)} {terms.symbol}"),
         ("type", f"{terms.type}, {terms.time_in_force}, {terms.order_class}"),
         ("limit / stop", f"{cell(terms.limit_price)} / {cell(terms.stop_price)}"),
         ("rounded", "; ".join(map(_adjustment, found.adjustments))),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 from attrs import frozen
 from cyclopts import Group, Parameter
@@ -15,13 +17,30 @@ from fillbook.cli.options import (
     JsonOption,
     LiveOption,
     StoreOption,
-    has_store,
+    named_options,
     open_desk,
     print_result,
+    store_if_any,
 )
+from fillbook.model.journal.describe import size_of
 
+_NEW_YORK: Final = ZoneInfo("America/New_York")
 _PRICES: Final = Group("Prices", sort_key=2)
 _EXITS: Final = Group("Exits", sort_key=3)
+#: The options by the field of the request.
+_OPTIONS: Final = {
+    "qty": "QTY",
+    "notional": "--notional",
+    "limit_price": "--limit",
+    "stop_price": "--stop",
+    "trail_price": "--trail",
+    "trail_percent": "--trail",
+    "take_profit": "--take-profit",
+    "stop_loss": "--stop-loss",
+    "stop_loss_limit": "--stop-loss-limit",
+    "time_in_force": "--tif",
+    "order_class": "--oco",
+}
 
 
 @frozen(kw_only=True)
@@ -70,22 +89,24 @@ class OrderOptions:
         """Return the request.  Raises: InvalidValue."""
         if (qty is None) == (self.notional is None):
             raise errors.InvalidValue(
-                f"give exactly one of: fillbook {side} {symbol} 10; --notional 500"
+                f"give exactly one of a quantity and an amount: fillbook {side} {symbol} 10, or "
+                f"fillbook {side} {symbol} --notional 500"
             )
-        return m.OrderRequest(
-            symbol=symbol,
-            side=side,
-            qty=qty,
-            notional=self.notional,
-            limit_price=self.limit,
-            stop_price=self.stop,
-            take_profit=self.take_profit,
-            stop_loss=self.stop_loss,
-            stop_loss_limit=self.stop_loss_limit,
-            extended_hours=self.extended_hours,
-            strategy=self.strategy,
-            **self._given_options(),
-        )
+        with named_options(_OPTIONS):
+            return m.OrderRequest(
+                symbol=symbol,
+                side=side,
+                qty=qty,
+                notional=self.notional,
+                limit_price=self.limit,
+                stop_price=self.stop,
+                take_profit=self.take_profit,
+                stop_loss=self.stop_loss,
+                stop_loss_limit=self.stop_loss_limit,
+                extended_hours=self.extended_hours,
+                strategy=self.strategy,
+                **self._given_options(),
+            )
 
     def _given_options(self) -> dict[str, Any]:
         """Return the given options for which an omitted value is not None."""
@@ -168,15 +189,22 @@ def _place(
             if json:
                 output.as_json(refused.order)
             raise
+        waits = not (json or order.is_final or request.extended_hours)
+        opens_at = desk.opens_at(request.symbol) if waits else None
     print_result(order, _print_order, json=json)
+    if opens_at is not None:
+        output.out.print(f"The market is closed: it waits for {_opening(opens_at)}.")
     return 1 if order.status is m.OrderStatus.UNPROVEN else 0
+
+
+def _opening(at: datetime) -> str:
+    """Return the time of an opening, in UTC and at the exchange."""
+    return f"{at:%A %Y-%m-%d %H:%M} UTC ({at.astimezone(_NEW_YORK):%H:%M} in New York)"
 
 
 def _print_order(order: m.Order) -> None:
     terms, say = order.terms, output.out.print
-    size = (
-        output.cell(terms.qty) if terms.qty is not None else f"${output.money(terms.notional)} of"
-    )
+    size = size_of(terms.qty, terms.notional)
     say(f"Order {output.cell(order.client_order_id)}", soft_wrap=True)
     say(f"{terms.side} {size} {terms.symbol}, {terms.type}, {terms.time_in_force}", soft_wrap=True)
     for each in order.adjustments:
@@ -196,12 +224,16 @@ def _print_order(order: m.Order) -> None:
 
 
 def _preview(request: m.OrderRequest, broker: str | None, store: str | None, *, json: bool) -> int:
-    with open_desk(broker, store if has_store(store) else "memory://") as desk:
+    with open_desk(broker, store_if_any(store)) as desk:
         preview = desk.preview(request)
+        waits = not (json or request.extended_hours)
+        opens_at = desk.opens_at(request.symbol) if waits else None
     if json:
         output.as_json({"is_approved": preview.is_approved, "preview": preview})
     else:
         _print_preview(preview)
+        if preview.is_approved and opens_at is not None:
+            output.out.print(f"The market is closed: it would wait for {_opening(opens_at)}.")
     return 0 if preview.is_approved else 1
 
 

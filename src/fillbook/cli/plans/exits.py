@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 from cyclopts import Group, Parameter
 
+from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.options import (
     BrokerOption,
@@ -14,11 +15,21 @@ from fillbook.cli.options import (
     LiveOption,
     StoreOption,
     existing_store,
+    named_options,
     open_desk,
 )
 from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
 
 _EXITS: Final = Group("Exits", sort_key=2)
+#: The options by the field of an exit policy.
+_OPTIONS: Final = {
+    "stop_price": "--stop-price",
+    "stop_loss": "--stop-loss",
+    "take_profit": "--take-profit",
+    "trail": "--trail",
+    "account=True": "--account",
+    "qty": "--qty",
+}
 
 SymbolName = Annotated[str, Parameter(help="The instrument: AAPL, BTC/USD.")]
 PartOption = Annotated[
@@ -74,12 +85,15 @@ def protect(
     A second call replaces the exits. Exits with 1 if they are not placed yet, and says what is
     left.
     """
-    with open_desk(broker, existing_store(store), live=live) as desk:
+    with open_desk(broker, existing_store(store), live=live) as desk, named_options(_OPTIONS):
         plan = desk.protect(
             symbol, strategy=strategy, pending=pending, dry_run=dry_run, **exits.given()
         )
         if dry_run:
             return print_dry_run(plan, json=json)
+        if not plan.steps:
+            # It is not stored, and says why nothing is to be done yet: the passes go on from there.
+            plan = evolve(plan, state=m.PlanState.DONE)
         return print_outcome(follow(desk, plan, wait), json=json)
 
 
@@ -129,9 +143,10 @@ def close(
     position is not closed yet, and says what is left.
     """
     with open_desk(broker, existing_store(store), live=live) as desk:
-        plan = desk.close_position(
-            symbol, strategy=strategy, qty=qty, account=account, dry_run=dry_run
-        )
+        with named_options(_OPTIONS):
+            plan = desk.close_position(
+                symbol, strategy=strategy, qty=qty, account=account, dry_run=dry_run
+            )
         if dry_run:
             return print_dry_run(plan, json=json)
         return print_outcome(follow(desk, plan, wait), json=json)

@@ -16,12 +16,15 @@ from fillbook.cli.options import (
     LiveOption,
     StoreOption,
     existing_store,
+    named_options,
     open_desk,
 )
 from fillbook.cli.plans.follow import WaitOption, follow, print_dry_run, print_outcome, progress
 
 #: How long a plan is followed, in seconds: it ends by itself before.
 WAIT_S: Final = 900.0
+#: The options by the field of the rules.
+_OPTIONS: Final = {"capital": "--capital", "cash_buffer": "--cash-buffer", "band": "--band"}
 _KINDS: Final = ("weight", "notional", "qty")
 
 
@@ -72,18 +75,19 @@ def rebalance(
     with open_desk(broker, existing_store(store) if send else store, live=live) as desk:
         if send and not json:
             desk.on(m.EventKind.PLAN, progress(desk, m.PlanKind.REBALANCE))
-        plan = desk.rebalance(
-            wanted,
-            strategy=strategy,
-            capital=capital,
-            dry_run=not send,
-            others=others,
-            open_orders=open_orders,
-            order_type=order_type,
-            cash_buffer=cash_buffer,
-            band=band,
-            whole_shares=whole_shares,
-        )
+        with named_options(_OPTIONS):
+            plan = desk.rebalance(
+                wanted,
+                strategy=strategy,
+                capital=capital,
+                dry_run=not send,
+                others=others,
+                open_orders=open_orders,
+                order_type=order_type,
+                cash_buffer=cash_buffer,
+                band=band,
+                whole_shares=whole_shares,
+            )
         if not send:
             return print_dry_run(plan, json=json)
         return print_outcome(follow(desk, plan, wait), json=json)

@@ -9,6 +9,7 @@ from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, money
 from fillbook.desk.record.book import Book
+from fillbook.model.text.ids import short_id
 
 _COLOURS: Final = {
     m.PlanState.PROPOSED: "yellow",
@@ -108,7 +109,7 @@ def describe_action(action: m.Action) -> str:
     """Return what a step does, in one line."""
     match action:
         case m.CancelOrder(name):
-            return f"cancel {output.short(name)}"
+            return f"cancel {short_id(name)}"
         case m.PlaceOrder(request):
             return f"{request.side} {m.plain(request.qty or m.ZERO)} {request.symbol}, " + _terms(
                 request
@@ -119,7 +120,7 @@ def describe_action(action: m.Action) -> str:
             what = symbol or f"cash {currency or ''}".strip()
             return f"record: {what} {m.plain(ours)} becomes {m.plain(theirs)}"
         case m.EndOrder(name):
-            return f"record: end {output.short(name)}"
+            return f"record: end {short_id(name)}"
         case m.HaltTrading(why):
             return f"halt: {why}"
         case _:

@@ -18,6 +18,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import pairs
 from fillbook.core.checks.risk import period_of
 from fillbook.core.symbol_names import resolve
 from fillbook.desk.link.gateway import Gateway
@@ -93,6 +94,16 @@ class Market:
                 return None
             calendar = self._calendar = (now.date(), tuple(answer.value))
         return next((x for x in calendar[1] if x.extended_closes > now), None)
+
+    def opens_at(self, symbol: str) -> datetime | None:
+        """Return when the market of *symbol* opens; None: it is open, never closes, or unknown."""
+        now, session = self._clock.now(), self.session()
+        listed, pair = self._instruments.get(symbol), self._gateway.pair(symbol)
+        if session is None or pairs.is_crypto(None if listed is None else listed[1], pair):
+            return None
+        if session.opens <= now < session.closes or self._calendar is None:
+            return None
+        return next((x.opens for x in self._calendar[1] if x.opens > now), None)
 
     def quote(self, symbol: str) -> m.Quote | None:
         """Return a fresh quote of the broker, or else of the bot; None if there is none."""

@@ -121,7 +121,8 @@ class Protections:
         text = (
             f"there is no position in {symbol} to protect"
             + (f" of strategy {strategy!r}" if strategy else "")
-            + ": protect it once it is held, or its next opening fill with pending=True"
+            + ": protect it once it is held, or protect its next opening fill (pending=True, "
+            "--pending)"
         )
         terms = m.Terms(
             symbol=symbol,

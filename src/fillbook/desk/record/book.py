@@ -154,6 +154,11 @@ class Book:
             raise UnknownOrder(f"there is no order {name!r} in this record; see `fillbook orders`")
         return record
 
+    def ids(self, beginning: str) -> list[str]:
+        """Return the client order ids of at most ten orders with an id that begins so, sorted."""
+        with self._store.read() as reader:
+            return paging.orders_beginning(reader, beginning)
+
     def fills(
         self,
         order: m.Order | str | None = None,

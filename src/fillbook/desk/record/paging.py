@@ -15,6 +15,9 @@ R = TypeVar("R")
 #: More rows than any record has.
 _ALL: Final = 1 << 40
 
+#: The most orders that `orders_beginning` returns.
+IDS_MAX: Final = 10
+
 
 def page(
     reader: Reader,
@@ -70,3 +73,14 @@ def where(**values: str | Sequence[str] | None) -> dict[str, Sequence[str]]:
         for name, value in values.items()
         if value is not None
     }
+
+
+def orders_beginning(reader: Reader, text: str) -> list[str]:
+    """Return the client order ids of orders one of whose ids begins with *text*, sorted."""
+    if not text:
+        return []
+    records = reader.page(m.OrderRecord, "key", after=text, limit=IDS_MAX)
+    evidence = reader.page(m.Evidence, "key", after=text, limit=IDS_MAX)
+    found = [x.client_order_id for x in records if x.client_order_id.startswith(text)]
+    found += [x.client_order_id for x in evidence if x.broker_order_id.startswith(text)]
+    return sorted(set(found))[:IDS_MAX]

@@ -8,25 +8,26 @@ from typing import assert_never
 from fillbook import model as m
 from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
 from fillbook.model.account.token import TokenCreated, TokenRevoked
+from fillbook.model.text.ids import short_id
 
 
 def describe_drift(drift: m.Drift, book: str = "the record") -> tuple[str, str]:
     """Return the subject of a difference, and its description; *book* names our side."""
     match drift:
         case m.MissedFill(symbol, name, ours, theirs):
-            return symbol, f"order {_short(name)}: filled {_n(theirs)}, in the record {_n(ours)}"
+            return symbol, f"order {short_id(name)}: filled {_n(theirs)}, in the record {_n(ours)}"
         case m.OrderStatusDiffers(symbol, name, was, now):
-            return symbol, f"order {_short(name)}: status {now}, in the record {was}"
+            return symbol, f"order {short_id(name)}: status {now}, in the record {was}"
         case m.OrderTermsDiffer(symbol, name, field, ours, theirs):
             what = field.replace("_", " ")
             change = f"{what} {theirs or 'none'}, in the record {ours or 'none'}"
-            return symbol, f"order {_short(name)}: {change}"
+            return symbol, f"order {short_id(name)}: {change}"
         case m.UnknownToUs(symbol, name, side, qty, filled, status):
             asked = "" if qty is None else f" {_n(qty)}"
             return symbol, f"external {side} order{asked}, filled {_n(filled)}, {status}"
         case m.UnknownToBroker(symbol, name):
             text = "no longer found at the broker, which reported it before"
-            return symbol, f"order {_short(name)}: {text}"
+            return symbol, f"order {short_id(name)}: {text}"
         case m.ExternalTrade(symbol, _, _, qty, price):
             done = "bought" if qty > 0 else "sold"
             at = "" if price is None else f" at {_grouped(price)}"
@@ -60,19 +61,19 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             return "instrument", instrument.symbol
         case m.Intended(intent):
             wish = intent.request
-            return "intended", f"{wish.side} {_n(wish.qty or wish.notional)} {wish.symbol}"
+            return "intended", f"{wish.side} {size_of(wish.qty, wish.notional)} {wish.symbol}"
         case m.Commanded(name, command):
-            return f"request: {command}", _short(name)
+            return f"request: {command}", short_id(name)
         case m.Answered(name, _, answer, message):
-            return f"answer: {answer}", " ".join(x for x in (_short(name), message) if x)
+            return f"answer: {answer}", " ".join(x for x in (short_id(name), message) if x)
         case m.IntentDenied(name, reason):
-            return "denied", f"{_short(name)} {reason}"
+            return "denied", f"{short_id(name)} {reason}"
         case m.ConcludedAbsent(name, answers):
-            return "absent", f"{_short(name)}, not found in {answers} queries"
+            return "absent", f"{short_id(name)}, not found in {answers} queries"
         case m.ResolvedAbsent(name):
-            return "absent", f"{_short(name)}, resolved by a person"
+            return "absent", f"{short_id(name)}, resolved by a person"
         case m.NotFoundAfterSeen(name):
-            return "not found at the broker", _short(name)
+            return "not found at the broker", short_id(name)
         case m.Reported(report, source):
             shown = f"{report.terms.symbol} {report.raw_status} {_n(report.filled_qty)}"
             return f"report ({source})", shown
@@ -80,11 +81,11 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
             price = "?" if x.price is None else _n(x.price)
             return f"fill ({x.source})", f"{x.side} {_n(x.qty)} {x.symbol} at {price}"
         case m.Busted(void):
-            return f"bust ({void.source})", _short(void.exec_id)
+            return f"bust ({void.source})", short_id(void.exec_id)
         case m.HistoryRead(broker_order_id):
-            return "history read", _short(broker_order_id)
+            return "history read", short_id(broker_order_id)
         case m.DisputeSettled(broker_order_id, exec_ids):
-            return "dispute settled", f"{_short(broker_order_id)}: {_rows(exec_ids)}"
+            return "dispute settled", f"{short_id(broker_order_id)}: {_rows(exec_ids)}"
         case m.ActivityReported(activity):
             return str(activity.kind), f"{activity.symbol or ''} {activity.description}".strip()
         case m.BalanceAdjusted() | m.CashAdjusted() | m.PairListed() | m.Assigned():
@@ -96,9 +97,9 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
         case m.Instructed(name, _, asked, authority, by=by):
             wanted = "cancel" if isinstance(asked, m.Cancel) else "replace"
             giver = authority if by is None else f"token {by}"
-            return f"instruction: {wanted}", f"{_short(name)} ({giver})"
+            return f"instruction: {wanted}", f"{short_id(name)} ({giver})"
         case m.InstructionClosed(name, _, why) | m.ChangeClosed(name, _, why):
-            return "instruction closed", f"{_short(name)}: {why}"
+            return "instruction closed", f"{short_id(name)}: {why}"
         case m.PlanMade() | m.PlanMoved() | m.StepMoved() | m.TradesSettled():
             return _describe_plan(entry)
         case m.ProtectionSet() | m.ProtectionEnded():
@@ -166,12 +167,15 @@ def _describe_access(
             assert_never(entry)
 
 
+def size_of(qty: Decimal | None, notional: Decimal | None) -> str:
+    """Format the size of an order: its quantity, or the amount that it is for."""
+    if notional is not None:
+        return f"for {notional:,.2f} of"
+    return _n(qty)
+
+
 def _rows(exec_ids: tuple[str, ...] | None) -> str:
     return "as computed" if exec_ids is None else f"{len(exec_ids)} executions count"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 17 else f"{name[:8]}…{name[-8:]}"
 
 
 def _grouped(price: Decimal) -> str:

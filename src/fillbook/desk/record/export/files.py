@@ -13,12 +13,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fillbook import model as m
 from fillbook.desk.record.export.optional import optional
 from fillbook.desk.record.export.tables import Cell, Column, ColumnKind, Table
 from fillbook.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 #: The most digits of a decimal in Parquet.
 _PARQUET_DIGITS: Final = 76
@@ -42,9 +45,14 @@ def write(table: Table, path: Path, name: str) -> int:
 
 def _write_csv(table: Table, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([x.name for x in table.columns])
-        writer.writerows([_plain(cell) for cell in row] for row in table.rows)
+        write_csv(table, file)
+
+
+def write_csv(table: Table, file: SupportsWrite[str]) -> None:
+    """Write *table* as CSV, with a header, to an open file."""
+    writer = csv.writer(file)
+    writer.writerow([x.name for x in table.columns])
+    writer.writerows([_plain(cell) for cell in row] for row in table.rows)
 
 
 def _write_jsonl(table: Table, path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What surrounds a command: its progress, its interruption, its errors and its exit code."""

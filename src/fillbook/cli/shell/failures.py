@@ -1,0 +1,71 @@
+"""
+What a command that fails prints, and its exit code.
+
+A message goes to standard error.  With ``--json`` standard output has it too, as the one document
+of the command, unless the command has printed one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cyclopts import CycloptsError, UnusedCliTokensError
+
+from fillbook import errors
+from fillbook.cli import output
+from fillbook.cli.shell.interrupted import Interrupted
+
+FAILED: Final = 1
+WRONG_CALL: Final = 2
+INTERRUPTED: Final = 130
+
+_WRONG_CALL: Final = (
+    errors.BadAddress,
+    errors.CredentialsMissing,
+    errors.ExtraMissing,
+    errors.InvalidValue,
+    errors.KeyReused,
+    errors.TradingDisabled,
+    errors.UnknownOrder,
+    errors.UnknownPlan,
+    errors.UnknownSymbol,
+)
+
+
+def usage_error(error: CycloptsError, *, json: bool) -> int:
+    """Print a wrong call, with the command that prints its help; return the exit code."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        message = f"{' '.join(error.unused_tokens)!r} is unexpected."
+    else:
+        message = str(error).strip()
+    command = " ".join(("fillbook", *(error.command_chain or ())))
+    return _print("WrongCall", f"{message}  (see {command} --help)", WRONG_CALL, json=json)
+
+
+def failed(error: errors.FillbookError, *, json: bool) -> int:
+    """Print an error of the library; return the exit code."""
+    message = str(error)
+    if isinstance(error, errors.TradingDisabled):
+        message = f"{message}; on the command line: --live"
+    code = WRONG_CALL if isinstance(error, _WRONG_CALL) else FAILED
+    return _print(type(error).__name__, message, code, json=json, retry=error.retry)
+
+
+def interrupted(error: KeyboardInterrupt, *, json: bool) -> int:
+    """Print what is known of the orders of an interrupted command; return the exit code."""
+    known = error.known if isinstance(error, Interrupted) else ()
+    message = "; ".join(("interrupted", *known)) if known else "interrupted; no order was sent"
+    if known and not json:
+        for line in ("interrupted; the record has:", *known):
+            output.fail(line)
+        return INTERRUPTED
+    return _print("Interrupted", message, INTERRUPTED, json=json)
+
+
+def _print(kind: str, message: str, code: int, *, json: bool, retry: bool = False) -> int:
+    output.fail(message)
+    if json and not output.WRITTEN.documents:
+        output.as_json(
+            {"error": {"type": kind, "message": message, "exit_code": code, "retry": retry}}
+        )
+    return code

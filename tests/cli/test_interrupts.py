@@ -1,0 +1,164 @@
+"""SIGINT, sent to a process at each command that sends: what is known of the order, and 130."""
+
+import json
+import re
+
+import pytest
+
+import fillbook as fb
+from fillbook.clock import ManualClock
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+from tests.cli.conftest import MONDAY_10
+from tests.cli.held import Gateway, interrupt
+
+STORE = ("--store", "sqlite:///bot.db")
+NAME = r"fb-[0-9a-f-]+"
+UNKNOWN = (
+    "sent, no reply yet; it may be at the broker. Do not place it again: the next `fillbook sync` "
+    "queries it"
+)
+
+
+@pytest.fixture
+def gateway(monkeypatch):
+    """A gateway before an emulator with a simulated clock, and a record that agrees with it."""
+    clock = ManualClock(MONDAY_10)
+    with (
+        Emulator(Exchange(seed=7, clock=clock)) as emulator,
+        Gateway(int(emulator.url.rpartition(":")[2]), clock) as made,
+    ):
+        monkeypatch.setenv("ALPACA_API_KEY", emulator.key)
+        monkeypatch.setenv("ALPACA_SECRET_KEY", emulator.secret)
+        monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{made.url}")
+        with fb.open(store="sqlite:///bot.db", clock=clock) as desk:
+            desk.sync()
+        yield made
+
+
+@pytest.fixture
+def resting(gateway):
+    """An order that rests."""
+    with fb.open(store="sqlite:///bot.db", clock=gateway.clock) as desk:
+        return desk.buy("BTC/USD", qty="0.01", limit_price=30_000)
+
+
+@pytest.fixture
+def held(gateway):
+    """A position."""
+    with fb.open(store="sqlite:///bot.db", clock=gateway.clock) as desk:
+        bought = desk.buy("BTC/USD", qty="0.1")
+        desk.sync()
+    return bought
+
+
+def lines(ended):
+    return [line.removeprefix("fillbook: ") for line in ended.err.splitlines()]
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["lost", "arrived"])
+def test_a_buy_tells_that_its_order_may_be_at_the_broker(gateway, arrives):
+    gateway.hold("POST", "/v2/orders", arrives=arrives)
+    ended = interrupt(gateway, "buy", "BTC/USD", "0.1", *STORE)
+    assert (ended.code, ended.out) == (130, "")
+    head, known = lines(ended)
+    assert head == "interrupted; the record has:"
+    assert re.fullmatch(rf"order {NAME} \(buy 0\.1 BTC/USD\): {UNKNOWN}", known)
+    with fb.open(store="sqlite:///bot.db", clock=gateway.clock) as desk:
+        desk.sync()
+        [order] = desk.book.orders()
+    assert order.client_order_id in known
+    assert (order.broker_order_id is not None) is arrives
+
+
+def test_a_sale_is_told_as_json_too(gateway, held):
+    gateway.hold("POST", "/v2/orders")
+    ended = interrupt(gateway, "sell", "BTC/USD", "0.05", *STORE, "--json")
+    error = json.loads(ended.out)["error"]
+    assert (ended.code, error["type"], error["exit_code"]) == (130, "Interrupted", 130)
+    assert re.search(rf"order {NAME} \(sell 0\.05 BTC/USD\): {UNKNOWN}", error["message"])
+
+
+def test_before_the_order_nothing_was_sent(gateway):
+    gateway.hold("GET", "/v2/account")
+    ended = interrupt(gateway, "buy", "BTC/USD", "0.1", *STORE)
+    assert (ended.code, ended.out) == (130, "")
+    assert lines(ended) == ["interrupted; no order was sent"]
+
+
+@pytest.mark.parametrize("words", [["sync"], ["check"]], ids=lambda words: words[0])
+def test_a_read_that_is_interrupted_has_sent_no_order(gateway, words):
+    gateway.hold("GET", "/v2/positions")
+    ended = interrupt(gateway, *words, *STORE)
+    assert (ended.code, ended.out) == (130, "")
+    assert lines(ended) == ["interrupted; no order was sent"]
+
+
+def test_a_replace_has_no_confirmed_outcome(gateway, resting):
+    gateway.hold("PATCH", "/v2/orders/")
+    name = resting.client_order_id
+    ended = interrupt(gateway, "replace", name, "--limit", "31000", *STORE)
+    assert (ended.code, ended.out) == (130, "")
+    assert lines(ended)[1] == (
+        f"order {name} (buy 0.01 BTC/USD): pending_new; its replace has no confirmed outcome yet, "
+        "and the next `fillbook sync` queries it"
+    )
+
+
+@pytest.mark.parametrize("words", [["cancel"], ["cancel", "--all"], ["halt"]], ids=" ".join)
+def test_a_cancel_has_no_confirmed_outcome(gateway, resting, words):
+    gateway.hold("DELETE", "/v2/orders/")
+    name = resting.client_order_id
+    names = [name] if words == ["cancel"] else []
+    ended = interrupt(gateway, *words, *names, *STORE)
+    assert (ended.code, ended.out) == (130, "")
+    told = lines(ended)
+    assert told[1] == (
+        f"order {name} (buy 0.01 BTC/USD): pending_new; its cancel has no confirmed outcome yet, "
+        "and the next `fillbook sync` queries it"
+    )
+    assert told[2:] == (["the kill switch is set: fillbook halt"] if words == ["halt"] else [])
+
+
+def plans(gateway, *words, file=None):
+    """The exit code, and the order and the plan of an interrupted command."""
+    gateway.hold("POST", "/v2/orders")
+    ended = interrupt(gateway, *words, *STORE)
+    told = lines(ended)
+    known = [line for line in told if line.startswith(("order", "plan"))]
+    return ended.code, known
+
+
+PLAN = (
+    r"plan [a-z_]+-\d+ \(.*\): running; a desk that ticks carries it out: the bot, or "
+    "`fillbook watch --tick`"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["protect", "BTC/USD", "--stop-loss", "8%"], ["close", "BTC/USD"]],
+    ids=lambda words: words[0],
+)
+def test_a_plan_of_a_position_goes_on_without_the_command(gateway, held, words):
+    code, known = plans(gateway, *words)
+    assert code == 130
+    assert re.fullmatch(rf"order {NAME} \(sell 0\.\d+ BTC/USD\): {UNKNOWN}", known[0])
+    assert [line for line in known if re.fullmatch(PLAN, line)] != []
+
+
+def test_a_rebalance_goes_on_without_the_command(gateway, tmp_path):
+    (tmp_path / "targets.csv").write_text("symbol,notional\nBTC/USD,1000\n")
+    code, known = plans(gateway, "rebalance", "targets.csv", "--send", "--others", "keep")
+    assert code == 130
+    assert re.match(rf"order {NAME} \(buy ", known[0])
+    assert [line for line in known if re.fullmatch(PLAN, line)] != []
+
+
+def test_a_catch_up_goes_on_without_the_command(gateway, tmp_path):
+    rows = "symbol,side,qty,at\nBTC/USD,buy,0.01,2026-01-05T15:00:00Z\n"
+    (tmp_path / "trades.csv").write_text(rows)
+    code, known = plans(gateway, "catch-up", "trades.csv", "--since", "2026-01-01", "--send")
+    assert code == 130
+    assert re.match(rf"order {NAME} \(buy 0\.01 BTC/USD\)", known[0])
+    assert [line for line in known if re.fullmatch(PLAN, line)] != []
