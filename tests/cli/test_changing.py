@@ -41,7 +41,7 @@ def test_an_order_is_changed_and_printed(resting, emulator, capsys):
     [
         (("--limit", "150"), 1, "has these values already"),
         (("--stop", "140"), 1, "has no stop_price"),
-        (("--limit", "0"), 2, "limit_price"),
+        (("--limit", "0"), 2, "--limit"),
     ],
 )
 def test_a_refused_change_is_reported_and_nothing_is_sent(

@@ -136,7 +136,7 @@ def test_an_old_record_is_archived_completely(order, tmp_path, capsys):
     at = ("--store", "sqlite:///bot.db")
     told(capsys, "rebind", "--dry-run", *at)
     assert (tmp_path / "bot.db").exists()
-    said = json.loads(told(capsys, "rebind", "--json", *at)[1])
+    said = json.loads(told(capsys, "rebind", "--yes", "--json", *at)[1])
     assert not (tmp_path / "bot.db").exists()
     with fb.read(f"sqlite:///{said['archived_to']}") as put_away:
         assert put_away.order(order).filled_qty == 10

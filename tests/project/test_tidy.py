@@ -215,7 +215,15 @@ def test_a_folder_has_at_most_sixteen_entries():
 def test_the_root_of_the_package_is_the_common_base():
     names = {x.removeprefix("src/fillbook/").split("/")[0] for x in tracked("src/fillbook")}
     assert names == {
-        *("__init__.py", "py.typed", "errors.py", "clock.py", "codec.py", "config.py"),
+        *(
+            "__init__.py",
+            "__main__.py",
+            "py.typed",
+            "errors.py",
+            "clock.py",
+            "codec.py",
+            "config.py",
+        ),
         *("alerts.py", "logs.py", "broker.py", "store.py", "opening.py"),
         *("model", "core", "desk", "brokers", "stores", "venue", "testing", "cli", "web"),
     }

@@ -25,13 +25,13 @@ from typing import Final
 from fillbook.errors import (
     BadAddress,
     StoreDamaged,
-    StoreError,
     StoreInDoubt,
     StoreRewound,
     StoreUnavailable,
 )
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
+from fillbook.stores.sqlite_errors import damaged, store_error
 from fillbook.stores.thread_queue import ForkGuard
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -46,29 +46,6 @@ _BUSY_S: Final = 5.0  #: wait for programs that write to the file without our lo
 
 #: A checkpoint is made after so many write transactions, and at the opening and the closing.
 CHECKPOINT_EACH: Final = 200
-
-#: SQLite's primary result codes of StoreUnavailable; every other code is StoreDamaged.
-_UNAVAILABLE: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-
-#: What to do about some of them.
-_TO_DO: Final = {
-    sqlite3.SQLITE_BUSY: "another program keeps it open; close that program",
-    sqlite3.SQLITE_LOCKED: "another program keeps it open; close that program",
-    sqlite3.SQLITE_FULL: "free space on the disk, and try again",
-    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
-    sqlite3.SQLITE_CANTOPEN: "check that it is a file, and its permissions",
-}
 
 
 class SqliteStore:
@@ -357,7 +334,7 @@ class SqliteStore:
 
         Raises: StoreUnavailable if it was not made; StoreInDoubt if that cannot be known.
         """
-        unavailable = _store_error(error, self._path)
+        unavailable = store_error(error, self._path)
         if transaction.written is None:
             raise unavailable from error  # no entry was written: there is nothing to be in doubt of
         try:
@@ -406,11 +383,11 @@ class SqliteStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise _store_error(error, self._path) from error
+            raise store_error(error, self._path) from error
         except StoreDamaged as error:
             if str(self._path) in str(error):
                 raise
-            raise _damaged(self._path, str(error)) from error
+            raise damaged(self._path, str(error)) from error
 
 
 class _CommitFailed(Exception):
@@ -432,21 +409,3 @@ class _Transaction:
     def written(self) -> sql.Position | None:
         """The newest entry of the transaction; None: it wrote none."""
         return None if self.writer is None else self.writer.written
-
-
-def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # an error of the driver, such as a closed connection
-        return StoreUnavailable(f"{path}: {error}")
-    if code & 0xFF in _UNAVAILABLE:
-        to_do = _TO_DO.get(code & 0xFF, "check the disk and the permissions")
-        return StoreUnavailable(f"{path}: {error}; nothing was written: {to_do}")
-    if code & 0xFF == sqlite3.SQLITE_NOTADB:
-        return StoreDamaged(f"{path} is not a record of fillbook ({error}); name another file")
-    return _damaged(path, str(error))
-
-
-def _damaged(path: Path, why: str) -> StoreDamaged:
-    return StoreDamaged(
-        f"{path} is damaged ({why}). Restore a backup, or move it away and run `fillbook sync`"
-    )

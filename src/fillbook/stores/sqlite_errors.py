@@ -1,0 +1,52 @@
+"""The errors of SQLite as ours: which may be retried, and what to do about each."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from fillbook.errors import StoreDamaged, StoreError, StoreUnavailable
+
+#: SQLite's primary result codes of StoreUnavailable; every other code is StoreDamaged.
+_UNAVAILABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+#: What to do about some of them.
+_TO_DO: Final = {
+    sqlite3.SQLITE_BUSY: "another program keeps it open; close that program",
+    sqlite3.SQLITE_LOCKED: "another program keeps it open; close that program",
+    sqlite3.SQLITE_FULL: "free space on the disk, and try again",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "check that it is a file, and its permissions",
+}
+
+
+def store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    """Return our error for one of SQLite about the file *path*: what to do, and whether again."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # an error of the driver, such as a closed connection
+        return StoreUnavailable(f"{path}: {error}")
+    if code & 0xFF in _UNAVAILABLE:
+        to_do = _TO_DO.get(code & 0xFF, "check the disk and the permissions")
+        return StoreUnavailable(f"{path}: {error}; nothing was written: {to_do}")
+    if code & 0xFF == sqlite3.SQLITE_NOTADB:
+        return StoreDamaged(f"{path} is not a record of fillbook ({error}); name another file")
+    return damaged(path, str(error))
+
+
+def damaged(path: Path, why: str) -> StoreDamaged:
+    """Return the error for a file that is damaged."""
+    return StoreDamaged(
+        f"{path} is damaged ({why}). Restore a backup, or move it away and run `fillbook sync`"
+    )
