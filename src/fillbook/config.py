@@ -21,7 +21,7 @@ from typing import Final
 
 from attrs import frozen
 
-from fillbook.errors import BadAddress
+from fillbook.errors import BadAddress, cause
 
 DEFAULTS: Final[Mapping[str, str | None]] = {
     "broker": None,
@@ -89,7 +89,7 @@ def _text(env: Mapping[str, str]) -> tuple[Path, str]:
             raise BadAddress(f"{path}: the file in $FILLBOOK_CONFIG does not exist") from None
         return path, ""
     except (OSError, UnicodeDecodeError) as error:
-        raise BadAddress(f"{path} cannot be read: {error}") from None
+        raise BadAddress(f"{path} cannot be read: {cause(error)}") from None
 
 
 def _parsed(path: Path, text: str) -> dict[str, object]:

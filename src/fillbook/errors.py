@@ -169,6 +169,11 @@ class StoreDamaged(StoreError):
     """The file is no store of ours, or is broken; it was left as it is."""
 
 
+def cause(error: Exception) -> str:
+    """Return why a file cannot be used, without its path, which a message names by itself."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def present(value: T | None, what: str) -> T:
     """Return *value*, which a stored record names. Raises: StoreDamaged if it is None."""
     if value is None:

@@ -83,7 +83,7 @@ def halt(
     """
     opened = opening.open_broker(broker, os.environ)
     if opened.live and not (live or resume or dry_run):
-        raise errors.TradingDisabled(f"{opened.host} moves real money")
+        raise errors.TradingDisabled(f"{opened.host} is a live account: orders move real money")
     address = existing_store(store) if has_store(store) else None
     if resume:
         with open_desk(opened, existing_store(store), live=live) as desk:

@@ -95,7 +95,7 @@ class Acting:
         return self._parts.closing.close_position(
             self._symbols.resolve(symbol),
             validation.strategy(strategy),
-            validation.quantity(qty),
+            validation.above_zero("qty", qty),
             account=validation.flag("account", account),
             dry_run=validation.flag("dry_run", dry_run),
         )
@@ -124,7 +124,7 @@ class Acting:
         return self._parts.rebalancing.rebalance(
             validation.targets(targets),
             validation.strategy(strategy) or None,
-            validation.rebalance_rules(rules, validation.quantity(capital)),
+            validation.rebalance_rules(rules, validation.above_zero("capital", capital)),
             dry_run=validation.flag("dry_run", dry_run),
         )
 

@@ -230,12 +230,12 @@ def rebalance_rules(fields: m.RebalanceFields, capital: Decimal | None) -> m.Reb
         raise InvalidValue(str(error)) from None
 
 
-def quantity(value: Decimal | int | str | float | None) -> Decimal | None:
-    """Return a quantity above zero; None stays None. Raises: InvalidValue."""
-    qty = _number_named("qty", value)
-    if qty is not None and qty <= 0:
-        raise InvalidValue(f"qty must be above zero, not {m.plain(qty)}")
-    return qty
+def above_zero(name: str, value: Decimal | int | str | float | None) -> Decimal | None:
+    """Return a number above zero; None stays None. Raises: InvalidValue."""
+    found = _number_named(name, value)
+    if found is not None and found <= 0:
+        raise InvalidValue(f"{name} must be above zero, not {m.plain(found)}")
+    return found
 
 
 def cost_method(value: str) -> m.CostMethod:

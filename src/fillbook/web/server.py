@@ -23,7 +23,7 @@ from attrs import frozen
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fillbook.errors import InvalidValue
+from fillbook.errors import InvalidValue, cause
 
 #: How long the head of a request may take to arrive, in seconds.
 HEAD_S: Final = 10.0
@@ -125,7 +125,7 @@ def listening(host: str, port: int) -> socket.socket:
             opened.bind(address)
             opened.listen(1_024)
         except OSError as error:
-            raise InvalidValue(f"{host}:{port} cannot be listened on: {error}") from None
+            raise InvalidValue(f"{host}:{port} cannot be listened on: {cause(error)}") from None
         on_error.pop_all()
     return opened
 

@@ -17,6 +17,7 @@ from fillbook.cli.options import (
     LiveOption,
     StoreOption,
     existing_store,
+    named_options,
     open_desk,
     parse_day,
 )
@@ -25,6 +26,8 @@ from fillbook.desk import Desk
 
 #: How long the plans are followed, in seconds: they end by themselves before.
 WAIT_S: Final = 900.0
+#: The options by the parameter of `catch_up`.
+_OPTIONS: Final = {"tz": "--tz", "date_format": "--date-format"}
 #: The outcomes of rows that are counted only.
 _QUIET: Final = frozenset(
     {
@@ -74,16 +77,17 @@ def catch_up(
     with open_desk(broker, existing_store(store) if send else store, live=live) as desk:
         if send and not json:
             desk.on(m.EventKind.PLAN, progress(desk, m.PlanKind.CATCH_UP))
-        found = desk.catch_up(
-            trades,
-            since=errors.present(parse_day(since), "--since"),
-            columns=parse_columns(map),
-            tz=tz,
-            date_format=date_format,
-            query=query,
-            strategy=strategy,
-            dry_run=not send,
-        )
+        with named_options(_OPTIONS):
+            found = desk.catch_up(
+                trades,
+                since=errors.present(parse_day(since), "--since"),
+                columns=parse_columns(map),
+                tz=tz,
+                date_format=date_format,
+                query=query,
+                strategy=strategy,
+                dry_run=not send,
+            )
         plans = _follow(desk, found, wait) if send else []
     if json:
         output.as_json({"catch_up": found, "plans": plans})

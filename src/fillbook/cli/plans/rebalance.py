@@ -102,7 +102,7 @@ def read_targets(path: Path) -> m.Targets:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise errors.InvalidValue(f"{path} cannot be read: {error}") from None
+        raise errors.InvalidValue(f"{path} cannot be read: {errors.cause(error)}") from None
     rows = list(csv.reader(text.splitlines()))
     head = [x.strip().lower() for x in rows[0]] if rows else []
     kinds = [x for x in head if x in _KINDS]

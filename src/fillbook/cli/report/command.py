@@ -34,5 +34,5 @@ def report(
     try:
         html.write_text(page(figures), "utf-8")
     except OSError as error:
-        raise errors.InvalidValue(f"{html} cannot be written: {error}") from None
+        raise errors.InvalidValue(f"{html} cannot be written: {errors.cause(error)}") from None
     output.out.print(f"Report: {output.cell(html)}", soft_wrap=True)

@@ -24,7 +24,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.plans.local_trades import TEXT_MAX, TradeFormat, columns_of, read_trade
 from fillbook.core.pnl.comparison import BotRecord
-from fillbook.errors import InvalidValue
+from fillbook.errors import InvalidValue, cause
 
 #: What `read_trades` accepts.
 TradeSource = str | PathLike[str] | Iterable[m.LocalTrade | m.UnreadableTrade | Mapping[str, Any]]
@@ -129,7 +129,7 @@ def _rows_of_file(path: Path, query: str | None) -> list[Any]:
             return _rows_of_query(path, query)
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeError, sqlite3.Error) as error:
-        raise InvalidValue(f"{path} cannot be read: {error}") from None
+        raise InvalidValue(f"{path} cannot be read: {cause(error)}") from None
     if path.suffix.lower() in _JSON_LINES:
         return list(_rows_of_lines(text))
     head = text.partition("\n")[0]

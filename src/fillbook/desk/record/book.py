@@ -272,7 +272,9 @@ class Book:
         try:
             view, method = m.PnlBy(by), m.CostMethod(cost)
         except ValueError as error:
-            raise InvalidValue(f"{error}: by symbol, strategy or day; average or fifo") from None
+            wrong = str(error).partition(" is not")[0]
+            text = f"by is symbol, strategy or day, and cost average or fifo; not {wrong}"
+            raise InvalidValue(text) from None
         with self._store.read() as reader:
             facts = pnl.facts_of(reader)
         if quotes is None:

@@ -207,7 +207,10 @@ class OrderRequest:
         }
         needed = PRICES[self.type]
         if self.type is OrderType.TRAILING_STOP:
-            if len(given) != 1 or not given <= needed:
+            others = sorted(given - needed)
+            if others:
+                raise InvalidValue(f"a trailing stop has no {' and no '.join(others)}")
+            if len(given) != 1:
                 raise InvalidValue(
                     "a trailing stop needs exactly one of trail_price and trail_percent"
                 )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fillbook import model as m
 from fillbook.desk.record.export.optional import optional
 from fillbook.desk.record.export.tables import Cell, Column, ColumnKind, Table
-from fillbook.errors import InvalidValue
+from fillbook.errors import InvalidValue, cause
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -39,7 +39,7 @@ def write(table: Table, path: Path, name: str) -> int:
     try:
         FORMATS[name](table, path)
     except OSError as error:
-        raise InvalidValue(f"{path} cannot be written: {error}") from None
+        raise InvalidValue(f"{path} cannot be written: {cause(error)}") from None
     return len(table.rows)
 
 

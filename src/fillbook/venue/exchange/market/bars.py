@@ -18,7 +18,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.errors import InvalidValue
+from fillbook.errors import InvalidValue, cause
 from fillbook.venue.exchange.market.matching import Prices, tick_at
 
 _PRICES: Final = ("open", "high", "low", "close")
@@ -61,7 +61,7 @@ def read_bars(source: Source) -> list[Bar]:
         with open(source, newline="", encoding="utf-8-sig") as lines:
             return _read(lines, str(source))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"{source} cannot be read: {error}") from None
+        raise InvalidValue(f"{source} cannot be read: {cause(error)}") from None
 
 
 def _read(lines: Iterable[str], name: str) -> list[Bar]:

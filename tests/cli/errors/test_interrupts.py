@@ -10,7 +10,7 @@ from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 from tests.cli.conftest import MONDAY_10
-from tests.cli.held import Gateway, interrupt
+from tests.cli.errors.held import Gateway, interrupt
 
 STORE = ("--store", "sqlite:///bot.db")
 NAME = r"fb-[0-9a-f-]+"
