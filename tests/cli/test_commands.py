@@ -288,3 +288,53 @@ def test_a_table_is_exported_by_the_ending_of_the_file(order, capsys):
     assert "mean-rev" in Path("a.csv").read_text()
     code, _, err = told(capsys, "export", "orders", "a.xlsx", "--store", "sqlite:///bot.db")
     assert (code, "format must be one of csv, jsonl, parquet" in err) == (2, True)
+
+
+def test_an_order_is_found_by_the_beginning_of_an_id(order, capsys):
+    at = ("--store", "sqlite:///bot.db", "--json")
+    ids = (order.client_order_id, order.broker_order_id)
+    for name in (*ids, ids[0][:-1], ids[0][:20], ids[1][:8]):
+        code, out, _ = told(capsys, "order", name, *at)
+        assert (code, json.loads(out)["order"]["client_order_id"]) == (0, ids[0])
+
+
+def test_the_beginning_of_several_ids_lists_them(emulator, order, capsys):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        other = desk.buy("AAPL", qty=1)
+    at = ("--store", "sqlite:///bot.db")
+    names = ", ".join(sorted([order.client_order_id, other.client_order_id]))
+    said = f"fillbook: the ids of several orders begin with 'fb-': {names}\n"
+    for words in (("order",), ("cancel",), ("replace", "--qty", "5"), ("sync", "--order")):
+        line = (*words, "fb-") if words[0] == "sync" else (words[0], "fb-", *words[1:])
+        assert told(capsys, *line, *at) == (2, "", said)
+
+
+def test_the_orders_are_listed_with_an_id_that_finds_them(emulator, order, monkeypatch, capsys):
+    """An amount of money is not shown as a quantity."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        paid = desk.buy("BTC/USD", notional=100)
+    monkeypatch.setattr(output, "out", output.Terminal(highlight=False, width=120))
+    at = ("--store", "sqlite:///bot.db")
+    lines = told(capsys, "orders", *at)[1].splitlines()
+    [first], [second] = (
+        [[cell.strip() for cell in x.split("│")[1:-1]] for x in lines if word in x]
+        for word in ("AAPL", "BTC/USD")
+    )
+    assert first[1:3] == ["buy 10 AAPL", "market"]
+    assert second[1] == "buy for 100.00 of BTC/USD"
+    assert second[3].startswith(f"{paid.filled_qty} at ")
+    for name, whole in ((first[0], order), (second[0], paid)):
+        assert whole.client_order_id.startswith(name)
+        found = json.loads(told(capsys, "order", name, *at, "--json")[1])
+        assert found["order"]["client_order_id"] == whole.client_order_id
+    out = told(capsys, "order", second[0], *at)[1]
+    assert "buy for 100.00 of BTC/USD" in out
+
+
+@pytest.mark.parametrize("what", ["orders", "trades", "positions", "pnl"])
+def test_a_list_is_printed_as_the_csv_of_an_export(what, order, capsys):
+    at = ("--store", "sqlite:///bot.db")
+    told(capsys, "export", what, "a.csv", *at)
+    code, out, err = told(capsys, what, *at, "--csv")
+    assert (code, out, err) == (0, Path("a.csv").read_text(), "")
+    assert told(capsys, what, *at, "--csv", "--json")[0] == 2

@@ -281,3 +281,21 @@ def test_real_money_needs_the_live_option(bench, monkeypatch):
     before = open_orders(bench)
     assert run(["halt"]) == 2
     assert open_orders(bench) == before
+
+
+def test_the_record_of_the_settings_is_halted(bench, tmp_path, capsys):
+    """Without --store it reported that there was no record, and set no switch."""
+    with fb.open(bench.broker, "sqlite:///fillbook.db", clock=bench.clock) as desk:
+        desk.sync()
+    assert run(["halt", "all is wrong"]) == 0
+    assert "The kill switch is set" in capsys.readouterr().out
+    with fb.read("sqlite:///fillbook.db") as book:
+        assert book.status().halted == "all is wrong"
+    assert run(["halt", "--resume"]) == 0
+    with fb.read("sqlite:///fillbook.db") as book:
+        assert book.status().halted is None
+
+
+def test_without_a_record_nothing_can_be_resumed(bench, capsys):
+    assert run(["halt", "--resume"]) == 2
+    assert "there is no record at fillbook.db" in capsys.readouterr().err

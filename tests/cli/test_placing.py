@@ -1,11 +1,13 @@
 """Orders from the command line, and the available buying power."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 import fillbook as fb
+from tests.cli.conftest import MONDAY_10
 from tests.cli.line import told
 
 STORE = ("--store", "sqlite:///bot.db")
@@ -146,3 +148,21 @@ def test_an_order_on_a_live_account_needs_the_live_option(monkeypatch, capsys):
     monkeypatch.setenv("ALPACA_SECRET_KEY", "s")
     code, _, err = told(capsys, "buy", "AAPL", "1", "--broker", "alpaca:live")
     assert (code, "--live" in err) == (2, True)
+
+
+SATURDAY = datetime(2026, 2, 28, 17, tzinfo=UTC)
+
+
+def test_a_market_order_on_a_closed_day_says_until_when_it_waits(emulator, capsys):
+    emulator.exchange.clock.advance((SATURDAY + timedelta(days=7) - MONDAY_10).total_seconds())
+    opening = "Monday 2026-03-09 13:30 UTC (09:30 in New York)"
+    code, out, _ = told(capsys, "buy", "AAPL", "1", *STORE)
+    assert code == 0
+    assert f"The market is closed: it waits for {opening}." in " ".join(out.split())
+    out = told(capsys, "buy", "AAPL", "1", *STORE, "--dry-run")[1]
+    assert f"The market is closed: it would wait for {opening}." in " ".join(out.split())
+    assert "it waits" not in told(capsys, "buy", "BTC/USD", "0.01", *STORE)[1]
+
+
+def test_in_the_session_nothing_waits_for_the_open(emulator, capsys):
+    assert "it waits" not in told(capsys, "buy", "AAPL", "1", "--limit", "100", *STORE)[1]

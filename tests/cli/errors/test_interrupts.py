@@ -86,7 +86,9 @@ def test_before_the_order_nothing_was_sent(gateway):
     assert lines(ended) == ["interrupted; no order was sent"]
 
 
-@pytest.mark.parametrize("words", [["sync"], ["check"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [["sync"], ["check"], ["repair"], ["rebuild"]], ids=lambda words: words[0]
+)
 def test_a_read_that_is_interrupted_has_sent_no_order(gateway, words):
     gateway.hold("GET", "/v2/positions")
     ended = interrupt(gateway, *words, *STORE)
@@ -162,3 +164,23 @@ def test_a_catch_up_goes_on_without_the_command(gateway, tmp_path):
     assert code == 130
     assert re.match(rf"order {NAME} \(buy 0\.01 BTC/USD\)", known[0])
     assert [line for line in known if re.fullmatch(PLAN, line)] != []
+
+
+def test_an_approved_plan_goes_on_without_the_command(gateway, held):
+    """The exits of what was held before there was a policy are proposed."""
+    exits = fb.ExitPolicy(stop_loss="8%")
+    with fb.open(store="sqlite:///bot.db", exits=exits) as desk:  # valid in the command's time
+        desk.sync()
+        desk.tick()
+        [proposed] = desk.plans()
+    code, known = plans(gateway, "approve", proposed.plan_id)
+    assert code == 130
+    assert re.fullmatch(rf"order {NAME} \(sell 0\.\d+ BTC/USD\): {UNKNOWN}", known[0])
+    assert [line for line in known if re.fullmatch(PLAN, line)] != []
+
+
+def test_a_watch_that_ticks_ends_by_it(gateway):
+    """Ctrl-C is how it ends: it has succeeded."""
+    gateway.hold("GET", "/v2/positions")
+    ended = interrupt(gateway, "watch", "--tick", "--json", *STORE)
+    assert (ended.code, ended.err) == (0, "stopped\n")

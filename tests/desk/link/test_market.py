@@ -39,3 +39,23 @@ def test_that_a_symbol_is_not_listed_or_not_quoted_is_read_again(wish):
         assert code(bench) == "no_price"
     bench.broker.unquoted = frozenset()
     assert bench.desk.buy("AAPL", qty=1, **wish).broker_order_id is not None
+
+
+#: By hours after Monday 10:00 in New York: when the market of a share opens, in UTC.
+OPENINGS = {
+    0: None,
+    5.9: None,  # the session ends at 16:00
+    6: "2026-03-03T14:30",
+    23.4: "2026-03-03T14:30",
+    23.5: None,
+    5 * 24: "2026-03-09T13:30",  # a Saturday; the clocks change on Sunday
+}
+
+
+@pytest.mark.parametrize("hours", OPENINGS)
+def test_an_order_waits_for_the_next_regular_session(hours):
+    bench = Bench()
+    bench.clock.advance(hours * 3600)
+    opens = bench.desk.opens_at("aapl")
+    assert (opens and f"{opens:%Y-%m-%dT%H:%M}") == OPENINGS[hours]
+    assert bench.desk.opens_at("BTC/USD") is None

@@ -1,0 +1,235 @@
+"""The doctor, a record that is archived, and what surrounds every command."""
+
+import io
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import fillbook as fb
+from fillbook import __version__
+from fillbook.cli import output, rebind
+from fillbook.cli.doctor import clock_finding
+from fillbook.cli.shell.progress import Progress
+from tests.cli.line import told
+
+STORE = ("--store", "sqlite:///bot.db")
+
+
+def rows_of(capsys, *words):
+    """The exit code of the doctor, and its rows by item."""
+    code, out, _ = told(capsys, "doctor", "--json", *words)
+    return code, {row["what"]: (row["ok"], row["said"]) for row in json.loads(out)}
+
+
+def test_the_doctor_prints_the_versions(emulator, order, capsys):
+    code, rows = rows_of(capsys, *STORE)
+    assert (code, rows["fillbook"][1].startswith(f"{__version__}, on Python 3.")) == (0, True)
+    assert rows["extra alpaca"][1].startswith("alpaca-py ")
+    assert rows["sqlite"][1].startswith("SQLite 3.")
+
+
+def test_the_doctor_compares_the_account_of_the_keys_with_that_of_the_record(
+    emulator, order, capsys
+):
+    code, rows = rows_of(capsys, *STORE)
+    assert (code, rows["same account"]) == (0, (True, "the record and the keys agree"))
+    emulator.exchange.faults.switch_on("account-id-changed")
+    code, rows = rows_of(capsys, *STORE)
+    ok, said = rows["same account"]
+    assert (code, ok) == (1, False)
+    assert said.startswith("the record is of alpaca:")
+    assert said.endswith("or archive the record with `fillbook rebind`")
+
+
+def test_the_doctor_reports_a_kill_switch_that_is_set(emulator, order, capsys):
+    assert rows_of(capsys, *STORE)[1]["kill switch"] == (True, "not set")
+    told(capsys, "halt", "the model is wrong", *STORE)
+    code, rows = rows_of(capsys, *STORE)
+    assert (code, rows["kill switch"]) == (
+        1,
+        (
+            False,
+            "set, so that no order is sent (the model is wrong): `fillbook halt --resume` clears "
+            "it",
+        ),
+    )
+
+
+def test_the_doctor_reports_a_folder_that_is_missing(emulator, tmp_path, capsys):
+    code, rows = rows_of(capsys, "--store", "sqlite:///no/bot.db")
+    said = f"the folder {tmp_path}/no does not exist: create it"
+    assert (code, rows["the record"]) == (1, (False, said))
+    assert rows_of(capsys, *STORE)[1]["the record"][0] is True
+
+
+SETTINGS = {
+    'stroe = "x"\n': "fillbook.toml, line 1: stroe is no setting; the settings are broker, store, "
+    "repairs, alert_urls",
+    "repairs = 3\n": 'fillbook.toml, line 1: repairs must be a string, such as "…", not 3',
+    'repairs = "all"\n': "repairs must be one of observe, approve, auto; not 'all'",
+}
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_the_doctor_reports_a_setting_that_will_not_work(text, emulator, order, capsys):
+    Path("fillbook.toml").write_text(text)
+    code, rows = rows_of(capsys, *STORE)
+    assert (code, rows["settings"]) == (1, (False, SETTINGS[text]))
+
+
+def test_the_doctor_reports_an_account_that_is_blocked(emulator, order, capsys):
+    emulator.exchange.block(emulator.account, "trading_blocked")
+    code, rows = rows_of(capsys, *STORE)
+    assert (code, rows["the account"][0]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ok", "said"),
+    [
+        (0.9, True, "agrees with the broker's"),
+        (-2.9, True, "agrees with the broker's"),
+        (12, None, "12 s ahead of the broker's: set it"),
+        (-31, False, "31 s behind the broker's: set it"),
+    ],
+)
+def test_the_doctor_compares_the_clocks(seconds, ok, said):
+    found = clock_finding(seconds)
+    assert (found.ok, found.said) == (ok, said)
+
+
+def test_the_doctor_says_what_is_known_of_the_stream(emulator, order, capsys):
+    ok, said = rows_of(capsys, *STORE)[1]["stream"]
+    assert (ok, said) == (
+        None,
+        "no desk ticks on this record; a key has 1 at a time: the bot's own, or that of "
+        "start(listen=True)",
+    )
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.receive(ConnectionError("HTTP 429"))
+        desk.tick()
+    ok, said = rows_of(capsys, *STORE)[1]["stream"]
+    assert (ok, "is refused or lost" in said) == (False, True)
+
+
+# -- the archive of a record ---------------------------------------------------------------
+
+
+def test_a_healthy_record_of_the_same_account_is_not_archived_without_a_word(
+    emulator, order, capsys
+):
+    code, out, err = told(capsys, "rebind", *STORE)
+    assert (code, out, Path("bot.db").exists()) == (2, "", True)
+    assert err.endswith(
+        "too, so that nothing is wrong with this record; to archive it all the same, add --yes\n"
+    )
+    code, out, _ = told(capsys, "rebind", "--yes", *STORE)
+    assert (code, "The next sync starts a new one." in " ".join(out.split())) == (0, True)
+    assert not Path("bot.db").exists()
+
+
+def test_a_record_is_not_archived_if_its_account_cannot_be_compared(
+    emulator, order, monkeypatch, capsys
+):
+    emulator.exchange.faults.switch_on("unreachable")
+    code, _, err = told(capsys, "rebind", *STORE)
+    assert (code, "the account of the keys is unknown (" in err) == (2, True)
+    monkeypatch.delenv("FILLBOOK_BROKER")
+    code, _, err = told(capsys, "rebind", *STORE)
+    assert (code, "no broker is set, so that it is unknown whether" in err) == (2, True)
+    assert Path("bot.db").exists()
+
+
+def test_the_record_of_another_account_is_archived_at_once(emulator, order, capsys):
+    emulator.exchange.faults.switch_on("account-id-changed")
+    assert told(capsys, "rebind", *STORE)[0] == 0
+    assert not Path("bot.db").exists()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("Yes ", 0), ("n", 1), ("", 1)])
+def test_on_a_terminal_it_asks(emulator, order, answer, code, monkeypatch, capsys):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(rebind.sys, "stdin", Screen(f"{answer}\n"))
+    monkeypatch.setattr(rebind.sys, "stdout", screen := Screen())
+    assert rebind.rebind(store="sqlite:///bot.db") == code
+    assert "Archive it all the same? Orders and fills leave the record. [y/N]" in screen.getvalue()
+    assert Path("bot.db").exists() is bool(code)
+
+
+# -- every command -------------------------------------------------------------------------
+
+
+def test_the_package_is_a_program():
+    words = [sys.executable, "-m", "fillbook", "-V"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ended.stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("word", ["--quiet", "-q"])
+def test_a_quiet_command_prints_errors_only(word, order, capsys):
+    assert told(capsys, "orders", *STORE, word) == (0, "", "")
+    assert told(capsys, word, "check", *STORE) == (0, "", "")
+    code, out, err = told(capsys, "order", "zz", *STORE, word)
+    assert (code, out, err.startswith("fillbook: there is no order 'zz'")) == (2, "", True)
+    assert json.loads(told(capsys, "orders", *STORE, word, "--json")[1])
+    assert told(capsys, "orders", *STORE)[1] != ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_the_commands(shell, capsys):
+    code, out, err = told(capsys, "completion", shell)
+    assert (code, "buying-power" in out, err) == (0, True, "")
+
+
+def test_a_command_that_takes_longer_than_a_second_shows_its_progress():
+    """On a terminal only; it ends before anything is printed."""
+    waits, shown = [], threading.Event()
+
+    def wait(ended, seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            shown.set()
+            ended.wait()
+        return ended.is_set()
+
+    screen = io.StringIO()
+    progress = Progress(wait)
+    with progress.shown(Console(file=screen, force_terminal=True), "sync"):
+        shown.wait()
+    assert waits == [1.0, 0.5, 0.5]
+    assert "fillbook sync: 2 s (Ctrl-C stops it)" in screen.getvalue()
+    progress.end()
+
+
+def test_a_short_command_shows_none_and_neither_does_a_pipe():
+    screen = io.StringIO()
+    for console in (Console(file=screen, force_terminal=True), Console(file=screen)):
+        progress = Progress(lambda ended, seconds: ended.wait() or True)
+        with progress.shown(console, "sync"):
+            pass
+    assert screen.getvalue() == ""
+
+
+def test_the_progress_counts_the_requests(emulator, order):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.sync()
+        progress = Progress()
+        progress.follow(desk)
+        text = progress.text("sync", 2.5)
+    assert text == f"fillbook sync: 2 s, {desk.requests} requests to the broker (Ctrl-C stops it)"
+
+
+def test_printing_ends_the_progress(monkeypatch, capsys):
+    ended = []
+    monkeypatch.setattr(output.PROGRESS, "end", lambda: ended.append(True))
+    output.out.print("text")
+    output.as_json({"a": 1})
+    output.as_csv("orders", [])
+    assert len(ended) == 3
