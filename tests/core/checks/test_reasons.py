@@ -312,7 +312,7 @@ def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do():
         ({"currency": "EUR"}, "the order needs up to 1000 EUR, and 0.5 EUR is available"),
         (
             {"currency": "BTC", "paid_from": "BTC/USD"},
-            "0.5 BTC of the position in BTC/USD is available",
+            "the position in BTC/USD has 0.5 BTC available",
         ),
     ],
 )

@@ -77,8 +77,8 @@ WORDS = {
             "reserve": m.Reserve(opens=True, currency="BTC", paid_from="BTC/USD"),
             "funds": m.Funds(D("0.5"), D("0.5")),
         },
-        "insufficient position to pay with: the order needs up to 1000 BTC, and 0.5 BTC of the "
-        "position in BTC/USD is available",
+        "insufficient BTC to pay with: the order needs up to 1000 BTC, and the position in BTC/USD "
+        "has 0.5 BTC available",
     ),
     "no outcome of another order": (
         {},

@@ -95,7 +95,7 @@ def test_a_bot_spends_its_whole_balance_of_a_currency_and_nothing_of_another(sym
 
 def test_a_pair_that_is_paid_in_coins_takes_coins():
     bot = Bot()
-    with pytest.raises(fb.Denied, match="of BTC to pay with"):
+    with pytest.raises(fb.Denied, match="insufficient BTC to pay with"):
         bot.desk.buy("ETH-BTC", qty=10, limit_price="0.0501")  # 0.501 BTC, with the fee more
     order = bot.desk.buy("ETH-BTC", notional="0.5")
     assert order.status is S.FILLED
@@ -108,11 +108,11 @@ def test_a_pair_that_is_paid_in_coins_takes_coins():
 def test_coins_that_an_order_may_pay_with_cannot_be_sold():
     bot = Bot()
     bot.desk.buy("ETH-BTC", qty=8, limit_price="0.04")  # 0.32 BTC and its fee
-    with pytest.raises(fb.Denied, match=r"only 0.1768 of 0.5 BTC-USD can be closed"):
+    with pytest.raises(fb.Denied, match=r"only 0.1768 of the 0.5 BTC-USD held can be sold"):
         bot.desk.sell("BTC-USD", qty="0.2", limit_price="70000")
     bot.desk.sell("BTC-USD", qty="0.1768", limit_price="70000")
     assert bot.broker.free()["BTC"] == 0
-    with pytest.raises(fb.Denied, match="of BTC to pay with"):
+    with pytest.raises(fb.Denied, match="insufficient BTC to pay with"):
         bot.desk.buy("ETH-BTC", notional="0.01")
 
 

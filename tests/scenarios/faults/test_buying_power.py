@@ -122,7 +122,7 @@ def test_bp_11_a_pair_of_exits_is_held_once():
     bench.pass_(30)
     assert bench.desk.book.reservations() == []
     assert bench.desk.buying_power().available == before
-    with pytest.raises(fb.Denied, match="only 0 of 10 AAPL can be closed"):
+    with pytest.raises(fb.Denied, match="only 0 of the 10 AAPL held can be sold"):
         bench.desk.sell("AAPL", qty=1)
 
 

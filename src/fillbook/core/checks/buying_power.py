@@ -61,8 +61,8 @@ def _insufficient(needed: Decimal, available: Decimal, reserve: m.Reserve, own: 
     left = money(available, currency, is_own=is_own)
     if reserve.paid_from is not None:
         return (
-            f"insufficient position to pay with: the order needs up to {most}, and {left} of the "
-            f"position in {reserve.paid_from} is available"
+            f"insufficient {currency} to pay with: the order needs up to {most}, and the position "
+            f"in {reserve.paid_from} has {left} available"
         )
     return (
         f"insufficient buying power: the order needs up to {most}, and {left} is available; see "

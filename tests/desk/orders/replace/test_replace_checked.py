@@ -72,7 +72,9 @@ def test_a_more_expensive_order_reserves_the_difference():
     """The additional cost of a replace is checked and reserved like that of an order (P7)."""
     bench = Bench(cash=2_000, multiplier=1)
     order = resting(bench)  # 10 at 150
-    with pytest.raises(errors.Denied, match=r"needs up to 600\.00 USD, and 500\.00 USD is available"):
+    with pytest.raises(
+        errors.Denied, match=r"needs up to 600\.00 USD, and 500\.00 USD is available"
+    ):
         bench.desk.replace(order, qty=14)
     now = bench.desk.replace(order, qty=13)
     assert now.qty == 13
