@@ -65,7 +65,8 @@ def test_the_quotes_of_the_bot_where_the_broker_has_none(bench):
 
 @pytest.mark.parametrize("wrong", [{"by": "week"}, {"cost": "lifo"}])
 def test_a_view_or_a_cost_that_does_not_exist(bench, wrong):
-    with pytest.raises(fb.InvalidValue, match="by is symbol, strategy or day, and cost average or fifo; not"):
+    words = "by is symbol, strategy or day, and cost average or fifo; not"
+    with pytest.raises(fb.InvalidValue, match=words):
         bench.desk.book.pnl(**wrong)
 
 
