@@ -334,14 +334,14 @@ def test_a_short_position_is_protected_by_a_buy_stop():
 def test_a_split_before_the_open_sells_nothing(ratio, qty, stop, bid, late, adjusts):
     """Its row is posted at once, or hours after the open; the stop is at the same value then."""
     account = Account().held(qty=10, stop_price="180")
-    account.until(at(9, 10))  # Monday, 06:00 in New York
+    account.until(at(9, 10), every=7200)  # Monday, 06:00 in New York
     posting = Posting(delay_s=late * 3600)
     account.exchange.split("AAPL", D(ratio), adjusts=adjusts, posting=posting)
     account.exchange.quote("AAPL", bid, D(bid) + D("0.02"))
     account.until(at(9, 14))  # half an hour after the open
     account.keep_quoting({"AAPL": bid}, 120)
     assert account.sold() == {}
-    account.until(at(9, 18))
+    account.until(at(9, 18), every=600)
     assert account.sold() == {}
     assert sum(x.qty for x in account.exits()) == qty
     assert {x.stop_price for x in account.exits()} == {D(stop)}
@@ -351,7 +351,7 @@ def test_a_split_before_the_open_sells_nothing(ratio, qty, stop, bid, late, adju
 def test_a_split_that_nothing_proves_is_alerted_before_the_open():
     """The broker keeps a stop in old terms: only a person can end it in time."""
     account = Account().held(qty=10, stop_price="180")
-    account.until(at(9, 10))
+    account.until(at(9, 10), every=7200)
     account.exchange.split("AAPL", 10, adjusts=False, posting=Posting(delay_s=6 * 3600))
     account.until(at(9, 13, 20))
     assert account.covers() == {"AAPL/s": C.SPLIT_SUSPECTED}
@@ -367,7 +367,7 @@ def test_exits_that_are_canceled_at_night_are_made_again_at_the_open():
     account.until(at(3, 13))
     (stop,) = account.exits()
     assert stop.stop_price == 180
-    account.keep_quoting({"AAPL": "187"}, 2 * 3600, every=60)
+    account.keep_quoting({"AAPL": "187"}, 2 * 3600, every=120)
     assert [(x.qty, x.stop_price) for x in account.exits()] == [(10, D(175))]
     assert account.covers() == {"AAPL/s": C.COVERED}
     assert account.sold() == {}
