@@ -16,7 +16,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCE = PROJECT["urls"]["Source"]
 #: A system without fork and without POSIX file locks.
 WITHOUT_POSIX = """
-import concurrent.futures.thread, logging, os, random, sys  # they ask for os.fork, which is there
+# These ask for os.fork, which is there.
+import asyncio, concurrent.futures.thread, logging, os, random, sys
 sys.modules["fcntl"] = None
 del os.register_at_fork
 import fillbook as fb
