@@ -12,6 +12,7 @@ import pytest
 from attrs import fields, has
 
 import fillbook as fb
+from fillbook import model as m
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 REFERENCE = runpy.run_path(str(PAGES / "generate.py"))
@@ -21,6 +22,9 @@ CLASSES = [
     for name in sorted(fb.__all__)
     if isinstance(kind := getattr(fb, name), type) and (has(kind) or issubclass(kind, enum.Enum))
 ]
+
+
+CLASSES += [getattr(m, name) for name in REFERENCE["OF_ADAPTERS"]]
 
 
 def with_text_below(kind):

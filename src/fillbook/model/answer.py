@@ -25,50 +25,65 @@ Cursor = NewType("Cursor", str)  #: an adapter's token for the next page
 
 @frozen
 class RateLimit:
-    """The broker's request budget: `remaining` of `limit` requests until `resets_at` (UTC)."""
+    """The broker's request budget."""
 
     limit: int
+    """The requests of a period."""
     remaining: int
+    """The requests that are left in it."""
     resets_at: datetime
+    """When the period ends (UTC)."""
 
 
 class Failure(StrEnum):
     """Why a request has no usable reply."""
 
-    UNREACHABLE = "unreachable"  #: no connection; nothing was sent, which is certain
-    NO_ANSWER = "no_answer"  #: a timeout, or the connection was lost after sending
-    SERVER_ERROR = "server_error"  #: HTTP 5xx
-    UNREADABLE = "unreadable"  #: a reply that does not conform to the protocol
-    RATE_LIMITED = "rate_limited"  #: HTTP 429
-    FENCED = "fenced"  #: another desk has taken over the store; nothing was sent
-    REFUSED = "refused"  #: the credentials or permissions were rejected
-    UNSUPPORTED = "unsupported"  #: the adapter does not support this request
-    BUG = "bug"  #: an adapter raised an exception
+    UNREACHABLE = "unreachable"
+    """No connection; nothing was sent, which is certain."""
+    NO_ANSWER = "no_answer"
+    """A timeout, or the connection was lost after sending."""
+    SERVER_ERROR = "server_error"
+    """HTTP 5xx."""
+    UNREADABLE = "unreadable"
+    """A reply that does not conform to the protocol."""
+    RATE_LIMITED = "rate_limited"
+    """HTTP 429."""
+    FENCED = "fenced"
+    """Another desk has taken over the store; nothing was sent."""
+    REFUSED = "refused"
+    """The credentials or permissions were rejected."""
+    UNSUPPORTED = "unsupported"
+    """The adapter does not support this request."""
+    BUG = "bug"
+    """An adapter raised an exception."""
 
 
 @frozen
 class NotObserved:
-    """A read without a result; `retry_at` (UTC): when to retry, None: the broker gave no time."""
+    """A read without a result."""
 
     why: Failure
+    """Why there is none."""
     message: str = field(converter=foreign)
+    """The broker's own text, or what failed."""
     retry_at: datetime | None = None
+    """When to retry (UTC); None: the broker gave no time."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
 
 
 @frozen
 class Observed(Generic[T_co]):
-    """
-    A read with a result.
-
-    `next` is the cursor of the next page; None: this is the last page.  `at` is the broker's
-    time of the reply (UTC); None: it does not report one.
-    """
+    """A read with a result."""
 
     value: T_co
+    """The result."""
     next: Cursor | None = None
+    """The cursor of the next page; None: this is the last page."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
     at: datetime | None = None
+    """The broker's time of the reply (UTC); None: it does not report one."""
 
 
 @frozen
@@ -76,7 +91,9 @@ class Absent:
     """The broker's reply that the order or instrument does not exist."""
 
     message: str = field(default="not found", converter=foreign)
+    """The broker's own text."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
 
 
 Read = Observed[T_co] | NotObserved
@@ -129,36 +146,42 @@ _TRANSIENT = frozenset(
 
 @frozen
 class Accepted:
-    """
-    The broker accepted the request; `report` is its report on the order, None: it sent none.
-
-    `broker_order_id` is the id in a reply without a report; None: it named none.  It is a hint: the
-    order is read until it bears our client order id.
-    """
+    """The broker accepted the request."""
 
     report: OrderReport | None = None
+    """Its report on the order; None: it sent none."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
     broker_order_id: str | None = None
+    """The id in a reply without a report, as a hint: the order is read; None: it named none."""
 
 
 @frozen
 class Rejected:
-    """The broker rejected the request; `message` and `code` are its own text (``""``: none)."""
+    """The broker rejected the request."""
 
     kind: RejectKind
+    """Why, in the categories that a bot can act on."""
     message: str = field(converter=foreign)
+    """The broker's own text."""
     code: str = field(default="", converter=foreign)
+    """The broker's own code; `""`: none."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
 
 
 @frozen
 class NotSent:
-    """The request certainly did not reach the broker; `retry_at` (UTC): when to retry, if known."""
+    """The request certainly did not reach the broker."""
 
     why: Failure
+    """Why it was not sent."""
     message: str = field(converter=foreign)
+    """The broker's own text, or what failed."""
     retry_at: datetime | None = None
+    """When to retry (UTC); None: not known."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
 
 
 @frozen
@@ -166,8 +189,11 @@ class Ambiguous:
     """The request may have reached the broker: its outcome is unknown until it is queried."""
 
     why: Failure
+    """Why the outcome is unknown."""
     message: str = field(converter=foreign)
+    """The broker's own text, or what failed."""
     rate_limit: RateLimit | None = None
+    """The request budget in the reply; None: the broker reports none."""
 
 
 Outcome = Accepted | Rejected | NotSent | Ambiguous

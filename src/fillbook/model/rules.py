@@ -25,30 +25,35 @@ class Takes:
     """For orders of this sort the broker accepts every combination of these values."""
 
     sort: OrderSort
+    """The sort of orders."""
     types: frozenset[OrderType]
+    """The order types."""
     times_in_force: frozenset[TimeInForce]
+    """The times in force."""
     classes: frozenset[OrderClass] = frozenset({OrderClass.SIMPLE})
+    """The order classes."""
 
 
 @frozen
 class Auction:
-    """
-    The daily period in which the broker accepts no orders for an auction.
-
-    From `shut` to `opens_again`, both measured from the regular opening (negative: before it).
-    """
+    """The daily period in which the broker accepts no orders for an auction."""
 
     time_in_force: TimeInForce
+    """The time in force of such orders."""
     shut: timedelta
+    """Its beginning, from the regular opening; negative: before it."""
     opens_again: timedelta
+    """Its end, from the regular opening."""
 
 
 @frozen
 class Tick:
-    """The tick size `step` of prices ≥ `least`, both in quote currency, > 0."""
+    """The tick size of prices from a price on."""
 
     least: Decimal
+    """The price from which it applies, in quote currency, > 0."""
     step: Decimal
+    """The tick size, in quote currency, > 0."""
 
 
 @frozen
@@ -56,10 +61,10 @@ class WashRule:
     """
     Which orders the broker rejects while an order of the opposite side works on the account.
 
-    A pair with a type in `always` is always rejected.  A pair of types in `crossing` is
-    rejected if the limit of the buy is at or above the limit of the sale.  All other types,
-    and all classes but `simple`, are exempt.
+    All other types, and all classes but `simple`, are exempt.
     """
 
     always: frozenset[OrderType]
+    """A pair with one of these types is always rejected."""
     crossing: frozenset[OrderType]
+    """A pair of these types is rejected if the limit of the buy is at or above that of the sale."""

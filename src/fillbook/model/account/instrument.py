@@ -85,11 +85,16 @@ class SymbolName:
 class Session:
     """The regular and extended trading hours of one day, all UTC."""
 
-    day: date  #: the calendar day of the exchange
+    day: date
+    """The calendar day of the exchange."""
     opens: datetime
+    """The regular opening (UTC)."""
     closes: datetime
+    """The regular close (UTC)."""
     extended_opens: datetime
+    """The beginning of extended hours (UTC)."""
     extended_closes: datetime
+    """The end of extended hours (UTC)."""
 
 
 def _price(value: Decimal | int | str | float) -> Decimal:

@@ -29,22 +29,35 @@ class AccountSnapshot:
     """The broker's report on the account's money, in `currency`; None: not reported."""
 
     account: AccountId
+    """The identity of the account."""
     currency: str
-    cash: Decimal  #: negative: borrowed on margin
+    """The currency of its money."""
+    cash: Decimal
+    """Negative: borrowed on margin."""
     equity: Decimal
-    buying_power: Decimal  #: for marginable instruments
+    """The value of the account; None: not reported."""
+    buying_power: Decimal
+    """For marginable instruments."""
     non_marginable_buying_power: Decimal | None = None
-    multiplier: Decimal = Decimal(1)  #: of the margin account (1: cash account)
-    long_market_value: Decimal | None = None  #: ≥ 0
-    short_market_value: Decimal | None = None  #: ≤ 0
-    blocked: tuple[str, ...] = ()  #: why the broker rejects every order, in its own words
-    restricted: tuple[str, ...] = ()  #: other restrictions, under which orders are accepted
-    #: The cash in other currencies than `currency`; a currency that is not listed has none.
+    """For instruments without margin (crypto); None: not reported."""
+    multiplier: Decimal = Decimal(1)
+    """Of the margin account (1: cash account)."""
+    long_market_value: Decimal | None = None
+    """≥ 0."""
+    short_market_value: Decimal | None = None
+    """≤ 0."""
+    blocked: tuple[str, ...] = ()
+    """Why the broker rejects every order, in its own words."""
+    restricted: tuple[str, ...] = ()
+    """Other restrictions, under which orders are accepted."""
     other_cash: tuple[Amount, ...] = ()
-    #: What of it is available to new orders, in each of these currencies.
+    """Cash in other currencies."""
     other_buying_power: tuple[Amount, ...] = ()
-    fee_rate: Decimal | None = None  #: of an order that takes liquidity, as a share of its value
-    maker_fee_rate: Decimal | None = None  #: of a post-only order, as a share of its value
+    """Buying power in other currencies."""
+    fee_rate: Decimal | None = None
+    """Of an order that takes liquidity, as a share of its value."""
+    maker_fee_rate: Decimal | None = None
+    """Of a post-only order, as a share of its value."""
 
 
 @frozen
@@ -52,8 +65,14 @@ class PositionSnapshot:
     """The broker's report on the position of one symbol."""
 
     symbol: str
-    qty: Decimal  #: in signed base units: negative is short
-    qty_available: Decimal | None = None  #: not held by open orders; None: not reported
-    avg_price: Decimal | None = None  #: average cost per unit; None: not reported
-    market_value: Decimal | None = None  #: in quote currency, signed as `qty`; None: not reported
-    price: Decimal | None = None  #: per unit, of `market_value`; None: not reported
+    """The symbol."""
+    qty: Decimal
+    """In signed base units: negative is short."""
+    qty_available: Decimal | None = None
+    """Not held by open orders; None: not reported."""
+    avg_price: Decimal | None = None
+    """Average cost per unit; None: not reported."""
+    market_value: Decimal | None = None
+    """In quote currency, signed as `qty`; None: not reported."""
+    price: Decimal | None = None
+    """Per unit, of `market_value`; None: not reported."""

@@ -93,12 +93,16 @@ class OrderScope(StrEnum):
     """Which orders a list contains."""
 
     OPEN = "open"
+    """Orders that are not final."""
     ALL = "all"
+    """All orders."""
 
 
 @frozen
 class OrderQuery:
-    """The orders to list: by scope, submitted at or after `since` (UTC; None: no bound)."""
+    """The orders to list."""
 
     scope: OrderScope = OrderScope.OPEN
+    """Open orders, or all."""
     since: datetime | None = None
+    """Submitted at or after it (UTC); None: no bound."""

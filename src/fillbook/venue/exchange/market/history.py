@@ -65,6 +65,17 @@ class TradeBar:
         """The price, weighted by volume; the last price of a bar without volume."""
         return self.value / self.volume if self.volume else self.close
 
+    def add_trade(self, price: Decimal, size: Decimal) -> None:
+        """Add one trade, > 0."""
+        if price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.close = price
+        self.volume += size
+        self.value += price * size
+        self.trades += 1
+
     def add(self, later: TradeBar) -> None:
         """Add the trades of *later* to this bar."""
         self.high, self.low = max(self.high, later.high), min(self.low, later.low)
@@ -93,23 +104,22 @@ class History:
         self._began = state.timeline.now()
         self._minutes: dict[str, list[TradeBar]] = {}
         self._days: dict[str, list[TradeBar]] = {}  # days that are known as a whole only
-        self._latest: dict[str, Trade] = {}
+        #: The time, the price and the number of the latest trade.
+        self._latest: dict[str, tuple[datetime, Decimal, int]] = {}
 
     def record(self, symbol: str, prices: Prices) -> None:
         """Record the quote *prices* as a trade, unless *symbol* does not trade now."""
         now, price, size = self._state.timeline.now(), prices.mid, _size(symbol)
-        minute = now.replace(second=0, microsecond=0)
         rows = self._minutes.setdefault(symbol, [])
-        is_new = not rows or rows[-1].at < minute
-        if is_new and not is_crypto(symbol) and not sessions.is_extended(now):
-            return
-        row = TradeBar(minute, price, price, price, price, size, price * size, 1)
-        if is_new:
-            rows.append(row)
+        if not rows or now - rows[-1].at >= _MINUTE:
+            if not is_crypto(symbol) and not sessions.is_extended(now):
+                return
+            minute = now.replace(second=0, microsecond=0)
+            rows.append(TradeBar(minute, price, price, price, price, size, price * size, 1))
         else:
-            rows[-1].add(row)
-        before = self._latest.get(symbol)
-        self._latest[symbol] = Trade(now, price, size, 1 + (before.number if before else 0))
+            rows[-1].add_trade(price, size)
+        number = self._latest[symbol][2] + 1 if symbol in self._latest else 1
+        self._latest[symbol] = now, price, number
 
     def rename(self, old: str, new: str) -> None:
         """Give *new* the history of *old*."""
@@ -123,8 +133,9 @@ class History:
     def latest_trade(self, symbol: str) -> Trade:
         """Return the latest trade; before the first one, the quote at which *symbol* began."""
         with self._state.timeline.locked():
-            first = Trade(self._began, self._state.price(symbol).mid, _size(symbol), 0)
-            return self._latest.get(symbol, first)
+            first = self._began, self._state.price(symbol).mid, 0
+            at, price, number = self._latest.get(symbol, first)
+            return Trade(at, price, _size(symbol), number)
 
     def latest_minute(self, symbol: str) -> TradeBar | None:
         """Return the latest complete minute; the current one if no other has a trade."""
@@ -156,7 +167,10 @@ class History:
         days = self._days.get(symbol, [])
         yield from _since(days, begin)
         zone = _zone(symbol)
-        rest = max(begin, days[-1].at + _A_DAY) if days else begin
+        rest = begin
+        if days:
+            after = days[-1].at.astimezone(zone).date() + _A_DAY
+            rest = max(begin, day_start(after, zone))
         minutes = (
             row
             for row in _since(self._minutes.get(symbol, []), rest)
@@ -212,7 +226,7 @@ class History:
             minutes = minutes[: bisect_left(minutes, own[0].at, key=lambda row: row.at)]
         self._days[symbol], self._minutes[symbol] = days, [*minutes, *own]
         if not own and (rows := minutes or days):
-            self._latest[symbol] = Trade(rows[-1].at, rows[-1].close, _size(symbol), 1)
+            self._latest[symbol] = rows[-1].at, rows[-1].close, 1
 
 
 class _Walk:
