@@ -119,12 +119,11 @@ class DeskCases(Cases):
     ) -> None:
         self.require(broker.capabilities.replace and broker.capabilities.find, "replace and find")
         order = self.place_resting(desk, driver)
-        price = Decimal(self.resting_price)
         for steps in (1, 2):
-            now = desk.replace(order, limit_price=price + steps, qty=4 + steps)
+            now = desk.replace(order, limit_price=self.price(steps), qty=4 + steps)
             driver.advance(1)
             desk.sync(order=order)
-        assert (order.client_order_id, price + 2, Decimal(6)) == (
+        assert (order.client_order_id, self.price(2), Decimal(6)) == (
             now.client_order_id,
             now.limit_price,
             now.qty,
