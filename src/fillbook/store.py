@@ -11,8 +11,10 @@ Suite: `fillbook.testing.StoreSuite`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol, TypeVar, runtime_checkable
@@ -23,6 +25,37 @@ R = TypeVar("R")
 
 #: No condition on other indexes.
 NOWHERE: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
+
+
+class Urgency(IntEnum):
+    """How urgent a write transaction is; the smallest value goes first."""
+
+    EXIT = 0  #: a cancel
+    CALL = 1  #: a call of the bot waits for it
+    BACKGROUND = 2  #: what a poll, a reconciliation or the stream reported
+
+
+class _Thread(threading.local):
+    urgency: Urgency | None = None
+
+
+_thread: Final = _Thread()
+
+
+@contextmanager
+def urgency(of: Urgency) -> Iterator[None]:
+    """Make the write transactions of this thread *of* that urgency; the outermost counts."""
+    before = _thread.urgency
+    _thread.urgency = of if before is None else before
+    try:
+        yield
+    finally:
+        _thread.urgency = before
+
+
+def current_urgency() -> Urgency:
+    """Return the urgency of the write transactions of this thread; CALL if none was set."""
+    return Urgency.CALL if _thread.urgency is None else _thread.urgency
 
 
 class Reader(Protocol):
@@ -108,7 +141,8 @@ class Store(Protocol):
         """
         Open the write transaction of the account.
 
-        It is exclusive over threads and processes, and waiters get it in order of arrival.
+        It is exclusive over threads and processes.  Waiters of one urgency get it in order of
+        arrival, the more urgent ones of a process (`current_urgency`) before the others.
         An exception that leaves the context rolls it back.  Not reentrant.  Raises: Bug inside
         a write of the same thread.
         """

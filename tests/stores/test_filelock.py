@@ -7,8 +7,10 @@ from itertools import pairwise
 import pytest
 
 from fillbook.errors import Bug, StoreUnavailable
+from fillbook.store import Urgency, urgency
+from fillbook.stores import filelock
 from fillbook.stores.filelock import FileLock
-from fillbook.stores.thread_queue import FairLock
+from fillbook.stores.thread_queue import OVERTAKEN_MAX, FairLock
 from tests.stores.children import children, take_turn_on_signal, tickets_drawn, until
 
 
@@ -70,6 +72,48 @@ def test_threads_take_turns_in_the_order_of_their_requests():
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_the_most_urgent_thread_goes_first():
+    """And none waits for ever: it is overtaken a limited number of times."""
+    turns, order = FairLock(), []
+
+    def take(of):
+        with urgency(of), turns.hold():
+            order.append(of)
+
+    wanted = [Urgency.BACKGROUND, Urgency.CALL, *[Urgency.EXIT] * (OVERTAKEN_MAX + 2)]
+    with turns.hold():
+        threads = [threading.Thread(target=take, args=(of,)) for of in wanted]
+        for waiting, thread in enumerate(threads, start=1):
+            thread.start()
+            until(lambda waiting=waiting: len(turns._queue) == waiting)
+    for thread in threads:
+        thread.join()
+    exits = [Urgency.EXIT] * OVERTAKEN_MAX
+    assert order == [*exits, Urgency.BACKGROUND, Urgency.CALL, Urgency.EXIT, Urgency.EXIT]
+
+
+def test_a_poll_takes_no_ticket_while_another_process_has_one(queue, path, monkeypatch):
+    """It waits for all of them, not for its turn among them: for a while."""
+    monkeypatch.setattr(filelock, "YIELD_MAX_S", 60)
+    order = []
+
+    def poll():
+        with urgency(Urgency.BACKGROUND), FileLock(path).hold():
+            order.append("poll")
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    drawn = tickets_drawn(path)
+    for child, following in pairwise([*queue, None]):
+        child.signal()
+        assert child.receive() == "out"
+        assert following is None or following.receive() == "in"
+        if following is not None:
+            assert tickets_drawn(path) == drawn
+    thread.join()
+    assert order == ["poll"]
 
 
 def test_two_locks_of_one_path_are_one_lock(path):

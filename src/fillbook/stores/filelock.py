@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Final
 
 from fillbook.errors import StoreUnavailable
+from fillbook.store import Urgency, current_urgency
 from fillbook.stores.thread_queue import FairLock
 
 try:
@@ -49,6 +50,7 @@ _TICKETS_START: Final = (
 _TICKETS_MAX: Final = 1 << 40  #: the number wraps here, after thousands of years
 _RETRY_MIN_S, _RETRY_MAX_S = 0.0002, 0.005  #: between two attempts
 WAIT_MAX_S: Final = 10.0  #: the longest wait for the lock
+YIELD_MAX_S: Final = 1.0  #: for so long a poll lets other processes go first
 #: `struct flock` of Linux, which names the process that holds a lock.
 _FLOCK: Final = "hhqqi4x"
 
@@ -79,6 +81,16 @@ class _File:
         if ticket:
             self._lock(ticket, _TICKETS_START, end)
 
+    def let_others_go_first(self) -> None:
+        """Wait while other processes have tickets, at most `YIELD_MAX_S`."""
+        end = time.monotonic() + YIELD_MAX_S
+        while self._is_queue() and time.monotonic() < end:
+            time.sleep(_RETRY_MAX_S)
+
+    def _is_queue(self) -> bool:
+        """Return whether another process has the lock or waits for it; False if that is unknown."""
+        return bool(_first_holder(self._fd, _TICKETS_MAX, _TICKETS_START))
+
     def _lock(self, length: int, start: int, end: float) -> None:
         delay_s = _RETRY_MIN_S
         while True:
@@ -96,10 +108,7 @@ class _File:
 
     def _holder(self, length: int, start: int) -> str:
         """Name the process that holds the first lock in a range."""
-        if sys.platform != "linux":
-            return "another process"
-        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
-        holder = struct.unpack(_FLOCK, fcntl.fcntl(self._fd, fcntl.F_GETLK, asked))[-1]
+        holder = _first_holder(self._fd, length, start)
         return f"process {holder}" if holder else "another process"
 
     def release(self, ticket: int) -> None:
@@ -107,6 +116,15 @@ class _File:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _first_holder(fd: int, length: int, start: int) -> int:
+    """Return the process that holds the first lock in a range; 0: none does, or it is unknown."""
+    if sys.platform != "linux":
+        return 0
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+    kind, *_, process = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+    return 0 if kind == fcntl.F_UNLCK else int(process)
 
 
 _files: dict[tuple[int, str], _File] = {}  #: by process (a forked child inherits no lock) and path
@@ -123,7 +141,8 @@ class FileLock:
     """
     A lock between all threads and processes that use the same *path*; not reentrant.
 
-    A wait ends after `WAIT_MAX_S`.
+    A wait ends after `WAIT_MAX_S`.  What is written in the background takes no ticket while another
+    process has one, for up to `YIELD_MAX_S`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,15 +157,18 @@ class FileLock:
         thread keeps the lock; Bug if this thread already holds the lock.
         """
         end = time.monotonic() + WAIT_MAX_S
-        with self._file() as file, file.thread_lock.hold(WAIT_MAX_S):
-            with self._errors():
-                ticket = file.take_ticket(end)
-            try:
+        with self._file() as file:
+            if current_urgency() is Urgency.BACKGROUND:
+                file.let_others_go_first()
+            with file.thread_lock.hold(WAIT_MAX_S):
                 with self._errors():
-                    file.wait_for_earlier(ticket, end)
-                yield
-            finally:
-                file.release(ticket)
+                    ticket = file.take_ticket(end)
+                try:
+                    with self._errors():
+                        file.wait_for_earlier(ticket, end)
+                    yield
+                finally:
+                    file.release(ticket)
 
     @contextmanager
     def _file(self) -> Iterator[_File]:

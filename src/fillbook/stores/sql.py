@@ -20,9 +20,10 @@ from attrs import Factory, field, frozen
 
 from fillbook import model as m
 from fillbook.codec import dump, dump_entry, load, load_entry, stored_time
-from fillbook.errors import Bug, StoreDamaged, StoreTooNew
+from fillbook.errors import Bug, StoreDamaged, StoreTooNew, present
 from fillbook.model.journal.kinds import BY_TYPE, KINDS, Kind
 from fillbook.store import NOWHERE
+from fillbook.stores.known import KEPT, UNKNOWN, Key, Known, Position
 
 R = TypeVar("R")
 
@@ -30,6 +31,8 @@ R = TypeVar("R")
 _NUMBER_MAX: Final = 1 << 44
 #: The decoded records that are kept: of a transaction, and of the process.
 _KNOWN_MAX: Final = 4096
+#: So many records that are not known are read one by one, more of them at once.
+_FEW: Final = 4
 _ENDED: Final = "a reader or writer was used after its `with` had ended"
 
 
@@ -63,6 +66,7 @@ class _Statements:
 
     kind: Kind
     get: str
+    keys: Mapping[str, str]  #: by index: the keys only
     all: str
     put: str
     drop: str
@@ -83,6 +87,10 @@ def _statements(of: Any, marker: str) -> _Statements:
     return _Statements(
         kind,
         get=f"SELECT body FROM {kind.name} WHERE key = {marker}",
+        keys={
+            index: f"SELECT key FROM {kind.name} WHERE by_{index} = {marker} ORDER BY key"
+            for index in kind.indexes
+        },
         all=f"SELECT body FROM {kind.name} WHERE key > {marker} ORDER BY key",
         put=f"INSERT INTO {kind.name} ({', '.join(columns)}) "
         f"VALUES ({', '.join([marker] * len(columns))}) ON CONFLICT (key) DO UPDATE SET {sets}",
@@ -107,26 +115,56 @@ def _decoded(of: type[R], body: Any) -> R:
 class SqlReader:
     """Reads through a connection on which a transaction has begun; see `store.Reader`."""
 
-    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+    def __init__(
+        self, connection: Connection, dialect: Dialect, known: Known | None = None
+    ) -> None:
         self._connection: Connection | None = connection
         self._dialect = dialect
         self._marker = dialect.marker
         # The first read of a transaction fixes its snapshot.
-        newest = "SELECT coalesce(max(number), 0) FROM journal"
-        self._last: int = _whole(self._execute(newest).fetchone()[0])
+        newest = "SELECT number, tx FROM journal ORDER BY number DESC LIMIT 1"
+        number, tx = self._execute(newest).fetchone() or (0, None)
+        self._position = Position(_whole(number), tx)
+        self._last: int = self._position.number
         #: The records that this transaction has read or written, by type and key; None: missing.
-        self._known: dict[tuple[type[Any], str], Any] = {}
+        self._seen: dict[Key, Any] = {}
+        self._known = known if known is not None and known.is_at(self._position) else None
 
     def get(self, of: type[R], key: str) -> R | None:
-        at = of, key
-        if at not in self._known:
+        found = self._lookup(of, key)
+        if found is UNKNOWN:
             row = self._execute(self._statements_of(of).get, key).fetchone()
-            self._note(of, key, None if row is None else _decoded(of, row[0]))
-        return cast("R | None", self._known[at])
+            found = None if row is None else _decoded(of, row[0])
+            self._note(of, key, found)
+            self._keep(of, key, found)
+        return cast("R | None", found)
 
     def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
-        rows = self._execute(self._statements_of(of).find[index], value)
-        return [_decoded(of, body) for (body,) in rows]
+        statements = self._statements_of(of)
+        if self._known is not None and of in KEPT:
+            keys = [key for (key,) in self._execute(statements.keys[index], value)]
+            found = [self._lookup(of, key) for key in keys]
+            if sum(x is UNKNOWN for x in found) <= _FEW:
+                return [self._required(of, key, x) for key, x in zip(keys, found, strict=True)]
+        rows = [_decoded(of, body) for (body,) in self._execute(statements.find[index], value)]
+        for record in rows if of in KEPT else ():
+            self._keep(of, statements.kind.key(record), record)
+        return rows
+
+    def _lookup(self, of: type[Any], key: str) -> Any:
+        """Return a record that is known, or UNKNOWN."""
+        found = self._seen.get((of, key), UNKNOWN)
+        if found is UNKNOWN and self._known is not None:
+            found = self._known.get((of, key), self._position.number)
+        return found
+
+    def _keep(self, of: type[Any], key: str, record: Any) -> None:
+        """Keep a record of this snapshot for later ones."""
+        if self._known is not None:
+            self._known.add((of, key), record, self._position)
+
+    def _required(self, of: type[R], key: str, found: Any) -> R:
+        return cast(R, present(self.get(of, key), key) if found is UNKNOWN else found)
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
         rows = self._execute(self._statements_of(of).all, after)
@@ -177,12 +215,13 @@ class SqlReader:
     def end(self) -> None:
         """Refuse every later call, because the transaction has ended."""
         self._connection = None
-        self._known.clear()
+        self._seen.clear()
 
     def _note(self, of: type[Any], key: str, record: Any) -> None:
-        if len(self._known) >= _KNOWN_MAX:
-            self._known.clear()
-        self._known[of, key] = record
+        """Note what was read; a writer notes what it has written elsewhere."""
+        if len(self._seen) >= _KNOWN_MAX:
+            self._seen.clear()
+        self._seen[of, key] = record
 
     def _execute(self, sql: str, *parameters: Any) -> Rows:
         if self._connection is None:
@@ -199,25 +238,25 @@ def _whole(number: object) -> int:
     return number
 
 
-@frozen
-class Position:
-    """The newest entry of a journal and the word of its transaction; None: release 0.1 wrote it."""
-
-    number: int
-    tx: str | None
-
-    def is_in(self, connection: Connection, dialect: Dialect) -> bool:
-        """Whether the journal behind *connection* has this entry."""
-        query = f"SELECT tx FROM journal WHERE number = {dialect.marker}"
-        row = connection.execute(query, (self.number,)).fetchone()
-        return not self.number or (row is not None and row[0] == self.tx)
+def has_entry(connection: Connection, dialect: Dialect, position: Position) -> bool:
+    """Return whether the journal behind *connection* has the entry of *position*."""
+    query = f"SELECT tx FROM journal WHERE number = {dialect.marker}"
+    row = connection.execute(query, (position.number,)).fetchone()
+    return not position.number or (row is not None and row[0] == position.tx)
 
 
 class SqlWriter(SqlReader):
     """Writes through a connection on which a write transaction has begun."""
 
-    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+    def __init__(
+        self, connection: Connection, dialect: Dialect, known: Known | None = None
+    ) -> None:
         super().__init__(connection, dialect)
+        if known is not None:
+            known.begin(self._position)
+            self._known = known
+        #: The records that this transaction has changed; None: removed.
+        self.changed: dict[Key, Any] = {}
         self._before = self._last
         self._tx = secrets.token_hex(8)
 
@@ -239,14 +278,22 @@ class SqlWriter(SqlReader):
         )
         for of, key in changes.drop:
             self._execute(self._statements_of(of).drop, key)
-            self._note(of, key, None)
+            self.changed[of, key] = None
         for record in changes.put:
             statements = self._statements_of(type(record))
             row = statements.row(record)
             self._execute(statements.put, *row)
-            self._note(type(record), str(row[0]), record)
+            self.changed[type(record), str(row[0])] = record
         self._last = number
         return number
+
+    def _lookup(self, of: type[Any], key: str) -> Any:
+        found = self.changed.get((of, key), UNKNOWN)
+        return super()._lookup(of, key) if found is UNKNOWN else found
+
+    def _keep(self, of: type[Any], key: str, record: Any) -> None:
+        if (of, key) not in self.changed:
+            super()._keep(of, key, record)
 
     def set_cell(self, name: str, value: str) -> None:
         if self._connection is None:

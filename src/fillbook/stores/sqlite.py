@@ -31,6 +31,7 @@ from fillbook.errors import (
 )
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
+from fillbook.stores.known import Known, Position
 from fillbook.stores.sqlite_errors import damaged, store_error
 from fillbook.stores.thread_queue import ForkGuard
 
@@ -68,7 +69,8 @@ class SqliteStore:
         self._idle_readers: deque[sqlite3.Connection] = deque()  # idle connections for readers
         self._wal = self._path.with_name(self._path.name + "-wal")
         self._lock = FileLock(self._path.with_name(self._path.name + "-lock"))
-        self._newest: sql.Position | None = None  #: the newest entry that this process wrote
+        self._newest: Position | None = None  #: the newest entry that this process wrote
+        self._known = Known()
         with self._store_errors():
             has_wal = self._has_wal()
             self._writer = self._connect()
@@ -101,7 +103,7 @@ class SqliteStore:
     def read(self) -> Iterator[sql.SqlReader]:
         with self._read_connection() as connection:
             connection.execute("BEGIN")
-            reader = sql.SqlReader(connection, DIALECT)
+            reader = sql.SqlReader(connection, DIALECT, self._known)
             try:
                 yield reader
             finally:
@@ -110,7 +112,8 @@ class SqliteStore:
     @contextmanager
     def write(self) -> Iterator[sql.SqlWriter]:
         with self._write_transaction(entries=True) as transaction:
-            writer = transaction.writer = sql.SqlWriter(transaction.connection, DIALECT)
+            connection = transaction.connection
+            writer = transaction.writer = sql.SqlWriter(connection, DIALECT, self._known)
             try:
                 yield writer
             finally:
@@ -311,8 +314,9 @@ class SqliteStore:
                         yield transaction
                 except _CommitFailed as failed:
                     self._ask_after(transaction, failed.error)
-                if transaction.written is not None:
+                if transaction.writer is not None and transaction.written is not None:
                     self._newest = transaction.written
+                    self._known.commit(transaction.writer.changed, transaction.written)
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
@@ -334,12 +338,13 @@ class SqliteStore:
 
         Raises: StoreUnavailable if it was not made; StoreInDoubt if that cannot be known.
         """
+        self._known.clear()
         unavailable = store_error(error, self._path)
         if transaction.written is None:
             raise unavailable from error  # no entry was written: there is nothing to be in doubt of
         try:
             with closing(self._connect()) as connection:
-                written = transaction.written.is_in(connection, DIALECT)
+                written = sql.has_entry(connection, DIALECT, transaction.written)
         except sqlite3.Error as second:
             raise StoreInDoubt(
                 f"{self._path}: the commit failed ({error}), and whether the transaction was "
@@ -353,7 +358,7 @@ class SqliteStore:
 
     def _check_rewound(self) -> None:
         """Raises: StoreRewound if the newest entry of this process is not in the journal."""
-        if self._newest is not None and not self._newest.is_in(self._writer, DIALECT):
+        if self._newest is not None and not sql.has_entry(self._writer, DIALECT, self._newest):
             raise StoreRewound(
                 f"{self._path} has lost entry {self._newest.number}, which this process wrote: it "
                 "was restored from a backup. No order is sent. Stop every process on it, compare "
@@ -406,6 +411,6 @@ class _Transaction:
         self.writer: sql.SqlWriter | None = None
 
     @property
-    def written(self) -> sql.Position | None:
+    def written(self) -> Position | None:
         """The newest entry of the transaction; None: it wrote none."""
         return None if self.writer is None else self.writer.written

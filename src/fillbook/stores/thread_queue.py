@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from fillbook.errors import Bug, Forked, StoreUnavailable
+from fillbook.store import Urgency, current_urgency
+
+#: So often a waiter is overtaken by more urgent ones.
+OVERTAKEN_MAX: Final = 64
 
 
 class FairLock:
-    """A lock that waiters get in the order of their requests (FIFO); not reentrant."""
+    """
+    A lock that the most urgent waiter gets; waiters of one urgency in the order of their requests.
+
+    No waiter is overtaken more than `OVERTAKEN_MAX` times.  Not reentrant.
+    """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._queue: deque[threading.Lock] = deque()  # one locked lock a waiter, oldest first
+        self._queue: list[_Waiter] = []  # oldest first
         self._holder: int | None = None
 
     @contextmanager
@@ -45,11 +53,10 @@ class FairLock:
             if self._holder is None:
                 self._holder = thread_id
                 return
-            waiter = threading.Lock()
-            waiter.acquire()
+            waiter = _Waiter(current_urgency())
             self._queue.append(waiter)
         try:
-            if not waiter.acquire(timeout=wait_s):
+            if not waiter.turn.acquire(timeout=wait_s):
                 raise StoreUnavailable(
                     f"another thread of this process keeps the store for more than {wait_s:g} s; "
                     "nothing was written"
@@ -59,7 +66,7 @@ class FairLock:
             raise
         self._holder = thread_id
 
-    def _cancel_wait(self, waiter: threading.Lock) -> None:
+    def _cancel_wait(self, waiter: _Waiter) -> None:
         """Leave the queue; release the lock if it was passed to *waiter* meanwhile."""
         with self._guard:
             if waiter in self._queue:
@@ -68,13 +75,33 @@ class FairLock:
         self._release()
 
     def _release(self) -> None:
-        """Pass the lock to the oldest waiter, if there is one."""
+        """Pass the lock to the most urgent waiter, if there is one."""
         with self._guard:
             self._holder = None
             if self._queue:
                 # Reserved (0) for the next waiter until it wakes, so that no other thread takes it.
                 self._holder = 0
-                self._queue.popleft().release()
+                next_one = min(self._queue, key=lambda x: x.urgency)  # the oldest of them
+                for waiter in self._queue[: self._queue.index(next_one)]:
+                    waiter.is_overtaken()
+                self._queue.remove(next_one)
+                next_one.turn.release()
+
+
+class _Waiter:
+    """A thread that waits; `turn` is released when it has the lock."""
+
+    def __init__(self, urgency: Urgency) -> None:
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.urgency: int = urgency
+        self._overtaken = 0
+
+    def is_overtaken(self) -> None:
+        """Count that a younger waiter goes first; after `OVERTAKEN_MAX` no other does."""
+        self._overtaken += 1
+        if self._overtaken >= OVERTAKEN_MAX:
+            self.urgency = min(Urgency)
 
 
 class ForkGuard:

@@ -17,15 +17,18 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
+from fillbook.desk.record.recorder import CUT
 from fillbook.venue.exchange import Exchange, Faults
 from tests.bench import MONDAY_10
-from tests.desk.link.till import TOTAL, Till, spend
+from tests.desk.link.till import TOTAL, BusyTill, spend
 from tests.desk.link.turns import Turns, TurnsStore, with_turns
 from tests.desk.orders.linearizable import is_linearizable
 from tests.scenarios.campaign.days import chunks
 
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "10"))
 BOTS, TICKERS, CALLS = 14, 2, 6
+#: The orders of others in every second run: the polls write them in cuts, between the calls.
+OTHERS = int(os.environ.get("FILLBOOK_ORDERS", "0")) or 3 * CUT
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 READS = ("account", "positions", "orders", "order", "find")
 WRITES = ("submit", "cancel", "replace")
@@ -57,7 +60,8 @@ class Lease:
 def spending(seed):
     """One run of threads that spend; how often the lease has moved."""
     turns, clock, calls = Turns(seed), ManualClock(MONDAY_10), []
-    broker = with_turns(Till, turns, "account", "submit", "cancel", "orders", "order")()
+    requests = ("account", "submit", "cancel", "orders", "order")
+    broker = with_turns(BusyTill, turns, *requests)(OTHERS if seed % 2 else 0)
     store = TurnsStore(turns)
     desks = [fb.open(broker, store, clock=clock, wait_s=2) for _ in range(TICKERS)]
     for desk in desks:
@@ -75,6 +79,7 @@ def spending(seed):
     turns.run([*bots, *(partial(ticker, number) for number in range(TICKERS))])
     assert len(calls) == BOTS * CALLS
     assert is_linearizable(calls, TOTAL), f"seed {seed}"
+    assert seed % 2 == 0 or len(desks[0].book.orders(symbol="OTHERS")) == OTHERS
     granted = [x for x in calls if x.granted and x.amount > 0]
     assert len(broker.taken) == len(granted) == sum(x._gateway.sent["submit"] for x in desks)
     return len(lease.holders) - 1

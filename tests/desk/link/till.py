@@ -77,6 +77,40 @@ class Till(Broker):
         return m.Accepted(over)
 
 
+class BusyTill(Till):
+    """A till whose account has many orders of others, which change before each list of them."""
+
+    def __init__(self, many):
+        super().__init__()
+        self.many, self.lists = many, 0
+
+    def orders(self, query, page):
+        self.lists += 1
+        ours = super().orders(query, page).value
+        return m.Observed((*ours, *map(self.theirs, range(self.many))))
+
+    def order(self, broker_order_id):
+        name, _, number = broker_order_id.partition("/")
+        return m.Observed(self.theirs(number)) if name == "x" else super().order(broker_order_id)
+
+    def theirs(self, number):
+        return m.OrderReport(
+            broker_order_id=f"x/{number}",
+            client_order_id=None,
+            terms=m.Terms(
+                symbol="OTHERS",
+                side=m.OrderSide.BUY,
+                type=m.OrderType.LIMIT,
+                time_in_force=m.TimeInForce.DAY,
+                qty=Decimal(1),
+                limit_price=Decimal(1 + self.lists),
+            ),
+            status=m.OrderStatus.NEW,
+            raw_status="new",
+            filled_qty=m.ZERO,
+        )
+
+
 def spend(desk, name, seed, count, now=time.monotonic_ns):
     """Make *count* random calls: take some of the available amount, or return it; the history."""
     dice = random.Random(seed)

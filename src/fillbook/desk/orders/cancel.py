@@ -32,6 +32,7 @@ from fillbook.desk.orders.unwritten_cancels import UNWRITABLE, UnwrittenCancels
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder, Transaction
+from fillbook.store import Urgency, urgency
 
 #: The delay of the next step if none is due, or if the cancel cannot be sent now.
 NEXT_STEP_DELAY: Final = timedelta(seconds=10)
@@ -67,6 +68,7 @@ class Cancellation:
 
     # -- for the bot -------------------------------------------------------------------
 
+    @urgency(Urgency.EXIT)
     def cancel(self, order: m.Order | str) -> m.Order:
         """
         Cancel an order, and follow it until it is final or `wait_s` have passed.
@@ -93,6 +95,7 @@ class Cancellation:
             name, advance=lambda: self.advance(name, for_caller=True)
         )
 
+    @urgency(Urgency.EXIT)
     def cancel_all(self, symbol: str | None, strategy: str | None, *, exits: bool) -> list[m.Order]:
         """
         Cancel every open order, and every change that would place one; follow all of them.
@@ -348,6 +351,7 @@ class Cancellation:
 
     # -- in the background -------------------------------------------------------------
 
+    @urgency(Urgency.EXIT)
     def advance_all(self) -> timedelta | None:
         """Take every due step of all cancels; return when the next is due, None: none is open."""
         self._unwritten.take(self._instruct_with_successor)

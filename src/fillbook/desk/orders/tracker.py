@@ -28,7 +28,7 @@ from fillbook.desk.orders.reread_intervals import Retries
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
-from fillbook.store import Reader
+from fillbook.store import Reader, Urgency, urgency
 
 #: The maximum number of orders that are read by id in one pass; the rest wait for the next.
 BY_ID_MAX: Final = 10
@@ -90,6 +90,7 @@ class Tracker:
         self._inbox.extend(reports)
         self.wakeup.set()
 
+    @urgency(Urgency.BACKGROUND)
     def drain(self) -> int:
         """Record the reports in the inbox; return how many of them changed something."""
         self.wakeup.clear()
@@ -253,6 +254,7 @@ class Tracker:
         """Whether the events that the stream missed were read; new risk waits for it."""
         return self.stream.in_sync
 
+    @urgency(Urgency.BACKGROUND)
     def poll(self) -> bool:
         """
         Read the open orders and those that left the list; return whether all was observed.

@@ -75,12 +75,16 @@ class OpeningBalance:
         )
 
     def _record(self, snapshot: Snapshot) -> None:
-        """Write the opening balance, unless another desk has done so meanwhile."""
+        """
+        Write the opening balance, unless another desk has done so meanwhile.
+
+        What the snapshot reports is written before it: there may be much of it.
+        """
         account = snapshot.account
+        self._recorder.record(*drift.entries_of(snapshot))
         with self._recorder.transaction() as transaction:
             if transaction.reader.get(m.Cash, "cash") is not None:
                 return
-            transaction.record(*drift.entries_of(snapshot))
             held = {x.symbol: x for x in snapshot.positions}
             flat = [x.symbol for x in transaction.reader.all(m.Position) if x.symbol not in held]
             transaction.record(

@@ -36,6 +36,7 @@ from fillbook.desk.record.book import Book
 from fillbook.desk.record.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
+from fillbook.store import Urgency, urgency
 
 #: The result of a check of a record without an opening balance.
 NOTHING_TO_COMPARE: Final = m.NotObserved(
@@ -124,6 +125,7 @@ class Reconciler:
 
     # -- syncing -----------------------------------------------------------------------
 
+    @urgency(Urgency.BACKGROUND)
     def sync(
         self,
         since: date | None = None,
@@ -164,6 +166,7 @@ class Reconciler:
         """The time since the last complete snapshot; None: none was tried."""
         return self._complete.age
 
+    @urgency(Urgency.BACKGROUND)
     def refresh(self) -> None:
         """Take a snapshot and merge it, without confirming differences."""
         if self._opening_balance.is_due:

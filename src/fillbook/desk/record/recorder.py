@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
@@ -23,6 +24,9 @@ from fillbook.model.journal.overlay import Overlay
 from fillbook.store import Store, Writer
 
 log: logging.Logger = logging.getLogger("fillbook")
+
+#: The maximum number of entries of one transaction that stand for themselves.
+CUT: Final = 16
 
 
 class Transaction:
@@ -106,12 +110,20 @@ class Recorder:
         return m.timestamp(self._clock.now())
 
     def record(self, *entries: m.Entry) -> int:
-        """Write *entries* in one transaction; return how many of them changed something."""
+        """
+        Write *entries*; return how many of them changed something.
+
+        Each stands for itself: many of them are written in several transactions, so that a cancel
+        never waits for all of them.
+        """
         if not entries and not self.has_unwritten:
             return 0
-        with self.transaction() as transaction:
-            transaction.record(*entries)
-        return len(transaction.recorded)
+        recorded = 0
+        for first in range(0, max(1, len(entries)), CUT):
+            with self.transaction() as transaction:
+                transaction.record(*entries[first : first + CUT])
+            recorded += len(transaction.recorded)
+        return recorded
 
     def record_news(self, *entries: m.Entry) -> int:
         """
