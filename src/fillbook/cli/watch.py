@@ -28,8 +28,8 @@ from fillbook.cli.plans.show import cover_of, cover_text, not_covered
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.record.book import Book
+from fillbook.desk.record.cells.request_budget import pace_of
 from fillbook.desk.record.kill_switch import halt_reason
-from fillbook.desk.record.request_budget import pace_of
 from fillbook.model.journal.describe import describe_drift
 from fillbook.model.text.ids import short_id
 from fillbook.store import Store

@@ -25,8 +25,8 @@ from attrs import evolve
 
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
-from fillbook.desk.record.lease_term import CELL, SLACK, remaining
-from fillbook.desk.record.lease_term import Lease as Lease
+from fillbook.desk.record.cells.lease_term import CELL, SLACK, remaining
+from fillbook.desk.record.cells.lease_term import Lease as Lease
 from fillbook.store import Reader, Store
 
 log: logging.Logger = logging.getLogger("fillbook")

@@ -23,7 +23,7 @@ from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.core import pacing
 from fillbook.core.pacing import Block, Budget, Lane
-from fillbook.desk.record.request_budget import CELL, rebased
+from fillbook.desk.record.cells.request_budget import CELL, rebased
 from fillbook.errors import StoreUnavailable
 from fillbook.store import Store
 

@@ -67,7 +67,9 @@ class Reconciler:
         self._clock = clock
         self._lag = gateway.broker.capabilities.account_lag
         self._book = Book(recorder.store)
-        self._snapshots = SnapshotReader(gateway, account_link, tracker, recorder.store, clock)
+        self._snapshots = SnapshotReader(
+            gateway, account_link, tracker, recorder.store, recorder.compared, clock
+        )
         self._opening_balance = OpeningBalance(
             self._snapshots, recorder, clock, tracker.closing, self._lag
         )

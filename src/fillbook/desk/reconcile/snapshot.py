@@ -33,6 +33,7 @@ from fillbook.desk.orders.tracker import (
     parse_cursor,
 )
 from fillbook.desk.reconcile.activity_window import ActivityWindow
+from fillbook.desk.record.compared import Compared
 from fillbook.desk.record.recorder import news
 from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store
@@ -62,12 +63,14 @@ class SnapshotReader:
         account_link: AccountLink,
         tracker: Tracker,
         store: Store,
+        compared: Compared,
         clock: Clock,
     ) -> None:
         self._gateway = gateway
         self._account_link = account_link
         self._tracker = tracker
         self._store = store
+        self._compared = compared
         self._clock = clock
         self._window = ActivityWindow(store)
         self._full_day_read_at: timedelta | None = None
@@ -131,11 +134,12 @@ class SnapshotReader:
         if reader.get(m.Binding, "account") is None:
             bound = binding_entry(snapshot.account, self._gateway.broker)
             after.apply(apply.apply(bound, reader.last() + 1, snapshot.at, after))
+        comparing = self._compared.since(reader)
         new: list[m.Entry] = []
 
         def merge(entries: Iterable[m.Entry]) -> list[m.Entry]:
             number = reader.last() + 1 + len(new)
-            found = news(after, number, snapshot.at, self._gateway.pair, entries)
+            found = news(after, number, snapshot.at, self._gateway.pair, entries, comparing)
             new.extend(found)
             return found
 

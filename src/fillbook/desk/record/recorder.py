@@ -19,6 +19,7 @@ from fillbook.clock import Clock
 from fillbook.core.journal import apply
 from fillbook.core.pairs import PairOf, with_listings
 from fillbook.desk.measurements import Measurements
+from fillbook.desk.record.compared import Compared, Comparing
 from fillbook.errors import StoreError, StoreInDoubt
 from fillbook.model.journal.overlay import Overlay
 from fillbook.store import Store, Writer
@@ -72,6 +73,8 @@ class Recorder:
         measurements: Measurements | None = None,
     ) -> None:
         self.store = store
+        #: What this process has compared with the record already.
+        self.compared: Compared = Compared()
         self._measurements = measurements or Measurements(clock)
         self._pair_of = pair_of
         self._clock = clock
@@ -132,7 +135,10 @@ class Recorder:
         They are compared outside the write transaction: without news there is none.
         """
         with self.store.read() as reader:
-            new = news(Overlay(reader), reader.last() + 1, self.now(), self._pair_of, entries)
+            comparing = self.compared.since(reader)
+            new = news(
+                Overlay(reader), reader.last() + 1, self.now(), self._pair_of, entries, comparing
+            )
         return self.record(*new)
 
     def record_reply(self, *entries: m.Entry) -> bool:
@@ -184,19 +190,31 @@ class Recorder:
 
 
 def news(
-    records: Overlay, number: int, at: m.Timestamp, pair_of: PairOf, entries: Iterable[m.Entry]
+    records: Overlay,
+    number: int,
+    at: m.Timestamp,
+    pair_of: PairOf,
+    entries: Iterable[m.Entry],
+    comparing: Comparing,
 ) -> list[m.Entry]:
     """
     Return those of *entries* that change *records*, with the pairs that they name; apply them.
 
     The first is numbered *number*.  Evidence only grows: what a record has once, it keeps.
+    *comparing* has what is known to be in the record already.
     """
     new: list[m.Entry] = []
     for entry in with_listings(tuple(entries), records, pair_of):
+        if comparing.has(entry):
+            continue
         changes = apply.apply(entry, number + len(new), at, records)
         if changes:
             records.apply(changes)
             new.append(entry)
+            comparing.changed(entry)
+        else:
+            comparing.unchanged(entry)
+    comparing.end()
     return new
 
 

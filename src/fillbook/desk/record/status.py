@@ -10,9 +10,10 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.codec import load_or_none
-from fillbook.desk.record import desk_report, kill_switch, lease_term
+from fillbook.desk.record import desk_report, kill_switch
+from fillbook.desk.record.cells import lease_term
+from fillbook.desk.record.cells.request_budget import pace_of
 from fillbook.desk.record.last_complete_snapshot import LastComplete
-from fillbook.desk.record.request_budget import pace_of
 from fillbook.model.journal.status import Health, LeaseStatus, RequestBudget, Status
 from fillbook.store import Store
 
