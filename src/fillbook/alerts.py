@@ -11,7 +11,6 @@ import json
 import logging
 import queue
 import threading
-import urllib.request
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -187,7 +186,7 @@ class _Webhook(_Queued):
         self._url = url  # its path and query may be a secret: messages show the host only
         self.name: str = _host(url)
         self._timeout_s = timeout_s
-        self._open = urllib.request.build_opener(_NoRedirect).open
+        self._open = _opener()
 
     def post(self, alert: m.Alert) -> None:
         fields = {
@@ -199,7 +198,9 @@ class _Webhook(_Queued):
         }
         body = json.dumps({**fields, "text": _text(alert)}).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "fillbook"}
-        request = urllib.request.Request(self._url, body, headers, method="POST")
+        from urllib.request import Request
+
+        request = Request(self._url, body, headers, method="POST")
         with self._open(request, timeout=self._timeout_s):
             pass
 
@@ -233,11 +234,17 @@ def _text(alert: m.Alert) -> str:
     return f"{alert.kind}: {alert.message}"
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follow no redirect: it would become a GET without the alert.  So it raises, as any 3xx."""
+def _opener() -> Callable[..., Any]:
+    """Return a function that opens a request, and follows no redirect."""
+    from urllib.request import HTTPRedirectHandler, build_opener  # here: the import is long
 
-    def redirect_request(self, *args: object) -> None:
-        return None
+    class NoRedirect(HTTPRedirectHandler):
+        """A redirect would become a GET without the alert.  So it raises, as any 3xx."""
+
+        def redirect_request(self, *args: object) -> None:
+            return None
+
+    return build_opener(NoRedirect).open
 
 
 def _host(url: str) -> str:

@@ -12,7 +12,6 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ParamSpec
 
 from fillbook import model as m
@@ -227,7 +226,9 @@ def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
 
 def _load_entry_point(group: str, name: str, address: str) -> Any:
     """Load the entry point *name*. Raises: BadAddress if there is none, or more than one."""
-    found: dict[str, EntryPoint] = {x.value: x for x in entry_points(group=group, name=name)}
+    from importlib.metadata import entry_points  # here, as few processes need it at import
+
+    found = {x.value: x for x in entry_points(group=group, name=name)}
     if len(found) == 1:
         return next(iter(found.values())).load()
     if found:

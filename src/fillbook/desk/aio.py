@@ -1,24 +1,27 @@
 """
 The desk for asyncio: each method runs the method of `Desk` in a thread.
 
+asyncio is imported on the first use, so that `import fillbook` is short.
+
 Cancelling an `await` does not cancel the order, and leaves nothing half written: the call
 continues in its thread until it ends, and leaving the `async with` waits for it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from fillbook import model as m
 from fillbook.desk import Desk, forked
 from fillbook.desk.record.book import Book
+
+if TYPE_CHECKING:
+    import asyncio
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +52,8 @@ class AsyncDesk:
     """
 
     def __init__(self, desk: Desk) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._desk = desk
         self._book = desk._offline_book
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fillbook-call")
@@ -67,6 +72,8 @@ class AsyncDesk:
 
     async def close(self) -> None:
         """Wait for the calls in progress, stop the background thread and close the store."""
+        import asyncio
+
         await asyncio.shield(asyncio.to_thread(self._close))
 
     @property
@@ -130,6 +137,8 @@ class AsyncDesk:
 
     async def on(self, kind: m.EventKind | str, call: Callable[[m.Event], None]) -> None:
         """Call *call* in this event loop with every event of *kind*, once it is durable."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
 
         def notify(event: m.Event) -> None:
@@ -142,6 +151,8 @@ class AsyncDesk:
         self._desk.close()
 
     async def _run(self, call: Callable[[], T]) -> T:
+        import asyncio
+
         future = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
             return await asyncio.shield(future)

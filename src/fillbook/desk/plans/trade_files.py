@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, time, tzinfo
@@ -128,7 +127,7 @@ def _rows_of_file(path: Path, query: str | None) -> list[Any]:
         if query is not None or path.suffix.lower() in _SQLITE:
             return _rows_of_query(path, query)
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeError, sqlite3.Error) as error:
+    except (OSError, UnicodeError) as error:
         raise InvalidValue(f"{path} cannot be read: {cause(error)}") from None
     if path.suffix.lower() in _JSON_LINES:
         return list(_rows_of_lines(text))
@@ -152,6 +151,12 @@ def _rows_of_query(path: Path, query: str | None) -> list[dict[str, Any]]:
         raise InvalidValue(f"{path} is a database: give the query of its trades")
     if not path.exists():
         raise InvalidValue(f"there is no database {path}")
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query)]
+    import sqlite3  # here: `import fillbook` is short
+
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query)]
+    except sqlite3.Error as error:
+        raise InvalidValue(f"{path} cannot be read: {cause(error)}") from None
