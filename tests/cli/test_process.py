@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.requests import StockBarsRequest
+from alpaca.data.requests import StockBarsRequest, StockLatestQuoteRequest
 from alpaca.data.timeframe import TimeFrame
 
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
@@ -108,7 +108,10 @@ def test_an_emulator_has_a_past_for_the_clients_of_market_data(tmp_path):
             start=datetime(2025, 12, 1, tzinfo=UTC),
         )
         found = client.get_stock_bars(wish).data
+        latest = StockLatestQuoteRequest(symbol_or_symbols="QQQ")
+        quote = client.get_stock_latest_quote(latest)["QQQ"]
         client._session.close()
         running.send_signal(signal.SIGINT)
     assert [bar.close for bar in found["QQQ"]][:2] == [9, 8]
     assert len(found["SPY"]) > 100
+    assert quote.bid_price == 8  # the prices go on from the file

@@ -73,6 +73,9 @@ def emulate(
         emulator.exchange.play(symbol, path, bar_s=bar_seconds)
     for symbol, path in past.items():
         emulator.exchange.history.load(symbol, path)
+        close = emulator.exchange.history.last_close(symbol)
+        if close is not None and symbol not in files:
+            emulator.exchange.quote(symbol, close, close)  # the prices go on from the file
     _walk(emulator.exchange, quoted=files, known=past)
     try:
         with emulator:

@@ -388,6 +388,7 @@ def test_a_renamed_share_has_the_bars_of_its_old_name(
 ) -> None:
     exchange.history.load("AAPL", HOURS)
     exchange.rename("AAPL", "APPL")
+    exchange.history.load("AAPL", HOURS)  # its former name
     clock.advance(60)
     assert len(bars(stocks, "APPL")["APPL"]) == 4
     assert bars(stocks, "AAPL") == {}

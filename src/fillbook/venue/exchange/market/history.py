@@ -137,6 +137,15 @@ class History:
             at, price, number = self._latest.get(symbol, first)
             return Trade(at, price, _size(symbol), number)
 
+    def last_close(self, symbol: str) -> Decimal | None:
+        """Return the last price of the past that was loaded; None: nothing was."""
+        with self._state.timeline.locked():
+            past = [*self._days.get(symbol, []), *self._minutes.get(symbol, [])]
+            closes = [
+                row.close for row in past if row.at < self._began.replace(second=0, microsecond=0)
+            ]
+            return closes[-1] if closes else None
+
     def latest_minute(self, symbol: str) -> TradeBar | None:
         """Return the latest complete minute; the current one if no other has a trade."""
         with self._state.timeline.locked():
@@ -191,7 +200,7 @@ class History:
         """
         read = read_bars(source)
         with self._state.timeline.locked():
-            now = self._state.timeline.now()
+            now, symbol = self._state.timeline.now(), self._state.current_symbol(symbol)
             self._state.list_default(symbol, read[-1].close)
             length = min((b.at - a.at for a, b in pairwise(read)), default=_MINUTE)
             is_daily = length >= _DAILY
