@@ -71,11 +71,7 @@ def emulate(
     emulator = made(seed, plan, port)
     for symbol, path in files.items():
         emulator.exchange.play(symbol, path, bar_s=bar_seconds)
-    for symbol, path in past.items():
-        emulator.exchange.history.load(symbol, path)
-        close = emulator.exchange.history.last_close(symbol)
-        if close is not None and symbol not in files:
-            emulator.exchange.quote(symbol, close, close)  # the prices go on from the file
+    _load(emulator.exchange, past, quoted=files)
     _walk(emulator.exchange, quoted=files, known=past)
     try:
         with emulator:
@@ -89,6 +85,15 @@ def emulate(
         why = f"port {port} on 127.0.0.1 is not available ({error.strerror})"
         raise BadAddress(f"{why}; --port 0 selects a free port") from None
     return 0
+
+
+def _load(exchange: Exchange, past: Mapping[str, str], *, quoted: Collection[str]) -> None:
+    """Load the past of each symbol; the prices of those that no file moves go on from there."""
+    for symbol, path in past.items():
+        exchange.history.load(symbol, path)
+        close = exchange.history.last_close(symbol)
+        if close is not None and symbol not in quoted:
+            exchange.quote(symbol, close, close)
 
 
 def _walk(exchange: Exchange, *, quoted: Collection[str], known: Collection[str]) -> None:
