@@ -226,9 +226,9 @@ def test_the_progress_counts_the_requests(emulator, order):
     assert text == f"fillbook sync: 2 s, {desk.requests} requests to the broker (Ctrl-C stops it)"
 
 
-def test_printing_ends_the_progress(monkeypatch, capsys):
+def test_printing_removes_the_progress(monkeypatch, capsys):
     ended = []
-    monkeypatch.setattr(output.PROGRESS, "end", lambda: ended.append(True))
+    monkeypatch.setattr(output.PROGRESS, "pause", lambda: ended.append(True))
     output.out.print("text")
     output.as_json({"a": 1})
     output.as_csv("orders", [])

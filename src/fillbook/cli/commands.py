@@ -12,9 +12,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Annotated, Final, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
+from rich.console import Console
 
 from fillbook import __version__, errors, logs, opening
 from fillbook.cli import output
@@ -53,6 +55,8 @@ from fillbook.cli.shell import failures
 from fillbook.cli.shell.progress import PROGRESS
 from fillbook.cli.watch import watch
 
+#: The commands that show something of their own until they are stopped.
+_ENDLESS: Final = frozenset({"watch", "emulate", "serve", "demo"})
 _QUIET: Final = frozenset({"--quiet", "-q"})
 
 app: App = App(
@@ -75,7 +79,9 @@ def run(arguments: Sequence[str]) -> int:
     output.WRITTEN.documents, output.out.quiet = 0, len(words) < len(arguments)
     try:
         logs.configure(os.environ)
-        with PROGRESS.shown(output.err, next(iter(words), "")):
+        command = next(iter(words), "")
+        # A console of its own: those of `output` remove the progress before they print.
+        with ExitStack() if command in _ENDLESS else PROGRESS.shown(Console(stderr=True), command):
             code = app(words, exit_on_error=False, print_error=False, console=output.out)
         sys.stdout.flush()
     except CycloptsError as error:

@@ -37,7 +37,7 @@ class Terminal(Console):
     """A console that prints no control character, and leaves a broken pipe to `run`."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        PROGRESS.end()
+        PROGRESS.pause()
         texts = (_CONTROLS.sub("", x) if isinstance(x, str) else x for x in objects)
         super().print(*texts, **options)
 
@@ -70,14 +70,14 @@ _VERDICTS: Final = {
 
 def as_json(value: Any) -> None:
     """Print one JSON document on standard output."""
-    PROGRESS.end()
+    PROGRESS.pause()
     WRITTEN.documents += 1
     print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value)))
 
 
 def as_csv(what: str, values: Iterable[object]) -> None:
     """Print the table *what* of *values* as CSV, with exact numbers and a header."""
-    PROGRESS.end()
+    PROGRESS.pause()
     text = io.StringIO()
     write_csv(export_table(what, values), text)
     print(_CONTROLS.sub("", text.getvalue().replace("\r\n", "\n")), end="")
@@ -190,8 +190,9 @@ def rebuilt(report: m.RebuildReport) -> None:
 def unproven(client_order_id: str) -> None:
     """Print that the outcome of an order is unknown."""
     out.print(
-        f"[yellow]unproven[/] order {escape(client_order_id)}: no reply; "
-        "queried on every reconciliation"
+        f"[yellow]unconfirmed[/]: order {escape(client_order_id)} has no confirmed outcome yet; "
+        "it is queried on every reconciliation",
+        soft_wrap=True,
     )
 
 
@@ -306,21 +307,29 @@ def trades(found: Sequence[m.Trade]) -> None:
 
 
 def pnl(report: m.PnlReport) -> None:
-    """Print a P&L, with its totals by currency and what is unknown."""
-    columns = ("realized>", "unrealized>", "fees>", "dividends>", "interest>", "unknown")
+    """
+    Print a P&L, with its totals by currency and what is unknown.
+
+    The columns of the currency, of dividends and of interest are left out if they are empty.
+    """
+    rows = (*report.rows, *report.totals)
+    columns: list[tuple[str, list[object]]] = [
+        (str(report.by), [x.key or "total" * (n >= len(report.rows)) for n, x in enumerate(rows)]),
+        ("currency", [x.currency for x in rows]),
+        ("realized>", [money(x.realized) for x in rows]),
+        ("unrealized>", [money(x.unrealized) for x in rows]),
+        ("fees>", [money(x.fees) for x in rows]),
+        ("dividends>", [money(x.dividends or None) for x in rows]),
+        ("interest>", [money(x.interest or None) for x in rows]),
+        ("unknown", [", ".join(f"{n} {part}" for part, n in x.unknown) for x in rows]),
+    ]
+    optional = ("currency", "dividends>", "interest>")
+    shown = [x for x in columns if x[0] not in optional or any(x[1])]
     since = "" if report.since is None else f" since {report.since[:10]}"
     table(
         f"P&L by {report.by}{since}, {report.cost} cost",
-        (str(report.by), "currency", *columns),
-        (
-            (
-                x.key or ("total" if n >= len(report.rows) else None),
-                x.currency,
-                *map(money, (x.realized, x.unrealized, x.fees, x.dividends, x.interest)),
-                ", ".join(f"{count} {part}" for part, count in x.unknown),
-            )
-            for n, x in enumerate((*report.rows, *report.totals))
-        ),
+        [name for name, _ in shown],
+        list(zip(*(cells for _, cells in shown), strict=True)),
     )
 
 

@@ -12,6 +12,7 @@ from fillbook import config, errors, opening
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_broker
+from fillbook.cli.shell.progress import PROGRESS
 from fillbook.desk.record.book import Book
 from fillbook.stores.sqlite import SqliteStore
 
@@ -75,6 +76,7 @@ def _is_confirmed(doubt: str) -> bool:
     """Ask on the terminal. Raises: InvalidValue if there is none."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise errors.InvalidValue(f"{doubt}; to archive it all the same, add --yes")
+    PROGRESS.end()
     output.err.print(f"{doubt[:1].upper()}{doubt[1:]}.", markup=False, soft_wrap=True)
     answer = input("Archive it all the same? Orders and fills leave the record. [y/N] ")
     if answer.strip().lower() in ("y", "yes"):

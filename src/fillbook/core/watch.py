@@ -48,7 +48,8 @@ def order_alert(record: m.OrderRecord, now: datetime, thresholds: m.Thresholds) 
             m.AlertKind.SLOW_FILL,
             record.client_order_id,
             f"order {record.client_order_id} is {order.status} after {_duration(age)}, although it "
-            "should fill at once",
+            f"should fill at once: check it at the broker, or end it with `fillbook cancel "
+            f"{record.client_order_id}`",
         )
     return None
 
@@ -78,7 +79,7 @@ def account_alert(unread_for: timedelta, thresholds: m.Thresholds) -> m.Alert | 
         m.AlertKind.STALE,
         "account",
         f"the account could not be read for {_duration(unread_for)}: orders, positions and buying "
-        "power are of that age",
+        "power are of that age. `fillbook doctor` shows what does not work",
     )
 
 

@@ -1,7 +1,12 @@
 """SIGINT, sent to a process at each command that sends: what is known of the order, and 130."""
 
 import json
+import os
+import pty
 import re
+import signal
+import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -10,7 +15,7 @@ from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 from tests.cli.conftest import MONDAY_10
-from tests.cli.errors.held import Gateway, interrupt
+from tests.cli.errors.held import FILLBOOK, Gateway, interrupt
 
 STORE = ("--store", "sqlite:///bot.db")
 NAME = r"fb-[0-9a-f-]+"
@@ -184,3 +189,21 @@ def test_a_watch_that_ticks_ends_by_it(gateway):
     gateway.hold("GET", "/v2/positions")
     ended = interrupt(gateway, "watch", "--tick", "--json", *STORE)
     assert (ended.code, ended.err) == (0, "stopped\n")
+
+
+def test_on_a_terminal_the_progress_is_shown_until_it_is_interrupted(gateway):
+    """The command holds no lock that its own output waits for."""
+    gateway.hold("GET", "/v2/positions")
+    terminal, end = pty.openpty()
+    with subprocess.Popen([*FILLBOOK, "sync", *STORE], stdout=end, stderr=end) as running:
+        os.close(end)
+        screen = ""
+        while "requests to the broker (Ctrl-C stops it)" not in screen:
+            screen += os.read(terminal, 65_536).decode()
+        running.send_signal(signal.SIGINT)
+        with suppress(OSError):  # the end of a terminal
+            while text := os.read(terminal, 65_536).decode():
+                screen += text
+    os.close(terminal)
+    assert running.returncode == 130
+    assert "interrupted; no order was sent" in screen

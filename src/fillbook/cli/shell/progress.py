@@ -1,7 +1,7 @@
 """
 The progress of a command that takes longer than a second, on standard error.
 
-It is shown on a terminal only, and ends before anything else is printed.
+It is shown on a terminal only, and is removed before anything else is printed.
 """
 
 from __future__ import annotations
@@ -49,13 +49,17 @@ class Progress:
         finally:
             self.end()
 
-    def end(self) -> None:
-        """Remove the line, before something is printed; a second call does nothing."""
-        self._ended.set()
+    def pause(self) -> None:
+        """Remove the line, before something is printed; it comes back if the command goes on."""
         with self._lock:
             if self._status is not None:
                 self._status.stop()
                 self._status = None
+
+    def end(self) -> None:
+        """Remove the line for good; a second call does nothing."""
+        self._ended.set()
+        self.pause()
         self._desk = None
 
     def _show(self, console: Console, command: str) -> None:

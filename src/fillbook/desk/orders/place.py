@@ -269,11 +269,11 @@ def _denial_error(
     order: m.Order, reason: m.Reason, inputs: CheckInputs | None
 ) -> errors.OrderError:
     """Build the error for an order that was denied."""
-    text = f"{reason} (nothing was sent)"
     unread = None if inputs is None else inputs.account
     if isinstance(unread, m.NotObserved) and reason.code == m.ReasonCode.NO_FUNDS_READ:
+        text = f"{reason}: {unread.message} (nothing was sent)"
         return errors.Unavailable(text, order=order, retry_at=unread.retry_at)
-    return errors.Denied(text, order=order, reason=reason)
+    return errors.Denied(f"{reason} (nothing was sent)", order=order, reason=reason)
 
 
 def _check_same_request(known: m.OrderRecord | None, name: str, request: m.OrderRequest) -> None:
