@@ -42,7 +42,12 @@ def to_log(alert: m.Alert) -> None:
         alert.kind,
         foreign(alert.about),
         foreign(alert.message),
-        extra={"alert": str(alert.kind), "about": foreign(alert.about)},
+        extra={
+            "alert": str(alert.kind),
+            "about": foreign(alert.about),
+            "severity": str(alert.severity),
+            "resolved": alert.resolved,
+        },
     )
 
 

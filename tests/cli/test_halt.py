@@ -296,6 +296,14 @@ def test_the_record_of_the_settings_is_halted(bench, tmp_path, capsys):
         assert book.status().halted is None
 
 
+def test_one_order_is_counted_as_one(bench, capsys):
+    assert run(["halt"]) == 0
+    assert "2 orders canceled:" in capsys.readouterr().out
+    bench.resting()
+    assert run(["halt"]) == 0
+    assert "1 order canceled:" in capsys.readouterr().out
+
+
 def test_without_a_record_nothing_can_be_resumed(bench, capsys):
     assert run(["halt", "--resume"]) == 2
     assert "there is no record at fillbook.db" in capsys.readouterr().err

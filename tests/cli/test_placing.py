@@ -166,3 +166,16 @@ def test_a_market_order_on_a_closed_day_says_until_when_it_waits(emulator, capsy
 
 def test_in_the_session_nothing_waits_for_the_open(emulator, capsys):
     assert "it waits" not in told(capsys, "buy", "AAPL", "1", "--limit", "100", *STORE)[1]
+
+
+def test_what_a_fee_leaves_can_be_sold_and_is_listed(emulator, capsys):
+    """A coin pays its fee in itself, hours later: until then that part cannot be sold."""
+    assert told(capsys, *BUY, "0.05", *STORE)[0] == 0
+    code, _, err = told(capsys, "sell", "BTC/USD", "0.05", *STORE)
+    with fb.read("sqlite:///bot.db") as book:
+        [position] = book.positions()
+    most = position.sellable_qty
+    assert (code, f"Sell at most {most} (nothing was sent)" in err) == (1, True)
+    out = told(capsys, "positions", *STORE)[1]
+    assert ("sellable" in out, str(most) in out) == (True, True)
+    assert told(capsys, "sell", "BTC/USD", str(most), *STORE)[0] == 0

@@ -27,6 +27,7 @@ def test_a_record_is_one_line_with_its_fields(log, capsys):
         log.exception("a tick failed", extra={"attempt": 3, "path": ("a", 1)})
     alert, failed = map(json.loads, capsys.readouterr().err.splitlines())
     assert (alert["level"], alert["alert"], alert["about"]) == ("warning", "stuck", "fb-1")
+    assert (alert["severity"], alert["resolved"]) == ("warning", False)
     assert alert["message"].startswith("stuck (fb-1): it waits")
     assert alert["at"].endswith("+00:00")
     assert (failed["attempt"], failed["path"]) == (3, "('a', 1)")

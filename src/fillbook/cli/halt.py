@@ -291,16 +291,18 @@ def _print(found: Halted, *, dry_run: bool = False, json: bool) -> int:
     elif not dry_run:
         say("The kill switch is set: no new order is sent." if found.switch else _NO_RECORD)
     done = "would be canceled" if dry_run else "canceled"
-    _print_ids(f"{len(found.canceled)} orders {done}", found.canceled, found)
+    _print_ids(f"{output.counted(len(found.canceled), 'order')} {done}", found.canceled, found)
     if found.left:
-        head = f"{len(found.left)} exits protect positions and stay open (--exits cancels them)"
+        head = f"Exits that protect positions stay open (--exits cancels them): {len(found.left)}"
         _print_ids(head, found.left, found)
     if found.unprotected:
         symbols = output.cell(", ".join(found.unprotected))
         verb = "would have" if dry_run else "have"
         say(f"[red]Positions that {verb} no exit[/]: {symbols}")
     if found.open:
-        _print_ids(f"[red]{len(found.open)} orders are still open[/]", found.open, found)
+        _print_ids(
+            f"[red]{output.counted(len(found.open), 'order')} still open[/]", found.open, found
+        )
     if found.unread is not None:
         say(f"[red]The open orders could not be listed[/]: {output.cell(found.unread)}")
     if not dry_run and not found.is_done:

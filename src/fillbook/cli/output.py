@@ -222,8 +222,8 @@ def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -
 def verdict(found: m.Verdict, unobserved: str | None, requests: int | None) -> None:
     """Print the verdict of a comparison; *requests* None: they are not counted."""
     why = f": {escape(unobserved)}" if unobserved else ""
-    counted = "" if requests is None else f"  ({requests} request{'s' * (requests != 1)})"
-    out.print(f"{_VERDICTS[found]}{why}{counted}")
+    sent = "" if requests is None else f"  ({counted(requests, 'request')})"
+    out.print(f"{_VERDICTS[found]}{why}{sent}")
     if found is m.Verdict.NOT_OBSERVED:
         out.print("Nothing was changed: data that could not be read is not treated as empty.")
 
@@ -277,6 +277,11 @@ def would_cancel(found: m.Order) -> None:
     else:
         asked = f"A cancel of broker order {escape(found.broker_order_id)} would be sent."
     out.print(f"{asked} Nothing was sent.")
+
+
+def counted(count: int, what: str) -> str:
+    """Format a number of things: ``1 order``, ``2 orders``."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def price(value: Decimal | None) -> Decimal | None:

@@ -177,28 +177,35 @@ def cover_of(book: Book, strategy: str | None = None) -> Cover:
 
 
 def print_positions(found: Sequence[m.Position], cover: Cover) -> None:
-    """Print positions with the part of each strategy, and what has no exit."""
+    """
+    Print positions with the part of each strategy, and what has no exit.
+
+    The quantity that can be sold has a column if a fee that is due makes it less.
+    """
+    has_fees = any(x.qty > 0 and x.sellable_qty != x.qty for x in found)
     rows: list[Sequence[object]] = []
     for x in found:
         parts = [(name, part) for name, part in x.by_strategy if part.qty]
         shown = cover_text(x, cover) if len(parts) < 2 else ""
         account = x.account
-        rows.append(
-            (x.symbol, "(all)", x.qty, output.price(x.avg_price), money(account.realized), shown)
-        )
+        sellable: list[object] = [x.sellable_qty] * has_fees
+        price, realized = output.price(x.avg_price), money(account.realized)
+        rows.append((x.symbol, "(all)", x.qty, *sellable, price, realized, shown))
         if len(x.by_strategy) > 1:
             rows += [
                 (
                     "",
                     name or "no strategy",
                     part.qty,
+                    *[None] * has_fees,
                     output.price(part.avg_price),
                     money(part.realized),
                     cover_text(x, cover, name),
                 )
                 for name, part in parts
             ]
-    columns = ("symbol", "strategy", "qty>", "avg price>", "realized>", "exits")
+    fees = ["sellable>"] * has_fees
+    columns = ("symbol", "strategy", "qty>", *fees, "avg price>", "realized>", "exits")
     output.table("Positions", columns, rows)
     for line in not_covered(x for _, x in cover):
         output.out.print(line, soft_wrap=True)
