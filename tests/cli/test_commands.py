@@ -338,3 +338,23 @@ def test_a_list_is_printed_as_the_csv_of_an_export(what, order, capsys):
     code, out, err = told(capsys, what, *at, "--csv")
     assert (code, out, err) == (0, Path("a.csv").read_text(), "")
     assert told(capsys, what, *at, "--csv", "--json")[0] == 2
+
+
+def test_a_number_is_folded_last(capsys, monkeypatch):
+    """Half a number reads as another one."""
+    monkeypatch.setattr(output, "out", output.Terminal(highlight=False, width=40))
+    output.table(
+        "Wide", ("text", "qty>", "price>"), [("some words " * 5, "0.78655602", "62209.89")]
+    )
+    out = capsys.readouterr().out
+    assert ("0.78655602" in out, "62209.89" in out, out.count("words")) == (True, True, 5)
+
+
+def test_a_position_is_listed_with_its_strategy_if_it_has_one(emulator, order, capsys):
+    at = ("--store", "sqlite:///bot.db")
+    out = told(capsys, "positions", *at)[1]
+    assert [x.strip() for x in out.splitlines()[4].split("│")[1:4]] == ["AAPL", "mean-rev", "10"]
+    with fb.open(store="sqlite:///other.db") as desk:
+        desk.sync()
+    out = told(capsys, "positions", "--store", "sqlite:///other.db")[1]
+    assert [x.strip() for x in out.splitlines()[4].split("│")[1:3]] == ["AAPL", "10"]

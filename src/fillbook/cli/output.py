@@ -92,7 +92,7 @@ def _json(value: Any) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; columns in ``>`` are right-aligned, those in ``!`` are not folded."""
+    """Print a table; columns in ``>`` are right-aligned; these and those in ``!`` fold last."""
     out.print(make_table(title, columns, rows))
 
 
@@ -107,7 +107,7 @@ def make_table(
             name.rstrip(">!"),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=name.endswith("!"),
+            no_wrap=name.endswith(("!", ">")),
         )
     count = 0
     for row in rows:

@@ -180,17 +180,19 @@ def print_positions(found: Sequence[m.Position], cover: Cover) -> None:
     """
     Print positions with the part of each strategy, and what has no exit.
 
-    The quantity that can be sold has a column if a fee that is due makes it less.
+    The strategies have a column if there are any; the quantity that can be sold has one if a fee
+    that is due makes it less.
     """
+    has_names = any(name for x in found for name, _ in x.by_strategy)
     has_fees = any(x.qty > 0 and x.sellable_qty != x.qty for x in found)
     rows: list[Sequence[object]] = []
     for x in found:
         parts = [(name, part) for name, part in x.by_strategy if part.qty]
         shown = cover_text(x, cover) if len(parts) < 2 else ""
-        account = x.account
+        whose = "(all)" if len(x.by_strategy) > 1 else "".join(name for name, _ in parts)
         sellable: list[object] = [x.sellable_qty] * has_fees
-        price, realized = output.price(x.avg_price), money(account.realized)
-        rows.append((x.symbol, "(all)", x.qty, *sellable, price, realized, shown))
+        price, realized = output.price(x.avg_price), money(x.account.realized)
+        rows.append((x.symbol, *[whose] * has_names, x.qty, *sellable, price, realized, shown))
         if len(x.by_strategy) > 1:
             rows += [
                 (
@@ -204,8 +206,8 @@ def print_positions(found: Sequence[m.Position], cover: Cover) -> None:
                 )
                 for name, part in parts
             ]
-    fees = ["sellable>"] * has_fees
-    columns = ("symbol", "strategy", "qty>", *fees, "avg price>", "realized>", "exits")
+    names, fees = ["strategy"] * has_names, ["sellable>"] * has_fees
+    columns = ("symbol", *names, "qty>", *fees, "avg price>", "realized>", "exits")
     output.table("Positions", columns, rows)
     for line in not_covered(x for _, x in cover):
         output.out.print(line, soft_wrap=True)
