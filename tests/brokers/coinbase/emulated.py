@@ -14,7 +14,7 @@ from fillbook.clock import ManualClock
 from fillbook.testing.venue_driver import ExchangeDriver
 from fillbook.venue.coinbase import Emulator
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0  # the machine may be busy
 
 
 class Ear:
