@@ -17,6 +17,9 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13")
 EXTRAS = ".[alpaca,cli,coinbase,emulator,fast,prometheus,web]"
 
+#: What the benchmarks compare with: the module of `benchmarks/rows`, and its package.
+PEERS = {"alpaca_py": "alpaca-py", "nautilus": "nautilus_trader", "freqtrade_orders": "freqtrade"}
+
 #: The checks of accessibility.
 AXE = "axe-core@4"
 
@@ -182,6 +185,27 @@ def coinbase(session: nox.Session) -> None:
         "tests/brokers/coinbase/test_reconnects.py",
     ]
     session.run("pytest", "-n", "2", "--dist", "worksteal", "--timeout=3600", *chosen)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """
+    Every figure of speed beside its peers, each in an environment of its own: `docs/benchmarks.md`.
+
+    ``-- --quick`` takes less than five minutes.
+    """
+    session.install("-e", EXTRAS)
+    given = list(session.posargs)
+    for module, package in PEERS.items():
+        folder = Path(session.create_tmp()) / module
+        python = folder / "bin" / "python"
+        if not python.exists():
+            session.run(sys.executable, "-m", "venv", str(folder), external=True)
+        # A peer that does not install is named in the page.
+        install_it = (str(python), "-m", "pip", "install", "-q", package)
+        session.run(*install_it, external=True, success_codes=[0, 1])
+        given += ["--peer", f"{module}={python}"]
+    session.run("python", "benchmarks/bench.py", *given)
 
 
 @nox.session

@@ -31,7 +31,7 @@ from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.orders.unwritten_cancels import UNWRITABLE, UnwrittenCancels
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.recorder import Recorder, Transaction
+from fillbook.desk.record.recorder import CUT, Recorder, Transaction
 from fillbook.store import Urgency, urgency
 
 #: The delay of the next step if none is due, or if the cancel cannot be sent now.
@@ -139,10 +139,13 @@ class Cancellation:
         kept = self._kept(exits=exits)
         names: list[str] = []
         while fresh := self._wanted(symbol, strategy, kept.union(names)):
-            for name in fresh:  # the loop repeats for orders that a change has placed meanwhile
-                self.instruct(name)
+            for first in range(0, len(fresh), CUT):
+                with self._recorder.transaction() as transaction:
+                    for name in fresh[first : first + CUT]:
+                        instruct_cancel(transaction, name, Authority.ORDER)
+            for name in fresh:
                 self._request_retry(name)
-            names += fresh
+            names += fresh  # the loop repeats for orders that a change has placed meanwhile
         return names
 
     def _awaits_first_attempt(self, name: str) -> bool:
