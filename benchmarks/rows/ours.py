@@ -302,6 +302,7 @@ def cancel_during_passes(many: int) -> Iterator[Round]:
     bench = Bench(rate_limit=UNLIMITED)
     bench.resting(many)
     bench.settle()
+    _keep_lists(bench)
     theirs = fb.open(bench.broker, f"sqlite:///{bench.path}", clock=bench.clock, wait_s=0)
     ended = threading.Event()
 

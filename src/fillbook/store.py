@@ -12,6 +12,7 @@ Suite: `fillbook.testing.StoreSuite`.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
@@ -56,6 +57,16 @@ def urgency(of: Urgency) -> Iterator[None]:
 def current_urgency() -> Urgency:
     """Return the urgency of the write transactions of this thread; CALL if none was set."""
     return Urgency.CALL if _thread.urgency is None else _thread.urgency
+
+
+def give_way() -> None:
+    """
+    Let another thread of this process go on.
+
+    A loop over all orders calls it for each: a cancel makes many short calls of the store, and
+    would wait up to five milliseconds for the interpreter after each of them.
+    """
+    time.sleep(0)
 
 
 class Reader(Protocol):

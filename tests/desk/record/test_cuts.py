@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from fillbook.desk.orders import tracker
+from fillbook.desk.record import recorder
 from fillbook.desk.record.recorder import CUT
 from fillbook.store import Urgency, current_urgency
 from fillbook.stores.memory import MemoryStore
@@ -61,6 +63,16 @@ def test_a_later_pass_a_poll_and_a_burst_are_too(bench):
         of, most = bench.store.during(bench.desk.tick)
     assert of == {Urgency.BACKGROUND}
     assert most <= CUT
+
+
+def test_a_pass_gives_way_to_other_threads_at_each_order(bench, monkeypatch):
+    resting(bench)
+    bench.desk.sync()
+    given = []
+    monkeypatch.setattr(recorder, "give_way", lambda: given.append("compared"))
+    monkeypatch.setattr(tracker, "give_way", lambda: given.append("listed"))
+    bench.desk.sync()
+    assert min(given.count("compared"), given.count("listed")) >= MANY
 
 
 def test_a_cancel_is_more_urgent_than_they_are(bench):

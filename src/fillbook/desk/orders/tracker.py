@@ -28,7 +28,7 @@ from fillbook.desk.orders.reread_intervals import Retries
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
-from fillbook.store import Reader, Urgency, urgency
+from fillbook.store import Reader, Urgency, give_way, urgency
 
 #: The maximum number of orders that are read by id in one pass; the rest wait for the next.
 BY_ID_MAX: Final = 10
@@ -411,6 +411,7 @@ class Tracker:
 
 def _is_unlisted(reader: Reader, record: m.OrderRecord, listed_ids: Collection[str]) -> bool:
     """Whether no id of an order is listed, or a live id is not, such as a replaced one."""
+    give_way()
     living = (e for e in lineage.evidence_of(reader, record) if lineage.is_live(e))
     all_listed = all(e.broker_order_id in listed_ids for e in living)
     return not (all_listed and any(broker_order_id in listed_ids for broker_order_id in record.ids))

@@ -22,7 +22,7 @@ from fillbook.desk.measurements import Measurements
 from fillbook.desk.record.compared import Compared, Comparing
 from fillbook.errors import StoreError, StoreInDoubt
 from fillbook.model.journal.overlay import Overlay
-from fillbook.store import Store, Writer
+from fillbook.store import Store, Writer, give_way
 
 log: logging.Logger = logging.getLogger("fillbook")
 
@@ -205,6 +205,7 @@ def news(
     """
     new: list[m.Entry] = []
     for entry in with_listings(tuple(entries), records, pair_of):
+        give_way()
         if comparing.has(entry):
             continue
         changes = apply.apply(entry, number + len(new), at, records)
