@@ -29,7 +29,7 @@ from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = HERE.parent / "docs" / "howto" / "benchmarks.md"
 #: The environment of each peer: its module of rows, and what is installed.
 PEERS = {
     "alpaca_py": "alpaca-py",
