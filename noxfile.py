@@ -190,7 +190,7 @@ def coinbase(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """
-    Every figure of speed beside its peers, each in an environment of its own: `docs/howto/benchmarks.md`.
+    Every figure of speed beside its peers, each in its own environment: `docs/howto/benchmarks.md`.
 
     ``-- --quick`` takes less than five minutes.
     """
