@@ -249,7 +249,7 @@ class Result:
             f"{spread(self.figures(self.ours))} {row.unit}",
             f"{other}: {spread(self.figures(self.other))} {row.unit}" if self.other else "",
             "" if ratio is None else f"{ratio:.2f}",
-            "" if row.bar is None else f"≤ {row.bar:.3g} {met}",
+            "" if row.bar is None else f"≤ {_plain(row.bar)} {met}",
             counts,
         ]
 
@@ -257,7 +257,12 @@ class Result:
 def spread(figures: Sequence[float]) -> str:
     """Return the median, and the middle half."""
     low, middle, high = quantiles(figures, n=4) if len(figures) > 1 else [*figures] * 3
-    return f"{middle:,.4g} ({low:,.3g}-{high:,.3g})"
+    return f"{_plain(middle)} ({_plain(low)}-{_plain(high)})"
+
+
+def _plain(value: float) -> str:
+    """Return *value* with three digits or more, never with an exponent."""
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
 
 
 @contextmanager
