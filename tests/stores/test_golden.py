@@ -20,7 +20,7 @@ from fillbook.core.journal.apply import RULES
 from fillbook.core.pacing import Budget
 from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
-from fillbook.desk.record import rebuild
+from fillbook.desk.record.replay import rebuild_if_outdated, replay
 from fillbook.errors import StoreTooNew
 from fillbook.model.journal.kinds import KINDS
 from fillbook.model.orders.open_quantity import OpenQuantity
@@ -181,10 +181,10 @@ def test_it_is_rebuilt_by_the_rules_of_today_as_it_is_opened(path):
     """The journal is replayed once; a later replay gives the same records."""
     store = SqliteStore.from_address(f"sqlite:///{path}", {})
     before = records_of(store)
-    assert rebuild.rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:00Z"))
-    assert not rebuild.rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:01Z"))
+    assert rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:00Z"))
+    assert not rebuild_if_outdated(store, m.timestamp("2026-03-04T15:00:01Z"))
     with store.read() as reader:
-        replayed = rebuild.replay(reader)
+        replayed = replay(reader)
         [last] = list(reader.journal(READ["journal"]))
         events = len(reader.all(m.Event))
     assert last.entry == m.Rebuilt(RULES)

@@ -39,11 +39,11 @@ from fillbook.desk.plans.rebuild_from_broker import RecordRebuild
 from fillbook.desk.plans.repair import RecordSteps, Repair
 from fillbook.desk.reconcile.pnl_comparison import PnlComparing
 from fillbook.desk.reconcile.reconciler import Reconciler
-from fillbook.desk.record import rebuild
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.desk_report import DeskReports
 from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder
+from fillbook.desk.record.replay import rebuild_if_outdated
 from fillbook.desk.record.settings import Settings
 from fillbook.desk.record.strategy_assignments import Assignments
 from fillbook.desk.scheduler import Scheduler
@@ -104,7 +104,7 @@ class Parts:
             repairs=settings.repairs.strongest,
             measurements=self.measurements,
         )
-        rebuild.rebuild_if_outdated(store, m.timestamp(clock.now()))
+        rebuild_if_outdated(store, m.timestamp(clock.now()))
         self.recorder = recorder = Recorder(store, clock, gateway.pair, self.measurements)
         for delivery in self._deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)

@@ -70,6 +70,23 @@ def test_a_fraction_has_a_day_order_of_its_own():
     assert cover(bench) is C.COVERED
 
 
+def test_the_take_profit_of_a_fraction_is_watched():
+    """No order of the broker is a stop and a take profit of it.  One bad quote sells nothing."""
+    bench = held(qty="0.5")
+    bench.desk.protect("AAPL", stop_price="150", take_profit="200")
+    bench.pass_(60)
+    assert cover(bench) is C.COVERED
+    for bid in ("201", "187", "187"):
+        bench.exchange.quote("AAPL", bid, Decimal(bid) + Decimal("0.02"))
+        bench.pass_(15)
+    assert bench.truth.positions() == {"AAPL": Decimal("0.5")}
+    bench.exchange.quote("AAPL", "201", "201.02")
+    bench.pass_(60)
+    assert bench.truth.positions() == {}
+    assert [x.price for x in bench.truth.fills() if x.side == "sell"] == [Decimal(201)]
+    assert exits_of(bench) == []
+
+
 def test_the_protection_ends_with_the_position():
     bench = held()
     bench.desk.protect("AAPL", stop_price="180")

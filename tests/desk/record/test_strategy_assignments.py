@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 import fillbook as fb
-from fillbook.desk.record.rebuild import difference, replay
+from fillbook.desk.record.replay import difference, replay
 from tests.bench import Bench
 
 D = Decimal

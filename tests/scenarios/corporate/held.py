@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from fillbook import model as m
-from fillbook.desk.record.rebuild import difference, replay
+from fillbook.desk.record.replay import difference, replay
 from fillbook.venue.exchange import Posting, SplitRows
 from tests.bench import Bench
 

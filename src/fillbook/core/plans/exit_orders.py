@@ -310,7 +310,9 @@ def watched_exit(
     if any(x.limit is not None for x in stops):
         profit = None  # the broker watches it
     if profit is not None and all((x - profit) * context.sign >= 0 for x in prices):
-        return _request(protection, qty, context, m.TimeInForce.GTC, limit_price=profit)
+        times = (m.TimeInForce.GTC, m.TimeInForce.DAY)
+        forms = [_request(protection, qty, context, x, limit_price=profit) for x in times]
+        return _best(forms, context)
     limits = [x.passed_at for x in stops if x.passed_at is not None]
     if limits and all((x - limit) * context.sign < 0 for x in prices for limit in limits):
         return market_exit(protection, qty, context, prices[-1])

@@ -5,14 +5,19 @@ Each pass compares the exits that a protection wants with those that the account
 
 1. Nothing is done while something about the symbol is not confirmed.
 2. A flat part needs no exit: those that were placed for it are canceled, and the protection ends.
-3. An entry that is still filling is given `naked_max_s`; then its rest is canceled.
-4. Exits for more than the part are reduced: the fewest orders are canceled, and what the last of
-   them covered of the part is placed anew.
-5. An exit with other terms than wanted, or that ends soon, is canceled and placed anew.
-6. What has no exit gets one, beside those that are there.
+3. An entry that is still filling is given half of `naked_max_s`; then its rest is canceled.
+4. Exits for more than the part are reduced: the fewest orders are canceled, and the units of the
+   part that they covered get a new exit.
+5. An exit with other terms than wanted, or one good till canceled that ends within a week, is
+   canceled and placed anew; the latter in the session.
+6. A price that no order of the broker watches is watched: the take profit of coins and of a
+   fraction alone, and the limit of a stop-limit order.
+7. What has no exit gets one beside those that are there, at any hour: one order, or one for the
+   whole units and one for the fraction of a share.  The fraction has a DAY order, a new one for
+   each session, and is sold as soon as the exit of the whole units is filled.
 
-The stored protection is the way back of every cancel: if a plan stops after it, the next pass finds
-what has no exit.
+A cancel needs no way back of its own: if a plan stops after it, the next pass finds what has no
+exit.  A *part* is what a strategy holds; its *share* is what of it needs an exit.
 
 Other halves: `core.plans.cover`, which counts the exits; `core.plans.exit_orders`, which says what
 an exit looks like; `core.plans.breach`, for a market that is beyond the stop already.
@@ -99,8 +104,11 @@ def _is_of_earlier_trip(protection: m.Protection, context: ExitContext) -> bool:
 def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
     """Return whether the market price decides about an exit that already stands."""
     both = protection.policy.trail is not None and protection.stop_price is not None
-    watched = context.is_coin and not protection.pending
-    return both or watched
+    part = dict(context.position.by_strategy).get(protection.strategy)
+    is_fraction = part is not None and 0 < abs(part.qty) < 1
+    has_both = protection.take_profit is not None and protection.policy.has_stop
+    watched = context.is_coin or (is_fraction and has_both and context.is_open)
+    return both or (watched and not protection.pending)
 
 
 def _verdict(
@@ -260,7 +268,7 @@ class _Part:
         found = breach.judge(self._protection, qty, self._context)
         return isinstance(found, breach.NoBreach)
 
-    # -- watched prices ----------------------------------------------------------------
+    # -- 6: watched prices ----------------------------------------------------------------
 
     def _watched(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """
@@ -275,7 +283,7 @@ class _Part:
             if x.is_ours and x.stop is not None and (x.limit is None or x.passed_at is not None)
         ]
         request = None
-        if stops and not self._context.is_trying_to_close:
+        if stops and self._context.is_open and not self._context.is_trying_to_close:
             qty = sum((x.leaves for x in stops), ZERO)
             request = exit_orders.watched_exit(self._protection, qty, stops, self._context)
         if request is None:
@@ -289,7 +297,7 @@ class _Part:
         steps = (*_cancels(stops), m.PlanStep(action=close, stage=1))
         return _covered_as(self._protection, cover, why, self._context, steps)
 
-    # -- 6: what has no exit -----------------------------------------------------------
+    # -- 7: what has no exit ---------------------------------------------------------------
 
     def _added(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """Return the steps that place an exit for what has none."""

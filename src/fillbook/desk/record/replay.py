@@ -1,5 +1,5 @@
 """
-Rebuild: derives the records of an older release again, by the current rules.
+Replay: derives the records of an older release from the journal, by the current rules.
 
 The journal is the history; `core.journal.apply` derives the records from it.  If its rules have
 changed, the journal is replayed and the differences are written in one transaction.  Events are
