@@ -301,6 +301,8 @@ def test_coins_have_a_stop_and_a_watched_take_profit():
     account.pass_(30)
     (stop,) = account.exits("BTC/USD")
     assert (stop.type, stop.time_in_force) == ("stop_limit", "gtc")
+    (protection,) = account.desk.protections()
+    assert protection.why == f"stop limited: beyond {stop.limit_price} it does not trade"
     profit = (stop.stop_price / D("0.95") * D("1.04")).quantize(D(1))
     account.keep_quoting({"BTC/USD": profit}, 120)
     assert account.truth.positions().get("BTC/USD", D(0)) < D("0.001")

@@ -212,8 +212,7 @@ class _Part:
         expiring = [x for x in self._groups if self._ends_soon(x)]
         if expiring:
             return _C.EXPIRING, f"at {self._context.expires[expiring[0].name]}"
-        limits = [x.passed_at for x in self._groups if x.limit is not None]
-        limited = [each for each in limits if each is not None]
+        limited = [x.passed_at for x in self._groups if x.passed_at is not None]
         if limited:
             price = m.plain(max(limited, key=lambda each: self._context.sign * each))
             return _C.COVERED, f"stop limited: beyond {price} it does not trade"
