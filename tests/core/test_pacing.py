@@ -191,6 +191,17 @@ def test_another_timeline_is_converted_by_the_wall_clock():
     assert pacing.rebase(here, "b", 901, 111) == evolve(here, offset=901)
 
 
+def test_what_is_counted_in_advance_is_converted_and_is_given_back_once():
+    """A process that was there before the conversion gives nothing back: its block is over soon."""
+    budget, block = pacing.lease(Budget(limit=200, timeline="a", offset=1000), Lane.SUBMIT, 5)
+    assert block.count > 1
+    there = pacing.rebase(budget, "b", 900, 106)
+    assert there.leased == ((block.until + 100, block.count),)
+    assert pacing.give_back(there, block, 106) == there
+    back = pacing.give_back(budget, block, 6)
+    assert (back.leased, back.sent) == ((), ((5, 1),))
+
+
 def test_a_budget_ahead_of_its_own_timeline_holds_back_for_a_minute_at_most():
     """A damaged cell, which no clock explains."""
     ahead = Budget(limit=9, timeline="a", sent=((9_000, 9),), others=3, others_until=9_999)

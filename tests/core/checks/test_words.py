@@ -122,6 +122,11 @@ WORDS = {
         "it would flip the position of 10 AAPL: sell 10 first, and after its fill 2 in a second "
         "order",
     ),
+    "a flip of coins": (
+        {**BTC, **SELL, "qty": "0.06"},
+        {**COINS, "position": evolve(COIN_HELD, fee_due=Decimal(0)), "quote": DEAR},
+        "the position is 0.05 BTC/USD, less than the order's 0.06: sell at most 0.05",
+    ),
     "a flip with a fee due": (
         {**BTC, **SELL, "qty": "0.06"},
         {**COINS, "position": COIN_HELD, "quote": DEAR},

@@ -144,6 +144,19 @@ def test_an_order_that_ended_is_placed_again():
     assert not never.transient
 
 
+@pytest.mark.parametrize(
+    ("steps", "kinds", "most"),
+    [
+        ((cancel(), place(1)), {m.RejectKind.QTY_HELD}, life.ORDERS_AFTER_CANCELS_MAX),
+        ((cancel(), place(1)), {m.RejectKind.QTY_HELD, m.RejectKind.PRICE}, life.ORDERS_MAX),
+        ((cancel(), place(1)), set(), life.ORDERS_MAX),
+        ((place(), place(1)), {m.RejectKind.QTY_HELD}, life.ORDERS_MAX),
+    ],
+)
+def test_what_canceled_orders_reserved_is_waited_for(steps, kinds, most):
+    assert life.orders_max(plan(*steps), 1, frozenset(kinds)) == most
+
+
 def test_what_was_filled_is_not_traded_again():
     action = m.PlaceOrder(SALE, filled_before=D(1))
     assert life.remaining(action, [order(filled=4)]) == 7

@@ -198,11 +198,6 @@ class CheckContext:
         """Return the tracked orders on *symbol*."""
         return self.orders.for_symbol(symbol)
 
-    def orders_on_position(self, request: m.OrderRequest) -> tuple[m.Order, ...]:
-        """Return the tracked orders whose fills change the position of *request*."""
-        symbols = dict.fromkeys((request.symbol, *self.held_by))
-        return tuple(order for x in symbols for order in self.orders_on(x))
-
     def is_crypto(self, request: m.OrderRequest) -> bool:
         """Return whether *request* is for a crypto instrument."""
         return pairs.is_crypto(self.listed, self.pair)
