@@ -60,7 +60,7 @@ def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped(name):
     ) as running:
         lines = lines_of(running)
         running.send_signal(signal.SIGINT)
-        ended, errors = running.wait(timeout=20), running.stderr.read()
+        ended, errors = running.wait(timeout=60), running.stderr.read()
     assert lines[0].startswith(f"{name.title()} is emulated at http://127.0.0.1:")
     assert [line for line in lines if len(line) > 80] == []
     assert (ended, errors) == (0, "stopped\n")

@@ -80,19 +80,19 @@ def test_a_service_runs_until_it_is_told_to_end(record, allow):
             answered(lines[-1].split()[2], allow)
         finally:
             process.terminate()
-        assert process.wait(20) in (0, -15, 143)
+        assert process.wait(60) in (0, -15, 143)
 
 
 def answered(url, allow):
     request = urllib.request.Request(f"{url}api/v1/accounts/main/status")
     if allow:
         with pytest.raises(urllib.error.HTTPError, match="401") as refused:
-            urllib.request.urlopen(request, timeout=20)
+            urllib.request.urlopen(request, timeout=60)
         refused.value.close()
         assert stat.S_IMODE(os.stat("fillbook.token").st_mode) == 0o600
         text = Path("fillbook.token").read_text("ascii").strip()
         request.add_header("Authorization", f"Bearer {text}")
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.load(answer)["account"]["broker"] == "sim"  # its snapshot is long ago
 
 

@@ -100,7 +100,7 @@ def test_each_change_is_one_line_and_an_interrupt_is_an_end(desk):
         while not second["positions"]:  # the fill may be in the snapshot after the order's
             second = json.loads(running.stdout.readline())
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(timeout=60)
     assert (len(first["orders"]), first["positions"]) == (1, [])
     assert second["positions"][0]["symbol"] == "SPY"
     assert (running.returncode, out, err) == (0, "", "stopped\n")
@@ -119,7 +119,7 @@ def test_in_a_terminal_the_tables_fit_and_count_the_omitted_rows(desk):
         while "Positions" not in shown.rpartition("more)")[2]:
             shown += os.read(terminal, 65536).decode(errors="ignore")
         running.send_signal(signal.SIGINT)
-        assert running.wait(timeout=20) == 0
+        assert running.wait(timeout=60) == 0
     os.close(terminal)
     os.close(theirs)
     text = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", shown)

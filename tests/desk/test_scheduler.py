@@ -16,7 +16,7 @@ from fillbook.venue.exchange import Exchange
 from tests.bench import Bench
 
 S = m.OrderStatus
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def test_a_tick_does_only_what_is_due():

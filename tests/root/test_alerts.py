@@ -67,7 +67,7 @@ def ended():
 def test_an_alert_is_posted_as_json():
     with Receiver() as receiver:
         alerts.webhook(receiver.url)(STUCK)
-        assert receiver.news.acquire(timeout=10)
+        assert receiver.news.acquire(timeout=60)
         ended()
     [(path, told)] = receiver.posted
     assert path == "/hook/s3cret"
@@ -86,7 +86,7 @@ def test_a_refused_post_is_logged_without_the_secret(status, caplog):
     with Receiver(status) as receiver:
         sink = alerts.webhook(receiver.url)
         sink(STUCK)
-        assert receiver.news.acquire(timeout=10)
+        assert receiver.news.acquire(timeout=60)
         ended()
     assert "not posted to 127.0.0.1" in caplog.text
     assert "order fb-1 waits" in caplog.text
@@ -306,7 +306,7 @@ def test_a_drift_and_a_naked_position_that_end_are_notices():
 def test_a_webhook_receives_severity_and_whether_it_is_resolved():
     with Receiver() as receiver:
         alerts.webhook(receiver.url)(evolve(STUCK, resolved=True))
-        assert receiver.news.acquire(timeout=20)
+        assert receiver.news.acquire(timeout=60)
         ended()
     ((_, body),) = receiver.posted
     assert (body["severity"], body["resolved"], body["text"]) == (
@@ -337,7 +337,7 @@ def test_an_address_of_apprise_is_notified():
         port = receiver.server.server_port
         sink = alerts.sink(f"json://127.0.0.1:{port}/hook/s3cret")
         sink(m.Alert(m.AlertKind.NAKED, "AAPL", "no stop"))
-        assert receiver.news.acquire(timeout=20)
+        assert receiver.news.acquire(timeout=60)
         ended()
     ((_, body),) = receiver.posted
     assert (body["type"], body["message"], sink.name) == ("failure", "naked: no stop", "json")

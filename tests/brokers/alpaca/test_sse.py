@@ -164,7 +164,7 @@ def test_after_a_loss_it_resumes_at_the_last_received_event(host: Host, end: obj
         host.say.put(end)
         told = [sink.next()[0] for _ in range(4)]
         assert told == ["connected", "receive", "lost", "connected"]
-        assert [host.asked.get(timeout=9) for _ in range(2)] == [
+        assert [host.asked.get(timeout=60) for _ in range(2)] == [
             START,
             {"since": "2026-11-20T15:00:01.000000007Z"},
         ]
@@ -175,7 +175,7 @@ def test_before_the_first_event_it_resumes_at_the_time_of_alpacas_clock(host: Ho
     with broker_at(host).listen(sink):
         host.say.put(CUT)
         assert [sink.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
-        assert [host.asked.get(timeout=9) for _ in range(2)] == [START, START]
+        assert [host.asked.get(timeout=60) for _ in range(2)] == [START, START]
 
 
 @pytest.mark.parametrize("date", ["", "soon"])
@@ -185,7 +185,7 @@ def test_without_alpacas_clock_nothing_is_replayed(host: Host, date: str) -> Non
     with broker_at(host).listen(sink):
         host.say.put(CUT)
         assert [sink.next()[0] for _ in range(3)] == ["connected", "lost", "connected"]
-        assert [host.asked.get(timeout=9) for _ in range(2)] == [{}, {}]
+        assert [host.asked.get(timeout=60) for _ in range(2)] == [{}, {}]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_a_comment_about_a_gap_causes_a_replay(host: Host, comment: str) -> None
         assert [sink.next()[0] for _ in range(2)] == ["connected", "receive"]
         assert ("lost", f"Alpaca reported {comment!r}") == sink.next()
         assert sink.next() == ("connected", None)
-        host.asked.get(timeout=9)
-        assert "since" in host.asked.get(timeout=9)
+        host.asked.get(timeout=60)
+        assert "since" in host.asked.get(timeout=60)
 
 
 def test_an_idle_timeout_ends_a_connection_and_is_no_loss(
@@ -210,7 +210,7 @@ def test_an_idle_timeout_ends_a_connection_and_is_no_loss(
     sink = RecordingSink()
     with broker_at(host).listen(sink):
         assert sink.next() == ("connected", None)
-        asked = [host.asked.get(timeout=9) for _ in range(3)]
+        asked = [host.asked.get(timeout=60) for _ in range(3)]
     assert sink.news.empty()
     assert asked == [START] * 3
 

@@ -25,7 +25,7 @@ from fillbook.errors import InvalidValue
 from .recorded import a_fill_event, an_order, recorded
 
 KEY, SECRET = "key-of-the-test", "s3cr3t-of-the-test"
-PATIENCE_S = 10
+PATIENCE_S = 60
 FRAMES = recorded("frames")
 
 
