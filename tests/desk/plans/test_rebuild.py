@@ -69,6 +69,23 @@ def test_plans_are_stopped():
     assert bench.truth.positions() == {"AAPL": 10}
 
 
+def test_a_plan_that_has_taken_an_exit_away_is_stopped_with_an_alert():
+    """The exit had no protection, so that nothing but the plan would place it again."""
+    bench = Bench(cash="100000")
+    bench.desk.buy("AAPL", qty=10, strategy="s")
+    bench.pass_(30)
+    bench.desk.sell("AAPL", qty=10, stop_price="150", time_in_force="gtc", strategy="s")
+    bench.pass_(30)
+    bench.fail("submit", "unreachable", times=1_000)
+    plan = bench.desk.close_position("AAPL", qty=4)
+    bench.pass_(30)
+    assert not any(x.side == "sell" and not x.is_final for x in bench.truth.orders())
+    bench.over()
+    assert bench.desk.rebuild().stopped == (plan.plan_id,)
+    alerts = [x.alert for x in bench.desk.events() if x.alert is not None]
+    assert [x.about for x in alerts if x.kind is m.AlertKind.PLAN_STOPPED] == ["AAPL"]
+
+
 def test_a_lost_record_gets_the_strategies_from_the_client_ids():
     """The broker has the tags; the opening balance of a new record has no strategy."""
     bench = Bench(cash="100000")
