@@ -128,7 +128,7 @@ def read(store: str | Store | None = None, *, env: Mapping[str, str] | None = No
     *store* and *env* are as in `open`.  Raises: BadAddress, StoreTooNew, StoreDamaged,
     StoreUnavailable.
     """
-    return Book(open_store(store, os.environ if env is None else env))
+    return Book(open_store(store, os.environ if env is None else env), clock=SystemClock())
 
 
 def check(

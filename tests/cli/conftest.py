@@ -26,7 +26,7 @@ def bare(monkeypatch, tmp_path):
 def emulator(monkeypatch):
     """The broker of the environment, with a simulated clock that the command line shares."""
     clock = ManualClock(MONDAY_10)
-    for module in ("opening", "cli.plans.follow"):
+    for module in ("opening", "cli.plans.follow", "cli.watch"):
         monkeypatch.setattr(f"fillbook.{module}.SystemClock", lambda: clock)
     with Emulator(Exchange(seed=7, clock=clock)) as running:
         monkeypatch.setenv("ALPACA_API_KEY", running.key)

@@ -135,6 +135,33 @@ def test_without_an_exit_the_command_fails_and_says_why(held, capsys):
     assert "Exits of BTC/USD (trend): " in told(capsys, "positions", *STORE)[1]
 
 
+def canceled_by_hand(emulator):
+    """Cancel every working order at the broker, as in its own application."""
+    for x in working(emulator):
+        emulator.account.cancel(x.id)
+
+
+def test_an_exit_that_another_process_saw_end_is_not_shown_as_cover(held, capsys):
+    """P10: no desk has ticked since, so that the cover that the last pass stored is stale."""
+    assert told(capsys, "protect", "BTC/USD", "--stop-loss", "8%", *STORE)[0] == 0
+    canceled_by_hand(held)
+    held.exchange.clock.advance(400)
+    assert "By the record as of 2026-03-02 15:00:" in told(capsys, "positions", *STORE)[1]
+    assert told(capsys, "sync", *STORE)[0] == 0
+    assert "By the record" not in told(capsys, "positions", *STORE)[1]
+    for words in (["positions"], ["watch", "--once"]):
+        out = " ".join(told(capsys, *words, *STORE)[1].split())
+        assert "Exits of BTC/USD (trend): naked since 2026-03-02 15:06:" in out
+        assert "covered" not in out
+        assert [x["cover"] for x in read(capsys, *words)["protections"]] == ["naked"]
+    with fb.read("sqlite:///bot.db") as book, fb.open(store="sqlite:///bot.db") as desk:
+        assert book.status().naked == ("BTC/USD/trend",)
+        assert [x.cover for x in book.protections()] == [m.CoverState.NAKED]
+        assert book.protections() == desk.protections()
+        desk.tick()  # the pass places the exit again
+        assert [x.cover for x in book.protections()] == [m.CoverState.COVERED]
+
+
 WRONG = {
     "no exit": (["protect", "BTC/USD"], "at least one of"),
     "no percentage": (["protect", "BTC/USD", "--stop-loss", "8"], "percentage"),

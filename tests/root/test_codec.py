@@ -22,8 +22,8 @@ from fillbook.core.pacing import Budget
 from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.desk.reconcile.activity_window import ActivityCursor
+from fillbook.desk.record.cells.last_complete_snapshot import CompleteSnapshot
 from fillbook.desk.record.desk_report import DeskReport
-from fillbook.desk.record.last_complete_snapshot import CompleteSnapshot
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
 from fillbook.model.journal.kinds import KINDS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -23,6 +23,9 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.orders import order_details
 from fillbook.cli.plans.show import cover_of, print_positions
+
+#: The age of the last complete snapshot, in seconds, from which `positions` shows its time.
+OLD_S: Final = 300
 
 
 def orders(
@@ -60,18 +63,23 @@ def positions(
     csv: CsvOption = False,
     json: JsonOption = False,
 ) -> None:
-    """
-    List the positions of the record, and whether exits cover them (offline).
-
-    The cover is that of the last pass of the desk that ticks.
-    """
+    """List the positions of the record, and whether its orders cover them (offline)."""
     with open_book(store) as book:
         found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
+        status = book.status()
+
+    def show() -> None:
+        print_positions(found, cover)
+        age_s, at = status.snapshot_age_s, output.day(status.snapshot_at)
+        if age_s is not None and age_s > OLD_S:
+            text = f"By the record as of {at} UTC: `fillbook sync` compares it with the account."
+            output.out.print(text, soft_wrap=True)
+
     parts = [(x.symbol, name, part) for x in found for name, part in x.by_strategy if part.qty]
     print_rows(
         "positions",
         [x for x in parts if strategy in (None, x[1])],
-        lambda: print_positions(found, cover),
+        show,
         json=json,
         csv=csv,
         document={"positions": found, "protections": [x for _, x in cover]},

@@ -51,7 +51,7 @@ class WatchedState:
     halted: str | None  #: the reason of the kill switch; None: it is not set
     orders: Sequence[m.Order]
     positions: Sequence[m.Position]
-    protections: Sequence[m.Protection]  #: with the cover of the last pass
+    protections: Sequence[m.Protection]
     held_as: Sequence[str]  #: the position of each protection
     plans: Sequence[m.Plan]  #: those that have not ended
     reservations: Sequence[m.Reservation]
@@ -69,7 +69,7 @@ class Watcher:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
-        self._book = Book(store)
+        self._book = Book(store, clock=clock)
         self._clock = clock
         with store.read() as reader:
             self._cursor = f"{max(0, reader.last() - ENTRIES_SEARCHED):012d}"

@@ -143,7 +143,7 @@ def plans(call: Call) -> Answer:
 
 
 def protections(call: Call) -> Answer:
-    """Protections, with the cover of the last pass."""
+    """Protections, with their cover by the record now."""
     return items(call.book.protections(call.query.get("symbol")))
 
 

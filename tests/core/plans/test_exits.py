@@ -56,6 +56,15 @@ def test_an_oco_counts_once():
     assert (found.protection.cover, found.steps) == (C.COVERED, ())
 
 
+def test_an_exit_covers_until_its_cancel_has_left():
+    """The broker works it; nothing is planned beside a cancel that is open."""
+    canceled = stop(pending=m.Command.CANCEL)
+    found = verdict(orders=[canceled])
+    assert (found.protection.cover, found.steps) == (C.NAKED, ())
+    found = verdict(orders=[canceled], unsent=frozenset({canceled.client_order_id}))
+    assert (found.protection.cover, found.steps) == (C.COVERED, ())
+
+
 def test_an_unconfirmed_exit_covers_nothing_and_holds_the_units():
     found = verdict(orders=[stop(status="unproven")])
     assert (found.protection.cover, found.steps) == (C.NAKED, ())

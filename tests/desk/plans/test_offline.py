@@ -3,6 +3,7 @@
 import pytest
 
 import fillbook as fb
+from fillbook.desk.record.book import Book
 from tests.bench import Bench
 
 
@@ -13,7 +14,7 @@ def test_the_book_lists_what_the_desk_lists():
     bench.pass_(30)
     done = bench.desk.protect("AAPL", stop_price="150")
     bench.desk.protect("MSFT", stop_price="300")
-    with fb.read(bench.store) as book:
+    with Book(bench.store, clock=bench.clock) as book:
         assert book.protections() == bench.desk.protections()
         assert [x.symbol for x in book.protections("msft")] == ["MSFT"]
         assert book.protections("SPY") == []

@@ -69,13 +69,16 @@ def exit_groups(
     ours: frozenset[str] = frozenset(),
     least: Mapping[str, Decimal] = NOTHING,
     oco_stop_collar: Decimal | None = None,
+    *,
+    unsent: frozenset[str] = frozenset(),
 ) -> list[ExitGroup]:
     """
     Return the groups of live orders of *side*, the side that reduces the position.
 
     *ours* are the client ids of the orders that were placed for protections.  *least* are the
     smallest leaves of orders whose quantity is being changed, by client id.  *oco_stop_collar* is
-    the broker's, of an OCO that is one order.  The legs of an entry
+    the broker's, of an OCO that is one order.  *unsent* are the client ids of the orders whose
+    cancel has not left yet: the broker works them as before.  The legs of an entry
     that has not filled yet are no exits: they hold nothing, and cover nothing.
     """
     known = list(orders)
@@ -93,7 +96,7 @@ def exit_groups(
         if order.side is side and not order.is_final and may_fill(order) and not is_leg_of_entry:
             groups.setdefault(order.parent or order.client_order_id, []).append(order)
     return [
-        _group(name, members, ours, least, oco_stop_collar)
+        _group(name, members, ours, least, oco_stop_collar, unsent)
         for name, members in sorted(groups.items())
     ]
 
@@ -104,9 +107,14 @@ def _group(
     ours: frozenset[str],
     least: Mapping[str, Decimal],
     oco_stop_collar: Decimal | None,
+    unsent: frozenset[str],
 ) -> ExitGroup:
     leaves = [UNLIMITED_QTY if x.leaves_qty is None else x.leaves_qty for x in members]
-    working = [x for x in members if x.status in WORKING and x.pending != m.Command.CANCEL]
+    working = [
+        x
+        for x in members
+        if x.status in WORKING and (x.pending != m.Command.CANCEL or x.client_order_id in unsent)
+    ]
     stops = [x for x in working if x.type in STOPS or is_one_order_oco(x)]
     limits = [x for x in working if x.type is m.OrderType.LIMIT]
     first = members[0]

@@ -24,7 +24,8 @@ class ExitContext:
     `session` is the present or the next one; None: unknown, or the
     instrument always trades.  `orders` are the tracked orders whose fills change the position, and
     `ours` the client ids of those that were placed for protections; `least` are the smallest leaves
-    of those whose quantity is being changed, by client id.  `restated` are the splits: the
+    of those whose quantity is being changed, by client id, and `unsent` the client ids of those
+    whose cancel has not left yet.  `restated` are the splits: the
     time, and the new units per old unit.  `expires` are the times at which orders end, by client
     id.  `quotes` are the newest quotes that were read, oldest first.  `differs` is theirs minus
     ours, in signed base units; None: there is no difference.  `is_settled`: nothing about the
@@ -45,6 +46,7 @@ class ExitContext:
     orders: tuple[m.Order, ...] = ()
     ours: frozenset[str] = frozenset()
     least: Mapping[str, Decimal] = NOTHING
+    unsent: frozenset[str] = frozenset()
     restated: tuple[tuple[m.Timestamp, Decimal], ...] = ()
     expires: Mapping[str, m.Timestamp] = field(factory=dict)
     quotes: tuple[m.Quote, ...] = ()

@@ -70,8 +70,14 @@ def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
     stops = {x.strategy: exit_orders.stop_price(x, context) for x in protections}
     net = context.net_qty
     shares = shares_of_net(net, {**dict.fromkeys(stops, ZERO), **parts}, stops)
-    collar = context.capabilities.oco_stop_collar
-    groups = exit_groups(context.exit_side, context.orders, context.ours, context.least, collar)
+    groups = exit_groups(
+        context.exit_side,
+        context.orders,
+        context.ours,
+        context.least,
+        context.capabilities.oco_stop_collar,
+        unsent=context.unsent,
+    )
     by_part = attributed(shares, groups)
     return tuple(
         _flat(before, by_part[x.strategy], context)

@@ -30,8 +30,8 @@ from fillbook.desk.link.market import Market
 from fillbook.desk.orders.open_orders import OpenOrders
 from fillbook.desk.orders.recently_sent import RecentOrders
 from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.cells.open_differences import position_differences
 from fillbook.desk.record.kill_switch import halt_reason
-from fillbook.desk.record.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.desk.record.settings import Settings
 from fillbook.store import Reader

@@ -12,7 +12,7 @@ from fillbook.core.checks.context import smallest_position
 from fillbook.core.orders import protective
 from fillbook.desk.link.gateway import Gateway, rows_or_empty
 from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.record.open_differences import position_differences
+from fillbook.desk.record.cells.open_differences import position_differences
 from fillbook.desk.record.recorder import Recorder
 
 

@@ -22,8 +22,8 @@ from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.exit_reader import exits_of
 from fillbook.desk.plans.planning import Planning, trading_period
+from fillbook.desk.record.exit_reader import exits_of
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
 from fillbook.store import Reader

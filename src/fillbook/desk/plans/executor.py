@@ -29,9 +29,9 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement, client_order_id
 from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.plans.exit_reader import step_key
 from fillbook.desk.plans.planning import fingerprint
 from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.exit_reader import step_key
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import present

@@ -26,10 +26,10 @@ from fillbook.core.plans.exit_context import ExitContext
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.exit_reader import exit_context, occasion_of, suspension
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
+from fillbook.desk.record.exit_reader import exit_context, occasion_of
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 
@@ -128,7 +128,7 @@ class Exits:
     def _context(self, symbol: str) -> ExitContext:
         session = None if self._gateway.pair(symbol) is not None else self._market.session()
         with self._recorder.store.read() as reader:
-            found = exit_context(
+            return exit_context(
                 reader,
                 symbol,
                 self._clock.now(),
@@ -137,12 +137,6 @@ class Exits:
                 age=self._reconciler.age,
                 age_max=self._age_max,
             )
-            now = self._clock.now()
-            protections = tuple(
-                evolve(x, suspended=x.suspended or suspension(reader, x, now))
-                for x in found.protections
-            )
-        return evolve(found, protections=protections)
 
     # -- plans -------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ from fillbook import model as m
 from fillbook.core import pairs, reservation
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
-from fillbook.desk.plans.exit_reader import is_exit_order
-from fillbook.desk.record.open_differences import position_differences
+from fillbook.desk.record.cells.open_differences import position_differences
+from fillbook.desk.record.exit_reader import is_exit_order
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
 from fillbook.model.orders.order import may_fill

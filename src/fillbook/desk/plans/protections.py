@@ -20,9 +20,10 @@ from fillbook.core.journal.posting import new_record
 from fillbook.core.permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.exit_reader import occasion_of
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning
+from fillbook.desk.record.exit_reader import occasion_of
+from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader
 
@@ -180,9 +181,8 @@ class Protections:
                 transaction.record(m.ProtectionEnded(symbol, x.strategy, "`unprotect` ended it"))
 
     def protections(self) -> list[m.Protection]:
-        """Return the protections, by symbol and strategy."""
-        with self._recorder.store.read() as reader:
-            return list(reader.all(m.Protection))
+        """Return the protections, by symbol and strategy, with their cover by the record now."""
+        return present_protections(self._recorder.store, self._clock)
 
     def approved(self, plan: m.Plan) -> None:
         """Note that a plan for what was held already is approved: its exits are placed from now."""

@@ -15,7 +15,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
 from fillbook.core.reconcile.drift import Comparison
-from fillbook.desk.record import open_differences
+from fillbook.desk.record.cells import open_differences
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.describe import describe_drift
 

@@ -31,9 +31,9 @@ from fillbook.desk.reconcile.confirmed_differences import StandingDifferences, d
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
 from fillbook.desk.reconcile.order_sync import OrderSync, is_unproven, unread_account
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
-from fillbook.desk.record import open_differences
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.last_complete_snapshot import LastComplete
+from fillbook.desk.record.cells import open_differences
+from fillbook.desk.record.cells.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 from fillbook.store import Urgency, urgency

@@ -30,6 +30,7 @@ from fillbook.core.pnl.slippage import slippage_of
 from fillbook.core.symbol_names import is_known, resolve
 from fillbook.desk.record import paging, status
 from fillbook.desk.record.export import files, frames, tables
+from fillbook.desk.record.present_cover import present_protections
 from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan, UnknownSymbol
 from fillbook.model.account.pnl import Slippage
 from fillbook.model.journal.status import Status
@@ -360,10 +361,10 @@ class Book:
             return list(reader.all(m.OpenDrift))
 
     def protections(self, symbol: str | None = None) -> list[m.Protection]:
-        """Return the protections, by symbol and strategy, with the cover of the last pass."""
+        """Return the protections, by symbol and strategy, with their cover by the record now."""
         with self._store.read() as reader:
             symbol = None if symbol is None else resolve(reader, m.symbol_of(symbol))
-            found = reader.all(m.Protection)
+        found = present_protections(self._store, self._clock)
         return [x for x in found if symbol is None or x.symbol == symbol]
 
     def plans(self, state: m.PlanState | str | None = None) -> list[m.Plan]:

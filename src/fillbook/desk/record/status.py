@@ -12,8 +12,9 @@ from fillbook.clock import Clock
 from fillbook.codec import load_or_none
 from fillbook.desk.record import desk_report, kill_switch
 from fillbook.desk.record.cells import lease_term
+from fillbook.desk.record.cells.last_complete_snapshot import LastComplete
 from fillbook.desk.record.cells.request_budget import pace_of
-from fillbook.desk.record.last_complete_snapshot import LastComplete
+from fillbook.desk.record.present_cover import present_protections
 from fillbook.model.journal.status import Health, LeaseStatus, RequestBudget, Status
 from fillbook.store import Store
 
@@ -27,11 +28,11 @@ def status_of(store: Store, clock: Clock) -> Status:
     """Return the status of the record in *store*, at the time of *clock*."""
     last = LastComplete(store, clock)
     age, missed, pace = last.age, last.missed, pace_of(store, clock)
+    protections = present_protections(store, clock)
     with store.read() as reader:
         bound = reader.get(m.Binding, "account")
         orders = [x for x in reader.find(m.OrderRecord, "open", "yes") if not x.order.is_final]
         locks = tuple(reader.all(m.OpenDrift))
-        protections = reader.all(m.Protection)
         plans = Counter(x.state for x in reader.find(m.Plan, "open", "yes"))
         reserved = sum((x.charge for x in reader.find(m.Reservation, "open", "yes")), Decimal())
         alerts = reader.page(

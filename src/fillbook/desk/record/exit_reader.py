@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
-from fillbook.desk.record.open_differences import position_differences
+from fillbook.desk.record.cells.open_differences import position_differences
 from fillbook.store import Reader
 
 #: After a plan that tried to close a position at a watched price, none is made for this long.
@@ -30,15 +32,16 @@ def exit_context(
     now: datetime,
     capabilities: m.Capabilities,
     *,
-    session: m.Session | None,
-    age: timedelta | None,
-    age_max: timedelta,
+    session: m.Session | None = None,
+    age: timedelta | None = None,
+    age_max: timedelta = timedelta.max,
 ) -> ExitContext:
     """
-    Return what is known of *symbol*.
+    Return what is known of *symbol*; the exits that its protections suspend are noted.
 
-    *age* is the time since the last complete snapshot of the account (None: none was tried), and
-    *age_max* the longest for which it says something about the position.
+    *session* None: it is not known.  *age* is the time since the last complete snapshot of the
+    account (None: it does not matter), and *age_max* the longest for which it says something about
+    the position.
     """
     pair = reader.get(m.Pair, symbol)
     held = symbol if pair is None else pair.holding
@@ -48,7 +51,11 @@ def exit_context(
         for name in pairs.symbols_held_as(reader, held)
         for x in reader.find(m.OrderRecord, "followed", name)
     ]
-    protections = tuple(x for x in reader.all(m.Protection) if x.symbol == symbol)
+    protections = tuple(
+        evolve(x, suspended=x.suspended or suspension(reader, x, now))
+        for x in reader.all(m.Protection)
+        if x.symbol == symbol
+    )
     differences = [x for x in position_differences(reader, held) if x]
     return ExitContext(
         now=now,
@@ -62,6 +69,7 @@ def exit_context(
         orders=tuple(x.order for x in records if x.requests or x.ids),
         ours=exits_of(reader, records, protections),
         least=_least_leaves(reader, records),
+        unsent=frozenset(x.client_order_id for x in records if _is_cancel_unsent(x)),
         restated=_restated(reader, held),
         expires=_expires(reader, records),
         differs=max(differences, key=abs, default=None),
@@ -137,6 +145,12 @@ def _least_leaves(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str,
     return found
 
 
+def _is_cancel_unsent(record: m.OrderRecord) -> bool:
+    """Return whether an order is to be canceled, and no request for it has left."""
+    cancel = instructions.open_cancel(record)
+    return cancel is not None and not instructions.is_outstanding(record, cancel)
+
+
 def _expires(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, m.Timestamp]:
     found = {}
     for record in records:
@@ -190,10 +204,15 @@ def exits_placed(reader: Reader, protection: m.Protection) -> list[m.OrderRecord
 
 
 def _has_exited(reader: Reader, protection: m.Protection) -> bool:
+    members = members_of(reader, protection)
+    return any(x.order.status is m.OrderStatus.FILLED for x in members)
+
+
+def members_of(reader: Reader, protection: m.Protection) -> list[m.OrderRecord]:
+    """Return the orders that were placed for a protection in this round trip, and their legs."""
     placed = exits_placed(reader, protection)
     names = {x.client_order_id for x in placed}
-    legs = [x for name in names for x in reader.find(m.OrderRecord, "parent", name)]
-    return any(x.order.status is m.OrderStatus.FILLED for x in (*placed, *legs))
+    return [*placed, *(x for name in names for x in reader.find(m.OrderRecord, "parent", name))]
 
 
 def _tried_to_close(reader: Reader, protection: m.Protection, now: datetime) -> bool:
