@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fillbook.model.invalid import FillbookError as FillbookError
 from fillbook.model.invalid import InvalidValue as InvalidValue
+from fillbook.model.timestamp import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,10 +65,15 @@ class OrderError(FillbookError):
 
 
 class Denied(OrderError):
-    """We refused the request ourselves, for `reason`; nothing was sent."""
+    """
+    We refused the request ourselves, for `reason`; nothing was sent.
+
+    `retry_at` is from when the same request may be approved (UTC); None: the time is not known.
+    """
 
     def __init__(self, message: str, *, order: Order, reason: Reason) -> None:
-        super().__init__(message, order=order)
+        until = reason.retry_at
+        super().__init__(message, order=order, retry_at=None if until is None else moment(until))
         self.reason = reason
         self.retry: bool = reason.retry
 

@@ -16,6 +16,7 @@ from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import name_numbers, number, number_or_none
 from fillbook.model.orders.intent import Adjustment
 from fillbook.model.orders.request import OrderRequest
+from fillbook.model.timestamp import Timestamp
 
 
 class ReasonCode(StrEnum):
@@ -122,6 +123,8 @@ class Reason:
     """Pairs of a name and a number or text that the message mentions."""
     retry: bool = field(default=Factory(_is_transient, takes_self=True))
     """The same order may be approved later, unchanged."""
+    retry_at: Timestamp | None = None
+    """From when it may be (UTC); None: the time is not known."""
 
     def __str__(self) -> str:
         return self.message

@@ -64,6 +64,7 @@ def test_the_bot_s_opening_orders_wait_for_a_plan():
     assert denied.value.reason.code == m.ReasonCode.PLAN_RUNNING
     assert plan.plan_id in denied.value.reason.message
     assert denied.value.retry
+    assert denied.value.retry_at == bench.clock.now() + timedelta(seconds=10)
     bench.desk.buy("MSFT", qty=1)
     bench.pass_(120)
     assert bench.desk.plan(plan.plan_id).state is P.DONE

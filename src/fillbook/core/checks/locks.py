@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
 from fillbook.core.checks.risk import period_of
 from fillbook.model import Reason, ReasonCode
+
+#: What a running plan denies is worth a retry after this time: its steps are due at least so often.
+PLAN_RETRY: Final = timedelta(seconds=10)
 
 
 def not_halted(request: m.OrderRequest, context: CheckContext) -> Reason | None:
@@ -103,6 +108,7 @@ def no_plan(request: m.OrderRequest, context: CheckContext) -> Reason | None:
                 f"plan {plan.plan_id} is {plan.state} on {request.symbol} ({plan.why}): until it "
                 "ends, only reducing orders are sent; see `fillbook plans`",
                 (("plan", plan.plan_id),),
+                retry_at=m.timestamp(context.now + PLAN_RETRY),
             )
     return None
 
