@@ -126,7 +126,7 @@ def printed_demo() -> str:
     output.out = Console(file=text, highlight=False, width=80)
     try:
         with redirect_stdout(text):
-            demo.run_demo(seed=7, wire=False, json=False)
+            demo.run_demo(seed=7, broker="simulated", json=False)
     finally:
         output.out = usual
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

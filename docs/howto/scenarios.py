@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import runpy
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,10 +23,9 @@ def example(name: str) -> Callable[[], str]:
     """Return a part with the output of an example."""
 
     def printed() -> str:
-        text = io.StringIO()
-        with redirect_stdout(text):
-            runpy.run_path(str(EXAMPLES / name))
-        return f"```text\n{text.getvalue().strip()}\n```"
+        call = [sys.executable, EXAMPLES / name]
+        text = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+        return f"```text\n{text.strip()}\n```"
 
     return printed
 

@@ -29,11 +29,17 @@ def test_the_demo_ends_in_sync_and_prints_plain_text_into_a_pipe():
     assert max(len(line) for line in told.stdout.splitlines()) <= 80
 
 
-def test_the_demo_is_the_same_over_the_wire():
-    told = subprocess.run([*FILLBOOK, "demo", "--wire", "--json"], capture_output=True, check=True)
+@pytest.mark.parametrize("broker", ["alpaca", "coinbase"])
+def test_the_demo_is_the_same_over_the_wire(broker):
+    call = [*FILLBOOK, "demo", "--broker", broker, "--json"]
+    told = subprocess.run(call, capture_output=True, check=True)
     before, report, again, after = json.loads(told.stdout)
     assert (before["verdict"], after["verdict"]) == ("drift", "in_sync")
     assert (report["entries"] > 0, again["entries"]) == (True, 0)
+    assert [x["symbol"] for x in before["rows"] if x["verdict"] == "drift"] == {
+        "alpaca": ["AAPL", "MSFT", "NVDA"],
+        "coinbase": ["BTC/USD", "ETH/USD", "SOL/USD"],
+    }[broker]
 
 
 def test_a_reader_who_has_seen_enough_is_no_error():

@@ -74,7 +74,7 @@ SHOWN = {
 
 def test_every_incident_has_its_script():
     """The names of the scripts; none is long."""
-    scripts = {x.stem: x.read_text() for x in INCIDENTS.glob("*.py")}
+    scripts = {x.stem: x.read_text() for x in INCIDENTS.glob("[0-9]_*.py")}
     assert sorted(scripts) == sorted(SHOWN)
     assert all(len(text.splitlines()) <= LINES_MAX for text in scripts.values())
 
@@ -197,6 +197,22 @@ def test_an_incident_shows_the_bots_record_and_ours(name, tmp_path):
     assert_shows(INCIDENTS / f"{name}.py", SHOWN[name], tmp_path)
 
 
+@pytest.mark.parametrize("place", ["alpaca", "coinbase"])
+def test_an_incident_takes_place_at_another_broker(place, tmp_path):
+    """One word changes the broker; the numbers of orders and of their fills are the same."""
+    dark = (
+        "expects: 4 orders sent, no fills",
+        "trade of dips: 20 ",
+        "+40 before fees",
+        "One team cancels its open orders: ['canceled']",
+        "2 are still open: ['crash', None]",
+        "in_sync",
+    )
+    pending = ("fillbook shows: filled, 10 at 187.02", "outage: filled, 5 filled", "Position: 15")
+    assert_shows(INCIDENTS / "4_limit_orders_in_the_dark.py", dark, tmp_path, place)
+    assert_shows(INCIDENTS / "5_stuck_pending.py", pending, tmp_path, place)
+
+
 def test_every_bot_has_its_script():
     assert sorted(x.stem for x in BOTS.glob("*.py")) == sorted(BOTS_SHOWN)
 
@@ -206,10 +222,10 @@ def test_a_bot_prints_its_results(name, tmp_path):
     assert_shows(BOTS / f"{name}.py", BOTS_SHOWN[name], tmp_path)
 
 
-def assert_shows(script, lines, folder):
+def assert_shows(script, lines, folder, *words):
     """Assert that the script succeeds, prints *lines* in that order, and writes no file."""
     ended = subprocess.run(
-        [sys.executable, script],
+        [sys.executable, script, *words],
         cwd=folder,
         capture_output=True,
         text=True,

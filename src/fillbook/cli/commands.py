@@ -179,16 +179,17 @@ def demo(
     seed: Annotated[
         int, Parameter(show_default=True, help="The same seed gives the same run.")
     ] = 7,
-    wire: Annotated[
-        bool,
-        Parameter(help="Use alpaca-py and the Alpaca emulator, over HTTP."),
-    ] = False,
+    broker: Annotated[
+        Literal["simulated", "alpaca", "coinbase"],
+        Parameter(show_default=True, help="Alpaca and Coinbase: an emulator, over HTTP."),
+    ] = "simulated",
+    wire: Annotated[bool, Parameter(help="The same as --broker alpaca.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Simulate a bot whose record drifts, and reconcile it; needs no account and no keys."""
     from fillbook.cli.demo import run_demo
 
-    return run_demo(seed=seed, wire=wire, json=json)
+    return run_demo(seed=seed, broker="alpaca" if wire else broker, json=json)
 
 
 def completion(

@@ -2,16 +2,17 @@
 The demo: a bot's record drifts in five ways, `check` finds it, and `sync` reconciles it.
 
 Only the market is simulated: the record is a SQLite file, the broker the simulated exchange, in
-this process or behind alpaca-py and the Alpaca emulator.  The clock is simulated too, so that a
-night takes no real time; a seed always gives the same run.
+this process or behind the SDK and the emulator of a real broker.  The clock is simulated too, so
+that a night takes no real time; a seed always gives the same run.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -32,22 +33,62 @@ _DAY_S: Final = 24 * 3600
 _JOURNAL_ROWS: Final = 8
 
 
+@frozen(kw_only=True)
+class Market:
+    """What the demo trades at a broker: the symbols, quantities and exits, and what it prints."""
+
+    where: str
+    entry: tuple[str, str] = ("SPY", "10")
+    lost: tuple[str, str] = ("AAPL", "10")
+    silent: tuple[str, str] = ("MSFT", "5")
+    sold_by_hand: tuple[str, str] = ("MSFT", "2")
+    bought_by_hand: tuple[str, str] = ("NVDA", "8")
+    take_profit: str = "700"
+    stop_loss: str = "400"
+    has_brackets: bool = True
+    bracket: str = "with a take-profit and a stop, both DAY"
+    night: tuple[str, str] = ("16:00", "market close: DAY exits expire, no event")
+    exits_ended: str = "both exits have expired"
+
+
+_MARKETS: Final[Mapping[str, Market]] = {
+    "simulated": Market(where="a simulated broker"),
+    "alpaca": Market(where="alpaca-py and an Alpaca emulator over HTTP"),
+    # Coinbase has no bracket orders and no time in force DAY.
+    "coinbase": Market(
+        where="coinbase-advanced-py and a Coinbase emulator over HTTP",
+        entry=("BTC/USD", "0.05"),
+        lost=("ETH/USD", "1"),
+        silent=("SOL/USD", "5"),
+        sold_by_hand=("SOL/USD", "2"),
+        bought_by_hand=("BTC/USD", "0.02"),
+        take_profit="90000",
+        stop_loss="40000",
+        has_brackets=False,
+        bracket="and places a take-profit with a stop",
+        night=("10:04", "external: the exits are canceled in the broker's app"),
+        exits_ended="the exits are canceled",
+    ),
+}
+
+
 @frozen
 class Setup:
     """The parts of one run of the demo."""
 
+    market: Market
     clock: ManualClock
     exchange: Exchange
     account: Account
     desk: fb.Desk
 
 
-def run_demo(*, seed: int, wire: bool, json: bool) -> int:
+def run_demo(*, seed: int, broker: str, json: bool) -> int:
     """Run the demo; 0 if the record is in sync at its end."""
-    with _setup(seed, wire=wire) as setup:
+    with _setup(seed, broker) as setup:
         opening = setup.desk.sync()
         if not json:
-            _introduce(opening, wire=wire)
+            _introduce(opening, setup.market)
         _break(setup)
         before = setup.desk.check()
         wrong = setup.desk.book.orders()
@@ -62,54 +103,94 @@ def run_demo(*, seed: int, wire: bool, json: bool) -> int:
 
 
 @contextmanager
-def _setup(seed: int, *, wire: bool) -> Iterator[Setup]:
+def _setup(seed: int, broker: str) -> Iterator[Setup]:
     clock = ManualClock(_MONDAY_10)
-    exchange = Exchange(seed=seed, clock=clock)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fillbook-demo-"))
-        account = exchange.open_account("paper")
-        broker: Broker = (
-            stack.enter_context(_alpaca_broker(exchange, account))
-            if wire
-            else SimulatedBroker(exchange, account)
-        )
+        exchange, account, opened = stack.enter_context(_BROKERS[broker](seed, clock))
         path = Path(folder, "bot.db")
         # wait_s=0: this bot does not read its orders after it places them.
-        desk = fb.open(broker, f"sqlite:///{path}", clock=clock, wait_s=0)
-        yield Setup(clock, exchange, account, stack.enter_context(desk))
+        desk = fb.open(opened, f"sqlite:///{path}", clock=clock, wait_s=0)
+        yield Setup(_MARKETS[broker], clock, exchange, account, stack.enter_context(desk))
+
+
+_Opened = tuple[Exchange, Account, Broker]
 
 
 @contextmanager
-def _alpaca_broker(exchange: Exchange, account: Account) -> Iterator[Broker]:
-    if missing := [name for name in ("alpaca", "starlette") if find_spec(name) is None]:
-        raise ExtraMissing(
-            f"demo --wire needs {' and '.join(missing)}; install with: "
-            'pip install "fillbook[cli,alpaca,emulator]"'
-        )
+def _simulated(seed: int, clock: ManualClock) -> Iterator[_Opened]:
+    exchange = Exchange(seed=seed, clock=clock)
+    account = exchange.open_account("paper")
+    yield exchange, account, SimulatedBroker(exchange, account)
+
+
+@contextmanager
+def _alpaca(seed: int, clock: ManualClock) -> Iterator[_Opened]:
+    _require("alpaca", sdk="alpaca")
     from fillbook.brokers.alpaca import AlpacaBroker
     from fillbook.venue.alpaca import Emulator
 
-    with Emulator(exchange, account) as emulator:
-        yield AlpacaBroker(emulator.key, emulator.secret, url=emulator.url)
+    exchange = Exchange(seed=seed, clock=clock)
+    with Emulator(exchange, exchange.open_account("paper")) as emulator:
+        broker = AlpacaBroker(emulator.key, emulator.secret, url=emulator.url)
+        yield exchange, emulator.account, broker
+
+
+@contextmanager
+def _coinbase(seed: int, clock: ManualClock) -> Iterator[_Opened]:
+    _require("coinbase", sdk="coinbase")
+    from fillbook.brokers.coinbase import CoinbaseBroker
+    from fillbook.venue.coinbase import Emulator, spot_exchange
+
+    exchange = spot_exchange(seed=seed, clock=clock)
+    # The clock stands while the requests of one call are sent: no limit of requests a second.
+    with Emulator(exchange, rate_limit=10_000) as emulator:
+        broker = CoinbaseBroker(emulator.key, emulator.secret, url=emulator.url)
+        yield exchange, emulator.account, broker
+
+
+_BROKERS: Final = {"simulated": _simulated, "alpaca": _alpaca, "coinbase": _coinbase}
+
+
+def _require(broker: str, *, sdk: str) -> None:
+    if missing := [name for name in (sdk, "starlette") if find_spec(name) is None]:
+        raise ExtraMissing(
+            f"demo --broker {broker} needs {' and '.join(missing)}; install with: "
+            f'pip install "fillbook[cli,{broker},emulator]"'
+        )
 
 
 def _break(setup: Setup) -> None:
     """Simulate a day and a night in which the bot misses every report."""
-    desk, exchange, clock = setup.desk, setup.exchange, setup.clock
-    entry = desk.buy("SPY", qty=10, take_profit="700", stop_loss="400", strategy="swing", key="1")
+    desk, exchange, clock, market = setup.desk, setup.exchange, setup.clock, setup.market
+    (entry, entry_qty), (lost, lost_qty) = market.entry, market.lost
+    silent, silent_qty = market.silent
+    swing = partial(fb.OrderRequest, symbol=entry, qty=entry_qty, strategy="swing")
+    exits = partial(swing, take_profit=market.take_profit, stop_loss=market.stop_loss)
+    if market.has_brackets:
+        pair = desk.submit(exits(side="buy"), "1")
+    else:
+        desk.wait(desk.submit(swing(side="buy"), "1"), timeout_s=5)
+        clock.advance(5)
+        pair = desk.submit(exits(side="sell", order_class="oco"), "exits")
     clock.advance(5)
-    desk.wait(entry, timeout_s=5)
+    pair = desk.wait(pair, timeout_s=5)
 
     exchange.faults.fail(next="submit", with_="reply-lost")
-    desk.buy("AAPL", qty=10, strategy="momentum", key="2")
+    desk.buy(lost, qty=lost_qty, strategy="momentum", key="2")
     clock.advance(60)  # the bot continues without reading the order
 
-    desk.buy("MSFT", qty=5, strategy="momentum", key="3")  # fills at once, without an event
+    desk.buy(silent, qty=silent_qty, strategy="momentum", key="3")  # no event reports its fill
     clock.advance(60)
 
-    for symbol, side, qty in (("MSFT", m.OrderSide.SELL, 2), ("NVDA", m.OrderSide.BUY, 8)):
+    for (symbol, qty), side in (
+        (market.sold_by_hand, m.OrderSide.SELL),
+        (market.bought_by_hand, m.OrderSide.BUY),
+    ):
         exchange.trade_by_hand(setup.account, _by_hand(symbol, side, qty))
         clock.advance(60)
+    if not market.has_brackets and pair.broker_order_id:
+        setup.account.cancel(pair.broker_order_id)
     clock.advance(_DAY_S)  # DAY exits expire at the close
 
 
@@ -125,21 +206,29 @@ def _by_hand(symbol: str, side: m.OrderSide, qty: int | str) -> Ticket:
 
 # -- output ----------------------------------------------------------------------------
 
-_HAPPENED: Final = (
-    ("10:00", "buys 10 SPY with a take-profit and a stop, both DAY", "filled"),
-    ("10:00", "buys 10 AAPL", "the reply is lost"),
-    ("10:01", "buys 5 MSFT", "filled, but no event reports it"),
-    ("10:02", "–", "external: 2 MSFT sold in the broker's app"),
-    ("10:03", "–", "external: 8 NVDA bought in the broker's app"),
-    ("16:00", "–", "market close: DAY exits expire, no event"),
-)
+
+def _happened(market: Market) -> list[tuple[str, str, str]]:
+    def by_hand(done: str, what: tuple[str, str]) -> str:
+        return f"external: {what[1]} {what[0]} {done} in the broker's app"
+
+    def buys(what: tuple[str, str]) -> str:
+        return f"buys {what[1]} {what[0]}"
+
+    ended_at, ended = market.night
+    return [
+        ("10:00", f"{buys(market.entry)} {market.bracket}", "filled"),
+        ("10:00", buys(market.lost), "the reply is lost"),
+        ("10:01", buys(market.silent), "filled, but no event reports it"),
+        ("10:02", "–", by_hand("sold", market.sold_by_hand)),
+        ("10:03", "–", by_hand("bought", market.bought_by_hand)),
+        (ended_at, "–", ended),
+    ]
 
 
-def _introduce(opening: m.SyncReport, *, wire: bool) -> None:
-    where = "alpaca-py and an Alpaca emulator over HTTP" if wire else "a simulated broker"
-    output.out.print(f"[bold]fillbook[/] on {where}; record in SQLite; simulated Monday.")
+def _introduce(opening: m.SyncReport, market: Market) -> None:
+    output.out.print(f"[bold]fillbook[/] on {market.where}; record in SQLite; simulated Monday.")
     output.out.print(f"Account: {opening.account}\n")
-    output.table("What happens", ("New York", "the bot", "result"), _HAPPENED)
+    output.table("What happens", ("New York", "the bot", "result"), _happened(market))
 
 
 def _show(
@@ -169,13 +258,15 @@ def _show(
     output.orders(list(now.values()))
     tail = setup.desk.book.journal()[-_JOURNAL_ROWS:]
     output.audit(tail)
-    spy = setup.desk.book.position("SPY")
+    symbol = setup.market.entry[0]
+    held = setup.desk.book.position(symbol).qty
     output.out.print(
         f"\nA second sync finds nothing: {again.entries} entries. "
         f"{setup.desk.requests} requests in all."
     )
     output.out.print(
-        f"[yellow]Action needed:[/] {m.plain(spy.qty)} SPY are held, and both exits have expired."
+        f"[yellow]Action needed:[/] {m.plain(held)} {symbol} are held, and "
+        f"{setup.market.exits_ended}."
     )
     _next_steps()
 
@@ -213,7 +304,7 @@ def _mark(verdict: str) -> output.Markup:
 def _next_steps() -> None:
     output.out.print("\n[bold]Next[/]")
     for line in (
-        "fillbook demo --wire                                 the same over HTTP",
+        "fillbook demo --broker alpaca                        the same over HTTP",
         "fillbook check --broker alpaca:paper --ours AAPL=10  compare with an account",
         "fillbook sync --broker alpaca:paper                  start a record",
         "fillbook emulate alpaca                              an Alpaca on this machine",
