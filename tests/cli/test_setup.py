@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import platform
 import subprocess
 import sys
 import threading
@@ -114,6 +116,18 @@ def test_the_doctor_says_what_is_known_of_the_stream(emulator, order, capsys):
         desk.tick()
     ok, said = rows_of(capsys, *STORE)[1]["stream"]
     assert (ok, "is refused or lost" in said) == (False, True)
+
+
+def test_the_doctor_names_the_desk_that_ticks(emulator, order, capsys):
+    holder = f"process {os.getpid()} on {platform.node()}"
+    assert rows_of(capsys, *STORE)[1]["desk"] == (None, "no desk has ticked on this record yet")
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.tick()
+        ok, said = rows_of(capsys, *STORE)[1]["desk"]
+    assert ok is True
+    assert said.startswith(f"{holder} ticks on this record: it has the lease until 2026-03-02 15:0")
+    gone = f"no desk ticks on this record; the last one was {holder}: it ended"
+    assert rows_of(capsys, *STORE)[1]["desk"] == (None, gone)
 
 
 # -- the archive of a record ---------------------------------------------------------------

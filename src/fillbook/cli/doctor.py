@@ -27,6 +27,7 @@ from fillbook.cli.options import (
     open_broker,
     record_file,
 )
+from fillbook.cli.output import day
 from fillbook.model.journal.status import Status
 
 #: The variables of credentials; each may also end in ``_FILE``.
@@ -124,6 +125,7 @@ def _checks(broker: str | None, store: str | None) -> Iterator[Finding]:
             with open_book(store) as book:
                 record = book.status()
             yield Finding("the record", True, _bound(record))
+            yield _ticking(record)
             yield _kill_switch(record)
         else:
             yield _no_record(record_file(store))
@@ -149,6 +151,19 @@ def _no_record(path: Path) -> Finding:
     if not os.access(folder, os.W_OK):
         return Finding("the record", False, f"the folder {folder} is not writable")
     return Finding("the record", True, "does not exist yet; the first sync creates it")
+
+
+def _ticking(record: Status) -> Finding:
+    """Return which desk does the background work of the record."""
+    lease = record.lease
+    if lease is None:
+        return Finding("desk", None, "no desk has ticked on this record yet")
+    if lease.is_current:
+        said = f"{lease.holder} ticks on this record: it has the lease until {day(lease.until)} UTC"
+        return Finding("desk", True, f"{said}, and renews it")
+    how = "it was killed" if lease.until is not None and lease.until > record.at else "it ended"
+    said = f"no desk ticks on this record; the last one was {lease.holder}: {how}"
+    return Finding("desk", None, said)
 
 
 def _kill_switch(record: Status) -> Finding:
@@ -221,7 +236,7 @@ def _stream(broker: Broker, record: Status | None) -> Finding:
         return Finding("stream", False, refused[-1].message)
     limit = broker.capabilities.streams_per_key
     ticks = record is not None and record.lease is not None and record.lease.is_current
-    said = ["a desk ticks on this record" if ticks else "no desk ticks on this record"]
+    said = [] if ticks else ["no desk ticks on this record"]
     if record is not None and record.stream is not None and ticks:
         said.append(f"its stream: {record.stream.state}")
     if limit is not None:

@@ -262,5 +262,10 @@ class Parts:
             self._clock,
         )
         self.background = Background(
-            broker, self._clock, self.agenda, self.tracker, self.scheduler.tick
+            broker,
+            self._clock,
+            self.agenda,
+            self.tracker,
+            self.scheduler.tick,
+            lambda: self.gateway.lease.awaited,
         )

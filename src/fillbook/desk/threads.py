@@ -36,12 +36,16 @@ class Background:
         agenda: Agenda,
         tracker: Tracker,
         tick: Callable[[], None],
+        awaited: Callable[[], str],
     ) -> None:
+        """*awaited* returns which desk has the lease instead of this one; ``""``: none."""
         self._broker = broker
         self._clock = clock
         self._agenda = agenda
         self._tracker = tracker
         self._tick = tick
+        self._awaited = awaited
+        self._is_waiting = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._subscription = ExitStack()
@@ -121,9 +125,23 @@ class Background:
                 log.error("%s", error)
             except Exception:
                 log.exception("a background tick failed; the next one runs as scheduled")
+            self._report_wait()
             due = self._agenda.next()
             wait_s = TICK_PERIOD_MAX_S
             if due is not None:
                 wait_s = min(wait_s, (due - self._clock.elapsed()).total_seconds())
             if not self._stop.is_set():
                 self._clock.wait(self._tracker.wakeup, max(0.05, wait_s))
+
+    def _report_wait(self) -> None:
+        """Log once that the background work waits for the lease, and once that it begins."""
+        other, was_waiting = self._awaited(), self._is_waiting
+        self._is_waiting = bool(other)
+        if other and not was_waiting:
+            log.warning(
+                "this desk waits for the lease: %s. Meanwhile it places and cancels what the bot "
+                "asks for; polls, reconciliation and exits are left to that desk",
+                other,
+            )
+        elif was_waiting and not other:
+            log.warning("this desk has the lease now: it polls and reconciles")

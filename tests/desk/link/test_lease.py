@@ -1,6 +1,7 @@
 """The lease: one desk of a store ticks; one that continues too late changes nothing."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -10,8 +11,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.codec import dump, load
-from fillbook.desk.link import lease
 from fillbook.desk.link.lease import CELL, REQUEST_MAX, SLACK, TERM, Lease, LeaseHolder
+from fillbook.desk.record.cells import process_identity
 from fillbook.errors import Forked
 from fillbook.stores.memory import MemoryStore
 from tests.bench import MONDAY_10, Bench
@@ -104,11 +105,60 @@ def test_the_lease_of_a_process_that_is_no_more_is_free():
     assert other.acquire() is bool(place[0])
 
 
+def killed():
+    """A child that was killed, and whose exit code nobody has read yet."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = (
+        f"{process_identity._machine()} {child.pid} {process_identity._start_time(child.pid)}"
+    )
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie, from now on
+    return child, identity
+
+
+def test_the_lease_of_a_killed_process_is_free_before_its_parent_reads_its_end():
+    """A zombie holds nothing; the status and the doctor say that no desk ticks."""
+    bench = Bench()
+    bench.desk.tick()
+    child, identity = killed()
+    with child:
+        held = load(Lease, bench.store.cell(CELL))
+        assert bench.store.swap(CELL, dump(held), dump(evolve(held, process=identity)))
+        known = bool(identity.split(" ")[0])  # the system reports processes
+        assert bench.desk.status().lease.is_current is not known
+        assert LeaseHolder(bench.store, bench.clock).acquire() is known
+
+
+def test_a_desk_that_waits_for_the_lease_says_whose_it_is(caplog):
+    """Once for all renewals, and once more when it has it."""
+    caplog.set_level("INFO", logger="fillbook")
+    bench = Bench()
+    second = bench.open()
+    seen = []
+    report = second._parts.background._report_wait
+    for _ in range(3):
+        bench.desk.tick()
+        second.tick()
+        report()
+        seen += caplog.messages
+        caplog.clear()
+        bench.clock.advance(25)
+    holder = f"process {os.getpid()} on {platform.node()}"
+    [waits] = seen
+    assert f"waits for the lease: {holder} has it until 15:00:5" in waits
+    bench.clock.advance(16)
+    second.tick()
+    report()
+    took, works = caplog.messages
+    assert f"instead of {holder}: it reconciles, and sends nothing of its own for" in took
+    assert "has the lease now" in works
+
+
 def test_a_process_of_another_machine_is_never_considered_ended():
     """Its number may be that of any process on this machine."""
-    assert not lease._process_has_ended("elsewhere 1 1")
-    assert not lease._process_has_ended(" 1 1")
-    assert not lease._process_has_ended(lease._this_process())
+    assert not process_identity.has_ended("elsewhere 1 1")
+    assert not process_identity.has_ended(" 1 1")
+    assert not process_identity.has_ended(process_identity.this_process())
 
 
 def test_who_loses_the_race_for_a_free_lease_does_not_have_it():

@@ -1,5 +1,8 @@
 """The status of a record as a value, from the store alone."""
 
+import os
+import platform
+
 import fillbook as fb
 from fillbook import model as m
 from fillbook.desk.record import desk_report
@@ -26,7 +29,8 @@ def test_a_reconciled_record():
     assert status == bench.desk.status()
     assert status.health is fb.Health.RECONCILED
     assert status.account == bench.desk.book.account()
-    assert status.lease == fb.LeaseStatus(1, True)
+    holder = f"process {os.getpid()} on {platform.node()}"
+    assert status.lease == fb.LeaseStatus(1, True, holder, "2026-03-02T15:01:15.000000000Z")
     assert status.stream.state == "none"
     assert status.budget.sent > 0
     assert 0 <= status.snapshot_age_s <= 60

@@ -13,20 +13,19 @@ risk is covered by the broker: a create is resent only under its own client orde
 from __future__ import annotations
 
 import logging
-import os
+import platform
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from attrs import evolve
 
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
-from fillbook.desk.record.cells.lease_term import CELL, SLACK, remaining
+from fillbook.desk.record.cells.lease_term import CELL, SLACK, ends_at, holder_of, remaining
 from fillbook.desk.record.cells.lease_term import Lease as Lease
+from fillbook.desk.record.cells.process_identity import has_ended, this_process
 from fillbook.store import Reader, Store
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -51,6 +50,8 @@ class LeaseHolder:
         self._lock = threading.Lock()
         #: The stored lease of another desk, and since when it is unchanged.
         self._other: tuple[str, timedelta] | None = None
+        #: Who has the lease instead of this desk; None: no other desk, as far as is known.
+        self._known: Lease | None = None
 
     def acquire(self) -> bool:
         """Acquire or renew the lease if it is due; return False while another desk has it."""
@@ -60,11 +61,21 @@ class LeaseHolder:
                 self._lease = self._acquire(now)
             return self._lease is not None
 
+    @property
+    def awaited(self) -> str:
+        """Who has the lease, and until when, if this desk waits for it; ``""``: it does not."""
+        other = self._known
+        if other is None:
+            return ""
+        until = (ends_at(other) or "")[11:19]
+        return f"{holder_of(other)} has it until {until} UTC, or longer while it renews it"
+
     def _acquire(self, now: timedelta) -> Lease | None:
         text = self._store.cell(CELL)
         known = load_or_none(Lease, text)
         mine = known is not None and known.holder == self._holder_id
         if known is not None and not mine and not self._is_over(known, text or "", now):
+            self._known = known
             return None
         epoch = (0 if known is None else known.epoch) + (not mine)
         taken = self._lease_until(epoch, now + TERM)
@@ -72,7 +83,18 @@ class LeaseHolder:
             return None
         if known is not None and not mine:
             self._may_send_from = now + min(self._remaining(known), timedelta()) + REQUEST_MAX
+            self._log_takeover(known, self._may_send_from - now)
+        self._known = None
         return taken
+
+    def _log_takeover(self, known: Lease, wait: timedelta) -> None:
+        if wait > timedelta():
+            log.info(
+                "this desk has the lease now, instead of %s: it reconciles, and sends nothing of "
+                "its own for %d s, in which a request of that desk may still arrive",
+                holder_of(known),
+                -(-wait // timedelta(seconds=1)),
+            )
 
     def may_send(self) -> bool:
         """Whether background requests may be sent: after the hand-over, before the term ends."""
@@ -105,7 +127,8 @@ class LeaseHolder:
         return Lease(
             holder=self._holder_id,
             epoch=epoch,
-            process=_this_process(),
+            process=this_process(),
+            host=platform.node(),
             timeline=self._clock.timeline,
             until_ms=until // _MS,
             wall_ms=(wall - _EPOCH) // _MS,
@@ -120,51 +143,9 @@ class LeaseHolder:
         """
         if self._other is None or self._other[0] != text:
             self._other = (text, now)
-            log.info(
-                "another desk on this store (%s) has the lease: it polls and reconciles",
-                known.process,
-            )
         stale = now - self._other[1] >= TERM + SLACK
-        return stale or self._remaining(known) <= timedelta() or _process_has_ended(known.process)
+        return stale or self._remaining(known) <= timedelta() or has_ended(known.process)
 
     def _remaining(self, known: Lease) -> timedelta:
         """Return the remaining time of another desk's lease."""
         return remaining(known, self._clock)
-
-
-@cache
-def _machine() -> str:
-    """Return the ids of the boot and of the process namespace; empty if they are unknown."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _start_time(pid: int) -> str | None:
-    """Return the start time of a process of this machine, because process ids are reused."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
-    except OSError:
-        return None
-    # The second field is a name in brackets that may hold anything: proc_pid_stat(5).
-    state, *rest = text.rpartition(")")[2].split()
-    return None if state in "ZX" else rest[18]
-
-
-def _this_process() -> str:
-    """Return the identity of this process, for `_process_has_ended`."""
-    return f"{_machine()} {os.getpid()} {_start_time(os.getpid())}"
-
-
-def _process_has_ended(process: str) -> bool:
-    """Whether *process* has certainly ended; False if that is unknown."""
-    machine, _, rest = process.partition(" ")
-    pid, _, started = rest.partition(" ")
-    return (
-        bool(machine)
-        and machine == _machine()
-        and pid.isdecimal()
-        and _start_time(int(pid)) != started
-    )

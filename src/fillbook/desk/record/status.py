@@ -52,7 +52,12 @@ def status_of(store: Store, clock: Clock) -> Status:
         halted=halted,
         lease=None
         if lease is None
-        else LeaseStatus(lease.epoch, lease_term.remaining(lease, clock) > timedelta()),
+        else LeaseStatus(
+            lease.epoch,
+            lease_term.is_current(lease, clock),
+            lease_term.holder_of(lease),
+            lease_term.ends_at(lease),
+        ),
         stream=None if report is None else report.stream,
         snapshot_at=last.at,
         snapshot_age_s=None if age is None else Decimal(str(round(age.total_seconds(), 1))),

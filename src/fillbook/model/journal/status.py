@@ -31,7 +31,11 @@ class LeaseStatus:
     epoch: int
     """It increases with each new holder."""
     is_current: bool
-    """Its term has not ended."""
+    """Its term has not ended, and its process may still run."""
+    holder: str = ""
+    """The process and the host, as text; `""`: not known."""
+    until: Timestamp | None = None
+    """The end of its term by the clock of its host (UTC), unless renewed; None: it gave it back."""
 
 
 @frozen

@@ -146,7 +146,7 @@ TokenCreated: token
 TokenRevoked: token_id
 Token: token_id digest scopes created_at expires_at strategies revoked_at
 Budget: limit timeline offset sent others others_until held_until burst leased
-Lease: holder epoch process timeline until_ms wall_ms
+Lease: holder epoch process timeline until_ms wall_ms host
 SavedMarks=Marks: timeline marks
 LagFactor=Longer: factor=times until
 Unsettled: rows

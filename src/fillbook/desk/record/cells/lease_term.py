@@ -7,7 +7,9 @@ from typing import Final
 
 from attrs import frozen
 
+from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.desk.record.cells.process_identity import has_ended, pid_of
 
 #: The cell that holds the lease.
 CELL: Final = "lease"
@@ -22,7 +24,8 @@ class Lease:
     """
     The holder, and the end of its term: `until_ms` of `timeline`, or `wall_ms` of the wall clock.
 
-    `epoch` increases by one with each new holder; `process` identifies the holder's process.
+    `epoch` increases by one with each new holder; `process` identifies the holder's process, and
+    `host` names its machine (``""``: an older release wrote it).
     """
 
     holder: str
@@ -31,6 +34,7 @@ class Lease:
     timeline: str
     until_ms: int
     wall_ms: int
+    host: str = ""
 
 
 def remaining(known: Lease, clock: Clock) -> timedelta:
@@ -38,3 +42,18 @@ def remaining(known: Lease, clock: Clock) -> timedelta:
     if known.timeline == clock.timeline:
         return known.until_ms * _MS - clock.elapsed()
     return known.wall_ms * _MS - (clock.now() - _EPOCH) + SLACK
+
+
+def is_current(known: Lease, clock: Clock) -> bool:
+    """Return whether the term of a lease has not ended, and its holder may still run."""
+    return remaining(known, clock) > timedelta() and not has_ended(known.process)
+
+
+def ends_at(known: Lease) -> m.Timestamp | None:
+    """Return when a lease ends by the wall clock of its holder; None: it was released."""
+    return m.timestamp(_EPOCH + known.wall_ms * _MS) if known.wall_ms else None
+
+
+def holder_of(known: Lease) -> str:
+    """Return the process that has a lease, for people."""
+    return f"process {pid_of(known.process) or '?'} on {known.host or 'an unknown host'}"
