@@ -33,6 +33,8 @@ nox.options.sessions = [f"tests-{HERE}" if HERE in SUPPORTED else "tests"]
 def install(session: nox.Session, *groups: str, package: str | None = EXTRAS) -> None:
     """The project, and the dependency groups of that name."""
     wanted = nox.project.dependency_groups(PROJECT, *groups)
+    # The tests start hundreds of processes; each would compile the package again.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
     session.install(*(("-e", package) if package else ()), *wanted)
 
 

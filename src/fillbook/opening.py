@@ -12,7 +12,8 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ParamSpec
+from functools import cache
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from fillbook import model as m
 from fillbook.alerts import Sink, sink
@@ -29,6 +30,9 @@ from fillbook.desk.record.settings import Prices, Settings
 from fillbook.errors import BadAddress, InvalidValue
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 
 def open(  # noqa: A001 - the usual term
@@ -224,15 +228,22 @@ def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
     return opened
 
 
-def _load_entry_point(group: str, name: str, address: str) -> Any:
-    """Load the entry point *name*. Raises: BadAddress if there is none, or more than one."""
+@cache
+def _entry_points(group: str) -> EntryPoints:
+    """Return the entry points of *group*; they are read once, as that takes 10 ms."""
     from importlib.metadata import entry_points  # here, as few processes need it at import
 
-    found = {x.value: x for x in entry_points(group=group, name=name)}
+    return entry_points(group=group)
+
+
+def _load_entry_point(group: str, name: str, address: str) -> Any:
+    """Load the entry point *name*. Raises: BadAddress if there is none, or more than one."""
+    installed = _entry_points(group)
+    found = {x.value: x for x in installed if x.name == name}
     if len(found) == 1:
         return next(iter(found.values())).load()
     if found:
         packages = " and ".join(sorted(found))
         raise BadAddress(f"{address!r}: more than one package provides {name!r}: {packages}")
-    known = ", ".join(sorted({x.name for x in entry_points(group=group)}))
+    known = ", ".join(sorted({x.name for x in installed}))
     raise BadAddress(f"{address!r}: {name!r} is not installed; installed are {known}")

@@ -22,24 +22,34 @@ def bare(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
 
 
+def use(running, monkeypatch):
+    """Make the emulator the broker of the environment; the command line shares its clock."""
+    clock = running.exchange.clock
+    for module in ("opening", "cli.plans.follow", "cli.watch"):
+        monkeypatch.setattr(f"fillbook.{module}.SystemClock", lambda: clock)
+    monkeypatch.setenv("ALPACA_API_KEY", running.key)
+    monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
+    monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{running.url}")
+
+
 @pytest.fixture
 def emulator(monkeypatch):
     """The broker of the environment, with a simulated clock that the command line shares."""
-    clock = ManualClock(MONDAY_10)
-    for module in ("opening", "cli.plans.follow", "cli.watch"):
-        monkeypatch.setattr(f"fillbook.{module}.SystemClock", lambda: clock)
-    with Emulator(Exchange(seed=7, clock=clock)) as running:
-        monkeypatch.setenv("ALPACA_API_KEY", running.key)
-        monkeypatch.setenv("ALPACA_SECRET_KEY", running.secret)
-        monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{running.url}")
+    with Emulator(Exchange(seed=7, clock=ManualClock(MONDAY_10))) as running:
+        use(running, monkeypatch)
         yield running
+
+
+def ordered(store):
+    """Make a record that agrees with the broker, and return its order."""
+    with fb.open(store=store) as desk:
+        desk.sync()
+        order = desk.buy("AAPL", qty=10, strategy="mean-rev")
+        desk.sync()
+    return order
 
 
 @pytest.fixture
 def order(emulator):
     """The order of a record, bot.db, which agrees with the emulator."""
-    with fb.open(store="sqlite:///bot.db") as desk:
-        desk.sync()
-        order = desk.buy("AAPL", qty=10, strategy="mean-rev")
-        desk.sync()
-    return order
+    return ordered("sqlite:///bot.db")

@@ -1,11 +1,15 @@
 """Every wrong call of the command line: its text, and its exit code."""
 
 import json
-from pathlib import Path
+import shutil
 
 import pytest
 
 import fillbook as fb
+from fillbook.clock import ManualClock
+from fillbook.venue.alpaca import Emulator
+from fillbook.venue.exchange import Exchange
+from tests.cli.conftest import MONDAY_10, ordered, use
 from tests.cli.line import told
 
 STORE = ("--store", "sqlite:///bot.db")
@@ -254,16 +258,35 @@ def split(line, **names):
     return words if "--store" in words or words[0] in stored else [*words, *STORE]
 
 
-@pytest.fixture
-def names(emulator, order):
-    """The record of an order, and files."""
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """An emulator, a folder with the record of an order and files, and what a call may name."""
+    folder = tmp_path_factory.mktemp("place")
     for name, text in FILES.items():
-        Path(name).write_text(text)
-    fb.open(store="sqlite:///unbound.db").close()
-    with fb.read("sqlite:///bot.db") as book:
-        account = str(book.account())
-    port = emulator.url.rpartition(":")[2]
-    return {"ORDER_ID": order.client_order_id, "ACCOUNT": account, "PORT": port}
+        (folder / name).write_text(text)
+    exchange = Exchange(seed=7, clock=ManualClock(MONDAY_10))
+    with Emulator(exchange, rate_limit=1_000_000) as running, pytest.MonkeyPatch.context() as patch:
+        use(running, patch)
+        order = ordered(f"sqlite:///{folder}/bot.db")
+        fb.open(store=f"sqlite:///{folder}/unbound.db").close()
+        with fb.read(f"sqlite:///{folder}/bot.db") as book:
+            account = str(book.account())
+        port = running.url.rpartition(":")[2]
+        patch.undo()
+        yield (
+            running,
+            folder,
+            {"ORDER_ID": order.client_order_id, "ACCOUNT": account, "PORT": port},
+        )
+
+
+@pytest.fixture
+def names(place, monkeypatch, tmp_path):
+    """What a call may name; the folder of the call has the record and the files."""
+    running, folder, known = place
+    use(running, monkeypatch)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return known
 
 
 @pytest.mark.parametrize("line", ERRORS)

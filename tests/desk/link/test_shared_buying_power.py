@@ -18,7 +18,7 @@ import fillbook as fb
 from tests.desk.link.till import TOTAL, Till, spend
 from tests.desk.orders.linearizable import Call, is_linearizable
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "10"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "5"))
 THREADS, CALLS = 8, 8
 ROOT = Path(__file__).parents[3]
 TILL = "tests.desk.link.till"

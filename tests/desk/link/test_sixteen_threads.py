@@ -25,7 +25,7 @@ from tests.desk.link.turns import Turns, TurnsStore, with_turns
 from tests.desk.orders.linearizable import is_linearizable
 from tests.scenarios.campaign.days import chunks
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "10"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "5"))
 BOTS, TICKERS, CALLS = 14, 2, 6
 #: The orders of others in every second run: the polls write them in cuts, between the calls.
 OTHERS = int(os.environ.get("FILLBOOK_ORDERS", "0")) or 3 * CUT

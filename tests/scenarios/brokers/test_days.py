@@ -16,7 +16,7 @@ from tests.scenarios.brokers.test_suites import Clockless, Nameless
 from tests.scenarios.campaign.days import Day, chunks
 from tests.scenarios.campaign.test_days import UNDECIDED_MAX, ends_undecided
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "12"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "6"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 
 

@@ -15,7 +15,7 @@ import pytest
 from fillbook import model as m
 from tests.scenarios.campaign.days import Day, chunks, faults, wrong
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "16"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "8"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 CHUNK = 20
 #: Of a hundred days at most so many may end without a verdict, where all evidence is gone.

@@ -20,7 +20,7 @@ from fillbook.venue.exchange import Exchange, Fault, Faults, Lag
 from tests.scenarios.campaign.days import APART, OPENS
 from tests.scenarios.campaign.test_days import CHUNK, FIRST, chunks
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "20"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "10"))
 QUOTES = {"AAPL": ("187.00", "187.02"), "MSFT": ("412.00", "412.05"), "SPY": ("570.00", "570.02")}
 #: They take or give money behind the bot's back, so that what is left proves nothing.
 NOT_OURS = {Fault.BUST, Fault.CORRECTION, Fault.FOREIGN_ORDER}

@@ -15,7 +15,7 @@ from tests.scenarios.campaign.incidents import INCIDENTS
 from tests.scenarios.campaign.test_days import FIRST
 from tests.scenarios.campaign.verdict import UNDECIDED_MAX, a_long_day, wired_long_day
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "16"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "8"))
 CHUNK = 20
 
 

@@ -21,7 +21,7 @@ from fillbook.stores.memory import MemoryStore
 from fillbook.venue.exchange import Faults
 from tests.scenarios.campaign.days import Day, chunks
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "16")) // 2
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "8")) // 2
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 RATE = 0.25
 #: What cancels and replaces meet, and the reads by which they are followed.

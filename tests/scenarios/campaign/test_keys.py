@@ -19,7 +19,7 @@ from tests.bench import Bench
 from tests.scenarios.campaign.mortal import Killed, Mortal
 from tests.scenarios.campaign.test_days import CHUNK, FIRST, chunks
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "12"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "6"))
 BOTS = 5
 #: A create whose outcome is unknown, or that is rejected temporarily.
 LOST = ("request-lost", "reply-lost", "server-error", "html", "late-landing", "rate-limited")

@@ -17,8 +17,8 @@ from tests.scenarios.crash import flows
 
 #: "resize" changes the quantity of an order that has filled in part: cancel, proof, new order.
 FLOWS = ("submit", "unwanted", "sending", "cancel", "replace", "resize", "sync")
-#: A child dies at every fourth boundary, and at all of them with FILLBOOK_TEST_KILLS.
-STEP = 1 if os.environ.get("FILLBOOK_TEST_KILLS") else 4
+#: A child dies at every eighth boundary, and at all of them with FILLBOOK_TEST_KILLS.
+STEP = 1 if os.environ.get("FILLBOOK_TEST_KILLS") else 8
 #: More boundaries than any flow has; a child that outlives them ends the enumeration.
 MOST = 60
 

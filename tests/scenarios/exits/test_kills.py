@@ -17,7 +17,7 @@ from tests.bench import Bench
 from tests.scenarios.campaign.mortal import Killed, Mortal
 
 #: Of the writes of a flow, one of so many is tried; each of them with FILLBOOK_TEST_KILLS.
-EVERY = 1 if "FILLBOOK_TEST_KILLS" in os.environ else 4
+EVERY = 1 if "FILLBOOK_TEST_KILLS" in os.environ else 8
 
 
 def protect(desk):

@@ -15,7 +15,7 @@ import fillbook as fb
 from fillbook import model as m
 from tests.bench import Bench
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "15"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "6"))
 D = Decimal
 STRATEGIES = ("a", "b", "")
 #: The exits of a long and of a short part; the price is 187.
