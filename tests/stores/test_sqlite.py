@@ -5,13 +5,16 @@ import os
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
+from itertools import product
 
 import pytest
 
 from fillbook import model as m
 from fillbook.errors import BadAddress, StoreDamaged, StoreError, StoreTooNew, StoreUnavailable
+from fillbook.model.account.activity import group_of
 from fillbook.model.journal.kinds import KINDS
 from fillbook.stores import sqlite
+from fillbook.stores.sql import migrations
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.testing.store_suite import AT, ENTRY, movement, put
 from tests.stores.children import (
@@ -75,6 +78,34 @@ def test_finding_by_an_index_neither_scans_nor_sorts(kept, kind, index):
     with closing(sqlite3.connect(kept)) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]
     assert plan == [f"SEARCH {kind} USING INDEX {kind}_by_{index} (by_{index}=?)"]
+
+
+def test_the_migration_finds_the_groups_of_the_rows_that_an_older_release_wrote(path):
+    """It has to agree with `group_of`, which no statement can call."""
+    at, other = m.timestamp("2026-03-02T15:00:00.25Z"), m.timestamp("2026-03-03T05:00:00Z")
+    shapes = product(
+        m.ActivityKind, (None, "X", "BTC/USD"), (None, 0, "0.5"), (None, "g/1"), (True, False)
+    )
+    rows = [
+        m.Activity(
+            activity_id=f"{number:03}",
+            kind=kind,
+            at=other if dated else at,
+            symbol=symbol,
+            qty=m.number_or_none(qty),
+            group_id=group,
+            dated=dated,
+        )
+        for number, (kind, symbol, qty, group, dated) in enumerate(shapes)
+    ]
+    with closing(SqliteStore(path)) as store, store.write() as writer:
+        put(writer, *rows)
+    (migration,) = [x for x in migrations() if x.name == "0011_activity_groups.sql"]
+    (update,) = [x for x in migration.statements if x.startswith("UPDATE")]
+    alter(path, "UPDATE activities SET by_group = NULL", update)
+    with closing(sqlite3.connect(path)) as connection:
+        found = dict(connection.execute("SELECT key, by_group FROM activities"))
+    assert found == {x.activity_id: group_of(x) for x in rows}
 
 
 def test_what_is_committed_is_synced(path):

@@ -8,8 +8,8 @@ import pytest
 
 from fillbook import model as m
 from fillbook.core import symbol_names
-from fillbook.core.journal.corporate_actions import group_of
 from fillbook.core.reconcile import drift, settlement
+from fillbook.model.account.activity import group_of
 from tests.core.reconcile.test_drift import snapshot
 from tests.core.records import AT, Records, fill, intended, report, terms
 

@@ -62,6 +62,23 @@ def test_rows_of_a_split_that_are_late_or_early(bench, rows, delay):
     assert {"a": 200, "b": 600} | bought == parts(bench, "AAPL")
 
 
+@pytest.mark.parametrize("posting", SHAPES)
+@pytest.mark.parametrize("ratios", [("2", "3"), ("2", "0.25"), ("0.5", "3")])
+@pytest.mark.parametrize("trades", [True, False])
+def test_two_splits_of_one_day_perhaps_with_a_trade_between_them(bench, posting, ratios, trades):
+    """The rows bear the day alone: what each of them found tells when it was."""
+    one, two = map(D, ratios)
+    bench.exchange.split("AAPL", one, posting=posting)
+    bench.clock.advance(4 * HOUR)
+    if trades:
+        bench.by_hand("AAPL", "buy", 4)
+        bench.clock.advance(60)
+    bench.exchange.split("AAPL", two, posting=posting)
+    settle(bench, HOUR)
+    bought = {"": 4 * two} if trades else {}
+    assert {"a": 20 * one * two, "b": 60 * one * two} | bought == parts(bench, "AAPL")
+
+
 def test_fractions_are_paid(bench):
     cash = bench.truth.cash()
     posting = Posting(split_rows=SplitRows.EXCHANGED)

@@ -205,6 +205,16 @@ def received_parts(move: m.Movement, source: m.Position) -> tuple[tuple[str, m.H
     return tuple(received)
 
 
+def are_alike(position: m.Position, other: m.Position) -> bool:
+    """Return whether each strategy has the same share of two positions that are not flat."""
+    parts, others = dict(position.by_strategy), dict(other.by_strategy)
+    flat = m.Holding()
+    return all(
+        parts.get(x, flat).qty * other.qty == others.get(x, flat).qty * position.qty
+        for x in {*parts, *others}
+    )
+
+
 def _unknown_cost(qty: Decimal, move: m.Movement) -> m.Holding:
     """Return *qty* units whose cost is not known."""
     return m.Holding(

@@ -13,6 +13,7 @@ from fillbook.core.journal import cash, corporate_actions
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed
 from fillbook.core.journal.posting import post_movements
+from fillbook.model.account.activity import group_of
 
 #: The activities that move units and are no corporate actions, with the kind of the movement.
 _MOVE_KINDS: Final[dict[m.ActivityKind, m.MoveKind]] = {
@@ -35,7 +36,7 @@ def apply_activity(draft: Draft, activity: m.Activity) -> None:
     opened = draft.get(m.Cash, "cash")
     in_opening = opened is None and activity.dated and not fees.is_recent(activity, draft.at)
     draft.put(evolve(activity, in_opening=in_opening))
-    group = corporate_actions.group_of(activity)
+    group = group_of(activity)
     if group is not None:
         corporate_actions.post(draft, group)
     if in_opening:

@@ -19,11 +19,13 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import position
 from fillbook.core.journal.draft import Draft
+from fillbook.model import ZERO
 
 #: The sort key of a movement.
 MoveOrder = tuple[m.Timestamp, m.MoveKind, Decimal, str]
 #: A checkpoint is closed at this number of movements; above twice of it, it is split.
 LENGTH: Final = 64
+_ACTION: Final = "action/"
 
 
 def fold_in(draft: Draft, symbol: str, gone: Iterable[m.Movement], new: list[m.Movement]) -> None:
@@ -44,17 +46,48 @@ def source_of(symbol: str) -> str:
 
 def position_before(draft: Draft, symbol: str, order: MoveOrder) -> m.Position:
     """Return the position of *symbol* before the movements of *order* and later."""
-    chapter = draft.get(m.Chapter, symbol)
-    while chapter is not None and chapter.number and not _begins_before(chapter, order):
-        chapter = draft.need(m.Chapter, f"{symbol}/{chapter.number - 1}")
-    if chapter is None:
+    chapters = _chapters_since(draft, symbol, order)
+    if not chapters:
         return m.Position(symbol=symbol)
-    movements = (draft.need(m.Movement, key) for key in chapter.moves)
-    return _fold(chapter.before, (x for x in movements if x.order < order))[0]
+    movements = (draft.need(m.Movement, key) for key in chapters[0].moves)
+    return _fold(chapters[0].before, (x for x in movements if x.order < order))[0]
+
+
+def movements_since(draft: Draft, symbol: str, at: m.Timestamp) -> list[m.Movement]:
+    """Return the movements of *symbol* from *at* on, in the order of the fold."""
+    chapters = _chapters_since(draft, symbol, (at, m.MoveKind.RATIO, ZERO, ""))
+    movements = (draft.need(m.Movement, key) for chapter in chapters for key in chapter.moves)
+    return [x for x in movements if x.at >= at]
+
+
+def _chapters_since(draft: Draft, symbol: str, order: MoveOrder) -> list[m.Chapter]:
+    """Return the checkpoints of *symbol* from the one that has *order* on, oldest first."""
+    chapter = draft.get(m.Chapter, symbol)
+    chapters = [] if chapter is None else [chapter]
+    while chapters and chapters[0].number and not _begins_before(chapters[0], order):
+        chapters.insert(0, draft.need(m.Chapter, f"{symbol}/{chapters[0].number - 1}"))
+    return chapters
+
+
+def is_of_action(key: str) -> bool:
+    """Return whether a movement of that key is of a corporate action."""
+    return key.startswith(_ACTION)
+
+
+def action_key(*names: str) -> str:
+    """Return the key of a movement of a corporate action."""
+    return _ACTION + "/".join(names)
+
+
+def _note_refolded(draft: Draft, symbol: str, first: m.Movement) -> None:
+    at = draft.refolded.get(symbol, first.at)
+    draft.refolded[symbol] = min(first.at, at)
 
 
 def _append(draft: Draft, latest: m.Chapter, held: m.Position, new: Sequence[m.Movement]) -> None:
-    """Fold movements that are later than all others."""
+    """Fold movements that are later than all others; an action of that day may be later still."""
+    if any(is_of_action(key) for key in latest.moves):
+        _note_refolded(draft, latest.symbol, new[0])
     held, trades = _fold(held, new)
     keys = (*latest.moves, *(x.key for x in new))
     latest = evolve(latest, moves=keys, trades=(*latest.trades, *(x.key for x in trades)))
@@ -69,8 +102,9 @@ def _refold(
     draft: Draft, latest: m.Chapter, gone: Sequence[m.Movement], new: Sequence[m.Movement]
 ) -> None:
     """Fold from the first checkpoint that changes to the first that begins as before."""
-    first = min(x.order for x in (*gone, *new))
-    draft.refolded[latest.symbol] = min(first, draft.refolded.get(latest.symbol, first))
+    earliest = min((*gone, *new), key=lambda x: x.order)
+    first = earliest.order
+    _note_refolded(draft, latest.symbol, earliest)
     chapter, followers = latest, list[m.Chapter]()
     while chapter.number and not _begins_before(chapter, first):
         followers.append(chapter)

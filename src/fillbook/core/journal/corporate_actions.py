@@ -13,21 +13,23 @@ of the group, whatever the order in which they are read, and of the position bef
 
 A row that fits none of these moves units without a strategy, at the price of the market.
 
-Other half: `core.holdings.exchanged_units`, which folds the movements.
+Other halves: `core.holdings.action_rows`, which reads the rows of a group, and
+`core.holdings.exchanged_units`, which folds the movements.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.holdings import exchanged_units
+from fillbook.core.holdings import exchanged_units, splits
+from fillbook.core.holdings.action_rows import Units, events_of, units_by_symbol
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.placing import is_part, placed
@@ -37,56 +39,19 @@ from fillbook.core.symbol_names import resolve
 from fillbook.model import ZERO
 
 _K = m.ActivityKind
-#: The kinds whose rows are followed as a group.
-KINDS: Final = frozenset({_K.SPLIT, _K.SYMBOL_CHANGE, _K.MERGER, _K.SPIN_OFF, _K.DIVIDEND})
-#: The kinds that belong to a corporate action only if they bear its group.
-_IN_GROUPS: Final = frozenset({_K.ASSIGNMENT, _K.OTHER})
-#: The kinds whose rows without a group are of one event only if they bear the same symbol.
-_BY_SYMBOL: Final = frozenset({_K.SPLIT, _K.SPIN_OFF, _K.DIVIDEND})
-#: Rows without a group that bear a time are of one event if they bear the same second.
-_SECOND: Final = len("2026-03-02T15:00:00")
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 #: How often an entry may derive one group: units that are exchanged in a circle do not end.
 _DERIVED_MAX: Final = 3
 
 
-@frozen
-class Units:
-    """The units of one symbol that a group moves: those added and removed, ≥ 0, and its cash."""
-
-    added: Decimal = ZERO
-    removed: Decimal = ZERO
-    ratio: Decimal | None = None
-    beside_ratio: Decimal = ZERO  #: signed units of the rows without the ratio
-    rows: tuple[m.Activity, ...] = field(factory=tuple)
-
-    @property
-    def net(self) -> Decimal:
-        return self.added - self.removed
-
-
-def group_of(activity: m.Activity) -> str | None:
-    """Return the name of the group of a row; None: it is no part of a corporate action."""
-    grouped = activity.kind in _IN_GROUPS and activity.group_id is not None
-    if activity.symbol is None or not (activity.kind in KINDS or grouped):
-        return None
-    if activity.kind is _K.DIVIDEND and not activity.qty and activity.group_id is None:
-        return None  # cash for the units that are held
-    if activity.group_id is not None:
-        return activity.group_id.replace("/", ":")
-    at = activity.at if activity.dated else activity.at[:_SECOND]
-    symbol = activity.symbol if activity.kind in _BY_SYMBOL else ""
-    return f"{activity.kind}:{at}:{symbol}".replace("/", ":")
-
-
 def post(draft: Draft, group: str) -> None:
     """Post the movements of *group*, in place of those that were derived from fewer rows."""
-    rows = [x for x in draft.all(m.Activity) if group_of(x) == group and not x.in_opening]
+    rows = [x for x in draft.find(m.Activity, "group", group) if not x.in_opening]
     rows.sort(key=lambda x: (x.at, x.activity_id))
     derived = [
         (x, draft.get(m.Movement, x.key))
-        for event in _events(rows)
+        for event in events_of(rows)
         for x in _movements(draft, group, event)
     ]
     # What a person assigned stays assigned.
@@ -95,7 +60,7 @@ def post(draft: Draft, group: str) -> None:
         for x, was in derived
     }
     names = {name for x in rows for name in (x.symbol, x.source) if name is not None}
-    keys = {key for name in names for key in (_key(group, name), _source_key(group, name))}
+    keys = {key for name in names for key in _keys(group, name, len(rows))}
     old = {key: x for key in keys if (x := draft.get(m.Movement, key)) is not None}
     gone = [x for key, x in old.items() if new.get(key) != x]
     added = [x for key, x in new.items() if old.get(key) != x]
@@ -109,54 +74,36 @@ def follow(draft: Draft) -> None:
     while draft.refolded:
         symbol, first = draft.refolded.popitem()
         dependent = draft.find(m.Movement, "owner", checkpoints.source_of(symbol))
-        for group in sorted({x.key.split("/", 2)[1] for x in dependent if x.order >= first}):
+        # A dated action of the same day may be after what has changed.
+        later = (x for x in dependent if m.moment(x.at) + _DAY > m.moment(first))
+        for group in sorted({x.key.split("/", 2)[1] for x in later}):
             derived[group] += 1
             if derived[group] <= _DERIVED_MAX:
                 post(draft, group)
 
 
 def _key(group: str, symbol: str) -> str:
-    return f"action/{group}/{symbol}"
+    return checkpoints.action_key(group, symbol)
+
+
+def _split_key(group: str, symbol: str, number: int) -> str:
+    """Return the key of one of several splits of a group; it sorts by *number*, from 0."""
+    return f"{_key(group, symbol)}/{number:03d}" if number else _key(group, symbol)
+
+
+def _keys(group: str, symbol: str, rows: int) -> list[str]:
+    """Return the keys that movements of *symbol* may have, in a group of so many rows."""
+    splits_ = (_split_key(group, symbol, number) for number in range(rows))
+    return [_source_key(group, symbol), *splits_]
 
 
 def _source_key(group: str, symbol: str) -> str:
-    return f"action/{group}/source/{symbol}"
-
-
-def _events(rows: Sequence[m.Activity]) -> list[list[m.Activity]]:
-    """
-    Return the rows of each event: of one kind and day there may be several without a group.
-
-    Rows of equal and opposite quantities are of one event: if several have that quantity, those of
-    one price.  What is left is one event, unless it can only be a part of another one.
-    """
-    units = {name: x for name, x in _units_by_symbol(rows).items() if x.net}
-    if len(units) <= 2 or any(x.group_id is not None for x in rows):
-        return [list(rows)]
-    partners = {x: other for x in units if (other := _partner_of(x, units)) is not None}
-    pairs = [(x, other) for x, other in partners.items() if x < other and partners.get(other) == x]
-    paired = {name for pair in pairs for name in pair}
-    left = [x for x in rows if x.symbol not in paired]
-    signs = {units[name].net > 0 for name in units.keys() - paired}
-    is_part = len(signs) == 1 and not any(x.cash for x in left)
-    if is_part and rows[0].kind is not _K.SYMBOL_CHANGE:
-        return [list(rows)]
-    found = [[x for x in rows if x.symbol in pair] for pair in sorted(pairs)]
-    return [*found, left] if left else found
-
-
-def _partner_of(name: str, units: dict[str, Units]) -> str | None:
-    """Return the only symbol that moves as many units as *name*, inversely; None: not clear."""
-    price = units[name].rows[0].price
-    found = [x for x, other in units.items() if other.net == -units[name].net]
-    if len(found) > 1:
-        found = [x for x in found if units[x].rows[0].price == price]
-    return found[0] if len(found) == 1 else None
+    return checkpoints.action_key(group, "source", symbol)
 
 
 @m.exact
 def _movements(draft: Draft, group: str, rows: Sequence[m.Activity]) -> list[m.Movement]:
-    units = _units_by_symbol(rows)
+    units = units_by_symbol(rows)
     cash = sum((x.cash for x in rows if x.cash), ZERO) or None
     moved = {symbol: each for symbol, each in units.items() if each.added or each.removed}
     kind = next((x.kind for x in rows if x.qty or x.ratio), None)
@@ -167,8 +114,7 @@ def _movements(draft: Draft, group: str, rows: Sequence[m.Activity]) -> list[m.M
     if kind is _K.SPIN_OFF:
         return list(_beside(draft, group, moved))
     if kind in (_K.SPLIT, _K.DIVIDEND) and len(units) == 1:
-        ((symbol, each),) = units.items()
-        return [_restated(draft, group, symbol, each, cash)]
+        return list(_splits(draft, group, rows))
     if kind is _K.SYMBOL_CHANGE and len(moved) == 2 and not sum(x.net for x in moved.values()):
         return list(_renamed(draft, group, moved, min(x.at for x in rows)))
     if len(moved) == 1:
@@ -176,7 +122,8 @@ def _movements(draft: Draft, group: str, rows: Sequence[m.Activity]) -> list[m.M
         if kind is _K.SYMBOL_CHANGE:
             return []  # the row of the other name is not known yet
         if each.added and each.removed:  # another number of the security, for instance
-            return [_restated(draft, group, symbol, each, cash)]
+            move = _base(draft, group, symbol, each, m.MoveKind.RATIO)
+            return [_restated(move, each, cash)]
     return list(_exchanged(draft, group, moved, cash))
 
 
@@ -205,42 +152,38 @@ def _renamed(
         )
 
 
-def _units_by_symbol(rows: Sequence[m.Activity]) -> dict[str, Units]:
-    units: dict[str, Units] = {}
-    for row in rows:
-        if row.qty is None and row.ratio is None:
-            continue
-        symbol = row.symbol or ""
-        known, qty = units.get(symbol, Units()), row.qty or ZERO
-        units[symbol] = Units(
-            added=known.added + max(qty, ZERO),
-            removed=known.removed + max(-qty, ZERO),
-            ratio=known.ratio or row.ratio,
-            beside_ratio=known.beside_ratio + (qty if row.ratio is None else ZERO),
-            rows=(*known.rows, row),
-        )
-    return units
-
-
 def _base(draft: Draft, group: str, name: str, each: Units, kind: m.MoveKind) -> m.Movement:
     """Return a movement of *kind* at its place among the movements of its symbol."""
     row = each.rows[0]
     symbol, key = resolve(draft, name, row.at), _key(group, name)
-    return m.Movement(
-        key=key,
-        symbol=symbol,
-        kind=kind,
-        at=_place(draft, key, row, symbol, each),
-        qty=each.net,
-        reason=str(row.kind),
-    )
+    return _movement(key, symbol, kind, _place(draft, key, row, symbol, each), each)
+
+
+def _movement(key: str, symbol: str, kind: m.MoveKind, at: m.Timestamp, each: Units) -> m.Movement:
+    reason = str(each.rows[0].kind)
+    return m.Movement(key=key, symbol=symbol, kind=kind, at=at, qty=each.net, reason=reason)
 
 
 def _place(draft: Draft, key: str, row: m.Activity, symbol: str, each: Units | None) -> m.Timestamp:
-    """Return the time of a movement: it stays where it was posted first."""
-    posted = draft.get(m.Movement, key)
-    if posted is not None:
-        return posted.at
+    """Return the time of a movement of the group."""
+    begin, end = _window(draft, key, row, symbol, each)
+    if each is None or begin == end:
+        return begin
+    return _moment(draft, symbol, each, begin, _moves_within(draft, symbol, begin, end, (key,)))
+
+
+def _moves_within(
+    draft: Draft, symbol: str, begin: m.Timestamp, end: m.Timestamp, own: Collection[str]
+) -> list[m.Movement]:
+    """Return the movements of a symbol from *begin* to before *end*, except the *own* ones."""
+    moves = checkpoints.movements_since(draft, symbol, begin)
+    return [x for x in moves if x.at < end and x.key not in own]
+
+
+def _among_adjustments(
+    draft: Draft, row: m.Activity, symbol: str, each: Units | None
+) -> m.Timestamp:
+    """Return the time of a row that was not posted yet: it is not in a balance adjustment."""
     held = draft.get(m.Position, symbol) or m.Position(symbol=symbol)
     cash = draft.get(m.Cash, "cash")
     by_ids = cash is not None and cash.by_ids
@@ -249,44 +192,79 @@ def _place(draft: Draft, key: str, row: m.Activity, symbol: str, each: Units | N
         net = (held.qty - held.adopted) * (each.ratio - 1)  # what it adds to an adopted balance
     row = evolve(row, read_at=None)  # a row may be listed before the day on which it counts
     at, _ = placed(row, held.anchored_at, is_part(net, held.adopted), by_ids=by_ids)
-    if each is not None and row.dated and at == row.at:
-        return _moment(draft, symbol, at, each)
     return at
 
 
-def _moment(draft: Draft, symbol: str, at: m.Timestamp, each: Units) -> m.Timestamp:
+def _moment(
+    draft: Draft, symbol: str, each: Units, begin: m.Timestamp, moves: Iterable[m.Movement]
+) -> m.Timestamp:
     """
-    Return the moment of the day that begins *at* when the units that end were held.
+    Return the moment from *begin* on at which the units that end were held.
 
     An action counts before the first trade of its day.  If other units were held then, it is after
-    the first trade of that day that led to those.
+    the first of the *moves* of that day that led to those.
     """
-    held = checkpoints.position_before(draft, symbol, (at, m.MoveKind.RATIO, ZERO, ""))
+    held = checkpoints.position_before(draft, symbol, (begin, m.MoveKind.RATIO, ZERO, ""))
     ended = {qty for qty in (each.removed, -each.added) if qty}
     if held.qty in ended:
-        return at
-    end = m.timestamp(m.moment(at) + _DAY)
-    moves = [x for x in draft.find(m.Movement, "symbol", symbol) if at <= x.at < end]
-    for x in sorted(moves, key=lambda x: x.order):
+        return begin
+    for x in moves:
         held, _ = fold(held, x)
         if held.qty in ended:
             return m.timestamp(m.moment(x.at) + _MICROSECOND)
-    return at
+    return begin
 
 
-def _restated(draft: Draft, group: str, name: str, each: Units, cash: Decimal | None) -> m.Movement:
+def _splits(draft: Draft, group: str, rows: Sequence[m.Activity]) -> Iterator[m.Movement]:
+    """Yield the movements of the splits of one symbol: each at its moment of the day."""
+    ((name, each),) = units_by_symbol(rows).items()
+    symbol = resolve(draft, name, each.rows[0].at)
+    begin, end = _window(draft, _key(group, name), each.rows[0], symbol, each)
+    held = checkpoints.position_before(draft, symbol, (begin, m.MoveKind.RATIO, ZERO, "")).qty
+    moves = _moves_within(draft, symbol, begin, end, _keys(group, name, len(rows)))
+    for number, split in enumerate(splits.splits_of(rows, held, moves)):
+        at = begin
+        if split.after:
+            at = m.timestamp(m.moment(moves[split.after - 1].at) + _MICROSECOND)
+        (part,) = units_by_symbol(split.rows).values()
+        cash = sum((x.cash for x in split.rows if x.cash), ZERO) or None
+        key = _split_key(group, name, number)
+        yield _restated(_movement(key, symbol, m.MoveKind.RATIO, at, part), part, cash)
+
+
+def _window(
+    draft: Draft, key: str, row: m.Activity, symbol: str, each: Units | None
+) -> tuple[m.Timestamp, m.Timestamp]:
     """
-    Return the movement that restates the units of one symbol.
+    Return from when on, and before when, the movement *key* may have happened.
 
-    One row that removes and one that adds say which units became which.  More of them are of
-    several splits of one day: only their sum is known, and each part has its share of it.
+    A dated row has its day, on the side of the balance adjustments on which it was posted first;
+    any other row has one moment.
     """
-    move = _base(draft, group, name, each, m.MoveKind.RATIO)
+    posted = draft.get(m.Movement, key)
+    at = _among_adjustments(draft, row, symbol, each) if posted is None else posted.at
+    day_ends = m.timestamp(m.moment(row.at) + _DAY)
+    if not row.dated or not row.at <= at < day_ends:
+        return at, at
+    moves = checkpoints.movements_since(draft, symbol, row.at)
+    adjusted = [x.at for x in moves if x.kind is m.MoveKind.ANCHOR]
+    before = [m.timestamp(m.moment(x) + _MICROSECOND) for x in adjusted if x < at]
+    begin = max((row.at, *before))
+    return begin, min((day_ends, *(x for x in adjusted if x >= at)))
+
+
+def _restated(move: m.Movement, each: Units, cash: Decimal | None) -> m.Movement:
+    """
+    Return *move*, which restates the units of one symbol.
+
+    One row that removes and one that adds say which units became which.  Of more rows, which no
+    moment of the day fits, only the sum is known, and each part has its share of it.
+    """
+    move = evolve(move, owner=checkpoints.source_of(move.symbol))
     signs = [x.qty > 0 for x in each.rows if x.qty]
     if sorted(signs) == [False, True] and not (each.ratio and each.beside_ratio):
         return evolve(move, qty=each.added, from_qty=each.removed, cash=cash)
-    by_ratio = [x.qty > 0 for x in each.rows if x.qty and x.ratio is not None]
-    if each.ratio is not None and len(by_ratio) == len(set(by_ratio)):
+    if each.ratio is not None:
         return evolve(move, qty=each.beside_ratio, ratio=each.ratio, cash=cash)
     return evolve(move, cash=cash)
 
@@ -337,19 +315,54 @@ def _exchanged(
     """Yield the movements of the units of one symbol that became those of others, or cash."""
     ended = _ended(draft, group, moved)
     if ended is None:
-        for name, each in moved.items():
-            yield _base(draft, group, name, each, m.MoveKind.AMOUNT)
+        yield from _exchanged_together(draft, group, moved)
         return
     out = _base(draft, group, ended, moved[ended], m.MoveKind.REMOVED)
     others = {name: each for name, each in moved.items() if name != ended}
     follows = len(others) == 1
+    source = out.symbol
     for name, each in others.items():
         move = _base(draft, group, name, each, m.MoveKind.RECEIVED)
         move = evolve(move, from_qty=out.qty, follows_cost=follows, cash=cash if follows else None)
-        yield _received(draft, move, out.symbol, out.at)
-        # Which of the two ends depends on what was held of both.
-        out = evolve(out, owner=checkpoints.source_of(move.symbol))
+        yield evolve(
+            _received(draft, move, out.symbol, out.at), owner=checkpoints.source_of(source)
+        )
+        source = move.symbol
+    # Which of them ends depends on what was held of each: each has an owner that derives this.
+    out = evolve(out, owner=checkpoints.source_of(source)) if others else out
     yield evolve(out, cash=None if others else cash)
+
+
+def _exchanged_together(draft: Draft, group: str, moved: dict[str, Units]) -> Iterator[m.Movement]:
+    """
+    Yield the movements of units that became those of others, which of which is not known.
+
+    If each of the symbols that end was held in the same proportion, the units that are received
+    are too, at a cost that is not known.  Else they are nobody's, until a person assigns them.
+    """
+    before = {}
+    for name, each in moved.items():
+        move = _base(draft, group, name, each, m.MoveKind.RECEIVED)
+        before[name] = checkpoints.position_before(
+            draft, move.symbol, (move.at, move.kind, ZERO, "")
+        )
+    ended = [x for x, each in moved.items() if before[x].qty * each.net < 0]
+    first = before[ended[0]] if ended else None
+    is_followed = first is not None and all(
+        exchanged_units.are_alike(first, before[x]) for x in ended
+    )
+    # A change of any of the symbols that end derives all of this again.
+    for name, each in moved.items():
+        if first is None or not is_followed:
+            yield _base(draft, group, name, each, m.MoveKind.AMOUNT)
+        elif name in ended:
+            next_one = before[ended[ended.index(name) - 1]].symbol
+            move = _base(draft, group, name, each, m.MoveKind.REMOVED)
+            yield evolve(move, owner=checkpoints.source_of(next_one))
+        else:
+            move = _base(draft, group, name, each, m.MoveKind.RECEIVED)
+            parts = exchanged_units.received_parts(move, first)
+            yield evolve(move, owner=checkpoints.source_of(first.symbol), parts=parts)
 
 
 def _ended(

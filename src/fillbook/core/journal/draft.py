@@ -27,8 +27,8 @@ class Draft(Overlay):
         self.before = before
         self.number = number
         self.at = at
-        #: The symbols whose earlier movements changed, with the order of the first one.
-        self.refolded: dict[str, tuple[m.Timestamp, m.MoveKind, Decimal, str]] = {}
+        #: The symbols whose earlier movements changed, with the time of the first one.
+        self.refolded: dict[str, m.Timestamp] = {}
         self._events: list[m.Event] = []
 
     def need(self, of: type[R], key: str) -> R:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from attrs import field, frozen
 
@@ -88,3 +89,28 @@ class Activity:
     def effective_at(self) -> Timestamp:
         """When it counts: a dated row by the end of its day, but not later than it was read."""
         return self.at if self.read_at is None else min(self.at, self.read_at)
+
+
+_K = ActivityKind
+#: The kinds whose rows are followed as a group.
+_KINDS: Final = frozenset({_K.SPLIT, _K.SYMBOL_CHANGE, _K.MERGER, _K.SPIN_OFF, _K.DIVIDEND})
+#: The kinds that belong to a corporate action only if they bear its group.
+_IN_GROUPS: Final = frozenset({_K.ASSIGNMENT, _K.OTHER})
+#: The kinds whose rows without a group are of one event only if they bear the same symbol.
+_BY_SYMBOL: Final = frozenset({_K.SPLIT, _K.SPIN_OFF, _K.DIVIDEND})
+#: Rows without a group that bear a time are of one event if they bear the same second.
+_SECOND: Final = len("2026-03-02T15:00:00")
+
+
+def group_of(activity: Activity) -> str | None:
+    """Return the name of the group of a row; None: it is no part of a corporate action."""
+    grouped = activity.kind in _IN_GROUPS and activity.group_id is not None
+    if activity.symbol is None or not (activity.kind in _KINDS or grouped):
+        return None
+    if activity.kind is _K.DIVIDEND and not activity.qty and activity.group_id is None:
+        return None  # cash for the units that are held
+    if activity.group_id is not None:
+        return activity.group_id.replace("/", ":")
+    at = activity.at if activity.dated else activity.at[:_SECOND]
+    symbol = activity.symbol if activity.kind in _BY_SYMBOL else ""
+    return f"{activity.kind}:{at}:{symbol}".replace("/", ":")

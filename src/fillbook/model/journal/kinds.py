@@ -13,6 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.model.account.activity import group_of
 from fillbook.model.account.instruction import AccountInstruction
 from fillbook.model.account.token import Token
 from fillbook.model.orders.open_quantity import OpenQuantity
@@ -156,7 +157,7 @@ KINDS: Final = (
     ),
     Kind("cash", m.Cash, lambda r: r.key),
     Kind("pairs", m.Pair, lambda r: r.symbol, {"holding": lambda r: r.holding}),
-    Kind("activities", m.Activity, lambda r: r.activity_id),
+    Kind("activities", m.Activity, lambda r: r.activity_id, {"group": group_of}),
     Kind("drifts", m.OpenDrift, lambda r: r.key),
     Kind(
         "reservations",
