@@ -208,3 +208,28 @@ def test_an_echoed_price_is_reserved_while_the_replace_is_pending():
     records.take(at(3, "canceled"))
     assert records.get(m.OrderRecord, "c1").reservation is None
     assert reservation.charge(records.get(m.OrderRecord, "c1"), (), RULE) == 0
+
+
+@pytest.mark.parametrize(
+    ("checks", "created_at", "is_ours"),
+    [(True, OLDER, True), (False, OLDER, False), (False, NEWER, True), (False, None, True)],
+)
+def test_an_older_order_of_our_id_is_ours_only_if_the_id_is_unique(checks, created_at, is_ours):
+    """A broker that checks no duplicates may have it beside the one that we sent."""
+    records = Records()
+    records.take(m.Bound(m.AccountId("sim", "localhost", "a1"), duplicate_check=checks))
+    records.take(intended(**WISH))
+    records.take(m.Commanded("c1", m.Command.SEND, 1))
+    for number in (1, 2):
+        clock = f"2026-03-02T15:00:0{number}Z"
+        records.take(
+            report("new", terms=of(), created_at=m.timestamp_or_none(created_at), clock=clock)
+        )
+    assert records.order().status == ("new" if is_ours else "unproven")
+    others = [x for x in records.all(m.OrderRecord) if x.origin is m.Origin.EXTERNAL]
+    assert [(x.client_order_id, x.ids) for x in others] == ([] if is_ours else [("c1?b1", ("b1",))])
+    if not is_ours:  # what replaces the older one is of that one too
+        later = {"broker_order_id": "b2", "client_order_id": "c1.r1", "replaces": "b1"}
+        records.take(report("new", terms=of(), created_at=m.timestamp(OLDER), **later))
+        assert records.get(m.Evidence, "b2").client_order_id == "c1?b1"
+        assert records.order().status == "unproven"

@@ -33,7 +33,7 @@ LATER = {
     "no clock": (Clockless, True),
     "no lookup": (Nameless, True),
     "edits in place": (like(SimulatedBroker, replace_makes=m.ReplaceMakes.SAME_ID), False),
-    "no duplicate check": (like(SimulatedBroker, duplicate_check=False), False),
+    "no duplicate check": (like(SimulatedBroker, duplicate_check=False), True),
     "a fee in base": (like(SimulatedBroker, base_fee=Decimal("0.01")), True),
     "a fee in the hold": (
         like(SimulatedBroker, reserve_rule=m.ReserveRule(fee=Decimal("0.01"))),

@@ -15,6 +15,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.model import OrderScope
+from fillbook.stores.memory import MemoryStore
 from tests.bench import Bench
 
 S = m.OrderStatus
@@ -26,9 +27,12 @@ class Nameless(SimulatedBroker):
     capabilities = evolve(SimulatedBroker.capabilities, find=False, duplicate_check=False)
     hides = frozenset()  #: the broker ids that no list shows
     replies = None  #: what it replies to a create in place of its own id
+    creates = None  #: replies to a create in place of the exchange
     scans = 0
 
     def submit(self, intent):
+        if self.creates is not None:
+            return self.creates(intent)
         outcome = super().submit(intent)
         if not isinstance(outcome, m.Accepted):
             return outcome
@@ -198,6 +202,45 @@ def test_another_order_with_our_client_order_id_is_disputed_and_locks_the_symbol
     bench.pass_(30)
     assert status(bench, order) is S.CANCELED
     bench.desk.buy("AAPL", qty=1, limit_price="100")  # not denied any more
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("hinted", [True, False])
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_older_order_with_our_client_order_id_is_not_the_one_that_we_sent(lands, hinted, ends):
+    """The record was lost; the broker checks no duplicates, so both may be there."""
+    bench = nameless()
+    older = bench.desk.buy("AAPL", qty=10, limit_price="150", key="k")
+    bench.clock.advance(400)
+    bench.store = MemoryStore()
+    bench.desk = bench.open()
+    bench.fail("orders", "server-error", times=9)  # it is not listed before the bot asks again
+    bench.fail("submit", "reply-lost" if lands else "request-lost")
+    if hinted:  # the reply names the older order
+        bench.over()
+        bench.fail("orders", "server-error", times=9)
+        bench.broker.replies = older.broker_order_id
+        if not lands:
+            bench.broker.creates = lambda intent: m.Accepted(broker_order_id=older.broker_order_id)
+    order = bench.desk.buy("AAPL", qty=10, limit_price="150", key="k")
+    assert order.client_order_id == older.client_order_id
+    assert order.status is S.UNPROVEN
+    bench.over()
+    bench.desk.sync()
+    if ends:
+        bench.exchange.fill(older.broker_order_id, 10, "149")
+    bench.pass_(900, every=10)
+    ids = [x.id for x in bench.ours()]
+    assert len(ids) == 1 + lands
+    order = bench.desk.book.order(order)
+    assert (order.filled_qty, order.broker_order_id) == (0, ids[-1] if lands else None)
+    # A broker that named an order has accepted the create: it is late, not absent.
+    assert order.status is (S.NEW if lands else S.UNPROVEN if hinted else S.ABSENT)
+    (found,) = [x for x in bench.desk.book.orders() if x.origin is m.Origin.EXTERNAL]
+    assert (found.broker_order_id, found.filled_qty) == (older.broker_order_id, 10 * ends)
+    assert bench.desk.book.position("AAPL").qty == 10 * ends
+    alerts = [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.FOREIGN_PREFIX in alerts
 
 
 def test_a_person_resolves_an_order_by_the_list():

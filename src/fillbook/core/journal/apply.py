@@ -172,5 +172,6 @@ def _bind(draft: Draft, entry: m.Bound) -> None:
         entry.reserve_rule,
         RULES,
         entry.currency,
+        entry.duplicate_check,
     )
     draft.put(bound)

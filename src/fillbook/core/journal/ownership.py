@@ -13,8 +13,9 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.journal.draft import Draft
+from fillbook.core.journal.draft import Draft, binding
 from fillbook.core.journal.posting import new_record, repost_movements, update_order, with_id
+from fillbook.core.orders.anomalies import is_of_older_create
 
 #: A replace of ours has the client order id of its order, with a number appended.
 _REPLACE_ID: Final = re.compile(r"(.+)\.r\d+")
@@ -35,8 +36,7 @@ def find_owner(draft: Draft, report: m.OrderReport, parent: str | None) -> m.Ord
         if holder.origin is m.Origin.OURS or (record is None and report.client_order_id is None):
             record = holder  # whatever client order id is reported: the broker's id is known
     if record is None:
-        key = report.client_order_id or _placeholder_id(report.broker_order_id)
-        record = _external_record(draft, report, key)
+        record = _external_record(draft, report, _external_key(draft, report))
     if parent is not None and record.origin is not m.Origin.OURS and record.parent is None:
         record = _as_leg(draft, record, parent)
     if known is not None and known.client_order_id != record.client_order_id:
@@ -60,6 +60,14 @@ def _placeholder_id(broker_order_id: str) -> str:
     return f"?{broker_order_id}"
 
 
+def _external_key(draft: Draft, report: m.OrderReport) -> str:
+    """Return the key of an external order; its client order id may be that of an order of ours."""
+    name, placeholder = report.client_order_id, _placeholder_id(report.broker_order_id)
+    if name is None:
+        return placeholder
+    return name if draft.get(m.OrderRecord, name) is None else name + placeholder
+
+
 def _by_client_id(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
     name = report.client_order_id
     if name is None:
@@ -67,8 +75,10 @@ def _by_client_id(draft: Draft, report: m.OrderReport) -> m.OrderRecord | None:
     replace = _REPLACE_ID.fullmatch(name)
     for key in (name, replace.group(1) if replace else None):
         record = None if key is None else draft.get(m.OrderRecord, key)
-        if record is not None and (key == name or record.origin is m.Origin.OURS):
-            return record
+        if record is None or (key != name and record.origin is not m.Origin.OURS):
+            continue
+        is_unique = binding(draft).duplicate_check
+        return record if is_unique or not is_of_older_create(record, report.created_at) else None
     return None
 
 

@@ -33,6 +33,19 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 _CHANGEABLE: Final = ("qty", "notional", "limit_price", "stop_price")
 
 
+def is_of_older_create(record: m.OrderRecord, created_at: m.Timestamp | None) -> bool:
+    """
+    Return whether an order of our client order id was created before the create that we sent.
+
+    It is of an older create then, of a record that was lost.  Where the broker checks no
+    duplicates, it proves nothing about ours.
+    """
+    is_sent = any(x.command is m.Command.SEND for x in record.requests)
+    if record.intent is None or created_at is None or not is_sent:
+        return False
+    return not _is_of(record.intent, created_at)
+
+
 def is_another_order(record: m.OrderRecord, evidence: m.Evidence) -> bool:
     """
     Return whether the broker's order of our client order id is certainly another order.
@@ -44,11 +57,11 @@ def is_another_order(record: m.OrderRecord, evidence: m.Evidence) -> bool:
     intent, terms = record.intent, evidence.terms
     if intent is None or terms is None or evidence.replaces is not None:
         return False
-    request, is_sent = intent.request, any(x.command is m.Command.SEND for x in record.requests)
+    request = intent.request
     if (request.symbol, request.side) != (terms.symbol, terms.side):
         return True
-    is_older = evidence.created_at is not None and not _is_of(intent, evidence.created_at)
-    return is_sent and is_older and any(_differs(request, terms, x) for x in _CHANGEABLE)
+    is_older = is_of_older_create(record, evidence.created_at)
+    return is_older and any(_differs(request, terms, x) for x in _CHANGEABLE)
 
 
 def has_other_terms(record: m.OrderRecord, evidence: m.Evidence) -> bool:

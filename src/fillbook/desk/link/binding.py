@@ -143,4 +143,5 @@ def binding_entry(snapshot: m.AccountSnapshot, broker: Broker) -> m.Bound:
         can.base_fee,
         snapshot.currency,
         can.reserve_rule,
+        can.duplicate_check,
     )

@@ -9,7 +9,7 @@ lacks one of those may lack others.  Other half: `core.orders.unconfirmed`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -58,7 +58,7 @@ class OrderScan:
             self._inquiries.change(name, lambda x: unconfirmed.with_query(x, now))
         if listed is None or not self._shows_known(listed, sought.values()):
             return
-        found = {x.client_order_id for x in flattened(listed)}
+        found = self._found(sought)
         for name in sought.keys() - found:
             # The list is no evidence about a create that another thread or desk sent meanwhile.
             self._inquiries.change(
@@ -68,13 +68,19 @@ class OrderScan:
                 ),
             )
 
+    def _found(self, sought: Iterable[str]) -> set[str]:
+        """Return those of *sought* that a report shows: of our id there may be an older order."""
+        with self._recorder.store.read() as reader:
+            records = [reader.get(m.OrderRecord, name) for name in sought]
+        return {x.client_order_id for x in records if x is not None and x.ids}
+
     def read_hinted(self, record: m.OrderRecord) -> None:
         """
         Read the order that the reply to a create named, if the reply was no report.
 
-        The id is a hint: it counts if the order bears our client order id; with terms that
-        contradict ours it is disputed.  An id that is not found proves nothing, because a broker
-        may list an order later than it accepts it.
+        The id is a hint: it counts if the order bears our client order id, and was not created
+        before the create; with terms that contradict ours it is disputed.  An id that is not found
+        proves nothing, because a broker may list an order later than it accepts it.
         """
         for hint in dict.fromkeys(x.hint for x in record.requests if x.hint is not None):
             number = self._tracker.snapshot_number()

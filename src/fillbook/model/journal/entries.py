@@ -66,6 +66,8 @@ class Bound:
     """The currency of the account."""
     reserve_rule: ReserveRule = field(factory=ReserveRule)
     """That of the broker's `Capabilities`."""
+    duplicate_check: bool = True
+    """That of the broker's `Capabilities`."""
 
 
 @frozen

@@ -126,8 +126,8 @@ class Binding:
     """
     The account to which the record is bound, and the rules by which its evidence is read.
 
-    `clocked`, `replace_cum`, `base_fee` and `reserve_rule` are the broker's `Capabilities` of
-    the same names.
+    `clocked`, `replace_cum`, `base_fee`, `reserve_rule` and `duplicate_check` are the broker's
+    `Capabilities` of the same names.
     """
 
     account: AccountId
@@ -137,6 +137,7 @@ class Binding:
     reserve_rule: ReserveRule = field(factory=ReserveRule)
     rules: int = 1  #: the number of the rules that made the records; see `core.journal.apply.RULES`
     currency: str = ""  #: of the account; ``""``: not known yet
+    duplicate_check: bool = True
 
 
 @frozen

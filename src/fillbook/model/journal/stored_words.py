@@ -12,7 +12,7 @@ from typing import Final
 #: the two are the same.  Former words may follow the word, ``=word/former``: they are read
 #: (`upcast`) and no longer written.  A released word is never removed.
 WORDS: Final = """
-Bound: account clocked replace_cum base_fee currency reserve_rule
+Bound: account clocked replace_cum base_fee currency reserve_rule duplicate_check
 AccountId: broker host number
 ReserveRule: market_collar short_collar stop_collars fee reads_fee notional_includes_fee
 InstrumentListed=Listed: instrument
@@ -78,7 +78,7 @@ DriftCleared: key
 Alerted: alert
 Rebuilt: rules
 Alert: kind about message resolved
-Binding: account clocked replace_cum base_fee reserve_rule rules currency
+Binding: account clocked replace_cum base_fee reserve_rule rules currency duplicate_check
 OrderRecord: client_order_id origin terms created_at order intent strategy parent ids
     instructions requests verdict seen_at reservation assigned
 Order: client_order_id broker_order_id origin terms status filled_qty filled_value
