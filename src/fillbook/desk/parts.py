@@ -37,6 +37,7 @@ from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.rebalance import Rebalancing
 from fillbook.desk.plans.rebuild_from_broker import RecordRebuild
 from fillbook.desk.plans.repair import RecordSteps, Repair
+from fillbook.desk.reconcile.external_trades import external_trade_alerts
 from fillbook.desk.reconcile.pnl_comparison import PnlComparing
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
@@ -108,6 +109,7 @@ class Parts:
         self.recorder = recorder = Recorder(store, clock, gateway.pair, self.measurements)
         for delivery in self._deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
+        recorder.alert_of(lambda transaction: external_trade_alerts(transaction, clock))
         self.available_funds = AvailableFunds(store, clock, broker.capabilities)
         recorder.before_commit(self.available_funds.save_mark)
         self.market = Market(gateway, recorder, clock, settings)

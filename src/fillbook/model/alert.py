@@ -29,6 +29,8 @@ class AlertKind(StrEnum):
     """A difference has been settling for over five minutes."""
     FOREIGN_PREFIX = "foreign_prefix"
     """An order of fillbook that is not in this record."""
+    EXTERNAL_TRADE = "external_trade"
+    """An order that this record did not send traded what a strategy holds."""
     STALE = "stale"
     """No read of the account for `stale_s`, or no complete snapshot."""
     STUCK = "stuck"

@@ -22,7 +22,7 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning
-from fillbook.desk.record.exit_reader import occasion_of
+from fillbook.desk.record.exit_reader import occasion_of, opening_order
 from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader
@@ -240,14 +240,10 @@ class Protections:
 
 def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
     """Return the symbol of the order of ours that opened a part; None: none of ours did."""
-    broker_order_id = (part.opened_by or "").partition("@")[0]
-    evidence = reader.get(m.Evidence, broker_order_id)
-    if evidence is None:
-        return held if _is_opening(part) else None
-    record = reader.get(m.OrderRecord, evidence.client_order_id)
-    if record is None or record.origin is m.Origin.EXTERNAL:
-        return None
-    return record.terms.symbol
+    if _is_opening(part):
+        return held
+    record = opening_order(reader, part.opened_by or "")
+    return None if record is None else record.terms.symbol
 
 
 def _is_opening(part: m.Holding) -> bool:

@@ -224,6 +224,13 @@ def _tried_to_close(reader: Reader, protection: m.Protection, now: datetime) -> 
     )
 
 
+def opening_order(reader: Reader, opened_by: str) -> m.OrderRecord | None:
+    """Return the order of ours that opened a part (as in `Holding`); None: none of ours did."""
+    evidence = reader.get(m.Evidence, opened_by.partition("@")[0])
+    record = None if evidence is None else reader.get(m.OrderRecord, evidence.client_order_id)
+    return None if record is None or record.origin is m.Origin.EXTERNAL else record
+
+
 def suspension(reader: Reader, protection: m.Protection, now: datetime) -> str:
     """
     Return why the exits of a protection are suspended; ``""``: they are not.

@@ -38,13 +38,18 @@ def present_protections(store: Store, clock: Clock) -> list[m.Protection]:
         stored = reader.all(m.Protection)
         found: dict[str, m.Protection] = {}
         for symbol in dict.fromkeys(x.symbol for x in stored):
-            found |= _of_symbol(reader, symbol, clock.now(), age)
+            found |= cover_of_symbol(reader, symbol, clock.now(), age)
     return [found[x.key] for x in stored if x.key in found]
 
 
-def _of_symbol(
-    reader: Reader, symbol: str, now: datetime, age: timedelta | None
+def cover_of_symbol(
+    reader: Reader, symbol: str, now: datetime, age: timedelta | None = None
 ) -> dict[str, m.Protection]:
+    """
+    Return the protections of one symbol that have not ended, by key, with their cover now.
+
+    *age* is that of the last complete snapshot; None: it does not matter.
+    """
     context = exit_context(reader, symbol, now, _ANY_BROKER)
     verdicts = exits.compare(context)
     found = {}

@@ -78,6 +78,7 @@ class Recorder:
         self._measurements = measurements or Measurements(clock)
         self._pair_of = pair_of
         self._clock = clock
+        self._alerts: list[Callable[[Transaction], Iterable[m.Alert]]] = []
         self._before_commit: list[Callable[[Writer], None]] = []
         self._callbacks: dict[m.EventKind, list[Callable[[m.Event], None]]] = {}
         self._unwritten: list[m.Entry] = []
@@ -94,6 +95,8 @@ class Recorder:
                 transaction = Transaction(writer, self.now(), self._pair_of)
                 transaction.record(*unwritten)
                 yield transaction
+                for alerts_of in self._alerts if transaction.recorded else ():
+                    transaction.record(*map(m.Alerted, alerts_of(transaction)))
                 if transaction.recorded:
                     for call in self._before_commit:
                         call(writer)
@@ -103,6 +106,10 @@ class Recorder:
         with self._unwritten_lock:
             self._unwritten = [x for x in self._unwritten if all(x is not y for y in unwritten)]
         self._notify(transaction.events)
+
+    def alert_of(self, alerts_of: Callable[[Transaction], Iterable[m.Alert]]) -> None:
+        """Record what *alerts_of* returns for each transaction, in the transaction."""
+        self._alerts.append(alerts_of)
 
     def before_commit(self, call: Callable[[Writer], None]) -> None:
         """Call *call* at the end of each transaction that writes entries, in the transaction."""
