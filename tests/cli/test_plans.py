@@ -221,6 +221,13 @@ def test_what_is_proposed_is_listed_and_approved(proposed, held, capsys):
         assert (code, message in err) == (1, True)
 
 
+def test_a_plan_that_waits_for_the_open_is_listed_with_its_time(bought, capsys):
+    record(m.PlanMade(a_plan("approved")))
+    for words in (["plans"], ["plan", "close-9"], ["watch", "--once"]):
+        out = " ".join(told(capsys, *words, *STORE)[1].replace("│", " ").split())
+        assert "begins at the open, 2026-03-03 14:30:00 UTC" in out
+
+
 def test_what_is_rejected_is_not_sent(bought, capsys):
     record(m.PlanMade(a_plan("proposed")))
     code, out, err = told(capsys, "reject", "close-9", "--why", "by hand", *STORE)
@@ -269,7 +276,7 @@ def test_each_step_is_one_line(action, text):
 STATES = {
     "done": "Done",
     "proposed": "waits for an approval",
-    "approved": "It begins at 2026-03-03 14:30:00 UTC",
+    "approved": "It begins at the open, 2026-03-03 14:30:00 UTC",
     "running": "0 of 1 steps",
     "paused": "fillbook watch --tick",
     "stopped": "the stop was refused",

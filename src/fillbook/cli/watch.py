@@ -24,7 +24,7 @@ from fillbook import model as m
 from fillbook import opening
 from fillbook.cli import output
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_desk
-from fillbook.cli.plans.show import cover_of, cover_text, not_covered
+from fillbook.cli.plans.show import cover_of, cover_text, not_covered, purpose
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.pacing import Pace
 from fillbook.desk.record.book import Book
@@ -188,7 +188,7 @@ def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
     for line in not_covered(state.protections):
         yield Text.from_markup(line)
     for plan in state.plans:
-        yield Text.assemble((f"plan {plan.state} ", "yellow"), f"{plan.plan_id}: {plan.why}")
+        yield Text.assemble((f"plan {plan.state} ", "yellow"), f"{plan.plan_id}: {purpose(plan)}")
     for event in state.alerts:
         assert event.alert is not None  # every event of this kind has one
         what = (f"alert {event.alert.kind} ", "green" if event.alert.resolved else "red")

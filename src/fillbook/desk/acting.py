@@ -88,9 +88,10 @@ class Acting:
 
         The exits that hold the units are canceled first, and those of the rest are placed again.
         *strategy* is whose part; None: of the only one that holds it.  *account* closes the parts
-        of all strategies.  Outside the session of shares the plan begins at the open.  *dry_run*
-        returns the plan without storing it or sending anything.  Raises: InvalidValue, also if
-        nothing is held or the part is not clear; TradingDisabled, UnknownSymbol.
+        of all strategies.  Outside the session of shares the plan begins at the open.  The same
+        call while its plan waits or runs returns that plan.  *dry_run* returns the plan without
+        storing it or sending anything.  Raises: InvalidValue, also if nothing is held or the part
+        is not clear; TradingDisabled, UnknownSymbol.
         """
         return self._parts.closing.close_position(
             self._symbols.resolve(symbol),

@@ -178,6 +178,24 @@ def test_at_night_a_close_begins_at_the_open():
     assert bench.truth.positions() == {}
 
 
+def test_the_same_close_at_night_is_the_plan_that_waits():
+    """Another quantity is another plan, and a plan that would be stale at the open is replaced."""
+    bench = held(stop_price="180")
+    bench.pass_(10 * 3600, every=600)
+    plan = bench.desk.close_position("AAPL")
+    assert bench.desk.close_position("AAPL").plan_id == plan.plan_id
+    assert bench.desk.close_position("AAPL", qty=4).plan_id != plan.plan_id
+    for x in bench.desk.plans()[1:]:
+        bench.desk.reject(x.plan_id, "only all of it")
+    bench.desk.unprotect("AAPL")  # the plan was computed with the protection
+    again = bench.desk.close_position("AAPL")
+    assert bench.desk.plan(plan.plan_id).state is P.STALE
+    assert [x.plan_id for x in bench.desk.plans()] == [again.plan_id]
+    bench.desk.reject(again.plan_id, "not today")
+    last = bench.desk.close_position("AAPL")  # a call of the bot counts, whatever was rejected
+    assert (last.state, last.plan_id == again.plan_id) == (P.APPROVED, False)
+
+
 def test_unprotect_leaves_the_exits():
     bench = held(stop_price="180")
     bench.desk.unprotect("AAPL")

@@ -22,6 +22,7 @@ from fillbook.cli.options import (
     parse_day,
 )
 from fillbook.cli.plans.follow import WaitOption, follow, progress
+from fillbook.cli.plans.show import when_it_begins
 from fillbook.desk import Desk
 
 #: How long the plans are followed, in seconds: they end by themselves before.
@@ -157,9 +158,9 @@ def _state(order: m.CatchUpOrder, plans: Mapping[str, m.Plan], *, is_sent: bool)
     plan = plans.get(order.plan_id or "")
     if plan is None:
         return "not sent: rejected before, or changed meanwhile" if is_sent else "not sent"
-    begins = "" if plan.begins_at is None else f", begins at {output.day(plan.begins_at)} UTC"
+    begins = "" if plan.is_final else when_it_begins(plan)
     why = plan.failed or plan.why if plan.state is m.PlanState.STOPPED else ""
-    return f"{plan.state}{begins if not plan.is_final else ''}" + (f": {why}" if why else "")
+    return f"{plan.state}{begins and f', {begins}'}" + (f": {why}" if why else "")
 
 
 def _ending(found: m.CatchUp, plans: Sequence[m.Plan]) -> list[str]:

@@ -30,7 +30,7 @@ def plan_list(found: Sequence[m.Plan]) -> None:
     output.table(
         "Plans",
         ("plan", "state", "made (UTC)", "purpose"),
-        ((x.plan_id, _state(x), day(x.created_at), _purpose(x)) for x in found),
+        ((x.plan_id, _state(x), day(x.created_at), purpose(x)) for x in found),
     )
 
 
@@ -39,7 +39,7 @@ def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:
     say = output.out.print
     name = f"{cell(plan.plan_id)}: {_state(plan)}" if is_stored else f"{plan.kind}: not stored"
     say(f"Plan {name}", soft_wrap=True)
-    say(f"  {cell(_purpose(plan))}", soft_wrap=True)
+    say(f"  {cell(purpose(plan))}", soft_wrap=True)
     say(f"  {_effect(plan.impact)}", soft_wrap=True)
     say(f"  {cell(_period(plan))}", soft_wrap=True)
     output.table(
@@ -79,8 +79,16 @@ def _rebalance_cost(impact: m.PlanImpact) -> None:
         )
 
 
-def _purpose(plan: m.Plan) -> str:
-    return f"{plan.why}; failed: {plan.failed}" if plan.failed else plan.why
+def purpose(plan: m.Plan) -> str:
+    """Return what a plan is for, when it begins, and why it failed."""
+    begins = "" if plan.state is not m.PlanState.APPROVED else when_it_begins(plan)
+    failed = plan.failed and f"failed: {plan.failed}"
+    return "; ".join(x for x in (plan.why, begins, failed) if x)
+
+
+def when_it_begins(plan: m.Plan) -> str:
+    """Return when a plan begins that waits for the open; ``""``: it does not."""
+    return "" if plan.begins_at is None else f"begins at the open, {day(plan.begins_at)} UTC"
 
 
 def _state(plan: m.Plan) -> Markup:
@@ -96,8 +104,8 @@ def _effect(impact: m.PlanImpact) -> str:
 
 
 def _period(plan: m.Plan) -> str:
-    begins = "" if plan.begins_at is None else f"begins at {day(plan.begins_at)} UTC; "
-    return f"{begins}valid until {day(plan.valid_until)} UTC"
+    begins = when_it_begins(plan)
+    return f"{begins and f'{begins}; '}valid until {day(plan.valid_until)} UTC"
 
 
 def _step(step: m.PlanStep) -> str:
@@ -157,7 +165,8 @@ def outcome(plan: m.Plan) -> Iterator[str]:
 
 
 def _goes_on(plan: m.Plan) -> str:
-    when = "" if plan.begins_at is None else f"It begins at {day(plan.begins_at)} UTC. "
+    begins = when_it_begins(plan)
+    when = begins and f"It {begins}. "
     return (
         f"{when}A desk that ticks carries it out: the bot, or fillbook watch --tick. "
         f"See fillbook plan {cell(plan.plan_id)}"

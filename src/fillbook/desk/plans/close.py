@@ -60,6 +60,8 @@ class Closing:
         """
         Close a part of a position at the market; return the plan, which has begun.
 
+        The same call while that plan waits for the open, or runs, returns it.
+
         Raises: InvalidValue if nothing is held, or if several strategies hold it and none is named.
         """
         with self._recorder.store.read() as reader:
@@ -71,9 +73,11 @@ class Closing:
             self._market, self._gateway.pair(symbol), self._clock.now()
         )
         wanted = "all" if qty is None else m.plain(qty)
+        scope = "/account" if account else f"/{strategy or ''}"
+        occasion = f"close/{symbol}{scope}/{wanted}"
         plan = self._planning.plan(
             m.PlanKind.CLOSE,
-            f"close/{symbol}/{strategy or ''}/{m.timestamp(self._clock.now())}",
+            occasion,
             (symbol,),
             steps,
             authority=Authority.STANDING,
@@ -88,7 +92,8 @@ class Closing:
         made = self._planning.make(plan)
         self._executor.carry_out()
         with self._recorder.store.read() as reader:
-            return errors.present(reader.get(m.Plan, made or ""), f"plan {made}")
+            found = {x.plan_id: x for x in reader.find(m.Plan, "occasion", occasion)}
+        return found.get(made or "") or max(found.values(), key=lambda x: x.generation)
 
     def _parts(
         self, reader: Reader, symbol: str, strategy: str | None, *, account: bool

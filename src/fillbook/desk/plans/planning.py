@@ -26,6 +26,9 @@ from fillbook.store import Reader
 #: How long a plan that trades may wait for its beginning, and run.
 VALID_FOR: Final = timedelta(minutes=10)
 
+#: The kinds of plans that are not made again after a person rejected the same.
+_DECIDED: Final = frozenset({m.PlanKind.EXIT, m.PlanKind.REPAIR, m.PlanKind.CATCH_UP})
+
 #: The maximum number of settled trades of one journal entry.
 _MARKS: Final = 500
 
@@ -84,9 +87,10 @@ class Planning:
         """
         Store *plan*; return its id, or None if it is not stored.
 
-        It is not if the same was rejected, and not while another plan for the same occasion waits
-        or runs, unless that one waits for an approval and is another: then it is stale, and *plan*
-        replaces it.  *settles* are the trades that it settles; they are stored with it.
+        It is not while another plan for the same occasion waits or runs, unless that one waits for
+        an approval, or for the open, and is another: then it is stale, and *plan* replaces it.
+        Nor is it if the same was rejected, unless it closes a position or rebalances.  *settles*
+        are the trades that it settles; they are stored with it.
         *if_same*: it is not stored either if the account is not the one of its fingerprint.
         """
         with self._recorder.transaction() as transaction:
@@ -117,11 +121,12 @@ class Planning:
 
     def _gives_way(self, transaction: Transaction, plan: m.Plan) -> bool:
         for other in transaction.reader.find(m.Plan, "occasion", plan.occasion):
-            if other.state is m.PlanState.REJECTED and _is_same(other, plan):
+            is_rejected = other.state is m.PlanState.REJECTED
+            if is_rejected and plan.kind in _DECIDED and _is_same(other, plan):
                 return False  # a person has decided
             if other.is_final:
                 continue
-            if other.state is not m.PlanState.PROPOSED or _is_same(other, plan):
+            if not _waits(other) or _is_same(other, plan):
                 return False
             if m.PlanState.STALE in life.TRANSITIONS[other.state]:
                 why = "the account changed since the plan was made"
@@ -148,9 +153,16 @@ def trading_period(
     return session.opens, session.closes - session.opens
 
 
+def _waits(plan: m.Plan) -> bool:
+    """Whether a plan waits for an approval, or for the open."""
+    is_early = plan.state is m.PlanState.APPROVED and plan.begins_at is not None
+    return plan.state is m.PlanState.PROPOSED or is_early
+
+
 def _is_same(known: m.Plan, plan: m.Plan) -> bool:
-    """Whether a plan that waits for an approval would do the same."""
-    return [x.action for x in known.steps] == [x.action for x in plan.steps]
+    """Whether a plan that waits would do the same; one that waits for the open would be stale."""
+    is_stale = known.begins_at is not None and known.fingerprint != plan.fingerprint
+    return not is_stale and [x.action for x in known.steps] == [x.action for x in plan.steps]
 
 
 def fingerprint(reader: Reader, symbols: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ async function showPositions() {
 }
 
 async function showPlans() {
-  const page = await read("plans?state=proposed");
+  const page = await read("plans");
   const act = may("plans") ? { approve, reject } : {};
   fill("plans", page === null ? [views.hidden()] : views.plans(page, act));
 }

@@ -147,8 +147,10 @@ export function drift(page) {
 }
 
 export function plans(page, { approve, reject }) {
-  if (!page.items.length) return [make("p", { class: "soft" }, "No plan waits.")];
-  return page.items.map((plan) => {
+  const early = (plan) => plan.state === "approved" && plan.begins_at;
+  const waiting = page.items.filter((plan) => plan.state === "proposed" || early(plan));
+  if (!waiting.length) return [make("p", { class: "soft" }, "No plan waits.")];
+  return waiting.map((plan) => {
     const changes = plan.impact.positions.map((x) =>
       make("li", {}, `${x.symbol}${x.strategy ? ` (${x.strategy})` : ""}: ${x.before} → ${x.after}`),
     );
@@ -165,7 +167,10 @@ export function plans(page, { approve, reject }) {
       make("p", {}, make("strong", {}, `${plan.kind} `), plan.why || plan.plan_id),
       changes.length ? make("ul", {}, ...changes) : null,
       make("p", { class: "soft" }, `${effect}; valid until ${time(plan.valid_until)} UTC`),
-      approve
+      early(plan)
+        ? make("p", {}, `Approved: begins at the open, ${time(plan.begins_at)} UTC`)
+        : null,
+      approve && !early(plan)
         ? make(
             "p",
             {},
