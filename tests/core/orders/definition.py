@@ -249,6 +249,11 @@ def cross(chosen, other, orphans, bound):
         # The total stays that of the source that counts.
         moved = tuple(map(fill_like, told.members[-1:]))
         fixed = own.corrected
+        if own.members and moved and not told.dead and not fixed:
+            # A little later than the correction: the original, or a correction of it.
+            lead = m.moment(own.members[-1].at) - m.moment(moved[0].at)
+            known = any(same(own.members[-1], x) for x in told.members)
+            unmatched |= not known and timedelta() < lead < timedelta(seconds=10)
         if own.members and moved and not told.dead and is_before(moved[0], own.members[-1], fixed):
             moved = ()  # a later correction stays the newest
         made[own.root] = Link(

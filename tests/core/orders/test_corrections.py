@@ -277,12 +277,20 @@ def test_corrections_of_unknown_fills_are_no_more_than_the_total(is_replacing):
     assert records.order().filled_qty <= 2
 
 
-@pytest.mark.parametrize(("second", "value"), [(3, 90), (30, 80)])
-def test_a_row_without_a_reference_is_a_correction_if_it_is_much_later(second, value):
-    """A broker may list a correction at the time of the original, a few seconds apart."""
+@pytest.mark.parametrize(
+    ("second", "status", "value"), [(1, "filled", 90), (3, "disputed", 90), (30, "filled", 80)]
+)
+def test_a_row_without_a_reference_is_a_correction_if_it_is_much_later(second, status, value):
+    """
+    A broker may list a correction at the time of the original, a few seconds apart.
+
+    A row that is a little later than the correction may be the original, or another correction.
+    """
     correction = fill("s2", 10, 9, fixes="s1", at=CLOCK[1])
     row = history("h3", 10, 8, cum=10, at=f"2026-03-02T15:00:{second:02}Z")
-    assert corrected(correction, row, total=10) == ("filled", 10, value)
+    assert corrected(correction, row, total=10) == (status, 10, value)
+    original = fill("s1", 10, 8, cum=10, at=CLOCK[0])
+    assert corrected(original, correction, row, total=10)[0] == "filled"  # the row is the original
 
 
 def test_a_void_beside_a_history_that_sums_to_the_total_is_none_of_its_rows():

@@ -67,19 +67,19 @@ def test_a_filled_order_whose_executions_fill_it_is_not_odd():
 
 
 @pytest.mark.parametrize(
-    ("fact", "is_odd"),
+    ("fact", "oddities"),
     [
-        (fill("f1", 40, 9, cum=40), False),
-        (fill("f1", 40, 0, cum=40), True),
-        (fill("f1", 40, 9, cum=40, side=m.OrderSide.SELL), True),
+        (fill("f1", 40, 9, cum=40), set()),
+        (fill("f1", 40, 0, cum=40), {"odd_execution", "average_differs"}),
+        (fill("f1", 40, 9, cum=40, side=m.OrderSide.SELL), {"odd_execution"}),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
-def test_an_execution_of_the_other_side_or_without_a_price_is_odd(fact, is_odd, first):
+def test_an_execution_of_the_other_side_or_without_a_price_is_odd(fact, oddities, first):
     """It counts as the order's own; whether its report arrived before does not matter."""
     known = report("partially_filled", 40, 9, clock=at(5))
     records = heard(*((fact, known) if first else (known, fact)))
-    assert odd(records) == ({"odd_execution"} if is_odd else set())
+    assert odd(records) == oddities
     assert records.position().qty == 40
 
 
@@ -107,3 +107,53 @@ def test_an_external_order_of_an_unknown_side_takes_that_of_its_report():
         )
     )
     assert records.order("theirs").anomalies == ()
+
+
+ROWS = (
+    report("new", 0, clock=at(1)),
+    fill("f1", 10, 9, cum=10, at=at(2)),
+    fill("f2", 20, "9.01", cum=30, at=at(3)),
+)
+
+
+@pytest.mark.parametrize(
+    ("cum", "avg", "second", "differs"),
+    [
+        (30, "9.006666667", 3, False),
+        (30, "9.0067", 4, False),
+        (30, "9.01", 4, False),  # of cents
+        (30, "9.0", 4, False),  # or cut to them
+        (30, "9.02", 4, True),
+        (30, "9.0068", 4, True),
+        (30, "9.0066", 4, False),
+        (30, "9.0068", 2, False),  # older than the last execution
+        (30, None, 4, False),
+        (20, "9.5", 4, False),  # of another quantity
+        (40, "9.5", 4, False),  # of executions that are not known yet
+    ],
+)
+def test_an_average_that_is_not_that_of_the_executions_disputes_the_order(
+    cum, avg, second, differs
+):
+    """P5: a correction of the price alone changes no quantity."""
+    facts = (*ROWS, report("partially_filled", cum, avg, clock=at(second)))
+    for order in permutations(facts):
+        records = heard(*order)
+        assert ("average_differs" in odd(records)) is differs
+        assert (records.order().status == "disputed") is differs
+
+
+def test_the_average_of_a_report_that_is_older_than_a_bust_says_nothing_about_the_rest():
+    facts = (*ROWS, void("f1", 10, at=at(5)))
+    for second, differs in ((4, False), (5, True)):
+        records = heard(*facts, report("partially_filled", 20, "9.02", clock=at(second)))
+        assert ("average_differs" in odd(records)) is differs
+
+
+@pytest.mark.parametrize("other", [{"replaces": "b0"}, {"clock": None}])
+def test_an_average_with_carried_fills_or_without_a_clock_says_nothing(other):
+    """It may be of other fills, or of before the last one."""
+    known = {"clock": at(4)} | other
+    assert "average_differs" not in odd(
+        heard(*ROWS, report("partially_filled", 30, "9.5", **known))
+    )

@@ -43,7 +43,16 @@ def heard(*facts):
 
 
 def snapshot(
-    held, rows, cum=10, *, ids=("b1",), at=60, fills=(), after=(), word="partially_filled"
+    held,
+    rows,
+    cum=10,
+    *,
+    avg=8,
+    ids=("b1",),
+    at=60,
+    fills=(),
+    after=(),
+    word="partially_filled",
 ):
     """What the broker shows: the position, the rows of the history, the total of the order."""
     positions = [m.PositionSnapshot("AAPL", D(held), D(held))] if held else []
@@ -52,7 +61,7 @@ def snapshot(
         started=timedelta(),
         ended=timedelta(),
         account=ACCOUNT,
-        orders=(report(word, cum, 9 if cum else None, clock(5)).report,),
+        orders=(report(word, cum, avg if cum else None, clock(5)).report,),
         positions=tuple(positions),
         fills=fills,
         fills_after=after,
@@ -87,6 +96,26 @@ def test_the_rows_count_where_total_and_position_agree_with_them():
     assert (order.anomalies, records.position().qty) == ((), 10)
 
 
+@pytest.mark.parametrize(
+    ("avg", "ids", "price"),
+    [
+        (8, ("h1",), 8),  # the rows
+        (7, (), 7),  # the total: a correction that nothing has reported
+        (None, ("h1",), 8),
+    ],
+)
+def test_of_readings_with_one_quantity_the_average_price_decides(avg, ids, price):
+    found, order = settled(heard(*CORRECTED), snapshot(10, ROWS, avg=avg))
+    assert found == [m.DisputeSettled("b1", ids)]
+    assert (order.status, order.avg_price, order.anomalies) == (S.PARTIALLY_FILLED, D(price), ())
+
+
+def test_an_average_that_is_older_than_the_rows_contradicts_none_of_them():
+    rows = (row("h1", 10, price=8, at=clock(9)),)
+    found, order = settled(heard(*CORRECTED), snapshot(10, rows, avg="8.5"))
+    assert (found, order.avg_price) == ([m.DisputeSettled("b1", ("h1",))], 8)
+
+
 def test_the_computed_facts_count_where_the_history_hides_a_bust():
     """The history has the busted fill, and the position does not."""
     facts = (
@@ -107,7 +136,7 @@ def test_the_total_counts_where_the_rows_have_versions_beside_each_other():
     facts = (*CORRECTED[:2], fill("c1", 9, 9, cum=9, at=clock(3), fixes="f1"))
     rows = (row("h1", 10, price=7), row("h2", 8, price=7))
     records = heard(*facts)
-    found, order = settled(records, snapshot(8, rows, cum=8))
+    found, order = settled(records, snapshot(8, rows, cum=8, avg=9))
     assert found == [m.DisputeSettled("b1", ())]
     assert (order.status, order.filled_qty, order.avg_price) == (S.PARTIALLY_FILLED, 8, 9)
     assert records.position().qty == 8
@@ -208,7 +237,7 @@ def test_a_fee_in_base_units_reduces_the_rows():
     paid = coin(row("h1", 10, price=8, fee=D("0.1"), fee_currency="BTC"))
     shown = evolve(
         snapshot(0, (paid,)),
-        orders=(report("partially_filled", 10, 9, clock(5), terms=terms(**of)).report,),
+        orders=(report("partially_filled", 10, 8, clock(5), terms=terms(**of)).report,),
         positions=(m.PositionSnapshot("BTC/USD", D("9.9"), D("9.9")),),
     )
     found, _ = settled(records, shown)

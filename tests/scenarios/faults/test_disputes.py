@@ -107,6 +107,28 @@ def unmatched(bench):
     return order, event
 
 
+@pytest.mark.parametrize("hides", [True, False])
+def test_a_price_correction_that_no_event_reports_is_found_by_the_average(hides):
+    """The quantities agree; the history may list the original execution for ever."""
+    bench = Bench(wait_s=0)
+    if hides:
+        bench.exchange.faults.switch_on("history-without-busts")
+    order = bench.desk.buy("AAPL", qty=20, limit_price="150", time_in_force="gtc")
+    bench.filled(order, 5, 5)
+    bench.clock.advance(90)
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+    with bench.heard():  # and none is passed on
+        bench.exchange.correct(bench.truth.fills()[0].exec_id, price="149.90")
+    bench.pass_(180)
+    disputed = [x.order for x in bench.desk.events() if x.alert and x.alert.kind == "disputed"]
+    assert [x.oddity for seen in disputed for x in seen.anomalies] == [m.Oddity.AVERAGE_DIFFERS]
+    order = bench.desk.book.order(order)
+    assert (order.status, order.filled_qty) == (S.PARTIALLY_FILLED, 10)
+    assert order.filled_value == D("1499.5")
+    assert bench.desk.book.cash() == bench.truth.cash()
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+
+
 def test_check_says_what_sync_settles_and_writes_nothing():
     """The settlement is a merged finding of both."""
     bench = Bench(wait_s=0)
@@ -303,14 +325,19 @@ def test_a_change_of_a_disputed_order_waits_until_it_is_settled():
     """Its first attempt was not sent; the order became disputed meanwhile."""
     bench = Bench(wait_s=0)
     order, event = unmatched(bench)
-    bench.pass_(10)
     bench.fail("replace", "unreachable", times=1000)
     bench.desk.replace(order, limit_price="149")
     bench.desk.receive(event)
+    bench.fail("positions", "server-error", times=1000)  # without them nothing is settled
+    bench.pass_(60)
+    assert bench.desk.book.order(order).status is S.DISPUTED
     bench.over()
     bench.exchange.faults.switch_on("history-without-busts")
-    bench.pass_(8, every=1)
+    bench.fail("positions", "server-error", times=1000)
+    bench.pass_(60, every=1)
     assert bench.desk.book.order(order).status is S.DISPUTED
     assert len(bench.ours()) == 1
+    bench.over()
+    bench.exchange.faults.switch_on("history-without-busts")
     bench.pass_(200)
     assert bench.truth.order(bench.desk.book.order(order).broker_order_id).limit_price == 149

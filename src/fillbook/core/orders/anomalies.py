@@ -19,11 +19,12 @@ from fillbook.core.orders import instructions
 from fillbook.core.orders.corrections import DISPUTED_ODDITIES
 from fillbook.core.orders.evidence import current_snapshot, is_filled_confirmed
 from fillbook.core.orders.lineage import clock_of, tip_of
-from fillbook.core.orders.totals import EvidenceContext, reported_at
+from fillbook.core.orders.totals import EvidenceContext, average_differs, reported_at
 from fillbook.model import ZERO
 
 _S = m.OrderStatus
-_UNCONFIRMED: Final = m.Oddity.BUST_UNCONFIRMED
+#: What makes an order DISPUTED by its executions and its reports together.
+_FROM_REPORTS: Final = frozenset({m.Oddity.BUST_UNCONFIRMED, m.Oddity.AVERAGE_DIFFERS})
 
 #: The maximum difference between the broker's clock and ours.
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -93,7 +94,7 @@ def _differs(request: m.OrderRequest, terms: m.Terms, name: str) -> bool:
 
 def is_contradictory(anomalies: Iterable[m.Anomaly]) -> bool:
     """Return whether the executions and reports of an order contradict each other."""
-    return any(x.oddity in DISPUTED_ODDITIES or x.oddity is _UNCONFIRMED for x in anomalies)
+    return any(x.oddity in DISPUTED_ODDITIES or x.oddity in _FROM_REPORTS for x in anomalies)
 
 
 def anomalies_of(
@@ -143,6 +144,8 @@ def _oddities(e: m.Evidence, context: EvidenceContext) -> list[tuple[m.Oddity, s
     found += [(m.Oddity.ODD_EXECUTION, exec_id) for exec_id in e.odd_executions]
     if e.not_found:
         found.append((m.Oddity.NOT_FOUND_AFTER_SEEN, ""))
+    if e.word is not None and e.word.avg is not None and average_differs(e):
+        found.append((m.Oddity.AVERAGE_DIFFERS, m.plain(e.word.avg)))
     current = current_snapshot(e, clocked=context.clocked)
     if current is None:
         return found

@@ -311,6 +311,8 @@ def _apply_amendments(
             continue
         taken |= roots
         (root,) = roots
+        if _is_order_unclear(chain, by_root[root]):
+            oddities.add((m.Oddity.UNMATCHED_CORRECTION, chain.root))
         by_root[root] = _with_amendment(by_root[root], chain)
     return tuple(by_root[root] for root in sorted(by_root))
 
@@ -380,6 +382,20 @@ def _is_older(correction: m.Execution, known: m.Execution, match: ExecutionChain
     if match.is_corrected:
         return correction.at < known.at
     return m.moment(known.at) - m.moment(correction.at) >= _SAME_EVENT
+
+
+def _is_order_unclear(correction: ExecutionChain, match: ExecutionChain) -> bool:
+    """
+    Return whether nothing tells which is the newest version: the *correction*, or that of *match*.
+
+    A row without a reference that is a little later may be the original, or a later correction.
+    """
+    known = match.newest
+    if known is None or correction.is_busted or match.is_corrected or not correction.members:
+        return False
+    lead = m.moment(known.at) - m.moment(correction.members[-1].at)
+    is_known = any(may_be_same(known, x) for x in correction.members)
+    return not is_known and timedelta() < lead < _SAME_EVENT
 
 
 def _with_amendment(match: ExecutionChain, other: ExecutionChain) -> ExecutionChain:

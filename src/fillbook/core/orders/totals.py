@@ -15,6 +15,8 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.model import EXACT, ZERO
 
+#: The least decimal places of an average price.
+_CENTS: Final = 2
 _LIMIT_TYPES: Final = frozenset({m.OrderType.LIMIT, m.OrderType.STOP_LIMIT})
 
 
@@ -167,6 +169,42 @@ def current_total(evidence: m.Evidence) -> Decimal | None:
     if newest is None or _clock_of(newest) is None:
         return None
     return None if evidence.quote_sized or evidence.replaces is not None else newest.cum
+
+
+def average_differs(evidence: m.Evidence) -> bool:
+    """
+    Return whether the reported average price is not that of the executions that count.
+
+    The newest report decides if it is later, by the broker's clock, than each of them, and has the
+    same quantity.  The total of a replacing id may have carried fills, whose price is not known.
+    """
+    snap, value = evidence.word, evidence.value
+    if snap is None or value is None or evidence.gap or evidence.quote_sized:
+        return False
+    is_later = evidence.replaces is None and includes(snap, evidence.chosen.latest_at)
+    if not is_later or not includes(snap, evidence.void_at) or snap.cum != evidence.filled:
+        return False
+    return not is_average_of(snap, value)
+
+
+def includes(snap: m.OrderSnapshot, at: m.Timestamp | None) -> bool:
+    """Return whether a report is by the broker's clock as late as what happened *at* that time."""
+    clock = _clock_of(snap)
+    return clock is not None and (at is None or clock >= at)
+
+
+@m.exact
+def is_average_of(snap: m.OrderSnapshot, value: Decimal) -> bool:
+    """
+    Return whether *value* has the average price that a report has; an unknown one contradicts none.
+
+    Brokers round averages: the last decimal place of it, and of cents, may differ by less than one.
+    """
+    if snap.avg is None or not snap.cum:
+        return True
+    exponent = snap.avg.as_tuple().exponent
+    places = max(_CENTS, -exponent) if isinstance(exponent, int) else _CENTS
+    return abs(snap.avg * snap.cum - value) < Decimal(1).scaleb(-places) * snap.cum
 
 
 def gross_filled(evidence: m.Evidence) -> Decimal:

@@ -3,8 +3,9 @@ The settlement of disputes: an order whose evidence contradicts itself (promise 
 
 A dispute ends with the first snapshot on which every source of the broker agrees: the reports on
 each id of the order, the complete fill history, and the position.  Of three readings of the order
-the first that agrees with the position counts: the rows of the history, if the reported totals have
-nothing beside them but what was busted; the facts as they are computed; the reported totals.  All
+the first that agrees with the position and with the reported average price counts: the rows of the
+history, if the reported totals have nothing beside them but what was busted; the facts as they are
+computed; the reported totals, at their average.  All
 disputed orders of a symbol are settled together.  An order that is disputed because another one has
 its client order id ends its dispute by its own end.
 
@@ -25,7 +26,12 @@ from fillbook.core import pairs
 from fillbook.core.orders.anomalies import is_contradictory
 from fillbook.core.orders.evidence import base_qty
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.orders.totals import totals_snapshot
+from fillbook.core.orders.totals import (
+    average_differs,
+    includes,
+    is_average_of,
+    totals_snapshot,
+)
 from fillbook.core.pairs import holding_of
 from fillbook.core.position import fold
 from fillbook.core.reconcile.drift import Snapshot, position_drift
@@ -94,13 +100,17 @@ def _settlements_of(
         for e in evidence
     }
     ids = [e.broker_order_id for e in evidence]
-    agree = None not in busted.values()
+    agree = None not in busted.values() and all(
+        _has_average_of_rows(e, rows[e.broker_order_id]) for e in evidence
+    )
     if agree and _position_agrees(records, symbol, listed - counted, snapshot):
         settled = [m.DisputeSettled(i, tuple(sorted(x.exec_id for x in rows[i]))) for i in ids]
         # The total would bring the busted executions back, once the busts are ignored.
         busts = [m.Busted(inferred_bust(records, i, qty)) for i, qty in busted.items() if qty]
         return [*settled, *busts]
-    if _position_agrees(records, symbol, ZERO, snapshot):
+    if not any(map(average_differs, evidence)) and _position_agrees(
+        records, symbol, ZERO, snapshot
+    ):
         return [m.DisputeSettled(i, None) for i in ids]
     if _position_agrees(records, symbol, reported - counted, snapshot):
         return [m.DisputeSettled(i, ()) for i in ids]
@@ -121,6 +131,17 @@ def _qty_beside(
     if summed == total or (evidence.replaces is not None and summed < total):
         return ZERO
     return None if summed > total or has_recent_fill(records, evidence, at) else total - summed
+
+
+def _has_average_of_rows(evidence: m.Evidence, rows: Sequence[m.Execution]) -> bool:
+    """Return whether the reported average is that of *rows*, as far as it is later than they."""
+    snap = _total_of(evidence)
+    latest = max((x.at for x in rows), default=None)
+    if evidence.quote_sized or evidence.replaces is not None or not includes(snap, latest):
+        return True
+    if sum((x.qty for x in rows), ZERO) != snap.cum:
+        return True
+    return is_average_of(snap, sum((x.qty * (x.price or ZERO) for x in rows), ZERO))
 
 
 def has_recent_fill(records: RecordReader, evidence: m.Evidence, at: m.Timestamp) -> bool:

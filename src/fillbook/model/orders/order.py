@@ -70,6 +70,8 @@ class Oddity(StrEnum):
     """Corrections that refer to each other in a loop."""
     UNMATCHED_CORRECTION = "unmatched_correction"
     """Of one source, without a match in the other."""
+    AVERAGE_DIFFERS = "average_differs"
+    """The reported average price is not that of the executions."""
     SUPERSEDED_VOID = "superseded_void"
     """A bust of an execution that was already corrected."""
     OVERFILL = "overfill"
