@@ -166,10 +166,11 @@ def manners(session: nox.Session) -> None:
     """
     Brokers of each manner: 200 days of each, and 20,000 schedules of one that forgets client ids.
 
-    The days of wallets by currency have four manners of fees, in turn.
+    The manners are those of `tests/scenarios/brokers/test_days.py`, and the fees of wallets by
+    currency: in base, in quote and in two other currencies, in turn, 300 days of each.
     """
     install(session, "tests")
-    session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_DAYS="800", FILLBOOK_SCHEDULES="20000")
+    session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_DAYS="1200", FILLBOOK_SCHEDULES="20000")
     chosen = session.posargs or [
         "tests/scenarios/brokers",
         "tests/core/orders/unconfirmed/test_toy_schedules.py",

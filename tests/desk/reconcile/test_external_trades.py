@@ -110,3 +110,34 @@ def test_what_no_strategy_holds_is_the_owner_s_own_business():
     bench.pass_(90)
     assert bench.desk.book.position("AAPL").qty == 10
     assert alerts(bench) == []
+
+
+def test_a_fill_that_its_own_entries_give_to_an_order_of_ours_is_no_external_trade():
+    """What replaces our order is reported first, under a name that the broker has made."""
+    bench = held()
+    bench.fail("submit", "request-lost")
+    order = bench.desk.buy("AAPL", qty=5, limit_price="150", strategy="swing", key="k")
+    terms = bench.desk.book.record(order).terms
+
+    def filled(broker_order_id, name, status, qty, **kw):
+        at = m.timestamp(bench.clock.now())
+        report = m.OrderReport(
+            broker_order_id=broker_order_id,
+            client_order_id=name,
+            terms=terms,
+            status=status,
+            raw_status=str(status),
+            filled_qty=m.number(qty),
+            avg_price=m.number("150") if qty else None,
+            clock=at,
+            created_at=at,
+            **kw,
+        )
+        return m.Reported(report, m.ReportSource.STREAM)
+
+    bench.desk._recorder.record(
+        filled("b2", "made-by-the-broker", m.OrderStatus.FILLED, 5, replaces="b1"),
+        filled("b1", order.client_order_id, m.OrderStatus.REPLACED, 0, replaced_by="b2"),
+    )
+    assert bench.desk.book.order(order).filled_qty == 5
+    assert alerts(bench) == []

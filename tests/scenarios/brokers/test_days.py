@@ -28,9 +28,16 @@ class EditsInPlace(SimulatedBroker):
     )
 
 
+class Unchecked(SimulatedBroker):
+    """It accepts a client order id twice; a lookup by it finds the first order."""
+
+    capabilities = evolve(SimulatedBroker.capabilities, duplicate_check=False)
+
+
 MANNERS = {
     "no clock": (Clockless, {}),
     "no lookup": (Nameless, {"checks_duplicates": False}),
+    "no duplicate check": (Unchecked, {"checks_duplicates": False}),
     "edits in place": (EditsInPlace, {"edits_in_place": True}),
 }
 

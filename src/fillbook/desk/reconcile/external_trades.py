@@ -44,8 +44,10 @@ def _traded(reader: Reader, events: Sequence[m.Event]) -> list[m.Order]:
             continue
         if order.origin is not m.Origin.EXTERNAL or order.strategy is not None:
             continue
-        is_ended = event.kind is m.EventKind.FINAL and bool(order.filled_qty)
-        if is_ended or (event.kind is m.EventKind.FILL and _fills(reader, order).keys() <= new):
+        fills = _fills(reader, order).keys()
+        is_first = event.kind is m.EventKind.FILL and fills <= new
+        # Without fills a later entry of the transaction has given them to an order of ours.
+        if fills and (is_first or event.kind is m.EventKind.FINAL):
             found[order.client_order_id] = order
     return list(found.values())
 
