@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from tests.core.journal.test_corporate_actions import DAY, LATER, D, K, buy, made, parts, row
@@ -264,3 +265,19 @@ def test_a_row_reads_the_rows_of_its_own_group_only():
     for number in range(20):
         records.take(row(f"{number}", K.SPLIT, f"S{number}", 1, group=None), LATER)
     assert records.read == 0
+
+
+@pytest.mark.parametrize("moves", [[(10, {"ratio": 2})], [(-10, {}), (20, {})]])
+def test_a_correction_after_a_split_leaves_the_split_where_it_was(moves):
+    """The corrected fill is of its own time then; rows that were read before it are earlier."""
+    records = made(a=10, b=0)
+    for number, (qty, kw) in enumerate(moves):
+        (each,) = of_a_day([("AAPL", qty, kw)])
+        read_at = m.timestamp("2026-03-03T15:00:00Z")
+        listed = evolve(each.activity, activity_id=f"{number}", read_at=read_at)
+        records.take(m.ActivityReported(listed), LATER)
+    assert records.position().qty == 20
+    late = {"cum": 10, "broker_order_id": "b0", "fixes": "xc0"}
+    records.take(fill("y1", 10, 9, at="2026-03-03T16:00:00Z", **late), LATER)
+    move = next(x for x in records.all(m.Movement) if x.kind is m.MoveKind.RATIO)
+    assert move.at == DAY

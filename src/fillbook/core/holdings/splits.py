@@ -75,7 +75,10 @@ def splits_of(
         known, loose = (loose,), ()
     search = _Search(moves, any(x.cash for x in (*listed, *paid)))
     tried = (len(moves) + 1) ** (len(known) + len(loose))
-    found = _find(search, 0, held, known, loose) if tried <= _TRIED_MAX else None
+    is_clear = not loose and len(known) == 1 and len(known[0]) == 1  # one ratio: of the day's start
+    found = None
+    if tried <= _TRIED_MAX and not is_clear:
+        found = _find(search, 0, held, known, loose)
     if found is None:
         splits = [Split(x) for x in known] + ([Split(loose)] if loose else [])
     else:

@@ -238,8 +238,9 @@ def _window(
     """
     Return from when on, and before when, the movement *key* may have happened.
 
-    A dated row has its day, on the side of the balance adjustments on which it was posted first;
-    any other row has one moment.
+    A dated row has its day until it was read, on the side of the balance adjustments on which it
+    was posted first; any other row has one moment.  A correction that is later than the action may
+    move the fill that it corrects to its own time.
     """
     posted = draft.get(m.Movement, key)
     at = _among_adjustments(draft, row, symbol, each) if posted is None else posted.at
@@ -250,7 +251,9 @@ def _window(
     adjusted = [x.at for x in moves if x.kind is m.MoveKind.ANCHOR]
     before = [m.timestamp(m.moment(x) + _MICROSECOND) for x in adjusted if x < at]
     begin = max((row.at, *before))
-    return begin, min((day_ends, *(x for x in adjusted if x >= at)))
+    read = [] if each is None else [x.read_at for x in each.rows if x.read_at is not None]
+    ends = [day_ends, *(x for x in adjusted if x >= at)]
+    return begin, min(ends if not read else [*ends, max(begin, *read)])
 
 
 def _restated(move: m.Movement, each: Units, cash: Decimal | None) -> m.Movement:
