@@ -63,8 +63,7 @@ def test_rows_of_a_split_that_are_late_or_early(bench, rows, delay):
 
 
 @pytest.mark.parametrize("posting", SHAPES)
-@pytest.mark.parametrize("ratios", [("2", "3"), ("2", "0.25"), ("0.5", "3")])
-@pytest.mark.parametrize("trades", [True, False])
+@pytest.mark.parametrize(("ratios", "trades"), [(("2", "3"), True), (("2", "0.25"), False)])
 def test_two_splits_of_one_day_perhaps_with_a_trade_between_them(bench, posting, ratios, trades):
     """The rows bear the day alone: what each of them found tells when it was."""
     one, two = map(D, ratios)

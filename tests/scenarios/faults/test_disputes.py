@@ -129,6 +129,22 @@ def test_a_price_correction_that_no_event_reports_is_found_by_the_average(hides)
     assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
 
 
+def test_a_bust_that_pending_fees_hide_in_the_position_is_found_by_the_cash():
+    """The fee that is due for a purchase is larger than the sale that was busted."""
+    bench = Bench(wait_s=0)
+    bench.desk.buy("BTC/USD", qty="0.5")
+    bench.clock.advance(90)
+    order = bench.by_hand("BTC/USD", "sell", "0.001")
+    bench.pass_(180)
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+    with bench.heard():  # and none is passed on
+        bench.exchange.bust(bench.truth.fills(order.id)[0].exec_id)
+    bench.pass_(300)
+    assert bench.desk.book.order(order.client_order_id).filled_qty == 0
+    assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
+    assert bench.desk.book.cash() == bench.truth.cash()
+
+
 def test_check_says_what_sync_settles_and_writes_nothing():
     """The settlement is a merged finding of both."""
     bench = Bench(wait_s=0)

@@ -7,14 +7,20 @@ Other half: `core.reconcile.missing`, which infers and confirms busts.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.reconcile import missing
+from fillbook.core.journal.apply import apply
+from fillbook.core.reconcile import drift, missing
 from fillbook.core.reconcile.drift import Snapshot
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.recorder import Recorder
+from fillbook.model.journal.overlay import Overlay
+
+#: How often the same difference of cash is searched among the fills of positions with due fees.
+_SEARCHES_MAX: Final = 3
 
 
 class UnreportedBusts:
@@ -24,6 +30,8 @@ class UnreportedBusts:
         self._recorder = recorder
         self._tracker = tracker
         self._book = Book(recorder.store)
+        self._searched: list[m.Drift] = []  #: the differences of cash that were searched last
+        self._searches = 0
 
     def record(self, snapshot: Snapshot, findings: list[m.Finding]) -> bool:
         """
@@ -42,12 +50,42 @@ class UnreportedBusts:
                 finding.drift, m.PositionDrift
             ):
                 voids += self._missing_fills(snapshot, finding.drift)
+        confirmed = [x.drift for x in cash if x.confidence is m.Confidence.CONFIRMED]
+        if not voids and confirmed and self._may_try(confirmed):
+            voids = self._missing_within_fees(snapshot)
         self._recorder.record(*voids)
         for broker_order_id in {x.void.broker_order_id for x in voids}:
             record = self._book.record(broker_order_id)
             self._tracker.read(record)  # the status of the order may have changed
             self._tracker.read_history(record)
         return self._tracker.snapshot_number() > before
+
+    def _may_try(self, found: list[m.Drift]) -> bool:
+        """Whether these differences were not searched too often: each search reads histories."""
+        self._searches = self._searches + 1 if found == self._searched else 1
+        self._searched = found
+        return self._searches <= _SEARCHES_MAX
+
+    def _missing_within_fees(self, snapshot: Snapshot) -> list[m.Busted]:
+        """
+        Find busts that only the cash shows: the position may differ by so much for pending fees.
+
+        They count if nothing differs once they are taken back: the cash and the position agree.
+        """
+        theirs = {x.symbol: x.qty for x in snapshot.positions}
+        with self._recorder.store.read() as reader:
+            held = [x for x in reader.all(m.Position) if x.fee_due]
+        for position in held:
+            qty = theirs.get(position.symbol, m.ZERO)
+            busts = self._missing_fills(snapshot, drift.qty_drift(position.symbol, qty, qty))
+            with self._recorder.store.read() as reader:
+                after = Overlay(reader)
+                for bust in busts:
+                    after.apply(apply(bust, reader.last() + 1, self._recorder.now(), after))
+                left = {x.key for x in drift.differences(after, snapshot)}
+            if busts and not left & {m.cash_key(None), f"position/{position.symbol}"}:
+                return busts
+        return []
 
     def _missing_fills(self, snapshot: Snapshot, found: m.PositionDrift) -> list[m.Busted]:
         theirs = m.ZERO if isinstance(found, m.Phantom) else found.theirs
