@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import uuid4
+
+from fillbook.errors import BadAddress
 
 
 class Clock(Protocol):
@@ -40,6 +43,10 @@ class Clock(Protocol):
         ...
 
 
+#: How many seconds the clock is ahead of the machine's, for bots at an emulator.
+AHEAD_VARIABLE: Final = "FILLBOOK_CLOCK_AHEAD_S"
+
+
 @cache
 def _boot_id() -> str:
     """Return the id of the boot at which the monotonic clock starts; else an id of this process."""
@@ -51,10 +58,18 @@ def _boot_id() -> str:
 
 
 class SystemClock:
-    """The clock of the machine."""
+    """
+    The clock of the machine, or one that is *ahead* of it (negative: behind).
+
+    An emulator that began at another time is ahead; the bots at it are too, by so many seconds in
+    ``$FILLBOOK_CLOCK_AHEAD_S`` (*ahead* None).  Raises: BadAddress if that is no number.
+    """
+
+    def __init__(self, ahead: timedelta | None = None) -> None:
+        self.ahead: timedelta = configured_ahead() if ahead is None else ahead
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.ahead
 
     def elapsed(self) -> timedelta:
         return timedelta(microseconds=time.monotonic_ns() // 1000)
@@ -65,6 +80,15 @@ class SystemClock:
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         return event.wait(max(0.0, timeout_s))
+
+
+def configured_ahead() -> timedelta:
+    """Return how far the environment sets the clock ahead of the machine's. Raises: BadAddress."""
+    text = os.environ.get(AHEAD_VARIABLE, "0")
+    try:
+        return timedelta(seconds=int(text))
+    except (ValueError, OverflowError):
+        raise BadAddress(f"${AHEAD_VARIABLE} must be whole seconds, not {text!r}") from None
 
 
 class ManualClock:

@@ -8,14 +8,16 @@ is TOML, at ``$FILLBOOK_CONFIG`` or ``fillbook.toml`` in the working directory::
     store = "sqlite:///bot.db"
     repairs = "observe"
 
-Credentials are not settings: they stay in the environment or in files of their own.
+A key that is no setting is an error.  Credentials are not settings: they stay in the environment
+or in files of their own.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +31,10 @@ DEFAULTS: Final[Mapping[str, str | None]] = {
     "repairs": "observe",
     "alert_urls": None,
 }
+#: Arguments of `fillbook.open` that are no settings.
+_ARGUMENTS: Final = frozenset(
+    {"alerts", "checks", "exits", "limits", "live", "prices", "thresholds", "wait_s"}
+)
 _FILE: Final = "fillbook.toml"
 _AT_LINE: Final = re.compile(r"at line (\d+)")
 
@@ -50,8 +56,8 @@ def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     """
     Find the setting *name*, one of `DEFAULTS`; *argument* is the caller's value (None: none).
 
-    Raises: BadAddress if the file is missing though $FILLBOOK_CONFIG names it, is not TOML, or
-    has a value that is not text.
+    Raises: BadAddress if the file is missing though $FILLBOOK_CONFIG names it, is not TOML, has
+    a value that is not text, or a key that is no setting: its value would be ignored.
     """
     if argument is not None:
         return Setting(name, argument, "argument")
@@ -59,7 +65,11 @@ def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     if env.get(variable):
         return Setting(name, env[variable], f"${variable}")
     path, text = _text(env)
-    value = _parsed(path, text).get(name)
+    known = _parsed(path, text)
+    for key in known:
+        if key not in DEFAULTS:
+            raise BadAddress(f"{path}, line {_line_of(key, text)}: {_unknown(key)}")
+    value = known.get(name)
     if value is None:
         return Setting(name, DEFAULTS[name], "default" if DEFAULTS[name] else "not set")
     if not isinstance(value, str):
@@ -68,15 +78,12 @@ def setting(name: str, argument: str | None, env: Mapping[str, str]) -> Setting:
     return Setting(name, value, str(path))
 
 
-def unknown_keys(env: Mapping[str, str]) -> Sequence[str]:
-    """
-    Return each key of the settings file that is no setting, with the file and the line.
-
-    Raises: BadAddress, as `setting` does.
-    """
-    path, text = _text(env)
-    keys = (name for name in _parsed(path, text) if name not in DEFAULTS)
-    return [f"{path}, line {_line_of(name, text)}: {name}" for name in keys]
+def _unknown(key: str) -> str:
+    """Return what is wrong with a key that is no setting, and what to write."""
+    near = get_close_matches(key, DEFAULTS, 1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    hint = f"; give {key} to fillbook.open" if key in _ARGUMENTS else ""
+    return f"{key} is no setting{meant}; the settings are {', '.join(DEFAULTS)}{hint}"
 
 
 def _text(env: Mapping[str, str]) -> tuple[Path, str]:

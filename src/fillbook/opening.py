@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from fillbook import model as m
 from fillbook.alerts import Sink, sink
 from fillbook.broker import Broker
-from fillbook.clock import Clock, SystemClock
+from fillbook.clock import AHEAD_VARIABLE, Clock, SystemClock, configured_ahead
 from fillbook.config import setting
 from fillbook.core.checks import Check
 from fillbook.core.reconcile.position_rows import expected_findings, rows_of
@@ -28,6 +28,7 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Prices, Settings
 from fillbook.errors import BadAddress, InvalidValue
+from fillbook.model.account.snapshot import is_loopback
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
 
@@ -205,13 +206,21 @@ def open_broker(broker: str | Broker | None, env: Mapping[str, str]) -> Broker:
                 "set FILLBOOK_BROKER"
             )
     if not isinstance(broker, str):
-        return broker
+        return _in_time(broker)
     name, colon, rest = broker.partition(":")
     if not colon:
         raise BadAddress(f"{broker!r} is not the address of a broker; an example is alpaca:paper")
     factory = _load_entry_point("fillbook.brokers", name, broker)
-    opened: Broker = factory.from_address(rest, env)
-    return opened
+    return _in_time(factory.from_address(rest, env))
+
+
+def _in_time(broker: Broker) -> Broker:
+    """Return *broker*; only an emulator has another time than this machine. Raises: BadAddress."""
+    if configured_ahead() and not is_loopback(broker.host):
+        raise BadAddress(
+            f"${AHEAD_VARIABLE} is for an emulator on this machine: unset it for {broker.host}"
+        )
+    return broker
 
 
 def open_store(store: str | Store | None, env: Mapping[str, str]) -> Store:
@@ -246,4 +255,9 @@ def _load_entry_point(group: str, name: str, address: str) -> Any:
         packages = " and ".join(sorted(found))
         raise BadAddress(f"{address!r}: more than one package provides {name!r}: {packages}")
     known = ", ".join(sorted({x.name for x in installed}))
+    if name in ("http", "https"):
+        raise BadAddress(
+            f"{address!r}: an address begins with the name of the broker ({known}), such as "
+            f"alpaca:{address}"
+        )
     raise BadAddress(f"{address!r}: {name!r} is not installed; installed are {known}")

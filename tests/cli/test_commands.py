@@ -162,6 +162,7 @@ WRONG = {
     "no past": (["emulate", "alpaca", "--history", "=a.csv"], "write --history AAPL=aapl.csv"),
     "no past file": (["emulate", "alpaca", "--history", "AAPL=no.csv"], "no.csv cannot be read"),
     "no pace": (["emulate", "alpaca", "--bar-seconds", "0"], "--bar-seconds must be above zero"),
+    "no time": (["emulate", "alpaca", "--at", "monday"], "like 2026-03-02T10:00, not 'monday'"),
     "nothing to emulate": (["emulate", "mars"], "available: alpaca, coinbase"),
     "a port that is none": (["emulate", "alpaca", "--port", "-1"], "from 0 to 65535, not -1"),
     "a fault that is none": (
@@ -183,6 +184,19 @@ def test_a_wrong_call_exits_with_2_and_one_line_with_what_to_write(what, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("fillbook: ")
     assert part in err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "part"), [("3600", "unset it for paper-api.alpaca.markets"), ("x", "not 'x'")]
+)
+def test_another_time_than_that_of_the_machine_is_for_emulators_only(
+    seconds, part, monkeypatch, capsys
+):
+    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"):
+        monkeypatch.setenv(name, "k")
+    monkeypatch.setenv("FILLBOOK_CLOCK_AHEAD_S", seconds)
+    code, _, err = told(capsys, "check", "--broker", "alpaca:paper", "--ours", "AAPL=1")
+    assert (code, part in err) == (2, True)
 
 
 def test_a_port_in_use_is_a_wrong_call(emulator, capsys):
@@ -320,9 +334,9 @@ def test_the_orders_are_listed_with_an_id_that_finds_them(emulator, order, monke
         [[cell.strip() for cell in x.split("│")[1:-1]] for x in lines if word in x]
         for word in ("AAPL", "BTC/USD")
     )
-    assert first[1:3] == ["buy 10 AAPL", "market"]
-    assert second[1] == "buy for 100.00 of BTC/USD"
-    assert second[3].startswith(f"{paid.filled_qty} at ")
+    assert first[1:4] == ["2026-03-02 15:00:10", "buy 10 AAPL", "market"]
+    assert second[2] == "buy for 100.00 of BTC/USD"
+    assert second[4].startswith(f"{paid.filled_qty} at ")
     for name, whole in ((first[0], order), (second[0], paid)):
         assert whole.client_order_id.startswith(name)
         found = json.loads(told(capsys, "order", name, *at, "--json")[1])

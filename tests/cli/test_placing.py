@@ -159,6 +159,7 @@ def test_a_market_order_on_a_closed_day_says_until_when_it_waits(emulator, capsy
     code, out, _ = told(capsys, "buy", "AAPL", "1", *STORE)
     assert code == 0
     assert f"The market is closed: it waits for {opening}." in " ".join(out.split())
+    emulator.exchange.clock.advance(5)  # the same order at once would be a repetition
     out = told(capsys, "buy", "AAPL", "1", *STORE, "--dry-run")[1]
     assert f"The market is closed: it would wait for {opening}." in " ".join(out.split())
     assert "it waits" not in told(capsys, "buy", "BTC/USD", "0.01", *STORE)[1]

@@ -97,6 +97,10 @@ def test_exits_are_placed_kept_and_ended(held, capsys):
     [stop] = working(held)
     assert D("0.05") < D(stop.qty) < D("0.06")  # less the fees, which are paid in coins
     assert read(capsys, "plans") == []
+    out = told(capsys, "plans", *STORE)[1]
+    assert out.startswith("Plans that have not ended: none; 3 have ended: fillbook plans --all")
+    assert told(capsys, "plans", "--all", *STORE)[1].count("done") == 3
+    assert len(read(capsys, "plans", "--all")) == 3
     ended = read(capsys, "plans", "--state", "done")
     assert [x["kind"] for x in ended] == ["exit", "close", "exit"]
     code, out, _ = told(capsys, "plan", done["plan"]["plan_id"], *STORE)
@@ -165,7 +169,6 @@ def test_an_exit_that_another_process_saw_end_is_not_shown_as_cover(held, capsys
 WRONG = {
     "no exit": (["protect", "BTC/USD"], "at least one of"),
     "no percentage": (["protect", "BTC/USD", "--stop-loss", "8"], "percentage"),
-    "nothing to close": (["close", "ETH/USD"], "no position"),
     "more than held": (["close", "BTC/USD", "--qty", "2"], "cannot be closed"),
     "no time": (["close", "BTC/USD", "--wait", "-1"], "--wait takes seconds"),
     "no plan": (["plan", "x-1"], "no plan"),
@@ -186,8 +189,9 @@ def test_a_wrong_call_is_refused_before_anything_is_sent(what, bought, capsys):
 
 
 def test_exits_without_a_position_are_denied(bought, capsys):
-    code, out, err = told(capsys, "protect", "ETH/USD", "--stop-price", "1", *STORE)
-    assert (code, out, "no position in ETH/USD" in err) == (1, "", True)
+    for words in (["protect", "ETH/USD", "--stop-price", "1"], ["close", "ETH/USD"]):
+        code, out, err = told(capsys, *words, *STORE)
+        assert (code, out, "no position in ETH/USD" in err) == (1, "", True)
 
 
 @pytest.mark.parametrize("words", [["plans"], ["plan", "x"], ["protect", "AAPL"], ["repair"]])

@@ -12,6 +12,7 @@ import pytest
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.requests import StockBarsRequest, StockLatestQuoteRequest
 from alpaca.data.timeframe import TimeFrame
+from alpaca.trading.client import TradingClient
 
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
 
@@ -55,7 +56,9 @@ def lines_of(running):
     """The output of an emulator, to its last line."""
     lines = [running.stdout.readline().rstrip()]
     while "fillbook sync" not in lines[-1]:
-        lines.append(running.stdout.readline().rstrip())
+        line = running.stdout.readline()
+        assert line, lines  # it has ended
+        lines.append(line.rstrip())
     return lines
 
 
@@ -91,6 +94,36 @@ def test_the_printed_settings_of_an_emulator_work(name):
         )
         running.send_signal(signal.SIGINT)
     assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize("name", ["alpaca", "coinbase"])
+def test_an_emulator_begins_on_an_open_day(name):
+    """At 10:00 in New York, whatever day it is; fillbook has its time by the printed variable."""
+    with subprocess.Popen(
+        [*FILLBOOK, "emulate", name, "--at", "2026-03-02"], stdout=subprocess.PIPE, text=True
+    ) as running:
+        lines = lines_of(running)
+        names = dict(re.findall(r"export (\w+)=(\S+)", "\n".join(lines)))
+        told = subprocess.run(
+            [
+                *(*FILLBOOK, "check", "--broker", lines[-1].split()[-1]),
+                *("--ours", "BTC/USD=0", "--json"),
+            ],
+            capture_output=True,
+            env={**os.environ, **names},
+            check=True,
+        )
+        if name == "alpaca":
+            client = TradingClient(
+                names["ALPACA_API_KEY"],
+                names["ALPACA_SECRET_KEY"],
+                url_override=names["APCA_API_BASE_URL"],
+            )
+            assert client.get_clock().is_open
+            client._session.close()
+        running.send_signal(signal.SIGINT)
+    assert lines[1] == "It is Monday, 2026-03-02 10:00 in New York there."
+    assert json.loads(told.stdout)["at"].startswith("2026-03-02T15:0")
 
 
 def test_an_emulator_has_a_past_for_the_clients_of_market_data(tmp_path):

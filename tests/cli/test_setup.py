@@ -48,6 +48,22 @@ def test_the_doctor_compares_the_account_of_the_keys_with_that_of_the_record(
     assert said.endswith("or archive the record with `fillbook rebind`")
 
 
+@pytest.mark.parametrize("name", ["localhost", "LocalHost"])
+def test_each_name_of_this_machine_is_the_same_emulator(name, emulator, order, monkeypatch, capsys):
+    """A record of 127.0.0.1 goes on, and its idempotency keys find the orders that they made."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        first = desk.buy("AAPL", qty=1, key="once")
+    url = emulator.url.replace("127.0.0.1", name)
+    monkeypatch.setenv("FILLBOOK_BROKER", f"alpaca:{url}/")
+    code, rows = rows_of(capsys, *STORE)
+    assert (code, rows["same account"]) == (0, (True, "the record and the keys agree"))
+    assert told(capsys, "sync", *STORE)[0] == 0
+    with fb.open(store="sqlite:///bot.db") as desk:
+        again = desk.buy("AAPL", qty=1, key="once")
+        assert again.client_order_id == first.client_order_id
+        assert desk.book.account().host.startswith("127.0.0.1:")
+
+
 def test_the_doctor_reports_a_kill_switch_that_is_set(emulator, order, capsys):
     assert rows_of(capsys, *STORE)[1]["kill switch"] == (True, "not set")
     told(capsys, "halt", "the model is wrong", *STORE)
@@ -70,8 +86,10 @@ def test_the_doctor_reports_a_folder_that_is_missing(emulator, tmp_path, capsys)
 
 
 SETTINGS = {
-    'stroe = "x"\n': "fillbook.toml, line 1: stroe is no setting; the settings are broker, store, "
-    "repairs, alert_urls",
+    'stroe = "x"\n': "fillbook.toml, line 1: stroe is no setting (did you mean store?); the "
+    "settings are broker, store, repairs, alert_urls",
+    "[limits]\nday_notional_max = 5\n": "fillbook.toml, line 1: limits is no setting; the settings "
+    "are broker, store, repairs, alert_urls; give limits to fillbook.open",
     "repairs = 3\n": 'fillbook.toml, line 1: repairs must be a string, such as "…", not 3',
     'repairs = "all"\n': "repairs must be one of observe, approve, auto; not 'all'",
 }
@@ -82,6 +100,19 @@ def test_the_doctor_reports_a_setting_that_will_not_work(text, emulator, order, 
     Path("fillbook.toml").write_text(text)
     code, rows = rows_of(capsys, *STORE)
     assert (code, rows["settings"]) == (1, (False, SETTINGS[text]))
+
+
+@pytest.mark.parametrize("command", ["sync", "orders", "buy AAPL 1", "watch --once", "halt"])
+def test_every_command_refuses_a_file_with_a_key_that_is_no_setting(
+    command, emulator, order, capsys
+):
+    """What is misspelt would be ignored without a word: a policy of repairs, or the alerts."""
+    Path("fillbook.toml").write_text('store = "sqlite:///bot.db"\nrepair = "auto"\n')
+    code, out, err = told(capsys, *command.split())
+    assert (code, out) == (2, "")
+    assert "fillbook.toml, line 2: repair is no setting (did you mean repairs?)" in err
+    with pytest.raises(fb.BadAddress, match="line 2: repair is no setting"):
+        fb.open()
 
 
 def test_the_doctor_reports_an_account_that_is_blocked(emulator, order, capsys):
@@ -247,3 +278,9 @@ def test_printing_removes_the_progress(monkeypatch, capsys):
     output.as_json({"a": 1})
     output.as_csv("orders", [])
     assert len(ended) == 3
+
+
+def test_the_title_of_a_narrow_table_is_one_line(capsys):
+    at = "2026-03-02T15:00:00.000000000Z"
+    output.rebuilt(fb.RebuildReport(verdict=fb.Verdict.IN_SYNC, at=at, settled=("a",)))
+    assert "Disputed orders that are settled\n" in capsys.readouterr().out

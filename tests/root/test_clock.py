@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fillbook.clock import ManualClock, SystemClock
 
@@ -30,3 +30,11 @@ def test_a_made_up_clock_has_a_timeline_of_its_own():
     one, other = ManualClock(start), ManualClock(start)
     assert one.timeline == one.timeline
     assert len({one.timeline, other.timeline, SystemClock().timeline}) == 3
+
+
+def test_a_clock_may_be_ahead_of_the_machine(monkeypatch):
+    """For a bot at an emulator that began at another time; durations are those of the machine."""
+    monkeypatch.setenv("FILLBOOK_CLOCK_AHEAD_S", "-86400")
+    machine, ahead = SystemClock(timedelta()), SystemClock()
+    assert timedelta(hours=23) < machine.now() - ahead.now() <= timedelta(hours=24)
+    assert ahead.timeline == machine.timeline

@@ -155,7 +155,7 @@ def sync(
         return _sync_order(order, broker, store, json=json)
     with open_desk(broker, store) as desk:
         if not json and desk.book.cash() is None:
-            output.err.print("First sync: reading two snapshots, at least account_lag apart…")
+            output.err.print("First sync: reading two snapshots of the account, seconds apart…")
         report = desk.sync(first, adopt=adopt)
     print_result(report, output.sync, json=json)
     return output.CODES[report.verdict]

@@ -67,7 +67,9 @@ def doctor(
     Secrets are hidden. Exits with 1 if something will not work: a setting, the record, the
     connection, the keys (of another account), a clock that is wrong, a kill switch that is set.
     """
-    found = [*_versions(), *_settings(broker, store), *_checks(broker, store)]
+    found = [*_versions(), *_settings(broker, store)]
+    if all(x.what != "settings" for x in found):  # with wrong settings nothing can be opened
+        found += _checks(broker, store)
     if json:
         output.as_json(found)
     else:
@@ -103,9 +105,6 @@ def _settings(broker: str | None, store: str | None) -> Iterator[Finding]:
             else:
                 yield Finding(name, True, f"{one.value} ({one.origin})")
         m.repair_policy(config.setting("repairs", None, os.environ).value)
-        for line in config.unknown_keys(os.environ):
-            said = f"{line} is no setting; the settings are {', '.join(config.DEFAULTS)}"
-            yield Finding("settings", False, said)
     except (errors.BadAddress, errors.InvalidValue) as error:
         yield Finding("settings", False, str(error))
     for name in _SECRETS:

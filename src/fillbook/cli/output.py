@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from attrs import define
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -99,8 +99,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 def make_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> RenderableType:
-    """Return a table, or one line if it has no rows."""
-    made = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    """Return a table below its title, or one line if it has no rows."""
+    made = Table(expand=False)
     for name in columns:
         right = name.endswith(">")
         made.add_column(
@@ -113,7 +113,10 @@ def make_table(
     for row in rows:
         made.add_row(*(cell(x) for x in row))
         count += 1
-    return made if count else Text.from_markup(f"[bold]{title}[/]: none")
+    if not count:
+        return Text.from_markup(f"[bold]{title}[/]: none")
+    # A title of the table itself would be folded to the width of the table.
+    return Group(Text.from_markup(f"[bold]{title}[/]"), made)
 
 
 def cell(value: object) -> str:
@@ -173,6 +176,7 @@ def sync(report: m.SyncReport) -> None:
 
 def rebuilt(report: m.RebuildReport) -> None:
     """Print what a rebuild changed, or would change."""
+    findings("Merged into the record, as a sync does", report.merged)
     findings("Figures of the broker", report.adopted)
     findings("Unexplained differences", report.left)
     for title, names in (
@@ -236,9 +240,9 @@ def orders(found: Sequence[m.Order]) -> None:
     names = short_ids([x.client_order_id for x in found])
     table(
         "Orders",
-        ("order!", "request", "type", "filled", "status"),
+        ("order!", "created (UTC)", "request", "type", "filled", "status"),
         (
-            (name, request_of(x), x.type, filled_of(x), status(x))
+            (name, day(x.created_at), request_of(x), x.type, filled_of(x), status(x))
             for name, x in zip(names, found, strict=True)
         ),
     )

@@ -90,8 +90,8 @@ class Acting:
         *strategy* is whose part; None: of the only one that holds it.  *account* closes the parts
         of all strategies.  Outside the session of shares the plan begins at the open.  The same
         call while its plan waits or runs returns that plan.  *dry_run* returns the plan without
-        storing it or sending anything.  Raises: InvalidValue, also if nothing is held or the part
-        is not clear; TradingDisabled, UnknownSymbol.
+        storing it or sending anything.  Raises: Denied (no_position) if nothing is held;
+        InvalidValue, also if the part is not clear; TradingDisabled, UnknownSymbol.
         """
         return self._parts.closing.close_position(
             self._symbols.resolve(symbol),

@@ -124,7 +124,7 @@ class Parts:
         agenda, tracker, clock, settings = self.agenda, self.tracker, self._clock, self._settings
         wait_s, stuck = settings.wait_s, timedelta(seconds=settings.thresholds.stuck_s)
         self.resolver = resolver = Resolver(
-            gateway, recorder, agenda, link, tracker, clock, wait_s=wait_s
+            gateway, recorder, agenda, link, tracker, clock, market=self.market, wait_s=wait_s
         )
         self.reconciler = Reconciler(gateway, recorder, link, tracker, resolver, clock, settings)
         self.pnl_comparing = PnlComparing(gateway, recorder, self.symbols, self.reconciler)

@@ -124,7 +124,7 @@ ERRORS = {
     ),
     "close AAPL --wait -1": (2, "--wait takes seconds, not -1.0"),
     "unprotect AAPL": (2, "there is no protection of AAPL"),
-    "close TSLA": (2, "there is no position in TSLA to close"),
+    "close TSLA": (1, "there is no position in TSLA to close"),
     "close AAPL --qty 11": (2, "only 10 AAPL are held; 11 cannot be closed"),
     "close AAPL --qty x": (2, "--qty: 'x' is not a number"),
     "close AAPL --qty 0": (2, "--qty must be above zero, not 0"),
@@ -213,13 +213,21 @@ ERRORS = {
     ),
     "check --broker alpaca:moon": (
         2,
-        "alpaca:moon must be alpaca:paper, alpaca:live or alpaca:http://…",
+        "alpaca:moon must be alpaca:paper or alpaca:live; an emulator on this machine is "
+        "alpaca:http://127.0.0.1:8080",
     ),
     "check --broker sim:?sead=7 --ours AAPL=1": (2, "sim:?sead=7 has unknown settings: sead"),
     "check --broker alpaca:http://example.com": (
         2,
-        "http://example.com is not an address of Alpaca; use "
-        "https://paper-api.alpaca.markets, https://api.alpaca.markets or a loopback address",
+        "http://example.com is not an address of Alpaca: these are "
+        "https://paper-api.alpaca.markets (alpaca:paper, the default) and "
+        "https://api.alpaca.markets (alpaca:live); an emulator on this machine is "
+        "http://127.0.0.1:8080",
+    ),
+    "check --broker http://127.0.0.1:8000": (
+        2,
+        "'http://127.0.0.1:8000': an address begins with the name of the broker (alpaca, coinbase, "
+        "sim), such as alpaca:http://127.0.0.1:8000",
     ),
     "check --broker alpaca:paper?x=1": (2, "alpaca:paper?x=1: the only option is ?stream=sse"),
     "check --broker coinbase:live": (
@@ -229,7 +237,8 @@ ERRORS = {
     ),
     "check --broker coinbase:mars": (
         2,
-        "coinbase:mars must be coinbase:live or coinbase:http://…",
+        "coinbase:mars must be coinbase:live; an emulator on this machine is "
+        "coinbase:http://127.0.0.1:8080",
     ),
 }
 

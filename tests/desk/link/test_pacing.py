@@ -1,6 +1,7 @@
 """Pacing: one budget for all desks of a store, and an exit does not wait for polls."""
 
 import random
+import re
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -291,3 +292,27 @@ def test_a_reducing_sale_uses_the_exit_lane():
     assert bench.sent["submit"] == 2
     with pytest.raises(fb.FillbookError):
         bench.desk.buy("AAPL", qty=5, limit_price="150")
+
+
+def test_reads_that_have_used_up_their_half_say_so_and_how_long_to_wait():
+    """A person who calls `fillbook sync` again and again: orders are still sent."""
+    bench = Bench(broker=counted(limit=40))
+    while (report := bench.desk.sync()).unobserved is None:
+        pass
+    found = re.fullmatch(
+        r"\w+: 20 of 40 requests a minute are used, and the rest is reserved for orders, cancels "
+        r"and exits: the next in \d+ s, at 15:0\d:\d\d UTC, and all of them in (\d+) s",
+        report.unobserved,
+    )
+    assert found
+    assert bench.desk.buy("AAPL", qty=1).broker_order_id is not None
+    bench.clock.advance(int(found[1]) + 1)
+    assert bench.desk.sync().unobserved is None
+
+
+def test_a_broker_that_refuses_more_requests_is_named_as_the_reason():
+    bench = Bench()
+    bench.fail("account", "rate-limited")
+    bench.desk.sync()
+    again = bench.desk.sync().unobserved
+    assert "the broker reported that its rate limit is exceeded: the next in " in again

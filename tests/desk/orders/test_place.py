@@ -217,3 +217,17 @@ def test_wait_ends_with_the_order_or_with_its_time():
     assert 3 <= (bench.clock.elapsed() - began).total_seconds() < 4
     bench.filled(order)
     assert bench.desk.wait(order.broker_order_id, timeout_s=3).status is S.FILLED
+
+
+@pytest.mark.parametrize("order_type", ["market", "limit"])
+def test_an_order_on_a_closed_market_returns_as_soon_as_the_broker_has_it(order_type):
+    """It cannot fill before the open, so that no caller waits with it."""
+    bench = Bench(wait_s=5)
+    bench.clock.advance(10 * 3600)
+    bench.desk.sync()
+    begun = bench.clock.elapsed()
+    wish = {} if order_type == "market" else {"limit_price": "150"}
+    order = bench.desk.buy("AAPL", qty=1, reference_price="187", **wish)
+    assert (order.status, order.filled_qty) == (S.ACCEPTED, 0)
+    assert (bench.clock.elapsed() - begun).total_seconds() < 1
+    assert bench.desk.opens_at("AAPL") is not None

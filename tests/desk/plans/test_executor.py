@@ -157,11 +157,24 @@ def test_several_strategies_need_a_name():
     assert bench.truth.positions() == {}
 
 
-@pytest.mark.parametrize(("symbol", "qty"), [("MSFT", None), ("AAPL", 11), ("AAPL", 0)])
-def test_what_cannot_be_closed(symbol, qty):
+@pytest.mark.parametrize("qty", [11, 0])
+def test_what_cannot_be_closed(qty):
     bench = held()
     with pytest.raises(fb.InvalidValue):
-        bench.desk.close_position(symbol, qty=qty)
+        bench.desk.close_position("AAPL", qty=qty)
+
+
+def test_with_nothing_held_close_and_protect_are_denied_alike():
+    bench = held()
+    calls = (
+        lambda: bench.desk.close_position("MSFT"),
+        lambda: bench.desk.close_position("AAPL", strategy="another"),
+        lambda: bench.desk.protect("MSFT", stop_price="180"),
+    )
+    for call in calls:
+        with pytest.raises(fb.Denied, match="there is no position in") as denied:
+            call()
+        assert denied.value.reason.code is m.ReasonCode.NO_POSITION
 
 
 def test_at_night_a_close_begins_at_the_open():

@@ -44,6 +44,16 @@ def test_the_record_takes_what_the_broker_has_and_a_copy_is_kept(tmp_path):
     assert [x.cover for x in bench.desk.protections()] == [m.CoverState.COVERED]
 
 
+def test_a_dry_run_lists_what_a_sync_would_merge_first():
+    bench = Bench(cash="100000")
+    bench.by_hand("AAPL", "buy", 3)
+    bench.clock.advance(30)
+    planned, done = bench.desk.rebuild(dry_run=True), bench.desk.rebuild()
+    assert planned.merged
+    assert {type(x.drift) for x in planned.merged} <= {type(x.drift) for x in done.merged}
+    assert (planned.adopted, done.adopted) == ((), ())
+
+
 def test_an_unconfirmed_order_stays_watched():
     bench = Bench(cash="100000")
     bench.fail("submit", "late-landing", seconds=200)

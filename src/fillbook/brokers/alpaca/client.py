@@ -124,7 +124,10 @@ class AlpacaBroker(Broker):
         rest, options = credentials.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest not in ("paper", "live"):
-            raise BadAddress(f"alpaca:{rest} must be alpaca:paper, alpaca:live or alpaca:http://…")
+            raise BadAddress(
+                f"alpaca:{rest} must be alpaca:paper or alpaca:live; an emulator on this machine "
+                "is alpaca:http://127.0.0.1:8080"
+            )
         keys = credentials.credentials_from(env)
         return cls(
             keys.api_key,

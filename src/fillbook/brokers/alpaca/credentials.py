@@ -93,8 +93,9 @@ def _checked_url(url: str, schemes: tuple[str, str]) -> SplitResult:
             raise ValueError(parts.hostname)
     except ValueError:
         raise BadAddress(
-            f"{url.rpartition('@')[2]} is not an address of Alpaca; use {schemes[0]}://{PAPER}, "
-            f"{schemes[0]}://{LIVE} or a loopback address"
+            f"{url.rpartition('@')[2]} is not an address of Alpaca: these are "
+            f"{schemes[0]}://{PAPER} (alpaca:paper, the default) and {schemes[0]}://{LIVE} "
+            f"(alpaca:live); an emulator on this machine is {schemes[1]}://127.0.0.1:8080"
         ) from None
     return parts
 

@@ -130,7 +130,10 @@ class CoinbaseBroker(Broker):
         rest, options = credentials.parse_address(rest)
         is_url = rest.startswith(("http://", "https://"))
         if not is_url and rest != "live":
-            raise BadAddress(f"coinbase:{rest} must be coinbase:live or coinbase:http://…")
+            raise BadAddress(
+                f"coinbase:{rest} must be coinbase:live; an emulator on this machine is "
+                "coinbase:http://127.0.0.1:8080"
+            )
         sharing = options.get("sharing", "1")
         if not sharing.isascii() or not sharing.isdigit() or len(sharing) > 3:
             raise BadAddress(f"sharing={sharing!r} must be a number of portfolios")

@@ -70,8 +70,8 @@ def endpoints(url: str | None = None, stream_url: str | None = None) -> Endpoint
             raise ValueError(base)
     except ValueError:
         raise BadAddress(
-            f"{base.rpartition('@')[2]} is not an address of Coinbase; use https://{LIVE} or a "
-            f"loopback address without a path"
+            f"{base.rpartition('@')[2]} is not an address of Coinbase: that is https://{LIVE} "
+            "(coinbase:live); an emulator on this machine is http://127.0.0.1:8080, without a path"
         ) from None
     own = f"ws{parts.scheme.removeprefix('http')}://{parts.netloc}" if is_local else _STREAM
     return Endpoints(parts.netloc, parts.scheme, stream_url or own, is_live)

@@ -22,6 +22,7 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.plans import show
 from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
+from fillbook.model.plan import FINAL_STATES
 
 PlanName = Annotated[str, Parameter(help="The id of a plan, as in fillbook plans.")]
 
@@ -32,12 +33,19 @@ def plans(
         m.PlanState | None,
         Parameter(help="Only plans in this state; else all that have not ended."),
     ] = None,
+    every: Annotated[bool, Parameter(name="--all", help="Also the plans that have ended.")] = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the plans of the record, oldest first (offline)."""
+    if every and state is not None:
+        raise errors.InvalidValue("--all cannot be combined with --state")
     with open_book(store) as book:
-        print_result(book.plans(state), show.plan_list, json=json)
+        present = book.plans(state)
+        ended = [x for each in FINAL_STATES for x in book.plans(each)] if state is None else []
+    found = [*present, *ended] if every else present
+    found.sort(key=lambda x: (x.created_at, x.plan_id))
+    print_result(found, lambda x: show.plan_list(x, 0 if every else len(ended)), json=json)
 
 
 def plan(plan_id: PlanName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:

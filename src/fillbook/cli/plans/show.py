@@ -25,13 +25,19 @@ Cover = Sequence[tuple[str, m.Protection]]
 # -- plans -----------------------------------------------------------------------------
 
 
-def plan_list(found: Sequence[m.Plan]) -> None:
-    """Print plans, oldest first."""
+def plan_list(found: Sequence[m.Plan], ended: int = 0) -> None:
+    """Print plans, oldest first; *ended* are left out because they have ended."""
+    others = f"{ended} {'has' if ended == 1 else 'have'} ended: fillbook plans --all"
+    if ended and not found:
+        output.out.print(f"[bold]Plans that have not ended[/]: none; {others}", soft_wrap=True)
+        return
     output.table(
         "Plans",
         ("plan", "state", "made (UTC)", "purpose"),
         ((x.plan_id, _state(x), day(x.created_at), purpose(x)) for x in found),
     )
+    if ended:
+        output.out.print(others, soft_wrap=True)
 
 
 def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:

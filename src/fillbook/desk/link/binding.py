@@ -8,6 +8,8 @@ discarded and nothing is sent until `fillbook rebind` has archived the old recor
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.core.journal.apply import apply
@@ -107,8 +109,9 @@ class AccountLink:
                 "nothing was changed. Open the right store, or archive this record "
                 "with `fillbook rebind`"
             )
-        self._bound = account
-        self._update_binding(snapshot)
+        # The ids of orders are derived from the account as the record has it.
+        self._bound = owner
+        self._update_binding(evolve(snapshot, account=owner))
 
     def _update_binding(self, snapshot: m.AccountSnapshot) -> None:
         """Write the capabilities of the broker if they differ from those in the record."""

@@ -17,7 +17,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
@@ -175,9 +174,11 @@ class Gateway:
         self._require_permission(authority)
         if not first_attempt and not (self.lease.acquire() and self.lease.may_send()):
             return m.NotSent(m.Failure.FENCED, "another desk on this store may be sending it")
-        retry_at = self._pacer.take(self._lane_of(name), wait=wait)
+        lane = self._lane_of(name)
+        retry_at = self._pacer.take(lane, wait=wait)
         if retry_at is not None:
-            return m.NotSent(m.Failure.RATE_LIMITED, _rate_limit_message(retry_at), retry_at)
+            why = self._pacer.why_not_before(retry_at, lane)
+            return m.NotSent(m.Failure.RATE_LIMITED, why, retry_at)
         return None
 
     def send(self, name: str, send: Callable[[], m.Outcome], *, first_attempt: bool) -> m.Outcome:
@@ -233,11 +234,11 @@ class Gateway:
     def _read(
         self, name: str, request: Callable[[], m.Read[T] | m.Absent], *, is_next_page: bool = False
     ) -> m.Read[T] | m.Absent:
-        retry_at = self._pacer.take(self._lane_of(name), is_next_page=is_next_page)
+        lane = self._lane_of(name)
+        retry_at = self._pacer.take(lane, is_next_page=is_next_page)
         if retry_at is not None:
-            return m.NotObserved(
-                m.Failure.RATE_LIMITED, f"{name}: {_rate_limit_message(retry_at)}", retry_at
-            )
+            why = self._pacer.why_not_before(retry_at, lane)
+            return m.NotObserved(m.Failure.RATE_LIMITED, f"{name}: {why}", retry_at)
         self._count(name)
         try:
             with self.measurements.timed("request"):
@@ -270,11 +271,6 @@ def _not_observed(name: str, answer: m.NotObserved | m.Absent) -> m.NotObserved:
     if isinstance(answer, m.NotObserved):
         return answer
     return m.NotObserved(m.Failure.UNREADABLE, f"{name}: {answer.message}")
-
-
-def _rate_limit_message(retry_at: datetime) -> str:
-    """Build the message for a request without a share of the rate limit."""
-    return f"the rate limit of this minute is used up; retry at {m.timestamp(retry_at)}"
 
 
 def rows_or_empty(answer: m.Read[Sequence[T]]) -> Sequence[T]:

@@ -97,11 +97,11 @@ class Market:
 
     def opens_at(self, symbol: str) -> datetime | None:
         """Return when the market of *symbol* opens; None: it is open, never closes, or unknown."""
-        now, session = self._clock.now(), self.session()
         listed, pair = self._instruments.get(symbol), self._gateway.pair(symbol)
-        if session is None or pairs.is_crypto(None if listed is None else listed[1], pair):
+        if pairs.is_crypto(None if listed is None else listed[1], pair):
             return None
-        if session.opens <= now < session.closes or self._calendar is None:
+        now, session = self._clock.now(), self.session()
+        if session is None or self._calendar is None or session.opens <= now < session.closes:
             return None
         return next((x.opens for x in self._calendar[1] if x.opens > now), None)
 

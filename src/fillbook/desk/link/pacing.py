@@ -83,6 +83,25 @@ class Pacer:
                 return self._clock.now() + max(allowed_at * _SECOND - now, timedelta())
             self._clock.wait(self._closing, max(0.01, (allowed_at * _SECOND - now).total_seconds()))
 
+    def why_not_before(self, retry_at: datetime, lane: Lane) -> str:
+        """Return why a request of *lane* may not be sent before *retry_at*, for people."""
+        budget, now = self._on_own_clock(self._budget)
+        share = -(-budget.limit * pacing.LANE_LIMITS_PERCENT[lane] // 100)
+        if budget.held_until > now and lane is not Lane.EXIT:
+            why = "the broker reported that its rate limit is exceeded"
+        elif share >= budget.limit:
+            why = f"the rate limit of {budget.limit} requests a minute is used up"
+        else:
+            why = (
+                f"{share} of {budget.limit} requests a minute are used, and the rest is reserved "
+                f"for {'cancels and exits' if lane is Lane.SUBMIT else 'orders, cancels and exits'}"
+            )
+        seconds = max(1, -((self._clock.now() - retry_at) // _SECOND))
+        latest = max((second for second, _ in budget.counted), default=now - pacing.WINDOW_S)
+        all_s = max(seconds, latest + pacing.WINDOW_S - now)
+        next_one = f"the next in {seconds} s, at {m.timestamp(retry_at)[11:19]} UTC"
+        return f"{why}: {next_one}, and all of them in {all_s} s"
+
     def apply_reply(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
         """Apply the rate limit that the broker reported, and back off if it was exceeded."""
         rate_limit = answer.rate_limit

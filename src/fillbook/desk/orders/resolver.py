@@ -25,6 +25,7 @@ from fillbook.core.pacing import Lane
 from fillbook.core.permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.link.market import Market
 from fillbook.desk.orders.order_scan import OrderScan
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.orders.unconfirmed_requests import Inquiries
@@ -56,9 +57,11 @@ class Resolver:
         tracker: Tracker,
         clock: Clock,
         *,
+        market: Market,
         wait_s: float,
     ) -> None:
         self._gateway = gateway
+        self._market = market
         self._recorder = recorder
         self._agenda = agenda
         self._account_link = account_link
@@ -91,7 +94,15 @@ class Resolver:
 
     def wait_until_working(self, name: str) -> m.Order:
         """Follow an order until it is final or working as intended; at most `wait_s`."""
-        return self._wait_until(name, _is_working)
+        order = self._book.order(name)
+        ends_at_once = order.time_in_force in _IMMEDIATE or (
+            # Outside the session a market order waits for the open: no caller waits with it.
+            order.type is m.OrderType.MARKET
+            and (order.terms.extended_hours or self._market.opens_at(order.symbol) is None)
+        )
+        return self._wait_until(
+            name, lambda now: now.is_final or _is_working(now, ends_at_once=ends_at_once)
+        )
 
     def wait_until_final(
         self, name: str, timeout_s: float | None = None, advance: Advance | None = None
@@ -407,9 +418,7 @@ def _is_unproven(record: m.OrderRecord) -> bool:
     return record.order.status is m.OrderStatus.UNPROVEN
 
 
-def _is_working(order: m.Order) -> bool:
+def _is_working(order: m.Order, *, ends_at_once: bool) -> bool:
     """Whether an order is final, or confirmed and not meant to end at once."""
-    if order.is_final:
-        return True
-    at_once = order.type is m.OrderType.MARKET or order.time_in_force in _IMMEDIATE
-    return order.status is not m.OrderStatus.UNPROVEN and not at_once
+    is_confirmed = order.status is not m.OrderStatus.UNPROVEN
+    return order.is_final or (is_confirmed and not ends_at_once)

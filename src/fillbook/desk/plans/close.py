@@ -22,7 +22,7 @@ from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.planning import Planning, trading_period
+from fillbook.desk.plans.planning import Planning, no_position, trading_period
 from fillbook.desk.record.exit_reader import exits_of
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
@@ -62,7 +62,8 @@ class Closing:
 
         The same call while that plan waits for the open, or runs, returns it.
 
-        Raises: InvalidValue if nothing is held, or if several strategies hold it and none is named.
+        Raises: Denied (no_position) if nothing is held; InvalidValue if several strategies hold it
+        and none is named, or if less than *qty* is held.
         """
         with self._recorder.store.read() as reader:
             parts = self._parts(reader, symbol, strategy, account=account)
@@ -106,7 +107,8 @@ class Closing:
             parts = {name: x for name, x in parts.items() if name == strategy}
         if not parts:
             of = "" if strategy is None else f" of strategy {strategy!r}"
-            raise errors.InvalidValue(f"there is no position in {symbol}{of} to close")
+            text = f"there is no position in {symbol}{of} to close"
+            raise no_position(symbol, text, self._recorder.now())
         if len(parts) > 1 and not account:
             listed = ", ".join(
                 f"{name or 'no strategy'}: {m.plain(x)}" for name, x in parts.items()

@@ -15,8 +15,10 @@ from typing import Final
 
 from attrs import evolve
 
+from fillbook import errors
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.journal.posting import new_record
 from fillbook.core.permission import Authority
 from fillbook.core.plans import plan as life
 from fillbook.desk.link.market import Market
@@ -151,6 +153,19 @@ def trading_period(
     if session is None or session.opens <= now < session.closes:
         return None, None
     return session.opens, session.closes - session.opens
+
+
+def no_position(symbol: str, text: str, at: m.Timestamp) -> errors.Denied:
+    """Return the denial of a call that needs a position; its order is not in the record."""
+    terms = m.Terms(
+        symbol=symbol,
+        side=m.OrderSide.SELL,
+        type=m.OrderType.MARKET,
+        time_in_force=m.TimeInForce.GTC,
+    )
+    unseen = new_record(m.Origin.OURS, "", terms, at).order
+    order = evolve(unseen, status=m.OrderStatus.DENIED, is_final=True, reason=text)
+    return errors.Denied(text, order=order, reason=m.Reason(m.ReasonCode.NO_POSITION, text))
 
 
 def _waits(plan: m.Plan) -> bool:

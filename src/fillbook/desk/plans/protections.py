@@ -16,12 +16,11 @@ from fillbook import codec, errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
-from fillbook.core.journal.posting import new_record
 from fillbook.core.permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
-from fillbook.desk.plans.planning import Planning
+from fillbook.desk.plans.planning import Planning, no_position
 from fillbook.desk.record.exit_reader import occasion_of, opening_order
 from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
@@ -103,7 +102,12 @@ class Protections:
             )
         name = next(iter(parts), "") if strategy is None else strategy
         if name not in parts and not pending:
-            raise self._no_position(symbol, name)
+            of = f" of strategy {name!r}" if name else ""
+            text = (
+                f"there is no position in {symbol} to protect{of}: protect it once it is held, or "
+                "protect its next opening fill (pending=True, --pending)"
+            )
+            raise no_position(symbol, text, self._recorder.now())
         known = reader.get(m.Protection, f"{symbol}/{name}")
         new = m.Protection(
             symbol=symbol,
@@ -116,24 +120,6 @@ class Protections:
             return new
         # How long the part has been covered, or not, does not begin again.
         return evolve(new, number=known.number + 1, cover=known.cover, since=known.since)
-
-    def _no_position(self, symbol: str, strategy: str) -> errors.Denied:
-        """Return the denial of exits without a position; its order is not in the record."""
-        text = (
-            f"there is no position in {symbol} to protect"
-            + (f" of strategy {strategy!r}" if strategy else "")
-            + ": protect it once it is held, or protect its next opening fill (pending=True, "
-            "--pending)"
-        )
-        terms = m.Terms(
-            symbol=symbol,
-            side=m.OrderSide.SELL,
-            type=m.OrderType.STOP,
-            time_in_force=m.TimeInForce.GTC,
-        )
-        unseen = new_record(m.Origin.OURS, "", terms, self._recorder.now()).order
-        order = evolve(unseen, status=m.OrderStatus.DENIED, is_final=True, reason=text)
-        return errors.Denied(text, order=order, reason=m.Reason(m.ReasonCode.NO_POSITION, text))
 
     def _latest(self, made: Sequence[str], protection: m.Protection) -> m.Plan:
         """Return the newest plan of *made*; without one, a plan without steps that says why."""

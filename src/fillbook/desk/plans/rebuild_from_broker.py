@@ -59,6 +59,7 @@ class RecordRebuild:
             stopped=stopped,
             settled=_names(disputes),
             assigned=assigned,
+            merged=first.merged + last.merged,
             adopted=last.adopted,
             left=last.left,
             unobserved=last.unobserved,
@@ -73,6 +74,7 @@ class RecordRebuild:
                 stopped=tuple(x.plan_id for x in reader.find(m.Plan, "open", "yes")),
                 settled=_names(_disputes(reader)),
                 assigned=_tagged(reader),
+                merged=found.merged,
                 adopted=found.left,
                 unobserved=found.unobserved,
             )

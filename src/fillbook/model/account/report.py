@@ -121,6 +121,8 @@ class RebuildReport:
     """The client order ids of the orders that were disputed."""
     assigned: tuple[tuple[str, str], ...] = ()
     """External orders whose client order id names a strategy, with that strategy."""
+    merged: tuple[Finding, ...] = ()
+    """The differences that the broker's evidence explained, which were merged first."""
     adopted: tuple[Finding, ...] = ()
     """The differences whose figure the record took from the broker."""
     left: tuple[Finding, ...] = ()

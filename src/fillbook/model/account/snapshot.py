@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fillbook.model.account.pair import Amount
+
+#: This machine, by each of its names, with or without a port.
+_LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]|::1)(:\d+)?", re.IGNORECASE)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host*, with or without a port, is this machine: an emulator runs there."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
+def _compared_host(host: str) -> str:
+    """Return *host* for comparisons: each name of this machine is the same."""
+    local = _LOOPBACK.fullmatch(host)
+    if local is None:
+        return host
+    return "127.0.0.1" + ("" if local[2] in (None, ":80", ":443") else local[2])
 
 
 @frozen
@@ -15,8 +33,12 @@ class AccountId:
 
     broker: str
     """The name of the broker: `Broker.name`."""
-    host: str
-    """The exact host of the API; only it distinguishes paper from live."""
+    host: str = field(eq=_compared_host)
+    """
+    The exact host of the API; only it distinguishes paper from live.
+
+    The names of this machine, where an emulator runs, are compared as one.
+    """
     number: str
     """The broker's account number."""
 
