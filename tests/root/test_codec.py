@@ -22,6 +22,7 @@ from fillbook.core.pacing import Budget
 from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.desk.reconcile.activity_window import ActivityCursor
+from fillbook.desk.reconcile.foreign_orders import ForeignOwners
 from fillbook.desk.record.cells.last_complete_snapshot import CompleteSnapshot
 from fillbook.desk.record.desk_report import DeskReport
 from fillbook.errors import Bug, InvalidValue, StoreDamaged
@@ -32,7 +33,7 @@ ENTRIES = list(get_args(m.Entry))
 #: Values that desks keep in cells, beside plain text.
 CELLS = (
     *(Budget, Lease, LagFactor, SavedMarks, m.Unsettled, ActivityCursor, CompleteSnapshot),
-    DeskReport,
+    *(DeskReport, ForeignOwners),
 )
 LOCK = Path(__file__).parents[1] / "stores" / "golden" / "words.txt"
 FEWER = settings(max_examples=settings().max_examples // 5)  # for each of many types

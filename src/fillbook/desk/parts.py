@@ -38,6 +38,7 @@ from fillbook.desk.plans.rebalance import Rebalancing
 from fillbook.desk.plans.rebuild_from_broker import RecordRebuild
 from fillbook.desk.plans.repair import RecordSteps, Repair
 from fillbook.desk.reconcile.external_trades import external_trade_alerts
+from fillbook.desk.reconcile.foreign_orders import foreign_order_alerts
 from fillbook.desk.reconcile.pnl_comparison import PnlComparing
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
@@ -109,6 +110,7 @@ class Parts:
         self.recorder = recorder = Recorder(store, clock, gateway.pair, self.measurements)
         for delivery in self._deliveries:
             recorder.on(m.EventKind.ALERT, delivery.deliver)
+        recorder.alert_of(foreign_order_alerts)
         recorder.alert_of(lambda transaction: external_trade_alerts(transaction, clock))
         self.available_funds = AvailableFunds(store, clock, broker.capabilities)
         recorder.before_commit(self.available_funds.save_mark)

@@ -93,11 +93,6 @@ def test_absent_is_final_and_alerts_and_so_does_a_late_accept():
     assert alerts == [m.AlertKind.ABSENT, m.AlertKind.LANDED_LATE]
 
 
-def test_an_order_with_our_prefix_that_is_not_in_this_record_alerts():
-    records = made(report(client_order_id=f"{m.ID_PREFIX}77"))
-    assert [e.alert.kind for e in records.all(m.Event)] == [m.AlertKind.FOREIGN_PREFIX]
-
-
 def test_a_disputed_order_alerts():
     records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), void("?", source="history"))
     assert records.all(m.Event)[-1].alert.kind is m.AlertKind.DISPUTED

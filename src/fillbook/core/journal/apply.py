@@ -78,21 +78,14 @@ _STATUS_ALERTS: Final = {
 def alert_of(before: m.OrderRecord | None, after: m.OrderRecord) -> m.Alert | None:
     """Return the alert that a change of an order raises; None: it raises none."""
     name, status = after.client_order_id, after.order.status
-    status_before = None if before is None else before.order.status
     if before is None:
-        if after.origin is m.Origin.EXTERNAL and name.startswith(m.ID_PREFIX):
-            return m.Alert(
-                m.AlertKind.FOREIGN_PREFIX,
-                name,
-                f"order {name} was created by fillbook but is not in this record: another record "
-                "of this account exists, or entries of this one were lost",
-            )
         return None
+    status_before = before.order.status
     if status_before is m.OrderStatus.ABSENT and status is not m.OrderStatus.ABSENT:
         words = f"order {name} was concluded absent, but the broker has it: it is {status}"
         return m.Alert(m.AlertKind.LANDED_LATE, name, words)
     late = [x for x in after.order.anomalies if x.oddity is m.Oddity.LANDED_LATE]
-    if before is not None and set(late) - set(before.order.anomalies):
+    if set(late) - set(before.order.anomalies):
         words = f"a request on order {name} was accepted after it was abandoned: {late[-1].detail}"
         return m.Alert(m.AlertKind.LANDED_LATE, name, words)
     if status in _STATUS_ALERTS and status is not status_before:

@@ -152,6 +152,7 @@ LagFactor=Longer: factor=times until
 Unsettled: rows
 ActivityCursor: until trailing
 CompleteSnapshot: at timeline elapsed missed
+ForeignOwners: alerted
 StreamStatus: state gaps since
 DeskReport: stream funds requests histograms
 BuyingPower: available non_marginable reported reserved read_at lag_s
