@@ -22,6 +22,7 @@ from attrs import NOTHING, Factory, fields, has
 
 import fillbook as fb
 from fillbook import model as m
+from fillbook.broker import Sink
 
 #: The modules of each page of values.
 PAGES = {
@@ -38,7 +39,7 @@ PAGES = {
 OF_ADAPTERS = (
     *("Observed", "NotObserved", "Absent", "Accepted", "Rejected", "NotSent", "Ambiguous"),
     *("Failure", "RateLimit", "Capabilities", "ReplaceQty", "AccountSnapshot", "PositionSnapshot"),
-    *("OrderQuery", "OrderScope", "Session", "Takes", "Tick", "Auction", "WashRule"),
+    *("OrderQuery", "OrderScope", "Session", "Takes", "OrderSort", "Tick", "Auction", "WashRule"),
 )
 
 
@@ -210,6 +211,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "async": lambda: directive("class", "AsyncDesk", markdown(fb.AsyncDesk.__doc__ or "")),
     "book": lambda: members(fb.Book, "Book"),
     "broker": lambda: members(fb.Broker, "Broker"),
+    "sink": lambda: members(Sink, "Sink"),
     "store": lambda: members(fb.Store, "Store"),
     "errors": errors,
     "adapters": lambda: values(getattr(m, name) for name in OF_ADAPTERS),

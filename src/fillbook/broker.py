@@ -19,6 +19,7 @@ from datetime import date
 from typing import Final, Protocol, TypeVar
 
 from fillbook import model as m
+from fillbook.errors import InvalidValue
 
 T = TypeVar("T")
 
@@ -119,9 +120,9 @@ class Broker(Protocol):
         self, broker_order_id: str, since: m.Timestamp, page: m.Cursor | None
     ) -> PageOf[m.Execution]:
         """
-        Read all executions of one order, oldest first.
+        Read the executions of one order at or after *since*, oldest first.
 
-        *since* is at or before the order's creation; it bounds the search.
+        The desk passes a time at or before the creation of the order, which bounds the search.
         """
         return READ_UNSUPPORTED
 
@@ -167,9 +168,9 @@ class Broker(Protocol):
 
         The report of a typed event names the order and has no quantities and no prices,
         because the SDK has made floats of them.  Raises: InvalidValue if *raw* is not an
-        event of this broker.
+        event of this broker; without an override none is.
         """
-        return ()
+        raise InvalidValue(f"the adapter of {self.name} reads no events of a bot (read_event)")
 
     def redact(self, text: str) -> str:
         """

@@ -15,9 +15,13 @@ class OrderSort(StrEnum):
     """The sort of an order, on which its valid types and times in force depend."""
 
     WHOLE = "whole units"
+    """Whole units of an instrument that is not crypto."""
     FRACTION = "fractions or notionals"
+    """A quantity with a fraction, or a notional."""
     EXTENDED = "extended hours"
+    """An order for extended hours."""
     COIN = "crypto"
+    """An order of a crypto pair."""
 
 
 @frozen

@@ -38,15 +38,16 @@ from fillbook.testing.broker_cases.replaces import ReplaceCases  # noqa: E402
 from fillbook.testing.broker_cases.stream import StreamCases  # noqa: E402
 
 
+# pytest collects the cases of the last class first: those of one method before those of a desk.
 class BrokerSuite(
-    ReadCases,
-    OrderCases,
-    FillCases,
-    AmbiguityCases,
-    GroupCases,
-    StreamCases,
-    ReplaceCases,
-    OrderTypeCases,
     DeskCases,
+    OrderTypeCases,
+    ReplaceCases,
+    StreamCases,
+    GroupCases,
+    AmbiguityCases,
+    FillCases,
+    OrderCases,
+    ReadCases,
 ):
     """All cases of a broker: override `broker`, and `venue` if there is one."""

@@ -166,3 +166,27 @@ def test_only_the_gateway_sends_requests_that_change_something():
 
 
 CHANGES = r"\bbroker\.(submit|cancel|replace)$"
+
+
+class ReturnsNothing(SimulatedBroker):
+    """An adapter whose author forgot a `return`; the request was carried out."""
+
+    def submit(self, intent):
+        super().submit(intent)
+
+    def positions(self, page):
+        return None if self.forgets else super().positions(page)
+
+    forgets = False
+
+
+def test_a_method_that_returns_no_reply_loses_no_order(caplog):
+    """It is a fault of the adapter: the outcome of a write is unknown, and a read has none."""
+    bench = Bench(broker=ReturnsNothing)
+    order = bench.desk.buy("AAPL", qty=1)
+    assert order.status is S.FILLED  # found by its client order id
+    assert "the adapter returned NoneType from submit, which is no reply" in caplog.text
+    bench.broker.forgets = True
+    report = bench.desk.sync()
+    assert "the adapter returned NoneType from positions" in report.unobserved
+    assert bench.desk.book.position("AAPL").qty == 1

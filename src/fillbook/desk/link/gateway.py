@@ -60,6 +60,11 @@ class _ThreadLane(threading.local):
     lane: Lane | None = None
 
 
+#: What a method of an adapter returns; another value is a fault of the adapter.
+_OUTCOMES: Final[tuple[type, ...]] = (m.Accepted, m.Rejected, m.NotSent, m.Ambiguous)
+_REPLIES: Final[tuple[type, ...]] = (m.Observed, m.NotObserved, m.Absent)
+
+
 class Gateway:
     """Sends the requests to one broker, and counts them."""
 
@@ -197,6 +202,8 @@ class Gateway:
         except Exception as error:
             self._log_bug()
             return m.Ambiguous(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
+        if not isinstance(outcome, _OUTCOMES):
+            return m.Ambiguous(m.Failure.BUG, self._log_other(name, outcome))
         self._apply_rate_limit(outcome)
         return outcome if isinstance(outcome, m.Accepted) else self._redacted(outcome)
 
@@ -246,6 +253,8 @@ class Gateway:
         except Exception as error:
             self._log_bug()
             return m.NotObserved(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
+        if not isinstance(answer, _REPLIES):
+            return m.NotObserved(m.Failure.BUG, self._log_other(name, answer))
         self._apply_rate_limit(answer)
         return answer if isinstance(answer, m.Observed) else self._redacted(answer)
 
@@ -257,6 +266,12 @@ class Gateway:
         """Log the exception of an adapter, whose message may quote a request."""
         trace = self.broker.redact(traceback.format_exc())
         log.error("the adapter of %s raised an exception\n%s", self.broker.name, trace)
+
+    def _log_other(self, name: str, answer: object) -> str:
+        """Log that an adapter returned what is no reply; return it as a message."""
+        text = f"the adapter returned {type(answer).__name__} from {name}, which is no reply"
+        log.error("%s: %s", self.broker.name, text)
+        return text
 
     def _apply_rate_limit(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
         """Pass the broker's rate limit on to the pacer; an error there does not lose the reply."""

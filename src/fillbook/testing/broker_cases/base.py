@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, TypeVar
 
+import attrs
 import pytest
 
 from fillbook import model as m
@@ -24,6 +25,19 @@ EPOCH: Final = m.Timestamp("1970-01-01T00:00:00.000000000Z")
 _PAGES_MAX: Final = 1000
 _POLLS_MAX: Final = 20
 _numbers = itertools.count(1)
+
+
+def require_exact(value: Any, where: str = "") -> None:
+    """Check that no number in a value of the adapter is a float, which has lost digits."""
+    assert not isinstance(value, float), (
+        f"{where} is the float {value!r}: make each number of the text of the reply, by m.number"
+    )
+    if isinstance(value, list | tuple):
+        for each in value:
+            require_exact(each, where)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            require_exact(getattr(value, field.name), f"{type(value).__name__}.{field.name}")
 
 
 class RecordingSink:
@@ -79,6 +93,7 @@ class Cases:
     unknown_symbol: ClassVar[str] = "NOSUCHTHING"  #: a symbol that is valid and not listed
     #: An order id in the broker's format, of no order.
     unknown_id: ClassVar[str] = "00000000-0000-4000-8000-000000000000"
+    rejects_no_change: ClassVar[bool] = True  #: a replace without a difference is rejected
     #: The status of an exit that waits: for the fill of its entry, or for its stop price.
     waiting: ClassVar[m.OrderStatus] = m.OrderStatus.HELD
     #: The days of November 2026, from the 23rd to the 30th, on which shares trade.
@@ -148,14 +163,20 @@ class Cases:
     def report_of(self, broker: Broker, outcome: m.Accepted, intent: m.Intent) -> m.OrderReport:
         """Return the report in *outcome*, or read it by the id in it, or by client order id."""
         if outcome.report is not None:
+            require_exact(outcome.report)
+            has_clock = outcome.report.clock is not None
+            assert has_clock or not broker.capabilities.clocked, (
+                "`clocked` is declared, and a report has no clock: every one needs it"
+            )
             return outcome.report
         if outcome.broker_order_id is not None:
             return self.read_order(broker, outcome.broker_order_id)
         return self.observed(broker.find(intent.client_order_id))
 
     def observed(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:
-        """Return the value of a read that must be observed."""
+        """Return the value of a read that must be observed; its numbers are exact."""
         assert isinstance(answer, m.Observed), answer
+        require_exact(answer.value)
         return answer.value
 
     def read_order(self, broker: Broker, broker_order_id: str) -> m.OrderReport:
@@ -168,8 +189,8 @@ class Cases:
         page: m.Cursor | None = None
         for _ in range(_PAGES_MAX):
             answer = read(page)
-            assert isinstance(answer, m.Observed), answer
-            rows.extend(answer.value)
+            rows.extend(self.observed(answer))
+            assert isinstance(answer, m.Observed)
             page = answer.next
             if page is None:
                 return rows

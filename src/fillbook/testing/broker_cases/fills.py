@@ -147,7 +147,7 @@ class FillCases(Cases):
             driver.advance(1)
         middle = self.executions_of(broker, order_id)[1]
         rows = self.read_pages(lambda page: broker.executions_of(order_id, middle.at, page))
-        assert len(rows) == 2
+        assert len(rows) == 2, "of three fills, two are at or after the second"
         assert middle == rows[0]
 
     def test_b064_a_split_is_an_activity_and_changes_the_position(
