@@ -50,12 +50,15 @@ def _foreign(transaction: Transaction) -> list[str]:
     """Return the client order ids of the foreign orders that were reported, without a strategy."""
     names = []
     for entry in transaction.recorded:
-        name = entry.report.client_order_id if isinstance(entry, m.Reported) else None
-        if name is not None and name.startswith(m.ID_PREFIX):
-            record = transaction.reader.get(m.OrderRecord, name)
-            is_foreign = record is not None and record.origin is m.Origin.EXTERNAL
-            if record is not None and is_foreign and record.strategy is None:
-                names.append(name)
+        report = entry.report if isinstance(entry, m.Reported) else None
+        if report is None or not (report.client_order_id or "").startswith(m.ID_PREFIX):
+            continue
+        evidence = transaction.reader.get(m.Evidence, report.broker_order_id)
+        name = "" if evidence is None else evidence.client_order_id
+        record = transaction.reader.get(m.OrderRecord, name)
+        is_foreign = record is not None and record.origin is m.Origin.EXTERNAL
+        if record is not None and is_foreign and record.strategy is None:
+            names.append(record.client_order_id)
     return names
 
 
@@ -64,7 +67,7 @@ def _moment(alerted: tuple[str, m.Timestamp]) -> datetime:
 
 
 def _owner(client_order_id: str) -> str:
-    tag = tag_of(client_order_id)
+    tag = tag_of(client_order_id.partition("?")[0])
     return m.ID_PREFIX if tag is None else f"{m.ID_PREFIX}{tag}"
 
 
