@@ -62,6 +62,17 @@ def test_without_a_record_it_cancels_too_and_reports_it(bench, capsys):
     assert open_orders(bench) == set()
 
 
+def test_a_wrong_settings_file_stops_no_halt(bench, tmp_path, capsys):
+    """What it needs is on the command line; the message of the file is printed."""
+    store = recorded(bench, tmp_path)
+    (tmp_path / "fillbook.toml").write_text('repair = "auto"\n')
+    assert run(["halt", "--broker", "sim:", "--store", store]) == 0
+    told = capsys.readouterr()
+    assert "fillbook.toml, line 1: repair is no setting" in told.err
+    assert "No alert is passed on to a sink." in told.err
+    assert open_orders(bench) == set()
+
+
 def test_with_a_record_no_desk_on_it_sends_until_it_is_resumed(bench, tmp_path, capsys):
     store = recorded(bench, tmp_path)
     assert run(["halt", "all is wrong", "--store", store]) == 0

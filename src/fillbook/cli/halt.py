@@ -12,8 +12,9 @@ from typing import Annotated, Final
 from attrs import evolve, frozen
 from cyclopts import Parameter
 
-from fillbook import errors, opening
+from fillbook import config, errors, opening
 from fillbook import model as m
+from fillbook.alerts import Sink
 from fillbook.broker import Broker
 from fillbook.cli import output
 from fillbook.cli.options import (
@@ -104,8 +105,9 @@ def halt(
 
 def _halt(broker: Broker, address: str | None, *, live: bool, why: str, exits: bool) -> Halted:
     """Set the switch of a record (None: there is none), and cancel.  Raises: StoreError."""
-    clock = SystemClock()
-    with open_desk(broker, address or "memory://", live=live, wait_s=WAIT_S) as desk:
+    clock, store = SystemClock(), address or "memory://"
+    repairs, alerts = str(m.RepairMode.OBSERVE), _sinks()
+    with open_desk(broker, store, live=live, repairs=repairs, wait_s=WAIT_S, alerts=alerts) as desk:
         if address is not None:
             desk.halt(why)
         before, _ = _open_orders(broker)
@@ -117,6 +119,16 @@ def _halt(broker: Broker, address: str | None, *, live: bool, why: str, exits: b
             _cancel_by_list(broker, clock, held, exits=exits)
         after, unread = _open_orders(broker)
     return _outcome(before, after, held, unread, exits=exits, switch=address is not None)
+
+
+def _sinks() -> Sequence[Sink] | None:
+    """Return no sinks if the settings file is wrong, which stops no halt; None: as it says."""
+    try:
+        config.setting("alert_urls", None, os.environ)
+    except errors.BadAddress as error:
+        output.err.print(f"{error}\nNo alert is passed on to a sink.", markup=False, soft_wrap=True)
+        return ()
+    return None
 
 
 def _plan(broker: Broker, address: str | None, *, exits: bool) -> Halted:

@@ -15,6 +15,7 @@ from cyclopts import Group, Parameter
 
 from fillbook import config, errors, opening
 from fillbook import model as m
+from fillbook.alerts import Sink
 from fillbook.broker import Broker
 from fillbook.cli import output
 from fillbook.cli.shell.interrupted import reporting
@@ -101,9 +102,10 @@ def open_desk(
     live: bool = False,
     repairs: str | None = None,
     wait_s: float = 5.0,
+    alerts: Sequence[Sink] | None = None,
 ) -> Iterator[Desk]:
     """Open a desk; if the block is interrupted, the error has what is known of its orders."""
-    opened = opening.open(broker, store, live=live, repairs=repairs, wait_s=wait_s)
+    opened = opening.open(broker, store, live=live, repairs=repairs, wait_s=wait_s, alerts=alerts)
     with opened as desk, reporting(desk):
         PROGRESS.follow(desk)
         yield desk
