@@ -238,14 +238,22 @@ def verdict(found: m.Verdict, unobserved: str | None, requests: int | None) -> N
 def orders(found: Sequence[m.Order]) -> None:
     """Print orders, oldest first; each id is a prefix that `fillbook order` takes."""
     names = short_ids([x.client_order_id for x in found])
+    year = max([(x.created_at or "")[:4] for x in found], default="")
     table(
         "Orders",
-        ("order!", "created (UTC)", "request", "type", "filled", "status"),
+        ("order!", "made (UTC)!", "request", "type", "filled", "status"),
         (
-            (name, day(x.created_at), request_of(x), x.type, filled_of(x), status(x))
+            (name, _minute(x.created_at, year), request_of(x), x.type, filled_of(x), status(x))
             for name, x in zip(names, found, strict=True)
         ),
     )
+
+
+def _minute(at: m.Timestamp | None, year: str) -> str | None:
+    """Format a time of *year* to the minute, and one of another year as a day (UTC)."""
+    if at is None:
+        return None
+    return f"{at[5:10]} {at[11:16]}" if at[:4] == year else at[:10]
 
 
 def request_of(order: m.Order) -> str:
