@@ -65,8 +65,11 @@ class SystemClock:
     ``$FILLBOOK_CLOCK_AHEAD_S`` (*ahead* None).  Raises: BadAddress if that is no number.
     """
 
+    #: A subclass that does not call `__init__` is not ahead.
+    ahead: timedelta = timedelta()
+
     def __init__(self, ahead: timedelta | None = None) -> None:
-        self.ahead: timedelta = configured_ahead() if ahead is None else ahead
+        self.ahead = configured_ahead() if ahead is None else ahead
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
