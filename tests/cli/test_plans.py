@@ -114,6 +114,14 @@ def test_exits_are_placed_kept_and_ended(held, capsys):
     assert (code, "Nothing is left to repair." in out) == (0, True)
 
 
+def test_the_rules_of_an_exit_are_options(held, capsys):
+    words = ("--break-even", "4%", "--max-age", "5d", "--cooldown", "30m", "--stop-loss", "8%")
+    assert told(capsys, "protect", "BTC/USD", *words, *STORE)[0] == 0
+    [kept] = read(capsys, "positions")["protections"]
+    assert kept["policy"]["break_even"] == {"value": "4", "is_percent": True}
+    assert (kept["policy"]["max_age_s"], kept["policy"]["cooldown_s"]) == ("432000", "1800")
+
+
 def test_a_dry_run_of_exits_stores_and_sends_nothing(bought, capsys):
     with fb.read("sqlite:///bot.db") as book:
         before = len(book.journal())
@@ -169,6 +177,8 @@ def test_an_exit_that_another_process_saw_end_is_not_shown_as_cover(held, capsys
 WRONG = {
     "no exit": (["protect", "BTC/USD"], "at least one of"),
     "no percentage": (["protect", "BTC/USD", "--stop-loss", "8"], "percentage"),
+    "no duration": (["protect", "BTC/USD", "--stop-loss", "8%", "--max-age", "5"], "--max-age"),
+    "no trail": (["protect", "BTC/USD", "--stop-loss", "8%", "--trail-after", "4%"], "--trail"),
     "more than held": (["close", "BTC/USD", "--qty", "2"], "cannot be closed"),
     "no time": (["close", "BTC/USD", "--wait", "-1"], "--wait takes seconds"),
     "no plan": (["plan", "x-1"], "no plan"),
@@ -269,6 +279,11 @@ SHOWN = [
     (m.AdoptBalance(None, D(1), D("2.5"), "USD"), "record: cash USD 1 becomes 2.5"),
     (m.EndOrder("fb-1"), "record: end fb-1"),
     (m.HaltTrading("a phantom"), "halt: a phantom"),
+    (m.ReplaceOrder(client_order_id="fb-1", stop_price=D(100)), "change fb-1: stop 100"),
+    (
+        m.ReplaceOrder(client_order_id="fb-1", collar=D(2)),
+        "change fb-1: limit 2% beyond the market",
+    ),
 ]
 
 

@@ -49,6 +49,7 @@ def rows(path, table, column="body"):
 LATER = {
     m.Pair,
     m.SymbolName,
+    m.Cooldown,
     m.Plan,
     m.Protection,
     m.SettledTrade,

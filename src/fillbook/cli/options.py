@@ -197,6 +197,18 @@ def named_options(options: Mapping[str, str]) -> Iterator[None]:
         raise errors.InvalidValue(text) from None
 
 
+#: The seconds of each unit of a duration.
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def parse_duration(option: str, text: str) -> Decimal:
+    """Parse a duration such as ``8h`` to seconds; *option* is its name.  Raises: InvalidValue."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if found is None:
+        raise errors.InvalidValue(f"{option} takes a time like 90s, 30m, 8h or 5d, not {text!r}")
+    return Decimal(found[1]) * _UNITS[found[2]]
+
+
 def parse_day(text: str | None) -> date | None:
     """Parse a date such as ``2026-01-05``.  Raises: InvalidValue."""
     try:

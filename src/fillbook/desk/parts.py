@@ -32,11 +32,13 @@ from fillbook.desk.plans.close import Closing
 from fillbook.desk.plans.decisions import Decisions
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
+from fillbook.desk.plans.funds_step import FundsStep
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.plans.protections import Protections
 from fillbook.desk.plans.rebalance import Rebalancing
 from fillbook.desk.plans.rebuild_from_broker import RecordRebuild
 from fillbook.desk.plans.repair import RecordSteps, Repair
+from fillbook.desk.plans.replace_step import ReplaceStep
 from fillbook.desk.reconcile.external_trades import external_trade_alerts
 from fillbook.desk.reconcile.foreign_orders import foreign_order_alerts
 from fillbook.desk.reconcile.pnl_comparison import PnlComparing
@@ -171,10 +173,11 @@ class Parts:
             gateway,
             recorder,
             agenda,
-            self.account_link,
             self.tracker,
             self.placement,
             self.cancellation,
+            ReplaceStep(gateway, recorder, self.market, self.replacement),
+            FundsStep(recorder, self.account_link),
             clock,
             steps.carry_out,
         )

@@ -21,13 +21,7 @@ from fillbook.model.account.drift import (
     WrongCash,
     WrongQty,
 )
-from fillbook.model.account.instrument import (
-    AssetClass,
-    Instrument,
-    Quote,
-    Session,
-    SymbolName,
-)
+from fillbook.model.account.instrument import AssetClass, Instrument, Quote, Session, SymbolName
 from fillbook.model.account.local_trade import (
     CatchUp,
     CatchUpOrder,
@@ -185,10 +179,12 @@ from fillbook.model.plan import (
     PlanState,
     PlanStep,
     PositionChange,
+    ReplaceOrder,
     StepState,
     plan_state,
 )
 from fillbook.model.protection import (
+    Cooldown,
     CoverState,
     ExitFields,
     ExitPolicy,
@@ -269,6 +265,7 @@ __all__ = [
     "ConcludedAbsent",
     "Conclusion",
     "Confidence",
+    "Cooldown",
     "CostMethod",
     "CoverState",
     "Cursor",
@@ -390,6 +387,7 @@ __all__ = [
     "RepairRule",
     "ReplaceCum",
     "ReplaceMakes",
+    "ReplaceOrder",
     "ReplaceQty",
     "ReportSource",
     "Reported",

@@ -70,6 +70,8 @@ class ReasonCode(StrEnum):
     """The symbol has an unconfirmed order or a confirmed drift."""
     PLAN_RUNNING = "plan_running"
     """A plan runs on the symbol: only reducing orders are sent."""
+    COOLDOWN = "cooldown"
+    """A stop was filled a short time ago: `ExitPolicy.cooldown_s`."""
     NOT_IN_SYNC = "not_in_sync"
     """Events may be missing, or the last snapshot is too old."""
     NO_PRICE = "no_price"
@@ -98,6 +100,7 @@ TRANSIENT: Final[frozenset[str]] = frozenset(
         ReasonCode.ORDERS_PER_MINUTE,
         ReasonCode.SYMBOL_LOCKED,
         ReasonCode.PLAN_RUNNING,
+        ReasonCode.COOLDOWN,
         ReasonCode.NOT_IN_SYNC,
         ReasonCode.NO_PRICE,
         ReasonCode.NO_FEE_RATE,

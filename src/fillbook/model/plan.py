@@ -110,6 +110,32 @@ class PlaceOrder:
     """
     The increment to which a quantity is cut for which the funds do not suffice; 0: it is not cut.
     """
+    as_stop: bool = False
+    """It closes a position in place of a stop, so that a cooldown begins."""
+
+
+@frozen(kw_only=True)
+class ReplaceOrder:
+    """
+    Change the price of an order; done when the broker shows it, or refused it.
+
+    Later steps do what a refusal leaves: the same exits are canceled, and placed anew or traded.
+    """
+
+    client_order_id: str
+    """The client order id of the order (FIX ClOrdID, 11)."""
+    stop_price: Decimal | None = None
+    """The new stop price, per unit; None: it stays."""
+    limit_price: Decimal | None = None
+    """The new limit price, per unit; None: it stays, or `collar` gives it."""
+    collar: Decimal | None = None
+    """The new limit price is so far beyond the market, as a percentage; None: it is not."""
+    beyond: Decimal | None = None
+    """With `collar`: the price of the other exit of an OCO, which the limit may not pass."""
+    within_s: int | None = None
+    """
+    Done when it is filled, or after so many seconds; None: as soon as it has the price.
+    """
 
 
 @frozen(kw_only=True)
@@ -163,7 +189,9 @@ class HaltTrading:
     """The reason, as text."""
 
 
-Action = CancelOrder | PlaceOrder | AwaitFunds | AdoptBalance | EndOrder | HaltTrading
+Action = (
+    CancelOrder | PlaceOrder | ReplaceOrder | AwaitFunds | AdoptBalance | EndOrder | HaltTrading
+)
 
 
 class StepState(StrEnum):
@@ -208,6 +236,8 @@ class PlanStep:
     The share of the wanted funds which an `AwaitFunds` found, 0 to 1; None: not done, or another
     step.
     """
+    missing: Decimal = ZERO
+    """What its order was cut by to what can be closed, in base units, ≥ 0."""
 
 
 @frozen
@@ -296,3 +326,7 @@ class Plan:
     def is_final(self) -> bool:
         """Whether the plan has ended."""
         return self.state in FINAL_STATES
+
+    def step_key(self, index: int) -> str:
+        """Return the key of the orders that are placed for one step, counted from 0."""
+        return f"{PLAN_KEY}{self.plan_id}/{index}"

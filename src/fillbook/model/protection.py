@@ -105,6 +105,14 @@ def _to_trail(value: _LevelFigure | None) -> Level | None:
     return _level_or_none("trail", value)
 
 
+def _to_trail_after(value: _LevelFigure | None) -> Level | None:
+    return _level_or_none("trail_after", value)
+
+
+def _to_break_even(value: _LevelFigure | None) -> Level | None:
+    return _level_or_none("break_even", value)
+
+
 def _above_zero(policy: ExitPolicy, attribute: Attribute[Any], value: Decimal | None) -> None:
     if value is not None and value <= 0:
         raise InvalidValue(f"{attribute.name} must be above zero, not {value}")
@@ -132,6 +140,25 @@ class ExitPolicy:
     """A price, or a percentage of the average cost; None: no such exit."""
     trail: Level | None = field(default=None, converter=_to_trail)
     """The distance of a trailing stop, a price or a percentage; None: no such exit."""
+    trail_after: Level | None = field(default=None, converter=_to_trail_after)
+    """
+    The trail begins once the market has reached this price, or this percentage of the average cost
+    in favour; it needs a `stop_price` or `stop_loss` until then.  None: it begins at once.
+    """
+    break_even: Level | None = field(default=None, converter=_to_break_even)
+    """
+    Once the market has reached this price, or this percentage of the average cost in favour, the
+    stop moves to the average cost, unless it is tighter already; None: it does not.
+    """
+    max_age_s: Decimal | None = field(default=None, converter=number_or_none, validator=_above_zero)
+    """Seconds after which the position is closed at the market, in the session; None: never."""
+    cooldown_s: Decimal | None = field(
+        default=None, converter=number_or_none, validator=_above_zero
+    )
+    """
+    Seconds after the fill of a stop in which orders that open are denied, for this symbol and
+    strategy; None: no such time.
+    """
     time_in_force: TimeInForce = field(default=TimeInForce.GTC, converter=TimeInForce)
     """GTC or DAY."""
     on_add: OnAdd = field(default=OnAdd.KEEP, converter=OnAdd)
@@ -148,6 +175,14 @@ class ExitPolicy:
             raise InvalidValue("give one of stop_price and stop_loss")
         if not (self.has_stop or self.take_profit is not None):
             raise InvalidValue("give at least one of stop_price, stop_loss, trail and take_profit")
+        has_fixed_stop = self.stop_price is not None or self.stop_loss is not None
+        if self.trail_after is not None and (self.trail is None or not has_fixed_stop):
+            raise InvalidValue(
+                "trail_after is the begin of a trail: give trail, and the stop_price or stop_loss "
+                "that holds until then"
+            )
+        if self.break_even is not None and not self.has_stop:
+            raise InvalidValue("break_even moves a stop: give stop_price, stop_loss or trail")
         if self.time_in_force not in (TimeInForce.GTC, TimeInForce.DAY):
             raise InvalidValue(f"time_in_force must be gtc or day, not {self.time_in_force}")
         if self.collar >= 50:
@@ -166,6 +201,10 @@ class ExitFields(TypedDict, total=False):
     stop_loss: Level | str | None
     take_profit: Level | Decimal | int | str | float | None
     trail: Level | Decimal | int | str | float | None
+    trail_after: Level | Decimal | int | str | float | None
+    break_even: Level | Decimal | int | str | float | None
+    max_age_s: Decimal | int | str | float | None
+    cooldown_s: Decimal | int | str | float | None
     time_in_force: TimeInForce | str
     on_add: OnAdd | str
     on_breach: OnBreach | str
@@ -246,11 +285,28 @@ class Protection:
     """Since when it has been covered, or not (UTC); None: not known."""
     why: str = ""
     """The reason of `cover`; `""`: nothing is to be added."""
+    set_at: Timestamp | None = None
+    """When the policy was set (UTC); None: not known."""
+    at_break_even: bool = False
+    """The stop has moved to the average cost, in this round trip."""
+    trail_begun: bool = False
+    """The market has reached `trail_after` of the policy, in this round trip."""
+
+    @property
+    def trail(self) -> Level | None:
+        """The distance of the trailing stop; None: there is none, or it has not begun."""
+        has_begun = self.policy.trail_after is None or self.trail_begun
+        return self.policy.trail if has_begun else None
 
     @property
     def key(self) -> str:
         """The key of the record."""
         return f"{self.symbol}/{self.strategy}"
+
+    @property
+    def occasion(self) -> str:
+        """The occasion of its plans: one round trip of one part."""
+        return f"exit/{self.key}/{self.number}/{self.opened_by or ''}"
 
     @property
     def title(self) -> str:
@@ -261,3 +317,22 @@ class Protection:
     def is_covered(self) -> bool:
         """Whether the exits are right: of no other quantity than the position."""
         return self.cover in COVERED_STATES
+
+
+@frozen(kw_only=True)
+class Cooldown:
+    """The time after a stop in which no order opens the position again."""
+
+    symbol: str
+    """The symbol."""
+    strategy: str
+    """The strategy; `""`: none."""
+    until: Timestamp
+    """Its end (UTC)."""
+    order: str
+    """The client order id of the stop that was filled."""
+
+    @property
+    def key(self) -> str:
+        """The key of the record."""
+        return f"{self.symbol}/{self.strategy}"

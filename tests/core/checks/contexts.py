@@ -143,6 +143,12 @@ def a_plan(plan_id="p1", state="running", symbol="AAPL"):
     )
 
 
+def cooling(seconds):
+    """A cooldown that ends in some seconds."""
+    until = m.timestamp(NOW + timedelta(seconds=seconds))
+    return m.Cooldown(symbol="AAPL", strategy="s", until=until, order="x1")
+
+
 A_BUY = {"orders": (order("c2", limit_price=50, qty=1),)}
 A_LIMIT = order("c2", limit_price=110, qty=1, **SELL)
 A_SALE = {"orders": (A_LIMIT,)}

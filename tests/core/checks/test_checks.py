@@ -18,7 +18,7 @@ def test_checks_run_in_the_order_in_which_they_are_listed():
         *("position", "strategy_position", "wash", "duplicate"),
         *("order_notional", "symbol_notional", "day_notional"),
         *("orders_per_minute", "position_limit", "price_collar", "unlocked", "no_plan"),
-        *("in_sync", "affordable"),
+        *("no_cooldown", "in_sync", "affordable"),
     ]
     known = {"halted": "x", "drifts": (DRIFT,), "reserve_amount": D(9999)}
     assert checks.denial_reason(request(), a_context(**known)).code == "halted"

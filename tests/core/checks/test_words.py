@@ -1,5 +1,6 @@
 """The texts of denials: the figures with their units, and advice that can be followed."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,6 +23,7 @@ from tests.core.checks.contexts import (
     UNPROVEN,
     D,
     a_context,
+    cooling,
     holding,
     limits,
     order,
@@ -176,6 +178,20 @@ WORDS = {
         {"halted": "the model is wrong"},
         "trading is halted: the model is wrong. To resume, use desk.resume() or "
         "`fillbook halt --resume`",
+    ),
+    "a cooldown": (
+        {"strategy": "s"},
+        {"cooldown": cooling(60)},
+        "the stop x1 of AAPL of strategy s was filled: until "
+        f"{m.timestamp(NOW + timedelta(minutes=1))[:19]}Z only reducing orders are sent; "
+        "`fillbook unprotect` ends the cooldown",
+    ),
+    "a cooldown of no strategy": (
+        {},
+        {"cooldown": evolve(cooling(60), strategy="")},
+        "the stop x1 of AAPL was filled: until "
+        f"{m.timestamp(NOW + timedelta(minutes=1))[:19]}Z only reducing orders are sent; "
+        "`fillbook unprotect` ends the cooldown",
     ),
     "blocked": (
         {},

@@ -286,6 +286,8 @@ VALUES = (
     fb.ExitFields,
     fb.HaltTrading,
     fb.PlaceOrder,
+    fb.ReplaceOrder,
+    fb.Cooldown,
     fb.PlanImpact,
     fb.PlanMade,
     fb.PlanMoved,
@@ -314,7 +316,8 @@ def exits(broker: fb.Broker, store: fb.Store) -> bool:
     )
     with fb.open(broker, store, exits=policy, repairs="approve") as desk:
         plan: fb.Plan = desk.protect("AAPL", stop_price="180", take_profit=210, dry_run=True)
-        desk.protect("AAPL", strategy="swing", stop_loss="8%", trail="5%", pending=True)
+        rules: fb.ExitFields = {"stop_loss": "8%", "trail": "5%", "trail_after": 9, "max_age_s": 9}
+        desk.protect("AAPL", strategy="swing", pending=True, **rules)
         desk.close_position("AAPL", strategy="swing", qty=5)
         desk.close_position("AAPL", account=True, dry_run=True)
         desk.unprotect("AAPL", strategy="swing")

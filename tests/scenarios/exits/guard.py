@@ -15,6 +15,8 @@ from fillbook import model as m
 SLACK_S = 65
 #: Only time in which the desk ticks at least so often counts.
 GAP_S = 61
+#: An alert that stands is repeated after five minutes, by the next tick.
+REPEATED_S = 300 + GAP_S
 LIVE = frozenset({"new", "accepted", "held", "partially_filled", "pending_new", "pending_replace"})
 STOPS = frozenset({"stop", "stop_limit", "trailing_stop"})
 ALERTS = frozenset(
@@ -72,8 +74,7 @@ class Guard:
                 seconds += gap
             self.naked[x.key] = seconds, since
             said = self.alerted.get(x.symbol)
-            # An alert that stands is repeated after five minutes.
-            stands = said is not None and said >= min(since, now - timedelta(seconds=310))
+            stands = said is not None and said >= min(since, now - timedelta(seconds=REPEATED_S))
             longest = float(x.policy.naked_max_s) + SLACK_S
             if seconds > longest and not stands:
                 yield f"{x.key} has no stop for {seconds} s: {x.cover} {x.why}"
@@ -117,7 +118,9 @@ class Guard:
             if qty <= most or (symbol in moved and qty <= known):
                 self.excess.pop(symbol, None)
                 continue
-            seconds = self.excess.get(symbol, 0.0) + (gap if gap <= GAP_S else 0.0)
+            seconds = self.excess.get(symbol, 0.0)
+            if gap <= GAP_S and self._could_trade(symbol):
+                seconds += gap
             self.excess[symbol] = seconds
             if symbol not in moved or (seconds > 60 + SLACK_S and symbol not in self.alerted):
                 yield f"exits for {qty} {symbol} for {seconds} s, of which {most} are held"

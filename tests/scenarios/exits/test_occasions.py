@@ -365,12 +365,12 @@ def test_exits_that_are_canceled_at_night_are_made_again_at_the_open():
     account = Account().held(qty=10, stop_price="180")
     account.exchange.faults.switch_on("cancel-at-open")
     account.until(at(3, 3))
-    account.desk.protect("AAPL", stop_price="175")
+    account.desk.protect("AAPL", stop_price="175", take_profit="250")
     account.until(at(3, 13))
     (stop,) = account.exits()
     assert stop.stop_price == 180
     account.keep_quoting({"AAPL": "187"}, 2 * 3600, every=120)
-    assert [(x.qty, x.stop_price) for x in account.exits()] == [(10, D(175))]
+    assert [(x.qty, x.limit_price) for x in account.exits()] == [(10, D(250))]
     assert account.covers() == {"AAPL/s": C.COVERED}
     assert account.sold() == {}
 

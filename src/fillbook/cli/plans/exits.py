@@ -17,6 +17,7 @@ from fillbook.cli.options import (
     existing_store,
     named_options,
     open_desk,
+    parse_duration,
 )
 from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
 
@@ -26,6 +27,10 @@ _OPTIONS: Final = {
     "stop_price": "--stop-price",
     "stop_loss": "--stop-loss",
     "take_profit": "--take-profit",
+    "trail_after": "--trail-after",
+    "break_even": "--break-even",
+    "max_age_s": "--max-age",
+    "cooldown_s": "--cooldown",
     "trail": "--trail",
     "account=True": "--account",
     "qty": "--qty",
@@ -59,10 +64,31 @@ class ExitOptions:
     trail: Annotated[
         str | None, Parameter(group=_EXITS, help="Trailing stop: a distance in price, or 5%.")
     ] = None
+    trail_after: Annotated[
+        str | None, Parameter(group=_EXITS, help="The trail begins at this price, or profit: 4%.")
+    ] = None
+    break_even: Annotated[
+        str | None,
+        Parameter(group=_EXITS, help="The stop moves to the cost at this price, or profit: 4%."),
+    ] = None
+    max_age_s: Annotated[
+        str | None,
+        Parameter(name="--max-age", group=_EXITS, help="Close it after this time: 5d, 8h, 90s."),
+    ] = None
+    cooldown_s: Annotated[
+        str | None,
+        Parameter(
+            name="--cooldown", group=_EXITS, help="No new entry for this time after a stop: 30m."
+        ),
+    ] = None
 
     def given(self) -> dict[str, Any]:
-        """Return the exits that are given, by name."""
-        return {name: x for name, x in asdict(self).items() if x is not None}
+        """Return the exits that are given, by name. Raises: InvalidValue."""
+        found = {name: x for name, x in asdict(self).items() if x is not None}
+        for name in ("max_age_s", "cooldown_s"):
+            if name in found:
+                found[name] = parse_duration(_OPTIONS[name], found[name])
+        return found
 
 
 def protect(

@@ -128,6 +128,8 @@ def describe_action(action: m.Action) -> str:
             return f"{request.side} {m.plain(request.qty or m.ZERO)} {request.symbol}, " + _terms(
                 request
             )
+        case m.ReplaceOrder(client_order_id=name):
+            return f"change {short_id(name)}: {_new_prices(action)}"
         case m.AwaitFunds(amount=amount, currency=currency):
             return f"await {money(amount)} {currency or ''}".strip() + " of funds for the buys"
         case m.AdoptBalance(symbol, ours, theirs, currency):
@@ -139,6 +141,14 @@ def describe_action(action: m.Action) -> str:
             return f"halt: {why}"
         case _:
             assert_never(action)
+
+
+def _new_prices(action: m.ReplaceOrder) -> str:
+    prices = [("stop", action.stop_price), ("limit", action.limit_price)]
+    parts = [f"{name} {m.plain(x)}" for name, x in prices if x is not None]
+    if action.collar is not None:
+        parts.append(f"limit {m.plain(action.collar)}% beyond the market")
+    return ", ".join(parts)
 
 
 def _terms(request: m.OrderRequest) -> str:

@@ -44,6 +44,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     risk.price_collar,
     locks.unlocked,
     locks.no_plan,
+    locks.no_cooldown,
     locks.in_sync,
     buying_power.affordable,
 )
@@ -60,7 +61,9 @@ NEW_ORDER_CHECKS: Final = frozenset(
     }
 )
 #: The checks that a replace has to pass only if it adds cost or quantity.
-NEW_RISK_CHECKS: Final = frozenset({locks.unlocked, locks.in_sync, buying_power.affordable})
+NEW_RISK_CHECKS: Final = frozenset(
+    {locks.unlocked, locks.no_cooldown, locks.in_sync, buying_power.affordable}
+)
 
 
 def for_change(checks: Sequence[Check], *, adds: bool) -> tuple[Check, ...]:

@@ -173,6 +173,8 @@ class CheckContext:
     """The id of the plan whose step the request is; None: the bot's own request."""
     plans: tuple[m.Plan, ...] = ()
     """The plans that have not ended."""
+    cooldown: m.Cooldown | None = None
+    """The newest cooldown of the request's symbol and strategy; None: there is none."""
     reserve: m.Reserve | None = None
     """How the order reserves buying power; None: that needs a price, and none is known."""
     reserve_amount: Decimal = ZERO

@@ -113,6 +113,21 @@ def no_plan(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     return None
 
 
+def no_cooldown(request: m.OrderRequest, context: CheckContext) -> Reason | None:
+    """Deny new risk of a strategy for some time after a stop of its position was filled."""
+    found = context.cooldown
+    if found is None or context.reduces(request) or context.now >= m.moment(found.until):
+        return None
+    whose = f" of strategy {found.strategy}" if found.strategy else ""
+    return Reason(
+        ReasonCode.COOLDOWN,
+        f"the stop {found.order} of {found.symbol}{whose} was filled: until {found.until[:19]}Z "
+        "only reducing orders are sent; `fillbook unprotect` ends the cooldown",
+        (("order", found.order),),
+        retry_at=found.until,
+    )
+
+
 def in_sync(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny new risk while events may be missing, or while the last complete snapshot is too old."""
     age, limit = context.snapshot_age, context.limits.snapshot_age_max_s

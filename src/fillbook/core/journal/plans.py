@@ -36,7 +36,13 @@ def apply_plan(draft: Draft, entry: _PlanEntry) -> None:
         case m.StepMoved():
             before = draft.need(m.Plan, entry.plan_id)
             after = life.with_step(
-                before, entry.step, entry.state, entry.why, entry.attempts, entry.share
+                before,
+                entry.step,
+                entry.state,
+                entry.why,
+                entry.attempts,
+                share=entry.share,
+                missing=entry.missing,
             )
             draft.put(after)
             _emit(draft, before, entry.state, step=entry.step, why=entry.why)
@@ -73,7 +79,7 @@ def apply_settled_trades(draft: Draft, entry: m.TradesSettled) -> None:
 
 
 def apply_protection(draft: Draft, entry: m.ProtectionSet | m.ProtectionEnded) -> None:
-    """Set or end a protection."""
+    """Set or end a protection; its end may begin a cooldown."""
     if isinstance(entry, m.ProtectionSet):
         after = entry.protection
         before = draft.get(m.Protection, after.key)
@@ -81,6 +87,8 @@ def apply_protection(draft: Draft, entry: m.ProtectionSet | m.ProtectionEnded) -
         if before is None or before.cover is not after.cover:
             draft.emit(m.EventKind.COVER, symbol=after.symbol, protection=after)
         return
+    if entry.cooldown is not None:
+        draft.put(entry.cooldown)
     ended = draft.get(m.Protection, f"{entry.symbol}/{entry.strategy}")
     if ended is not None:
         draft.drop(m.Protection, ended.key)

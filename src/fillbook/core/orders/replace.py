@@ -216,6 +216,7 @@ def remaining_request(record: m.OrderRecord, change: m.Change) -> m.OrderRequest
         time_in_force=terms.time_in_force,
         extended_hours=terms.extended_hours,
         post_only=intent is not None and intent.request.post_only,
+        reduce_only=intent is not None and intent.request.reduce_only,
         strategy=record.strategy,
         good_for_s=None if intent is None else intent.request.good_for_s,
     )

@@ -63,19 +63,16 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
     stop, price = exit_orders.stop_price(protection, context), exit_orders.market_price(context)
     if stop is None or price is None or not _is_beyond(price, stop, context):
         return NoBreach()
-    session = context.session
     if not context.is_open:
         return Undecided("the market is closed, and beyond the stop", at_open=True)
-    if not context.is_coin and session is not None and context.now < session.opens + AFTER_OPEN:
+    if _has_just_opened(context):
         return Undecided("the market has just opened, and is beyond the stop", at_open=True)
     if protection.policy.on_breach is m.OnBreach.ALERT:
         return Undecided("the market is beyond the stop, and the policy sells nothing")
-    newest = context.quotes[-1]
-    if newest.ask - newest.bid > SPREAD_MAX * newest.bid:
+    if _is_wide(context.quotes[-1]):
         return Undecided("the market is beyond the stop, and its spread is too wide to judge")
-    quotes = exit_orders.confirming_quotes(context)
-    prices = [x.bid if context.sign > 0 else x.ask for x in quotes]
-    if len(prices) < 2 or not all(_is_beyond(x, stop, context) for x in prices):
+    prices = _confirmed_prices(context)
+    if not prices or not all(_is_beyond(x, stop, context) for x in prices):
         return Undecided("the market is beyond the stop: a second quote decides")
     request = exit_orders.market_exit(protection, qty, context, price)
     if abs(stop - price) > BEYOND_MAX * stop:
@@ -88,3 +85,27 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
 def _is_beyond(price: Decimal, stop: Decimal, context: ExitContext) -> bool:
     """Return whether a stop of the position would be triggered at once at *price*."""
     return (stop - price) * context.sign >= 0
+
+
+@m.exact
+def judged_prices(context: ExitContext) -> tuple[Decimal, ...]:
+    """Return the prices of the two quotes by which the market is judged; none: it cannot be."""
+    if not context.is_open or _has_just_opened(context) or not context.quotes:
+        return ()
+    return () if _is_wide(context.quotes[-1]) else _confirmed_prices(context)
+
+
+def _confirmed_prices(context: ExitContext) -> tuple[Decimal, ...]:
+    """Return the prices at which the position could be closed, of two quotes, or none."""
+    quotes = exit_orders.confirming_quotes(context)
+    prices = tuple(x.bid if context.sign > 0 else x.ask for x in quotes)
+    return prices if len(prices) > 1 else ()
+
+
+def _has_just_opened(context: ExitContext) -> bool:
+    session = context.session
+    return not context.is_coin and session is not None and context.now < session.opens + AFTER_OPEN
+
+
+def _is_wide(quote: m.Quote) -> bool:
+    return quote.ask - quote.bid > SPREAD_MAX * quote.bid

@@ -9,7 +9,7 @@ again for the rest (the guard); those of a protection are planned anew with the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from attrs import evolve
 
@@ -63,3 +63,23 @@ def steps_around(
             guard = m.PlaceOrder(evolve(wanted, qty=back, reduce_only=True))
             steps.append(m.PlanStep(action=guard, stage=2, guard=True))
     return tuple(steps)
+
+
+@m.exact
+def market_limit(
+    side: m.OrderSide, price: Decimal, collar: Decimal, beyond: Decimal | None, tick: Decimal | None
+) -> Decimal | None:
+    """
+    Return a limit price that trades at once at *price*, and at most *collar* percent beyond it.
+
+    *beyond* is the stop of the same OCO, which the limit has to keep off by a *tick*; None: there
+    is none.  None: no such price would trade.
+    """
+    step = tick or Decimal("0.01")
+    limit = price * (1 + side.sign * collar / 100)
+    rounding = ROUND_FLOOR if side is m.OrderSide.BUY else ROUND_CEILING
+    limit = (limit / step).to_integral_value(rounding=rounding) * step
+    if beyond is not None:
+        nearest = beyond - side.sign * step
+        limit = min(limit, nearest) if side is m.OrderSide.BUY else max(limit, nearest)
+    return limit if (limit - price) * side.sign >= 0 else None

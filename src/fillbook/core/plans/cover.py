@@ -43,7 +43,8 @@ class ExitGroup:
 
     Quantities are in base units, ≥ 0: `leaves` may still fill, `stopped` is covered by a working
     stop, `limited` by a working limit order.  `stop` and `limit` are the prices of those; None:
-    there is none.  `passed_at` is the limit price of that stop, beyond which it does not trade.
+    there is none, and `stop_order` and `limit_order` are their client ids.  `passed_at` is the
+    limit price of that stop, beyond which it does not trade.
     `strategy` ``""``: none.  `is_moving`: an order of it is unconfirmed, or has an open cancel or
     replace.  `is_ours`: it was placed for a protection.
     """
@@ -55,6 +56,8 @@ class ExitGroup:
     limited: Decimal = ZERO
     stop: Decimal | None = None
     limit: Decimal | None = None
+    stop_order: str | None = None
+    limit_order: str | None = None
     passed_at: Decimal | None = None
     trail: bool = False
     time_in_force: m.TimeInForce = m.TimeInForce.GTC
@@ -126,6 +129,8 @@ def _group(
         limited=_least(limits, least),
         stop=next((x.stop_price for x in stops), None),
         limit=next((x.limit_price for x in limits), None),
+        stop_order=next((x.client_order_id for x in stops), None),
+        limit_order=next((x.client_order_id for x in limits), None),
         passed_at=next((_passed_at(x, oco_stop_collar) for x in stops), None),
         trail=any(x.type is m.OrderType.TRAILING_STOP for x in stops),
         time_in_force=first.time_in_force,

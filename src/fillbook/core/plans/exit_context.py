@@ -21,18 +21,18 @@ class ExitContext:
     What is known of one symbol.
 
     `now` is our clock (UTC).  `pair` is that of the symbol; None: it is no pair.
-    `session` is the present or the next one; None: unknown, or the
-    instrument always trades.  `orders` are the tracked orders whose fills change the position, and
-    `ours` the client ids of those that were placed for protections; `least` are the smallest leaves
-    of those whose quantity is being changed, by client id, and `unsent` the client ids of those
-    whose cancel has not left yet.  `restated` are the splits: the
-    time, and the new units per old unit.  `expires` are the times at which orders end, by client
-    id.  `quotes` are the newest quotes that were read, oldest first.  `differs` is theirs minus
-    ours, in signed base units; None: there is no difference.  `is_settled`: nothing about the
+    `session` is the present or the next one; None: unknown, or the instrument always trades.
+    `orders` are the tracked orders whose fills change the position, and `ours` the client ids of
+    those that were placed for protections; `least` are the smallest leaves of those whose quantity
+    is being changed, by client id, and `unsent` the client ids of those whose cancel has not left
+    yet.  `fixed` are the client ids of those whose last change was refused.  `restated` are the
+    splits: the time, and the new units per old unit.  `expires` are the times at which orders end,
+    by client id.  `quotes` are the newest quotes that were read, oldest first.  `differs` is theirs
+    minus ours, in signed base units; None: there is no difference.  `is_settled`: nothing about the
     symbol changed for longer than the broker lags.  `exited` are the strategies whose whole units
-    an exit of ours has sold in this round trip.  `is_trying_to_close`: a plan has just tried to
-    close the position at a watched price.  `unconfirmed` is why nothing about the symbol can be
-    decided now; ``""``: it can.
+    an exit of ours has sold in this round trip.  `ended` are the times at which the last exit of a
+    strategy ended.  `is_trying_to_close`: a plan has just tried to close the position at a watched
+    price.  `unconfirmed` is why nothing about the symbol can be decided now; ``""``: it can.
     """
 
     now: datetime
@@ -47,12 +47,14 @@ class ExitContext:
     ours: frozenset[str] = frozenset()
     least: Mapping[str, Decimal] = NOTHING
     unsent: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
     restated: tuple[tuple[m.Timestamp, Decimal], ...] = ()
     expires: Mapping[str, m.Timestamp] = field(factory=dict)
     quotes: tuple[m.Quote, ...] = ()
     differs: Decimal | None = None
     is_settled: bool = True
     exited: frozenset[str] = frozenset()
+    ended: Mapping[str, m.Timestamp] = field(factory=dict)
     is_trying_to_close: bool = False
     unconfirmed: str = ""
 

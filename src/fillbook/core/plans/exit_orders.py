@@ -58,6 +58,9 @@ def resolved(protection: m.Protection, context: ExitContext) -> m.Protection:
         stop = before
     if before is not None and policy.on_add is m.OnAdd.KEEP:
         stop = before if stop is None else _tighter(stop, before, sign)
+    at_break_even = is_same_trip and protection.at_break_even
+    if at_break_even and part.avg_price is not None:
+        stop = part.avg_price if stop is None else _tighter(stop, part.avg_price, sign)
     level = policy.take_profit
     profit = None if level is None else level.price(part.avg_price, sign)
     if level is not None and not level.is_percent and is_same_trip and protection.priced_at:
@@ -69,6 +72,8 @@ def resolved(protection: m.Protection, context: ExitContext) -> m.Protection:
         priced_at=m.timestamp(context.now),
         entered=part.entered,
         opened_by=trip,
+        at_break_even=at_break_even,
+        trail_begun=is_same_trip and protection.trail_begun,
     )
 
 
@@ -81,6 +86,18 @@ def _restated(
 ) -> Decimal | None:
     """Return a stored price in the units of today, after the splits since it was resolved."""
     return None if price is None else price / context.ratio_since(protection.priced_at)
+
+
+@m.exact
+def at_break_even(protection: m.Protection, part: m.Holding, context: ExitContext) -> m.Protection:
+    """Return *protection* with its stop at the average cost of *part*, or tighter."""
+    cost = part.avg_price
+    if cost is None:
+        return protection
+    cost *= context.ratio_since(protection.priced_at)
+    stop = protection.stop_price
+    stop = cost if stop is None else _tighter(stop, cost, context.sign)
+    return evolve(protection, stop_price=stop, at_break_even=True)
 
 
 @m.exact
@@ -135,7 +152,7 @@ def beyond(price: Decimal, protection: m.Protection, context: ExitContext) -> De
 @m.exact
 def trails(protection: m.Protection, context: ExitContext) -> bool:
     """Return whether the trailing stop is the tighter exit now, as far as a quote shows."""
-    trail, stop = protection.policy.trail, stop_price(protection, context)
+    trail, stop = protection.trail, stop_price(protection, context)
     if trail is None or stop is None:
         return trail is not None
     price = market_price(context)
@@ -146,7 +163,7 @@ def trails(protection: m.Protection, context: ExitContext) -> bool:
 
 
 def _distance(protection: m.Protection, price: Decimal, context: ExitContext) -> Decimal:
-    trail = protection.policy.trail
+    trail = protection.trail
     assert trail is not None  # the caller has checked it
     if trail.is_percent:
         return price * trail.value / 100
@@ -234,7 +251,7 @@ def _forms(
 def _shapes(protection: m.Protection, context: ExitContext) -> Iterator[dict[str, object]]:
     """Yield the prices and the class of the exits that may protect a part, the best first."""
     stop, profit = stop_price(protection, context), take_profit(protection, context)
-    policy, trail = protection.policy, protection.policy.trail
+    policy, trail = protection.policy, protection.trail
     if trail is not None and trails(protection, context):
         ratio = 1 if trail.is_percent else context.ratio_since(protection.priced_at)
         yield {"trail_percent" if trail.is_percent else "trail_price": trail.value / ratio}
@@ -301,8 +318,8 @@ def blocking(steps: Sequence[m.PlanStep], context: ExitContext) -> list[m.Order]
 @m.exact
 def watched_exit(
     protection: m.Protection, qty: Decimal, stops: Sequence[ExitGroup], context: ExitContext
-) -> m.OrderRequest | None:
-    """Return the order that closes *qty* at a watched price; None: it is not passed."""
+) -> m.PlaceOrder | None:
+    """Return the step that closes *qty* at a watched price; None: it is not passed."""
     profit = take_profit(protection, context)
     prices = [x.bid if context.sign > 0 else x.ask for x in confirming_quotes(context)]
     if len(prices) < 2:  # one bad quote sells nothing
@@ -312,10 +329,11 @@ def watched_exit(
     if profit is not None and all((x - profit) * context.sign >= 0 for x in prices):
         times = (m.TimeInForce.GTC, m.TimeInForce.DAY)
         forms = [_request(protection, qty, context, x, limit_price=profit) for x in times]
-        return _best(forms, context)
+        return m.PlaceOrder(_best(forms, context), fills=True)
     limits = [x.passed_at for x in stops if x.passed_at is not None]
     if limits and all((x - limit) * context.sign < 0 for x in prices for limit in limits):
-        return market_exit(protection, qty, context, prices[-1])
+        request = market_exit(protection, qty, context, prices[-1])
+        return m.PlaceOrder(request, fills=True, as_stop=True)
     return None
 
 
@@ -342,7 +360,7 @@ def differs(group: ExitGroup, protection: m.Protection, context: ExitContext) ->
         is_looser = (
             stop is not None and group.stop is not None and (stop - group.stop) * context.sign > 0
         )
-        return is_looser or protection.policy.trail is None
+        return is_looser or protection.trail is None
     request = wanted[0]
     if request.type is m.OrderType.TRAILING_STOP:
         return True
@@ -351,3 +369,40 @@ def differs(group: ExitGroup, protection: m.Protection, context: ExitContext) ->
         return False  # a trailing stop in a form without a trail: placed anew for each session
     wants_limit = request.take_profit or (request.limit_price if wants_stop is None else None)
     return (wants_stop, wants_limit) != (group.stop, group.limit)
+
+
+def changes(
+    group: ExitGroup, protection: m.Protection, context: ExitContext
+) -> tuple[m.ReplaceOrder, ...]:
+    """Return the changes of prices that make *group* as wanted; none: it has to be placed anew."""
+    requests = requests_for(protection, group.leaves, context)
+    names = (group.stop_order, group.limit_order)
+    is_fixed = not context.capabilities.replace or any(x in context.fixed for x in names)
+    if is_fixed or len(requests) != 1 or group.trail or trails(protection, context):
+        return ()
+    request = requests[0]
+    if request.order_class is m.OrderClass.OCO:
+        if None in names or group.stop_order == group.limit_order:
+            return ()
+        wanted = (request.stop_loss, request.take_profit)
+    elif group.stop_order is not None and group.limit_order is None:
+        is_limited = group.passed_at is not None
+        if request.stop_price is None or is_limited is not (request.limit_price is not None):
+            return ()
+        return (
+            m.ReplaceOrder(
+                client_order_id=group.stop_order,
+                stop_price=request.stop_price,
+                limit_price=request.limit_price,
+            ),
+        )
+    elif group.stop_order is None and request.stop_price is None:
+        wanted = (None, request.limit_price)
+    else:
+        return ()
+    found = []
+    if group.stop_order is not None and wanted[0] != group.stop:
+        found.append(m.ReplaceOrder(client_order_id=group.stop_order, stop_price=wanted[0]))
+    if group.limit_order is not None and wanted[1] != group.limit:
+        found.append(m.ReplaceOrder(client_order_id=group.limit_order, limit_price=wanted[1]))
+    return tuple(found)

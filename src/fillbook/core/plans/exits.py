@@ -8,13 +8,14 @@ Each pass compares the exits that a protection wants with those that the account
 3. An entry that is still filling is given half of `naked_max_s`; then its rest is canceled.
 4. Exits for more than the part are reduced: the fewest orders are canceled, and the units of the
    part that they covered get a new exit.
-5. An exit with other terms than wanted, or one good till canceled that ends within a week, is
-   canceled and placed anew; the latter in the session.
+5. An exit at other prices than wanted is changed.  One that cannot be, or that is good till
+   canceled and ends within a week, is canceled and placed anew; the latter in the session.
 6. A price that no order of the broker watches is watched: the take profit of coins and of a
    fraction alone, and the limit of a stop-limit order.
 7. What has no exit gets one beside those that are there, at any hour: one order, or one for the
    whole units and one for the fraction of a share.  The fraction has a DAY order, a new one for
    each session, and is sold as soon as the exit of the whole units is filled.
+8. A part that is older than its policy allows is closed, in the session.
 
 A cancel needs no way back of its own: if a plan stops after it, the next pass finds what has no
 exit.  A *part* is what a strategy holds; its *share* is what of it needs an exit.
@@ -34,7 +35,7 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_orders
+from fillbook.core.plans import breach, exit_orders, exit_rules
 from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups, shares_of_net
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.model import ZERO
@@ -53,12 +54,14 @@ class ExitVerdict:
     What one protection needs.
 
     `protection` has its present cover.  `steps` make it right; none: nothing is to be done now.
-    `needs_approval`: they are proposed.  `ended` is why the protection ends; ``""``: it goes on.
+    `needs_approval`: they are proposed.  `by_age`: they close the part, whatever its price is.
+    `ended` is why the protection ends; ``""``: it goes on.
     """
 
     protection: m.Protection
     steps: tuple[m.PlanStep, ...] = ()
     needs_approval: bool = False
+    by_age: bool = False
     ended: str = ""
 
 
@@ -111,6 +114,11 @@ def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
     """Return whether the market price decides about an exit that already stands."""
     both = protection.policy.trail is not None and protection.stop_price is not None
     part = dict(context.position.by_strategy).get(protection.strategy)
+    if part is not None and part.qty and context.is_open:
+        at = exit_rules.outlived_at(protection, part)
+        is_old = at is not None and context.now >= m.moment(at)
+        if is_old or exit_rules.waits_for_price(protection):
+            return True
     is_fraction = part is not None and 0 < abs(part.qty) < 1
     has_both = protection.take_profit is not None and protection.policy.has_stop
     watched = context.is_coin or (is_fraction and has_both and context.is_open)
@@ -136,6 +144,8 @@ def _verdict(
     if protection.suspended:
         return _covered_as(protection, _C.SUSPENDED, protection.suspended, context)
     protection = exit_orders.with_best_stop(protection, groups, context)
+    if not context.restated_without_proof(SPLIT_FACTOR):
+        protection = exit_rules.with_reached(protection, context)
     return _Part(protection, share, groups, context).verdict()
 
 
@@ -163,10 +173,19 @@ def _covered_as(
 ) -> ExitVerdict:
     found = evolve(protection, cover=cover, why=why)
     if found.is_covered is not protection.is_covered or found.since is None:
-        found = evolve(found, since=m.timestamp(context.now))
+        found = evolve(found, since=_changed_at(protection, context))
     if cover is _C.COVERED:
         found = evolve(found, applied=True)
     return ExitVerdict(protection=found, steps=steps, needs_approval=needs_approval)
+
+
+def _changed_at(protection: m.Protection, context: ExitContext) -> m.Timestamp:
+    """Return since when the cover is another one: it was lost with the exit, before this pass."""
+    ended = context.ended.get(protection.strategy)
+    is_lost = protection.is_covered and protection.since is not None
+    if is_lost and ended is not None and ended > (protection.since or ""):
+        return ended
+    return m.timestamp(context.now)
 
 
 def _cancels(groups: Iterable[ExitGroup]) -> tuple[m.PlanStep, ...]:
@@ -199,11 +218,14 @@ class _Part:
             return _covered_as(self._protection, _C.SPLIT_SUSPECTED, why, self._context)
         if any(x.is_moving for x in self._groups):
             return _covered_as(self._protection, cover, why, self._context)
+        outlived = self._outlived(cover, why)
+        if outlived is not None and not outlived.needs_approval:
+            return outlived
         for due in (self._reduced, self._renewed, self._watched, self._added):
             found = due(cover, why)
             if found is not None:
                 return found
-        return _covered_as(self._protection, cover, why, self._context)
+        return outlived or _covered_as(self._protection, cover, why, self._context)
 
     def _state(self) -> tuple[m.CoverState, str]:
         plain = m.plain
@@ -228,6 +250,27 @@ class _Part:
         ends = self._context.expires.get(group.name)
         is_gtc = group.time_in_force is m.TimeInForce.GTC
         return is_gtc and ends is not None and m.moment(ends) - self._context.now < RENEWAL
+
+    # -- 8: age ------------------------------------------------------------------------
+
+    def _outlived(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
+        """Return the steps that close a part that is older than its policy allows."""
+        context, protection = self._context, self._protection
+        part = dict(context.position.by_strategy)[protection.strategy]
+        at = exit_rules.outlived_at(protection, part)
+        price = exit_orders.market_price(context)
+        if at is None or context.now < m.moment(at) or not context.is_open or price is None:
+            return None
+        ours = [x for x in self._groups if x.is_ours]
+        qty = self._share - sum((x.leaves for x in self._groups if not x.is_ours), ZERO)
+        if context.is_trying_to_close or not context.is_settled or qty <= 0:
+            return None
+        request = exit_orders.market_exit(protection, qty, context, price)
+        steps = self._closed(m.PlaceOrder(request, fills=True), ours)
+        why = f"it is held since {part.opened_at}, longer than its max_age_s: it is closed"
+        found = _covered_as(protection, cover, why, context, steps)
+        needs_approval = exit_rules.needs_approval(protection, at)
+        return evolve(found, needs_approval=needs_approval, by_age=True)
 
     # -- 4: excess ---------------------------------------------------------------------
 
@@ -264,9 +307,16 @@ class _Part:
             if renewal or exit_orders.differs(group, self._protection, self._context):
                 if not self._may_place(group.leaves):
                     return None
-                steps = self._replaced([group], group.leaves)
+                steps = self._with_other_terms(group, renewal=renewal)
                 return _covered_as(self._protection, cover, why, self._context, steps)
         return None
+
+    def _with_other_terms(self, group: ExitGroup, *, renewal: bool) -> tuple[m.PlanStep, ...]:
+        """Return the steps that give *group* its terms: a change of prices keeps the cover."""
+        changes = exit_orders.changes(group, self._protection, self._context)
+        if changes and not renewal and self._share <= self._held:
+            return tuple(m.PlanStep(action=x, stage=i) for i, x in enumerate(changes))
+        return self._replaced([group], group.leaves)
 
     def _may_place(self, qty: Decimal) -> bool:
         """Whether the market would let the new exit stand, as far as is known."""
@@ -287,20 +337,22 @@ class _Part:
             for x in self._groups
             if x.is_ours and x.stop is not None and (x.limit is None or x.passed_at is not None)
         ]
-        request = None
-        if stops and self._context.is_open and not self._context.is_trying_to_close:
-            qty = sum((x.leaves for x in stops), ZERO)
-            request = exit_orders.watched_exit(self._protection, qty, stops, self._context)
-        if request is None:
+        if not stops or not self._context.is_open or self._context.is_trying_to_close:
             return None
-        names = tuple(x.name for x in stops)
+        qty = sum((x.leaves for x in stops), ZERO)
+        close = exit_orders.watched_exit(self._protection, qty, stops, self._context)
+        if close is None:
+            return None
+        steps = self._closed(close, stops)
+        return _covered_as(self._protection, cover, why, self._context, steps)
+
+    def _closed(self, close: m.PlaceOrder, groups: Sequence[ExitGroup]) -> tuple[m.PlanStep, ...]:
+        """Return the cancels of *groups*, and then *close*, which has to fill soon."""
+        names = tuple(x.name for x in groups)
         filled = sum((self._context.filled(name) for name in names), ZERO)
         within_s = int(self._protection.policy.naked_max_s)
-        close = m.PlaceOrder(
-            request, fills=True, within_s=within_s, after=names, filled_before=filled
-        )
-        steps = (*_cancels(stops), m.PlanStep(action=close, stage=1))
-        return _covered_as(self._protection, cover, why, self._context, steps)
+        close = evolve(close, within_s=within_s, after=names, filled_before=filled)
+        return (*_cancels(groups), m.PlanStep(action=close, stage=1))
 
     # -- 7: what has no exit ---------------------------------------------------------------
 
@@ -327,7 +379,8 @@ class _Part:
             cancels = (m.PlanStep(action=m.CancelOrder(name)) for name in names)
             steps = (*cancels, *(evolve(x, stage=1) for x in steps))
         needs_approval = not self._protection.approved
-        cover = _C.PROPOSED if needs_approval else cover
+        if needs_approval:
+            cover, why = _C.PROPOSED, why + exit_rules.sentence_of(self._protection)
         return _covered_as(
             self._protection, cover, why, self._context, steps, needs_approval=needs_approval
         )
@@ -355,7 +408,7 @@ class _Part:
                 why = "the average cost is not known: give the exit an absolute price"
                 return _covered_as(protection, _C.IMPOSSIBLE, why, context)
             return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
-        steps = (m.PlanStep(action=m.PlaceOrder(found.request, fills=True)),)
+        steps = (m.PlanStep(action=m.PlaceOrder(found.request, fills=True, as_stop=True)),)
         if isinstance(found, breach.Act):
             return steps
         return _covered_as(protection, _C.PROPOSED, found.why, context, steps, needs_approval=True)

@@ -57,13 +57,20 @@ def with_step(
     state: m.StepState,
     why: str = "",
     attempts: int | None = None,
+    *,
     share: Decimal | None = None,
+    missing: Decimal | None = None,
 ) -> m.Plan:
-    """Return *plan* with one step in *state*; *attempts* and *share* None: as before."""
+    """Return *plan* with one step in *state*; a figure that is None stays as before."""
     step = plan.steps[index]
-    made = step.attempts if attempts is None else attempts
-    shown = step.share if share is None else share
-    new = evolve(step, state=state, attempts=made, why=why, share=shown)
+    new = evolve(
+        step,
+        state=state,
+        why=why,
+        attempts=step.attempts if attempts is None else attempts,
+        share=step.share if share is None else share,
+        missing=step.missing if missing is None else missing,
+    )
     return evolve(plan, steps=(*plan.steps[:index], new, *plan.steps[index + 1 :]))
 
 

@@ -20,6 +20,7 @@ from fillbook.core import checks, pairs, reservation
 from fillbook.core.checks import risk
 from fillbook.core.checks.context import CheckContext, unreserved
 from fillbook.core.checks.impact import impact
+from fillbook.core.checks.placed_exits import cooldown_on
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
 from fillbook.core.pacing import Lane
@@ -344,6 +345,7 @@ class Approval:
             snapshot_age=self._reconciliation.age,
             plan=inputs.plan,
             plans=tuple(reader.find(m.Plan, "open", "yes")),
+            cooldown=cooldown_on(reader, request.symbol, request.strategy or ""),
             funds=self._funds(reader, pair, account),
         )
 

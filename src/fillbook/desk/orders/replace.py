@@ -81,19 +81,7 @@ class Replacement:
         self._account_link.bind()
         if record.order.pending is not None:  # its outcome may be known by now
             self._tracker.read(record)
-        inputs = self._check_inputs(name, change)
-        with self._recorder.transaction() as transaction:
-            wanted = self._wanted(transaction.reader, name, change)
-            denied = replace.refusal_of(wanted)
-            if denied is None and inputs is not None:
-                denied = self._approval.change_denial(transaction, wanted.record, change, inputs)
-            change = replace.with_client_order_id(wanted)
-            way = replace.way_of(wanted)
-            if denied is None:
-                number = self._instruct(transaction, wanted.record, change, way)
-        if denied is not None:
-            text = f"{denied.message} (nothing was sent)"
-            raise errors.Denied(text, order=self._book.order(name), reason=denied)
+        number, way = self.instruct(name, change)
         if way is m.Way.ANEW:
             return self._cancel_and_new(name)
         order = self._resolver.wait_until_replaced(
@@ -101,8 +89,40 @@ class Replacement:
         )
         return self._check_accepted(order, number)
 
+    def instruct(
+        self,
+        name: str,
+        change: m.Change,
+        authority: Authority = Authority.ORDER,
+        plan: str | None = None,
+    ) -> tuple[int, m.Way]:
+        """
+        Check a change and write its instruction; return its number, and how it is made.
+
+        *plan* is the plan whose step it is.  Raises: Denied, AccountChanged.
+        """
+        inputs = self._check_inputs(name, change, plan)
+        with self._recorder.transaction() as transaction:
+            wanted = self._wanted(transaction.reader, name, change)
+            denied = replace.refusal_of(wanted)
+            if denied is None and inputs is not None:
+                denied = self._approval.change_denial(transaction, wanted.record, change, inputs)
+            way = replace.way_of(wanted)
+            if denied is None:
+                change = replace.with_client_order_id(wanted)
+                number = self._instruct(transaction, wanted.record, change, way, authority)
+        if denied is not None:
+            text = f"{denied.message} (nothing was sent)"
+            raise errors.Denied(text, order=self._book.order(name), reason=denied)
+        return number, way
+
     def _instruct(
-        self, transaction: Transaction, record: m.OrderRecord, change: m.Change, way: m.Way
+        self,
+        transaction: Transaction,
+        record: m.OrderRecord,
+        change: m.Change,
+        way: m.Way,
+        authority: Authority,
     ) -> int:
         """Write the instruction to change an order; return its number."""
         lifecycle.expected_status(record.order.status, m.Command.REPLACE)
@@ -116,7 +136,7 @@ class Replacement:
                 record.client_order_id,
                 number,
                 m.Amend(change, way),
-                m.Authority.ORDER,
+                authority,
                 m.timestamp(m.moment(transaction.at) + validity),
                 record.order.broker_order_id,
             )
@@ -128,14 +148,14 @@ class Replacement:
         known = evidence_of(reader, record)
         return ProposedChange(record, known, change, self._gateway.broker.capabilities)
 
-    def _check_inputs(self, name: str, change: m.Change) -> CheckInputs | None:
+    def _check_inputs(self, name: str, change: m.Change, plan: str | None) -> CheckInputs | None:
         """Read what the checks of the changed order need; None: the change is refused."""
         with self._recorder.store.read() as reader:
             wanted = self._wanted(reader, name, change)
         wish = (
             None if replace.refusal_of(wanted) else replace.remaining_request(wanted.record, change)
         )
-        return None if wish is None else self._approval.read_inputs(wish)
+        return None if wish is None else self._approval.read_inputs(wish, plan=plan)
 
     # -- native replaces ---------------------------------------------------------------
 
@@ -207,7 +227,10 @@ class Replacement:
     ) -> m.Commanded | None:
         """Write and return the request; None if it is obsolete, or another desk has made it."""
         record = transaction.reader.get(m.OrderRecord, name)
-        if record is None or record.order.is_final or halt_reason(transaction.reader) is not None:
+        if record is None or record.order.is_final:
+            return None
+        # A halt stops the changes of the bot, not those that keep an exit right.
+        if change.authority is Authority.ORDER and halt_reason(transaction.reader) is not None:
             return None
         now = instructions.open_replace(record, evidence_of(transaction.reader, record))
         if now is None or len(instructions.attempts(record, now)) != made:

@@ -34,7 +34,6 @@ from fillbook.desk.link.market import Market
 from fillbook.desk.link.symbols import Symbols
 from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.plans.account_trades import marks_of, symbol_facts
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.planning import (
     VALID_FOR,
@@ -43,6 +42,7 @@ from fillbook.desk.plans.planning import (
     settled_entries,
     trading_period,
 )
+from fillbook.desk.plans.readers.account_trades import marks_of, symbol_facts
 from fillbook.desk.plans.trade_steps import part_of, trade_steps
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.recorder import Recorder

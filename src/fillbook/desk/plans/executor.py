@@ -22,16 +22,15 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
-from fillbook.core.pairs import cash_in
 from fillbook.core.plans import plan as life
-from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
-from fillbook.desk.orders.place import OrderPlacement, client_order_id
+from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.plans.planning import fingerprint
+from fillbook.desk.plans.funds_step import FundsStep
+from fillbook.desk.plans.planning import fingerprint, order_name
+from fillbook.desk.plans.replace_step import Ended, ReplaceStep
 from fillbook.desk.record.agenda import Agenda
-from fillbook.desk.record.exit_reader import step_key
 from fillbook.desk.record.kill_switch import halt_reason
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import present
@@ -65,10 +64,11 @@ class Executor:
         gateway: Gateway,
         recorder: Recorder,
         agenda: Agenda,
-        account_link: AccountLink,
         tracker: Tracker,
         placement: OrderPlacement,
         cancellation: Cancellation,
+        replace_step: ReplaceStep,
+        funds_step: FundsStep,
         clock: Clock,
         record_step: RecordStep,
     ) -> None:
@@ -76,10 +76,11 @@ class Executor:
         self._gateway = gateway
         self._recorder = recorder
         self._agenda = agenda
-        self._account_link = account_link
         self._tracker = tracker
         self._placement = placement
         self._cancellation = cancellation
+        self._replace_step = replace_step
+        self._funds_step = funds_step
         self._clock = clock
         self._record_step = record_step
         recorder.on(m.EventKind.FINAL, lambda event: agenda.put("plans", timedelta()))
@@ -87,7 +88,6 @@ class Executor:
         self._due: dict[tuple[str, int], timedelta] = {}
         self._reads: dict[str, int] = {}
         self._tries: dict[str, int] = {}
-        self._awaited: dict[str, int] = {}  #: the entry that an awaited read of the account covers
         #: By occasion: why the last plan for it could not place an order.
         self.failures: dict[str, Failure] = {}
 
@@ -241,6 +241,8 @@ class Executor:
                     return self._cancel(plan, index, name)
                 case m.PlaceOrder() as action:
                     return self._place(plan, index, action)
+                case m.ReplaceOrder() as action:
+                    return self._replace(plan, index, action)
                 case m.AwaitFunds() as action:
                     return self._await_funds(plan, index, action)
                 case _:
@@ -260,17 +262,10 @@ class Executor:
         if not self._is_due(plan, index):
             return False
         key = f"{plan.plan_id}/{index}"
-        with self._recorder.store.read() as reader:
-            # Every fill before the step is in the record; what is written later is waited for too.
-            entry = self._awaited.setdefault(key, reader.last())
-            cash = cash_in(reader, action.currency)
-        found = self._account_link.funds_since(entry, action.currency)
-        if found is not None:
-            funds, is_complete = found
-            share = life.funded(action, funds, cash, is_complete=is_complete)
-            if share is not None:
-                why = "" if share == 1 else f"the funds suffice for {share:.2%} of the buys"
-                return self._set(plan, index, m.StepState.DONE, why, share=share)
+        share = self._funds_step.share_of(key, action)
+        if share is not None:
+            why = "" if share == 1 else f"the funds suffice for {share:.2%} of the buys"
+            return self._set(plan, index, m.StepState.DONE, why, share=share)
         if plan.steps[index].state is m.StepState.WAITING:
             self._set(plan, index, m.StepState.BEGUN)
         self._due[plan.plan_id, index] = self._clock.elapsed() + self._read_delay(key)
@@ -294,6 +289,21 @@ class Executor:
         self._read(plan, index, latest)
         return False
 
+    def _replace(self, plan: m.Plan, index: int, action: m.ReplaceOrder) -> bool:
+        if not self._is_due(plan, index):
+            return False
+        if plan.steps[index].state is m.StepState.WAITING:
+            self._set(plan, index, m.StepState.BEGUN)
+        name = action.client_order_id
+        record = self._record_of(name)
+        if record is None:
+            return self._fail(plan, index, f"there is no order {name} in the record")
+        found = self._replace_step.advance(plan, action)
+        if isinstance(found, Ended):
+            return self._set(plan, index, m.StepState.DONE, found.why)
+        self._read(plan, index, record)
+        return False
+
     def _place(self, plan: m.Plan, index: int, action: m.PlaceOrder) -> bool:
         step = plan.steps[index]
         names = [self._name(plan, index, x + 1) for x in range(step.attempts)]
@@ -315,12 +325,13 @@ class Executor:
         """Place the order of a step; return whether the plan is changed."""
         if not self._is_due(plan, index):
             return False
-        key = step_key(plan, index)
+        key = plan.step_key(index)
         try:
             self._placement.place(name, request, key, plan.authority, plan=plan.plan_id)
         except errors.Denied as error:
             if error.reason.code in _NOTHING_LEFT and request.reduce_only:
-                return self._set(plan, index, m.StepState.DONE, error.reason.message)
+                why, missing = error.reason.message, request.qty
+                return self._set(plan, index, m.StepState.DONE, why, missing=missing)
             return self._retry(plan, index, life.Again(error.reason.message, error.retry))
         except errors.OrderRejected as error:
             again = life.Again(str(error), error.retry, frozenset({error.kind}))
@@ -337,7 +348,8 @@ class Executor:
             case life.Done():
                 cut = [x for x in record.order.adjustments if x.field == "qty"]
                 why = "".join(f"{m.plain(x.sent)} of {m.plain(x.wished)}: {x.why}" for x in cut)
-                return self._set(plan, index, m.StepState.DONE, why)
+                missing = sum((x.wished - x.sent for x in cut), m.ZERO)
+                return self._set(plan, index, m.StepState.DONE, why, missing=missing)
             case life.Again() as again:
                 if action.within_s is not None and self._is_late(action, record):
                     return self._fail(plan, index, "it was not filled in time")
@@ -411,9 +423,12 @@ class Executor:
         state: m.StepState,
         why: str = "",
         attempts: int | None = None,
+        *,
         share: Decimal | None = None,
+        missing: Decimal | None = None,
     ) -> bool:
-        self._recorder.record(m.StepMoved(plan.plan_id, index, state, why, attempts, share))
+        moved = m.StepMoved(plan.plan_id, index, state, why, attempts, share, missing)
+        self._recorder.record(moved)
         return True
 
     def _name(self, plan: m.Plan, index: int, attempt: int) -> str:
@@ -424,15 +439,6 @@ class Executor:
     def _record_of(self, name: str) -> m.OrderRecord | None:
         with self._recorder.store.read() as reader:
             return reader.get(m.OrderRecord, name)
-
-
-def order_name(account: m.AccountId, plan: m.Plan, index: int, attempt: int) -> str:
-    """Return the client order id of one attempt of a step; it depends on the occasion alone."""
-    action = plan.steps[index].action
-    strategy, leg = None, f"{index}"
-    if isinstance(action, m.PlaceOrder):
-        strategy, leg = action.request.strategy, action.leg or leg
-    return client_order_id(account, strategy, f"{plan.occasion}/{plan.generation}/s{leg}a{attempt}")
 
 
 def _is_running(plan: m.Plan) -> bool:

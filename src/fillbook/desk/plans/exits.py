@@ -9,7 +9,6 @@ the process stops, the next pass finds what has no exit.  Other half: `core.plan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +17,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
+from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
 from fillbook.core.permission import Authority
 from fillbook.core.plans import exits
@@ -29,7 +29,7 @@ from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
-from fillbook.desk.record.exit_reader import exit_context, occasion_of
+from fillbook.desk.record.exit_reader import exit_context
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 
@@ -107,7 +107,8 @@ class Exits:
         """Return what each protection of *symbol* needs; quotes are read only if they decide."""
         context = self._context(symbol)
         verdicts = exits.compare(context)
-        places = any(isinstance(s.action, m.PlaceOrder) for x in verdicts for s in x.steps)
+        sent = (m.PlaceOrder, m.ReplaceOrder)
+        places = any(isinstance(s.action, sent) for x in verdicts for s in x.steps)
         watches = any(exits.needs_quotes(x, context) for x in context.protections)
         quotes = self._read_quotes(symbol) if places or watches else ()
         if quotes:
@@ -146,11 +147,11 @@ class Exits:
         if not verdict.steps or self._is_waiting(protection):
             return None
         needs_approval = verdict.needs_approval or (
-            _sells(verdict.steps) and self._are_too_many_breaches()
+            _sells(verdict) and self._are_too_many_breaches()
         )
         return self._planning.plan(
             m.PlanKind.EXIT,
-            occasion_of(protection),
+            protection.occasion,
             (protection.symbol,),
             verdict.steps,
             authority=Authority.STANDING,
@@ -162,7 +163,7 @@ class Exits:
 
     def _is_waiting(self, protection: m.Protection) -> bool:
         """Return whether the exit was refused, and is tried again later only."""
-        occasion = occasion_of(protection)
+        occasion = protection.occasion
         failure = self._executor.failures.pop(occasion, None)
         now = self._clock.elapsed()
         tries, until = self._retries.get(occasion, (0, timedelta()))
@@ -195,12 +196,17 @@ class Exits:
                 if known is None or known.number != protection.number:
                     return None  # it was ended or set anew meanwhile
                 if verdict.ended:
-                    ended = m.ProtectionEnded(protection.symbol, protection.strategy, verdict.ended)
+                    ended = m.ProtectionEnded(
+                        protection.symbol,
+                        protection.strategy,
+                        verdict.ended,
+                        cooldown_of(transaction.reader, known),
+                    )
                     transaction.record(ended)
                     return None
                 transaction.record(m.ProtectionSet(protection))
         made = None if plan is None else self._planning.make(plan)
-        if plan is not None and made is not None and _sells(plan.steps):
+        if made is not None and _sells(verdict):
             self._breaches.append(self._clock.elapsed())
         return made
 
@@ -214,7 +220,7 @@ class Exits:
         steps = verdict.steps
         return self._planning.plan(
             m.PlanKind.EXIT,
-            occasion_of(verdict.protection),
+            verdict.protection.occasion,
             (protection.symbol,),
             steps,
             authority=Authority.STANDING,
@@ -260,6 +266,7 @@ class Exits:
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, protection.symbol, text)))
 
 
-def _sells(steps: Sequence[m.PlanStep]) -> bool:
-    """Whether a plan closes a position at once."""
-    return any(isinstance(x.action, m.PlaceOrder) and x.action.fills for x in steps)
+def _sells(verdict: exits.ExitVerdict) -> bool:
+    """Whether a position is closed at once, because of its price."""
+    actions = (x.action for x in verdict.steps)
+    return not verdict.by_age and any(isinstance(x, m.PlaceOrder) and x.fills for x in actions)

@@ -22,6 +22,7 @@ from fillbook.core.journal.posting import new_record
 from fillbook.core.permission import Authority
 from fillbook.core.plans import plan as life
 from fillbook.desk.link.market import Market
+from fillbook.desk.orders.place import client_order_id
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
@@ -172,6 +173,15 @@ def _waits(plan: m.Plan) -> bool:
     """Whether a plan waits for an approval, or for the open."""
     is_early = plan.state is m.PlanState.APPROVED and plan.begins_at is not None
     return plan.state is m.PlanState.PROPOSED or is_early
+
+
+def order_name(account: m.AccountId, plan: m.Plan, index: int, attempt: int) -> str:
+    """Return the client order id of one attempt of a step; it depends on the occasion alone."""
+    action = plan.steps[index].action
+    strategy, leg = None, f"{index}"
+    if isinstance(action, m.PlaceOrder):
+        strategy, leg = action.request.strategy, action.leg or leg
+    return client_order_id(account, strategy, f"{plan.occasion}/{plan.generation}/s{leg}a{attempt}")
 
 
 def _is_same(known: m.Plan, plan: m.Plan) -> bool:

@@ -16,12 +16,13 @@ from fillbook import codec, errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
+from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning, no_position
-from fillbook.desk.record.exit_reader import occasion_of, opening_order
+from fillbook.desk.record.exit_reader import opening_order
 from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader
@@ -77,8 +78,16 @@ class Protections:
             return self._exits.planned(protection)
         self._gateway.require_trading_enabled()
         with self._recorder.transaction() as transaction:
+            known = transaction.reader.get(m.Protection, protection.key)
+            cooldown = None if known is None else cooldown_of(transaction.reader, known)
+            if cooldown is not None:  # it does not end because the exits are set anew
+                transaction.record(
+                    m.ProtectionEnded(
+                        symbol, protection.strategy, "`protect` replaced it", cooldown
+                    )
+                )
             transaction.record(m.ProtectionSet(protection))
-        self._executor.failures.pop(occasion_of(protection), None)
+        self._executor.failures.pop(protection.occasion, None)
         made = self._exits.compare(symbol)
         self._executor.carry_out()
         return self._latest(made, protection)
@@ -115,6 +124,7 @@ class Protections:
             policy=policy,
             pending=name not in parts,
             applied=name not in parts,
+            set_at=self._recorder.now(),
         )
         if known is None:
             return new
@@ -141,7 +151,7 @@ class Protections:
             why = "nothing is to be done" if now is None or is_right else now.why or now.cover
         plan = self._planning.plan(
             m.PlanKind.EXIT,
-            occasion_of(protection),
+            protection.occasion,
             (symbol,),
             (),
             authority=Authority.STANDING,
@@ -151,20 +161,23 @@ class Protections:
 
     def unprotect(self, symbol: str, strategy: str | None) -> None:
         """
-        End the protections of *symbol*, or of one strategy; their exits stay.
+        End the protections and cooldowns of *symbol*, or of one strategy; the exits stay.
 
         Raises: InvalidValue if there is none.
         """
         with self._recorder.transaction() as transaction:
-            found = [
-                x
-                for x in transaction.reader.all(m.Protection)
-                if x.symbol == symbol and strategy in (None, x.strategy)
-            ]
+            reader, now = transaction.reader, transaction.at
+            kept = [x for x in reader.all(m.Protection) if x.symbol == symbol]
+            cooling = {x.strategy: x for x in reader.all(m.Cooldown) if x.symbol == symbol}
+            waiting = {name for name, x in cooling.items() if x.until > now}
+            found = {x.strategy for x in kept} | waiting
+            found = {name for name in found if strategy in (None, name)}
             if not found:
                 raise errors.InvalidValue(f"there is no protection of {symbol}")
-            for x in found:
-                transaction.record(m.ProtectionEnded(symbol, x.strategy, "`unprotect` ended it"))
+            for name in sorted(found):
+                ends = evolve(cooling[name], until=now) if name in waiting else None
+                why = "`unprotect` ended it"
+                transaction.record(m.ProtectionEnded(symbol, name, why, ends))
 
     def protections(self) -> list[m.Protection]:
         """Return the protections, by symbol and strategy, with their cover by the record now."""
@@ -176,7 +189,7 @@ class Protections:
             return
         with self._recorder.transaction() as transaction:
             for x in transaction.reader.all(m.Protection):
-                if occasion_of(x) == plan.occasion:
+                if x.occasion == plan.occasion:
                     transaction.record(m.ProtectionSet(evolve(x, approved=True, applied=True)))
 
     def rejected(self, plan: m.Plan, why: str) -> None:
@@ -184,7 +197,7 @@ class Protections:
         reason = f"plan {plan.plan_id} was rejected" + (f": {why}" if why else "")
         with self._recorder.transaction() as transaction:
             for x in transaction.reader.all(m.Protection):
-                if occasion_of(x) == plan.occasion and not x.approved:
+                if x.occasion == plan.occasion and not x.approved:
                     transaction.record(m.ProtectionSet(evolve(x, suspended=reason)))
 
     # -- the policy of the desk --------------------------------------------------------
@@ -209,6 +222,7 @@ class Protections:
                             policy=self._policy,
                             approved=is_new,
                             applied=is_new,
+                            set_at=transaction.at,
                         )
                         transaction.record(m.ProtectionSet(new))
 

@@ -31,7 +31,7 @@ from fillbook.desk.orders.protective_exits import protective_exits
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.planning import VALID_FOR, Planning
-from fillbook.desk.plans.portfolio_reader import AccountPortfolio, PortfolioReader
+from fillbook.desk.plans.readers.portfolio_reader import AccountPortfolio, PortfolioReader
 from fillbook.desk.plans.trade_steps import trade_steps
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.recorder import Recorder

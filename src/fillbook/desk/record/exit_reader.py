@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -11,6 +11,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.checks.placed_exits import exits_placed
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.plans import plan as life
@@ -56,6 +57,7 @@ def exit_context(
         for x in reader.all(m.Protection)
         if x.symbol == symbol
     )
+    members = {x.strategy: members_of(reader, x) for x in protections}
     differences = [x for x in position_differences(reader, held) if x]
     return ExitContext(
         now=now,
@@ -70,11 +72,17 @@ def exit_context(
         ours=exits_of(reader, records, protections),
         least=_least_leaves(reader, records),
         unsent=frozenset(x.client_order_id for x in records if _is_cancel_unsent(x)),
+        fixed=frozenset(x.client_order_id for x in records if _is_fixed(x)),
         restated=_restated(reader, held),
         expires=_expires(reader, records),
         differs=max(differences, key=abs, default=None),
         is_settled=_is_settled(records, now, capabilities.account_lag),
-        exited=frozenset(x.strategy for x in protections if _has_exited(reader, x)),
+        exited=frozenset(
+            name
+            for name, found in members.items()
+            if any(x.order.status is m.OrderStatus.FILLED for x in found)
+        ),
+        ended=_ended(members),
         is_trying_to_close=any(_tried_to_close(reader, x, now) for x in protections),
         unconfirmed=_unconfirmed(reader, symbol, records, age, age_max),
     )
@@ -108,11 +116,6 @@ def plan_of(reader: Reader, record: m.OrderRecord, kind: m.PlanKind) -> m.Plan |
         return None
     plan = reader.get(m.Plan, key.removeprefix(m.PLAN_KEY).rpartition("/")[0])
     return plan if plan is not None and plan.kind is kind else None
-
-
-def step_key(plan: m.Plan, index: int) -> str:
-    """Return the key of the orders that are placed for one step of a plan."""
-    return f"{m.PLAN_KEY}{plan.plan_id}/{index}"
 
 
 def split_ratio(row: m.Movement) -> Decimal | None:
@@ -151,6 +154,12 @@ def _is_cancel_unsent(record: m.OrderRecord) -> bool:
     return cancel is not None and not instructions.is_outstanding(record, cancel)
 
 
+def _is_fixed(record: m.OrderRecord) -> bool:
+    """Whether the last change of an order was refused, so that it is canceled instead."""
+    changes = [x for x in record.instructions if x.change is not None]
+    return bool(changes) and changes[-1].closed is not None and not changes[-1].done
+
+
 def _expires(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, m.Timestamp]:
     found = {}
     for record in records:
@@ -187,25 +196,14 @@ def _unconfirmed(
     return "" if unclear is None else f"order {unclear.client_order_id} is {unclear.order.status}"
 
 
-def occasion_of(protection: m.Protection) -> str:
-    """Return the occasion of the plans of a protection: one round trip of one part."""
-    trip = protection.opened_by or ""
-    return f"exit/{protection.symbol}/{protection.strategy}/{protection.number}/{trip}"
-
-
-def exits_placed(reader: Reader, protection: m.Protection) -> list[m.OrderRecord]:
-    """Return the orders that were placed for a protection in this round trip."""
-    found: list[m.OrderRecord] = []
-    for plan in reader.find(m.Plan, "occasion", occasion_of(protection)):
-        for index, step in enumerate(plan.steps):
-            if isinstance(step.action, m.PlaceOrder):
-                found += reader.find(m.OrderRecord, "plan_step", step_key(plan, index))
+def _ended(members: Mapping[str, Sequence[m.OrderRecord]]) -> dict[str, m.Timestamp]:
+    """Return when the last exit of each strategy ended, by our record."""
+    found = {}
+    for strategy, records in members.items():
+        ends = [x.seen_at for x in records if x.order.is_final and x.seen_at is not None]
+        if ends:
+            found[strategy] = max(ends)
     return found
-
-
-def _has_exited(reader: Reader, protection: m.Protection) -> bool:
-    members = members_of(reader, protection)
-    return any(x.order.status is m.OrderStatus.FILLED for x in members)
 
 
 def members_of(reader: Reader, protection: m.Protection) -> list[m.OrderRecord]:
@@ -220,7 +218,7 @@ def _tried_to_close(reader: Reader, protection: m.Protection, now: datetime) -> 
     return any(
         m.moment(plan.created_at) > since
         and any(isinstance(x.action, m.PlaceOrder) and x.action.fills for x in plan.steps)
-        for plan in reader.find(m.Plan, "occasion", occasion_of(protection))
+        for plan in reader.find(m.Plan, "occasion", protection.occasion)
     )
 
 

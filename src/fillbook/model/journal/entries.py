@@ -41,7 +41,7 @@ from fillbook.model.journal.order_entries import (
 )
 from fillbook.model.number import ZERO
 from fillbook.model.plan import Plan, PlanState, StepState
-from fillbook.model.protection import Protection
+from fillbook.model.protection import Cooldown, Protection
 from fillbook.model.timestamp import Timestamp
 
 
@@ -206,6 +206,8 @@ class StepMoved:
     """The number of orders that were placed for it; None: that does not change."""
     share: Decimal | None = None
     """The share of the wanted funds which it found, 0 to 1; None: that does not change."""
+    missing: Decimal | None = None
+    """What its order was cut by, in base units, ≥ 0; None: that does not change."""
 
 
 @frozen
@@ -226,6 +228,8 @@ class ProtectionEnded:
     """The strategy; `""`: none."""
     why: str
     """The reason, as text."""
+    cooldown: Cooldown | None = None
+    """The time in which no order opens it again; None: there is none."""
 
 
 @frozen

@@ -176,6 +176,7 @@ KINDS: Final = (
         },
     ),
     Kind("protections", m.Protection, lambda r: r.key),
+    Kind("cooldowns", m.Cooldown, lambda r: r.key),
     Kind(
         "events",
         m.Event,

@@ -35,7 +35,7 @@ from fillbook.model.orders.open_quantity import OpenQuantity
 from fillbook.model.orders.order import Order, Origin, Terms
 from fillbook.model.orders.request import Change
 from fillbook.model.plan import Plan
-from fillbook.model.protection import Protection
+from fillbook.model.protection import Cooldown, Protection
 from fillbook.model.timestamp import Timestamp
 
 
@@ -239,6 +239,7 @@ Record = (
     | Reservation
     | Plan
     | Protection
+    | Cooldown
     | SettledTrade
     | OpenQuantity
     | Event

@@ -113,18 +113,19 @@ OpenDrift: key drift since notional
 Event: cursor kind at symbol order fill drift alert locked plan protection
 PlanMade: plan
 PlanMoved: plan_id state why failed
-StepMoved: plan_id step state why attempts share
+StepMoved: plan_id step state why attempts share missing
 ProtectionSet: protection
-ProtectionEnded: symbol strategy why
+ProtectionEnded: symbol strategy why cooldown
 TradesSettled: trades
 OpenQuantity: symbol sums
 OpenSum: side strategy leaves unlimited orders
 SettledTrade: key symbol strategy at matched settled_at plan_id
 Plan: plan_id kind occasion symbols steps fingerprint authority created_at valid_until state
     generation strategy begins_at impact moved_at why failed
-PlanStep: action stage guard state attempts why share
+PlanStep: action stage guard state attempts why share missing
 CancelOrder: client_order_id
-PlaceOrder: request fills within_s after filled_before leg step
+PlaceOrder: request fills within_s after filled_before leg step as_stop
+ReplaceOrder: client_order_id stop_price limit_price collar beyond within_s
 AwaitFunds: amount reserve keep margin currency
 AdoptBalance: symbol ours theirs currency
 EndOrder: client_order_id
@@ -135,9 +136,10 @@ LeftAlone: symbol qty value reason
 PositionChange: symbol before after strategy
 PlanNews: plan_id what step why
 Protection: symbol strategy policy number stop_price take_profit priced_at entered opened_by
-    approved pending applied suspended cover since why
+    approved pending applied suspended cover since why set_at at_break_even trail_begun
+Cooldown: symbol strategy until order
 ExitPolicy: stop_price stop_loss take_profit trail time_in_force on_add on_breach collar
-    naked_max_s
+    naked_max_s trail_after break_even max_age_s cooldown_s
 Level: value is_percent
 AccountInstructed: action by about why
 AccountInstructionClosed: number why done

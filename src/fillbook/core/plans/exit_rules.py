@@ -1,0 +1,82 @@
+"""
+What moves the exits of a part, or ends it, without an order of the broker.
+
+1. Break-even: once the market has reached a price, the stop moves to the average cost.
+2. A trail begins once the market has reached a price.
+3. A part that is older than its policy allows is closed at the market, in the session.
+
+Prices are judged as a breach is: in the regular session, by two quotes.  A stop becomes tighter
+only, and what was reached is stored with the protection: it holds after a restart.
+
+Other halves: `core.plans.breach`, `core.plans.exits`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import evolve
+
+from fillbook import model as m
+from fillbook.core.checks.risk import period_of
+from fillbook.core.plans import breach, exit_orders
+from fillbook.core.plans.exit_context import ExitContext
+
+
+def waits_for_price(protection: m.Protection) -> bool:
+    """Return whether a price that moves the stop, or begins the trail, is still awaited."""
+    policy = protection.policy
+    awaits_even = policy.break_even is not None and not protection.at_break_even
+    return awaits_even or protection.trail != policy.trail
+
+
+def with_reached(protection: m.Protection, context: ExitContext) -> m.Protection:
+    """Return *protection* with the stop and the trail by the prices that the market has reached."""
+    if not waits_for_price(protection):
+        return protection
+    prices = breach.judged_prices(context)
+    part = dict(context.position.by_strategy)[protection.strategy]
+    policy = protection.policy
+    if _is_reached(policy.break_even, prices, protection, part, context):
+        protection = exit_orders.at_break_even(protection, part, context)
+    if _is_reached(policy.trail_after, prices, protection, part, context):
+        protection = evolve(protection, trail_begun=True)
+    return protection
+
+
+@m.exact
+def _is_reached(
+    level: m.Level | None,
+    prices: tuple[Decimal, ...],
+    protection: m.Protection,
+    part: m.Holding,
+    context: ExitContext,
+) -> bool:
+    """Whether every one of *prices* is at *level* or beyond it, in favour of the part."""
+    if level is None or not prices:
+        return False
+    price = level.price(part.avg_price, context.sign)
+    if price is None:
+        return False
+    if not level.is_percent:
+        price /= context.ratio_since(protection.set_at)
+    return all((x - price) * context.sign >= 0 for x in prices)
+
+
+def outlived_at(protection: m.Protection, part: m.Holding) -> m.Timestamp | None:
+    """Return when *part* is older than its policy allows; None: never, or not known."""
+    age = protection.policy.max_age_s
+    if age is None or part.opened_at is None:
+        return None
+    return m.timestamp(m.moment(part.opened_at) + period_of(age))
+
+
+def sentence_of(protection: m.Protection) -> str:
+    """Return what an approval of *protection* has to know beside its orders; ``""``: nothing."""
+    age = protection.policy.max_age_s
+    return "" if age is None else f"; it is closed {m.plain(age)} s (max_age_s) after its entry"
+
+
+def needs_approval(protection: m.Protection, at: m.Timestamp) -> bool:
+    """Return whether the part was older than allowed, at *at*, when its policy was set."""
+    return not protection.approved or protection.set_at is None or at <= protection.set_at
