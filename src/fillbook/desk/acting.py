@@ -101,6 +101,17 @@ class Acting:
             dry_run=validation.flag("dry_run", dry_run),
         )
 
+    def flatten(self, strategy: str, *, dry_run: bool = False) -> list[m.Plan]:
+        """
+        Close all positions of a strategy at the market, as `close_position` does: one plan each.
+
+        Return the plans in the order of the symbols; [] if it holds nothing.  The parts of other
+        strategies stay.  A call again while these plans wait or run returns them.  *dry_run*
+        returns them without storing or sending anything.  Raises: InvalidValue, TradingDisabled.
+        """
+        name = validation.text("strategy", strategy)
+        return self._parts.closing.flatten(name, dry_run=validation.flag("dry_run", dry_run))
+
     def rebalance(
         self,
         targets: m.Targets | Mapping[str, m.Number],

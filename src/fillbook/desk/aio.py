@@ -107,6 +107,7 @@ class AsyncDesk:
     unprotect = awaited(Desk.unprotect)
     protections = awaited(Desk.protections)
     close_position = awaited(Desk.close_position)
+    flatten = awaited(Desk.flatten)
     rebalance = awaited(Desk.rebalance)
     catch_up = awaited(Desk.catch_up)
     compare_pnl = awaited(Desk.compare_pnl)

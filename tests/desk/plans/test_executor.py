@@ -177,13 +177,15 @@ def test_with_nothing_held_close_and_protect_are_denied_alike():
         assert denied.value.reason.code is m.ReasonCode.NO_POSITION
 
 
-def test_at_night_a_close_begins_at_the_open():
+@pytest.mark.parametrize("hours", [7, 10, 19])
+def test_while_the_market_is_closed_a_close_begins_at_the_next_open(hours):
+    """In the extended hours of the evening, at night, and in those of the morning."""
     bench = held(stop_price="180")
-    bench.pass_(10 * 3600, every=600)
+    bench.pass_(hours * 3600, every=600)
     plan = bench.desk.close_position("AAPL")
     assert plan.state is P.APPROVED
-    assert plan.begins_at is not None
-    bench.pass_(3600, every=300)
+    assert plan.begins_at == "2026-03-03T14:30:00.000000000Z"
+    bench.pass_(1800, every=300)
     assert bench.truth.positions() == {"AAPL": 10}
     assert len(live(bench)) == 1  # the exit stays until then
     wait = m.moment(plan.begins_at) - bench.clock.now() + timedelta(minutes=3)

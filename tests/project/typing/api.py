@@ -320,6 +320,8 @@ def exits(broker: fb.Broker, store: fb.Store) -> bool:
         desk.protect("AAPL", strategy="swing", pending=True, **rules)
         desk.close_position("AAPL", strategy="swing", qty=5)
         desk.close_position("AAPL", account=True, dry_run=True)
+        closed: list[fb.Plan] = desk.flatten("swing", dry_run=True)
+        print(closed[0].symbols)
         desk.unprotect("AAPL", strategy="swing")
         kept: list[fb.Protection] = desk.protections()
         naked = [x for x in kept if x.cover is fb.CoverState.NAKED]

@@ -81,29 +81,36 @@ class Market:
     def session(self) -> m.Session | None:
         """Return the current session, extended hours included, or the next one."""
         now = self._clock.now()
+        return next((x for x in self._sessions(now) if x.extended_closes > now), None)
+
+    def regular_session(self) -> m.Session | None:
+        """Return the session whose regular hours are now, or come next."""
+        now = self._clock.now()
+        return next((x for x in self._sessions(now) if x.closes > now), None)
+
+    def _sessions(self, now: datetime) -> Sequence[m.Session]:
+        """Return the sessions from yesterday on, read once a day; (): they could not be read."""
         calendar = self._calendar
         if calendar is None or calendar[0] != now.date():
             if not self._gateway.broker.capabilities.sessions:
-                return None
+                return ()
             first = now.date() - timedelta(days=1)  # the exchange may be in a time zone behind UTC
             broker = self._gateway.broker
             answer = self._gateway.read(
                 "sessions", lambda: broker.sessions(first, first + _CALENDAR_LENGTH)
             )
             if isinstance(answer, m.NotObserved):
-                return None
+                return ()
             calendar = self._calendar = (now.date(), tuple(answer.value))
-        return next((x for x in calendar[1] if x.extended_closes > now), None)
+        return calendar[1]
 
     def opens_at(self, symbol: str) -> datetime | None:
         """Return when the market of *symbol* opens; None: it is open, never closes, or unknown."""
         listed, pair = self._instruments.get(symbol), self._gateway.pair(symbol)
         if pairs.is_crypto(None if listed is None else listed[1], pair):
             return None
-        now, session = self._clock.now(), self.session()
-        if session is None or self._calendar is None or session.opens <= now < session.closes:
-            return None
-        return next((x.opens for x in self._calendar[1] if x.opens > now), None)
+        session = self.regular_session()
+        return None if session is None or session.opens <= self._clock.now() else session.opens
 
     def quote(self, symbol: str) -> m.Quote | None:
         """Return a fresh quote of the broker, or else of the bot; None if there is none."""

@@ -1,5 +1,5 @@
 """
-Closing positions: `close_position` as a plan.
+Closing positions: `close_position` as a plan, and `flatten` as one plan a symbol.
 
 Other half: `core.plans.close`.  Outside the session of shares the plan is stored, and begins at the
 open.
@@ -95,6 +95,18 @@ class Closing:
         with self._recorder.store.read() as reader:
             found = {x.plan_id: x for x in reader.find(m.Plan, "occasion", occasion)}
         return found.get(made or "") or max(found.values(), key=lambda x: x.generation)
+
+    def flatten(self, strategy: str, *, dry_run: bool) -> list[m.Plan]:
+        """Close all parts of a strategy: one plan a symbol, in their order; [] if it has none."""
+        with self._recorder.store.read() as reader:
+            held = sorted(
+                x.symbol
+                for x in reader.all(m.Position)
+                if any(name == strategy and part.qty for name, part in x.by_strategy)
+            )
+        return [
+            self.close_position(x, strategy, None, account=False, dry_run=dry_run) for x in held
+        ]
 
     def _parts(
         self, reader: Reader, symbol: str, strategy: str | None, *, account: bool

@@ -150,8 +150,8 @@ def trading_period(
 
     *pair* None: the symbol is one of shares, which trade in their regular session.
     """
-    session = None if pair is not None else market.session()
-    if session is None or session.opens <= now < session.closes:
+    session = None if pair is not None else market.regular_session()
+    if session is None or session.opens <= now:
         return None, None
     return session.opens, session.closes - session.opens
 

@@ -301,9 +301,8 @@ class Rebalancing:
 
     def _opening(self) -> datetime | None:
         """Return when the session of shares begins next; None: it is open, or has no hours."""
-        session, now = self._market.session(), self._clock.now()
-        is_open = session is None or session.opens <= now < session.closes
-        return None if is_open or session is None else session.opens
+        session = self._market.regular_session()
+        return None if session is None or session.opens <= self._clock.now() else session.opens
 
     def _listed(
         self, instruments: Sequence[m.Instrument], opens: datetime | None
