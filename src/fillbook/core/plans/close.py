@@ -1,21 +1,29 @@
 """
 Closing: the steps that close a part of a position, whose exits hold the units.
 
-The exits that hold the units are canceled first, and are proven to have ended before the order that
-closes the position is placed.  If only a part is closed, exits without a protection are placed
-again for the rest (the guard); those of a protection are planned anew with the next pass.
+Where one OCO covers exactly what is closed, its take profit is moved to the market first: the stop
+stays meanwhile.  What that leaves is closed as any other part: the exits that hold the units are
+canceled, and are proven to have ended before the order that closes the position is placed.
+
+If only a part is closed, exits without a protection are placed again for the rest (the guard);
+those of a protection are planned anew with the next pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans.cover import ExitGroup
 from fillbook.model import ZERO
+
+#: How far beyond the market a take profit trades at once, as a percentage, and for how long.
+_COLLAR: Final = Decimal(2)
+_WITHIN_S: Final = 10
 
 
 @m.exact
@@ -25,12 +33,14 @@ def close_steps(
     free: Decimal,
     groups: Sequence[ExitGroup],
     again: Mapping[str, m.OrderRequest],
+    filled: Mapping[str, Decimal] | None = None,
 ) -> tuple[m.PlanStep, ...]:
     """
     Return the steps that place *close*, a reduce-only order, after the exits it needs are gone.
 
     *held* > 0 is the part in base units and *free* ≥ 0 what no exit holds of it.  *groups* are its
     exits.  *again* are the requests by which those without a protection are placed again, by name.
+    *filled* is what their orders filled already, by name; None: they cannot be replaced.
     """
     qty = close.request.qty or ZERO
     canceled: list[ExitGroup] = []
@@ -38,7 +48,30 @@ def close_steps(
         if free + sum((x.leaves for x in canceled), ZERO) < qty:
             canceled.append(group)
     left = held - qty - sum((x.leaves for x in groups if x not in canceled), ZERO)
+    if filled is not None and len(canceled) == 1 and _is_oco_of(canceled[0], qty):
+        return _steps_of_oco(close, canceled[0], filled)
     return steps_around(close, canceled, again, left)
+
+
+def _is_oco_of(group: ExitGroup, qty: Decimal) -> bool:
+    """Return whether *group* is an OCO of two orders that covers exactly *qty*."""
+    is_pair = group.limit_order is not None and group.stop_order not in (None, group.limit_order)
+    return is_pair and group.leaves == qty and not group.is_moving
+
+
+def _steps_of_oco(
+    close: m.PlaceOrder, group: ExitGroup, filled: Mapping[str, Decimal]
+) -> tuple[m.PlanStep, ...]:
+    names = tuple(x for x in (group.limit_order, group.stop_order) if x is not None)
+    at_market = m.ReplaceOrder(
+        client_order_id=names[0], collar=_COLLAR, beyond=group.stop, within_s=_WITHIN_S
+    )
+    before = sum((filled.get(x, ZERO) for x in names), ZERO)
+    return (
+        m.PlanStep(action=at_market),
+        m.PlanStep(action=m.CancelOrder(group.name), stage=1),
+        m.PlanStep(action=evolve(close, after=names, filled_before=before), stage=2),
+    )
 
 
 @m.exact

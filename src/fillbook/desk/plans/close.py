@@ -149,7 +149,8 @@ class Closing:
             self._gateway.broker.capabilities,
         )
         close = m.PlaceOrder(request, fills=True)
-        return found.steps_of_close(close, abs(held))
+        can_replace = self._gateway.broker.capabilities.replace
+        return found.steps_of_close(close, abs(held), can_replace=can_replace)
 
 
 @frozen
@@ -158,22 +159,30 @@ class RestingExits:
     The exits that hold units of a part of a position, whole.
 
     `portions` are the units that each holds of this part, by its name: one that was placed by hand
-    may cover several parts.  `again` are the requests that place them again.
+    may cover several parts.  `again` are the requests that place them again, and `filled` what
+    their orders filled already, by name.
     """
 
     groups: tuple[ExitGroup, ...]
     portions: Mapping[str, Decimal]
     again: Mapping[str, m.OrderRequest]
+    filled: Mapping[str, Decimal]
 
     @m.exact
     def steps_of_close(
-        self, close: m.PlaceOrder, held: Decimal, canceled: Sequence[str] = ()
+        self,
+        close: m.PlaceOrder,
+        held: Decimal,
+        canceled: Sequence[str] = (),
+        *,
+        can_replace: bool = False,
     ) -> tuple[m.PlanStep, ...]:
         """Return the steps of *close*; *held* > 0 is the part, *canceled* ends without them."""
         groups = [x for x in self.groups if x.name not in canceled]
         own = sum((self.portions[x.name] for x in groups), ZERO)
         beyond = sum((x.leaves for x in groups), ZERO) - own
-        return close_steps(close, held + beyond, max(ZERO, held - own), groups, self.again)
+        filled = self.filled if can_replace else None
+        return close_steps(close, held + beyond, max(ZERO, held - own), groups, self.again, filled)
 
 
 def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str) -> RestingExits:
@@ -196,7 +205,8 @@ def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str)
     part = attributed({strategy: ZERO, **shares}, found)[strategy]
     portions = {x.name: x.leaves for x in part}
     groups = tuple(x for x in found if x.name in portions)
-    return RestingExits(groups, portions, _again(records, groups))
+    filled = {x.client_order_id: x.order.filled_qty for x in records}
+    return RestingExits(groups, portions, _again(records, groups), filled)
 
 
 def _again(

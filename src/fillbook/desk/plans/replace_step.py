@@ -60,7 +60,7 @@ class ReplaceStep:
             return self._instruct(plan, action, record)
         if change is not None and change.number == given.number:
             self._replacement.advance(name, for_caller=False)
-            return Waits()
+            return Waits() if action.within_s is None else self._followed(action, given)
         if given.closed is not None and not given.done:
             return Ended(f"the change was refused: {given.closed}")
         return self._followed(action, given)
