@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -142,7 +143,8 @@ def _ahead(at: str | None) -> timedelta | None:
         begins = begins.replace(hour=10)
     if begins.tzinfo is None:
         begins = begins.replace(tzinfo=_NEW_YORK)
-    return timedelta(seconds=round((begins - datetime.now(UTC)).total_seconds()))
+    # Whole seconds, as the variable has them; rounded up, so that it is not earlier than asked for.
+    return timedelta(seconds=ceil((begins - datetime.now(UTC)).total_seconds()))
 
 
 def _with_time(lines: Iterable[str], clock: SystemClock) -> list[str]:

@@ -320,9 +320,7 @@ def exits(broker: fb.Broker, store: fb.Store) -> bool:
         desk.protect("AAPL", strategy="swing", pending=True, **rules)
         desk.close_position("AAPL", strategy="swing", qty=5)
         desk.close_position("AAPL", account=True, dry_run=True)
-        closed: list[fb.Plan] = desk.flatten("swing", dry_run=True)
-        print(closed[0].symbols)
-        desk.unprotect("AAPL", strategy="swing")
+        desk.unprotect(desk.flatten("swing", dry_run=True)[0].symbols[0], strategy="swing")
         kept: list[fb.Protection] = desk.protections()
         naked = [x for x in kept if x.cover is fb.CoverState.NAKED]
         print(plan.impact.notional, [x.why for x in naked], policy.on_breach is fb.OnBreach.LIMIT)
