@@ -338,10 +338,10 @@ def _exchanged(
 
 def _exchanged_together(draft: Draft, group: str, moved: dict[str, Units]) -> Iterator[m.Movement]:
     """
-    Yield the movements of units that became those of others, which of which is not known.
+    Yield the movements of units that were exchanged together: it is unknown which became which.
 
     If each of the symbols that end was held in the same proportion, the units that are received
-    are too, at a cost that is not known.  Else they are nobody's, until a person assigns them.
+    are too, at an unknown cost.  Otherwise they belong to no strategy until a person assigns them.
     """
     before = {}
     for name, each in moved.items():

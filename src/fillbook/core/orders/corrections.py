@@ -386,7 +386,7 @@ def _is_older(correction: m.Execution, known: m.Execution, match: ExecutionChain
 
 def _is_order_unclear(correction: ExecutionChain, match: ExecutionChain) -> bool:
     """
-    Return whether nothing tells which is the newest version: the *correction*, or that of *match*.
+    Return whether it is unknown which version is the newest: the *correction*, or that of *match*.
 
     A row without a reference that is a little later may be the original, or a later correction.
     """

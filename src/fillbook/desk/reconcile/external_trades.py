@@ -1,5 +1,5 @@
 """
-External trades: the alert when somebody else trades what the bot holds.
+External trades: the alert when an order that is not ours trades what the bot holds.
 
 Its fills reduce the part without a strategy first, then those of the strategies, whose exits may
 then be for too many units.  The alert is an entry of the transaction that records the trade, so
