@@ -150,6 +150,65 @@ def failed(**reasons: str) -> dict[str, Any]:
     return {"success": False, "error_response": reasons, "order_configuration": {}}
 
 
+def summary(taker: str = "0.012", maker: str = "0.006") -> dict[str, Any]:
+    """The summary of transactions of 2026: some of its figures are JSON numbers."""
+    return {
+        "total_volume": 0,
+        "total_fees": 0,
+        "fee_tier": {
+            "pricing_tier": "Intro 1",
+            "usd_from": "",
+            "usd_to": "",
+            "taker_fee_rate": taker,
+            "maker_fee_rate": maker,
+            "volume_types_and_range": [{"volume_types": ["VOLUME_TYPE_SPOT"], "vol_from": "0"}],
+        },
+        "margin_rate": None,
+        "goods_and_services_tax": None,
+        "total_balance": "468.35",
+        "volume_breakdown": [{"volume_type": "VOLUME_TYPE_SPOT", "volume": 0}],
+    }
+
+
+def book(product_id: str = "BTC-USD", bid: str = "20000", ask: str = "20001") -> dict[str, Any]:
+    return {
+        "product_id": product_id,
+        "bids": [{"price": bid, "size": "1"}],
+        "asks": [{"price": ask, "size": "1"}],
+        "time": "2026-03-02T15:00:00Z",
+    }
+
+
+def frame(channel: str, *events: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "channel": channel,
+        "client_id": "",
+        "timestamp": "2026-03-02T15:00:00.754118917Z",
+        "sequence_num": 3,
+        "events": list(events),
+    }
+
+
+def streamed(**more: Any) -> dict[str, Any]:
+    """An order as frames of 2023 have it: few fields, and one of them in another spelling."""
+    return {
+        "avg_price": "0",
+        "cancel_reason": "",
+        "client_order_id": "mine-1",
+        "creation_time": "2026-03-02T15:00:00.616692Z",
+        "cumulative_quantity": "0",
+        "leaves_quantity": "5",
+        "order_id": ID,
+        "order_side": "BUY",
+        "order_type": "Limit",
+        "product_id": "ADA-USDT",
+        "reject_Reason": "",
+        "status": "OPEN",
+        "total_fees": "0",
+        **more,
+    }
+
+
 def read(body: object) -> object:
     """The body as the adapter parses it."""
     return parse(json.dumps(body))

@@ -27,6 +27,7 @@ from tests.brokers.coinbase.payloads import (
     fill,
     order,
     product,
+    summary,
     wallet,
 )
 
@@ -381,3 +382,31 @@ def test_the_sdk_is_imported_late_and_logs_nothing_twice() -> None:
     other = {"COINBASE_API_KEY": "other", "COINBASE_API_SECRET": "other"}
     env = {**os.environ, **other}
     subprocess.run([sys.executable, "-W", "error", "-c", code], env=env, check=True)
+
+
+def test_a_fill_whose_side_is_a_placeholder_is_read_with_its_order() -> None:
+    """One more request; without it the history could not be read."""
+    fills = {"fills": [fill(side="UNKNOWN_ORDER_SIDE")], "cursor": ""}
+    with serving(fills, {"order": order(side="SELL")}) as (broker, server):
+        read = broker.executions(m.timestamp("2026-03-02T15:00:00Z"), None)
+        assert isinstance(read, m.Observed)
+        assert [each.side for each in read.value] == [m.OrderSide.SELL]
+        assert server.asked[-1].path.endswith(f"/orders/historical/{ID}")
+    missing = Answer(404, {"error": "NOT_FOUND", "error_details": "order was not found"})
+    with serving(fills, missing) as (broker, _):
+        read = broker.executions(m.timestamp("2026-03-02T15:00:00Z"), None)
+        assert isinstance(read, m.NotObserved)
+        assert read.why is m.Failure.UNREADABLE
+
+
+def test_wallets_that_name_no_portfolio_are_of_that_of_the_key() -> None:
+    """As in older answers, and of a portfolio without wallets."""
+    permissions = {"can_view": True, "can_trade": True, "portfolio_uuid": OWNER}
+    old = accounts(wallet("USD", "5", retail_portfolio_id=""))
+    for wallets, cash in ((old, D(5)), (accounts(), D(0))):
+        with serving(wallets, permissions, summary(), {"products": []}) as (broker, _):
+            read = broker.account()
+            assert isinstance(read, m.Observed), read
+            assert (read.value.account.number, read.value.cash) == (OWNER, cash)
+    with serving(accounts(), {}) as (broker, _):
+        assert isinstance(broker.account(), m.NotObserved)

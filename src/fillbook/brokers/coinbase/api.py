@@ -73,9 +73,13 @@ class Api:
         found = {x.broker_order_id: x for page in read.value for x in page.reports}
         return m.Observed(list(found.values())[::-1], at=read.at)
 
-    def fills(self, query: Query) -> m.Read[list[m.Execution]]:
+    def fills(self, query: Query, side_of: account.SideOf) -> m.Read[list[m.Execution]]:
         """Read the executions of *query*, oldest first, each once."""
-        read = self._pages("/orders/historical/fills", query, 100, account.fill_page)
+
+        def decode(raw: object) -> account.FillPage:
+            return account.fill_page(raw, side_of)
+
+        read = self._pages("/orders/historical/fills", query, 100, decode)
         if isinstance(read, m.NotObserved):
             return read
         found = {x.exec_id: x for page in read.value for x in page.executions}

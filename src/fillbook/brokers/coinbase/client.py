@@ -167,10 +167,9 @@ class CoinbaseBroker(Broker):
         if isinstance(read, m.NotObserved):
             return read
         wallets = read.value
-        owner = wire.portfolio_of(wallets)
-        if owner is None:
-            message = "the wallets name no portfolio, or several"
-            return m.NotObserved(m.Failure.UNREADABLE, message)
+        owner = self._owner(wallets)
+        if isinstance(owner, m.NotObserved):
+            return owner
         if self._portfolio not in (None, owner):
             message = f"the key is for portfolio {owner}, not for {self._portfolio}"
             return m.NotObserved(m.Failure.REFUSED, message)
@@ -182,6 +181,19 @@ class CoinbaseBroker(Broker):
         number = m.AccountId(self.name, self.host, owner)
         found = wire.snapshot(wallets, quotes.value, fees.value, number)
         return m.Observed(found, at=read.at)
+
+    def _owner(self, wallets: Collection[wire.Wallet]) -> str | m.NotObserved:
+        """Return the portfolio of *wallets*; that of the key, if they do not name it."""
+        found = wire.portfolios(wallets)
+        if not found:
+            read = self._api.read("/key_permissions", [], wire.permitted_portfolio)
+            if isinstance(read, m.NotObserved):
+                return read
+            found = set() if read.value is None else {read.value}
+        if len(found) != 1:
+            message = "the wallets name no portfolio, or several"
+            return m.NotObserved(m.Failure.UNREADABLE, message)
+        return found.pop()
 
     def positions(self, page: m.Cursor | None) -> PageOf[m.PositionSnapshot]:
         read = self._wallets()
@@ -240,10 +252,14 @@ class CoinbaseBroker(Broker):
         since: m.Timestamp,
         matches: Callable[[m.Execution], bool],
     ) -> PageOf[m.Execution]:
-        read = self._api.fills([*query, ("start_sequence_timestamp", since)])
+        read = self._api.fills([*query, ("start_sequence_timestamp", since)], self._side)
         if isinstance(read, m.NotObserved):
             return read
         return m.Observed(tuple(filter(matches, read.value)), at=read.at)
+
+    def _side(self, broker_order_id: str) -> m.OrderSide | None:
+        found = self.order(broker_order_id)
+        return found.value.terms.side if isinstance(found, m.Observed) else None
 
     def instruments(self, asset_class: m.AssetClass, page: m.Cursor | None) -> PageOf[m.Instrument]:
         if asset_class is not m.AssetClass.CRYPTO:

@@ -9,6 +9,7 @@ import pytest
 from fillbook import model as m
 from fillbook.brokers.coinbase.wire import account, market
 from fillbook.errors import InvalidValue
+from tests.brokers.coinbase.payloads import OWNER as OWNER_ID
 from tests.brokers.coinbase.payloads import accounts, fill, product, read, wallet
 
 D = Decimal
@@ -46,13 +47,23 @@ def test_a_wallet_that_is_not_active_blocks_the_account() -> None:
     assert found.blocked == ("the USD wallet is not active",)
 
 
-def test_wallets_of_two_portfolios_are_of_none() -> None:
-    """The key is bound to one portfolio."""
+def test_wallets_name_their_portfolios() -> None:
+    """The key is bound to one portfolio; older answers name none, and the key's permissions do."""
     page = account.wallet_page(
         read(accounts(wallet("USD"), wallet("BTC", retail_portfolio_id="other")))
     )
-    assert account.portfolio_of(page.wallets) is None
-    assert account.portfolio_of(page.wallets[:1]) is not None
+    assert account.portfolios(page.wallets) == {OWNER_ID, "other"}
+    old = account.wallet_page(read(accounts(wallet("USD", retail_portfolio_id=""))))
+    assert account.portfolios(old.wallets) == set()
+    permissions = {
+        "can_view": True,
+        "can_trade": True,
+        "can_transfer": False,
+        "portfolio_uuid": OWNER_ID,
+        "portfolio_type": "DEFAULT",
+    }
+    assert account.permitted_portfolio(read(permissions)) == OWNER_ID
+    assert account.permitted_portfolio(read({})) is None
 
 
 def test_a_wallet_without_a_balance_is_unreadable() -> None:
@@ -89,6 +100,20 @@ def test_what_is_reversed_is_no_execution_and_a_correction_is_not_guessed() -> N
     assert [each.exec_id for each in found] == ["e2"]
     with pytest.raises(InvalidValue):
         account.fill_page(read({"fills": [fill(trade_type="CORRECTION")], "cursor": ""}))
+
+
+def test_a_fill_whose_side_is_a_placeholder_has_that_of_its_order() -> None:
+    """With a size of one increment and a fee of thirteen places."""
+    tiny = fill(
+        price="20000.00", size="0.00000001", commission="0.0000000051234", side="UNKNOWN_ORDER_SIDE"
+    )
+    page = account.fill_page(read({"fills": [tiny], "cursor": ""}), lambda _: m.OrderSide.SELL)
+    (found,) = page.executions
+    assert (found.side, found.qty, found.fee) == (
+        m.OrderSide.SELL,
+        D("1E-8"),
+        D("0.0000000051234"),
+    )
 
 
 @pytest.mark.parametrize("more", [{"side": "UNKNOWN_ORDER_SIDE"}, {"size": "0"}, {"price": ""}])

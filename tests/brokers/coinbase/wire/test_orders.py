@@ -52,6 +52,8 @@ def test_an_order_is_read_to_the_last_digit() -> None:
         ({"filled_size": "0"}, S.NEW),
         ({}, S.PARTIALLY_FILLED),
         ({"pending_cancel": True}, S.PENDING_CANCEL),
+        ({"status": "PENDING", "pending_cancel": True}, S.PENDING_CANCEL),
+        ({"status": "FILLED", "pending_cancel": True}, S.FILLED),
         ({"status": "CANCEL_QUEUED"}, S.PENDING_CANCEL),
         ({"status": "EDIT_QUEUED"}, S.PENDING_REPLACE),
         ({"status": "FILLED"}, S.FILLED),
@@ -124,6 +126,7 @@ def test_the_reason_of_an_end_is_kept() -> None:
     assert decoded(**failed, reject_message="no funds").reason == "no funds"
     assert decoded(cancel_message="User requested cancel").reason == "User requested cancel"
     assert decoded().reason is None
+    assert decoded(cancel_message="Internal error", status="FILLED").reason is None
 
 
 def test_an_order_of_another_year_has_fewer_fields() -> None:
@@ -154,6 +157,12 @@ def test_a_page_has_the_spot_orders_and_its_cursor() -> None:
     assert ([x.broker_order_id for x in found.reports], found.next) == ([ID], "c")
     assert orders.order_page(read({**page, "has_next": False, "cursor": "c"})).next is None
     assert orders.order_page(read({"orders": None, "has_next": False})).reports == ()
+
+
+def test_a_page_without_its_list_is_unreadable() -> None:
+    """A body without rows would look like an account without orders."""
+    with pytest.raises(InvalidValue):
+        orders.order_page(read({}))
 
 
 def test_a_next_page_without_a_cursor_is_unreadable() -> None:

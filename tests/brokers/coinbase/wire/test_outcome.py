@@ -40,6 +40,7 @@ def test_a_create_names_its_order_and_nothing_else() -> None:
         {"success": "yes"},
         failed(),
         failed(error="UNKNOWN_FAILURE_REASON", preview_failure_reason=NO_PREVIEW, message=""),
+        failed(error="UNKNOWN_FAILURE_REASON", message="something went wrong"),
         {},
         [],
         "<html></html>",
@@ -76,6 +77,15 @@ def test_a_create_without_a_clear_reply_is_ambiguous(body: object) -> None:
         ({"preview_failure_reason": "PREVIEW_INVALID_UNSUPPORTED_INSTRUMENT"}, K.INSTRUMENT),
         ({"preview_failure_reason": "PREVIEW_MISSING_MARKET_TRADE_DATA"}, K.NOT_NOW),
         ({"error": "BREACHED_RISK_LIMIT"}, K.PERMISSION),
+        ({"preview_failure_reason": "PREVIEW_BREACHED_PRICE_LIMIT"}, K.PRICE),
+        ({"error": "TRADING_DISABLED"}, K.NOT_NOW),
+        ({"error": "INVALID_EQUITY_TRADING_SESSION"}, K.NOT_NOW),
+        ({"error": "QUOTE_SIZE_NOT_ALLOWED_FOR_BRACKET"}, K.UNSUPPORTED),
+        ({"error": "ASSET_BALANCE_INCREASE_REJECT"}, K.PERMISSION),
+        ({"error": "CANNOT_CLOSE_ZERO_POSITION"}, K.NO_POSITION),
+        ({"preview_failure_reason": "PREVIEW_INVALID_INTX_CLIENT_ORDER_ID"}, K.INPUT),
+        ({"error": "UNKNOWN_FAILURE_REASON", "message": "The order is not valid",
+          "error_details": "Market orders cannot be placed with empty order sizes"}, K.QUANTITY),
     ],
 )  # fmt: skip
 def test_a_failure_has_the_kind_of_its_reason(reasons: dict[str, str], kind: m.RejectKind) -> None:
@@ -90,7 +100,9 @@ def test_an_edit_is_accepted_or_has_its_reason_in_either_shape() -> None:
     """Errors are a list, or one object."""
     assert outcome.edited(reply({"success": True, "errors": []})) == m.Accepted()
     why = {"edit_failure_reason": "ORDER_NOT_FOUND", "preview_failure_reason": NO_PREVIEW}
-    for errors in ([why], why):
+    nothing = {"edit_failure_reason": "UNKNOWN_EDIT_ORDER_FAILURE_REASON"}
+    assert outcome.edited(reply({"success": True, "errors": nothing})) == m.Accepted()
+    for errors in ([why], why, [nothing, why]):
         found = outcome.edited(reply({"success": False, "errors": errors}))
         assert isinstance(found, m.Rejected)
         assert found.kind is K.NOT_FOUND
@@ -130,6 +142,14 @@ def test_a_cancel_has_the_result_of_its_id(reason: str, kind: Any) -> None:
         (400, error("Too many orderIDs", "INVALID_ARGUMENT"), K.INPUT),
         (403, error("Missing required scopes", "PERMISSION_DENIED"), K.PERMISSION),
         (404, error("order with this orderID was not found", "NOT_FOUND"), K.NOT_FOUND),
+        (404, error("valid product_id is required", "NOT_FOUND"), K.INSTRUMENT),
+        (404, {"errors": [{"id": "not_found", "message": "not found"}]}, K.NOT_FOUND),
+        (400, {"error": "invalid_request", "error_description": "a bad parameter"}, K.INPUT),
+        (400, error('proto: (line 1:12): unknown field "limit_price"'), K.INPUT),
+        (400, error('parsing field "base_size": "x" is not a valid value'), K.INPUT),
+        (403, error("not allowed for this product_id", "PERMISSION_DENIED"), K.PERMISSION),
+        (400, {"error": {"code": "x"}}, F.REFUSED),
+        (400, {"errors": {}}, F.REFUSED),
         (403, "<html>blocked</html>", F.REFUSED),
         (404, "<html></html>", F.REFUSED),
         (500, error("internal"), F.SERVER_ERROR),

@@ -6,7 +6,7 @@ Pure, by the rules of `orders`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,7 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.brokers.coinbase.wire import enums, market
-from fillbook.brokers.coinbase.wire.orders import next_cursor
+from fillbook.brokers.coinbase.wire.orders import listed, next_cursor
 from fillbook.brokers.wire.fields import Row, array, row
 
 #: Rows of this type are executions; a reversal or a correction must not be added to them.
@@ -70,6 +70,11 @@ def _money(found: Row, name: str) -> Decimal:
     return inner.need_number("value")
 
 
+def permitted_portfolio(raw: object) -> str | None:
+    """Decode the permissions of a key: the id of its portfolio; None: they name none."""
+    return row(raw, "permissions").text("portfolio_uuid")
+
+
 @frozen
 class Fees:
     """The fee rates of an account, as shares of the value of a trade."""
@@ -86,10 +91,9 @@ def fees(raw: object) -> Fees:
     return Fees(tier.number("taker_fee_rate"), tier.number("maker_fee_rate"))
 
 
-def portfolio_of(wallets: Iterable[Wallet]) -> str | None:
-    """Return the id of the portfolio of *wallets*; None: there is none, or several."""
-    found = {each.portfolio for each in wallets if each.portfolio is not None}
-    return found.pop() if len(found) == 1 else None
+def portfolios(wallets: Iterable[Wallet]) -> set[str]:
+    """Return the ids of the portfolios of *wallets*; older answers name none."""
+    return {each.portfolio for each in wallets if each.portfolio is not None}
 
 
 def valued(wallets: Iterable[Wallet]) -> list[str]:
@@ -147,14 +151,24 @@ class FillPage:
     next: str | None
 
 
-def fill_page(raw: object) -> FillPage:
+#: Returns the side of an order by its id; None: it is not known.
+SideOf = Callable[[str], "m.OrderSide | None"]
+
+
+def _not_known(order_id: str) -> None:
+    return None
+
+
+def fill_page(raw: object, side_of: SideOf = _not_known) -> FillPage:
     """
     Decode a page of fills; futures are left out, and so is what a reversal takes back.
+
+    A fill whose side is a placeholder has that of its order.
 
     Raises: InvalidValue for a correction, whose meaning is not documented.
     """
     found = row(raw, "fills")
-    rows = [row(each, "fill") for each in array(found.fields.get("fills") or (), "fills")]
+    rows = [row(each, "fill") for each in listed(found, "fills")]
     spot = [each for each in rows if market.is_spot(each.need_text("product_id").upper())]
     reversed_ids = {x.text("trade_id") for x in spot if x.text("trade_type") == "REVERSAL"}
     made = []
@@ -164,12 +178,14 @@ def fill_page(raw: object) -> FillPage:
             continue
         if kind not in _FILL_TYPES:
             raise each.invalid("trade_type", "FILL")
-        made.append(_execution(each))
+        made.append(_execution(each, side_of))
     return FillPage(tuple(made), next_cursor(found))
 
 
-def _execution(found: Row) -> m.Execution:
-    side = found.enum("side", enums.SIDES, None)
+def _execution(found: Row, side_of: SideOf) -> m.Execution:
+    found = Row(f"fill {found.text('entry_id') or ''}", found.fields)
+    order_id = found.need_text("order_id")
+    side = found.enum("side", enums.SIDES, None) or side_of(order_id)
     size, price = found.above_zero("size"), found.above_zero("price")
     if side is None:
         raise found.invalid("side", "buy or sell")
@@ -179,7 +195,7 @@ def _execution(found: Row) -> m.Execution:
     return m.Execution(
         source=m.ExecSource.HISTORY,
         exec_id=found.text("entry_id") or found.need_text("trade_id"),
-        broker_order_id=found.need_text("order_id"),
+        broker_order_id=order_id,
         symbol=market.symbol(product),
         side=side,
         qty=size,

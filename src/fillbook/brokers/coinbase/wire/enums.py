@@ -28,6 +28,8 @@ STATUSES: Final[Mapping[str, m.OrderStatus]] = {
 #: The statuses of live orders that the filter OPEN leaves out.
 OTHER_LIVE: Final = ("PENDING", "QUEUED", "CANCEL_QUEUED", "EDIT_QUEUED")
 
+NO_REASON: Final = "REJECT_REASON_UNSPECIFIED"
+
 SIDES: Final[Mapping[str, m.OrderSide]] = {"buy": m.OrderSide.BUY, "sell": m.OrderSide.SELL}
 
 #: REST writes them with underscores, the stream in title case with spaces.

@@ -79,6 +79,9 @@ def _order(found: Row, symbol_of: SymbolOf) -> m.OrderReport | None:
     if symbol is None or side is None:
         return None
     filled = found.number("cumulative_quantity") or m.ZERO
+    if filled < 0:
+        raise found.invalid("cumulative_quantity", "zero or more")
+    shown = orders.status(found, filled)
     kind = (found.text("order_type") or "").lower().replace(" ", "_")
     terms = m.Terms(
         symbol=symbol,
@@ -86,7 +89,7 @@ def _order(found: Row, symbol_of: SymbolOf) -> m.OrderReport | None:
         type=enums.TYPES.get(kind, m.OrderType.UNRECOGNISED),
         time_in_force=found.enum("time_in_force", enums.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
         order_class=m.OrderClass.OCO if kind == "bracket" else m.OrderClass.SIMPLE,
-        qty=_qty(found, orders.status(found, filled), filled, kind),
+        qty=_qty(found, shown, filled, kind),
         limit_price=found.above_zero("limit_price"),
         stop_price=found.above_zero("stop_price"),
     )
@@ -95,14 +98,14 @@ def _order(found: Row, symbol_of: SymbolOf) -> m.OrderReport | None:
         broker_order_id=order_id,
         client_order_id=name,
         terms=terms,
-        status=orders.status(found, filled),
+        status=shown,
         raw_status=found.text("status") or "",
         filled_qty=filled,
         avg_price=found.above_zero("avg_price"),
         filled_value=found.number("filled_value"),
         fill_count=None if count is None else int(count),
         created_at=found.time("creation_time"),
-        reason=_reason(found),
+        reason=None if shown is _S.FILLED else _reason(found),
     )
 
 
@@ -117,4 +120,5 @@ def _qty(found: Row, status: m.OrderStatus, filled: Decimal, kind: str) -> Decim
 
 def _reason(found: Row) -> str | None:
     names: Sequence[str] = ("reject_reason", "reject_Reason", "cancel_reason")
-    return next((text for name in names if (text := found.text(name))), None)
+    found_in = (text for name in names if (text := found.text(name)))
+    return next((text for text in found_in if text != enums.NO_REASON), None)

@@ -14,7 +14,7 @@ Other modules: `requests` encodes requests, `outcome` decodes refusals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from fillbook.brokers.coinbase.wire import enums, market
 from fillbook.brokers.wire.fields import Row, array, row
 
 _S: Final = m.OrderStatus
+_WORKING: Final = frozenset({_S.PENDING_NEW, _S.ACCEPTED, _S.NEW, _S.PENDING_REPLACE})
 
 
 @frozen
@@ -38,9 +39,20 @@ class OrderPage:
 def order_page(raw: object) -> OrderPage:
     """Decode a page of orders; futures and perpetuals are left out."""
     found = row(raw, "orders")
-    rows = [row(each, "order") for each in array(found.fields.get("orders") or (), "orders")]
+    rows = [row(each, "order") for each in listed(found, "orders")]
     reports = tuple(_order(each) for each in rows if market.is_spot(_product(each)))
     return OrderPage(reports, next_cursor(found))
+
+
+def listed(found: Row, name: str) -> Sequence[object]:
+    """
+    Return the rows of a page; null is none.
+
+    Raises: InvalidValue if there is no such field, because `{}` is no page.
+    """
+    if name not in found.fields:
+        raise found.invalid(name, "a list")
+    return array(found.fields[name] or (), name)
 
 
 def next_cursor(found: Row) -> str | None:
@@ -72,11 +84,12 @@ def _order(found: Row) -> m.OrderReport:
     if filled < 0:
         raise found.invalid("filled_size", "zero or more")
     kind, terms = _configuration(found)
+    shown = status(found, filled)
     return m.OrderReport(
         broker_order_id=found.need_text("order_id"),
         client_order_id=found.text("client_order_id"),
         terms=_terms(found, kind, terms),
-        status=status(found, filled),
+        status=shown,
         raw_status=found.text("status") or "",
         filled_qty=filled,
         avg_price=found.above_zero("average_filled_price"),
@@ -85,18 +98,17 @@ def _order(found: Row) -> m.OrderReport:
         created_at=found.time("created_time"),
         last_fill_at=found.time("last_fill_time"),
         expires_at=terms.time("end_time"),
-        reason=_reason(found),
+        # That of a filled market order is about a rest below an increment.
+        reason=None if shown is _S.FILLED else _reason(found),
     )
 
 
 def status(found: Row, filled: Decimal) -> m.OrderStatus:
     """Return the status: a partial fill and a pending cancel are not in Coinbase's word."""
     known = found.enum("status", enums.STATUSES, _S.UNRECOGNISED)
-    if known is not _S.NEW:
-        return known
-    if found.flag("pending_cancel"):
+    if known in _WORKING and found.flag("pending_cancel"):
         return _S.PENDING_CANCEL
-    return _S.PARTIALLY_FILLED if filled else known
+    return _S.PARTIALLY_FILLED if known is _S.NEW and filled else known
 
 
 def _configuration(found: Row) -> tuple[str | None, Row]:
@@ -142,4 +154,4 @@ def _reason(found: Row) -> str | None:
         if text := found.text(name):
             return text
     reason = found.text("reject_reason")
-    return None if reason == "REJECT_REASON_UNSPECIFIED" else reason
+    return None if reason == enums.NO_REASON else reason

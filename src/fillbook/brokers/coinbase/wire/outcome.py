@@ -3,6 +3,7 @@ Decode Coinbase's replies to writes, and its replies that are not a success.
 
 Rule 1: a write is rejected only by Coinbase's own JSON: an error with a status of 4xx, or 200 with
         `success` false and a reason.  Without a reason, and for any other reply, it is `Ambiguous`.
+        A message alone is a reason if its kind is known.
 Rule 2: an order is absent only by Coinbase's own JSON.
 Rule 3: the reason of a failure is the first that is not a placeholder.
 
@@ -58,7 +59,8 @@ class Reply:
         try:
             found = row(parse(self.text), "error")
             if found.text("error") is not None:
-                return found.text("error_details") or found.text("message") or found.text("error")
+                names = ("error_details", "message", "error_description", "error")
+                return next(text for name in names if (text := found.text(name)))
             first = found.fields.get("errors")
             return row(array(first, "errors")[0], "error").text("message") if first else None
         except (InvalidValue, IndexError):
@@ -70,41 +72,58 @@ _K = m.RejectKind
 #: (part of the reason or of the message, kind); the first match applies.
 REASONS: Final[tuple[tuple[str, m.RejectKind], ...]] = (
     ("DUPLICATE_CLIENT_ORDER_ID", _K.DUPLICATE),
+    ("CLIENT_ORDER_ID", _K.INPUT),
     ("BRACKET_ORDER_SIZE_EXCEEDS_POSITION", _K.QTY_HELD),
     ("EXCEEDS_BRACKETED_POSITION", _K.QTY_HELD),
+    ("CLOSE_ZERO_POSITION", _K.NO_POSITION),
     ("INSUFFICIENT_FUND", _K.FUNDS),
     ("INSUFFICIENT_BALANCE", _K.FUNDS),
     ("LEDGER_BALANCE", _K.FUNDS),
     ("HOLD_FAILURE", _K.FUNDS),
-    ("TOO_MANY_OPEN_ORDERS", _K.NOT_NOW),
+    ("MARGIN_HEALTH", _K.FUNDS),
+    ("TOO_MANY_OPEN", _K.NOT_NOW),
     ("TOO_MANY_PENDING_REPLACES", _K.NOT_NOW),
     ("OPEN_BRACKET_ORDERS", _K.NOT_NOW),
     ("RATE_LIMIT", _K.NOT_NOW),
-    ("INVALID_PRODUCT_ID", _K.INSTRUMENT),
+    ("PRODUCT_ID", _K.INSTRUMENT),
     ("UNTRADABLE_PRODUCT", _K.INSTRUMENT),
     ("INELIGIBLE_PAIR", _K.INSTRUMENT),
     ("ACCOUNT_IS_NOT_AVAILABLE", _K.INSTRUMENT),
-    ("TRADING_DISABLED", _K.PERMISSION),
+    ("UNSUPPORTED_INSTRUMENT", _K.INSTRUMENT),
     ("GEOFENCING", _K.PERMISSION),
     ("IN_LIQUIDATION", _K.PERMISSION),
-    ("RISK_LIMIT", _K.PERMISSION),
+    ("UNTRADABLE_FCM_ACCOUNT", _K.PERMISSION),
     ("PURCHASE_LIMIT", _K.PERMISSION),
-    ("UNSUPPORTED_INSTRUMENT", _K.INSTRUMENT),
+    ("CLOSE_ONLY", _K.PERMISSION),
+    ("INCREASE_REJECT", _K.PERMISSION),
+    ("BREACHED_PRICE_LIMIT", _K.PRICE),
+    ("BREACHED", _K.PERMISSION),  # a limit of the account, of the company or of the market
     ("NOT_ALLOWED_BY_MARKET_STATE", _K.NOT_NOW),
     ("ORDER_ENTRY_DISABLED", _K.NOT_NOW),
     ("TRADING_HALTED", _K.NOT_NOW),
+    ("TRADING_DISABLED", _K.NOT_NOW),
+    ("TRADING_SESSION", _K.NOT_NOW),
+    ("NON_CORE_SESSION", _K.NOT_NOW),
+    ("AFTER_HOUR", _K.NOT_NOW),
     ("NO_LIQUIDITY", _K.NOT_NOW),
     ("COMMANDER_REJECTED", _K.NOT_NOW),
+    ("RISK_PROXY_FAILURE", _K.NOT_NOW),
+    ("ALREADY_RUNNING", _K.NOT_NOW),
     ("PRICE_BOOK", _K.NOT_NOW),
+    ("NBBO", _K.NOT_NOW),
+    ("COMMISSION", _K.NOT_NOW),
     ("MISSING_MARKET_TRADE_DATA", _K.NOT_NOW),
-    ("SIZE_PRECISION", _K.QUANTITY),
-    ("SIZE_TOO_SMALL", _K.QUANTITY),
-    ("SIZE_TOO_LARGE", _K.QUANTITY),
-    ("NON_NUMERIC_ORDER_SIZE", _K.QUANTITY),
-    ("SIZE", _K.QUANTITY),
+    ("RFQ_QUOTE_EXPIRED", _K.NOT_NOW),
+    ("RFQ_VENUE_REJECTED", _K.NOT_NOW),
+    ("SIZE_NOT_ALLOWED", _K.UNSUPPORTED),
+    ("SIZE_MUST_BE_NIL", _K.UNSUPPORTED),
+    ("PRICE_NOT_ALLOWED", _K.UNSUPPORTED),
+    ("CONTRACTS_BLOCKED", _K.UNSUPPORTED),
+    ("WITH_PEG", _K.UNSUPPORTED),
     ("FOK_DISABLED", _K.UNSUPPORTED),
     ("FOK_ONLY", _K.UNSUPPORTED),
     ("WITH_FOK", _K.UNSUPPORTED),
+    ("SIZE", _K.QUANTITY),
     ("POST_ONLY", _K.PRICE),
     ("STOP_TRIGGERED", _K.PRICE),
     ("STOP_ALREADY_TRIGGERED", _K.PRICE),
@@ -112,8 +131,19 @@ REASONS: Final[tuple[tuple[str, m.RejectKind], ...]] = (
     ("ORDER_CONFIG", _K.UNSUPPORTED),
     ("NOT_SUPPORTED", _K.UNSUPPORTED),
     ("NOT_ALLOWED", _K.UNSUPPORTED),
+    ("FOR_ATTACHED", _K.UNSUPPORTED),
+    ("ATTACHED_ORDERS_ONLY", _K.UNSUPPORTED),
+    ("MARGIN_TYPE", _K.UNSUPPORTED),
+    ("LEVERAGE", _K.UNSUPPORTED),
+    ("PEG_", _K.UNSUPPORTED),
+    ("SCALED_", _K.UNSUPPORTED),
+    ("RFQ_", _K.UNSUPPORTED),
     ("INVALID_SIDE", _K.INPUT),
+    ("ORDER_SIDE", _K.INPUT),
     ("INVALID_REQUEST", _K.INPUT),
+    ("SETTLEMENT_CURRENCY", _K.INPUT),
+    ("DURATION", _K.INPUT),
+    ("START_TIME", _K.INPUT),
     ("END_TIME", _K.INPUT),
 )
 
@@ -126,14 +156,30 @@ CHANGES: Final[tuple[tuple[str, m.RejectKind], ...]] = (
     ("INVALID_CANCEL_REQUEST", _K.TOO_LATE),
     ("BELOW_FILLED_SIZE", _K.QUANTITY),
     ("EQUAL_TO_ORIGINAL_REQUEST", _K.INPUT),
+    ("CONFIGURATION_IS_EQUAL", _K.INPUT),
     ("BEING_REPLACED", _K.NOT_NOW),
     ("PENDING_CANCEL", _K.NOT_NOW),
     ("INSUFFICIENT_TIME", _K.NOT_NOW),
     ("MAX_ALLOWED_EDIT_REQUEST", _K.NOT_NOW),
+    ("NOT_STARTED", _K.NOT_NOW),
+    ("FCM_TRADING_SESSION", _K.NOT_NOW),
+    ("CALLER_ID_MISMATCH", _K.PERMISSION),
+    ("PORTFOLIO_NOT_ALLOWED", _K.PERMISSION),
+    ("NOT_ALLOWED_TO_CANCEL", _K.PERMISSION),
     ("SIZE_IN_QUOTE_EDITS", _K.UNSUPPORTED),
     ("CANNOT_EDIT", _K.UNSUPPORTED),
+    ("CANNOT_CHANGE", _K.UNSUPPORTED),
+    ("CANNOT_CONVERT", _K.UNSUPPORTED),
+    ("CANNOT_MODIFY", _K.UNSUPPORTED),
+    ("CANNOT_CANCEL", _K.UNSUPPORTED),
+    ("CANNOT_ADD", _K.UNSUPPORTED),
+    ("CANNOT_REMOVE", _K.UNSUPPORTED),
+    ("ATTACHED_ORDER_REQUEST", _K.UNSUPPORTED),
     ("ONLY_LIMIT_ORDER", _K.UNSUPPORTED),
-    ("NOT_ALLOWED_TO_CANCEL", _K.PERMISSION),
+    ("FIELD_", _K.UNSUPPORTED),
+    ("PEG_", _K.UNSUPPORTED),
+    ("ORIGINAL_TIME", _K.INPUT),
+    ("NEW_ENDTIME", _K.INPUT),
 )
 
 #: For errors of HTTP.
@@ -143,6 +189,9 @@ BY_STATUS: Final[Mapping[int, m.RejectKind]] = {
     403: _K.PERMISSION,
     404: _K.NOT_FOUND,
 }
+_BY_STATUS_ONLY: Final = (401, 403)
+#: How errors of the parser of requests begin.
+_PARSER: Final = ("proto:", "parsing field")
 
 
 def table() -> Sequence[Sequence[str]]:
@@ -183,9 +232,13 @@ def of_write(reply: Reply) -> m.Rejected | m.NotSent | m.Ambiguous:
         return m.Ambiguous(_failure(reply.status), described)
     if reply.status == 429:
         return m.NotSent(m.Failure.RATE_LIMITED, described, reply.retry_at)
-    known = kind_of(error)
-    kind = BY_STATUS.get(reply.status, _K.OTHER) if known is _K.OTHER else known
-    return m.Rejected(kind, error, str(reply.status))
+    return m.Rejected(_kind_of_error(reply.status, error), error, str(reply.status))
+
+
+def _kind_of_error(status: int, error: str) -> m.RejectKind:
+    """Return the kind of an error of HTTP; one of the parser may quote any field."""
+    known = _K.OTHER if status in _BY_STATUS_ONLY or error.startswith(_PARSER) else kind_of(error)
+    return BY_STATUS.get(status, _K.OTHER) if known is _K.OTHER else known
 
 
 def of_read(reply: Reply) -> m.NotObserved:
@@ -217,8 +270,7 @@ def created(reply: Reply, client_order_id: str) -> m.Outcome:
         failure = found.row("error_response") or found
         names = ("new_order_failure_reason", "error", "preview_failure_reason")
         reason = reason_of(failure, *names) or reason_of(found, "failure_reason")
-        message = failure.text("message") or failure.text("error_details")
-        return _failed(found, reason, message)
+        return _failed(found, reason, failure.text("message"), failure.text("error_details"))
 
     return _decoded(reply, decoded)
 
@@ -230,10 +282,10 @@ def edited(reply: Reply) -> m.Outcome:
         if found.fields.get("success") is True:
             return m.Accepted()
         errors = found.fields.get("errors")
-        first = errors[0] if isinstance(errors, list) and errors else errors
+        rows = errors if isinstance(errors, list) else [errors or {}]
         names = ("edit_failure_reason", "preview_failure_reason")
-        reason = None if first is None else reason_of(row(first, "error"), *names)
-        return _failed(found, reason, None)
+        reasons = (reason_of(row(each, "error"), *names) for each in rows)
+        return _failed(found, next(filter(None, reasons), None))
 
     return _decoded(reply, decoded)
 
@@ -250,17 +302,23 @@ def canceled(reply: Reply, broker_order_id: str) -> m.Outcome:
             # The end of the order was asked for before.
             if result.fields.get("success") is True or reason == "DUPLICATE_CANCEL_REQUEST":
                 return m.Accepted()
-            return _failed(result, reason, None)
+            return _failed(result, reason)
         raise InvalidValue(f"the reply has no result of order {broker_order_id}")
 
     return _decoded(reply, decoded)
 
 
-def _failed(found: Row, reason: str | None, message: str | None) -> m.Rejected | m.Ambiguous:
+def _failed(
+    found: Row, reason: str | None, message: str | None = None, details: str | None = None
+) -> m.Rejected | m.Ambiguous:
     """Return a reject with its reason; without one it is not known what was done."""
-    if found.fields.get("success") is not False or (reason is None and not message):
-        return m.Ambiguous(m.Failure.UNREADABLE, "the reply has no reason of its failure")
-    return m.Rejected(kind_of(reason or message or ""), message or reason or "", reason or "")
+    said = [text for text in (message, details) if text is not None]
+    kinds = map(kind_of, said if reason is None else [reason])
+    kind = next((each for each in kinds if each is not _K.OTHER), _K.OTHER)
+    if found.fields.get("success") is not False or (reason is None and kind is _K.OTHER):
+        about = f": {said[0]}" if said else ""
+        return m.Ambiguous(m.Failure.UNREADABLE, f"the reply has no reason of its failure{about}")
+    return m.Rejected(kind, next(iter(said), reason or ""), reason or "")
 
 
 def _decoded(reply: Reply, decode: object) -> m.Outcome:

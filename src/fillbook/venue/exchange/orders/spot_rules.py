@@ -55,8 +55,8 @@ def quote_step(symbol: str) -> Decimal:
 
 def _permitted(ticket: Ticket, context: SpotContext) -> None:
     if context.is_blocked:
-        disabled = "TRADING_DISABLED"
-        raise refused("trading is disabled", R.PERMISSION, f"PREVIEW_{disabled}", disabled)
+        reason = "GEOFENCING_RESTRICTION"
+        raise refused("the account may not trade", R.PERMISSION, f"PREVIEW_{reason}", reason)
 
 
 def _tradable(ticket: Ticket, context: SpotContext) -> None:
