@@ -32,12 +32,11 @@ from fillbook.brokers.coinbase.client import CAPABILITIES as COINBASE_CAN
 from fillbook.brokers.coinbase.wire import outcome as coinbase_outcome
 from fillbook.brokers.simulated.client import CAPABILITIES as SIMULATED
 from fillbook.cli import demo, output
-from fillbook.cli.commands import app
+from fillbook.cli.commands import make_app
 from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
 from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.permission import PERMISSIONS, Authority
-from fillbook.model import invalid
 from fillbook.model.account.pnl import PnlCause
 from fillbook.testing import BrokerSuite
 from fillbook.venue import coinbase
@@ -126,7 +125,7 @@ def printed_demo() -> str:
     output.out = Console(file=text, highlight=False, width=80)
     try:
         with redirect_stdout(text):
-            demo.run_demo(seed=7, broker="simulated", json=False)
+            demo.demo(seed=7, broker="simulated", json=False)
     finally:
         output.out = usual
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
@@ -150,7 +149,7 @@ def failures() -> str:
         again = "yes" if kind.retry else "no"
         yield "– " * depth + code(kind.__name__), again, sentence(kind)
         for child in kind.__subclasses__():
-            if child.__module__ in (errors.__name__, invalid.__name__):
+            if child.__module__ == errors.__name__:
                 yield from rows(child, depth + 1)
 
     return table(("error", "the same call may be retried", "when"), rows(fb.FillbookError, 0))
@@ -330,7 +329,7 @@ def settings() -> str:
 
 
 def commands() -> str:
-    return "\n\n".join(_commands(app))
+    return "\n\n".join(_commands(make_app()))
 
 
 def _commands(group: App, before: str = "") -> Iterator[str]:

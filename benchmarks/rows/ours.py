@@ -292,7 +292,7 @@ def decode_update(count: int) -> Iterator[Round]:
 
 def imported() -> Iterator[Round]:
     """The import of the package, in a new process."""
-    return rounds(lambda: cold("import fillbook"))
+    return rounds(lambda: cold("import fillbook; fillbook.open"))
 
 
 def help_text() -> Iterator[Round]:

@@ -41,10 +41,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fillbook.model.invalid import FillbookError as FillbookError
-from fillbook.model.invalid import InvalidValue as InvalidValue
-from fillbook.model.timestamp import moment
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -53,6 +49,16 @@ if TYPE_CHECKING:
     from fillbook.model.orders.order import Order
 
 T = TypeVar("T")
+
+
+class FillbookError(Exception):
+    """The base class of every error that fillbook raises."""
+
+    retry: bool = False  #: whether the same call may succeed later, unchanged
+
+
+class InvalidValue(FillbookError, ValueError):
+    """A number, a time or a combination of fields that is not valid."""
 
 
 class OrderError(FillbookError):
@@ -72,6 +78,8 @@ class Denied(OrderError):
     """
 
     def __init__(self, message: str, *, order: Order, reason: Reason) -> None:
+        from fillbook.model.timestamp import moment  # the values raise these errors
+
         until = reason.retry_at
         super().__init__(message, order=order, retry_at=None if until is None else moment(until))
         self.reason = reason

@@ -8,12 +8,13 @@ import pytest
 import fillbook as fb
 from fillbook import __version__
 from fillbook.cli import output
-from fillbook.cli.commands import app
+from fillbook.cli.commands import make_app
+from fillbook.cli.shell.terminal import Terminal
 from fillbook.model import OrderSide
 from fillbook.testing.venue_driver import ExchangeDriver
 from tests.cli.line import told
 
-COMMANDS = sorted(name for name in app if not name.startswith("-"))
+COMMANDS = sorted(name for name in make_app() if not name.startswith("-"))
 READING = [["orders"], ["positions"], ["trades"], ["pnl"], ["audit"], ["rebind", "--dry-run"]]
 READING.append(["doctor"])
 
@@ -280,7 +281,7 @@ def test_the_doctor_is_1_if_what_is_set_up_does_not_work(capsys):
 
 
 def test_a_folded_table_loses_nothing(capsys, monkeypatch):
-    monkeypatch.setattr(output, "out", output.Terminal(highlight=False, width=24))
+    monkeypatch.setattr(output, "out", Terminal(highlight=False, width=24))
     output.table("Wide", ("a", "b"), [("x" * 30, "y" * 30)])
     out = capsys.readouterr().out
     assert (out.count("x"), out.count("y")) == (30, 30)
@@ -327,7 +328,7 @@ def test_the_orders_are_listed_with_an_id_that_finds_them(emulator, order, monke
     """An amount of money is not shown as a quantity."""
     with fb.open(store="sqlite:///bot.db") as desk:
         paid = desk.buy("BTC/USD", notional=100)
-    monkeypatch.setattr(output, "out", output.Terminal(highlight=False, width=120))
+    monkeypatch.setattr(output, "out", Terminal(highlight=False, width=120))
     at = ("--store", "sqlite:///bot.db")
     lines = told(capsys, "orders", *at)[1].splitlines()
     [first], [second] = (
@@ -356,7 +357,7 @@ def test_a_list_is_printed_as_the_csv_of_an_export(what, order, capsys):
 
 def test_a_number_is_folded_last(capsys, monkeypatch):
     """Half a number reads as another one."""
-    monkeypatch.setattr(output, "out", output.Terminal(highlight=False, width=40))
+    monkeypatch.setattr(output, "out", Terminal(highlight=False, width=40))
     output.table(
         "Wide", ("text", "qty>", "price>"), [("some words " * 5, "0.78655602", "62209.89")]
     )

@@ -14,8 +14,9 @@ from rich.console import Console
 
 import fillbook as fb
 from fillbook import __version__
-from fillbook.cli import output, rebind
+from fillbook.cli import output
 from fillbook.cli.doctor import clock_finding
+from fillbook.cli.reconcile import rebind
 from fillbook.cli.shell.progress import Progress
 from tests.cli.line import told
 

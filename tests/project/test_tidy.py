@@ -224,7 +224,7 @@ def test_the_root_of_the_package_is_the_common_base():
             "codec.py",
             "config.py",
         ),
-        *("alerts.py", "logs.py", "broker.py", "store.py", "opening.py"),
+        *("alerts.py", "logs.py", "broker.py", "store.py", "opening.py", "public.py"),
         *("model", "core", "desk", "brokers", "stores", "venue", "testing", "cli", "web"),
     }
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fillbook import model as m
-from fillbook.cli.commands import app as cli
+from fillbook.cli.commands import make_app
 from fillbook.core.pacing import Lane
 from fillbook.model.journal.status import Health
 from fillbook.web import metrics
@@ -192,7 +192,7 @@ def test_the_rules_are_accepted_by_promtool():
 
 def parsed(words):
     """The command that the command line understands in *words*."""
-    command, bound, _ = cli.parse_args(words, exit_on_error=False, print_error=False)
+    command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
     return command.__name__, bound.arguments
 
 

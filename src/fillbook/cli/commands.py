@@ -1,195 +1,237 @@
 """
-The command line, and the commands that query a broker.
+The command line: the list of the commands, and how one of them is run.
 
 Exit codes: 0 in sync or done, 3 drift, 1 not observed or failed, 2 a wrong call, address, order or
 credential.  With ``--json`` standard output contains one JSON document and nothing else.
 
-`cli.record` has the commands that read the record offline; other commands have a module each.
+Only the module of the command that is called is imported: the help of all commands takes none of
+them, and a command takes no time for the others.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Annotated, Final, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
-from fillbook import __version__, errors, logs, opening
-from fillbook.cli import output
-from fillbook.cli.doctor import doctor
-from fillbook.cli.emulate import emulate
-from fillbook.cli.halt import halt
-from fillbook.cli.options import (
-    BrokerOption,
-    JsonOption,
-    StoreOption,
-    existing_store,
-    has_store,
-    open_broker,
-    open_desk,
-    order_named,
-    parse_day,
-    parse_positions,
-    print_result,
-)
-from fillbook.cli.orders import order_details
-from fillbook.cli.orders.amend import cancel, replace
-from fillbook.cli.orders.buying_power import buying_power
-from fillbook.cli.orders.place import buy, sell
-from fillbook.cli.plans.catch_up import catch_up
-from fillbook.cli.plans.commands import approve, plan, plans, rebuild, reject, repair
-from fillbook.cli.plans.exits import close, protect, unprotect
-from fillbook.cli.plans.rebalance import rebalance
-from fillbook.cli.rebind import rebind
-from fillbook.cli.record import audit, export, order, orders, pnl, positions, trades
-from fillbook.cli.report.command import report
-from fillbook.cli.service import SERVICE
-from fillbook.cli.service.alert import alert
-from fillbook.cli.service.serve import serve
-from fillbook.cli.service.tokens import token
-from fillbook.cli.shell import failures
+from fillbook import __version__, errors, logs
 from fillbook.cli.shell.progress import PROGRESS
-from fillbook.cli.watch import watch
+from fillbook.cli.shell.terminal import WRITTEN, out
+
+#: The commands by purpose, in the order of the help: the module that has each, below this
+#: package, and its first line in the help.
+COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "Start": {
+        "demo": (
+            "demo",
+            "Simulate a bot whose record drifts, and reconcile it; needs no account and no keys.",
+        ),
+        "doctor": (
+            "doctor",
+            "Show versions and settings with their sources, and test whether they work together.",
+        ),
+        "emulate": (
+            "emulate",
+            "Run a broker emulator on this machine, for any of its clients, until Ctrl-C.",
+        ),
+        "completion": ("commands", "Print a completion script for a shell."),
+    },
+    "Reconcile the record": {
+        "check": (
+            "reconcile.check",
+            "Compare the record with the broker; writes nothing and sends no order.",
+        ),
+        "sync": (
+            "reconcile.check",
+            "Reconcile the record with the broker; sends nothing that changes the account.",
+        ),
+        "rebuild": (
+            "plans.commands",
+            "Take the broker's figures for the whole record; the last resort when no repair helps.",
+        ),
+        "rebind": (
+            "reconcile.rebind",
+            "Archive the record of another account, so that the store can start a new one.",
+        ),
+    },
+    "Place orders": {
+        "buy": (
+            "orders.place",
+            "Place a buy order: check it, record it, send it, and read its status.",
+        ),
+        "sell": (
+            "orders.place",
+            "Place a sell order: check it, record it, send it, and read its status.",
+        ),
+        "replace": ("orders.amend", "Replace the terms of an open order, and wait for the result."),
+        "cancel": ("orders.amend", "Cancel orders, and wait until they are final."),
+        "halt": (
+            "halt",
+            "Set the kill switch: deny new orders of all desks on the record, and cancel "
+            "open orders.",
+        ),
+        "buying-power": (
+            "orders.buying_power",
+            "Show the buying power available to new orders, and what open orders reserve.",
+        ),
+    },
+    "Exits and plans": {
+        "protect": (
+            "plans.exits",
+            "Set the exits of a position, and place them; the desk that ticks keeps them.",
+        ),
+        "unprotect": (
+            "plans.exits",
+            "End the protections of a symbol; their exits stay at the broker, and are kept "
+            "no longer.",
+        ),
+        "close": (
+            "plans.exits",
+            "Close a position at the market: cancel its exits, trade, and protect the rest again.",
+        ),
+        "rebalance": (
+            "plans.rebalance",
+            "Trade the differences to targets; a dry run, unless --send.",
+        ),
+        "catch-up": (
+            "plans.catch_up",
+            "Send the trades of the bot's own record that were never sent; a dry run, unless "
+            "--send.",
+        ),
+        "repair": (
+            "plans.commands",
+            "Reconcile, and show what would repair the differences that are left.",
+        ),
+        "plans": ("plans.commands", "List the plans of the record, oldest first (offline)."),
+        "plan": (
+            "plans.commands",
+            "Show one plan: its purpose, its effect, and the state of each step (offline).",
+        ),
+        "approve": ("plans.commands", "Approve a proposed plan, and carry it out."),
+        "reject": (
+            "plans.commands",
+            "Reject a plan that has not begun; the same plan is not proposed again.",
+        ),
+    },
+    "Read the record": {
+        "orders": ("record", "List the orders of the record (offline)."),
+        "order": ("record", "Show one order with its fills, requests and anomalies (offline)."),
+        "positions": (
+            "record",
+            "List the positions of the record, and whether its orders cover them (offline).",
+        ),
+        "trades": ("record", "List round trips from flat to flat, with fill prices (offline)."),
+        "pnl": (
+            "record",
+            "Show realized P&L, fees, dividends and interest (offline: open positions have "
+            "no quotes).",
+        ),
+        "export": (
+            "record",
+            "Write a table of the record to a file, with exact numbers (offline).",
+        ),
+        "report": (
+            "report.command",
+            "Write the record as one HTML file: P&L, differences, protection, slippage, "
+            "plans (offline).",
+        ),
+        "audit": ("record", "Show the journal: all entries of the record, oldest first (offline)."),
+        "watch": (
+            "watch",
+            "Show open orders, positions, reservations, requests and alerts, until Ctrl-C.",
+        ),
+    },
+    "Serve the record": {
+        "serve": (
+            "service.serve",
+            "Serve the record over HTTP, with a page for a browser, until Ctrl-C.",
+        ),
+        "token": ("service.tokens", "Create, revoke and list the access tokens of the service."),
+        "alert": ("service.alert", "Try the sinks of alerts."),
+    },
+}
 
 #: The commands that show something of their own until they are stopped.
 _ENDLESS: Final = frozenset({"watch", "emulate", "serve", "demo"})
 _QUIET: Final = frozenset({"--quiet", "-q"})
-
-app: App = App(
-    name="fillbook",
-    help="Reconcile a trading bot's record of orders, fills and positions with its broker. "
-    "Start with: fillbook demo",
-    help_epilogue="With --quiet (-q) a command prints errors only; its exit code has the result.",
-    version=__version__,
-    version_flags=["--version", "-V"],
-    suppress_keyboard_interrupt=False,
-    result_action="return_value",
-    default_parameter=Parameter(negative="", show_default=False),
-)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; an expected error prints one line."""
     words = [x for x in arguments if x not in _QUIET]
     json = "--json" in words
-    output.WRITTEN.documents, output.out.quiet = 0, len(words) < len(arguments)
+    WRITTEN.documents, out.quiet = 0, len(words) < len(arguments)
     try:
         logs.configure(os.environ)
         command = next(iter(words), "")
-        # A console of its own: those of `output` remove the progress before they print.
+        # A console of its own: those of the terminal remove the progress before they print.
         with ExitStack() if command in _ENDLESS else PROGRESS.shown(Console(stderr=True), command):
-            code = app(words, exit_on_error=False, print_error=False, console=output.out)
+            code = make_app(words)(words, exit_on_error=False, print_error=False, console=out)
         sys.stdout.flush()
     except CycloptsError as error:
+        from fillbook.cli.shell import failures
+
         return failures.usage_error(error, json=json)
     except errors.FillbookError as error:
+        from fillbook.cli.shell import failures
+
         return failures.failed(error, json=json)
     except KeyboardInterrupt as error:
+        from fillbook.cli.shell import failures
+
         return failures.interrupted(error, json=json)
     except BrokenPipeError:
         # The reader closed the pipe; the rest of the output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     finally:
-        output.out.quiet = False
+        out.quiet = False
     return code if isinstance(code, int) else 0
 
 
-def check(
-    *,
-    broker: BrokerOption = None,
-    store: StoreOption = None,
-    ours: Annotated[
-        tuple[str, ...],
-        Parameter(
-            consume_multiple=True,
-            help="Positions expected by the bot: AAPL=10 BTC/USD=0.5. Needs no record.",
-        ),
-    ] = (),
-    json: JsonOption = False,
-) -> int:
+def make_app(words: Collection[str] | None = None) -> App:
     """
-    Compare the record with the broker; writes nothing and sends no order.
+    Return the command line; of a command that is not among *words*, only the name and the summary.
 
-    Exits with 0 if in sync, 3 on drift, 1 if the account could not be read, and 2 if there is
-    neither a record nor --ours to compare.
+    Without *words* every command is imported.
     """
-    expected, opened = parse_positions(ours), open_broker(broker)
-    if expected is not None and not has_store(store):
-        report = opening.check(opened, expected)
-    else:
-        with open_desk(opened, existing_store(store)) as desk:
-            report = desk.check(expected)
-    print_result(report, output.check, json=json)
-    return output.CODES[report.verdict]
-
-
-def sync(
-    *,
-    broker: BrokerOption = None,
-    store: StoreOption = None,
-    since: Annotated[
-        str | None, Parameter(help="Read orders and fills since that day (UTC), like 2026-01-05.")
-    ] = None,
-    order: Annotated[
-        str | None, Parameter(help="Reconcile one order, by its id; prints it before and after.")
-    ] = None,
-    adopt: Annotated[
-        bool, Parameter(help="Adjust the record to the broker where a difference is unexplained.")
-    ] = False,
-    json: JsonOption = False,
-) -> int:
-    """
-    Reconcile the record with the broker; sends nothing that changes the account.
-
-    The first sync takes the broker's snapshot as the opening balance. Exits like check.
-    """
-    first = parse_day(since)
-    if order is not None:
-        if first is not None or adopt:
-            raise errors.InvalidValue("--order cannot be combined with --since or --adopt")
-        return _sync_order(order, broker, store, json=json)
-    with open_desk(broker, store) as desk:
-        if not json and desk.book.cash() is None:
-            output.err.print("First sync: reading two snapshots of the account, seconds apart…")
-        report = desk.sync(first, adopt=adopt)
-    print_result(report, output.sync, json=json)
-    return output.CODES[report.verdict]
-
-
-def _sync_order(order: str, broker: str | None, store: str | None, *, json: bool) -> int:
-    """Reconcile one order, and print it before and after."""
-    with open_desk(broker, existing_store(store)) as desk:
-        before = order_named(desk.book, order)
-        report = desk.sync(order=before)
-        after = desk.book.order(before)
-    if json:
-        output.as_json({"before": before, "after": after, "report": report})
-    else:
-        order_details.sync_result(before, after, report)
-    return output.CODES[report.verdict]
-
-
-def demo(
-    *,
-    seed: Annotated[
-        int, Parameter(show_default=True, help="The same seed gives the same run.")
-    ] = 7,
-    broker: Annotated[
-        Literal["simulated", "alpaca", "coinbase"],
-        Parameter(show_default=True, help="Alpaca and Coinbase: an emulator, over HTTP."),
-    ] = "simulated",
-    wire: Annotated[bool, Parameter(help="The same as --broker alpaca.")] = False,
-    json: JsonOption = False,
-) -> int:
-    """Simulate a bot whose record drifts, and reconcile it; needs no account and no keys."""
-    from fillbook.cli.demo import run_demo
-
-    return run_demo(seed=seed, broker="alpaca" if wire else broker, json=json)
+    names = {name for commands in COMMANDS.values() for name in commands}
+    app = App(
+        name="fillbook",
+        help="Reconcile a trading bot's record of orders, fills and positions with its broker.\n\n"
+        "Start with: fillbook demo",
+        help_epilogue="With --quiet (-q) a command prints errors only; "
+        "its exit code has the result.",
+        # The help of a command is folded to the terminal; that of the list has short lines, and
+        # importing Markdown takes half as long as all the rest of it.
+        help_format="markdown" if words is None or names & set(words) else "plaintext",
+        version=__version__,
+        version_flags=["--version", "-V"],
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+        default_parameter=Parameter(negative="", show_default=False),
+    )
+    for number, (purpose, commands) in enumerate(COMMANDS.items()):
+        group = Group(purpose, sort_key=number)
+        for name, (module, summary) in commands.items():
+            if words is not None and name not in words:
+                app.command(App(name=name, help=summary, group=group))
+                continue
+            loaded = import_module(f"fillbook.cli.{module}")
+            command = getattr(loaded, name.replace("-", "_"))
+            if isinstance(command, App):  # a command of commands
+                command.group = group
+                app.command(command)
+            else:
+                app.command(command, name=name, group=group)
+    app["--help"].group = app["--version"].group = Group("Other", sort_key=100)
+    return app
 
 
 def completion(
@@ -203,33 +245,4 @@ def completion(
 
     In bash: source <(fillbook completion bash).
     """
-    print(app.generate_completion(shell=shell))
-
-
-#: The commands by purpose, in the order of the help.
-_GROUPS: Final[Mapping[str, Sequence[Callable[..., int | None]]]] = {
-    "Start": (demo, doctor, emulate, completion),
-    "Reconcile the record": (check, sync, rebuild, rebind),
-    "Place orders": (buy, sell, replace, cancel, halt, buying_power),
-    "Exits and plans": (
-        protect,
-        unprotect,
-        close,
-        rebalance,
-        catch_up,
-        repair,
-        plans,
-        plan,
-        approve,
-        reject,
-    ),
-    "Read the record": (orders, order, positions, trades, pnl, export, report, audit, watch),
-}
-for _number, (_title, _commands) in enumerate(_GROUPS.items()):
-    _group = Group(_title, sort_key=_number)
-    for _command in _commands:
-        app.command(_command, group=_group)
-app.command(serve, group=SERVICE)
-app.command(token)
-app.command(alert)
-app["--help"].group = app["--version"].group = Group("Other", sort_key=100)
+    print(make_app().generate_completion(shell=shell))

@@ -15,15 +15,17 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
 from attrs import frozen
+from cyclopts import Parameter
 
 import fillbook as fb
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.cli import output
+from fillbook.cli.options import JsonOption
 from fillbook.clock import ManualClock
 from fillbook.errors import ExtraMissing
 from fillbook.venue.exchange import Account, Exchange, Ticket
@@ -83,9 +85,20 @@ class Setup:
     desk: fb.Desk
 
 
-def run_demo(*, seed: int, broker: str, json: bool) -> int:
-    """Run the demo; 0 if the record is in sync at its end."""
-    with _setup(seed, broker) as setup:
+def demo(
+    *,
+    seed: Annotated[
+        int, Parameter(show_default=True, help="The same seed gives the same run.")
+    ] = 7,
+    broker: Annotated[
+        Literal["simulated", "alpaca", "coinbase"],
+        Parameter(show_default=True, help="Alpaca and Coinbase: an emulator, over HTTP."),
+    ] = "simulated",
+    wire: Annotated[bool, Parameter(help="The same as --broker alpaca.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Simulate a bot whose record drifts, and reconcile it; needs no account and no keys."""
+    with _setup(seed, "alpaca" if wire else broker) as setup:
         opening = setup.desk.sync()
         if not json:
             _introduce(opening, setup.market)

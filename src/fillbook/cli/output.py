@@ -7,14 +7,11 @@ Nothing is cut off: a table that is wider than the terminal folds its cells.
 from __future__ import annotations
 
 import io
-import re
-import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import define
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -22,44 +19,18 @@ from rich.text import Text
 from fillbook import codec
 from fillbook import model as m
 from fillbook.cli.shell.progress import PROGRESS
+from fillbook.cli.shell.terminal import CONTROLS, WRITTEN
+from fillbook.cli.shell.terminal import err as err
+from fillbook.cli.shell.terminal import fail as fail
+from fillbook.cli.shell.terminal import out as out
 from fillbook.desk.record.export.files import write_csv
 from fillbook.desk.record.export.tables import table as export_table
 from fillbook.model.journal.describe import describe_drift, describe_entry, size_of
 from fillbook.model.text.ids import short_ids
 
-#: Control characters, which a terminal would obey, and the characters that hide or reorder text.
-_CONTROLS: Final = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]"
-)
-
-
-class Terminal(Console):
-    """A console that prints no control character, and leaves a broken pipe to `run`."""
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        PROGRESS.pause()
-        texts = (_CONTROLS.sub("", x) if isinstance(x, str) else x for x in objects)
-        super().print(*texts, **options)
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-out: Final = Terminal(highlight=False, soft_wrap=False)
-err: Final = Terminal(stderr=True, highlight=False)
-
 #: The exit codes of a comparison.
 CODES: Final = {m.Verdict.IN_SYNC: 0, m.Verdict.NOT_OBSERVED: 1, m.Verdict.DRIFT: 3}
 
-
-@define
-class Written:
-    """How many JSON documents the running command has printed."""
-
-    documents: int = 0
-
-
-WRITTEN: Final = Written()
 
 _VERDICTS: Final = {
     m.Verdict.IN_SYNC: "[green]IN SYNC[/]",
@@ -72,7 +43,7 @@ def as_json(value: Any) -> None:
     """Print one JSON document on standard output."""
     PROGRESS.pause()
     WRITTEN.documents += 1
-    print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value)))
+    print(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value)))
 
 
 def as_csv(what: str, values: Iterable[object]) -> None:
@@ -80,7 +51,7 @@ def as_csv(what: str, values: Iterable[object]) -> None:
     PROGRESS.pause()
     text = io.StringIO()
     write_csv(export_table(what, values), text)
-    print(_CONTROLS.sub("", text.getvalue().replace("\r\n", "\n")), end="")
+    print(CONTROLS.sub("", text.getvalue().replace("\r\n", "\n")), end="")
 
 
 def _json(value: Any) -> str:
@@ -125,7 +96,7 @@ def cell(value: object) -> str:
         return "–"
     if isinstance(value, Decimal):
         return m.plain(value)
-    text = _CONTROLS.sub("", str(value))
+    text = CONTROLS.sub("", str(value))
     return text if isinstance(value, Markup) else escape(text)
 
 
@@ -357,9 +328,3 @@ def audit(entries: Sequence[m.Recorded]) -> None:
         ("#>", "time (UTC)", "entry", "details"),
         ((x.number, day(x.at), *describe_entry(x.entry)) for x in entries),
     )
-
-
-def fail(message: str) -> None:
-    """Print one line on standard error."""
-    err.print(f"[red]fillbook:[/] {escape(message)}", soft_wrap=True)
-    sys.stdout.flush()

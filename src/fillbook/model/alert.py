@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import Attribute, field, frozen
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 from fillbook.model.number import name_numbers, number
 
 

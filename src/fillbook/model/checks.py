@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import Attribute, Factory, field, frozen
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 from fillbook.model.number import name_numbers, number, number_or_none
 from fillbook.model.orders.intent import Adjustment
 from fillbook.model.orders.request import OrderRequest

@@ -23,7 +23,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from attrs import Attribute
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 
 ZERO: Final = Decimal(0)
 

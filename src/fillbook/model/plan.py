@@ -13,8 +13,8 @@ from typing import Final
 
 from attrs import frozen
 
+from fillbook.errors import InvalidValue
 from fillbook.model.account.rebalance import LeftAlone, RebalanceCost
-from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import ZERO
 from fillbook.model.orders.instruction import Authority
 from fillbook.model.orders.request import OrderRequest

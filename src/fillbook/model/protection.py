@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict
 
 from attrs import Attribute, field, frozen
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 from fillbook.model.number import exact, name_numbers, number, number_or_none
 from fillbook.model.orders.enums import TimeInForce
 from fillbook.model.timestamp import Timestamp

@@ -11,7 +11,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 from attrs.converters import optional
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 from fillbook.model.number import number
 
 

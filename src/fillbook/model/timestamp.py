@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final, NewType
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 
 Timestamp = NewType(
     "Timestamp", str

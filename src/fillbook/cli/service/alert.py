@@ -10,9 +10,8 @@ from cyclopts import App, Parameter
 from fillbook import alerts, config, errors
 from fillbook import model as m
 from fillbook.cli import output
-from fillbook.cli.service import SERVICE
 
-alert: App = App(name="alert", group=SERVICE, help="Try the sinks of alerts.")
+alert: App = App(name="alert", help="Try the sinks of alerts.")
 _TEST = m.Alert(m.AlertKind.UNDELIVERED, "test", "a test of fillbook alert; nothing is wrong")
 
 

@@ -13,15 +13,12 @@ from cyclopts import App, Parameter
 from fillbook import opening
 from fillbook.cli import output
 from fillbook.cli.options import JsonOption, StoreOption, existing_store
-from fillbook.cli.service import SERVICE
 from fillbook.clock import SystemClock
 from fillbook.desk.access.tokens import DAYS, Tokens
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.account.token import Token
 
-token: App = App(
-    name="token", group=SERVICE, help="Create, revoke and list the access tokens of the service."
-)
+token: App = App(name="token", help="Create, revoke and list the access tokens of the service.")
 
 
 @token.command

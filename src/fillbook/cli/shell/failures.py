@@ -12,8 +12,8 @@ from typing import Final
 from cyclopts import CycloptsError, UnusedCliTokensError
 
 from fillbook import errors
-from fillbook.cli import output
 from fillbook.cli.shell.interrupted import Interrupted
+from fillbook.cli.shell.terminal import WRITTEN, fail
 
 FAILED: Final = 1
 WRONG_CALL: Final = 2
@@ -57,14 +57,16 @@ def interrupted(error: KeyboardInterrupt, *, json: bool) -> int:
     message = "; ".join(("interrupted", *known)) if known else "interrupted; no order was sent"
     if known and not json:
         for line in ("interrupted; the record has:", *known):
-            output.fail(line)
+            fail(line)
         return INTERRUPTED
     return _print("Interrupted", message, INTERRUPTED, json=json)
 
 
 def _print(kind: str, message: str, code: int, *, json: bool, retry: bool = False) -> int:
-    output.fail(message)
-    if json and not output.WRITTEN.documents:
+    fail(message)
+    if json and not WRITTEN.documents:
+        from fillbook.cli import output  # what writes JSON loads the whole model
+
         output.as_json(
             {"error": {"type": kind, "message": message, "exit_code": code, "retry": retry}}
         )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.status import Status
 
-from fillbook.desk import Desk
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from fillbook.desk import Desk
 
 #: A command is silent for so long, in seconds.
 SILENT_S: Final = 1.0

@@ -16,7 +16,7 @@ from typing import Any
 from attrs import Attribute, field, frozen
 from attrs.converters import optional
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 from fillbook.model.number import ZERO, number, number_or_none, plain
 from fillbook.model.orders.enums import OrderSide
 from fillbook.model.orders.request import symbol_of

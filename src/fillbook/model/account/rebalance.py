@@ -14,9 +14,9 @@ from typing import Any, Final, TypedDict
 
 from attrs import Attribute, field, frozen
 
+from fillbook.errors import InvalidValue
 from fillbook.model.account.instrument import Instrument
 from fillbook.model.account.pair import Pair
-from fillbook.model.invalid import InvalidValue
 from fillbook.model.number import ZERO, Number, exact, name_numbers, number, number_or_none, plain
 from fillbook.model.orders.enums import OrderSide, OrderType
 from fillbook.model.orders.request import symbol_of

@@ -9,7 +9,7 @@ from typing import Final, TypedDict, TypeVar
 from attrs import Attribute, Factory, field, frozen
 from attrs.converters import optional
 
-from fillbook.model.invalid import InvalidValue
+from fillbook.errors import InvalidValue
 from fillbook.model.number import name_numbers, number_or_none
 from fillbook.model.orders.enums import OrderClass, OrderSide, OrderType, TimeInForce
 

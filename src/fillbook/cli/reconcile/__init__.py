@@ -1,0 +1,1 @@
+"""The commands that compare the record with the broker, and reconcile it."""
