@@ -125,7 +125,7 @@ def lowest(session: nox.Session) -> None:
 def crash(session: nox.Session) -> None:
     """Hundreds of kills of a writing process."""
     install(session, "tests")
-    session.env["FILLBOOK_TEST_KILLS"] = "300"
+    session.env.update(FILLBOOK_TEST_KILLS="300", FILLBOOK_TEST_SAMPLED="all")
     session.run("pytest", "--timeout=1800", "-k", "kill", "tests", *session.posargs)
 
 
@@ -141,7 +141,7 @@ def growth(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """Every command, answer, kill, restart, kind of order and set of desks; every failing write."""
     install(session, "tests")
-    session.env["FILLBOOK_MATRIX"] = "all"
+    session.env.update(FILLBOOK_MATRIX="all", FILLBOOK_TEST_SAMPLED="all")
     chosen = session.posargs or ["tests/scenarios/matrix"]
     session.run("pytest", "-n", "2", "--dist", "worksteal", "--timeout=3600", *chosen)
 
@@ -171,6 +171,7 @@ def manners(session: nox.Session) -> None:
     """
     install(session, "tests")
     session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_DAYS="1200", FILLBOOK_SCHEDULES="20000")
+    session.env["FILLBOOK_TEST_SAMPLED"] = "all"
     chosen = session.posargs or [
         "tests/scenarios/brokers",
         "tests/core/orders/unconfirmed/test_toy_schedules.py",
@@ -272,7 +273,7 @@ def mutation(session: nox.Session) -> None:
 def campaign(session: nox.Session) -> None:
     """Many more examples of every property, and new ones each time."""
     install(session, "tests")
-    session.env["FILLBOOK_TEST_PROFILE"] = "thorough"
+    session.env.update(FILLBOOK_TEST_PROFILE="thorough", FILLBOOK_TEST_SAMPLED="all")
     session.env["FILLBOOK_SEEDS"] = "2000"
     session.run("pytest", "-n", "2", "--timeout=3600", *session.posargs)
 

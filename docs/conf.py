@@ -12,6 +12,7 @@ release = version = version_of("fillbook")
 
 extensions = ["myst_parser"]
 html_theme = "furo"
+html_show_copyright = False
 html_title = "fillbook"
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]

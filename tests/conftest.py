@@ -1,10 +1,15 @@
 """
-The effort of the property tests, and an end for what a test left open.
+The effort of the tests, and an end for what a test left open.
 
-The examples are few and always the same, unless configured.
+The examples of properties are few and always the same, unless configured.  Of a table of many slow
+cases, marked ``sampled(n)``, one case in *n* is run, and all with FILLBOOK_TEST_SAMPLED=all, as in
+CI.
 """
 
+import math
 import os
+from itertools import groupby
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +28,26 @@ settings.register_profile(
 )
 settings.register_profile("quick", settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("FILLBOOK_TEST_PROFILE", "default"))
+
+SAMPLED = os.environ.get("FILLBOOK_TEST_SAMPLED") != "all"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deselect the cases that are not in the sample, always the same ones."""
+    if not SAMPLED or any("::" in arg for arg in config.args):
+        return  # what is named is run
+    out = []
+    for name, cases in groupby(items, lambda item: item.nodeid.partition("[")[0]):
+        found = list(cases)
+        mark = found[0].get_closest_marker("sampled")
+        if mark is not None:
+            count = math.ceil(len(found) / mark.args[0])
+            found = sorted(Random(name).sample(found, count), key=found.index)
+        out += found
+    chosen = set(out)
+    config.hook.pytest_deselected(items=[x for x in items if x not in chosen])
+    items[:] = out
+
 
 _opened = []
 _open = SqliteStore.__init__

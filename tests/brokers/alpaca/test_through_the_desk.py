@@ -120,6 +120,7 @@ def wished(wish: dict[str, Any]) -> fb.OrderRequest:
     return fb.OrderRequest(**{"symbol": "AAPL", "side": "buy", "time_in_force": default} | wish)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", TAKEN)
 def test_the_broker_has_the_order_that_the_bot_requested(bench: Bench, kind: str) -> None:
     wish, status = TAKEN[kind]

@@ -61,6 +61,7 @@ def lines(ended):
     return [line.removeprefix("fillbook: ") for line in ended.err.splitlines()]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arrives", [False, True], ids=["lost", "arrived"])
 def test_a_buy_tells_that_its_order_may_be_at_the_broker(gateway, arrives):
     gateway.hold("POST", "/v2/orders", arrives=arrives)
@@ -91,6 +92,7 @@ def test_before_the_order_nothing_was_sent(gateway):
     assert lines(ended) == ["interrupted; no order was sent"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "words", [["sync"], ["check"], ["repair"], ["rebuild"]], ids=lambda words: words[0]
 )
@@ -112,6 +114,7 @@ def test_a_replace_has_no_confirmed_outcome(gateway, resting):
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("words", [["cancel"], ["cancel", "--all"], ["halt"]], ids=" ".join)
 def test_a_cancel_has_no_confirmed_outcome(gateway, resting, words):
     gateway.hold("DELETE", "/v2/orders/")
@@ -142,6 +145,7 @@ PLAN = (
 )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "words",
     [["protect", "BTC/USD", "--stop-loss", "8%"], ["close", "BTC/USD"]],
@@ -154,6 +158,7 @@ def test_a_plan_of_a_position_goes_on_without_the_command(gateway, held, words):
     assert [line for line in known if re.fullmatch(PLAN, line)] != []
 
 
+@pytest.mark.sampled(2)
 def test_a_rebalance_goes_on_without_the_command(gateway, tmp_path):
     (tmp_path / "targets.csv").write_text("symbol,notional\nBTC/USD,1000\n")
     code, known = plans(gateway, "rebalance", "targets.csv", "--send", "--others", "keep")

@@ -188,8 +188,9 @@ def test_while_the_market_is_closed_a_close_begins_at_the_next_open(hours):
     bench.pass_(1800, every=300)
     assert bench.truth.positions() == {"AAPL": 10}
     assert len(live(bench)) == 1  # the exit stays until then
-    wait = m.moment(plan.begins_at) - bench.clock.now() + timedelta(minutes=3)
-    bench.pass_(wait.total_seconds(), every=60)
+    wait_s = (m.moment(plan.begins_at) - bench.clock.now()).total_seconds()
+    bench.pass_(wait_s, every=600)
+    bench.pass_(900, every=60)
     assert bench.truth.positions() == {}
 
 

@@ -263,6 +263,7 @@ def test_a_person_resolves_an_order_by_the_list():
         bench.desk.resolve(order, "absent")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(12))
 def test_schedules_of_a_nameless_broker_double_no_create_and_lose_none(seed):
     """Random losses, late landings, outages and kills: at rest each intent is one order or none."""

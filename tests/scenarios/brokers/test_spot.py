@@ -294,6 +294,7 @@ class Day(Bot):
         assert not short, f"{short} at {self.clock.now()}"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(DAYS))
 def test_a_day_promises_no_currency_twice_and_ends_in_sync(seed):
     day = Day(seed)

@@ -35,6 +35,7 @@ def protect(here):
     here.pass_(30)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("keeps", [True, False], ids=["after the write", "before it is durable"])
 @pytest.mark.parametrize("flow", [submit, change, end, protect], ids=lambda x: x.__name__)
 def test_a_kill_at_a_write_loses_nothing(flow, keeps):

@@ -32,6 +32,7 @@ def bench():
         yield bench
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("posting", SHAPES)
 @pytest.mark.parametrize("ratio", ["10", "0.1"])
 def test_a_split(bench, posting, ratio):
@@ -62,6 +63,7 @@ def test_rows_of_a_split_that_are_late_or_early(bench, rows, delay):
     assert {"a": 200, "b": 600} | bought == parts(bench, "AAPL")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("posting", SHAPES)
 @pytest.mark.parametrize(("ratios", "trades"), [(("2", "3"), True), (("2", "0.25"), False)])
 def test_two_splits_of_one_day_perhaps_with_a_trade_between_them(bench, posting, ratios, trades):
@@ -184,6 +186,7 @@ def test_two_mergers_of_one_day_whose_rows_bear_no_group(bench, new, terms):
     assert new is None or parts(bench, new) == {"c": D(2)}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("posting", SHAPES)
 @pytest.mark.parametrize("ratios", [("2", "3"), ("0.5", "4"), ("4", "0.5")])
 def test_two_splits_of_one_day(bench, posting, ratios):

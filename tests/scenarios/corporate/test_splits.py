@@ -66,6 +66,7 @@ def test_all_of_a_small_position_is_paid_as_cash(rows):
     assert bench.desk.book.trades() == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("ratio", ["10", "0.1"])
 @pytest.mark.parametrize("delay", [2 * DAY, -2 * DAY])

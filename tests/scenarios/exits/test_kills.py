@@ -82,6 +82,7 @@ def writes_of(flow):
     return 1_000 - bench.store.left
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("keeps", [True, False], ids=["after", "before"])
 @pytest.mark.parametrize("flow", FLOWS)
 def test_killed_at_every_write(flow, keeps):

@@ -153,6 +153,7 @@ def test_prot_08_an_exit_that_cannot_be_placed_is_tried_again_and_alerted(fault)
     assert protected_qty(bench) == 10
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("adjusts", [True, False], ids=["adjusted", "not adjusted"])
 @pytest.mark.parametrize(("ratio", "qty", "stop"), [(10, 100, 18), (Decimal("0.1"), 1, 1800)])
 def test_prot_10_a_split_leaves_the_exit_at_the_same_value(ratio, qty, stop, adjusts):

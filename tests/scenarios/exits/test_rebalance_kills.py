@@ -91,6 +91,7 @@ def traded(bench):
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("keeps", [True, False], ids=["after", "before"])
 @pytest.mark.parametrize("flow", FLOWS)
 def test_killed_at_every_write(flow, keeps):

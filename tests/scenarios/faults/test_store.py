@@ -70,6 +70,7 @@ def live(bench, seconds):
             bench.desk.tick()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("key", [None, "one"])
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n", range(WRITES))
@@ -91,6 +92,7 @@ def test_a_submit_makes_one_order(n, how, key):
     assert len(bench.desk.book.orders(open=True)) == 1
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n", range(WRITES))
 def test_a_cancel_ends_the_order_once_it_was_called(n, how):
@@ -103,6 +105,7 @@ def test_a_cancel_ends_the_order_once_it_was_called(n, how):
     assert bench.desk.book.order(order).status is S.CANCELED
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n", range(WRITES))
 def test_a_replace_leaves_one_order(n, how):
@@ -129,6 +132,7 @@ def test_a_replace_leaves_one_order(n, how):
     assert (now.limit_price, now.pending) == (alive.limit_price, None)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n", range(WRITES))
 def test_a_bot_that_sends_itself_sends_once(n, how):
@@ -150,6 +154,7 @@ def test_a_bot_that_sends_itself_sends_once(n, how):
     assert bench.desk.book.order(sent[0]).status is S.NEW
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n", range(WRITES))
 def test_a_sync_is_made_again(n, how):

@@ -31,6 +31,7 @@ def _quiet(caplog):
     caplog.set_level(logging.CRITICAL + 1)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("times", "mended_after"), LASTING if ALL else LASTING[:1])
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("flow", FLOWS)
@@ -46,6 +47,7 @@ def test_a_store_that_fails_loses_and_doubles_nothing(flow, how, times, mended_a
     pytest.fail("the flow has no end")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", CODES)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_file_that_fails_loses_and_doubles_nothing(flow, how, tmp_path):

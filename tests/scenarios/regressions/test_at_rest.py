@@ -62,6 +62,7 @@ def per_minute(bench):
     return (bench.desk.requests - before) / ((bench.clock.elapsed() - begun).total_seconds() / 60)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("count", [1, 12, 40])
 @pytest.mark.parametrize("broker", [SimulatedBroker, NoFills, NoList, NotFound])
 def test_what_is_never_shown_is_read_at_growing_intervals(broker, count):

@@ -69,6 +69,7 @@ QUOTES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("quotes", QUOTES.values(), ids=QUOTES)
 def test_no_face_shows_a_credential_that_a_reply_quotes(quotes, tmp_path, caplog, capsys):
     """Messages, values, logs at DEBUG, tracebacks, the file, --json and doctor are searched."""

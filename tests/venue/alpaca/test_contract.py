@@ -187,6 +187,7 @@ def holds(contract: Contract, answer: requests.Response) -> bool:
 fuzzed = schemathesis.openapi.from_dict(described())
 
 
+@pytest.mark.sampled(3)
 @fuzzed.parametrize()
 @settings(
     max_examples=10,
