@@ -39,9 +39,10 @@ def test_json_is_strict(raw: Raw) -> None:
         {"client_order_id": "a", "colour": "red"},
         {"client_order_id": "a", "order_configuration": market(base_size=0.1)},  # type: ignore[arg-type]
         {"client_order_id": ""},
+        {"client_order_id": "x" * 129},
     ]
     found = [raw.refused("post", "/orders", body=each) for each in bodies]
-    assert [each.status_code for each in found] == [400] * 4
+    assert [each.status_code for each in found] == [400] * 5
     assert 'unknown field "max_floor"' in found[0].json()["error_details"]
     assert found[3].json()["error"] == "INVALID_ARGUMENT"
     assert all(each.json()["message"] == each.json()["error_details"] for each in found)
@@ -235,3 +236,26 @@ def test_a_token_lives_two_minutes(
     assert first.get("channel", first.get("message")) == (
         "subscriptions" if status == 200 else "authentication failure"
     )
+
+
+def test_what_is_public_needs_no_token(emulator: Emulator) -> None:
+    """The market and the time; nothing of an account."""
+    prefix = f"{emulator.url}/api/v3/brokerage"
+    public = ("/time", "/market/products", "/market/products/BTC-USD/ticker")
+    private = ("/products", "/accounts", "/orders/historical/market/", "/best_bid_ask")
+    found = [requests.get(prefix + path, timeout=5).status_code for path in (*public, *private)]
+    assert found == [200] * 3 + [401] * 2 + [404, 401]
+
+
+def test_candles_have_their_limits(raw: Raw) -> None:
+    """A length that is known, a span in seconds, and at most 350."""
+    path, span = "/products/BTC-USD/candles", {"start": "0", "end": "60"}
+    assert raw.get(path, **span, granularity="ONE_MINUTE")["candles"] == []
+    queries: list[dict[str, str]] = [
+        span,
+        {**span, "granularity": "TWO_MINUTES"},
+        {"start": "x", "end": "60", "granularity": "ONE_HOUR"},
+        {"start": "60", "end": "0", "granularity": "ONE_HOUR"},
+        {"start": "0", "end": "99999", "granularity": "ONE_MINUTE"},
+    ]
+    assert [raw.refused("get", path, **each).status_code for each in queries] == [400] * 5

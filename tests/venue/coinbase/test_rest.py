@@ -144,6 +144,10 @@ def test_a_batch_cancel_has_a_result_an_id(raw: Raw, clock: ManualClock) -> None
         ({"price": "49000"}, "INVALID_EDITED_SIZE"),
         ({"size": "0.2"}, "INVALID_EDITED_PRICE"),
         ({"size": "0.03", "price": "50000"}, "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"),
+        ({"size": "0.2", "price": "50000.001"}, "INVALID_EDITED_PRICE"),
+        ({"size": "0.2000000001", "price": "50000"}, "INVALID_EDITED_SIZE"),
+        ({"size": "much", "price": "50000"}, "INVALID_EDITED_SIZE"),
+        ({"size": "0.2", "price": "50000", "stop_price": "1"}, "FIELD_STOPPRICE_NOT_SUPPORTED"),
     ],
 )
 def test_an_edit_needs_both_terms_and_a_change(
@@ -178,6 +182,8 @@ def test_an_edit_keeps_the_ids_and_its_size_is_the_total(
     order = raw.order(order_id)
     assert order["order_configuration"] == limit("0.2", "49000", post_only=False)
     assert (order["client_order_id"], order["filled_size"]) == ("a", "0.04")
+    edit = {"price": "49000", "size": "0.2", "replace_accept_timestamp": order["last_update_time"]}
+    assert order["edit_history"] == [edit]
 
 
 def test_a_preview_places_nothing(raw: Raw) -> None:
@@ -204,7 +210,18 @@ def test_a_preview_places_nothing(raw: Raw) -> None:
         (market(quote_size="5"), {"side": "SELL"}, "PREVIEW_INVALID_ORDER_CONFIG"),
         ({"market_market_fok": {"base_size": "1"}}, {}, "PREVIEW_INVALID_ORDER_CONFIG"),
         ({"limit_limit_gtd": {**limit()["limit_limit_gtc"], "end_time": "2020-01-01T00:00:00Z"}},
-         {}, "PREVIEW_INVALID_END_TIME"),
+         {}, "PREVIEW_END_TIME_IS_IN_THE_PAST"),
+        ({"limit_limit_gtd": limit()["limit_limit_gtc"]}, {},
+         "PREVIEW_GTD_ORDERS_MUST_HAVE_END_TIME"),
+        ({"limit_limit_gtd": {**limit()["limit_limit_gtc"], "end_time": "soon"}}, {},
+         "PREVIEW_INVALID_END_TIME"),
+        ({"twap_limit_gtd": {"base_size": "1", "limit_price": "1", "start_time": "x",
+          "number_buckets": "2", "bucket_duration": "300s"}}, {}, "PREVIEW_INVALID_ORDER_CONFIG"),
+        ({"trigger_bracket_gtc": {"base_size": "1", "limit_price": "1", "stop_trigger_price": "2"}},
+         {}, "PREVIEW_INVALID_BRACKET_ORDER_SIDE"),
+        (limit(), {"attached_order_configuration": {"trigger_bracket_gtc": {
+          "limit_price": "70000", "stop_trigger_price": "40000"}}},
+         "PREVIEW_INVALID_ORDER_TYPE_FOR_ATTACHED"),
     ],
 )  # fmt: skip
 def test_a_refused_create_is_a_success_of_http(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from coinbase.rest import RESTClient
 
 from fillbook.clock import ManualClock
 from fillbook.venue.coinbase import Behavior, Emulator
+from fillbook.venue.exchange import Exchange
 
 
 def test_orders_and_fills_are_read(client: RESTClient, clock: ManualClock) -> None:
@@ -84,3 +90,91 @@ def test_a_null_that_the_service_has_sent_breaks_the_helpers(
     placed = client.limit_order_gtc_buy("l", "BTC-USD", base_size="0.1", limit_price="50000")
     with pytest.raises(TypeError):
         client.get_order(placed.success_response["order_id"])
+
+
+#: What each argument of a helper is; prices are of orders that rest.
+ARGUMENTS = {
+    "product_id": "BTC-USD",
+    "end_time": "2026-11-20T16:00:00Z",
+    "base_size": "0.001",
+    "stop_direction": None,  # by the side
+}
+BUY = {"limit_price": "50000", "stop_price": "49000", "stop_trigger_price": "70000"}
+SELL = {"limit_price": "80000", "stop_price": "60000", "stop_trigger_price": "60000"}
+HELPERS = sorted(
+    name
+    for name in vars(RESTClient)
+    if re.fullmatch(r"(preview_)?(market|limit|stop_limit|trigger_bracket)_order.*", name)
+)
+#: A buy with a bracket opens nothing that it could protect.
+NOT_FOR_BUYS = "PREVIEW_INVALID_BRACKET_ORDER_SIDE"
+
+
+def arguments(call: Callable[..., Any], name: str) -> dict[str, str]:
+    """What *call*, a helper of a buy or a sale, or of any side, is given."""
+    side = "BUY" if name.endswith("buy") else "SELL"
+    given = {**ARGUMENTS, **(BUY if side == "BUY" else SELL), "side": side}
+    given["client_order_id"] = name
+    if "stop_limit" in name:
+        up = side == "BUY"
+        given |= {"limit_price": "71000", "stop_price": "70000"} if up else {"limit_price": "59000"}
+        given["stop_direction"] = f"STOP_DIRECTION_STOP_{'UP' if up else 'DOWN'}"
+    wanted = inspect.signature(call).parameters
+    return {each: value for each, value in given.items() if each in wanted and value is not None}
+
+
+def test_every_helper_of_an_order_and_of_a_preview_is_read(
+    client: RESTClient, clock: ManualClock
+) -> None:
+    """All sides, types and times in force; each create is accepted, and its order is read."""
+    client.market_order_buy("held", "BTC-USD", base_size="0.5")
+    clock.advance(1)
+    assert len(HELPERS) > 40
+    for name in HELPERS:
+        call = getattr(client, name)
+        reply = call(**arguments(call, name))
+        is_refused = "bracket" in name and name.endswith("buy")
+        if name.startswith("preview_"):
+            assert reply.errs == ([NOT_FOR_BUYS] if is_refused else []), name
+        elif is_refused:
+            assert reply.error_response["preview_failure_reason"] == NOT_FOR_BUYS
+        else:
+            assert reply.success, (name, reply.to_dict())
+            order = client.get_order(reply.success_response["order_id"]).order
+            assert (order.client_order_id, order.product_id) == (name, "BTC-USD")
+    clock.advance(1)
+    listed = {each.client_order_id: each for each in client.list_orders().orders}
+    assert {each.status for each in listed.values()} == {"OPEN", "FILLED", "CANCELLED"}
+    terms = market("limit_limit_gtc")
+    created = client.create_order("any", "BTC-USD", "BUY", order_configuration=terms)
+    assert created.order_configuration.limit_limit_gtc.limit_price == "50000"
+    assert client.preview_order("BTC-USD", "BUY", terms).errs == []
+    closed = client.close_position("c", "BTC-USD")
+    assert closed.error_response["error"] == "CANNOT_CLOSE_ZERO_POSITION"
+
+
+def market(kind: str) -> dict[str, Any]:
+    return {kind: {"base_size": "0.001", "limit_price": "50000"}}
+
+
+def test_trades_and_candles_are_read(
+    client: RESTClient, exchange: Exchange, clock: ManualClock
+) -> None:
+    """With a key and without one."""
+    begin = int(clock.now().timestamp())
+    for bid in (64_000, 65_000, 63_000, 64_500):
+        exchange.quote("BTC/USD", bid, bid + 10)
+        clock.advance(1800)
+    span = {"start": str(begin), "end": str(begin + 7200), "granularity": "ONE_HOUR"}
+    for read in (client.get_candles, client.get_public_candles):
+        later, earlier = read("BTC-USD", **span).candles
+        assert (earlier.start, later.start) == (str(begin), str(begin + 3600))
+        assert (earlier.open, earlier.high, earlier.close) == ("64255", "65005", "65005")
+        assert later.low == "63005"
+    assert client.get_market_trades("BTC-USD", limit=1).trades[0].price == "64505"
+    anybody = RESTClient(base_url=client.base_url, timeout=5)
+    anybody.session = client.session
+    assert anybody.get_public_market_trades("BTC-USD", limit=1).best_bid == "64500"
+    assert anybody.get_public_product_book("BTC-USD").mid_market == "64505"
+    assert len(anybody.get_public_products().products) == 6
+    assert anybody.get_unix_time().epoch_millis == str((begin + 7200) * 1000)

@@ -82,9 +82,7 @@ class Api:
         read = self._pages("/orders/historical/fills", query, 100, decode)
         if isinstance(read, m.NotObserved):
             return read
-        found = {x.exec_id: x for page in read.value for x in page.executions}
-        rows = list(found.values())[::-1]
-        return m.Observed(sorted(rows, key=lambda x: x.at), at=read.at)
+        return m.Observed(account.executions(read.value), at=read.at)
 
     def products(self) -> m.Read[Sequence[m.Instrument]]:
         """Read the spot products."""

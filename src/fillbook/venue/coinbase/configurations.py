@@ -61,8 +61,23 @@ _FIELDS: Final = {
     "reduce_only": bool,
     "rfq_disabled": bool,
 }
+#: The fields of the kinds that are not accepted.
+_OTHER_FIELDS: Final = _FIELDS | {
+    "start_time": str,
+    "number_buckets": str,
+    "bucket_size": str,
+    "bucket_duration": str,
+    "num_orders": str,
+    "min_price": str,
+    "max_price": str,
+    "price_distribution": str,
+    "size_distribution": str,
+    "size_diff": str,
+    "size_ratio": str,
+    "orders": list,
+}
 #: The fields of a configuration in a body.
-SCHEMA: Final = dict.fromkeys(KINDS, _FIELDS) | dict.fromkeys(_OTHERS, _FIELDS)
+SCHEMA: Final = dict.fromkeys(KINDS, _FIELDS) | dict.fromkeys(_OTHERS, _OTHER_FIELDS)
 SIDES: Final = {"BUY": m.OrderSide.BUY, "SELL": m.OrderSide.SELL}
 
 ORDER_TYPES: Final = {_T.MARKET: "MARKET", _T.LIMIT: "LIMIT", _T.STOP_LIMIT: "STOP_LIMIT"}
@@ -131,13 +146,17 @@ def _check_prices(kind: Kind, terms: Mapping[str, Any], side: m.OrderSide) -> No
 
 
 def _end(terms: Mapping[str, Any], now: m.Timestamp) -> m.Timestamp:
-    preview = "PREVIEW_INVALID_END_TIME"
+    text, reason = terms.get("end_time"), "GTD_ORDERS_MUST_HAVE_END_TIME"
+    if not text:
+        raise refused("no end time", m.RejectKind.INPUT, f"PREVIEW_{reason}", reason)
     try:
-        end = m.timestamp(terms.get("end_time") or "")
+        end = m.timestamp(text)
     except InvalidValue:
+        preview = "PREVIEW_INVALID_END_TIME"
         raise refused("end time", m.RejectKind.INPUT, preview) from None
     if end <= now:
-        raise refused("the end is in the past", m.RejectKind.INPUT, preview)
+        reason = "END_TIME_IS_IN_THE_PAST"
+        raise refused("the end is in the past", m.RejectKind.INPUT, f"PREVIEW_{reason}", reason)
     return end
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fillbook import model as m
-from fillbook.venue.coinbase import configurations, portfolio, products, responses
+from fillbook.venue.coinbase import configurations, lists, portfolio, products, responses
 from fillbook.venue.coinbase.answers import ApiResponse, Endpoint, ok
 from fillbook.venue.coinbase.requests import ApiRequest, Json, Schema, amount, bad, not_found
 from fillbook.venue.coinbase.switches import ClientIds
 from fillbook.venue.exchange import (
     Amendment,
     Fault,
-    Fill,
     InjectedFault,
     InjectionPoint,
-    OrderFilter,
     OrderVersion,
     Refused,
     Ticket,
@@ -27,12 +25,9 @@ from fillbook.venue.exchange import (
 from fillbook.venue.exchange.orders.spot_rules import UNKNOWN, refused
 
 _CANCELS_MAX: Final = 100
-_OPEN_MAX: Final = 1000
+_CLIENT_ID_MAX: Final = 128  #: characters
 _NO_PREVIEW: Final = "UNKNOWN_PREVIEW_FAILURE_REASON"
 _NO_CANCEL: Final = "UNKNOWN_CANCEL_FAILURE_REASON"
-_STATUSES: Final = frozenset(
-    {*responses.STATUSES.values(), "QUEUED", "UNKNOWN_ORDER_STATUS", "EDIT_QUEUED"}
-)
 
 _CREATE: Final[Schema] = {
     "client_order_id": str,
@@ -57,8 +52,9 @@ _EDIT: Final[Schema] = {"order_id": str, "size": str, "price": str, "stop_price"
 
 def create(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     body = request.body(_CREATE)
-    if not body.get("client_order_id"):
-        raise bad("INVALID_ARGUMENT", "client_order_id is required")
+    if not 0 < len(body.get("client_order_id") or "") <= _CLIENT_ID_MAX:
+        words = f"client_order_id is required, and has at most {_CLIENT_ID_MAX} characters"
+        raise bad("INVALID_ARGUMENT", words)
     shown = body.get("order_configuration") or {}
     try:
         used = _used(request, body["client_order_id"])
@@ -121,6 +117,10 @@ def _ticket(request: ApiRequest, body: Json) -> Ticket:
     if symbol is None:
         words = ("PREVIEW_INVALID_PRODUCT_ID", "INVALID_PRODUCT_ID")
         raise refused("product_id", m.RejectKind.INSTRUMENT, *words)
+    if body.get("attached_order_configuration"):
+        # The exchange has no order that waits for another of a spot account.
+        words = ("PREVIEW_INVALID_ORDER_TYPE_FOR_ATTACHED", "INVALID_ORDER_TYPE_FOR_ATTACHED")
+        raise refused("an attached order is not supported", m.RejectKind.UNSUPPORTED, *words)
     ticket = configurations.ticket(body, symbol, m.timestamp(request.exchange.now()))
     _check_flags(request.behavior.flags.get(body["product_id"], frozenset()), ticket)
     return ticket
@@ -180,6 +180,12 @@ _EDIT_WORDS: Final = {
     m.RejectKind.TOO_LATE: "ONLY_OPEN_ORDERS_CAN_BE_EDITED",
     m.RejectKind.QUANTITY: "CANNOT_EDIT_TO_BELOW_FILLED_SIZE",
 }
+#: The same of a refusal that a new order would have had.
+_PREVIEW_WORDS: Final = {
+    m.RejectKind.QUANTITY: "INVALID_EDITED_SIZE",
+    m.RejectKind.INPUT: "INVALID_EDITED_SIZE",
+    m.RejectKind.PRICE: "INVALID_EDITED_PRICE",
+}
 
 
 def _edit_word(refusal: Refused) -> str:
@@ -187,7 +193,8 @@ def _edit_word(refusal: Refused) -> str:
         return "ORDER_IS_ALREADY_BEING_REPLACED"
     if "pending_cancel" in refusal.message:
         return "CANNOT_EDIT_ORDER_PENDING_CANCEL"
-    return _EDIT_WORDS.get(refusal.kind, "UNKNOWN_EDIT_ORDER_FAILURE_REASON")
+    words = _PREVIEW_WORDS if "preview" in refusal.details else _EDIT_WORDS
+    return words.get(refusal.kind, "UNKNOWN_EDIT_ORDER_FAILURE_REASON")
 
 
 def _edited(request: ApiRequest, body: Json) -> tuple[OrderVersion, Amendment | None]:
@@ -204,6 +211,8 @@ def _edited(request: ApiRequest, body: Json) -> tuple[OrderVersion, Amendment | 
     is_limit = order.type is m.OrderType.LIMIT and order.order_class is m.OrderClass.SIMPLE
     if not is_limit or order.time_in_force is not m.TimeInForce.GTC:
         raise refuse("ONLY_LIMIT_ORDER_EDITS_SUPPORTED")
+    if body.get("stop_price"):
+        raise refuse("FIELD_STOPPRICE_NOT_SUPPORTED")
     size, price = amount(body, "size"), amount(body, "price")
     if not size:  # a missing size is zero
         raise refuse("INVALID_EDITED_SIZE", m.RejectKind.QUANTITY)
@@ -261,110 +270,23 @@ _CANCEL_WORDS: Final = {
 }
 
 
+def close_position(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    """Answer that there is nothing to close: only futures have positions."""
+    request.body({"client_order_id": str, "product_id": str, "size": str})
+    error = {
+        "error": "CANNOT_CLOSE_ZERO_POSITION",
+        "message": "there is no position of futures",
+        "error_details": "",
+        "preview_failure_reason": _NO_PREVIEW,
+    }
+    return ok({"success": False, "error_response": error, "order_configuration": {}})
+
+
 def get_order(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     found = request.account.order(request.path["order_id"])
     if found is None:
         raise not_found("order with this orderID was not found")
     return ok({"order": responses.order(request, found)})
-
-
-def list_orders(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
-    statuses = request.enums("order_status", _STATUSES.__contains__)
-    if "OPEN" in statuses and len(statuses) > 1:
-        raise bad("INVALID_ARGUMENT", "OPEN orders cannot be queried with another status")
-    _check_words(request)
-    only_open = statuses == {"OPEN"}
-    found = request.account.orders(_order_filter(request, dated=not only_open))
-    rows = [each for each in found if _is_listed(request, each, statuses)]
-    limit = request.limit(request.behavior.page_max, _OPEN_MAX)
-    ids = [each.id for each in rows]
-    first = _first(ids, request.word("cursor"), injected)
-    page = rows[first : first + min(limit, request.behavior.page_max)]
-    has_next = first + len(page) < len(rows)
-    is_empty = has_next and request.behavior.empty_cursor
-    return ok(
-        {
-            "orders": [responses.order(request, each) for each in page],
-            "sequence": "0",
-            "has_next": has_next,
-            "cursor": page[-1].id if has_next and not is_empty else "",
-        }
-    )
-
-
-def _check_words(request: ApiRequest) -> None:
-    products = ("UNKNOWN_PRODUCT_TYPE", "SPOT", "FUTURE")
-    request.enums("product_type", products.__contains__)
-    request.enums("order_side", ("UNKNOWN_ORDER_SIDE", *configurations.SIDES).__contains__)
-
-
-def _order_filter(request: ApiRequest, *, dated: bool) -> OrderFilter:
-    """Return the filter of a list; the exchange's excludes its own bounds, Coinbase's does not."""
-    since, until = request.moment("start_date"), request.moment("end_date")
-    side = configurations.SIDES.get(request.word("order_side") or "")
-    symbols = (request.symbol(each) or each for each in request.words("product_ids"))
-    return OrderFilter(
-        scope="all",
-        after=_before(since) if since and dated else None,
-        until=until if dated else None,
-        symbols=frozenset(symbols),
-        side=side,
-    )
-
-
-def _before(at: m.Timestamp) -> m.Timestamp:
-    return m.timestamp(m.moment(at) - (m.moment(at).resolution))
-
-
-def _is_listed(request: ApiRequest, order: OrderVersion, statuses: frozenset[str]) -> bool:
-    ids = request.words("order_ids")
-    kinds, product = request.words("order_types"), request.word("product_type")
-    return (
-        (not statuses or responses.status(order, request.behavior) in statuses)
-        and (not ids or order.id in ids)
-        and (not kinds or responses.order_type(order) in kinds)
-        and product in (None, "SPOT")
-    )
-
-
-def _first(ids: list[str], cursor: str | None, injected: InjectedFault | None) -> int:
-    """Return the index of the first row after the *cursor*; it is the id of the last row."""
-    if cursor is None:
-        return 0
-    if cursor not in ids:
-        raise bad("INVALID_ARGUMENT", "invalid cursor")
-    is_shifted = injected is not None and injected.fault is Fault.SHIFTING_PAGE
-    return max(0, ids.index(cursor) + (0 if is_shifted else 1))
-
-
-# Fills ----------------------------------------------------------------------------------------
-
-
-def list_fills(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
-    ids, trades = request.words("order_ids"), request.words("trade_ids")
-    since = request.moment("start_sequence_timestamp")
-    until = request.moment("end_sequence_timestamp")
-    symbols = {request.symbol(each) or each for each in request.words("product_ids")}
-
-    def is_listed(row: Fill) -> bool:
-        return (
-            (not ids or row.order_id in ids)
-            and (not trades or row.stream_id in trades)
-            and (since is None or row.at >= since)
-            and (until is None or row.at <= until)
-            and (not symbols or row.symbol in symbols)
-        )
-
-    rows = [each for each in reversed(request.account.fills()) if is_listed(each)]
-    limit = min(request.limit(100, _OPEN_MAX), request.behavior.page_max)
-    first = _first([each.exec_id for each in rows], request.word("cursor"), injected)
-    page = rows[first : first + limit]
-    has_next = first + len(page) < len(rows)
-    truth = request.account.truth
-    listed = [
-        responses.fill(request.account, each, truth.order(each.order_id).notional) for each in page
-    ]
-    return ok({"fills": listed, "cursor": page[-1].exec_id if has_next else ""})
 
 
 # The table ------------------------------------------------------------------------------------
@@ -378,14 +300,16 @@ ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ..
     ("POST", "/orders/edit", (O.REPLACE,), edit),
     ("POST", "/orders/edit_preview", (), preview_edit),
     ("POST", "/orders/batch_cancel", (O.CANCEL,), cancel),
-    ("GET", "/orders/historical/batch", (O.ORDERS,), list_orders),
-    ("GET", "/orders/historical/fills", (O.EXECUTIONS,), list_fills),
+    ("POST", "/orders/close_position", (), close_position),
+    ("GET", "/orders/historical/batch", (O.ORDERS,), lists.list_orders),
+    ("GET", "/orders/historical/fills", (O.EXECUTIONS,), lists.list_fills),
     ("GET", "/orders/historical/{order_id}", (O.ORDER,), get_order),
     ("GET", "/accounts", (O.ACCOUNT, O.POSITIONS), portfolio.list_accounts),
     ("GET", "/accounts/{uuid}", (O.ACCOUNT,), portfolio.get_account),
     ("GET", "/products", (O.INSTRUMENTS,), products.list_products),
     ("GET", "/products/{product_id}", (O.INSTRUMENTS,), products.get_product),
     ("GET", "/products/{product_id}/ticker", (O.QUOTES,), products.market_trades),
+    ("GET", "/products/{product_id}/candles", (O.QUOTES,), products.candles),
     ("GET", "/best_bid_ask", (O.QUOTES,), products.best_bid_ask),
     ("GET", "/product_book", (O.QUOTES,), products.product_book),
     ("GET", "/portfolios", (), portfolio.list_portfolios),
@@ -396,6 +320,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ..
     ("GET", "/market/products", (), products.list_products),
     ("GET", "/market/products/{product_id}", (), products.get_product),
     ("GET", "/market/products/{product_id}/ticker", (), products.market_trades),
+    ("GET", "/market/products/{product_id}/candles", (), products.candles),
     ("GET", "/market/product_book", (), products.product_book),
 )
 #: The same with whole paths.

@@ -38,7 +38,9 @@ def list_accounts(request: ApiRequest, injected: InjectedFault | None) -> ApiRes
     created_at, owner = request.account.created_at, request.account.reported_id()
     is_usable = not request.account.blocks
     rows = [
-        responses.wallet(each, owner, created_at, is_usable=is_usable) for each in _wallets(request)
+        responses.wallet(each, owner, created_at, is_usable=is_usable)
+        for each in _wallets(request)
+        if request.word("retail_portfolio_id") in (None, owner)
     ]
     limit, cursor = request.limit(_ACCOUNTS_DEFAULT, _ACCOUNTS_MAX), request.word("cursor") or "0"
     if not cursor.isascii() or not cursor.isdigit():
@@ -96,7 +98,10 @@ def _portfolio(request: ApiRequest) -> Json:
 
 
 def list_portfolios(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
-    return ok({"portfolios": [_portfolio(request)]})
+    kinds = ("UNDEFINED", "DEFAULT", "CONSUMER", "INTX")
+    wanted = request.enums("portfolio_type", kinds.__contains__) - {"UNDEFINED"}
+    rows = [_portfolio(request)] if not wanted or "DEFAULT" in wanted else []
+    return ok({"portfolios": rows})
 
 
 def breakdown(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -159,6 +164,7 @@ def _worth(request: ApiRequest, found: Wallet) -> Decimal:
 
 
 def transaction_summary(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    request.enums("product_type", ("UNKNOWN_PRODUCT_TYPE", "SPOT", "FUTURE").__contains__)
     terms = request.exchange.spot or SpotTerms()
     fills = request.account.truth.fills()
     volume = float(sum((each.traded_value for each in fills), m.ZERO))

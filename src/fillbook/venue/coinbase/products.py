@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from fillbook import model as m
 from fillbook.venue.coinbase import responses
 from fillbook.venue.coinbase.answers import ApiResponse, ok
-from fillbook.venue.coinbase.requests import ApiRequest, Json, not_found
+from fillbook.venue.coinbase.requests import ApiRequest, Json, bad, not_found
 from fillbook.venue.exchange import InjectedFault
 from fillbook.venue.exchange.market import spot
+from fillbook.venue.exchange.market.history import TradeBar
+from fillbook.venue.exchange.market.timeframe import Timeframe, TimeUnit
 
 
 def list_products(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
@@ -87,6 +91,58 @@ def market_trades(request: ApiRequest, injected: InjectedFault | None) -> ApiRes
         "exchange": "cb",
     }
     return ok({"trades": [trade], "best_bid": bid, "best_ask": ask})
+
+
+#: The lengths of candles in seconds.
+_GRANULARITIES: Final = {
+    "ONE_MINUTE": 60,
+    "FIVE_MINUTE": 300,
+    "FIFTEEN_MINUTE": 900,
+    "THIRTY_MINUTE": 1800,
+    "ONE_HOUR": 3600,
+    "TWO_HOUR": 7200,
+    "FOUR_HOUR": 14_400,
+    "SIX_HOUR": 21_600,
+    "ONE_DAY": 86_400,
+}
+_CANDLES_MAX: Final = 350
+_SECONDS_DIGITS: Final = 11
+_MINUTES: Final = Timeframe(1, TimeUnit.MINUTE)
+
+
+def candles(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    """Answer with the trades of the exchange from `start` to `end`, the newest candle first."""
+    symbol = _needed(request, request.path["product_id"])
+    request.enums("granularity", _GRANULARITIES.__contains__)
+    size_s = _GRANULARITIES.get(request.word("granularity") or "")
+    first, last = (_seconds(request, name) for name in ("start", "end"))
+    if size_s is None or last < first:
+        raise bad("INVALID_ARGUMENT", "granularity is required, and start is not after end")
+    if (last - first) // size_s > _CANDLES_MAX:
+        raise bad("INVALID_ARGUMENT", f"number of candles requested should be <= {_CANDLES_MAX}")
+    span = (datetime.fromtimestamp(each, UTC) for each in (first, last))
+    found: dict[int, TradeBar] = {}
+    for bar in request.exchange.history.bars(symbol, _MINUTES, *span):
+        start = int(bar.at.timestamp()) // size_s * size_s
+        if start in found:
+            found[start].add(bar)
+        else:
+            found[start] = bar
+    rows = [_candle(start, bar) for start, bar in sorted(found.items(), reverse=True)]
+    return ok({"candles": rows[: request.limit(_CANDLES_MAX, _CANDLES_MAX)]})
+
+
+def _seconds(request: ApiRequest, name: str) -> int:
+    text = request.word(name) or ""
+    if not text.isascii() or not text.isdigit() or len(text) > _SECONDS_DIGITS:
+        raise bad("INVALID_ARGUMENT", f"{name} must be a time in seconds")
+    return int(text)
+
+
+def _candle(start: int, bar: TradeBar) -> Json:
+    figures = {"low": bar.low, "high": bar.high, "open": bar.open, "close": bar.close}
+    texts = {name: m.plain(each) for name, each in figures.items()}
+    return {"start": str(start), **texts, "volume": m.plain(bar.volume)}
 
 
 def server_time(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:

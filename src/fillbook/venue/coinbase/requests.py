@@ -24,6 +24,8 @@ Json = dict[str, Any]
 #: The fields of an object: each is of a type, or an object itself.
 Schema = Mapping[str, "type | Mapping[str, Any]"]
 
+#: How the parser names the types of fields.
+_TYPES: Final = {str: "string", bool: "bool", list: "list"}
 _NUMERAL: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
@@ -92,7 +94,7 @@ class ApiRequest:
         """Return all values of the query's *name*.  Raises: Refused if one is not *known*."""
         for word in self.words(name):
             if not known(word):
-                field = name.removesuffix("s")
+                field = name if name == "order_status" else name.removesuffix("s")
                 raise bad("unknown", f'parsing field "{field}": "{word}" is not a valid value')
         return frozenset(self.words(name))
 
@@ -134,7 +136,7 @@ def _checked(found: Json, fields: Schema) -> Json:
             what = json.dumps(value)[:40]
             raise bad(
                 "unknown",
-                f"proto: (line 1:{position + 2}): invalid value for {wanted.__name__} type: {what}",
+                f"proto: (line 1:{position + 2}): invalid value for {_TYPES[wanted]} type: {what}",
             )
     return {name: value for name, value in found.items() if value is not None}
 

@@ -15,7 +15,7 @@ from fillbook.venue.coinbase.configurations import (
 )
 from fillbook.venue.coinbase.requests import ApiRequest, Json
 from fillbook.venue.coinbase.switches import Behavior
-from fillbook.venue.exchange import Account, Exchange, Fill, OrderVersion, SpotTerms, Wallet
+from fillbook.venue.exchange import Account, Edit, Exchange, Fill, OrderVersion, SpotTerms, Wallet
 from fillbook.venue.exchange.market import spot
 from fillbook.venue.exchange.market.matching import Prices
 
@@ -33,6 +33,8 @@ STATUSES: Final = {
     S.EXPIRED: "EXPIRED",
     S.REJECTED: "FAILED",
 }
+PLACED_BY: Final = "RETAIL_ADVANCED"  #: the source of every order
+_EDITS_SHOWN: Final = 5
 _CASH: Final = frozenset({"USD", "EUR", "GBP"})
 _FLAGS: Final = (
     "is_disabled",
@@ -112,11 +114,11 @@ def order(request: ApiRequest, found: OrderVersion) -> Json:
         "product_type": "SPOT",
         "reject_message": found.reason or "" if is_failed else "",
         "cancel_message": cancel_message(found),
-        "order_placement_source": "RETAIL_ADVANCED",
+        "order_placement_source": PLACED_BY,
         "outstanding_hold_amount": m.plain(hold(request.exchange, found)),
         "is_liquidation": False,
         "last_fill_time": fills[-1].at if fills else None,
-        "edit_history": [],
+        "edit_history": [_edit(each) for each in found.edits[::-1][:_EDITS_SHOWN]],
         "leverage": "",
         "margin_type": "UNKNOWN_MARGIN_TYPE",
         "retail_portfolio_id": account.id,
@@ -128,6 +130,15 @@ def order(request: ApiRequest, found: OrderVersion) -> Json:
         "workable_size": "",
         "workable_size_completion_percentage": "",
         "last_update_time": found.updated_at and _micro(found.updated_at),
+    }
+
+
+def _edit(found: Edit) -> Json:
+    """Return an accepted edit, with its new terms."""
+    return {
+        "price": m.plain(found.limit_price or m.ZERO),
+        "size": m.plain(found.qty or m.ZERO),
+        "replace_accept_timestamp": _micro(found.at),
     }
 
 
@@ -171,15 +182,15 @@ def cancel_message(found: OrderVersion) -> str:
     return "User requested cancel" if found.cancel_requested_at else "Internal error"
 
 
-def fill(account: Account, row: Fill, notional: Decimal | None) -> Json:
+def fill(account: Account, row: Fill, kind: str, notional: Decimal | None) -> Json:
     """Return a row of the fills; one of an order sized in the quote has its size in it too."""
     in_quote = notional is not None
     return {
-        "entry_id": row.exec_id,
+        "entry_id": f"{row.exec_id}-reversal" if kind == "REVERSAL" else row.exec_id,
         "trade_id": row.stream_id,
         "order_id": row.order_id,
         "trade_time": row.at,
-        "trade_type": "FILL" if row.corrects is None else "CORRECTION",
+        "trade_type": kind,
         "price": m.plain(row.price),
         "size": m.plain(row.traded_value if in_quote else row.qty),
         "commission": m.plain(row.fee),

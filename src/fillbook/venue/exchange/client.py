@@ -367,6 +367,11 @@ class Account:
         with self._state.timeline.locked():
             return self.history.visible_fills(order_id)
 
+    def reversed_fills(self) -> list[Fill]:
+        """Return the busted executions, oldest first, for a history that shows them."""
+        with self._state.timeline.locked():
+            return self.history.reversed_fills()
+
     def activities(self) -> list[Activity]:
         """Return the non-trade activities that are listed by now, oldest first."""
         with self._state.timeline.locked():

@@ -1,8 +1,7 @@
 """
 The values that enter and leave the exchange: tickets, order versions, fills, activities, events.
 
-All values are frozen.  A change of an order makes a new `OrderVersion`, so that the exchange
-can still show an old one to a client whose view lags.
+A change of an order makes a new `OrderVersion`, because a client whose view lags sees an old one.
 """
 
 from __future__ import annotations
@@ -79,6 +78,15 @@ class Amendment:
     client_order_id: str | None = None
 
 
+@frozen
+class Edit:
+    """A change of an order in place that was accepted: its new quantity and price, and when."""
+
+    qty: Decimal | None
+    limit_price: Decimal | None
+    at: m.Timestamp
+
+
 @frozen(kw_only=True)
 class OrderVersion:
     """
@@ -100,7 +108,7 @@ class OrderVersion:
     session.  `is_overnight`: the order also trades in the overnight session.  `is_active`:
     the opening order of this leg has filled.  `spent`: what the fills cost in quote currency, fees
     included, of an order by notional.  `is_resting`: it has been in the book.  `triggered_limit`:
-    the limit of a trigger bracket whose stop was reached.
+    the limit of a trigger bracket whose stop was reached.  `edits`: its changes, oldest first.
     """
 
     id: str
@@ -149,6 +157,7 @@ class OrderVersion:
     spent: Decimal = m.ZERO
     is_resting: bool = False
     triggered_limit: Decimal | None = None
+    edits: tuple[Edit, ...] = ()
 
     @property
     def is_final(self) -> bool:

@@ -96,8 +96,11 @@ def test_what_is_reversed_is_no_execution_and_a_correction_is_not_guessed() -> N
         fill(),
         fill(entry_id="e2", trade_id="trade-2"),
     ]
-    found = account.fill_page(read({"fills": rows, "cursor": ""})).executions
-    assert [each.exec_id for each in found] == ["e2"]
+    page = account.fill_page(read({"fills": rows, "cursor": ""}))
+    assert [each.exec_id for each in account.executions([page])] == ["e2"]
+    # The reversal and its trade are on two pages.
+    pages = [account.fill_page(read({"fills": each, "cursor": "c"})) for each in (rows[:1], rows)]
+    assert [each.exec_id for each in account.executions(pages)] == ["e2"]
     with pytest.raises(InvalidValue):
         account.fill_page(read({"fills": [fill(trade_type="CORRECTION")], "cursor": ""}))
 

@@ -19,6 +19,7 @@ from fillbook.brokers.wire.fields import Row, array, row
 
 #: Rows of this type are executions; a reversal or a correction must not be added to them.
 _FILL_TYPES: Final = frozenset({"FILL", "SYNTHETIC"})
+_REVERSAL: Final = "REVERSAL"
 
 
 @frozen(kw_only=True)
@@ -145,10 +146,32 @@ def positions(wallets: Iterable[Wallet]) -> tuple[m.PositionSnapshot, ...]:
 
 @frozen
 class FillPage:
-    """A page of executions, newest first, and the cursor of the next one; None: the last."""
+    """
+    A page of executions, newest first, and the cursor of the next one; None: the last.
+
+    `trades` are the ids of their trades, and `reversed` those of trades that were taken back; the
+    reversal may be on another page.
+    """
 
     executions: tuple[m.Execution, ...]
+    trades: tuple[str | None, ...]
+    reversed: frozenset[str]
     next: str | None
+
+
+def executions(pages: Collection[FillPage]) -> list[m.Execution]:
+    """Return the executions of *pages*, oldest first, each once, without those taken back."""
+    taken_back = {trade for page in pages for trade in page.reversed}
+    rows = [
+        execution
+        for page in pages
+        for execution, trade in zip(page.executions, page.trades, strict=True)
+        if trade not in taken_back
+    ]
+    found = list({each.exec_id: each for each in rows}.values())
+    found.reverse()
+    found.sort(key=lambda each: each.at)
+    return found
 
 
 #: Returns the side of an order by its id; None: it is not known.
@@ -161,7 +184,7 @@ def _not_known(order_id: str) -> None:
 
 def fill_page(raw: object, side_of: SideOf = _not_known) -> FillPage:
     """
-    Decode a page of fills; futures are left out, and so is what a reversal takes back.
+    Decode a page of fills; futures are left out.
 
     A fill whose side is a placeholder has that of its order.
 
@@ -170,16 +193,17 @@ def fill_page(raw: object, side_of: SideOf = _not_known) -> FillPage:
     found = row(raw, "fills")
     rows = [row(each, "fill") for each in listed(found, "fills")]
     spot = [each for each in rows if market.is_spot(each.need_text("product_id").upper())]
-    reversed_ids = {x.text("trade_id") for x in spot if x.text("trade_type") == "REVERSAL"}
-    made = []
-    for each in spot:
-        kind = each.text("trade_type") or "FILL"
-        if kind == "REVERSAL" or each.text("trade_id") in reversed_ids - {None}:
-            continue
-        if kind not in _FILL_TYPES:
+    made = [each for each in spot if each.text("trade_type") != _REVERSAL]
+    taken_back = (each.text("trade_id") for each in spot if each.text("trade_type") == _REVERSAL)
+    for each in made:
+        if (each.text("trade_type") or "FILL") not in _FILL_TYPES:
             raise each.invalid("trade_type", "FILL")
-        made.append(_execution(each, side_of))
-    return FillPage(tuple(made), next_cursor(found))
+    return FillPage(
+        executions=tuple(_execution(each, side_of) for each in made),
+        trades=tuple(each.text("trade_id") for each in made),
+        reversed=frozenset(trade for trade in taken_back if trade is not None),
+        next=next_cursor(found),
+    )
 
 
 def _execution(found: Row, side_of: SideOf) -> m.Execution:

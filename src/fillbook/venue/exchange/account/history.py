@@ -167,6 +167,15 @@ class History:
             return sorted(visible, key=lambda fill: fill.at[:23])
         return sorted(visible, key=lambda fill: fill.at)
 
+    def reversed_fills(self) -> list[Fill]:
+        """Return the busted executions of the account that a client reads, oldest first."""
+        until = m.timestamp(self._state.timeline.now() - timedelta(seconds=self._state.lag.history))
+        return [
+            fill
+            for fill in self.fills
+            if fill.is_busted and fill.exec_id not in self._hidden and fill.at <= until
+        ]
+
     def fills_of(self, order_id: str | None) -> list[Fill]:
         """Return all executions of an order (None: of all), busted and corrected included."""
         if order_id is None:

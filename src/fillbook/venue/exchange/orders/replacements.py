@@ -23,7 +23,7 @@ from fillbook.venue.exchange.orders.replace import (
     working_status,
 )
 from fillbook.venue.exchange.state import ExchangeState
-from fillbook.venue.exchange.values import Amendment, OrderVersion, S
+from fillbook.venue.exchange.values import Amendment, Edit, OrderVersion, S
 
 _P: Final = InjectionPoint
 
@@ -111,6 +111,8 @@ class Replacements:
             self._trading.publish("order_replace_rejected", order)
             return
         order = self._trading.change(order, **amended_fields(order, change))
+        edit = Edit(order.qty, order.limit_price, self._time.stamp())
+        order = self._trading.change(order, edits=(*order.edits, edit))
         order = self._trading.change(order, status=working_status(order))
         self._trading.publish("replaced", order, execution_id=self._state.new_id())
         self._trading.match(order_id)

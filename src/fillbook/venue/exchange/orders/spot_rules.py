@@ -156,6 +156,9 @@ def _stop(ticket: Ticket, context: SpotContext) -> None:
 def _bracket(ticket: Ticket, context: SpotContext) -> None:
     if ticket.order_class is not m.OrderClass.OCO:
         return
+    if ticket.side is BUY:
+        # A spot account has no short position that a bracket could close.
+        raise refused("a bracket is a sale", R.INPUT, "PREVIEW_INVALID_BRACKET_ORDER_SIDE")
     profit, stop, prices = ticket.take_profit, ticket.stop_loss, context.prices
     if profit is None or stop is None:
         raise refused("", R.UNSUPPORTED, "PREVIEW_INVALID_BRACKET_PRICES", "INVALID_BRACKET_PRICES")
