@@ -181,9 +181,9 @@ def manners(session: nox.Session) -> None:
 
 @nox.session
 def coinbase(session: nox.Session) -> None:
-    """Days at Coinbase over the wire: 300, and 96 with more faults; reconnects with 100 orders."""
+    """A thousand days at Coinbase over the wire, each of another seed; reconnects of 100 orders."""
     install(session, "tests")
-    session.env.update(FILLBOOK_SEEDS="200", FILLBOOK_ORDERS="100")
+    session.env.update(FILLBOOK_SEEDS="1000", FILLBOOK_ORDERS="100")
     chosen = session.posargs or [
         "tests/scenarios/coinbase/test_days.py",
         "tests/brokers/coinbase/test_reconnects.py",

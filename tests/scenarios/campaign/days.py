@@ -69,10 +69,14 @@ class Day:
         self.oracle = self.judge()
         for rule in self.plan.rules:  # from here on things go wrong
             self.exchange.faults.add(rule)
-        with self.broker.listen(self.desk._background):
+        with self.listening():
             for _ in range(steps):
                 self.step()
         self.exchange.faults.clear()
+
+    def listening(self):
+        """Return the context of the stream, whose events the desk receives."""
+        return self.broker.listen(self.desk._background)
 
     def judge(self):
         """Return what compares the record with the exchange."""

@@ -3,13 +3,15 @@
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 
+import fillbook as fb
 from fillbook.brokers.coinbase import CoinbaseBroker
 from fillbook.venue.coinbase import Behavior, Emulator
 from fillbook.venue.exchange import Fault, Faults, Lag, SpotTerms
 from tests.scenarios.campaign.days import APART, Day
+from tests.scenarios.campaign.mortal import Killed, Mortal
 
-#: What Coinbase does not have: busts and corrections in a shape that is documented.
-NOT_HERE = {Fault.BUST, Fault.CORRECTION, Fault.CUM_LOWERED, Fault.HISTORY_WITHOUT_BUSTS}
+#: What Coinbase does not have: corrections in a shape that is documented.
+NOT_HERE = {Fault.CORRECTION}
 #: Values and quantities of orders by notional have 16 decimal places each.
 ROUNDED = Decimal("1e-12")
 SPOT = {"spot": SpotTerms(), "edits_in_place": True, "checks_duplicates": False}
@@ -80,18 +82,63 @@ class LaggingDay(SpotDay):
         super().rest()
 
 
+class MortalDay(SpotDay):
+    """A day on which the process is killed at any write, and begins again with its store."""
+
+    def __init__(self, seed, *, broker, **more):
+        self.store, self._opened = Mortal(), broker
+        self.kills = 0
+        super().__init__(seed, broker=broker, store=self.store, **more)
+
+    def step(self):
+        self.store.left = self.dice.choice((None, *range(8)))
+        self.store.keeps = self.dice.random() < 0.5
+        try:
+            super().step()
+        except Killed:
+            self.kills += 1
+            self.begin_again()
+        self.store.left = None
+
+    def begin_again(self):
+        """Open the desk of the next process, over the store that the killed one has left."""
+        self.store.left = None
+        self._stream.close()
+        self.desk._gateway.lease.release()
+        self.broker = self._opened(self.exchange, self.books)
+        self.desk = fb.open(self.broker, store=self.store, clock=self.clock, wait_s=2)
+        self.oracle = self.judge()
+        self._hear()
+
+    def _hear(self):
+        self._stream = ExitStack()
+        self._stream.enter_context(self.broker.listen(self.desk._background))
+
+    @contextmanager
+    def listening(self):
+        """Hold the stream of each process in turn."""
+        self._hear()
+        try:
+            yield
+        finally:
+            self._stream.close()
+
+
 @contextmanager
 def day_at_coinbase(seed, rate, behavior=Behavior(), kind=SpotDay):  # noqa: B008 - frozen
     """A day at an emulator; the events of the stream arrive at any time."""
     with ExitStack() as stack:
+        emulators = []
 
         def broker(exchange, books):
-            emulator = Emulator(exchange, books, rate_limit=1_000_000, behavior=behavior)
-            stack.enter_context(emulator)
+            if not emulators:
+                emulator = Emulator(exchange, books, rate_limit=1_000_000, behavior=behavior)
+                emulators.append(stack.enter_context(emulator))
+            [emulator] = emulators
             made = CoinbaseBroker(emulator.key, emulator.secret, url=emulator.url, read_timeout_s=2)
             stack.callback(made.close)
             return made
 
         day = kind(seed, rate=rate, broker=broker, **SPOT)
-        stack.enter_context(day.desk)
+        stack.callback(lambda: day.desk.close())
         yield day
