@@ -35,7 +35,8 @@ with fb.open(SimulatedBroker(exchange), "memory://", clock=clock, exits=policy) 
     show("Monday 11:00")
     run(6)
     show("Monday 17:00, after the close")
-    run(17)
+    run(16, every=300)
+    run(1)
     show("Tuesday 10:00")
     for event in desk.events():
         if event.alert is not None:

@@ -47,6 +47,15 @@ def test_an_outage_is_alerted_once_and_again_when_it_recurs():
     assert [x.alert for x in bench.desk.events() if x.alert is not None] == told
 
 
+def test_a_bot_that_ticks_seldom_is_alerted_of_nothing():
+    """Each tick reads the account before it judges how old the reads are."""
+    bench = Bench()
+    told = watched(bench)
+    bench.resting()
+    bench.pass_(4 * 3600, every=300)
+    assert told == []
+
+
 def test_an_overdue_cancel_is_alerted():
     bench = Bench()
     told = watched(bench)

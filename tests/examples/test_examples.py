@@ -230,7 +230,7 @@ def assert_shows(script, lines, folder, *words):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=110,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     at = 0

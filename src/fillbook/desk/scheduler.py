@@ -40,8 +40,8 @@ LEASE_TASKS: Final = frozenset(
         *("instructions", "report"),
     }
 )
-#: The tasks that compare what the others observe, and act on it.
-ACTING: Final = frozenset({"exits", "plans", "instructions"})
+#: The tasks that judge what the others observe, and act on it.
+AFTER_READS: Final = frozenset({"exits", "plans", "instructions", "watch", "local watch"})
 
 
 class Scheduler:
@@ -130,8 +130,7 @@ class Scheduler:
         has_lease = self._gateway.lease.acquire()
         if has_lease:
             self._inbox.notice()
-        # What acts on the account comes after what observes it.
-        due = sorted(self._agenda.take(self._clock.elapsed()), key=ACTING.__contains__)
+        due = sorted(self._agenda.take(self._clock.elapsed()), key=AFTER_READS.__contains__)
         for index, task in enumerate(due):
             try:
                 if has_lease or task not in LEASE_TASKS:

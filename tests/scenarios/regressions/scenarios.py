@@ -19,7 +19,7 @@ from tests.brokers.alpaca.recorded import an_order, recorded
 from tests.brokers.canned import Answer, Canned
 
 #: Real seconds for another thread or process; nothing here takes a tenth of it.
-PATIENCE_S = 30
+PATIENCE_S = 100
 
 
 #: A position row of Alpaca's for a share.

@@ -38,13 +38,13 @@ LIMIT = {
     ],
 )
 def test_strangers_get_a_body_without_a_code(emulator: Emulator, headers: dict[str, str]) -> None:
-    answer = requests.get(f"{emulator.url}/v2/account", headers=headers, timeout=10)
+    answer = requests.get(f"{emulator.url}/v2/account", headers=headers, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"message": "unauthorized."})
 
 
 def test_a_bearer_of_the_pair_is_let_in(emulator: Emulator) -> None:
     headers = {"Authorization": f"Bearer {emulator.key}:{emulator.secret}"}
-    answer = requests.get(f"{emulator.url}/v2/account", headers=headers, timeout=10)
+    answer = requests.get(f"{emulator.url}/v2/account", headers=headers, timeout=60)
     assert answer.json()["id"] == emulator.account.id
 
 
@@ -55,7 +55,7 @@ def test_a_body_is_at_most_one_megabyte(emulator: Emulator, sent: int) -> None:
     url, body = f"{emulator.url}/v2/orders", b" " * sent
     for data in (body, (body[at : at + 60_000] for at in range(0, sent, 60_000))):
         try:
-            status = requests.post(url, data, headers=keys, timeout=10).status_code
+            status = requests.post(url, data, headers=keys, timeout=60).status_code
         except requests.ConnectionError:  # it was closed while the rest was sent
             status = 413
         assert (status == 413) is (sent > 1_000_000)

@@ -15,7 +15,7 @@ from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 LISTEN = {"action": "listen", "data": {"streams": ["trade_updates"]}}
 ACK = {"stream": "listening", "data": {"streams": ["trade_updates"]}}
 

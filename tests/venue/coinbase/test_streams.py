@@ -18,7 +18,7 @@ from fillbook.venue.coinbase import Behavior, Emulator, Frame
 from fillbook.venue.exchange import Exchange
 from tests.venue.coinbase.conftest import Raw, created, limit, market
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Client:

@@ -14,7 +14,7 @@ from alpaca.trading.stream import TradingStream
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def bought(client: TradingClient, clock: ManualClock, symbol: str = "AAPL", qty: Any = 2) -> Any:
