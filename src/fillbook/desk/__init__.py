@@ -308,7 +308,13 @@ class Desk(Acting):
     # -- running -----------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Do what is due: read the stream, query unconfirmed orders, poll, reconcile."""
+        """
+        Do what is due: read the stream, query unconfirmed orders, poll, reconcile.
+
+        Call it every few seconds.  What is due waits for the next tick: an exit or a step of a
+        plan is as late as the pause between two ticks, and a plan that is not done in 10 minutes
+        stops, with an alert.
+        """
         return self._scheduler.tick()
 
     def start(self, *, listen: bool | None = None) -> None:
