@@ -311,9 +311,8 @@ class Desk(Acting):
         """
         Do what is due: read the stream, query unconfirmed orders, poll, reconcile.
 
-        Call it every few seconds.  What is due waits for the next tick: an exit or a step of a
-        plan is as late as the pause between two ticks, and a plan that is not done in 10 minutes
-        stops, with an alert.
+        Call it every few seconds: an exit or a step of a plan is delayed by up to the interval
+        between two ticks, and a plan that is not done in 10 minutes stops, with an alert.
         """
         return self._scheduler.tick()
 

@@ -89,9 +89,9 @@ def test_the_first_fill_of_an_order_that_works_on_and_its_end_are_alerted():
         bench.pass_(90)
     first, last = (x.message for x in alerts(bench))
     assert "sold 2 AAPL at 200 (" in first
-    assert "and works on)" in first
+    assert "still open)" in first
     assert "sold 9 AAPL at 200 (" in last
-    assert "works on" not in last
+    assert "still open" not in last
 
 
 def test_what_no_strategy_holds_is_the_owner_s_own_business():

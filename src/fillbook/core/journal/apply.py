@@ -82,7 +82,10 @@ def alert_of(before: m.OrderRecord | None, after: m.OrderRecord) -> m.Alert | No
         return None
     status_before = before.order.status
     if status_before is m.OrderStatus.ABSENT and status is not m.OrderStatus.ABSENT:
-        words = f"order {name} was concluded absent, but the broker has it: it is {status}"
+        words = (
+            f"order {name} was concluded absent, and the broker reports it as {status}. It counts "
+            "again: cancel it if it is not wanted"
+        )
         return m.Alert(m.AlertKind.LANDED_LATE, name, words)
     late = [x for x in after.order.anomalies if x.oddity is m.Oddity.LANDED_LATE]
     if set(late) - set(before.order.anomalies):

@@ -270,8 +270,9 @@ class Approval:
             lag = self._available_funds.double_lag()
             text = (
                 f"the broker rejected order {order.client_order_id} for lack of funds, although "
-                "its reported buying power was sufficient; for one day the reported account is "
-                f"assumed to be up to {lag.total_seconds():g} s old"
+                "its reported buying power was sufficient. For one day the orders of the last "
+                f"{lag.total_seconds():g} s are subtracted from the reported buying power; no "
+                "action is needed"
             )
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.LAG_DOUBLED, "account", text)))
 

@@ -310,7 +310,7 @@ class Replacement:
             self.continue_plan(name, Authority.STANDING)
             self._resolver.schedule_next(name)
         except errors.OrderError as error:
-            text = f"the change of order {name} was abandoned: {error}"
+            text = f"the change of order {name} was abandoned: {error}. See `fillbook order {name}`"
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, text)))
 
     def _place(
@@ -377,7 +377,7 @@ class Replacement:
 
     def _expire(self, record: m.OrderRecord, change: m.Instruction, why: str) -> None:
         name = record.client_order_id
-        text = f"the change of order {name} expired: {why}; it is not retried"
+        text = f"the change of order {name} expired: {why}. It is not retried: call replace again"
         self._recorder.record(
             m.InstructionClosed(name, change.number, f"expired: {why}"),
             m.Alerted(m.Alert(m.AlertKind.GIVEN_UP, name, text)),

@@ -173,7 +173,8 @@ class Repair:
             self._exhausted.add(proposal.occasion)
             text = (
                 f"a repair did not settle the difference ({proposal.why}); it is not tried again "
-                "within the hour"
+                "within the hour. Correct it by hand, or take the broker's figures: `fillbook sync "
+                "--adopt`"
             )
             about = proposal.symbol or "cash"
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text)))

@@ -91,10 +91,10 @@ def _alert(transaction: Transaction, order: m.Order, clock: Clock) -> m.Alert | 
 def _words(order: m.Order) -> str:
     verb = "bought" if order.side is m.OrderSide.BUY else "sold"
     price = "" if order.avg_price is None else f" at {m.plain(m.cut(order.avg_price, PRICE_STEP))}"
-    rest = "" if order.is_final else ", and works on"
+    rest = "" if order.is_final else ", still open"
     return (
         f"{verb} {m.plain(order.filled_qty)} {order.symbol}{price} (order "
-        f"{order.client_order_id}, which this record did not send{rest})"
+        f"{order.client_order_id}, not sent by this record{rest})"
     )
 
 

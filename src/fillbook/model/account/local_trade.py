@@ -107,7 +107,7 @@ class TradeOutcome(StrEnum):
     NO_POSITION = "no_position"
     """It sells more than is held."""
     NOT_CLEAR = "not_clear"
-    """The account has more than the rows, where they lack something."""
+    """The fills of the account exceed the rows, which have more to send."""
     ORDER_DIFFERS = "order_differs"
     """The order with its id is of another symbol or side."""
     DIFFERENCE = "difference"

@@ -84,7 +84,7 @@ class Cases:
     resting_price: ClassVar[str] = "100.25"  #: a buy at this price rests
     stop_price: ClassVar[str] = "150"  #: above `resting_price`, and below the market
     high_price: ClassVar[str] = "250"  #: a sale at this price rests
-    price_step: ClassVar[str] = "0.25"  #: prices that many apart are valid; 41 fit below the first
+    price_step: ClassVar[str] = "0.25"  #: of prices; `resting_price` less 41 increments is valid
     time_in_force: ClassVar[str] = "day"  #: of orders for which a case has no other
     fraction: ClassVar[str] = "0.123456789"  #: a quantity with all digits of the instrument
     unaffordable_qty: ClassVar[int] = 50_000  #: units that cost more than the account has
