@@ -33,6 +33,13 @@ class Client:
         body = {"type": kind, "channel": channel, "product_ids": [], "jwt": token, **more}
         self.socket.send(json.dumps(body))
 
+    def snapshot(self, channel: str = "user", **more: Any) -> list[str]:
+        """Subscribe, and return the names of the orders of the snapshot, sorted."""
+        self.send(channel, **more)
+        assert self.frame()["channel"] == "subscriptions"
+        [event] = self.frame()["events"]
+        return sorted(x["client_order_id"] for x in event["orders"])
+
     def frame(self) -> Any:
         return json.loads(self.socket.recv(PATIENCE_S))
 
@@ -134,6 +141,26 @@ def test_a_cancel_is_queued_then_done_then_free(
     assert stream.updates(4)[-1]["cancel_reason"] == "Internal error"
 
 
+def test_products_of_a_subscription_add_up(raw: Raw, stream: Client, clock: ManualClock) -> None:
+    """None means all; an alias is its book; heartbeats have no products."""
+    created(raw.create("b", limit("0.001")))
+    created(raw.create("e", limit("0.1", "2000"), product_id="ETH-USD"))
+    clock.advance(1)
+    assert stream.snapshot(product_ids=["SOL-USD"]) == []
+    assert stream.snapshot(product_ids=["BTC-USDC"]) == ["b"]
+    assert stream.snapshot(product_ids=["ETH-USD"]) == ["b", "e"]
+    for products, left in ((["BTC-USD", "SOL-USD"], {"user"}), (["ETH-USD"], set())):
+        stream.send("user", "unsubscribe", product_ids=products)
+        assert set(stream.frame()["events"][0]["subscriptions"]) == left
+    assert stream.snapshot() == ["b", "e"]
+    stream.send("heartbeats", product_ids=["BTC-USD"])
+    assert set(stream.frame()["events"][0]["subscriptions"]) == {"user", "heartbeats"}
+    stream.send("heartbeats", "unsubscribe", product_ids=["BTC-USD"])
+    assert set(stream.frame()["events"][0]["subscriptions"]) == {"user"}
+    stream.send("user", "unsubscribe", product_ids=["BTC-USD"])
+    assert set(stream.frame()["events"][0]["subscriptions"]) == {"user"}
+
+
 def test_an_alias_is_reported_under_the_name_of_its_book(
     raw: Raw, stream: Client, clock: ManualClock, exchange: Exchange, emulator: Emulator
 ) -> None:
@@ -147,8 +174,12 @@ def test_an_alias_is_reported_under_the_name_of_its_book(
 
 
 def test_a_token_that_is_not_valid_is_an_error_and_the_socket_stays(stream: Client) -> None:
-    """So is a channel that does not exist."""
-    for more in ({"jwt": "x"}, {"jwt": None}, {"channel": "gossip"}):
+    """So is a channel or a word that does not exist, and what is no list of products."""
+    for more in (
+        *({"jwt": "x"}, {"jwt": None}, {"channel": "gossip"}, {"channel": ["user"]}),
+        *({"kind": "describe"}, {"type": None}, {"product_ids": [["BTC-USD"]]}),
+        *({"product_ids": "BTC-USD"}, {"product_ids": [1]}),
+    ):
         stream.send(**{"channel": "user", **more})
         assert stream.frame() == {"type": "error", "message": "authentication failure"}
     stream.send("user")

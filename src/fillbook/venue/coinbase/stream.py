@@ -32,6 +32,7 @@ from fillbook.venue.exchange import (
     OrderFilter,
     subjects_of,
 )
+from fillbook.venue.exchange.market import spot
 from fillbook.venue.http.connections import Connection, Connections
 
 _USER, _HEARTBEATS = "user", "heartbeats"
@@ -84,7 +85,7 @@ class UserConnection(Connection):
         self._streams = streams
         self._number = 0
         self._channels: dict[str, list[str]] = {}
-        self._products: frozenset[str] = frozenset()
+        self._products: frozenset[str] | None = frozenset()  # None: all
         self._beats: asyncio.Task[None] | None = None
         self._held: Json | None = None
         self._numbers = threading.Lock()
@@ -109,15 +110,15 @@ class UserConnection(Connection):
         except (ValueError, RecursionError):
             parsed = None
         found: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
-        channel = found.get("channel")
+        kind, channel, products = (found.get(x) for x in ("type", "channel", "product_ids"))
         account = self._streams.gateway.account(str(found.get("jwt") or ""), None)
-        if account is None or channel not in (_USER, _HEARTBEATS):
+        is_known = kind in ("subscribe", "unsubscribe") and channel in (_USER, _HEARTBEATS)
+        if account is None or not is_known or not _are_products(products):
             self.put(_REFUSED)
-            return
-        if found.get("type") == "subscribe":
-            self._subscribe(channel, account, found.get("product_ids") or [])
+        elif kind == "subscribe":
+            self._subscribe(str(channel), account, products or [])
         else:
-            self._unsubscribe(channel)
+            self._unsubscribe(str(channel), products or [])
 
     def _subscribe(self, channel: str, account: Account, products: list[str]) -> None:
         is_user = channel == _USER
@@ -126,7 +127,9 @@ class UserConnection(Connection):
         if not is_user:
             self._beats = self._beats or self._loop.create_task(self._beat())
             return
-        self._products = frozenset(products)
+        # Products add up; none means all.
+        more = frozenset(map(_book, products))
+        self._products = self._products | more if more and self._products is not None else None
         self._subscription.close()
         self._send_snapshot(account)
         self._subscription.enter_context(
@@ -135,19 +138,28 @@ class UserConnection(Connection):
         self.is_listening = True
         self._streams.notify_waiters()
 
-    def _unsubscribe(self, channel: str) -> None:
-        self._channels.pop(channel, None)
-        if channel == _USER:
-            self._subscription.close()
-            self.is_listening = False
-        elif self._beats is not None:
+    def _unsubscribe(self, channel: str, products: list[str]) -> None:
+        if channel == _HEARTBEATS and self._beats is not None:
             self._beats.cancel()
             self._beats = None
+        if channel == _HEARTBEATS or not self._keeps_some(products):
+            self._channels.pop(channel, None)
+        if _USER not in self._channels:
+            self._products = frozenset()
+            self._subscription.close()
+            self.is_listening = False
         self._put("subscriptions", [{"subscriptions": self._channels}])
+
+    def _keeps_some(self, products: list[str]) -> bool:
+        """Leave *products* out (none: all); return whether any is still subscribed."""
+        if not products or self._products is None:
+            return bool(products)
+        self._products -= frozenset(map(_book, products))
+        return bool(self._products)
 
     def drop_subscriptions(self) -> None:
         """Forget the subscriptions of the client and report it; from any thread."""
-        self._loop.call_soon_threadsafe(self._unsubscribe, _USER)
+        self._loop.call_soon_threadsafe(self._unsubscribe, _USER, [])
 
     async def _beat(self) -> None:
         counter = 1000
@@ -169,7 +181,7 @@ class UserConnection(Connection):
             self._put(_USER, [_event("update", [row])])
 
     def _is_wanted(self, symbol: str) -> bool:
-        return not self._products or responses.product_id(symbol) in self._products
+        return self._products is None or _book(responses.product_id(symbol)) in self._products
 
     def _on_event(self, account: Account, event: Event) -> None:
         if self._is_ending or not self._is_wanted(event.order.symbol):
@@ -230,6 +242,16 @@ class UserConnection(Connection):
         copied = None if events is None else json.loads(json.dumps(events))
         head = {"channel": channel, **client, "timestamp": at}
         return {**head, "sequence_num": number, "events": copied}
+
+
+def _are_products(found: object) -> bool:
+    return found is None or (isinstance(found, list) and all(isinstance(x, str) for x in found))
+
+
+def _book(product_id: str) -> str:
+    """Return the product whose book is that of *product_id*."""
+    symbol = product_id.replace("-", "/")
+    return responses.product_id(spot.ALIASES.get(symbol, symbol))
 
 
 def _event(kind: str, orders: list[Json]) -> Json:
