@@ -66,6 +66,7 @@ def test_its_markets_are_those_of_both_interfaces(ccxt: Ccxt) -> None:
     assert [x["id"] for x in ccxt("GET", "/v2/currencies")["data"]] == ["USD"]
     coins = ccxt("GET", "/v2/currencies/crypto")["data"]
     assert [x["code"] for x in coins] == ["BTC", "ETH", "SOL", "USDC"]
+    assert ccxt("GET", "/v2/time")["data"] == {"iso": "2026-11-20T15:00:00Z", "epoch": 1795186800}
     assert ccxt("GET", "/v2/exchange-rates")["data"]["rates"]["USDC"] == "1"
     products = ccxt("GET", f"{PREFIX}/products", get_tradability_status="true")["products"]
     assert len(products) == 6

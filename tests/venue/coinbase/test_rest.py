@@ -341,3 +341,32 @@ def test_a_bracket_and_a_stop_limit_wait_for_their_stop(
     assert [raw.order(x)["status"] for x in ids] == ["FILLED", "OPEN"]
     assert raw.order(ids[1])["trigger_status"] == "STOP_TRIGGERED"
     assert raw.order(ids[0])["order_configuration"] == bracket
+
+
+def test_a_stop_has_a_direction(raw: Raw, clock: ManualClock, exchange: Exchange) -> None:
+    """A sale above the market waits for a rise, a buy below it for a fall; else by the side."""
+
+    def stop(price: str, way: str | None) -> dict[str, Any]:
+        terms = {"base_size": "0.1", "limit_price": price, "stop_price": price}
+        more = {} if way is None else {"stop_direction": f"STOP_DIRECTION_STOP_{way}"}
+        return {"stop_limit_stop_limit_gtc": terms | more}
+
+    created(raw.create("held", market(base_size="0.5")))
+    clock.advance(1)
+    profit = created(raw.create("p", stop("70000", "UP"), side="SELL"))
+    loss = created(raw.create("l", stop("60000", None), side="SELL"))
+    dip = created(raw.create("d", stop("62000", "DOWN")))
+    for name, price, way, where in (
+        ("1", "60000", "UP", "BELOW"),
+        ("2", "70000", "DOWN", "ABOVE"),
+    ):
+        refused = raw.create(name, stop(price, way), side="SELL")
+        assert reasons(refused)[1] == f"PREVIEW_STOP_PRICE_{where}_LAST_TRADE_PRICE"
+    assert reasons(raw.create("3", stop("60000", "SIDEWAYS")))[1] == "PREVIEW_INVALID_STOP_PRICE"
+    clock.advance(1)
+    assert raw.order(profit)["order_configuration"] == stop("70000", "UP")
+    assert raw.order(loss)["order_configuration"] == stop("60000", "DOWN")
+    exchange.quote("BTC/USD", 61_900, 61_910)
+    assert [raw.order(x)["status"] for x in (profit, loss, dip)] == ["OPEN", "OPEN", "FILLED"]
+    exchange.quote("BTC/USD", 70_100, 70_110)
+    assert [raw.order(x)["status"] for x in (profit, loss)] == ["FILLED", "OPEN"]

@@ -17,6 +17,7 @@ from fillbook import model as m
 from fillbook.errors import InvalidValue
 from fillbook.venue.coinbase.requests import Json, amount
 from fillbook.venue.exchange import OrderVersion, Refused, Ticket
+from fillbook.venue.exchange.market.matching import stop_sign
 from fillbook.venue.exchange.orders.spot_rules import refused
 
 _T, _K, _C = m.OrderType, m.TimeInForce, m.OrderClass
@@ -78,6 +79,8 @@ _OTHER_FIELDS: Final = _FIELDS | {
 }
 #: The fields of a configuration in a body.
 SCHEMA: Final = dict.fromkeys(KINDS, _FIELDS) | dict.fromkeys(_OTHERS, _OTHER_FIELDS)
+#: By the way of the market that reaches the stop.
+_DIRECTIONS: Final = {1: "STOP_DIRECTION_STOP_UP", -1: "STOP_DIRECTION_STOP_DOWN"}
 SIDES: Final = {"BUY": m.OrderSide.BUY, "SELL": m.OrderSide.SELL}
 
 ORDER_TYPES: Final = {_T.MARKET: "MARKET", _T.LIMIT: "LIMIT", _T.STOP_LIMIT: "STOP_LIMIT"}
@@ -111,7 +114,7 @@ def ticket(body: Json, symbol: str, now: m.Timestamp) -> Ticket:
     if kind is None or terms is None:
         raise _unsupported(f"{name} is not supported for this product")
     limit, is_gtd = amount(terms, "limit_price"), kind.time_in_force is _K.GTD
-    _check_prices(kind, terms, side)
+    _check_prices(kind, terms)
     return Ticket(
         symbol=symbol,
         side=side,
@@ -124,13 +127,14 @@ def ticket(body: Json, symbol: str, now: m.Timestamp) -> Ticket:
         stop_price=amount(terms, "stop_price"),
         take_profit=limit if kind.is_bracket else None,
         stop_loss=amount(terms, "stop_trigger_price"),
+        stops_in_profit=_stops_in_profit(kind, terms, side),
         post_only=terms.get("post_only") or False,
         good_until=_end(terms, now) if is_gtd else None,
         client_order_id=body.get("client_order_id"),
     )
 
 
-def _check_prices(kind: Kind, terms: Mapping[str, Any], side: m.OrderSide) -> None:
+def _check_prices(kind: Kind, terms: Mapping[str, Any]) -> None:
     needed = {
         "limit_price": kind.type is not _T.MARKET,
         "stop_price": kind.type is _T.STOP_LIMIT,
@@ -139,10 +143,14 @@ def _check_prices(kind: Kind, terms: Mapping[str, Any], side: m.OrderSide) -> No
     for name, is_needed in needed.items():
         if bool(terms.get(name)) != is_needed:
             raise _unsupported(f"{name} is {'missing' if is_needed else 'not allowed'}")
-    if kind.type is _T.STOP_LIMIT:
-        direction = "STOP_DIRECTION_STOP_" + ("UP" if side is m.OrderSide.BUY else "DOWN")
-        if terms.get("stop_direction") not in (None, direction):
-            raise refused("stop direction", m.RejectKind.PRICE, "PREVIEW_INVALID_STOP_PRICE")
+
+
+def _stops_in_profit(kind: Kind, terms: Mapping[str, Any], side: m.OrderSide) -> bool:
+    """Return whether the stop is reached when the market is better for *side*.  Raises: Refused."""
+    direction = terms.get("stop_direction") or _DIRECTIONS[side.sign]
+    if direction not in _DIRECTIONS.values():
+        raise refused("stop direction", m.RejectKind.PRICE, "PREVIEW_INVALID_STOP_PRICE")
+    return kind.type is _T.STOP_LIMIT and direction != _DIRECTIONS[side.sign]
 
 
 def _end(terms: Mapping[str, Any], now: m.Timestamp) -> m.Timestamp:
@@ -179,8 +187,7 @@ def configuration(order: OrderVersion) -> Json:
     if kind.time_in_force is _K.GTD:
         terms["end_time"] = order.expires_at
     if order.type is _T.STOP_LIMIT:
-        is_buy = order.side is m.OrderSide.BUY
-        terms["stop_direction"] = "STOP_DIRECTION_STOP_" + ("UP" if is_buy else "DOWN")
+        terms["stop_direction"] = _DIRECTIONS[stop_sign(order)]
     if order.type is _T.LIMIT and not is_bracket and kind.time_in_force in (_K.GTC, _K.GTD):
         terms["post_only"] = order.post_only
     return {_NAMES[kind]: terms}

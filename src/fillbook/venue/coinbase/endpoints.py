@@ -326,6 +326,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ..
 #: The same with whole paths.
 OTHER_ENDPOINTS: Final[tuple[tuple[str, str, tuple[InjectionPoint, ...], Endpoint], ...]] = (
     ("GET", "/v2/accounts", (O.ACCOUNT,), portfolio.list_old_accounts),
+    ("GET", "/v2/time", (), products.old_time),
     ("GET", "/v2/currencies", (), products.list_currencies),
     ("GET", "/v2/currencies/crypto", (), products.list_coins),
     ("GET", "/v2/exchange-rates", (), products.exchange_rates),

@@ -35,7 +35,7 @@ _HTML: Final = b"<html><head><title>Service</title></head><body>upstream error</
 _TOO_MANY: Final = {"errors": [{"id": "rate_limit_exceeded", "message": "Too many requests"}]}
 
 #: Paths that need no token.
-_PUBLIC: Final = re.compile(rf"^{PREFIX}/(market/|time$)|^/v2/(currencies|exchange-rates)")
+_PUBLIC: Final = re.compile(rf"^{PREFIX}/(market/|time$)|^/v2/(currencies|exchange-rates|time$)")
 #: The status and the body of a fault's reply.
 _FAULT_RESPONSES: Final = {
     Fault.RATE_LIMITED: (429, _TOO_MANY),

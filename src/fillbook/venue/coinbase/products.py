@@ -179,6 +179,12 @@ def list_coins(request: ApiRequest, injected: InjectedFault | None) -> ApiRespon
     return ok({"data": rows})
 
 
+def old_time(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
+    now = request.exchange.now()
+    iso = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ok({"data": {"iso": iso, "epoch": int(now.timestamp())}})
+
+
 def exchange_rates(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     rates = {spot.DOLLAR: "1"}
     for name in _currencies(request):

@@ -31,12 +31,11 @@ class Ticket:
     A new order request as it was received; `Account.submit` checks it.
 
     `qty` is in units of the base, `notional` in quote currency; an order has one of the two.
-    `limit_price`, `stop_price`, `trail_price`, `take_profit`, `stop_loss` and
-    `stop_loss_limit` are in quote currency per unit; `trail_percent` is in percent of the
-    price.  All of them are > 0 if valid, and None means that the request does not have the field.
+    `trail_percent` is in percent of the price, every price in quote currency per unit.  All of
+    them are > 0 if valid, and None means that the request does not have the field.
     `take_profit` is the limit of the profit exit, `stop_loss` the stop of the loss exit, and
-    `stop_loss_limit` makes the loss exit a stop limit.  `extended_hours` False: the order
-    trades in the regular session only.  `client_order_id` None: the exchange makes one.
+    `stop_loss_limit` makes that a stop limit.  `stops_in_profit`: the stop is reached when the
+    market is better.  `extended_hours` False: only in the regular session.
     """
 
     symbol: str
@@ -53,10 +52,11 @@ class Ticket:
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
     stop_loss_limit: Decimal | None = None
+    stops_in_profit: bool = False
     extended_hours: bool = False
     post_only: bool = False  #: a limit order that is refused if it would trade when it arrives
     good_until: m.Timestamp | None = None  #: when it ends by age; None: by its time in force
-    client_order_id: str | None = None
+    client_order_id: str | None = None  #: None: the exchange makes one
 
 
 @frozen(kw_only=True)
@@ -64,10 +64,9 @@ class Amendment:
     """
     The changes of a replace request; None leaves a field unchanged.
 
-    `qty` is in units of the base and includes the quantity that has filled.  Prices are in
-    quote currency per unit.  `trail` is in quote currency per unit if the order has a trail
-    price, in percent if it has a trail percentage.  `client_order_id` None: the exchange
-    makes one for the new order.
+    `qty` is in units of the base and includes the quantity that has filled.  Prices are in quote
+    currency per unit; `trail` is in percent if the order has a trail percentage.
+    `client_order_id` None: the exchange makes one for the new order.
     """
 
     qty: Decimal | None = None
@@ -154,6 +153,7 @@ class OrderVersion:
     is_overnight: bool = False
     is_active: bool = False
     post_only: bool = False
+    stops_in_profit: bool = False
     spent: Decimal = m.ZERO
     is_resting: bool = False
     triggered_limit: Decimal | None = None

@@ -78,9 +78,17 @@ def triggers(order: OrderVersion, prices: Prices) -> bool:
     """Whether the order is triggered at *prices*; an order without a stop always is."""
     if order.stop_price is None or order.is_triggered:
         return True
-    if order.side is m.OrderSide.BUY:
-        return prices.ask >= order.stop_price
-    return prices.bid <= order.stop_price
+    return is_reached(order, order.stop_price, prices)
+
+
+def is_reached(order: OrderVersion | Ticket, stop: Decimal, prices: Prices) -> bool:
+    """Whether the market is at *stop* or beyond, on the side from which *order* waits for it."""
+    return (prices.touch(order.side) - stop) * stop_sign(order) >= 0
+
+
+def stop_sign(order: OrderVersion | Ticket) -> int:
+    """Return 1 for a stop that a rising market reaches, -1 for a falling one."""
+    return -order.side.sign if order.stops_in_profit else order.side.sign
 
 
 def is_trigger_bracket(order: OrderVersion) -> bool:
@@ -106,7 +114,7 @@ def trade_threshold(order: OrderVersion) -> tuple[int, Decimal] | None:
     if is_trigger_bracket(order):
         return None  # two prices
     if order.stop_price is not None and not order.is_triggered:
-        return order.side.sign, order.stop_price
+        return stop_sign(order), order.stop_price
     limit = limit_of(order)
     return None if limit is None else (-order.side.sign, limit)
 

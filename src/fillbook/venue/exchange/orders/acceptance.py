@@ -51,6 +51,7 @@ def new_orders(
         trail_percent=ticket.trail_percent,
         extended_hours=ticket.extended_hours,
         post_only=ticket.post_only,
+        stops_in_profit=ticket.stops_in_profit,
         is_overnight=overnight and ticket.extended_hours and ticket.symbol in state.overnight,
     )
     is_queued = not state.is_in_session(order) or order.time_in_force is m.TimeInForce.CLS

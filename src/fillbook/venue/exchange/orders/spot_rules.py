@@ -16,7 +16,7 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.venue.exchange.market.matching import Prices
+from fillbook.venue.exchange.market.matching import Prices, is_reached, stop_sign
 from fillbook.venue.exchange.market.spot import PLACES, SpotTerms, currencies
 from fillbook.venue.exchange.values import Refused, Ticket
 
@@ -144,12 +144,11 @@ def _stop(ticket: Ticket, context: SpotContext) -> None:
     stop, limit, prices = ticket.stop_price, ticket.limit_price, context.prices
     if stop is None or limit is None:
         return
-    is_buy = ticket.side is BUY
-    if (prices.ask >= stop) if is_buy else (prices.bid <= stop):
-        where = "BELOW" if is_buy else "ABOVE"
+    if is_reached(ticket, stop, prices):
+        where = "BELOW" if stop_sign(ticket) > 0 else "ABOVE"
         raise refused("", R.PRICE, f"PREVIEW_STOP_PRICE_{where}_LAST_TRADE_PRICE")
-    if (limit - stop) * ticket.side.sign < 0:
-        where = "ABOVE" if is_buy else "BELOW"
+    if (limit - stop) * ticket.side.sign < 0 and not ticket.stops_in_profit:
+        where = "ABOVE" if ticket.side is BUY else "BELOW"
         raise refused("", R.PRICE, f"PREVIEW_STOP_PRICE_{where}_LIMIT_PRICE")
 
 
