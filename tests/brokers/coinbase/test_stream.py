@@ -206,6 +206,30 @@ def test_an_order_of_somebody_else_is_left_to_the_poll_if_its_product_is_not_sur
     assert {x.terms.symbol for x in venue.sink.reports} == {"ETH/BTC"}
 
 
+def test_a_stop_that_takes_a_profit_is_left_to_the_poll(venue: Venue) -> None:
+    """A frame does not tell its direction: it would look like a protection."""
+    exchange, account = venue.emulator.exchange, venue.emulator.account
+    exchange.transfer(account, "BTC/USD", "1", "60000")
+    ticket = Ticket(
+        symbol="BTC/USD",
+        side=m.OrderSide.SELL,
+        type=m.OrderType.STOP_LIMIT,
+        time_in_force=m.TimeInForce.GTC,
+        qty=Decimal("0.1"),
+        limit_price=Decimal(70_000),
+        stop_price=Decimal(70_000),
+        stops_in_profit=True,
+    )
+    placed = exchange.trade_by_hand(account, ticket)
+    venue.wait()
+    read = venue.broker.order(placed.id)
+    assert isinstance(read, m.Observed)
+    assert read.value.terms.type is m.OrderType.UNRECOGNISED
+    account.cancel(placed.id)
+    venue.wait()
+    assert venue.sink.reports == []
+
+
 def test_frames_of_the_bots_own_stream_are_read(venue: Venue) -> None:
     """As text, as a dict, and as the SDK's typed frame; nothing else."""
     order_id = venue.place()

@@ -216,6 +216,32 @@ def test_a_stop_with_a_take_profit_is_one_order(bid, sold_at):
         assert here.is_settled()
 
 
+def test_a_take_profit_of_the_owner_by_a_stop_is_no_protection():
+    """It waits for a rise; the position is not covered by it."""
+    with bench() as here:
+        here.desk.buy("BTC/USD", qty="0.1", strategy="s")
+        here.pass_(20)
+        ticket = Ticket(
+            symbol="BTC/USD",
+            side=m.OrderSide.SELL,
+            type=m.OrderType.STOP_LIMIT,
+            time_in_force=m.TimeInForce.GTC,
+            qty=D("0.1"),
+            limit_price=D(70_000),
+            stop_price=D(70_000),
+            stops_in_profit=True,
+        )
+        here.exchange.trade_by_hand(here.emulator.account, ticket)
+        here.pass_(60)
+        [external] = here.desk.book.orders(open=True)
+        assert (external.type, external.qty) == (m.OrderType.UNRECOGNISED, D("0.1"))
+        here.desk.protect("BTC/USD", stop_price="60000", strategy="s")
+        here.pass_(60)
+        [kept] = here.desk.protections()
+        assert kept.cover is not m.CoverState.COVERED
+        assert here.is_settled()
+
+
 def test_a_stop_alone_is_a_stop_limit_order():
     """Below the stop by the collar of the policy."""
     with bench() as here:

@@ -10,6 +10,7 @@ from fillbook import model as m
 from fillbook.brokers.coinbase.wire import market
 
 _MAX: Final = 20_000
+_LEFT_OUT: Final = ""  #: in place of a symbol: a frame does not tell what the order is
 
 
 class OrderSymbols:
@@ -25,16 +26,25 @@ class OrderSymbols:
 
     def read(self, reports: Iterable[m.OrderReport]) -> None:
         """Note the orders of a read."""
-        self._put({each.broker_order_id: each.terms.symbol for each in reports})
+        self._put(
+            {
+                each.broker_order_id: _LEFT_OUT
+                if each.terms.type is m.OrderType.UNRECOGNISED
+                else each.terms.symbol
+                for each in reports
+            }
+        )
 
     def of(self, order_id: str, client_order_id: str | None, product: str) -> str | None:
         """
         Return the symbol of an order; None: it is not known.
 
         *product* is that of the book.  An order that was neither sent nor read here may be of an
-        alias of it: the next read decides.
+        alias of it: the next read decides.  It also does for an order whose type is in reads only.
         """
         with self._lock:
+            if self._symbols.get(order_id) == _LEFT_OUT:
+                return None
             found = self._symbols.get(order_id) or self._symbols.get(client_order_id or "")
             if found is not None and order_id not in self._symbols:
                 self._symbols[order_id] = found

@@ -103,6 +103,12 @@ def test_a_bracket_is_a_take_profit_with_a_stop() -> None:
             m.OrderType.STOP_LIMIT,
             m.TimeInForce.GTC,
         ),
+        (
+            configured("stop_limit_stop_limit_gtc", base_size="1", limit_price="2", stop_price="3",
+                       stop_direction="STOP_DIRECTION_STOP_DOWN") | {"order_type": "STOP_LIMIT"},
+            m.OrderType.UNRECOGNISED,  # a buy at a fall protects nothing
+            m.TimeInForce.GTC,
+        ),
         (configured("sor_limit_ioc", base_size="1", limit_price="2") | {"order_type": "",
          "time_in_force": ""}, m.OrderType.LIMIT, m.TimeInForce.IOC),
         (configured("twap_limit_gtd", base_size="1") | {"order_type": "TWAP",

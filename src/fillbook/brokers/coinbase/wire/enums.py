@@ -32,6 +32,12 @@ NO_REASON: Final = "REJECT_REASON_UNSPECIFIED"
 
 SIDES: Final[Mapping[str, m.OrderSide]] = {"buy": m.OrderSide.BUY, "sell": m.OrderSide.SELL}
 
+#: The way of the market that a stop order of each side waits for.
+STOP_WAYS: Final[Mapping[m.OrderSide, str]] = {
+    m.OrderSide.BUY: "STOP_DIRECTION_STOP_UP",
+    m.OrderSide.SELL: "STOP_DIRECTION_STOP_DOWN",
+}
+
 #: REST writes them with underscores, the stream in title case with spaces.
 TYPES: Final[Mapping[str, m.OrderType]] = {
     "market": _T.MARKET,

@@ -129,12 +129,16 @@ def _terms(found: Row, kind: str | None, terms: Row) -> m.Terms:
     side = found.enum("side", enums.SIDES, None)
     if side is None:
         raise found.invalid("side", "buy or sell")
+    known = found.enum("order_type", enums.TYPES, own_type)
+    way = terms.text("stop_direction")
+    if way is not None and way != enums.STOP_WAYS[side]:
+        known = m.OrderType.UNRECOGNISED  # it takes a profit, and is no protection
     in_quote = found.flag("size_in_quote")
     qty, notional = terms.number("base_size"), terms.number("quote_size")
     return m.Terms(
         symbol=market.symbol(_product(found)),
         side=side,
-        type=found.enum("order_type", enums.TYPES, own_type),
+        type=known,
         time_in_force=found.enum("time_in_force", enums.TIMES_IN_FORCE, own_time),
         order_class=m.OrderClass.OCO if is_bracket else m.OrderClass.SIMPLE,
         qty=None if in_quote else qty,

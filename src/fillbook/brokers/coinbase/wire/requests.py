@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from fillbook import model as m
-from fillbook.brokers.coinbase.wire import market
+from fillbook.brokers.coinbase.wire import enums, market
 
 Body = dict[str, object]
 _T, _K = m.OrderType, m.TimeInForce
@@ -53,9 +53,8 @@ def _configuration(request: m.OrderRequest) -> Body | None:
             post_only: Body = {"post_only": True} if request.post_only else {}
             return {_LIMITS[request.time_in_force]: size | limit | post_only}
         case _T.STOP_LIMIT if request.time_in_force is _K.GTC:
-            way = "UP" if request.side is m.OrderSide.BUY else "DOWN"
             stop = _numbers(stop_price=request.stop_price)
-            direction: Body = {"stop_direction": f"STOP_DIRECTION_STOP_{way}"}
+            direction: Body = {"stop_direction": enums.STOP_WAYS[request.side]}
             return {"stop_limit_stop_limit_gtc": size | limit | stop | direction}
         case _:
             return None
