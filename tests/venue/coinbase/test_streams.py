@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Queue
 from typing import Any
 
@@ -237,10 +238,9 @@ def test_other_shapes_of_frames(
     second.socket.close()
 
 
-def test_the_sdks_client_reads_every_frame(
-    raw: Raw, emulator: Emulator, clock: ManualClock
-) -> None:
-    """Unmodified, over plain WebSocket, with its typed frames."""
+@contextmanager
+def sdk_client(emulator: Emulator) -> Iterator[tuple[Any, Callable[[int], list[Any]]]]:
+    """The SDK's client, unmodified, and a function that returns so many of its typed frames."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         from coinbase.websocket import WebsocketResponse, WSUserClient
@@ -255,12 +255,50 @@ def test_the_sdks_client_reads_every_frame(
     )
     client.open()
     try:
-        client.user(product_ids=["BTC-USD"])
-        found = [WebsocketResponse(json.loads(heard.get(timeout=PATIENCE_S))) for _ in range(2)]
-        assert [x.channel for x in found] == ["subscriptions", "user"]
-        created(raw.create("a", market()))
-        clock.advance(1)
-        frames = [WebsocketResponse(json.loads(heard.get(timeout=PATIENCE_S))) for _ in range(3)]
-        assert [x.events[0].orders[0].status for x in frames] == ["PENDING", "OPEN", "FILLED"]
+        yield (
+            client,
+            lambda count: [
+                WebsocketResponse(json.loads(heard.get(timeout=PATIENCE_S))) for _ in range(count)
+            ],
+        )
     finally:
         client.close()
+
+
+def test_the_sdks_client_reads_every_frame(
+    raw: Raw, emulator: Emulator, clock: ManualClock
+) -> None:
+    """Unmodified, over plain WebSocket, with its typed frames."""
+    with sdk_client(emulator) as (client, frames):
+        client.user(product_ids=["BTC-USD"])
+        assert [x.channel for x in frames(2)] == ["subscriptions", "user"]
+        created(raw.create("a", market()))
+        clock.advance(1)
+        found = frames(3)
+        assert [x.events[0].orders[0].status for x in found] == ["PENDING", "OPEN", "FILLED"]
+
+
+def test_the_sdks_client_leaves_its_channels(emulator: Emulator) -> None:
+    """Heartbeats, the subscriptions left, and all at once; its numbers have no gap."""
+    emulator.behavior = Behavior(heartbeat_s=0.01)
+    with sdk_client(emulator) as (client, frames):
+
+        def next_of(channel: str) -> Any:
+            while True:
+                [found] = frames(1)
+                numbers.append(found.sequence_num)
+                if found.channel == channel:
+                    return found.events[0]
+
+        numbers: list[int] = []
+        client.heartbeats()
+        assert next_of("heartbeats").heartbeat_counter > 0
+        client.user(product_ids=["BTC-USD", "ETH-USD"])
+        assert next_of("user").orders == []
+        client.user_unsubscribe(product_ids=["ETH-USD"])
+        assert set(next_of("subscriptions").subscriptions) == {"user", "heartbeats"}
+        client.heartbeats_unsubscribe()
+        assert set(next_of("subscriptions").subscriptions) == {"user"}
+        client.unsubscribe_all()
+        assert next_of("subscriptions").subscriptions == {}
+        assert numbers == list(range(len(numbers)))
