@@ -16,7 +16,7 @@ from fillbook.brokers.alpaca.credentials import Credentials, Endpoints
 from fillbook.brokers.alpaca.sdk import sdk
 from fillbook.brokers.alpaca.wire.outcome import Reply
 from fillbook.brokers.alpaca.wire.requests import Body
-from fillbook.brokers.wire.http import NoReply, request_once
+from fillbook.brokers.wire.http import NoReply, keep_headers, request_once
 
 if TYPE_CHECKING:
     import requests
@@ -77,6 +77,7 @@ class Transport:
             params=query,
             headers=self._client._get_default_headers() | {"Accept": "text/event-stream"},
             timeout=(self._timeouts[0], idle_timeout_s),
+            auth=keep_headers,
             allow_redirects=False,
             stream=True,
         )

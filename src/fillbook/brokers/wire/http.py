@@ -75,6 +75,7 @@ def request_once(
             data=body,
             headers=headers,
             timeout=timeouts,
+            auth=keep_headers,
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -91,6 +92,11 @@ def request_once(
         return NoReply(True, f"the reply to {name} is longer than {BODY_MAX:,} bytes")
     names = {each.lower(): value for each, value in response.headers.items()}
     return Received(response.status_code, content, names)
+
+
+def keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Authorize nothing: without this, an entry of ~/.netrc would replace the credentials."""
+    return request
 
 
 def _content(response: requests.Response) -> bytes | None:
