@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.venue.coinbase import Emulator
-from fillbook.venue.exchange import Exchange
+from fillbook.venue.exchange import Exchange, Ticket
 from tests.venue.coinbase.conftest import Raw, created, limit, market
 
 ORDERS, FILLS = "/orders/historical/batch", "/orders/historical/fills"
@@ -84,6 +86,20 @@ def test_an_unknown_word_is_refused(raw: Raw, query: dict[str, str]) -> None:
     field = name if name == "order_status" else name.removesuffix("s")
     assert reply.status_code == 400
     assert reply.json()["error_details"].startswith(f'parsing field "{field}": "{word}" is not a')
+
+
+def test_an_order_of_the_app_has_its_source(
+    raw: Raw, placed: dict[str, str], exchange: Exchange, emulator: Emulator
+) -> None:
+    """It is in the list of all orders too, with an id that no client chose."""
+    terms: dict[str, Any] = {"type": m.OrderType.MARKET, "time_in_force": m.TimeInForce.IOC}
+    ticket = Ticket(symbol="BTC/USD", side=m.OrderSide.BUY, qty=Decimal("0.01"), **terms)
+    by_hand = exchange.trade_by_hand(emulator.account, ticket).id
+    for source, ids in (("RETAIL_SIMPLE", {by_hand}), ("RETAIL_ADVANCED", {*placed.values()})):
+        rows = raw.get(ORDERS, order_placement_source=source)["orders"]
+        assert {x["order_id"] for x in rows} == ids
+        assert {x["order_placement_source"] for x in rows} == {source}
+    assert len(raw.get(ORDERS)["orders"]) == len(placed) + 1
 
 
 def test_fills_are_filtered_and_sorted(raw: Raw, placed: dict[str, str]) -> None:

@@ -117,6 +117,17 @@ def test_holds_and_wallets_are_of_their_currency(raw: Raw, clock: ManualClock) -
     assert (order["status"], order["cancel_message"]) == ("CANCELLED", "User requested cancel")
 
 
+def test_wallets_of_a_blocked_account_are_not_active(
+    raw: Raw, exchange: Exchange, emulator: Emulator
+) -> None:
+    """In the list and by id; no order is accepted."""
+    exchange.block(emulator.account)
+    for row in raw.get("/accounts")["accounts"]:
+        assert (row["active"], row["ready"]) == (False, False)
+        assert raw.get(f"/accounts/{row['uuid']}")["account"] == row
+    assert reasons(raw.create("a", limit()))[0] == "GEOFENCING_RESTRICTION"
+
+
 def test_a_batch_cancel_has_a_result_an_id(raw: Raw, clock: ManualClock) -> None:
     """Each id has its own result; more than a hundred ids are refused."""
     filled, resting, gone = (

@@ -124,6 +124,22 @@ def test_a_fill_is_two_updates_with_totals(
     assert (rows[0]["order_type"], rows[0]["post_only"]) == ("Limit", "false")
 
 
+def test_a_partial_fill_stays_open(
+    raw: Raw, stream: Client, clock: ManualClock, exchange: Exchange
+) -> None:
+    """With its share of the order, what is left, and a lower hold in the second update."""
+    order_id = created(raw.create("a", limit("0.1", "50000")))
+    clock.advance(1)
+    stream.subscribed()
+    exchange.fill(order_id, "0.04")
+    clock.advance(1)
+    rows = stream.updates(2)
+    assert [x["outstanding_hold_amount"] for x in rows] == ["5030", "3018"]
+    for row in rows:
+        shown = (row["status"], row["completion_percentage"], row["leaves_quantity"])
+        assert shown == ("OPEN", "40.00", "0.06")
+
+
 def test_a_cancel_is_queued_then_done_then_free(
     raw: Raw, stream: Client, clock: ManualClock
 ) -> None:

@@ -54,7 +54,7 @@ def order(gateway: Gateway, account: Account, found: OrderVersion) -> Json:
         "avg_price": m.plain(found.filled_avg_price or m.ZERO),
         "cancel_reason": responses.cancel_message(found),
         "client_order_id": found.client_order_id,
-        "completion_percentage": "100.00" if found.status == S.FILLED else "0.00",
+        "completion_percentage": f"{responses.completion(found):.2f}",
         "contract_expiry_type": "UNKNOWN_CONTRACT_EXPIRY_TYPE",
         "cumulative_quantity": m.plain(found.filled_qty),
         "filled_value": m.plain(value),

@@ -44,7 +44,7 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "time_in_forces": frozenset({"UNKNOWN_TIME_IN_FORCE", *configurations.TIMES_IN_FORCE.values()}),
     "order_placement_source": frozenset(
-        {"UNKNOWN_PLACEMENT_SOURCE", "RETAIL_SIMPLE", responses.PLACED_BY}
+        {"UNKNOWN_PLACEMENT_SOURCE", responses.PLACED_BY_HAND, responses.PLACED_BY_API}
     ),
     # Of futures only.
     "contract_expiry_type": frozenset({"UNKNOWN_CONTRACT_EXPIRY_TYPE", "EXPIRING", "PERPETUAL"}),
@@ -126,7 +126,7 @@ def _is_listed(
         "product_type": "SPOT",
         "order_types": responses.order_type(order),
         "time_in_forces": responses.time_in_force(order),
-        "order_placement_source": responses.PLACED_BY,
+        "order_placement_source": responses.placed_by(request.account, order),
     }
     ids, assets = request.words("order_ids"), request.words("asset_filters")
     return (

@@ -63,8 +63,9 @@ def list_accounts(request: ApiRequest, injected: InjectedFault | None) -> ApiRes
 
 def get_account(request: ApiRequest, injected: InjectedFault | None) -> ApiResponse:
     owner = request.account.reported_id()
+    created_at, is_usable = request.account.created_at, not request.account.blocks
     for each in _wallets(request):
-        row = responses.wallet(each, owner, request.account.created_at)
+        row = responses.wallet(each, owner, created_at, is_usable=is_usable)
         if row["uuid"] == request.path["uuid"]:
             return ok({"account": row})
     raise not_found("account with this uuid was not found")

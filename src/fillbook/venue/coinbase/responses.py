@@ -33,7 +33,8 @@ STATUSES: Final = {
     S.EXPIRED: "EXPIRED",
     S.REJECTED: "FAILED",
 }
-PLACED_BY: Final = "RETAIL_ADVANCED"  #: the source of every order
+#: The sources of orders: the app, and everything else.
+PLACED_BY_HAND, PLACED_BY_API = "RETAIL_SIMPLE", "RETAIL_ADVANCED"
 _EDITS_SHOWN: Final = 5
 _CASH: Final = frozenset({"USD", "EUR", "GBP"})
 _FLAGS: Final = (
@@ -96,7 +97,7 @@ def order(request: ApiRequest, found: OrderVersion) -> Json:
         "status": shown,
         "time_in_force": time_in_force(found),
         "created_time": _micro(found.created_at),
-        "completion_percentage": m.plain(_completion(found)),
+        "completion_percentage": m.plain(completion(found)),
         "filled_size": m.plain(found.filled_qty),
         "average_filled_price": m.plain(found.filled_avg_price or m.ZERO),
         "fee": "",
@@ -114,7 +115,7 @@ def order(request: ApiRequest, found: OrderVersion) -> Json:
         "product_type": "SPOT",
         "reject_message": found.reason or "" if is_failed else "",
         "cancel_message": cancel_message(found),
-        "order_placement_source": PLACED_BY,
+        "order_placement_source": placed_by(account, found),
         "outstanding_hold_amount": m.plain(hold(request.exchange, found)),
         "is_liquidation": False,
         "last_fill_time": fills[-1].at if fills else None,
@@ -142,6 +143,10 @@ def _edit(found: Edit) -> Json:
     }
 
 
+def placed_by(account: Account, found: OrderVersion) -> str:
+    return PLACED_BY_HAND if found.id in account.placed_by_hand else PLACED_BY_API
+
+
 def user_id(account: Account) -> str:
     """Return the id of the user; several portfolios have the same."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"user of {account.name}"))
@@ -152,7 +157,8 @@ def _micro(at: m.Timestamp) -> str:
     return at[:26] + "Z"
 
 
-def _completion(found: OrderVersion) -> Decimal:
+def completion(found: OrderVersion) -> Decimal:
+    """Return how much of an order has filled, in percent."""
     if found.status == S.FILLED:
         return Decimal(100)
     if found.qty:

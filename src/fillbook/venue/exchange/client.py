@@ -74,6 +74,7 @@ class Account:
         self.configurations: Configurations = Configurations()
         self.blocks: set[Block] = set()
         self.created_at: m.Timestamp = state.timeline.stamp()
+        self.placed_by_hand: set[str] = set()  #: the ids of orders of `trade_by_hand`
         # Internal state of the exchange.
         self.history: History = History(state, Ledger(cash, state.timeline.elapsed))
         self.trading: Trading = Trading(name, state, self.history)
@@ -394,7 +395,9 @@ class Account:
 
         Raises: Refused.
         """
-        return self.submit(evolve(ticket, client_order_id=None))
+        placed = self.submit(evolve(ticket, client_order_id=None))
+        self.placed_by_hand.add(placed.id)
+        return placed
 
     # ---------------------------------------------------------------- private
 
