@@ -41,7 +41,9 @@ def raises_in_a_child(use):
 @pytest.mark.timeout(60)
 def test_every_method_of_an_inherited_desk_raises_forked(name):
     bench = Bench()
-    with bench.desk._cancellation._lock:  # as a thread of the parent may hold it at the fork
+    with (
+        bench.desk._cancellation._attempts._lock
+    ):  # as a thread of the parent may hold it at the fork
         assert raises_in_a_child(lambda: used(bench.desk, name))
     assert bench.desk.sync().verdict is fb.Verdict.IN_SYNC
 

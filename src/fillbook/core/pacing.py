@@ -233,20 +233,26 @@ def rebase(budget: Budget, timeline: str, offset: int, now: int) -> Budget:
     forward between two processes' requests.
     """
     shift = 0 if budget.timeline == timeline else budget.offset - offset
-    sent: tuple[tuple[int, int], ...] = ()
-    for second, count in budget.sent:
-        sent = _with(sent, min(second + shift, now), count, now)
-    leased: tuple[tuple[int, int], ...] = ()
-    for second, count in budget.leased:
-        leased = _with(leased, min(second + shift, now + LEASE_S), count, now)
     return Budget(
         limit=budget.limit,
         timeline=timeline,
         offset=offset,
-        sent=sent,
-        leased=leased,
+        sent=_moved(budget.sent, shift, now, now),
+        leased=_moved(budget.leased, shift, now + LEASE_S, now),
         others=budget.others,
         others_until=min(budget.others_until + shift, now + WINDOW_S),
         held_until=min(budget.held_until + shift, now + BACKOFF_MAX_S),
         burst=budget.burst,
     )
+
+
+def _moved(
+    known: tuple[tuple[int, int], ...], shift: int, latest: int, now: int
+) -> tuple[tuple[int, int], ...]:
+    """Move requests by *shift* seconds, to *latest* at most; leave out those that count no more."""
+    counts: dict[int, int] = {}
+    for before, count in known:
+        second = min(before + shift, latest)
+        if second + WINDOW_S > now:
+            counts[second] = counts.get(second, 0) + count
+    return tuple(sorted(x for x in counts.items() if x[1] > 0))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fillbook import model as m
 from fillbook.core.permission import Authority
 from fillbook.desk.access.inbox import carry_out_switch
-from fillbook.desk.orders.cancel_instruction import instruct_cancel, successor_of
+from fillbook.desk.orders.cancels.instruction import instruct_cancel, successor_of
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.kill_switch import KillSwitch
 from fillbook.desk.record.recorder import Recorder, Transaction

@@ -9,33 +9,28 @@ found.  The order that a change by cancel-and-new has placed, or would place, is
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
-
-from attrs import evolve
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel
+from fillbook.core.orders import instructions, lineage, pending_cancel
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.orders.pending_cancel import Attempt, Progress, Read
-from fillbook.core.permission import Authority, Permission
+from fillbook.core.orders.pending_cancel import Attempt, Read
+from fillbook.core.permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.orders.cancel_instruction import instruct_cancel, successor_of
+from fillbook.desk.orders.cancels.attempts import NEXT_STEP_DELAY, CancelAttempts, Due, attempts_on
+from fillbook.desk.orders.cancels.instruction import instruct_cancel, successor_of
+from fillbook.desk.orders.cancels.unwritten import UNWRITABLE, UnwrittenCancels
 from fillbook.desk.orders.protective_exits import protective_exits
-from fillbook.desk.orders.resolver import Resolver, reply_entry
-from fillbook.desk.orders.tracker import Tracker
-from fillbook.desk.orders.unwritten_cancels import UNWRITABLE, UnwrittenCancels
+from fillbook.desk.orders.resolver import Resolver
+from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.book import Book
-from fillbook.desk.record.recorder import CUT, Recorder, Transaction
-from fillbook.store import Urgency, urgency
-
-#: The delay of the next step if none is due, or if the cancel cannot be sent now.
-NEXT_STEP_DELAY: Final = timedelta(seconds=10)
+from fillbook.desk.record.recorder import CUT, Recorder
+from fillbook.errors import present
+from fillbook.store import Reader, Urgency, urgency
 
 
 class Cancellation:
@@ -62,9 +57,7 @@ class Cancellation:
         self._stuck = stuck
         self._book = Book(recorder.store)
         self._unwritten = UnwrittenCancels(gateway, agenda, tracker, self._book, clock)
-        self._progress: dict[tuple[str, str], Progress] = {}
-        self._lock = threading.Lock()
-        self._rejected: set[tuple[str, str]] = set()  #: refused cancels that were alerted
+        self._attempts = CancelAttempts(gateway, recorder, tracker, clock)
 
     # -- for the bot -------------------------------------------------------------------
 
@@ -85,7 +78,7 @@ class Cancellation:
             wanted = self.instruct(name)
         except UNWRITABLE as error:
             raise self._unwritten.send([name], error) from error
-        self._request_retry(name)
+        self._request_again([name])
         after = self.successor(name)
         if after is not None:
             return self.cancel(after)
@@ -113,24 +106,59 @@ class Cancellation:
             wanted = self._wanted(symbol, strategy, self._kept(exits=exits))
             raise self._unwritten.send(wanted, error) from error
         with self._recorder.log_store_errors("the orders that are canceled"):
-            self._advance_each(names, wait=True)
+            self._attempt_first(names, wait=True)
+            if len(self._unfinal(names)) > BY_ID_MAX:
+                self._tracker.poll()  # a few lists instead of a read of each order
+            self._advance_each(names)
             self._resolver.wait_until_all_final(names, self._advance_each)
-        return [self._book.order(name) for name in names]
+        return self._tracker.orders(names)
 
-    def _advance_each(self, names: Sequence[str], *, wait: bool = False) -> None:
+    def _advance_each(self, names: Sequence[str]) -> None:
         """
-        Take the due steps of several cancels; with *wait*, the first waits for the rate limit.
+        Take the due steps of several cancels.
 
         An order whose cancel the broker keeps rejecting must not use up the rate limit before every
         other has had its first attempt.
         """
-        fresh = [name for name in names if self._awaits_first_attempt(name)]
-        for name in fresh:
-            self.advance(name, for_caller=True, wait=wait and name == fresh[0], once=True)
-        if any(map(self._awaits_first_attempt, fresh)):
+        if not self._attempt_first(names):
             return
-        for name in names:
-            self.advance(name, for_caller=True, wait=False)
+        with self._recorder.store.read() as reader:
+            known = [known_of(reader, name) for name in names]
+        now = self._clock.elapsed()
+        for record, evidence in known:
+            due = self._next(record, evidence)
+            if due is not None and due[0].at <= now:
+                self.advance(record.client_order_id, for_caller=True, wait=False)
+
+    def _attempt_first(self, names: Sequence[str], *, wait: bool = False) -> bool:
+        """
+        Make the first attempts of several cancels; return whether all were made.
+
+        With *wait*, the first of them waits for the rate limit.
+        """
+        now = self._clock.elapsed()
+        waiting = self._without_attempt(names)
+        steps = [(*x, self._next(*x)) for x in waiting]
+        due = [x for _, _, x in steps if x is not None and x[0].at <= now]
+        attempts = [x for step, x in due if isinstance(step, Attempt)]
+        for first in range(0, len(attempts), CUT):
+            some = attempts[first : first + CUT]
+            if self._attempts.attempt(some, for_caller=True, wait=wait and not first) is not None:
+                break
+        for _, x in (x for x in due if isinstance(x[0], Read)):
+            self._read_order(x.record, now)
+        return not (waiting and self._without_attempt([x.client_order_id for x, _ in waiting]))
+
+    def _without_attempt(
+        self, names: Sequence[str]
+    ) -> list[tuple[m.OrderRecord, list[m.Evidence]]]:
+        """Return those of the orders with a live id of which no cancel of any id has left."""
+        with self._recorder.store.read() as reader:
+            known = [known_of(reader, name) for name in names]
+        return [x for x in known if not _was_sent(x[0]) and any(map(lineage.is_live, x[1]))]
+
+    def _unfinal(self, names: Sequence[str]) -> list[str]:
+        return [x.client_order_id for x in self._tracker.orders(names) if not x.is_final]
 
     def _instruct_all(self, symbol: str | None, strategy: str | None, *, exits: bool) -> list[str]:
         """Write the instructions to cancel every open order; return their client ids."""
@@ -143,19 +171,15 @@ class Cancellation:
                 with self._recorder.transaction() as transaction:
                     for name in fresh[first : first + CUT]:
                         instruct_cancel(transaction, name, Authority.ORDER)
-            for name in fresh:
-                self._request_retry(name)
+            self._request_again(fresh)
             names += fresh  # the loop repeats for orders that a change has placed meanwhile
         return names
 
-    def _awaits_first_attempt(self, name: str) -> bool:
-        """Return whether the order has a live id, and no cancel of any of its ids has left."""
-        record = self._book.record(name)
-        has_left = any(
-            r.command is m.Command.CANCEL and r.answer is not m.AnswerKind.NOT_SENT
-            for r in record.requests
-        )
-        return not has_left and any(map(lineage.is_live, self._tracker.evidence(record)))
+    def _request_again(self, names: Sequence[str]) -> None:
+        with self._recorder.store.read() as reader:
+            known = [known_of(reader, name) for name in names]
+        for record, evidence in known:
+            self._attempts.request_again(record, evidence)
 
     def _kept(self, *, exits: bool) -> frozenset[str]:
         if exits:
@@ -201,156 +225,64 @@ class Cancellation:
 
     # -- attempts ----------------------------------------------------------------------
 
-    def advance(
-        self, name: str, *, for_caller: bool, wait: bool = True, once: bool = False
-    ) -> timedelta | None:
+    def advance(self, name: str, *, for_caller: bool, wait: bool = True) -> timedelta | None:
         """
         Take the due steps of the cancel of an order; return when the next is due, None: never.
 
         *for_caller*: a caller waits, and its first attempts need no lease.  *wait*: wait for a
-        share of the rate limit.  *once*: take one step only.
+        share of the rate limit.
         """
         while True:
-            record = self._book.record(name)
-            known = self._tracker.evidence(record)
-            instruction = instructions.cancel_of_all_ids(record, known)
-            living = [e for e in known if lineage.is_live(e)]
-            if instruction is None or record.order.is_final or not living:
+            with self._recorder.store.read() as reader:
+                record, known = known_of(reader, name)
+            next_ = self._next(record, known)
+            if next_ is None:
                 return None
             now = self._clock.elapsed()
-            steps = [(self._step(record, instruction, e), e.broker_order_id) for e in living]
-            step, broker_order_id = min(steps, key=lambda x: x[0].at)
+            step, due = next_
             if step.at > now:
                 return step.at
             match step:
                 case Attempt():
-                    retry_at = self._attempt(record, instruction, broker_order_id, for_caller, wait)
+                    retry_at = self._attempts.attempt([due], for_caller=for_caller, wait=wait)
                     if retry_at is not None:
                         return retry_at
                 case Read():
-                    self._read_order(record, living, now)
+                    self._read_order(record, now)
                 case _:
                     return now + NEXT_STEP_DELAY
-            if once:
-                return now
+
+    def _next(
+        self, record: m.OrderRecord, known: Sequence[m.Evidence]
+    ) -> tuple[pending_cancel.Step, Due] | None:
+        """Return the next step of the cancel of an order, and the id that it is about, if any."""
+        instruction = instructions.cancel_of_all_ids(record, known)
+        if instruction is None or record.order.is_final:
+            return None
+        steps = [self._step(record, instruction, e) for e in known if lineage.is_live(e)]
+        return min(steps, key=lambda x: x[0].at, default=None)
 
     def _step(
         self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence
-    ) -> pending_cancel.Step:
-        made = _attempts(record, instruction, e.broker_order_id)
+    ) -> tuple[pending_cancel.Step, Due]:
+        made = attempts_on(record, instruction, e.broker_order_id)
         shown = None if e.word is None else e.word.status
-        progress = self._progress_of(record.client_order_id, e.broker_order_id, len(made))
-        return pending_cancel.next_step(made, shown, progress, stuck=self._stuck)
-
-    def _attempt(
-        self,
-        record: m.OrderRecord,
-        instruction: m.Instruction,
-        broker_order_id: str,
-        for_caller: bool,
-        wait: bool,
-    ) -> timedelta | None:
-        """Claim, write and send one cancel; return when to retry if it cannot be sent now."""
         name = record.client_order_id
-        made = _attempts(record, instruction, broker_order_id)
-        unsent = all(r.answer is m.AnswerKind.NOT_SENT for r in made)
-        first_attempt = for_caller and unsent
-        if self._gateway.permission(instruction.authority) is not Permission.SEND:
-            return self._clock.elapsed() + NEXT_STEP_DELAY
-        refused = self._gateway.claim(
-            "cancel", instruction.authority, first_attempt=first_attempt, wait=wait
-        )
-        if refused is not None:
-            return self._retry_at(refused)
-        with self._recorder.transaction() as transaction:
-            request = self._claim(
-                transaction,
-                name,
-                instruction,
-                broker_order_id,
-                len(made),
-                first_attempt=first_attempt,
-            )
-        if request is None:
-            return None  # another thread or process has sent it meanwhile
-        broker, number_before = self._gateway.broker, self._tracker.snapshot_number()
-        outcome = self._gateway.send(
-            "cancel", lambda: broker.cancel(broker_order_id), first_attempt=first_attempt
-        )
-        now = self._clock.elapsed()
-        self._update_progress(name, broker_order_id, _after_attempt(now, len(made) + 1))
-        entries: list[m.Entry] = [reply_entry(name, request, outcome)]
-        if isinstance(outcome, m.Accepted) and outcome.report is not None:
-            entries.append(m.Reported(outcome.report, m.ReportSource.REPLY, number_before))
-        self._recorder.record_reply(*entries)
-        if isinstance(outcome, m.Rejected):
-            self._alert_rejected(name, broker_order_id, outcome.message)
-        return None
+        progress = self._attempts.progress_of(name, e.broker_order_id, len(made))
+        step = pending_cancel.next_step(made, shown, progress, stuck=self._stuck)
+        return step, Due(record, instruction, e.broker_order_id, made)
 
-    def _claim(
-        self,
-        transaction: Transaction,
-        name: str,
-        instruction: m.Instruction,
-        broker_order_id: str,
-        made: int,
-        *,
-        first_attempt: bool,
-    ) -> m.Commanded | None:
-        """Write and return the request; None if it is obsolete, or another desk has made it."""
-        record = transaction.reader.get(m.OrderRecord, name)
-        if record is None or record.order.is_final:
-            return None
-        known = evidence_of(transaction.reader, record)
-        now = instructions.cancel_of_all_ids(record, known)
-        alive = {e.broker_order_id for e in known if lineage.is_live(e)}
-        if now is None or broker_order_id not in alive:
-            return None
-        if len(_attempts(record, now, broker_order_id)) != made:
-            return None
-        if not first_attempt and not self._gateway.lease.is_held(transaction.reader):
-            return None
-        lifecycle.expected_status(record.order.status, m.Command.CANCEL)
-        number = len(record.requests) + 1
-        request = m.Commanded(
-            name, m.Command.CANCEL, number, broker_order_id, instruction=now.number
-        )
-        transaction.record(request)
-        return request
-
-    def _read_order(
-        self, record: m.OrderRecord, living: Sequence[m.Evidence], now: timedelta
-    ) -> None:
-        """Read an order by all its ids, and record which are alive in the progress."""
+    def _read_order(self, record: m.OrderRecord, now: timedelta) -> None:
+        """Read an order by all its ids, and note which of them are alive."""
         name = record.client_order_id
+        before = self._tracker.evidence(record)
         failed = self._tracker.read(record)
-        alive = {
-            e.broker_order_id
-            for e in self._tracker.evidence(self._book.record(name))
-            if lineage.is_live(e)
-        }
-        for e in living:
-            shown = failed is None and e.broker_order_id in alive
-            self._update_progress(name, e.broker_order_id, _after_read(now, alive=shown))
-
-    def _retry_at(self, refused: m.NotSent) -> timedelta:
-        """Return when to retry a request that was not granted."""
-        if refused.retry_at is None:
-            return self._clock.elapsed() + NEXT_STEP_DELAY
-        delay = refused.retry_at - self._clock.now()
-        return self._clock.elapsed() + min(
-            max(delay, timedelta(milliseconds=250)), NEXT_STEP_DELAY * 6
-        )
-
-    def _alert_rejected(self, name: str, broker_order_id: str, message: str) -> None:
-        if (name, broker_order_id) not in self._rejected:
-            self._rejected.add((name, broker_order_id))
-            text = (
-                f"the broker rejected the cancel of order {name}: {message}; the cancel is retried "
-                "while the order is live"
-            )
-            alert = m.Alert(m.AlertKind.CANCEL_REFUSED, name, text)
-            self._recorder.record(m.Alerted(alert))
+        with self._recorder.store.read() as reader:
+            after = known_of(reader, name)[1]
+        alive = {e.broker_order_id for e in after if lineage.is_live(e)}
+        for e in filter(lineage.is_live, before):
+            is_alive = failed is None and e.broker_order_id in alive
+            self._attempts.note_read(name, e.broker_order_id, now, alive=is_alive)
 
     # -- in the background -------------------------------------------------------------
 
@@ -365,59 +297,19 @@ class Cancellation:
                 waits += [] if after is None else [after]
         return min(waits, default=None)
 
-    # -- progress of this process ------------------------------------------------------
 
-    def _progress_of(self, name: str, broker_order_id: str, recorded: int) -> Progress:
-        key, now = (name, broker_order_id), self._clock.elapsed()
-        with self._lock:
-            self._progress[key] = pending_cancel.seen(self._progress.get(key), recorded, now)
-            return self._progress[key]
-
-    def _request_retry(self, name: str) -> None:
-        """Retry each attempted cancel as soon as its id is read alive: the bot cancels again."""
-        now, record = self._clock.elapsed(), self._book.record(name)
-        instruction = instructions.cancel_of_all_ids(record, self._tracker.evidence(record))
-        if instruction is None:
-            return
-        for broker_order_id in record.ids:
-            made = _attempts(record, instruction, broker_order_id)
-            if made:
-                self._progress_of(name, broker_order_id, len(made))
-                self._update_progress(
-                    name, broker_order_id, lambda before: evolve(before, requested_at=now)
-                )
-
-    def _update_progress(
-        self, name: str, broker_order_id: str, change: Callable[[Progress], Progress]
-    ) -> None:
-        with self._lock:
-            before = self._progress[name, broker_order_id]
-            self._progress[name, broker_order_id] = change(before)
+def known_of(reader: Reader, name: str) -> tuple[m.OrderRecord, list[m.Evidence]]:
+    """Return an order and the evidence of each of its broker ids."""
+    record = present(reader.get(m.OrderRecord, name), f"order {name}")
+    return record, evidence_of(reader, record)
 
 
-def _after_attempt(at: timedelta, recorded: int) -> Callable[[Progress], Progress]:
-    def change(before: Progress) -> Progress:
-        return Progress(
-            attempted_at=at, recorded=recorded, is_own=True, attempts=before.attempts + 1
-        )
-
-    return change
-
-
-def _after_read(at: timedelta, *, alive: bool) -> Callable[[Progress], Progress]:
-    def change(before: Progress) -> Progress:
-        seen = at if alive else before.live_at
-        return evolve(before, reads=before.reads + 1, read_at=at, live_at=seen)
-
-    return change
-
-
-def _attempts(
-    record: m.OrderRecord, instruction: m.Instruction, broker_order_id: str
-) -> list[m.Request]:
-    """Return the cancels of one id: of a cancel, or of a change by cancel-and-new."""
-    made = instructions.attempts(record, instruction, broker_order_id)
-    return [r for r in made if r.command is m.Command.CANCEL]
+def _was_sent(record: m.OrderRecord) -> bool:
+    """Return whether a cancel of any id of the order may have left."""
+    return any(
+        r.command is m.Command.CANCEL and r.answer is not m.AnswerKind.NOT_SENT
+        for r in record.requests
+    )
 
 
 def _has_open_instruction(record: m.OrderRecord) -> bool:

@@ -121,13 +121,14 @@ class Resolver:
         end = self._clock.elapsed() + timedelta(seconds=self._wait_s)
         for pause in chain(unconfirmed.QUERY_DELAYS, repeat(unconfirmed.QUERY_DELAYS[-1])):
             remaining = end - self._clock.elapsed()
-            all_final = all(self._book.order(name).is_final for name in names)
+            all_final = all(x.is_final for x in self._tracker.orders(names))
             if all_final or remaining <= timedelta():
                 break
             self._clock.wait(self._tracker.wakeup, min(pause, remaining).total_seconds())
             self._tracker.drain()
             self._tracker.poll()
-            advance([name for name in names if not self._book.order(name).is_final])
+            orders = self._tracker.orders(names)
+            advance([x.client_order_id for x in orders if not x.is_final])
 
     def wait_until_replaced(self, name: str, advance: Advance) -> m.Order:
         """Follow an order until the outcome of its replace is known; at most `wait_s`."""

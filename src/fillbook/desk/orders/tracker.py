@@ -26,7 +26,7 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.stream import Stream
 from fillbook.desk.orders.reread_intervals import Retries
 from fillbook.desk.record.recorder import Recorder
-from fillbook.errors import InvalidValue
+from fillbook.errors import InvalidValue, present
 from fillbook.model import ZERO
 from fillbook.store import Reader, Urgency, give_way, urgency
 
@@ -229,6 +229,11 @@ class Tracker:
         """Return the orders that are not final or whose fills are incomplete."""
         with self._recorder.store.read() as reader:
             return list(reader.find(m.OrderRecord, "open", "yes"))
+
+    def orders(self, names: Iterable[str]) -> list[m.Order]:
+        """Return the orders with the client ids *names*."""
+        with self._recorder.store.read() as reader:
+            return [present(reader.get(m.OrderRecord, x), f"order {x}").order for x in names]
 
     def open_orders(self) -> m.Read[tuple[m.OrderReport, ...]]:
         """Read every open order, with its legs nested: floor(N/500) + 1 pages."""
