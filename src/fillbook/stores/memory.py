@@ -42,14 +42,18 @@ class _Table:
 
     def set(self, key: str, record: Any) -> Any:
         """Set the record under *key* (_DELETED: delete it); return the record before."""
-        before = self.records.pop(key, _DELETED)
-        self._remove_from_indexes(key, before)
-        if record is not _DELETED:
-            self.records[key] = record
-            for entry in self._index_entries(record):
+        before = self.records.get(key, _DELETED)
+        old, new = self._index_entries(before), self._index_entries(record)
+        if old != new:
+            self._remove_from_indexes(key, old)
+            for entry in new:
                 self.index.setdefault(entry, set()).add(key)
                 if entry[0] in self.ordered:
                     insort(self.ordered[entry[0]], (entry[1], key))
+        if record is _DELETED:
+            self.records.pop(key, None)
+        else:
+            self.records[key] = record
         return before
 
     def in_order(self, index: str) -> list[tuple[str, str]]:
@@ -64,13 +68,13 @@ class _Table:
         return self.ordered[index]
 
     def _index_entries(self, record: Any) -> list[tuple[str, str]]:
-        values = ((name, value_of(record)) for name, value_of in self.kind.indexes.items())
+        if record is _DELETED or not self.kind.indexes:
+            return []
+        values = [(name, value_of(record)) for name, value_of in self.kind.indexes.items()]
         return [(name, value) for name, value in values if value is not None]
 
-    def _remove_from_indexes(self, key: str, record: Any) -> None:
-        if record is _DELETED:
-            return
-        for entry in self._index_entries(record):
+    def _remove_from_indexes(self, key: str, entries: Sequence[tuple[str, str]]) -> None:
+        for entry in entries:
             keys = self.index[entry]
             keys.discard(key)
             if not keys:
@@ -92,9 +96,12 @@ class _View:
         self._open = True
 
     def get(self, of: type[R], key: str) -> R | None:
-        with self._locked_tables() as tables:
-            layer = self._layer.get(of, {})
-            return cast("R | None", layer[key] if key in layer else tables[of].records.get(key))
+        with self._store._guard:
+            self._check()
+            layer = self._layer.get(of)
+            if layer is not None and key in layer:
+                return cast("R | None", layer[key])
+            return cast("R | None", self._store._tables[of].records.get(key))
 
     def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
         with self._locked_tables() as tables:
@@ -189,10 +196,13 @@ class _View:
 
     @contextmanager
     def _locked_tables(self) -> Iterator[Mapping[type[Any], _Table]]:
-        if not self._open:
-            raise Bug("a reader or writer was used after its `with` had ended")
+        self._check()
         with self._store._guard:
             yield self._store._tables
+
+    def _check(self) -> None:
+        if not self._open:
+            raise Bug("a reader or writer was used after its `with` had ended")
 
     def _preserve(self, of: type[Any], key: str, before: Any) -> None:
         """Keep the record *before* a commit, if this reader has no earlier version of it."""

@@ -8,7 +8,7 @@ The events of an entry are numbered by it, so the order of the outbox never chan
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from fillbook import model as m
 from fillbook.core.orders.totals import EvidenceContext, context_for, gross_filled
@@ -19,12 +19,29 @@ from fillbook.model.journal.overlay import Overlay, RecordReader
 R = TypeVar("R")
 
 
+class _Remembered:
+    """The records before an entry; each that was read is kept, for it is read several times."""
+
+    def __init__(self, base: RecordReader) -> None:
+        self._records: dict[tuple[type[Any], str], Any] = {}
+        self._base = base
+        self.find = base.find
+        self.all = base.all
+
+    def get(self, of: type[R], key: str) -> R | None:
+        try:
+            return cast("R | None", self._records[of, key])
+        except KeyError:
+            record = self._records[of, key] = self._base.get(of, key)
+            return record
+
+
 class Draft(Overlay):
     """The records as one entry changes them, with the events that it emits."""
 
     def __init__(self, before: RecordReader, number: int, at: m.Timestamp) -> None:
-        super().__init__(before)
-        self.before = before
+        self.before: RecordReader = _Remembered(before)
+        super().__init__(self.before)
         self.number = number
         self.at = at
         #: The symbols whose earlier movements changed, with the time of the first one.

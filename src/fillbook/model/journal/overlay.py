@@ -2,19 +2,22 @@
 Overlay: changed records on top of a reader, which is not modified.
 
 The changed records are indexed like those of a store, so that a lookup takes the same time for
-any number of changes.
+any number of changes.  An index is built when it is used for the first time.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from fillbook import model as m
 from fillbook.model.journal.kinds import BY_TYPE
 
 R = TypeVar("R")
+
+#: The keys of records, by the value of an index.
+_Index = dict[str, dict[str, None]]
 
 
 class RecordReader(Protocol):
@@ -45,8 +48,8 @@ class Overlay:
         self._base = base
         #: The changed records, by type and key; None: removed.
         self._changed: dict[type[Any], dict[str, Any]] = defaultdict(dict)
-        #: The keys of the changed records, by type, index and value.
-        self._indexed: dict[tuple[type[Any], str, str], dict[str, None]] = defaultdict(dict)
+        #: By type, for each index that was used: the keys of the changed records, by value.
+        self._indexed: dict[type[Any], dict[str, _Index]] = defaultdict(dict)
 
     # -- reading -----------------------------------------------------------------------
 
@@ -55,11 +58,23 @@ class Overlay:
         return cast("R | None", changed[key]) if key in changed else self._base.get(of, key)
 
     def find(self, of: type[R], index: str, value: str) -> list[R]:
-        changed, key_of = self._changed[of], BY_TYPE[of].key
-        base = {key_of(x): x for x in self._base.find(of, index, value)}
-        found = {key: x for key, x in base.items() if key not in changed}
-        found |= {key: changed[key] for key in self._indexed[of, index, value]}
+        base = self._base.find(of, index, value)
+        changed = self._changed[of]
+        if not changed:
+            return list(base)
+        key_of = BY_TYPE[of].key
+        found = {key: x for x in base if (key := key_of(x)) not in changed}
+        found |= {key: changed[key] for key in self._index(of, index).get(value, ())}
         return [found[key] for key in sorted(found)]
+
+    def _index(self, of: type[Any], index: str) -> _Index:
+        """Return the keys of the changed records by their value of *index*."""
+        known = self._indexed[of].get(index)
+        if known is None:
+            known = self._indexed[of][index] = {}
+            for key, record in self._changed[of].items():
+                _add(known, BY_TYPE[of].indexes[index], key, record)
+        return known
 
     def all(self, of: type[R]) -> list[R]:
         key_of = BY_TYPE[of].key
@@ -108,23 +123,30 @@ class Overlay:
         return [key for key, x in self._changed[of].items() if x is None]
 
     def _set(self, of: type[m.Record], key: str, record: m.Record | None) -> None:
-        self._unindex(of, key)
-        self._changed[of][key] = record
-        for index_key in self._index_keys(of, record):
-            self._indexed[index_key][key] = None
+        changed = self._changed[of]
+        for index, known in self._indexed[of].items():
+            value_of = BY_TYPE[of].indexes[index]
+            _remove(known, value_of, key, changed.get(key))
+            _add(known, value_of, key, record)
+        changed[key] = record
 
     def _unset(self, of: type[m.Record], key: str) -> None:
-        self._unindex(of, key)
-        self._changed[of].pop(key, None)
+        record = self._changed[of].pop(key, None)
+        for index, known in self._indexed[of].items():
+            _remove(known, BY_TYPE[of].indexes[index], key, record)
 
-    def _unindex(self, of: type[m.Record], key: str) -> None:
-        for index_key in self._index_keys(of, self._changed[of].get(key)):
-            del self._indexed[index_key][key]
 
-    def _index_keys(
-        self, of: type[m.Record], record: m.Record | None
-    ) -> list[tuple[type[m.Record], str, str]]:
-        if record is None:
-            return []
-        values = ((index, value_of(record)) for index, value_of in BY_TYPE[of].indexes.items())
-        return [(of, index, value) for index, value in values if value is not None]
+def _add(
+    index: _Index, value_of: Callable[[Any], str | None], key: str, record: m.Record | None
+) -> None:
+    value = None if record is None else value_of(record)
+    if value is not None:
+        index.setdefault(value, {})[key] = None
+
+
+def _remove(
+    index: _Index, value_of: Callable[[Any], str | None], key: str, record: m.Record | None
+) -> None:
+    value = None if record is None else value_of(record)
+    if value is not None:
+        del index[value][key]
