@@ -14,6 +14,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from fillbook import model as m
+from fillbook.model.orders.open_quantity import OpenQuantity
 
 #: The kinds of records that decisions read again and again.
 KEPT: Final[frozenset[Any]] = frozenset(
@@ -24,6 +25,7 @@ KEPT: Final[frozenset[Any]] = frozenset(
         m.Evidence,
         m.Instrument,
         m.OrderRecord,
+        OpenQuantity,
         m.Pair,
         m.Position,
         m.Reservation,

@@ -91,7 +91,7 @@ def _statements(of: Any, marker: str) -> _Statements:
             index: f"SELECT key FROM {kind.name} WHERE by_{index} = {marker} ORDER BY key"
             for index in kind.indexes
         },
-        all=f"SELECT body FROM {kind.name} WHERE key > {marker} ORDER BY key",
+        all=f"SELECT key, body FROM {kind.name} WHERE key > {marker} ORDER BY key",
         put=f"INSERT INTO {kind.name} ({', '.join(columns)}) "
         f"VALUES ({', '.join([marker] * len(columns))}) ON CONFLICT (key) DO UPDATE SET {sets}",
         drop=f"DELETE FROM {kind.name} WHERE key = {marker}",
@@ -168,7 +168,7 @@ class SqlReader:
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
         rows = self._execute(self._statements_of(of).all, after)
-        return [_decoded(of, body) for (body,) in rows]
+        return [self._known_or_decoded(of, key, body) for key, body in rows]
 
     def page(
         self,
@@ -186,14 +186,18 @@ class SqlReader:
         if after:
             tests.append(f"{column} {'<' if newest else '>'} {marker}")
         tests += [f"by_{x} IN ({', '.join([marker] * len(where[x]))})" for x in where]
-        bodies = self._execute(
-            f"SELECT body FROM {kind.name} WHERE {' AND '.join(tests)} "
+        rows = self._execute(
+            f"SELECT key, body FROM {kind.name} WHERE {' AND '.join(tests)} "
             f"ORDER BY {column} {'DESC' if newest else 'ASC'} LIMIT {marker}",
             *([after] if after else []),
             *(value for values in where.values() for value in values),
             limit,
         )
-        return [_decoded(of, body) for (body,) in bodies]
+        return [self._known_or_decoded(of, key, body) for key, body in rows]
+
+    def _known_or_decoded(self, of: type[R], key: str, body: Any) -> R:
+        found = self._lookup(of, key)
+        return cast(R, _decoded(of, body) if found is UNKNOWN else found)
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         rows = self._execute(
@@ -207,10 +211,9 @@ class SqlReader:
         return self._last
 
     def cell(self, name: str) -> str | None:
-        row = self._execute(f"SELECT word FROM cells WHERE name = {self._marker}", name).fetchone()
-        if row is not None and not isinstance(row[0], str):
-            raise StoreDamaged(f"the cell {name} of the store is not a text")
-        return None if row is None else cast(str, row[0])
+        if self._connection is None:
+            raise Bug(_ENDED)
+        return cell(self._connection, self._dialect, name)
 
     def end(self) -> None:
         """Refuse every later call, because the transaction has ended."""
@@ -299,6 +302,15 @@ class SqlWriter(SqlReader):
         if self._connection is None:
             raise Bug(_ENDED)
         set_cell(self._connection, self._dialect, name, value)
+
+
+def cell(connection: Connection, dialect: Dialect, name: str) -> str | None:
+    """Return the value of a cell; None: there is none."""
+    query = f"SELECT word FROM cells WHERE name = {dialect.marker}"
+    row = connection.execute(query, (name,)).fetchone()
+    if row is not None and not isinstance(row[0], str):
+        raise StoreDamaged(f"the cell {name} of the store is not a text")
+    return None if row is None else cast(str, row[0])
 
 
 def set_cell(connection: Connection, dialect: Dialect, name: str, value: str | None) -> None:

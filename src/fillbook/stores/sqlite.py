@@ -120,8 +120,8 @@ class SqliteStore:
                 writer.end()
 
     def cell(self, name: str) -> str | None:
-        with self.read() as reader:
-            return reader.cell(name)
+        with self._read_connection() as connection:
+            return sql.cell(connection, DIALECT, name)  # one statement is one snapshot
 
     def swap(self, name: str, old: str | None, new: str | None) -> bool:
         with self._write_transaction(entries=False) as transaction:

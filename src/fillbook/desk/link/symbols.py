@@ -14,7 +14,7 @@ from fillbook import model as m
 from fillbook.core import symbol_names
 from fillbook.desk.link.market import Market
 from fillbook.desk.record.book import unknown_symbol
-from fillbook.store import Store
+from fillbook.store import Reader, Store
 
 
 class Symbols:
@@ -32,15 +32,21 @@ class Symbols:
         """
         symbol = m.symbol_of(name)
         with self._store.read() as reader:
-            known = reader.get(m.SymbolName, symbol)
-            is_symbol = known is None and symbol_names.is_known(reader, symbol)
-        if is_symbol or (known is not None and known.renamed_at is None):
-            return symbol if known is None else known.symbol
+            stored, known = self.stored(reader, symbol), reader.get(m.SymbolName, symbol)
+        if stored is not None:
+            return stored
         listed = self._market.instrument(symbol, write=False)
         if not isinstance(listed, m.Instrument):
             return symbol if known is None else known.symbol
         is_another = known is not None and symbol_names.is_later(known, self._market.now())
         return listed.symbol if known is None or is_another else known.symbol
+
+    def stored(self, reader: Reader, symbol: str) -> str | None:
+        """Return the present symbol of *symbol* by the record; None: the broker is to be asked."""
+        known = reader.get(m.SymbolName, symbol)
+        if known is None:
+            return symbol if symbol_names.is_known(reader, symbol) else None
+        return known.symbol if known.renamed_at is None else None
 
     def known(self, name: str) -> str:
         """Return the symbol of *name* by the record alone; the broker is not asked."""

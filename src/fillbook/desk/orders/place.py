@@ -93,14 +93,14 @@ class OrderPlacement:
         request = self._with_defaults(request, name)
         number = self._decide(name, request, key, is_withdrawn=is_withdrawn, plan=plan)
         if number is None:  # it was sent before
-            return self._followed(name, plan)
+            return self._followed(self._book.order(name), plan)
         return self._send(name, number, authority, plan)
 
-    def _followed(self, name: str, plan: str | None) -> m.Order:
+    def _followed(self, order: m.Order, plan: str | None) -> m.Order:
         """Return an order that was sent; that of the bot once it works as intended."""
         if plan is not None:
-            return self._book.order(name)
-        return self._resolver.wait_until_working(name)
+            return order
+        return self._resolver.wait_until_working(order.client_order_id, order)
 
     @contextmanager
     def sending(self, request: m.OrderRequest, key: str | None) -> Iterator[m.Order]:
@@ -177,10 +177,15 @@ class OrderPlacement:
 
         *name* is its client order id; "": it has none yet.
         """
-        request = self._symbols.request(request)
+        symbol = m.symbol_of(request.symbol)
         with self._recorder.store.read() as reader:
-            pair = self._approval.pair_of(reader, request.symbol)
+            known_symbol = self._symbols.stored(reader, symbol)
+            pair = self._approval.pair_of(reader, symbol)
             known = reader.get(m.OrderRecord, name)
+        if known_symbol != request.symbol:
+            request = self._symbols.request(request)
+            with self._recorder.store.read() as reader:
+                pair = self._approval.pair_of(reader, request.symbol)
         intent, can = None if known is None else known.intent, self._gateway.broker.capabilities
         return pairs.with_time_in_force(request, pair, can, intent)
 
@@ -232,14 +237,13 @@ class OrderPlacement:
         self, name: str, number: int, authority: Authority, plan: str | None = None
     ) -> m.Order:
         """Send the create that was just recorded, and follow the order."""
-        unsent = self._book.order(name)
-        outcome = self._resolver.create(name, number, authority)
-        if self._recorder.has_unwritten:
+        created = self._resolver.create(name, number, authority)
+        order = created.after
+        if order is None or self._recorder.has_unwritten:
             # The reply is not durable yet: the order may be at the broker, and counts as sent.
-            return unsent
-        order = self._book.order(name)
-        self._approval.apply_outcome(order, outcome)
-        match outcome:
+            return created.before
+        self._approval.apply_outcome(order, created.outcome)
+        match created.outcome:
             case m.Rejected(kind, message) if kind is not m.RejectKind.DUPLICATE:
                 if order.status is m.OrderStatus.REJECTED and order.broker_order_id is None:
                     text = f"the broker rejected order {name}: {message}"
@@ -250,7 +254,7 @@ class OrderPlacement:
                     raise errors.Unavailable(text, order=order, retry_at=retry_at)
             case _:
                 pass
-        return self._followed(name, plan)
+        return self._followed(order, plan)
 
     def wait(self, order: m.Order | str, timeout_s: float) -> m.Order:
         """Follow an order until it is final or *timeout_s* have passed; return it."""

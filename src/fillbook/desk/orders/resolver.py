@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import chain, repeat
 from typing import Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
@@ -45,6 +45,15 @@ CHANGE_RETRY_DELAY: Final = timedelta(seconds=2)
 Advance = Callable[[], timedelta | None]
 
 
+@frozen
+class Created:
+    """What became of a create: its outcome, and the order before it and after its reply."""
+
+    outcome: m.Outcome
+    before: m.Order
+    after: m.Order | None  #: None: the reply is not durable yet
+
+
 class Resolver:
     """Sends creates, follows orders, and resolves unconfirmed requests."""
 
@@ -72,11 +81,12 @@ class Resolver:
         self._inquiries = Inquiries(clock)
         self._scan = OrderScan(recorder, account_link, tracker, self._inquiries, clock)
 
-    def create(self, name: str, number: int, authority: Authority = Authority.ORDER) -> m.Outcome:
-        """Send the create that was recorded as request *number*; return its outcome."""
-        record = self._book.record(name)
-        intent = present(record.intent, f"the intent of {name}")
-        number_before = self._tracker.snapshot_number()
+    def create(self, name: str, number: int, authority: Authority = Authority.ORDER) -> Created:
+        """Send the create that was recorded as request *number*."""
+        with self._recorder.store.read() as reader:
+            before = present(reader.get(m.OrderRecord, name), f"order {name}")
+            number_before = reader.last()
+        intent = present(before.intent, f"the intent of {name}")
         with self._gateway.lane(_lane_of(intent)):
             outcome = self._gateway.write(
                 "submit", lambda: self._gateway.broker.submit(intent), authority
@@ -86,15 +96,21 @@ class Resolver:
         if isinstance(outcome, m.Accepted) and outcome.report is not None:
             report = _named(outcome.report, name)
             entries.append(m.Reported(report, m.ReportSource.REPLY, number_before))
-        if self._recorder.record_reply(*entries):
-            self.schedule_next(name)
-        return outcome
+        if not self._recorder.record_reply(*entries):
+            return Created(outcome, before.order, None)
+        after = self._book.record(name)
+        self._schedule(after)
+        return Created(outcome, before.order, after.order)
 
     # -- following an order ------------------------------------------------------------
 
-    def wait_until_working(self, name: str) -> m.Order:
-        """Follow an order until it is final or working as intended; at most `wait_s`."""
-        order = self._book.order(name)
+    def wait_until_working(self, name: str, order: m.Order | None = None) -> m.Order:
+        """
+        Follow an order until it is final or working as intended; at most `wait_s`.
+
+        *order* is the order as it was read last; only its terms are used.
+        """
+        order = order or self._book.order(name)
         ends_at_once = order.time_in_force in _IMMEDIATE or (
             # Outside the session a market order waits for the open: no caller waits with it.
             order.type is m.OrderType.MARKET
@@ -143,9 +159,10 @@ class Resolver:
         timeout_s: float | None = None,
         advance: Advance | None = None,
     ) -> m.Order:
+        order: m.Order | None = None
         with self._recorder.log_store_errors(f"order {name}"):
-            self._poll_until(name, condition, timeout_s, advance)
-        return self._book.order(name)
+            order = self._poll_until(name, condition, timeout_s, advance)
+        return order or self._book.order(name)
 
     def _poll_until(
         self,
@@ -153,7 +170,7 @@ class Resolver:
         condition: Callable[[m.Order], bool],
         timeout_s: float | None,
         advance: Advance | None,
-    ) -> None:
+    ) -> m.Order:
         wait_s = self._wait_s if timeout_s is None else timeout_s
         end = self._clock.elapsed() + timedelta(seconds=wait_s)
         queries = 0
@@ -161,18 +178,18 @@ class Resolver:
         while True:
             self._tracker.drain()
             step = None if advance is None else advance()
-            order = self._book.order(name)
+            record = self._book.record(name)
             now = self._clock.elapsed()
-            if condition(order) or now >= end:
-                self.schedule_next(name)
-                return
-            if self._is_unconfirmed(self._book.record(name)):
+            if condition(record.order) or now >= end:
+                self._schedule(record)
+                return record.order
+            if self._is_unconfirmed(record):
                 self.resolve(name)
                 record = self._book.record(name)
                 due = self._next_at(record) if self._is_unconfirmed(record) else now
             elif now >= due:
                 if queries:  # not the first time: the reply has just been recorded
-                    self._tracker.read(self._book.record(name))
+                    self._tracker.read(record)
                 pauses = unconfirmed.QUERY_DELAYS
                 queries += 1
                 due = self._clock.elapsed() + pauses[min(queries, len(pauses) - 1)]
@@ -366,7 +383,11 @@ class Resolver:
 
     def schedule_next(self, name: str) -> None:
         """Schedule the next step of an order, or drop its inquiry."""
-        task, record = f"order/{name}", self._book.record(name)
+        self._schedule(self._book.record(name))
+
+    def _schedule(self, record: m.OrderRecord) -> None:
+        name = record.client_order_id
+        task = f"order/{name}"
         if self._is_unconfirmed(record):
             self._agenda.put(task, self._next_at(record))
         else:

@@ -148,8 +148,8 @@ class Book:
         with self._store.read() as reader:
             record = reader.get(m.OrderRecord, name)
             # An order whose fill was reported before the order has its broker id as its name.
-            known = reader.get(m.Evidence, name.removeprefix("?"))
-            if record is None and known is not None:
+            known = None if record else reader.get(m.Evidence, name.removeprefix("?"))
+            if known is not None:
                 record = reader.get(m.OrderRecord, known.client_order_id)
         if record is None:
             raise UnknownOrder(f"there is no order {name!r} in this record; see `fillbook orders`")
