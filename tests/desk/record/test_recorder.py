@@ -64,14 +64,14 @@ def test_news_is_judged_again_in_the_write_transaction():
     recorder = bench.desk._recorder
     bench.filled(order, 1)
     (row,) = bench.broker.executions(order.created_at, None).value
-    write = recorder.record
+    write = recorder.record_new
 
-    def overtaken(*entries):
-        assert entries == (m.Executed(row),)
-        assert write(*entries) == 1  # the other desk
-        return write(*entries)
+    def overtaken(new):
+        assert [x.entry for x in new] == [m.Executed(row)]
+        assert recorder.record(m.Executed(row)) == 1  # the other desk
+        return write(new)
 
-    recorder.record = overtaken
+    recorder.record_new = overtaken
     assert recorder.record_news(m.Executed(row)) == 0
 
 

@@ -15,7 +15,6 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.reconcile import drift
 from fillbook.core.reconcile.drift import Snapshot
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
 from fillbook.desk.record.recorder import Recorder
@@ -65,7 +64,7 @@ class OpeningBalance:
             if isinstance(second, m.NotObserved):
                 return second
             if _is_idle(first.snapshot, second.snapshot, self._lag):
-                self._record(first.snapshot)
+                self._record(first)
                 return self._snapshots.compare(second.snapshot)
             first = second
         return m.NotObserved(
@@ -74,14 +73,15 @@ class OpeningBalance:
             f"{TRIES_MAX + 1} snapshots. Sync again when it trades less",
         )
 
-    def _record(self, snapshot: Snapshot) -> None:
+    def _record(self, compared: MergedSnapshot) -> None:
         """
         Write the opening balance, unless another desk has done so meanwhile.
 
         What the snapshot reports is written before it: there may be much of it.
         """
+        snapshot = compared.snapshot
         account = snapshot.account
-        self._recorder.record(*drift.entries_of(snapshot))
+        self._recorder.record_new(compared.new)
         with self._recorder.transaction() as transaction:
             if transaction.reader.get(m.Cash, "cash") is not None:
                 return

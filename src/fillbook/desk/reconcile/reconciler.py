@@ -264,7 +264,7 @@ class Reconciler:
     def _merge(self, compared: MergedSnapshot) -> tuple[m.Finding, ...]:
         """Record what a snapshot reported, and advance the cursor."""
         snapshot = compared.snapshot
-        self._recorder.record(*compared.entries)  # what is known already stays known
+        self._recorder.record_new(compared.new)  # what is known already stays known
         self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
         self._settle(snapshot)
         self._read_unclear_histories()

@@ -34,7 +34,7 @@ from fillbook.desk.orders.tracker import (
 )
 from fillbook.desk.reconcile.activity_window import ActivityWindow
 from fillbook.desk.record.compared import Compared
-from fillbook.desk.record.recorder import news
+from fillbook.desk.record.recorder import NewEntry, news
 from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store
 
@@ -47,7 +47,7 @@ class MergedSnapshot:
     """One snapshot, merged over the record: what it explains, and what still differs."""
 
     snapshot: Snapshot
-    entries: tuple[m.Entry, ...]  #: what it reports that the record did not have
+    new: tuple[NewEntry, ...]  #: what it reports that the record did not have
     merged: tuple[m.Finding, ...]
     comparison: Comparison
     orphan_ids: tuple[str, ...]  #: broker ids of fills whose order was not read
@@ -131,22 +131,22 @@ class SnapshotReader:
 
     def _compare(self, reader: Reader, snapshot: Snapshot) -> MergedSnapshot:
         after, broker = Overlay(reader), self._gateway.broker
+        at = m.timestamp(self._clock.now())
         if reader.get(m.Binding, "account") is None:
             bound = binding_entry(snapshot.account, self._gateway.broker)
-            after.apply(apply.apply(bound, reader.last() + 1, snapshot.at, after))
+            after.apply(apply.apply(bound, reader.last() + 1, at, after))
         comparing = self._compared.since(reader)
-        new: list[m.Entry] = []
+        new: list[NewEntry] = []
 
-        def merge(entries: Iterable[m.Entry]) -> list[m.Entry]:
+        def merge(entries: Iterable[m.Entry]) -> None:
             number = reader.last() + 1 + len(new)
-            found = news(after, number, snapshot.at, self._gateway.pair, entries, comparing)
-            new.extend(found)
-            return found
+            new.extend(news(after, number, at, self._gateway.pair, entries, comparing))
 
         lag = broker.capabilities.account_lag
         held = (self._gateway.pair(x.symbol) for x in snapshot.positions)
         merge(m.PairListed(pair) for pair in held if pair is not None)
-        entries = merge(drift.entries_of(snapshot))
+        merge(drift.entries_of(snapshot))
+        reported = tuple(new)
         present = symbol_names.positions(after, snapshot.positions, snapshot.at)
         snapshot = evolve(snapshot, positions=present)
         rows = snapshot.history_executions
@@ -162,8 +162,8 @@ class SnapshotReader:
         filled = {x.broker_order_id for x in snapshot.fills_after}
         return MergedSnapshot(
             snapshot=snapshot,
-            entries=tuple(entries),
-            merged=tuple(drift.explained_findings(new, reader, after)),
+            new=reported,
+            merged=tuple(drift.explained_findings([x.entry for x in new], reader, after)),
             comparison=comparison,
             orphan_ids=tuple(sorted(i for i in filled if not _is_known(after, i))),
             discard_reason=missing.discard_reason(

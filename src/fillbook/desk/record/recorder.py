@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from attrs import frozen
+
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.journal import apply
@@ -28,6 +30,21 @@ log: logging.Logger = logging.getLogger("fillbook")
 
 #: The maximum number of entries of one transaction that stand for themselves.
 CUT: Final = 16
+
+
+@frozen
+class NewEntry:
+    """
+    An entry that the record does not have, with the changes that it makes as entry *number*.
+
+    The changes are a function of the records before it: they hold as long as the journal is as it
+    was when they were computed.
+    """
+
+    entry: m.Entry
+    number: int
+    at: m.Timestamp
+    changes: m.Changes
 
 
 class Transaction:
@@ -52,10 +69,28 @@ class Transaction:
         for entry in with_listings(entries, self.reader, self._pair_of):
             changes = apply.apply(entry, self.reader.last() + 1, self.at, self.reader)
             if changes:
-                self.reader.record(entry, self.at, changes)
-                self.recorded.append(entry)
-                self.events += [x for x in changes.put if isinstance(x, m.Event)]
+                self._write(entry, self.at, changes)
         return len(self.recorded) > before
+
+    def record_new(self, new: Iterable[NewEntry], *, as_compared: bool) -> bool:
+        """
+        Write *new*; return whether all of them were written with the changes that they have.
+
+        *as_compared*: those before them were, since they were compared.  If another entry was
+        written since then, they are applied again.
+        """
+        for x in new:
+            as_compared = as_compared and self.reader.last() + 1 == x.number
+            if as_compared:
+                self._write(x.entry, x.at, x.changes)
+            else:
+                self.record(x.entry)
+        return as_compared
+
+    def _write(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> None:
+        self.reader.record(entry, at, changes)
+        self.recorded.append(entry)
+        self.events += [x for x in changes.put if isinstance(x, m.Event)]
 
 
 class Recorder:
@@ -146,7 +181,19 @@ class Recorder:
             new = news(
                 Overlay(reader), reader.last() + 1, self.now(), self._pair_of, entries, comparing
             )
-        return self.record(*new)
+        return self.record_new(new)
+
+    def record_new(self, new: Sequence[NewEntry]) -> int:
+        """Write what `news` has found, as `record` does; return how many entries were written."""
+        if not new and not self.has_unwritten:
+            return 0
+        recorded, as_compared = 0, True
+        for first in range(0, max(1, len(new)), CUT):
+            with self.transaction() as transaction:
+                some = new[first : first + CUT]
+                as_compared = transaction.record_new(some, as_compared=as_compared)
+            recorded += len(transaction.recorded)
+        return recorded
 
     def record_reply(self, *entries: m.Entry) -> bool:
         """
@@ -203,14 +250,14 @@ def news(
     pair_of: PairOf,
     entries: Iterable[m.Entry],
     comparing: Comparing,
-) -> list[m.Entry]:
+) -> list[NewEntry]:
     """
     Return those of *entries* that change *records*, with the pairs that they name; apply them.
 
     The first is numbered *number*.  Evidence only grows: what a record has once, it keeps.
     *comparing* has what is known to be in the record already.
     """
-    new: list[m.Entry] = []
+    new: list[NewEntry] = []
     for entry in with_listings(tuple(entries), records, pair_of):
         give_way()
         if comparing.has(entry):
@@ -218,7 +265,7 @@ def news(
         changes = apply.apply(entry, number + len(new), at, records)
         if changes:
             records.apply(changes)
-            new.append(entry)
+            new.append(NewEntry(entry, number + len(new), at, changes))
             comparing.changed(entry)
         else:
             comparing.unchanged(entry)
