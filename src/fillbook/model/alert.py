@@ -52,7 +52,7 @@ class AlertKind(StrEnum):
     UNDELIVERED = "undelivered"
     """A sink of alerts fails."""
     PLAN_STOPPED = "plan_stopped"
-    """A plan could not be carried out."""
+    """A plan could not be carried out, or not in full."""
     NAKED = "naked"
     """A protected position has been without its exit for `naked_max_s`."""
     EXIT_CHANGED = "exit_changed"

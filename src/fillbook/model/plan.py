@@ -262,6 +262,8 @@ class PlanImpact:
     """The number of orders that it places."""
     cancels: int = 0
     """The number of orders that it cancels."""
+    replaces: int = 0
+    """The number of changes of prices that it requests."""
     notional: Decimal | None = ZERO
     """What it trades at once, in quote currency, ≥ 0; None: a price is unknown."""
     positions: tuple[PositionChange, ...] = ()
@@ -326,6 +328,22 @@ class Plan:
     def is_final(self) -> bool:
         """Whether the plan has ended."""
         return self.state in FINAL_STATES
+
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether the plan is done, and has traded what it was to trade."""
+        return self.state is PlanState.DONE and not self.missing
+
+    @property
+    def missing(self) -> dict[str, Decimal]:
+        """What it was to trade and did not, by symbol, in base units, > 0; {}: nothing, so far."""
+        found: dict[str, Decimal] = {}
+        for step in self.steps:
+            action = step.action
+            if isinstance(action, PlaceOrder) and action.fills and step.missing:
+                symbol = action.request.symbol
+                found[symbol] = found.get(symbol, ZERO) + step.missing
+        return found
 
     def step_key(self, index: int) -> str:
         """Return the key of the orders that are placed for one step, counted from 0."""

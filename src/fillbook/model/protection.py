@@ -291,6 +291,8 @@ class Protection:
     """The stop has moved to the average cost, in this round trip."""
     trail_begun: bool = False
     """The market has reached `trail_after` of the policy, in this round trip."""
+    inherited: tuple[str, ...] = ()
+    """The client order ids of the exits that stood when it was set: they are exits of it."""
 
     @property
     def trail(self) -> Level | None:

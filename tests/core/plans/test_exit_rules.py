@@ -197,9 +197,21 @@ def test_a_stop_limit_order_is_changed_in_both_prices():
     assert changes(found) == [("x1", 95, Decimal("93.10"))]
 
 
-@pytest.mark.parametrize(
-    "fields", [{}, {**CHANGES, "fixed": frozenset({"x1"})}, {**CHANGES, "held": position(s=12)}]
-)
+def test_what_has_no_exit_gets_one_before_the_price_of_another_is_changed():
+    found = verdict(protection(stop_price=95), orders=[stop()], **CHANGES, held=position(s=12))
+    assert did(found) == [(0, "stop", 2)]
+
+
+def test_after_a_split_the_exits_in_old_units_are_placed_anew_first():
+    before = evolve(stop(), created_at=OPENED_AT)
+    split = ((m.timestamp(NOON), Decimal(2)),)
+    found = verdict(
+        protection(stop_price=45), orders=[before], restated=split, held=position(s=20), **CHANGES
+    )
+    assert did(found) == [(0, "cancel", "x1"), (1, "stop", 10)]
+
+
+@pytest.mark.parametrize("fields", [{}, {**CHANGES, "fixed": frozenset({"x1"})}])
 def test_what_cannot_be_changed_is_placed_anew(fields):
     found = verdict(protection(stop_price=95), orders=[stop()], **fields)
     assert did(found) == [(0, "cancel", "x1"), (1, "stop", 10)]

@@ -83,13 +83,14 @@ CLOSE = m.PlaceOrder(
 )
 
 
-def kinds(group, close=CLOSE, filled=None, others=()):
-    steps = close_steps(close, D(10), D(0), [group, *others], {}, filled)
+def kinds(group, *others, can_replace=True):
+    steps = close_steps(CLOSE, D(10), D(0), [group, *others], {}, can_replace=can_replace)
     return [(x.action.__class__.__name__, x.stage) for x in steps]
 
 
 def test_its_take_profit_is_replaced_then_canceled_and_the_rest_is_sold():
-    steps = close_steps(CLOSE, D(10), D(0), [OCO], {}, {"p": D(3), "p/stop": D(1)})
+    filled = {"p": {"p": D(3), "p/stop": D(1)}}
+    steps = close_steps(CLOSE, D(10), D(0), [OCO], {}, filled, can_replace=True)
     replace, cancel, place = (x.action for x in steps)
     assert replace == m.ReplaceOrder(client_order_id="p", collar=D(2), beyond=D(90), within_s=10)
     assert cancel == m.CancelOrder("p")
@@ -98,24 +99,24 @@ def test_its_take_profit_is_replaced_then_canceled_and_the_rest_is_sold():
 
 
 @pytest.mark.parametrize(
-    ("group", "filled"),
+    ("group", "can_replace"),
     [
-        (OCO, None),
-        (evolve(OCO, limit_order=None), {}),
-        (evolve(OCO, stop_order=None), {}),
-        (evolve(OCO, stop_order="p"), {}),
-        (evolve(OCO, leaves=D(12)), {}),
-        (evolve(OCO, is_moving=True), {}),
+        (OCO, False),
+        (evolve(OCO, limit_order=None), True),
+        (evolve(OCO, stop_order=None), True),
+        (evolve(OCO, stop_order="p"), True),
+        (evolve(OCO, leaves=D(12)), True),
+        (evolve(OCO, is_moving=True), True),
     ],
     ids=["no replace", "a stop", "a limit", "one order", "more than that", "it changes"],
 )
-def test_any_other_exit_is_canceled(group, filled):
-    assert kinds(group, filled=filled) == [("CancelOrder", 0), ("PlaceOrder", 1)]
+def test_any_other_exit_is_canceled(group, can_replace):
+    assert kinds(group, can_replace=can_replace) == [("CancelOrder", 0), ("PlaceOrder", 1)]
 
 
 def test_of_two_exits_both_are_canceled():
     half, other = evolve(OCO, leaves=D(5)), evolve(OCO, name="q", leaves=D(5))
-    assert kinds(half, filled={}, others=(other,)) == [
+    assert kinds(half, other) == [
         ("CancelOrder", 0),
         ("CancelOrder", 0),
         ("PlaceOrder", 1),

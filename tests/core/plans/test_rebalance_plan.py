@@ -10,8 +10,7 @@ from fillbook.core import pairs
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.close import steps_around
 from fillbook.core.plans.cover import exit_groups
-from fillbook.core.plans.rebalance import plan_rebalance
-from fillbook.core.plans.rebalance_steps import staged
+from fillbook.core.plans.rebalance import plan_rebalance, staged
 from tests.core.plans.situations import order
 from tests.core.plans.test_plan import plan
 from tests.core.records import AT, Records, request

@@ -62,3 +62,36 @@ def test_a_part_of_what_it_covers_is_sold_by_an_order_of_its_own():
     assert (plan.state, bench.truth.positions()) == (P.DONE, {"AAPL": 6})
     assert not any(isinstance(x.action, m.ReplaceOrder) for x in plan.steps)
     assert sum(x.qty for x in live(bench)) == 6
+
+
+def test_what_a_canceled_exit_sold_meanwhile_is_not_sold_again():
+    """Four of ten are to be closed; the stop sells three of them before its cancel takes effect."""
+    bench = held(stop_price="180")
+    [stop] = live(bench)
+    bench.exchange.faults.switch_on("unreachable")
+    plan = bench.desk.close_position("AAPL", qty=4)
+    bench.over()
+    bench.exchange.fill(stop.id, 3, D(180))
+    bench.pass_(60)
+    ended = bench.desk.plan(plan.plan_id)
+    assert (ended.state, ended.missing) == (P.DONE, {})
+    assert bench.truth.positions() == {"AAPL": 6}
+
+
+def test_a_plan_that_traded_less_than_planned_says_so():
+    """The bot offers a part itself while the plan waits: its order holds the units."""
+    bench = held(stop_price="180")
+    bench.fail("submit", "unreachable")
+    plan = bench.desk.close_position("AAPL")
+    while bench.desk.book.orders(open=True):
+        bench.clock.advance(0.25)
+        bench.desk.tick()
+    bench.desk.sell("AAPL", qty=3, limit_price="300", strategy="s", reduce_only=True)
+    bench.pass_(30)
+    ended = bench.desk.plan(plan.plan_id)
+    assert (ended.state, ended.missing, ended.is_fulfilled) == (P.DONE, {"AAPL": D(3)}, False)
+    assert bench.truth.positions() == {"AAPL": 3}
+    said = "less than planned was traded: 3 AAPL are left (7 of 10: limited to"
+    assert said in ended.why
+    [alert] = [x.alert for x in bench.desk.events() if x.alert and x.alert.kind == "plan_stopped"]
+    assert said in alert.message

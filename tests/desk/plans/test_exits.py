@@ -150,6 +150,30 @@ def test_the_bot_cancels_its_exit_and_the_protection_is_suspended():
     assert len(exits_of(bench)) == 1
 
 
+@pytest.mark.parametrize("price", ["180", "183"])
+def test_an_exit_that_a_later_protect_keeps_is_one_of_it(price):
+    """Its fill begins the cooldown, and a bot that cancels it suspends the exits."""
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.desk.protect("AAPL", stop_price=price, cooldown_s=600)
+    bench.pass_(60)
+    (stop,) = exits_of(bench)
+    bench.exchange.fill(stop.broker_order_id, 10, Decimal(price))
+    bench.pass_(10)
+    with pytest.raises(fb.Denied) as denied:
+        bench.desk.buy("AAPL", qty=1, strategy="swing")
+    assert denied.value.reason.code is m.ReasonCode.COOLDOWN
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.desk.protect("AAPL", stop_price=price)
+    bench.pass_(60)
+    (stop,) = exits_of(bench)
+    bench.desk.cancel(stop)
+    bench.pass_(120)
+    assert (cover(bench), exits_of(bench)) == (C.SUSPENDED, [])
+
+
 def test_closing_cancels_the_exit_first():
     bench = held()
     bench.desk.protect("AAPL", stop_price="180")

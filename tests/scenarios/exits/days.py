@@ -18,6 +18,12 @@ POLICIES = (
     {"stop_loss": "1%", "on_add": "average"},
     {"trail": "2%"},
     {"stop_loss": "4%", "time_in_force": "day"},
+    {"stop_loss": "3%", "break_even": "1%"},
+    {"stop_loss": "3%", "take_profit": "4%", "break_even": "2%", "cooldown_s": 600},
+    {"stop_loss": "2%", "trail": "1%", "trail_after": "1%"},
+    {"trail": "2%", "break_even": "1%", "cooldown_s": 60},
+    {"stop_loss": "3%", "max_age_s": 300},
+    {"stop_loss": "3%", "take_profit": "5%", "max_age_s": 60},
 )
 
 

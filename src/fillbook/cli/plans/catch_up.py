@@ -23,6 +23,7 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.plans.follow import WaitOption, follow, progress
 from fillbook.cli.plans.show import when_it_begins
+from fillbook.core.plans.plan import sentence_of_missing
 from fillbook.desk import Desk
 
 #: How long the plans are followed, in seconds: they end by themselves before.
@@ -94,7 +95,7 @@ def catch_up(
         output.as_json({"catch_up": found, "plans": plans})
     else:
         _print(found, plans)
-    return 0 if all(x.state is m.PlanState.DONE for x in plans) else 1
+    return 0 if all(x.is_fulfilled for x in plans) else 1
 
 
 def parse_columns(text: str) -> Mapping[str, str]:
@@ -160,13 +161,14 @@ def _state(order: m.CatchUpOrder, plans: Mapping[str, m.Plan], *, is_sent: bool)
         return "not sent: rejected before, or changed meanwhile" if is_sent else "not sent"
     begins = "" if plan.is_final else when_it_begins(plan)
     why = plan.failed or plan.why if plan.state is m.PlanState.STOPPED else ""
+    why = why or sentence_of_missing(plan)
     return f"{plan.state}{begins and f', {begins}'}" + (f": {why}" if why else "")
 
 
 def _ending(found: m.CatchUp, plans: Sequence[m.Plan]) -> list[str]:
     if not found.is_sent:
         return ["Dry run: nothing was stored or sent. To send, add --send."]
-    done = sum(x.state is m.PlanState.DONE for x in plans)
+    done = sum(x.is_fulfilled for x in plans)
     failed = sum(x.is_final for x in plans) - done
     lines = [f"{done} of {len(plans)} symbols are done, {failed} failed."]
     if failed:

@@ -135,7 +135,7 @@ def repair(
         stored = {x.plan_id for x in desk.plans()} & {x.plan_id for x in found}
         if not dry_run:
             found = [follow(desk, x, wait).plan if x.plan_id in stored else x for x in found]
-        left = [x for x in found if x.state is not m.PlanState.DONE]
+        left = [x for x in found if not x.is_fulfilled]
     if json:
         output.as_json(found)
         return 3 if left else 0

@@ -44,8 +44,8 @@ class Followed:
 
     @property
     def is_done(self) -> bool:
-        """Whether the plan is done, and nothing lacks an exit."""
-        return self.plan.state is m.PlanState.DONE and all(x.is_covered for x in self.protections)
+        """Whether the plan is done in full, and nothing lacks an exit."""
+        return self.plan.is_fulfilled and all(x.is_covered for x in self.protections)
 
     def may_advance(self, clock: Clock) -> bool:
         """Return whether another tick may change it now."""

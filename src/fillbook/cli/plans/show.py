@@ -8,6 +8,7 @@ from typing import Final, assert_never
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, money
+from fillbook.core.plans.plan import sentence_of_missing
 from fillbook.desk.record.book import Book
 from fillbook.model.text.ids import short_id
 
@@ -104,6 +105,7 @@ def _state(plan: m.Plan) -> Markup:
 
 def _effect(impact: m.PlanImpact) -> str:
     parts = [("order", impact.orders), ("cancel", impact.cancels)]
+    parts += [("change", impact.replaces)] if impact.replaces else []
     counts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in parts)
     traded = "unknown" if impact.notional is None else money(impact.notional)
     return f"{counts}; traded at once: {traded}"
@@ -164,6 +166,8 @@ def outcome(plan: m.Plan) -> Iterator[str]:
     """Yield what happened to a plan, and what to do about what is left, as lines."""
     name = cell(plan.plan_id)
     match plan.state:
+        case m.PlanState.DONE if plan.missing:
+            yield f"[yellow]Done[/], but {cell(sentence_of_missing(plan))}."
         case m.PlanState.DONE:
             yield "[green]Done.[/]" if plan.steps else "Nothing was to be done."
         case m.PlanState.PROPOSED:

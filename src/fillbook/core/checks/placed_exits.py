@@ -18,18 +18,24 @@ _STOPS: Final = frozenset({m.OrderType.STOP, m.OrderType.STOP_LIMIT, m.OrderType
 
 
 def exits_placed(records: RecordReader, protection: m.Protection) -> list[m.OrderRecord]:
-    """Return the orders that were placed for a protection in this round trip."""
+    """Return the orders that were placed for a protection in this round trip, or that it kept."""
     return [record for record, _ in _placed(records, protection)]
 
 
 def _placed(
     records: RecordReader, protection: m.Protection
-) -> Iterator[tuple[m.OrderRecord, m.PlaceOrder]]:
+) -> Iterator[tuple[m.OrderRecord, bool]]:
+    """Yield those orders, and whether they close the part in place of a stop."""
+    for name in protection.inherited:
+        kept = records.get(m.OrderRecord, name)
+        if kept is not None:
+            yield kept, False
     for plan in records.find(m.Plan, "occasion", protection.occasion):
         for index, step in enumerate(plan.steps):
             if isinstance(step.action, m.PlaceOrder):
                 for record in records.find(m.OrderRecord, "plan_step", plan.step_key(index)):
-                    yield record, step.action
+                    if record.client_order_id not in protection.inherited:
+                        yield record, step.action.as_stop
 
 
 def cooldown_of(records: RecordReader, protection: m.Protection) -> m.Cooldown | None:
@@ -62,9 +68,9 @@ def _stops(records: RecordReader, protection: m.Protection) -> Iterator[m.OrderR
     """Yield the stops of the round trip, the legs of its entry included."""
     entry = records.get(m.Evidence, protection.opened_by or "")
     parents = [] if entry is None else [entry.client_order_id]
-    for record, action in _placed(records, protection):
+    for record, as_stop in _placed(records, protection):
         parents.append(record.client_order_id)
-        if action.as_stop or _is_stop(record):
+        if as_stop or _is_stop(record):
             yield record
     for name in parents:
         yield from filter(_is_stop, records.find(m.OrderRecord, "parent", name))

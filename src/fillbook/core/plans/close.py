@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from types import MappingProxyType
 from typing import Final
 
 from attrs import evolve
@@ -24,6 +25,8 @@ from fillbook.model import ZERO
 #: How far beyond the market a take profit trades at once, as a percentage, and for how long.
 _COLLAR: Final = Decimal(2)
 _WITHIN_S: Final = 10
+#: No order filled anything.
+NO_FILLS: Final[Mapping[str, Mapping[str, Decimal]]] = MappingProxyType({})
 
 
 @m.exact
@@ -33,14 +36,18 @@ def close_steps(
     free: Decimal,
     groups: Sequence[ExitGroup],
     again: Mapping[str, m.OrderRequest],
-    filled: Mapping[str, Decimal] | None = None,
+    filled: Mapping[str, Mapping[str, Decimal]] = NO_FILLS,
+    *,
+    can_replace: bool = False,
 ) -> tuple[m.PlanStep, ...]:
     """
     Return the steps that place *close*, a reduce-only order, after the exits it needs are gone.
 
     *held* > 0 is the part in base units and *free* ≥ 0 what no exit holds of it.  *groups* are its
     exits.  *again* are the requests by which those without a protection are placed again, by name.
-    *filled* is what their orders filled already, by name; None: they cannot be replaced.
+    *filled* is what the orders of those of this part alone filled already, by name of the group
+    and by order: what they fill from now on is not sold again.  *can_replace*: prices can be
+    changed.
     """
     qty = close.request.qty or ZERO
     canceled: list[ExitGroup] = []
@@ -48,8 +55,12 @@ def close_steps(
         if free + sum((x.leaves for x in canceled), ZERO) < qty:
             canceled.append(group)
     left = held - qty - sum((x.leaves for x in groups if x not in canceled), ZERO)
-    if filled is not None and len(canceled) == 1 and _is_oco_of(canceled[0], qty):
-        return _steps_of_oco(close, canceled[0], filled)
+    own: dict[str, Decimal] = {}
+    for group in canceled:
+        own |= filled.get(group.name, {})
+    close = evolve(close, after=tuple(own), filled_before=sum(own.values(), ZERO))
+    if can_replace and len(canceled) == 1 and _is_oco_of(canceled[0], qty):
+        return _steps_of_oco(close, canceled[0])
     return steps_around(close, canceled, again, left)
 
 
@@ -59,18 +70,15 @@ def _is_oco_of(group: ExitGroup, qty: Decimal) -> bool:
     return is_pair and group.leaves == qty and not group.is_moving
 
 
-def _steps_of_oco(
-    close: m.PlaceOrder, group: ExitGroup, filled: Mapping[str, Decimal]
-) -> tuple[m.PlanStep, ...]:
-    names = tuple(x for x in (group.limit_order, group.stop_order) if x is not None)
+def _steps_of_oco(close: m.PlaceOrder, group: ExitGroup) -> tuple[m.PlanStep, ...]:
+    assert group.limit_order is not None  # it is an OCO of two orders
     at_market = m.ReplaceOrder(
-        client_order_id=names[0], collar=_COLLAR, beyond=group.stop, within_s=_WITHIN_S
+        client_order_id=group.limit_order, collar=_COLLAR, beyond=group.stop, within_s=_WITHIN_S
     )
-    before = sum((filled.get(x, ZERO) for x in names), ZERO)
     return (
         m.PlanStep(action=at_market),
         m.PlanStep(action=m.CancelOrder(group.name), stage=1),
-        m.PlanStep(action=evolve(close, after=names, filled_before=before), stage=2),
+        m.PlanStep(action=close, stage=2),
     )
 
 

@@ -105,6 +105,11 @@ class ExitContext:
                 ratio *= factor
         return ratio
 
+    def was_split(self, client_order_id: str) -> bool:
+        """Return whether the units were split after an order was placed."""
+        found = (x for x in self.orders if x.client_order_id == client_order_id)
+        return any(self.ratio_since(x.created_at) != 1 for x in found)
+
     def tick(self, price: Decimal) -> Decimal | None:
         """Return the price increment at *price*; None: unknown."""
         return tick_of(price, self.instrument, self.capabilities)

@@ -8,13 +8,14 @@ Each pass compares the exits that a protection wants with those that the account
 3. An entry that is still filling is given half of `naked_max_s`; then its rest is canceled.
 4. Exits for more than the part are reduced: the fewest orders are canceled, and the units of the
    part that they covered get a new exit.
-5. An exit at other prices than wanted is changed.  One that cannot be, or that is good till
-   canceled and ends within a week, is canceled and placed anew; the latter in the session.
-6. A price that no order of the broker watches is watched: the take profit of coins and of a
+5. A price that no order of the broker watches is watched: the take profit of coins and of a
    fraction alone, and the limit of a stop-limit order.
-7. What has no exit gets one beside those that are there, at any hour: one order, or one for the
+6. What has no exit gets one beside those that are there, at any hour: one order, or one for the
    whole units and one for the fraction of a share.  The fraction has a DAY order, a new one for
    each session, and is sold as soon as the exit of the whole units is filled.
+7. An exit at other prices than wanted is changed; after a split this comes before 6.  One that
+   cannot be, or that is good till canceled and ends within a week, is canceled and placed anew; the
+   latter in the session.
 8. A part that is older than its policy allows is closed, in the session.
 
 A cancel needs no way back of its own: if a plan stops after it, the next pass finds what has no
@@ -26,18 +27,19 @@ an exit looks like; `core.plans.breach`, for a market that is beyond the stop al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks.risk import period_of
 from fillbook.core.plans import breach, exit_orders, exit_rules
 from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups, shares_of_net
 from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exit_verdict import ExitVerdict, cancels, covered_as
 from fillbook.model import ZERO
 
 #: An exit is placed anew if it ends within this time.
@@ -46,23 +48,6 @@ RENEWAL: Final = timedelta(days=7)
 SPLIT_FACTOR: Final = Decimal("1.2")
 
 _C = m.CoverState
-
-
-@frozen(kw_only=True)
-class ExitVerdict:
-    """
-    What one protection needs.
-
-    `protection` has its present cover.  `steps` make it right; none: nothing is to be done now.
-    `needs_approval`: they are proposed.  `by_age`: they close the part, whatever its price is.
-    `ended` is why the protection ends; ``""``: it goes on.
-    """
-
-    protection: m.Protection
-    steps: tuple[m.PlanStep, ...] = ()
-    needs_approval: bool = False
-    by_age: bool = False
-    ended: str = ""
 
 
 @m.exact
@@ -133,16 +118,16 @@ def _verdict(
     context: ExitContext,
 ) -> ExitVerdict:
     if context.unconfirmed:
-        return _covered_as(protection, _C.UNKNOWN, context.unconfirmed, context)
+        return covered_as(protection, _C.UNKNOWN, context.unconfirmed, context)
     if not part:
         return _flat(protection, groups, context)
     protection = evolve(protection, pending=False)
     if not share or exit_orders.is_dust(share, context):
         why = "offset by another strategy" if not share else "too little for an order"
-        steps = _cancels(x for x in groups if x.is_ours)
-        return _covered_as(protection, _C.COVERED, why, context, steps)
+        steps = cancels(x for x in groups if x.is_ours)
+        return covered_as(protection, _C.COVERED, why, context, steps)
     if protection.suspended:
-        return _covered_as(protection, _C.SUSPENDED, protection.suspended, context)
+        return covered_as(protection, _C.SUSPENDED, protection.suspended, context)
     protection = exit_orders.with_best_stop(protection, groups, context)
     if not context.restated_without_proof(SPLIT_FACTOR):
         protection = exit_rules.with_reached(protection, context)
@@ -152,44 +137,14 @@ def _verdict(
 def _flat(
     protection: m.Protection, groups: Sequence[ExitGroup], context: ExitContext
 ) -> ExitVerdict:
-    steps = _cancels(x for x in groups if x.is_ours)
+    steps = cancels(x for x in groups if x.is_ours)
     if protection.pending and not steps:
-        return _covered_as(protection, _C.PENDING, "there is no position yet", context)
+        return covered_as(protection, _C.PENDING, "there is no position yet", context)
     if steps or (groups and any(x.is_ours for x in groups)):
-        return _covered_as(
+        return covered_as(
             protection, _C.EXCESS, "the position is closed: its exits are canceled", context, steps
         )
     return ExitVerdict(protection=protection, ended="the position is closed")
-
-
-def _covered_as(
-    protection: m.Protection,
-    cover: m.CoverState,
-    why: str,
-    context: ExitContext,
-    steps: tuple[m.PlanStep, ...] = (),
-    *,
-    needs_approval: bool = False,
-) -> ExitVerdict:
-    found = evolve(protection, cover=cover, why=why)
-    if found.is_covered is not protection.is_covered or found.since is None:
-        found = evolve(found, since=_changed_at(protection, context))
-    if cover is _C.COVERED:
-        found = evolve(found, applied=True)
-    return ExitVerdict(protection=found, steps=steps, needs_approval=needs_approval)
-
-
-def _changed_at(protection: m.Protection, context: ExitContext) -> m.Timestamp:
-    """Return since when the cover is another one: it was lost with the exit, before this pass."""
-    ended = context.ended.get(protection.strategy)
-    is_lost = protection.is_covered and protection.since is not None
-    if is_lost and ended is not None and ended > (protection.since or ""):
-        return ended
-    return m.timestamp(context.now)
-
-
-def _cancels(groups: Iterable[ExitGroup]) -> tuple[m.PlanStep, ...]:
-    return tuple(m.PlanStep(action=m.CancelOrder(x.name)) for x in groups if not x.is_moving)
 
 
 class _Part:
@@ -209,23 +164,29 @@ class _Part:
         self._held = sum((x.leaves for x in groups), ZERO)
         has_stop = protection.policy.has_stop
         self._cover = sum((x.stopped if has_stop else x.limited for x in groups), ZERO)
+        self._is_restated = any(context.was_split(x.name) for x in groups)
 
     def verdict(self) -> ExitVerdict:
         """Return what the part needs: its cover, and the first kind of steps that is due."""
         cover, why = self._state()
         if self._context.restated_without_proof(SPLIT_FACTOR):
             why = "the broker's quantity changed without a fill, as by a split"
-            return _covered_as(self._protection, _C.SPLIT_SUSPECTED, why, self._context)
+            return covered_as(self._protection, _C.SPLIT_SUSPECTED, why, self._context)
         if any(x.is_moving for x in self._groups):
-            return _covered_as(self._protection, cover, why, self._context)
+            return covered_as(self._protection, cover, why, self._context)
         outlived = self._outlived(cover, why)
         if outlived is not None and not outlived.needs_approval:
             return outlived
-        for due in (self._reduced, self._renewed, self._watched, self._added):
+        dues = [self._reduced, self._watched, self._added, self._renewed]
+        if self._is_restated:
+            dues[2:] = reversed(dues[2:])
+        waiting = None
+        for due in dues:
             found = due(cover, why)
-            if found is not None:
+            if found is not None and found.steps:
                 return found
-        return outlived or _covered_as(self._protection, cover, why, self._context)
+            waiting = waiting or found
+        return waiting or outlived or covered_as(self._protection, cover, why, self._context)
 
     def _state(self) -> tuple[m.CoverState, str]:
         plain = m.plain
@@ -268,7 +229,7 @@ class _Part:
         request = exit_orders.market_exit(protection, qty, context, price)
         steps = self._closed(m.PlaceOrder(request, fills=True), ours)
         why = f"it is held since {part.opened_at}, longer than its max_age_s: it is closed"
-        found = _covered_as(protection, cover, why, context, steps)
+        found = covered_as(protection, cover, why, context, steps)
         needs_approval = exit_rules.needs_approval(protection, at)
         return evolve(found, needs_approval=needs_approval, by_age=True)
 
@@ -292,9 +253,9 @@ class _Part:
             return None  # only orders of others: alerted, never canceled
         back = sum((x.leaves for x in canceled), ZERO) - excess
         steps = self._replaced(canceled, max(ZERO, back))
-        return _covered_as(self._protection, cover, why, self._context, steps)
+        return covered_as(self._protection, cover, why, self._context, steps)
 
-    # -- 5: other terms ----------------------------------------------------------------
+    # -- 7: other terms ----------------------------------------------------------------
 
     def _renewed(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """Return the steps that replace an exit with other terms, or that ends soon."""
@@ -308,13 +269,13 @@ class _Part:
                 if not self._may_place(group.leaves):
                     return None
                 steps = self._with_other_terms(group, renewal=renewal)
-                return _covered_as(self._protection, cover, why, self._context, steps)
+                return covered_as(self._protection, cover, why, self._context, steps)
         return None
 
     def _with_other_terms(self, group: ExitGroup, *, renewal: bool) -> tuple[m.PlanStep, ...]:
         """Return the steps that give *group* its terms: a change of prices keeps the cover."""
         changes = exit_orders.changes(group, self._protection, self._context)
-        if changes and not renewal and self._share <= self._held:
+        if changes and not renewal and (self._share <= self._held or not self._is_restated):
             return tuple(m.PlanStep(action=x, stage=i) for i, x in enumerate(changes))
         return self._replaced([group], group.leaves)
 
@@ -323,7 +284,7 @@ class _Part:
         found = breach.judge(self._protection, qty, self._context)
         return isinstance(found, breach.NoBreach)
 
-    # -- 6: watched prices ----------------------------------------------------------------
+    # -- 5: watched prices ----------------------------------------------------------------
 
     def _watched(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """
@@ -344,7 +305,7 @@ class _Part:
         if close is None:
             return None
         steps = self._closed(close, stops)
-        return _covered_as(self._protection, cover, why, self._context, steps)
+        return covered_as(self._protection, cover, why, self._context, steps)
 
     def _closed(self, close: m.PlaceOrder, groups: Sequence[ExitGroup]) -> tuple[m.PlanStep, ...]:
         """Return the cancels of *groups*, and then *close*, which has to fill soon."""
@@ -352,9 +313,9 @@ class _Part:
         filled = sum((self._context.filled(name) for name in names), ZERO)
         within_s = int(self._protection.policy.naked_max_s)
         close = evolve(close, within_s=within_s, after=names, filled_before=filled)
-        return (*_cancels(groups), m.PlanStep(action=close, stage=1))
+        return (*cancels(groups), m.PlanStep(action=close, stage=1))
 
-    # -- 7: what has no exit ---------------------------------------------------------------
+    # -- 6: what has no exit ---------------------------------------------------------------
 
     def _added(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """Return the steps that place an exit for what has none."""
@@ -364,7 +325,7 @@ class _Part:
         entry = self._filling_entry()
         if entry is not None and not self._is_naked_too_long():
             why = f"{why}: the entry {entry.client_order_id} is still filling"
-            return _covered_as(self._protection, cover, why, self._context)
+            return covered_as(self._protection, cover, why, self._context)
         placed = self._placed(gap)
         if isinstance(placed, ExitVerdict):
             return placed
@@ -373,7 +334,7 @@ class _Part:
         blocking += exit_orders.blocking(steps, self._context)
         if any(x.origin is not m.Origin.OURS for x in blocking):
             why = f"{why}: order {blocking[-1].client_order_id} blocks the exit (wash trade)"
-            return _covered_as(self._protection, cover, why, self._context)
+            return covered_as(self._protection, cover, why, self._context)
         if blocking:  # an exit outranks an entry
             names = dict.fromkeys(x.client_order_id for x in blocking)
             cancels = (m.PlanStep(action=m.CancelOrder(name)) for name in names)
@@ -381,7 +342,7 @@ class _Part:
         needs_approval = not self._protection.approved
         if needs_approval:
             cover, why = _C.PROPOSED, why + exit_rules.sentence_of(self._protection)
-        return _covered_as(
+        return covered_as(
             self._protection, cover, why, self._context, steps, needs_approval=needs_approval
         )
 
@@ -392,7 +353,7 @@ class _Part:
         holders = [x.name for x in self._groups if x.stopped < x.leaves]
         if holders:
             why = f"{why}: order {holders[0]} holds them"
-            return _covered_as(self._protection, cover, why, self._context)
+            return covered_as(self._protection, cover, why, self._context)
         return None
 
     def _placed(self, qty: Decimal) -> tuple[m.PlanStep, ...] | ExitVerdict:
@@ -401,17 +362,17 @@ class _Part:
         found = breach.judge(protection, qty, context)
         if isinstance(found, breach.Undecided):
             cover = _C.AT_OPEN if found.at_open else self._state()[0]
-            return _covered_as(protection, cover, found.why, context)
+            return covered_as(protection, cover, found.why, context)
         if isinstance(found, breach.NoBreach):
             requests = exit_orders.requests_for(protection, qty, context)
             if not requests:
                 why = "the average cost is not known: give the exit an absolute price"
-                return _covered_as(protection, _C.IMPOSSIBLE, why, context)
+                return covered_as(protection, _C.IMPOSSIBLE, why, context)
             return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
         steps = (m.PlanStep(action=m.PlaceOrder(found.request, fills=True, as_stop=True)),)
         if isinstance(found, breach.Act):
             return steps
-        return _covered_as(protection, _C.PROPOSED, found.why, context, steps, needs_approval=True)
+        return covered_as(protection, _C.PROPOSED, found.why, context, steps, needs_approval=True)
 
     def _filling_entry(self) -> m.Order | None:
         """Return the live entry of the part that has filled partly, which blocks its exits."""
@@ -440,7 +401,7 @@ class _Part:
         names = tuple(x.name for x in groups)
         filled = sum((self._context.filled(name) for name in names), ZERO)
         return (
-            *_cancels(groups),
+            *cancels(groups),
             *(
                 m.PlanStep(action=m.PlaceOrder(x, after=names, filled_before=filled), stage=1)
                 for x in requests

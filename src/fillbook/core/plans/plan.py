@@ -74,6 +74,18 @@ def with_step(
     return evolve(plan, steps=(*plan.steps[:index], new, *plan.steps[index + 1 :]))
 
 
+@m.exact
+def sentence_of_missing(plan: m.Plan) -> str:
+    """Return what *plan* was to trade and did not, with the reasons; ``""``: nothing."""
+    if not plan.missing:
+        return ""
+    left = ", ".join(f"{m.plain(qty)} {symbol}" for symbol, qty in plan.missing.items())
+    found = [x for x in plan.steps if isinstance(x.action, m.PlaceOrder) and x.action.fills]
+    reasons = dict.fromkeys(x.why for x in found if x.missing and x.why)
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"less than planned was traded: {left} are left{why}"
+
+
 def due_steps(plan: m.Plan) -> tuple[int, ...]:
     """Return the steps to carry out now: of the first stage that is not done, else the guards."""
     if plan.failed:

@@ -5,12 +5,15 @@ Rule 1: at most one order a symbol; through zero two, the second after the first
 Rule 2: what is unknown is not acted on: no price, a wide spread, an order without a known outcome.
 Rule 3: the budget holds.  Reductions come first, and buys are cut to what is left.
 Rule 4: at the same prices and base, a second plan is empty (but for `turnover_max`).
+Rule 5: nothing increases before the account shows the funds.
+Rule 6: the exits of one symbol are away for the time of its own trade, not for that of the plan.
 
 The base is equity × (1 - `cash_buffer`), less the positions without a target that stay, less the
 reserves of open orders, and at most `capital`.  A target whose symbol cannot be traded now keeps
 its share of the base, so that its missing price moves no other position.
 
-Other halves: `core.plans.portfolio` reads the arguments, `core.plans.rounding` rounds.
+Other halves: `core.plans.portfolio` reads the arguments, `core.plans.rounding` rounds,
+`core.plans.close` has the steps of one trade, and `desk.plans.rebalance` makes the plan.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Final
+
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans import portfolio as portfolios
@@ -30,6 +35,11 @@ from fillbook.model import ZERO
 _DEFAULT: Final = m.RebalanceRules()
 _BUY: Final = m.OrderSide.BUY
 _SELL: Final = m.OrderSide.SELL
+#: The stages, before those of a trade are added: cancels, the order, and its exits again.
+_CANCELS: Final = 0
+_REDUCES: Final = 1
+_FUNDS: Final = 4
+_INCREASES: Final = 5
 
 
 @m.exact
@@ -237,3 +247,29 @@ def _trade(
         exits=line.exits,
         step=step,
     )
+
+
+# -- steps ---------------------------------------------------------------------------------
+
+
+def staged(
+    cancels: Iterable[str],
+    trades: Iterable[tuple[m.RebalanceTrade, Sequence[m.PlanStep]]],
+    funds: m.AwaitFunds | None,
+) -> tuple[m.PlanStep, ...]:
+    """
+    Return the steps of a rebalance in their stages.
+
+    *trades* are the trades with the steps that carry them out.  *funds*: the buys wait for them;
+    None: there are no buys.  They are not waited for if nothing is canceled or reduced before.
+    """
+    steps = [m.PlanStep(action=m.CancelOrder(name), stage=_CANCELS) for name in cancels]
+    later: list[m.PlanStep] = []
+    for trade, own in trades:
+        if trade.reduces:
+            steps += [evolve(x, stage=_REDUCES + x.stage) for x in own]
+        else:
+            later += [evolve(x, stage=_INCREASES + x.stage) for x in own]
+    if steps and funds is not None:
+        steps.append(m.PlanStep(action=funds, stage=_FUNDS))
+    return tuple(sorted((*steps, *later), key=lambda x: x.stage))

@@ -159,14 +159,14 @@ class RestingExits:
     The exits that hold units of a part of a position, whole.
 
     `portions` are the units that each holds of this part, by its name: one that was placed by hand
-    may cover several parts.  `again` are the requests that place them again, and `filled` what
-    their orders filled already, by name.
+    may cover several parts.  `again` are the requests that place them again.  `filled` is what the
+    orders of those of this part alone filled already, by name of the group and by order.
     """
 
     groups: tuple[ExitGroup, ...]
     portions: Mapping[str, Decimal]
     again: Mapping[str, m.OrderRequest]
-    filled: Mapping[str, Decimal]
+    filled: Mapping[str, Mapping[str, Decimal]]
 
     @m.exact
     def steps_of_close(
@@ -181,8 +181,15 @@ class RestingExits:
         groups = [x for x in self.groups if x.name not in canceled]
         own = sum((self.portions[x.name] for x in groups), ZERO)
         beyond = sum((x.leaves for x in groups), ZERO) - own
-        filled = self.filled if can_replace else None
-        return close_steps(close, held + beyond, max(ZERO, held - own), groups, self.again, filled)
+        return close_steps(
+            close,
+            held + beyond,
+            max(ZERO, held - own),
+            groups,
+            self.again,
+            self.filled,
+            can_replace=can_replace,
+        )
 
 
 def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str) -> RestingExits:
@@ -205,7 +212,14 @@ def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str)
     part = attributed({strategy: ZERO, **shares}, found)[strategy]
     portions = {x.name: x.leaves for x in part}
     groups = tuple(x for x in found if x.name in portions)
-    filled = {x.client_order_id: x.order.filled_qty for x in records}
+    filled: dict[str, dict[str, Decimal]] = {}
+    for group in groups:
+        if portions[group.name] == group.leaves:
+            filled[group.name] = {
+                x.client_order_id: x.order.filled_qty
+                for x in records
+                if x.order.side is side and group.name in (x.client_order_id, x.parent)
+            }
     return RestingExits(groups, portions, _again(records, groups), filled)
 
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from fillbook import errors
 from fillbook import model as m
@@ -46,14 +46,6 @@ _NOTHING_LEFT: Final = frozenset({m.ReasonCode.NO_POSITION, m.ReasonCode.QUANTIT
 
 #: Carries out a step that changes the record only; returns why it could not, ``""``: it is done.
 RecordStep = Callable[[m.Action], str]
-
-
-@frozen
-class Failure:
-    """Why an order could not be placed; `transient`: the same one may be accepted later."""
-
-    why: str
-    transient: bool
 
 
 class Executor:
@@ -89,7 +81,7 @@ class Executor:
         self._reads: dict[str, int] = {}
         self._tries: dict[str, int] = {}
         #: By occasion: why the last plan for it could not place an order.
-        self.failures: dict[str, Failure] = {}
+        self.failures: dict[str, life.Again] = {}
 
     def advance_all(self) -> timedelta | None:
         """Take every step that is due; return when the next is, None: no plan is open."""
@@ -204,16 +196,22 @@ class Executor:
         if plan.failed:
             self._stop(plan, plan.failed)
         else:
-            self._recorder.record(m.PlanMoved(plan.plan_id, m.PlanState.DONE))
+            left = life.sentence_of_missing(plan)
+            why = f"{plan.why}; {left}" if left else ""
+            self._recorder.record(m.PlanMoved(plan.plan_id, m.PlanState.DONE, why))
+            self._alert(plan, f"is done, but {left}" if left else "")
             # What it was for is read again: an exit of what is gone would open a position.
             self._agenda.put("sync", timedelta())
         self._forget(plan)
 
     def _stop(self, plan: m.Plan, why: str) -> None:
-        text = f"plan {plan.plan_id} ({plan.why}) stopped: {why}"
-        about = plan.symbols[0] if plan.symbols else "account"
         self._recorder.record(m.PlanMoved(plan.plan_id, m.PlanState.STOPPED, why))
-        if plan.kind is not m.PlanKind.EXIT:  # what has no exit is alerted by itself
+        self._alert(plan, f"stopped: {why}")
+
+    def _alert(self, plan: m.Plan, text: str) -> None:
+        if text and plan.kind is not m.PlanKind.EXIT:  # what has no exit is alerted by itself
+            about = plan.symbols[0] if plan.symbols else "account"
+            text = f"plan {plan.plan_id} ({plan.why}) {text}"
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text)))
 
     def _forget(self, plan: m.Plan) -> None:
@@ -392,7 +390,7 @@ class Executor:
         is_last = is_new and step.attempts >= life.orders_max(plan, index, again.kinds)
         ends = plan.kind is m.PlanKind.EXIT or is_last or not again.transient
         if ends and not step.guard:
-            self.failures[plan.occasion] = Failure(again.why, again.transient)
+            self.failures[plan.occasion] = again
             return self._fail(plan, index, again.why)
         if not again.transient and step.why != again.why:
             self._alert_impossible(plan, again.why)

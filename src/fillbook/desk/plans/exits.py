@@ -23,6 +23,7 @@ from fillbook.core.permission import Authority
 from fillbook.core.plans import exits
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exit_verdict import ExitVerdict
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
@@ -103,7 +104,7 @@ class Exits:
             self._alert(verdict.protection, context)
         return made
 
-    def _verdicts(self, symbol: str) -> tuple[tuple[exits.ExitVerdict, ...], ExitContext]:
+    def _verdicts(self, symbol: str) -> tuple[tuple[ExitVerdict, ...], ExitContext]:
         """Return what each protection of *symbol* needs; quotes are read only if they decide."""
         context = self._context(symbol)
         verdicts = exits.compare(context)
@@ -141,7 +142,7 @@ class Exits:
 
     # -- plans -------------------------------------------------------------------------
 
-    def _plan(self, verdict: exits.ExitVerdict, context: ExitContext) -> m.Plan | None:
+    def _plan(self, verdict: ExitVerdict, context: ExitContext) -> m.Plan | None:
         """Return the plan for a verdict; None: nothing is to be done now."""
         protection = verdict.protection
         if not verdict.steps or self._is_waiting(protection):
@@ -185,7 +186,7 @@ class Exits:
             self._breaches.popleft()
         return len(self._breaches) >= BREACHES_MAX
 
-    def _store(self, verdict: exits.ExitVerdict, plan: m.Plan | None) -> str | None:
+    def _store(self, verdict: ExitVerdict, plan: m.Plan | None) -> str | None:
         """Store the cover of a protection, and its plan; return the id of the plan."""
         protection = verdict.protection
         with self._recorder.store.read() as reader:
@@ -266,7 +267,7 @@ class Exits:
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, protection.symbol, text)))
 
 
-def _sells(verdict: exits.ExitVerdict) -> bool:
+def _sells(verdict: ExitVerdict) -> bool:
     """Whether a position is closed at once, because of its price."""
     actions = (x.action for x in verdict.steps)
     return not verdict.by_age and any(isinstance(x, m.PlaceOrder) and x.fills for x in actions)

@@ -236,6 +236,7 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | No
     return m.PlanImpact(
         orders=len(placed),
         cancels=sum(isinstance(x.action, m.CancelOrder) for x in steps),
+        replaces=sum(isinstance(x.action, m.ReplaceOrder) for x in steps),
         notional=notional if corrected is None else corrected,
         positions=tuple(positions),
     )

@@ -22,7 +22,7 @@ from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
 from fillbook.desk.plans.planning import Planning, no_position
-from fillbook.desk.record.exit_reader import opening_order
+from fillbook.desk.record.exit_reader import opening_order, standing_exits
 from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
 from fillbook.store import Reader
@@ -125,6 +125,7 @@ class Protections:
             pending=name not in parts,
             applied=name not in parts,
             set_at=self._recorder.now(),
+            inherited=standing_exits(reader, held, name),
         )
         if known is None:
             return new

@@ -3,7 +3,7 @@ Rebalancing: the trades that lead from what is held to the targets, as one plan.
 
 The account is reconciled first, and everything that decides is read then.  The occasion is the
 targets, the rules and the day: a second call on the same day, also on a lost record, goes on with
-the same orders.  Other halves: `core.plans.rebalance`, `core.plans.rebalance_steps`.
+the same orders.  Other halves: `core.plans.rebalance`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs, reservation
 from fillbook.core.permission import Authority
-from fillbook.core.plans.rebalance import plan_rebalance
-from fillbook.core.plans.rebalance_steps import staged
+from fillbook.core.plans.rebalance import plan_rebalance, staged
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market

@@ -104,6 +104,19 @@ def exits_of(
     )
 
 
+def standing_exits(reader: Reader, held: str, strategy: str) -> tuple[str, ...]:
+    """Return the client ids of the exits of a part that plans placed, and nothing is to end."""
+    return tuple(
+        x.client_order_id
+        for name in pairs.symbols_held_as(reader, held)
+        for x in reader.find(m.OrderRecord, "followed", name)
+        if (x.strategy or "") == strategy
+        and not x.order.is_final
+        and instructions.open_cancel(x) is None
+        and is_exit_order(reader, x)
+    )
+
+
 def is_exit_order(reader: Reader, record: m.OrderRecord) -> bool:
     """Return whether a plan placed an order as an exit, not to close the position at once."""
     return plan_of(reader, record, m.PlanKind.EXIT) is not None

@@ -131,12 +131,14 @@ AdoptBalance: symbol ours theirs currency
 EndOrder: client_order_id
 HaltTrading: why
 PlanImpact: orders cancels notional positions cost full_cost left_alone leftover tracking_error
+    replaces
 RebalanceCost: orders notional spread_cost
 LeftAlone: symbol qty value reason
 PositionChange: symbol before after strategy
 PlanNews: plan_id what step why
 Protection: symbol strategy policy number stop_price take_profit priced_at entered opened_by
     approved pending applied suspended cover since why set_at at_break_even trail_begun
+    inherited
 Cooldown: symbol strategy until order
 ExitPolicy: stop_price stop_loss take_profit trail time_in_force on_add on_breach collar
     naked_max_s trail_after break_even max_age_s cooldown_s

@@ -154,7 +154,8 @@ export function plans(page, { approve, reject }) {
     const changes = plan.impact.positions.map((x) =>
       make("li", {}, `${x.symbol}${x.strategy ? ` (${x.strategy})` : ""}: ${x.before} → ${x.after}`),
     );
-    const effect = `${plan.impact.orders} orders, ${plan.impact.cancels} cancels`;
+    const { orders, cancels, replaces } = plan.impact;
+    const effect = `${orders} orders, ${cancels} cancels, ${replaces} changes`;
     const act = (text, kind, call) =>
       make(
         "button",

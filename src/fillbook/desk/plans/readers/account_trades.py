@@ -72,14 +72,14 @@ def marks_of(
     """
     Return the outcomes of earlier rows by their identity, and the settled ones by symbol.
 
-    A row whose plan ended without trading it is in neither.
+    A row whose plan ended without trading it, or all of it, is in neither.
     """
     states: dict[str | None, m.PlanState] = {None: m.PlanState.DONE}
     outcomes, settled = dict[str, m.TradeOutcome](), dict[str, list[m.SettledTrade]]()
     for mark in reader.all(m.SettledTrade):
         if mark.plan_id not in states:
             plan = reader.get(m.Plan, mark.plan_id or "")
-            states[mark.plan_id] = m.PlanState.STOPPED if plan is None else plan.state
+            states[mark.plan_id] = m.PlanState.STOPPED if plan is None else _outcome(plan)
         state = states[mark.plan_id]
         if state is m.PlanState.DONE:
             outcomes[mark.key] = _O.SETTLED
@@ -87,6 +87,12 @@ def marks_of(
         elif state not in m.FINAL_STATES:
             outcomes[mark.key] = _O.SENDING
     return outcomes, settled
+
+
+def _outcome(plan: m.Plan) -> m.PlanState:
+    """Return the state of *plan*; one that traded less than its rows counts as stopped."""
+    is_short = plan.state is m.PlanState.DONE and not plan.is_fulfilled
+    return m.PlanState.STOPPED if is_short else plan.state
 
 
 def _ids(record: m.OrderRecord) -> tuple[str, ...]:
@@ -100,7 +106,7 @@ def _fills(
     """Yield the fills since that time, without those that settled rows by their plan."""
     for record in records:
         plan = plan_of(reader, record, m.PlanKind.CATCH_UP)
-        if plan is not None and plan.state is m.PlanState.DONE:
+        if plan is not None and plan.is_fulfilled:
             continue
         is_external = record.origin is m.Origin.EXTERNAL
         # Also one that another record of the account placed, or this one before it was lost.
