@@ -56,7 +56,7 @@ class AlertKind(StrEnum):
     NAKED = "naked"
     """A protected position has been without its exit for `naked_max_s`."""
     EXIT_CHANGED = "exit_changed"
-    """An exit of a protection was canceled, or cannot be placed."""
+    """An exit of a protection was canceled, cannot be placed, or not as asked for."""
     LAG_DOUBLED = "lag_doubled"
     """The account lags more than declared: `account_lag` is doubled."""
 

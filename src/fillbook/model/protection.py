@@ -118,6 +118,11 @@ def _above_zero(policy: ExitPolicy, attribute: Attribute[Any], value: Decimal | 
         raise InvalidValue(f"{attribute.name} must be above zero, not {value}")
 
 
+def _check_flag(policy: ExitPolicy, attribute: Attribute[Any], value: bool) -> None:
+    if not isinstance(value, bool):
+        raise InvalidValue(f"{attribute.name} must be True or False, not {value!r}")
+
+
 @frozen(kw_only=True, field_transformer=name_numbers)
 class ExitPolicy:
     """
@@ -165,6 +170,11 @@ class ExitPolicy:
     """What becomes of the exits when the position grows."""
     on_breach: OnBreach = field(default=OnBreach.MARKET, converter=OnBreach)
     """What is done when the price has passed the stop already."""
+    extended_hours: bool = field(default=False, validator=_check_flag)
+    """
+    That is judged and done in extended hours too, by a limit order as with `OnBreach.LIMIT`; False:
+    it waits for the regular session.  A stop that stands is not triggered there.
+    """
     collar: Decimal = field(default=Decimal(2), converter=number, validator=_above_zero)
     """How far beyond its stop or the quote a limit price of an exit is, as a percentage."""
     naked_max_s: Decimal = field(default=Decimal(60), converter=number, validator=_above_zero)
@@ -208,6 +218,7 @@ class ExitFields(TypedDict, total=False):
     time_in_force: TimeInForce | str
     on_add: OnAdd | str
     on_breach: OnBreach | str
+    extended_hours: bool
     collar: Decimal | int | str | float
     naked_max_s: Decimal | int | str | float
 

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans import breach, exits
 from tests.core.plans.situations import (
+    CAN,
     COIN,
     NOON,
     SESSION,
@@ -15,16 +17,17 @@ from tests.core.plans.situations import (
     quote,
     situation,
 )
+from tests.core.plans.test_plan import plan
 
 SEEN = {"applied": True}
 
 
-def judged(*bids, stop=90, on_breach="market", apart=10, held=None, fields=(), **kw):
+def judged(*bids, stop=90, on_breach="market", apart=10, held=None, fields=(), qty=10, **kw):
     policy = protection(stop_price=stop, on_breach=on_breach, **{**SEEN, **dict(fields)})
     quotes = [quote(x, seconds_ago=apart * (len(bids) - i)) for i, x in enumerate(bids)]
     context = situation(policy, quotes=quotes, held=held, **kw)
     current = exits.compare(context)[0].protection
-    return breach.judge(current, 10, context)
+    return breach.judge(current, m.number(qty), context)
 
 
 def test_two_quotes_beyond_the_stop_close_the_position():
@@ -118,3 +121,102 @@ def test_a_coin_has_no_session():
     found = judged(89, 88, instrument=COIN, session=None, now=NOON)
     assert found.request.time_in_force is m.TimeInForce.GTC
     assert isinstance(judged(89, 88, session=None), breach.Act)
+
+
+# -- extended hours --------------------------------------------------------------------
+
+EXTENDED = {
+    "fields": {"extended_hours": True},
+    "now": SESSION.opens - timedelta(hours=4),
+    "capabilities": evolve(CAN, extended_hours=True),
+}
+
+
+@pytest.mark.parametrize(
+    "now", [SESSION.opens - timedelta(hours=4), SESSION.closes + timedelta(minutes=1)]
+)
+def test_in_extended_hours_a_limit_order_closes_it_if_the_policy_says_so(now):
+    found = judged(89, 88, **{**EXTENDED, "now": now})
+    assert isinstance(found, breach.Act)
+    assert found.request.extended_hours
+    assert (found.request.type, found.request.limit_price) == (m.OrderType.LIMIT, m.number("86.24"))
+    assert found.request.time_in_force is m.TimeInForce.DAY
+
+
+def test_what_does_not_fill_there_soon_is_judged_again():
+    policy = protection(stop_price=90, extended_hours=True, naked_max_s=30, **SEEN)
+    quotes = [quote(89, seconds_ago=20), quote(89)]
+    rest = {"now": EXTENDED["now"], "capabilities": EXTENDED["capabilities"]}
+    (found,) = exits.compare(situation(policy, quotes=quotes, **rest))
+    (step,) = found.steps
+    assert (step.action.within_s, step.action.as_stop) == (30, True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"capabilities": CAN},
+        {"now": SESSION.extended_opens + timedelta(seconds=30)},
+        {"now": SESSION.extended_closes},
+        {"now": SESSION.extended_opens - timedelta(seconds=1)},
+        {"qty": "0.5"},
+    ],
+    ids=["not taken", "just opened", "after", "before", "a fraction"],
+)
+def test_what_waits_for_the_open_all_the_same(fields):
+    found = judged(89, 88, **{**EXTENDED, **fields})
+    assert isinstance(found, breach.Undecided)
+    assert found.at_open
+
+
+# -- several at once -------------------------------------------------------------------
+
+
+def closing(symbol, notional=100):
+    request = m.OrderRequest(symbol=symbol, side="sell", qty=10)
+    steps = (m.PlanStep(action=m.PlaceOrder(request, fills=True, as_stop=True)),)
+    impact = m.PlanImpact(notional=None if notional is None else m.number(notional))
+    return evolve(plan(), symbols=(symbol,), steps=steps, impact=impact)
+
+
+@pytest.mark.parametrize(
+    ("worth", "others", "equity", "expected"),
+    [
+        (900, [], None, True),  # the first, whatever it is worth
+        (900, [("A", 900)], None, True),  # the same once more
+        (100, [("B", 100)], 1000, True),
+        (101, [("B", 100)], 1000, False),
+        (100, [("B", 100), ("B", 90)], 1000, True),
+        (100, [("B", 100)], None, False),
+        (None, [("B", 1)], 1000, False),
+        (1, [("B", None)], 1000, False),
+        (1, [("B", 1), ("C", 1)], 1000, True),
+        (1, [("B", 1), ("C", 1), ("D", 1)], 1000, False),
+    ],
+)
+def test_the_first_closes_and_others_up_to_a_share_of_the_equity(worth, others, equity, expected):
+    known = [closing(*x) for x in others]
+    equity = None if equity is None else m.number(equity)
+    assert breach.is_within_limits(closing("A", worth), known, equity) is expected
+
+
+def test_which_plans_close_by_price():
+    assert breach.closes_by_price(closing("A"))
+    assert not breach.closes_by_price(plan())
+
+
+def test_which_proposals_are_the_same():
+    def at(limit):
+        (step,) = closing("A").steps
+        request = evolve(step.action.request, limit_price=m.number(limit), type=m.OrderType.LIMIT)
+        return evolve(plan(), steps=(evolve(step, action=evolve(step.action, request=request)),))
+
+    assert breach.is_like(closing("A"), closing("A", notional=50))
+    assert not breach.is_like(closing("A"), closing("B"))
+    assert not breach.is_like(closing("A"), plan())
+    assert breach.is_like(at("100"), at("99"))
+    assert not breach.is_like(at("100"), at("98.99"))
+    assert not breach.is_like(at("100"), closing("A"))
+    cancels = evolve(plan(), steps=(m.PlanStep(action=m.CancelOrder("x1")),))
+    assert breach.is_like(cancels, cancels)
+    assert not breach.is_like(cancels, closing("A"))

@@ -15,6 +15,7 @@ from tests.core.plans.situations import (
     OPENED_AT,
     SESSION,
     did,
+    holding,
     oco,
     order,
     position,
@@ -222,11 +223,17 @@ def test_what_cannot_be_changed_is_placed_anew(fields):
 OLD = {"max_age_s": 3600, "stop_price": 90}
 
 
+def by_age(found):
+    """Whether the part is closed because of its age."""
+    closes = any(isinstance(x.action, m.PlaceOrder) and x.action.fills for x in found.steps)
+    return closes and "longer than its max_age_s" in found.protection.why
+
+
 def test_a_part_of_its_age_is_closed():
     found = verdict(protection(**OLD, approved=True, set_at=OPENED_AT), quotes=[quote(100)])
     assert did(found) == [(1, "market", 10)]
-    assert (found.by_age, found.needs_approval) == (True, False)
-    assert "longer than its max_age_s" in found.protection.why
+    assert (by_age(found), found.needs_approval) == (True, False)
+    assert not found.steps[0].action.as_stop  # its price is none of a breach
 
 
 def test_its_exits_are_canceled_first_and_those_by_hand_stay():
@@ -235,7 +242,7 @@ def test_its_exits_are_canceled_first_and_those_by_hand_stay():
     found = verdict(kept, orders=orders, ours={"x1"}, quotes=[quote(100)])
     assert did(found) == [(0, "cancel", "x1"), (1, "market", 6)]
     found = verdict(kept, orders=[order("by-hand", limit_price="150")], ours=(), quotes=two(100))
-    assert not found.by_age
+    assert not by_age(found)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +259,7 @@ def test_its_exits_are_canceled_first_and_those_by_hand_stay():
 def test_it_is_not_closed(fields):
     own = {"orders": [stop()], "quotes": [quote(100)]}
     found = verdict(protection(**OLD, set_at=OPENED_AT), **{**own, **fields})
-    assert not found.by_age
+    assert not by_age(found)
 
 
 @pytest.mark.parametrize("fields", [{"set_at": None}, {"set_at": m.timestamp(NOON)}])
@@ -260,7 +267,7 @@ def test_a_part_that_was_older_when_the_policy_was_set_is_proposed(fields):
     """Its exits are made right meanwhile."""
     kept = protection(**OLD, **fields)
     found = verdict(kept, orders=[stop()], quotes=[quote(100)])
-    assert (found.by_age, found.needs_approval) == (True, True)
+    assert (by_age(found), found.needs_approval) == (True, True)
     assert found.protection.cover is m.CoverState.COVERED
     found = verdict(kept, orders=[stop(qty=4)], quotes=[quote(100)])
     assert did(found) == [(0, "stop", 6)]
@@ -269,6 +276,27 @@ def test_a_part_that_was_older_when_the_policy_was_set_is_proposed(fields):
 def test_a_proposal_says_when_it_is_closed():
     found = verdict(protection(**OLD, approved=False), now=NOON - timedelta(minutes=5))
     assert "it is closed 3600 s (max_age_s) after its entry" in found.protection.why
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({"break_even": "4%"}, "break_even: the average cost is not known"),
+        ({"break_even": 120}, "break_even: the average cost is not known"),
+        ({"take_profit": "9%"}, "take_profit: the average cost"),
+        ({"take_profit": 120}, ""),
+        ({"trail": "2%", "trail_after": "4%", "break_even": "4%"}, "break_even, trail_after: the"),
+        ({"max_age_s": 60}, "max_age_s: it is not known since when it is held"),
+    ],
+)
+def test_a_rule_that_cannot_be_applied_says_why(policy, expected):
+    """The stop stands, so that the part is covered."""
+    part = evolve(holding(10, price=None), opened_at=None)
+    held = evolve(position(), account=part, by_strategy=(("s", part),))
+    found = verdict(protection(stop_price=90, **policy), orders=[stop()], held=held)
+    assert found.protection.cover is m.CoverState.COVERED
+    assert found.protection.why.startswith(expected)
+    assert bool(found.protection.why) is bool(expected)
 
 
 def test_quotes_are_needed_for_what_they_decide():

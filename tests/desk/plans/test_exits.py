@@ -3,9 +3,11 @@
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
 from tests.bench import Bench
 
 S, C = m.OrderStatus, m.CoverState
@@ -332,3 +334,39 @@ def test_an_excess_that_cannot_be_reduced_is_alerted():
     alerts = [x.alert.message for x in bench.desk.events() if x.alert is not None]
     assert cover(bench) is C.EXCESS
     assert any("excess" in text for text in alerts)
+
+
+def test_an_excess_at_night_is_alerted_within_a_minute():
+    """Its cancel stays pending until the open, and the exit would open a position then."""
+    bench = held()
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.pass_(10 * 3600, every=1800)
+    bench.pass_(30)
+    bench.exchange.faults.switch_on("cancel-at-open")
+    bench.silently("AAPL", -4, "187")
+    bench.pass_(120)
+    alerts = [x.alert.message for x in bench.desk.events() if x.alert is not None]
+    assert cover(bench) is C.NAKED  # the order that ends protects nothing
+    assert any("6 of 6 have no stop; exits for 10 may still fill" in text for text in alerts)
+
+
+def test_a_rule_that_cannot_be_applied_is_alerted_once():
+    """The cost of what was held before is not reported: break-even has no price."""
+
+    class Costless(SimulatedBroker):
+        def positions(self, page):
+            found = super().positions(page)
+            return evolve(found, value=tuple(evolve(x, avg_price=None) for x in found.value))
+
+    bench = Bench(cash="100000", broker=Costless, opened=False)
+    bench.by_hand("AAPL", "buy", 10)
+    bench.clock.advance(3 * 86_400)
+    assert bench.desk.sync().opened
+    bench.desk.protect("AAPL", stop_price="180", break_even="200")
+    bench.pass_(60)
+    alerts = [x.alert.message for x in bench.desk.events() if x.alert is not None]
+    assert len([x for x in alerts if "break_even: the average cost is not known" in x]) == 1
+    (protection,) = bench.desk.protections()
+    assert protection.cover is C.COVERED
+    assert protection.why.startswith("break_even: the average cost is not known")

@@ -119,8 +119,7 @@ class Guard:
                 self.excess.pop(symbol, None)
                 continue
             seconds = self.excess.get(symbol, 0.0)
-            if gap <= GAP_S and self._could_trade(symbol):
-                seconds += gap
+            seconds += gap if gap <= GAP_S else 0  # at any hour
             self.excess[symbol] = seconds
             if symbol not in moved or (seconds > 60 + SLACK_S and symbol not in self.alerted):
                 yield f"exits for {qty} {symbol} for {seconds} s, of which {most} are held"

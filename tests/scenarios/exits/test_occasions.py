@@ -109,68 +109,6 @@ def test_an_entry_that_still_fills_is_exited_after_a_while():
     assert account.covers() == {"AAPL/s": C.COVERED}
 
 
-def beyond(account, moment):
-    """The stop is canceled at the broker before the open, and the market opens below it."""
-    account.until(at(3, 1))
-    (stop,) = account.exits()
-    account.books.cancel(stop.id)
-    account.clock.advance(1)
-    account.exchange.quote("AAPL", "170", "170.02")
-    account.until(moment)
-    return account
-
-
-@pytest.mark.parametrize("moment", [at(3, 9, 5), at(3, 14, 30, 30)], ids=["04:05", "09:30:30"])
-def test_a_breach_is_decided_a_minute_after_the_open(moment):
-    account = Account().held(stop_price="180")
-    beyond(account, moment)
-    assert account.sold() == {}
-    account.until(at(3, 14, 31, 5), every=5)
-    account.keep_quoting({"AAPL": "170"}, 60)
-    assert account.sold() == {"AAPL": 10}
-
-
-def test_one_bad_quote_sells_nothing():
-    account = Account().held(stop_price="180")
-    (stop,) = account.exits()
-    account.exchange.halt("AAPL")
-    account.books.cancel(stop.id)
-    account.clock.advance(1)
-    account.exchange.quote("AAPL", "12", "12.02")
-    account.pass_(10)
-    account.exchange.quote("AAPL", "187", "187.02")
-    account.exchange.resume("AAPL")
-    account.pass_(60)
-    assert account.sold() == {}
-    assert account.covers() == {"AAPL/s": C.COVERED}
-
-
-def test_many_breaches_at_once_wait_for_an_approval():
-    """A crash, or one bad feed: three positions are closed, the rest is proposed."""
-    account = Account()
-    names = [f"T{i:02d}" for i in range(8)]
-    for name in names:
-        account.exchange.list_instrument(
-            m.Instrument(name, m.AssetClass.EQUITY, fractionable=True), "100", "100.02"
-        )
-        account.desk.buy(name, qty=10, strategy="s")
-    account.pass_(20)
-    for name in names:
-        account.desk.protect(name, stop_price="90")
-    account.pass_(60)
-    for name in names:
-        account.exchange.halt(name)
-    for order in [x for x in account.truth.orders() if not x.is_final]:
-        account.books.cancel(order.id)
-    account.clock.advance(1)
-    for name in names:
-        account.exchange.quote(name, "85", "85.02")
-        account.exchange.resume(name)
-    account.keep_quoting(dict.fromkeys(names, "85"), 90)
-    assert len(account.sold()) == 3
-    assert len(account.desk.plans("proposed")) == len(names) - 3
-
-
 def test_a_re_entry_has_a_protection_of_its_own():
     """The protection ends with its position; a month later only a policy protects again."""
     account = Account().held(stop_price="180")

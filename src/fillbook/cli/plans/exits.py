@@ -82,6 +82,15 @@ class ExitOptions:
         ),
     ] = None
 
+    extended_hours: Annotated[
+        bool,
+        Parameter(
+            group=_EXITS,
+            help="If the market is beyond the stop already: also close in extended hours, by a "
+            "limit order.",
+        ),
+    ] = False
+
     def given(self) -> dict[str, Any]:
         """Return the exits that are given, by name. Raises: InvalidValue."""
         found = {name: x for name, x in asdict(self).items() if x is not None}

@@ -2,22 +2,35 @@
 Breach: the market is beyond the stop when the stop is to be placed.
 
 The broker would reject the stop, or sell at once.  One bad quote sells nothing: a breach is judged
-in the regular session only, from a minute after the open, by two quotes that are some seconds
-apart; a price that is far beyond needs an approval.
+from a minute after the open, by two quotes that are some seconds apart; a price that is far beyond
+needs an approval.  It is judged in the regular session only, or in extended hours too, if the
+policy says so: then a limit order closes the part.
+
+Bad data may show many breaches at once: the first closes its part, whatever it is worth; the others
+of the same minutes do so up to a number of symbols and a share of the equity, and wait for an
+approval above.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.core.plans import exit_orders
 from fillbook.core.plans.exit_context import ExitContext
+from fillbook.model import ZERO
 
+#: Within `PERIOD` so many symbols, and this share of the equity, are closed without an approval.
+SYMBOLS_MAX: Final = 3
+EQUITY_MAX: Final = Decimal("0.2")
+PERIOD: Final = timedelta(minutes=5)
+#: A proposal stands while its limit price differs by at most this share from the present one.
+LIKE_MAX: Final = Decimal("0.01")
 #: No breach is judged in this time after the open.
 AFTER_OPEN: Final = timedelta(seconds=60)
 #: A wider spread, as a share of the bid, says nothing about the price.
@@ -63,7 +76,7 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
     stop, price = exit_orders.stop_price(protection, context), exit_orders.market_price(context)
     if stop is None or price is None or not _is_beyond(price, stop, context):
         return NoBreach()
-    if not context.is_open:
+    if not _is_judged_now(protection, context):
         return Undecided("the market is closed, and beyond the stop", at_open=True)
     if _has_just_opened(context):
         return Undecided("the market has just opened, and is beyond the stop", at_open=True)
@@ -74,12 +87,66 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
     prices = _confirmed_prices(context)
     if not prices or not all(_is_beyond(x, stop, context) for x in prices):
         return Undecided("the market is beyond the stop: a second quote decides")
+    if context.is_extended:
+        qty = qty.to_integral_value(rounding=ROUND_FLOOR)  # whether a fraction trades is not known
+    if not qty:
+        return Undecided("a fraction beyond the stop is sold at the open", at_open=True)
     request = exit_orders.market_exit(protection, qty, context, price)
+    if context.is_extended and not exit_orders.is_taken(request, context):
+        return Undecided("the broker takes no such order in extended hours", at_open=True)
     if abs(stop - price) > BEYOND_MAX * stop:
         return Propose(request, f"the market, {m.plain(price)}, is far beyond the stop")
     if not protection.applied:
         return Propose(request, "the market was beyond the stop when it was first asked for")
     return Act(request)
+
+
+def closes_by_price(plan: m.Plan) -> bool:
+    """Return whether *plan* closes a part in place of its stop."""
+    actions = (x.action for x in plan.steps)
+    return any(isinstance(x, m.PlaceOrder) and x.as_stop for x in actions)
+
+
+def is_like(known: m.Plan, plan: m.Plan) -> bool:
+    """Return whether *plan* does the same as *known*, at limit prices that hardly differ."""
+    pairs = [(x.action, y.action) for x, y in zip(known.steps, plan.steps, strict=False)]
+    return len(known.steps) == len(plan.steps) and all(_is_like(x, y) for x, y in pairs)
+
+
+@m.exact
+def _is_like(known: m.Action, action: m.Action) -> bool:
+    if not (isinstance(known, m.PlaceOrder) and isinstance(action, m.PlaceOrder)):
+        return known == action
+    before, after = known.request.limit_price, action.request.limit_price
+    if before is None or after is None:
+        return known == action
+    same = evolve(action, request=evolve(action.request, limit_price=before))
+    return known == same and abs(after - before) <= LIKE_MAX * before
+
+
+@m.exact
+def is_within_limits(plan: m.Plan, others: Iterable[m.Plan], equity: Decimal | None) -> bool:
+    """
+    Return whether *plan* may close its part without an approval.
+
+    *others* are the plans that did so within `PERIOD`, and those that are about to.  *equity* is
+    that of the account; None: not known.  What is not known is above every limit.
+    """
+    worth: dict[str, Decimal | None] = {}
+    for each in (plan, *others):
+        for symbol in each.symbols:  # one that is tried again counts once
+            known, value = worth.get(symbol, ZERO), each.impact.notional
+            worth[symbol] = None if known is None or value is None else max(known, value)
+    if worth.keys() == set(plan.symbols):
+        return True
+    known_worths = [x for x in worth.values() if x is not None]
+    if len(worth) > SYMBOLS_MAX or equity is None or len(known_worths) < len(worth):
+        return False
+    return sum(known_worths, ZERO) <= EQUITY_MAX * equity
+
+
+def _is_judged_now(protection: m.Protection, context: ExitContext) -> bool:
+    return context.is_open or (protection.policy.extended_hours and context.is_extended)
 
 
 def _is_beyond(price: Decimal, stop: Decimal, context: ExitContext) -> bool:
@@ -104,7 +171,10 @@ def _confirmed_prices(context: ExitContext) -> tuple[Decimal, ...]:
 
 def _has_just_opened(context: ExitContext) -> bool:
     session = context.session
-    return not context.is_coin and session is not None and context.now < session.opens + AFTER_OPEN
+    if context.is_coin or session is None:
+        return False
+    begins = session.opens if context.is_open else session.extended_opens
+    return context.now < begins + AFTER_OPEN
 
 
 def _is_wide(quote: m.Quote) -> bool:

@@ -87,6 +87,14 @@ class ExitContext:
             return True
         return self.session.opens <= self.now < self.session.closes
 
+    @property
+    def is_extended(self) -> bool:
+        """Whether it is in extended hours, before or after the regular session."""
+        session = self.session
+        if self.is_coin or self.is_open or session is None:
+            return False
+        return session.extended_opens <= self.now < session.extended_closes
+
     @m.exact
     def restated_without_proof(self, factor: Decimal) -> bool:
         """Return whether the broker's quantity is at least *factor* times ours, or the reverse."""

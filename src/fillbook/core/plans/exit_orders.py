@@ -222,10 +222,11 @@ def _kind_of(request: m.OrderRequest) -> tuple[m.OrderClass, m.OrderType, m.Time
 
 def _best(forms: list[m.OrderRequest], context: ExitContext) -> m.OrderRequest:
     """Return the first form that the broker takes; the last one, if it takes none."""
-    return next((x for x in forms if _is_taken(x, context)), forms[-1])
+    return next((x for x in forms if is_taken(x, context)), forms[-1])
 
 
-def _is_taken(request: m.OrderRequest, context: ExitContext) -> bool:
+def is_taken(request: m.OrderRequest, context: ExitContext) -> bool:
+    """Return whether the broker takes *request*, as far as its rules are declared."""
     known = CheckContext(
         now=context.now,
         capabilities=context.capabilities,
@@ -291,9 +292,11 @@ def market_exit(
     protection: m.Protection, qty: Decimal, context: ExitContext, price: Decimal
 ) -> m.OrderRequest:
     """Return the order that closes *qty* now, by the policy; *price* is that of the market."""
-    fields: dict[str, object] = {}
-    if protection.policy.on_breach is m.OnBreach.LIMIT:
-        fields = {"limit_price": beyond(price, protection, context)}
+    fields: dict[str, object] = {"reference_price": price}
+    if protection.policy.on_breach is m.OnBreach.LIMIT or context.is_extended:
+        fields["limit_price"] = beyond(price, protection, context)
+    if context.is_extended:
+        fields["extended_hours"] = True
     forms = [
         _request(protection, qty, context, tif, **fields)
         for tif in (m.TimeInForce.DAY, m.TimeInForce.GTC)

@@ -63,6 +63,23 @@ def _is_reached(
     return all((x - price) * context.sign >= 0 for x in prices)
 
 
+def sentence_of_unknown(protection: m.Protection, part: m.Holding) -> str:
+    """Return which rules of the policy cannot be applied, because of what is unknown of *part*."""
+    policy, found = protection.policy, []
+    if part.avg_price is None:
+        names = [
+            ("take_profit", policy.take_profit is not None and policy.take_profit.is_percent),
+            ("break_even", policy.break_even is not None and not protection.at_break_even),
+            ("trail_after", policy.trail_after is not None and policy.trail_after.is_percent),
+        ]
+        rules = ", ".join(name for name, is_lacking in names if is_lacking)
+        if rules:
+            found.append(f"{rules}: the average cost is not known; `protect` with prices instead")
+    if policy.max_age_s is not None and part.opened_at is None:
+        found.append("max_age_s: it is not known since when it is held; close it by hand")
+    return "; ".join(found)
+
+
 def outlived_at(protection: m.Protection, part: m.Holding) -> m.Timestamp | None:
     """Return when *part* is older than its policy allows; None: never, or not known."""
     age = protection.policy.max_age_s

@@ -21,14 +21,14 @@ class ExitVerdict:
     What one protection needs.
 
     `protection` has its present cover.  `steps` make it right; none: nothing is to be done now.
-    `needs_approval`: they are proposed.  `by_age`: they close the part, whatever its price is.
+    `needs_approval`: they are proposed.  `has_excess`: the exits may fill for more than the part.
     `ended` is why the protection ends; ``""``: it goes on.
     """
 
     protection: m.Protection
     steps: tuple[m.PlanStep, ...] = ()
     needs_approval: bool = False
-    by_age: bool = False
+    has_excess: bool = False
     ended: str = ""
 
 

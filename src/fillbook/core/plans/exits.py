@@ -131,7 +131,8 @@ def _verdict(
     protection = exit_orders.with_best_stop(protection, groups, context)
     if not context.restated_without_proof(SPLIT_FACTOR):
         protection = exit_rules.with_reached(protection, context)
-    return _Part(protection, share, groups, context).verdict()
+    found = _Part(protection, share, groups, context)
+    return evolve(found.verdict(), has_excess=found.has_excess)
 
 
 def _flat(
@@ -166,6 +167,11 @@ class _Part:
         self._cover = sum((x.stopped if has_stop else x.limited for x in groups), ZERO)
         self._is_restated = any(context.was_split(x.name) for x in groups)
 
+    @property
+    def has_excess(self) -> bool:
+        """Whether the exits may fill for more than the part."""
+        return self._held > self._share
+
     def verdict(self) -> ExitVerdict:
         """Return what the part needs: its cover, and the first kind of steps that is due."""
         cover, why = self._state()
@@ -194,8 +200,10 @@ class _Part:
         if missing_qty > 0 and not exit_orders.is_dust(missing_qty, self._context):
             kind = "stop" if self._protection.policy.has_stop else "take profit"
             missing = f"{plain(missing_qty)} of {plain(self._share)} have no {kind}"
+            if self.has_excess:  # a cancel is pending, maybe until the open
+                missing += f"; exits for {plain(self._held)} may still fill"
             return (_C.PARTLY if self._cover else _C.NAKED), missing
-        if self._held > self._share:
+        if self.has_excess:
             why = f"exits for {plain(self._held)}, of which {plain(self._share)} are held"
             return _C.EXCESS, why
         expiring = [x for x in self._groups if self._ends_soon(x)]
@@ -205,7 +213,8 @@ class _Part:
         if limited:
             price = m.plain(max(limited, key=lambda each: self._context.sign * each))
             return _C.COVERED, f"stop limited: beyond {price} it does not trade"
-        return _C.COVERED, ""
+        part = dict(self._context.position.by_strategy)[self._protection.strategy]
+        return _C.COVERED, exit_rules.sentence_of_unknown(self._protection, part)
 
     def _ends_soon(self, group: ExitGroup) -> bool:
         ends = self._context.expires.get(group.name)
@@ -231,7 +240,7 @@ class _Part:
         why = f"it is held since {part.opened_at}, longer than its max_age_s: it is closed"
         found = covered_as(protection, cover, why, context, steps)
         needs_approval = exit_rules.needs_approval(protection, at)
-        return evolve(found, needs_approval=needs_approval, by_age=True)
+        return evolve(found, needs_approval=needs_approval)
 
     # -- 4: excess ---------------------------------------------------------------------
 
@@ -369,7 +378,9 @@ class _Part:
                 why = "the average cost is not known: give the exit an absolute price"
                 return covered_as(protection, _C.IMPOSSIBLE, why, context)
             return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
-        steps = (m.PlanStep(action=m.PlaceOrder(found.request, fills=True, as_stop=True)),)
+        soon = int(protection.policy.naked_max_s) if context.is_extended else None
+        close = m.PlaceOrder(found.request, fills=True, as_stop=True, within_s=soon)
+        steps = (m.PlanStep(action=close),)
         if isinstance(found, breach.Act):
             return steps
         return covered_as(protection, _C.PROPOSED, found.why, context, steps, needs_approval=True)

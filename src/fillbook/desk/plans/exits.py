@@ -9,7 +9,9 @@ the process stops, the next pass finds what has no exit.  Other half: `core.plan
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from attrs import evolve
@@ -20,7 +22,7 @@ from fillbook.core import watch
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
 from fillbook.core.permission import Authority
-from fillbook.core.plans import exits
+from fillbook.core.plans import breach, exit_rules, exits
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.core.plans.exit_verdict import ExitVerdict
@@ -30,9 +32,14 @@ from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.planning import Planning
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
-from fillbook.desk.record.exit_reader import exit_context
+from fillbook.desk.record.exit_reader import (
+    closes_that_wait,
+    exit_context,
+    plans_that_close_by_price,
+)
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
+from fillbook.store import Reader
 
 #: The period of the passes without an event.
 PERIOD: Final = timedelta(seconds=10)
@@ -40,9 +47,6 @@ PERIOD: Final = timedelta(seconds=10)
 ALERT_PERIOD: Final = timedelta(minutes=5)
 #: What has no exit is alerted from this time before the open.
 BEFORE_OPEN: Final = timedelta(minutes=30)
-#: The positions that are closed within `BREACH_PERIOD` without an approval.
-BREACHES_MAX: Final = 3
-BREACH_PERIOD: Final = timedelta(minutes=5)
 #: How long a plan for what is held already waits for an approval.
 PROPOSAL_PERIOD: Final = timedelta(days=1)
 #: A refusal that is not transient is tried again after this time.
@@ -75,8 +79,10 @@ class Exits:
         self._age_max = period_of(settings.limits.snapshot_age_max_s)
         self._quotes: dict[str, deque[m.Quote]] = {}
         self._alerted: dict[str, tuple[str, timedelta]] = {}
-        self._retries: dict[str, tuple[int, timedelta]] = {}
-        self._breaches: deque[timedelta] = deque()
+        self._unknown: dict[str, str] = {}
+        #: By occasion, and whether the part was closed: the refusals, and until when it waits.
+        self._retries: dict[tuple[str, bool], tuple[int, timedelta]] = {}
+        self._closing: set[str] = set()  #: the occasions whose last plan closed the part
         for kind in (m.EventKind.FILL, m.EventKind.FINAL, m.EventKind.COVER, m.EventKind.PLAN):
             recorder.on(kind, lambda event: agenda.put("exits", timedelta()))
 
@@ -86,43 +92,46 @@ class Exits:
         """Compare the exits of every protection, and carry out what is missing."""
         with self._recorder.store.read() as reader:
             symbols = sorted({x.symbol for x in reader.all(m.Protection)})
-        for symbol in symbols:
-            self.compare(symbol)
+        self._compare(symbols)
         if symbols:
             self._agenda.put("plans", timedelta())
 
     def compare(self, symbol: str) -> list[str]:
         """Compare the exits of one symbol; return the ids of the plans that were made."""
-        verdicts, context = self._verdicts(symbol)
+        return self._compare([symbol])
+
+    def _compare(self, symbols: Sequence[str]) -> list[str]:
+        """Compare the exits of *symbols*; the quotes that decide are read by one request."""
+        contexts = [self._context(x) for x in symbols]
+        found = [(x, exits.compare(x)) for x in contexts]
+        read = self._market.quotes([x.symbol for x, verdicts in found if _decides(x, verdicts)])
+        made: list[str] = []
+        for context, verdicts in found:
+            quotes = self._confirmable(context.symbol, read.get(context.symbol))
+            if quotes:
+                context = evolve(context, quotes=quotes)
+                verdicts = exits.compare(context)
+            made += self._carry_out(context, verdicts)
+        return made
+
+    def _carry_out(self, context: ExitContext, verdicts: Sequence[ExitVerdict]) -> list[str]:
+        """Store the verdicts on one symbol and their plans; return the ids of those that begin."""
         made: list[str] = []
         for verdict in verdicts:
             # A plan changes the account, so that another one of the symbol would be stale.
             plan = None if made else self._plan(verdict, context)
             name = self._store(verdict, plan)
-            if plan is not None and name is not None and plan.state is m.PlanState.APPROVED:
+            if name is not None and self._is_approved(name):
                 made.append(name)
-            self._alert(verdict.protection, context)
+            self._alert(verdict, context)
+            self._alert_unknown(verdict.protection, context)
         return made
 
-    def _verdicts(self, symbol: str) -> tuple[tuple[ExitVerdict, ...], ExitContext]:
-        """Return what each protection of *symbol* needs; quotes are read only if they decide."""
-        context = self._context(symbol)
-        verdicts = exits.compare(context)
-        sent = (m.PlaceOrder, m.ReplaceOrder)
-        places = any(isinstance(s.action, sent) for x in verdicts for s in x.steps)
-        watches = any(exits.needs_quotes(x, context) for x in context.protections)
-        quotes = self._read_quotes(symbol) if places or watches else ()
-        if quotes:
-            context = evolve(context, quotes=quotes)
-            verdicts = exits.compare(context)
-        return verdicts, context
-
-    def _read_quotes(self, symbol: str) -> tuple[m.Quote, ...]:
-        """Read a quote, and return the newest ones; none if there is no fresh one."""
-        quote = self._market.quote(symbol)
-        known = self._quotes.setdefault(symbol, deque(maxlen=16))
+    def _confirmable(self, symbol: str, quote: m.Quote | None) -> tuple[m.Quote, ...]:
+        """Return *quote* after those before it; () without a fresh one, as older decide nothing."""
         if quote is None:
-            return ()  # an older quote alone decides nothing
+            return ()
+        known = self._quotes.setdefault(symbol, deque(maxlen=16))
         if not known or known[-1].at < quote.at:
             known.append(quote)
         return tuple(known)
@@ -142,15 +151,18 @@ class Exits:
 
     # -- plans -------------------------------------------------------------------------
 
+    def _is_approved(self, plan_id: str) -> bool:
+        with self._recorder.store.read() as reader:
+            plan = reader.get(m.Plan, plan_id)
+        return plan is not None and plan.state is not m.PlanState.PROPOSED
+
     def _plan(self, verdict: ExitVerdict, context: ExitContext) -> m.Plan | None:
         """Return the plan for a verdict; None: nothing is to be done now."""
         protection = verdict.protection
-        if not verdict.steps or self._is_waiting(protection):
+        if not verdict.steps:
             return None
-        needs_approval = verdict.needs_approval or (
-            _sells(verdict) and self._are_too_many_breaches()
-        )
-        return self._planning.plan(
+        needs_approval = verdict.needs_approval
+        plan = self._planning.plan(
             m.PlanKind.EXIT,
             protection.occasion,
             (protection.symbol,),
@@ -161,30 +173,60 @@ class Exits:
             state=m.PlanState.PROPOSED if needs_approval else m.PlanState.APPROVED,
             why=f"exits of {protection.title}: {protection.why or protection.cover}",
         )
+        is_refused = self._is_refused(protection, closes=breach.closes_by_price(plan))
+        return None if is_refused or self._waits_for_person(plan, context) else plan
 
-    def _is_waiting(self, protection: m.Protection) -> bool:
-        """Return whether the exit was refused, and is tried again later only."""
-        occasion = protection.occasion
+    def _waits_for_person(self, plan: m.Plan, context: ExitContext) -> bool:
+        """
+        Return whether a person is to decide about the same close already.
+
+        Without a quote nothing else is placed meanwhile: a stop could close the part at once.
+        """
+        with self._recorder.store.read() as reader:
+            waiting = closes_that_wait(reader, plan)
+        return any(not context.quotes or breach.is_like(x, plan) for x in waiting)
+
+    def _is_refused(self, protection: m.Protection, *, closes: bool) -> bool:
+        """
+        Return whether the exit was refused, and is tried again later only.
+
+        A close in place of a stop (*closes*) does not wait because the stop was refused.
+        """
+        occasion, now = protection.occasion, self._clock.elapsed()
         failure = self._executor.failures.pop(occasion, None)
-        now = self._clock.elapsed()
-        tries, until = self._retries.get(occasion, (0, timedelta()))
         if failure is not None:
-            tries += 1
+            key = (occasion, occasion in self._closing)
+            tries = self._retries.get(key, (0, now))[0] + 1
             delay = life.retry_delay(tries) if failure.transient else IMPOSSIBLE_PERIOD
-            until = now + delay
-            self._retries[occasion] = (tries, until)
-            self._agenda.put("exits", until)
+            self._retries[key] = (tries, now + delay)
+            self._agenda.put("exits", now + delay)
             if not failure.transient:
                 self._alert_impossible(protection, failure.why)
         if protection.is_covered:
-            self._retries.pop(occasion, None)
-        return now < until
+            self._retries.pop((occasion, closes), None)
+        return now < self._retries.get((occasion, closes), (0, now))[1]
 
-    def _are_too_many_breaches(self) -> bool:
-        now = self._clock.elapsed()
-        while self._breaches and now - self._breaches[0] > BREACH_PERIOD:
-            self._breaches.popleft()
-        return len(self._breaches) >= BREACHES_MAX
+    def _make(self, plan: m.Plan) -> str | None:
+        """Store *plan*; one that closes a part by its price is proposed above the limits."""
+        if not breach.closes_by_price(plan):
+            self._closing.discard(plan.occasion)
+            return self._planning.make(plan)
+        self._closing.add(plan.occasion)
+        with self._recorder.store.read() as reader:
+            is_first = not plans_that_close_by_price(reader, self._recorder.now())
+        equity = None if is_first else self._equity()
+
+        def limits(reader: Reader, plan: m.Plan) -> bool:
+            others = plans_that_close_by_price(reader, self._recorder.now())
+            is_free = not closes_that_wait(reader, plan)
+            return is_free and breach.is_within_limits(plan, others, equity)
+
+        return self._planning.make(plan, limits=limits, proposed_for=PROPOSAL_PERIOD)
+
+    def _equity(self) -> Decimal | None:
+        """Return the equity of the account as the broker reports it now; None: not observed."""
+        answer = self._gateway.read("account", self._gateway.broker.account)
+        return answer.value.equity if isinstance(answer, m.Observed) else None
 
     def _store(self, verdict: ExitVerdict, plan: m.Plan | None) -> str | None:
         """Store the cover of a protection, and its plan; return the id of the plan."""
@@ -206,17 +248,15 @@ class Exits:
                     transaction.record(ended)
                     return None
                 transaction.record(m.ProtectionSet(protection))
-        made = None if plan is None else self._planning.make(plan)
-        if made is not None and _sells(verdict):
-            self._breaches.append(self._clock.elapsed())
-        return made
+        return None if plan is None else self._make(plan)
 
     def planned(self, protection: m.Protection) -> m.Plan:
         """Return the plan that would place the exits of *protection*; store nothing."""
         context = self._context(protection.symbol)
         others = [x for x in context.protections if x.key != protection.key]
         context = evolve(context, protections=(*others, protection))
-        context = evolve(context, quotes=self._read_quotes(protection.symbol))
+        symbol = protection.symbol
+        context = evolve(context, quotes=self._confirmable(symbol, self._market.quote(symbol)))
         verdict = exits.compare(context)[-1]
         steps = verdict.steps
         return self._planning.plan(
@@ -232,11 +272,13 @@ class Exits:
 
     # -- alerts ------------------------------------------------------------------------
 
-    def _alert(self, protection: m.Protection, context: ExitContext) -> None:
+    def _alert(self, verdict: ExitVerdict, context: ExitContext) -> None:
         """Alert what has been without its exit for too long, and again after some minutes."""
-        since = protection.since
+        protection = verdict.protection
+        since, is_excess = protection.since, protection.cover is m.CoverState.EXCESS
+        is_excess = is_excess or verdict.has_excess
         # Without a stop in the policy a missing exit is no risk; one that is too many is.
-        is_risk = protection.policy.has_stop or protection.cover is m.CoverState.EXCESS
+        is_risk = protection.policy.has_stop or is_excess
         if protection.is_covered or since is None or not is_risk:
             if self._alerted.pop(protection.key, None) is not None:
                 ended = watch.resolved_alert(m.AlertKind.NAKED, protection.symbol)
@@ -247,13 +289,27 @@ class Exits:
             session is not None and session.opens - context.now <= BEFORE_OPEN
         )
         longest = period_of(protection.policy.naked_max_s)
-        if could_trade and context.now - m.moment(since) >= longest:
+        # What is too many is reduced or alerted at any hour (P10): a cancel may wait for the open.
+        if (could_trade or is_excess) and context.now - m.moment(since) >= longest:
             text = (
                 f"{protection.title} has not had its exits since {since} "
                 f"({str(protection.cover).replace('_', ' ')}): {protection.why}. "
                 "See `fillbook plans` and desk.protections()"
             )
             self._alert_once(protection, text)
+
+    def _alert_unknown(self, protection: m.Protection, context: ExitContext) -> None:
+        """Alert once which rules of a policy cannot be applied; the cover says it meanwhile."""
+        part = dict(context.position.by_strategy).get(protection.strategy)
+        is_held = part is not None and bool(part.qty) and not protection.suspended
+        why = (
+            "" if part is None or not is_held else exit_rules.sentence_of_unknown(protection, part)
+        )
+        if why and self._unknown.get(protection.key) != why:
+            text = f"exits of {protection.title} cannot be kept as asked for: {why}"
+            alert = m.Alert(m.AlertKind.EXIT_CHANGED, protection.symbol, text)
+            self._recorder.record(m.Alerted(alert))
+        self._unknown[protection.key] = why
 
     def _alert_impossible(self, protection: m.Protection, why: str) -> None:
         text = f"the exit of {protection.title} cannot be placed: {why}"
@@ -267,7 +323,8 @@ class Exits:
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, protection.symbol, text)))
 
 
-def _sells(verdict: ExitVerdict) -> bool:
-    """Whether a position is closed at once, because of its price."""
-    actions = (x.action for x in verdict.steps)
-    return not verdict.by_age and any(isinstance(x, m.PlaceOrder) and x.fills for x in actions)
+def _decides(context: ExitContext, verdicts: Sequence[ExitVerdict]) -> bool:
+    """Return whether a quote decides about what *verdicts* place, or what is watched."""
+    sent = (m.PlaceOrder, m.ReplaceOrder)
+    places = any(isinstance(s.action, sent) for x in verdicts for s in x.steps)
+    return places or any(exits.needs_quotes(x, context) for x in context.protections)

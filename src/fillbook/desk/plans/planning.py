@@ -8,7 +8,7 @@ begins only if they are still the ones that it was computed from.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -31,6 +31,9 @@ VALID_FOR: Final = timedelta(minutes=10)
 
 #: The kinds of plans that are not made again after a person rejected the same.
 _DECIDED: Final = frozenset({m.PlanKind.EXIT, m.PlanKind.REPAIR, m.PlanKind.CATCH_UP})
+
+#: Whether a plan is within the limits of what needs no approval.
+Limits = Callable[[Reader, m.Plan], bool]
 
 #: The maximum number of settled trades of one journal entry.
 _MARKS: Final = 500
@@ -85,7 +88,13 @@ class Planning:
             )
 
     def make(
-        self, plan: m.Plan, settles: Sequence[m.SettledTrade] = (), *, if_same: bool = False
+        self,
+        plan: m.Plan,
+        settles: Sequence[m.SettledTrade] = (),
+        *,
+        if_same: bool = False,
+        limits: Limits | None = None,
+        proposed_for: timedelta | None = None,
     ) -> str | None:
         """
         Store *plan*; return its id, or None if it is not stored.
@@ -95,11 +104,15 @@ class Planning:
         Nor is it if the same was rejected, unless it closes a position or rebalances.  *settles*
         are the trades that it settles; they are stored with it.
         *if_same*: it is not stored either if the account is not the one of its fingerprint.
+        *limits*: a plan that is above them is proposed, for *proposed_for* (None: as long as it is
+        valid); they are counted in the transaction that stores it, over all desks.
         """
         with self._recorder.transaction() as transaction:
+            reader = transaction.reader
+            if limits is not None and plan.state is m.PlanState.APPROVED:
+                plan = plan if limits(reader, plan) else _proposed(plan, proposed_for)
             if not self._gives_way(transaction, plan):
                 return None
-            reader = transaction.reader
             present = fingerprint(reader, plan.symbols)
             if if_same and present != plan.fingerprint:
                 return None
@@ -135,6 +148,13 @@ class Planning:
                 why = "the account changed since the plan was made"
                 transaction.record(m.PlanMoved(other.plan_id, m.PlanState.STALE, why))
         return True
+
+
+def _proposed(plan: m.Plan, valid_for: timedelta | None) -> m.Plan:
+    until = plan.valid_until
+    if valid_for is not None:
+        until = m.timestamp(m.moment(plan.created_at) + valid_for)
+    return evolve(plan, state=m.PlanState.PROPOSED, valid_until=until)
 
 
 def settled_entries(trades: Sequence[m.SettledTrade]) -> list[m.TradesSettled]:

@@ -20,7 +20,7 @@ from fillbook.core.plans.repair import Proposal
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.manual_resolution import ManualResolution
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.planning import Planning
+from fillbook.desk.plans.planning import Limits, Planning
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.kill_switch import KillSwitch
@@ -92,7 +92,9 @@ class Repair:
         """Propose or begin what the policy permits."""
         for proposal in self._proposals():
             plan = self._plan(proposal)
-            if plan is not None and self._planning.make(plan) is not None:
+            if plan is None:
+                continue
+            if self._planning.make(plan, limits=self._limits(proposal)) is not None:
                 self._agenda.put("plans", timedelta())
 
     def repair(self, *, dry_run: bool) -> list[m.Plan]:
@@ -139,7 +141,6 @@ class Repair:
         now = self._recorder.now()
         with self._recorder.store.read() as reader:
             same = reader.find(m.Plan, "occasion", proposal.occasion)
-            day = [x for x in reader.all(m.Plan) if x.authority is Authority.REPAIR]
         if rules.was_tried(same, now) or life.exhausted(same, now):
             self._alert_exhausted(proposal)
             return None
@@ -150,9 +151,18 @@ class Repair:
             rule.mode is m.RepairMode.AUTO
             and self._gateway.permission(Authority.REPAIR) is Permission.SEND
             and not guarded
-            and rules.is_within_limits(proposal, rule, day, now)
         )
         return self._planned(proposal, m.PlanState.APPROVED if is_auto else m.PlanState.PROPOSED)
+
+    def _limits(self, proposal: Proposal) -> Limits:
+        """Return the limits of what is automatic; the repairs of the day are counted in it."""
+        rule = self._policy.rule(proposal.kind)
+
+        def limits(reader: Reader, plan: m.Plan) -> bool:
+            day = [x for x in reader.all(m.Plan) if x.authority is Authority.REPAIR]
+            return rules.is_within_limits(proposal, rule, day, self._recorder.now())
+
+        return limits
 
     def _planned(self, proposal: Proposal, state: m.PlanState) -> m.Plan:
         symbols = () if proposal.symbol is None else (proposal.symbol,)

@@ -14,6 +14,7 @@ from fillbook.core import pairs
 from fillbook.core.checks.placed_exits import exits_placed
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
+from fillbook.core.plans import breach
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.desk.record.cells.open_differences import position_differences
@@ -23,6 +24,9 @@ from fillbook.store import Reader
 CLOSE_PERIOD: Final = timedelta(minutes=5)
 #: Two exits that are canceled at the broker, not by the bot, within this time suspend the exits.
 BY_HAND_PERIOD: Final = timedelta(hours=1)
+
+#: The orders that are read at once, to find the newest.
+_RECENT_ORDERS: Final = 100
 
 _UNCLEAR: Final = frozenset({m.OrderStatus.DISPUTED, m.OrderStatus.UNRECOGNISED})
 
@@ -224,6 +228,41 @@ def members_of(reader: Reader, protection: m.Protection) -> list[m.OrderRecord]:
     placed = exits_placed(reader, protection)
     names = {x.client_order_id for x in placed}
     return [*placed, *(x for name in names for x in reader.find(m.OrderRecord, "parent", name))]
+
+
+def plans_that_close_by_price(reader: Reader, now: m.Timestamp) -> list[m.Plan]:
+    """
+    Return the plans that close a part in place of its stop, or did so within `breach.PERIOD`.
+
+    Those that wait for an approval, and those that placed no order, are not among them.
+    """
+    found = {
+        x.plan_id: x
+        for x in reader.find(m.Plan, "open", "yes")
+        if x.state is not m.PlanState.PROPOSED
+    }
+    since = m.timestamp(m.moment(now) - breach.PERIOD)
+    after = ""
+    while True:
+        records = reader.page(
+            m.OrderRecord, "created", after=after, limit=_RECENT_ORDERS, newest=True
+        )
+        for record in records:
+            plan = plan_of(reader, record, m.PlanKind.EXIT)
+            if plan is not None and record.created_at >= since:
+                found[plan.plan_id] = plan
+        if len(records) < _RECENT_ORDERS or records[-1].created_at < since:
+            return [x for x in found.values() if breach.closes_by_price(x)]
+        after = f"{records[-1].created_at}/{records[-1].client_order_id}"
+
+
+def closes_that_wait(reader: Reader, plan: m.Plan) -> list[m.Plan]:
+    """Return the plans for the occasion of *plan* whose close in place of a stop is proposed."""
+    return [
+        x
+        for x in reader.find(m.Plan, "occasion", plan.occasion)
+        if x.state is m.PlanState.PROPOSED and breach.closes_by_price(x)
+    ]
 
 
 def _tried_to_close(reader: Reader, protection: m.Protection, now: datetime) -> bool:

@@ -23,7 +23,7 @@ Instrument: symbol asset_class aliases tradable fractionable shortable marginabl
     qty_increment price_increment min_qty min_notional multiplier
 SymbolName: name symbol renamed_at relisted
 Intended: intent
-Intent: client_order_id request at key reserve adjustments worth bid ask
+Intent: client_order_id request at key reserve adjustments worth bid ask closes
 OrderRequest: symbol side qty notional limit_price stop_price trail_price trail_percent
     take_profit stop_loss stop_loss_limit type time_in_force order_class extended_hours strategy
     good_for_s reference_price post_only reduce_only
@@ -141,7 +141,7 @@ Protection: symbol strategy policy number stop_price take_profit priced_at enter
     inherited
 Cooldown: symbol strategy until order
 ExitPolicy: stop_price stop_loss take_profit trail time_in_force on_add on_breach collar
-    naked_max_s trail_after break_even max_age_s cooldown_s
+    naked_max_s trail_after break_even max_age_s cooldown_s extended_hours
 Level: value is_percent
 AccountInstructed: action by about why
 AccountInstructionClosed: number why done
