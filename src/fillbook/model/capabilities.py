@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from fillbook.model.account.instrument import AssetClass
 from fillbook.model.account.reservation import ReserveRule
 from fillbook.model.orders.enums import OrderClass, OrderType, TimeInForce
 from fillbook.model.rules import Auction, Takes, Tick, WashRule
@@ -132,3 +133,8 @@ class Capabilities:
     """The increment of notionals, in quote currency; None: any."""
     wash_rule: WashRule | None = None
     """None: orders of both sides may work together."""
+    closing_intent: frozenset[AssetClass] = frozenset()
+    """
+    The asset classes of whose orders `submit` says that they may only close (`Intent.closes`), so
+    that the broker rejects one that would open a position.
+    """

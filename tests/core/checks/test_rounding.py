@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
+from fillbook.core.checks.broker_rules import says_closing
 from fillbook.core.checks.rounding import adjusted
 from tests.core.checks.contexts import (
     ABLE,
@@ -115,3 +117,23 @@ def test_a_quantity_never_grows(qty):
     made, _ = adjusted(request(qty=qty), a_context(instrument=SHARE))
     assert 0 <= qty - made.qty < SHARE.qty_increment
     assert made.qty == m.cut(made.qty, SHARE.qty_increment)
+
+
+@pytest.mark.parametrize(
+    ("wish", "known", "expected"),
+    [
+        ({"reduce_only": True}, {}, True),
+        ({}, {"reserve": m.Reserve(opens=False)}, True),
+        ({}, {"reserve": m.Reserve(opens=True)}, False),
+        ({}, {"reserve": None}, False),
+        ({"reduce_only": True}, {"capabilities": ABLE}, False),
+        ({"reduce_only": True}, {"instrument": None}, False),
+        ({**BTC, "reduce_only": True}, {"instrument": COIN}, False),
+    ],
+)
+def test_an_order_that_only_reduces_says_that_it_closes_where_the_broker_takes_that(
+    wish, known, expected
+):
+    takes = evolve(ABLE, closing_intent=frozenset({m.AssetClass.EQUITY}))
+    context = a_context(**{"capabilities": takes, "instrument": SHARE, **known})
+    assert says_closing(request(**{**SELL, **wish}), context) is expected

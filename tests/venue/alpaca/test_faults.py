@@ -176,6 +176,18 @@ def test_a_duplicate_has_one_code_or_the_other(exchange: Exchange) -> None:
             assert code == http("POST", "/v2/orders", body).json()["code"]
 
 
+@pytest.mark.parametrize("enforces", [True, False])
+def test_a_position_intent_is_enforced_or_ignored(exchange: Exchange, enforces: bool) -> None:
+    body = LIMIT | {"side": "sell", "limit_price": "250", "position_intent": "sell_to_close"}
+    with with_behavior(exchange, enforces_intent=enforces) as http:
+        found = http("POST", "/v2/orders", body)
+        assert found.status_code == (422 if enforces else 200)
+        assert ("position intent mismatch" in found.text) is enforces
+        body = LIMIT | {"position_intent": "sell_to_close" if enforces else "buy_to_open"}
+        found = http("POST", "/v2/orders", body)
+        assert ("invalid position_intent" in found.text) is enforces
+
+
 @pytest.mark.parametrize(
     ("query", "behavior", "listed"),
     [

@@ -79,6 +79,7 @@ CAPABILITIES: Final = m.Capabilities(
     ticks=rules.TICKS,
     notional_step=rules.CENT,
     wash_rule=rules.WASH_RULE,
+    closing_intent=frozenset({m.AssetClass.EQUITY}),
     nets_open_orders=True,
     reserve_rule=rules.RESERVE_RULE,
 )

@@ -168,6 +168,7 @@ def ticket_of(intent: m.Intent) -> Ticket:
         stop_loss=request.stop_loss,
         stop_loss_limit=request.stop_loss_limit,
         extended_hours=request.extended_hours,
+        closes=True if intent.closes else None,
         client_order_id=intent.client_order_id,
     )
 

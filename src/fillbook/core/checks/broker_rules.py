@@ -207,3 +207,11 @@ def _exit_prices(request: m.OrderRequest, context: CheckContext) -> Reason | Non
                 ((low, below), (high, above)),
             )
     return None
+
+
+def says_closing(request: m.OrderRequest, context: CheckContext) -> bool:
+    """Return whether the broker is told that *request* may only close, not open a position."""
+    reserve, listed = context.reserve, context.listed
+    only_closes = request.reduce_only or (reserve is not None and not reserve.opens)
+    takes_intent = listed is not None and listed.asset_class in context.capabilities.closing_intent
+    return only_closes and takes_intent

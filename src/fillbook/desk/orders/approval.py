@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.core import checks, pairs, reservation
 from fillbook.core.checks import risk
+from fillbook.core.checks.broker_rules import says_closing
 from fillbook.core.checks.context import CheckContext, unreserved
 from fillbook.core.checks.impact import impact
 from fillbook.core.checks.placed_exits import cooldown_on
@@ -79,6 +80,7 @@ class Decision:
             worth=self.context.in_account_currency(self.context.worth(self.request)),
             bid=None if quote is None else quote.bid,
             ask=None if quote is None else quote.ask,
+            closes=says_closing(self.request, self.context),
         )
 
 

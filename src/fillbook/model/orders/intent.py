@@ -69,6 +69,11 @@ class Intent:
     """The market at `at`, as it was read then, per unit; None: it was not."""
     ask: Decimal | None = None
     """The market at `at`, as it was read then, per unit; None: it was not."""
+    closes: bool = False
+    """
+    It may only close: the broker is told so, and rejects it if it would open a position; False: it
+    may open one, or the broker has no such intent (`Capabilities.closing_intent`).
+    """
 
     @property
     def wish(self) -> OrderRequest:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.broker import Broker
@@ -97,3 +98,19 @@ class OrderTypeCases(Cases):
         assert self.read_order(broker, order.broker_order_id).filled_qty == m.ZERO
         driver.advance(24 * 3600)
         assert Decimal(1) == self.read_order(broker, order.broker_order_id).filled_qty
+
+    def test_b145_an_order_that_may_only_close_opens_no_position(
+        self, broker: Broker, driver: VenueDriver
+    ) -> None:
+        self.require(bool(broker.capabilities.closing_intent), "a closing intent")
+        listed = self.observed(broker.instrument(self.symbol))
+        declared = listed.asset_class in broker.capabilities.closing_intent
+        self.require(declared, f"a closing intent of {listed.asset_class}")
+        outcome = broker.submit(self._closing_sale())
+        assert isinstance(outcome, m.Rejected), outcome
+        assert outcome.kind is m.RejectKind.NO_POSITION
+        driver.transfer(self.symbol, "1", str(self.market_price))
+        assert isinstance(broker.submit(self._closing_sale()), m.Accepted)
+
+    def _closing_sale(self) -> m.Intent:
+        return evolve(self.intent(side="sell", limit_price=None), closes=True)

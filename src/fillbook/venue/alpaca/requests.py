@@ -185,8 +185,19 @@ def ticket(request: ApiRequest) -> Ticket:
         stop_loss=_number(stop_loss, "stop_price"),
         stop_loss_limit=_number(stop_loss, "limit_price"),
         extended_hours=_flag(body, "extended_hours"),
+        closes=_closes(body, side) if request.behavior.enforces_intent else None,
         client_order_id=_text(body, "client_order_id"),
     )
+
+
+def _closes(body: Mapping[str, Any], side: m.OrderSide) -> bool | None:
+    """Return whether the order says that it closes a position; None: it says nothing."""
+    intent = _text(body, "position_intent")
+    if intent is None:
+        return None
+    if intent not in (f"{side}_to_close", f"{side}_to_open"):
+        raise bad("invalid position_intent specified")
+    return intent.endswith("_to_close")
 
 
 def amendment(request: ApiRequest) -> Amendment:

@@ -9,6 +9,7 @@ from attrs import frozen
 class Behavior:
     """Behavior of Alpaca that may change, that varies, or that Alpaca does not document."""
 
+    enforces_intent: bool = True  #: `position_intent` has to fit the position; False: it is ignored
     one_stream: bool = True  #: a key has one stream; False: any number of streams
     easy_to_borrow: bool = True  #: assets have this field, announced to end in September 2026
     rate_headers: bool = True  #: replies have `X-RateLimit-Limit`, `-Remaining` and `-Reset`

@@ -73,6 +73,8 @@ class Account:
         self.number: str = state.new_account_number()
         self.configurations: Configurations = Configurations()
         self.blocks: set[Block] = set()
+        #: An order that says that it closes a position may not open one; False: that is ignored.
+        self.enforces_intent = True
         self.created_at: m.Timestamp = state.timeline.stamp()
         self.placed_by_hand: set[str] = set()  #: the ids of orders of `trade_by_hand`
         # Internal state of the exchange.
@@ -277,6 +279,7 @@ class Account:
             is_blocked=not self.blocks.isdisjoint({Block.TRADING, Block.ACCOUNT}),
             configurations=self.configurations,
             new_york_time=self._state.timeline.now().astimezone(sessions.new_york()).time(),
+            enforces_intent=self.enforces_intent,
             position=balance.qty(symbol),
             reserved_qty=resting.reserved_qty(side, prices, without)
             + self._state.kept_qty(ticket.symbol, side),

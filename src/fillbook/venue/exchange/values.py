@@ -56,6 +56,7 @@ class Ticket:
     extended_hours: bool = False
     post_only: bool = False  #: a limit order that is refused if it would trade when it arrives
     good_until: m.Timestamp | None = None  #: when it ends by age; None: by its time in force
+    closes: bool | None = None  #: it says that it closes, or opens, a position; None: neither
     client_order_id: str | None = None  #: None: the exchange makes one
 
 

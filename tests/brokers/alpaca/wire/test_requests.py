@@ -17,6 +17,18 @@ def sent(**wish: object) -> dict[str, object]:
     return made
 
 
+def test_an_order_that_may_only_close_says_so_unless_it_is_in_a_group() -> None:
+    for side, fields, expected in (
+        ("sell", {"stop_price": 55}, "sell_to_close"),
+        ("buy", {"stop_price": 66}, "buy_to_close"),
+        ("sell", {"take_profit": "66", "stop_loss": "55", "order_class": "oco"}, None),
+    ):
+        wish = {"symbol": "KO", "side": side, "qty": 2, "time_in_force": "gtc", **fields}
+        request = m.OrderRequest(**wish)
+        intent = m.Intent(client_order_id="mine-1", request=request, at=AT, closes=True)
+        assert expected == requests.submit(intent).get("position_intent")
+
+
 def test_a_market_order_has_the_fewest_fields() -> None:
     expected = {"side": "buy", "type": "market", "time_in_force": "day", "qty": "10"}
     assert expected == sent(qty=10)

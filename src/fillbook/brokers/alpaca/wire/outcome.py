@@ -83,6 +83,9 @@ REFUSALS: Final[tuple[tuple[int | None, str, m.RejectKind], ...]] = (
     (None, "wash trade", _K.WASH_TRADE),
     (None, "minimal amount of order", _K.QUANTITY),
     (None, "cannot be sold short", _K.NO_POSITION),
+    # An order that says that it closes, without a position to close:
+    # https://github.com/alpacahq/Alpaca-API/issues/250
+    (None, "position intent mismatch", _K.NO_POSITION),
     (404, "position does not exist", _K.NO_POSITION),
     (404, "asset not found", _K.INSTRUMENT),
     (404, "order not found", _K.NOT_FOUND),

@@ -37,6 +37,9 @@ def submit(intent: m.Intent) -> Body:
     }
     if request.extended_hours:
         body["extended_hours"] = True
+    # Whether Alpaca takes it for brackets, OCO and OTO orders is not documented.
+    if intent.closes and request.order_class is m.OrderClass.SIMPLE:
+        body["position_intent"] = f"{request.side}_to_close"
     return body | _exits(request)
 
 

@@ -45,6 +45,7 @@ class CheckContext:
     is_blocked: bool  #: the broker blocks trading
     configurations: Configurations
     new_york_time: time  #: the time of day in New York
+    enforces_intent: bool  #: an order may not open a position if it says that it closes one
     position: Decimal  #: signed units
     reserved_qty: Decimal  #: units that open orders of this side reserve
     reserving_ids: Callable[[], Sequence[str]]  #: the ids of these orders or their groups
@@ -340,6 +341,18 @@ def _closes(ticket: Ticket, context: CheckContext) -> bool:
     return -ticket.side.sign * context.position > 0 or is_crypto_sale
 
 
+def _intent(ticket: Ticket, context: CheckContext) -> None:
+    closes = _closes(ticket, context)
+    if ticket.closes is None or ticket.closes is closes or not context.enforces_intent:
+        return
+    inferred, specified = ("close", "open") if closes else ("open", "close")
+    raise bad(
+        f"position intent mismatch, inferred: {ticket.side}_to_{inferred}, "
+        f"specified: {ticket.side}_to_{specified}",
+        R.NO_POSITION,
+    )
+
+
 def _money(ticket: Ticket, context: CheckContext) -> None:
     if _closes(ticket, context):
         return
@@ -368,6 +381,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     _trail,
     _stops,
     _minimum,
+    _intent,
     _wash,
     _units,
     _short,
