@@ -68,13 +68,6 @@ REFUSED: list[tuple[dict[str, Any], int, int, m.RejectKind, str]] = [
     ),
     ({"qty": "1.5", "side": "sell"}, 422, 42210000, K.NO_POSITION, "cannot be sold short"),
     ({"symbol": "HARD", "side": "sell"}, 422, 42210000, K.NO_POSITION, "cannot be sold short"),
-    (
-        {"side": "sell", "closes": True},
-        422,
-        42210000,
-        K.NO_POSITION,
-        "position intent mismatch, inferred: sell_to_open, specified: sell_to_close",
-    ),
     ({"extended_hours": True}, 422, 42210000, K.UNSUPPORTED, "extended hours order must be"),
     (
         {"order_class": "bracket", "take_profit": "200"},
@@ -202,19 +195,6 @@ def test_closing_orders_cost_no_buying_power() -> None:
     figures = day.account.report()
     assert D("29.80") == figures.buying_power
     assert figures.buying_power == figures.cash
-
-
-def test_the_intent_of_an_order_fits_the_position_or_is_refused() -> None:
-    """Only one that is said: https://github.com/alpacahq/Alpaca-API/issues/250."""
-    day = Day()
-    assert day.worked(closes=False).status == "filled"
-    refused = day.refusal(side="sell", closes=False)
-    assert "inferred: sell_to_close, specified: sell_to_open" in refused.message
-    assert day.worked(side="sell", closes=True).status == "filled"
-    day.account.enforces_intent = False
-    assert day.worked(side="sell", closes=True).status == "filled"
-    day.account.enforces_intent = True
-    assert day.worked(side="buy", closes=True).status == "filled"
 
 
 def test_small_accounts_have_no_margin_and_sell_nothing_short() -> None:
