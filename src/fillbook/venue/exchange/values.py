@@ -31,8 +31,7 @@ class Ticket:
     A new order request as it was received; `Account.submit` checks it.
 
     `qty` is in units of the base, `notional` in quote currency; an order has one of the two.
-    `trail_percent` is in percent of the price, every price in quote currency per unit.  All of
-    them are > 0 if valid, and None means that the request does not have the field.
+    `trail_percent` is in percent of the price.  Numbers are > 0 if valid; None: not in the request.
     `take_profit` is the limit of the profit exit, `stop_loss` the stop of the loss exit, and
     `stop_loss_limit` makes that a stop limit.  `stops_in_profit`: the stop is reached when the
     market is better.  `extended_hours` False: only in the regular session.
