@@ -16,7 +16,7 @@ from beancount import loader
 
 import fillbook as fb
 from fillbook import model as m
-from fillbook.core.pnl.computation import compute_pnl
+from fillbook.core.pnl.lot_accounting import compute_pnl
 
 CAMPAIGNS = 200
 FIRST = date(2026, 1, 1)

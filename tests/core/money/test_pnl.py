@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import fillbook as fb
 from fillbook import model as m
 from fillbook.core import position
-from fillbook.core.pnl.computation import compute_pnl, facts_of
+from fillbook.core.pnl.lot_accounting import compute_pnl, facts_of
 from tests.core.records import Records
 from tests.core.test_position import AMOUNT, ANCHOR, FEE, FILL, RATIO, at, histories, move
 

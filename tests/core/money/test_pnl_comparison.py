@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fillbook import model as m
 from fillbook.core import position
 from fillbook.core.pnl.comparison import BotRecord, compare_pnl
-from fillbook.core.pnl.computation import Facts, compute_pnl
+from fillbook.core.pnl.lot_accounting import Facts, compute_pnl
 from fillbook.model.account.pnl import CostMethod, PnlCause
 
 C = PnlCause

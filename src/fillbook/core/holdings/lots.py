@@ -4,7 +4,7 @@ The lots of one holding: which units a trade closes, and at what cost.
 By FIFO each opening fill is a lot, and the oldest is closed first.  By average cost there is one
 lot, to which every opening fill adds.  A cost or a price that is not known stays unknown (None).
 
-Other half: `core.pnl.computation`, which keeps the lots of each strategy.
+Other half: `core.pnl.lot_accounting`, which keeps the lots of each strategy.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.holdings import exchanged_units, splits
+from fillbook.core.holdings import exchanged_units, split_rows
 from fillbook.core.holdings.action_rows import Units, events_of, units_by_symbol
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
@@ -222,7 +222,7 @@ def _splits(draft: Draft, group: str, rows: Sequence[m.Activity]) -> Iterator[m.
     begin, end = _window(draft, _key(group, name), each.rows[0], symbol, each)
     held = checkpoints.position_before(draft, symbol, (begin, m.MoveKind.RATIO, ZERO, "")).qty
     moves = _moves_within(draft, symbol, begin, end, _keys(group, name, len(rows)))
-    for number, split in enumerate(splits.splits_of(rows, held, moves)):
+    for number, split in enumerate(split_rows.splits_of(rows, held, moves)):
         at = begin
         if split.after:
             at = m.timestamp(m.moment(moves[split.after - 1].at) + _MICROSECOND)

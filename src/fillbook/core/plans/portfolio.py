@@ -5,7 +5,7 @@ A line is a symbol that the plan may trade.  What it may not trade is left alone
 A price that is missing or doubtful is never replaced by another: the symbol is left alone.  The
 market value that the broker reports only measures what is left alone.
 
-Other halves: `core.plans.rebalance`, which makes the plan, `core.plans.rounding`.
+Other halves: `core.plans.rebalance`, which makes the plan, `core.plans.rebalance_rounding`.
 """
 
 from __future__ import annotations

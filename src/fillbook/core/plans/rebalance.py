@@ -12,7 +12,7 @@ The base is equity × (1 - `cash_buffer`), less the positions without a target t
 reserves of open orders, and at most `capital`.  A target whose symbol cannot be traded now keeps
 its share of the base, so that its missing price moves no other position.
 
-Other halves: `core.plans.portfolio` reads the arguments, `core.plans.rounding` rounds,
+Other halves: `core.plans.portfolio` reads the arguments, `core.plans.rebalance_rounding` rounds,
 `core.plans.close` has the steps of one trade, and `desk.plans.rebalance` makes the plan.
 """
 
@@ -27,7 +27,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans import portfolio as portfolios
-from fillbook.core.plans import rounding
+from fillbook.core.plans import rebalance_rounding as rounding
 from fillbook.core.plans.portfolio import Line, Names, Portfolio
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO

@@ -11,7 +11,7 @@ with fewer of these things: the figure is explained by the fewest.
 The broker's figure is the unrealized P&L of the open units by its average cost, which is pooled
 over all strategies.
 
-Other half: `core.pnl.computation`.
+Other half: `core.pnl.lot_accounting`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.core.pnl.computation import Facts, compute_pnl
-from fillbook.core.pnl.matching import Part, as_rows, matched
+from fillbook.core.pnl.lot_accounting import Facts, compute_pnl
+from fillbook.core.pnl.trade_matching import Part, as_rows, matched
 from fillbook.model import ZERO
 from fillbook.model.account.pnl import (
     CostMethod,

@@ -23,7 +23,7 @@ from fillbook.core.orders import lineage
 from fillbook.core.reconcile import missing
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
-from fillbook.desk.link.stream import Stream
+from fillbook.desk.link.stream_health import Stream
 from fillbook.desk.orders.reread_intervals import Retries
 from fillbook.desk.record.recorder import Recorder
 from fillbook.errors import InvalidValue, present

@@ -13,7 +13,7 @@ from attrs import evolve
 from fillbook import errors
 from fillbook import model as m
 from fillbook.core import pairs, symbol_names
-from fillbook.core.pnl import computation
+from fillbook.core.pnl import lot_accounting
 from fillbook.core.pnl.comparison import BotRecord, compare_pnl
 from fillbook.core.pnl.slippage import requested_price
 from fillbook.desk.link.gateway import Gateway
@@ -49,7 +49,7 @@ class PnlComparing:
         with self._recorder.store.read() as reader:
             orders, requested = _orders(reader)
             return compare_pnl(
-                computation.facts_of(reader),
+                lot_accounting.facts_of(reader),
                 None if bot is None else _by_position(reader, bot, names),
                 symbol_names.positions(reader, listed.value, self._recorder.now()),
                 reader.all(m.Position),

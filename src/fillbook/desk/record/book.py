@@ -25,7 +25,7 @@ from fillbook import model as m
 from fillbook.clock import Clock, SystemClock
 from fillbook.core import pairs
 from fillbook.core.orders import client_ids
-from fillbook.core.pnl import computation as pnl
+from fillbook.core.pnl import lot_accounting as pnl
 from fillbook.core.pnl.slippage import slippage_of
 from fillbook.core.symbol_names import is_known, resolve
 from fillbook.desk.record import paging, status
