@@ -84,13 +84,17 @@ CLOSE = m.PlaceOrder(
 
 
 def kinds(group, *others, can_replace=True):
-    steps = close_steps(CLOSE, D(10), D(0), [group, *others], {}, can_replace=can_replace)
+    steps = close_steps(
+        CLOSE, D(10), D(0), [group, *others], {}, is_taken=lambda _: True, can_replace=can_replace
+    )
     return [(x.action.__class__.__name__, x.stage) for x in steps]
 
 
 def test_its_take_profit_is_replaced_then_canceled_and_the_rest_is_sold():
     filled = {"p": {"p": D(3), "p/stop": D(1)}}
-    steps = close_steps(CLOSE, D(10), D(0), [OCO], {}, filled, can_replace=True)
+    steps = close_steps(
+        CLOSE, D(10), D(0), [OCO], {}, filled, is_taken=lambda _: True, can_replace=True
+    )
     replace, cancel, place = (x.action for x in steps)
     assert replace == m.ReplaceOrder(client_order_id="p", collar=D(2), beyond=D(90), within_s=10)
     assert cancel == m.CancelOrder("p")

@@ -173,7 +173,9 @@ def closed(qty, held, *orders, again=()):
     free = D(held) - sum(x.leaves for x in groups)
     sale = request(side="sell", qty=qty, reduce_only=True)
     order = m.PlaceOrder(sale, fills=True)
-    steps = close_steps(order, D(held), max(D(0), free), groups, dict(again))
+    steps = close_steps(
+        order, D(held), max(D(0), free), groups, dict(again), is_taken=lambda _: True
+    )
     return [
         (x.stage, x.action.client_order_id)
         if isinstance(x.action, m.CancelOrder)

@@ -65,9 +65,45 @@ def test_without_buys_no_funds_are_waited_for():
 def test_exits_that_an_order_could_match_come_back_after_it():
     groups = exit_groups(m.OrderSide.SELL, [order("a", qty=6, stop_price=90)])
     again = {"a": request(side="sell", qty=6, stop_price=90)}
-    found = steps_around(place("AAPL"), groups, again, D(6))
+    found = steps_around(place("AAPL"), groups, again, D(6), lambda _: True)
     assert [(x.stage, x.guard) for x in found] == [(0, False), (1, False), (2, True)]
-    assert len(steps_around(place("AAPL"), groups, {}, D(6))) == 2
+    assert len(steps_around(place("AAPL"), groups, {}, D(6), lambda _: True)) == 2
+
+
+def taken(request):
+    """A broker that takes a fraction by simple orders for the day, and all of whole units."""
+    is_simple = request.order_class is m.OrderClass.SIMPLE and request.trail_price is None
+    is_for_day = request.time_in_force is m.TimeInForce.DAY
+    return request.qty == int(request.qty) or (is_simple and is_for_day)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"stop_price": 90}, [("stop", 5, "gtc"), ("stop", D("0.5"), "day")]),
+        (
+            {"take_profit": 120, "stop_loss": 90, "order_class": "oco", "type": "limit"},
+            [("limit", 5, "gtc"), ("stop", D("0.5"), "day")],
+        ),
+        ({"trail_price": 5}, [("trailing_stop", 5, "gtc"), ("trailing_stop", D("0.5"), "gtc")]),
+    ],
+    ids=["stop", "oco", "trail: the broker has no such order"],
+)
+def test_an_exit_is_placed_again_in_the_forms_that_the_broker_takes(fields, expected):
+    """Of 5.5 shares, 5 as before; the stop of a fraction is good for the day."""
+    groups = exit_groups(m.OrderSide.SELL, [order("a", qty=16, stop_price=90)])
+    again = {"a": request(side="sell", qty=16, time_in_force="gtc", **fields)}
+    found = steps_around(place("AAPL", "sell", "10.5"), groups, again, D("5.5"), taken)
+    guards = [x.action.request for x in found if x.guard]
+    assert [(x.type, x.qty, x.time_in_force) for x in guards] == expected
+
+
+@pytest.mark.parametrize("qty", ["0.5", "5"])
+def test_an_exit_of_one_part_is_placed_again_by_one_order(qty):
+    groups = exit_groups(m.OrderSide.SELL, [order("a", qty=16, stop_price=90)])
+    again = {"a": request(side="sell", qty=16, time_in_force="gtc", stop_price=90)}
+    found = steps_around(place("AAPL", "sell", "10"), groups, again, D(qty), taken)
+    assert [x.action.request.qty for x in found if x.guard] == [D(qty)]
 
 
 # -- funds -----------------------------------------------------------------------------

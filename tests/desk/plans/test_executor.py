@@ -194,6 +194,33 @@ def test_while_the_market_is_closed_a_close_begins_at_the_next_open(hours):
     assert bench.truth.positions() == {}
 
 
+def test_the_exit_of_the_rest_is_placed_again_in_forms_that_the_broker_takes():
+    """A part of the position is sold, and a fraction is left: it has a stop good for the day."""
+    bench = held()
+    bench.desk.sell("AAPL", qty=10, stop_price="170", time_in_force="gtc", strategy="s")
+    plan = bench.desk.close_position("AAPL", qty="4.5")
+    bench.pass_(60)
+    assert bench.desk.plan(plan.plan_id).state is P.DONE
+    assert {(x.type, x.qty, x.time_in_force) for x in live(bench)} == {
+        ("stop", Decimal(5), "gtc"),
+        ("stop", Decimal("0.5"), "day"),
+    }
+
+
+def test_an_exit_that_the_broker_does_not_have_is_alerted_and_ends_the_plan():
+    """No fraction has a trailing stop: the position says so, and takes new orders."""
+    bench = held()
+    bench.desk.sell("AAPL", qty=10, trail_percent="5", time_in_force="gtc", strategy="s")
+    plan = bench.desk.close_position("AAPL", qty="4.5")
+    bench.pass_(60)
+    ended = bench.desk.plan(plan.plan_id)
+    assert (ended.state, ended.steps[-1].state) == (P.STOPPED, S.FAILED)
+    assert [(x.type, x.qty) for x in live(bench)] == [("trailing_stop", Decimal(5))]
+    alerts = [x.alert for x in bench.desk.events() if x.alert is not None]
+    assert "0.5 AAPL have no exit, which cannot be placed" in alerts[0].message
+    assert bench.desk.buy("AAPL", qty=1, strategy="s").status == "filled"
+
+
 def test_the_same_close_at_night_is_the_plan_that_waits():
     """Another quantity is another plan, and a plan that would be stale at the open is replaced."""
     bench = held(stop_price="180")

@@ -9,6 +9,7 @@ all checks.
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -72,6 +73,22 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
             message = f"the broker does not support {what}; see `capabilities`"
             return Reason(ReasonCode.UNSUPPORTED, message, (("what", what),))
     return None
+
+
+def is_taken(
+    request: m.OrderRequest,
+    capabilities: m.Capabilities,
+    instrument: m.Instrument | m.Absent | None,
+    pair: m.Pair | None,
+) -> bool:
+    """Return whether the broker takes *request*, as far as its rules are declared."""
+    context = CheckContext(
+        now=datetime.min.replace(tzinfo=UTC),  # these rules do not depend on the time
+        capabilities=capabilities,
+        instrument=instrument,
+        pair=pair,
+    )
+    return supported(request, context) is None
 
 
 def _is_combination_supported(request: m.OrderRequest, context: CheckContext) -> bool:

@@ -6,12 +6,13 @@ stays meanwhile.  What that leaves is closed as any other part: the exits that h
 canceled, and are proven to have ended before the order that closes the position is placed.
 
 If only a part is closed, exits without a protection are placed again for the rest (the guard);
-those of a protection are planned anew with the next pass.
+those of a protection are planned anew with the next pass.  An exit is placed again in a form that
+the broker takes for what is left: of 5.5 shares, 5 as before, and a fraction good for the day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from types import MappingProxyType
 from typing import Final
@@ -27,6 +28,8 @@ _COLLAR: Final = Decimal(2)
 _WITHIN_S: Final = 10
 #: No order filled anything.
 NO_FILLS: Final[Mapping[str, Mapping[str, Decimal]]] = MappingProxyType({})
+#: Whether the broker takes a request, as far as its rules are declared.
+IsTaken = Callable[[m.OrderRequest], bool]
 
 
 @m.exact
@@ -38,6 +41,7 @@ def close_steps(
     again: Mapping[str, m.OrderRequest],
     filled: Mapping[str, Mapping[str, Decimal]] = NO_FILLS,
     *,
+    is_taken: IsTaken,
     can_replace: bool = False,
 ) -> tuple[m.PlanStep, ...]:
     """
@@ -61,7 +65,7 @@ def close_steps(
     close = evolve(close, after=tuple(own), filled_before=sum(own.values(), ZERO))
     if can_replace and len(canceled) == 1 and _is_oco_of(canceled[0], qty):
         return _steps_of_oco(close, canceled[0])
-    return steps_around(close, canceled, again, left)
+    return steps_around(close, canceled, again, left, is_taken)
 
 
 def _is_oco_of(group: ExitGroup, qty: Decimal) -> bool:
@@ -88,6 +92,7 @@ def steps_around(
     canceled: Sequence[ExitGroup],
     again: Mapping[str, m.OrderRequest],
     left: Decimal,
+    is_taken: IsTaken,
 ) -> tuple[m.PlanStep, ...]:
     """
     Return the steps that cancel exits, then place *order*, then the exits again.
@@ -101,9 +106,39 @@ def steps_around(
         back = min(group.leaves, left)
         if wanted is not None and back > 0:
             left -= back
-            guard = m.PlaceOrder(evolve(wanted, qty=back, reduce_only=True))
-            steps.append(m.PlanStep(action=guard, stage=2, guard=True))
+            for request in _placed_again(evolve(wanted, qty=back, reduce_only=True), is_taken):
+                steps.append(m.PlanStep(action=m.PlaceOrder(request), stage=2, guard=True))
     return tuple(steps)
+
+
+def _placed_again(request: m.OrderRequest, is_taken: IsTaken) -> Iterator[m.OrderRequest]:
+    """Yield the orders that cover as *request* would, whole units apart from a fraction if not."""
+    qty = request.qty or ZERO
+    whole = qty.to_integral_value(rounding=ROUND_FLOOR)
+    if is_taken(request) or whole in (ZERO, qty):
+        yield _taken(request, is_taken)
+    else:
+        yield _taken(evolve(request, qty=whole), is_taken)
+        yield _taken(evolve(request, qty=qty - whole), is_taken)
+
+
+def _taken(request: m.OrderRequest, is_taken: IsTaken) -> m.OrderRequest:
+    """Return *request*, or the form of it that the broker takes; itself if it takes none."""
+    forms = [request]
+    if request.order_class is m.OrderClass.OCO:  # the stop alone
+        forms.append(
+            evolve(
+                request,
+                stop_price=request.stop_loss,
+                take_profit=None,
+                stop_loss=None,
+                order_class=m.OrderClass.SIMPLE,
+                type=m.OrderType.STOP,
+            )
+        )
+    times = dict.fromkeys((request.time_in_force, m.TimeInForce.GTC, m.TimeInForce.DAY))
+    offered = (evolve(form, time_in_force=x) for form in forms for x in times)
+    return next((x for x in offered if is_taken(x)), request)
 
 
 @m.exact

@@ -227,13 +227,7 @@ def _best(forms: list[m.OrderRequest], context: ExitContext) -> m.OrderRequest:
 
 def is_taken(request: m.OrderRequest, context: ExitContext) -> bool:
     """Return whether the broker takes *request*, as far as its rules are declared."""
-    known = CheckContext(
-        now=context.now,
-        capabilities=context.capabilities,
-        instrument=context.instrument,
-        pair=context.pair,
-    )
-    return broker_rules.supported(request, known) is None
+    return broker_rules.is_taken(request, context.capabilities, context.instrument, context.pair)
 
 
 def _forms(

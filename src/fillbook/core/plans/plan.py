@@ -89,9 +89,7 @@ def sentence_of_missing(plan: m.Plan) -> str:
 def due_steps(plan: m.Plan) -> tuple[int, ...]:
     """Return the steps to carry out now: of the first stage that is not done, else the guards."""
     if plan.failed:
-        return tuple(
-            i for i, x in enumerate(plan.steps) if x.guard and x.state is not m.StepState.DONE
-        )
+        return tuple(i for i, x in enumerate(plan.steps) if x.guard and x.state not in _ENDED)
     unfinished = [i for i, x in enumerate(plan.steps) if x.state is not m.StepState.DONE]
     stage = min((plan.steps[i].stage for i in unfinished), default=0)
     return tuple(i for i in unfinished if plan.steps[i].stage == stage)
@@ -115,7 +113,7 @@ def is_exposed(plan: m.Plan) -> bool:
         and x.state in (m.StepState.BEGUN, m.StepState.DONE, m.StepState.FAILED)
         for x in plan.steps
     )
-    return taken and any(x.guard and x.state is not m.StepState.DONE for x in plan.steps)
+    return taken and any(x.guard and x.state not in _ENDED for x in plan.steps)
 
 
 def retry_delay(attempt: int) -> timedelta:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from attrs import frozen
 
@@ -16,8 +17,9 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
+from fillbook.core.checks import broker_rules
 from fillbook.core.permission import Authority
-from fillbook.core.plans.close import close_steps
+from fillbook.core.plans.close import IsTaken, close_steps
 from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
@@ -140,7 +142,7 @@ class Closing:
             raise errors.InvalidValue(
                 f"only {m.plain(abs(held))} {symbol} are held; {m.plain(wanted)} cannot be closed"
             )
-        found = resting_exits(reader, symbol, side, strategy)
+        found = resting_exits(reader, symbol, side, strategy, self._gateway.broker.capabilities)
         request = pairs.with_time_in_force(
             m.OrderRequest(
                 symbol=symbol, side=side, qty=wanted, strategy=strategy or None, reduce_only=True
@@ -159,14 +161,16 @@ class RestingExits:
     The exits that hold units of a part of a position, whole.
 
     `portions` are the units that each holds of this part, by its name: one that was placed by hand
-    may cover several parts.  `again` are the requests that place them again.  `filled` is what the
-    orders of those of this part alone filled already, by name of the group and by order.
+    may cover several parts.  `again` are the requests that place them again, in forms that
+    `is_taken`.  `filled` is what the orders of those of this part alone filled already, by name of
+    the group and by order.
     """
 
     groups: tuple[ExitGroup, ...]
     portions: Mapping[str, Decimal]
     again: Mapping[str, m.OrderRequest]
     filled: Mapping[str, Mapping[str, Decimal]]
+    is_taken: IsTaken
 
     @m.exact
     def steps_of_close(
@@ -188,11 +192,14 @@ class RestingExits:
             groups,
             self.again,
             self.filled,
+            is_taken=self.is_taken,
             can_replace=can_replace,
         )
 
 
-def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str) -> RestingExits:
+def resting_exits(
+    reader: Reader, symbol: str, side: m.OrderSide, strategy: str, can: m.Capabilities
+) -> RestingExits:
     """
     Return the live orders of *side* that hold units of the part of *strategy*.
 
@@ -220,7 +227,13 @@ def resting_exits(reader: Reader, symbol: str, side: m.OrderSide, strategy: str)
                 for x in records
                 if x.order.side is side and group.name in (x.client_order_id, x.parent)
             }
-    return RestingExits(groups, portions, _again(records, groups), filled)
+    is_taken = partial(
+        broker_rules.is_taken,
+        capabilities=can,
+        instrument=reader.get(m.Instrument, symbol),
+        pair=reader.get(m.Pair, symbol),
+    )
+    return RestingExits(groups, portions, _again(records, groups), filled, is_taken)
 
 
 def _again(

@@ -43,6 +43,8 @@ RETRY_DELAY: Final = timedelta(seconds=10)
 READ_DELAYS: Final = tuple(timedelta(seconds=x) for x in (0.25, 0.5, 1, 2, 5))
 #: The reasons of our own checks by which nothing is left to trade.
 _NOTHING_LEFT: Final = frozenset({m.ReasonCode.NO_POSITION, m.ReasonCode.QUANTITY})
+_UNSUPPORTED: Final = frozenset({m.RejectKind.UNSUPPORTED})
+_NO_KINDS: Final = frozenset[m.RejectKind]()
 
 #: Carries out a step that changes the record only; returns why it could not, ``""``: it is done.
 RecordStep = Callable[[m.Action], str]
@@ -330,7 +332,8 @@ class Executor:
             if error.reason.code in _NOTHING_LEFT and request.reduce_only:
                 why, missing = error.reason.message, request.qty
                 return self._set(plan, index, m.StepState.DONE, why, missing=missing)
-            return self._retry(plan, index, life.Again(error.reason.message, error.retry))
+            kinds = _UNSUPPORTED if error.reason.code is m.ReasonCode.UNSUPPORTED else _NO_KINDS
+            return self._retry(plan, index, life.Again(error.reason.message, error.retry, kinds))
         except errors.OrderRejected as error:
             again = life.Again(str(error), error.retry, frozenset({error.kind}))
             return self._retry(plan, index, again, is_new=True)
@@ -383,17 +386,17 @@ class Executor:
         """
         Try a step again later, or fail; *is_new*: with a new order.  Return whether it failed.
 
-        A guard is tried until it is done.  The step of an exit is not tried again: the exits are
-        compared and planned anew.
+        A guard is tried until it is done, unless the broker has no such order.  The step of an exit
+        is not tried again: the exits are compared and planned anew.
         """
         step = plan.steps[index]
         is_last = is_new and step.attempts >= life.orders_max(plan, index, again.kinds)
         ends = plan.kind is m.PlanKind.EXIT or is_last or not again.transient
-        if ends and not step.guard:
+        if step.guard and not again.transient and step.why != again.why:
+            self._alert_impossible(step.action, again.why)
+        if ends and (not step.guard or _UNSUPPORTED & again.kinds):
             self.failures[plan.occasion] = again
             return self._fail(plan, index, again.why)
-        if not again.transient and step.why != again.why:
-            self._alert_impossible(plan, again.why)
         attempts = step.attempts + is_new
         if (attempts, again.why) != (step.attempts, step.why):
             self._set(plan, index, m.StepState.BEGUN, again.why, attempts)
@@ -401,13 +404,11 @@ class Executor:
         self._due[plan.plan_id, index] = self._clock.elapsed() + life.retry_delay(tries)
         return False
 
-    def _alert_impossible(self, plan: m.Plan, why: str) -> None:
-        text = (
-            f"the exit of {', '.join(plan.symbols)} cannot be placed: {why}; the position has no "
-            "exit until it can"
-        )
-        about = plan.symbols[0]
-        self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, about, text)))
+    def _alert_impossible(self, action: m.Action, why: str) -> None:
+        assert isinstance(action, m.PlaceOrder)  # a guard places an exit
+        symbol, qty = action.request.symbol, action.request.qty or m.ZERO
+        text = f"{m.plain(qty)} {symbol} have no exit, which cannot be placed: {why}. Protect them"
+        self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, symbol, text)))
 
     def _fail(self, plan: m.Plan, index: int, why: str) -> bool:
         self._set(plan, index, m.StepState.FAILED, why)

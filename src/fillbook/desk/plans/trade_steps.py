@@ -33,13 +33,13 @@ def trade_steps(
     request = order.request
     side = request.side if request.reduce_only else request.side.opposite
     held = abs(part_of(reader, request.symbol, request.strategy or ""))
-    found = resting_exits(reader, request.symbol, side, request.strategy or "")
+    found = resting_exits(reader, request.symbol, side, request.strategy or "", can)
     if request.reduce_only:
         return found.steps_of_close(order, held, cancels)
     groups = [x for x in found.groups if x.name not in cancels]
     matching = [x for x in groups if _matches(reader, request, x.name, can.wash_rule)]
     left = sum((x.leaves for x in matching), ZERO)
-    return steps_around(order, matching, found.again, left)
+    return steps_around(order, matching, found.again, left, found.is_taken)
 
 
 def _matches(reader: Reader, request: m.OrderRequest, name: str, rule: m.WashRule | None) -> bool:
