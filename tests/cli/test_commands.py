@@ -52,6 +52,15 @@ def test_a_check_of_a_record_that_does_not_exist_is_an_error(emulator, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["positions", "orders", "plans", "audit"])
+def test_an_empty_file_is_no_record(tmp_path, capsys, command):
+    """It would read as an account without orders; it stays as it is."""
+    (tmp_path / "bot.db").touch()
+    code, _, err = told(capsys, command, "--store", "sqlite:///bot.db")
+    assert (code, "there is no record at bot.db" in err) == (2, True)
+    assert (tmp_path / "bot.db").stat().st_size == 0
+
+
 def test_the_differences_of_the_bot_and_of_the_record_are_told_apart(emulator, order, capsys):
     trade_by_hand(emulator)
     at = ("--store", "sqlite:///bot.db")

@@ -124,7 +124,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "order": ("record", "Show one order with its fills, requests and anomalies (offline)."),
         "positions": (
             "record",
-            "List the positions of the record, and whether its orders cover them (offline).",
+            "List the positions of the record, and whether their protections cover them (offline).",
         ),
         "trades": ("record", "List round trips from flat to flat, with fill prices (offline)."),
         "pnl": (

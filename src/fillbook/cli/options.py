@@ -161,7 +161,10 @@ def record_file(store: str | None) -> Path:
 def has_store(store: str | None) -> bool:
     """Return whether the record exists; an address that is not a file counts as existing."""
     address = _address(store)
-    return not address.startswith(_FILE) or Path(address.removeprefix(_FILE)).exists()
+    if not address.startswith(_FILE):
+        return True
+    path = Path(address.removeprefix(_FILE))
+    return path.exists() and path.stat().st_size > 0  # an empty file has never been a record
 
 
 def _address(store: str | None) -> str:

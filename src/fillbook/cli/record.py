@@ -63,7 +63,7 @@ def positions(
     csv: CsvOption = False,
     json: JsonOption = False,
 ) -> None:
-    """List the positions of the record, and whether its orders cover them (offline)."""
+    """List the positions of the record, and whether their protections cover them (offline)."""
     with open_book(store) as book:
         found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
         status = book.status()

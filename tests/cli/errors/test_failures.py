@@ -163,7 +163,8 @@ def test_a_key_that_was_used_for_another_order_is_named(emulator, order, capsys)
     code, text = message(capsys, "buy", "BTC/USD", "0.02", *STORE, "--key", "a")
     assert code == 2
     assert re.fullmatch(
-        r"order fb-[0-9a-f]{32} exists under this key with a different request; nothing was sent\. "
+        r"order fb-[0-9a-f]{32} \(\w+\) exists under this key with a different request "
+        r"\(qty [\d.]+, now [\d.]+\); nothing was sent\. "
         "Use a new key for a new order",
         text,
     )

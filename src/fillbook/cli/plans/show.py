@@ -107,7 +107,9 @@ def _effect(impact: m.PlanImpact) -> str:
     parts = [("order", impact.orders), ("cancel", impact.cancels)]
     parts += [("change", impact.replaces)] if impact.replaces else []
     counts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in parts)
-    traded = "unknown" if impact.notional is None else money(impact.notional)
+    if not impact.orders:
+        return counts
+    traded = "unknown, no quote" if impact.notional is None else money(impact.notional)
     return f"{counts}; traded at once: {traded}"
 
 
@@ -179,7 +181,9 @@ def outcome(plan: m.Plan) -> Iterator[str]:
             yield f"[yellow]Nothing was sent[/]: the plan is {plan.state}."
         case m.PlanState.STOPPED:
             yield f"[red]It stopped[/]: {cell(plan.failed or plan.why)}"
-            yield "It is planned anew by the desk that ticks; fillbook positions shows the cover."
+            if plan.kind is m.PlanKind.EXIT:
+                yield "It is planned anew by the desk that ticks."
+            yield "fillbook positions shows what is held, and fillbook orders --open what is left."
         case _:
             assert_never(plan.state)
 
@@ -243,9 +247,9 @@ def print_positions(found: Sequence[m.Position], cover: Cover) -> None:
 
 
 def cover_text(position: m.Position, cover: Cover, strategy: str | None = None) -> str:
-    """Return the cover of a position, or of one strategy's part; "none": no protection."""
+    """Return the cover of a position, or of one strategy's part, by its protections."""
     found = [x for held, x in cover if held == position.symbol and strategy in (None, x.strategy)]
-    return ", ".join(map(_words, found)) or "none"
+    return ", ".join(map(_words, found)) or "no protection"
 
 
 def not_covered(protections: Iterable[m.Protection]) -> Iterator[str]:

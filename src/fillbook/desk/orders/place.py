@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
+from attrs import fields
+
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
@@ -31,6 +33,7 @@ from fillbook.store import Reader
 
 #: The period of the checks while an order on the same symbol is in flight.
 _IN_FLIGHT_POLL_S: Final = 0.05
+_FIELDS: Final = fields(m.OrderRequest)
 
 
 class ChangeWithdrawn(Exception):
@@ -284,14 +287,19 @@ def _check_same_request(known: m.OrderRecord | None, name: str, request: m.Order
     """Check that the existing order has the same request. Raises: KeyReused."""
     if known is None:
         return
+    different = ""
     if known.intent is not None:
-        same = known.intent.wish == request
-    else:
-        same = requests.matches_request(known.terms, request)
-    if not same:
+        before = known.intent.wish
+        found = ((x.name, getattr(before, x.name), getattr(request, x.name)) for x in _FIELDS)
+        different = ", ".join(
+            f"{field} {old}, now {new}" for field, old, new in found if old != new
+        )
+    elif not requests.matches_request(known.terms, request):
+        different = "other terms"
+    if different:
         raise errors.KeyReused(
-            f"order {name} exists under this key with a different request; nothing was sent. "
-            "Use a new key for a new order"
+            f"order {name} ({known.order.status}) exists under this key with a different request "
+            f"({different}); nothing was sent. Use a new key for a new order"
         )
 
 
