@@ -78,8 +78,12 @@ def apply_report(
         broker_order_id=report.broker_order_id, client_order_id=record.client_order_id
     )
     snapshot = _snapshot_of(draft, report, entry)
+    terms, terms_at, echoed = _newest_terms(after, report, snapshot, clocked=binding(draft).clocked)
     after = evolve(
-        _with_terms(after, report, snapshot, clocked=binding(draft).clocked),
+        after,
+        terms=terms,
+        terms_at=terms_at,
+        echoed=echoed,
         created_at=after.created_at or report.created_at,
         name=after.name or report.client_order_id,
         replaces=report.replaces or after.replaces,
@@ -121,11 +125,11 @@ def _renamed(
     return evolve(report, terms=evolve(report.terms, symbol=new))
 
 
-def _with_terms(
+def _newest_terms(
     known: m.Evidence, report: m.OrderReport, snapshot: m.OrderSnapshot, *, clocked: bool
-) -> m.Evidence:
+) -> tuple[m.Terms, m.Version | None, m.Terms | None]:
     """
-    Return *known* with the terms of the newest report, by version.
+    Return the terms of the newest report, by version, with it, and those that it echoes.
 
     While a replace is pending, a report may echo the requested terms, which are not in force yet.
     Without the broker's clock, a later read of the same terms is no change (promise P8).
@@ -138,7 +142,7 @@ def _with_terms(
     is_newest = version is not None and (terms_at is None or version >= terms_at)
     if is_newest and not is_pending and (clocked or report.terms != terms):
         terms, terms_at = report.terms, version
-    return evolve(known, terms=terms or report.terms, terms_at=terms_at, echoed=echoed)
+    return terms or report.terms, terms_at, echoed
 
 
 def _is_stale_event(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:
@@ -229,7 +233,8 @@ def _with_execution(
         execution = max(known, execution, key=canonical_text)
     draft.put(execution)
     context = context_of(draft, terms, evidence)
-    evidence = evolve(evidence, quote_sized=evidence.quote_sized or execution.in_quote)
+    if execution.in_quote and not evidence.quote_sized:
+        evidence = evolve(evidence, quote_sized=True)
     if known == execution:
         return evidence
     merged = ev.add_execution(evidence, execution, known, context)

@@ -7,6 +7,7 @@ The events of an entry are numbered by it, so the order of the outbox never chan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
@@ -24,16 +25,21 @@ class _Remembered:
 
     def __init__(self, base: RecordReader) -> None:
         self._records: dict[tuple[type[Any], str], Any] = {}
+        self._found: dict[tuple[type[Any], str, str], Sequence[Any]] = {}
         self._base = base
-        self.find = base.find
         self.all = base.all
 
     def get(self, of: type[R], key: str) -> R | None:
-        try:
-            return cast("R | None", self._records[of, key])
-        except KeyError:
-            record = self._records[of, key] = self._base.get(of, key)
-            return record
+        name = (of, key)
+        if name not in self._records:
+            self._records[name] = self._base.get(of, key)
+        return cast("R | None", self._records[name])
+
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
+        query = (of, index, value)
+        if query not in self._found:
+            self._found[query] = self._base.find(of, index, value)
+        return self._found[query]
 
 
 class Draft(Overlay):

@@ -234,6 +234,8 @@ def _movements_of(
         key = _inferred_key(evidence_of_id.broker_order_id)
         at = evidence_of_id.gap_at or draft.at
         movements += payments.inferred_movements(draft, record, evidence_of_id, key, at)
+    if not assigned:
+        return movements
     return [
         evolve(x, strategy=assigned[name]) if (name := _fill_name(x)) in assigned else x
         for x in movements
