@@ -66,3 +66,31 @@ def test_the_first_moment_is_padded_like_any_other():
     first = m.timestamp(datetime(1, 1, 1, tzinfo=UTC))
     assert first == m.timestamp("0001-01-01T00:00:00Z") == "0001-01-01T00:00:00.000000000Z"
     assert first < AT
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-02T15:00:00Z", "2026-03-02T15:00:00.000000000Z"),
+        ("2026-03-02 15:00:00.1234567891z", "2026-03-02T15:00:00.123456789Z"),
+        ("2026-03-02T10:00:00.5-05:00", "2026-03-02T15:00:00.500000000Z"),
+        ("2026-03-02T00:30:00+0100", "2026-03-01T23:30:00.000000000Z"),
+        ("2026-03-02T15:00:00+00:00", "2026-03-02T15:00:00.000000000Z"),
+    ],
+)
+def test_a_time_is_utc_with_nine_digits(text, expected):
+    assert m.timestamp(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-03-02T15:00:00", "2026-02-30T15:00:00Z", "2026-03-02T24:00:01Z", ""),
+        *("2026-03-02T15:00:60Z", "2026-03-02T15:00:00.Z", "2026-03-02T15:00:00Z "),
+        "20260302T150000Z",
+        *("2026-03-02T15:00:00.\u0661Z", "\u0662026-03-02T15:00:00Z"),  # digits of other scripts
+    ],
+)
+def test_what_is_no_time_with_a_zone_is_invalid(text):
+    with pytest.raises(InvalidValue):
+        m.timestamp(text)

@@ -18,7 +18,8 @@ Timestamp = NewType(
 )  #: ``"2026-11-20T14:30:00.123456789Z"``, always UTC, always 9 digits
 
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):?(\d{2}))"
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):?(\d{2}))",
+    re.ASCII,
 )
 
 
@@ -38,12 +39,13 @@ def timestamp(value: str | datetime) -> Timestamp:
     if match is None:
         raise InvalidValue(f"{value!r} is not a time with a zone such as 2026-11-20T14:30:00Z")
     day, clock, fraction, sign, hours, minutes = match.groups()
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    text = f"{day}T{clock}"
     try:
-        local = datetime.fromisoformat(f"{day}T{clock}").replace(
-            tzinfo=timezone(-offset if sign == "-" else offset)
-        )
-        text = _text(local.astimezone(UTC))[:19]
+        local = datetime.fromisoformat(text)
+        if sign is not None:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            local = local.replace(tzinfo=timezone(-offset if sign == "-" else offset))
+            text = _text(local.astimezone(UTC))[:19]
     except (ValueError, OverflowError):
         raise InvalidValue(f"{value!r} is not a valid time") from None
     return Timestamp(f"{text}.{(fraction or '')[:9].ljust(9, '0')}Z")
