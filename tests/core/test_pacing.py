@@ -229,3 +229,10 @@ def test_the_pace_counts_what_we_and_others_sent_in_the_last_minute():
     budget = Budget(limit=200, sent=((0, 3), (60, 2)), others=4, others_until=70)
     told = [pacing.pace(budget, now).sent for now in (60, 62, 70, 122)]
     assert told == [9, 6, 2, 0]
+
+
+def test_a_rebased_budget_has_the_requests_that_still_count():
+    """Those of one second are added up, also where a wrong clock put them into the future."""
+    budget = Budget(limit=200, sent=((10, 1), (65, 2), (80, 3), (90, 4)), leased=((10, 5), (75, 6)))
+    now = pacing.rebase(budget, budget.timeline, budget.offset, 80)
+    assert (now.sent, now.leased) == (((65, 2), (80, 7)), ((75, 6),))
