@@ -142,3 +142,27 @@ def test_the_end_of_a_condition_is_a_notice_of_its_kind():
     told = watch.resolved_alert(m.AlertKind.STREAM_REFUSED, "desk")
     assert (told.kind, told.about, told.resolved) == (m.AlertKind.STREAM_REFUSED, "desk", True)
     assert told.message == "resolved: the alert stream refused of desk has ended"
+
+
+def split(days):
+    at = m.timestamp(NOW + timedelta(days=days))
+    return m.Movement(key="split", symbol="AAPL", kind=m.MoveKind.RATIO, at=at, ratio=Decimal(10))
+
+
+@pytest.mark.parametrize(
+    ("entries", "wish", "days", "expected"),
+    [
+        ((report("new", terms=terms(limit_price=150)),), {"limit_price": 150}, 1, True),
+        ((report("new", terms=terms(limit_price=150)),), {"limit_price": 150}, -1, False),
+        ((report("new", terms=terms(limit_price=15)),), {"limit_price": 150}, 1, False),
+        ((report("canceled", terms=terms(limit_price=150)),), {"limit_price": 150}, 1, False),
+        ((report("new", terms=terms(limit_price=None)),), {"limit_price": None}, 1, False),
+    ],
+    ids=["in old terms", "placed after it", "adjusted", "ended", "at the market"],
+)
+def test_an_order_in_the_terms_of_before_a_split_is_alerted(entries, wish, days, expected):
+    alert = watch.split_alert(record(*entries, **wish), [split(days)])
+    assert (alert is not None) is expected
+    if alert is not None:
+        assert (alert.kind, alert.about) == (m.AlertKind.BEFORE_SPLIT, "c1")
+    assert watch.split_alert(record(*entries, **wish), []) is None

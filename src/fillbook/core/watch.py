@@ -71,6 +71,25 @@ def missing_fills_alert(
     )
 
 
+def split_alert(record: m.OrderRecord, splits: Iterable[m.Movement]) -> m.Alert | None:
+    """Return an alert if a live order is in the terms of before one of *splits*, of its symbol."""
+    order, intent = record.order, record.intent
+    later = [x.at for x in splits if x.at > record.created_at]
+    if intent is None or order.is_final or not later:
+        return None
+    request, terms = intent.request, record.terms
+    prices = (request.limit_price, request.stop_price)
+    is_adjusted = (terms.limit_price, terms.stop_price) != prices
+    if prices == (None, None) or is_adjusted:
+        return None
+    text = (
+        f"order {order.client_order_id} was placed before the split of {order.symbol} on "
+        f"{max(later)[:10]}, and the broker has not adjusted it: cancel it, or replace it with the "
+        "price and the quantity of today"
+    )
+    return m.Alert(m.AlertKind.BEFORE_SPLIT, order.client_order_id, text)
+
+
 def account_alert(unread_for: timedelta, thresholds: m.Thresholds) -> m.Alert | None:
     """Return the alert for an account that was not read for too long; None: it was."""
     if unread_for < timedelta(seconds=thresholds.stale_s):

@@ -12,9 +12,10 @@ from fillbook import model as m
 from fillbook.alerts import Delivery
 from fillbook.broker import Broker
 from fillbook.clock import Clock
-from fillbook.core import watch
+from fillbook.core import pairs, watch
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.orders.tracker import Tracker
+from fillbook.desk.record.exit_reader import is_exit_order
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
 from fillbook.model.text.foreign import foreign
@@ -91,6 +92,7 @@ class Watch:
         if self._has_history:
             missing = (watch.missing_fills_alert(x, now, self._thresholds) for x in tracked)
             yield from (alert for alert in missing if alert is not None)
+        yield from self._split_alerts(tracked)
         unread_for = self._clock.elapsed() - (self._available_funds.requested_at or self._started)
         for alert in (
             watch.account_alert(unread_for, self._thresholds),
@@ -98,6 +100,19 @@ class Watch:
         ):
             if alert is not None:
                 yield alert
+
+    def _split_alerts(self, tracked: Iterable[m.OrderRecord]) -> Iterator[m.Alert]:
+        """Yield alerts for the orders in the terms of before a split; exits are placed anew."""
+        live = [x for x in tracked if not x.order.is_final and x.intent is not None]
+        with self._recorder.store.read() as reader:
+            for symbol in sorted({x.terms.symbol for x in live}):
+                held = pairs.holding_of(reader, symbol)
+                splits = reader.find(m.Movement, "restated", held)
+                for record in live if splits else ():
+                    if record.terms.symbol == symbol and not is_exit_order(reader, record):
+                        alert = watch.split_alert(record, splits)
+                        if alert is not None:
+                            yield alert
 
     def _count_rejections(self, event: m.Event) -> None:
         """Count rejected orders of ours in a row; any other final order resets the count."""

@@ -53,6 +53,8 @@ class AlertKind(StrEnum):
     """A sink of alerts fails."""
     PLAN_STOPPED = "plan_stopped"
     """A plan could not be carried out, or not in full."""
+    BEFORE_SPLIT = "before_split"
+    """An order of ours rests at the price and for the units of before a split."""
     NAKED = "naked"
     """A protected position has been without its exit for `naked_max_s`."""
     EXIT_CHANGED = "exit_changed"
@@ -75,6 +77,7 @@ class Severity(StrEnum):
 _CRITICAL: Final = frozenset(
     {
         AlertKind.ABSENT,
+        AlertKind.BEFORE_SPLIT,
         AlertKind.DISPUTED,
         AlertKind.DRIFT,
         AlertKind.FOREIGN_PREFIX,

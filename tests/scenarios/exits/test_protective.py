@@ -302,3 +302,29 @@ def test_ext_13_the_exit_of_one_strategy_does_not_sell_the_other_s_units():
     assert bench.truth.positions() == {"AAPL": 5}
     parts = {name: x.qty for name, x in bench.desk.book.position("AAPL").by_strategy if x.qty}
     assert parts == {"other": 5}
+
+
+def test_prot_16_a_stop_whose_fill_is_not_shown_is_alerted_once_and_its_end_too():
+    """The order is filled; the history lacks the fill, so that the price is not proven."""
+    bench = held(stop_price="180")
+    bench.fail("fill", "history-late", seconds=1800)
+    bench.exchange.quote("AAPL", "179.00", "179.02")
+    bench.pass_(3600, every=30)
+    found = alerts(bench, m.AlertKind.FILLS_MISSING)
+    assert [bool(x.resolved) for x in found] == [False, True]
+    assert bench.desk.book.position("AAPL").qty == 0
+    assert bench.desk.protections() == []
+    assert bench.is_true()
+
+
+def test_prot_34_the_exit_rests_at_the_broker_while_no_desk_runs():
+    bench = held(stop_price="180")
+    bench.desk._gateway.lease.release()
+    bench.clock.advance(600)
+    bench.exchange.quote("AAPL", "179.00", "179.02")
+    bench.clock.advance(600)
+    assert bench.truth.positions() == {}
+    bench.desk = bench.open()
+    bench.pass_(60)
+    assert bench.desk.book.position("AAPL").qty == 0
+    assert bench.desk.protections() == []

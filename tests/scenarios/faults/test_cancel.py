@@ -148,3 +148,28 @@ def test_orders_that_refuse_their_cancel_keep_no_other_from_its_first():
     bench.desk.cancel_all()
     left = {x.symbol for x in bench.truth.orders() if not x.is_final}
     assert left == {"AAPL"}
+
+
+def test_cr_30_an_accepted_cancel_has_not_ended_the_order():
+    """The order stays open for hours: pending, alerted once, and sent again."""
+    bench = Bench()
+    order = bench.resting()
+    bench.fail("asked-cancel", "cancel-rejected", times=3)
+    assert not bench.desk.cancel(order).is_final
+    sent = bench.sent["cancel"]
+    bench.pass_(3600, every=30)
+    assert bench.sent["cancel"] > sent
+    assert bench.desk.book.order(order).status is S.CANCELED
+
+
+def test_cr_31_what_ends_the_exits_ends_the_legs():
+    """They are orders with ids of their own, and the entry has filled."""
+    bench = Bench()
+    exits = {"take_profit": "210", "stop_loss": "150", "time_in_force": "gtc"}
+    bench.desk.buy("AAPL", qty=10, limit_price="187.10", **exits)
+    bench.pass_(30)
+    assert bench.desk.cancel_all() == []
+    bench.desk.cancel_all(exits=True)
+    bench.pass_(30)
+    assert [x for x in bench.truth.orders() if not x.is_final] == []
+    assert bench.desk.book.orders(open=True) == []

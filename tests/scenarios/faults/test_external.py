@@ -71,7 +71,7 @@ def parts(bench):
     ("sold", "left", "ended"),
     [(1, {"": 1, "a": 4, "b": 6}, []), (5, {"a": 1, "b": 6}, [""]), (12, {}, ["", "a", "b"])],
 )
-def test_what_is_closed_outside_is_closed_for_the_strategies_too(sold, left, ended):
+def test_ext_05_what_is_closed_outside_is_closed_for_the_strategies_too(sold, left, ended):
     """First what belongs to nobody, then the oldest part; round trips end at the fill's price."""
     bench = two_strategies()
     bench.exchange.quote("AAPL", "190.00", "190.02")
@@ -116,3 +116,50 @@ def test_a_loss_that_a_person_confirms_ends_the_round_trips():
     assert bench.desk.book.positions() == []
     (trade,) = bench.desk.book.trades()
     assert (trade.strategy, trade.exit_price, trade.pnl) == ("a", None, None)
+
+
+@pytest.mark.parametrize("adjusts", [False, True])
+def test_ext_07_an_order_in_the_terms_of_before_a_split_is_alerted_once(adjusts):
+    """10:1: a bid of 150 would buy at the open, for ten times the money."""
+    bench = Bench(cash="100000")
+    bench.desk.buy("AAPL", qty=5)
+    terms = {"limit_price": "150", "time_in_force": "gtc"}
+    order = bench.desk.buy("AAPL", qty=10, **terms)
+    exit_ = bench.desk.sell("AAPL", qty=5, **{**terms, "limit_price": "250"})
+    bench.pass_(30)
+    bench.pass_(16 * 3600, every=3600)
+    bench.exchange.split("AAPL", 10, adjusts=adjusts)
+    bench.pass_(120, every=10)
+    found = [x.alert for x in bench.desk.events() if x.alert is not None]
+    about = [x.about for x in found if x.kind is m.AlertKind.BEFORE_SPLIT]
+    old = {x.client_order_id for x in bench.truth.orders() if x.limit_price in (150, 250)}
+    assert len(about) == len(set(about))
+    assert set(about) == old & {order.client_order_id, exit_.client_order_id}
+    assert bool(about) or adjusts
+
+
+def test_ext_08_a_reverse_split_leaves_no_order_for_nothing():
+    """1:10 of five shares: the half share that is left has its stop, and no order is for zero."""
+    bench = Bench(cash="100000")
+    bench.desk.buy("AAPL", qty=5, strategy="s")
+    bench.pass_(20)
+    bench.desk.protect("AAPL", stop_price="180")
+    bench.pass_(30)
+    bench.pass_(16 * 3600, every=3600)
+    bench.exchange.split("AAPL", "0.1", adjusts=False)
+    bench.pass_(7 * 3600, every=900)
+    bench.pass_(300, every=10)
+    assert bench.truth.positions() == {"AAPL": m.number("0.5")}
+    [stop] = [x for x in bench.truth.orders() if x.side == "sell" and not x.is_final]
+    assert (stop.qty, stop.stop_price) == (m.number("0.5"), 1800)
+    assert not [x for x in bench.desk.book.orders() if x.terms.qty == 0]
+
+
+def test_ext_10_deposits_and_withdrawals_are_in_the_cash_of_the_next_pass():
+    bench = Bench(cash="100000")
+    for amount in (5_000, -2_000):
+        bench.exchange.deposit(bench.books, amount)
+    bench.pass_(60)
+    assert bench.desk.book.cash() == 103_000
+    assert bench.is_true()
+    assert bench.desk.book.drifts() == []

@@ -94,3 +94,23 @@ def test_pf_11_a_fill_belongs_to_its_order_s_strategy_after_a_restart():
     bench.desk.sync()
     assert dict(bench.desk.book.position("AAPL").by_strategy)["s"].qty == 10
     assert other.book.position("AAPL").qty == 10
+
+
+def test_pf_07_what_is_too_little_for_an_order_is_said_and_not_tried():
+    """Below the least notional of a coin no exit can be placed: it is dust, without an alert."""
+    bench = Bench(cash="100000")
+    bench.exchange.quote("BTC/USD", "64000", "64010")
+    bench.desk.buy("BTC/USD", qty="0.001", strategy="s")
+    bench.pass_(30)
+    bench.by_hand("BTC/USD", "sell", "0.0009")
+    bench.pass_(60)
+    bench.desk.protect("BTC/USD", strategy="s", stop_loss="3%")
+    sent = bench.sent["submit"]
+    for _ in range(10):
+        bench.exchange.quote("BTC/USD", "64000", "64010")
+        bench.pass_(30, every=10)
+    (protection,) = bench.desk.protections()
+    assert (protection.cover, protection.why) == (m.CoverState.COVERED, "too little for an order")
+    assert bench.sent["submit"] == sent
+    kinds = [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.NAKED not in kinds

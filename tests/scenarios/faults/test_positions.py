@@ -1,9 +1,11 @@
 """Positions: what was not observed is not empty, and no difference is closed by a guess."""
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
+from fillbook.brokers.simulated import SimulatedBroker
 from tests.bench import Bench, unable
 
 BLIND = unable(activities=False)  #: it reports no transfer
@@ -90,3 +92,93 @@ def test_pos_20_a_position_older_than_any_history_is_taken_as_it_is():
     assert report.opened
     assert report.verdict is m.Verdict.IN_SYNC
     assert bench.desk.book.position("AAPL").qty == 25
+
+
+def drifted(theirs, repairs="observe"):
+    """Ten are in the record; then the broker has so many more, or fewer, without evidence."""
+    bench = Bench(broker=BLIND, cash="100000", opened=False)
+    bench.desk = fb.open(bench.broker, bench.store, clock=bench.clock, wait_s=2, repairs=repairs)
+    bench.desk.sync()
+    bench.desk.buy("AAPL", qty=10)
+    bench.pass_(30)
+    bench.silently("AAPL", theirs, "187")
+    bench.clock.advance(20)
+    return bench
+
+
+def test_pos_04_the_repair_of_a_phantom_opens_nothing():
+    """The record takes the broker's figure; no order is sent, and the next pass finds nothing."""
+    bench = drifted("-10", repairs="auto")
+    sent = bench.sent["submit"]
+    bench.pass_(180, every=10)
+    assert (bench.sent["submit"], bench.truth.positions()) == (sent, {})
+    assert bench.desk.book.position("AAPL").qty == 0
+    assert bench.desk.check().verdict is m.Verdict.IN_SYNC
+    assert [x.state for x in bench.desk.plans("done")] == [m.PlanState.DONE]
+
+
+def test_pos_05_a_restart_moves_nothing_away_from_the_broker():
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    bench.pass_(30)
+    before = bench.desk.book.all_fills()
+    for _ in range(2):
+        bench.desk._gateway.lease.release()
+        bench.desk = bench.open()
+        bench.pass_(30)
+    assert bench.desk.book.all_fills() == before
+    assert bench.is_true()
+
+
+def test_pos_13_after_a_restart_a_fill_is_not_booked_again():
+    """Its total was known before, its execution arrives after."""
+    bench = Bench()
+    bench.fail("fill", "history-late", seconds=20)
+    order = bench.desk.buy("AAPL", qty=10)
+    bench.desk._gateway.lease.release()
+    bench.desk = bench.open()
+    bench.clock.advance(30)
+    bench.desk.sync()
+    assert [x.reason for x in bench.desk.book.fills(order)] == ["history"]
+    assert bench.desk.book.position("AAPL").qty == 10
+
+
+def test_pos_17_a_close_that_was_rejected_is_not_reported_as_closed():
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    bench.pass_(20)
+    bench.exchange.faults.switch_on("reject-after-accept")
+    plan = bench.desk.close_position("AAPL")
+    bench.pass_(120)
+    found = bench.desk.plan(plan.plan_id)
+    assert (found.state, found.is_fulfilled) == (m.PlanState.STOPPED, False)
+    assert bench.desk.book.position("AAPL").qty == 10
+    alerts = [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.PLAN_STOPPED in alerts
+
+
+@pytest.mark.parametrize("cost", [None, 0])
+def test_pos_19_a_cost_that_is_not_known_is_no_gain(cost):
+    """A broker that reports 0, or nothing, after settlement."""
+
+    class Costless(SimulatedBroker):
+        def positions(self, page):
+            found = super().positions(page)
+            cost_of = None if cost is None else m.number(cost)
+            return evolve(found, value=tuple(evolve(x, avg_price=cost_of) for x in found.value))
+
+    bench = Bench(broker=Costless, opened=False)
+    bench.by_hand("AAPL", "buy", 10)
+    bench.clock.advance(3 * 86_400)
+    assert bench.desk.sync().opened
+    assert bench.desk.book.position("AAPL").avg_price is None
+    (row,) = bench.desk.book.pnl().rows
+    assert row.unrealized is None
+    assert row.unknown != ()
+
+
+@pytest.mark.parametrize("theirs", ["-4", "4"])
+def test_pos_30_quantities_are_compared_both_ways(theirs):
+    report = drifted(theirs).desk.sync()
+    expected = m.WrongQty("AAPL", m.number(10), 10 + m.number(theirs))
+    assert [x.drift for x in report.left] == [expected]

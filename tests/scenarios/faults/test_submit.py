@@ -213,3 +213,20 @@ def test_our_order_is_known_by_the_brokers_id_whatever_its_client_id(named):
     bench.pass_(60)
     assert bench.desk.book.order(order).status is S.CANCELED
     assert len(bench.ours()) == 1
+
+
+def test_sub_30_a_retry_of_the_bot_has_the_same_client_id():
+    """With its key, whatever became of the first attempt."""
+    bench = Bench()
+    for fault in ("unreachable", "reply-lost"):
+        bench.fail("submit", fault)
+        names = set()
+        for _ in range(3):
+            try:
+                order = bench.desk.buy("AAPL", qty=1, limit_price="150", key=fault)
+            except fb.Unavailable as error:
+                order = error.order
+            names.add(order.client_order_id)
+            bench.pass_(5)
+        assert len(names) == 1
+    assert len(bench.ours()) == 2

@@ -125,6 +125,11 @@ def cash_adjustments(
 def balance_adjustment(
     symbol: str, found: m.PositionSnapshot | None, at: m.Timestamp, reason: str
 ) -> m.BalanceAdjusted:
-    """Build the entry that sets the position of *symbol* to *found*; None: flat."""
-    qty = m.ZERO if found is None else found.qty
-    return m.BalanceAdjusted(symbol, qty, None if found is None else found.avg_price, at, reason)
+    """
+    Build the entry that sets the position of *symbol* to *found*; None: flat.
+
+    An average cost of 0 is one that the broker does not know: the whole value would be a gain.
+    """
+    if found is None:
+        return m.BalanceAdjusted(symbol, m.ZERO, None, at, reason)
+    return m.BalanceAdjusted(symbol, found.qty, found.avg_price or None, at, reason)
