@@ -181,8 +181,12 @@ def market_price(context: ExitContext) -> Decimal | None:
 # -- forms ---------------------------------------------------------------------------------
 
 
-def is_dust(qty: Decimal, context: ExitContext) -> bool:
-    """Return whether *qty* is too little for any order."""
+def is_dust(qty: Decimal, protection: m.Protection, context: ExitContext) -> bool:
+    """
+    Return whether *qty* is too little for any order.
+
+    Without a quote it is valued at the price of its own exit.
+    """
     listed = context.instrument
     if listed is None:
         return False
@@ -190,7 +194,8 @@ def is_dust(qty: Decimal, context: ExitContext) -> bool:
         return qty < 1
     if listed.min_qty is not None and qty < listed.min_qty:
         return True
-    price = market_price(context)
+    own = stop_price(protection, context) or take_profit(protection, context)
+    price = market_price(context) or own
     return (
         listed.min_notional is not None and price is not None and qty * price < listed.min_notional
     )
@@ -211,7 +216,7 @@ def requests_for(
     if _kind_of(better) == _kind_of(best):
         return (best,)
     rest = qty - whole
-    if is_dust(rest, context):
+    if is_dust(rest, protection, context):
         return (better,)
     return better, _best(list(_forms(protection, rest, context)), context)
 

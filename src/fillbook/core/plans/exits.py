@@ -122,7 +122,7 @@ def _verdict(
     if not part:
         return _flat(protection, groups, context)
     protection = evolve(protection, pending=False)
-    if not share or exit_orders.is_dust(share, context):
+    if not share or exit_orders.is_dust(share, protection, context):
         why = "offset by another strategy" if not share else "too little for an order"
         steps = cancels(x for x in groups if x.is_ours)
         return covered_as(protection, _C.COVERED, why, context, steps)
@@ -197,7 +197,7 @@ class _Part:
     def _state(self) -> tuple[m.CoverState, str]:
         plain = m.plain
         missing_qty = self._share - self._cover
-        if missing_qty > 0 and not exit_orders.is_dust(missing_qty, self._context):
+        if missing_qty > 0 and not self._is_dust(missing_qty):
             kind = "stop" if self._protection.policy.has_stop else "take profit"
             missing = f"{plain(missing_qty)} of {plain(self._share)} have no {kind}"
             if self.has_excess:  # a cancel is pending, maybe until the open
@@ -215,6 +215,9 @@ class _Part:
             return _C.COVERED, f"stop limited: beyond {price} it does not trade"
         part = dict(self._context.position.by_strategy)[self._protection.strategy]
         return _C.COVERED, exit_rules.sentence_of_unknown(self._protection, part)
+
+    def _is_dust(self, qty: Decimal) -> bool:
+        return exit_orders.is_dust(qty, self._protection, self._context)
 
     def _ends_soon(self, group: ExitGroup) -> bool:
         ends = self._context.expires.get(group.name)
@@ -329,7 +332,7 @@ class _Part:
     def _added(self, cover: m.CoverState, why: str) -> ExitVerdict | None:
         """Return the steps that place an exit for what has none."""
         gap = self._share - self._held
-        if gap <= 0 or exit_orders.is_dust(gap, self._context):
+        if gap <= 0 or self._is_dust(gap):
             return self._without_units(cover, why)
         entry = self._filling_entry()
         if entry is not None and not self._is_naked_too_long():
