@@ -99,6 +99,16 @@ def test_a_filled_stop_begins_it():
     assert [x.client_order_id for x in exits_placed(records(*STOP), KEPT)] == ["x1"]
 
 
+def test_the_exits_that_stood_when_it_was_set_are_exits_of_it():
+    """One that it placed itself too counts once; one that is not in the record, not at all."""
+    earlier = evolve(KEPT, number=0, inherited=("x1", "x9"))
+    assert [x.client_order_id for x in exits_placed(records(STOP[1]), earlier)] == ["x1"]
+    found = records(*STOP)
+    kept = evolve(KEPT, inherited=("x1",))
+    assert [x.client_order_id for x in exits_placed(found, kept)] == ["x1"]
+    assert cooldown_of(records(STOP[1], fill()), earlier).order == "x1"
+
+
 @pytest.mark.parametrize("seen_at", [None, LATER])
 def test_without_the_time_of_a_fill_it_is_that_of_our_record(seen_at):
     kept = evolve(STOP[1], seen_at=seen_at)

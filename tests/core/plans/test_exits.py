@@ -46,6 +46,12 @@ def test_a_covered_part_needs_nothing():
     assert found.protection.applied
 
 
+def test_an_exit_that_ends_covers_nothing_and_may_still_fill():
+    found = verdict(orders=[stop(pending=m.Command.CANCEL)], held=position(s=6))
+    assert (found.protection.cover, found.has_excess) == (C.NAKED, True)
+    assert found.protection.why == "6 of 6 have no stop; exits for 10 may still fill"
+
+
 def test_a_gap_is_filled_beside_what_is_there():
     found = verdict(orders=[stop(qty=4)])
     assert (found.protection.cover, did(found)) == (C.PARTLY, [(0, "stop", 6)])

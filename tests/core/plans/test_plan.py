@@ -165,6 +165,17 @@ def test_what_was_filled_is_not_traded_again():
     assert life.remaining(m.PlaceOrder(by_notional), []) == 0
 
 
+def test_what_a_plan_did_not_trade_is_said_with_its_reason():
+    sale = m.PlanStep(action=m.PlaceOrder(SALE, fills=True), missing=D(3), why="7 of 10: cut")
+    unsaid = evolve(sale, missing=D(1), why="")
+    assert life.sentence_of_missing(plan(place(missing=D(3)))) == ""  # an exit, no trade
+    found = life.sentence_of_missing(plan(cancel(), sale, unsaid))
+    assert found == "less than planned was traded: 4 AAPL are left (7 of 10: cut)"
+    assert life.sentence_of_missing(plan(unsaid)).endswith(": 1 AAPL are left")
+    assert not plan(unsaid, state="done").is_fulfilled
+    assert plan(place(), state="done").is_fulfilled
+
+
 # -- closing ---------------------------------------------------------------------------
 
 
