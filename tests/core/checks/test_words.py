@@ -201,7 +201,7 @@ WORDS = {
     "an unsupported type": (
         {"stop_price": 109},
         {"capabilities": evolve(ABLE, order_types=frozenset({m.OrderType.MARKET}))},
-        "the broker does not support stop orders; see `capabilities`",
+        "the broker does not support stop orders",
     ),
 }
 

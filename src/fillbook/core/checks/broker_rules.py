@@ -70,7 +70,7 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     )
     for is_supported, what in requirements:
         if not is_supported:
-            message = f"the broker does not support {what}; see `capabilities`"
+            message = f"the broker does not support {what}"
             return Reason(ReasonCode.UNSUPPORTED, message, (("what", what),))
     return None
 
