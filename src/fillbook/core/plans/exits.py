@@ -1,25 +1,26 @@
 """
 Exits: what a protected part of a position lacks, and the steps that make it right.
 
-Each pass compares the exits that a protection wants with those that the account has:
+Each pass compares the exits that a protection requires with those that the account has:
 
 1. Nothing is done while something about the symbol is not confirmed.
 2. A flat part needs no exit: those that were placed for it are canceled, and the protection ends.
-3. An entry that is still filling is given half of `naked_max_s`; then its rest is canceled.
+3. An entry may fill for half of `naked_max_s`; then its rest is canceled.
 4. Exits for more than the part are reduced: the fewest orders are canceled, and the units of the
    part that they covered get a new exit.
-5. A price that no order of the broker watches is watched: the take profit of coins and of a
-   fraction alone, and the limit of a stop-limit order.
+5. A price that no order of the broker watches is watched: the take profit of coins and of a part
+   below one share, and the limit of a stop-limit order.
 6. What has no exit gets one beside those that are there, at any hour: one order, or one for the
-   whole units and one for the fraction of a share.  The fraction has a DAY order, a new one for
-   each session, and is sold as soon as the exit of the whole units is filled.
-7. An exit at other prices than wanted is changed; after a split this comes before 6.  One that
-   cannot be, or that is good till canceled and ends within a week, is canceled and placed anew; the
-   latter in the session.
+   whole units and one for the fraction of a share.  The order of the fraction is a DAY stop without
+   a take profit: one that is placed after the close waits for the next session, and each session
+   has a new one.  When the exit of the whole units is filled, the fraction is sold at the market.
+7. An exit at other prices than required is changed; after a split this comes before 6.  If it
+   cannot be changed, it is canceled and placed again.  A GTC exit that ends within a week is
+   renewed, in the session only.
 8. A part that is older than its policy allows is closed, in the session.
 
-A cancel needs no way back of its own: if a plan stops after it, the next pass finds what has no
-exit.  A *part* is what a strategy holds; its *share* is what of it needs an exit.
+A plan that stops needs no rollback: the next pass finds what has no exit.  A *part* is what a
+strategy holds; its *share* is the quantity that needs exits.
 
 Other halves: `core.plans.cover`, which counts the exits; `core.plans.exit_orders`, which says what
 an exit looks like; `core.plans.breach`, for a market that is beyond the stop already.
