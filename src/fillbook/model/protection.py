@@ -235,7 +235,7 @@ class CoverState(StrEnum):
     EXCESS = "excess"
     """The exits are for more than the position."""
     EXPIRING = "expiring"
-    """An exit ends within five sessions."""
+    """An exit ends within a week."""
     AT_OPEN = "at_open"
     """The market is beyond the stop, and closed: decided at the open."""
     SUSPENDED = "suspended"
