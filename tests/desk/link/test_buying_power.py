@@ -234,7 +234,7 @@ def test_an_order_that_was_granted_and_refused_is_alerted():
         bench.desk.buy("AAPL", qty=10, limit_price="187.02")
     [alert] = [x.alert for x in bench.desk.events() if x.alert is not None]
     assert alert.kind is m.AlertKind.LAG_DOUBLED
-    assert "20 s old" in alert.message
+    assert "orders of the last 20 s are subtracted" in alert.message
     assert bench.desk.buying_power().lag_s == 20
 
 

@@ -39,7 +39,10 @@ def test_a_sale_by_hand_of_what_a_strategy_holds_is_alerted_once():
     [sold] = alerts(bench)[1:]
     assert sold.severity is m.Severity.WARNING
     assert sold.about == order.client_order_id
-    assert f"sold 8 AAPL at 187 (order {order.client_order_id}, which this record" in sold.message
+    assert (
+        f"sold 8 AAPL at 187 (order {order.client_order_id}, not sent by this record"
+        in sold.message
+    )
     assert "The account holds 7 AAPL: no strategy 5 -> 0, swing 10 -> 7." in sold.message
     assert "Exits of AAPL (swing): naked, 7 of 7 have no stop." in sold.message
     assert f'desk.assign("{order.client_order_id}", "swing")' in sold.message

@@ -33,7 +33,8 @@ from fillbook.store import Reader
 
 #: The period of the checks while an order on the same symbol is in flight.
 _IN_FLIGHT_POLL_S: Final = 0.05
-_FIELDS: Final = fields(m.OrderRequest)
+#: Not the reference price, which is no part of the request.
+_FIELDS: Final = tuple(x for x in fields(m.OrderRequest) if x.eq)
 
 
 class ChangeWithdrawn(Exception):
