@@ -227,7 +227,7 @@ def _exit_prices(request: m.OrderRequest, context: CheckContext) -> Reason | Non
 
 
 def says_closing(request: m.OrderRequest, context: CheckContext) -> bool:
-    """Return whether the broker is told that *request* may only close, not open a position."""
+    """Return whether *request* says to the broker that it may only close a position."""
     reserve, listed = context.reserve, context.listed
     only_closes = request.reduce_only or (reserve is not None and not reserve.opens)
     takes_intent = listed is not None and listed.asset_class in context.capabilities.closing_intent
