@@ -71,8 +71,8 @@ class Intent:
     """The market at `at`, as it was read then, per unit; None: it was not."""
     closes: bool = False
     """
-    It may only close: the request says so, and the broker rejects it if it would open one; False: it
-    may open one, or the broker has no such intent (`Capabilities.closing_intent`).
+    It may only close: the request says so, and the broker rejects it if it would open a position.
+    False: it may open one, or the broker has no such intent (`Capabilities.closing_intent`).
     """
 
     @property
