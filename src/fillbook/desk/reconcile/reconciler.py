@@ -15,6 +15,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.clock import Clock
+from fillbook.core import pairs
 from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
 from fillbook.core.reconcile import drift
@@ -161,7 +162,21 @@ class Reconciler:
         report = self._sync(None, adopt=wanted)
         if report.unobserved is not None:
             return report.unobserved
-        return "" if report.adopted else "the broker's figure is not the one that was approved"
+        if report.adopted or self._has_figure(wanted, report):
+            return ""
+        return "the broker's figure is not the one that was approved"
+
+    def _has_figure(self, wanted: m.AdoptBalance, report: m.SyncReport) -> bool:
+        """Whether the record has the figure already: a process adopted it before it was killed."""
+        about = (wanted.symbol, wanted.currency)
+        left = [x.drift for x in report.left]
+        if about in [(getattr(x, "symbol", None), getattr(x, "currency", None)) for x in left]:
+            return False
+        with self._recorder.store.read() as reader:
+            if wanted.symbol is None:
+                return pairs.cash_in(reader, wanted.currency) == wanted.theirs
+            position = reader.get(m.Position, wanted.symbol)
+            return (m.ZERO if position is None else position.qty) == wanted.theirs
 
     @property
     def age(self) -> timedelta | None:
