@@ -1,9 +1,12 @@
 """The end of a simulated day: the idle record equals the exchange, or reports where it does not."""
 
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import date
+from functools import partial
 
 from fillbook import model as m
+from fillbook.errors import FillbookError
 from tests.scenarios.campaign.days import faults, wrong
 from tests.scenarios.campaign.incidents import LongDay
 
@@ -52,7 +55,29 @@ def ended(day):
         day.clock.advance(day.desk._reconciler._lag.total_seconds())
         entries = day.desk.sync().entries
         silent = [f"a second sync made {entries} entries"] if entries else []
-    return silent, undecided
+    return silent + changed_by_dry_runs(day), undecided
+
+
+def changed_by_dry_runs(day):
+    """Return what the exchange has of a request to change an order, after every kind of dry run."""
+    desk, before = day.desk, requested(day)
+    held = [x.symbol for x in desk.book.positions()]
+    runs = [lambda: desk.repair(dry_run=True)]
+    runs.append(lambda: desk.rebalance({"AAPL": "0.1"}, dry_run=True))
+    runs.append(lambda: desk.catch_up([], since=date(2026, 3, 2), dry_run=True))
+    for symbol in held:
+        runs.append(partial(desk.close_position, symbol, account=True, dry_run=True))
+        runs.append(partial(desk.protect, symbol, stop_loss="5%", dry_run=True))
+    for run in runs:
+        with suppress(FillbookError):  # what is not confirmed is not planned
+            run()
+    return [f"a dry run changed {x}" for x in requested(day) ^ before]
+
+
+def requested(day):
+    """Every order at the exchange, with the cancel and the replace that were requested of it."""
+    orders = day.books.truth.orders()
+    return {(x.id, x.cancel_requested_at, x.canceled_at, x.replaced_by) for x in orders}
 
 
 def reconciled(day):
