@@ -63,7 +63,7 @@ def changed_by_dry_runs(day):
     desk, before = day.desk, requested(day)
     held = [x.symbol for x in desk.book.positions()]
     runs = [lambda: desk.repair(dry_run=True)]
-    runs.append(lambda: desk.rebalance({"AAPL": "0.1"}, dry_run=True))
+    runs.append(lambda: desk.rebalance({"BTC/USD": "0.1"}, dry_run=True))
     runs.append(lambda: desk.catch_up([], since=date(2026, 3, 2), dry_run=True))
     for symbol in held:
         runs.append(partial(desk.close_position, symbol, account=True, dry_run=True))

@@ -13,6 +13,7 @@ import pytest
 
 from fillbook.venue.coinbase import Behavior, ClientIds
 from tests.scenarios.campaign.test_days import ends_undecided
+from tests.scenarios.campaign.verdict import changed_by_dry_runs
 from tests.scenarios.coinbase.days import LaggingDay, MortalDay, SpotDay, day_at_coinbase
 
 SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "7"))
@@ -53,6 +54,7 @@ def test_a_day_ends_with_a_record_equal_to_the_exchange(first):
         rate = RATES[seed // len(KINDS) % len(RATES)]
         with day_at_coinbase(seed, rate, behavior, kind) as day:
             undecided += [(seed, rate)] if ends_undecided(day) else []
+            assert changed_by_dry_runs(day) == [], seed
     # Only where so much fails that all evidence may be gone, and one of ten at most.
     expected = [each for each in undecided if each[1] == max(RATES)][:1]
     assert undecided == expected, f"these end undecided, each honestly: {undecided}"

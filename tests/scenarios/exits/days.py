@@ -8,6 +8,7 @@ from fillbook import model as m
 from fillbook.venue.exchange import Fault, Faults
 from tests.scenarios.campaign.days import APART
 from tests.scenarios.campaign.incidents import LongDay, NotNow
+from tests.scenarios.campaign.verdict import changed_by_dry_runs
 from tests.scenarios.exits.guard import Guard
 
 #: The faults that happen to exits.
@@ -148,6 +149,7 @@ def protected_day(seed, rate, steps=25):
         day.run(steps)
         day.exchange.faults.clear()
         day.pass_time(180, 10)
+        assert changed_by_dry_runs(day) == []
         return day.fired, day.guard.naked_s
     finally:
         day.desk.close()
