@@ -25,3 +25,21 @@ class Mortal(MemoryStore):
                 raise Killed
         if dies:
             raise Killed
+
+
+def killed_at_each_write(begun, go, *, keeps, every=1):
+    """
+    Yield the bench of *begun*, and the number of the write at which *go* was killed on it.
+
+    *go* returns whether its process was killed; *keeps*: the write is durable.  The store works
+    again.
+    """
+    bench = begun()
+    bench.store.left = 1_000
+    assert not go(bench)
+    for at in range(int(keeps), 1_000 - bench.store.left, every):
+        bench = begun()
+        bench.store.left, bench.store.keeps = at, keeps
+        if go(bench):
+            bench.store.left = None
+            yield bench, at

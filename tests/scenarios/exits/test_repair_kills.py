@@ -9,7 +9,7 @@ import pytest
 import fillbook as fb
 from fillbook import model as m
 from tests.bench import Bench, unable
-from tests.scenarios.campaign.mortal import Killed, Mortal
+from tests.scenarios.campaign.mortal import Killed, Mortal, killed_at_each_write
 from tests.scenarios.exits.test_kills import EVERY
 
 BLIND = unable(activities=False)  #: it reports no transfer
@@ -47,15 +47,7 @@ def go(bench):
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["after", "before"])
 def test_killed_at_every_write(keeps):
-    bench = begun()
-    bench.store.left = 1_000
-    assert not go(bench)
-    for at in range(int(keeps), 1_000 - bench.store.left, EVERY):
-        bench = begun()
-        bench.store.left, bench.store.keeps = at, keeps
-        if not go(bench):
-            continue
-        bench.store.left = None
+    for bench, at in killed_at_each_write(begun, go, keeps=keeps, every=EVERY):
         bench.desk = opened(bench)
         bench.pass_(240)
         assert bench.truth.positions() == {}, at
