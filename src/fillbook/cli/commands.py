@@ -120,20 +120,26 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
     },
     "Read the record": {
-        "orders": ("record", "List the orders of the record (offline)."),
-        "order": ("record", "Show one order with its fills, requests and anomalies (offline)."),
+        "orders": ("show_record", "List the orders of the record (offline)."),
+        "order": (
+            "show_record",
+            "Show one order with its fills, requests and anomalies (offline).",
+        ),
         "positions": (
-            "record",
+            "show_record",
             "List the positions of the record, and whether their protections cover them (offline).",
         ),
-        "trades": ("record", "List round trips from flat to flat, with fill prices (offline)."),
+        "trades": (
+            "show_record",
+            "List round trips from flat to flat, with fill prices (offline).",
+        ),
         "pnl": (
-            "record",
+            "show_record",
             "Show realized P&L, fees, dividends and interest (offline: open positions have "
             "no quotes).",
         ),
         "export": (
-            "record",
+            "show_record",
             "Write a table of the record to a file, with exact numbers (offline).",
         ),
         "report": (
@@ -141,7 +147,10 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "Write the record as one HTML file: P&L, differences, protection, slippage, "
             "plans (offline).",
         ),
-        "audit": ("record", "Show the journal: all entries of the record, oldest first (offline)."),
+        "audit": (
+            "show_record",
+            "Show the journal: all entries of the record, oldest first (offline).",
+        ),
         "watch": (
             "watch",
             "Show open orders, positions, reservations, requests and alerts, until Ctrl-C.",

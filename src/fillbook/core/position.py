@@ -27,7 +27,7 @@ from typing import Final, assert_never
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.holdings import exchanged_units, fees
+from fillbook.core.holdings import fees, restated_units
 from fillbook.model import EXACT, ZERO
 
 #: The name of the part that belongs to no strategy.
@@ -148,7 +148,7 @@ def _apply_fill(
     holding, move = _in_one_currency(holding, move)
     if move.other_fee is not None:
         holding = evolve(
-            holding, other_fees=exchanged_units.with_fee(holding.other_fees, move.other_fee)
+            holding, other_fees=restated_units.with_fee(holding.other_fees, move.other_fee)
         )
     if move.fee:
         holding = evolve(holding, fees=EXACT.add(holding.fees, move.fee))
@@ -167,10 +167,10 @@ def _in_one_currency(holding: m.Holding, move: m.Movement) -> tuple[m.Holding, m
     if move.currency == holding.currency or move.kind is m.MoveKind.PAYMENT:
         return holding, move
     if not holding.qty:
-        return exchanged_units.based_in(holding, move.currency), move
+        return restated_units.based_in(holding, move.currency), move
     fees = holding.other_fees
     if move.fee:
-        fees = exchanged_units.with_fee(fees, m.Amount(move.fee, move.currency))
+        fees = restated_units.with_fee(fees, m.Amount(move.fee, move.currency))
     return evolve(holding, other_fees=fees), evolve(move, price=None, fee=None)
 
 
@@ -237,31 +237,29 @@ def _trade_of(
 
 
 def _restated(position: m.Position, move: m.Movement) -> m.Position:
-    if exchanged_units.finds_no_units(position.qty, move):
+    if restated_units.finds_no_units(position.qty, move):
         net = EXACT.subtract(move.qty, move.from_qty)
         return _moved(position, move, net, _apply_amount)[0]
-    account, parts = exchanged_units.restate(position.account, by_strategy_of(position), move)
+    account, parts = restated_units.restate(position.account, by_strategy_of(position), move)
     return _evolved(position, move, account, parts)
 
 
 def _matched(position: m.Position, move: m.Movement) -> m.Position:
     """Return *position* with what a corporate action ended beyond it."""
-    unmatched = exchanged_units.unmatched_qty(position.qty, move)
+    unmatched = restated_units.unmatched_qty(position.qty, move)
     return evolve(position, unmatched=EXACT.add(position.unmatched, unmatched))
 
 
 def _received(position: m.Position, move: m.Movement) -> m.Position:
     parts, account = by_strategy_of(position), position.account
-    for name, part in exchanged_units.all_received(move).items():
-        parts[name] = exchanged_units.join(parts.get(name, _FLAT), part)
-        account = exchanged_units.join(account, part)
+    for name, part in restated_units.all_received(move).items():
+        parts[name] = restated_units.join(parts.get(name, _FLAT), part)
+        account = restated_units.join(account, part)
     return _evolved(position, move, account, parts)
 
 
 def _removed(position: m.Position, move: m.Movement) -> m.Position:
-    account, parts, beyond = exchanged_units.remove(
-        position.account, by_strategy_of(position), move
-    )
+    account, parts, beyond = restated_units.remove(position.account, by_strategy_of(position), move)
     after = _evolved(position, move, account, parts)
     return _moved(after, move, beyond, _apply_amount)[0] if beyond else after
 
@@ -310,7 +308,7 @@ def _balance_adjustment(
     unattributed = parts.get(UNATTRIBUTED, _FLAT)
     if move.strategy and unattributed.qty:
         given = evolve(unattributed, realized=ZERO)
-        parts[move.strategy] = exchanged_units.join(parts.get(move.strategy, _FLAT), given)
+        parts[move.strategy] = restated_units.join(parts.get(move.strategy, _FLAT), given)
         parts[UNATTRIBUTED] = m.Holding(
             realized=unattributed.realized, currency=unattributed.currency
         )
@@ -325,7 +323,7 @@ def _set_balance(holding: m.Holding, qty: Decimal, move: m.Movement) -> m.Holdin
     if qty == holding.qty:
         return holding
     return evolve(
-        exchanged_units.based_in(holding, move.currency),
+        restated_units.based_in(holding, move.currency),
         qty=qty,
         cost=_multiply(abs(qty), move.price),
         opened_at=move.at if qty else None,

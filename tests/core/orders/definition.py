@@ -10,7 +10,7 @@ from decimal import Decimal
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.core.journal.broker_reports import canonical_text
+from fillbook.core.journal.reports_and_fills import canonical_text
 
 LIMIT = Decimal(7)
 SOURCES = ("history", "stream")

@@ -10,7 +10,7 @@ A row without a ratio that only adds units says nothing about what was held.  It
 moment at which the ratio is that of the smallest whole numbers.  Of several moments the first
 counts, because a split is effective before the first trade of its day.
 
-Other halves: `core.journal.corporate_actions`, which makes the movements, and `exchanged_units`.
+Other halves: `core.journal.corporate_actions`, which makes the movements, and `restated_units`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final
 from attrs import frozen
 
 from fillbook import model as m
-from fillbook.core.holdings.exchanged_units import restated_qty
+from fillbook.core.holdings.restated_units import restated_qty
 from fillbook.model import ZERO
 
 Rows = tuple[m.Activity, ...]

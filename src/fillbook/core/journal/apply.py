@@ -15,11 +15,11 @@ from typing import Final, assert_never
 from fillbook import model as m
 from fillbook.core.journal import (
     activities,
-    broker_reports,
     cash,
     corporate_actions,
     plans,
     renames,
+    reports_and_fills,
     requests,
     strategy_assignments,
 )
@@ -100,15 +100,15 @@ def alert_of(before: m.OrderRecord | None, after: m.OrderRecord) -> m.Alert | No
 def _apply_entry(draft: Draft, entry: m.Entry) -> None:
     match entry:
         case m.Reported():
-            broker_reports.apply_report(draft, entry.report, entry, None)
+            reports_and_fills.apply_report(draft, entry.report, entry, None)
         case m.Executed():
-            broker_reports.apply_execution(draft, entry.execution)
+            reports_and_fills.apply_execution(draft, entry.execution)
         case m.Busted():
-            broker_reports.apply_bust(draft, entry.void)
+            reports_and_fills.apply_bust(draft, entry.void)
         case m.HistoryRead():
-            broker_reports.apply_history_read(draft, entry.broker_order_id)
+            reports_and_fills.apply_history_read(draft, entry.broker_order_id)
         case m.DisputeSettled():
-            broker_reports.apply_settlement(draft, entry)
+            reports_and_fills.apply_settlement(draft, entry)
         case m.ActivityReported():
             activities.apply_activity(draft, entry.activity)
         case (
@@ -124,7 +124,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         ):
             requests.apply_request(draft, entry)
         case m.NotFoundAfterSeen():
-            broker_reports.apply_not_found(draft, entry)
+            reports_and_fills.apply_not_found(draft, entry)
         case m.BalanceAdjusted():
             activities.apply_balance_adjustment(draft, entry)
         case m.CashAdjusted():

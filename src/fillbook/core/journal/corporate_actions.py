@@ -14,7 +14,7 @@ of the group, whatever the order in which they are read, and of the position bef
 A row that fits none of these moves units without a strategy, at the price of the market.
 
 Other halves: `core.holdings.action_rows`, which reads the rows of a group, and
-`core.holdings.exchanged_units`, which folds the movements.
+`core.holdings.restated_units`, which folds the movements.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.holdings import exchanged_units, split_rows
+from fillbook.core.holdings import restated_units, split_rows
 from fillbook.core.holdings.action_rows import Units, events_of, units_by_symbol
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
@@ -352,7 +352,7 @@ def _exchanged_together(draft: Draft, group: str, moved: dict[str, Units]) -> It
     ended = [x for x, each in moved.items() if before[x].qty * each.net < 0]
     first = before[ended[0]] if ended else None
     is_followed = first is not None and all(
-        exchanged_units.are_alike(first, before[x]) for x in ended
+        restated_units.are_alike(first, before[x]) for x in ended
     )
     # A change of any of the symbols that end derives all of this again.
     for name, each in moved.items():
@@ -364,7 +364,7 @@ def _exchanged_together(draft: Draft, group: str, moved: dict[str, Units]) -> It
             yield evolve(move, owner=checkpoints.source_of(next_one))
         else:
             move = _base(draft, group, name, each, m.MoveKind.RECEIVED)
-            parts = exchanged_units.received_parts(move, first)
+            parts = restated_units.received_parts(move, first)
             yield evolve(move, owner=checkpoints.source_of(first.symbol), parts=parts)
 
 
@@ -389,7 +389,7 @@ def _ended(
 def _received(draft: Draft, move: m.Movement, source: str, at: m.Timestamp) -> m.Movement:
     """Return *move* with what each part of *source* receives."""
     before = checkpoints.position_before(draft, source, (at, m.MoveKind.REMOVED, ZERO, ""))
-    parts = exchanged_units.received_parts(move, before)
+    parts = restated_units.received_parts(move, before)
     unmatched = -move.from_qty - before.qty if move.from_qty else ZERO
     owner = checkpoints.source_of(source)
     return evolve(move, owner=owner, parts=parts, unmatched=unmatched)

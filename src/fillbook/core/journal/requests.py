@@ -1,8 +1,8 @@
 """
 Apply the entries about what we request: intents, instructions, requests, replies, conclusions.
 
-Every request is an entry of `lifecycle.COMMANDS`.  Other half: `core.journal.broker_reports`, for
-what the broker reports.
+Every request is an entry of `lifecycle.COMMANDS`.  Other half: `core.journal.reports_and_fills`,
+for what the broker reports.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ fifteen steps:
 15  The evidence is complete if the gross quantity equals the reported total, and the number of
     executions equals the reported one.
 
-Where: step 1 in `core.journal.broker_reports`, steps 2 to 6 in `core.orders.corrections`, step 7
+Where: step 1 in `core.journal.reports_and_fills`, steps 2 to 6 in `core.orders.corrections`, step 7
 and the choice of the snapshot here, steps 8 to 15 in `core.orders.totals`; `core.journal.posting`
 turns the executions (7) and the gap (11) into movements.
 

@@ -23,7 +23,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from fillbook import model as m
 from fillbook.core import pairs, position, symbol_names
-from fillbook.core.holdings import exchanged_units
+from fillbook.core.holdings import restated_units
 from fillbook.core.holdings.lots import Closed, Lots, Units
 from fillbook.core.position import UNATTRIBUTED
 from fillbook.model import ZERO
@@ -258,7 +258,7 @@ class _Engine:
         old: Mapping[str, Decimal],
         new: Mapping[str, Decimal],
     ) -> None:
-        if exchanged_units.finds_no_units(held, move):
+        if restated_units.finds_no_units(held, move):
             for name, qty in new.items():
                 self._move(move, name, qty - old.get(name, ZERO))
             return

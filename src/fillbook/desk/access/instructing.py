@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fillbook import model as m
-from fillbook.core.permission import Authority
+from fillbook.core.send_permission import Authority
 from fillbook.desk.access.inbox import carry_out_switch
 from fillbook.desk.orders.cancels.instruction import instruct_cancel, successor_of
 from fillbook.desk.record.book import Book

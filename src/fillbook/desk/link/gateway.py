@@ -26,7 +26,7 @@ from fillbook import model as m
 from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import PERMISSIONS, Authority, Permission
+from fillbook.core.send_permission import PERMISSIONS, Authority, Permission
 from fillbook.desk.link.lease import LeaseHolder
 from fillbook.desk.link.pacing import Pacer
 from fillbook.desk.measurements import Measurements
@@ -160,7 +160,7 @@ class Gateway:
         """
         Claim and send one request that may change something; its intent is durable already (P1).
 
-        Raises: TradingDisabled if `core.permission` does not permit it.
+        Raises: TradingDisabled if `core.send_permission` does not permit it.
         """
         first_attempt = authority is Authority.ORDER
         not_sent = self.claim(name, authority, first_attempt=first_attempt)
@@ -174,7 +174,7 @@ class Gateway:
 
         It needs the permission, the lease and a share of the rate limit.  A *first_attempt* for a
         caller needs no lease: any desk makes it.  With *wait*, wait a few seconds for the share.
-        Raises: TradingDisabled if `core.permission` does not permit it.
+        Raises: TradingDisabled if `core.send_permission` does not permit it.
         """
         self._require_permission(authority)
         if not first_attempt and not (self.lease.acquire() and self.lease.may_send()):

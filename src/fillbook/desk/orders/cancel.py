@@ -17,7 +17,7 @@ from fillbook.clock import Clock
 from fillbook.core.orders import instructions, lineage, pending_cancel
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.pending_cancel import Attempt, Read
-from fillbook.core.permission import Authority
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancels.attempts import NEXT_STEP_DELAY, CancelAttempts, Due, attempts_on

@@ -21,7 +21,7 @@ from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.journal import requests
 from fillbook.core.orders import client_ids
-from fillbook.core.permission import Authority
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.symbols import Symbols

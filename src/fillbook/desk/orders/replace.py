@@ -27,7 +27,7 @@ from fillbook.core.orders import (
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.pending_cancel import Progress
 from fillbook.core.orders.replace import ProposedChange
-from fillbook.core.permission import Authority, Permission
+from fillbook.core.send_permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.approval import Approval, CheckInputs

@@ -22,7 +22,7 @@ from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.replace import InPlaceResult
 from fillbook.core.orders.unconfirmed import Abandon, Inquiry, Query, Resend
 from fillbook.core.pacing import Lane
-from fillbook.core.permission import Authority, Permission
+from fillbook.core.send_permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market

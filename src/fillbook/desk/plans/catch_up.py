@@ -21,7 +21,6 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
-from fillbook.core.permission import Authority
 from fillbook.core.plans.catch_up import (
     CatchUpPlan,
     MissingOrder,
@@ -29,6 +28,7 @@ from fillbook.core.plans.catch_up import (
     SymbolFacts,
     plan_catch_up,
 )
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.link.symbols import Symbols

@@ -18,9 +18,9 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks import broker_rules
-from fillbook.core.permission import Authority
 from fillbook.core.plans.close import IsTaken, close_steps
 from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor

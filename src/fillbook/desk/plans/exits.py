@@ -21,11 +21,11 @@ from fillbook.clock import Clock
 from fillbook.core import watch
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
-from fillbook.core.permission import Authority
 from fillbook.core.plans import breach, exit_rules, exits
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.core.plans.exit_verdict import ExitVerdict
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor

@@ -19,8 +19,8 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.journal.posting import new_record
-from fillbook.core.permission import Authority
 from fillbook.core.plans import plan as life
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.market import Market
 from fillbook.desk.orders.place import client_order_id
 from fillbook.desk.record.recorder import Recorder, Transaction

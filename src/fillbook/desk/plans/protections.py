@@ -17,7 +17,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks.placed_exits import cooldown_of
-from fillbook.core.permission import Authority
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits

@@ -20,8 +20,8 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs, reservation
-from fillbook.core.permission import Authority
 from fillbook.core.plans.rebalance import plan_rebalance, staged
+from fillbook.core.send_permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market

@@ -13,10 +13,10 @@ from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.permission import Authority, Permission
 from fillbook.core.plans import plan as life
 from fillbook.core.plans import repair as rules
 from fillbook.core.plans.repair import Proposal
+from fillbook.core.send_permission import Authority, Permission
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.manual_resolution import ManualResolution
 from fillbook.desk.plans.executor import Executor

@@ -33,7 +33,7 @@ from fillbook.desk.orders.tracker import (
     parse_cursor,
 )
 from fillbook.desk.reconcile.activity_window import ActivityWindow
-from fillbook.desk.record.compared import Compared
+from fillbook.desk.record.already_recorded import Compared
 from fillbook.desk.record.recorder import NewEntry, news
 from fillbook.model.journal.overlay import Overlay, RecordReader
 from fillbook.store import Reader, Store

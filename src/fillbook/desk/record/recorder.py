@@ -21,7 +21,7 @@ from fillbook.clock import Clock
 from fillbook.core.journal import apply
 from fillbook.core.pairs import PairOf, with_listings
 from fillbook.desk.measurements import Measurements
-from fillbook.desk.record.compared import Compared, Comparing
+from fillbook.desk.record.already_recorded import Compared, Comparing
 from fillbook.errors import StoreError, StoreInDoubt
 from fillbook.model.journal.overlay import Overlay
 from fillbook.store import Store, Writer, give_way

@@ -48,7 +48,7 @@ class Movement:
 
     Of a corporate action, `cash` is what it pays for units, `qty` are the units added (of RATIO:
     after the ratio), and `from_qty` those for which they come; of RATIO both are amounts without
-    sign, and 0 is not reported.  `core.holdings.exchanged_units` defines the quantities.
+    sign, and 0 is not reported.  `core.holdings.restated_units` defines the quantities.
     """
 
     key: str

@@ -24,7 +24,7 @@ from fillbook.clock import Clock
 from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.pending_cancel import Progress
-from fillbook.core.permission import Permission
+from fillbook.core.send_permission import Permission
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import reply_entry
 from fillbook.desk.orders.tracker import Tracker

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fillbook import model as m
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.permission import Authority
+from fillbook.core.send_permission import Authority
 from fillbook.desk.record.recorder import Transaction
 from fillbook.store import Reader
 

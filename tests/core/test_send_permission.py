@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from fillbook.core.permission import PERMISSIONS, Authority, Permission, RepairMode
+from fillbook.core.send_permission import PERMISSIONS, Authority, Permission, RepairMode
 
 
 def test_every_authority_has_a_result_under_every_setting():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import position
-from fillbook.core.holdings import exchanged_units
+from fillbook.core.holdings import restated_units
 from tests.core.test_position import FILL, move
 
 RATIO, REMOVED, RECEIVED = m.MoveKind.RATIO, m.MoveKind.REMOVED, m.MoveKind.RECEIVED
@@ -125,13 +125,13 @@ def test_units_of_unknown_cost_that_are_paid_out_have_an_unknown_result():
 
 def received(qty, from_qty, source, **kw):
     action = act(RECEIVED, qty, from_qty=from_qty, **kw)
-    return evolve(action, parts=exchanged_units.received_parts(action, source))
+    return evolve(action, parts=restated_units.received_parts(action, source))
 
 
 def test_units_are_received_in_proportion_with_their_cost_and_round_trip():
     source, _ = after(held(4, 6))
     action = evolve(act(RECEIVED, 5, from_qty=-10), follows_cost=True)
-    action = evolve(action, parts=exchanged_units.received_parts(action, source))
+    action = evolve(action, parts=restated_units.received_parts(action, source))
     found, trades = after([], action)
     assert (parts_of(found), trades) == ({"a": 2, "b": 3}, [])
     assert [x.cost for _, x in found.by_strategy] == [40, 60]
@@ -144,7 +144,7 @@ def test_units_are_received_in_proportion_with_their_cost_and_round_trip():
 def test_a_part_of_the_units_takes_a_part_of_the_cost():
     source, _ = after(held(4, 6))
     action = evolve(act(RECEIVED, 5, from_qty=-5, cash=10), follows_cost=True)
-    parts = exchanged_units.received_parts(action, source)
+    parts = restated_units.received_parts(action, source)
     assert [(x.qty, x.cost) for _, x in parts] == [(2, 16), (3, 24)]
 
 
