@@ -35,7 +35,7 @@ from fillbook.cli import demo, output
 from fillbook.cli.commands import make_app
 from fillbook.core.checks import risk
 from fillbook.core.orders.lifecycle import COMMANDS, LIVE
-from fillbook.core.pacing import LANE_LIMITS_PERCENT, Lane
+from fillbook.core.rate_limit import LANE_LIMITS_PERCENT, Lane
 from fillbook.core.send_permission import PERMISSIONS, Authority
 from fillbook.model.account.pnl import PnlCause
 from fillbook.testing import BrokerSuite

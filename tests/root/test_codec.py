@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fillbook import codec
 from fillbook import model as m
-from fillbook.core.pacing import Budget
+from fillbook.core.rate_limit import Budget
 from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.desk.reconcile.activity_window import ActivityCursor

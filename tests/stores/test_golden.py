@@ -17,7 +17,7 @@ from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.core.journal.apply import RULES
-from fillbook.core.pacing import Budget
+from fillbook.core.rate_limit import Budget
 from fillbook.desk.link.buying_power import LagFactor, SavedMarks
 from fillbook.desk.link.lease import Lease
 from fillbook.desk.record.replay import rebuild_if_outdated, replay

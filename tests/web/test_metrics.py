@@ -14,7 +14,7 @@ import yaml
 
 from fillbook import model as m
 from fillbook.cli.commands import make_app
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.model.journal.status import Health
 from fillbook.web import metrics
 from fillbook.web.metrics import GAUGES, MEASURED

@@ -26,7 +26,7 @@ from fillbook.cli import output
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_desk
 from fillbook.cli.plans.show import cover_of, cover_text, not_covered, purpose
 from fillbook.clock import Clock, SystemClock
-from fillbook.core.pacing import Pace
+from fillbook.core.rate_limit import Pace
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.cells.request_budget import pace_of
 from fillbook.desk.record.kill_switch import halt_reason

@@ -18,7 +18,7 @@ from attrs import define, field
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.desk.measurements import BOUNDS_MS, Histogram
 from fillbook.desk.record import desk_report
 from fillbook.desk.record.book import Book

@@ -6,7 +6,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from tests.bench import Bench
 
 S = m.OrderStatus

@@ -16,7 +16,7 @@ import pytest
 import fillbook as fb
 from fillbook import errors
 from fillbook import model as m
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.stores.memory import MemoryStore
 from fillbook.venue.exchange import Faults
 from tests.scenarios.campaign.days import Day, chunks

@@ -15,7 +15,7 @@ import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.alpaca import AlpacaBroker
 from fillbook.clock import SystemClock
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange

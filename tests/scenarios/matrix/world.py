@@ -8,7 +8,7 @@ from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.stores.memory import MemoryStore
 from fillbook.venue.exchange import Exchange, Faults, Ticket
 from tests.bench import MONDAY_10, QUOTES

@@ -11,8 +11,8 @@ from fillbook.core import pairs, symbol_names
 from fillbook.core.holdings import fees
 from fillbook.core.journal import cash, corporate_actions
 from fillbook.core.journal.draft import Draft
+from fillbook.core.journal.evidence_posting import post_movements
 from fillbook.core.journal.placing import is_part, placed
-from fillbook.core.journal.posting import post_movements
 from fillbook.model.account.activity import group_of
 
 #: The activities that move units and are no corporate actions, with the kind of the movement.

@@ -24,7 +24,7 @@ from fillbook.core.journal import (
     strategy_assignments,
 )
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import repost_symbol
+from fillbook.core.journal.evidence_posting import repost_symbol
 from fillbook.core.orders import open_quantities
 from fillbook.model.account.instruction import AccountInstructed, AccountInstructionClosed
 from fillbook.model.account.token import TokenCreated, TokenRevoked

@@ -32,8 +32,8 @@ from fillbook.core.holdings import restated_units, split_rows
 from fillbook.core.holdings.action_rows import Units, events_of, units_by_symbol
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
+from fillbook.core.journal.evidence_posting import replace_movements
 from fillbook.core.journal.placing import is_part, placed
-from fillbook.core.journal.posting import replace_movements
 from fillbook.core.position import fold
 from fillbook.core.symbol_names import resolve
 from fillbook.model import ZERO

@@ -14,7 +14,12 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft, binding
-from fillbook.core.journal.posting import new_record, repost_movements, update_order, with_id
+from fillbook.core.journal.evidence_posting import (
+    new_record,
+    repost_movements,
+    update_order,
+    with_id,
+)
 from fillbook.core.orders.anomalies import is_of_older_create
 
 #: A replace of ours has the client order id of its order, with a number appended.

@@ -6,7 +6,7 @@ position: then a payment moves them, whose P&L in the currency of that position 
 in base units reduces the quantity, a fee in the quote currency the payment; a fee in a third
 currency is a payment of its own.
 
-Other half: `core.journal.posting`, which posts them.
+Other half: `core.journal.evidence_posting`, which posts them.
 """
 
 from __future__ import annotations

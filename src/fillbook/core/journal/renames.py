@@ -17,7 +17,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.journal import checkpoints
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import replace_movements, update_order
+from fillbook.core.journal.evidence_posting import replace_movements, update_order
 from fillbook.core.symbol_names import is_later, resolve
 
 

@@ -19,8 +19,8 @@ from fillbook import model as m
 from fillbook.core import symbol_names
 from fillbook.core.journal import renames
 from fillbook.core.journal.draft import Draft, binding, context_of
+from fillbook.core.journal.evidence_posting import new_record, post_evidence, update_order
 from fillbook.core.journal.ownership import find_owner, with_successors
-from fillbook.core.journal.posting import new_record, post_evidence, update_order
 from fillbook.core.orders import evidence as ev
 from fillbook.core.orders.totals import (
     EvidenceContext,

@@ -13,7 +13,12 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import new_record, repost_movements, terms_of, update_order
+from fillbook.core.journal.evidence_posting import (
+    new_record,
+    repost_movements,
+    terms_of,
+    update_order,
+)
 from fillbook.core.orders import instructions, lifecycle
 from fillbook.core.orders.lineage import evidence_of
 

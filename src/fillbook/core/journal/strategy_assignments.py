@@ -10,7 +10,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.journal.posting import post_movements, repost_movements, update_order
+from fillbook.core.journal.evidence_posting import post_movements, repost_movements, update_order
 from fillbook.core.symbol_names import resolve
 
 

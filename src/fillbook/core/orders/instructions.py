@@ -9,7 +9,7 @@ Rule 3: at most one cancel and one change are open; a cancel withdraws a change 
 Rule 4: what an order may still fill or cost depends on the open change, never on `pending`,
         where a cancel hides the change.
 
-Other half: `core.orders.pending_cancel`, which decides the next step.
+Other half: `core.orders.cancel_retries`, which decides the next step.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_orders, exit_rules
+from fillbook.core.plans import breach, exit_orders, exit_triggers
 from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups, shares_of_net
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.core.plans.exit_verdict import ExitVerdict, cancels, covered_as
@@ -101,9 +101,9 @@ def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
     both = protection.policy.trail is not None and protection.stop_price is not None
     part = dict(context.position.by_strategy).get(protection.strategy)
     if part is not None and part.qty and context.is_open:
-        at = exit_rules.outlived_at(protection, part)
+        at = exit_triggers.outlived_at(protection, part)
         is_old = at is not None and context.now >= m.moment(at)
-        if is_old or exit_rules.waits_for_price(protection):
+        if is_old or exit_triggers.waits_for_price(protection):
             return True
     is_fraction = part is not None and 0 < abs(part.qty) < 1
     has_both = protection.take_profit is not None and protection.policy.has_stop
@@ -131,7 +131,7 @@ def _verdict(
         return covered_as(protection, _C.SUSPENDED, protection.suspended, context)
     protection = exit_orders.with_best_stop(protection, groups, context)
     if not context.restated_without_proof(SPLIT_FACTOR):
-        protection = exit_rules.with_reached(protection, context)
+        protection = exit_triggers.with_reached(protection, context)
     found = _Part(protection, share, groups, context)
     return evolve(found.verdict(), has_excess=found.has_excess)
 
@@ -215,7 +215,7 @@ class _Part:
             price = m.plain(max(limited, key=lambda each: self._context.sign * each))
             return _C.COVERED, f"stop limited: beyond {price} it does not trade"
         part = dict(self._context.position.by_strategy)[self._protection.strategy]
-        return _C.COVERED, exit_rules.sentence_of_unknown(self._protection, part)
+        return _C.COVERED, exit_triggers.sentence_of_unknown(self._protection, part)
 
     def _is_dust(self, qty: Decimal) -> bool:
         return exit_orders.is_dust(qty, self._protection, self._context)
@@ -231,7 +231,7 @@ class _Part:
         """Return the steps that close a part that is older than its policy allows."""
         context, protection = self._context, self._protection
         part = dict(context.position.by_strategy)[protection.strategy]
-        at = exit_rules.outlived_at(protection, part)
+        at = exit_triggers.outlived_at(protection, part)
         price = exit_orders.market_price(context)
         if at is None or context.now < m.moment(at) or not context.is_open or price is None:
             return None
@@ -243,7 +243,7 @@ class _Part:
         steps = self._closed(m.PlaceOrder(request, fills=True), ours)
         why = f"it is held since {part.opened_at}, longer than its max_age_s: it is closed"
         found = covered_as(protection, cover, why, context, steps)
-        needs_approval = exit_rules.needs_approval(protection, at)
+        needs_approval = exit_triggers.needs_approval(protection, at)
         return evolve(found, needs_approval=needs_approval)
 
     # -- 4: excess ---------------------------------------------------------------------
@@ -354,7 +354,7 @@ class _Part:
             steps = (*cancels, *(evolve(x, stage=1) for x in steps))
         needs_approval = not self._protection.approved
         if needs_approval:
-            cover, why = _C.PROPOSED, why + exit_rules.sentence_of(self._protection)
+            cover, why = _C.PROPOSED, why + exit_triggers.sentence_of(self._protection)
         return covered_as(
             self._protection, cover, why, self._context, steps, needs_approval=needs_approval
         )

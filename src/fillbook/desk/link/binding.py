@@ -13,7 +13,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.core.journal.apply import apply
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder

@@ -25,10 +25,10 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.broker import Broker, PageOf
 from fillbook.clock import Clock
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.core.send_permission import PERMISSIONS, Authority, Permission
 from fillbook.desk.link.lease import LeaseHolder
-from fillbook.desk.link.pacing import Pacer
+from fillbook.desk.link.rate_limit import Pacer
 from fillbook.desk.measurements import Measurements
 from fillbook.errors import TradingDisabled
 from fillbook.store import Store

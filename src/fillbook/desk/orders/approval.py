@@ -24,7 +24,7 @@ from fillbook.core.checks.impact import impact
 from fillbook.core.checks.placed_exits import cooldown_on
 from fillbook.core.checks.rounding import adjusted
 from fillbook.core.orders import replace
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.buying_power import AvailableFunds
 from fillbook.desk.link.gateway import Gateway

@@ -2,7 +2,7 @@
 The cancel of an order: instructed once, and attempted until the order is final (promises P1, P2).
 
 A fill wins over a cancel.  The instruction is durable before the first attempt.
-`core.orders.pending_cancel` decides the next step on each live broker id, whatever the replies
+`core.orders.cancel_retries` decides the next step on each live broker id, whatever the replies
 were, and after a crash too.  An unconfirmed order is not resent, and is canceled as soon as it is
 found.  The order that a change by cancel-and-new has placed, or would place, is canceled with it.
 """
@@ -14,9 +14,9 @@ from datetime import timedelta
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import instructions, lineage, pending_cancel
+from fillbook.core.orders import cancel_retries, instructions, lineage
+from fillbook.core.orders.cancel_retries import Attempt, Read
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.orders.pending_cancel import Attempt, Read
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway
@@ -254,7 +254,7 @@ class Cancellation:
 
     def _next(
         self, record: m.OrderRecord, known: Sequence[m.Evidence]
-    ) -> tuple[pending_cancel.Step, Due] | None:
+    ) -> tuple[cancel_retries.Step, Due] | None:
         """Return the next step of the cancel of an order, and the id that it is about, if any."""
         instruction = instructions.cancel_of_all_ids(record, known)
         if instruction is None or record.order.is_final:
@@ -264,12 +264,12 @@ class Cancellation:
 
     def _step(
         self, record: m.OrderRecord, instruction: m.Instruction, e: m.Evidence
-    ) -> tuple[pending_cancel.Step, Due]:
+    ) -> tuple[cancel_retries.Step, Due]:
         made = attempts_on(record, instruction, e.broker_order_id)
         shown = None if e.word is None else e.word.status
         name = record.client_order_id
         progress = self._attempts.progress_of(name, e.broker_order_id, len(made))
-        step = pending_cancel.next_step(made, shown, progress, stuck=self._stuck)
+        step = cancel_retries.next_step(made, shown, progress, stuck=self._stuck)
         return step, Due(record, instruction, e.broker_order_id, made)
 
     def _read_order(self, record: m.OrderRecord, now: timedelta) -> None:

@@ -18,14 +18,14 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.orders import (
+    cancel_retries,
     instructions,
     lifecycle,
-    pending_cancel,
     replace,
     unconfirmed,
 )
+from fillbook.core.orders.cancel_retries import Progress
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.orders.pending_cancel import Progress
 from fillbook.core.orders.replace import ProposedChange
 from fillbook.core.send_permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
@@ -172,7 +172,7 @@ class Replacement:
             return None
         made = instructions.attempts(record, change)
         now = self._clock.elapsed()
-        at = pending_cancel.retry_of_change(made, self._progress(name, change.number), now)
+        at = cancel_retries.retry_of_change(made, self._progress(name, change.number), now)
         if at is None:
             return None  # it may have been sent: the resolver determines the outcome
         if not self._is_in_time(change):
@@ -320,7 +320,7 @@ class Replacement:
         intent = None if known is None else known.intent
         wish = replace.remaining_request(record, change) if intent is None else intent.request
         now, progress = self._clock.elapsed(), self._progress(record.client_order_id, plan.number)
-        at = pending_cancel.retry_of_change(() if known is None else known.requests, progress, now)
+        at = cancel_retries.retry_of_change(() if known is None else known.requests, progress, now)
         if wish is None:
             self._close(record, plan, "the order is completely filled")
         elif at is not None and not self._is_in_time(plan):

@@ -21,7 +21,7 @@ from fillbook.core.orders import instructions, lineage, replace, unconfirmed
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.orders.replace import InPlaceResult
 from fillbook.core.orders.unconfirmed import Abandon, Inquiry, Query, Resend
-from fillbook.core.pacing import Lane
+from fillbook.core.rate_limit import Lane
 from fillbook.core.send_permission import Authority, Permission
 from fillbook.desk.link.binding import AccountLink
 from fillbook.desk.link.gateway import Gateway

@@ -21,8 +21,8 @@ from attrs import evolve
 from fillbook import errors
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.pacing import Lane
 from fillbook.core.plans import plan as life
+from fillbook.core.rate_limit import Lane
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement

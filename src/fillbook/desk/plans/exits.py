@@ -21,7 +21,7 @@ from fillbook.clock import Clock
 from fillbook.core import watch
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_rules, exits
+from fillbook.core.plans import breach, exit_triggers, exits
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.core.plans.exit_verdict import ExitVerdict
@@ -303,7 +303,9 @@ class Exits:
         part = dict(context.position.by_strategy).get(protection.strategy)
         is_held = part is not None and bool(part.qty) and not protection.suspended
         why = (
-            "" if part is None or not is_held else exit_rules.sentence_of_unknown(protection, part)
+            ""
+            if part is None or not is_held
+            else exit_triggers.sentence_of_unknown(protection, part)
         )
         if why and self._unknown.get(protection.key) != why:
             text = f"exits of {protection.title} cannot be kept as asked for: {why}"

@@ -18,7 +18,7 @@ from attrs import evolve
 from fillbook import errors
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.journal.posting import new_record
+from fillbook.core.journal.evidence_posting import new_record
 from fillbook.core.plans import plan as life
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.market import Market

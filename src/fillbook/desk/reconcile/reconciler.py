@@ -16,8 +16,8 @@ from typing import Final
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
-from fillbook.core.pacing import Lane
 from fillbook.core.position import ADOPTED
+from fillbook.core.rate_limit import Lane
 from fillbook.core.reconcile import drift
 from fillbook.core.reconcile.drift import Snapshot
 from fillbook.core.reconcile.order_comparison import disputed_findings

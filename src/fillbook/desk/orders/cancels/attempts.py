@@ -3,7 +3,7 @@ The attempts of cancels: claimed, written and sent (promises P1, P2 and P11).
 
 The attempts of several orders are written in one transaction before the first of them is sent, and
 their replies in one after the last, or each second.  An attempt whose reply is lost is followed by
-a read of the order, whatever happened to the process (`core.orders.pending_cancel`).
+a read of the order, whatever happened to the process (`core.orders.cancel_retries`).
 
 Other half: `desk.orders.cancel`, which decides what is due.
 """
@@ -21,9 +21,9 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.clock import Clock
-from fillbook.core.orders import instructions, lifecycle, lineage, pending_cancel
+from fillbook.core.orders import cancel_retries, instructions, lifecycle, lineage
+from fillbook.core.orders.cancel_retries import Progress
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.orders.pending_cancel import Progress
 from fillbook.core.send_permission import Permission
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import reply_entry
@@ -193,7 +193,7 @@ class CancelAttempts:
         """Return what this process knows of an id, of which the record has *recorded* attempts."""
         key, now = (name, broker_order_id), self._clock.elapsed()
         with self._lock:
-            self._progress[key] = pending_cancel.seen(self._progress.get(key), recorded, now)
+            self._progress[key] = cancel_retries.seen(self._progress.get(key), recorded, now)
             return self._progress[key]
 
     def request_again(self, record: m.OrderRecord, known: Sequence[m.Evidence]) -> None:

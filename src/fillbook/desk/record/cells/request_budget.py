@@ -1,4 +1,4 @@
-"""The budget of requests, in a cell that every process reads (other half: `desk.link.pacing`)."""
+"""The budget of requests, in a cell of the store (other half: `desk.link.rate_limit`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 
 from fillbook.clock import Clock
 from fillbook.codec import load_or_none
-from fillbook.core import pacing
-from fillbook.core.pacing import Budget
+from fillbook.core import rate_limit
+from fillbook.core.rate_limit import Budget
 from fillbook.store import Store
 
 #: The cell that holds the budget.
@@ -17,10 +17,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 
 
-def pace_of(store: Store, clock: Clock) -> pacing.Pace | None:
+def pace_of(store: Store, clock: Clock) -> rate_limit.Pace | None:
     """Return the pace of the requests of all desks on *store*; None before the first."""
     budget = load_or_none(Budget, store.cell(CELL))
-    return None if budget is None else pacing.pace(*rebased(clock, budget))
+    return None if budget is None else rate_limit.pace(*rebased(clock, budget))
 
 
 def rebased(clock: Clock, budget: Budget) -> tuple[Budget, int]:
@@ -28,4 +28,4 @@ def rebased(clock: Clock, budget: Budget) -> tuple[Budget, int]:
     elapsed = clock.elapsed()
     now = elapsed // _SECOND
     offset = (clock.now() - _EPOCH - elapsed) // _SECOND
-    return pacing.rebase(budget, clock.timeline, offset, now), now
+    return rate_limit.rebase(budget, clock.timeline, offset, now), now

@@ -1,5 +1,5 @@
 """
-The pacer: one budget of requests for all desks on a store (other half: `core.pacing`).
+The pacer: one budget of requests for all desks on a store (other half: `core.rate_limit`).
 
 Every request takes its share before it is sent, from a block of shares that this process has taken
 from the budget.  The budget is a cell of the store, which is compared and set, so that no two
@@ -21,8 +21,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
-from fillbook.core import pacing
-from fillbook.core.pacing import Block, Budget, Lane
+from fillbook.core import rate_limit as limits
+from fillbook.core.rate_limit import Block, Budget, Lane
 from fillbook.desk.record.cells.request_budget import CELL, rebased
 from fillbook.errors import StoreUnavailable
 from fillbook.store import Store
@@ -38,7 +38,7 @@ WAIT_MAX: Final = {
 #: The maximum wait of the pages after the first: a list may need more than one minute's share.
 NEXT_PAGE_WAIT_MAX: Final = timedelta(seconds=90)
 #: The maximum wait for a share of the burst, whatever the lane.
-BURST_WAIT_MAX: Final = timedelta(seconds=pacing.BURST_WINDOW_S)
+BURST_WAIT_MAX: Final = timedelta(seconds=limits.BURST_WINDOW_S)
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -86,7 +86,7 @@ class Pacer:
     def why_not_before(self, retry_at: datetime, lane: Lane) -> str:
         """Return why a request of *lane* may not be sent before *retry_at*, for people."""
         budget, now = self._on_own_clock(self._budget)
-        share = -(-budget.limit * pacing.LANE_LIMITS_PERCENT[lane] // 100)
+        share = -(-budget.limit * limits.LANE_LIMITS_PERCENT[lane] // 100)
         if budget.held_until > now and lane is not Lane.EXIT:
             why = "the broker reported that its rate limit is exceeded"
         elif share >= budget.limit:
@@ -97,8 +97,8 @@ class Pacer:
                 f"for {'cancels and exits' if lane is Lane.SUBMIT else 'orders, cancels and exits'}"
             )
         seconds = max(1, -((self._clock.now() - retry_at) // _SECOND))
-        latest = max((second for second, _ in budget.counted), default=now - pacing.WINDOW_S)
-        all_s = max(seconds, latest + pacing.WINDOW_S - now)
+        latest = max((second for second, _ in budget.counted), default=now - limits.WINDOW_S)
+        all_s = max(seconds, latest + limits.WINDOW_S - now)
         next_one = f"the next in {seconds} s, at {m.timestamp(retry_at)[11:19]} UTC"
         return f"{why}: {next_one}, and all of them in {all_s} s"
 
@@ -107,11 +107,11 @@ class Pacer:
         rate_limit = answer.rate_limit
         if rate_limit is not None:
             resets = self._second_of(rate_limit.resets_at)
-            self._change(lambda b, now: pacing.apply_rate_limit(b, rate_limit, resets, now))
+            self._change(lambda b, now: limits.apply_rate_limit(b, rate_limit, resets, now))
         if getattr(answer, "why", None) is m.Failure.RATE_LIMITED:
             retry_at = getattr(answer, "retry_at", None)
             until = None if retry_at is None else self._second_of(retry_at)
-            self._change(lambda budget, now: pacing.back_off(budget, until, now))
+            self._change(lambda budget, now: limits.back_off(budget, until, now))
 
     def _second_of(self, moment: datetime) -> int:
         """Convert *moment* of the wall clock to a second of the monotonic clock, rounded up."""
@@ -126,13 +126,13 @@ class Pacer:
             nonlocal allowed_at, block
             allowed_at, block = now, self._block
             if block is not None:
-                if pacing.may_use(budget, block, lane, now):
+                if limits.may_use(budget, block, lane, now):
                     block = evolve(block, sent=(*block.sent, now))
                     return budget
-                budget, block = pacing.give_back(budget, block, now), None
-            allowed_at = pacing.next_allowed_at(budget, lane, now)
+                budget, block = limits.give_back(budget, block, now), None
+            allowed_at = limits.next_allowed_at(budget, lane, now)
             if allowed_at <= now:
-                budget, block = pacing.lease(budget, lane, now)
+                budget, block = limits.lease(budget, lane, now)
             return budget
 
         with self._lock:

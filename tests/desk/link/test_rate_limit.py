@@ -15,8 +15,8 @@ from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
 from fillbook.codec import load
-from fillbook.core.pacing import Budget, Lane
-from fillbook.desk.link.pacing import CELL, Pacer
+from fillbook.core.rate_limit import Budget, Lane
+from fillbook.desk.link.rate_limit import CELL, Pacer
 from fillbook.errors import StoreUnavailable
 from fillbook.stores.memory import MemoryStore
 from tests.bench import MONDAY_10, READS, Bench

@@ -8,7 +8,7 @@ per second (the burst) is held the same way.  A process counts a block of reques
 gives back what it has not sent of it with the next block.  Each lane may use both up to its own
 percentage; the rest is reserved for the lanes of higher priority.
 
-`core.pacing` decides; `desk.link.pacing` holds the budget in the store, where all processes
+`core.rate_limit` decides; `desk.link.rate_limit` holds the budget in the store, where all processes
 that use the same credentials share it.
 """
 

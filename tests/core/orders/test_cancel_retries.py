@@ -8,8 +8,8 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.orders import pending_cancel
-from fillbook.core.orders.pending_cancel import Attempt, Progress, Read, Wait
+from fillbook.core.orders import cancel_retries
+from fillbook.core.orders.cancel_retries import Attempt, Progress, Read, Wait
 
 A, S = m.AnswerKind, m.OrderStatus
 STUCK = timedelta(seconds=300)
@@ -25,7 +25,7 @@ def step(answer="none", shown=S.NEW, **progress):
     if answer != "none":
         made = [m.Request(2, m.Command.CANCEL, m.timestamp("2026-03-02T15:00:00Z"), "b1", answer)]
     known = {"attempted_at": at(100), "is_own": True, "attempts": 1} | progress
-    return pending_cancel.next_step(made, shown, Progress(**known), stuck=STUCK)
+    return cancel_retries.next_step(made, shown, Progress(**known), stuck=STUCK)
 
 
 def known(*words, **progress):
@@ -73,11 +73,11 @@ def test_what_is_due(known, expected):
 
 def test_an_attempt_that_this_process_does_not_know_may_have_left_just_now():
     """The progress begins anew when it is first seen, and again with each attempt of another."""
-    first = pending_cancel.seen(None, 1, at(50))
+    first = cancel_retries.seen(None, 1, at(50))
     assert first == Progress(attempted_at=at(50), recorded=1)
     own = Progress(attempted_at=at(60), recorded=2, is_own=True, attempts=1, live_at=at(61))
-    assert pending_cancel.seen(own, 2, at(70)) is own
-    assert pending_cancel.seen(own, 3, at(70)) == Progress(
+    assert cancel_retries.seen(own, 2, at(70)) is own
+    assert cancel_retries.seen(own, 3, at(70)) == Progress(
         attempted_at=at(70), recorded=3, attempts=1
     )
 
@@ -85,12 +85,12 @@ def test_an_attempt_that_this_process_does_not_know_may_have_left_just_now():
 def test_a_change_that_did_not_leave_is_attempted_again():
     made = [m.Request(2, m.Command.REPLACE, m.timestamp("2026-03-02T15:00:00Z"), "b1", A.NOT_SENT)]
     fresh = Progress(attempted_at=at(100), attempts=1)
-    assert pending_cancel.retry_of_change([], fresh, at(50)) == at(50)
-    assert pending_cancel.retry_of_change(made, fresh, at(50)) == at(100.25)
-    assert pending_cancel.retry_of_change(made, fresh, at(200)) == at(200)
+    assert cancel_retries.retry_of_change([], fresh, at(50)) == at(50)
+    assert cancel_retries.retry_of_change(made, fresh, at(50)) == at(100.25)
+    assert cancel_retries.retry_of_change(made, fresh, at(200)) == at(200)
     for answer in (None, A.ACCEPTED, A.REJECTED, A.AMBIGUOUS):
         assert (
-            pending_cancel.retry_of_change([*made, evolve(made[0], answer=answer)], fresh, at(200))
+            cancel_retries.retry_of_change([*made, evolve(made[0], answer=answer)], fresh, at(200))
             is None
         )
 
@@ -147,7 +147,7 @@ class World:
                 self.alive = False
             if not self.alive:
                 return True
-            found = pending_cancel.next_step(self.made, self.shown, self.progress, stuck=STUCK)
+            found = cancel_retries.next_step(self.made, self.shown, self.progress, stuck=STUCK)
             if found.at > self.now:
                 self.now = found.at
                 continue
