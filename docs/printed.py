@@ -219,16 +219,18 @@ def reasons_of(check: Callable[..., object]) -> set[str]:
 
 
 def modules() -> str:
-    """Return a table of the modules of core and desk, each with its first sentence."""
-    rows = []
-    for ring in ("core", "desk"):
-        folder = ROOT / "src" / "fillbook" / ring
-        for path in sorted(folder.rglob("*.py"), key=lambda x: (x.parent != folder, x)):
-            docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-            first = " ".join(docstring.split("\n\n")[0].split())
-            if path.stem != "__init__":
-                name = path.relative_to(folder.parent).as_posix()
-                rows.append((code(name), _REFERENCE.sub("", first)))
+    """Return a table of the modules, each with its first sentence."""
+    rows, package = [], ROOT / "src" / "fillbook"
+    found = sorted(package.glob("*.py"))
+    for ring in ("core", "desk", "stores", "cli"):
+        folder = package / ring
+        found += sorted(folder.rglob("*.py"), key=lambda x: (x.parent != folder, x))
+    for path in found:
+        docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        first = " ".join(docstring.split("\n\n")[0].split())
+        if not path.stem.startswith("__"):
+            name = path.relative_to(package).as_posix()
+            rows.append((code(name), _REFERENCE.sub("", first)))
     return table(("module", "purpose"), rows)
 
 

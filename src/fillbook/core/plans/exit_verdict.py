@@ -1,5 +1,5 @@
 """
-The verdict on the exits of one protection: its cover, and the steps that make it right.
+The verdict on the exits of one protection, as a value: its cover, the steps, and why.
 
 Other half: `core.plans.exits`, which decides.
 """
