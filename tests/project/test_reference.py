@@ -5,6 +5,7 @@ import enum
 import inspect
 import re
 import runpy
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from fillbook import model as m
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 REFERENCE = runpy.run_path(str(PAGES / "generate.py"))
-TEXT = "".join(REFERENCE["filled"](page.read_text("utf-8")) for page in PAGES.glob("*.md"))
 CLASSES = [
     kind
     for name in sorted(fb.__all__)
@@ -25,6 +25,19 @@ CLASSES = [
 
 
 CLASSES += [getattr(m, name) for name in REFERENCE["OF_ADAPTERS"]]
+
+
+@cache
+def reference():
+    """The pages of the reference, as they are built."""
+    return "".join(REFERENCE["filled"](page.read_text("utf-8")) for page in PAGES.glob("*.md"))
+
+
+def section(kind):
+    [shown] = re.findall(
+        rf"^::::{{py:class}} {kind.__name__}$(.*?)^::::$", reference(), re.MULTILINE | re.DOTALL
+    )
+    return shown
 
 
 def with_text_below(kind):
@@ -53,9 +66,7 @@ def test_every_public_attribute_has_a_text_that_an_editor_shows(kind):
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_the_reference_has_every_attribute_with_its_type_and_default(kind):
-    [shown] = re.findall(
-        rf"^::::{{py:class}} {kind.__name__}$(.*?)^::::$", TEXT, re.MULTILINE | re.DOTALL
-    )
+    shown = section(kind)
     if not has(kind):
         assert [f"{{py:attribute}} {x.name}\n:value: " in shown for x in kind].count(False) == 0
         return
@@ -67,13 +78,11 @@ def test_the_reference_has_every_attribute_with_its_type_and_default(kind):
 
 def test_the_reference_has_every_function_method_and_error():
     for kind in (fb.Desk, fb.Book, fb.Broker, fb.Store):
-        [shown] = re.findall(
-            rf"^::::{{py:class}} {kind.__name__}$(.*?)^::::$", TEXT, re.MULTILINE | re.DOTALL
-        )
+        shown = section(kind)
         names = [name for name in dir(kind) if not name.startswith("_")]
         missing = [name for name in names if not re.search(rf"{{py:\w+}} {name}\b", shown)]
         assert missing in ([], ["book", "requests"])
     for name in fb.__all__:
         value = getattr(fb, name)
         if inspect.isfunction(value) or (inspect.isclass(value) and issubclass(value, Exception)):
-            assert re.search(rf"{{py:(function|exception)}} {name}\b", TEXT), name
+            assert re.search(rf"{{py:(function|exception)}} {name}\b", reference()), name
