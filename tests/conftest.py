@@ -2,8 +2,8 @@
 The effort of the tests, and an end for what a test left open.
 
 The examples of properties are few and always the same, unless configured.  Of a table of many slow
-cases, marked ``sampled(n)``, one case in *n* is run, and all with FILLBOOK_TEST_SAMPLED=all, as in
-CI.
+cases, marked ``sampled(n)``, one case in *n* is run, and what is marked ``slow`` is not; with
+FILLBOOK_TEST_SAMPLED=all everything is, as in CI.
 """
 
 import math
@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(config, items):
     if not SAMPLED or any("::" in arg for arg in config.args):
         return  # what is named is run
     out = []
-    for name, cases in groupby(items, lambda item: item.nodeid.partition("[")[0]):
+    quick = [item for item in items if item.get_closest_marker("slow") is None]
+    for name, cases in groupby(quick, lambda item: item.nodeid.partition("[")[0]):
         found = list(cases)
         mark = found[0].get_closest_marker("sampled")
         if mark is not None:

@@ -15,6 +15,7 @@ from alpaca.data.timeframe import TimeFrame
 from alpaca.trading.client import TradingClient
 
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
+BROKERS = ["alpaca", pytest.param("coinbase", marks=pytest.mark.slow)]
 
 
 def test_the_demo_ends_in_sync_and_prints_plain_text_into_a_pipe():
@@ -30,7 +31,7 @@ def test_the_demo_ends_in_sync_and_prints_plain_text_into_a_pipe():
     assert max(len(line) for line in told.stdout.splitlines()) <= 80
 
 
-@pytest.mark.parametrize("broker", ["alpaca", "coinbase"])
+@pytest.mark.parametrize("broker", BROKERS)
 def test_the_demo_is_the_same_over_the_wire(broker):
     call = [*FILLBOOK, "demo", "--broker", broker, "--json"]
     told = subprocess.run(call, capture_output=True, check=True)
@@ -62,7 +63,7 @@ def lines_of(running):
     return lines
 
 
-@pytest.mark.parametrize("name", ["alpaca", "coinbase"])
+@pytest.mark.parametrize("name", BROKERS)
 def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped(name):
     with subprocess.Popen(
         [*FILLBOOK, "emulate", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -75,7 +76,7 @@ def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped(name):
     assert (ended, errors) == (0, "stopped\n")
 
 
-@pytest.mark.parametrize("name", ["alpaca", "coinbase"])
+@pytest.mark.parametrize("name", BROKERS)
 def test_the_printed_settings_of_an_emulator_work(name):
     with subprocess.Popen(
         [*FILLBOOK, "emulate", name], stdout=subprocess.PIPE, text=True
@@ -96,7 +97,7 @@ def test_the_printed_settings_of_an_emulator_work(name):
     assert told.returncode == 0, told.stderr
 
 
-@pytest.mark.parametrize("name", ["alpaca", "coinbase"])
+@pytest.mark.parametrize("name", BROKERS)
 def test_an_emulator_begins_on_an_open_day(name):
     """At 10:00 in New York, whatever day it is; fillbook has its time by the printed variable."""
     with subprocess.Popen(

@@ -44,6 +44,7 @@ def test_a_stage_adds_at_most_ten_lines(before, after):
     assert 0 < len(new) <= LINES_MAX
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_stages_run_in_order_on_one_account(tmp_path):
     """The unmodified SDK over TLS: each stage buys once, the last one once for its key."""

@@ -197,6 +197,7 @@ def test_an_incident_shows_the_bots_record_and_ours(name, tmp_path):
     assert_shows(INCIDENTS / f"{name}.py", SHOWN[name], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["alpaca", "coinbase"])
 def test_an_incident_takes_place_at_another_broker(place, tmp_path):
     """One word changes the broker; the numbers of orders and of their fills are the same."""

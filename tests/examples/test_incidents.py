@@ -127,6 +127,7 @@ def test_limit_orders_in_the_dark_become_trades_without_an_event_of_their_fills(
 SEEDS, ORDERS = 25, 10
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("stream", ["none", "silent", "lost", "live"])
 def test_stuck_pending_knows_a_market_order_before_submit_returns(stream):
     """Of 1,000 market orders, at least 95 % of the filled ones are final when `submit` returns."""

@@ -91,11 +91,13 @@ def test_the_page_has_the_lines_of_each_stage():
     assert [row[1] for row in rows] == changes
 
 
+@pytest.mark.slow
 def test_the_bot_runs_before_the_change(emulator, tmp_path):
     assert run("0_bot", emulator, tmp_path) == "the bot expects {'BTC/USD': '0.01'}\n"
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_check_finds_the_fee_that_the_bot_lacks_and_writes_nothing(emulator, tmp_path):
     output = run("1_look", emulator, tmp_path)
     assert "the verdict is drift" in output
@@ -103,6 +105,7 @@ def test_a_check_finds_the_fee_that_the_bot_lacks_and_writes_nothing(emulator, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_record_has_the_orders_that_the_bot_sends_itself(emulator, tmp_path):
     output = run("2_keep", emulator, tmp_path)
     held = Decimal(output.rpartition("the record has ")[2])
@@ -112,6 +115,7 @@ def test_a_record_has_the_orders_that_the_bot_sends_itself(emulator, tmp_path):
     assert (order.symbol, order.status, order.filled_qty) == ("BTC/USD", "filled", Decimal("0.01"))
 
 
+@pytest.mark.slow
 def test_an_announced_order_is_recorded_before_it_is_sent(emulator, tmp_path):
     output = run("3_announce", emulator, tmp_path)
     assert "the bot expects {'BTC/USD': '0.01'}\nthe order is filled\n" in output
@@ -122,6 +126,7 @@ def test_an_announced_order_is_recorded_before_it_is_sent(emulator, tmp_path):
     assert (order.client_order_id, order.origin) == (theirs.client_order_id, "ours")
 
 
+@pytest.mark.slow
 def test_a_submit_returns_after_the_fill_and_sends_one_order_per_key(emulator, tmp_path):
     output = run("4_submit", emulator, tmp_path)
     assert "the bot expects {'BTC/USD': '0.01'}\nthe order is filled\n" in output

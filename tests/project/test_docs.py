@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 PRINTED = runpy.run_path(str(ROOT / "docs" / "printed.py"))
 PAGES = PRINTED["PAGES"]
 REFERENCE = PRINTED["REFERENCE"]
+#: Pages with the output of examples, which have tests of their own.
+WITH_EXAMPLES = {"incidents.md", "exits.md"}
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 ROW = re.compile(r"`((?:src|examples|docs|tests)/[\w/.]+)`")
@@ -99,7 +101,15 @@ def run_as_tests(text):
     assert ended.returncode == 0, ended.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, marks=[pytest.mark.slow] * (page.name in WITH_EXAMPLES), id=name_of(page)
+        )
+        for page in PAGES
+    ],
+)
 def test_what_a_page_prints_from_the_code_is_current(page):
     text = page.read_text("utf-8")
     assert PRINTED["renewed"](text) == text, "python docs/printed.py renews it"

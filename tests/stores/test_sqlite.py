@@ -336,6 +336,7 @@ def test_a_forked_child_is_refused_and_the_parent_continues(path):
     assert names == ["of the child", "of the parent"]
 
 
+@pytest.mark.slow
 def test_eight_processes_lose_nothing_and_none_starves(path):
     SqliteStore(path).close()
     with children(write_often, 8, path, 50) as started:

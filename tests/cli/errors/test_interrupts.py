@@ -77,6 +77,7 @@ def test_a_buy_tells_that_its_order_may_be_at_the_broker(gateway, arrives):
     assert (order.broker_order_id is not None) is arrives
 
 
+@pytest.mark.slow
 def test_a_sale_is_told_as_json_too(gateway, held):
     gateway.hold("POST", "/v2/orders")
     ended = interrupt(gateway, "sell", "BTC/USD", "0.05", *STORE, "--json")
@@ -92,7 +93,7 @@ def test_before_the_order_nothing_was_sent(gateway):
     assert lines(ended) == ["interrupted; no order was sent"]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["sync"], ["check"], ["repair"], ["rebuild"]], ids=lambda words: words[0]
 )
@@ -103,6 +104,7 @@ def test_a_read_that_is_interrupted_has_sent_no_order(gateway, words):
     assert lines(ended) == ["interrupted; no order was sent"]
 
 
+@pytest.mark.slow
 def test_a_replace_has_no_confirmed_outcome(gateway, resting):
     gateway.hold("PATCH", "/v2/orders/")
     name = resting.client_order_id
@@ -114,7 +116,7 @@ def test_a_replace_has_no_confirmed_outcome(gateway, resting):
     )
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["cancel"], ["cancel", "--all"], ["halt"]], ids=" ".join)
 def test_a_cancel_has_no_confirmed_outcome(gateway, resting, words):
     gateway.hold("DELETE", "/v2/orders/")
@@ -145,7 +147,7 @@ PLAN = (
 )
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [["protect", "BTC/USD", "--stop-loss", "8%"], ["close", "BTC/USD"]],
@@ -158,7 +160,7 @@ def test_a_plan_of_a_position_goes_on_without_the_command(gateway, held, words):
     assert [line for line in known if re.fullmatch(PLAN, line)] != []
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 def test_a_rebalance_goes_on_without_the_command(gateway, tmp_path):
     (tmp_path / "targets.csv").write_text("symbol,notional\nBTC/USD,1000\n")
     code, known = plans(gateway, "rebalance", "targets.csv", "--send", "--others", "keep")
@@ -167,6 +169,7 @@ def test_a_rebalance_goes_on_without_the_command(gateway, tmp_path):
     assert [line for line in known if re.fullmatch(PLAN, line)] != []
 
 
+@pytest.mark.slow
 def test_a_catch_up_goes_on_without_the_command(gateway, tmp_path):
     rows = "symbol,side,qty,at\nBTC/USD,buy,0.01,2026-01-05T15:00:00Z\n"
     (tmp_path / "trades.csv").write_text(rows)
@@ -176,6 +179,7 @@ def test_a_catch_up_goes_on_without_the_command(gateway, tmp_path):
     assert [line for line in known if re.fullmatch(PLAN, line)] != []
 
 
+@pytest.mark.slow
 def test_an_approved_plan_goes_on_without_the_command(gateway, held):
     """The exits of what was held before there was a policy are proposed."""
     exits = fb.ExitPolicy(stop_loss="8%")
@@ -189,6 +193,7 @@ def test_an_approved_plan_goes_on_without_the_command(gateway, held):
     assert [line for line in known if re.fullmatch(PLAN, line)] != []
 
 
+@pytest.mark.slow
 def test_a_watch_that_ticks_ends_by_it(gateway):
     """Ctrl-C is how it ends: it has succeeded."""
     gateway.hold("GET", "/v2/positions")
@@ -196,6 +201,7 @@ def test_a_watch_that_ticks_ends_by_it(gateway):
     assert (ended.code, ended.err) == (0, "stopped\n")
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_progress_is_shown_until_it_is_interrupted(gateway):
     """The command holds no lock that its own output waits for."""
     gateway.hold("GET", "/v2/positions")

@@ -71,6 +71,7 @@ REQUESTS = (
 )
 
 
+@pytest.mark.slow
 def test_a_storm_of_two_desks_stays_below_the_limit():
     """They place, cancel, check, tick and restart at random times: never above 200 a minute."""
     bench = Bench(broker=counted(), wait_s=0)

@@ -392,6 +392,7 @@ def test_rows_have_no_query():
         fb.read_trades([], query="SELECT 1")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_each_have_an_outcome(tmp_path):
     """Duplicates, unknown symbols, wrong sides, other dates: one line each, and none is lost."""
     path = tmp_path / "long.csv"

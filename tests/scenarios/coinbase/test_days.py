@@ -16,7 +16,7 @@ from tests.scenarios.campaign.test_days import ends_undecided
 from tests.scenarios.campaign.verdict import changed_by_dry_runs
 from tests.scenarios.coinbase.days import LaggingDay, MortalDay, SpotDay, day_at_coinbase
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "7"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "3"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 CHUNK = 10
 

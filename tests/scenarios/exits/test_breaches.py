@@ -79,6 +79,7 @@ class Crash(Account):
         self.keep_quoting(self.bids, seconds)
 
 
+@pytest.mark.slow
 def test_of_forty_breaches_at_once_three_are_closed():
     """A crash, or one bad feed.  The rest waits for a person, however long that takes."""
     names = [f"T{i:02d}" for i in range(40)]

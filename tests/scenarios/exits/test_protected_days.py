@@ -12,7 +12,7 @@ import pytest
 from tests.scenarios.campaign.days import chunks
 from tests.scenarios.exits.days import protected_day
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "6"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "3"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 
 
