@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Final
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.errors import UnknownSymbol
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -53,6 +55,18 @@ def is_known(records: RecordReader, symbol: str) -> bool:
         records.get(m.Position, pairs.holding_of(records, symbol)) is not None
         or records.get(m.Instrument, symbol) is not None
         or bool(records.find(m.OrderRecord, "symbol", symbol))
+    )
+
+
+def unknown_symbol(records: RecordReader, symbol: str) -> UnknownSymbol:
+    """Return the error for a symbol that is in no record, with the similar ones that are."""
+    known = {x.symbol for x in records.all(m.Position)}
+    known |= {x.symbol for x in records.all(m.Instrument)}
+    known |= {x.name for x in records.all(m.SymbolName) if x.name == x.name.upper()}
+    found = ", ".join(get_close_matches(symbol, sorted(known), n=3))
+    hint = f"; similar: {found}" if found else ""
+    return UnknownSymbol(
+        f"{symbol} is in neither the record nor the broker's list: check the symbol{hint}"
     )
 
 

@@ -119,8 +119,9 @@ class Desk(Acting):
         Return when the regular session of *symbol* opens next (UTC): an order waits until then.
 
         None: it is open now, has no sessions (crypto), or they could not be read.
+        Raises: UnknownSymbol.
         """
-        return self._parts.market.opens_at(self._symbols.resolve(symbol))
+        return self._parts.market.opens_at(self._symbols.listed(symbol))
 
     def status(self) -> Status:
         """Return the status of the record, as `book.status` does; it sends no request."""
@@ -242,11 +243,11 @@ class Desk(Acting):
         only reduce a position even in the worst case.  All cancels are written to the store before
         the first is sent (if it cannot be written, they are sent all the same, and the error says
         so); each order has its own request.  The cancel of an order that is not final on return is
-        pending, and is retried until the order is final.  Raises: TradingDisabled, AccountChanged,
-        StoreError.
+        pending, and is retried until the order is final.  Raises: UnknownSymbol, TradingDisabled,
+        AccountChanged, StoreError.
         """
         return self._cancellation.cancel_all(
-            None if symbol is None else self._symbols.resolve(symbol), strategy, exits=exits
+            None if symbol is None else self._symbols.listed(symbol), strategy, exits=exits
         )
 
     def resolve(self, order: m.Order | str, outcome: str) -> m.Order:

@@ -48,12 +48,12 @@ class Acting:
         part replaces its exits, and ends a suspension.  *pending* waits for the next entry if
         nothing is held.  *dry_run* returns the plan without storing it or sending anything.
         Return the plan, which is carried out as far as possible; the desk goes on in `tick`.
-        Raises: Denied (``no_position``) if nothing is held; its order is the exit that was not
-        made, and is not in the record.  InvalidValue, also if the part is not clear;
-        TradingDisabled, UnknownSymbol.
+        Raises: Denied (``no_position``) if nothing is held, and (``price``) if a fresh quote shows
+        that an exit would trade at once; its order is the exit that was not made, and is not in
+        the record.  InvalidValue, also if the part is not clear; TradingDisabled, UnknownSymbol.
         """
         return self._parts.protections.protect(
-            self._symbols.resolve(symbol),
+            self._symbols.listed(symbol),
             validation.strategy(strategy),
             validation.exit_policy_of(exits),
             pending=validation.flag("pending", pending),
@@ -94,7 +94,7 @@ class Acting:
         InvalidValue, also if the part is not clear; TradingDisabled, UnknownSymbol.
         """
         return self._parts.closing.close_position(
-            self._symbols.resolve(symbol),
+            self._symbols.listed(symbol),
             validation.strategy(strategy),
             validation.above_zero("qty", qty),
             account=validation.flag("account", account),

@@ -23,6 +23,7 @@ FILES = {
     "t.csv": "symbol,side,qty,at\nAAPL,buy,1,2026-01-05T15:00:00Z\n",
     "bad.csv": "a,b\n1,2\n",
 }
+UNKNOWN = "ZZZZ is in neither the record nor the broker's list: check the symbol"
 #: By command line: the exit code, and the text.  ORDER_ID, ACCOUNT and PORT are those of the test.
 ERRORS = {
     "check --broker foo": (2, "'foo' is not the address of a broker; an example is alpaca:paper"),
@@ -121,6 +122,18 @@ ERRORS = {
         1,
         "there is no position in TSLA to protect of strategy 'x': protect it once it is "
         "held, or protect its next opening fill (pending=True, --pending)",
+    ),
+    "protect ZZZZ --stop-price 5": (2, UNKNOWN),
+    "protect AAPL --stop-price 900": (
+        1,
+        "the stop, 900, is above the market, 187: it would sell at once. Give another price, "
+        "or close the position with close_position (`fillbook close`)",
+    ),
+    "close ZZZZ": (2, UNKNOWN),
+    "cancel --symbol ZZZZ": (2, UNKNOWN),
+    "sell AAPL 5 --stop 900": (
+        1,
+        "the market is at 187: a sell stop at 900 would trigger at once (nothing was sent)",
     ),
     "close AAPL --wait -1": (2, "--wait takes seconds, not -1.0"),
     "unprotect AAPL": (2, "there is no protection of AAPL"),

@@ -32,6 +32,7 @@ from tests.core.checks.contexts import (
     OTHER,
     PARTED,
     PLAIN,
+    QUOTE,
     READS_FEE,
     RESERVE,
     SELL,
@@ -112,6 +113,8 @@ REASONS = [
     ("price", {"stop_price": 100}, {}),
     ("price", {**SELL, "stop_price": 99}, LONG),
     (None, {"stop_price": 101}, {}),
+    (None, {"stop_price": 100}, {"quote": evolve(QUOTE, bid=D(97))}),  # its spread is too wide
+    ("price", {**SELL, "order_class": "oco", "take_profit": 120, "stop_loss": 99}, LONG),
     (None, {"stop_price": 100}, {"quote": None}),
     ("price", {"limit_price": 100, "take_profit": 100, "stop_loss": 90}, {}),
     ("price", {"limit_price": 100, "take_profit": 110, "stop_loss": 100}, {}),

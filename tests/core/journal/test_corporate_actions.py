@@ -396,3 +396,11 @@ def test_units_that_ended_beyond_what_was_held_are_a_difference_until_a_fill_exp
         at = m.timestamp("2026-03-04T16:00:00Z")
         records.take(m.BalanceAdjusted(symbol, D(qty), None, at, "ADOPTED"), at)
     assert found(records) == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "hint"), [("AAPPL", "; similar: AAPL, APLE"), ("ZZZZ", "check the symbol")]
+)
+def test_a_symbol_that_nobody_knows_has_the_similar_ones(symbol, hint):
+    records = made(row("1", K.SYMBOL_CHANGE, "AAPL", -10), row("2", K.SYMBOL_CHANGE, "APLE", 10))
+    assert str(symbol_names.unknown_symbol(records, symbol)).endswith(hint)

@@ -220,3 +220,39 @@ def test_which_proposals_are_the_same():
     cancels = evolve(plan(), steps=(m.PlanStep(action=m.CancelOrder("x1")),))
     assert breach.is_like(cancels, cancels)
     assert not breach.is_like(cancels, closing("A"))
+
+
+# -- what is refused when it is asked for ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "bids", "held", "now", "found"),
+    [
+        ({"stop_price": 110}, (100,), 10, NOON, "the stop, 110, is above the market, 100: it w"),
+        ({"stop_price": 100}, (100,), 10, NOON, "the stop, 100, is at the market, 100: it would"),
+        ({"stop_price": 99}, (100,), 10, NOON, ""),
+        ({"stop_price": 110}, (), 10, NOON, ""),
+        ({"stop_price": 110}, ((90, 100),), 10, NOON, ""),
+        ({"take_profit": 90}, (100,), 10, NOON, "the take profit, 90, is below the market, 100"),
+        ({"take_profit": 110}, (100,), 10, NOON, ""),
+        ({"stop_price": 80}, ((90, 91),), -10, NOON, "the stop, 80, is below the market, 91: it"),
+        (
+            {"stop_price": 110, "take_profit": 100},
+            ((90, 91),),
+            -10,
+            NOON,
+            "the take profit, 100, i",
+        ),
+        ({"stop_price": 110}, (100,), 10, SESSION.opens - timedelta(hours=1), ""),
+        ({"stop_price": 110}, (100,), 10, SESSION.opens + timedelta(seconds=30), ""),
+        ({"stop_price": 130}, (100,), 10, SESSION.opens - timedelta(hours=1), "the stop, 130, is"),
+    ],
+)
+def test_a_price_that_the_market_has_reached(fields, bids, held, now, found):
+    quotes = [quote(*(x if isinstance(x, tuple) else (x,))) for x in bids]
+    context = situation(protection(**fields), quotes=quotes, held=position(s=held), now=now)
+    current = exits.compare(context)[0].protection
+    said = breach.reached_price(current, context)
+    assert said.startswith(found)
+    assert bool(said) == bool(found)
+    assert (f"would {'sell' if held > 0 else 'buy'} at once" in said) == bool(found)

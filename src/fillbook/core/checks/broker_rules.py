@@ -15,7 +15,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
-from fillbook.core.checks.figures import quote_money
+from fillbook.core.checks.figures import is_wide, quote_money
 from fillbook.core.checks.rounding import tick_size
 from fillbook.model import Reason, ReasonCode
 
@@ -194,18 +194,24 @@ def priced(request: m.OrderRequest, context: CheckContext) -> Reason | None:
 
 
 def _stop_reached(request: m.OrderRequest, context: CheckContext) -> Reason | None:
-    """Deny a stop that the market has already passed: brokers reject it."""
-    if request.stop_price is None or context.quote is None:
+    """Deny a stop that the market has already passed: brokers reject it, or trade at once."""
+    stop, quote = stop_of(request), context.quote
+    if stop is None or quote is None or is_wide(quote):
         return None
-    market = context.quote.ask if request.side is m.OrderSide.BUY else context.quote.bid
-    if (request.stop_price - market) * request.side.sign > 0:
+    market = quote.ask if request.side is m.OrderSide.BUY else quote.bid
+    if (stop - market) * request.side.sign > 0:
         return None
     return Reason(
         ReasonCode.PRICE,
         f"the market is at {m.plain(market)}: a {request.side} stop at "
-        f"{m.plain(request.stop_price)} would trigger at once",
-        (("stop_price", request.stop_price), ("market", market)),
+        f"{m.plain(stop)} would trigger at once",
+        (("stop_price", stop), ("market", market)),
     )
+
+
+def stop_of(request: m.OrderRequest) -> Decimal | None:
+    """Return the stop price that works from the beginning; None: there is none."""
+    return request.stop_loss if request.order_class is m.OrderClass.OCO else request.stop_price
 
 
 def _exit_prices(request: m.OrderRequest, context: CheckContext) -> Reason | None:

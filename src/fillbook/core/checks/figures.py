@@ -9,6 +9,14 @@ from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
 
 _CENT: Final = Decimal("0.01")
+#: A wider spread, as a share of the bid, says nothing about the price.
+SPREAD_MAX: Final = Decimal("0.02")
+
+
+@m.exact
+def is_wide(quote: m.Quote) -> bool:
+    """Return whether the spread of *quote* is too wide to judge a price by it."""
+    return quote.ask - quote.bid > SPREAD_MAX * quote.bid
 
 
 def quote_money(amount: Decimal, context: CheckContext) -> str:

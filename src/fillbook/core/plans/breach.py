@@ -21,6 +21,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from fillbook import model as m
+from fillbook.core.checks.figures import is_wide
 from fillbook.core.plans import exit_orders
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.model import ZERO
@@ -33,8 +34,6 @@ PERIOD: Final = timedelta(minutes=5)
 LIKE_MAX: Final = Decimal("0.01")
 #: No breach is judged in this time after the open.
 AFTER_OPEN: Final = timedelta(seconds=60)
-#: A wider spread, as a share of the bid, says nothing about the price.
-SPREAD_MAX: Final = Decimal("0.02")
 #: A price that is farther beyond the stop, as a share of the stop, needs an approval.
 BEYOND_MAX: Final = Decimal("0.25")
 
@@ -82,7 +81,7 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
         return Undecided("the market has just opened, and is beyond the stop", at_open=True)
     if protection.policy.on_breach is m.OnBreach.ALERT:
         return Undecided("the market is beyond the stop, and the policy sells nothing")
-    if _is_wide(context.quotes[-1]):
+    if is_wide(context.quotes[-1]):
         return Undecided("the market is beyond the stop, and its spread is too wide to judge")
     prices = _confirmed_prices(context)
     if not prices or not all(_is_beyond(x, stop, context) for x in prices):
@@ -99,6 +98,34 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
     if not protection.applied:
         return Propose(request, "the market was beyond the stop when it was first asked for")
     return Act(request)
+
+
+@m.exact
+def reached_price(protection: m.Protection, context: ExitContext) -> str:
+    """
+    Return, as a sentence, which price of *protection* would close the part at once; ``""``: none.
+
+    A wide quote says nothing.  While the market is closed, or has just opened, only a price that is
+    far beyond the market is reached: the market may come back.
+    """
+    market = exit_orders.market_price(context)
+    if market is None or is_wide(context.quotes[-1]):
+        return ""
+    is_judged = context.is_open and not _has_just_opened(context)
+    does = "sell" if context.sign > 0 else "buy"
+    for name, sign in (("stop", context.sign), ("take profit", -context.sign)):
+        find = exit_orders.stop_price if name == "stop" else exit_orders.take_profit
+        price = find(protection, context)
+        if price is None or (price - market) * sign < 0:
+            continue
+        if is_judged or abs(price - market) > BEYOND_MAX * market:
+            side = "at" if price == market else ("above" if price > market else "below")
+            return (
+                f"the {name}, {m.plain(price)}, is {side} the market, {m.plain(market)}: it would "
+                f"{does} at once. Give another price, or close the position with close_position "
+                "(`fillbook close`)"
+            )
+    return ""
 
 
 def closes_by_price(plan: m.Plan) -> bool:
@@ -159,7 +186,7 @@ def judged_prices(context: ExitContext) -> tuple[Decimal, ...]:
     """Return the prices of the two quotes by which the market is judged; none: it cannot be."""
     if not context.is_open or _has_just_opened(context) or not context.quotes:
         return ()
-    return () if _is_wide(context.quotes[-1]) else _confirmed_prices(context)
+    return () if is_wide(context.quotes[-1]) else _confirmed_prices(context)
 
 
 def _confirmed_prices(context: ExitContext) -> tuple[Decimal, ...]:
@@ -175,7 +202,3 @@ def _has_just_opened(context: ExitContext) -> bool:
         return False
     begins = session.opens if context.is_open else session.extended_opens
     return context.now < begins + AFTER_OPEN
-
-
-def _is_wide(quote: m.Quote) -> bool:
-    return quote.ask - quote.bid > SPREAD_MAX * quote.bid

@@ -13,7 +13,6 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import symbol_names
 from fillbook.desk.link.market import Market
-from fillbook.desk.record.book import unknown_symbol
 from fillbook.store import Reader, Store
 
 
@@ -58,6 +57,21 @@ class Symbols:
         symbol = self.resolve(request.symbol)
         return request if symbol == request.symbol else evolve(request, symbol=symbol)
 
+    def listed(self, name: str) -> str:
+        """
+        Return the symbol of *name*, for a call that acts on it.
+
+        Raises: UnknownSymbol as `find`, also where currencies are positions.
+        """
+        symbol = self.resolve(name)
+        with self._store.read() as reader:
+            if symbol_names.is_known(reader, symbol):
+                return symbol
+            error = symbol_names.unknown_symbol(reader, symbol)
+        if isinstance(self._market.instrument(symbol, write=False), m.Absent):
+            raise error
+        return symbol
+
     def find(self, name: str) -> str:
         """
         Return the symbol of *name*, for a reader of the record.
@@ -65,15 +79,8 @@ class Symbols:
         Raises: UnknownSymbol if neither the record nor the broker knows it; a broker that gives no
         answer is no proof.
         """
-        symbol = self.resolve(name)
         with self._store.read() as reader:
-            if symbol_names.is_known(reader, symbol):
-                return symbol
             # Where currencies are positions, the list of instruments does not have them.
             has_wallets = any(x.holding != x.symbol for x in reader.all(m.Pair))
-            if has_wallets or not reader.all(m.Instrument):
-                return symbol
-            error = unknown_symbol(reader, symbol)
-        if isinstance(self._market.instrument(symbol, write=False), m.Absent):
-            raise error
-        return symbol
+            is_unlisted = has_wallets or not reader.all(m.Instrument)
+        return self.resolve(name) if is_unlisted else self.listed(name)

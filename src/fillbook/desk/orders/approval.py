@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.core import checks, pairs, reservation
 from fillbook.core.checks import risk
-from fillbook.core.checks.broker_rules import says_closing
+from fillbook.core.checks.broker_rules import says_closing, stop_of
 from fillbook.core.checks.context import CheckContext, unreserved
 from fillbook.core.checks.impact import impact
 from fillbook.core.checks.placed_exits import cooldown_on
@@ -135,7 +135,7 @@ class Approval:
         """
         opens = self._may_open(request)
         needs_session = request.time_in_force in _SESSION_DEPENDENT
-        needs_quote = not write or (opens and self._needs_quote(request))
+        needs_quote = not write or self._needs_quote(request, opens=opens, plan=plan)
         with self._gateway.lane(Lane.SUBMIT if opens else Lane.EXIT):
             if opens and write and not self._tracker.in_sync:
                 self._tracker.poll()  # the missed events are read before new risk
@@ -193,12 +193,14 @@ class Approval:
             most -= _reserved_units(reader, held, self.pair_of(reader, request.symbol))
         return request.qty is None or request.qty > most
 
-    def _needs_quote(self, request: m.OrderRequest) -> bool:
+    def _needs_quote(self, request: m.OrderRequest, *, opens: bool, plan: str | None) -> bool:
         limits = self._limits
         by_units = limits.position_max is not None or limits.symbol_notional_max is not None
+        if not opens:  # the exits of a plan were judged by a quote when it was made
+            return plan is None and stop_of(request) is not None
         return (
             reservation.needs_ask(request)
-            or request.stop_price is not None
+            or stop_of(request) is not None
             or (request.notional is not None and by_units)
             or limits.price_collar is not None
         )

@@ -24,7 +24,7 @@ from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.planning import Planning, no_position, trading_period
+from fillbook.desk.plans.planning import Planning, denial, trading_period
 from fillbook.desk.record.exit_reader import exits_of
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
@@ -122,7 +122,7 @@ class Closing:
         if not parts:
             of = "" if strategy is None else f" of strategy {strategy!r}"
             text = f"there is no position in {symbol}{of} to close"
-            raise no_position(symbol, text, self._recorder.now())
+            raise denial(m.ReasonCode.NO_POSITION, symbol, text, self._recorder.now())
         if len(parts) > 1 and not account:
             listed = ", ".join(
                 f"{name or 'no strategy'}: {m.plain(x)}" for name, x in parts.items()

@@ -29,7 +29,7 @@ from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.planning import Planning
+from fillbook.desk.plans.planning import Planning, denial
 from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.exit_reader import (
@@ -251,13 +251,22 @@ class Exits:
         return None if plan is None else self._make(plan)
 
     def planned(self, protection: m.Protection) -> m.Plan:
-        """Return the plan that would place the exits of *protection*; store nothing."""
+        """
+        Return the plan that would place the exits of *protection*; store nothing.
+
+        Raises: Denied (price) if a price of it is new, and would close the part at once.
+        """
         context = self._context(protection.symbol)
-        others = [x for x in context.protections if x.key != protection.key]
-        context = evolve(context, protections=(*others, protection))
+        known = {x.key: x for x in context.protections}
+        before = known.pop(protection.key, None)
+        context = evolve(context, protections=(*known.values(), protection))
         symbol = protection.symbol
         context = evolve(context, quotes=self._confirmable(symbol, self._market.quote(symbol)))
         verdict = exits.compare(context)[-1]
+        is_new = before is None or before.policy != protection.policy
+        reached = breach.reached_price(verdict.protection, context)
+        if reached and is_new and not protection.pending:
+            raise denial(m.ReasonCode.PRICE, symbol, reached, self._recorder.now())
         steps = verdict.steps
         return self._planning.plan(
             m.PlanKind.EXIT,

@@ -176,8 +176,8 @@ def trading_period(
     return session.opens, session.closes - session.opens
 
 
-def no_position(symbol: str, text: str, at: m.Timestamp) -> errors.Denied:
-    """Return the denial of a call that needs a position; its order is not in the record."""
+def denial(code: m.ReasonCode, symbol: str, text: str, at: m.Timestamp) -> errors.Denied:
+    """Return the denial of a call that makes a plan; its order is not in the record."""
     terms = m.Terms(
         symbol=symbol,
         side=m.OrderSide.SELL,
@@ -186,7 +186,7 @@ def no_position(symbol: str, text: str, at: m.Timestamp) -> errors.Denied:
     )
     unseen = new_record(m.Origin.OURS, "", terms, at).order
     order = evolve(unseen, status=m.OrderStatus.DENIED, is_final=True, reason=text)
-    return errors.Denied(text, order=order, reason=m.Reason(m.ReasonCode.NO_POSITION, text))
+    return errors.Denied(text, order=order, reason=m.Reason(code, text))
 
 
 def _waits(plan: m.Plan) -> bool:

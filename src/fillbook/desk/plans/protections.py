@@ -21,7 +21,7 @@ from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
-from fillbook.desk.plans.planning import Planning, no_position
+from fillbook.desk.plans.planning import Planning, denial
 from fillbook.desk.record.exit_reader import opening_order, standing_exits
 from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
@@ -70,12 +70,14 @@ class Protections:
         """
         Set the exits of one part of a position, and place them.
 
-        Raises: Denied (no_position), unless *pending*; InvalidValue if it has several parts.
+        Raises: Denied: (no_position), unless *pending*, and (price) if an exit would trade at
+        once; InvalidValue if it has several parts.
         """
         with self._recorder.store.read() as reader:
             protection = self._new_protection(reader, symbol, strategy, policy, pending=pending)
+        planned = self._exits.planned(protection)
         if dry_run:
-            return self._exits.planned(protection)
+            return planned
         self._gateway.require_trading_enabled()
         with self._recorder.transaction() as transaction:
             known = transaction.reader.get(m.Protection, protection.key)
@@ -116,7 +118,7 @@ class Protections:
                 f"there is no position in {symbol} to protect{of}: protect it once it is held, or "
                 "protect its next opening fill (pending=True, --pending)"
             )
-            raise no_position(symbol, text, self._recorder.now())
+            raise denial(m.ReasonCode.NO_POSITION, symbol, text, self._recorder.now())
         known = reader.get(m.Protection, f"{symbol}/{name}")
         new = m.Protection(
             symbol=symbol,

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -27,14 +26,14 @@ from fillbook.core import pairs
 from fillbook.core.orders import client_ids
 from fillbook.core.pnl import lot_accounting as pnl
 from fillbook.core.pnl.slippage import slippage_of
-from fillbook.core.symbol_names import is_known, resolve
+from fillbook.core.symbol_names import is_known, resolve, unknown_symbol
 from fillbook.desk.record import paging, status
 from fillbook.desk.record.export import files, frames, tables
 from fillbook.desk.record.present_cover import present_protections
-from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan, UnknownSymbol
+from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan
 from fillbook.model.account.pnl import Slippage
 from fillbook.model.journal.status import Status
-from fillbook.store import Reader, Store
+from fillbook.store import Store
 
 
 class Book:
@@ -434,16 +433,6 @@ class Book:
     def status(self) -> Status:
         """Return the status of the record: health, kill switch, stream, locks, alerts and more."""
         return status.status_of(self._store, self._clock)
-
-
-def unknown_symbol(reader: Reader, symbol: str) -> UnknownSymbol:
-    """Return the error for a symbol that is in no record, with the similar ones that are."""
-    known = {x.symbol for x in reader.all(m.Position)}
-    known |= {x.symbol for x in reader.all(m.Instrument)}
-    known |= {x.name for x in reader.all(m.SymbolName) if x.name == x.name.upper()}
-    found = ", ".join(get_close_matches(symbol, sorted(known), n=3, cutoff=0.5))
-    hint = f"; similar: {found}" if found else ""
-    return UnknownSymbol(f"{symbol} is in neither the record nor the broker's list{hint}")
 
 
 def _qty_by_strategy(position: m.Position) -> dict[str, Decimal]:
