@@ -29,6 +29,7 @@ from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Prices, Settings
 from fillbook.errors import BadAddress, InvalidValue
 from fillbook.model.account.snapshot import is_loopback
+from fillbook.model.text.arguments import named
 from fillbook.store import Store
 from fillbook.stores.memory import MemoryStore
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
 
+@named
 def open(  # noqa: A001 - the usual term
     broker: str | Broker | None = None,
     store: str | Store | None = None,
@@ -126,6 +128,7 @@ def _async_variant(open_desk: Callable[P, Desk]) -> Callable[P, AsyncDesk]:
 open_async = _async_variant(open)
 
 
+@named
 def read(store: str | Store | None = None, *, env: Mapping[str, str] | None = None) -> Book:
     """
     Open the book of a store: read access to the record, without a broker and credentials.
@@ -136,6 +139,7 @@ def read(store: str | Store | None = None, *, env: Mapping[str, str] | None = No
     return Book(open_store(store, os.environ if env is None else env), clock=SystemClock())
 
 
+@named
 def check(
     broker: str | Broker | None = None,
     ours: Mapping[str, Decimal | int | str | float] | None = None,

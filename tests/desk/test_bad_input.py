@@ -1,5 +1,6 @@
 """Bad input: a typed error with what to do, or an anomaly beside the record."""
 
+import asyncio
 import logging
 import traceback
 from datetime import datetime
@@ -12,6 +13,7 @@ from fillbook import model as m
 from fillbook.brokers.alpaca import AlpacaBroker
 from fillbook.brokers.simulated import SimulatedBroker
 from fillbook.clock import ManualClock
+from fillbook.desk.aio import AsyncDesk
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 from tests.bench import MONDAY_10, Bench
@@ -116,10 +118,52 @@ def test_a_desk_with_invalid_settings_is_not_opened():
         fb.open("sim:", "sqlite:///never.db", env={"FILLBOOK_REPAIRS": "always"})
 
 
-def test_a_field_that_orders_do_not_have_is_named():
-    """A misspelt field does not become an order at another price."""
-    with pytest.raises(fb.InvalidValue, match="an order has no field limit;"):
-        Bench().desk.buy("AAPL", qty=1, limit="150")
+ORDER = {"symbol": "AAPL", "side": "buy"}
+#: By the argument that was meant: the call.  A misspelt one is no order at another price.
+MISSPELT = {
+    "limit_price": lambda desk: desk.buy("AAPL", qty=1, limt_price="150"),
+    "key": lambda desk: desk.sell("AAPL", qty=1, kei="k"),
+    "stop_price": lambda desk: desk.protect("AAPL", stop_prise=150),
+    "strategy": lambda desk: desk.protect("AAPL", stop_price=150, strategie="s"),
+    "dry_run": lambda desk: desk.close_position("AAPL", dryrun=True),
+    "capital": lambda desk: desk.rebalance({"AAPL": "0.1"}, capitol=5),
+    "account": lambda desk: desk.close_position("AAPL", acount=True),
+    "ours": lambda desk: desk.check(our={}),
+    "timeout_s": lambda desk: desk.wait("fb-1", timeout=5),
+    "symbol": lambda desk: desk.book.orders(symbl="AAPL"),
+    "store": lambda desk: fb.open("sim:", stor="memory:"),
+    "env": lambda desk: fb.read(evn={}),
+    "broker": lambda desk: fb.check(brokr="sim:"),
+    "qty": lambda desk: fb.OrderRequest(**ORDER, qt=1),
+    "stop_loss": lambda desk: fb.ExitPolicy(stop_los="8%"),
+    "position_max": lambda desk: fb.Limits(postion_max=5),
+    "weights": lambda desk: fb.Targets(weight={}),
+}
+
+
+@pytest.mark.parametrize("meant", MISSPELT)
+def test_an_argument_that_a_call_does_not_have_is_named_with_the_similar_one(meant):
+    bench = Bench()
+    before = bench.desk.book.journal()
+    with pytest.raises(fb.InvalidValue, match=rf"^unknown argument '\w+'; did you mean {meant}\?$"):
+        MISSPELT[meant](bench.desk)
+    assert bench.desk.book.journal() == before
+
+
+def test_without_a_similar_argument_all_are_named():
+    with pytest.raises(
+        fb.InvalidValue, match=r"^unknown argument 'x'; the arguments are key, request$"
+    ):
+        Bench().desk.submit(fb.OrderRequest(**ORDER, qty=1), x=1)
+
+
+def test_a_coroutine_names_the_similar_argument_too():
+    async def main():
+        async with AsyncDesk(Bench().desk) as desk:
+            await desk.cancel_all(symbl="AAPL")
+
+    with pytest.raises(fb.InvalidValue, match="did you mean symbol"):
+        asyncio.run(main())
 
 
 def test_the_noise_of_floats_is_not_sent():

@@ -23,9 +23,11 @@ from fillbook.desk.parts import Parts
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Settings
 from fillbook.model.journal.status import Status
+from fillbook.model.text.arguments import with_named_arguments
 from fillbook.store import Store
 
 
+@with_named_arguments
 class Desk(Acting):
     """
     A bot's record of one account, reconciled with its broker; safe from any thread.

@@ -23,8 +23,10 @@ from fillbook.desk.plans.trade_files import (
     time_zone,
 )
 from fillbook.model.account.pnl import PnlComparison
+from fillbook.model.text.arguments import with_named_arguments
 
 
+@with_named_arguments
 class Acting:
     """The calls that make plans; `Desk` has them all."""
 

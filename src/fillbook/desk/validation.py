@@ -17,6 +17,7 @@ from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
 from fillbook.desk.record.settings import Prices
 from fillbook.errors import InvalidValue
+from fillbook.model.text.arguments import require_known
 
 #: The maximum timeout.
 WAIT_MAX_S: Final = 30 * 86_400
@@ -36,9 +37,7 @@ def request(value: m.OrderRequest) -> m.OrderRequest:
 
 def request_from_fields(symbol: str, side: m.OrderSide, fields: m.OrderFields) -> m.OrderRequest:
     """Build a request from a symbol, a side and the other fields. Raises: InvalidValue."""
-    unknown = sorted(fields.keys() - m.OrderFields.__annotations__.keys())
-    if unknown:
-        raise InvalidValue(f"an order has no field {', '.join(unknown)}; see OrderRequest")
+    require_known(fields, {*m.OrderFields.__annotations__, "key"})
     return m.OrderRequest(symbol=symbol, side=side, **fields)
 
 
@@ -196,9 +195,7 @@ def exit_policy(value: m.ExitPolicy | None) -> m.ExitPolicy | None:
 
 def exit_policy_of(fields: m.ExitFields) -> m.ExitPolicy:
     """Return the policy of those fields. Raises: InvalidValue."""
-    unknown = sorted(fields.keys() - m.ExitFields.__annotations__.keys())
-    if unknown:
-        raise InvalidValue(f"exits have no field {', '.join(unknown)}; see ExitPolicy")
+    require_known(fields, {*m.ExitFields.__annotations__, "strategy", "pending", "dry_run"})
     try:
         return m.ExitPolicy(**fields)
     except InvalidValue:
@@ -218,9 +215,7 @@ def rebalance_rules(fields: m.RebalanceFields, capital: Decimal | None) -> m.Reb
 
     The trades of a plan cost a part of the base: without a band, a second plan would trade that.
     """
-    unknown = sorted(fields.keys() - m.RebalanceFields.__annotations__.keys())
-    if unknown:
-        raise InvalidValue(f"rebalance has no rule {', '.join(unknown)}; see RebalanceRules")
+    require_known(fields, {*m.RebalanceFields.__annotations__, "strategy", "capital", "dry_run"})
     wanted: m.RebalanceFields = {"band": BAND, **fields}
     try:
         return m.RebalanceRules(**wanted, capital=capital)

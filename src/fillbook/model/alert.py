@@ -10,6 +10,7 @@ from attrs import Attribute, field, frozen
 
 from fillbook.errors import InvalidValue
 from fillbook.model.number import name_numbers, number
+from fillbook.model.text.arguments import with_named_fields
 
 
 class AlertKind(StrEnum):
@@ -122,6 +123,7 @@ def _not_below_zero(limits: Thresholds, attribute: Attribute[Decimal], value: De
         raise InvalidValue(f"{attribute.name} must not be below zero, not {value}")
 
 
+@with_named_fields
 @frozen(kw_only=True, field_transformer=name_numbers)
 class Thresholds:
     """

@@ -16,6 +16,7 @@ from fillbook.errors import InvalidValue
 from fillbook.model.number import name_numbers, number, number_or_none
 from fillbook.model.orders.intent import Adjustment
 from fillbook.model.orders.request import OrderRequest
+from fillbook.model.text.arguments import with_named_fields
 from fillbook.model.timestamp import Timestamp
 
 
@@ -180,6 +181,7 @@ def _positive_integer(limits: Limits, attribute: Attribute[Any], value: int | No
         raise InvalidValue(f"{attribute.name} must be a whole number above zero, not {value!r}")
 
 
+@with_named_fields
 @frozen(kw_only=True, field_transformer=name_numbers)
 class Limits:
     """

@@ -15,6 +15,7 @@ from attrs import Attribute, field, frozen
 from fillbook.errors import InvalidValue
 from fillbook.model.number import exact, name_numbers, number, number_or_none
 from fillbook.model.orders.enums import TimeInForce
+from fillbook.model.text.arguments import with_named_fields
 from fillbook.model.timestamp import Timestamp
 
 
@@ -123,6 +124,7 @@ def _check_flag(policy: ExitPolicy, attribute: Attribute[Any], value: bool) -> N
         raise InvalidValue(f"{attribute.name} must be True or False, not {value!r}")
 
 
+@with_named_fields
 @frozen(kw_only=True, field_transformer=name_numbers)
 class ExitPolicy:
     """

@@ -33,9 +33,11 @@ from fillbook.desk.record.present_cover import present_protections
 from fillbook.errors import InvalidValue, UnknownOrder, UnknownPlan
 from fillbook.model.account.pnl import Slippage
 from fillbook.model.journal.status import Status
+from fillbook.model.text.arguments import with_named_arguments
 from fillbook.store import Store
 
 
+@with_named_arguments
 class Book:
     """Reads the record; as a context manager it closes the store on exit."""
 

@@ -20,6 +20,7 @@ from fillbook.errors import InvalidValue
 from fillbook.model.number import ZERO, number, number_or_none, plain
 from fillbook.model.orders.enums import OrderSide
 from fillbook.model.orders.request import symbol_of
+from fillbook.model.text.arguments import with_named_fields
 from fillbook.model.text.html import html_of
 from fillbook.model.timestamp import Timestamp, timestamp
 
@@ -36,6 +37,7 @@ def _positive(_: Any, attribute: Attribute[Any], value: Decimal | None) -> None:
         raise InvalidValue(f"{attribute.name} must be above zero, not {plain(value)}")
 
 
+@with_named_fields
 @frozen(kw_only=True)
 class LocalTrade:
     """

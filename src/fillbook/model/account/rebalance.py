@@ -21,6 +21,7 @@ from fillbook.model.number import ZERO, Number, exact, name_numbers, number, num
 from fillbook.model.orders.enums import OrderSide, OrderType
 from fillbook.model.orders.request import symbol_of
 from fillbook.model.rules import Tick
+from fillbook.model.text.arguments import with_named_fields
 from fillbook.model.text.html import html_of
 
 Pairs = tuple[tuple[str, Decimal], ...]
@@ -42,6 +43,7 @@ def _pairs(values: Any) -> Pairs:
         raise InvalidValue(f"targets: {error}") from None
 
 
+@with_named_fields
 @frozen
 class Targets:
     """
@@ -120,6 +122,7 @@ def _one_of(*words: str) -> Callable[[Any, Attribute[Any], str], None]:
     return check
 
 
+@with_named_fields
 @frozen(kw_only=True, field_transformer=name_numbers)
 class RebalanceRules:
     """

@@ -12,6 +12,7 @@ from attrs.converters import optional
 from fillbook.errors import InvalidValue
 from fillbook.model.number import name_numbers, number_or_none
 from fillbook.model.orders.enums import OrderClass, OrderSide, OrderType, TimeInForce
+from fillbook.model.text.arguments import with_named_fields
 
 #: The maximum of `good_for_s`, in seconds.
 GOOD_FOR_MAX_S: Final = 30 * 86_400
@@ -118,6 +119,7 @@ _EXITS: Final = {
 }
 
 
+@with_named_fields
 @frozen(kw_only=True, field_transformer=name_numbers)
 class OrderRequest:
     """
