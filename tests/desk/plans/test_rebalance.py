@@ -184,7 +184,7 @@ def test_a_position_that_differs_is_left_alone():
         ({"NOPE": "0.7", "MSFT": "0.1"}, {}, "NOPE"),
         ({}, {}, "no targets"),
         (HALVES, {"others": "sell"}, "others"),
-        (HALVES, {"instruments": ()}, "no rule instruments"),
+        (HALVES, {"instruments": ()}, "unknown argument 'instruments'"),
         (HALVES, {"order_type": "stopp"}, "stopp"),
         (7, {}, "targets are a mapping"),
     ],
