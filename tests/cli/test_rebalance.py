@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import fillbook as fb
-from fillbook.cli.plans.rebalance import read_targets
+from fillbook.cli.plans.rebalance import read_targets, targets_of
+from tests.bench import Bench
 from tests.cli.line import told
 
 STORE = ("--store", "sqlite:///bot.db")
@@ -56,26 +57,47 @@ def is_sent_with_its_progress(capsys):
 def test_a_file_may_have_every_kind_of_target_and_a_byte_order_mark(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("\ufeffWeight, Symbol ,qty\n0.5,AAPL,\n\n,MSFT,3\n", "utf-8")
-    assert read_targets(path) == fb.Targets(weights={"AAPL": "0.5"}, qty={"MSFT": 3})
+    rows = read_targets(path)
+    desk = Bench().desk
+    assert targets_of(rows, path, desk) == fb.Targets(weights={"AAPL": "0.5"}, qty={"MSFT": 3})
+    assert [x.line for x in rows] == [2, 4]
 
 
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [
-        ("", "the first line"),
-        ("symbol\nAAPL\n", "the first line"),
-        ("symbol,qty,qty\nAAPL,1,2\n", "the first line"),
-        ("symbol,qty\nAAPL,one\n", "line 2"),
-        ("symbol,qty\nAAPL,1\n,2\n", "line 3"),
-        ("symbol,qty,weight\nAAPL,1,0.5\n", "line 2"),
-        ("symbol,qty\nAAPL,\n", "line 2"),
-    ],
-)
-def test_a_file_that_is_wrong_is_named_with_its_line(tmp_path, text, match):
+@pytest.mark.parametrize("text", ["", "symbol\nAAPL\n", "symbol,qty,qty\nAAPL,1,2\n"])
+def test_the_first_line_names_the_columns(tmp_path, text):
     path = tmp_path / "t.csv"
     path.write_text(text)
-    with pytest.raises(fb.InvalidValue, match=match):
+    with pytest.raises(fb.InvalidValue, match="the first line"):
         read_targets(path)
+
+
+WRONG = """symbol,qty,weight
+AAPL,one,
+,2,
+MSFT,1,0.5
+SPY,,
+AAPPL,1,
+MSFT,2,
+,,
+msft,3,
+AAPL,4,,5
+AAPL,6,
+"""
+
+
+def test_every_line_that_is_wrong_is_named(capsys, order):
+    code, _, err = told(capsys, "rebalance", targets(WRONG), *STORE)
+    assert code == 2
+    assert err.removeprefix("fillbook: ").splitlines() == [
+        "targets.csv, line 2: 'one' is not a number",
+        "targets.csv, line 3: a row has a symbol and one of qty, weight",
+        "targets.csv, line 4: a row has a symbol and one of qty, weight",
+        "targets.csv, line 5: a row has a symbol and one of qty, weight",
+        "targets.csv, line 6: AAPPL is in neither the record nor the broker's list: check the "
+        "symbol; similar: AAPL",
+        "targets.csv, line 9: MSFT has a target in line 7 too",
+        "targets.csv, line 10: it has more cells than the first line: 5",
+    ]
 
 
 def test_a_file_that_is_not_there_is_a_wrong_call(capsys):

@@ -59,6 +59,11 @@ def test_a_series_is_a_mapping():
         ({"BTCUSD": "0.1", "BTC/USD": "0.1"}, {"instruments": "coin"}, "more than one target"),
         ({"NONE": 1}, {"instruments": "coin"}, "NONE: no instrument of that name"),
         (dict.fromkeys("ABCDEFGH", 0), {"instruments": "coin"}, "E and 3 more: no instr"),
+        (
+            fb.Targets([("NONE", 1), ("BTC/USD", 0), ("BTCUSD", 0)]),
+            {"instruments": "coin"},
+            "BTCUSD: more than one target; NONE: no instrument of that name",
+        ),
         ({"A": "1.0006"}, {}, "the weights sum to 1.0006"),
         ({"A": "1.5", "B": "-1"}, {"leverage": 2}, "the weights sum to 2.5"),
         ({"A": "-0.1"}, {"long_only": True}, "A: a target below zero"),

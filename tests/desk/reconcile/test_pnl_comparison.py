@@ -75,7 +75,10 @@ def test_a_figure_and_a_file_are_compared_too(tmp_path):
     path.write_text("\n".join(lines))
     assert compared(bench, path).bot.causes == ()
     path.write_text("\n".join([*lines, "AAPL,buy,x,2026-03-02T15:00:00Z,1,s"]))
-    with pytest.raises(fb.InvalidValue, match="1 of 4 rows are no trades; the first is row 4"):
+    with pytest.raises(fb.InvalidValue, match=r"1 of 4 rows are no trades\nrow 4: .*'x'"):
+        compared(bench, path)
+    path.write_text("\n".join([*lines, *["AAPL,buy,x,2026-03-02T15:00:00Z,1,s"] * 30]))
+    with pytest.raises(fb.InvalidValue, match=r"(?s)^30 of 33 .*row 4: .*row 23: .*\nand 10 more$"):
         compared(bench, path)
 
 

@@ -150,6 +150,7 @@ def targeted(targets: m.Targets, names: Names) -> dict[str, str]:
             symbols[position] = symbol
             if names.is_unknown(symbol):
                 unknown.append(name)
+    problems = []
     for found, problem in (
         (twice, "more than one target"),
         (unknown, "no instrument of that name"),
@@ -157,7 +158,9 @@ def targeted(targets: m.Targets, names: Names) -> dict[str, str]:
     ):
         if found:
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            raise InvalidValue(f"{', '.join(found[:_SHOWN])}{more}: {problem}")
+            problems.append(f"{', '.join(found[:_SHOWN])}{more}: {problem}")
+    if problems:
+        raise InvalidValue("; ".join(problems))
     if not symbols:
         raise InvalidValue("there are no targets; a target of zero closes a position")
     return symbols

@@ -31,6 +31,8 @@ TradeSource = str | PathLike[str] | Iterable[m.LocalTrade | m.UnreadableTrade | 
 _JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
 _SQLITE: Final = frozenset({".db", ".sqlite", ".sqlite3"})
 _DELIMITERS: Final = (",", ";", "\t", "|")
+#: So many rows that are no trades are named in an error.
+_SHOWN: Final = 20
 
 
 def read_trades(
@@ -115,9 +117,10 @@ def bot_record(
     rows = read_trades(ours, columns=columns, tz=tz, date_format=date_format, query=query)
     wrong = [x for x in rows if isinstance(x, m.UnreadableTrade)]
     if wrong:
+        shown = [f"row {x.line}: {x.why}" for x in wrong[:_SHOWN]]
+        more = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
         raise InvalidValue(
-            f"{len(wrong)} of {len(rows)} rows are no trades; the first is row {wrong[0].line}: "
-            f"{wrong[0].why}"
+            "\n".join([f"{len(wrong)} of {len(rows)} rows are no trades", *shown, *more])
         )
     return BotRecord(trades=[x for x in rows if isinstance(x, m.LocalTrade)], cost=cost)
 
