@@ -185,7 +185,15 @@ def check(
     assert isinstance(account, m.Observed)
     assert isinstance(positions, m.Observed)
     expected = validation.quantities(ours, lambda name: names.get(name, name))
-    rows = rows_of((), positions.value, expected, None)
+    has_wallets = any(x is not None and x.holding != x.symbol for x in map(gateway.pair, names))
+
+    def is_unknown(symbol: str) -> bool:
+        # Where currencies are positions, the list of instruments does not have them.
+        can_tell = broker.capabilities.instrument and not has_wallets
+        found = gateway.look_up("instrument", lambda: broker.instrument(symbol))
+        return can_tell and isinstance(found, m.Absent)
+
+    rows = rows_of((), positions.value, expected, None, is_unknown)
     found = expected_findings(rows)
     return m.CheckReport(
         verdict=m.Verdict.DRIFT if found else m.Verdict.IN_SYNC,

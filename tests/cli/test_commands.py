@@ -11,7 +11,9 @@ from fillbook.cli import output
 from fillbook.cli.commands import make_app
 from fillbook.cli.shell.terminal import Terminal
 from fillbook.model import OrderSide
+from fillbook.model.text.ids import short_id
 from fillbook.testing.venue_driver import ExchangeDriver
+from tests.cli.conftest import ordered
 from tests.cli.line import told
 
 COMMANDS = sorted(name for name in make_app() if not name.startswith("-"))
@@ -326,11 +328,68 @@ def test_the_beginning_of_several_ids_lists_them(emulator, order, capsys):
     with fb.open(store="sqlite:///bot.db") as desk:
         other = desk.buy("AAPL", qty=1)
     at = ("--store", "sqlite:///bot.db")
-    names = ", ".join(sorted([order.client_order_id, other.client_order_id]))
-    said = f"fillbook: the ids of several orders begin with 'fb-': {names}\n"
+    lines = (
+        f"{short_id(order.client_order_id)}: buy 10 AAPL, market, filled",
+        f"{short_id(other.client_order_id)}: buy 1 AAPL, market, filled",
+    )
+    names = "\n".join(sorted(lines))
+    said = f"fillbook: the ids of several orders begin with 'fb-'; give more of one:\n{names}\n"
     for words in (("order",), ("cancel",), ("replace", "--qty", "5"), ("sync", "--order")):
         line = (*words, "fb-") if words[0] == "sync" else (words[0], "fb-", *words[1:])
         assert told(capsys, *line, *at) == (2, "", said)
+
+
+def test_a_filter_that_matches_nothing_says_what_there_is(order, capsys):
+    at = ("--store", "sqlite:///bot.db")
+    for words, text in (
+        (("orders", "--strategy", "nope"), "nothing of strategy 'nope'; it has mean-rev"),
+        (("positions", "--strategy", "nope"), "nothing of strategy 'nope'; it has mean-rev"),
+        (("orders", "--symbol", "zzzz"), "nothing of symbol 'ZZZZ'; it has AAPL"),
+        (("trades", "--symbol", "zzzz"), "nothing of symbol 'ZZZZ'; it has AAPL"),
+        (("orders", "--open"), "Orders: none"),
+    ):
+        code, out, _ = told(capsys, *words, *at)
+        assert (code, out.strip().splitlines()[-1][-len(text) :]) == (0, text)
+        assert json.loads(told(capsys, *words, *at, "--json")[1]) in (
+            [],
+            {"positions": [], "protections": []},
+        )
+
+
+def test_the_orders_show_their_prices(order, capsys, monkeypatch):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.sell("AAPL", qty=1, limit_price="250")
+        desk.sell("AAPL", qty=1, stop_price="150")
+        desk.sell("AAPL", qty=1, stop_price="150", limit_price="149.5")
+        desk.sell("AAPL", qty=1, trail_percent=5)
+        desk.sell("AAPL", qty=1, trail_price=9)
+    monkeypatch.setattr(output, "out", Terminal(highlight=False, width=140))
+    out = told(capsys, "orders", "--store", "sqlite:///bot.db")[1]
+    for text in (
+        "market ",
+        "limit 250",
+        "stop 150 ",
+        "stop_limit 150, limit 149.5",
+        "stop 5%, stop 177",
+        "stop 9, stop 178",
+    ):
+        assert text in " ".join(out.split())
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+def test_a_symbol_that_only_the_bot_knows_is_named(emulator, capsys, with_record):
+    at = ("--store", "sqlite:///bot.db")
+    if with_record:
+        ordered("sqlite:///bot.db")
+    code, out, _ = told(capsys, "check", "--ours", "NOPE=2", "MSFT=1", *at)
+    assert code == 3
+    assert "NOPE is in neither the record nor the broker's list: check the symbol" in out
+    assert "MSFT is in neither" not in out
+    rows = json.loads(told(capsys, "check", "--ours", "NOPE=2", "MSFT=1", *at, "--json")[1])["rows"]
+    assert {x["symbol"]: x["verdict"] for x in rows if x["symbol"] != "AAPL"} == {
+        "NOPE": "unknown symbol",
+        "MSFT": "drift",
+    }
 
 
 def test_the_orders_are_listed_with_an_id_that_finds_them(emulator, order, monkeypatch, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -22,6 +22,7 @@ from fillbook.cli.shell.interrupted import reporting
 from fillbook.cli.shell.progress import PROGRESS
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
+from fillbook.model.text.ids import short_ids
 
 _WHERE: Final = Group("Addresses", sort_key=1)
 _FILE: Final = "sqlite:///"
@@ -128,8 +129,13 @@ def order_named(book: Book, text: str) -> m.Order:
         if not found:
             raise
     if len(found) > 1:
-        listed = ", ".join(found)
-        raise errors.InvalidValue(f"the ids of several orders begin with {text!r}: {listed}")
+        named = zip(short_ids(found), map(book.order, found), strict=True)
+        rows = [
+            f"{name}: {output.request_of(x)}, {output.type_of(x)}, {x.status}" for name, x in named
+        ]
+        raise errors.InvalidValue(
+            "\n".join([f"the ids of several orders begin with {text!r}; give more of one:", *rows])
+        )
     return book.order(found[0])
 
 
@@ -171,11 +177,11 @@ def _address(store: str | None) -> str:
     return config.setting("store", store, os.environ).value or ""
 
 
-def parse_positions(pairs_given: Sequence[str]) -> Mapping[str, Decimal] | None:
+def parse_positions(pairs_given: Sequence[str] | None) -> Mapping[str, Decimal] | None:
     """Parse positions like ``AAPL=10 BTC/USD=0.5``; None: no text.  Raises: InvalidValue."""
-    if not pairs_given:
+    if pairs_given is None:
         return None
-    pairs = [text.partition("=") for text in pairs_given]
+    pairs = [text.partition("=") for text in some("--ours", pairs_given)]
     for symbol, equals, qty in pairs:
         if not symbol or not equals or not qty:
             raise errors.InvalidValue(f"--ours takes SYMBOL=QUANTITY, not {symbol}{equals}{qty}")
@@ -187,6 +193,36 @@ def _expected(symbol: str, qty: str) -> Decimal:
         return m.number(qty)
     except errors.InvalidValue as error:
         raise errors.InvalidValue(f"--ours {symbol}: {error}") from None
+
+
+def some(option: str, values: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the values of an option that takes several; None: it is not given."""
+    if values is not None and not values:
+        raise errors.InvalidValue(f"{option} needs a value")
+    return tuple(values or ())
+
+
+def unknown_filter(book: Book, symbol: str | None = None, strategy: str | None = None) -> str:
+    """Return the sentence about a symbol or a strategy that the record does not have, or ``""``."""
+    orders, positions = book.orders(), book.positions()
+    if strategy:
+        known = {name for x in positions for name, _ in x.by_strategy if name}
+        known |= {x.strategy for x in orders if x.strategy}
+        if strategy not in known:
+            return _unknown("strategy", strategy, known)
+    if symbol:
+        try:
+            book.position(symbol)
+        except errors.UnknownSymbol:
+            return _unknown(
+                "symbol", symbol.upper(), {x.symbol for x in orders} | {x.symbol for x in positions}
+            )
+    return ""
+
+
+def _unknown(what: str, name: str, known: Set[str]) -> str:
+    has = f"it has {', '.join(sorted(known))}" if known else "it has none"
+    return f"the record has nothing of {what} {name!r}; {has}"
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from fillbook.cli.shell.terminal import CONTROLS, WRITTEN
 from fillbook.cli.shell.terminal import err as err
 from fillbook.cli.shell.terminal import fail as fail
 from fillbook.cli.shell.terminal import out as out
+from fillbook.core.reconcile.position_rows import UNKNOWN_SYMBOL
 from fillbook.desk.record.export.files import write_csv
 from fillbook.desk.record.export.tables import table as export_table
 from fillbook.model.journal.describe import describe_drift, describe_entry, size_of
@@ -121,6 +122,10 @@ def check(report: m.CheckReport) -> None:
     """Print a comparison: positions, differences, verdict."""
     _rows(report.rows, report.verdict)
     findings("Differences between the bot and the broker", report.expected, book="the bot")
+    for row in report.rows:
+        if row.verdict == UNKNOWN_SYMBOL:
+            text = "is in neither the record nor the broker's list: check the symbol"
+            out.print(f"[yellow]{escape(row.symbol)}[/] {text}", soft_wrap=True)
     if report.opened:
         found = report.merged + report.left
         findings("Differences between the record and the broker", found)
@@ -212,9 +217,9 @@ def orders(found: Sequence[m.Order]) -> None:
     year = max([(x.created_at or "")[:4] for x in found], default="")
     table(
         "Orders",
-        ("order!", "made (UTC)!", "request", "type", "filled", "status"),
+        ("order!", "made (UTC)!", "request", "type, price", "filled", "status"),
         (
-            (name, _minute(x.created_at, year), request_of(x), x.type, filled_of(x), status(x))
+            (name, _minute(x.created_at, year), request_of(x), type_of(x), filled_of(x), status(x))
             for name, x in zip(names, found, strict=True)
         ),
     )
@@ -230,6 +235,20 @@ def _minute(at: m.Timestamp | None, year: str) -> str | None:
 def request_of(order: m.Order) -> str:
     """Format what an order is for: ``buy 10 AAPL``, ``buy for 100.00 of ETH/USD``."""
     return f"{order.side} {size_of(order.terms.qty, order.terms.notional)} {order.symbol}"
+
+
+def type_of(order: m.Order) -> str:
+    """Format the type with its prices: ``limit 150``, ``stop_limit 180, limit 179``, ``market``."""
+    terms = order.terms
+    if terms.trail_price is not None or terms.trail_percent is not None:
+        trail = terms.trail_price or terms.trail_percent
+        percent = "" if terms.trail_percent is None else "%"
+        stop = "" if terms.stop_price is None else f", stop {m.plain(terms.stop_price)}"
+        return f"{terms.type} {cell(trail)}{percent}{stop}"
+    if terms.stop_price is not None and terms.limit_price is not None:
+        return f"{terms.type} {m.plain(terms.stop_price)}, limit {m.plain(terms.limit_price)}"
+    price = terms.limit_price if terms.stop_price is None else terms.stop_price
+    return str(terms.type) if price is None else f"{terms.type} {m.plain(price)}"
 
 
 def filled_of(order: m.Order) -> str:
@@ -260,6 +279,12 @@ def would_cancel(found: m.Order) -> None:
     else:
         asked = f"A cancel of broker order {escape(found.broker_order_id)} would be sent."
     out.print(f"{asked} Nothing was sent.")
+
+
+def note(text: str) -> None:
+    """Print a sentence beside a table, if there is one."""
+    if text:
+        out.print(escape(text), soft_wrap=True)
 
 
 def counted(count: int, what: str) -> str:

@@ -20,6 +20,7 @@ from fillbook.cli.options import (
     parse_day,
     print_result,
     print_rows,
+    unknown_filter,
 )
 from fillbook.cli.orders import order_details
 from fillbook.cli.plans.show import cover_of, print_positions
@@ -42,7 +43,13 @@ def orders(
     """List the orders of the record (offline)."""
     with open_book(store) as book:
         found = book.orders(open=open_only or None, symbol=_upper(symbol), strategy=strategy)
-    print_rows("orders", found, lambda: output.orders(found), json=json, csv=csv)
+        why = "" if found else unknown_filter(book, symbol, strategy)
+
+    def show() -> None:
+        output.orders(found)
+        output.note(why)
+
+    print_rows("orders", found, show, json=json, csv=csv)
 
 
 def order(order: OrderName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
@@ -67,9 +74,11 @@ def positions(
     with open_book(store) as book:
         found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
         status = book.status()
+        why = "" if found else unknown_filter(book, strategy=strategy)
 
     def show() -> None:
         print_positions(found, cover)
+        output.note(why)
         age_s, at = status.snapshot_age_s, output.day(status.snapshot_at)
         if age_s is not None and age_s > OLD_S:
             text = f"By the record as of {at} UTC: `fillbook sync` compares it with the account."
@@ -96,7 +105,13 @@ def trades(
     """List round trips from flat to flat, with fill prices (offline)."""
     with open_book(store) as book:
         found = book.trades(symbol=_upper(symbol))
-    print_rows("trades", found, lambda: output.trades(found), json=json, csv=csv)
+        why = "" if found else unknown_filter(book, symbol)
+
+    def show() -> None:
+        output.trades(found)
+        output.note(why)
+
+    print_rows("trades", found, show, json=json, csv=csv)
 
 
 def pnl(

@@ -82,7 +82,8 @@ class Desk(Acting):
         nothing to compare.  Raises: AccountChanged.
         """
         return self._reconciler.check(
-            None if ours is None else validation.quantities(ours, self._symbols.resolve)
+            None if ours is None else validation.quantities(ours, self._symbols.resolve),
+            self._symbols.is_unknown,
         )
 
     def sync(

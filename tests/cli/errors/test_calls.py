@@ -45,6 +45,21 @@ ERRORS = {
         "'sqlite://' names no file; use sqlite:///bot.db, or sqlite:////srv/bot.db for an "
         "absolute path",
     ),
+    "check --ours": (2, "--ours needs a value"),
+    "serve --allow": (2, "--allow needs a value"),
+    "token create read --strategy": (2, "--strategy needs a value"),
+    "cancel --strategy nope": (
+        2,
+        "the record has nothing of strategy 'nope'; it has mean-rev (nothing was canceled)",
+    ),
+    "cancel --strategy nope --dry-run": (
+        2,
+        "the record has nothing of strategy 'nope'; it has mean-rev (nothing was canceled)",
+    ),
+    "cancel --symbol nope --dry-run": (
+        2,
+        "the record has nothing of symbol 'NOPE'; it has AAPL (nothing was canceled)",
+    ),
     "check --ours AAPL": (2, "--ours takes SYMBOL=QUANTITY, not AAPL"),
     "check --ours AAPL=x": (2, "--ours AAPL: 'x' is not a number"),
     "sync --since yesterday": (2, "--since takes a day like 2026-01-05, not 'yesterday'"),
@@ -258,6 +273,12 @@ ERRORS = {
 #: By command line: what a message about a wrong call names; its text is of the parser.
 USAGE = {
     "nonsense": ("nonsense", "fillbook"),
+    "reject zz --why": ("--why needs a value.", "fillbook reject"),
+    "reject zz": ("--why is missing.", "fillbook reject"),
+    "reject zz -why": ("--why is missing. Did you mean --why instead of -why?", "fillbook reject"),
+    "orders --symbol --open": ("--symbol needs a value.", "fillbook orders"),
+    "buy AAPL 1 --limit --tif gtc": ("--limit needs a value.", "fillbook buy"),
+    "order": ("ORDER is missing.", "fillbook order"),
     "orders --bad": ("--bad", "fillbook orders"),
     "buy --store x": ("SYMBOL", "fillbook buy"),
     "buy AAPL 1 2": ("2", "fillbook buy"),

@@ -59,3 +59,10 @@ def test_a_fee_that_is_due_is_no_drift():
     mine = m.Position(symbol="BTC/USD", account=m.Holding(qty=D(1)), fee_due=D("0.1"))
     (row,) = rows_of([mine], [theirs("BTC/USD", "0.95")], None, records)
     assert (row.verdict, row.theirs) == ("fee pending", D("0.95"))
+
+
+def test_a_symbol_that_only_the_bot_knows_is_unknown():
+    bot = {"NOPE": D(2), "NONE": D(0), "AAPL": D(1)}
+    assert [x.verdict for x in rows_of((), (), {"NOPE": D(2)}, None)] == ["drift"]
+    rows = rows_of((), [theirs("AAPL", 10)], bot, None, lambda symbol: True)
+    assert {x.symbol: x.verdict for x in rows} == {"AAPL": "drift", "NOPE": "unknown symbol"}

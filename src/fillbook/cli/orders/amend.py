@@ -25,6 +25,7 @@ from fillbook.cli.options import (
     open_desk,
     order_named,
     print_result,
+    unknown_filter,
 )
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
@@ -115,10 +116,12 @@ def cancel(
         with open_book(store) as book:
             listed = book.orders(open=True, symbol=symbol, strategy=strategy)
             found = _named(book, orders) if orders else listed
+            _require_known(book, symbol, strategy)
         print_result(found, _would_cancel, json=json)
         return 0
     with open_desk(broker, existing_store(store), live=live) as desk:
         named = _named(desk.book, orders)  # an unknown id fails before any cancel
+        _require_known(desk.book, None, strategy)
         results = (
             [desk.cancel(x) for x in named]
             if orders
@@ -154,6 +157,13 @@ def _print_results(found: Sequence[CancelResult]) -> None:
 def _would_cancel(found: Sequence[m.Order]) -> None:
     for order in found:
         output.would_cancel(order)
+
+
+def _require_known(book: Book, symbol: str | None, strategy: str | None) -> None:
+    """Check the filters.  Raises: InvalidValue: nothing would be canceled, by a misspelt name."""
+    why = unknown_filter(book, symbol, strategy) if symbol or strategy else ""
+    if why:
+        raise errors.InvalidValue(f"{why} (nothing was canceled)")
 
 
 def _named(book: Book, orders: tuple[str, ...]) -> list[m.Order]:

@@ -29,12 +29,12 @@ def check(
     broker: BrokerOption = None,
     store: StoreOption = None,
     ours: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Parameter(
             consume_multiple=True,
             help="Positions expected by the bot: AAPL=10 BTC/USD=0.5. Needs no record.",
         ),
-    ] = (),
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """

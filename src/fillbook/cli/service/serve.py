@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from fillbook import errors, opening
 from fillbook.cli import output
-from fillbook.cli.options import StoreOption, existing_store
+from fillbook.cli.options import StoreOption, existing_store, some
 from fillbook.clock import SystemClock
 from fillbook.desk.access.tokens import Tokens
 from fillbook.desk.record.recorder import Recorder
@@ -30,19 +30,19 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, Parameter(help="The port; 0: any free one.", show_default=True)] = 8000,
     host: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Parameter(consume_multiple=True, help="Accepted Host headers, such as desk.example:443."),
-    ] = (),
+    ] = None,
     origin: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Parameter(consume_multiple=True, help="Accepted Origin headers besides these hosts."),
-    ] = (),
+    ] = None,
     allow: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Parameter(
             consume_multiple=True, help="Accept instructions: cancel, plans, halt. Needs tokens."
         ),
-    ] = (),
+    ] = None,
     cert: Annotated[Path | None, Parameter(help="A certificate for TLS.")] = None,
     key: Annotated[Path | None, Parameter(help="Its private key.")] = None,
     behind_tls: Annotated[bool, Parameter(help="A proxy on this machine ends TLS.")] = False,
@@ -58,17 +58,19 @@ def serve(
 
     address = Address(host=listen, port=port, cert=cert, key=key, behind_tls=behind_tls)
     address.check()
+    hosts, origins = some("--host", host), some("--origin", origin)
+    allowed = some("--allow", allow)
     with ExitStack() as ended:
         opened = opening.open_store(existing_store(store), os.environ)
         ended.callback(opened.close)
         socket = ended.enter_context(listening(listen, port))
         bound = socket.getsockname()[1]
-        anonymous = address.is_loopback and not behind_tls and not allow
+        anonymous = address.is_loopback and not behind_tls and not allowed
         application = app(
-            opened, hosts=host, port=bound, origins=origin, allow=allow, anonymous=anonymous
+            opened, hosts=hosts, port=bound, origins=origins, allow=allowed, anonymous=anonymous
         )
         if not anonymous:
-            _make_token(opened, allow)
+            _make_token(opened, allowed)
         scheme = "http" if cert is None else "https"
         where = f"serving at {scheme}://{listen}:{bound}/ (Ctrl-C ends it)"
         output.err.print(where, soft_wrap=True)

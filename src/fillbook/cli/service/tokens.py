@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from fillbook import opening
 from fillbook.cli import output
-from fillbook.cli.options import JsonOption, StoreOption, existing_store
+from fillbook.cli.options import JsonOption, StoreOption, existing_store, some
 from fillbook.clock import SystemClock
 from fillbook.desk.access.tokens import DAYS, Tokens
 from fillbook.desk.record.recorder import Recorder
@@ -30,15 +30,15 @@ def create(
     *,
     store: StoreOption = None,
     strategy: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Parameter(consume_multiple=True, help="Its strategies; account: all of them."),
-    ] = (),
+    ] = None,
     days: Annotated[int, Parameter(help="How long it is valid.", show_default=True)] = DAYS,
     json: JsonOption = False,
 ) -> None:
     """Create a token, and print it: it is shown once, and only its hash is stored."""
     with _tokens(store) as tokens:
-        made, text = tokens.create(scopes, strategy, days)
+        made, text = tokens.create(scopes, some("--strategy", strategy), days)
     if json:
         output.as_json({"token": _shown(made)})
     else:

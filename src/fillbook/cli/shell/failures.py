@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cyclopts import CycloptsError, UnusedCliTokensError
+from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from fillbook import errors
 from fillbook.cli.shell.interrupted import Interrupted
@@ -36,10 +36,20 @@ def usage_error(error: CycloptsError, *, json: bool) -> int:
     """Print a wrong call, with the command that prints its help; return the exit code."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         message = f"{' '.join(error.unused_tokens)!r} is unexpected."
+    elif isinstance(error, MissingArgumentError) and error.argument is not None:
+        message = _missing(error)
     else:
         message = str(error).strip()
     command = " ".join(("fillbook", *(error.command_chain or ())))
     return _print("WrongCall", f"{message}  (see {command} --help)", WRONG_CALL, json=json)
+
+
+def _missing(error: MissingArgumentError) -> str:
+    """Say that an option has no value, or that an argument is not given."""
+    name = error.argument.name if error.argument is not None else ""
+    given = any(word.partition("=")[0] == name for word in error.root_input_tokens or ())
+    hint = str(error).partition("requires an argument.")[2].rstrip()
+    return f"{name} {'needs a value' if given else 'is missing'}.{hint}"
 
 
 def failed(error: errors.FillbookError, *, json: bool) -> int:

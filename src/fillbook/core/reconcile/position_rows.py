@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.reconcile import drift
 from fillbook.model.journal.overlay import RecordReader
+
+#: The verdict on a symbol that the bot passed in and nobody else knows.
+UNKNOWN_SYMBOL: Final = "unknown symbol"
 
 
 def rows_of(
@@ -16,8 +20,14 @@ def rows_of(
     theirs: Iterable[m.PositionSnapshot],
     bot: Mapping[str, Decimal] | None,
     record: RecordReader | None,
+    is_unknown: Callable[[str], bool] = lambda symbol: False,
 ) -> tuple[m.Row, ...]:
-    """Build the comparison as a table, by symbol."""
+    """
+    Build the comparison as a table, by symbol.
+
+    *is_unknown* is asked for what only the bot has: whether neither the record nor the broker knows
+    the symbol.
+    """
     held = {x.symbol: x for x in ours}
     found = {x.symbol: x for x in theirs}
     rows = []
@@ -29,6 +39,7 @@ def rows_of(
         expected = None if bot is None else bot.get(symbol, m.ZERO)
         wrong = bool(differs) or (expected is not None and expected != their_qty)
         pending = mine is not None and mine.qty != their_qty
+        only_bot = mine is None and actual is None and bool(expected)
         if wrong or (mine is not None and mine.qty) or their_qty:
             rows.append(
                 m.Row(
@@ -36,7 +47,9 @@ def rows_of(
                     None if record is None else (m.ZERO if mine is None else mine.qty),
                     their_qty,
                     expected,
-                    "drift" if wrong else "fee pending" if pending else "in sync",
+                    UNKNOWN_SYMBOL
+                    if only_bot and is_unknown(symbol)
+                    else ("drift" if wrong else "fee pending" if pending else "in sync"),
                 )
             )
     return tuple(rows)

@@ -13,6 +13,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import symbol_names
 from fillbook.desk.link.market import Market
+from fillbook.errors import UnknownSymbol
 from fillbook.store import Reader, Store
 
 
@@ -71,6 +72,14 @@ class Symbols:
         if isinstance(self._market.instrument(symbol, write=False), m.Absent):
             raise error
         return symbol
+
+    def is_unknown(self, name: str) -> bool:
+        """Return whether neither the record nor the broker knows *name*, for a reader."""
+        try:
+            self.find(name)
+        except UnknownSymbol:
+            return True
+        return False
 
     def find(self, name: str) -> str:
         """

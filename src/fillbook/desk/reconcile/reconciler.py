@@ -8,6 +8,7 @@ reports are merged, and what still differs is a difference.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
@@ -82,8 +83,17 @@ class Reconciler:
 
     # -- checking ----------------------------------------------------------------------
 
-    def check(self, ours: dict[str, Decimal] | None = None) -> m.CheckReport:
-        """Compare and report; write nothing. *ours* are the positions that the bot expects."""
+    def check(
+        self,
+        ours: dict[str, Decimal] | None = None,
+        is_unknown: Callable[[str], bool] = lambda symbol: False,
+    ) -> m.CheckReport:
+        """
+        Compare and report; write nothing.
+
+        *ours* are the positions that the bot expects; *is_unknown* tells whether nobody else knows
+        a symbol of them.
+        """
         requests_before = self._gateway.requests
         at = m.timestamp(self._clock.now())
         with self._recorder.store.read() as reader:
@@ -101,7 +111,9 @@ class Reconciler:
                 opened=opened,
             )
         with self._recorder.store.read() as reader:
-            rows = rows_of(reader.all(m.Position), compared.snapshot.positions, ours, reader)
+            rows = rows_of(
+                reader.all(m.Position), compared.snapshot.positions, ours, reader, is_unknown
+            )
         left: list[m.Finding] = []
         if opened:
             left = drift.confirm(compared.comparison, compared.comparison, timedelta.max)
