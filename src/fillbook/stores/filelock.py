@@ -26,14 +26,14 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from fillbook.errors import StoreUnavailable
 from fillbook.store import Urgency, current_urgency
-from fillbook.stores.thread_queue import FairLock
+from fillbook.stores.thread_queue import FairLock, Turn
 
 try:
     import fcntl
@@ -61,10 +61,30 @@ class _File:
     def __init__(self, path: str) -> None:
         self.thread_lock = FairLock()
         self.users = 0
+        self._ticket: int | None = None  #: of this process, while a thread holds `thread_lock`
         self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def take_ticket(self, end: float) -> int:
+    def take_turn(self, end: float) -> None:
+        """
+        Take a ticket, and wait for its turn; nothing, if a thread passed on the turn that it had.
+
+        Raises: StoreUnavailable after *end*.
+        """
+        if self._ticket is None:
+            self._ticket = self._take_ticket(end)
+            try:
+                self._wait_for_earlier(self._ticket, end)
+            except BaseException:
+                self.end_turn()
+                raise
+
+    def end_turn(self) -> None:
+        if self._ticket is not None:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, self._ticket + 1, _TICKETS_START)
+            self._ticket = None
+
+    def _take_ticket(self, end: float) -> int:
         """Take the next ticket, and lock its byte. Raises: StoreUnavailable after *end*."""
         self._lock(_COUNTER_BYTES, 0, end)
         try:
@@ -76,7 +96,7 @@ class _File:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, _COUNTER_BYTES, 0)
         return ticket
 
-    def wait_for_earlier(self, ticket: int, end: float) -> None:
+    def _wait_for_earlier(self, ticket: int, end: float) -> None:
         """Wait until every earlier ticket is released. Raises: StoreUnavailable after *end*."""
         if ticket:
             self._lock(ticket, _TICKETS_START, end)
@@ -110,9 +130,6 @@ class _File:
         """Name the process that holds the first lock in a range."""
         holder = _first_holder(self._fd, length, start)
         return f"process {holder}" if holder else "another process"
-
-    def release(self, ticket: int) -> None:
-        fcntl.lockf(self._fd, fcntl.LOCK_UN, ticket + 1, _TICKETS_START)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -149,9 +166,9 @@ class FileLock:
         self._path = os.path.realpath(path)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, kind: object = None, left: Callable[[], None] = lambda: None) -> Iterator[Turn]:
         """
-        Hold the lock.
+        Hold the lock; *kind* and *left* are those of `FairLock.hold`.
 
         Raises: StoreUnavailable if the file cannot be opened or written, or if another process or
         thread keeps the lock; Bug if this thread already holds the lock.
@@ -160,15 +177,21 @@ class FileLock:
         with self._file() as file:
             if current_urgency() is Urgency.BACKGROUND:
                 file.let_others_go_first()
-            with file.thread_lock.hold(WAIT_MAX_S):
-                with self._errors():
-                    ticket = file.take_ticket(end)
+
+            def left_with_turn() -> None:
+                try:
+                    left()
+                finally:
+                    file.end_turn()
+
+            with file.thread_lock.hold(WAIT_MAX_S, kind, left_with_turn) as turn:
                 try:
                     with self._errors():
-                        file.wait_for_earlier(ticket, end)
-                    yield
+                        file.take_turn(end)
+                    yield turn
                 finally:
-                    file.release(ticket)
+                    if turn.next is None:
+                        file.end_turn()
 
     @contextmanager
     def _file(self) -> Iterator[_File]:

@@ -5,7 +5,8 @@ A write transaction, a migration and the closing of the file hold the lock besid
 (``bot.db-lock``).  The lock is FIFO, and it ensures that no two connections at once write
 or checkpoint the WAL (before SQLite 3.51.3 that may damage the file:
 https://sqlite.org/wal.html#walresetbug).  A committed transaction is synced to disk.
-Readers block no other reader and no writer.
+Threads that wait for each other share a COMMIT (`group_commit`).  Readers block no other reader and
+no writer.
 
 The store checks the file before it writes to it, and does not change a file that is not
 ours.
@@ -17,7 +18,7 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -25,14 +26,18 @@ from typing import Final
 from fillbook.errors import (
     BadAddress,
     StoreDamaged,
+    StoreError,
     StoreInDoubt,
     StoreRewound,
     StoreUnavailable,
 )
+from fillbook.store import current_urgency
 from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
+from fillbook.stores.group_commit import Group
 from fillbook.stores.known import Known, Position
 from fillbook.stores.sqlite_errors import damaged, store_error
+from fillbook.stores.sqlite_file import RecordFile
 from fillbook.stores.thread_queue import ForkGuard
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -67,17 +72,17 @@ class SqliteStore:
         self._writes = 0  #: write transactions since the last checkpoint of this process
         self._closed = False
         self._idle_readers: deque[sqlite3.Connection] = deque()  # idle connections for readers
-        self._wal = self._path.with_name(self._path.name + "-wal")
+        self._file = RecordFile(self._path)
         self._lock = FileLock(self._path.with_name(self._path.name + "-lock"))
         self._newest: Position | None = None  #: the newest entry that this process wrote
+        self._group: Group | None = None  #: the group whose transaction is open
         self._known = Known()
         with self._store_errors():
-            has_wal = self._has_wal()
+            has_wal = self._file.has_wal()
             self._writer = self._connect()
             try:
                 self._prepare(has_wal)
-                file = os.stat(self._path)
-                self._file = (file.st_dev, file.st_ino)
+                self._file.note_identity()
             except BaseException:
                 self._writer.close()
                 raise
@@ -148,7 +153,7 @@ class SqliteStore:
         with self._lock.hold():
             # The last connection to close deletes the WAL.  A file that is renamed without its
             # WAL loses the transactions in it: https://sqlite.org/howtocorrupt.html#unlink
-            if self._wal.exists():
+            if self._file.wal.exists():
                 raise StoreUnavailable(
                     f"{self._path} is open in another process; stop that process first"
                 )
@@ -200,61 +205,23 @@ class SqliteStore:
         connection = self._writer
         pending = sql.pending_migrations(connection, DIALECT)
         if not has_wal:
-            self._check_length()
-            self._check_mark(pending)
+            self._file.check(connection)
+            if not pending:
+                last = sql.SqlReader(connection, DIALECT).last()
+                self._file.check_mark(connection, last)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # for macOS; no effect elsewhere
         if pending:
             with self._lock.hold():
                 connection.execute("PRAGMA journal_mode = WAL")
-                with self._transaction(connection):
+                connection.execute("BEGIN IMMEDIATE")
+                try:
                     pending = sql.pending_migrations(connection, DIALECT)
                     sql.apply_migrations(connection, DIALECT, pending)
-
-    def _has_wal(self) -> bool:
-        """Whether there is a WAL, which may have pages that the file does not have yet."""
-        try:
-            return self._wal.stat().st_size > 0
-        except OSError:
-            return False
-
-    # The mark is the number that SQLite keeps for its user in the header of the file.  It is the
-    # number of an entry that is about to be written; 0: the file has all entries.  It is in the
-    # file before the entry is in the WAL, so that a WAL that is missing after a kill is noticed.
-
-    def _check_mark(self, pending: Sequence[sql.Migration]) -> None:
-        """Raises: StoreDamaged if the newest entries were in a WAL that is missing."""
-        mark = self._mark()
-        if not mark or pending or sql.SqlReader(self._writer, DIALECT).last() >= mark:
-            return
-        raise StoreDamaged(
-            f"{self._path} was not closed, and the file {self._wal.name} beside it is missing: "
-            f"entry {mark} and later ones are lost. Restore that file, or archive this one and "
-            "begin a new record"
-        )
-
-    def _mark(self) -> int:
-        (mark,) = self._writer.execute("PRAGMA user_version").fetchone()
-        return int(mark)
-
-    def _set_mark(self, mark: int) -> None:
-        """Write the mark to the file itself, by a checkpoint."""
-        self._writer.execute(f"PRAGMA user_version = {mark}")
-        self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def _mark_next_entry(self) -> None:
-        """Mark the next entry, unless an entry after the last checkpoint is marked."""
-        self._writes += 1
-        if self._writes >= CHECKPOINT_EACH or not self._mark():
-            self._set_mark(sql.SqlReader(self._writer, DIALECT).last() + 1)
-            self._writes = 0
-
-    def _check_length(self) -> None:
-        """Check for a truncated file, which SQLite detects only when it reads the missing pages."""
-        (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
-        (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
-        if self._path.stat().st_size < pages * page_size:
-            raise StoreDamaged(f"it is truncated: it should have {pages} pages")
+                    connection.execute("COMMIT")
+                except BaseException:
+                    self._roll_back()
+                    raise
 
     @contextmanager
     def _read_connection(self) -> Iterator[sqlite3.Connection]:
@@ -283,8 +250,8 @@ class SqliteStore:
         try:
             with self._lock.hold():
                 with suppress(sqlite3.Error):
-                    if self._mark():
-                        self._set_mark(0)
+                    if self._file.mark(self._writer):
+                        self._file.set_mark(self._writer, 0)
                 self._close_all()
         except StoreUnavailable as error:
             # Another process keeps the lock, so that this connection is not the last.
@@ -297,64 +264,137 @@ class SqliteStore:
             while True:
                 self._idle_readers.pop().close()
 
+    def _mark_next_entry(self) -> None:
+        """Mark the next entry, unless an entry after the last checkpoint is marked."""
+        self._writes += 1
+        if self._writes >= CHECKPOINT_EACH or not self._file.mark(self._writer):
+            newest = sql.SqlReader(self._writer, DIALECT).last()
+            self._file.set_mark(self._writer, newest + 1)
+            self._writes = 0
+
+    # A transaction is that of a group: the lock is passed on to the next thread of the group with
+    # the transaction open, and the last one commits it.
+
     @contextmanager
     def _write_transaction(self, *, entries: bool) -> Iterator[_Transaction]:
         """Take the connection that writes, for *entries* or cells, in an exclusive transaction."""
         self._check()
-        with self._lock.hold():
-            self._check()  # another thread may have closed it during the wait
-            self._check_file()
-            with self._store_errors():
-                if entries:
-                    self._mark_next_entry()
-                transaction = _Transaction(self._writer)
-                try:
-                    with self._transaction(self._writer):
-                        self._check_rewound()
+        kind = (self, entries, current_urgency())
+        with self._lock.hold(kind, self._commit) as turn:
+            try:
+                self._check()  # another thread may have closed it during the wait
+                with self._store_errors():
+                    group = self._group or self._begin(entries=entries)
+                    with self._part(group) as transaction:
                         yield transaction
-                except _CommitFailed as failed:
-                    self._ask_after(transaction, failed.error)
-                if transaction.writer is not None and transaction.written is not None:
-                    self._newest = transaction.written
-                    self._known.commit(transaction.writer.changed, transaction.written)
+            finally:
+                if self._group and not (self._group.has_room and turn.pass_on()):
+                    self._commit()
+        group.wait()
+
+    def _begin(self, *, entries: bool) -> Group:
+        """Begin the transaction of a group."""
+        self._file.check_identity()
+        if entries:
+            self._mark_next_entry()
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            self._check_rewound()
+        except BaseException:
+            self._roll_back()
+            raise
+        self._group = Group()
+        return self._group
 
     @contextmanager
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
-        connection.execute("BEGIN IMMEDIATE")
+    def _part(self, group: Group) -> Iterator[_Transaction]:
+        """Write one part of *group*; if it fails, only this part is undone."""
+        transaction = _Transaction(self._writer)
+        is_first = not group.size
         try:
-            yield
-            try:
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise _CommitFailed(error) from error
-        except BaseException:
-            with suppress(sqlite3.Error):  # the error may have rolled it back
-                connection.execute("ROLLBACK")
+            if not is_first:
+                self._writer.execute("SAVEPOINT part")
+            yield transaction
+            if not is_first:
+                self._writer.execute("RELEASE part")
+        except BaseException as error:
+            self._undo_part(group, error)
             raise
+        group.size += 1
+        if transaction.writer is not None and transaction.written is not None:
+            group.written = transaction.written
+            self._known.commit(transaction.writer.changed, transaction.written)
 
-    def _ask_after(self, transaction: _Transaction, error: sqlite3.Error) -> None:
+    def _undo_part(self, group: Group, error: BaseException) -> None:
+        """Undo the part that raised *error*; the others too, if SQLite has rolled them back."""
+        if group.size and self._writer.in_transaction:
+            try:
+                self._writer.execute("ROLLBACK TO part")
+                self._writer.execute("RELEASE part")
+                return
+            except sqlite3.Error as second:
+                error = second
+        self._group = None
+        self._roll_back()
+        if group.size:
+            self._known.clear()
+            group.end(
+                StoreUnavailable(
+                    f"{self._path}: another thread failed in the same transaction ({error}); "
+                    "nothing was written"
+                )
+            )
+
+    def _commit(self) -> None:
+        """Commit the transaction of the group, if one is open; its parts get the error."""
+        group, self._group = self._group, None
+        if group is None:
+            return
+        failed: StoreError | None = StoreInDoubt(
+            f"{self._path}: the commit was interrupted, and whether it was made is unknown"
+        )
+        try:
+            try:
+                self._writer.execute("COMMIT")
+                failed = None
+            except sqlite3.Error as error:
+                self._roll_back()
+                failed = self._ask_after(group, error)
+        finally:
+            if failed is None:
+                self._newest = group.written or self._newest
+            else:
+                self._known.clear()
+            group.end(failed)
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # the error may have rolled it back
+            self._writer.execute("ROLLBACK")
+
+    def _ask_after(self, group: Group, error: sqlite3.Error) -> StoreError | None:
         """
         Find out on a new connection whether a COMMIT that failed was made, under the same lock.
 
-        Raises: StoreUnavailable if it was not made; StoreInDoubt if that cannot be known.
+        Return None if it was made; StoreUnavailable: it was not; StoreInDoubt: it cannot be known.
         """
         self._known.clear()
         unavailable = store_error(error, self._path)
-        if transaction.written is None:
-            raise unavailable from error  # no entry was written: there is nothing to be in doubt of
+        if group.written is None:
+            return unavailable  # no entry was written: there is nothing to be in doubt of
         try:
             with closing(self._connect()) as connection:
-                written = sql.has_entry(connection, DIALECT, transaction.written)
+                written = sql.has_entry(connection, DIALECT, group.written)
         except sqlite3.Error as second:
-            raise StoreInDoubt(
+            return StoreInDoubt(
                 f"{self._path}: the commit failed ({error}), and whether the transaction was "
                 f"written is unknown, because the store cannot be read ({second})"
-            ) from error
+            )
         if not written:
-            raise unavailable from error
+            return unavailable
         log.warning(
             "%s: a transaction was written, although the commit reported: %s", self._path, error
         )
+        return None
 
     def _check_rewound(self) -> None:
         """Raises: StoreRewound if the newest entry of this process is not in the journal."""
@@ -363,18 +403,6 @@ class SqliteStore:
                 f"{self._path} has lost entry {self._newest.number}, which this process wrote: it "
                 "was restored from a backup. No order is sent. Stop every process on it, compare "
                 "the account with `fillbook check`, and start again"
-            )
-
-    def _check_file(self) -> None:
-        """Raises: StoreRewound if the file was deleted or replaced since it was opened."""
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self._file:
-            raise StoreRewound(
-                f"{self._path} was deleted or replaced while it was open. No order is sent. Stop "
-                "every process on it, compare the account with `fillbook check`, and start again"
             )
 
     def _check(self) -> None:
@@ -393,14 +421,6 @@ class SqliteStore:
             if str(self._path) in str(error):
                 raise
             raise damaged(self._path, str(error)) from error
-
-
-class _CommitFailed(Exception):
-    """A COMMIT that raised: it may have been made all the same."""
-
-    def __init__(self, error: sqlite3.Error) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class _Transaction:

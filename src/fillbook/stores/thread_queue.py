@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -32,20 +32,26 @@ class FairLock:
         self._holder: int | None = None
 
     @contextmanager
-    def hold(self, wait_s: float = -1) -> Iterator[None]:
+    def hold(
+        self, wait_s: float = -1, kind: object = None, left: Callable[[], None] = lambda: None
+    ) -> Iterator[Turn]:
         """
         Hold the lock; wait at most *wait_s* seconds (-1: as long as it takes).
+
+        A turn may be passed on to the next waiter, if that is of the same *kind*.  *left* is
+        called, with the lock held, if the waiter leaves although the lock was passed to it.
 
         Raises: StoreUnavailable if another thread keeps it; Bug if this thread already holds it:
         it would wait for itself.
         """
-        self._acquire(wait_s)
+        self._acquire(wait_s, kind, left)
+        turn = Turn(kind, self._take_next)
         try:
-            yield
+            yield turn
         finally:
-            self._release()
+            self._release(turn.next)
 
-    def _acquire(self, wait_s: float) -> None:
+    def _acquire(self, wait_s: float, kind: object, left: Callable[[], None]) -> None:
         thread_id = threading.get_ident()
         with self._guard:
             if self._holder == thread_id:
@@ -53,7 +59,7 @@ class FairLock:
             if self._holder is None:
                 self._holder = thread_id
                 return
-            waiter = _Waiter(current_urgency())
+            waiter = _Waiter(current_urgency(), kind)
             self._queue.append(waiter)
         try:
             if not waiter.turn.acquire(timeout=wait_s):
@@ -62,39 +68,76 @@ class FairLock:
                     "nothing was written"
                 )
         except BaseException:  # such as Ctrl-C: a waiter that left must not get the lock
-            self._cancel_wait(waiter)
+            self._cancel_wait(waiter, left)
             raise
         self._holder = thread_id
 
-    def _cancel_wait(self, waiter: _Waiter) -> None:
+    def _cancel_wait(self, waiter: _Waiter, left: Callable[[], None]) -> None:
         """Leave the queue; release the lock if it was passed to *waiter* meanwhile."""
         with self._guard:
             if waiter in self._queue:
                 self._queue.remove(waiter)
                 return
-        self._release()
+        self._holder = threading.get_ident()
+        try:
+            left()
+        finally:
+            self._release(None)
 
-    def _release(self) -> None:
-        """Pass the lock to the most urgent waiter, if there is one."""
+    def _take_next(self, kind: object) -> _Waiter | None:
+        """Take the next waiter out of the queue if it is of *kind*."""
         with self._guard:
-            self._holder = None
-            if self._queue:
-                # Reserved (0) for the next waiter until it wakes, so that no other thread takes it.
-                self._holder = 0
-                next_one = min(self._queue, key=lambda x: x.urgency)  # the oldest of them
-                for waiter in self._queue[: self._queue.index(next_one)]:
-                    waiter.is_overtaken()
-                self._queue.remove(next_one)
-                next_one.turn.release()
+            next_one = self._next()
+            if next_one is None or next_one.kind != kind:
+                return None
+            return self._dequeued(next_one)
+
+    def _release(self, taken: _Waiter | None) -> None:
+        """Pass the lock to *taken*; None: to the most urgent waiter, if there is one."""
+        with self._guard:
+            next_one = taken or self._next()
+            if next_one is None:
+                self._holder = None
+                return
+            # Reserved (0) for the next waiter until it wakes, so that no other thread takes it.
+            self._holder = 0
+            if taken is None:
+                self._dequeued(next_one)
+            next_one.turn.release()
+
+    def _next(self) -> _Waiter | None:
+        """Return the most urgent waiter, the oldest of them."""
+        return min(self._queue, key=lambda x: x.urgency, default=None)
+
+    def _dequeued(self, waiter: _Waiter) -> _Waiter:
+        for overtaken in self._queue[: self._queue.index(waiter)]:
+            overtaken.is_overtaken()
+        self._queue.remove(waiter)
+        return waiter
+
+
+class Turn:
+    """The time in which a thread holds the lock; `next` has it after that; None: not decided."""
+
+    def __init__(self, kind: object, take_next: Callable[[object], _Waiter | None]) -> None:
+        self._kind = kind
+        self._take_next = take_next
+        self.next: _Waiter | None = None
+
+    def pass_on(self) -> bool:
+        """Pass the lock on to the next waiter at the end; False: it is not of the same kind."""
+        self.next = self._take_next(self._kind)
+        return self.next is not None
 
 
 class _Waiter:
     """A thread that waits; `turn` is released when it has the lock."""
 
-    def __init__(self, urgency: Urgency) -> None:
+    def __init__(self, urgency: Urgency, kind: object) -> None:
         self.turn = threading.Lock()
         self.turn.acquire()
         self.urgency: int = urgency
+        self.kind = kind
         self._overtaken = 0
 
     def is_overtaken(self) -> None:

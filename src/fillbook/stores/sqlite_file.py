@@ -1,0 +1,74 @@
+"""
+The file of a SQLite store: whether it is the file that was opened, whole, and with its WAL.
+
+The mark is the number that SQLite keeps for its user in the header of the file.  It is the number
+of an entry that is about to be written; 0: the file has all entries.  It is in the file before the
+entry is in the WAL, so that a WAL that is missing after a kill is noticed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from fillbook.errors import StoreDamaged, StoreRewound
+
+
+class RecordFile:
+    """The file at *path*, and the WAL beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.wal: Path = path.with_name(path.name + "-wal")
+        self._identity: tuple[int, int] | None = None  #: the device and the inode
+
+    def has_wal(self) -> bool:
+        """Whether there is a WAL, which may have pages that the file does not have yet."""
+        try:
+            return self.wal.stat().st_size > 0
+        except OSError:
+            return False
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Check for a truncated file, which SQLite detects only when it reads the missing pages."""
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        if self.path.stat().st_size < pages * page_size:
+            raise StoreDamaged(f"it is truncated: it should have {pages} pages")
+
+    def note_identity(self) -> None:
+        """Note which file was opened."""
+        file = os.stat(self.path)
+        self._identity = (file.st_dev, file.st_ino)
+
+    def check_identity(self) -> None:
+        """Raises: StoreRewound if the file was deleted or replaced since it was opened."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._identity:
+            raise StoreRewound(
+                f"{self.path} was deleted or replaced while it was open. No order is sent. Stop "
+                "every process on it, compare the account with `fillbook check`, and start again"
+            )
+
+    def mark(self, connection: sqlite3.Connection) -> int:
+        (mark,) = connection.execute("PRAGMA user_version").fetchone()
+        return int(mark)
+
+    def set_mark(self, connection: sqlite3.Connection, mark: int) -> None:
+        """Write the mark to the file itself, by a checkpoint."""
+        connection.execute(f"PRAGMA user_version = {mark}")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def check_mark(self, connection: sqlite3.Connection, last: int) -> None:
+        """Raises: StoreDamaged if the entries after *last* were in a WAL that is missing."""
+        mark = self.mark(connection)
+        if mark and last < mark:
+            raise StoreDamaged(
+                f"{self.path} was not closed, and the file {self.wal.name} beside it is missing: "
+                f"entry {mark} and later ones are lost. Restore that file, or archive this one and "
+                "begin a new record"
+            )
