@@ -4,9 +4,11 @@ import io
 import json
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,26 @@ def test_the_doctor_compares_the_account_of_the_keys_with_that_of_the_record(
     assert (code, ok) == (1, False)
     assert said.startswith("the record is of alpaca:")
     assert said.endswith("or archive the record with `fillbook rebind`")
+
+
+def test_the_doctor_names_entries_that_the_journal_lacks(emulator, order, capsys):
+    ok, said = rows_of(capsys, *STORE)[1]["journal"]
+    assert (ok, said.startswith("complete: ")) == (True, True)
+    with closing(sqlite3.connect("bot.db")) as connection, connection:
+        connection.execute("DELETE FROM journal WHERE number IN (5, 6, 9)")
+    code, rows = rows_of(capsys, *STORE)
+    ok, said = rows["journal"]
+    assert (code, ok, said.startswith("entry 5 of ")) == (1, False, True)
+    assert said.endswith("`fillbook rebuild` takes the broker's figures")
+    with closing(sqlite3.connect("bot.db")) as connection, connection:
+        connection.execute("DELETE FROM journal WHERE number = 1")
+    assert rows_of(capsys, *STORE)[1]["journal"][1].startswith("entry 1 of ")
+
+
+def test_the_doctor_names_a_clock_that_is_set_ahead(emulator, order, monkeypatch, capsys):
+    monkeypatch.setenv("FILLBOOK_CLOCK_AHEAD_S", "3600")
+    ok, said = rows_of(capsys, *STORE)[1]["$FILLBOOK_CLOCK_AHEAD_S"]
+    assert (ok, said.startswith("3600: the clock is so many seconds ahead")) == (None, True)
 
 
 @pytest.mark.parametrize("name", ["localhost", "LocalHost"])

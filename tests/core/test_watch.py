@@ -141,7 +141,9 @@ def test_fills_that_the_history_lacks_for_ten_minutes_are_told():
 def test_the_end_of_a_condition_is_a_notice_of_its_kind():
     told = watch.resolved_alert(m.AlertKind.STREAM_REFUSED, "desk")
     assert (told.kind, told.about, told.resolved) == (m.AlertKind.STREAM_REFUSED, "desk", True)
-    assert told.message == "resolved: the alert stream refused of desk has ended"
+    assert told.message == "resolved: the stream of the desk is connected again"
+    told = watch.resolved_alert(m.AlertKind.NAKED, "AAPL")
+    assert told.message == "resolved: AAPL is protected again"
 
 
 def split(days):

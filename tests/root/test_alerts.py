@@ -284,7 +284,7 @@ def test_a_condition_that_ends_is_a_notice():
     bench.pass_(200)
     stale = [x for x in told if x.kind is m.AlertKind.STALE and x.about == "account"]
     assert [x.resolved for x in stale][-1] is True
-    assert stale[-1].message == "resolved: the alert stale of account has ended"
+    assert stale[-1].message == "resolved: the account is read again"
 
 
 def test_a_drift_and_a_naked_position_that_end_are_notices():

@@ -6,6 +6,7 @@ import os
 import platform
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
@@ -14,7 +15,7 @@ from typing import Final
 
 from attrs import frozen
 
-from fillbook import __version__, config, errors
+from fillbook import __version__, config, errors, opening
 from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.cli import output
@@ -22,13 +23,16 @@ from fillbook.cli.options import (
     BrokerOption,
     JsonOption,
     StoreOption,
+    existing_store,
     has_store,
     open_book,
     open_broker,
     record_file,
 )
 from fillbook.cli.output import day
+from fillbook.clock import AHEAD_VARIABLE
 from fillbook.model.journal.status import Status
+from fillbook.stores.sql import SqlReader
 
 #: The variables of credentials; each may also end in ``_FILE``.
 _SECRETS: Final = (
@@ -107,6 +111,10 @@ def _settings(broker: str | None, store: str | None) -> Iterator[Finding]:
         m.repair_policy(config.setting("repairs", None, os.environ).value)
     except (errors.BadAddress, errors.InvalidValue) as error:
         yield Finding("settings", False, str(error))
+    ahead = os.environ.get(AHEAD_VARIABLE)
+    if ahead is not None:
+        said = f"{ahead}: the clock is so many seconds ahead, for an emulator; else unset it"
+        yield Finding(f"${AHEAD_VARIABLE}", None, said)
     for name in _SECRETS:
         for variable in (name, f"{name}_FILE"):
             if os.environ.get(variable):
@@ -124,6 +132,7 @@ def _checks(broker: str | None, store: str | None) -> Iterator[Finding]:
             with open_book(store) as book:
                 record = book.status()
             yield Finding("the record", True, _bound(record))
+            yield _journal(store)
             yield _ticking(record)
             yield _kill_switch(record)
         else:
@@ -141,6 +150,22 @@ def _bound(record: Status) -> str:
     if record.account is None:
         return "not bound to an account yet: the first sync binds it"
     return f"bound to {record.account}"
+
+
+def _journal(store: str | None) -> Finding:
+    """Return whether the journal of the record has all its entries."""
+    opened = opening.open_store(existing_store(store), os.environ)
+    with closing(opened), opened.read() as reader:
+        missing = reader.first_missing() if isinstance(reader, SqlReader) else None
+        count = reader.last()
+    if missing is None:
+        return Finding("journal", True, f"complete: {count} entries")
+    said = (
+        f"entry {missing} of {count} is missing, and perhaps others: the file was edited. Restore "
+        "a backup, or compare the account with `fillbook sync`; if differences are left, `fillbook "
+        "rebuild` takes the broker's figures"
+    )
+    return Finding("journal", False, said)
 
 
 def _no_record(path: Path) -> Finding:

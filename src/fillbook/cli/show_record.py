@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -24,9 +24,7 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.orders import order_details
 from fillbook.cli.plans.show import cover_of, print_positions
-
-#: The age of the last complete snapshot, in seconds, from which `positions` shows its time.
-OLD_S: Final = 300
+from fillbook.desk.record.cells.last_complete_snapshot import OLD_S
 
 
 def orders(

@@ -6,7 +6,7 @@ Pure: the result depends on the arguments only.  `desk.watch` raises each alert 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,19 @@ _PENDING: Final = frozenset(
     {_S.UNPROVEN, _S.PENDING_NEW, _S.PENDING_CANCEL, _S.PENDING_REPLACE, _S.UNRECOGNISED}
 )
 _WORKING: Final = frozenset({_S.NEW, _S.PARTIALLY_FILLED})
+#: What is said when the condition of an alert has ended; ``{}`` is what it was about.
+ENDED: Final[Mapping[m.AlertKind, str]] = {
+    m.AlertKind.BEFORE_SPLIT: "order {} no longer rests in the terms of before the split",
+    m.AlertKind.DRIFT: "the record and the broker agree on {} again",
+    m.AlertKind.FILLS_MISSING: "the fill history of order {} is complete",
+    m.AlertKind.NAKED: "{} is protected again",
+    m.AlertKind.REJECTED_IN_A_ROW: "the broker accepts orders again",
+    m.AlertKind.SLOW_FILL: "order {} no longer waits for its fill",
+    m.AlertKind.STALE: "the account is read again",
+    m.AlertKind.STREAM_REFUSED: "the stream of the {} is connected again",
+    m.AlertKind.STUCK: "order {} no longer waits for a report of the broker",
+    m.AlertKind.UNDELIVERED: "alerts are delivered to {} again",
+}
 _IMMEDIATE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
 
 
@@ -148,9 +161,8 @@ def undelivered_alert(sink: str, why: str) -> m.Alert:
 
 
 def resolved_alert(kind: m.AlertKind, about: str) -> m.Alert:
-    """Return the notice that the condition of an alert has ended."""
-    words = kind.replace("_", " ")
-    return m.Alert(kind, about, f"resolved: the alert {words} of {about} has ended", resolved=True)
+    """Return the notice that the condition of an alert, one of `ENDED`, has ended."""
+    return m.Alert(kind, about, f"resolved: {ENDED[kind].format(about)}", resolved=True)
 
 
 def _duration(age: timedelta) -> str:

@@ -167,7 +167,7 @@ class Parts:
         """Build what makes plans, and what carries them out."""
         gateway, recorder, agenda = self.gateway, self.recorder, self.agenda
         clock, settings = self._clock, self._settings
-        planning = Planning(recorder)
+        planning = Planning(recorder, clock)
         steps = RecordSteps(agenda, self.reconciler, self.manual_resolution, self.kill_switch)
         self.executor = executor = Executor(
             gateway,

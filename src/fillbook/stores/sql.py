@@ -207,6 +207,23 @@ class SqlReader:
         for number, at, body in rows:
             yield m.Recorded(_whole(number), stored_time(at), load_entry(body))
 
+    def first_missing(self) -> int | None:
+        """
+        Return the number of the first entry that the journal lacks; None: it is complete.
+
+        It reads the whole table.
+        """
+        count, first = self._execute("SELECT COUNT(*), MIN(number) FROM journal").fetchone()
+        if count == self._last:
+            return None
+        if first != 1:
+            return 1
+        gaps = (
+            "SELECT MIN(number) + 1 FROM journal AS one WHERE NOT EXISTS "
+            "(SELECT 1 FROM journal AS other WHERE other.number = one.number + 1)"
+        )
+        return _whole(self._execute(gaps).fetchone()[0])
+
     def last(self) -> int:
         return self._last
 

@@ -28,7 +28,6 @@ from fillbook.errors import (
     StoreDamaged,
     StoreError,
     StoreInDoubt,
-    StoreRewound,
     StoreUnavailable,
 )
 from fillbook.store import current_urgency
@@ -36,7 +35,7 @@ from fillbook.stores import sql
 from fillbook.stores.filelock import FileLock
 from fillbook.stores.group_commit import Group
 from fillbook.stores.known import Known, Position
-from fillbook.stores.sqlite_errors import damaged, store_error
+from fillbook.stores.sqlite_errors import damaged, rewound, store_error
 from fillbook.stores.sqlite_file import RecordFile
 from fillbook.stores.thread_queue import ForkGuard
 
@@ -399,10 +398,10 @@ class SqliteStore:
     def _check_rewound(self) -> None:
         """Raises: StoreRewound if the newest entry of this process is not in the journal."""
         if self._newest is not None and not sql.has_entry(self._writer, DIALECT, self._newest):
-            raise StoreRewound(
-                f"{self._path} has lost entry {self._newest.number}, which this process wrote: it "
-                "was restored from a backup. No order is sent. Stop every process on it, compare "
-                "the account with `fillbook check`, and start again"
+            raise rewound(
+                self._path,
+                f"has lost entry {self._newest.number}, which this process wrote: it was restored "
+                "from a backup",
             )
 
     def _check(self) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from fillbook.errors import StoreDamaged, StoreError, StoreUnavailable
+from fillbook.errors import StoreDamaged, StoreError, StoreRewound, StoreUnavailable
 
 #: SQLite's primary result codes of StoreUnavailable; every other code is StoreDamaged.
 _UNAVAILABLE: Final = frozenset(
@@ -49,4 +49,12 @@ def damaged(path: Path, why: str) -> StoreDamaged:
     """Return the error for a file that is damaged."""
     return StoreDamaged(
         f"{path} is damaged ({why}). Restore a backup, or move it away and run `fillbook sync`"
+    )
+
+
+def rewound(path: Path, why: str) -> StoreRewound:
+    """Return the error for a file that has lost entries; *why* follows its name."""
+    return StoreRewound(
+        f"{path} {why}. No order is sent. Stop every process on it, run `fillbook sync`, and start "
+        "again; if differences are left, `fillbook rebuild` takes the broker's figures"
     )

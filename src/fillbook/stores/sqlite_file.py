@@ -12,7 +12,8 @@ import os
 import sqlite3
 from pathlib import Path
 
-from fillbook.errors import StoreDamaged, StoreRewound
+from fillbook.errors import StoreDamaged
+from fillbook.stores.sqlite_errors import rewound
 
 
 class RecordFile:
@@ -49,10 +50,7 @@ class RecordFile:
         except OSError:
             found = None
         if found is None or (found.st_dev, found.st_ino) != self._identity:
-            raise StoreRewound(
-                f"{self.path} was deleted or replaced while it was open. No order is sent. Stop "
-                "every process on it, compare the account with `fillbook check`, and start again"
-            )
+            raise rewound(self.path, "was deleted or replaced while it was open")
 
     def mark(self, connection: sqlite3.Connection) -> int:
         (mark,) = connection.execute("PRAGMA user_version").fetchone()

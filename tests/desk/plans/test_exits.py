@@ -321,64 +321,6 @@ def test_exits_without_a_position_are_denied():
     assert len(bench.desk.book.journal()) == before
 
 
-@pytest.mark.parametrize("symbol", ["ZZZZ", "APPL"])
-def test_a_symbol_that_the_broker_does_not_know_is_refused_by_every_call_that_acts(symbol):
-    bench = held()
-    before = len(bench.desk.book.journal())
-    for call in (
-        lambda: bench.desk.protect(symbol, stop_price="180"),
-        lambda: bench.desk.protect(symbol, stop_price="180", pending=True),
-        lambda: bench.desk.close_position(symbol),
-        lambda: bench.desk.cancel_all(symbol=symbol),
-        lambda: bench.desk.opens_at(symbol),
-    ):
-        with pytest.raises(fb.UnknownSymbol, match=f"{symbol} .*: check the symbol"):
-            call()
-    assert len(bench.desk.book.journal()) == before
-    bench.outage()  # without a reply nothing is known
-    assert bench.desk.cancel_all(symbol=symbol) == []
-
-
-@pytest.mark.parametrize("dry_run", [True, False])
-@pytest.mark.parametrize(
-    ("prices", "text"),
-    [
-        ({"stop_price": 900}, "the stop, 900, is above the market, 187"),
-        ({"stop_price": "186.99", "take_profit": 300}, None),
-        ({"stop_loss": "8%", "take_profit": 20}, "the take profit, 20, is below the market, 187"),
-        ({"take_profit": "187.50"}, None),
-    ],
-)
-def test_an_exit_that_would_trade_at_once_is_refused(prices, text, dry_run):
-    bench = held()
-    bench.desk.protect("AAPL", stop_price="150")
-    before = len(bench.desk.book.journal()), exits_of(bench)
-    if text is None:
-        bench.desk.protect("AAPL", **prices, dry_run=dry_run)
-        return
-    with pytest.raises(fb.Denied, match=f"{text}.*: it would sell at once.*close_position") as no:
-        bench.desk.protect("AAPL", **prices, dry_run=dry_run)
-    assert no.value.reason.code == "price"
-    assert (len(bench.desk.book.journal()), exits_of(bench)) == before
-    assert bench.desk.protections()[0].policy.stop_price == 150
-
-
-def test_an_exit_of_a_short_position_that_would_buy_at_once_is_refused():
-    bench = Bench(cash="100000")
-    bench.desk.sell("AAPL", qty=10)
-    bench.pass_(30)
-    with pytest.raises(fb.Denied, match=r"the stop, 20, is below the market, 187.*would buy at"):
-        bench.desk.protect("AAPL", stop_price=20)
-    with pytest.raises(fb.Denied, match=r"profit, 900, is above the market, 187.*would buy at"):
-        bench.desk.protect("AAPL", stop_price=250, take_profit=900)
-
-
-def test_without_a_clear_quote_an_exit_is_not_refused():
-    bench = held()
-    bench.exchange.quote("AAPL", "120", "187.02")
-    assert bench.desk.protect("AAPL", stop_price=150) is not None
-
-
 def test_an_excess_that_cannot_be_reduced_is_alerted():
     """The exits of others are not canceled; they would open a position."""
     bench = held()

@@ -2,7 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+import fillbook as fb
 from fillbook import model as m
+from fillbook.desk.record.replay import replay
 from tests.bench import QUOTES, Bench
 
 
@@ -102,3 +106,12 @@ def test_threads_take_turns():
     numbers = [x.number for x in bench.desk.book.journal()]
     assert len(bench.ours()) == 15
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_records_are_not_derived_from_a_journal_that_lacks_entries():
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10)
+    del bench.store._journal[4:6]
+    message = "entries 5 to 6 of the journal are missing"
+    with bench.store.read() as reader, pytest.raises(fb.StoreDamaged, match=message):
+        replay(reader)

@@ -109,8 +109,11 @@ def _effect(impact: m.PlanImpact) -> str:
     counts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in parts)
     if not impact.orders:
         return counts
-    traded = "unknown, no quote" if impact.notional is None else money(impact.notional)
-    return f"{counts}; traded at once: {traded}"
+    if impact.notional is None:
+        return f"{counts}; the value that they trade is unknown, because there is no quote"
+    if not impact.notional:
+        return f"{counts}; they rest at the broker, and trade nothing yet"
+    return f"{counts}, which trade a value of {money(impact.notional)}"
 
 
 def _period(plan: m.Plan) -> str:

@@ -24,7 +24,7 @@ from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
 from fillbook.desk.plans.executor import Executor
-from fillbook.desk.plans.planning import Planning, denial, trading_period
+from fillbook.desk.plans.planning import Planning, trading_period
 from fillbook.desk.record.exit_reader import exits_of
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model import ZERO
@@ -122,7 +122,7 @@ class Closing:
         if not parts:
             of = "" if strategy is None else f" of strategy {strategy!r}"
             text = f"there is no position in {symbol}{of} to close"
-            raise denial(m.ReasonCode.NO_POSITION, symbol, text, self._recorder.now())
+            raise self._planning.no_position(symbol, text)
         if len(parts) > 1 and not account:
             listed = ", ".join(
                 f"{name or 'no strategy'}: {m.plain(x)}" for name, x in parts.items()
@@ -141,6 +141,7 @@ class Closing:
         if wanted > abs(held):
             raise errors.InvalidValue(
                 f"only {m.plain(abs(held))} {symbol} are held; {m.plain(wanted)} cannot be closed"
+                + self._planning.record_note()
             )
         found = resting_exits(reader, symbol, side, strategy, self._gateway.broker.capabilities)
         request = pairs.with_time_in_force(

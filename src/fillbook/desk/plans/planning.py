@@ -17,12 +17,14 @@ from attrs import evolve
 
 from fillbook import errors
 from fillbook import model as m
+from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.journal.evidence_posting import new_record
 from fillbook.core.plans import plan as life
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.market import Market
 from fillbook.desk.orders.place import client_order_id
+from fillbook.desk.record.cells.last_complete_snapshot import OLD_S, LastComplete
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
@@ -42,8 +44,26 @@ _MARKS: Final = 500
 class Planning:
     """Makes plans."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
         self._recorder = recorder
+        self._clock = clock
+
+    def record_note(self) -> str:
+        """Return why the record may not have a position that is held; ``""``: it is up to date."""
+        store, now = self._recorder.store, m.moment(self._recorder.now())
+        with store.read() as reader:
+            is_opened = reader.get(m.Cash, "cash") is not None
+        if not is_opened:
+            return "; the record has no opening balance yet: call sync() first (`fillbook sync`)"
+        at = LastComplete(store, self._clock).at
+        if at is None or (now - m.moment(at)).total_seconds() < OLD_S:
+            return ""
+        return f"; the record is of {at[:16].replace('T', ' ')} UTC: `fillbook sync` renews it"
+
+    def no_position(self, symbol: str, text: str) -> errors.Denied:
+        """Return the denial of a call that needs a position, which the record does not have."""
+        text += self.record_note()
+        return denial(m.ReasonCode.NO_POSITION, symbol, text, self._recorder.now())
 
     def plan(
         self,

@@ -21,7 +21,7 @@ from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
 from fillbook.desk.plans.exits import Exits
-from fillbook.desk.plans.planning import Planning, denial
+from fillbook.desk.plans.planning import Planning
 from fillbook.desk.record.exit_reader import opening_order, standing_exits
 from fillbook.desk.record.present_cover import present_protections
 from fillbook.desk.record.recorder import Recorder
@@ -118,7 +118,7 @@ class Protections:
                 f"there is no position in {symbol} to protect{of}: protect it once it is held, or "
                 "protect its next opening fill (pending=True, --pending)"
             )
-            raise denial(m.ReasonCode.NO_POSITION, symbol, text, self._recorder.now())
+            raise self._planning.no_position(symbol, text)
         known = reader.get(m.Protection, f"{symbol}/{name}")
         new = m.Protection(
             symbol=symbol,

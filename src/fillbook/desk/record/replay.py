@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from fillbook import model as m
 from fillbook.core.journal.apply import RULES, apply
-from fillbook.errors import StoreTooNew
+from fillbook.errors import StoreDamaged, StoreTooNew
 from fillbook.model.journal.kinds import KINDS
 from fillbook.model.journal.overlay import Nothing, Overlay
 from fillbook.store import Reader, Store
@@ -77,9 +77,15 @@ def _is_outdated(reader: Reader) -> bool:
 
 
 def replay(reader: Reader) -> Overlay:
-    """Derive the records from the journal by the current rules."""
+    """
+    Derive the records from the journal by the current rules.
+
+    Raises: StoreDamaged if entries are missing.
+    """
     records = Overlay(Nothing())
-    for x in reader.journal():
+    for expected, x in enumerate(reader.journal(), start=1):
+        if x.number != expected:
+            raise StoreDamaged(f"entries {expected} to {x.number - 1} of the journal are missing")
         records.apply(apply(x.entry, x.number, x.at, records))
     return records
 

@@ -18,6 +18,8 @@ from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
 from fillbook.store import Store
 
+#: The age of the last complete snapshot, in seconds, from which its time is shown to a person.
+OLD_S: Final = 300
 _CELL: Final = "complete-snapshot"
 _US: Final = timedelta(microseconds=1)
 
