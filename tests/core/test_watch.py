@@ -143,7 +143,7 @@ def test_the_end_of_a_condition_is_a_notice_of_its_kind():
     assert (told.kind, told.about, told.resolved) == (m.AlertKind.STREAM_REFUSED, "desk", True)
     assert told.message == "resolved: the stream of the desk is connected again"
     told = watch.resolved_alert(m.AlertKind.NAKED, "AAPL")
-    assert told.message == "resolved: AAPL is protected again"
+    assert told.message == "resolved: no part of AAPL is without its exits any more"
 
 
 def split(days):

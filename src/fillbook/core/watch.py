@@ -23,7 +23,7 @@ ENDED: Final[Mapping[m.AlertKind, str]] = {
     m.AlertKind.BEFORE_SPLIT: "order {} no longer rests in the terms of before the split",
     m.AlertKind.DRIFT: "the record and the broker agree on {} again",
     m.AlertKind.FILLS_MISSING: "the fill history of order {} is complete",
-    m.AlertKind.NAKED: "{} is protected again",
+    m.AlertKind.NAKED: "no part of {} is without its exits any more",
     m.AlertKind.REJECTED_IN_A_ROW: "the broker accepts orders again",
     m.AlertKind.SLOW_FILL: "order {} no longer waits for its fill",
     m.AlertKind.STALE: "the account is read again",
