@@ -18,7 +18,7 @@ import fillbook as fb
 from fillbook import __version__
 from fillbook.cli import output
 from fillbook.cli.doctor import clock_finding
-from fillbook.cli.reconcile import rebind
+from fillbook.cli.reconcile import printing, rebind
 from fillbook.cli.shell.progress import Progress
 from tests.cli.line import told
 
@@ -305,5 +305,5 @@ def test_printing_removes_the_progress(monkeypatch, capsys):
 
 def test_the_title_of_a_narrow_table_is_one_line(capsys):
     at = "2026-03-02T15:00:00.000000000Z"
-    output.rebuilt(fb.RebuildReport(verdict=fb.Verdict.IN_SYNC, at=at, settled=("a",)))
+    printing.rebuilt(fb.RebuildReport(verdict=fb.Verdict.IN_SYNC, at=at, settled=("a",)))
     assert "Disputed orders that are settled\n" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from rich.markup import escape
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, table
+from fillbook.cli.reconcile import printing
 from fillbook.model.journal.describe import size_of
 
 #: The fields that are shown even if the sync did not change them.
@@ -45,11 +46,11 @@ def sync_result(before: m.Order, after: m.Order, report: m.SyncReport) -> None:
     ]
     output.out.print(f"Order {escape(after.client_order_id)}", soft_wrap=True)
     table("In the record", ("field", "before", "after"), rows)
-    output.findings("Merged into the record", report.merged)
-    output.findings("Unexplained differences", report.left)
+    printing.findings("Merged into the record", report.merged)
+    printing.findings("Unexplained differences", report.left)
     for name in report.unproven:
-        output.unproven(name)
-    output.verdict(report.verdict, report.unobserved, report.requests)
+        printing.unproven(name)
+    printing.verdict(report.verdict, report.unobserved, report.requests)
     output.out.print(f"{report.entries} entries appended to the journal")
 
 

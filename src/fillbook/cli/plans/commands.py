@@ -22,6 +22,7 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.plans import show
 from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
+from fillbook.cli.reconcile import printing
 from fillbook.model.plan import FINAL_STATES
 
 PlanName = Annotated[str, Parameter(help="The id of a plan, as in fillbook plans.")]
@@ -171,7 +172,7 @@ def rebuild(
     """
     with open_desk(broker, existing_store(store), live=live) as desk:
         found = desk.rebuild(parse_day(since), dry_run=dry_run)
-    print_result(found, output.rebuilt, json=json)
+    print_result(found, printing.rebuilt, json=json)
     return output.CODES[found.verdict]
 
 

@@ -22,6 +22,7 @@ from fillbook.cli.options import (
     print_result,
 )
 from fillbook.cli.orders import order_details
+from fillbook.cli.reconcile import printing
 
 
 def check(
@@ -49,7 +50,7 @@ def check(
     else:
         with open_desk(opened, existing_store(store)) as desk:
             report = desk.check(expected)
-    print_result(report, output.check, json=json)
+    print_result(report, printing.check, json=json)
     return output.CODES[report.verdict]
 
 
@@ -82,7 +83,7 @@ def sync(
         if not json and desk.book.cash() is None:
             output.err.print("First sync: reading two snapshots of the account, seconds apart…")
         report = desk.sync(first, adopt=adopt)
-    print_result(report, output.sync, json=json)
+    print_result(report, printing.sync, json=json)
     return output.CODES[report.verdict]
 
 
