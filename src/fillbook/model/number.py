@@ -63,7 +63,7 @@ def number(value: Decimal | int | str | float) -> Decimal:
     result = value if type(value) is Decimal else _converted(value)
     if not result.is_finite():
         raise InvalidValue(f"{value!r} is not a finite number")
-    if result and abs(result.adjusted()) > _DIGITS_MAX:
+    if not -_DIGITS_MAX <= result.adjusted() <= _DIGITS_MAX and result:
         raise InvalidValue(
             f"{value!r} has more than {_DIGITS_MAX} digits before or after the decimal point"
         )
@@ -71,9 +71,11 @@ def number(value: Decimal | int | str | float) -> Decimal:
 
 
 def _converted(value: Decimal | int | str | float) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (Decimal, int, str, float)):
-        raise InvalidValue(f"{value!r} is not a number")
     try:
+        if type(value) is str:
+            return Decimal(value)
+        if isinstance(value, bool) or not isinstance(value, (Decimal, int, str, float)):
+            raise InvalidValue(f"{value!r} is not a number")
         # A subclass such as NumPy's has a repr of its own.
         return Decimal(float.__repr__(value) if isinstance(value, float) else value)
     except InvalidOperation:

@@ -23,6 +23,10 @@ _RFC3339: Final = re.compile(
 )
 
 
+#: A `Timestamp`, but for days and hours that do not exist.
+_STORED: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{9}Z", re.ASCII)
+
+
 def timestamp(value: str | datetime) -> Timestamp:
     """
     Convert *value*, RFC 3339 text of any precision and offset or an aware datetime.
@@ -35,12 +39,15 @@ def timestamp(value: str | datetime) -> Timestamp:
         if value.tzinfo is None:
             raise InvalidValue(f"{value!r} has no time zone; give one, e.g. tzinfo=UTC")
         return Timestamp(_text(value.astimezone(UTC)) + "000Z")
-    match = _RFC3339.fullmatch(value)
+    match = _STORED.fullmatch(value) or _RFC3339.fullmatch(value)
     if match is None:
         raise InvalidValue(f"{value!r} is not a time with a zone such as 2026-11-20T14:30:00Z")
-    day, clock, fraction, sign, hours, minutes = match.groups()
-    text = f"{day}T{clock}"
     try:
+        if match.re is _STORED:
+            datetime.fromisoformat(value[:19])
+            return Timestamp(value)
+        day, clock, fraction, sign, hours, minutes = match.groups()
+        text = f"{day}T{clock}"
         local = datetime.fromisoformat(text)
         if sign is not None:
             offset = timedelta(hours=int(hours), minutes=int(minutes))

@@ -305,7 +305,7 @@ class AlpacaBroker(Broker):
         if isinstance(aliases, m.NotObserved):
             return ()  # the symbol of its pair is unknown; the next poll reports the order
         return [
-            evolve(x, reason=x.reason and self.redact(x.reason))
+            x if x.reason is None else evolve(x, reason=self.redact(x.reason))
             for x in orders.events(inner.fields, aliases)
         ]
 

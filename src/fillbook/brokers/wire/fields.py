@@ -9,10 +9,10 @@ Rule 3: an empty string is a missing value; brokers send both.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from types import NoneType
 from typing import Any, Final, NoReturn, TypeVar
 
 from fillbook import model as m
@@ -20,48 +20,71 @@ from fillbook.errors import InvalidValue
 
 T = TypeVar("T")
 
-#: The limit of digits: without it, a few bytes such as 1E999999999 would print as gigabytes.
-_DIGITS_MAX: Final = 60
-
 #: Times outside these years (such as Go's zero time) mean "no time".
 _FIRST_YEAR: Final = "1970"
 _LAST_YEAR: Final = "2970"
 
+#: The types of a text or of none.
+_TEXTS: Final = frozenset((str, NoneType))
 
-@lru_cache(maxsize=4096)
-def _timestamp(value: str) -> m.Timestamp | None:
-    """Parse a timestamp; None if invalid.  Cached, because most polls repeat the same values."""
+#: How many texts a `_Memo` keeps, and how long they may be.
+_TEXTS_MAX: Final = 4096
+_LENGTH_MAX: Final = 64
+
+
+class _Memo(dict[object, T | None]):
+    """
+    The values of decoded texts: prices, quantities and times repeat.  An empty one is None.
+
+    Only texts are kept: as keys, 1 and True would be the same.
+    """
+
+    def __init__(self, decode: Callable[[Any], T | None]) -> None:
+        super().__init__()
+        self._decode = decode
+
+    def __missing__(self, value: object) -> T | None:
+        decoded = None if value is None or value == "" else self._decode(value)
+        if value is None or (type(value) is str and len(value) <= _LENGTH_MAX):
+            if len(self) >= _TEXTS_MAX:
+                self.clear()
+            self[value] = decoded
+        return decoded
+
+
+def _timestamp(value: object) -> m.Timestamp | None:
+    """Decode a timestamp; None if invalid."""
+    if not isinstance(value, str) or value < _FIRST_YEAR:
+        return None
     try:
         return m.timestamp(value)
     except InvalidValue:
         return None
 
 
-@lru_cache(maxsize=4096)
-def _number(value: str | int | float | Decimal) -> Decimal:
-    """Parse a number without rounding.  Cached, because prices and quantities repeat."""
-    result = m.number(value)
-    if result and abs(result.adjusted()) > _DIGITS_MAX:
-        raise InvalidValue("too many digits for a price or a quantity")
-    return result
+_NUMBERS: Final = _Memo[Decimal](m.number)
+_TIMES: Final = _Memo[m.Timestamp](_timestamp)
 
 
 def parse(text: str | bytes) -> object:
     """
-    Parse the JSON in *text*; every number becomes a `Decimal`.
+    Parse the JSON in *text* (UTF-8); every number becomes a `Decimal`.
 
     Raises: InvalidValue for invalid JSON, NaN and infinities.
     """
     try:
-        return json.loads(
-            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant
-        )
+        return _JSON.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError):
         raise InvalidValue(f"not JSON: {text[:80]!r}") from None
 
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+_JSON: Final = json.JSONDecoder(
+    parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant
+)
 
 
 def array(raw: object, what: str) -> Sequence[object]:
@@ -89,6 +112,13 @@ class Row:
             return str(value)
         raise self.invalid(name, "text")
 
+    def texts(self, names: Sequence[str]) -> Sequence[str | None]:
+        """Read the strings in *names*, each as `text` does."""
+        values = [*map(self.fields.get, names)]
+        if _TEXTS.issuperset(map(type, values)) and "" not in values:
+            return values
+        return [self.text(name) for name in names]
+
     def need_text(self, name: str) -> str:
         value = self.text(name)
         if value is None:
@@ -97,13 +127,17 @@ class Row:
 
     def number(self, name: str) -> Decimal | None:
         """Read the number in *name*; None if missing, null or empty."""
-        value = self.fields.get(name)
-        if value is None or value == "":
-            return None
         try:
-            return _number(value)
+            return _NUMBERS[self.fields.get(name)]
         except (InvalidValue, TypeError):
             raise self.invalid(name, "a number in the valid range") from None
+
+    def numbers(self, names: Sequence[str]) -> Sequence[Decimal | None]:
+        """Read the numbers in *names*, each as `number` does."""
+        try:
+            return [*map(_NUMBERS.__getitem__, map(self.fields.get, names))]
+        except (InvalidValue, TypeError):
+            return [self.number(name) for name in names]  # it names the field
 
     def need_number(self, name: str) -> Decimal:
         value = self.number(name)
@@ -118,10 +152,17 @@ class Row:
 
     def time(self, name: str) -> m.Timestamp | None:
         """Read the timestamp in *name*; None if missing, invalid or without a zone."""
-        value = self.fields.get(name)
-        if not isinstance(value, str) or value < _FIRST_YEAR:
+        try:
+            return _TIMES[self.fields.get(name)]
+        except TypeError:  # a list or an object
             return None
-        return _timestamp(value)
+
+    def times(self, names: Sequence[str]) -> Sequence[m.Timestamp | None]:
+        """Read the timestamps in *names*, each as `time` does."""
+        try:
+            return [*map(_TIMES.__getitem__, map(self.fields.get, names))]
+        except TypeError:  # a list or an object
+            return [self.time(name) for name in names]
 
     def need_time(self, name: str) -> m.Timestamp:
         value = self.time(name)

@@ -22,6 +22,8 @@ def foreign(text: str) -> str:
     White space becomes a space; every other control or format character is dropped, so that no
     escape sequence reaches a terminal.
     """
+    if type(text) is str and len(text) <= KEPT_MAX and text.isascii() and text.isprintable():
+        return text
     # The rest is not read: a reply of any length costs the same.
     kept = str(text[: KEPT_MAX + 1])
     if not kept.isprintable():

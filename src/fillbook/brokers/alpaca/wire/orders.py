@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from attrs import evolve, frozen
@@ -77,38 +78,81 @@ def order_page(raw: object, aliases: SymbolAliases = NO_ALIASES) -> OrderPage:
     return OrderPage(reports, rows, reports[-1].broker_order_id if reports else None)
 
 
-def order(raw: object, aliases: SymbolAliases = NO_ALIASES) -> m.OrderReport:
-    """Decode one order with its legs; legs have no legs."""
+def order(
+    raw: object, aliases: SymbolAliases = NO_ALIASES, event: Row | None = None
+) -> m.OrderReport:
+    """Decode one order with its legs, and what *event* adds; legs have no legs."""
     found = row(raw, "order")
     rows = found.fields.get("legs")
     legs = tuple(_order(row(each, "leg"), aliases) for each in array(rows, "legs")) if rows else ()
-    return _order(found, aliases, legs)
+    return _order(found, aliases, legs, event)
+
+
+#: The fields of an order, by type, in the order in which `_order` names them.
+_TEXTS: Final = ("id", "client_order_id", "status", "replaces", "replaced_by")
+_TIMES: Final = ("updated_at", "created_at", "filled_at", "expires_at")
+_NUMBERS: Final = (
+    *("filled_qty", "filled_avg_price", "qty", "notional"),
+    *("limit_price", "stop_price", "trail_price", "trail_percent"),
+)
 
 
 def _order(
-    found: Row, aliases: SymbolAliases, legs: tuple[m.OrderReport, ...] = ()
+    found: Row,
+    aliases: SymbolAliases,
+    legs: tuple[m.OrderReport, ...] = (),
+    event: Row | None = None,
 ) -> m.OrderReport:
-    found_side, name = side(found), symbol(found, aliases)
-    filled = found.number("filled_qty") or m.ZERO
-    if filled < 0:
+    broker_order_id, client_order_id, word, replaces, replaced_by = found.texts(_TEXTS)
+    clock, created_at, last_fill_at, expires_at = found.times(_TIMES)
+    filled, average, qty, notional, limit, stop, trail, percent = found.numbers(_NUMBERS)
+    status, type_, time_in_force, order_class, known_side = _enums(found)
+    name = symbol(found, aliases)
+    if broker_order_id is None:
+        raise found.invalid("id", "text")
+    filled = filled or m.ZERO
+    if filled and filled < 0:
         raise found.invalid("filled_qty", "zero or more")
-    report = m.OrderReport(
-        broker_order_id=found.need_text("id"),
-        client_order_id=found.text("client_order_id"),
-        terms=_terms(found, name, found_side or m.OrderSide.BUY),
-        status=found.enum("status", enums.STATUSES, m.OrderStatus.UNRECOGNISED),
-        raw_status=found.text("status") or "",
-        filled_qty=filled,
-        avg_price=found.above_zero("filled_avg_price"),
-        clock=found.time("updated_at"),
-        created_at=found.time("created_at"),
-        last_fill_at=found.time("filled_at"),
-        expires_at=found.time("expires_at"),
-        replaces=found.text("replaces"),
-        replaced_by=found.text("replaced_by"),
-        legs=legs,
+    terms = m.Terms(
+        symbol=name,
+        side=known_side or m.OrderSide.BUY,
+        type=type_,
+        time_in_force=time_in_force,
+        order_class=order_class,
+        qty=qty,
+        notional=notional,
+        limit_price=limit,
+        stop_price=stop,
+        trail_price=trail,
+        trail_percent=percent,
+        extended_hours=found.flag("extended_hours"),
     )
-    return report if name and found_side is not None else _without_quantities(report)
+    has_units = bool(name) and known_side is not None
+    reason, executions, voids = None, _NO_FILLS, _NO_BUSTS
+    if event is not None:
+        reason = event.text("reason") or event.text("reject_reason")
+        if has_units:
+            executions, voids = _traded(event, broker_order_id, terms, filled)
+    report = m.OrderReport(
+        broker_order_id=broker_order_id,
+        client_order_id=client_order_id,
+        terms=terms,
+        status=status,
+        raw_status=word or "",
+        filled_qty=filled,
+        avg_price=average if average is not None and average > 0 else None,
+        clock=clock,
+        created_at=created_at,
+        last_fill_at=last_fill_at,
+        expires_at=expires_at,
+        replaces=replaces,
+        replaced_by=replaced_by,
+        reason=reason,
+        legs=legs,
+        executions=executions,
+        voids=voids,
+    )
+    return report if has_units else _without_quantities(report)
 
 
 def _without_quantities(report: m.OrderReport) -> m.OrderReport:
@@ -128,22 +172,35 @@ def _without_quantities(report: m.OrderReport) -> m.OrderReport:
     )
 
 
-def _terms(found: Row, name: str, found_side: m.OrderSide) -> m.Terms:
+#: The fields with words of Alpaca.
+_WORDS: Final = (
+    *("status", "type", "order_type", "time_in_force"),
+    *("order_class", "side", "position_intent"),
+)
+_Enums = tuple[m.OrderStatus, m.OrderType, m.TimeInForce, m.OrderClass, m.OrderSide | None]
+
+
+def _enums(found: Row) -> _Enums:
+    """Return the status, type, time in force, class and side of an order."""
+    words = tuple(map(found.fields.get, _WORDS))
+    try:
+        return _enums_of(words)
+    except TypeError:  # a list or an object
+        return _enums_of.__wrapped__(words)
+
+
+@lru_cache(maxsize=1024)
+def _enums_of(words: tuple[object, ...]) -> _Enums:
+    """Decode *words*, the values of `_WORDS`.  Cached, because few combinations occur."""
+    found = Row("order", dict(zip(_WORDS, words, strict=True)))
     # Alpaca sends `type` and the deprecated `order_type`; the legs of old orders have one of them.
-    type_field = "type" if found.fields.get("type") else "order_type"
-    return m.Terms(
-        symbol=name,
-        side=found_side,
-        type=found.enum(type_field, enums.TYPES, m.OrderType.UNRECOGNISED),
-        time_in_force=found.enum("time_in_force", enums.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
-        order_class=_order_class(found),
-        qty=found.number("qty"),
-        notional=found.number("notional"),
-        limit_price=found.number("limit_price"),
-        stop_price=found.number("stop_price"),
-        trail_price=found.number("trail_price"),
-        trail_percent=found.number("trail_percent"),
-        extended_hours=found.flag("extended_hours"),
+    type_field = "type" if found.fields["type"] else "order_type"
+    return (
+        found.enum("status", enums.STATUSES, m.OrderStatus.UNRECOGNISED),
+        found.enum(type_field, enums.TYPES, m.OrderType.UNRECOGNISED),
+        found.enum("time_in_force", enums.TIMES_IN_FORCE, m.TimeInForce.UNRECOGNISED),
+        _order_class(found),
+        side(found),
     )
 
 
@@ -166,7 +223,9 @@ def events(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.OrderRep
     Source: https://docs.alpaca.markets/docs/websocket-streaming.
     """
     inner = event_of(raw)
-    return () if inner is None else (_event(inner, aliases),)
+    if inner is None:
+        return ()
+    return (order(inner.fields.get("order"), aliases, inner),)
 
 
 def event_of(raw: object) -> Row | None:
@@ -179,42 +238,46 @@ def event_of(raw: object) -> Row | None:
     return frame.row("data")  # Alpaca has sent null here
 
 
-def _event(found: Row, aliases: SymbolAliases) -> m.OrderReport:
-    raw = found.fields.get("order")
-    report = order(raw, aliases)
-    report = evolve(report, reason=found.text("reason") or found.text("reject_reason"))
-    if not report.terms.symbol or side(row(raw, "order")) is None:
-        return report  # without a symbol or a side there is no execution
-    match found.text("event"):
+_NO_FILLS: Final[tuple[m.Execution, ...]] = ()
+_NO_BUSTS: Final[tuple[m.TradeBust, ...]] = ()
+
+
+def _traded(
+    event: Row, broker_order_id: str, terms: m.Terms, filled: Decimal
+) -> tuple[tuple[m.Execution, ...], tuple[m.TradeBust, ...]]:
+    """Decode the executions and the busts of an event."""
+    match event.text("event"):
         case "fill" | "partial_fill":
-            cum = report.filled_qty or None
-            return evolve(report, executions=_stream_executions(found, report, cum, fixes=None))
-        case "trade_correct" if (corrected_id := found.text("previous_id")) is not None:
+            return _executions(event, broker_order_id, terms, cum=filled or None), _NO_BUSTS
+        case "trade_correct" if (corrected_id := event.text("previous_id")) is not None:
             # Without the corrected id it would count as another fill; the history has it.
-            return evolve(
-                report, executions=_stream_executions(found, report, None, fixes=corrected_id)
-            )
+            return _executions(event, broker_order_id, terms, fixes=corrected_id), _NO_BUSTS
         case "trade_bust":
-            return evolve(report, voids=_busts(found, report))
+            return _NO_FILLS, _busts(event, broker_order_id)
         case _:
-            return report
+            return _NO_FILLS, _NO_BUSTS
 
 
-def _stream_executions(
-    found: Row, report: m.OrderReport, cum: Decimal | None, *, fixes: str | None
+def _executions(
+    event: Row,
+    broker_order_id: str,
+    terms: m.Terms,
+    *,
+    cum: Decimal | None = None,
+    fixes: str | None = None,
 ) -> tuple[m.Execution, ...]:
     """Decode the execution of an event; empty without its figures: the order's total has it."""
-    exec_id, at = found.text("execution_id"), found.time("timestamp")
-    qty, price = found.number("qty"), found.above_zero("price")
+    exec_id, at = event.text("execution_id"), event.time("timestamp")
+    qty, price = event.number("qty"), event.above_zero("price")
     if exec_id is None or at is None or not qty or price is None:
         return ()
     return (
         m.Execution(
             source=m.ExecSource.STREAM,
             exec_id=exec_id,
-            broker_order_id=report.broker_order_id,
-            symbol=report.terms.symbol,
-            side=report.terms.side,
+            broker_order_id=broker_order_id,
+            symbol=terms.symbol,
+            side=terms.side,
             qty=abs(qty),
             price=price,
             at=at,
@@ -224,18 +287,18 @@ def _stream_executions(
     )
 
 
-def _busts(found: Row, report: m.OrderReport) -> tuple[m.TradeBust, ...]:
-    exec_id = found.text("previous_id") or found.text("execution_id")
+def _busts(event: Row, broker_order_id: str) -> tuple[m.TradeBust, ...]:
+    exec_id = event.text("previous_id") or event.text("execution_id")
     if exec_id is None:
         return ()
-    qty = found.number("qty")
+    qty = event.number("qty")
     return (
         m.TradeBust(
             source=m.ExecSource.STREAM,
             exec_id=exec_id,
-            broker_order_id=report.broker_order_id,
+            broker_order_id=broker_order_id,
             qty=abs(qty) if qty else None,
-            at=found.time("timestamp"),
+            at=event.time("timestamp"),
         ),
     )
 
