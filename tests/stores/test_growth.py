@@ -145,6 +145,21 @@ def test_the_first_sync_and_a_pass_are_linear_in_the_open_orders(tmp_path):
     assert_linear(*again, LARGE / SMALL)
 
 
+def test_a_pass_without_news_reads_no_order_again(tmp_path):
+    """It writes its shares of the rate limit, and the cursors of the snapshot at once."""
+    passes = []
+    for many in (SMALL, LARGE):
+        store = Counting(tmp_path / f"{many}.db")
+        bench = Bench(store=store, cash="100000000", wait_s=0)
+        resting(bench, many)
+        bench.clock.advance(60)
+        passes.append(store.during(bench.desk.sync))
+    small, large = passes
+    pages = LARGE // 500
+    assert large.rows <= small.rows + 10 * pages + 2, (small, large)
+    assert large.writes <= 3 + pages, (small, large)
+
+
 def test_a_fill_does_not_grow_with_the_fills_of_its_order(bench):
     order = bench.desk.buy("AAPL", qty=100_000 * SCALE, limit_price="50")
 

@@ -52,6 +52,27 @@ def test_what_was_read_or_written_takes_no_statement_again(tmp_path):
         assert store.during(lambda: writer.get(m.Pair, "A")).statements == 0
 
 
+def test_what_an_index_has_takes_no_statement_again_until_one_of_its_kind_is_written(tmp_path):
+    store = Counting(tmp_path / "bot.db")
+    with store.write() as writer:
+        put(writer, pair("A", 1))
+
+    def read():
+        with store.read() as reader:
+            found = reader.find(m.Pair, "holding", "A")
+            found.clear()  # it is the caller's own list
+
+    read()
+    assert store.during(read).statements == 3  # begin, the newest entry, end
+    with store.write() as writer:
+        put(writer)  # an entry that changes no pair
+    assert store.during(read).statements == 3
+    with store.write() as writer:
+        put(writer, pair("B", 1))
+        assert [x.symbol for x in writer.find(m.Pair, "holding", "B")] == ["B"]
+    assert store.during(read).statements > 3
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_every_snapshot_is_its_own_whatever_is_written_meanwhile(tmp_path, seed):
     """By this process or another, committed or rolled back; old snapshots stay as they are."""
@@ -129,6 +150,7 @@ def test_a_commit_that_failed_leaves_nothing_known(tmp_path, monkeypatch):
 
 def test_what_is_kept_is_bounded(monkeypatch):
     monkeypatch.setattr(known, "_MOST", 10)
+    monkeypatch.setattr(known, "_INDEXES_MOST", 3)
     kept = Known()
     for number in range(30):
         at = Position(number, "x")
@@ -136,3 +158,7 @@ def test_what_is_kept_is_bounded(monkeypatch):
         kept.add((m.Pair, str(number)), evolve(pair("A", 1)), at)
         kept.commit({(m.Pair, "A"): pair("A", number)}, Position(number + 1, "x"))
         assert len(kept._records) <= 12
+        after = Position(number + 1, "x")
+        for value in range(5):
+            kept.add_found(m.Pair, ("holding", str(value)), [], after)
+        assert len(kept._found[m.Pair]) <= 3

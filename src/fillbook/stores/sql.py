@@ -135,11 +135,22 @@ class SqlReader:
         if found is UNKNOWN:
             row = self._execute(self._statements_of(of).get, key).fetchone()
             found = None if row is None else _decoded(of, row[0])
-            self._note(of, key, found)
+            if len(self._seen) >= _KNOWN_MAX:
+                self._seen.clear()
+            self._seen[of, key] = found
             self._keep(of, key, found)
         return cast("R | None", found)
 
     def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
+        if self._known is None or of not in KEPT:
+            return self._find(of, index, value)
+        found = self._known.find(of, (index, value), self._position.number)
+        if found is None:
+            found = self._find(of, index, value)
+            self._known.add_found(of, (index, value), found, self._position)
+        return list(found)
+
+    def _find(self, of: type[R], index: str, value: str) -> Sequence[R]:
         statements = self._statements_of(of)
         if self._known is not None and of in KEPT:
             keys = [key for (key,) in self._execute(statements.keys[index], value)]
@@ -167,8 +178,7 @@ class SqlReader:
         return cast(R, present(self.get(of, key), key) if found is UNKNOWN else found)
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        rows = self._execute(self._statements_of(of).all, after)
-        return [self._known_or_decoded(of, key, body) for key, body in rows]
+        return self._records(of, self._execute(self._statements_of(of).all, after))
 
     def page(
         self,
@@ -193,11 +203,12 @@ class SqlReader:
             *(value for values in where.values() for value in values),
             limit,
         )
-        return [self._known_or_decoded(of, key, body) for key, body in rows]
+        return self._records(of, rows)
 
-    def _known_or_decoded(self, of: type[R], key: str, body: Any) -> R:
-        found = self._lookup(of, key)
-        return cast(R, _decoded(of, body) if found is UNKNOWN else found)
+    def _records(self, of: type[R], rows: Rows) -> list[R]:
+        """Return the records of *rows*: key and body."""
+        known = ((self._lookup(of, key), body) for key, body in rows)
+        return [_decoded(of, body) if x is UNKNOWN else cast(R, x) for x, body in known]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
         rows = self._execute(
@@ -234,14 +245,8 @@ class SqlReader:
 
     def end(self) -> None:
         """Refuse every later call, because the transaction has ended."""
-        self._connection = None
+        self._connection = self._known = None
         self._seen.clear()
-
-    def _note(self, of: type[Any], key: str, record: Any) -> None:
-        """Note what was read; a writer notes what it has written elsewhere."""
-        if len(self._seen) >= _KNOWN_MAX:
-            self._seen.clear()
-        self._seen[of, key] = record
 
     def _execute(self, sql: str, *parameters: Any) -> Rows:
         if self._connection is None:
@@ -277,6 +282,7 @@ class SqlWriter(SqlReader):
             self._known = known
         #: The records that this transaction has changed; None: removed.
         self.changed: dict[Key, Any] = {}
+        self._changed: set[type[Any]] = set()
         self._before = self._last
         self._tx = secrets.token_hex(8)
 
@@ -304,8 +310,13 @@ class SqlWriter(SqlReader):
             row = statements.row(record)
             self._execute(statements.put, *row)
             self.changed[type(record), str(row[0])] = record
+        self._changed.update((of for of, _ in changes.drop), map(type, changes.put))
         self._last = number
         return number
+
+    def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
+        found = self._find if of in self._changed else super().find
+        return found(of, index, value)
 
     def _lookup(self, of: type[Any], key: str) -> Any:
         found = self.changed.get((of, key), UNKNOWN)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -414,9 +414,11 @@ class Tracker:
         return due
 
 
-def _is_unlisted(reader: Reader, record: m.OrderRecord, listed_ids: Collection[str]) -> bool:
+def _is_unlisted(reader: Reader, record: m.OrderRecord, listed_ids: set[str]) -> bool:
     """Whether no id of an order is listed, or a live id is not, such as a replaced one."""
     give_way()
+    if listed_ids.issuperset(record.ids):
+        return False
     living = (e for e in lineage.evidence_of(reader, record) if lineage.is_live(e))
     all_listed = all(e.broker_order_id in listed_ids for e in living)
     return not (all_listed and any(broker_order_id in listed_ids for broker_order_id in record.ids))

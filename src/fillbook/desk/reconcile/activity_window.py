@@ -15,7 +15,7 @@ from attrs import frozen
 
 from fillbook import model as m
 from fillbook.codec import dump, load_or_none
-from fillbook.store import Store
+from fillbook.store import Store, Writer
 
 _CELL: Final = "activities-read"
 #: What every pass reads again, and what one pass a day reads again.
@@ -67,10 +67,9 @@ class ActivityWindow:
             return m.timestamp(last - TRAILING)
         return m.timestamp(min(now, m.moment(cursor.until)) - OVERLAP)
 
-    def save(self, since: m.Timestamp, until: m.Timestamp) -> None:
+    def save(self, writer: Writer, since: m.Timestamp, until: m.Timestamp) -> None:
         """Advance the cursor: the activities from *since* to *until* are in the record."""
-        text = self._store.cell(_CELL)
-        cursor = load_or_none(ActivityCursor, text)
+        cursor = load_or_none(ActivityCursor, writer.cell(_CELL))
         is_trailing = m.moment(until) - m.moment(since) >= TRAILING
         trailing = until if cursor is None or is_trailing else cursor.trailing
-        self._store.swap(_CELL, text, dump(ActivityCursor(until, trailing)))
+        writer.set_cell(_CELL, dump(ActivityCursor(until, trailing)))

@@ -295,8 +295,9 @@ class Reconciler:
         self._tracker.record_busts(snapshot.history_ids, snapshot.history_executions)
         self._settle(snapshot)
         self._read_unclear_histories()
-        self._snapshots.save_cursor(snapshot)
-        self._complete.complete()
+        with self._recorder.store.write() as writer:
+            self._snapshots.save_cursor(writer, snapshot)
+            self._complete.complete(writer)
         open_differences.save(self._recorder.store, compared.comparison.unsettled)
         return compared.merged
 

@@ -36,7 +36,7 @@ from fillbook.desk.reconcile.activity_window import ActivityWindow
 from fillbook.desk.record.already_recorded import Compared
 from fillbook.desk.record.recorder import NewEntry, news
 from fillbook.model.journal.overlay import Overlay, RecordReader
-from fillbook.store import Reader, Store
+from fillbook.store import Reader, Store, Writer
 
 #: The overlap behind the cursor of the first pass, and of one pass per day.
 OVERLAP_AT_START: Final = timedelta(days=1)
@@ -80,16 +80,18 @@ class SnapshotReader:
         """Whether this process has not completed a pass yet."""
         return self._full_day_read_at is None
 
-    def save_cursor(self, snapshot: Snapshot) -> None:
+    def save_cursor(self, writer: Writer, snapshot: Snapshot) -> None:
         """Advance the cursors: *snapshot* is in the record."""
         if snapshot.activities_since is not None:
-            self._window.save(snapshot.activities_since, snapshot.at)
-        cursor = self._store.cell(FILLS_CURSOR)
+            self._window.save(writer, snapshot.activities_since, snapshot.at)
+        cursor = writer.cell(FILLS_CURSOR)
         # The newest fill has the broker's time, so that an error of our clock does not matter.
         # Before the first fill the cursor is the first snapshot, less a day for an error of hours.
         begin = parse_cursor(cursor) or m.timestamp(m.moment(snapshot.at) - OVERLAP_AT_START)
         newest = max((x.at for x in snapshot.fills_after), default=begin)
-        self._store.swap(FILLS_CURSOR, cursor, min(newest, snapshot.at))
+        advanced = min(newest, snapshot.at)
+        if advanced != cursor:
+            writer.set_cell(FILLS_CURSOR, advanced)
         if self._full_day_is_due():
             self._full_day_read_at = self._clock.elapsed()
 

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.codec import dump, load_or_none
-from fillbook.store import Store
+from fillbook.store import Store, Writer
 
 #: The age of the last complete snapshot, in seconds, from which its time is shown to a person.
 OLD_S: Final = 300
@@ -46,14 +46,15 @@ class LastComplete:
         self._store = store
         self._clock = clock
 
-    def complete(self) -> None:
-        """Record that a complete snapshot is in the record now."""
-        self._save(self._now())
+    def complete(self, writer: Writer) -> None:
+        """Record, by *writer*, that a complete snapshot is in the record now."""
+        writer.set_cell(_CELL, dump(self._now()))
 
     def miss(self) -> int:
         """Record a reconciliation without a complete snapshot; return how many there were."""
         last = self._load() or self._now()
-        self._save(evolve(last, missed=last.missed + 1))
+        missed = evolve(last, missed=last.missed + 1)
+        self._store.swap(_CELL, self._store.cell(_CELL), dump(missed))
         return last.missed + 1
 
     @property
@@ -84,6 +85,3 @@ class LastComplete:
 
     def _load(self) -> CompleteSnapshot | None:
         return load_or_none(CompleteSnapshot, self._store.cell(_CELL))
-
-    def _save(self, last: CompleteSnapshot) -> None:
-        self._store.swap(_CELL, self._store.cell(_CELL), dump(last))
