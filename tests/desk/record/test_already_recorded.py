@@ -1,5 +1,6 @@
 """What was compared with the record already is not compared again, and nothing new is missed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +8,7 @@ from fillbook import model as m
 from fillbook.clock import ManualClock
 from fillbook.core.journal import apply
 from fillbook.core.pairs import with_listings
+from fillbook.desk.record import already_recorded
 from fillbook.desk.record.recorder import Recorder
 from fillbook.model.journal.overlay import Overlay
 from fillbook.stores.memory import MemoryStore
@@ -35,8 +37,17 @@ def expected(store, recorder, entries):
     return count
 
 
+@pytest.mark.parametrize("most", [1 << 14, 3])
 @given(STEPS)
-def test_a_pass_finds_what_is_new_whatever_was_compared_before(steps):
+def test_a_pass_finds_what_is_new_whatever_was_compared_before(most, steps):
+    """However little of it is remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(already_recorded, "_MOST", most)
+        patch.setattr(already_recorded, "_WRITTEN_MOST", most)
+        compare_and_write(steps)
+
+
+def compare_and_write(steps):
     store, clock = MemoryStore(), ManualClock(MONDAY_10)
     ours, theirs = Recorder(store, clock), Recorder(store, clock)
     ours.record(
@@ -68,7 +79,7 @@ def test_what_was_compared_is_not_compared_again_until_something_is_written_abou
         return [comparing.has(x) for x in (*listed, timeless)]
 
     recorder.record_news(*listed, timeless)
-    assert known() == [False] * 4  # they were new
+    assert known() == [True, True, True, False]  # they were written
     recorder.record_news(*listed, timeless)
     assert known() == [True, True, True, False]
     recorder.record(m.Alerted(m.Alert(m.AlertKind.HALT, "account", "")))

@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from fillbook import model as m
+from fillbook.core.journal import apply
 from fillbook.desk.orders import tracker
 from fillbook.desk.record import recorder
 from fillbook.desk.record.recorder import CUT
@@ -50,6 +52,20 @@ def test_the_first_pass_is_written_in_short_cuts(bench):
     assert Urgency.BACKGROUND in of
     assert most <= CUT
     assert len(bench.desk.book.orders(open=True)) == MANY
+
+
+def test_the_first_sync_applies_each_report_once(bench, monkeypatch):
+    """Its second snapshot finds what the first one reported in the record, and so does its end."""
+    resting(bench)
+    applied, apply_ = [], apply.apply
+
+    def counted(entry, *rest):
+        applied.append(entry)
+        return apply_(entry, *rest)
+
+    monkeypatch.setattr(apply, "apply", counted)
+    bench.desk.sync()
+    assert len([x for x in applied if isinstance(x, m.Reported)]) == MANY
 
 
 def test_a_later_pass_a_poll_and_a_burst_are_too(bench):

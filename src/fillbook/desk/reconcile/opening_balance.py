@@ -56,6 +56,8 @@ class OpeningBalance:
         *confirmed* is as for a snapshot.
         """
         for _ in range(TRIES_MAX):
+            # It is evidence, whatever the second snapshot shows, and there may be much of it.
+            self._recorder.record_new(first.new)
             if self._clock.wait(self._closing, self._lag.total_seconds()):
                 return m.NotObserved(
                     m.Failure.NO_ANSWER, "the desk was closed during the reconciliation"
@@ -64,7 +66,7 @@ class OpeningBalance:
             if isinstance(second, m.NotObserved):
                 return second
             if _is_idle(first.snapshot, second.snapshot, self._lag):
-                self._record(first)
+                self._record(first.snapshot)
                 return self._snapshots.compare(second.snapshot)
             first = second
         return m.NotObserved(
@@ -73,15 +75,9 @@ class OpeningBalance:
             f"{TRIES_MAX + 1} snapshots. Sync again when it trades less",
         )
 
-    def _record(self, compared: MergedSnapshot) -> None:
-        """
-        Write the opening balance, unless another desk has done so meanwhile.
-
-        What the snapshot reports is written before it: there may be much of it.
-        """
-        snapshot = compared.snapshot
+    def _record(self, snapshot: Snapshot) -> None:
+        """Write the opening balance, unless another desk has done so meanwhile."""
         account = snapshot.account
-        self._recorder.record_new(compared.new)
         with self._recorder.transaction() as transaction:
             if transaction.reader.get(m.Cash, "cash") is not None:
                 return

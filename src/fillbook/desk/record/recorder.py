@@ -135,11 +135,13 @@ class Recorder:
                 if transaction.recorded:
                     for call in self._before_commit:
                         call(writer)
+                last = writer.last()
         except StoreInDoubt:
             self._keep_unwritten(*_not_sent(() if transaction is None else transaction.recorded))
             raise
         with self._unwritten_lock:
             self._unwritten = [x for x in self._unwritten if all(x is not y for y in unwritten)]
+        self.compared.wrote(transaction.recorded, last)
         self._notify(transaction.events)
 
     def alert_of(self, alerts_of: Callable[[Transaction], Iterable[m.Alert]]) -> None:
