@@ -29,6 +29,7 @@ from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 import attrs
 from attrs import field, frozen
 from cattrs import Converter
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from fillbook import model as m
@@ -189,14 +190,13 @@ def upcast(body: Mapping[str, Any], words: Words) -> Mapping[str, Any]:
 # --- the hooks ----------------------------------------------------------------------------------
 
 
-def _as_is(value: object, _: object = None) -> Any:
-    return value
-
-
 def _number_text(value: Decimal) -> str:
+    text = str(value)
+    if text.isdigit():  # no sign, point or exponent, as most numbers
+        return text
     if not value.is_finite():
         raise InvalidValue(f"{value} is not a finite number and cannot be stored")
-    return format(value, "f")
+    return format(value, "f") if "E" in text else text
 
 
 def _number(text: object, _: object) -> Decimal:
@@ -254,6 +254,13 @@ def _classes(union: object) -> tuple[type[Any], ...]:
     return tuple(kind for kind in get_args(union) if kind is not NoneType)
 
 
+def _present(kind: Any) -> Any:
+    """Return the type without None, if it is one type or None."""
+    others = [one for one in get_args(kind) if one is not NoneType]
+    is_optional = get_origin(kind) in (Union, UnionType) and len(others) == 1
+    return others[0] if is_optional else kind
+
+
 def _is_union_of_classes(kind: object) -> bool:
     """Whether *kind* unites several attrs classes, with or without None."""
     if get_origin(kind) not in (Union, UnionType):
@@ -305,10 +312,16 @@ def _class_writer(
     """Every field by its word, but no None that is the default."""
     attrs.resolve_types(kind)
     fields = words(kind).fields
-    named = {
-        one.name: override(rename=fields[one.name], omit_if_default=one.default is None)
-        for one in attrs.fields(kind)
-    }
+    named = {}
+    for one in attrs.fields(kind):
+        is_omitted, hook = one.default is None, None
+        of = _present(one.type)
+        if is_omitted and not get_args(of) and not attrs.has(of):
+            # A None that is not written needs no hook that could write it.
+            hook = converter.get_unstructure_hook(of)
+        named[one.name] = override(
+            rename=fields[one.name], omit_if_default=is_omitted, unstruct_hook=hook
+        )
     return make_dict_unstructure_fn(kind, converter, **named)  # type: ignore[arg-type]
 
 
@@ -338,7 +351,7 @@ def _writing_converter(words: Callable[[type[Any]], Words]) -> Converter:
         _is_union_of_classes, lambda union, within: _union_writer(union, within, words)
     )
     # Both JSON libraries write a StrEnum as its value.
-    converter.register_unstructure_hook(StrEnum, _as_is)
+    converter.register_unstructure_hook(StrEnum, identity)
     converter.register_unstructure_hook(Decimal, _number_text)
     for moment in (datetime, date):
         converter.register_unstructure_hook(moment, moment.isoformat)
