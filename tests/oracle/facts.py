@@ -13,6 +13,8 @@ from tests.oracle.holdings import ZERO, Fact
 
 #: A reported average is rounded to nine places.
 ROUNDING = Decimal("0.000001")
+#: The length of a timestamp up to its microseconds.
+MICROSECONDS = len("2026-03-02T15:00:00.000000")
 
 
 class Facts:
@@ -111,7 +113,7 @@ class Facts:
             rows[move.owner].append((move, fill))
             if fill is not None:
                 roots[self._roots[fill.exec_id]] += 1
-                facts.append(self._trade(fill, strategy_of(fill.order_id)))
+                facts.append(self._trade(fill, move.at, strategy_of(fill.order_id)))
             else:
                 facts.append(
                     Fact(
@@ -134,10 +136,13 @@ class Facts:
                 found.append(f"order {first}: {total} counted, at most {most} were executed")
         return facts, found
 
-    def _trade(self, fill, strategy):
+    def _trade(self, fill, known_at, strategy):
+        # The stream stamps an event some nanoseconds after its fill: within a microsecond the order
+        # of a fill and a row is that of the record.
+        is_same = fill.at[:MICROSECONDS] == known_at[:MICROSECONDS]
         return Fact(
             what="trade",
-            at=fill.at,
+            at=known_at if is_same else fill.at,
             qty=fill.qty * fill.side.sign,
             price=fill.price,
             strategy=strategy,
