@@ -63,9 +63,10 @@ def open(  # noqa: A001 - the usual term
     explain: ``observe`` (the default) reports it, ``approve`` also proposes a repair, ``auto``
     carries out what does not trade; or a mapping by `RepairKind`.  *clock* is the source of time
     (None: `SystemClock`).  *wait_s* (≥ 0 seconds) is how long `submit` and `cancel` wait for an
-    order.  *checks* run before each order, in this order: ``fb.CHECKS + (no_fridays,)`` (None:
-    ``fb.CHECKS``).  *exits* are the exits of every position that an order of the desk opens from
-    now on (None: none); those of what is held already are proposed.  *limits* bound new risk (None:
+    order, and a call that makes a plan for its steps.  *checks* run before each order, in this
+    order: ``fb.CHECKS + (no_fridays,)`` (None: ``fb.CHECKS``).  *exits* are the exits of every
+    position that an order of the desk opens from now on (None: none); those of what is held already
+    are proposed.  *limits* bound new risk (None:
     no limits).  *prices* returns the latest quote of a symbol where the broker has no quotes (None:
     no other source).  *alerts* are functions of one `Alert` (None: a sink for each address in
     `FILLBOOK_ALERT_URLS`).  *thresholds* define when an alert is raised (None: the defaults).

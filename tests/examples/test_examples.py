@@ -33,7 +33,7 @@ SHOWN = {
         "7,971.90 dollars, 3 orders, 15 requests, 0 s; held: 35 AAPL, 8 MSFT, 4 NVDA",
         "to send: buy 15 AAPL, 2,805.30 dollars",
         "to send: buy 8 MSFT, 3,296.40 dollars",
-        "6,101.70 dollars, 2 orders, 31 requests, 1 s; held: 25 AAPL, 8 MSFT, 4 NVDA",
+        "6,101.70 dollars, 2 orders, 25 requests, 0 s; held: 25 AAPL, 8 MSFT, 4 NVDA",
         "a second run: 0 orders; settled settled settled",
     ),
     "3_liquidate_and_rebuy": (

@@ -316,7 +316,8 @@ class Desk(Acting):
         Do what is due: read the stream, query unconfirmed orders, poll, reconcile.
 
         Call it every few seconds: an exit or a step of a plan is delayed by up to the interval
-        between two ticks, and a plan that is not done in 10 minutes stops, with an alert.
+        between two ticks.  A close goes on until the end of the session, one of a pair for an hour;
+        another plan that is not done in 10 minutes stops, with an alert.
         """
         return self._scheduler.tick()
 

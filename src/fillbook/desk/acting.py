@@ -49,7 +49,8 @@ class Acting:
         of the only one that holds it, ``""``: what belongs to no strategy.  A call for the same
         part replaces its exits, and ends a suspension.  *pending* waits for the next entry if
         nothing is held.  *dry_run* returns the plan without storing it or sending anything.
-        Return the plan, which is carried out as far as possible; the desk goes on in `tick`.
+        Return the plan, which is carried out as far as possible within `wait_s`; the desk goes on
+        in `tick`.
         Raises: Denied (``no_position``) if nothing is held, and (``price``) if a fresh quote shows
         that an exit would trade at once; its order is the exit that was not made, and is not in
         the record.  InvalidValue, also if the part is not clear; TradingDisabled, UnknownSymbol.
@@ -90,9 +91,10 @@ class Acting:
 
         The exits that hold the units are canceled first, and those of the rest are placed again.
         *strategy* is whose part; None: of the only one that holds it.  *account* closes the parts
-        of all strategies.  Outside the session of shares the plan begins at the open.  The same
-        call while its plan waits or runs returns that plan.  *dry_run* returns the plan without
-        storing it or sending anything.  Raises: Denied (no_position) if nothing is held;
+        of all strategies.  Outside the session of shares the plan begins at the open.  The call
+        waits at most `wait_s`; `tick` goes on until the end of the session (a pair: for an hour).
+        The same call while its plan waits or runs returns that plan.  *dry_run* returns the plan
+        without storing it or sending anything.  Raises: Denied (no_position) if nothing is held;
         InvalidValue, also if the part is not clear; TradingDisabled, UnknownSymbol.
         """
         return self._parts.closing.close_position(

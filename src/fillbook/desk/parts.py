@@ -180,17 +180,11 @@ class Parts:
             FundsStep(recorder, self.account_link),
             clock,
             steps.carry_out,
+            settings.wait_s,
         )
+        market, reconciler = self.market, self.reconciler
         exits = Exits(
-            gateway,
-            recorder,
-            agenda,
-            self.market,
-            self.reconciler,
-            executor,
-            planning,
-            clock,
-            settings,
+            gateway, recorder, agenda, market, reconciler, executor, planning, clock, settings
         )
         self.repair = Repair(
             gateway, recorder, agenda, self.reconciler, executor, planning, settings.repairs

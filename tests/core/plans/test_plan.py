@@ -280,3 +280,8 @@ def test_protections_in_the_record():
     assert records.all(m.Protection) == []
     told = [x.protection.cover for x in records.all(m.Event) if x.protection is not None]
     assert told == [m.CoverState.UNKNOWN, m.CoverState.COVERED, m.CoverState.COVERED]
+
+
+def test_a_plan_that_is_late_says_until_when_it_was_valid():
+    late = evolve(plan(), valid_until=m.timestamp("2026-03-02T15:10:30Z"))
+    assert life.sentence_of_late(late).startswith("it was not done by 2026-03-02 15:10 UTC; a desk")

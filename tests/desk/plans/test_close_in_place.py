@@ -80,7 +80,7 @@ def test_what_a_canceled_exit_sold_meanwhile_is_not_sold_again():
 
 def test_a_plan_that_traded_less_than_planned_says_so():
     """The bot offers a part itself while the plan waits: its order holds the units."""
-    bench = held(stop_price="180")
+    bench = held(wait_s=0, stop_price="180")
     bench.fail("submit", "unreachable")
     plan = bench.desk.close_position("AAPL")
     while bench.desk.book.orders(open=True):

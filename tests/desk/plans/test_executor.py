@@ -13,8 +13,8 @@ from tests.bench import Bench
 P, S = m.PlanState, m.StepState
 
 
-def held(**policy):
-    bench = Bench(cash="100000")
+def held(wait_s=2, **policy):
+    bench = Bench(cash="100000", wait_s=wait_s)
     bench.desk.buy("AAPL", qty=10, strategy="s")
     bench.pass_(20)
     if policy:
@@ -137,6 +137,72 @@ def test_a_plan_that_is_not_begun_in_time_expires():
         bench.clock.advance(5)
         other.tick()
     assert [x.qty for x in live(bench)] == [10]  # it was planned anew
+
+
+def test_a_close_that_no_desk_begins_expires_with_an_alert():
+    bench = held()
+    bench.desk._gateway.lease.release()
+    other = bench.open()
+    other.tick()  # it has the lease
+    plan = bench.desk.close_position("AAPL")
+    bench.clock.advance(7 * 3600)
+    other.tick()
+    assert other.plan(plan.plan_id).state is P.EXPIRED
+    (alert,) = [
+        x.alert for x in bench.desk.events() if x.alert is not None and x.alert.about == "AAPL"
+    ]
+    assert alert.kind is m.AlertKind.PLAN_STOPPED
+    assert (
+        "(close all of AAPL) expired: it was not done by 2026-03-02 21:00 UTC; a" in alert.message
+    )
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    "policy", [{}, {"stop_price": "180"}, {"stop_price": "180", "take_profit": "300"}]
+)
+def test_a_bot_that_ticks_every_quarter_of_an_hour_closes(policy, restarts):
+    """It closes until the end of the session, also with a new process for each tick."""
+    bench = held(wait_s=0, **policy)
+    plan = bench.desk.close_position("AAPL")
+    assert plan.state is P.RUNNING
+    for _ in range(3):
+        bench.clock.advance(900)
+        if restarts:
+            bench.desk._gateway.lease.release()
+            bench.desk = bench.open()
+        bench.desk.tick()
+    assert bench.desk.plan(plan.plan_id).state is P.DONE
+    assert bench.truth.positions() == {}
+    alerts = [x.alert.kind for x in bench.desk.events() if x.alert is not None]
+    assert m.AlertKind.PLAN_STOPPED not in alerts
+
+
+@pytest.mark.parametrize(
+    "policy", [{}, {"stop_price": "180"}, {"stop_price": "180", "take_profit": "300"}]
+)
+def test_a_close_is_carried_out_within_its_call_as_far_as_wait_s_goes(policy):
+    """The position is not without its exits until a desk that ticks seldom ticks again."""
+    bench = held(**policy)
+    began = bench.clock.elapsed()
+    assert bench.desk.close_position("AAPL").state is P.DONE
+    assert bench.truth.positions() == {}
+    assert bench.clock.elapsed() - began <= timedelta(seconds=3)
+    bench = held(**policy)
+    bench.outage()
+    began = bench.clock.elapsed()
+    bench.desk.close_position("AAPL")
+    assert bench.clock.elapsed() - began <= timedelta(seconds=30)  # of the requests themselves
+
+
+def test_a_plan_that_is_late_is_done_if_its_orders_are():
+    """What was sent is read before the plan is stopped."""
+    bench = held(wait_s=0)
+    plan = bench.desk.rebalance({"AAPL": 0}, strategy="s")
+    assert plan.state is P.RUNNING
+    bench.clock.advance(900)
+    bench.desk.tick()
+    assert bench.desk.plan(plan.plan_id).state is P.DONE
 
 
 def test_several_strategies_need_a_name():

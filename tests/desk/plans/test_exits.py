@@ -261,7 +261,7 @@ def test_what_is_rejected_stays_without_exits_until_protect():
 
 
 def test_protect_beside_a_running_plan_says_when_the_exits_are_placed():
-    bench = held()
+    bench = held(wait_s=0)
     bench.desk.protect("AAPL", stop_price="180")
     bench.pass_(30)
     bench.fail("cancel", "reply-lost")

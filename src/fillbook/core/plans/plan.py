@@ -86,6 +86,15 @@ def sentence_of_missing(plan: m.Plan) -> str:
     return f"less than planned was traded: {left} are left{why}"
 
 
+def sentence_of_late(plan: m.Plan) -> str:
+    """Return why a plan that is past its `valid_until` goes no further."""
+    until = f"{plan.valid_until[:10]} {plan.valid_until[11:16]}"
+    return (
+        f"it was not done by {until} UTC; a desk has to tick every few seconds (`start` does). "
+        "Ask for it again if it is still wanted"
+    )
+
+
 def due_steps(plan: m.Plan) -> tuple[int, ...]:
     """Return the steps to carry out now: of the first stage that is not done, else the guards."""
     if plan.failed:

@@ -28,7 +28,7 @@ from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.funds_step import FundsStep
-from fillbook.desk.plans.planning import fingerprint, order_name
+from fillbook.desk.plans.planning import StepOrders, ended_alert, fingerprint, was_sent
 from fillbook.desk.plans.replace_step import Ended, ReplaceStep
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.kill_switch import halt_reason
@@ -65,6 +65,7 @@ class Executor:
         funds_step: FundsStep,
         clock: Clock,
         record_step: RecordStep,
+        wait_s: float,
     ) -> None:
         """*record_step* carries out a step that changes the record only."""
         self._gateway = gateway
@@ -77,6 +78,8 @@ class Executor:
         self._funds_step = funds_step
         self._clock = clock
         self._record_step = record_step
+        self._wait = timedelta(seconds=wait_s)
+        self._sent = StepOrders(recorder, tracker)
         recorder.on(m.EventKind.FINAL, lambda event: agenda.put("plans", timedelta()))
         self._turn = threading.Lock()  #: of the thread that carries plans out
         self._due: dict[tuple[str, int], timedelta] = {}
@@ -96,20 +99,29 @@ class Executor:
         return min((x for x in found if x is not None), default=None)
 
     def carry_out(self) -> None:
-        """Take the steps that are due, if this desk has the lease; else the ticking desk does."""
-        if self._gateway.lease.acquire():
-            self.run()
+        """
+        Take the steps that are due within `wait_s`, if this desk has the lease.
 
-    def run(self) -> None:
-        """Take the steps that are due, and schedule the next ones."""
+        A desk that ticks seldom would leave a position without its exits between two steps.
+        """
+        until = self._clock.elapsed() + self._wait
+        if not self._gateway.lease.acquire():
+            return
+        while (after := self.run()) is not None and after <= until:
+            pause = max(0.01, (after - self._clock.elapsed()).total_seconds())
+            self._clock.wait(self._gateway.closing, pause)
+
+    def run(self) -> timedelta | None:
+        """Take the steps that are due; return when the next are, None: no plan is open."""
         self._agenda.put("plans", self._clock.elapsed() + READ_DELAYS[-1])
         if not self._gateway.lease.may_send():
-            return  # the desk that had the lease may still be sending
+            return None  # the desk that had the lease may still be sending
         after = self.advance_all()
         if after is None:
             self._agenda.drop("plans")
         else:
             self._agenda.put("plans", after)
+        return after
 
     def stop_all(self, why: str) -> tuple[str, ...]:
         """Stop every plan that has not ended, between two steps; return their ids."""
@@ -147,7 +159,9 @@ class Executor:
                 self._end(plan)
                 return None
             if not plan.failed and self._is_old(plan):
-                self._record_failure(plan, "it was not done in time")
+                done = [index for index in due if self._sent.is_done(plan, index)]
+                if not [self._advance_step(plan_id, index) for index in done]:
+                    self._record_failure(plan, life.sentence_of_late(plan))
                 continue
             if self._pauses(plan, due):
                 return self._clock.elapsed() + RETRY_DELAY
@@ -169,6 +183,9 @@ class Executor:
                 return True
             if transaction.at > plan.valid_until:
                 transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.EXPIRED))
+                if plan.state is m.PlanState.APPROVED and plan.kind is not m.PlanKind.EXIT:
+                    late = f"expired: {life.sentence_of_late(plan)}"
+                    transaction.record(ended_alert(plan, late))
                 return True
             is_early = plan.begins_at is not None and transaction.at < plan.begins_at
             if plan.state is m.PlanState.PROPOSED or is_early or not self._gateway.trading_enabled:
@@ -212,9 +229,7 @@ class Executor:
 
     def _alert(self, plan: m.Plan, text: str) -> None:
         if text and plan.kind is not m.PlanKind.EXIT:  # what has no exit is alerted by itself
-            about = plan.symbols[0] if plan.symbols else "account"
-            text = f"plan {plan.plan_id} ({plan.why}) {text}"
-            self._recorder.record(m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text)))
+            self._recorder.record(ended_alert(plan, text))
 
     def _forget(self, plan: m.Plan) -> None:
         for index in range(len(plan.steps)):
@@ -272,7 +287,7 @@ class Executor:
         return False
 
     def _cancel(self, plan: m.Plan, index: int, name: str) -> bool:
-        record = self._record_of(name)
+        record = self._sent.record(name)
         if record is None:
             return self._fail(plan, index, f"there is no order {name} in the record")
         if record.order.is_final:
@@ -283,7 +298,7 @@ class Executor:
             self._set(plan, index, m.StepState.BEGUN)
         self._cancellation.instruct(name, plan.authority)
         self._cancellation.advance(name, for_caller=False, wait=False)
-        latest = present(self._record_of(name), f"order {name}")
+        latest = present(self._sent.record(name), f"order {name}")
         if latest.order.is_final:
             return self._set(plan, index, m.StepState.DONE)
         self._read(plan, index, latest)
@@ -295,7 +310,7 @@ class Executor:
         if plan.steps[index].state is m.StepState.WAITING:
             self._set(plan, index, m.StepState.BEGUN)
         name = action.client_order_id
-        record = self._record_of(name)
+        record = self._sent.record(name)
         if record is None:
             return self._fail(plan, index, f"there is no order {name} in the record")
         found = self._replace_step.advance(plan, action)
@@ -306,19 +321,19 @@ class Executor:
 
     def _place(self, plan: m.Plan, index: int, action: m.PlaceOrder) -> bool:
         step = plan.steps[index]
-        names = [self._name(plan, index, x + 1) for x in range(step.attempts)]
-        placed = [self._record_of(name) for name in names]
+        names = [self._sent.name(plan, index, x + 1) for x in range(step.attempts)]
+        placed = [self._sent.record(name) for name in names]
         latest = placed[-1] if placed else None
-        if latest is not None and _was_sent(latest):
+        if latest is not None and was_sent(latest):
             return self._follow(plan, index, action, latest)
-        others = [self._record_of(name) for name in action.after]
+        others = [self._sent.record(name) for name in action.after]
         known = [x.order for x in (*placed[:-1], *others) if x is not None]
         qty = life.remaining(action, known, life.share_of(plan, index))
         if action.request.qty is not None and not qty:
             return self._set(plan, index, m.StepState.DONE, "it was filled before")
         if not names:
             self._set(plan, index, m.StepState.BEGUN, attempts=1)
-            names = [self._name(plan, index, 1)]
+            names = [self._sent.name(plan, index, 1)]
         return self._send(plan, index, evolve(action.request, qty=qty), names[-1])
 
     def _send(self, plan: m.Plan, index: int, request: m.OrderRequest, name: str) -> bool:
@@ -430,20 +445,6 @@ class Executor:
         self._recorder.record(moved)
         return True
 
-    def _name(self, plan: m.Plan, index: int, attempt: int) -> str:
-        with self._recorder.store.read() as reader:
-            bound = present(reader.get(m.Binding, "account"), "the account of the record")
-        return order_name(bound.account, plan, index, attempt)
-
-    def _record_of(self, name: str) -> m.OrderRecord | None:
-        with self._recorder.store.read() as reader:
-            return reader.get(m.OrderRecord, name)
-
 
 def _is_running(plan: m.Plan) -> bool:
     return plan.state in (m.PlanState.RUNNING, m.PlanState.PAUSED)
-
-
-def _was_sent(record: m.OrderRecord) -> bool:
-    """Whether the order may have reached the broker; one that was denied is placed again."""
-    return record.order.status is not m.OrderStatus.DENIED

@@ -24,12 +24,15 @@ from fillbook.core.plans import plan as life
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.market import Market
 from fillbook.desk.orders.place import client_order_id
+from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.cells.last_complete_snapshot import OLD_S, LastComplete
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
 #: How long a plan that trades may wait for its beginning, and run.
 VALID_FOR: Final = timedelta(minutes=10)
+#: The same for the close of a pair, which trades at all hours.
+PAIR_VALID_FOR: Final = timedelta(hours=1)
 
 #: The kinds of plans that are not made again after a person rejected the same.
 _DECIDED: Final = frozenset({m.PlanKind.EXIT, m.PlanKind.REPAIR, m.PlanKind.CATCH_UP})
@@ -188,11 +191,16 @@ def trading_period(
     """
     Return when a plan that trades at the market begins (None: at once), and how long it is valid.
 
-    *pair* None: the symbol is one of shares, which trade in their regular session.
+    *pair* None: the symbol is one of shares, which trade in their regular session: what a bot
+    closes is closed until the end of the session, however seldom the desk ticks.
     """
-    session = None if pair is not None else market.regular_session()
-    if session is None or session.opens <= now:
+    if pair is not None:
+        return None, PAIR_VALID_FOR
+    session = market.regular_session()
+    if session is None:
         return None, None
+    if session.opens <= now:
+        return None, max(VALID_FOR, session.closes - now)
     return session.opens, session.closes - session.opens
 
 
@@ -207,6 +215,62 @@ def denial(code: m.ReasonCode, symbol: str, text: str, at: m.Timestamp) -> error
     unseen = new_record(m.Origin.OURS, "", terms, at).order
     order = evolve(unseen, status=m.OrderStatus.DENIED, is_final=True, reason=text)
     return errors.Denied(text, order=order, reason=m.Reason(code, text))
+
+
+def ended_alert(plan: m.Plan, text: str) -> m.Alerted:
+    """Return the alert about a plan that did not do all that it was made for."""
+    about = plan.symbols[0] if plan.symbols else "account"
+    text = f"plan {plan.plan_id} ({plan.why}) {text}"
+    return m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text))
+
+
+def was_sent(record: m.OrderRecord) -> bool:
+    """Whether the order may have reached the broker; one that was denied is placed again."""
+    return record.order.status is not m.OrderStatus.DENIED
+
+
+class StepOrders:
+    """The orders of the steps of plans: their names, and what is known of them."""
+
+    def __init__(self, recorder: Recorder, tracker: Tracker) -> None:
+        self._recorder = recorder
+        self._tracker = tracker
+
+    def name(self, plan: m.Plan, index: int, attempt: int) -> str:
+        """Return the client order id of one attempt of a step."""
+        with self._recorder.store.read() as reader:
+            bound = errors.present(reader.get(m.Binding, "account"), "the account of the record")
+        return order_name(bound.account, plan, index, attempt)
+
+    def record(self, name: str) -> m.OrderRecord | None:
+        """Return the order of that client order id; None: there is none."""
+        with self._recorder.store.read() as reader:
+            return reader.get(m.OrderRecord, name)
+
+    def is_done(self, plan: m.Plan, index: int) -> bool:
+        """Read the order of a step that was begun; return whether it did what the step wants."""
+        step = plan.steps[index]
+        if step.state is not m.StepState.BEGUN:
+            return False
+        if isinstance(step.action, m.CancelOrder):
+            found = self._read(step.action.client_order_id)
+            return found is not None and found.order.is_final
+        if not isinstance(step.action, m.PlaceOrder):
+            return False
+        found = self._read(self.name(plan, index, step.attempts))
+        return (
+            found is not None
+            and was_sent(found)
+            and isinstance(life.placed(step.action, found), life.Done)
+        )
+
+    def _read(self, name: str) -> m.OrderRecord | None:
+        """Return an order as the broker reports it now, if it has not ended by the record."""
+        known = self.record(name)
+        if known is None or known.order.is_final or not known.ids:
+            return known
+        self._tracker.read(known)
+        return self.record(name)
 
 
 def _waits(plan: m.Plan) -> bool:

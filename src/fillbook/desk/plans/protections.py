@@ -92,7 +92,10 @@ class Protections:
         self._executor.failures.pop(protection.occasion, None)
         made = self._exits.compare(symbol)
         self._executor.carry_out()
-        return self._latest(made, protection)
+        later = self._exits.compare(symbol)  # what stands now, and what a plan that ended left
+        if later:
+            self._executor.carry_out()
+        return self._latest([*made, *later], protection)
 
     def _new_protection(
         self,
