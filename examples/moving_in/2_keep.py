@@ -4,6 +4,7 @@ The bot of stage 1 keeps a record, and passes on the events that it receives.
 It needs ALPACA_API_KEY and ALPACA_SECRET_KEY; ALPACA_URL for an emulator.
 """
 
+import asyncio
 import os
 import threading
 
@@ -27,7 +28,7 @@ desk = fb.open(AlpacaBroker.from_client(client), store="sqlite:///bot.db")
 
 
 async def on_event(event):
-    desk.receive(event)
+    await asyncio.to_thread(desk.receive, event)
     if event.event == "fill":
         filled.set()
 

@@ -4,6 +4,7 @@ The bot of stage 3 submits its order by fillbook, which returns the order with i
 It needs ALPACA_API_KEY and ALPACA_SECRET_KEY; ALPACA_URL for an emulator.
 """
 
+import asyncio
 import os
 import threading
 
@@ -23,7 +24,7 @@ desk = fb.open(AlpacaBroker.from_client(client), store="sqlite:///bot.db")
 
 
 async def on_event(event):
-    desk.receive(event)
+    await asyncio.to_thread(desk.receive, event)
 
 
 def main():

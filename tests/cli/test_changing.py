@@ -86,3 +86,28 @@ def test_the_orders_to_cancel_are_selected_by_one_option(words, resting, emulato
 def test_an_unknown_order_id_cancels_nothing(resting, emulator, capsys):
     code, _, err = told(capsys, "cancel", resting[0].client_order_id, "nobody", *STORE)
     assert (code, "no order 'nobody'" in err, len(living(emulator))) == (2, True, 3)
+
+
+def test_what_the_bot_held_before_its_record_is_given_to_a_strategy(emulator, capsys):
+    """The position, and the stop that rests: it counts as the exit, and no second one is placed."""
+    at = ("--store", "sqlite:///bot.db")
+    with fb.open(store="memory://") as before:
+        before.sync()
+        before.buy("AAPL", qty=10)
+        stop = before.sell("AAPL", qty=10, stop_price="150", time_in_force="gtc")
+    assert told(capsys, "sync", *at)[0] == 0
+    code, out, _ = told(capsys, "assign", "AAPL", "swing", *at)
+    assert (code, "swing" in out) == (0, True)
+    code, out, _ = told(capsys, "assign", stop.client_order_id[:12], "swing", *at, "--json")
+    assert (code, json.loads(out)["symbol"]) == (0, "AAPL")
+    code, out, _ = told(
+        capsys, "protect", "AAPL", "--strategy", "swing", "--stop-price", "150", *at
+    )
+    assert (code, "0 orders, 0 cancels" in out) == (0, True)
+    with fb.read("sqlite:///bot.db") as book:
+        [protection] = book.protections()
+        [order] = book.orders(open=True)
+    assert (protection.cover, order.strategy) == ("covered", "swing")
+    assert told(capsys, "assign", "AAPL", "--nobody", *at)[0] == 0
+    with fb.read("sqlite:///bot.db") as book:
+        assert {name: x.qty for name, x in book.position("AAPL").by_strategy if x.qty} == {"": 10}

@@ -51,6 +51,11 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "reconcile.check",
             "Reconcile the record with the broker; sends nothing that changes the account.",
         ),
+        "assign": (
+            "orders.assign",
+            "Give a position, an order or a fill that no strategy placed to a strategy; sends "
+            "nothing.",
+        ),
         "rebuild": (
             "plans.commands",
             "Take the broker's figures for the whole record; the last resort when no repair helps.",

@@ -45,6 +45,17 @@ ERRORS = {
         "'sqlite://' names no file; use sqlite:///bot.db, or sqlite:////srv/bot.db for an "
         "absolute path",
     ),
+    "assign AAPL": (2, "give exactly one of a strategy and --nobody"),
+    "assign AAPL s --nobody": (2, "give exactly one of a strategy and --nobody"),
+    "assign ZZZZ s": (
+        2,
+        "'ZZZZ' is no order, no fill, and no symbol with an opening position in this record",
+    ),
+    "assign ORDER_ID s": (
+        2,
+        "order ORDER_ID was placed by the strategy 'mean-rev'; only what no strategy placed can "
+        "be assigned",
+    ),
     "check --ours": (2, "--ours needs a value"),
     "serve --allow": (2, "--allow needs a value"),
     "token create read --strategy": (2, "--strategy needs a value"),

@@ -145,7 +145,7 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
                 ReasonCode.WASH_TRADE,
                 f"wash trade: it could match the working {order.type} {order.side} order "
                 f"{order.client_order_id}; the broker accepts both sides only as brackets, OCO "
-                "orders or trailing stops",
+                "orders or trailing stops. Cancel that order first, or give the entry its exits",
                 (("order", order.client_order_id),),
             )
     return None
