@@ -107,6 +107,13 @@ def test_weights_a_little_above_one_are_scaled_and_that_is_said():
     assert plan({"A": "0.6", "B": "0.4"}, {}, TEN, 1000).weight_sum is None
 
 
+def test_all_of_the_equity_is_allocated_by_weights_that_are_scaled():
+    """The values of the weights are rounded to 60 digits; their sum does not exceed the base."""
+    found = plan({"A": "0.5044", "B": "0.2363", "C": "0.2594"}, {}, TEN, 771841, **ALL)
+    assert (found.base, found.weight_sum) == (771841, D("1.0001"))
+    assert traded(found) == [("A", 38928), ("B", 18237), ("C", 20019)]
+
+
 def test_a_price_is_above_zero_and_a_position_is_held_once():
     with pytest.raises(fb.InvalidValue, match="A: a price is above zero"):
         plan({"A": 1}, {}, {"A": 0}, 1000)

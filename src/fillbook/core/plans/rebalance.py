@@ -101,15 +101,15 @@ def _wanted(
         short = [x for pairs in (targets.weights, targets.notional, targets.qty) for x in pairs]
         if below := [symbol for symbol, value in short if value < 0]:
             raise InvalidValue(f"{', '.join(below)}: a target below zero, and long_only is set")
-    factor, weight_sum = _scale(targets, portfolio, base, names)
-    missing = portfolio.unvalued
-    wanted = {names.resolve(symbol): weight * factor for symbol, weight in targets.weights}
-    wanted.update((names.resolve(symbol), value) for symbol, value in targets.notional)
+    resolve, missing = names.resolve, portfolio.unvalued
+    factor, gross, weight_sum = _scale(targets, portfolio, base, names)
+    values = {resolve(x): value for x, value in targets.notional}
     for name, qty in targets.qty:
-        line = lines.get(names.resolve(name))
+        line = lines.get(resolve(name))
         if line is not None:
-            wanted[line.symbol] = qty * line.unit
-    gross = sum((abs(x) for symbol, x in wanted.items() if symbol not in missing), ZERO)
+            values[line.symbol] = qty * line.unit
+    gross += sum(abs(value) for symbol, value in values.items() if symbol not in missing)
+    wanted = {resolve(x): weight * factor for x, weight in targets.weights} | values
     total, most = gross + portfolio.outside, rules.leverage * portfolio.equity
     if total > most and gross:
         raise InvalidValue(
@@ -121,11 +121,15 @@ def _wanted(
 
 def _scale(
     targets: m.Targets, portfolio: Portfolio, base: Decimal, names: Names
-) -> tuple[Decimal, Decimal | None]:
-    """Return the value of a weight of 1, and the sum of the weights if they were scaled to 1."""
-    total = sum((abs(weight) for _, weight in targets.weights), ZERO)
+) -> tuple[Decimal, Decimal, Decimal | None]:
+    """
+    Return the value of a weight of 1, that of all weights, and their sum if it was scaled to 1.
+
+    The value of all is not the sum of their values, which are rounded to 60 digits.
+    """
+    total = sum([abs(weight) for _, weight in targets.weights], ZERO)
     if not total:
-        return ZERO, None
+        return ZERO, ZERO, None
     if base <= 0:
         raise InvalidValue(
             f"nothing is left to allocate: the base is {base:.2f}, of an equity of "
@@ -137,13 +141,15 @@ def _scale(
             f"{m.plain(portfolio.rules.leverage)}"
         )
     is_scaled = 1 < total <= m.WEIGHTS_MAX
-    whole = total if is_scaled else Decimal(1)
-    # The value of these is missing in the base, so their weights are missing in its shares.
-    missing = sum(
-        (abs(x) for name, x in targets.weights if names.resolve(name) in portfolio.unvalued), ZERO
-    )
-    rest = whole - missing
-    return (base / rest if rest > 0 else ZERO), total if is_scaled else None
+    missing = ZERO
+    if portfolio.unvalued:
+        # The value of these is missing in the base, so their weights are missing in its shares.
+        pairs = ((names.resolve(name), abs(weight)) for name, weight in targets.weights)
+        missing = sum((x for symbol, x in pairs if symbol in portfolio.unvalued), ZERO)
+    rest = (total if is_scaled else 1) - missing
+    if rest <= 0:
+        return ZERO, ZERO, total if is_scaled else None
+    return base / rest, base * (total - missing) / rest, total if is_scaled else None
 
 
 def _budget(portfolio: Portfolio, base: Decimal, cash: Decimal) -> rounding.Budget:
