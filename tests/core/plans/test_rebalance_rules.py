@@ -290,6 +290,12 @@ def test_turnover_takes_the_largest_differences_first():
     assert traded(found) == [("A", -17)]  # the sale and the buy would both be below the minimum
 
 
+@pytest.mark.parametrize(("held", "alone_is"), [(0, {}), (10, {"A": R.TURNOVER})])
+def test_nothing_is_traded_by_a_share_of_a_base_below_zero(held, alone_is):
+    found = plan({"A": 0}, {"A": held}, TEN, -200, turnover_max="0.1", **ALL)
+    assert (found.base < 0, found.trades, alone(found)) == (True, (), alone_is)
+
+
 def test_turnover_cuts_a_crossing_to_its_first_part():
     found = plan({"A": "-0.5"}, {"A": 50}, TEN, 500, turnover_max="0.2", **ALL)
     assert traded(found) == [("A", -20)]

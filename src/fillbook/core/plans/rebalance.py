@@ -81,7 +81,8 @@ def plan_rebalance(
     if rules.leftover == "invest":
         rounding.invest_leftover(lines, budget, rules)
     if rules.turnover_max is not None:
-        rounding.limit_turnover(lines, rules.turnover_max * base, before, rules)
+        most = max(ZERO, rules.turnover_max * base)
+        rounding.limit_turnover(lines, most, before, rules)
     return _result(portfolio, lines, base, weight_sum, before)
 
 
