@@ -114,6 +114,15 @@ def test_all_of_the_equity_is_allocated_by_weights_that_are_scaled():
     assert traded(found) == [("A", 38928), ("B", 18237), ("C", 20019)]
 
 
+def test_a_price_is_found_by_any_name_of_its_symbol():
+    coins = [coin("BTC/USD", aliases=("BTCUSD",)), listed("A")]
+    args = {"instruments": coins, **ALL}
+    for target in ("BTC/USD", "btcusd"):
+        for name in ("BTC/USD", "BTCUSD", " btc/usd"):
+            found = plan({target: "0.5", "A": "0.5"}, {}, {name: 10, "a": 10}, 1000, **args)
+            assert traded(found) == [("BTC/USD", 50), ("A", 50)]
+
+
 def test_a_price_is_above_zero_and_a_position_is_held_once():
     with pytest.raises(fb.InvalidValue, match="A: a price is above zero"):
         plan({"A": 1}, {}, {"A": 0}, 1000)

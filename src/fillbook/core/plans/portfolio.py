@@ -30,351 +30,30 @@ _SHOWN: Final = 5  #: symbols that an error names
 _Market = tuple[Decimal, Decimal]
 
 
-@define(eq=False)
-class Line:
-    """
-    One symbol that the plan may trade: a mutable builder, inside one call of the planner.
-
-    Quantities and values are signed.  `unit` is the value of a base unit, `half_spread` the cost
-    of trading one; `bid` and `ask` are what a sale brings and a buy takes at worst, per base unit.
-    `limits` are the limit prices of both; None: market orders.  `closable` ≥ 0 is how much of the
-    position may be closed.  The result is `reduces` steps toward zero, and `grows` steps of
-    `grow_step` away from it.
-    """
-
-    symbol: str
-    held: Decimal
-    unit: Decimal
-    half_spread: Decimal
-    bid: Decimal
-    ask: Decimal
-    limits: _Market | None
-    step: Decimal
-    listed: m.Instrument | None
-    closable: Decimal
-    exits: tuple[str, ...]
-    wanted: Decimal = ZERO  #: the target value
-    reduces: int = 0
-    grows: int = 0
-    grow_step: Decimal = _ONE
-    gap: Decimal = ZERO  #: the value that is to be added, ≥ 0
-    wanted_steps: int = 0  #: of growth, without a budget
-    least_steps: int = 1  #: of growth: the minimum of one trade
-    why: m.LeftAloneReason | None = None
-
-    @property
-    def qty(self) -> Decimal:
-        """The quantity after the plan."""
-        held = self.held
-        if self.reduces:
-            by = self.reduces * self.step
-            held = held - by if held > 0 else held + by
-        if self.grows:
-            by = self.grows * self.grow_step
-            return held + by if self.wanted > 0 else held - by
-        return held
-
-
-@define(eq=False)
-class Portfolio:
-    """The lines, what is left alone, and the sums that decide how much there is to allocate."""
-
-    rules: m.RebalanceRules
-    lines: dict[str, Line] = Factory(dict[str, Line])  #: by symbol
-    left_alone: list[m.LeftAlone] = Factory(list[m.LeftAlone])
-    cancels: list[str] = Factory(list[str])
-    equity: Decimal = ZERO
-    reserves: Decimal = ZERO  #: what open orders that stay may still cost
-    outside: Decimal = ZERO  #: value, without sign, of what is left alone without a target
-    skipped: Decimal = ZERO  #: value, without sign, of targets that are left alone
-    growth: Decimal = ZERO  #: by how much open orders may still increase positions, as a value
-    #: The targets whose position has no known value, so that the equity lacks it.
-    unvalued: set[str] = Factory(set[str])
-
-    def leave(
-        self, symbol: str, qty: Decimal, value: Decimal | None, reason: m.LeftAloneReason
-    ) -> None:
-        self.left_alone.append(m.LeftAlone(symbol, qty, value, reason))
-
-
 class Names:
     """The instruments by symbol, and their other names."""
 
     def __init__(self, rules: m.RebalanceRules) -> None:
         self.listed = {x.symbol: x for x in rules.instruments}
-        self._aliases = {name: x.symbol for x in rules.instruments for name in x.aliases}
+        #: The symbols by their other names, and by the names of the targets.
+        self.symbols = {name: x.symbol for x in rules.instruments for name in x.aliases}
         self.pairs = {x.symbol: x for x in rules.pairs}
         if self.pairs and rules.currency is None:
             raise InvalidValue("pairs have two currencies: `currency` names that of the plan")
+        #: The symbols of the positions to which buys of other symbols add.
+        self.positions = {x.symbol: x.holding for x in rules.pairs}
         self._currency = rules.currency
 
     def resolve(self, symbol: str) -> str:
-        return self._aliases.get(symbol, symbol)
-
-    def position_of(self, symbol: str) -> str:
-        """Return the symbol of the position to which a buy of *symbol* adds."""
-        pair = self.pairs.get(symbol)
-        return symbol if pair is None else pair.holding
+        return self.symbols.get(symbol, symbol)
 
     def is_foreign(self, symbol: str) -> bool:
         """Return whether *symbol* is paid in another currency than that of the plan."""
         pair = self.pairs.get(symbol)
         return pair is not None and pair.quote != self._currency
 
-    def is_unknown(self, symbol: str) -> bool:
-        return bool(self.listed) and symbol not in self.listed
 
-
-# -- the arguments ---------------------------------------------------------------------
-
-
-def targeted(targets: m.Targets, names: Names) -> dict[str, str]:
-    """
-    Return the symbols of the targets by their positions.
-
-    Raises: InvalidValue: there is none, one has two targets, is unknown, or in another currency.
-    """
-    symbols: dict[str, str] = {}
-    twice, unknown, foreign = [], [], []
-    resolve = names.resolve
-    for pairs in (targets.weights, targets.notional, targets.qty):
-        for name, _ in pairs:
-            symbol = resolve(name)
-            position = symbol
-            if names.pairs:
-                position = names.position_of(symbol)
-                if names.is_foreign(symbol):
-                    foreign.append(name)
-            if position in symbols:
-                twice.append(name)
-            symbols[position] = symbol
-            if names.is_unknown(symbol):
-                unknown.append(name)
-    problems = []
-    for found, problem in (
-        (twice, "more than one target"),
-        (unknown, "no instrument of that name"),
-        (foreign, "another currency than that of the plan"),
-    ):
-        if found:
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            problems.append(f"{', '.join(found[:_SHOWN])}{more}: {problem}")
-    if problems:
-        raise InvalidValue("; ".join(problems))
-    if not symbols:
-        raise InvalidValue("there are no targets; a target of zero closes a position")
-    return symbols
-
-
-def held_positions(
-    holdings: Mapping[str, m.Number] | Iterable[m.HeldPosition], names: Names
-) -> dict[str, m.HeldPosition]:
-    """Return what is held, by symbol.  Raises: InvalidValue: a position is listed twice."""
-    found: dict[str, m.HeldPosition] = {}
-    listed: Iterable[m.HeldPosition] = (
-        [m.HeldPosition(symbol=x, qty=qty) for x, qty in holdings.items()]
-        if isinstance(holdings, Mapping)
-        else holdings
-    )
-    for held in listed:
-        symbol = names.resolve(held.symbol)
-        if symbol in found:
-            raise InvalidValue(f"{held.symbol} is held twice: give each position once")
-        found[symbol] = held
-    return found
-
-
-def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Market]:
-    """Return bid and ask by symbol; what has no price is left out.  Raises: InvalidValue."""
-    found: dict[str, _Market] = {}
-    resolve = names.resolve
-    for name, price in prices.items():
-        if price is None:
-            continue
-        if isinstance(price, m.Quote):
-            bid, ask = price.bid, price.ask
-        elif isinstance(price, tuple):
-            bid, ask = m.number(price[0]), m.number(price[1])
-        else:
-            bid = ask = m.number(price)
-        if bid <= 0 or ask <= 0:
-            raise InvalidValue(f"{name}: a price is above zero, not {price!r}")
-        found[resolve(m.symbol_of(name))] = (bid, ask)
-    return found
-
-
-# -- the portfolio ---------------------------------------------------------------------
-
-
-def read(
-    symbols: Mapping[str, str],
-    held: Mapping[str, m.HeldPosition],
-    quoted: Mapping[str, _Market],
-    names: Names,
-    rules: m.RebalanceRules,
-) -> Portfolio:
-    """Return the portfolio of the targets *symbols* (by position); its equity lacks the cash."""
-    portfolio = Portfolio(rules)
-    closes = rules.others == "close"
-    for position, one in held.items():
-        symbol = symbols.get(position, position)
-        _count(portfolio, symbol, one, quoted, names, wanted=position in symbols, closes=closes)
-    for position, symbol in symbols.items():
-        if position not in held:
-            _count(portfolio, symbol, _NOTHING, quoted, names, wanted=True, closes=closes)
-    return portfolio
-
-
-def _count(
-    portfolio: Portfolio,
-    symbol: str,
-    held: m.HeldPosition,
-    quoted: Mapping[str, _Market],
-    names: Names,
-    *,
-    wanted: bool,
-    closes: bool,
-) -> None:
-    """Add one position to the sums of *portfolio*, and to its lines or to what is left alone."""
-    listed, market = names.listed.get(symbol), quoted.get(symbol)
-    if names.is_foreign(symbol):
-        if held.qty:
-            portfolio.leave(symbol, held.qty, None, _R.OTHER_CURRENCY)
-        return
-    unit, half_spread = _valued(held, market, listed)
-    own, qty = held.qty, held.qty
-    if held.strategy_qty is not None:
-        own = held.strategy_qty
-    if unit is not None:
-        if qty:
-            portfolio.equity += qty * unit
-    elif qty < 0 or own < 0:
-        raise InvalidValue(f"{symbol} is held short and has no price: give a price or a value")
-    orders = _NO_ORDERS
-    if held.orders or not held.is_confirmed:
-        orders = _Orders(held, portfolio.rules, is_traded=wanted or closes)
-        portfolio.reserves += orders.reserves
-        if unit is not None:
-            portfolio.growth += orders.growth * unit
-    if own != qty:
-        _leave(portfolio, symbol, qty - own, unit, _R.OTHER_PART)
-    if not wanted and not (closes and own):
-        if own:
-            _leave(portfolio, symbol, own, unit, _R.NO_TARGET)
-        return
-    reason = _why_not(listed, market, orders, portfolio.rules, names.is_unknown(symbol))
-    if reason is not None or unit is None or half_spread is None or market is None:
-        value = _leave(portfolio, symbol, own, unit, reason or _R.NO_PRICE, wanted=wanted)
-        if wanted and own and value is None:
-            portfolio.unvalued.add(symbol)
-        return
-    portfolio.cancels += orders.cancels
-    portfolio.lines[symbol] = _line(
-        symbol, own, unit, half_spread, market, listed, orders, portfolio.rules
-    )
-
-
-def _valued(
-    held: m.HeldPosition, market: _Market | None, listed: m.Instrument | None
-) -> tuple[Decimal | None, Decimal | None]:
-    """Return the value of a unit and half the spread; else the reported value, and None."""
-    if market is None:
-        unit = held.value / held.qty if held.value is not None and held.qty else None
-        return unit, None
-    bid, ask = market
-    middle = bid if bid == ask else (bid + ask) / 2
-    half_spread = ask - middle
-    if listed is not None and listed.multiplier != 1:
-        return middle * listed.multiplier, half_spread * listed.multiplier
-    return middle, half_spread
-
-
-def _line(
-    symbol: str,
-    own: Decimal,
-    unit: Decimal,
-    half_spread: Decimal,
-    market: _Market,
-    listed: m.Instrument | None,
-    orders: _Orders,
-    rules: m.RebalanceRules,
-) -> Line:
-    limits = None
-    bid, ask = unit - half_spread, unit + half_spread
-    if rules.order_type is m.OrderType.LIMIT:
-        limits = _limits(market, listed, rules)
-        multiplier = _ONE if listed is None else listed.multiplier
-        bid, ask = limits[0] * multiplier, limits[1] * multiplier
-    step = _ONE if listed is None else _step(listed, rules)
-    closable = abs(own) if orders is _NO_ORDERS else orders.closable(own)
-    return Line(
-        symbol, own, unit, half_spread, bid, ask, limits, step, listed, closable, orders.exits
-    )
-
-
-def _leave(
-    portfolio: Portfolio,
-    symbol: str,
-    qty: Decimal,
-    unit: Decimal | None,
-    reason: m.LeftAloneReason,
-    *,
-    wanted: bool = False,
-) -> Decimal | None:
-    """Leave *qty* alone, and count its value; return it."""
-    value = None if unit is None else qty * unit
-    portfolio.leave(symbol, qty, value, reason)
-    if value is not None and wanted:
-        portfolio.skipped += abs(value)
-    elif value is not None:
-        portfolio.outside += abs(value)
-    return value
-
-
-def _limits(market: _Market, listed: m.Instrument | None, rules: m.RebalanceRules) -> _Market:
-    """Return the limit prices of a sale and of a buy, rounded toward the market."""
-    bid, ask = market[0] * (1 - rules.collar), market[1] * (1 + rules.collar)
-    down, tick = m.cut(bid, _tick(bid, listed, rules)), _tick(bid, listed, rules)
-    return down if down == bid else down + tick, m.cut(ask, _tick(ask, listed, rules))
-
-
-def _tick(price: Decimal, listed: m.Instrument | None, rules: m.RebalanceRules) -> Decimal:
-    if listed is not None and listed.price_increment is not None:
-        return listed.price_increment
-    return next((x.step for x in rules.ticks if price >= x.least), _FINEST)
-
-
-def _step(listed: m.Instrument, rules: m.RebalanceRules) -> Decimal:
-    """Return the quantity increment of a trade."""
-    is_coin = listed.asset_class is m.AssetClass.CRYPTO
-    if is_coin or (listed.fractionable and not rules.whole_shares):
-        return listed.qty_increment
-    return max(_ONE, listed.qty_increment)
-
-
-def _why_not(
-    listed: m.Instrument | None,
-    market: _Market | None,
-    orders: _Orders,
-    rules: m.RebalanceRules,
-    is_unknown: bool,
-) -> m.LeftAloneReason | None:
-    """Return why a symbol is not traded; None: it may be."""
-    if orders.reason is not None:
-        return orders.reason
-    if is_unknown or (listed is not None and not listed.tradable):
-        return _R.NOT_TRADABLE
-    if market is None:
-        return _R.NO_PRICE
-    bid, ask = market
-    if bid == ask:
-        return None
-    if bid > ask:
-        return _R.NO_PRICE
-    return _R.WIDE_SPREAD if (ask - bid) * 2 > rules.spread_max * (bid + ask) else None
-
-
-class _Orders:
+class Orders:
     """The open orders of a symbol, in their worst case."""
 
     __slots__ = ("_buys", "_sells", "cancels", "exits", "growth", "reason", "reserves")
@@ -408,5 +87,341 @@ class _Orders:
         return max(ZERO, abs(own) - (self._sells if own > 0 else self._buys))
 
 
-_NOTHING: Final = m.HeldPosition(symbol="-", qty=ZERO)
-_NO_ORDERS: Final = _Orders(_NOTHING, m.RebalanceRules(), is_traded=False)
+_NO_ORDERS: Final = Orders(
+    m.HeldPosition(symbol="-", qty=ZERO), m.RebalanceRules(), is_traded=False
+)
+
+
+#: What may be traded: a symbol, how much is held, the value of a unit where there is no price, the
+#: open orders, and whether it has a target.
+_Stake = tuple[str, Decimal, Decimal | None, Orders, bool]
+
+
+@define(eq=False)
+class Line:
+    """
+    One symbol that the plan may trade: a mutable builder, inside one call of the planner.
+
+    Quantities and values are signed; steps are whole numbers ≥ 0.  `unit` is the value of a base
+    unit, `half_spread` the cost of trading one; `bid` and `ask` are what a sale brings and a buy
+    takes at worst, per base unit.  `limits` are the limit prices of both; None: market orders.
+    `least` is the smallest trade, in steps.  The result is `reduces` steps toward zero, and `grows`
+    steps of `grow_step` away from it.
+    """
+
+    symbol: str
+    held: Decimal
+    unit: Decimal
+    half_spread: Decimal
+    bid: Decimal
+    ask: Decimal
+    limits: _Market | None
+    listed: m.Instrument | None
+    orders: Orders
+    step: Decimal
+    least: Decimal
+    grow_step: Decimal
+    grow_least: Decimal
+    grow_size: Decimal  #: the value of a step of growth
+    wanted: Decimal = ZERO  #: the target value
+    reduces: Decimal = ZERO
+    grows: Decimal = ZERO
+    gap: Decimal = ZERO  #: the value that is to be added, ≥ 0
+    wanted_steps: Decimal = ZERO  #: of growth, without a budget
+    why: m.LeftAloneReason | None = None
+
+    @property
+    def grow_cash(self) -> Decimal:
+        """What a step of growth takes at worst; the proceeds of a short are not spent."""
+        return self.grow_step * self.ask if self.wanted > ZERO else ZERO
+
+    @property
+    def left(self) -> Decimal:
+        """The quantity after the reduction."""
+        by = self.reduces * self.step
+        return self.held - by if self.held > ZERO else self.held + by
+
+
+@define(eq=False)
+class Portfolio:
+    """The lines, what is left alone, and the sums that decide how much there is to allocate."""
+
+    rules: m.RebalanceRules
+    names: Names
+    lines: dict[str, Line] = Factory(dict[str, Line])  #: by symbol
+    left_alone: list[m.LeftAlone] = Factory(list[m.LeftAlone])
+    cancels: list[str] = Factory(list[str])
+    equity: Decimal = ZERO
+    reserves: Decimal = ZERO  #: what open orders that stay may still cost
+    outside: Decimal = ZERO  #: value, without sign, of what is left alone without a target
+    skipped: Decimal = ZERO  #: value, without sign, of targets that are left alone
+    growth: Decimal = ZERO  #: by how much open orders may still increase positions, as a value
+    #: The targets whose position has no known value, so that the equity lacks it.
+    unvalued: set[str] = Factory(set[str])
+
+    def leave(
+        self, symbol: str, qty: Decimal, value: Decimal | None, reason: m.LeftAloneReason
+    ) -> None:
+        self.left_alone.append(m.LeftAlone(symbol, qty, value, reason))
+
+
+# -- the arguments ---------------------------------------------------------------------
+
+
+def targeted(targets: m.Targets, names: Names) -> dict[str, str]:
+    """
+    Return the symbols of the targets by their positions.
+
+    Raises: InvalidValue: there is none, one has two targets, is unknown, or in another currency.
+    """
+    given = [x for x, _ in (*targets.weights, *targets.notional, *targets.qty)]
+    if not given:
+        raise InvalidValue("there are no targets; a target of zero closes a position")
+    symbols = [names.symbols.setdefault(x, x) for x in given]
+    positions = [names.positions.get(x, x) for x in symbols]
+    found = dict(zip(positions, symbols, strict=True))
+    problems = []
+    if len(found) < len(given):
+        first: dict[str, int] = {}
+        twice = [n for n, x in enumerate(positions) if first.setdefault(x, n) != n]
+        problems += _problem([given[n] for n in twice], "more than one target")
+    if names.listed:
+        unknown = [x for x in symbols if x not in names.listed]
+        problems += _problem(unknown, "no instrument of that name")
+    if names.pairs:
+        foreign = [x for x, one in zip(given, symbols, strict=True) if names.is_foreign(one)]
+        problems += _problem(foreign, "another currency than that of the plan")
+    if problems:
+        raise InvalidValue("; ".join(problems))
+    return found
+
+
+def _problem(names: Sequence[str], problem: str) -> list[str]:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return [f"{', '.join(names[:_SHOWN])}{more}: {problem}"] if names else []
+
+
+def held_positions(
+    holdings: Mapping[str, m.Number] | Iterable[m.HeldPosition], names: Names
+) -> dict[str, m.HeldPosition]:
+    """Return what is held, by symbol.  Raises: InvalidValue: a position is listed twice."""
+    found: dict[str, m.HeldPosition] = {}
+    listed: Iterable[m.HeldPosition] = (
+        [m.HeldPosition(symbol=x, qty=qty) for x, qty in holdings.items()]
+        if isinstance(holdings, Mapping)
+        else holdings
+    )
+    for held in listed:
+        symbol = names.resolve(held.symbol)
+        if symbol in found:
+            raise InvalidValue(f"{held.symbol} is held twice: give each position once")
+        found[symbol] = held
+    return found
+
+
+def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Market]:
+    """Return bid and ask by symbol; what has no price is left out.  Raises: InvalidValue."""
+    found: dict[str, _Market] = {}
+    for name, price in prices.items():
+        if isinstance(price, m.Quote):
+            bid, ask = price.bid, price.ask
+        elif isinstance(price, tuple):
+            bid, ask = m.number(price[0]), m.number(price[1])
+        elif price is None:
+            continue
+        else:
+            bid = ask = m.number(price)
+        if bid <= ZERO or ask <= ZERO:
+            raise InvalidValue(f"{name}: a price is above zero, not {price!r}")
+        symbol = names.symbols.get(name) or names.resolve(m.symbol_of(name))
+        found[symbol] = (bid, ask)
+    return found
+
+
+# -- the portfolio ---------------------------------------------------------------------
+
+
+def read(
+    symbols: Mapping[str, str],
+    held: Mapping[str, m.HeldPosition],
+    quoted: Mapping[str, _Market],
+    names: Names,
+    rules: m.RebalanceRules,
+) -> Portfolio:
+    """Return the portfolio of the targets *symbols* (by position); its equity lacks the cash."""
+    portfolio = Portfolio(rules, names)
+    stakes: list[_Stake] = []
+    for position, one in held.items():
+        symbol, is_wanted = symbols.get(position, position), position in symbols
+        stakes += _count(portfolio, symbol, one, quoted.get(symbol), is_wanted=is_wanted)
+    stakes += [
+        (symbol, ZERO, None, _NO_ORDERS, True)
+        for position, symbol in symbols.items()
+        if position not in held
+    ]
+    _add_lines(portfolio, stakes, quoted)
+    return portfolio
+
+
+def _count(
+    portfolio: Portfolio,
+    symbol: str,
+    held: m.HeldPosition,
+    market: _Market | None,
+    *,
+    is_wanted: bool,
+) -> list[_Stake]:
+    """Add one position to the sums of *portfolio*; return it if it is to be traded."""
+    rules, names = portfolio.rules, portfolio.names
+    if names.is_foreign(symbol):
+        if held.qty:
+            portfolio.leave(symbol, held.qty, None, _R.OTHER_CURRENCY)
+        return []
+    own, qty, unit = held.qty, held.qty, None
+    if held.strategy_qty is not None:
+        own = held.strategy_qty
+    if market is not None:
+        listed = names.listed.get(symbol)
+        unit = _middle(market) * (_ONE if listed is None else listed.multiplier)
+    elif held.value is not None and qty:
+        unit = held.value / qty
+    if unit is not None:
+        portfolio.equity += qty * unit
+    elif qty < 0 or own < 0:
+        raise InvalidValue(f"{symbol} is held short and has no price: give a price or a value")
+    is_traded = is_wanted or (rules.others == "close" and bool(own))
+    orders = _NO_ORDERS
+    if held.orders or not held.is_confirmed:
+        orders = Orders(held, rules, is_traded=is_wanted or rules.others == "close")
+        portfolio.reserves += orders.reserves
+        if unit is not None:
+            portfolio.growth += orders.growth * unit
+    if own != qty:
+        _leave(portfolio, symbol, qty - own, unit, _R.OTHER_PART)
+    if is_traded:
+        return [(symbol, own, unit, orders, is_wanted)]
+    if own:
+        _leave(portfolio, symbol, own, unit, _R.NO_TARGET)
+    return []
+
+
+def _middle(market: _Market) -> Decimal:
+    bid, ask = market
+    return (bid + ask) / 2
+
+
+def _add_lines(
+    portfolio: Portfolio, stakes: Iterable[_Stake], quoted: Mapping[str, _Market]
+) -> None:
+    """Add the line of each stake to *portfolio*, or leave it alone."""
+    rules, listed_by, lines = portfolio.rules, portfolio.names.listed, portfolio.lines
+    is_limit, has_least = rules.order_type is m.OrderType.LIMIT, bool(rules.min_notional)
+    for symbol, own, reported, orders, is_wanted in stakes:
+        listed, market, reason = listed_by.get(symbol), quoted.get(symbol), orders.reason
+        if listed_by and reason is None and (listed is None or not listed.tradable):
+            reason = _R.NOT_TRADABLE
+        if market is None:
+            reason = reason or _R.NO_PRICE
+            value = _leave(portfolio, symbol, own, reported, reason, is_wanted=is_wanted)
+            if is_wanted and own and value is None:
+                portfolio.unvalued.add(symbol)
+            continue
+        bid, ask = market
+        unit, half_spread, limits, step, least = bid, ZERO, None, _ONE, _ONE
+        if bid != ask:
+            unit, half_spread = _middle(market), (ask - bid) / 2
+            reason = reason or _doubt(bid, ask, rules)
+        if is_limit:
+            limits = bid, ask = _limits(market, listed, rules)
+        if listed is not None:
+            step, by = _step(listed, rules), listed.multiplier
+            unit, half_spread, bid, ask = unit * by, half_spread * by, bid * by, ask * by
+        if listed is not None or has_least:
+            least = least_steps(listed, step, bid, rules)
+        if reason is not None:
+            _leave(portfolio, symbol, own, unit, reason, is_wanted=is_wanted)
+            continue
+        if orders.cancels:
+            portfolio.cancels += orders.cancels
+        lines[symbol] = Line(
+            symbol,
+            own,
+            unit,
+            half_spread,
+            bid,
+            ask,
+            limits,
+            listed,
+            orders,
+            step,
+            least,
+            step,
+            least,
+            step * unit,
+        )
+
+
+def _doubt(bid: Decimal, ask: Decimal, rules: m.RebalanceRules) -> m.LeftAloneReason | None:
+    """Return why a pair of bid and ask is not traded on; None: it is."""
+    if bid > ask:
+        return _R.NO_PRICE
+    return _R.WIDE_SPREAD if (ask - bid) * 2 > rules.spread_max * (bid + ask) else None
+
+
+def _leave(
+    portfolio: Portfolio,
+    symbol: str,
+    qty: Decimal,
+    unit: Decimal | None,
+    reason: m.LeftAloneReason,
+    *,
+    is_wanted: bool = False,
+) -> Decimal | None:
+    """Leave *qty* alone, and count its value; return it."""
+    value = None if unit is None else qty * unit
+    portfolio.leave(symbol, qty, value, reason)
+    if value is not None and is_wanted:
+        portfolio.skipped += abs(value)
+    elif value is not None:
+        portfolio.outside += abs(value)
+    return value
+
+
+def _limits(market: _Market, listed: m.Instrument | None, rules: m.RebalanceRules) -> _Market:
+    """Return the limit prices of a sale and of a buy, rounded toward the market."""
+    bid, ask = market[0] * (1 - rules.collar), market[1] * (1 + rules.collar)
+    down, tick = m.cut(bid, _tick(bid, listed, rules)), _tick(bid, listed, rules)
+    return down if down == bid else down + tick, m.cut(ask, _tick(ask, listed, rules))
+
+
+def _tick(price: Decimal, listed: m.Instrument | None, rules: m.RebalanceRules) -> Decimal:
+    if listed is not None and listed.price_increment is not None:
+        return listed.price_increment
+    return next((x.step for x in rules.ticks if price >= x.least), _FINEST)
+
+
+def _step(listed: m.Instrument, rules: m.RebalanceRules) -> Decimal:
+    """Return the quantity increment of a trade."""
+    is_coin = listed.asset_class is m.AssetClass.CRYPTO
+    if is_coin or (listed.fractionable and not rules.whole_shares):
+        return listed.qty_increment
+    return max(_ONE, listed.qty_increment)
+
+
+def least_steps(
+    listed: m.Instrument | None, step: Decimal, bid: Decimal, rules: m.RebalanceRules
+) -> Decimal:
+    """Return how many steps the smallest permitted trade has, ≥ 1."""
+    least, notional = _ONE, rules.min_notional
+    if listed is not None:
+        if listed.min_qty is not None:
+            least = max(least, _ceiling(listed.min_qty, step))
+        if listed.min_notional is not None:
+            notional = max(notional, listed.min_notional)
+    return max(least, _ceiling(notional, step * bid)) if notional else least
+
+
+def _ceiling(amount: Decimal, size: Decimal) -> Decimal:
+    """Return how many steps of *size* reach *amount*."""
+    whole, rest = divmod(amount, size)
+    return whole + 1 if rest else whole

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
+from operator import mul
 from typing import Final
 
 from attrs import evolve
@@ -32,6 +33,7 @@ from fillbook.core.plans.portfolio import Line, Names, Portfolio
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
 
+_NO_LIMITS: Final = (None, None)
 _DEFAULT: Final = m.RebalanceRules()
 _BUY: Final = m.OrderSide.BUY
 _SELL: Final = m.OrderSide.SELL
@@ -72,18 +74,16 @@ def plan_rebalance(
     base = _base(portfolio)
     wanted, weight_sum = _wanted(targets, portfolio, base, names)
     lines = list(portfolio.lines.values())
-    for line in lines:
-        line.wanted = wanted.get(line.symbol, ZERO)
-        rounding.want(line, rules, base)
+    rounding.want(lines, wanted, rules, base)
     budget = _budget(portfolio, base, money)
-    before = rounding.Budget(budget.value, budget.cash)
+    before = evolve(budget)
     rounding.fit(lines, budget, rules)
     if rules.leftover == "invest":
-        rounding.invest_leftover(lines, budget, rules)
+        rounding.invest_leftover(lines, budget)
     if rules.turnover_max is not None:
         most = max(ZERO, rules.turnover_max * base)
-        rounding.limit_turnover(lines, most, before, rules)
-    return _result(portfolio, lines, base, weight_sum, before)
+        budget = rounding.limit_turnover(lines, most, before, budget)
+    return _result(portfolio, lines, base, weight_sum, before, budget)
 
 
 def _base(portfolio: Portfolio) -> Decimal:
@@ -102,15 +102,15 @@ def _wanted(
         short = [x for pairs in (targets.weights, targets.notional, targets.qty) for x in pairs]
         if below := [symbol for symbol, value in short if value < 0]:
             raise InvalidValue(f"{', '.join(below)}: a target below zero, and long_only is set")
-    resolve, missing = names.resolve, portfolio.unvalued
+    symbols, missing = names.symbols, portfolio.unvalued
     factor, gross, weight_sum = _scale(targets, portfolio, base, names)
-    values = {resolve(x): value for x, value in targets.notional}
+    values = {symbols[x]: value for x, value in targets.notional}
     for name, qty in targets.qty:
-        line = lines.get(resolve(name))
+        line = lines.get(symbols[name])
         if line is not None:
             values[line.symbol] = qty * line.unit
     gross += sum(abs(value) for symbol, value in values.items() if symbol not in missing)
-    wanted = {resolve(x): weight * factor for x, weight in targets.weights} | values
+    wanted = {symbols[x]: weight * factor for x, weight in targets.weights} | values
     total, most = gross + portfolio.outside, rules.leverage * portfolio.equity
     if total > most and gross:
         raise InvalidValue(
@@ -159,9 +159,9 @@ def _budget(portfolio: Portfolio, base: Decimal, cash: Decimal) -> rounding.Budg
     own = base * max(Decimal(1), rules.leverage) - portfolio.skipped
     all_positions = portfolio.outside + portfolio.skipped + portfolio.growth
     value = min(own, rules.leverage * equity - all_positions)
-    used = sum((abs(x.held) * x.unit for x in portfolio.lines.values()), ZERO)
+    used = sum([abs(x.held) * x.unit for x in portfolio.lines.values() if x.held], ZERO)
     borrowed = max(ZERO, rules.leverage - 1) * equity
-    return rounding.Budget(value - used, cash + borrowed - portfolio.reserves)
+    return rounding.Budget(used, value - used, cash + borrowed - portfolio.reserves)
 
 
 # -- the result ------------------------------------------------------------------------
@@ -172,88 +172,64 @@ def _result(
     lines: Sequence[Line],
     base: Decimal,
     weight_sum: Decimal | None,
-    budget: rounding.Budget,
+    before: rounding.Budget,
+    after: rounding.Budget,
 ) -> m.Rebalance:
     trades: tuple[list[m.RebalanceTrade], ...] = ([], [], [], [])  # in the order of sending
-    error = notional = spread = full_notional = full_spread = cut = grown = ZERO
-    orders = 0
-    allocation = []
-    for line in lines:
-        unit, held, half = line.unit, line.held, line.half_spread
-        qty = held
-        if line.reduces or line.grows:
-            qty = line.qty
-            notional += _add_trades(trades, line)
-            grown += (abs(qty) - abs(held)) * unit
-            spread += abs(qty - held) * half
-        value = qty * unit
-        full_notional += abs(value)
-        orders += 1 if qty else 0
-        if held:
-            full_notional += abs(held) * unit
-            orders += 1
-        if half:
-            full_spread += (abs(qty) + abs(held)) * half
-        off = value - line.wanted
-        error += off * off
-        if line.grows < line.wanted_steps:
-            cut += (line.wanted_steps - line.grows) * line.grow_step * unit
+    qtys = [_add_trades(trades, x) for x in lines]
+    offs = [qty * x.unit - x.wanted for qty, x in zip(qtys, lines, strict=True)]
+    for line, qty in zip(lines, qtys, strict=True):
         if line.why is not None:
-            portfolio.leave(line.symbol, qty, value, line.why)
-        allocation.append((line.symbol, qty))
+            portfolio.leave(line.symbol, qty, qty * line.unit, line.why)
+    all_trades = tuple(chain(*trades))
+    wide = [(qty, x) for qty, x in zip(qtys, lines, strict=True) if x.half_spread]
+    cut = [(x.wanted_steps - x.grows) * x.grow_size for x in lines if x.grows < x.wanted_steps]
+    error = sum(map(mul, offs, offs), ZERO)
     return m.Rebalance(
-        trades=tuple(chain(*trades)),
+        trades=all_trades,
         left_alone=tuple(sorted(portfolio.left_alone, key=lambda x: x.symbol)),
         cancels=tuple(portfolio.cancels),
         equity=portfolio.equity,
         base=base,
         weight_sum=weight_sum,
-        allocation=tuple(allocation),
-        leftover=budget.value - grown,
-        cut=cut,
+        allocation=tuple(zip([x.symbol for x in lines], qtys, strict=True)),
+        leftover=after.value,
+        cut=sum(cut, ZERO),
         tracking_error=error.sqrt() / base if base > 0 else ZERO,
-        cost=m.RebalanceCost(sum(map(len, trades)), notional, spread),
-        full_cost=m.RebalanceCost(orders, full_notional, full_spread),
+        cost=m.RebalanceCost(
+            len(all_trades),
+            sum([x.notional for x in all_trades], ZERO),
+            sum([abs(qty - x.held) * x.half_spread for qty, x in wide], ZERO),
+        ),
+        full_cost=m.RebalanceCost(
+            len([x for x in lines if x.held]) + len([x for x in qtys if x]),
+            before.used + after.used,
+            sum([(abs(qty) + abs(x.held)) * x.half_spread for qty, x in wide], ZERO),
+        ),
     )
 
 
 def _add_trades(trades: Sequence[list[m.RebalanceTrade]], line: Line) -> Decimal:
-    """Add the one or two trades of *line*, and return their notional."""
-    total, first = ZERO, None
+    """Add the one or two trades of *line*, and return the quantity after them."""
+    held, limits, exits = line.held, line.limits or _NO_LIMITS, line.orders.exits
     if line.reduces:
-        is_sale = line.held > 0
-        trade = _trade(line, is_sale, line.reduces, line.step, None)
-        trades[0 if is_sale else 1].append(trade)
-        total, first = trade.notional, trade.leg if line.grows else None
+        is_buy, by = held < ZERO, line.reduces * line.step
+        side, value = _BUY if is_buy else _SELL, by * line.unit
+        trade = m.RebalanceTrade(
+            line.symbol, side, by, value, True, limits[is_buy], None, exits, line.step
+        )
+        trades[is_buy].append(trade)
+        held = held + by if is_buy else held - by
     if line.grows:
-        is_sale = line.wanted < 0
-        trade = _trade(line, is_sale, line.grows, line.grow_step, first, reduces=False)
-        trades[2 if is_sale else 3].append(trade)
-        total += trade.notional
-    return total
-
-
-def _trade(
-    line: Line,
-    is_sale: bool,
-    steps: int,
-    step: Decimal,
-    after: str | None,
-    *,
-    reduces: bool = True,
-) -> m.RebalanceTrade:
-    limits, qty = line.limits, steps * step
-    return m.RebalanceTrade(
-        symbol=line.symbol,
-        side=_SELL if is_sale else _BUY,
-        qty=qty,
-        notional=qty * line.unit,
-        reduces=reduces,
-        limit_price=None if limits is None else limits[0 if is_sale else 1],
-        after=after,
-        exits=line.exits,
-        step=step,
-    )
+        is_buy, by = line.wanted > ZERO, line.grows * line.grow_step
+        side, value = _BUY if is_buy else _SELL, by * line.unit
+        after = f"{line.symbol}/reduce" if line.reduces else None
+        trade = m.RebalanceTrade(
+            line.symbol, side, by, value, False, limits[is_buy], after, exits, line.grow_step
+        )
+        trades[2 + is_buy].append(trade)
+        held = held + by if is_buy else held - by
+    return held
 
 
 # -- steps ---------------------------------------------------------------------------------

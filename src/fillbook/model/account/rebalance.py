@@ -254,7 +254,7 @@ class LeftAlone:
     """Why it is left alone."""
 
 
-@frozen(kw_only=True)
+@frozen(slots=False)  # a plan makes thousands, and slots of frozen values are set one call each
 class RebalanceTrade:
     """One order of the plan."""
 
