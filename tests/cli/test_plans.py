@@ -330,3 +330,17 @@ def test_without_a_reading_of_the_account_nothing_is_rebuilt(held, capsys, tmp_p
     code, out, _ = told(capsys, "rebuild", *STORE)
     assert (code, "NOT OBSERVED" in out, "Nothing was changed" in out) == (1, True, True)
     assert not list(tmp_path.glob("bot.db.*"))
+
+
+def test_of_an_empty_or_an_old_record_nothing_is_claimed(emulator, capsys):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        pass
+    for words, expected in ((("repair", "--dry-run"), 1), (("positions",), 0)):
+        code, out, _ = told(capsys, *words, *STORE)
+        assert (code, "Nothing is left" in out) == (expected, False)
+        assert out.endswith("The record is empty: `fillbook sync` takes the opening balance.\n")
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.sync()
+    emulator.exchange.clock.advance(3600)
+    code, out, _ = told(capsys, "repair", "--dry-run", *STORE)
+    assert (code, "By the record as of 2026-03-02 15:00" in out) == (0, True)

@@ -23,8 +23,7 @@ from fillbook.cli.options import (
     unknown_filter,
 )
 from fillbook.cli.orders import order_details
-from fillbook.cli.plans.show import cover_of, print_positions
-from fillbook.desk.record.cells.last_complete_snapshot import OLD_S
+from fillbook.cli.plans.show import age_of, cover_of, print_positions
 
 
 def orders(
@@ -77,10 +76,7 @@ def positions(
     def show() -> None:
         print_positions(found, cover)
         output.note(why)
-        age_s, at = status.snapshot_age_s, output.day(status.snapshot_at)
-        if age_s is not None and age_s > OLD_S:
-            text = f"By the record as of {at} UTC: `fillbook sync` compares it with the account."
-            output.out.print(text, soft_wrap=True)
+        output.note(age_of(status))
 
     parts = [(x.symbol, name, part) for x in found for name, part in x.by_strategy if part.qty]
     print_rows(

@@ -129,7 +129,7 @@ def repair(
     """
     Reconcile, and show what would repair the differences that are left.
 
-    Exits with 0 if no difference is left to repair, else with 3.
+    Exits with 0 if no difference is left to repair, with 1 if the record is empty, else with 3.
     """
     with open_desk(broker, existing_store(store), live=live, repairs=mode) as desk:
         found = desk.repair(dry_run=dry_run)
@@ -137,16 +137,20 @@ def repair(
         if not dry_run:
             found = [follow(desk, x, wait).plan if x.plan_id in stored else x for x in found]
         left = [x for x in found if not x.is_fulfilled]
+        record = desk.book.status()
+    nothing = 1 if record.account is None else 0  # nothing was compared
     if json:
         output.as_json(found)
-        return 3 if left else 0
+        return 3 if left else nothing
     for each in found:
         show.plan_details(each, is_stored=each.plan_id in stored)
         if each.plan_id in stored:
             for line in show.outcome(each):
                 output.out.print(line, soft_wrap=True)
-    output.out.print(_summary(found, left, stored), soft_wrap=True)
-    return 3 if left else 0
+    if not nothing:
+        output.out.print(_summary(found, left, stored), soft_wrap=True)
+    output.note(show.age_of(record) if dry_run else "")
+    return 3 if left else nothing
 
 
 def rebuild(

@@ -10,6 +10,8 @@ from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, money
 from fillbook.core.plans.plan import sentence_of_missing
 from fillbook.desk.record.book import Book
+from fillbook.desk.record.cells.last_complete_snapshot import OLD_S
+from fillbook.model.journal.status import Status
 from fillbook.model.text.ids import short_id
 
 _COLOURS: Final = {
@@ -91,6 +93,16 @@ def purpose(plan: m.Plan) -> str:
     begins = "" if plan.state is not m.PlanState.APPROVED else when_it_begins(plan)
     failed = plan.failed and f"failed: {plan.failed}"
     return "; ".join(x for x in (plan.why, begins, failed) if x)
+
+
+def age_of(record: Status) -> str:
+    """Return, as a sentence, that a record is empty or old; ``""``: it is neither."""
+    if record.account is None:
+        return "The record is empty: `fillbook sync` takes the opening balance."
+    age_s, at = record.snapshot_age_s, day(record.snapshot_at)
+    if age_s is None or age_s <= OLD_S:
+        return ""
+    return f"By the record as of {at} UTC: `fillbook sync` compares it with the account."
 
 
 def when_it_begins(plan: m.Plan) -> str:
