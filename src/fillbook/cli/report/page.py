@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Final
 
 from fillbook import model as m
+from fillbook.cli.output import counted
 from fillbook.cli.report import charts
 from fillbook.cli.report.figures import Figures, Span, net
 from fillbook.model import ZERO
@@ -90,7 +91,7 @@ def _days(figures: Figures) -> str:
                          days[-1].day)  # fmt: skip
     rows = [(x.day, _money(x.pnl), _money(x.equity)) for x in days]
     table = _table(("day", "net P&L>", "equity at cost>"), rows)
-    return _section("P&L by day", f"{shown}{_folded(f'{len(days)} days', table)}")
+    return _section("P&L by day", f"{shown}{_folded(counted(len(days), 'day'), table)}")
 
 
 def _pnl(title: str, name: str, rows: Sequence[m.Pnl]) -> str:
