@@ -121,7 +121,11 @@ def delete(path, backup):
     path.unlink()
 
 
-@pytest.mark.parametrize("how", [restore_in_place, replace, delete])
+def cut_off(path, backup):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", [restore_in_place, replace, delete, cut_off])
 def test_a_file_that_is_restored_under_a_running_desk_sends_no_order(tmp_path, how):
     """Every write is refused with what to do; the next process opens the new file."""
     bench, path = trading(tmp_path)
@@ -131,7 +135,7 @@ def test_a_file_that_is_restored_under_a_running_desk_sends_no_order(tmp_path, h
         with pytest.raises(errors.StoreRewound, match="start again"):
             bench.desk.buy("AAPL", qty=1, limit_price="140")
     assert len(bench.ours()) == before
-    bench.store.close()
+    bench.desk.close()  # the lease ends by its time
 
 
 def test_the_next_process_finds_the_orders_that_the_backup_lacks(tmp_path):

@@ -23,6 +23,7 @@ class RecordFile:
         self.path = path
         self.wal: Path = path.with_name(path.name + "-wal")
         self._identity: tuple[int, int] | None = None  #: the device and the inode
+        self._size = 0  #: in bytes, when it was last checked; it never shrinks
 
     def has_wal(self) -> bool:
         """Whether there is a WAL, which may have pages that the file does not have yet."""
@@ -41,16 +42,23 @@ class RecordFile:
     def note_identity(self) -> None:
         """Note which file was opened."""
         file = os.stat(self.path)
-        self._identity = (file.st_dev, file.st_ino)
+        self._identity, self._size = (file.st_dev, file.st_ino), file.st_size
 
     def check_identity(self) -> None:
-        """Raises: StoreRewound if the file was deleted or replaced since it was opened."""
+        """
+        Check that the file is the one that was opened, and was not cut off.
+
+        SQLite would go on writing to its WAL.  Raises: StoreRewound.
+        """
         try:
             found = os.stat(self.path)
         except OSError:
             found = None
         if found is None or (found.st_dev, found.st_ino) != self._identity:
             raise rewound(self.path, "was deleted or replaced while it was open")
+        if found.st_size < self._size:
+            raise rewound(self.path, "was cut off while it was open")
+        self._size = found.st_size
 
     def mark(self, connection: sqlite3.Connection) -> int:
         (mark,) = connection.execute("PRAGMA user_version").fetchone()

@@ -26,6 +26,7 @@ from fillbook.codec import dump, load_or_none
 from fillbook.desk.record.cells.lease_term import CELL, SLACK, ends_at, holder_of, remaining
 from fillbook.desk.record.cells.lease_term import Lease as Lease
 from fillbook.desk.record.cells.process_identity import has_ended, this_process
+from fillbook.errors import StoreError
 from fillbook.store import Reader, Store
 
 log: logging.Logger = logging.getLogger("fillbook")
@@ -113,14 +114,21 @@ class LeaseHolder:
         )
 
     def release(self) -> None:
-        """End the lease at once; no request of this desk may be in flight."""
+        """
+        End the lease at once, or by its time if the store cannot be written.
+
+        No request of this desk may be in flight.
+        """
         with self._lock:
             mine, self._lease = self._lease, None
-            text = None if mine is None else self._store.cell(CELL)
-            known = load_or_none(Lease, text)
-            if mine is not None and known is not None and known.holder == self._holder_id:
-                over = evolve(mine, until_ms=-REQUEST_MAX // _MS, wall_ms=0)
-                self._store.swap(CELL, text, dump(over))
+            try:
+                text = None if mine is None else self._store.cell(CELL)
+                known = load_or_none(Lease, text)
+                if mine is not None and known is not None and known.holder == self._holder_id:
+                    over = evolve(mine, until_ms=-REQUEST_MAX // _MS, wall_ms=0)
+                    self._store.swap(CELL, text, dump(over))
+            except StoreError as error:
+                log.warning("the lease ends by its time: it cannot be released (%s)", error)
 
     def _lease_until(self, epoch: int, until: timedelta) -> Lease:
         wall = self._clock.now() + (until - self._clock.elapsed())

@@ -116,16 +116,28 @@ class Market:
         """Return a fresh quote of the broker, or else of the bot; None if there is none."""
         return self.quotes((symbol,)).get(symbol)
 
+    def read_quote(self, symbol: str) -> m.Quote | m.NotObserved | None:
+        """Return what `quote` does, or why the broker's quotes could not be read."""
+        found, unread = self._read_quotes((symbol,))
+        return found.get(symbol) or unread
+
     def quotes(self, symbols: Sequence[str]) -> dict[str, m.Quote]:
         """Return the fresh quotes of the broker, by one request; else those of the bot."""
-        broker, found = self._gateway.broker, dict[str, m.Quote]()
+        return self._read_quotes(symbols)[0]
+
+    def _read_quotes(
+        self, symbols: Sequence[str]
+    ) -> tuple[dict[str, m.Quote], m.NotObserved | None]:
+        broker, found, unread = self._gateway.broker, dict[str, m.Quote](), None
         if symbols and broker.capabilities.quotes:
             answer = self._gateway.read("quotes", lambda: broker.quotes(symbols))
-            if not isinstance(answer, m.NotObserved):
+            if isinstance(answer, m.NotObserved):
+                unread = answer
+            else:
                 # The age is by the broker's clock if it is reported, because ours may be wrong.
                 now = answer.at or self._clock.now()
                 found = {x.symbol: x for x in answer.value if self._is_fresh(x, symbols, now)}
-        return self._with_bot_quotes(symbols, found)
+        return self._with_bot_quotes(symbols, found), unread
 
     def latest_quotes(self, symbols: Sequence[str]) -> dict[str, m.Quote]:
         """Return the latest quotes, of any age, by one request; else those of the bot."""

@@ -56,6 +56,7 @@ class CheckInputs:
     rate: Decimal | None  #: the price of the quote currency in that of the account
     account: m.Read[m.AccountSnapshot] | None  #: read now, or recently enough
     plan: str | None = None  #: the plan whose step the request is; None: it is the bot's
+    quote_unread: m.NotObserved | None = None  #: why there is no quote
 
 
 @frozen(kw_only=True)
@@ -141,10 +142,14 @@ class Approval:
                 self._tracker.poll()  # the missed events are read before new risk
             if opens and write and self._is_outdated():
                 self._reconciliation.refresh()
+            instrument = self._market.instrument(request.symbol, write=write)
+            session = self._market.session() if needs_session else None
+            quote = self._market.read_quote(request.symbol) if needs_quote else None
             return CheckInputs(
-                instrument=self._market.instrument(request.symbol, write=write),
-                session=self._market.session() if needs_session else None,
-                quote=self._market.quote(request.symbol) if needs_quote else None,
+                instrument=instrument,
+                session=session,
+                quote=None if isinstance(quote, m.NotObserved) else quote,
+                quote_unread=quote if isinstance(quote, m.NotObserved) else None,
                 rate=self._rate(request.symbol) if opens or not write else None,
                 account=self._account(
                     opens=opens, write=write

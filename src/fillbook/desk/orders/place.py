@@ -276,9 +276,13 @@ def _is_in_flight(transaction: Transaction, reason: m.Reason | None) -> bool:
 def _denial_error(
     order: m.Order, reason: m.Reason, inputs: CheckInputs | None
 ) -> errors.OrderError:
-    """Build the error for an order that was denied."""
-    unread = None if inputs is None else inputs.account
-    if isinstance(unread, m.NotObserved) and reason.code == m.ReasonCode.NO_FUNDS_READ:
+    """Build the error for an order that was denied, perhaps for want of what was not read."""
+    unread: object = None
+    if inputs is not None and reason.code == m.ReasonCode.NO_FUNDS_READ:
+        unread = inputs.account
+    elif inputs is not None and reason.code == m.ReasonCode.NO_PRICE:
+        unread = inputs.quote_unread
+    if isinstance(unread, m.NotObserved):
         text = f"{reason}: {unread.message} (nothing was sent)"
         return errors.Unavailable(text, order=order, retry_at=unread.retry_at)
     return errors.Denied(f"{reason} (nothing was sent)", order=order, reason=reason)
