@@ -84,6 +84,23 @@ def test_the_figures_are_those_of_the_book():
     assert all(x.until is not None for x in figures.cover["AAPL <b>swing"])
 
 
+def test_what_was_gained_before_the_opening_balance_counts_once():
+    """A later day reads the history from before it; the opening balance has that gain already."""
+    bench = Bench(opened=False)
+    bench.by_hand("AAPL", "buy", 10)
+    bench.exchange.quote("AAPL", "190.00", "190.02")
+    bench.by_hand("AAPL", "sell", 10)
+    bench.pass_(60)
+    desk = bench.desk
+    desk.sync(since=date(2026, 3, 2))
+    desk.buy("MSFT", qty=2)
+    bench.exchange.quote("MSFT", "420.00", "420.02")
+    desk.sell("MSFT", qty=2)
+    figures = read(bench)
+    assert sum(x.pnl for x in figures.days) > 40
+    assert figures.days[-1].equity == desk.book.cash()
+
+
 def test_a_later_date_leaves_out_what_was_before():
     figures = read(lived(), date(2026, 3, 3))
     assert [(x.day, x.equity) for x in figures.days] == [("2026-03-03", None)]

@@ -88,7 +88,7 @@ def figures_of(book: Book, at: m.Timestamp, since: date | None) -> Figures:
         since=since,
         currency=_currency(journal),
         totals=by_day.totals,
-        days=_days(by_day.rows, None if since is not None else _opening(journal)),
+        days=_days(by_day.rows, None if since is not None else _before_all(book, journal)),
         strategies=_own(book.pnl(since=since, by="strategy").rows),
         symbols=_own(book.pnl(since=since, by="symbol").rows),
         orders=sum((x.created_at or "") >= start for x in book.orders()),
@@ -110,21 +110,32 @@ def _currency(journal: Sequence[m.Recorded]) -> str:
     return next((x for x in reversed(found) if x), "")
 
 
-def _opening(journal: Sequence[m.Recorded]) -> Decimal | None:
-    """Return the cash and the positions at cost of the opening balance; None: it is unknown."""
-    total, known = ZERO, False
+def _before_all(book: Book, journal: Sequence[m.Recorded]) -> Decimal | None:
+    """
+    Return the equity at cost before the first trade of the record; None: it is unknown.
+
+    The opening balance has what was gained before it, as far as the record knows that.
+    """
+    total, at = ZERO, ""
     for x in journal:
         match x.entry:
-            case m.CashAdjusted(amount, currency, _, reason) if reason == _OPENING:
+            case m.CashAdjusted(amount, currency, opened_at, reason) if reason == _OPENING:
                 if currency == _currency(journal):
-                    total, known = total + amount, True
+                    total, at = total + amount, opened_at
             case m.BalanceAdjusted(_, qty, avg_price, _, reason) if reason == _OPENING:
-                if avg_price is None:
+                if avg_price is None and qty:
                     return None
-                total += qty * avg_price
+                total += qty * (avg_price or ZERO)
             case _:
                 pass
-    return total if known else None
+    if not at:
+        return None
+    later = book.pnl(since=m.moment(m.timestamp(at)), by="day")
+    return total - _total(book.pnl(by="day").rows) + _total(later.rows)
+
+
+def _total(rows: Iterable[m.Pnl]) -> Decimal:
+    return sum((net(x) for x in _own(rows) if x.key), ZERO)
 
 
 def _days(rows: Iterable[m.Pnl], opening: Decimal | None) -> list[Day]:

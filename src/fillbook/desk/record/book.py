@@ -12,7 +12,7 @@ page, which is read by an index: at most so many rows (> 0; None: all), those be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from os import PathLike
@@ -264,7 +264,7 @@ class Book:
         quotes: Mapping[str, m.Quote] | None = None,
     ) -> m.PnlReport:
         """
-        Return the P&L from the day *since* on (UTC; None: the whole record).
+        Return the P&L from the day *since* on (UTC), or from that moment; None: the whole record.
 
         *by* is ``"symbol"``, ``"strategy"`` or ``"day"``, *cost* ``"average"`` or ``"fifo"``.
         Open units are valued by *quotes*, by symbol; None: the broker's, whatever their age, which
@@ -282,7 +282,11 @@ class Book:
         if quotes is None:
             ask = self._quotes if facts.open_symbols else None
             quotes = {} if ask is None else ask(facts.open_symbols)
-        first = None if since is None else m.timestamp(f"{since.isoformat()[:10]}T00:00:00Z")
+        first = None
+        if isinstance(since, datetime):
+            first = m.timestamp(since)
+        elif since is not None:
+            first = m.timestamp(f"{since.isoformat()}T00:00:00Z")
         return pnl.compute_pnl(
             facts.movements,
             facts.activities,
