@@ -229,7 +229,8 @@ class Oracle:
         with self._store.read() as reader:
             moves, rows = reader.all(m.Movement), reader.all(m.Activity)
             due = reader.get(m.Cash, "cash").fee_due
-        known = {self._facts.content(x.key) for x in moves if x.owner and x.reason != "inferred"}
+        fills = [x for x in moves if x.kind is m.MoveKind.FILL and x.reason != "inferred"]
+        known = {self._facts.content(x.key) for x in fills}
         lacking = [x for x in self._facts.new_fills() if self._facts.content_of(x) not in known]
         found += [(x.symbol, f"execution {x.exec_id} is not in the record") for x in lacking]
         read = {own_id(row.activity_id) for row in rows}
