@@ -107,7 +107,8 @@ def test_exits_are_placed_kept_and_ended(held, capsys):
     assert (code, "close 0.04 of BTC/USD" in out) == (0, True)
     assert "sell 0.04 BTC/USD, market" in out
     code, out, _ = told(capsys, "unprotect", "BTC/USD", *STORE)
-    assert (code, "stay at the broker" in out, len(working(held))) == (0, True, 1)
+    assert out.startswith("Ended: the protection of BTC/USD (trend). Its exits stay at the broker;")
+    assert (code, len(working(held))) == (0, 1)
     code, _, err = told(capsys, "unprotect", "BTC/USD", *STORE)
     assert (code, "no protection of BTC/USD" in err) == (2, True)
     code, out, _ = told(capsys, "repair", "--mode", "approve", *STORE)

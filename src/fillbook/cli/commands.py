@@ -93,7 +93,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         "unprotect": (
             "plans.exits",
-            "End the protections of a symbol; their exits stay at the broker, and are kept "
+            "End the protection of a position; its exits stay at the broker, and are kept "
             "no longer.",
         ),
         "close": (

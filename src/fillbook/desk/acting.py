@@ -63,11 +63,13 @@ class Acting:
             dry_run=validation.flag("dry_run", dry_run),
         )
 
-    def unprotect(self, symbol: str, *, strategy: str | None = None) -> None:
+    def unprotect(self, symbol: str, *, strategy: str | None = None) -> str:
         """
-        End the protections of a symbol, or of one strategy's part; the exits stay at the broker.
+        End the protection of one part of a position; its exits stay at the broker.
 
-        Raises: InvalidValue if there is none.
+        *strategy* is whose part (``""``: without a strategy); None: of the only one that has a
+        protection.  Return the strategy whose protection ended.  Raises: InvalidValue if there is
+        none, or if several parts have one and no strategy is named.
         """
         return self._parts.protections.unprotect(
             self._symbols.resolve(symbol), validation.strategy(strategy)

@@ -228,6 +228,18 @@ def test_unprotect_ends_it():
         account.desk.unprotect("AAPL", strategy="s")
 
 
+def test_with_two_protected_parts_the_one_to_end_is_named():
+    """`protect` and `close_position` ask for it too."""
+    account = Account().held(qty=10, stop_price="180")
+    account.desk.protect("AAPL", strategy="t", stop_price="170", pending=True)
+    with pytest.raises(fb.InvalidValue, match="several strategies: name one of 's', 't'"):
+        account.desk.unprotect("AAPL")
+    assert [x.strategy for x in account.desk.protections()] == ["s", "t"]
+    assert account.desk.unprotect("AAPL", strategy="s") == "s"
+    assert [x.strategy for x in account.desk.protections()] == ["t"]
+    assert account.desk.unprotect("AAPL") == "t"
+
+
 def test_exits_that_are_set_anew_do_not_end_it():
     account = Account().held(qty=10, stop_price="180", cooldown_s=1800)
     account.exchange.quote("AAPL", "179", "179.02")

@@ -142,16 +142,17 @@ def unprotect(
     live: LiveOption = False,
     json: JsonOption = False,
 ) -> int:
-    """End the protections of a symbol; their exits stay at the broker, and are kept no longer."""
+    """End the protection of a position; its exits stay at the broker, and are kept no longer."""
     with open_desk(broker, existing_store(store), live=live) as desk:
-        desk.unprotect(symbol, strategy=strategy)
+        ended = desk.unprotect(symbol, strategy=strategy)
         left = desk.protections()
     if json:
         output.as_json(left)
     else:
+        whose = output.cell(ended or "no strategy")
         output.out.print(
-            f"Ended. The exits of {output.cell(symbol)} stay at the broker; "
-            "fillbook cancel ends them.",
+            f"Ended: the protection of {output.cell(symbol)} ({whose}). "
+            "Its exits stay at the broker; fillbook cancel ends them.",
             soft_wrap=True,
         )
     return 0

@@ -7,7 +7,7 @@ before are proposed.  Other half: `desk.plans.exits`, which keeps the exits righ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from attrs import evolve
@@ -110,9 +110,8 @@ class Protections:
         position = reader.get(m.Position, held) or m.Position(symbol=held)
         parts = {name: part for name, part in position.by_strategy if part.qty}
         if strategy is None and len(parts) > 1:
-            named = ", ".join(repr(name) for name in sorted(parts))
             raise errors.InvalidValue(
-                f"{symbol} is held by several strategies: name one of {named}"
+                f"{symbol} is held by several strategies: name {_one_of(parts)}"
             )
         name = next(iter(parts), "") if strategy is None else strategy
         if name not in parts and not pending:
@@ -165,11 +164,11 @@ class Protections:
         )
         return evolve(plan, state=m.PlanState.DONE if is_right else m.PlanState.APPROVED)
 
-    def unprotect(self, symbol: str, strategy: str | None) -> None:
+    def unprotect(self, symbol: str, strategy: str | None) -> str:
         """
-        End the protections and cooldowns of *symbol*, or of one strategy; the exits stay.
+        End the protection and the cooldown of one part; return its strategy. The exits stay.
 
-        Raises: InvalidValue if there is none.
+        Raises: InvalidValue if there is none, or if several parts have one and none is named.
         """
         with self._recorder.transaction() as transaction:
             reader, now = transaction.reader, transaction.at
@@ -180,10 +179,14 @@ class Protections:
             found = {name for name in found if strategy in (None, name)}
             if not found:
                 raise errors.InvalidValue(f"there is no protection of {symbol}")
-            for name in sorted(found):
-                ends = evolve(cooling[name], until=now) if name in waiting else None
-                why = "`unprotect` ended it"
-                transaction.record(m.ProtectionEnded(symbol, name, why, ends))
+            if len(found) > 1:
+                raise errors.InvalidValue(
+                    f"{symbol} has protections of several strategies: name {_one_of(found)}"
+                )
+            (name,) = found
+            ends = evolve(cooling[name], until=now) if name in waiting else None
+            transaction.record(m.ProtectionEnded(symbol, name, "`unprotect` ended it", ends))
+            return name
 
     def protections(self) -> list[m.Protection]:
         """Return the protections, by symbol and strategy, with their cover by the record now."""
@@ -242,6 +245,10 @@ class Protections:
             now = m.timestamp(self._clock.now())
             if store.swap(POLICY_CELL, known, f"{now} {text}"):
                 return now
+
+
+def _one_of(strategies: Iterable[str]) -> str:
+    return f"one of {', '.join(map(repr, sorted(strategies)))}"
 
 
 def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
