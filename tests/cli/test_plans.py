@@ -345,3 +345,20 @@ def test_of_an_empty_or_an_old_record_nothing_is_claimed(emulator, capsys):
     emulator.exchange.clock.advance(3600)
     code, out, _ = told(capsys, "repair", "--dry-run", *STORE)
     assert (code, "By the record as of 2026-03-02 15:00" in out) == (0, True)
+
+
+def test_what_was_not_observed_is_not_called_repaired(held, capsys):
+    """The reason is said; a dry run, which reads nothing, says that the last sync failed."""
+    held.exchange.faults.switch_on("unreachable")
+    code, out, err = told(capsys, "repair", *STORE)
+    assert (code, out) == (1, "")
+    assert err.startswith("fillbook: NOT OBSERVED, so that no repair is known: ")
+    code, out, _ = told(capsys, "repair", *STORE, "--json")
+    assert (code, json.loads(out)["error"]["type"]) == (1, "ReadFailed")
+    for words, expected in ((("repair", "--dry-run"), 1), (("positions",), 0)):
+        code, out, _ = told(capsys, *words, *STORE)
+        assert (code, "Nothing is left" in out) == (expected, False)
+        assert out.endswith(
+            "NOT OBSERVED since 2026-03-02 15:00:10 UTC: `fillbook sync` reports what could not be "
+            "read.\n"
+        )

@@ -202,3 +202,9 @@ def test_a_timeline_is_cut_at_its_ends():
     svg = charts.timeline(stripes, at[2], at[10])
     assert numbers(svg, "x") == [0.0, 37.5]
     assert numbers(svg, "width") == [37.5, 62.5]
+
+
+def test_its_time_is_that_of_the_other_commands(emulator, order, monkeypatch, capsys):
+    """An emulator may be ahead of the machine's clock, and so are the times of the record."""
+    assert told(capsys, "report", "--html", "out.html", "--store", "sqlite:///bot.db")[0] == 0
+    assert "made 2026-03-02 15:0" in " ".join(Page(Path("out.html").read_text("utf-8")).texts)

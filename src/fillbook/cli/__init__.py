@@ -6,11 +6,23 @@ It requires the extra `cli`; without it, `main` prints how to install it.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    try:
+        code = _run()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the result was printed
+    except KeyboardInterrupt:
+        # While the modules were imported: `run` reports all others.
+        print("fillbook: interrupted; no order was sent", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         from fillbook.cli.commands import run
     except ModuleNotFoundError as error:
@@ -21,5 +33,5 @@ def main() -> None:
             'install it with: pip install "fillbook[cli]"',
             file=sys.stderr,
         )
-        sys.exit(2)
-    sys.exit(run(sys.argv[1:]))
+        return 2
+    return run(sys.argv[1:])

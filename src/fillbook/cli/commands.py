@@ -180,7 +180,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; an expected error prints one line."""
     words = [x for x in arguments if x not in _QUIET]
     json = "--json" in words
-    WRITTEN.documents, out.quiet = 0, len(words) < len(arguments)
+    WRITTEN.documents, WRITTEN.desks, out.quiet = 0, 0, len(words) < len(arguments)
     try:
         logs.configure(os.environ)
         command = next(iter(words), "")

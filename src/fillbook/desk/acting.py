@@ -224,7 +224,10 @@ class Acting:
 
         By `repairs` of `open` each is reported only (the plan is not stored), proposed for an
         approval, or carried out within its limits.  *dry_run* returns those of the differences that
-        the last `sync` left; it stores and sends nothing.  Raises: AccountChanged.
+        the last complete `sync` left; it stores and sends nothing.
+
+        Raises: AccountChanged; ReadFailed if the account was not observed, so that it is unknown
+        what is left.
         """
         return self._parts.repair.repair(dry_run=validation.flag("dry_run", dry_run))
 

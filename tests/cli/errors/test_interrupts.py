@@ -6,16 +6,20 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
 
 import fillbook as fb
+from fillbook import __version__
+from fillbook.cli.orders import place
 from fillbook.clock import ManualClock
 from fillbook.venue.alpaca import Emulator
 from fillbook.venue.exchange import Exchange
 from tests.cli.conftest import MONDAY_10
 from tests.cli.errors.held import FILLBOOK, Gateway, interrupt
+from tests.cli.line import told
 
 STORE = ("--store", "sqlite:///bot.db")
 NAME = r"fb-[0-9a-f-]+"
@@ -23,6 +27,51 @@ UNKNOWN = (
     "sent, no reply yet; it may be at the broker. Do not place it again: the next `fillbook sync` "
     "queries it"
 )
+
+
+#: Ctrl-C at a moment of the process: when a module is imported, or when the interpreter ends.
+IN_IMPORT = """
+import sys
+class Ctrl_C:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Ctrl_C())
+from fillbook.cli import main
+main()
+"""
+AT_EXIT = """
+import atexit, os, signal
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+from fillbook.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["rich", "cyclopts", "fillbook.cli.commands", "fillbook.model"])
+def test_while_the_modules_are_imported_it_is_one_line(name):
+    words = [sys.executable, "-c", IN_IMPORT.format(name=name), "orders"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    expected = (130, "", "fillbook: interrupted; no order was sent\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == expected
+
+
+def test_after_the_result_it_changes_nothing():
+    words = [sys.executable, "-c", AT_EXIT, "--version"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{__version__}\n", "")
+
+
+def test_between_the_order_and_its_result_it_does_not_say_that_nothing_was_sent(
+    gateway, monkeypatch, capsys
+):
+    def print_result(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, "print_result", print_result)
+    code, _, err = told(capsys, "buy", "BTC/USD", "0.1", *STORE)
+    text = "fillbook: interrupted; the command had ended, and the record has what it did\n"
+    assert (code, err) == (130, text)
 
 
 @pytest.fixture

@@ -108,6 +108,15 @@ def test_what_is_observed_is_returned_and_not_stored():
     assert bench.desk.plans() == []
 
 
+def test_without_a_reading_of_the_account_no_repair_is_known():
+    """An empty list would say that nothing is left to repair."""
+    bench = drifted("approve")
+    bench.fail("positions", "unreachable")
+    with pytest.raises(fb.ReadFailed, match="NOT OBSERVED, so that no repair is known: "):
+        bench.desk.repair()
+    assert bench.desk.plans() == []
+
+
 def test_an_adoption_is_approved_and_settles_the_difference():
     bench = drifted("approve")
     (plan,) = bench.desk.repair()

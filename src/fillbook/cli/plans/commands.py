@@ -129,7 +129,8 @@ def repair(
     """
     Reconcile, and show what would repair the differences that are left.
 
-    Exits with 0 if no difference is left to repair, with 1 if the record is empty, else with 3.
+    Exits with 0 if no difference is left to repair, with 1 if the account was not observed or the
+    record is empty, else with 3.
     """
     with open_desk(broker, existing_store(store), live=live, repairs=mode) as desk:
         found = desk.repair(dry_run=dry_run)
@@ -138,7 +139,7 @@ def repair(
             found = [follow(desk, x, wait).plan if x.plan_id in stored else x for x in found]
         left = [x for x in found if not x.is_fulfilled]
         record = desk.book.status()
-    nothing = 1 if record.account is None else 0  # nothing was compared
+    nothing = 1 if record.account is None or record.missed_snapshots else 0  # nothing was compared
     if json:
         output.as_json(found)
         return 3 if left else nothing
@@ -149,7 +150,7 @@ def repair(
                 output.out.print(line, soft_wrap=True)
     if not nothing:
         output.out.print(_summary(found, left, stored), soft_wrap=True)
-    output.note(show.age_of(record) if dry_run else "")
+    output.note(show.age_of(record) if dry_run or nothing else "")
     return 3 if left else nothing
 
 

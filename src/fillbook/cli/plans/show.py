@@ -100,6 +100,8 @@ def age_of(record: Status) -> str:
     if record.account is None:
         return "The record is empty: `fillbook sync` takes the opening balance."
     age_s, at = record.snapshot_age_s, day(record.snapshot_at)
+    if record.missed_snapshots:
+        return f"NOT OBSERVED since {at} UTC: `fillbook sync` reports what could not be read."
     if age_s is None or age_s <= OLD_S:
         return ""
     return f"By the record as of {at} UTC: `fillbook sync` compares it with the account."

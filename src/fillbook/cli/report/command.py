@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from fillbook import errors
-from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.options import StoreOption, open_book, parse_day
 from fillbook.cli.report.figures import figures_of
@@ -30,7 +28,7 @@ def report(
     The file needs no network and no script; it may be sent, printed, and read on a phone.
     """
     with open_book(store) as book:
-        figures = figures_of(book, m.timestamp(datetime.now(UTC)), parse_day(since))
+        figures = figures_of(book, book.status().at, parse_day(since))
     try:
         html.write_text(page(figures), "utf-8")
     except OSError as error:

@@ -18,6 +18,7 @@ from fillbook.cli.shell.terminal import WRITTEN, fail
 FAILED: Final = 1
 WRONG_CALL: Final = 2
 INTERRUPTED: Final = 130
+_NOTHING_SENT: Final = "interrupted; no order was sent"
 
 _WRONG_CALL: Final = (
     errors.BadAddress,
@@ -64,7 +65,9 @@ def failed(error: errors.FillbookError, *, json: bool) -> int:
 def interrupted(error: KeyboardInterrupt, *, json: bool) -> int:
     """Print what is known of the orders of an interrupted command; return the exit code."""
     known = error.known if isinstance(error, Interrupted) else ()
-    message = "; ".join(("interrupted", *known)) if known else "interrupted; no order was sent"
+    message = "; ".join(("interrupted", *known)) if known else _NOTHING_SENT
+    if not known and WRITTEN.desks:  # the result was about to be printed
+        message = "interrupted; the command had ended, and the record has what it did"
     if known and not json:
         for line in ("interrupted; the record has:", *known):
             fail(line)

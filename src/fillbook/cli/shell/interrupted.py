@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from fillbook import model as m
+from fillbook.cli.shell.terminal import WRITTEN
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
 
@@ -25,6 +26,7 @@ def reporting(desk: Desk) -> Iterator[Desk]:
     since = newest[0].number if newest else 0
     try:
         yield desk
+        WRITTEN.desks += 1
     except Interrupted:
         raise
     except KeyboardInterrupt:

@@ -36,9 +36,10 @@ err: Final = Terminal(stderr=True, highlight=False)
 
 @define
 class Written:
-    """How many JSON documents the running command has printed."""
+    """What the running command has done: JSON documents printed, desks used and closed."""
 
     documents: int = 0
+    desks: int = 0
 
 
 WRITTEN: Final = Written()

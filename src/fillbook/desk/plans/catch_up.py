@@ -94,9 +94,7 @@ class CatchingUp:
         """
         if not dry_run:
             self._gateway.require_trading_enabled()
-        report = self._reconciler.sync(since=m.moment(since).date())
-        if report.verdict is m.Verdict.NOT_OBSERVED:
-            raise errors.ReadFailed(f"nothing was compared: {report.unobserved}")
+        self._reconciler.observed("nothing was compared", m.moment(since).date())
         with self._recorder.store.read() as reader:
             outcomes, settled = marks_of(reader)
         facts, read = self._facts(trades, since, settled)

@@ -119,9 +119,7 @@ class Rebalancing:
     def _planned(
         self, targets: m.Targets, strategy: str | None, rules: m.RebalanceRules, occasion: str
     ) -> m.Plan:
-        report = self._reconciler.sync()
-        if report.verdict is m.Verdict.NOT_OBSERVED:
-            raise errors.ReadFailed(f"nothing was planned: {report.unobserved}")
+        report = self._reconciler.observed("nothing was planned")
         exits = protective_exits(self._gateway, self._recorder, self._tracker)
         names = [name for kind in _kinds(targets) for name, _ in kind]
         rules = evolve(rules, currency=rules.currency or self._currency())

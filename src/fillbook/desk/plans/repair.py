@@ -101,10 +101,10 @@ class Repair:
         """
         Reconcile, and return the repairs of what is left; begin those that are automatic.
 
-        With *dry_run* none is stored, and nothing is sent.  Raises: AccountChanged.
+        With *dry_run* none is stored, and nothing is sent.  Raises: AccountChanged, ReadFailed.
         """
         if not dry_run:
-            self._reconciler.sync()
+            self._reconciler.observed("no repair is known")
             self.run()
             self._executor.carry_out()
         found = []

@@ -39,9 +39,8 @@ class PnlComparing:
         self, bot: BotRecord | None, since: m.Timestamp | None, cost: CostMethod
     ) -> PnlComparison:
         """Compare the P&L from *since* on; reconcile first. Raises: ReadFailed."""
-        report = self._reconciler.sync(since=None if since is None else m.moment(since).date())
-        if report.verdict is m.Verdict.NOT_OBSERVED:
-            raise errors.ReadFailed(f"nothing was compared: {report.unobserved}")
+        first = None if since is None else m.moment(since).date()
+        self._reconciler.observed("nothing was compared", first)
         listed = self._gateway.pages("positions", self._gateway.broker.positions)
         if isinstance(listed, m.NotObserved):
             raise errors.ReadFailed(f"nothing was compared: {listed}")

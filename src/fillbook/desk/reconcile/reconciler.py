@@ -38,6 +38,7 @@ from fillbook.desk.record.cells import open_differences
 from fillbook.desk.record.cells.last_complete_snapshot import LastComplete
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
+from fillbook.errors import ReadFailed
 from fillbook.store import Urgency, urgency
 
 #: The result of a check of a record without an opening balance.
@@ -163,6 +164,17 @@ class Reconciler:
             report = self._sync(since, adopt=adopt)
         if report.unobserved is not None:
             self._miss(report.unobserved)
+        return report
+
+    def observed(self, outcome: str, since: date | None = None) -> m.SyncReport:
+        """
+        Reconcile for a call that needs the account; *outcome* is what became of that call.
+
+        Raises: ReadFailed if the account was not observed.
+        """
+        report = self.sync(since)
+        if report.verdict is m.Verdict.NOT_OBSERVED:
+            raise ReadFailed(f"NOT OBSERVED, so that {outcome}: {report.unobserved}")
         return report
 
     def adopt(self, wanted: m.AdoptBalance) -> str:
