@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -362,3 +363,15 @@ def test_what_was_not_observed_is_not_called_repaired(held, capsys):
             "NOT OBSERVED since 2026-03-02 15:00:10 UTC: `fillbook sync` reports what could not be "
             "read.\n"
         )
+
+
+def test_a_plan_says_what_it_trades(held, capsys):
+    Path("targets.csv").write_text("symbol,qty\nBTC/USD,0.04\n")
+    for words, text in (
+        ("protect BTC/USD --stop-loss 8%", "1 order, 0 cancels; nothing is traded yet: exits rest"),
+        ("close BTC/USD", "value traded: not known, the plan was made without a quote"),
+        ("rebalance targets.csv --strategy trend", "1 order, 0 cancels; value traded: 3,"),
+    ):
+        dry = [] if words.startswith("rebalance") else ["--dry-run"]
+        out = told(capsys, *words.split(), *dry, *STORE)[1]
+        assert text in " ".join(out.split()), out

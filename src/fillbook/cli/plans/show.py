@@ -124,10 +124,10 @@ def _effect(impact: m.PlanImpact) -> str:
     if not impact.orders:
         return counts
     if impact.notional is None:
-        return f"{counts}; the value that they trade is unknown, because there is no quote"
+        return f"{counts}; value traded: not known, the plan was made without a quote"
     if not impact.notional:
-        return f"{counts}; they rest at the broker, and trade nothing yet"
-    return f"{counts}, which trade a value of {money(impact.notional)}"
+        return f"{counts}; nothing is traded yet: exits rest at the broker"
+    return f"{counts}; value traded: {money(impact.notional)}"
 
 
 def _period(plan: m.Plan) -> str:
