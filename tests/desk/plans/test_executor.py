@@ -195,6 +195,18 @@ def test_a_close_is_carried_out_within_its_call_as_far_as_wait_s_goes(policy):
     assert bench.clock.elapsed() - began <= timedelta(seconds=30)  # of the requests themselves
 
 
+def test_a_call_does_not_wait_for_the_plans_of_others():
+    bench = held()
+    bench.desk.buy("MSFT", qty=1, strategy="s")
+    bench.pass_(20)
+    bench.exchange.halt("AAPL")
+    waiting = bench.desk.close_position("AAPL")
+    began = bench.clock.elapsed()
+    assert bench.desk.close_position("MSFT").state is P.DONE
+    assert bench.clock.elapsed() - began < timedelta(seconds=1)
+    assert bench.desk.plan(waiting.plan_id).state is P.RUNNING
+
+
 def test_a_plan_that_is_late_is_done_if_its_orders_are():
     """What was sent is read before the plan is stopped."""
     bench = held(wait_s=0)

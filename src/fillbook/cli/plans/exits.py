@@ -117,8 +117,9 @@ def protect(
     """
     Set the exits of a position, and place them; the desk that ticks keeps them.
 
-    A second call replaces the exits. Exits with 1 if they are not placed yet, and says what is
-    left.
+    A second call replaces the exits. An exit that rests at the broker already counts, whoever
+    placed it: none is placed beside it (see fillbook assign). Exits with 1 if they are not placed
+    yet, and says what is left.
     """
     with open_desk(broker, existing_store(store), live=live) as desk, named_options(_OPTIONS):
         plan = desk.protect(

@@ -126,7 +126,7 @@ class CatchingUp:
             settles = [row for order in own for row in order.settles]
             plan = evolve(plan, fingerprint=read[symbol])
             names[symbol] = self._planning.make(plan, self._marks(settles), if_same=True)
-        self._executor.carry_out()
+        self._executor.carry_out(*(x for x in names.values() if x is not None))
         return names
 
     def _facts(

@@ -61,7 +61,7 @@ class Decisions:
             why = f": {after.why}" if after.state is m.PlanState.STALE else ""
             raise errors.PlanEnded(f"plan {plan_id} is {after.state}{why}; nothing was approved")
         self._protections.approved(after)
-        self._executor.carry_out()
+        self._executor.carry_out(plan_id)
         return self.plan(plan_id)
 
     def reject(self, plan_id: str, why: str) -> m.Plan:

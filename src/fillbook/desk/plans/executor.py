@@ -28,7 +28,7 @@ from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.place import OrderPlacement
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.plans.funds_step import FundsStep
-from fillbook.desk.plans.planning import StepOrders, ended_alert, fingerprint, was_sent
+from fillbook.desk.plans.planning import StepOrders, ended_alert, fingerprint, is_running, was_sent
 from fillbook.desk.plans.replace_step import Ended, ReplaceStep
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.kill_switch import halt_reason
@@ -67,7 +67,6 @@ class Executor:
         record_step: RecordStep,
         wait_s: float,
     ) -> None:
-        """*record_step* carries out a step that changes the record only."""
         self._gateway = gateway
         self._recorder = recorder
         self._agenda = agenda
@@ -98,9 +97,9 @@ class Executor:
             self._turn.release()
         return min((x for x in found if x is not None), default=None)
 
-    def carry_out(self) -> None:
+    def carry_out(self, *plan_ids: str) -> None:
         """
-        Take the steps that are due within `wait_s`, if this desk has the lease.
+        Take the due steps, if this desk has the lease, until these plans end or `wait_s` are over.
 
         A desk that ticks seldom would leave a position without its exits between two steps.
         """
@@ -108,6 +107,8 @@ class Executor:
         if not self._gateway.lease.acquire():
             return
         while (after := self.run()) is not None and after <= until:
+            if all(self._plan(x).is_final for x in plan_ids):
+                return
             pause = max(0.01, (after - self._clock.elapsed()).total_seconds())
             self._clock.wait(self._gateway.closing, pause)
 
@@ -190,7 +191,7 @@ class Executor:
             is_early = plan.begins_at is not None and transaction.at < plan.begins_at
             if plan.state is m.PlanState.PROPOSED or is_early or not self._gateway.trading_enabled:
                 return False
-            running = [x for x in transaction.reader.find(m.Plan, "open", "yes") if _is_running(x)]
+            running = [x for x in transaction.reader.find(m.Plan, "open", "yes") if is_running(x)]
             if any(life.is_busy(x, symbol) for x in running for symbol in plan.symbols):
                 return False
             if fingerprint(transaction.reader, plan.symbols) != plan.fingerprint:
@@ -444,7 +445,3 @@ class Executor:
         moved = m.StepMoved(plan.plan_id, index, state, why, attempts, share, missing)
         self._recorder.record(moved)
         return True
-
-
-def _is_running(plan: m.Plan) -> bool:
-    return plan.state in (m.PlanState.RUNNING, m.PlanState.PAUSED)

@@ -224,6 +224,11 @@ def ended_alert(plan: m.Plan, text: str) -> m.Alerted:
     return m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text))
 
 
+def is_running(plan: m.Plan) -> bool:
+    """Whether a plan has begun and not ended."""
+    return plan.state in (m.PlanState.RUNNING, m.PlanState.PAUSED)
+
+
 def was_sent(record: m.OrderRecord) -> bool:
     """Whether the order may have reached the broker; one that was denied is placed again."""
     return record.order.status is not m.OrderStatus.DENIED

@@ -91,10 +91,10 @@ class Protections:
             transaction.record(m.ProtectionSet(protection))
         self._executor.failures.pop(protection.occasion, None)
         made = self._exits.compare(symbol)
-        self._executor.carry_out()
+        self._executor.carry_out(*made)
         later = self._exits.compare(symbol)  # what stands now, and what a plan that ended left
         if later:
-            self._executor.carry_out()
+            self._executor.carry_out(*later)
         return self._latest([*made, *later], protection)
 
     def _new_protection(

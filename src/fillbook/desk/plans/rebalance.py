@@ -89,7 +89,7 @@ class Rebalancing:
             if dry_run or not plan.steps:
                 return plan
             running = errors.present(self._planning.make(plan), f"a plan for {occasion}")
-        self._executor.carry_out()
+        self._executor.carry_out(running)
         with self._recorder.store.read() as reader:
             return errors.present(reader.get(m.Plan, running), f"plan {running}")
 
