@@ -272,6 +272,17 @@ def test_rows_that_equal_no_fill_are_missed_fills():
     assert set(dict(difference.causes)) == {C.MISSED_FILLS}
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_fill_that_the_bot_missed_keeps_its_strategy(is_empty):
+    """A record without a row of it does not show that the bot pools its strategies."""
+    moves = [fill(0, 1, 100, strategy="s"), fill(1, -1, 101, strategy="t")]
+    never = row(fill(50, 5, 101))
+    bot = BotRecord(trades=[] if is_empty else [never])
+    assert [x for x, _ in compared(moves, bot)[KEY].causes] == [C.MISSED_FILLS]
+    pooled = BotRecord(trades=[evolve(row(moves[0]), strategy=None)])
+    assert compared(moves, pooled)[KEY].by_cause[C.POOLED_COST] == -1
+
+
 def test_the_bots_record_may_begin_before_the_date():
     early = [fill(90, 5, 90, minute=-30), fill(91, 5, 95, minute=-20)]
     sale = fill(0, -10, 100)

@@ -145,7 +145,12 @@ class _Substitution:
         self._parts = (
             matched(fills, bot.trades, orders) if bot.figures is None else as_rows(fills, requested)
         )
-        self._names_strategies = any(x.strategy for x in bot.trades)
+        # Only a row that lacks the strategy of its fill shows that the bot pools; a missed fill
+        # then counts as pooled too.
+        unnamed = [x for x in self._parts if x.row is not None and not x.row.strategy]
+        self._pools = any(x.fill is not None and x.fill.strategy for x in unnamed) and not any(
+            x.strategy for x in bot.trades
+        )
 
     def _is_compared(self, fill: m.Movement) -> bool:
         """Whether the bot should have a fill; an earlier one is part of the opening units."""
@@ -217,7 +222,7 @@ class _Substitution:
         if not part.is_first:
             move = evolve(move, fee=ZERO, other_fee=None)
         if _C.POOLED_COST in left_out:
-            named = fill.strategy if self._names_strategies else None
+            named = None if self._pools else fill.strategy
             move = evolve(move, strategy=named if row is None else row.strategy)
         if row is None:
             return move
