@@ -82,9 +82,13 @@ def copied(moves):
 
 
 def missed(moves, choose):
-    """Some trades are not in the bot's record, and some in it never happened."""
+    """
+    Some trades are not in the bot's record, and one in it never happened.
+
+    Its quantity is that of no fill: a row of the quantity of a missed fill is that fill.
+    """
     kept = [x for x in copied(moves) if choose(st.booleans())]
-    never = row(fill(50, choose(st.integers(1, 9)), 101), at=at(50))
+    never = row(fill(50, choose(st.integers(10, 18)), 101), at=at(50))
     return moves, BotRecord(trades=[*kept, never] if choose(st.booleans()) else kept), ()
 
 
