@@ -20,7 +20,8 @@ async def trade(desk: fb.AsyncDesk, strategy: str, symbol: str) -> None:
 
 
 async def main() -> None:
-    async with fb.open_async(broker, "memory://", clock=clock) as desk:
+    # On this clock the wait of one thread is time for all: an hour of it passes at once.
+    async with fb.open_async(broker, "memory://", clock=clock, wait_s=3_600) as desk:
         await desk.sync()
         await desk.start()
         await asyncio.gather(trade(desk, "trend", "AAPL"), trade(desk, "value", "MSFT"))

@@ -443,14 +443,3 @@ def test_after_a_gap_new_risk_reads_what_was_missed_and_exits_wait_for_nothing()
     assert not tracker.in_sync
     bench.desk.buy("MSFT", qty=1, limit_price="100")
     assert tracker.in_sync
-
-
-def test_a_market_order_may_be_tried_again_while_no_quote_can_be_read():
-    """Denied would say that it is pointless: the broker was unreachable, not the quote unknown."""
-    bench = Bench()
-    bench.desk.buy("AAPL", qty=1)
-    bench.fail("quotes", "unreachable")
-    with pytest.raises(fb.Unavailable, match="unreachable") as raised:
-        bench.desk.buy("AAPL", qty=2)
-    assert raised.value.retry
-    assert bench.desk.buy("AAPL", qty=2).status is S.FILLED

@@ -231,3 +231,14 @@ def test_an_order_on_a_closed_market_returns_as_soon_as_the_broker_has_it(order_
     assert (order.status, order.filled_qty) == (S.ACCEPTED, 0)
     assert (bench.clock.elapsed() - begun).total_seconds() < 1
     assert bench.desk.opens_at("AAPL") is not None
+
+
+def test_a_market_order_may_be_tried_again_while_no_quote_can_be_read():
+    """Denied would say that it is pointless: the broker was unreachable, not the quote unknown."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=1)
+    bench.fail("quotes", "unreachable")
+    with pytest.raises(fb.Unavailable, match="unreachable") as raised:
+        bench.desk.buy("AAPL", qty=2)
+    assert raised.value.retry
+    assert bench.desk.buy("AAPL", qty=2).status is S.FILLED
