@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from fillbook import codec
 from fillbook import model as m
+from fillbook.cli.shell.long_table import LongTable
 from fillbook.cli.shell.progress import PROGRESS
 from fillbook.cli.shell.terminal import CONTROLS, WRITTEN
 from fillbook.cli.shell.terminal import err as err
@@ -64,23 +64,11 @@ def make_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> RenderableType:
     """Return a table below its title, or one line if it has no rows."""
-    made = Table(expand=False)
-    for name in columns:
-        right = name.endswith(">")
-        made.add_column(
-            name.rstrip(">!"),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=name.endswith(("!", ">")),
-        )
-    count = 0
-    for row in rows:
-        made.add_row(*(cell(x) for x in row))
-        count += 1
-    if not count:
+    cells = [[cell(x) for x in row] for row in rows]
+    if not cells:
         return Text.from_markup(f"[bold]{title}[/]: none")
     # A title of the table itself would be folded to the width of the table.
-    return Group(Text.from_markup(f"[bold]{title}[/]"), made)
+    return Group(Text.from_markup(f"[bold]{title}[/]"), LongTable(columns, cells))
 
 
 def cell(value: object) -> str:
