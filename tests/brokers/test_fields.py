@@ -65,3 +65,8 @@ def test_a_time_in_the_stored_form_is_that_in_any_other(at: datetime, nanosecond
 def test_a_day_or_an_hour_that_does_not_exist_is_no_time(wrong: str) -> None:
     with pytest.raises(InvalidValue, match="not a valid time"):
         m.timestamp(wrong)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_bytes_of_json_have_any_encoding_that_json_has(encoding):
+    assert fields.parse('{"a": 1.10}'.encode(encoding)) == {"a": Decimal("1.10")}

@@ -68,12 +68,14 @@ _TIMES: Final = _Memo[m.Timestamp](_timestamp)
 
 def parse(text: str | bytes) -> object:
     """
-    Parse the JSON in *text* (UTF-8); every number becomes a `Decimal`.
+    Parse the JSON in *text*; every number becomes a `Decimal`.
 
     Raises: InvalidValue for invalid JSON, NaN and infinities.
     """
     try:
-        return _JSON.decode(text if isinstance(text, str) else text.decode())
+        return _JSON.decode(
+            text if isinstance(text, str) else text.decode(json.detect_encoding(text))
+        )
     except (ValueError, RecursionError):
         raise InvalidValue(f"not JSON: {text[:80]!r}") from None
 
