@@ -176,6 +176,71 @@ def test_an_exit_that_another_process_saw_end_is_not_shown_as_cover(held, capsys
         assert [x.cover for x in book.protections()] == [m.CoverState.COVERED]
 
 
+@pytest.fixture
+def parts(emulator):
+    """AAPL with a protected part of `tilt`, one without a strategy, and a flat part of `dips`."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.sync()
+        for number, (strategy, side, qty) in enumerate(
+            (
+                ("tilt", "buy", 10),
+                (None, "buy", 10),
+                ("dips", "buy", 10),
+                ("tilt", "sell", 4),
+                (None, "sell", 4),
+                ("dips", "sell", 10),
+            )
+        ):
+            emulator.exchange.quote("AAPL", D(180 + number), D(180 + number))
+            desk.submit(fb.OrderRequest(symbol="AAPL", side=side, qty=qty, strategy=strategy))
+        desk.protect("AAPL", strategy="tilt", stop_loss="20%")
+        desk.tick()
+    return emulator
+
+
+def rows_of(out):
+    """Return the rows of a printed table, as lists of cells."""
+    lines = [x for x in out.splitlines() if x.startswith("│")]
+    return [[cell.strip() for cell in x.strip("│").split("│")] for x in lines]
+
+
+def test_each_part_of_a_position_is_shown_with_its_cover(parts, capsys):
+    """One part that has no protection is not hidden by another that is covered."""
+    rows = rows_of(told(capsys, "positions", *STORE)[1])
+    cover = [(x[1], x[2], x[-1]) for x in rows]
+    assert cover == [
+        ("(all)", "12", "–"),
+        ("no strategy", "6", "no protection"),
+        ("dips", "0", "–"),
+        ("tilt", "6", "covered"),
+    ]
+    watched = " ".join(told(capsys, "watch", "--once", *STORE)[1].replace("│", " ").split())
+    assert "no strategy: no protection, tilt: covered" in watched
+    assert told(capsys, "protect", "AAPL", "--strategy", "", "--stop-loss", "20%", *STORE)[0] == 0
+    [row] = rows_of(told(capsys, "watch", "--once", *STORE)[1].partition("Positions")[2])
+    assert row[-1] == "covered"
+
+
+def test_one_strategy_is_listed_alone(parts, capsys):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.buy("MSFT", qty=1, strategy="dips")
+    for name, shown, cover in (("tilt", ["tilt"], "covered"), ("", [], "no protection")):
+        [row] = rows_of(told(capsys, "positions", "--strategy", name, *STORE)[1])
+        assert [*row[: len(shown) + 2], row[-1]] == ["AAPL", *shown, "6", cover]
+        [position] = read(capsys, "positions", "--strategy", name)["positions"]
+        assert [x[0] for x in position["by_strategy"]] == [name]
+
+
+def test_the_realized_pnl_of_a_position_is_the_sum_of_its_parts(parts, capsys):
+    """As in `pnl`; the pooled average cost is only for the comparison with the broker."""
+    rows = [x[-2] for x in rows_of(told(capsys, "positions", *STORE)[1])]
+    whole, *each = (D(x) for x in rows)
+    [pnl] = read(capsys, "pnl")["rows"]
+    [position] = read(capsys, "positions")["positions"]
+    assert round(D(position["account"]["realized"]), 2) != whole  # it is pooled
+    assert (whole, whole) == (sum(each), round(D(pnl["realized"]), 2))
+
+
 WRONG = {
     "no exit": (["protect", "BTC/USD"], "at least one of"),
     "no percentage": (["protect", "BTC/USD", "--stop-loss", "8"], "percentage"),

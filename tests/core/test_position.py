@@ -111,6 +111,29 @@ def test_average_cost(fills, qty, avg, realized):
     assert (held.qty, held.avg_price, held.account.realized) == (qty, avg, realized)
 
 
+def part(realized, currency=None):
+    return m.Holding(realized=m.number_or_none(realized), currency=currency)
+
+
+@pytest.mark.parametrize(
+    ("parts", "realized"),
+    [
+        ([], 0),
+        ([part("1.32"), part("-2.86")], Decimal("-1.54")),
+        ([part("1.32"), part(None)], None),
+        ([part("1.32"), part("5", "EUR")], None),
+        ([part("1.32"), part("0", "EUR")], Decimal("1.32")),
+    ],
+)
+def test_what_a_position_realized_is_the_sum_of_its_parts(parts, realized):
+    """In the currency of the account's part: nothing is converted."""
+    by_strategy = tuple(zip("abc", parts, strict=False))
+    found = m.Position(symbol="AAPL", account=part("-3.21"), by_strategy=by_strategy)
+    assert found.realized == realized
+    shown = found._repr_html_()
+    assert ("-3.21" in shown, realized is None or m.plain(realized) in shown) == (False, True)
+
+
 def test_a_split_keeps_the_cost_and_scales_what_was_entered():
     history = [move(1, FILL, 10, 10), move(2, RATIO, ratio=Decimal(2)), move(3, FILL, -20, 6)]
     held, (trade,) = position.refold("AAPL", history)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+from attrs import evolve
 from cyclopts import Parameter
 
 from fillbook.cli import output
@@ -72,16 +73,18 @@ def positions(
         found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
         status = book.status()
         why = "" if found else unknown_filter(book, strategy=strategy)
+    if strategy is not None:
+        own = [tuple(part for part in x.by_strategy if part[0] == strategy) for x in found]
+        found = [evolve(x, by_strategy=parts) for x, parts in zip(found, own, strict=True)]
 
     def show() -> None:
-        print_positions(found, cover)
+        print_positions(found, cover, strategy)
         output.note(why)
         output.note(age_of(status))
 
-    parts = [(x.symbol, name, part) for x in found for name, part in x.by_strategy if part.qty]
     print_rows(
         "positions",
-        [x for x in parts if strategy in (None, x[1])],
+        [(x.symbol, name, part) for x in found for name, part in x.by_strategy if part.qty],
         show,
         json=json,
         csv=csv,

@@ -25,6 +25,8 @@ class PositionRow:
     """
     A position of the account (`strategy` None), or one strategy's part of it (``""``: of none).
 
+    The realized P&L of the account is the sum of its parts, also of those that are flat now; its
+    average cost is pooled.
     `qty` is in signed base units; `avg_price` per unit, `cost` and `realized` are in `currency`
     (None: the account's); a figure is None if a part of it is unknown.
     """
@@ -86,7 +88,7 @@ def position_rows(position: m.Position) -> list[PositionRow]:
             qty=x.qty,
             avg_price=x.avg_price,
             cost=x.cost,
-            realized=x.realized,
+            realized=position.realized if strategy is None else x.realized,
             fees=x.fees,
             currency=x.currency,
             opened_at=x.opened_at,

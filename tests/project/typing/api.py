@@ -175,7 +175,7 @@ def read(book: fb.Book) -> Decimal:
     positions: list[fb.Position] = book.positions(strategy="mean-rev")
     position: fb.Position = book.position("AAPL")
     trades: list[fb.Trade] = book.trades(symbol="AAPL")
-    profit: list[Decimal | None] = [trade.pnl for trade in trades]
+    profit: list[Decimal | None] = [position.realized, *(trade.pnl for trade in trades)]
     cash: Decimal | None = book.cash() or book.cash("EUR")
     print(orders, status, odd, price, positions, profit, cash, order.is_final, order.is_complete)
     ended: list[fb.Plan] = book.plans("done")

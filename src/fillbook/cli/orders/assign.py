@@ -17,7 +17,7 @@ from fillbook.cli.options import (
     order_named,
     print_result,
 )
-from fillbook.cli.plans.show import print_positions
+from fillbook.cli.plans.show import cover_of, print_positions
 
 
 def assign(
@@ -48,4 +48,5 @@ def assign(
         with suppress(errors.UnknownOrder):  # it is a fill or a symbol
             what = order_named(desk.book, what).client_order_id
         position = desk.assign(what, strategy)
-    print_result(position, lambda x: print_positions([x], []), json=json)
+        cover = [x for x in cover_of(desk.book) if x[0] == position.symbol]
+    print_result(position, lambda x: print_positions([x], cover), json=json)

@@ -226,47 +226,69 @@ def cover_of(book: Book, strategy: str | None = None) -> Cover:
     ]
 
 
-def print_positions(found: Sequence[m.Position], cover: Cover) -> None:
+def print_positions(found: Sequence[m.Position], cover: Cover, strategy: str | None = None) -> None:
     """
-    Print positions with the part of each strategy, and what has no exit.
+    Print positions with the part of each strategy, and what has no exit; or *strategy* alone.
 
     The strategies have a column if there are any; the quantity that can be sold has one if a fee
     that is due makes it less.
     """
     has_names = any(name for x in found for name, _ in x.by_strategy)
-    has_fees = any(x.qty > 0 and x.sellable_qty != x.qty for x in found)
-    rows: list[Sequence[object]] = []
-    for x in found:
-        parts = [(name, part) for name, part in x.by_strategy if part.qty]
-        shown = cover_text(x, cover) if len(parts) < 2 else ""
-        whose = "(all)" if len(x.by_strategy) > 1 else "".join(name for name, _ in parts)
-        sellable: list[object] = [x.sellable_qty] * has_fees
-        price, realized = output.price(x.avg_price), money(x.account.realized)
-        rows.append((x.symbol, *[whose] * has_names, x.qty, *sellable, price, realized, shown))
-        if len(x.by_strategy) > 1:
-            rows += [
-                (
-                    "",
-                    name or "no strategy",
-                    part.qty,
-                    *[None] * has_fees,
-                    output.price(part.avg_price),
-                    money(part.realized),
-                    cover_text(x, cover, name),
-                )
-                for name, part in parts
-            ]
+    has_fees = strategy is None and any(x.qty > 0 and x.sellable_qty != x.qty for x in found)
     names, fees = ["strategy"] * has_names, ["sellable>"] * has_fees
-    columns = ("symbol", *names, "qty>", *fees, "avg price>", "realized>", "exits")
-    output.table("Positions", columns, rows)
+    output.table(
+        "Positions",
+        ("symbol", *names, "qty>", *fees, "avg price>", "realized>", "exits"),
+        (
+            (symbol, *[whose] * has_names, qty, *[sellable] * has_fees, *others)
+            for position in found
+            for symbol, whose, qty, sellable, *others in _rows_of(position, cover, strategy)
+        ),
+    )
     for line in not_covered(x for _, x in cover):
         output.out.print(line, soft_wrap=True)
 
 
+def _rows_of(
+    position: m.Position, cover: Cover, strategy: str | None
+) -> Iterator[tuple[object, ...]]:
+    """
+    Yield the row of a position, and those of its parts if it has several; or those of *strategy*.
+
+    A flat part is one of them if it has realized P&L, so that the parts sum to the position.
+    """
+    x, is_whole = position, strategy is None
+    parts = [(name, y) for name, y in x.by_strategy if y.qty or y.realized != 0]
+    has_several = is_whole and len(parts) > 1
+    if is_whole:
+        whose = "(all)" if has_several else "".join(name for name, _ in parts)
+        exits = "" if has_several else cover_text(x, cover)
+        price = output.price(x.avg_price)
+        yield x.symbol, whose, x.qty, x.sellable_qty, price, money(x.realized), exits
+    for name, y in parts if has_several or not is_whole else ():
+        symbol, whose = "" if is_whole else x.symbol, name or "no strategy"
+        price, exits = output.price(y.avg_price), cover_text(x, cover, name)
+        yield symbol, whose, y.qty, None, price, money(y.realized), exits
+
+
 def cover_text(position: m.Position, cover: Cover, strategy: str | None = None) -> str:
-    """Return the cover of a position, or of one strategy's part, by its protections."""
-    found = [x for held, x in cover if held == position.symbol and strategy in (None, x.strategy)]
-    return ", ".join(map(_words, found)) or "no protection"
+    """
+    Return the cover of each part of a position, or of that of *strategy*, by the protections.
+
+    It is one term if it is the same for all of them; ``""``: the part is flat, without exits.
+    """
+    held = {name: list[str]() for name, part in position.by_strategy if part.qty}
+    for symbol, x in cover:
+        if symbol == position.symbol:
+            held.setdefault(x.strategy, []).append(_words(x))
+    shown = {
+        name: ", ".join(words) or "no protection"
+        for name, words in held.items()
+        if strategy in (None, name)
+    }
+    if len(set(shown.values())) <= 1:
+        return "".join(set(shown.values()))
+    return ", ".join(f"{name or 'no strategy'}: {words}" for name, words in shown.items())
 
 
 def not_covered(protections: Iterable[m.Protection]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from fillbook.model.account.pair import Amount
 from fillbook.model.number import ZERO, exact
@@ -161,12 +161,10 @@ class Fee:
 class Position:
     """The position of one symbol: of the account, and by strategy."""
 
-    _repr_html_ = html_of
-
     symbol: str
     """The symbol."""
     account: Holding = field(factory=Holding)
-    """The position of the account."""
+    """The position of the account; its cost and realized P&L are pooled, as the broker's are."""
     by_strategy: tuple[tuple[str, Holding], ...] = ()
     """Pairs of a strategy (`""`: unattributed) and its part; they sum to the account's."""
     fee_due: Decimal = ZERO
@@ -203,6 +201,27 @@ class Position:
     def avg_price(self) -> Decimal | None:
         """Average cost per unit in quote currency; None: flat or unknown."""
         return self.account.avg_price
+
+    @property
+    @exact
+    def realized(self) -> Decimal | None:
+        """
+        The realized P&L before fees, in the currency of `account`; None: unknown.
+
+        It is the sum of the parts, as in `Book.pnl`; that of `account` has the pooled cost.
+        """
+        total = ZERO
+        for _, part in self.by_strategy:
+            if part.realized is None:
+                return None
+            if part.realized and part.currency != self.account.currency:
+                return None
+            total += part.realized
+        return total
+
+    def _repr_html_(self) -> str:
+        """Return the position as tables, with the realized P&L of its parts."""
+        return html_of(evolve(self, account=evolve(self.account, realized=self.realized)))
 
 
 @frozen
