@@ -137,6 +137,11 @@ ERRORS = {
         "--stop-loss is a percentage of the average cost, such as \"8%\", not '8'; a price "
         "is a --stop-price",
     ),
+    "protect AAPL --stop-loss 180%": (
+        2,
+        "--stop-loss must be below 100 % for a long position, not 180%",
+    ),
+    "protect AAPL --trail 100%": (2, "--trail must be below 100 % for a long position, not 100%"),
     "protect AAPL --trail x": (2, "--trail: 'x' is not a number"),
     "protect AAPL --stop-price 0": (2, "--stop-price must be above zero, not 0"),
     "protect TSLA --stop-loss 8%": (

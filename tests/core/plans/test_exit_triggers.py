@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exits
+from fillbook.core.plans import exit_triggers, exits
 from fillbook.core.plans.close import market_limit
 from tests.core.plans.situations import (
     CAN,
@@ -297,6 +297,33 @@ def test_a_rule_that_cannot_be_applied_says_why(policy, expected):
     assert found.protection.cover is m.CoverState.COVERED
     assert found.protection.why.startswith(expected)
     assert bool(found.protection.why) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("qty", "policy", "expected"),
+    [
+        (10, {"stop_loss": "99.9%", "take_profit": "180%"}, ""),
+        (10, {"stop_loss": "100%"}, "stop_loss must be below 100 % for a long position, not 100%"),
+        (10, {"trail": "180%"}, "trail must be below 100 % for a long position, not 180%"),
+        (10, {"trail": 180}, ""),
+        (-10, {"stop_loss": "180%"}, ""),
+        (
+            -10,
+            {"take_profit": "180%"},
+            "take_profit must be below 100 % for a short position, not 180%",
+        ),
+    ],
+)
+def test_a_percentage_that_is_no_price_is_reported_as_such(qty, policy, expected):
+    """Also where nothing was held when the policy was set; the average cost is known."""
+    kept = protection(**policy)
+    assert exit_triggers.sentence_of_impossible(kept.policy, 1 if qty > 0 else -1) == expected
+    is_no_price = bool(expected) and "trail" not in policy
+    found = verdict(kept, held=position(s=qty)).protection
+    assert (found.cover is m.CoverState.IMPOSSIBLE, found.why == expected) == (
+        is_no_price,
+        is_no_price,
+    )
 
 
 def test_quotes_are_needed_for_what_they_decide():

@@ -63,6 +63,22 @@ def _is_reached(
     return all((x - price) * context.sign >= 0 for x in prices)
 
 
+def sentence_of_impossible(policy: m.ExitPolicy, sign: int) -> str:
+    """
+    Return which percentages of a policy are no price above zero; ``""``: none.
+
+    *sign* is 1 of a long part, whose stop is below its cost, and -1 of a short one.
+    """
+    names = ("stop_loss", "trail") if sign > 0 else ("take_profit", "break_even", "trail_after")
+    side = "long" if sign > 0 else "short"
+    levels: list[tuple[str, m.Level | None]] = [(name, getattr(policy, name)) for name in names]
+    return "; ".join(
+        f"{name} must be below 100 % for a {side} position, not {x}"
+        for name, x in levels
+        if x is not None and x.is_percent and x.value >= 100
+    )
+
+
 def sentence_of_unknown(protection: m.Protection, part: m.Holding) -> str:
     """Return which rules of the policy cannot be applied, because of what is unknown of *part*."""
     policy, found = protection.policy, []

@@ -379,7 +379,9 @@ class _Part:
         if isinstance(found, breach.NoBreach):
             requests = exit_orders.requests_for(protection, qty, context)
             if not requests:
-                why = "the average cost is not known: give the exit an absolute price"
+                unknown = "the average cost is not known: give the exit an absolute price"
+                why = exit_triggers.sentence_of_impossible(protection.policy, context.sign)
+                why = why or unknown
                 return covered_as(protection, _C.IMPOSSIBLE, why, context)
             return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
         soon = int(protection.policy.naked_max_s) if context.is_extended else None

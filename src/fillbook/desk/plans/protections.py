@@ -17,6 +17,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks.placed_exits import cooldown_of
+from fillbook.core.plans.exit_triggers import sentence_of_impossible
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor
@@ -71,7 +72,7 @@ class Protections:
         Set the exits of one part of a position, and place them.
 
         Raises: Denied: (no_position), unless *pending*, and (price) if an exit would trade at
-        once; InvalidValue if it has several parts.
+        once; InvalidValue if it has several parts, or if a percentage is no price above zero.
         """
         with self._recorder.store.read() as reader:
             protection = self._new_protection(reader, symbol, strategy, policy, pending=pending)
@@ -121,6 +122,9 @@ class Protections:
                 "protect its next opening fill (pending=True, --pending)"
             )
             raise self._planning.no_position(symbol, text)
+        wrong = name in parts and sentence_of_impossible(policy, 1 if parts[name].qty > 0 else -1)
+        if wrong:
+            raise errors.InvalidValue(wrong)
         known = reader.get(m.Protection, f"{symbol}/{name}")
         new = m.Protection(
             symbol=symbol,
