@@ -77,14 +77,31 @@ def load(of: type[T], text: str) -> T:
     """
     try:
         if not isinstance(text, str):
-            raise TypeError("not a text")
+            raise _Unreadable("it is not a text")
         return cast(T, _reader(cast(Any, of))(_read(text), of))
     # A damaged text may have any fault, and each kind of fault raises another error.
     except Exception as error:
         raise StoreDamaged(
-            f"not a stored {getattr(of, '__name__', 'value')}: {str(text)[:_SHOWN]!r}: "
-            f"{str(error)[:_SHOWN]!r}"
+            f"{str(text)[:_SHOWN]!r} is not a stored {getattr(of, '__name__', 'entry')}: "
+            f"{_reason(error)[:_SHOWN]}"
         ) from error
+
+
+class _Unreadable(ValueError):
+    """A stored value is not what it should be; the message is a sentence."""
+
+
+def _reason(error: Exception) -> str:
+    """Return, for a person, why a text could not be read."""
+    match error:
+        case KeyError():
+            return f"{error} is missing"
+        case json.JSONDecodeError():
+            return "it is not JSON"
+        case _Unreadable() | InvalidValue():
+            return str(error)
+        case _:
+            return "one of its values has another type"
 
 
 def load_or_none(of: type[T], text: str | None) -> T | None:
@@ -201,16 +218,16 @@ def _number_text(value: Decimal) -> str:
 
 def _number(text: object, _: object) -> Decimal:
     if type(text) is not str:
-        raise TypeError(f"{text!r} is not the text of a number")
+        raise _Unreadable(f"{text!r} is not the text of a number")
     value = Decimal(text)
     if not value.is_finite() or abs(value.adjusted()) > _DIGITS_MAX:
-        raise ValueError(f"{text[:_SHOWN]!r} is not a number of a broker")
+        raise _Unreadable(f"{text[:_SHOWN]!r} is not a number of a broker")
     return value
 
 
 def _whole(value: object, _: object) -> int:
     if type(value) is not int or abs(value) > _WHOLE_MAX:
-        raise TypeError(f"{value!r} is not a whole number in range")
+        raise _Unreadable(f"{value!r} is not a whole number in range")
     return value
 
 
@@ -218,7 +235,7 @@ def _whole(value: object, _: object) -> int:
 def _timestamp(value: object, _: object = None) -> m.Timestamp:
     """Check a stored time: the most repeat, so that the result is kept."""
     if type(value) is not str or m.timestamp(value) != value:
-        raise ValueError(f"{value!r} is not a stored time")
+        raise _Unreadable(f"{value!r} is not a stored time")
     return m.Timestamp(value)
 
 
@@ -235,19 +252,22 @@ def _only(kind: type) -> Callable[[object, object], Any]:
 
     def check(value: object, _: object) -> Any:
         if type(value) is not kind:
-            raise TypeError(f"{value!r} is not of type {kind.__name__}")
+            raise _Unreadable(f"{value!r} is not of type {kind.__name__}")
         return value
 
     return check
 
 
 @cache
-def _members(kind: type[StrEnum]) -> Mapping[object, StrEnum]:
+def _members(kind: type[StrEnum]) -> Mapping[str, StrEnum]:
     return {member.value: member for member in kind}
 
 
-def _member(word: object, kind: Any) -> StrEnum:
-    return _members(kind)[word]
+def _member(word: Any, kind: Any) -> StrEnum:
+    members = _members(kind)
+    if word not in members:
+        raise _Unreadable(f"{word!r} is not one of {', '.join(members)}")
+    return members[word]
 
 
 def _classes(union: object) -> tuple[type[Any], ...]:
@@ -300,7 +320,9 @@ def _union_reader(union: object, converter: Converter) -> Callable[[Any, object]
     def read(body: Any, _: object) -> Any:
         if body is None and optional:
             return None
-        kind, reader = readers[body[TAG]]
+        kind, reader = readers.get(body.get(TAG), (None, None))
+        if kind is None or reader is None:
+            raise _Unreadable("its kind is missing or unknown")
         return reader(body, kind)
 
     return read

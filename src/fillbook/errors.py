@@ -180,7 +180,15 @@ class StoreTooNew(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The file is no store of ours, or is broken; it was left as it is."""
+    """
+    The file is no store of ours, or is broken; it was left as it is.
+
+    *is_derived*: only a record that the journal has is broken.
+    """
+
+    def __init__(self, message: str, *, is_derived: bool = False) -> None:
+        super().__init__(message)
+        self.is_derived = is_derived
 
 
 def cause(error: Exception) -> str:
@@ -191,7 +199,9 @@ def cause(error: Exception) -> str:
 def present(value: T | None, what: str) -> T:
     """Return *value*, which a stored record names. Raises: StoreDamaged if it is None."""
     if value is None:
-        raise StoreDamaged(f"the records of the store do not agree: {what} is missing")
+        raise StoreDamaged(
+            f"the records of the store do not agree: {what} is missing", is_derived=True
+        )
     return value
 
 

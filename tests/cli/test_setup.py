@@ -65,6 +65,75 @@ def test_the_doctor_names_entries_that_the_journal_lacks(emulator, order, capsys
     assert rows_of(capsys, *STORE)[1]["journal"][1].startswith("entry 1 of ")
 
 
+def altered(sql, *values):
+    """Edit the record as a program of SQLite may."""
+    with closing(sqlite3.connect("bot.db")) as connection, connection:
+        connection.execute(sql, values)
+
+
+DAMAGED = [
+    ("UPDATE positions SET body = '{}'", "records", "row positions/AAPL cannot be read", "symbol"),
+    ("UPDATE orders SET body = '{'", "records", "row orders/fb-", "it is not JSON"),
+    ("UPDATE journal SET body = '{}' WHERE number = 4", "journal", "entry 4 of ", "its kind is"),
+    ("UPDATE journal SET at = 'x' WHERE number = 3", "journal", "entry 3 of ", "stored time"),
+    (
+        "UPDATE positions SET body = replace(body, '\"10\"', '\"99\"')",
+        "records",
+        "row positions/AAPL differs from the journal",
+        "",
+    ),
+    ("DELETE FROM positions", "records", "row positions/AAPL differs from the journal", ""),
+]
+
+
+@pytest.mark.parametrize(("sql", "what", "begins", "reason"), DAMAGED)
+def test_the_doctor_reads_every_row(sql, what, begins, reason, emulator, order, capsys):
+    assert rows_of(capsys, *STORE)[1]["records"] == (True, "agree with the journal")
+    altered(sql)
+    code, rows = rows_of(capsys, *STORE)
+    ok, said = rows[what]
+    assert (code, ok, said[: len(begins)]) == (1, False, begins)
+    assert reason in said
+    assert "_type" not in said
+    if what == "records":
+        assert said.endswith("`fillbook rebuild --from-journal` derives the records again")
+
+
+@pytest.mark.parametrize("sql", [x[0] for x in DAMAGED if x[1] == "records"])
+def test_damaged_records_are_derived_from_the_journal(sql, emulator, order, tmp_path, capsys):
+    """Strategies and keys stay; a copy is kept."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.buy("MSFT", qty=2, key="once", strategy="core")
+    before = told(capsys, "positions", "--json", *STORE), told(capsys, "orders", "--json", *STORE)
+    altered(sql)
+    code, out, _ = told(capsys, "rebuild", "--from-journal", *STORE)
+    assert (code, f"The record as it was: {tmp_path / 'bot.db.1'}" in out) == (0, True)
+    assert rows_of(capsys, *STORE)[1]["records"][0] is True
+    after = told(capsys, "positions", "--json", *STORE), told(capsys, "orders", "--json", *STORE)
+    assert after == before
+    code, out, _ = told(capsys, "rebuild", "--from-journal", "--json", *STORE)
+    assert (code, json.loads(out)["damaged"]) == (0, [])
+
+
+def test_an_event_that_is_damaged_is_derived_and_the_others_stay(emulator, order, capsys):
+    with fb.read("sqlite:///bot.db") as book:
+        before = book.events()
+    altered("UPDATE events SET body = '{}' WHERE key = (SELECT MIN(key) FROM events)")
+    assert "row events/" in rows_of(capsys, *STORE)[1]["records"][1]
+    out = told(capsys, "rebuild", "--from-journal", *STORE)[1]
+    assert "was damaged, and is replaced." in out
+    with fb.read("sqlite:///bot.db") as book:
+        assert book.events() == before
+
+
+def test_a_damaged_journal_is_not_replaced(emulator, order, capsys):
+    altered("UPDATE journal SET body = '{}' WHERE number = 4")
+    code, out, err = told(capsys, "rebuild", "--from-journal", *STORE)
+    assert (code, out, "strategies and keys are lost" in err) == (1, "", True)
+    words = ("rebuild", "--from-journal", "--dry-run", *STORE)
+    assert told(capsys, *words)[0] == 2
+
+
 def test_the_doctor_names_a_clock_that_is_set_ahead(emulator, order, monkeypatch, capsys):
     monkeypatch.setenv("FILLBOOK_CLOCK_AHEAD_S", "3600")
     ok, said = rows_of(capsys, *STORE)[1]["$FILLBOOK_CLOCK_AHEAD_S"]

@@ -31,7 +31,10 @@ from fillbook.cli.options import (
 )
 from fillbook.cli.output import day
 from fillbook.clock import AHEAD_VARIABLE
+from fillbook.desk.record.replay import difference, is_outdated, replay
+from fillbook.model.journal.kinds import BY_TYPE
 from fillbook.model.journal.status import Status
+from fillbook.stores.row_check import DamagedRow, damaged_rows, first_missing
 from fillbook.stores.sql import SqlReader
 
 #: The variables of credentials; each may also end in ``_FILE``.
@@ -50,6 +53,12 @@ _EXTRAS: Final = (
 CLOCK_GOOD_S: Final = 3
 #: A clock that is off by more does not work: signed requests are refused.
 CLOCK_BAD_S: Final = 30
+#: What to do about a journal that was damaged, and about records.
+_LOST: Final = (
+    "Restore a backup, or compare the account with `fillbook sync`; if differences are left, "
+    "`fillbook rebuild` takes the broker's figures"
+)
+_DERIVE: Final = "`fillbook rebuild --from-journal` derives the records again"
 _MARKS: Final = {True: "[green]ok[/]", False: "[red]no[/]", None: "–"}
 
 
@@ -132,7 +141,7 @@ def _checks(broker: str | None, store: str | None) -> Iterator[Finding]:
             with open_book(store) as book:
                 record = book.status()
             yield Finding("the record", True, _bound(record))
-            yield _journal(store)
+            yield from _rows(store)
             yield _ticking(record)
             yield _kill_switch(record)
         else:
@@ -152,20 +161,39 @@ def _bound(record: Status) -> str:
     return f"bound to {record.account}"
 
 
-def _journal(store: str | None) -> Finding:
-    """Return whether the journal of the record has all its entries."""
+def _rows(store: str | None) -> Iterator[Finding]:
+    """Yield whether the journal has all its entries, and whether every row can be read."""
     opened = opening.open_store(existing_store(store), os.environ)
     with closing(opened), opened.read() as reader:
-        missing = reader.first_missing() if isinstance(reader, SqlReader) else None
-        count = reader.last()
-    if missing is None:
-        return Finding("journal", True, f"complete: {count} entries")
-    said = (
-        f"entry {missing} of {count} is missing, and perhaps others: the file was edited. Restore "
-        "a backup, or compare the account with `fillbook sync`; if differences are left, `fillbook "
-        "rebuild` takes the broker's figures"
-    )
-    return Finding("journal", False, said)
+        if not isinstance(reader, SqlReader):
+            return
+        count, missing = reader.last(), first_missing(reader)
+        if missing is not None:
+            said = f"entry {missing} of {count} is missing, and perhaps others: the file was edited"
+            yield Finding("journal", False, f"{said}. {_LOST}")
+            return
+        damaged = next(damaged_rows(reader), None)
+        if damaged is not None and damaged.of is None:
+            said = f"entry {damaged.key} of {count} cannot be read ({damaged.why})"
+            yield Finding("journal", False, f"{said}. {_LOST}")
+            return
+        yield Finding("journal", True, f"complete: {count} entries")
+        yield _derived(reader, damaged)
+
+
+def _derived(reader: SqlReader, damaged: DamagedRow | None) -> Finding:
+    """Return whether the records are those that follow from the journal."""
+    if damaged is not None:
+        said = f"row {damaged.table}/{damaged.key} cannot be read ({damaged.why}): {_DERIVE}"
+        return Finding("records", False, said)
+    if is_outdated(reader):
+        return Finding("records", None, "of an older release: the next sync derives them again")
+    changes = difference(replay(reader), reader)
+    names = [(type(x), BY_TYPE[type(x)].key(x)) for x in changes.put]
+    for of, key in (*names, *changes.drop):
+        said = f"row {BY_TYPE[of].name}/{key} differs from the journal: {_DERIVE}"
+        return Finding("records", False, said)
+    return Finding("records", True, "agree with the journal")
 
 
 def _no_record(path: Path) -> Finding:

@@ -105,7 +105,10 @@ def _statements(of: Any, marker: str) -> _Statements:
 @lru_cache(maxsize=_KNOWN_MAX)
 def _decode(of: Any, body: Any) -> Any:
     """Return the record with the text *body*; it is frozen, so that one serves all readers."""
-    return load(of, body)
+    try:
+        return load(of, body)
+    except StoreDamaged as error:
+        raise StoreDamaged(str(error), is_derived=True) from error
 
 
 def _decoded(of: type[R], body: Any) -> R:
@@ -123,7 +126,7 @@ class SqlReader:
         self._marker = dialect.marker
         # The first read of a transaction fixes its snapshot.
         newest = "SELECT number, tx FROM journal ORDER BY number DESC LIMIT 1"
-        number, tx = self._execute(newest).fetchone() or (0, None)
+        number, tx = self.execute(newest).fetchone() or (0, None)
         self._position = Position(_whole(number), tx)
         self._last: int = self._position.number
         #: The records that this transaction has read or written, by type and key; None: missing.
@@ -133,7 +136,7 @@ class SqlReader:
     def get(self, of: type[R], key: str) -> R | None:
         found = self._lookup(of, key)
         if found is UNKNOWN:
-            row = self._execute(self._statements_of(of).get, key).fetchone()
+            row = self.execute(self._statements_of(of).get, key).fetchone()
             found = None if row is None else _decoded(of, row[0])
             if len(self._seen) >= _KNOWN_MAX:
                 self._seen.clear()
@@ -153,11 +156,11 @@ class SqlReader:
     def _find(self, of: type[R], index: str, value: str) -> Sequence[R]:
         statements = self._statements_of(of)
         if self._known is not None and of in KEPT:
-            keys = [key for (key,) in self._execute(statements.keys[index], value)]
+            keys = [key for (key,) in self.execute(statements.keys[index], value)]
             found = [self._lookup(of, key) for key in keys]
             if sum(x is UNKNOWN for x in found) <= _FEW:
                 return [self._required(of, key, x) for key, x in zip(keys, found, strict=True)]
-        rows = [_decoded(of, body) for (body,) in self._execute(statements.find[index], value)]
+        rows = [_decoded(of, body) for (body,) in self.execute(statements.find[index], value)]
         for record in rows if of in KEPT else ():
             self._keep(of, statements.kind.key(record), record)
         return rows
@@ -178,7 +181,7 @@ class SqlReader:
         return cast(R, present(self.get(of, key), key) if found is UNKNOWN else found)
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        return self._records(of, self._execute(self._statements_of(of).all, after))
+        return self._records(of, self.execute(self._statements_of(of).all, after))
 
     def page(
         self,
@@ -196,7 +199,7 @@ class SqlReader:
         if after:
             tests.append(f"{column} {'<' if newest else '>'} {marker}")
         tests += [f"by_{x} IN ({', '.join([marker] * len(where[x]))})" for x in where]
-        rows = self._execute(
+        rows = self.execute(
             f"SELECT key, body FROM {kind.name} WHERE {' AND '.join(tests)} "
             f"ORDER BY {column} {'DESC' if newest else 'ASC'} LIMIT {marker}",
             *([after] if after else []),
@@ -211,29 +214,12 @@ class SqlReader:
         return [_decoded(of, body) if x is UNKNOWN else cast(R, x) for x, body in known]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
-        rows = self._execute(
+        rows = self.execute(
             f"SELECT number, at, body FROM journal WHERE number > {self._marker} ORDER BY number",
             after,
         )
         for number, at, body in rows:
             yield m.Recorded(_whole(number), stored_time(at), load_entry(body))
-
-    def first_missing(self) -> int | None:
-        """
-        Return the number of the first entry that the journal lacks; None: it is complete.
-
-        It reads the whole table.
-        """
-        count, first = self._execute("SELECT COUNT(*), MIN(number) FROM journal").fetchone()
-        if count == self._last:
-            return None
-        if first != 1:
-            return 1
-        gaps = (
-            "SELECT MIN(number) + 1 FROM journal AS one WHERE NOT EXISTS "
-            "(SELECT 1 FROM journal AS other WHERE other.number = one.number + 1)"
-        )
-        return _whole(self._execute(gaps).fetchone()[0])
 
     def last(self) -> int:
         return self._last
@@ -248,7 +234,8 @@ class SqlReader:
         self._connection = self._known = None
         self._seen.clear()
 
-    def _execute(self, sql: str, *parameters: Any) -> Rows:
+    def execute(self, sql: str, *parameters: Any) -> Rows:
+        """Execute one statement in the transaction."""
         if self._connection is None:
             raise Bug(_ENDED)
         return self._connection.execute(sql, parameters)
@@ -294,7 +281,7 @@ class SqlWriter(SqlReader):
     def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
         number = self._last + 1
         marker = self._marker
-        self._execute(
+        self.execute(
             "INSERT INTO journal (number, at, body, tx) "
             f"VALUES ({marker}, {marker}, {marker}, {marker})",
             number,
@@ -303,12 +290,12 @@ class SqlWriter(SqlReader):
             self._tx,
         )
         for of, key in changes.drop:
-            self._execute(self._statements_of(of).drop, key)
+            self.execute(self._statements_of(of).drop, key)
             self.changed[of, key] = None
         for record in changes.put:
             statements = self._statements_of(type(record))
             row = statements.row(record)
-            self._execute(statements.put, *row)
+            self.execute(statements.put, *row)
             self.changed[type(record), str(row[0])] = record
         self._changed.update((of for of, _ in changes.drop), map(type, changes.put))
         self._last = number

@@ -419,7 +419,7 @@ class SqliteStore:
         except StoreDamaged as error:
             if str(self._path) in str(error):
                 raise
-            raise damaged(self._path, str(error)) from error
+            raise damaged(self._path, str(error), is_derived=error.is_derived) from error
 
 
 class _Transaction:

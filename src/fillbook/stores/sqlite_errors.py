@@ -45,11 +45,15 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
     return damaged(path, str(error))
 
 
-def damaged(path: Path, why: str) -> StoreDamaged:
-    """Return the error for a file that is damaged."""
-    return StoreDamaged(
-        f"{path} is damaged ({why}). Restore a backup, or move it away and run `fillbook sync`"
+def damaged(path: Path, why: str, *, is_derived: bool = False) -> StoreDamaged:
+    """Return the error for a file that is damaged; *is_derived*: its journal may be whole."""
+    to_do = (
+        "`fillbook rebuild --from-journal` derives the records again; it keeps strategies and keys"
+        if is_derived
+        else "Restore a backup, or move it away and run `fillbook sync`, which takes positions and "
+        "orders from the broker: strategies and keys are lost"
     )
+    return StoreDamaged(f"{path} is damaged ({why}). {to_do}", is_derived=is_derived)
 
 
 def rewound(path: Path, why: str) -> StoreRewound:

@@ -116,7 +116,10 @@ def test_a_damaged_record_is_named_with_what_to_do(order, tmp_path, capsys):
     code, text = message(capsys, "orders", *STORE)
     assert code == 1
     assert text.startswith(f"{tmp_path}/bot.db is damaged (")
-    assert text.endswith("). Restore a backup, or move it away and run `fillbook sync`")
+    assert text.endswith(
+        "). Restore a backup, or move it away and run `fillbook sync`, which takes positions and "
+        "orders from the broker: strategies and keys are lost"
+    )
 
 
 def test_a_folder_that_is_missing_is_named(emulator, tmp_path, capsys):

@@ -23,6 +23,7 @@ from fillbook.cli.options import (
 from fillbook.cli.plans import show
 from fillbook.cli.plans.follow import WAIT_S, WaitOption, follow, print_dry_run, print_outcome
 from fillbook.cli.reconcile import printing
+from fillbook.cli.reconcile.derive import derive_records
 from fillbook.model.plan import FINAL_STATES
 
 PlanName = Annotated[str, Parameter(help="The id of a plan, as in fillbook plans.")]
@@ -163,6 +164,10 @@ def rebuild(
     dry_run: Annotated[
         bool, Parameter(help="Only show what would change; stores and sends nothing.")
     ] = False,
+    from_journal: Annotated[
+        bool,
+        Parameter(help="Derive the records from the journal again (offline), not from the broker."),
+    ] = False,
     broker: BrokerOption = None,
     store: StoreOption = None,
     live: LiveOption = False,
@@ -173,8 +178,13 @@ def rebuild(
 
     A copy of the record is kept beside it. Keys, unconfirmed orders and protections stay; open
     plans are stopped. Exits with 3 if the record does not agree with the broker then; if the
-    account cannot be read, nothing is changed.
+    account cannot be read, nothing is changed. With --from-journal a damaged row of the records
+    (not of the journal) is replaced, and nothing is lost.
     """
+    if from_journal:
+        if since is not None or dry_run:
+            raise errors.InvalidValue("--from-journal cannot be combined with --since or --dry-run")
+        return derive_records(existing_store(store), json=json)
     with open_desk(broker, existing_store(store), live=live) as desk:
         found = desk.rebuild(parse_day(since), dry_run=dry_run)
     print_result(found, printing.rebuilt, json=json)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from typing import Any
 
 from fillbook import model as m
 from fillbook.core.journal.apply import RULES, apply
 from fillbook.errors import StoreDamaged, StoreTooNew
 from fillbook.model.journal.kinds import KINDS
 from fillbook.model.journal.overlay import Nothing, Overlay
-from fillbook.store import Reader, Store
+from fillbook.store import Reader, Store, Writer
 
 log: logging.Logger = logging.getLogger("fillbook")
 
@@ -28,10 +29,10 @@ def rebuild_if_outdated(store: Store, at: m.Timestamp) -> bool:
     Raises: StoreTooNew if newer rules made them.
     """
     with store.read() as reader:
-        if not _is_outdated(reader):
+        if not is_outdated(reader):
             return False
     with store.write() as writer:
-        if not _is_outdated(writer):
+        if not is_outdated(writer):
             return False  # another process has rebuilt them meanwhile
         log.info("the records are rebuilt from %s journal entries", writer.last())
         idle = {x.client_order_id for x in writer.all(m.OrderRecord) if x.order.pending is None}
@@ -66,7 +67,8 @@ def _close_forgotten(reader: Reader, idle: Collection[str]) -> list[m.Entry]:
     return entries
 
 
-def _is_outdated(reader: Reader) -> bool:
+def is_outdated(reader: Reader) -> bool:
+    """Return whether older rules made the records. Raises: StoreTooNew if newer rules did."""
     bound = reader.get(m.Binding, "account")
     if bound is not None and bound.rules > RULES:
         raise StoreTooNew(
@@ -88,6 +90,25 @@ def replay(reader: Reader) -> Overlay:
             raise StoreDamaged(f"entries {expected} to {x.number - 1} of the journal are missing")
         records.apply(apply(x.entry, x.number, x.at, records))
     return records
+
+
+def derive(
+    writer: Writer,
+    stored: Collection[tuple[type[Any], str]],
+    damaged: Collection[tuple[type[Any], str]],
+    at: m.Timestamp,
+) -> None:
+    """
+    Derive every record from the journal again, also those whose row cannot be read.
+
+    *stored* are the types and keys of all rows; *damaged* of those that cannot be read: events are
+    changed only where they are damaged.  Raises: StoreDamaged if the journal is damaged.
+    """
+    records = replay(writer)
+    rows = {(kind.type, kind.key(x)): x for kind in KINDS for x in records.all(kind.type)}
+    changed = {x for x in {*rows, *stored} if x[0] is not m.Event or x in damaged}
+    put = tuple(x for name, x in rows.items() if name in changed)
+    writer.record(m.Rebuilt(RULES), at, m.Changes(put, tuple(changed - rows.keys())))
 
 
 def difference(records: Overlay, before: Reader) -> m.Changes:
