@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.brokers.wire.fields import Row
+from fillbook.brokers.wire.fields import Row, parse
 from fillbook.errors import InvalidValue
 
 _NAMES = ("a", "b", "c")
@@ -69,4 +69,4 @@ def test_a_day_or_an_hour_that_does_not_exist_is_no_time(wrong: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_the_bytes_of_json_have_any_encoding_that_json_has(encoding):
-    assert fields.parse('{"a": 1.10}'.encode(encoding)) == {"a": Decimal("1.10")}
+    assert parse('{"a": 1.10}'.encode(encoding)) == {"a": Decimal("1.10")}
