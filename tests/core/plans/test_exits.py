@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exits
+from fillbook.core.plans import exit_orders, exits
 from tests.core.plans.situations import (
     COIN,
     NOON,
@@ -104,6 +104,30 @@ def test_a_limit_order_of_the_bot_holds_the_units():
     found = verdict(orders=[order(limit_price=120)], ours=())
     assert (found.protection.cover, found.steps) == (C.NAKED, ())
     assert "order x1 holds them" in found.protection.why
+
+
+@pytest.mark.parametrize(
+    ("qty", "policy", "expected"),
+    [
+        (10, {"stop_price": "90.1234"}, "stop_price 90.1234 is rounded to 90.12"),
+        (-10, {"stop_price": "120.1234"}, "stop_price 120.1234 is rounded to 120.13"),
+        (
+            10,
+            {"stop_price": "90.1234", "take_profit": "120.1234"},
+            "stop_price 90.1234 is rounded to 90.12, take_profit 120.1234 is rounded to 120.13",
+        ),
+        (10, {"stop_price": "90.12"}, ""),
+        (10, {"stop_loss": "9.8766%"}, ""),
+        (10, {"trail": "5%"}, ""),
+    ],
+)
+def test_a_given_price_is_rounded_away_from_the_market(qty, policy, expected):
+    """The stop of a sale down, of a buy up; a price from a percentage was not given."""
+    context = situation(protection(**policy), held=position(s=qty))
+    [found] = exits.compare(context)
+    assert exit_orders.sentence_of_rounded(found.protection, context) == expected
+    split = ((m.timestamp(NOON + timedelta(days=1)), D(2)),)
+    assert not exit_orders.sentence_of_rounded(found.protection, evolve(context, restated=split))
 
 
 def test_an_exit_without_a_price_is_impossible():

@@ -134,6 +134,24 @@ def take_profit(protection: m.Protection, context: ExitContext) -> Decimal | Non
     return None if price is None else _on_tick(price, context, up=context.sign > 0)
 
 
+@m.exact
+def sentence_of_rounded(protection: m.Protection, context: ExitContext) -> str:
+    """Return how the prices that the bot gave are rounded; ``""``: they are sent as given."""
+    if context.ratio_since(protection.priced_at) != 1:
+        return ""
+    policy = protection.policy
+    profit = None if policy.take_profit is None else policy.take_profit.value
+    prices = (
+        ("stop_price", policy.stop_price, protection.stop_price, stop_price(protection, context)),
+        ("take_profit", profit, protection.take_profit, take_profit(protection, context)),
+    )
+    return ", ".join(
+        f"{name} {m.plain(asked)} is rounded to {m.plain(sent)}"
+        for name, asked, stored, sent in prices
+        if asked is not None and sent is not None and asked == stored != sent
+    )
+
+
 def _on_tick(price: Decimal, context: ExitContext, *, up: bool) -> Decimal:
     step = context.tick(price)
     if step is None:

@@ -21,7 +21,7 @@ from fillbook.clock import Clock
 from fillbook.core import watch
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_triggers, exits
+from fillbook.core.plans import breach, exit_orders, exit_triggers, exits
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.core.plans.exit_verdict import ExitVerdict
@@ -171,7 +171,7 @@ class Exits:
             strategy=protection.strategy or None,
             valid_for=PROPOSAL_PERIOD if needs_approval else None,
             state=m.PlanState.PROPOSED if needs_approval else m.PlanState.APPROVED,
-            why=f"exits of {protection.title}: {protection.why or protection.cover}",
+            why=_purpose(protection, context),
         )
         is_refused = self._is_refused(protection, closes=breach.closes_by_price(plan))
         return None if is_refused or self._waits_for_person(plan, context) else plan
@@ -275,8 +275,7 @@ class Exits:
             steps,
             authority=Authority.STANDING,
             strategy=protection.strategy or None,
-            why=f"exits of {protection.title}: "
-            f"{verdict.protection.why or verdict.protection.cover}",
+            why=_purpose(verdict.protection, context),
         )
 
     # -- alerts ------------------------------------------------------------------------
@@ -339,3 +338,10 @@ def _decides(context: ExitContext, verdicts: Sequence[ExitVerdict]) -> bool:
     sent = (m.PlaceOrder, m.ReplaceOrder)
     places = any(isinstance(s.action, sent) for x in verdicts for s in x.steps)
     return places or any(exits.needs_quotes(x, context) for x in context.protections)
+
+
+def _purpose(protection: m.Protection, context: ExitContext) -> str:
+    """Return what a plan for exits is for, and how the prices that the bot gave are rounded."""
+    rounded = exit_orders.sentence_of_rounded(protection, context)
+    why = f"exits of {protection.title}: {protection.why or protection.cover}"
+    return f"{why}; {rounded}" if rounded else why
