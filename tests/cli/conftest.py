@@ -1,6 +1,7 @@
 """An empty folder for each test, and an emulator without an entry in `fillbook.toml`."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -53,3 +54,25 @@ def ordered(store):
 def order(emulator):
     """The order of a record, bot.db, which agrees with the emulator."""
     return ordered("sqlite:///bot.db")
+
+
+@pytest.fixture
+def parts(emulator):
+    """AAPL with a protected part of `tilt`, one without a strategy, and a flat part of `dips`."""
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.sync()
+        for number, (strategy, side, qty) in enumerate(
+            (
+                ("tilt", "buy", 10),
+                (None, "buy", 10),
+                ("dips", "buy", 10),
+                ("tilt", "sell", 4),
+                (None, "sell", 4),
+                ("dips", "sell", 10),
+            )
+        ):
+            emulator.exchange.quote("AAPL", Decimal(180 + number), Decimal(180 + number))
+            desk.submit(fb.OrderRequest(symbol="AAPL", side=side, qty=qty, strategy=strategy))
+        desk.protect("AAPL", strategy="tilt", stop_loss="20%")
+        desk.tick()
+    return emulator

@@ -8,7 +8,7 @@ import pytest
 
 import fillbook as fb
 from tests.cli.conftest import MONDAY_10
-from tests.cli.line import told
+from tests.cli.line import rows_of, told
 
 STORE = ("--store", "sqlite:///bot.db")
 
@@ -180,3 +180,18 @@ def test_what_a_fee_leaves_can_be_sold_and_is_listed(emulator, capsys):
     out = told(capsys, "positions", *STORE)[1]
     assert ("sellable" in out, str(most) in out) == (True, True)
     assert told(capsys, "sell", "BTC/USD", str(most), *STORE)[0] == 0
+
+
+def test_what_a_denial_advises_can_be_followed(parts, capsys):
+    """The exits of `tilt` hold all of its units: a sale of them is a close."""
+    for qty in ("5", "500"):
+        code, out, err = told(capsys, "sell", "AAPL", qty, "--strategy", "tilt", *STORE)
+        assert (code, out, "at most" in err) == (1, "", False)
+        much = " --qty 5" if qty == "5" else ""
+        assert f"`fillbook close AAPL --strategy tilt{much}`" in err
+    code, _, err = told(capsys, "buy", "AAPL", "5", "--strategy", "tilt", *STORE)
+    assert (code, "or use `fillbook rebalance`" in err) == (1, True)
+    words = ("close", "AAPL", "--strategy", "tilt", "--qty", "5")
+    assert told(capsys, *words, *STORE)[0] == 0
+    row = rows_of(told(capsys, "positions", "--strategy", "tilt", *STORE)[1])[0]
+    assert (row[2], row[-1]) == ("1", "covered")

@@ -1,4 +1,4 @@
-"""`fillbook watch`: the record as it changes, for people, for programs, in a terminal."""
+"""`fillbook watch` and `positions`: the record, for people, for programs, in a terminal."""
 
 import fcntl
 import json
@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from decimal import Decimal
 
 import pytest
 
@@ -21,10 +22,11 @@ from fillbook.desk.record.recorder import Recorder
 from fillbook.stores.sqlite import SqliteStore
 from fillbook.venue.exchange import Exchange
 from tests.cli.conftest import MONDAY_10
-from tests.cli.line import told
+from tests.cli.line import rows_of, told
 
 FILLBOOK = [sys.executable, "-c", "from fillbook.cli import main; main()"]
-WATCH = ("watch", "--store", "sqlite:///bot.db")
+STORE = ("--store", "sqlite:///bot.db")
+WATCH = ("watch", *STORE)
 STALE = m.Alert(m.AlertKind.STALE, "account", "the account could not be read for long")
 
 
@@ -125,3 +127,42 @@ def test_in_a_terminal_the_tables_fit_and_count_the_omitted_rows(desk):
     text = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", shown)
     assert re.search(r"Open orders \(and \d+ more\)", text)
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_each_part_of_a_position_is_shown_with_its_cover(parts, capsys):
+    """One part that has no protection is not hidden by another that is covered."""
+    rows = rows_of(told(capsys, "positions", *STORE)[1])
+    cover = [(x[1], x[2], x[-1]) for x in rows]
+    assert cover == [
+        ("(all)", "12", "–"),
+        ("no strategy", "6", "no protection"),
+        ("dips", "0", "–"),
+        ("tilt", "6", "covered"),
+    ]
+    watched = " ".join(told(capsys, "watch", "--once", *STORE)[1].replace("│", " ").split())
+    assert "no strategy: no protection, tilt: covered" in watched
+    assert told(capsys, "protect", "AAPL", "--strategy", "", "--stop-loss", "20%", *STORE)[0] == 0
+    [row] = rows_of(told(capsys, "watch", "--once", *STORE)[1].partition("Positions")[2])
+    assert row[-1] == "covered"
+
+
+def test_one_strategy_is_listed_alone(parts, capsys):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.buy("MSFT", qty=1, strategy="dips")
+    for name, shown, cover in (("tilt", ["tilt"], "covered"), ("", [], "no protection")):
+        [row] = rows_of(told(capsys, "positions", "--strategy", name, *STORE)[1])
+        assert [*row[: len(shown) + 2], row[-1]] == ["AAPL", *shown, "6", cover]
+        [position] = json.loads(told(capsys, "positions", "--strategy", name, *STORE, "--json")[1])[
+            "positions"
+        ]
+        assert [x[0] for x in position["by_strategy"]] == [name]
+
+
+def test_the_realized_pnl_of_a_position_is_the_sum_of_its_parts(parts, capsys):
+    """As in `pnl`; the pooled average cost is only for the comparison with the broker."""
+    rows = [x[-2] for x in rows_of(told(capsys, "positions", *STORE)[1])]
+    whole, *each = (Decimal(x) for x in rows)
+    [pnl] = json.loads(told(capsys, "pnl", *STORE, "--json")[1])["rows"]
+    [position] = json.loads(told(capsys, "positions", *STORE, "--json")[1])["positions"]
+    assert round(Decimal(position["account"]["realized"]), 2) != whole  # it is pooled
+    assert (whole, whole) == (sum(each), round(Decimal(pnl["realized"]), 2))

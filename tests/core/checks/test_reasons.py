@@ -307,7 +307,7 @@ def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do():
         reserve_amount=Decimal(1000),
         funds=m.Funds(Decimal(5), Decimal(5)),
     )
-    assert "call desk.sync() first" in buying_power.affordable(wish, poor).message
+    assert "`fillbook sync` reads them" in buying_power.affordable(wish, poor).message
     opened = evolve(poor, position=m.Position(symbol="AAPL"))
     assert "sync" not in buying_power.affordable(wish, opened).message
 

@@ -10,6 +10,7 @@ from fillbook import model as m
 from fillbook.core import checks
 from tests.core.checks.contexts import (
     A_PART,
+    A_STOP,
     ABLE,
     ACCOUNT,
     BTC,
@@ -20,6 +21,7 @@ from tests.core.checks.contexts import (
     PARTED,
     SELL,
     SHARE,
+    TAKE,
     UNPROVEN,
     D,
     a_context,
@@ -36,6 +38,12 @@ IN_DOLLARS = {"account": OPEN}
 COINS = {"instrument": COIN, "pair": pair_of("BTC/USD"), "limits": m.Limits(), **IN_DOLLARS}
 RESTING = (order("c2", limit_price=120, qty=4, **SELL),)
 NOTIONAL = {"qty": None, "notional": "7.8"}
+ALL_OF_A = (order("c2", limit_price=120, qty=6, strategy="a", **SELL),)
+TWO_PARTS = {
+    "position": evolve(
+        holding(10), by_strategy=(("a", m.Holding(qty=D(8))), ("b", m.Holding(qty=D(2))))
+    )
+}
 LONG = {"position": holding(10)}
 COIN_HELD = m.Position(
     symbol="BTC/USD", account=m.Holding(qty=D("0.05")), fee_due=Decimal("0.000125")
@@ -104,13 +112,62 @@ WORDS = {
     "open orders": (
         {**SELL, "qty": 8},
         {**LONG, "orders": RESTING},
-        "only 6 of the 10 AAPL held can be sold: open orders reserve 4 (cancel them first). Sell "
-        "at most 6",
+        "only 6 of the 10 AAPL held can be sold: open orders reserve 4. Sell at most 6. "
+        "`fillbook close AAPL --qty 8` (close_position) cancels these orders first, and places the "
+        "exits of the rest again",
     ),
     "all of it in open orders": (
         {**SELL, "qty": 10},
         {**LONG, "orders": (order("c2", limit_price=120, qty=10, **SELL),)},
-        "only 0 of the 10 AAPL held can be sold: open orders reserve 10 (cancel them first)",
+        "only 0 of the 10 AAPL held can be sold: open orders reserve 10. "
+        "`fillbook close AAPL` (close_position) cancels these orders first, and places the exits "
+        "of the rest again",
+    ),
+    "a part in open orders": (
+        {**SELL, "qty": 10, "strategy": "a"},
+        {**PARTED, "orders": ALL_OF_A},
+        "only 4 of the 10 AAPL held can be sold: open orders reserve 6. "
+        "`fillbook close AAPL --strategy a` (close_position) cancels these orders first, and "
+        "places the exits of the rest again",
+    ),
+    "units of several parts in open orders": (
+        {**SELL, "qty": 5},
+        {**PARTED, "orders": ALL_OF_A},
+        "only 4 of the 10 AAPL held can be sold: open orders reserve 6. Sell at most 4. "
+        "`fillbook close AAPL --strategy NAME --qty 5` (close_position) cancels these orders "
+        "first, and places the exits of the rest again",
+    ),
+    "units in the open orders of another strategy": (
+        {**SELL, "qty": 5, "strategy": "b"},
+        {**PARTED, "orders": ALL_OF_A},
+        "only 4 of the 10 AAPL held can be sold: open orders reserve 6. Sell at most 2",
+    ),
+    "more than all parts": (
+        {**SELL, "qty": 12, "strategy": "a"},
+        PARTED,
+        "the position is 10 AAPL, less than the order's 12, and strategy a can close 6 of it. Sell "
+        "at most 6",
+    ),
+    "more than a part that may take": (
+        {**SELL, "qty": 12, "strategy": "a"},
+        {**PARTED, "limits": TAKE},
+        "the position is 10 AAPL, less than the order's 12, and strategy a can close 8 of it. Sell "
+        "at most 8",
+    ),
+    "an entry against an exit": (
+        {},
+        {**LONG, **A_STOP},
+        "wash trade: it could match the working stop sell order c2; the broker accepts both sides "
+        "only as brackets, OCO orders or trailing stops. That order is an exit of the position: "
+        "send this one as a bracket, with its own take profit and stop loss, or use `fillbook "
+        "rebalance`, which places the exits again",
+    ),
+    "an entry against an entry": (
+        {},
+        A_STOP,
+        "wash trade: it could match the working stop sell order c2; the broker accepts both sides "
+        "only as brackets, OCO orders or trailing stops. Cancel that order first, or give the "
+        "entry its exits",
     ),
     "a difference": (
         {**SELL, "qty": 8},
@@ -144,8 +201,14 @@ WORDS = {
         {**SELL, "qty": 5, "strategy": "a"},
         {**PARTED, "orders": (A_PART,)},
         "strategy a holds 6 AAPL, of which its open orders reserve 4, so it can close 2, not 5. "
-        "2 AAPL belong to no strategy: desk.assign gives them to one, and "
-        "Limits.strategy_oversell may cut the order or take them",
+        "`fillbook close AAPL --strategy a --qty 5` (close_position) cancels these orders first, "
+        "and places the exits of the rest again. 2 AAPL belong to no strategy: `fillbook assign` "
+        "gives them to one",
+    ),
+    "more than a part": (
+        {**SELL, "qty": 9, "strategy": "b"},
+        TWO_PARTS,
+        "strategy b holds 2 AAPL, so it can close 2, not 9",
     ),
     "the close": (
         {"time_in_force": "ioc"},
@@ -221,5 +284,6 @@ def test_advice_that_the_broker_would_reject_is_not_given():
     reason = checks.denial_reason(wish, a_context(**{**known, "orders": (resting,)}))
     assert str(reason) == (
         "only 0.000075 of the 0.05 BTC/USD held can be sold: 0.000125 may still be taken as a fee, "
-        "open orders reserve 0.0498 (cancel them first)"
+        "open orders reserve 0.0498. `fillbook close BTC/USD --qty 0.001` (close_position) cancels "
+        "these orders first, and places the exits of the rest again"
     )

@@ -45,7 +45,7 @@ def test_a_sale_by_hand_of_what_a_strategy_holds_is_alerted_once():
     )
     assert "The account holds 7 AAPL: no strategy 5 -> 0, swing 10 -> 7." in sold.message
     assert "Exits of AAPL (swing): naked, 7 of 7 have no stop." in sold.message
-    assert f'desk.assign("{order.client_order_id}", "swing")' in sold.message
+    assert f"`fillbook assign {order.client_order_id} swing`" in sold.message
     bench.desk.sync()
     bench.pass_(120)
     bench.open().sync()

@@ -22,7 +22,7 @@ def affordable(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         return reason
     message = (
         f"{reason}; the sale counts as a short sale, because the positions were never read: "
-        "call desk.sync() first; a sale that closes a position needs no buying power"
+        "`fillbook sync` reads them; a sale that closes a position needs no buying power"
     )
     return evolve(reason, message=message)
 

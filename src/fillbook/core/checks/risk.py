@@ -15,7 +15,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks.broker_rules import sized
-from fillbook.core.checks.context import CheckContext, SentOrder
+from fillbook.core.checks.context import CheckContext, SentOrder, StrategyPart
 from fillbook.core.checks.figures import account_currency, percent
 from fillbook.model import ZERO, Reason, ReasonCode
 from fillbook.model.orders.order import may_fill
@@ -47,7 +47,7 @@ def position(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         return Reason(
             ReasonCode.UNITS_HELD,
             f"only {m.plain(closable)} of the {m.plain(held)} {symbol} held can be "
-            f"{_closed(request)}: {_reserved(request, context)}{_at_most(request, context)}",
+            f"{_closed(request)}: {_reserved(request, context)}{_advice(request, context)}",
             (("asked", qty), ("closable", closable), ("held", held)),
         )
     figures = (("asked", qty), ("held", held), ("first", held), ("then", qty - held))
@@ -62,7 +62,14 @@ def _flip(request: m.OrderRequest, context: CheckContext, qty: Decimal) -> str:
         return (
             f"the position is {units}, less than the order's {m.plain(qty)}: only "
             f"{m.plain(closable)} can be {_closed(request)}, because "
-            f"{_reserved(request, context)}{_at_most(request, context)}"
+            f"{_reserved(request, context)}{_advice(request, context)}"
+        )
+    part = context.strategy_part(request)
+    if part is not None and _closable_by(part, context) < held:
+        return (
+            f"the position is {units}, less than the order's {m.plain(qty)}, and strategy "
+            f"{request.strategy} can close {m.plain(_closable_by(part, context))} of it"
+            f"{_advice(request, context)}"
         )
     if request.side is m.OrderSide.SELL and context.is_crypto(request):
         return f"the position is {units}, less than the order's {m.plain(qty)}: sell at most " + (
@@ -89,7 +96,7 @@ def _reserved(request: m.OrderRequest, context: CheckContext) -> str:
         why.append(f"{m.plain(position.fee_due)} may still be taken as a fee")
     if leaves:
         much = m.plain(leaves) if leaves.is_finite() else "all of it"
-        why.append(f"open orders reserve {much} (cancel them first)")
+        why.append(f"open orders reserve {much}")
     if context.reserved_units:
         why.append(f"open orders pay with {m.plain(context.reserved_units)}")
     if context.differences and theirs < context.held(request.side):
@@ -97,12 +104,37 @@ def _reserved(request: m.OrderRequest, context: CheckContext) -> str:
     return ", ".join(why)
 
 
-def _at_most(request: m.OrderRequest, context: CheckContext) -> str:
-    """Return the advice of the quantity that can be closed; "": the broker would reject it."""
-    closable = context.closable(request)
-    if not closable or sized(evolve(request, qty=closable), context) is not None:
+def _how_to_close(request: m.OrderRequest, context: CheckContext) -> str:
+    """Return how to close units that open orders reserve; ``""``: none, or those of others."""
+    position, part, qty = context.position, context.strategy_part(request), context.qty(request)
+    if position is None or not (context.leaves(request) if part is None else part.reserved):
         return ""
-    return f". {str(request.side).title()} at most {m.plain(closable)}"
+    strategy, held = request.strategy, context.held(request.side) if part is None else part.held
+    if strategy is None and len([name for name, x in position.by_strategy if x.qty]) > 1:
+        strategy = "NAME"
+    whose = "" if strategy is None else f" --strategy {strategy}"
+    much = "" if qty is None or qty >= held else f" --qty {m.plain(qty)}"
+    return (
+        f". `fillbook close {request.symbol}{whose}{much}` (close_position) cancels these orders "
+        "first, and places the exits of the rest again"
+    )
+
+
+def _closable_by(part: StrategyPart, context: CheckContext) -> Decimal:
+    """Return the quantity that a strategy may close now, with what it may take of no strategy."""
+    takes = context.limits.strategy_oversell is m.StrategyOversell.TAKE
+    return part.closable + (part.unattributed if takes else ZERO)
+
+
+def _advice(request: m.OrderRequest, context: CheckContext) -> str:
+    """Return what can be closed now, unless the broker would reject it, and how to close more."""
+    closable, part = context.closable(request), context.strategy_part(request)
+    if part is not None:
+        closable = min(closable, _closable_by(part, context))
+    how = _how_to_close(request, context)
+    if not closable or sized(evolve(request, qty=closable), context) is not None:
+        return how
+    return f". {str(request.side).title()} at most {m.plain(closable)}{how}"
 
 
 @m.exact
@@ -111,20 +143,25 @@ def strategy_position(request: m.OrderRequest, context: CheckContext) -> Reason 
     part = context.strategy_part(request)
     if part is None:
         return None
-    qty, takes = context.qty(request), context.limits.strategy_oversell is m.StrategyOversell.TAKE
-    most = part.closable + (part.unattributed if takes else ZERO)
+    qty = context.qty(request)
     if qty is None:
         return no_price(request)
-    if qty <= most:
+    if qty <= _closable_by(part, context):
         return None
     symbol, plain = request.symbol, m.plain
+    reserved, others = min(part.held, part.reserved), part.unattributed
+    of = f", of which its open orders reserve {plain(reserved)}" if reserved else ""
+    text = (
+        f"strategy {request.strategy} holds {plain(part.held)} {symbol}{of}, so it can close "
+        f"{plain(part.closable)}, not {plain(qty)}"
+    )
+    text += _how_to_close(request, context)
+    if others:
+        text += f". {plain(others)} {symbol} belong to no strategy: `fillbook assign` gives them "
+        text += "to one"
     return Reason(
         ReasonCode.STRATEGY_POSITION,
-        f"strategy {request.strategy} holds {plain(part.held)} {symbol}, of which its open orders "
-        f"reserve {plain(min(part.held, part.reserved))}, so it can close {plain(part.closable)}, "
-        f"not {plain(qty)}. "
-        f"{plain(part.unattributed)} {symbol} belong to no strategy: desk.assign gives them to "
-        "one, and Limits.strategy_oversell may cut the order or take them",
+        text,
         (
             ("asked", qty),
             ("held", part.held),
@@ -145,10 +182,20 @@ def wash(request: m.OrderRequest, context: CheckContext) -> Reason | None:
                 ReasonCode.WASH_TRADE,
                 f"wash trade: it could match the working {order.type} {order.side} order "
                 f"{order.client_order_id}; the broker accepts both sides only as brackets, OCO "
-                "orders or trailing stops. Cancel that order first, or give the entry its exits",
+                f"orders or trailing stops. {_how_to_add(order, context)}",
                 (("order", order.client_order_id),),
             )
     return None
+
+
+def _how_to_add(working: m.Order, context: CheckContext) -> str:
+    """Return how to trade beside *working*, an order of the other side."""
+    if context.held(working.side):  # it is an exit: without it the position has none
+        return (
+            "That order is an exit of the position: send this one as a bracket, with its own "
+            "take profit and stop loss, or use `fillbook rebalance`, which places the exits again"
+        )
+    return "Cancel that order first, or give the entry its exits"
 
 
 def may_match(request: m.OrderRequest, order: m.Order, rule: m.WashRule) -> bool:

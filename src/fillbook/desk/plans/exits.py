@@ -302,7 +302,7 @@ class Exits:
             text = (
                 f"{protection.title} has not had its exits since {since} "
                 f"({str(protection.cover).replace('_', ' ')}): {protection.why}. "
-                "See `fillbook plans` and desk.protections()"
+                "See `fillbook plans` and `fillbook positions`"
             )
             self._alert_once(protection, text)
 

@@ -83,7 +83,7 @@ def _alert(transaction: Transaction, order: m.Order, clock: Clock) -> m.Alert | 
         f"external trade: {_words(order)}.",
         f"The account holds {m.plain(after.qty)} {held}: {_parts(before, after)}.",
         *cover,
-        f'To count it for one strategy: desk.assign("{order.client_order_id}", "{whose}")',
+        f"To count it for one strategy: `fillbook assign {order.client_order_id} {whose}`",
     ]
     return m.Alert(m.AlertKind.EXTERNAL_TRADE, order.client_order_id, " ".join(text))
 
