@@ -24,6 +24,7 @@ from fillbook.core.checks import Check
 from fillbook.core.reconcile.position_rows import expected_findings, rows_of
 from fillbook.desk import Desk, validation
 from fillbook.desk.aio import AsyncDesk
+from fillbook.desk.link.binding import require_credentials
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.settings import Prices, Settings
@@ -167,6 +168,8 @@ def check(
     gateway = Gateway(broker, MemoryStore(), clock, live=False)
     at = m.timestamp(clock.now())
     account = gateway.read("account", broker.account)
+    if isinstance(account, m.NotObserved):
+        require_credentials(account)
     names: dict[str, str] = {}
     if isinstance(account, m.Observed) and broker.capabilities.instruments:
         listed = gateway.pages(

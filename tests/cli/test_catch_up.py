@@ -49,6 +49,12 @@ def test_it_is_a_dry_run_unless_it_is_sent_with_its_progress(held, capsys):
     assert [x["outcome"] for x in found["catch_up"]["rows"]] == ["settled", "settled", "unreadable"]
 
 
+@pytest.mark.parametrize("send", [(), ("--send",)])
+def test_a_file_of_which_no_row_can_be_read_is_a_failure(send, held, capsys):
+    Path("t.csv").write_text("symbol,side,qty,at\nBTC/USD,buy,x,2026-03-02T15:00:00Z\n")
+    assert told(capsys, "catch-up", "t.csv", "--since", "2026-03-02", *send, *STORE)[0] == 1
+
+
 def test_a_wrong_mapping_is_named(capsys, emulator):
     Path("t.csv").write_text("symbol,qty,at\n")
     code, _, err = told(capsys, "catch-up", "t.csv", "--since", "2026-03-02", "--map", "qty")

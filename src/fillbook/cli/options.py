@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from cyclopts import Group, Parameter
+from rich.markup import escape
 
 from fillbook import config, errors, opening
 from fillbook import model as m
@@ -204,13 +205,10 @@ def some(option: str, values: Sequence[str] | None) -> tuple[str, ...]:
 
 def unknown_filter(book: Book, symbol: str | None = None, strategy: str | None = None) -> str:
     """Return the sentence about a symbol or a strategy that the record does not have, or ``""``."""
-    orders, positions = book.orders(), book.positions()
-    if strategy:
-        known = {name for x in positions for name, _ in x.by_strategy if name}
-        known |= {x.strategy for x in orders if x.strategy}
-        if strategy not in known:
-            return _unknown("strategy", strategy, known)
+    if strategy and strategy not in (known := known_strategies(book)):
+        return _unknown("strategy", strategy, known)
     if symbol:
+        orders, positions = book.orders(), book.positions()
         try:
             book.position(symbol)
         except errors.UnknownSymbol:
@@ -218,6 +216,44 @@ def unknown_filter(book: Book, symbol: str | None = None, strategy: str | None =
                 "symbol", symbol.upper(), {x.symbol for x in orders} | {x.symbol for x in positions}
             )
     return ""
+
+
+def known_strategies(book: Book) -> set[str]:
+    """Return the strategies that have a part of a position, or an order that was not denied."""
+    parts = {name for x in book.positions() for name, _ in x.by_strategy if name}
+    orders = (x for x in book.orders() if x.status is not m.OrderStatus.DENIED)
+    return parts | {x.strategy for x in orders if x.strategy}
+
+
+def note_new_strategy(book: Book, strategy: str | None) -> None:
+    """Warn of a strategy that the record has never seen, because it may be misspelt."""
+    note = _new_strategy(book, strategy)
+    if note:
+        output.err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
+
+
+@contextmanager
+def of_strategy(book: Book, strategy: str | None) -> Iterator[None]:
+    """Name the known strategies: in the error of the block, or after it, if *strategy* is new."""
+    try:
+        yield
+    except errors.FillbookError as error:
+        note = _new_strategy(book, strategy)
+        if note:
+            error.args = (f"{error}; {note}",)
+        raise
+    note_new_strategy(book, strategy)
+
+
+def _new_strategy(book: Book, strategy: str | None) -> str:
+    """Return that the record has never seen *strategy*, with those it has; ``""``: it has."""
+    orders = book.orders(strategy=strategy) if strategy else []
+    if not strategy or any(x.status is not m.OrderStatus.DENIED for x in orders):
+        return ""
+    known = known_strategies(book)
+    if not known or strategy in known:
+        return ""
+    return f"strategy {strategy} is new; the record has {', '.join(sorted(known))}"
 
 
 def _unknown(what: str, name: str, known: Set[str]) -> str:

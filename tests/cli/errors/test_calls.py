@@ -152,7 +152,8 @@ ERRORS = {
     "protect TSLA --stop-loss 8% --strategy x": (
         1,
         "there is no position in TSLA to protect of strategy 'x': protect it once it is "
-        "held, or protect its next opening fill (pending=True, --pending)",
+        "held, or protect its next opening fill (pending=True, --pending); strategy x is new; the "
+        "record has mean-rev",
     ),
     "protect ZZZZ --stop-price 5": (2, UNKNOWN),
     "protect AAPL --stop-price 900": (

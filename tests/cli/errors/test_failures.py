@@ -56,8 +56,9 @@ def test_a_wrong_key_is_named(emulator, order, monkeypatch, capsys):
     wrong = (2, f"the account could not be read: {REFUSED}")
     assert message(capsys, "sync", *STORE) == wrong
     assert message(capsys, *BUY) == wrong
-    code, out, _ = told(capsys, "check", *STORE)
-    assert (code, REFUSED in " ".join(out.split())) == (1, True)
+    assert message(capsys, "check", *STORE) == wrong
+    empty = ("--store", "sqlite:///none.db")
+    assert message(capsys, "check", "--ours", "AAPL=10", *empty) == wrong
 
 
 def test_keys_that_are_missing_are_named(monkeypatch, capsys):

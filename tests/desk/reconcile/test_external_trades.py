@@ -2,6 +2,7 @@
 
 import pytest
 
+import fillbook as fb
 from fillbook import model as m
 from tests.bench import Bench
 
@@ -45,11 +46,22 @@ def test_a_sale_by_hand_of_what_a_strategy_holds_is_alerted_once():
     )
     assert "The account holds 7 AAPL: no strategy 5 -> 0, swing 10 -> 7." in sold.message
     assert "Exits of AAPL (swing): naked, 7 of 7 have no stop." in sold.message
-    assert f"`fillbook assign {order.client_order_id} swing`" in sold.message
+    assert f"`fillbook assign {order.client_order_id} STRATEGY`" in sold.message
     bench.desk.sync()
     bench.pass_(120)
     bench.open().sync()
     assert alerts(bench) == [bought, sold]
+
+
+def test_the_order_of_another_record_names_its_strategy():
+    """It has another id than every strategy of this record may have."""
+    bench = held()
+    with fb.open(bench.broker, "memory://", clock=bench.clock, wait_s=2) as other:
+        other.sync()
+        order = other.buy("AAPL", qty=2, strategy="run")
+    bench.pass_(90)
+    [bought] = alerts(bench)
+    assert f"`fillbook assign {order.client_order_id} run`" in bought.message
 
 
 def test_a_sale_of_all_that_two_strategies_hold_names_both():

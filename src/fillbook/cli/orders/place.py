@@ -18,6 +18,7 @@ from fillbook.cli.options import (
     LiveOption,
     StoreOption,
     named_options,
+    note_new_strategy,
     open_desk,
     print_result,
     store_if_any,
@@ -183,6 +184,7 @@ def _place(
     json: bool,
 ) -> int:
     with open_desk(broker, store, live=live) as desk:
+        note_new_strategy(desk.book, request.strategy)
         try:
             order = desk.submit(request, key)
         except errors.OrderError as refused:
@@ -225,6 +227,7 @@ def _print_order(order: m.Order) -> None:
 
 def _preview(request: m.OrderRequest, broker: str | None, store: str | None, *, json: bool) -> int:
     with open_desk(broker, store_if_any(store)) as desk:
+        note_new_strategy(desk.book, request.strategy)
         preview = desk.preview(request)
         waits = not (json or request.extended_hours)
         opens_at = desk.opens_at(request.symbol) if waits else None

@@ -18,6 +18,7 @@ from fillbook.cli.options import (
     StoreOption,
     existing_store,
     named_options,
+    note_new_strategy,
     open_desk,
     parse_day,
 )
@@ -74,11 +75,12 @@ def catch_up(
 
     Reconciles first. Trades that were made by hand count as sent, and a row that was settled never
     counts again. What is to be sent is listed, and what needs attention with its reason. Exits with
-    1 if an order is not done yet, and says what is left.
+    1 if an order is not done yet, and says what is left, and if no row could be read.
     """
     with open_desk(broker, existing_store(store) if send else store, live=live) as desk:
         if send and not json:
             desk.on(m.EventKind.PLAN, progress(desk, m.PlanKind.CATCH_UP))
+        note_new_strategy(desk.book, strategy)
         with named_options(_OPTIONS):
             found = desk.catch_up(
                 trades,
@@ -95,7 +97,8 @@ def catch_up(
         output.as_json({"catch_up": found, "plans": plans})
     else:
         _print(found, plans)
-    return 0 if all(x.is_fulfilled for x in plans) else 1
+    unread = bool(found.rows) and found.counts.keys() == {m.TradeOutcome.UNREADABLE}
+    return 1 if unread or not all(x.is_fulfilled for x in plans) else 0
 
 
 def parse_columns(text: str) -> Mapping[str, str]:

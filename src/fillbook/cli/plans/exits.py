@@ -16,6 +16,7 @@ from fillbook.cli.options import (
     StoreOption,
     existing_store,
     named_options,
+    of_strategy,
     open_desk,
     parse_duration,
 )
@@ -122,9 +123,10 @@ def protect(
     yet, and says what is left.
     """
     with open_desk(broker, existing_store(store), live=live) as desk, named_options(_OPTIONS):
-        plan = desk.protect(
-            symbol, strategy=strategy, pending=pending, dry_run=dry_run, **exits.given()
-        )
+        with of_strategy(desk.book, strategy):
+            plan = desk.protect(
+                symbol, strategy=strategy, pending=pending, dry_run=dry_run, **exits.given()
+            )
         if dry_run:
             return print_dry_run(plan, json=json)
         if not plan.steps:
@@ -145,7 +147,8 @@ def unprotect(
 ) -> int:
     """End the protection of a position; its exits stay at the broker, and are kept no longer."""
     with open_desk(broker, existing_store(store), live=live) as desk:
-        ended = desk.unprotect(symbol, strategy=strategy)
+        with of_strategy(desk.book, strategy):
+            ended = desk.unprotect(symbol, strategy=strategy)
         left = desk.protections()
     if json:
         output.as_json(left)
@@ -180,7 +183,7 @@ def close(
     position is not closed yet, and says what is left.
     """
     with open_desk(broker, existing_store(store), live=live) as desk:
-        with named_options(_OPTIONS):
+        with named_options(_OPTIONS), of_strategy(desk.book, strategy):
             plan = desk.close_position(
                 symbol, strategy=strategy, qty=qty, account=account, dry_run=dry_run
             )

@@ -19,6 +19,7 @@ from fillbook.cli.options import (
     StoreOption,
     existing_store,
     named_options,
+    note_new_strategy,
     open_desk,
 )
 from fillbook.cli.plans.follow import WaitOption, follow, print_dry_run, print_outcome, progress
@@ -78,6 +79,7 @@ def rebalance(
     with open_desk(broker, existing_store(store) if send else store, live=live) as desk:
         if send and not json:
             desk.on(m.EventKind.PLAN, progress(desk, m.PlanKind.REBALANCE))
+        note_new_strategy(desk.book, strategy)
         wanted = targets_of(rows, targets, desk)
         with named_options(_OPTIONS):
             plan = desk.rebalance(

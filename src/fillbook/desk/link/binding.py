@@ -90,8 +90,7 @@ class AccountLink:
             with self._gateway.lane(Lane.EXIT):  # a cancel may wait for this read
                 answer = self.read()
             if isinstance(answer, m.NotObserved):
-                if answer.why is m.Failure.REFUSED:
-                    raise CredentialsMissing(f"the account could not be read: {answer.message}")
+                require_credentials(answer)
                 return answer
         assert self._bound is not None  # reading the account bound it
         return self._bound
@@ -148,3 +147,9 @@ def binding_entry(snapshot: m.AccountSnapshot, broker: Broker) -> m.Bound:
         can.reserve_rule,
         can.duplicate_check,
     )
+
+
+def require_credentials(answer: m.NotObserved) -> None:
+    """Raises: CredentialsMissing if a read of the account failed because the broker refused it."""
+    if answer.why is m.Failure.REFUSED:
+        raise CredentialsMissing(f"the account could not be read: {answer.message}")

@@ -17,6 +17,7 @@ from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.journal.checkpoints import fold_in
 from fillbook.core.journal.draft import Draft
+from fillbook.core.orders.client_ids import tag_of
 from fillbook.desk.record.exit_reader import opening_order
 from fillbook.desk.record.present_cover import cover_of_symbol
 from fillbook.desk.record.recorder import Transaction
@@ -78,7 +79,8 @@ def _alert(transaction: Transaction, order: m.Order, clock: Clock) -> m.Alert | 
         for symbol in pairs.symbols_held_as(reader, held)
         for x in cover_of_symbol(reader, symbol, clock.now()).values()
     ]
-    whose = next((x for x in own if x), "STRATEGY")
+    # The id of another record's order names its strategy; of any other, only the operator knows it.
+    whose = tag_of(order.client_order_id) or "STRATEGY"
     text = [
         f"external trade: {_words(order)}.",
         f"The account holds {m.plain(after.qty)} {held}: {_parts(before, after)}.",

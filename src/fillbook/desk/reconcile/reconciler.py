@@ -24,7 +24,7 @@ from fillbook.core.reconcile.drift import Snapshot
 from fillbook.core.reconcile.order_comparison import disputed_findings
 from fillbook.core.reconcile.position_rows import expected_findings, rows_of
 from fillbook.core.reconcile.settlement import settlements
-from fillbook.desk.link.binding import AccountLink
+from fillbook.desk.link.binding import AccountLink, require_credentials
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
@@ -137,7 +137,9 @@ class Reconciler:
         with self._recorder.store.read() as reader:
             bound = reader.get(m.Binding, "account")
         if bound is not None:
-            self._account_link.read()
+            answer = self._account_link.read()
+            if isinstance(answer, m.NotObserved):
+                require_credentials(answer)
 
     # -- syncing -----------------------------------------------------------------------
 
