@@ -12,6 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -276,4 +277,7 @@ def _load_entry_point(group: str, name: str, address: str) -> Any:
             f"{address!r}: an address begins with the name of the broker ({known}), such as "
             f"alpaca:{address}"
         )
-    raise BadAddress(f"{address!r}: {name!r} is not installed; installed are {known}")
+    near = get_close_matches(name, sorted({x.name for x in installed}), 1)
+    hint = f"did you mean {near[0]}?" if near else f"installed are {known}"
+    what = group.rpartition(".")[2].removesuffix("s")
+    raise BadAddress(f"{address!r}: unknown {what} {name!r}; {hint}")

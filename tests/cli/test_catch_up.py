@@ -55,6 +55,14 @@ def test_a_file_of_which_no_row_can_be_read_is_a_failure(send, held, capsys):
     assert told(capsys, "catch-up", "t.csv", "--since", "2026-03-02", *send, *STORE)[0] == 1
 
 
+def test_the_reason_of_a_row_names_the_option(held, capsys):
+    Path("t.csv").write_text(
+        "symbol,side,qty,at\nBTC/USD,buy,1,2026-03-02 15:00\nBTC/USD,buy,1,x\n"
+    )
+    out = " ".join(told(capsys, "catch-up", "t.csv", "--since", "2026-03-02", *STORE)[1].split())
+    assert ("(--tz)" in out, "(--date-format)" in out) == (True, True)
+
+
 def test_a_wrong_mapping_is_named(capsys, emulator):
     Path("t.csv").write_text("symbol,qty,at\n")
     code, _, err = told(capsys, "catch-up", "t.csv", "--since", "2026-03-02", "--map", "qty")

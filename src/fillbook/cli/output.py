@@ -221,7 +221,7 @@ def pnl(report: m.PnlReport) -> None:
         ("fees>", [money(x.fees) for x in rows]),
         ("dividends>", [money(x.dividends or None) for x in rows]),
         ("interest>", [money(x.interest or None) for x in rows]),
-        ("unknown", [", ".join(f"{n} {part}" for part, n in x.unknown) for x in rows]),
+        ("unknown", [", ".join(_missing(*each) for each in x.unknown) for x in rows]),
     ]
     optional = ("currency", "dividends>", "interest>")
     shown = [x for x in columns if x[0] not in optional or any(x[1])]
@@ -231,6 +231,21 @@ def pnl(report: m.PnlReport) -> None:
         [name for name, _ in shown],
         list(zip(*(cells for _, cells in shown), strict=True)),
     )
+
+
+_MISSING: Final = {
+    m.UnknownPart.COST: ("cost of a closed unit", "costs of closed units"),
+    m.UnknownPart.PRICE: ("price of a closing fill", "prices of closing fills"),
+    m.UnknownPart.FEE: ("fee of a fill", "fees of fills"),
+    m.UnknownPart.ACTIVITY: ("kind of an activity", "kinds of activities"),
+    m.UnknownPart.OPEN_COST: ("cost of an open position", "costs of open positions"),
+    m.UnknownPart.QUOTE: ("quote of an open position", "quotes of open positions"),
+}
+
+
+def _missing(part: m.UnknownPart, count: int) -> str:
+    """Say what is unknown: ``1 fee of a fill``, ``2 fees of fills``."""
+    return f"{count} {_MISSING[part][count != 1]}"
 
 
 def audit(entries: Sequence[m.Recorded]) -> None:

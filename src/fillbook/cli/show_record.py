@@ -16,6 +16,7 @@ from fillbook.cli.options import (
     StoreOption,
     StrategyOption,
     SymbolOption,
+    named_options,
     open_book,
     order_named,
     parse_day,
@@ -131,7 +132,7 @@ def pnl(
 
     With --cost fifo, --json lists the lots too.
     """
-    with open_book(store) as book:
+    with open_book(store) as book, named_options({"by": "--by", "cost": "--cost"}):
         found = book.pnl(since=parse_day(since), by=by, cost=cost)
     print_rows("pnl", found.rows, lambda: output.pnl(found), json=json, csv=csv, document=found)
 

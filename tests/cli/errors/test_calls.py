@@ -29,12 +29,12 @@ ERRORS = {
     "check --broker foo": (2, "'foo' is not the address of a broker; an example is alpaca:paper"),
     "check --broker foo:bar": (
         2,
-        "'foo:bar': 'foo' is not installed; installed are alpaca, coinbase, sim",
+        "'foo:bar': unknown broker 'foo'; installed are alpaca, coinbase, sim",
     ),
     "orders --store x": (2, "'x' is not the address of a store; an example is sqlite:///bot.db"),
     "orders --store foo://x": (
         2,
-        "'foo://x': 'foo' is not installed; installed are memory, sqlite",
+        "'foo://x': unknown store 'foo'; installed are memory, sqlite",
     ),
     "orders --store sqlite:///no.db": (
         2,
@@ -118,8 +118,11 @@ ERRORS = {
         "it would flip the position of 10 AAPL: sell 10 first, and after its fill 1 in a "
         "second order (nothing was sent)",
     ),
-    "pnl --by week": (2, "by is symbol, strategy or day, and cost average or fifo; not 'week'"),
-    "pnl --cost lifo": (2, "by is symbol, strategy or day, and cost average or fifo; not 'lifo'"),
+    "pnl --by week": (2, "--by is symbol, strategy or day, and --cost average or fifo; not 'week'"),
+    "pnl --cost lifo": (
+        2,
+        "--by is symbol, strategy or day, and --cost average or fifo; not 'lifo'",
+    ),
     "pnl --since x": (2, "--since takes a day like 2026-01-05, not 'x'"),
     "export orders a.xlsx": (2, "format must be one of csv, jsonl, parquet; not 'xlsx'"),
     "export orders no/a.csv": (2, "no/a.csv cannot be written: No such file or directory"),
@@ -254,7 +257,7 @@ ERRORS = {
     ),
     "buying-power --broker foo:x": (
         2,
-        "'foo:x': 'foo' is not installed; installed are alpaca, coinbase, sim",
+        "'foo:x': unknown broker 'foo'; installed are alpaca, coinbase, sim",
     ),
     "check --broker alpaca:moon": (
         2,

@@ -126,7 +126,7 @@ def _print(found: m.CatchUp, plans: Sequence[m.Plan]) -> None:
         output.table(
             "Rows to send, and rows that need attention",
             ("row>", "outcome", "trade", "reason"),
-            ((x.line, _words(x.outcome), _trade(x), x.why) for x in listed),
+            ((x.line, _words(x.outcome), _trade(x), _reason(x)) for x in listed),
         )
     states = {x.plan_id: x for x in plans}
     output.table(
@@ -151,6 +151,14 @@ def _print(found: m.CatchUp, plans: Sequence[m.Plan]) -> None:
 
 def _words(outcome: m.TradeOutcome) -> str:
     return str(outcome).replace("_", " ")
+
+
+def _reason(row: m.TradeRow) -> str:
+    """Return the reason of a row; its other words are those of the file."""
+    text = row.why
+    for name, option in _OPTIONS.items():
+        text = text.replace(f"({name})", f"({option})")
+    return text
 
 
 def _trade(row: m.TradeRow) -> str:

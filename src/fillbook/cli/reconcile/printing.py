@@ -17,6 +17,9 @@ _VERDICTS: Final = {
     m.Verdict.DRIFT: "[yellow]DRIFT[/]",
     m.Verdict.NOT_OBSERVED: "[red]NOT OBSERVED[/]",
 }
+#: What to do about a difference.
+_SYNC: Final = "Next: `fillbook sync` merges what the broker's reports explain."
+_REPAIR: Final = "Next: `fillbook repair` shows what would set the differences right."
 
 
 def check(report: m.CheckReport) -> None:
@@ -27,14 +30,14 @@ def check(report: m.CheckReport) -> None:
         if row.verdict == UNKNOWN_SYMBOL:
             text = "is in neither the record nor the broker's list: check the symbol"
             out.print(f"[yellow]{escape(row.symbol)}[/] {text}", soft_wrap=True)
+    found = report.merged + report.left
     if report.opened:
-        found = report.merged + report.left
         findings("Differences between the record and the broker", found)
     else:
         out.print(
             "The record is empty; the first [bold]fillbook sync[/] takes the opening balance."
         )
-    verdict(report.verdict, report.unobserved, report.requests)
+    verdict(report.verdict, report.unobserved, report.requests, _SYNC if found else "")
 
 
 def sync(report: m.SyncReport) -> None:
@@ -47,7 +50,7 @@ def sync(report: m.SyncReport) -> None:
     for name in report.unproven:
         unproven(name)
     _rows(report.rows, report.verdict)
-    verdict(report.verdict, report.unobserved, report.requests)
+    verdict(report.verdict, report.unobserved, report.requests, _REPAIR if report.left else "")
     out.print(f"{report.entries} entries appended to the journal")
 
 
@@ -65,7 +68,7 @@ def rebuilt(report: m.RebuildReport) -> None:
             table(title, ("id",), ((name,) for name in names))
     if report.archive is not None:
         out.print(f"The record as it was: {escape(report.archive)}", soft_wrap=True)
-    verdict(report.verdict, report.unobserved, None)
+    verdict(report.verdict, report.unobserved, None, _REPAIR)
 
 
 def unproven(client_order_id: str) -> None:
@@ -100,10 +103,14 @@ def findings(title: str, found: Sequence[m.Finding], book: str = "the record") -
     table(title, ("subject", "difference", "confidence", "notional>"), rows)
 
 
-def verdict(found: m.Verdict, unobserved: str | None, requests: int | None) -> None:
+def verdict(
+    found: m.Verdict, unobserved: str | None, requests: int | None, next_step: str = ""
+) -> None:
     """Print the verdict of a comparison; *requests* None: they are not counted."""
     why = f": {escape(unobserved)}" if unobserved else ""
     sent = "" if requests is None else f"  ({counted(requests, 'request')})"
     out.print(f"{_VERDICTS[found]}{why}{sent}")
     if found is m.Verdict.NOT_OBSERVED:
         out.print("Nothing was changed: data that could not be read is not treated as empty.")
+    if found is m.Verdict.DRIFT and next_step:
+        out.print(next_step, soft_wrap=True)

@@ -129,9 +129,10 @@ class Closing:
             listed = ", ".join(
                 f"{name or 'no strategy'}: {m.plain(x)}" for name, x in parts.items()
             )
+            no_name = 'no strategy is "", on the command line --strategy ""'
             raise errors.InvalidValue(
-                f"{symbol} is held by several strategies ({listed}): name one, or close them all "
-                "with account=True"
+                f"{symbol} is held by several strategies ({listed}): name one ({no_name}), or "
+                "close them all with account=True"
             )
         return parts
 

@@ -252,7 +252,9 @@ class Protections:
 
 
 def _one_of(strategies: Iterable[str]) -> str:
-    return f"one of {', '.join(map(repr, sorted(strategies)))}"
+    """Return the names to choose from; the empty one as it is typed."""
+    *names, last = [x or '"" for no strategy (--strategy "")' for x in sorted(strategies)[::-1]]
+    return f"one of {', '.join(sorted(names))}, or {last}" if names else last
 
 
 def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
