@@ -232,7 +232,7 @@ def test_with_two_protected_parts_the_one_to_end_is_named():
     """`protect` and `close_position` ask for it too."""
     account = Account().held(qty=10, stop_price="180")
     account.desk.protect("AAPL", strategy="t", stop_price="170", pending=True)
-    with pytest.raises(fb.InvalidValue, match="several strategies: name one of 's', 't'"):
+    with pytest.raises(fb.InvalidValue, match="several strategies: name one of s, or t"):
         account.desk.unprotect("AAPL")
     assert [x.strategy for x in account.desk.protections()] == ["s", "t"]
     assert account.desk.unprotect("AAPL", strategy="s") == "s"

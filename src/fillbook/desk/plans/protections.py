@@ -253,8 +253,9 @@ class Protections:
 
 def _one_of(strategies: Iterable[str]) -> str:
     """Return the names to choose from; the empty one as it is typed."""
-    *names, last = [x or '"" for no strategy (--strategy "")' for x in sorted(strategies)[::-1]]
-    return f"one of {', '.join(sorted(names))}, or {last}" if names else last
+    *names, last = sorted(strategies, key=lambda name: (not name, name))
+    last = last or '"" for no strategy (--strategy "")'
+    return f"one of {', '.join(names)}, or {last}" if names else last
 
 
 def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
