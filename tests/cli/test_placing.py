@@ -192,6 +192,11 @@ def test_what_a_denial_advises_can_be_followed(parts, capsys):
     code, _, err = told(capsys, "buy", "AAPL", "5", "--strategy", "tilt", *STORE)
     assert (code, "or use `fillbook rebalance`" in err) == (1, True)
     words = ("close", "AAPL", "--strategy", "tilt", "--qty", "5")
-    assert told(capsys, *words, *STORE)[0] == 0
+    code, out, _ = told(capsys, *words, *STORE)
+    assert (code, "not known" in out) == (0, False)
+    assert "close 5 of AAPL (tilt); then the exits are placed again for 1 AAPL (tilt)" in out
+    assert "Done.\nSold 5 AAPL at 185.\n" in out
     row = rows_of(told(capsys, "positions", "--strategy", "tilt", *STORE)[1])[0]
     assert (row[2], row[-1]) == ("1", "covered")
+    code, out, _ = told(capsys, "close", "AAPL", "--strategy", "tilt", *STORE)
+    assert (code, "placed again" in out, "Sold 1 AAPL at 185.\n" in out) == (0, False, True)

@@ -98,12 +98,14 @@ def test_exits_are_resized_by_their_protection():
     bench.desk.protect("AAPL", stop_price="150")
     bench.pass_(60)
     plan = bench.desk.rebalance(fb.Targets(qty={"AAPL": 40}))
+    assert plan.why.endswith("; then the exits are placed again for 40 AAPL")
     done(bench, plan)
     bench.pass_(60)
     assert bench.truth.positions()["AAPL"] == 40
     (stop,) = [x for x in bench.truth.orders() if not x.is_final]
     assert (stop.qty, stop.stop_price) == (40, 150)
     plan = bench.desk.rebalance(fb.Targets(qty={"AAPL": 90}))
+    assert plan.why.endswith("; then the exits are placed again for 90 AAPL")
     done(bench, plan)
     bench.pass_(60)
     assert bench.truth.positions()["AAPL"] == 90
@@ -115,7 +117,9 @@ def test_exits_without_a_protection_come_back_for_the_rest():
     bench = held()
     bench.desk.sell("AAPL", qty=100, stop_price="150", time_in_force="gtc")
     bench.pass_(30)
-    done(bench, bench.desk.rebalance(fb.Targets(qty={"AAPL": 40})))
+    plan = bench.desk.rebalance(fb.Targets(qty={"AAPL": 40}))
+    assert "placed again" not in plan.why  # they are steps of the plan
+    done(bench, plan)
     (stop,) = [x for x in bench.truth.orders() if not x.is_final]
     assert (stop.qty, stop.stop_price) == (40, 150)
 

@@ -19,6 +19,8 @@ from fillbook.desk import Desk
 
 #: The pause between two ticks, in seconds.
 PAUSE_S: Final = 0.25
+#: So many of the newest orders of a symbol are searched for those of a close.
+_ORDERS_READ: Final = 50
 WaitOption = Annotated[
     float,
     Parameter(
@@ -36,11 +38,16 @@ _LACKING: Final = frozenset({m.CoverState.NAKED, m.CoverState.PARTLY, m.CoverSta
 
 @frozen
 class Followed:
-    """A plan as it stands, the protections of its symbols, and their other running plans."""
+    """
+    A plan as it stands, the protections of its symbols, and their other running plans.
+
+    `orders` are those of a close, oldest first.
+    """
 
     plan: m.Plan
     protections: tuple[m.Protection, ...]
     running: tuple[m.Plan, ...]
+    orders: tuple[m.Order, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -80,7 +87,16 @@ def _read(desk: Desk, plan: m.Plan) -> Followed:
     kept = (x for x in desk.protections() if x.symbol in plan.symbols)
     others = (x for x in desk.plans(m.PlanState.RUNNING) if x.plan_id != plan.plan_id)
     running = (x for x in others if set(x.symbols) & set(plan.symbols))
-    return Followed(present, tuple(kept), tuple(running))
+    return Followed(present, tuple(kept), tuple(running), _orders_of(desk, present))
+
+
+def _orders_of(desk: Desk, plan: m.Plan) -> tuple[m.Order, ...]:
+    """Return the orders that a close has placed, among the newest of its symbol."""
+    if plan.kind is not m.PlanKind.CLOSE:
+        return ()
+    keys = {plan.step_key(i) for i in range(len(plan.steps))}
+    found = desk.book.orders(symbol=plan.symbols[0], limit=_ORDERS_READ, newest=True)
+    return tuple(x for x in reversed(found) if x.key in keys)
 
 
 def print_outcome(found: Followed, *, json: bool) -> int:
@@ -89,7 +105,11 @@ def print_outcome(found: Followed, *, json: bool) -> int:
         output.as_json({"plan": found.plan, "protections": found.protections})
     else:
         show.plan_details(found.plan)
-        lines = [*show.outcome(found.plan), *show.not_covered(found.protections)]
+        lines = [
+            *show.outcome(found.plan),
+            *show.fills(found.orders),
+            *show.not_covered(found.protections),
+        ]
         for line in lines:
             output.out.print(line, soft_wrap=True)
     return 0 if found.is_done else 1

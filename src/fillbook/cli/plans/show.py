@@ -49,7 +49,7 @@ def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:
     name = f"{cell(plan.plan_id)}: {_state(plan)}" if is_stored else f"{plan.kind}: not stored"
     say(f"Plan {name}", soft_wrap=True)
     say(f"  {cell(purpose(plan))}", soft_wrap=True)
-    say(f"  {_effect(plan.impact)}", soft_wrap=True)
+    say(f"  {_effect(plan)}", soft_wrap=True)
     say(f"  {cell(_period(plan))}", soft_wrap=True)
     output.table(
         "Steps",
@@ -117,11 +117,13 @@ def _state(plan: m.Plan) -> Markup:
     return Markup(f"[{colour}]{plan.state}[/]")
 
 
-def _effect(impact: m.PlanImpact) -> str:
+def _effect(plan: m.Plan) -> str:
+    impact = plan.impact
     parts = [("order", impact.orders), ("cancel", impact.cancels)]
     parts += [("change", impact.replaces)] if impact.replaces else []
     counts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in parts)
-    if not impact.orders:
+    is_unknown_for_good = impact.notional is None and plan.is_final
+    if not impact.orders or is_unknown_for_good:
         return counts
     if impact.notional is None:
         return f"{counts}; value traded: not known, the plan was made without a quote"
@@ -179,6 +181,15 @@ def _terms(request: m.OrderRequest) -> str:
         prices = (request.stop_price, request.trail_price, request.limit_price)
         kind = " ".join([str(request.type), *(m.plain(x) for x in prices if x is not None)])
     return f"{kind}, {request.time_in_force}"
+
+
+def fills(orders: Iterable[m.Order]) -> Iterator[str]:
+    """Yield what each of the orders of a plan traded, as lines."""
+    for x in orders:
+        if x.filled_qty:
+            verb = "Bought" if x.side is m.OrderSide.BUY else "Sold"
+            price = "" if x.avg_price is None else f" at {output.price(x.avg_price)}"
+            yield f"{verb} {m.plain(x.filled_qty)} {cell(x.symbol)}{price}."
 
 
 def outcome(plan: m.Plan) -> Iterator[str]:

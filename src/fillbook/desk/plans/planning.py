@@ -26,6 +26,7 @@ from fillbook.desk.link.market import Market
 from fillbook.desk.orders.place import client_order_id
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.cells.last_complete_snapshot import OLD_S, LastComplete
+from fillbook.desk.record.exit_reader import is_exit_order
 from fillbook.desk.record.recorder import Recorder, Transaction
 from fillbook.store import Reader
 
@@ -36,6 +37,9 @@ PAIR_VALID_FOR: Final = timedelta(hours=1)
 
 #: The kinds of plans that are not made again after a person rejected the same.
 _DECIDED: Final = frozenset({m.PlanKind.EXIT, m.PlanKind.REPAIR, m.PlanKind.CATCH_UP})
+
+#: The kinds of plans after which the exits that they cancel are planned anew.
+_PLACED_AGAIN: Final = frozenset({m.PlanKind.CLOSE, m.PlanKind.REBALANCE})
 
 #: Whether a plan is within the limits of what needs no approval.
 Limits = Callable[[Reader, m.Plan], bool]
@@ -92,6 +96,8 @@ class Planning:
         begins = None if begins_at is None else m.timestamp(begins_at)
         until = m.moment(begins or now) + (valid_for or VALID_FOR)
         with self._recorder.store.read() as reader:
+            if kind in _PLACED_AGAIN:
+                why += _exits_again(reader, steps)
             return m.Plan(
                 plan_id=f"{kind}-{reader.last() + 1}",
                 kind=kind,
@@ -318,6 +324,33 @@ def fingerprint(reader: Reader, symbols: Sequence[str]) -> str:
             if x.symbol == symbol
         ]
     return hashlib.sha256(repr(words).encode()).hexdigest()[:32]
+
+
+@m.exact
+def _exits_again(reader: Reader, steps: Sequence[m.PlanStep]) -> str:
+    """Return of how many units the exits that *steps* cancel are placed again; ``""``: of none."""
+    left: dict[str, Decimal] = {}
+    for action in (x.action for x in steps):
+        record = (
+            reader.get(m.OrderRecord, action.client_order_id)
+            if isinstance(action, m.CancelOrder)
+            else None
+        )
+        if record is None or not is_exit_order(reader, record):
+            continue
+        symbol, strategy = record.terms.symbol, record.strategy or ""
+        kept = reader.get(m.Protection, f"{symbol}/{strategy}")
+        position = reader.get(m.Position, pairs.holding_of(reader, symbol))
+        part = None if position is None else dict(position.by_strategy).get(strategy)
+        if kept is None or part is None:
+            continue
+        placed = (x.action.request for x in steps if isinstance(x.action, m.PlaceOrder))
+        own = (x for x in placed if x.symbol == symbol and (x.strategy or "") == strategy)
+        after = part.qty + sum((x.side.sign * (x.qty or m.ZERO) for x in own), m.ZERO)
+        if after * part.qty > 0:
+            left[kept.title] = abs(after)
+    names = ", ".join(f"{m.plain(qty)} {title}" for title, qty in left.items())
+    return names and f"; then the exits are placed again for {names}"
 
 
 def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | None) -> m.PlanImpact:
