@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+import fillbook as fb
 from fillbook import model as m
 from fillbook.cli.report import charts
 from fillbook.cli.report.figures import figures_of, net
@@ -208,3 +209,16 @@ def test_its_time_is_that_of_the_other_commands(emulator, order, monkeypatch, ca
     """An emulator may be ahead of the machine's clock, and so are the times of the record."""
     assert told(capsys, "report", "--html", "out.html", "--store", "sqlite:///bot.db")[0] == 0
     assert "made 2026-03-02 15:0" in " ".join(Page(Path("out.html").read_text("utf-8")).texts)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [("pnl", "average cost, USD"), ("trades", "P&L, USD"), ("buying-power", "amount, USD")],
+)
+def test_amounts_are_printed_with_their_currency(words, text, emulator, order, capsys):
+    with fb.open(store="sqlite:///bot.db") as desk:
+        desk.close_position("AAPL")
+        desk.sync()
+        assert desk.book.status().currency == "USD"
+    out = " ".join(told(capsys, words, "--store", "sqlite:///bot.db")[1].split())
+    assert (text in out, "USD" in out) == (True, True)

@@ -90,6 +90,12 @@ def money(value: Decimal | None) -> str | None:
     return None if value is None else f"{value:,.2f}"
 
 
+def in_currency(name: str, currency: str | None) -> str:
+    """Return the name of a column or table of amounts, with their currency if it is known."""
+    bare = name.rstrip(">")
+    return name if currency is None else f"{bare}, {currency}{name[len(bare) :]}"
+
+
 def day(at: m.Timestamp | None) -> str | None:
     """Format a time to the second, UTC."""
     return None if at is None else f"{at[:10]} {at[11:19]}"
@@ -184,11 +190,12 @@ def price(value: Decimal | None) -> Decimal | None:
     return None if value is None else round(value, 6).normalize()
 
 
-def trades(found: Sequence[m.Trade]) -> None:
-    """Print trades from flat to flat."""
+def trades(found: Sequence[m.Trade], currency: str | None) -> None:
+    """Print trades from flat to flat; *currency* is that of the account (None: not known)."""
+    prices = ("entry>", "exit>", in_currency("P&L>", currency))
     table(
         "Trades",
-        ("symbol", "strategy", "side", "qty>", "entry>", "exit>", "P&L>", "closed (UTC)", "rev>"),
+        ("symbol", "strategy", "side", "qty>", *prices, "closed (UTC)", "rev>"),
         (
             (
                 x.symbol,
@@ -197,7 +204,7 @@ def trades(found: Sequence[m.Trade]) -> None:
                 x.qty,
                 price(x.entry_price),
                 price(x.exit_price),
-                money(x.pnl),
+                f"{cell(money(x.pnl))} {x.currency or ''}".rstrip(),
                 day(x.closed_at),
                 x.revision,
             )
@@ -206,9 +213,11 @@ def trades(found: Sequence[m.Trade]) -> None:
     )
 
 
-def pnl(report: m.PnlReport) -> None:
+def pnl(report: m.PnlReport, currency: str | None) -> None:
     """
     Print a P&L, with its totals by currency and what is unknown.
+
+    *currency* is that of the account (None: not known).
 
     The columns of the currency, of dividends and of interest are left out if they are empty.
     """
@@ -227,7 +236,7 @@ def pnl(report: m.PnlReport) -> None:
     shown = [x for x in columns if x[0] not in optional or any(x[1])]
     since = "" if report.since is None else f" since {report.since[:10]}"
     table(
-        f"P&L by {report.by}{since}, {report.cost} cost",
+        in_currency(f"P&L by {report.by}{since}, {report.cost} cost", currency),
         [name for name, _ in shown],
         list(zip(*(cells for _, cells in shown), strict=True)),
     )

@@ -102,11 +102,11 @@ def trades(
 ) -> None:
     """List round trips from flat to flat, with fill prices (offline)."""
     with open_book(store) as book:
-        found = book.trades(symbol=_upper(symbol))
+        found, currency = book.trades(symbol=_upper(symbol)), book.status().currency
         why = "" if found else unknown_filter(book, symbol)
 
     def show() -> None:
-        output.trades(found)
+        output.trades(found, currency)
         output.note(why)
 
     print_rows("trades", found, show, json=json, csv=csv)
@@ -134,7 +134,12 @@ def pnl(
     """
     with open_book(store) as book, named_options({"by": "--by", "cost": "--cost"}):
         found = book.pnl(since=parse_day(since), by=by, cost=cost)
-    print_rows("pnl", found.rows, lambda: output.pnl(found), json=json, csv=csv, document=found)
+        currency = book.status().currency
+
+    def show() -> None:
+        output.pnl(found, currency)
+
+    print_rows("pnl", found.rows, show, json=json, csv=csv, document=found)
 
 
 def export(

@@ -21,16 +21,17 @@ def buying_power(
     # The record has what the broker may not count yet; a missing record is not created.
     with open_desk(broker, store_if_any(store)) as desk:
         power, reservations = desk.buying_power(), desk.book.reservations()
+        amount = output.in_currency("amount>", desk.book.status().currency)
     if json:
         output.as_json({"buying_power": power, "reservations": reservations})
     else:
-        _power(power, reservations)
+        _power(power, reservations, amount)
 
 
-def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation]) -> None:
+def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation], amount: str) -> None:
     output.table(
         "Buying power",
-        ("item", "amount>"),
+        ("item", amount),
         (
             ("reported by the broker", output.money(power.reported)),
             ("reserved for orders that it may not include yet", output.money(power.reserved)),

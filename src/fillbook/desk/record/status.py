@@ -49,6 +49,7 @@ def status_of(store: Store, clock: Clock) -> Status:
         at=m.timestamp(clock.now()),
         health=health,
         account=None if bound is None else bound.account,
+        currency=None if bound is None else bound.currency or None,
         halted=halted,
         lease=None
         if lease is None

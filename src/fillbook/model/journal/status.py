@@ -70,6 +70,8 @@ class Status:
     """Reconciled, drift, or not observed."""
     account: AccountId | None = None
     """The account; None: the record is not bound yet."""
+    currency: str | None = None
+    """Its currency; None: not known yet."""
     halted: str | None = None
     """The reason of the kill switch; None: it is not set."""
     lease: LeaseStatus | None = None
