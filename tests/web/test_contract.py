@@ -89,7 +89,8 @@ def test_no_answer_is_undocumented(case, served, service, tokens):
 def test_the_requests_were_answered_and_refused():
     """Enough of each that the run means something; the rate refused none."""
     if STATUSES:
-        assert STATUSES[200] + STATUSES[202] > STATUSES.total() / 5, STATUSES
+        # Of a worker that runs a part of the operations fewer are answered.
+        assert STATUSES[200] + STATUSES[202] > STATUSES.total() / 10, STATUSES
         assert STATUSES[400] > 0
         assert STATUSES[429] == 0
 
