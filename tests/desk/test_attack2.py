@@ -118,7 +118,7 @@ def test_a_sale_without_an_opening_balance_is_denied_with_what_to_do(how):
     """The position was never read, so it may be a short sale: the message has what to do."""
     bench = Bench(opened=False, cash=1000)
     bench.by_hand("AAPL", "buy", 5)
-    with pytest.raises(fb.Denied, match=r"desk\.sync\(\)"):
+    with pytest.raises(fb.Denied, match="`fillbook sync`"):
         bench.desk.sell("AAPL", qty=5, **how)
     assert bench.desk.sync().opened
     assert bench.desk.sell("AAPL", qty=5).status is S.FILLED

@@ -160,7 +160,9 @@ class SqlReader:
             found = [self._lookup(of, key) for key in keys]
             if sum(x is UNKNOWN for x in found) <= _FEW:
                 return [self._required(of, key, x) for key, x in zip(keys, found, strict=True)]
-        rows = [_decoded(of, body) for (body,) in self.execute(statements.find[index], value)]
+        rows = [
+            _decoded(of, body) for (body,) in self.execute(statements.find[index], value).fetchall()
+        ]
         for record in rows if of in KEPT else ():
             self._keep(of, statements.kind.key(record), record)
         return rows
@@ -210,7 +212,8 @@ class SqlReader:
 
     def _records(self, of: type[R], rows: Rows) -> list[R]:
         """Return the records of *rows*: key and body."""
-        known = ((self._lookup(of, key), body) for key, body in rows)
+        # All rows first: an open cursor would keep the connection of a damaged file open.
+        known = ((self._lookup(of, key), body) for key, body in rows.fetchall())
         return [_decoded(of, body) if x is UNKNOWN else cast(R, x) for x, body in known]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
