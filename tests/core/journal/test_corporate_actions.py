@@ -134,6 +134,20 @@ def test_a_rename_continues_the_record_under_the_new_name(sign, order):
     assert {x.intent.request.symbol for x in records.all(m.OrderRecord)} == {"APLE"}
 
 
+def test_a_rename_moves_the_protections_and_the_cooldowns_of_the_symbol():
+    policy = m.ExitPolicy(stop_price=5)
+    kept = [m.Protection(symbol=x, strategy="a", policy=policy) for x in ("AAPL", "MSFT")]
+    ends = [m.Cooldown(symbol=x, strategy="b", until=LATER, order="x") for x in ("AAPL", "MSFT")]
+    records = made(
+        *(m.ProtectionSet(x) for x in kept),
+        *(m.ProtectionEnded(x.symbol, "b", "its stop was filled", x) for x in ends),
+        row("1", K.SYMBOL_CHANGE, "AAPL", -10),
+        row("2", K.SYMBOL_CHANGE, "APLE", 10),
+    )
+    for kind in (m.Protection, m.Cooldown):
+        assert sorted(x.symbol for x in records.all(kind)) == ["APLE", "MSFT"]
+
+
 def test_renames_that_are_read_in_the_wrong_order_end_at_the_newest_name():
     second = (
         row("3", K.SYMBOL_CHANGE, "MID", 10, group="h"),

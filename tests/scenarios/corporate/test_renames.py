@@ -183,3 +183,20 @@ def test_the_fee_of_a_sale_before_the_rename_is_of_the_new_name(is_posted):
 def fee_due(bench):
     with bench.store.read() as reader:
         return reader.get(m.Cash, "cash").fee_due
+
+
+@pytest.mark.parametrize("posting", [Posting(), Posting(delay_s=3_600)])
+def test_a_protection_goes_on_under_the_new_name(posting):
+    """P10: the position is not closed, whether its orders or the rows tell of the rename first."""
+    bench = Bench()
+    bench.desk.buy("AAPL", qty=10, strategy="a")
+    bench.desk.protect("AAPL", strategy="a", stop_price="150")
+    settle(bench)
+    bench.exchange.rename("AAPL", "APLE", posting=posting)
+    settle(bench, 7_200)
+    [protection] = bench.desk.protections()
+    assert (protection.symbol, protection.strategy) == ("APLE", "a")
+    assert protection.cover is m.CoverState.COVERED
+    bench.desk.close_position("APLE", strategy="a")
+    settle(bench)
+    assert bench.desk.protections() == []

@@ -96,7 +96,7 @@ class ProtectedDay(LongDay):
 
     def step(self):
         if self.dice.random() < 0.3:
-            with suppress(NotNow):
+            with suppress(NotNow, errors.Denied):  # the market is beyond the exit that is asked for
                 self.protect()
         super().step()
 

@@ -1,9 +1,9 @@
 """
 Renames: a symbol has another name from now on, and its record goes on under the new one.
 
-Orders, evidence, movements, positions and round trips bear the present symbol; the journal keeps
-what was asked and reported.  A rename is known from the rows of the account's history, or from an
-order that the broker reports under another symbol than before.
+Orders, evidence, movements, positions, round trips and protections bear the present symbol; the
+journal keeps what was asked and reported.  A rename is known from the rows of the account's
+history, or from an order that the broker reports under another symbol than before.
 
 Other half: `core.symbol_names`, which reads the names.
 """
@@ -56,6 +56,17 @@ def rename(draft: Draft, old: str, new: str, at: m.Timestamp) -> None:
             if evidence is not None and evidence.terms is not None:
                 draft.put(evolve(evidence, terms=evolve(evidence.terms, symbol=new)))
         update_order(draft, record)
+    _move_protections(draft, old, new)
+
+
+def _move_protections(draft: Draft, old: str, new: str) -> None:
+    """Move the protections and the cooldowns of *old* to *new*."""
+    for protection in [x for x in draft.all(m.Protection) if x.symbol == old]:
+        draft.drop(m.Protection, protection.key)
+        draft.put(evolve(protection, symbol=new))
+    for cooldown in [x for x in draft.all(m.Cooldown) if x.symbol == old]:
+        draft.drop(m.Cooldown, cooldown.key)
+        draft.put(evolve(cooldown, symbol=new))
 
 
 def _with_name(fees: Iterable[m.Fee], old: str, new: str) -> tuple[m.Fee, ...]:
