@@ -109,6 +109,6 @@ def test_what_the_bot_held_before_its_record_is_given_to_a_strategy(emulator, ca
         [order] = book.orders(open=True)
     assert (protection.cover, order.strategy) == ("covered", "swing")
     assert "covered" in told(capsys, "assign", "AAPL", "swing", *at)[1]
-    assert told(capsys, "assign", "AAPL", "--nobody", *at)[0] == 0
+    assert told(capsys, "assign", "AAPL", "--no-strategy", *at)[0] == 0
     with fb.read("sqlite:///bot.db") as book:
         assert {name: x.qty for name, x in book.position("AAPL").by_strategy if x.qty} == {"": 10}

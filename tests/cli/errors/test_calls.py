@@ -45,8 +45,8 @@ ERRORS = {
         "'sqlite://' names no file; use sqlite:///bot.db, or sqlite:////srv/bot.db for an "
         "absolute path",
     ),
-    "assign AAPL": (2, "give exactly one of a strategy and --nobody"),
-    "assign AAPL s --nobody": (2, "give exactly one of a strategy and --nobody"),
+    "assign AAPL": (2, "give exactly one of a strategy and --no-strategy"),
+    "assign AAPL s --no-strategy": (2, "give exactly one of a strategy and --no-strategy"),
     "assign ZZZZ s": (
         2,
         "'ZZZZ' is no order, no fill, and no symbol with an opening position in this record",

@@ -31,7 +31,7 @@ def assign(
     strategy: Annotated[str | None, Parameter(help="The strategy that it belongs to.")] = None,
     /,
     *,
-    nobody: Annotated[bool, Parameter(help="It belongs to no strategy again.")] = False,
+    no_strategy: Annotated[bool, Parameter(help="It belongs to no strategy again.")] = False,
     broker: BrokerOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
@@ -42,8 +42,8 @@ def assign(
     For a bot that held positions and stops before it had a record: assign the symbol and its
     resting stop, then protect the position. A stop that rests counts as its exit.
     """
-    if (strategy is None) is not nobody:
-        raise errors.InvalidValue("give exactly one of a strategy and --nobody")
+    if (strategy is None) is not no_strategy:
+        raise errors.InvalidValue("give exactly one of a strategy and --no-strategy")
     with open_desk(broker, existing_store(store)) as desk:
         with suppress(errors.UnknownOrder):  # it is a fill or a symbol
             what = order_named(desk.book, what).client_order_id

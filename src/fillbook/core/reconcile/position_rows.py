@@ -11,7 +11,7 @@ from fillbook.core import pairs
 from fillbook.core.reconcile import drift
 from fillbook.model.journal.overlay import RecordReader
 
-#: The verdict on a symbol that the bot passed in and nobody else knows.
+#: The verdict on a symbol that neither the record nor the broker knows.
 UNKNOWN_SYMBOL: Final = "unknown symbol"
 
 

@@ -92,8 +92,8 @@ class Reconciler:
         """
         Compare and report; write nothing.
 
-        *ours* are the positions that the bot expects; *is_unknown* tells whether nobody else knows
-        a symbol of them.
+        *ours* are the positions that the bot expects; *is_unknown* tells whether neither the record
+        nor the broker knows a symbol of them.
         """
         requests_before = self._gateway.requests
         at = m.timestamp(self._clock.now())
