@@ -47,7 +47,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook/s3cret"
 
     def __enter__(self):
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
         return self
 

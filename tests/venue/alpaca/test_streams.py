@@ -44,7 +44,7 @@ class Client:
 
 @contextmanager
 def client(emulator: Emulator) -> Iterator[Client]:
-    with connect(emulator.stream_url) as socket:
+    with connect(emulator.stream_url, close_timeout=0.1) as socket:  # with frames left unread
         yield Client(socket)
 
 

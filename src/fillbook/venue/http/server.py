@@ -28,6 +28,7 @@ except ImportError:
 from fillbook.venue.http.replies import ABORT
 
 _START_S: Final = 10.0
+_STOP_S: Final = 1.0  # how long the requests that are being answered may take when it stops
 RECEIVE_MAX_S: Final = 10.0  #: how long the head and the body of a request may take, in seconds
 
 
@@ -80,7 +81,6 @@ class EmulatorServer(ABC):
             date_header=False,
             proxy_headers=False,
             lifespan="off",
-            timeout_graceful_shutdown=1,
             ssl_certfile=None if self._tls is None else self._tls.certificate,
             ssl_keyfile=None if self._tls is None else self._tls.key,
         )
@@ -100,7 +100,7 @@ class EmulatorServer(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.disconnect()
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join()
         self._socket.close()
 
@@ -124,15 +124,43 @@ def _listening(port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """A server with an event that is set when it has started."""
+    """
+    A server with an event that is set when it has started, and that stops at once.
+
+    uvicorn looks ten times a second whether it is to stop, and whether its connections are closed.
+    """
+
+    _loop: asyncio.AbstractEventLoop
+    _stopped: asyncio.Event
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = threading.Event()
 
+    def stop(self) -> None:
+        """Stop serving; any thread may ask for it once the server has started."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self.is_up.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # it sets the headers of every reply
+        await self._stopped.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        end = self._loop.time() + _STOP_S
+        while (state.connections or state.tasks) and self._loop.time() < end:
+            await asyncio.sleep(0.001)
+        for task in state.tasks:
+            task.cancel()
 
 
 class _Abortable:
