@@ -74,6 +74,7 @@ class TestWithHalfADriver(AtExchange):
         return HalfDriver(ExchangeDriver(broker.exchange, broker.books, clock))
 
 
+@pytest.mark.slow
 def test_half_a_driver_skips_what_it_cannot_do_and_says_so() -> None:
     words = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     chosen = f"{Path(__file__)}::TestWithHalfADriver"

@@ -206,7 +206,7 @@ class RaisesOften(unable()):
         return super().cancel(broker_order_id)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("exits", [False, True])
 @pytest.mark.parametrize("with_record", [False, True])
 @pytest.mark.parametrize("broker", [unable(), Liar, Refuses, RaisesOften])

@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 import fillbook as fb
@@ -86,6 +87,7 @@ def test_a_system_without_file_locks_is_refused_with_a_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_wheel_and_the_sdist_have_every_file_of_the_package(tmp_path):
     """Made by the build backend itself, without an environment of its own."""
     for kind in ("wheel", "sdist"):

@@ -81,7 +81,7 @@ def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "text", [TWO_LINES, COINBASE, IMPORTED, REAL_TIME], ids=["two", "coinbase", "import", "real"]
 )

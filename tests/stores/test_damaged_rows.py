@@ -16,7 +16,7 @@ from tests.bench import Bench
 CELLS = (None, "", "x", "[]", "{}", "-1", -1, 2**62, 1.5, b"\x00\xff", "0001-01-01T00:00:00Z")
 LEAVES = (None, "", "x", "1e999999", "9" * 200, -1, 2**62, 1.5, True, [], {}, "0000-00-00T")
 #: The number of edits of each sort that are tried.
-SAMPLE = int(os.environ.get("FILLBOOK_TEST_EDITS", "5"))
+SAMPLE = int(os.environ.get("FILLBOOK_TEST_EDITS", "2"))
 
 
 @pytest.fixture(scope="module")

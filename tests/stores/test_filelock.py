@@ -40,6 +40,7 @@ def test_processes_take_turns_in_the_order_of_their_requests(queue):
         assert following.receive() == "in"
 
 
+@pytest.mark.slow
 def test_the_ticket_of_a_killed_process_is_released(queue):
     holder, *waiting = queue
     holder.kill()
@@ -47,6 +48,7 @@ def test_the_ticket_of_a_killed_process_is_released(queue):
     assert not waiting[1].has_output()
 
 
+@pytest.mark.slow
 def test_a_waiter_that_is_killed_is_passed_over(queue):
     holder, first, second, third = queue
     second.kill()

@@ -355,6 +355,7 @@ def test_eight_processes_lose_nothing_and_none_starves(path):
     assert max(waits) < 2
 
 
+@pytest.mark.slow
 def test_whatever_was_durable_outlives_kill_9(path):
     durable = 0
     for kill in range(KILLS):

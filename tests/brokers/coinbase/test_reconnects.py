@@ -46,6 +46,7 @@ ENDS: dict[str, Callable[[Any, Emulator], Any]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("end", ENDS)
 def test_everything_is_definite_within_thirty_seconds(end: str) -> None:
     """With the limits of the service: no request is refused as one too many."""

@@ -31,6 +31,7 @@ def test_the_demo_ends_in_sync_and_prints_plain_text_into_a_pipe():
     assert max(len(line) for line in told.stdout.splitlines()) <= 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broker", BROKERS)
 def test_the_demo_is_the_same_over_the_wire(broker):
     call = [*FILLBOOK, "demo", "--broker", broker, "--json"]
@@ -97,6 +98,7 @@ def test_the_printed_settings_of_an_emulator_work(name):
     assert told.returncode == 0, told.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKERS)
 def test_an_emulator_begins_on_an_open_day(name):
     """At 10:00 in New York, whatever day it is; fillbook has its time by the printed variable."""

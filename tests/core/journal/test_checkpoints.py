@@ -96,6 +96,7 @@ def folded(count, monkeypatch):
     return len(folds)
 
 
+@pytest.mark.slow
 def test_fills_that_replace_their_orders_totals_cost_the_same_each(monkeypatch):
     """Twice the orders on one symbol need less than four times the work."""
     assert folded(400, monkeypatch) < 3 * folded(200, monkeypatch)

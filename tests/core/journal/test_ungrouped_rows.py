@@ -130,6 +130,7 @@ def bought(records, sign=1, symbol="AAPL"):
     records.take(fill("x5", 4, 10, cum=4, at=at, broker_order_id="b5", **fact), LATER)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", TWO_SPLITS)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_trade_between_two_splits_of_one_day_is_between_them(shape, sign):

@@ -85,7 +85,7 @@ def test_the_walk_step_by_step():
 BEGINNINGS, ENDINGS = 20 if "FILLBOOK_SEEDS" in os.environ else 5, 50
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("seed", range(20))
 def test_20_000_orders_of_arrival_make_one_record(seed):
     """P5: filled 80, value 796 and one record, in every order and with every repetition."""

@@ -38,6 +38,7 @@ def test_eight_threads_on_one_account_are_linearizable(first):
         assert is_linearizable(calls, TOTAL), f"seed {seed}"
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(max(2, SEEDS // 10)))
 def test_four_processes_on_one_file_are_linearizable(seed, tmp_path):

@@ -190,6 +190,7 @@ class Orders:
         assert alive == {x.broker_order_id for x in book.orders(open=True)}, f"seed {self.seed}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", chunks(0, SEEDS, 5), ids=lambda x: f"{x[0]}-{x[-1]}")
 def test_sixteen_threads_on_the_same_orders_send_nothing_twice(seeds):
     """One order a key, one request at a time on an id, and every cancel is carried out."""

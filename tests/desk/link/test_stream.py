@@ -54,6 +54,7 @@ class Listening:
         return self.bench.desk.book.order(order).filled_qty
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("ailment", AILMENTS)
 def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
     """Forty fills at random times; the slowest was within the bound."""
@@ -75,6 +76,7 @@ def test_a_fill_is_known_within_half_a_minute_whatever_the_stream_does(ailment):
         assert longest > 1  # the poll reported it
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(5))
 def test_every_failure_of_a_stream_costs_latency_only(seed):
     """In every combination: no fill takes longer, none is counted twice."""
@@ -101,6 +103,7 @@ def test_every_failure_of_a_stream_costs_latency_only(seed):
     assert desk.bench.is_true()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("ailment", [*AILMENTS, "nobody-listens"])
 def test_an_idle_desk_with_fifty_orders_sends_at_most_twenty_requests_a_minute(ailment):
     """In every state of the stream, for ten minutes."""

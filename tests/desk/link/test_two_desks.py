@@ -3,6 +3,8 @@
 import multiprocessing
 import threading
 
+import pytest
+
 import fillbook as fb
 from fillbook import model as m
 from fillbook.brokers.alpaca import AlpacaBroker
@@ -43,6 +45,7 @@ def place(where, begin, names):
         names.put(desk.submit(WISH, key="one").client_order_id)
 
 
+@pytest.mark.slow
 def test_two_processes_that_place_under_one_key_make_one_order(tmp_path):
     """The record is one file, the broker one account; the journal has one request."""
     processes = multiprocessing.get_context("spawn")

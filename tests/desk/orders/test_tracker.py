@@ -40,6 +40,7 @@ def asked(bench, act):
     return dict(bench.sent - before)
 
 
+@pytest.mark.slow
 def test_a_thousand_open_orders_are_polled_with_three_lists(thousand):
     """The account, at most floor(1000/500) + 1 pages, and no read by id."""
     names = asked(thousand, thousand.desk._tracker.poll)

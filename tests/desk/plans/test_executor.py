@@ -255,6 +255,7 @@ def test_with_nothing_held_close_and_protect_are_denied_alike():
         assert denied.value.reason.code is m.ReasonCode.NO_POSITION
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("hours", [7, 10, 19])
 def test_while_the_market_is_closed_a_close_begins_at_the_next_open(hours):
     """In the extended hours of the evening, at night, and in those of the morning."""

@@ -54,6 +54,7 @@ def test_a_day_with_incidents_over_the_wire(seeds):
     check(seeds, 0.04, wired_long_day)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", sorted(set(INCIDENTS)))
 def test_each_incident_happens(name):
     """A day of one kind of incident only, without faults of requests."""

@@ -56,6 +56,7 @@ def restless(dice):
     return bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", chunks(FIRST, SEEDS, CHUNK), ids=lambda x: f"{x[0]}-{x[-1]}")
 def test_a_key_is_one_order_however_often_its_bot_is_killed(seeds):
     for named in (f"{seed}/{bot}" for seed in seeds for bot in range(BOTS)):

@@ -32,7 +32,7 @@ def emulator():
         yield running
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_killed_at_every_boundary(flow, emulator, tmp_path):

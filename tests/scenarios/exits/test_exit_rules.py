@@ -122,6 +122,7 @@ def test_a_position_of_its_age_is_closed():
     assert (account.exits(), account.desk.protections()) == ([], [])
 
 
+@pytest.mark.slow
 def test_an_age_that_passes_at_night_is_acted_on_in_the_session():
     account = Account().held(qty=10, stop_price="180", max_age_s=8 * 3600)
     account.until(at(3, 14))

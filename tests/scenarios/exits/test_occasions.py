@@ -109,6 +109,7 @@ def test_an_entry_that_still_fills_is_exited_after_a_while():
     assert account.covers() == {"AAPL/s": C.COVERED}
 
 
+@pytest.mark.slow
 def test_a_re_entry_has_a_protection_of_its_own():
     """The protection ends with its position; a month later only a policy protects again."""
     account = Account().held(stop_price="180")
@@ -128,6 +129,7 @@ def test_a_re_entry_has_a_protection_of_its_own():
     assert [x.qty for x in account.exits()] == [10]
 
 
+@pytest.mark.slow
 def test_a_fraction_over_the_weekend():
     """10.5 shares with a stop and a take profit on a Friday evening."""
     account = Account().held(qty="10.5", stop_price="170", take_profit="220")
@@ -221,6 +223,7 @@ def test_a_lost_record_places_no_second_exit():
     assert account.covers() == {"AAPL/": C.COVERED}
 
 
+@pytest.mark.slow
 def test_the_market_goes_through_the_stop_over_night():
     """The stop rests at the broker: it sells at the open, at the price that there is."""
     account = Account().held(stop_price="180")
@@ -261,6 +264,7 @@ def test_a_short_position_is_protected_by_a_buy_stop():
     assert account.covers() == {}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("ratio", "qty", "stop", "bid", "late", "adjusts"),
     [
@@ -298,6 +302,7 @@ def test_a_split_that_nothing_proves_is_alerted_before_the_open():
     assert account.alerts(m.AlertKind.NAKED) or account.alerts(m.AlertKind.DRIFT)
 
 
+@pytest.mark.slow
 def test_exits_that_are_canceled_at_night_are_made_again_at_the_open():
     """The bot's cancel stays pending until then, and the units with it; nothing is doubled."""
     account = Account().held(qty=10, stop_price="180")

@@ -133,7 +133,7 @@ class Parts:
         return {x.client_order_id: x for x in found if x.side is side and not x.parent}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("sign", [1, -1], ids=["long", "short"])
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_what_is_done_to_one_part_leaves_the_others(seed, sign):

@@ -153,7 +153,7 @@ def test_prot_08_an_exit_that_cannot_be_placed_is_tried_again_and_alerted(fault)
     assert protected_qty(bench) == 10
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("adjusts", [True, False], ids=["adjusted", "not adjusted"])
 @pytest.mark.parametrize(("ratio", "qty", "stop"), [(10, 100, 18), (Decimal("0.1"), 1, 1800)])
 def test_prot_10_a_split_leaves_the_exit_at_the_same_value(ratio, qty, stop, adjusts):
@@ -265,6 +265,7 @@ def test_cr_10_no_second_exit_before_the_first_has_ended():
     assert protected_qty(bench) == bench.truth.positions().get("AAPL", 0)
 
 
+@pytest.mark.slow
 def test_cr_32_a_cancel_at_night_is_done_at_the_open():
     """Until then it covers nothing and holds the units: no second exit, and no sale."""
     bench = held(stop_price="180")

@@ -39,7 +39,7 @@ class Runs:
             self.boundaries[situation] = world.fuse.passed
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("desks", DESKS)
 @pytest.mark.parametrize(("command", "kind"), [(c, k) for c, ks in COMMANDS.items() for k in ks])
 def test_no_case_loses_or_doubles_anything(command, kind, desks):

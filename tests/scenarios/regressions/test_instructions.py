@@ -84,7 +84,7 @@ def killed_after_a_cancel(address):
     return ran_s
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("after_s", [1, 30, 60, 300])
 def test_an_unanswered_cancel_is_repeated_after_a_restart(after_s, tmp_path):
     """The next process on the record cancels the order, however soon it starts."""

@@ -146,6 +146,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 def test_a_refusal_of_any_length_is_kept_to_4_kb(refusal, tmp_path, capsys):
     """A message of 20 MB is a small entry, and no control character of it is printed."""
