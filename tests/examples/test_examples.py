@@ -119,6 +119,7 @@ EXITS_SHOWN = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", EXITS_SHOWN)
 def test_exits_are_placed_and_kept(name, tmp_path):
     """The script prints the lines in this order, and is short."""
@@ -191,6 +192,7 @@ def test_the_notebook_runs_and_its_values_are_tables():
     assert all("<table>" in x._repr_html_() for x in shown if x is not None)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_incident_shows_the_bots_record_and_ours(name, tmp_path):
     """The script prints the lines in this order, and writes no file."""

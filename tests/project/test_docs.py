@@ -73,7 +73,19 @@ def at(emulator, text):
     return text
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=name_of)
+#: Those whose code runs an emulator of its own, or the whole suite of an adapter.
+SLOW = {"emulator", "your-own-broker"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page.stem in SLOW))
+        for page in PAGES
+        if blocks_of(page)
+    ],
+    ids=name_of,
+)
 def test_the_code_of_a_page_runs(page, emulator, capsys):
     names = {
         "__name__": page.stem,

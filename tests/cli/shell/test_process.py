@@ -77,6 +77,7 @@ def test_an_emulator_prints_its_address_and_ends_when_it_is_stopped(name):
     assert (ended, errors) == (0, "stopped\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKERS)
 def test_the_printed_settings_of_an_emulator_work(name):
     with subprocess.Popen(
