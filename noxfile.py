@@ -40,9 +40,9 @@ def install(session: nox.Session, *groups: str, package: str | None = EXTRAS) ->
 
 @nox.session(python=SUPPORTED)
 def tests(session: nox.Session) -> None:
-    """The tests; many of them wait for another process, so four keep two cores busy."""
+    """The tests; many of them wait for another process, so three keep two cores busy."""
     install(session, "tests")
-    session.run("pytest", "-n", "4", "--dist", "worksteal", *session.posargs)
+    session.run("pytest", "-n", "3", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

@@ -67,6 +67,7 @@ def at(emulator, text):
         ),
         ('"your key", "your secret", paper=True', "KEY, SECRET, url_override=URL"),
         ("fb.open(", "OPEN("),
+        ("fb.open_async(", "OPEN_ASYNC("),
         ("time.sleep(", "CLOCK.advance("),
     ):
         text = text.replace(real, here)
@@ -95,6 +96,7 @@ def test_the_code_of_a_page_runs(page, emulator, capsys):
         "STREAM_URL": emulator.stream_url,
         "CLOCK": emulator.exchange.clock,
         "OPEN": functools.partial(fb.open, clock=emulator.exchange.clock),
+        "OPEN_ASYNC": functools.partial(fb.open_async, clock=emulator.exchange.clock),
     }
     for language, text in blocks_of(page):
         if language == "console":
