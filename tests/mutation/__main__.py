@@ -4,7 +4,7 @@ Mutants of the core: ``python -m tests.mutation``, in the nox session `mutation`
 Each mutant is run by `tests/core`; those that survive are run by `tests/desk` too.  It prints the
 share that was killed and writes the survivors, with what each changes, to `SURVIVORS`; it fails if
 fewer than `KILLED_MIN` of a hundred were killed.  With patterns (``core/orders/*``) it tries only
-those modules and writes no file.
+those modules, with ``--sample 500`` that many mutants, drawn at random; then it writes no file.
 
 mutmut skips functions with a decorator: in the copy that is mutated ``@m.exact`` is a call below.
 """
@@ -12,6 +12,7 @@ mutmut skips functions with a decorator: in the copy that is mutated ``@m.exact`
 import argparse
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -62,13 +63,23 @@ def mutmut(folder, *words):
     return run.stdout
 
 
+def states_in(folder):
+    """Return the state of each mutant in *folder*, by its name."""
+    lines = mutmut(folder, "results", "--all", "true").splitlines()
+    rows = [line.strip().rpartition(": ") for line in lines]
+    return {name: state for name, _, state in rows if name}
+
+
+def drawn(folder, count):
+    """Return the names of *count* mutants in *folder*: all are made when the first one is run."""
+    mutmut(folder, "run", "*.x__moved__mutmut_1")
+    names = sorted(states_in(folder))
+    return random.sample(names, min(count, len(names)))
+
+
 def alive(folder):
     """Return the names of the mutants that were run and survived, and how many were killed."""
-    rows = [
-        line.strip().rpartition(": ")
-        for line in mutmut(folder, "results", "--all", "true").splitlines()
-    ]
-    states = {name: state for name, _, state in rows if name}
+    states = states_in(folder)
     died = sum(state in ("killed", "timeout", "caught by type check") for state in states.values())
     return [
         x for x, state in states.items() if state in ("survived", "no tests", "suspicious")
@@ -92,11 +103,12 @@ def reason_of(lines):
     return next((why for text, why in REASONS if any(re.search(text, x) for x in lines)), None)
 
 
-def run(modules, children):
+def run(modules, children, sample):
     with tempfile.TemporaryDirectory() as name:
         first, second = Path(name) / "core", Path(name) / "desk"
         copy(first, modules, ["tests/core"])
-        mutmut(first, "run", "--max-children", str(children))
+        chosen = drawn(first, sample) if sample else []
+        mutmut(first, "run", "--max-children", str(children), *chosen)
         survivors, died = alive(first)
         total = len(survivors) + died
         print(f"{died} of {total} were killed by tests/core", flush=True)
@@ -128,11 +140,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", help="patterns below src/fillbook; default: core/*")
     parser.add_argument("--children", type=int, default=2, help="processes")
+    parser.add_argument("--sample", type=int, help="mutants; default: all")
     options = parser.parse_args()
     modules = [f"src/fillbook/{x}" for x in options.modules or ["core/*"]]
-    total, survivors = run(modules, options.children)
+    total, survivors = run(modules, options.children, options.sample)
     text = "\n".join(report(survivors, total)) + "\n"
-    if options.modules:
+    if options.modules or options.sample:
         print(text)
     else:
         SURVIVORS.write_text(text, "utf-8")

@@ -354,3 +354,15 @@ def test_nothing_is_left_for_later(paths):
     for path in paths:
         marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
         assert marks.findall(path.read_text("utf-8")) == [], path
+
+
+def test_ci_runs_every_session():
+    sessions = {
+        node.name
+        for node in tree_of(ROOT / "noxfile.py").body
+        if isinstance(node, ast.FunctionDef)
+        and any("session" in ast.unparse(x) for x in node.decorator_list)
+    }
+    words = set(re.findall(r"\w+", (ROOT / ".ci" / "run").read_text("utf-8")))
+    assert len(sessions) > 20
+    assert sessions - words == set()
