@@ -190,7 +190,7 @@ def words_of(kind: type[Any]) -> Words:
     """Return the stored words of *kind*.  Raises: Bug, with the names that `WORDS` lacks."""
     words = _WORDS.get(kind.__name__)
     if words is None:
-        raise Bug(f"{kind.__name__} has no stored word: add it to fillbook.codec.WORDS")
+        raise Bug(f"{kind.__name__} has no stored word: add it to model.journal.stored_words.WORDS")
     missing = [x.name for x in attrs.fields(kind) if x.name not in words.fields]
     if missing:
         raise Bug(f"{kind.__name__} has no stored word for {', '.join(missing)}")

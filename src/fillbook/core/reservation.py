@@ -148,7 +148,7 @@ def charge(record: m.OrderRecord, evidence: Sequence[m.Evidence], rule: m.Reserv
     Return the maximum that an order can still cost, open and filled, in quote currency.
 
     While another order has our client order id, both are counted: ours may still be accepted.  What
-    a position has paid is not reserved any more: its units are gone with the execution.
+    is paid in units of a position (USDT) is reserved until the fill, which debits those units.
     """
     reserve = None if record.intent is None else record.intent.reserve
     if reserve is None or not reserve.opens:

@@ -20,7 +20,7 @@ _PENDING: Final = frozenset(
 _WORKING: Final = frozenset({_S.NEW, _S.PARTIALLY_FILLED})
 #: What is said when the condition of an alert has ended; ``{}`` is what it was about.
 ENDED: Final[Mapping[m.AlertKind, str]] = {
-    m.AlertKind.BEFORE_SPLIT: "order {} no longer rests in the terms of before the split",
+    m.AlertKind.BEFORE_SPLIT: "order {} no longer has the terms of before the split",
     m.AlertKind.DRIFT: "the record and the broker agree on {} again",
     m.AlertKind.FILLS_MISSING: "the fill history of order {} is complete",
     m.AlertKind.NAKED: "no part of {} is without its exits any more",

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillbook import model as m
-from fillbook.core.orders.corrections import DISPUTED_ODDITIES
+from fillbook.core.orders.corrections_and_busts import DISPUTED_ODDITIES
 from tests.core.orders.definition import LIMIT, SOURCES, Result, define
 from tests.core.records import Records, fill, intended, report, void
 

@@ -5,7 +5,7 @@ Nothing about the broker is decided here; that is `core.orders.evidence` and
 `core.orders.lifecycle`.  `core.journal.ownership` has found the order of the evidence before.
 
 Of the steps of `core.orders.evidence`, this module turns the effective executions (step 7) and
-the inferred fill (step 11) into movements, with the fee in base units deducted (step 15).
+the inferred fill (step 11) into movements; `core.journal.payments` deducts the fee.
 """
 
 from __future__ import annotations

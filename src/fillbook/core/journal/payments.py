@@ -1,5 +1,5 @@
 """
-The movements of a fill: its base, what it was paid with, and its fee (step 15).
+The movements of a fill: its base, what it was paid with, and its fee.
 
 A fill of a pair adds to the position that holds its base.  Its quote is cash, or units of another
 position: then a payment moves them, whose P&L in the currency of that position is unknown.  A fee

@@ -16,7 +16,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core.orders import instructions
-from fillbook.core.orders.corrections import DISPUTED_ODDITIES
+from fillbook.core.orders.corrections_and_busts import DISPUTED_ODDITIES
 from fillbook.core.orders.evidence import current_snapshot, is_filled_confirmed
 from fillbook.core.orders.lineage import clock_of, tip_of
 from fillbook.core.orders.totals import EvidenceContext, average_differs, reported_at

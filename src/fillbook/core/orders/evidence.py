@@ -29,9 +29,9 @@ fifteen steps:
 15  The evidence is complete if the gross quantity equals the reported total, and the number of
     executions equals the reported one.
 
-Where: step 1 in `core.journal.reports_and_fills`, steps 2 to 6 in `core.orders.corrections`, step 7
-and the choice of the snapshot here, steps 8 to 15 in `core.orders.totals`;
-`core.journal.evidence_posting` turns the executions (7) and the gap (11) into movements.
+Where: step 1 in `core.journal.reports_and_fills`, steps 2 to 6 in
+`core.orders.corrections_and_busts`, step 7 and the choice of the snapshot here, steps 8 to 15 in
+`core.orders.totals`; `core.journal.evidence_posting` turns the executions (7) and the gap (11) into movements.
 
 Rule 1: the sources of executions are the history and the stream, whose ids may differ for the
         same fill.  They are counted separately, and one of them counts.
@@ -55,7 +55,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.orders.corrections import (
+from fillbook.core.orders.corrections_and_busts import (
     CountedExecutions,
     ExecutionChain,
     count_executions,

@@ -8,7 +8,8 @@ What moves the exits of a part, or ends it, without an order of the broker.
 Prices are judged as a breach is: in the regular session, by two quotes.  A stop becomes tighter
 only, and what was reached is stored with the protection: it holds after a restart.
 
-Other halves: `core.plans.breach`, `core.plans.exits`.
+Other halves: `core.plans.breach`, `core.plans.exits`, and `core.plans.exit_orders`, which has the
+distance and the price of a trailing stop.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core import pairs
-from fillbook.core.orders.corrections import (
+from fillbook.core.orders.corrections_and_busts import (
     CountedExecutions,
     ExecutionChain,
     count_executions,

@@ -9,7 +9,8 @@ computed; the reported totals, at their average.  All
 disputed orders of a symbol are settled together.  An order that is disputed because another one has
 its client order id ends its dispute by its own end.
 
-Other halves: `core.orders.corrections`, which finds disputes, and `desk.reconcile.reconciler`.
+Other halves: `core.orders.corrections_and_busts`, which finds disputes, and
+`desk.reconcile.reconciler`.
 """
 
 from __future__ import annotations

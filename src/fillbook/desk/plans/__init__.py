@@ -1,1 +1,1 @@
-"""Requests that fillbook proposes itself, without a call of the bot."""
+"""Plans: made by a call of the bot or proposed by fillbook, approved, and carried out."""

@@ -28,11 +28,11 @@ from fillbook.desk.link.binding import AccountLink, require_credentials
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.orders.resolver import Resolver
 from fillbook.desk.orders.tracker import BY_ID_MAX, Tracker
-from fillbook.desk.reconcile.busts import UnreportedBusts
 from fillbook.desk.reconcile.confirmed_differences import StandingDifferences, drift_alert
 from fillbook.desk.reconcile.opening_balance import OpeningBalance, balance_adjustment
 from fillbook.desk.reconcile.order_sync import OrderSync, is_unproven, unread_account
 from fillbook.desk.reconcile.snapshot import MergedSnapshot, SnapshotReader
+from fillbook.desk.reconcile.unreported_busts import UnreportedBusts
 from fillbook.desk.record.book import Book
 from fillbook.desk.record.cells import open_differences
 from fillbook.desk.record.cells.last_complete_snapshot import LastComplete

@@ -1,9 +1,11 @@
 """
-Replay: derives the records of an older release from the journal, by the current rules.
+Upgrade of a record: derive the records of an older release from the journal, by current rules.
 
 The journal is the history; `core.journal.apply` derives the records from it.  If its rules have
 changed, the journal is replayed and the differences are written in one transaction.  Events are
 not changed, because they were delivered.
+
+Other halves: `stores.migrations` upgrades the tables, `codec.upcast` the stored words.
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
-"""The faults and the fault plan."""
+"""
+The kinds of faults, and the plan that decides which request or event has one.
+
+The gateways of the emulators, their streams and `venue.exchange.state` carry them out.
+"""

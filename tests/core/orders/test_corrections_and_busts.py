@@ -6,7 +6,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.core.journal.draft import Draft
-from fillbook.core.orders import corrections
+from fillbook.core.orders import corrections_and_busts as corrections
 from fillbook.core.reconcile import missing
 from tests.core.records import AT, Records, fill, intended, report, terms, void
 
