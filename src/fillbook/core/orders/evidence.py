@@ -31,7 +31,8 @@ fifteen steps:
 
 Where: step 1 in `core.journal.reports_and_fills`, steps 2 to 6 in
 `core.orders.corrections_and_busts`, step 7 and the choice of the snapshot here, steps 8 to 15 in
-`core.orders.totals`; `core.journal.evidence_posting` turns the executions (7) and the gap (11) into movements.
+`core.orders.totals`; `core.journal.evidence_posting` turns the executions (7) and the gap (11)
+into movements.
 
 Rule 1: the sources of executions are the history and the stream, whose ids may differ for the
         same fill.  They are counted separately, and one of them counts.
