@@ -120,7 +120,7 @@ def fill(exec_id, qty, price, *, cum=None, source="stream", at="2026-03-02T15:00
     )
 
 
-def void(exec_id, qty=None, source="stream", at=None, **kw):
+def bust(exec_id, qty=None, source="stream", at=None, **kw):
     return m.Busted(
         m.TradeBust(
             **{

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fillbook import model as m
 from fillbook.core import position
-from tests.core.records import AT, Records, fill, intended, report, terms, void
+from tests.core.records import AT, Records, bust, fill, intended, report, terms
 
 FILL, RATIO, AMOUNT, FEE, ANCHOR = (
     m.MoveKind.FILL,
@@ -339,7 +339,7 @@ def test_late_evidence_revises_the_trades_after_it():
     records.take(fill("f0", 10, 11, cum=20, at=at(0)))
     later = {x.key: x for x in records.all(m.Trade)}
     assert later != trades
-    records.take(void("f0", 10))
+    records.take(bust("f0", 10))
     assert {x.key for x in records.all(m.Trade)} == trades.keys()
 
 

@@ -20,7 +20,7 @@ from fillbook.core.journal.draft import Draft, context_of
 from fillbook.core.orders import evidence as ev
 from fillbook.core.orders import open_quantities
 from fillbook.model.orders.open_quantity import OpenQuantity
-from tests.core.records import AT, Records, fill, intended, report, terms, void
+from tests.core.records import AT, Records, bust, fill, intended, report, terms
 
 DAY = "2026-03-02T15:00:{:02}Z"
 
@@ -98,7 +98,7 @@ FACTS = [
     EXIT_FILLED,
     report_on("b2", "L1", None, "filled", 90, "11", **SELL),  # without the broker's clock
     happened("fee", "fee", 13, qty=Decimal("-0.5"), cash=Decimal(-1)),
-    void("s1", 40, at=DAY.format(13)),
+    bust("s1", 40, at=DAY.format(13)),
     sold("l1b", 50, "11.5", cum=50, at=DAY.format(13), broker_order_id="b2", fixes="l1"),
     m.BalanceAdjusted(
         "AAPL", Decimal(25), Decimal("10.2"), m.timestamp("2026-03-02T15:00:09.5Z"), "ADOPTED"
@@ -170,14 +170,14 @@ def test_replaying_the_journal_is_the_rebuild(numbers):
 
 @given(heard_facts)
 def test_running_sums_are_those_of_counting_afresh(numbers):
-    """P4: each id's evidence equals the recount of all its executions and voids."""
+    """P4: each id's evidence equals the recount of all its executions and busts."""
     records = outcome(numbers)
     for e in records.all(m.Evidence):
         owner = records.get(m.OrderRecord, e.client_order_id)
         by = context_of(Draft(records, 1, AT), owner.terms, e)
         executions = records.find(m.Execution, "broker_order_id", e.broker_order_id)
-        voids = records.find(m.TradeBust, "broker_order_id", e.broker_order_id)
-        assert ev.recount(e, executions, voids, by) == e
+        busts = records.find(m.TradeBust, "broker_order_id", e.broker_order_id)
+        assert ev.recount(e, executions, busts, by) == e
 
 
 @given(heard_facts)

@@ -53,7 +53,7 @@ from tests.core.checks.contexts import (
     sent,
     session,
 )
-from tests.core.records import AT, Records, fill, intended, pair_of, report, request, void
+from tests.core.records import AT, Records, bust, fill, intended, pair_of, report, request
 
 REASONS = [
     # code, the request (default: a market buy of ten AAPL), the context
@@ -290,7 +290,7 @@ def test_a_disputed_order_closes_its_symbol():
     records.take(intended())
     for fact in (report("new"), fill("f1", 10, 9, cum=10)):
         records.take(fact)
-    records.take(void("other", source="history"))
+    records.take(bust("other", source="history"))
     dispute = records.order()
     assert dispute.status is m.OrderStatus.DISPUTED
     reason = checks.denial_reason(request(), a_context(orders=(dispute,)))

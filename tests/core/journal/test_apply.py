@@ -8,7 +8,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.journal import requests
 from fillbook.core.journal.apply import RULES
-from tests.core.records import AT, Records, fill, intended, report, request, terms, void
+from tests.core.records import AT, Records, bust, fill, intended, report, request, terms
 
 S = m.OrderStatus
 LATER = "2026-03-02T15:00:05Z"
@@ -94,7 +94,7 @@ def test_absent_is_final_and_alerts_and_so_does_a_late_accept():
 
 
 def test_a_disputed_order_alerts():
-    records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), void("?", source="history"))
+    records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), bust("?", source="history"))
     assert records.all(m.Event)[-1].alert.kind is m.AlertKind.DISPUTED
 
 
@@ -218,26 +218,26 @@ def test_an_alert_is_an_event():
 
 
 def test_a_fill_and_its_bust_are_events():
-    records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), void("f1", 5))
+    records = made(*SENT, report("new"), fill("f1", 5, 9, cum=5), bust("f1", 5))
     assert told(records, m.EventKind.FILL, m.EventKind.FILL_REVISED) == ["fill", "fill_revised"]
 
 
 def test_a_bust_received_first_waits_for_its_fill():
     """P5: the bust belongs to no order until the fill names one."""
-    records = made(void("f1"), fill("f1", 5, 9, cum=5))
+    records = made(bust("f1"), fill("f1", 5, 9, cum=5))
     assert (records.order("?b1").symbol, records.order("?b1").filled_qty) == ("AAPL", 0)
 
 
 def test_of_two_reports_of_a_bust_the_more_complete_counts():
-    records = made(*SENT, report("new"), void("f1", 5))
-    assert not records.take(void("f1"))
-    assert not records.take(void("f1", 5))
-    assert records.take(void("f1", 5, at=LATER))
+    records = made(*SENT, report("new"), bust("f1", 5))
+    assert not records.take(bust("f1"))
+    assert not records.take(bust("f1", 5))
+    assert records.take(bust("f1", 5, at=LATER))
 
 
 def test_a_report_nests_executions_and_voids():
-    bust = void("f1").void
-    nested = report("new", 5, "9", executions=(fill("f1", 5, 9, cum=5).execution,), voids=(bust,))
+    known = bust("f1").bust
+    nested = report("new", 5, "9", executions=(fill("f1", 5, 9, cum=5).execution,), busts=(known,))
     assert made(*SENT, nested).order().filled_qty == 0
 
 

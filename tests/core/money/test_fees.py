@@ -134,10 +134,10 @@ def test_the_order_of_arrival_does_not_matter(order):
 
 def test_a_sale_that_is_busted_owes_no_fee():
     records = coins(*selling(), cash_adjusted(0), sale("f1", 1, 100, 1), sale("f2", 1, 300, 2))
-    void = m.TradeBust(
+    bust = m.TradeBust(
         source=m.ExecSource.STREAM, exec_id="f2", broker_order_id="b1", qty=Decimal(1)
     )
-    records.take(m.Busted(void))
+    records.take(m.Busted(bust))
     assert cash(records) == (100, 1)
 
 

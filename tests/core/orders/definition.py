@@ -57,8 +57,8 @@ class Link:
 def define(facts, *, clocked=True, quantum=Decimal(0)):
     """The algorithm of the definition, in its own steps."""
     executions = {source: one_content_an_id(facts, source) for source in SOURCES}
-    voids = {source: fullest(facts, source) for source in SOURCES}
-    chains = {source: link(executions[source], voids[source]) for source in SOURCES}
+    busts = {source: fullest(facts, source) for source in SOURCES}
+    chains = {source: link(executions[source], busts[source]) for source in SOURCES}
     snap = snapshot(facts, clocked)
     reported = None
     if snap:
@@ -87,7 +87,7 @@ def define(facts, *, clocked=True, quantum=Decimal(0)):
     value = sum((c.members[-1].qty * c.members[-1].price for c in living), Decimal(0))
     total = total_of(counted)
     rows_cum = max((x.cum_qty or 0 for c in counted for x in c.members), default=Decimal(0))
-    # A void or a correction of the source that does not count crosses over, or is disputed:
+    # A bust or a correction of the source that does not count crosses over, or is disputed:
     # in both cases the average may not contain the executions.
     amended = any(c.amended for s in SOURCES for c in (*chains[s], *own[s]))
     if amended and newest:
@@ -190,13 +190,13 @@ def fullest(facts, source):
     """The busts by the id that they name; a report with a quantity precedes one without."""
     kept = {}
     for fact in facts:
-        if isinstance(fact, m.Busted) and fact.void.source == source:
-            v = fact.void
+        if isinstance(fact, m.Busted) and fact.bust.source == source:
+            v = fact.bust
             kept[v.exec_id] = max(kept.get(v.exec_id) or Decimal(0), v.qty or Decimal(0))
     return kept
 
 
-def link(by_id, voids):
+def link(by_id, busts):
     """Steps 2, 3 and 4."""
 
     def way(exec_id):
@@ -204,12 +204,12 @@ def link(by_id, voids):
         return [exec_id] if x is None or x.fixes is None else [*way(x.fixes), exec_id]
 
     made = []
-    roots = {way(exec_id)[0] for exec_id in (*by_id, *voids)}
+    roots = {way(exec_id)[0] for exec_id in (*by_id, *busts)}
     for root in sorted(roots):
         members = [x for x in by_id.values() if way(x.exec_id)[0] == root]
         members.sort(key=lambda x: (len(way(x.exec_id)), x.at, x.exec_id))
-        named = [exec_id for exec_id in voids if way(exec_id)[0] == root]
-        unseen = [voids[exec_id] for exec_id in named if exec_id not in by_id]
+        named = [exec_id for exec_id in busts if way(exec_id)[0] == root]
+        unseen = [busts[exec_id] for exec_id in named if exec_id not in by_id]
         newest = members[-1].exec_id if members else root
         made.append(
             Link(
@@ -281,7 +281,7 @@ def fill_like(x):
 
 def says_the_same(own, told):
     if not told.members or not own.members:
-        # Of one of them only a void is known: all that can be compared is how much was lost.
+        # Of one of them only a bust is known: all that can be compared is how much was lost.
         return told.dead and own.dead and own.gross == told.gross
     newest = same(own.members[-1], told.members[-1])
     return newest and own.dead == told.dead and (own.dead or not told.dead)

@@ -8,12 +8,12 @@ from fillbook import model as m
 from fillbook.core.journal.draft import Draft
 from fillbook.core.orders import corrections_and_busts as corrections
 from fillbook.core.reconcile import missing
-from tests.core.records import AT, Records, fill, intended, report, terms, void
+from tests.core.records import AT, Records, bust, fill, intended, report, terms
 
 
 def counted(*facts, reported=None):
     fills = [x.execution for x in facts if isinstance(x, m.Executed)]
-    busts = [x.void for x in facts if isinstance(x, m.Busted)]
+    busts = [x.bust for x in facts if isinstance(x, m.Busted)]
     return corrections.count_executions(fills, busts, reported)
 
 
@@ -38,21 +38,21 @@ def test_corrections_that_correct_each_other_are_one_chain_and_odd(first):
 @pytest.mark.parametrize(
     ("facts", "living", "odd"),
     [
-        ([history("h1", 10, 9), fill("s1", 10, 9), void("s1")], [], []),
-        ([history("h1", 10, 9), history("h2", 10, 9), void("s1", 10)], ["h1", "h2"], ["s1"]),
+        ([history("h1", 10, 9), fill("s1", 10, 9), bust("s1")], [], []),
+        ([history("h1", 10, 9), history("h2", 10, 9), bust("s1", 10)], ["h1", "h2"], ["s1"]),
         # The history lost such a quantity too: it is the same bust.
-        ([history("h1", 10, 9), void("h9", 10, "history"), void("s1", 10)], ["h1"], []),
+        ([history("h1", 10, 9), bust("h9", 10, "history"), bust("s1", 10)], ["h1"], []),
         # One source reports only the bust, the other the busted fill.
-        ([history("h1", 20, 9), void("h9", 10, "history"), fill("s1", 10, 8), void("s1")],
+        ([history("h1", 20, 9), bust("h9", 10, "history"), fill("s1", 10, 8), bust("s1")],
          ["h1"], []),
-        ([history("h1", 20, 9), void("h9", 5, "history"), fill("s1", 10, 8), void("s1")],
+        ([history("h1", 20, 9), bust("h9", 5, "history"), fill("s1", 10, 8), bust("s1")],
          ["h1"], ["s1"]),
         # Two are equal: no guess.
-        ([history("h1", 10, 9), history("h2", 10, 9), fill("s1", 10, 9), void("s1")],
+        ([history("h1", 10, 9), history("h2", 10, 9), fill("s1", 10, 9), bust("s1")],
          ["h1", "h2"], ["s1"]),
         # One place is taken once.
-        ([history("h1", 10, 9), history("h2", 10, 7), fill("s1", 10, 9), void("s1"),
-          fill("s2", 10, 9), void("s2")], ["h2"], ["s2"]),
+        ([history("h1", 10, 9), history("h2", 10, 7), fill("s1", 10, 9), bust("s1"),
+          fill("s2", 10, 9), bust("s2")], ["h2"], ["s2"]),
     ],
 )  # fmt: skip
 def test_what_the_other_source_took_back_finds_its_one_place_or_is_disputed(facts, living, odd):
@@ -62,7 +62,7 @@ def test_what_the_other_source_took_back_finds_its_one_place_or_is_disputed(fact
 
 
 def test_a_void_of_what_was_corrected_already_keeps_the_greatest_quantity():
-    (chain,) = counted(fill("b", 10, 9, fixes="a"), void("a", 30)).chosen
+    (chain,) = counted(fill("b", 10, 9, fixes="a"), bust("a", 30)).chosen
     assert (chain.gross, chain.is_busted, chain.is_amended) == (30, False, True)
 
 
@@ -80,7 +80,7 @@ def test_a_quote_sized_order_never_agrees_to_a_bust_by_its_sums():
     wish = {"symbol": "BTC/USD", "qty": None, "notional": Decimal(100)}
     row = fill("h1", 40, 30, source="history", symbol="BTC/USD", in_quote=True)
     records = Records()
-    for fact in (intended(**wish), report("new", terms=terms(**wish)), row, void("s9", 10)):
+    for fact in (intended(**wish), report("new", terms=terms(**wish)), row, bust("s9", 10)):
         records.take(fact)
     assert missing.confirm_busts(records, "b1", [row.execution]) == []
 
@@ -105,7 +105,7 @@ VERSIONS = (
 )
 
 
-@pytest.mark.parametrize("other", [(), (void("s1", 10),), (fill("s1", 10, 9, cum=10), void("s1"))])
+@pytest.mark.parametrize("other", [(), (bust("s1", 10),), (fill("s1", 10, 9, cum=10), bust("s1"))])
 def test_rows_beyond_the_total_that_begin_at_one_quantity_are_one_execution(other):
     """A history that lists a correction beside the original, and what it corrects nowhere."""
     records = Records()
@@ -158,7 +158,7 @@ def test_a_history_that_sums_to_the_total_has_every_newest_version():
     "later",
     [
         fill("s4", 5, "7.5", fixes="s3", at=CLOCK[3]),  # the history was read before
-        void("s4", 5),  # the total may have it still
+        bust("s4", 5),  # the total may have it still
     ],
 )
 def test_a_history_is_not_complete_that_lacks_what_the_stream_reported_later(later):
@@ -295,7 +295,7 @@ def test_a_row_without_a_reference_is_a_correction_if_it_is_much_later(second, s
 
 def test_a_void_beside_a_history_that_sums_to_the_total_is_none_of_its_rows():
     """The source that counts may still list what was busted."""
-    facts = (*CORRECTIONS[2:], void("h9", 5, "history"))
+    facts = (*CORRECTIONS[2:], bust("h9", 5, "history"))
     assert corrected(*facts)[1] == 15
 
 

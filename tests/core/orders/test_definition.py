@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fillbook import model as m
 from fillbook.core.orders.corrections_and_busts import DISPUTED_ODDITIES
 from tests.core.orders.definition import LIMIT, SOURCES, Result, define
-from tests.core.records import Records, fill, intended, report, void
+from tests.core.records import Records, bust, fill, intended, report
 
 # -- the facts -------------------------------------------------------------------------
 
@@ -43,8 +43,8 @@ def executions(draw):
 
 
 @st.composite
-def voids(draw):
-    return void(
+def busts(draw):
+    return bust(
         draw(st.sampled_from((*IDS, "sa", "sb", "unseen"))),
         draw(st.sampled_from((None, 10, 20))),
         draw(st.sampled_from(SOURCES)),
@@ -66,7 +66,7 @@ def snapshots(draw):
 
 #: By its first report the order is known to be ours; it too may come last.
 FIRST = report("new", 0, clock=AT[0])
-facts = st.lists(st.one_of(executions(), executions(), voids(), snapshots()), max_size=8).flatmap(
+facts = st.lists(st.one_of(executions(), executions(), busts(), snapshots()), max_size=8).flatmap(
     lambda some: st.permutations([FIRST, *some])
 )
 
@@ -98,7 +98,7 @@ def test_the_evidence_of_an_id_equals_the_definition(heard):
 @given(facts)
 def test_without_a_clock_the_greatest_total_of_a_broker_counts(heard):
     """Step 8: snapshots are numbered in the order in which they were begun."""
-    looks = [evolve(x, look=n) if isinstance(x, m.Reported) else x for n, x in enumerate(heard)]
+    looks = [evolve(x, snapshot=n) if isinstance(x, m.Reported) else x for n, x in enumerate(heard)]
     unclocked = m.Bound(m.AccountId("sim", "localhost", "a1"), clocked=False)
     assert amounts(looks, unclocked) == define(heard, clocked=False)
 

@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.core.orders import lifecycle
 from fillbook.errors import IllegalTransition
-from tests.core.records import AT, Records, fill, intended, report, terms, void
+from tests.core.records import AT, Records, bust, fill, intended, report, terms
 
 S = m.OrderStatus
 C = m.Command
@@ -169,7 +169,7 @@ def test_without_a_clock_a_report_of_an_earlier_read_does_not_revoke():
 def test_a_bust_on_a_filled_order_is_disputed_until_the_next_report():
     """And the next report of the broker counts."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
-    records.take(void("f1", 100, at=clock(2)))
+    records.take(bust("f1", 100, at=clock(2)))
     order = records.order()
     assert (order.status, order.filled_qty, order.is_final) == (S.DISPUTED, 0, False)
     assert "bust_unconfirmed" in odd(records)
@@ -180,7 +180,7 @@ def test_a_bust_on_a_filled_order_is_disputed_until_the_next_report():
 def test_a_read_after_a_bust_that_reports_filled_again_is_accepted():
     """Some brokers never change the status of an order that was filled once."""
     records = heard(fill("f1", 100, 10, cum=100), look(1, "filled", 100, 10))
-    records.take(void("f1", 100, at=clock(2)))
+    records.take(bust("f1", 100, at=clock(2)))
     records.take(look(1, "filled", 100, 10, source="list"), m.timestamp(clock(5)))
     assert records.order().status is S.DISPUTED  # it was not a read of this order
     records.take(look(1, "filled", 100, 10), m.timestamp(clock(6)))
@@ -191,7 +191,7 @@ def test_a_bust_of_one_fill_of_several_leaves_the_others():
     records = heard(
         fill("f1", 40, 10, cum=40), fill("f2", 20, 11, cum=60), look(1, "partially_filled", 60)
     )
-    records.take(void("f1", at=clock(2)))
+    records.take(bust("f1", at=clock(2)))
     order = records.order()
     assert (order.status, order.filled_qty, order.filled_value) == (S.PARTIALLY_FILLED, 20, 220)
 
@@ -250,7 +250,7 @@ RESOLVED = m.ResolvedAbsent("c1")
         ([look(1, "new"), GONE], S.ABSENT),
         ([look(1, "partially_filled", 40, 9), GONE], S.CANCELED),
         ([look(1, "pending_cancel", 40, 9), fill("f1", 40, 9, cum=40), GONE], S.CANCELED),
-        ([look(1, "new"), fill("f1", 5, 9, cum=5), void("?", source="history"), GONE], S.CANCELED),
+        ([look(1, "new"), fill("f1", 5, 9, cum=5), bust("?", source="history"), GONE], S.CANCELED),
     ],
 )
 def test_an_order_that_a_person_resolves_is_final(facts, status):

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from fillbook import model as m
-from tests.core.records import Records, fill, intended, report, terms, void
+from tests.core.records import Records, bust, fill, intended, report, terms
 
 SENT = (intended(), m.Commanded("c1", m.Command.SEND, 1))
 
@@ -45,7 +45,7 @@ def test_an_amended_order_keeps_its_other_anomalies():
         report("new", 0, clock=at(1)),
         fill("f1", 40, 9, cum=40, at=at(2)),
         fill("f2", 20, 9, cum=60, at=at(3)),
-        void("f2", 20, at=at(4)),
+        bust("f2", 20, at=at(4)),
     ]
     assert odd(heard(*facts, report("partially_filled", 40, 9, clock=at(5)))) == set()
     assert odd(heard(*facts, report("partially_filled", 30, 9, clock=at(5)))) == {
@@ -144,7 +144,7 @@ def test_an_average_that_is_not_that_of_the_executions_disputes_the_order(
 
 
 def test_the_average_of_a_report_that_is_older_than_a_bust_says_nothing_about_the_rest():
-    facts = (*ROWS, void("f1", 10, at=at(5)))
+    facts = (*ROWS, bust("f1", 10, at=at(5)))
     for second, differs in ((4, False), (5, True)):
         records = heard(*facts, report("partially_filled", 20, "9.02", clock=at(second)))
         assert ("average_differs" in odd(records)) is differs

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from tests.core.records import Records, fill, intended, report, terms, void
+from tests.core.records import Records, bust, fill, intended, report, terms
 
 WISH = {"symbol": "BTC/USD", "qty": None, "notional": Decimal(100)}
 LAST = m.timestamp("2026-03-02T15:00:05Z")
@@ -56,7 +56,7 @@ def test_the_number_of_executions_alone_does_not_complete_it():
 
 
 def test_after_a_bust_the_price_of_the_rest_is_unknown():
-    _, of = evidence(FIRST, shown(), void("f1"))
+    _, of = evidence(FIRST, shown(), bust("f1"))
     assert of.gap
     assert (of.gap_price, of.value) == (None, None)
 

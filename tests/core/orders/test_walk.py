@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from fillbook import model as m
-from tests.core.records import Records, fill, intended, report, void
+from tests.core.records import Records, bust, fill, intended, report
 
 T = "2026-03-02T15:00:0{}Z"
 
@@ -21,7 +21,7 @@ def walk(*, history_totals=True, history_clock=""):
         fill("s2", 20, "10.2", cum=60, at=T.format(2)),
         fill("s3", 40, "10.125", cum=100, at=T.format(4)),
         fill("s2", 20, "10.2", cum=60, at=T.format(2)),  # a late duplicate
-        void("s2"),
+        bust("s2"),
         fill("s3b", 40, "10.00", cum=100, at=T.format(4), fixes="s3"),
     ]
     for n, (qty, price, cum) in enumerate(((40, "9.9", 40), (20, "10.2", 60), (40, "10.125", 100))):

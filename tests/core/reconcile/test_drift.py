@@ -10,7 +10,7 @@ from fillbook import model as m
 from fillbook.core.journal import apply
 from fillbook.core.reconcile import drift, missing
 from fillbook.model.journal.overlay import Overlay
-from tests.core.records import AT, Records, fill, intended, pair_of, report, void
+from tests.core.records import AT, Records, bust, fill, intended, pair_of, report
 
 LAG = timedelta(seconds=10)
 ACCOUNT = m.AccountSnapshot(
@@ -231,7 +231,7 @@ def test_a_symbol_moves_while_an_order_is_in_flight_or_a_fill_is_fresh():
 def test_a_symbol_is_disputed_while_an_order_on_it_is():
     record = records(intended(), report("new"), fill("f1", 5, 9, cum=5))
     assert drift.disputed_symbols(record) == set()
-    record.take(void("other", source="history"))
+    record.take(bust("other", source="history"))
     assert drift.disputed_symbols(record) == {"AAPL"}
 
 
@@ -287,7 +287,7 @@ def test_a_settlement_and_a_bust_explain_what_they_change():
     """The order is filled less than before: a merged finding of each."""
     before = records(intended(), report("new"), fill("f1", 4, 9, cum=4), fill("f2", 2, 9, cum=6))
     after = records(intended(), report("new"), fill("f1", 4, 9, cum=4))
-    entries = [m.DisputeSettled("b1", ("f1",)), void("f2")]
+    entries = [m.DisputeSettled("b1", ("f1",)), bust("f2")]
     for entry in entries:
         (found,) = drift.explained_findings([entry], before, after)
         assert found.drift == m.MissedFill("AAPL", "c1", Decimal(6), Decimal(4))
@@ -314,7 +314,7 @@ def test_the_entries_of_a_snapshot_begin_with_its_orders():
             "NotFoundAfterSeen",
         )
     ]
-    assert [(x.source, x.look) for x in entries[:2]] == [("list", 7), ("by_id", 7)]
+    assert [(x.source, x.snapshot) for x in entries[:2]] == [("list", 7), ("by_id", 7)]
 
 
 # -- absence ---------------------------------------------------------------------------

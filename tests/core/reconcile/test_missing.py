@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.core.reconcile import missing
 from tests.core.reconcile.test_drift import records
-from tests.core.records import fill, intended, report, void
+from tests.core.records import bust, fill, intended, report
 
 
 def rows(*fills):
@@ -35,8 +35,8 @@ def test_a_fill_missing_in_the_complete_history_may_be_busted():
     kept = fill("s1", 40, 9, cum=40)
     record = records(intended(), report("new"), kept, fill("s2", 20, 9, cum=60))
     history = rows(fill("h1", 40, 9, source="history"))
-    voids, qty = missing.infer_busts(record, "b1", history, LATER)
-    assert voids == [busted("STREAM", "s2", 20)]
+    busts, qty = missing.infer_busts(record, "b1", history, LATER)
+    assert busts == [busted("STREAM", "s2", 20)]
     assert qty == 20
     assert missing.infer_busts(record, "b1", [*history, *history], LATER)[1] == 20
     whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
@@ -88,7 +88,7 @@ def test_a_fill_known_only_by_a_total_is_busted_by_quantity():
 
 
 def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill():
-    record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), void("s1"))
+    record = records(intended(), report("new"), fill("s1", 40, 9, cum=40), bust("s1"))
     (agreed,) = missing.confirm_busts(record, "b1", [])
     assert agreed == busted("HISTORY", "s1", 40)
     held_by_history = rows(fill("h1", 40, 9, source="history"))
@@ -102,7 +102,7 @@ def test_a_bust_of_the_stream_is_agreed_where_the_history_does_not_hold_the_fill
 def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, agreed):
     """Brokers keep their total after a bust, or lower it."""
     kept = fill("h1", 40, 9, source="history")
-    record = records(intended(), report(word, cum, 9), kept, void("s9", 20))
+    record = records(intended(), report(word, cum, 9), kept, bust("s9", 20))
     assert len(missing.confirm_busts(record, "b1", rows(kept))) == agreed
     assert missing.confirm_busts(record, "unheard", []) == []
 
@@ -110,7 +110,7 @@ def test_a_bust_of_an_unreported_fill_is_confirmed_if_the_sums_agree(word, cum, 
 def test_busts_of_known_and_of_unknown_fills_are_confirmed_together():
     """A fill that was not busted stays."""
     kept = fill("s1", 40, 9, cum=40)
-    known, unknown = (fill("s2", 10, 9, cum=50), void("s2")), void("s9", 20)
+    known, unknown = (fill("s2", 10, 9, cum=50), bust("s2")), bust("s9", 20)
     record = records(intended(), report("partially_filled", 70, 9), kept, *known, unknown)
     history = rows(fill("h1", 40, 9, source="history"))
     assert missing.confirm_busts(record, "b1", history) == [
@@ -122,9 +122,9 @@ def test_busts_of_known_and_of_unknown_fills_are_confirmed_together():
 def test_a_corrected_total_agrees_with_the_rows_and_what_was_busted():
     """A row bears the total of before a correction, which the newest report does not."""
     row = fill("h2", 1, 9, cum=7, source="history")
-    record = records(intended(), report("filled", 4, 9), row, void("s9", 3))
-    (bust,) = missing.confirm_busts(record, "b1", rows(row))
-    assert (bust.exec_id, bust.qty) == ("s9", 3)
+    record = records(intended(), report("filled", 4, 9), row, bust("s9", 3))
+    (found,) = missing.confirm_busts(record, "b1", rows(row))
+    assert (found.exec_id, found.qty) == ("s9", 3)
 
 
 def test_busts_are_confirmed_for_each_id_by_its_own_rows():
@@ -133,7 +133,7 @@ def test_busts_are_confirmed_for_each_id_by_its_own_rows():
         intended(),
         report("partially_filled", 40, 9),
         fill("s1", 40, 9, cum=40),
-        void("s1", 40),
+        bust("s1", 40),
     )
     kept = rows(fill("h1", 40, 9, source="history"))
     assert missing.confirmed_busts(record, ["b1", "b2"], kept) == []

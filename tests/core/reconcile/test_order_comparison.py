@@ -7,7 +7,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.reconcile.order_comparison import compare_order, disputed_findings
-from tests.core.records import Records, fill, intended, report, terms, void
+from tests.core.records import Records, bust, fill, intended, report, terms
 
 S = m.OrderStatus
 READ = m.HistoryRead("b1")
@@ -63,7 +63,7 @@ def test_executions_beyond_the_report_are_named():
 
 
 def test_a_dispute_is_no_agreement():
-    facts = (PART, row("h1", 4, cum=4), READ, void("s9", 2))
+    facts = (PART, row("h1", 4, cum=4), READ, bust("s9", 2))
     assert compared(*facts)[-1].drift == m.OrderStatusDiffers(
         "AAPL", "c1", S.DISPUTED, S.PARTIALLY_FILLED
     )
@@ -75,7 +75,7 @@ def test_a_record_with_a_disputed_order_is_not_in_sync(reports, theirs):
     for fact in (intended(qty=10), *reports, row("h1", 4, cum=4)):
         records.take(fact)
     assert disputed_findings(records) == []
-    records.take(void("s9", 2))
+    records.take(bust("s9", 2))
     (found,) = disputed_findings(records)
     assert (found.drift.ours, found.drift.theirs) == (S.DISPUTED, theirs)
     assert found.confidence is m.Confidence.SETTLING

@@ -9,7 +9,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.reconcile import settlement
 from fillbook.core.reconcile.drift import Snapshot
-from tests.core.records import AT, Records, fill, intended, report, request, terms, void
+from tests.core.records import AT, Records, bust, fill, intended, report, request, terms
 
 S = m.OrderStatus
 LAG = timedelta(seconds=10)
@@ -121,7 +121,7 @@ def test_the_computed_facts_count_where_the_history_hides_a_bust():
     facts = (
         CORRECTED[0],
         fill("f1", 10, 9, cum=10, at=clock(2)),
-        void("f1", 10, at=clock(3)),
+        bust("f1", 10, at=clock(3)),
         fill("f2", 5, 9, cum=15, at=clock(3)),
         fill("c2", 5, "8.5", cum=15, at=clock(4), fixes="f2"),
     )
@@ -142,7 +142,7 @@ def test_the_total_counts_where_the_rows_have_versions_beside_each_other():
     assert records.position().qty == 8
 
 
-BUST = void("c1", 10, at=clock(4))
+BUST = bust("c1", 10, at=clock(4))
 
 
 @pytest.mark.parametrize("reported", [(BUST,), ()])
@@ -154,7 +154,7 @@ def test_the_rows_count_where_the_total_has_what_was_busted_beside_them(reported
     assert records.order().status is S.DISPUTED
     assert settled(records.copy(), snapshot(25, rows, cum=35, at=62))[0] == []  # fills may lack
     found, order = settled(records, snapshot(25, rows, cum=35, at=90))
-    inferred = m.Busted(void("b1/inferred", 10, "history").void)
+    inferred = m.Busted(bust("b1/inferred", 10, "history").bust)
     assert found == [m.DisputeSettled("b1", ("f2", "f3")), inferred]
     assert (order.status, order.filled_qty, order.anomalies) == (S.PARTIALLY_FILLED, 25, ())
     assert records.position().qty == 25
@@ -201,7 +201,7 @@ def test_a_new_contradiction_disputes_the_order_again():
     records.take(CORRECTED[2])
     assert records.order().status is S.PARTIALLY_FILLED
     records.take(row("h2", 10, price="7.5", at=clock(9), fixes="h1"))
-    records.take(void("h1", source="history"))
+    records.take(bust("h1", source="history"))
     assert records.order().status is S.DISPUTED
 
 

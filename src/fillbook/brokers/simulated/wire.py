@@ -110,7 +110,7 @@ def event_report(event: Event) -> m.OrderReport:
             qty=event.qty,
             at=event.at,
         )
-        return evolve(order, voids=(bust,))
+        return evolve(order, busts=(bust,))
     is_crypto = event.order.asset_class is m.AssetClass.CRYPTO
     fill = m.Execution(
         source=m.ExecSource.STREAM,

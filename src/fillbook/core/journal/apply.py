@@ -104,7 +104,7 @@ def _apply_entry(draft: Draft, entry: m.Entry) -> None:
         case m.Executed():
             reports_and_fills.apply_execution(draft, entry.execution)
         case m.Busted():
-            reports_and_fills.apply_bust(draft, entry.void)
+            reports_and_fills.apply_bust(draft, entry.bust)
         case m.HistoryRead():
             reports_and_fills.apply_history_read(draft, entry.broker_order_id)
         case m.DisputeSettled():

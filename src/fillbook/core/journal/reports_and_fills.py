@@ -96,7 +96,7 @@ def apply_report(
         after = _with_execution(draft, record.terms, after, execution, new)
     if before is not None and before.terms is None:  # its executions were reported first
         after = _with_odd_executions(after, report.terms.side, ev.facts_of(draft, after)[0])
-    for bust in report.voids:
+    for bust in report.busts:
         after = _with_bust(draft, record.terms, after, bust)
     context = context_of(draft, record.terms, after)
     totals = reported_total(after), current_total(after)
@@ -154,7 +154,7 @@ def _is_stale_event(snapshot: m.OrderSnapshot, known: m.Evidence) -> bool:
 
 def _snapshot_of(draft: Draft, report: m.OrderReport, entry: m.Reported) -> m.OrderSnapshot:
     clocked = binding(draft).clocked
-    clock = report.clock if clocked else f"{entry.look:012d}"
+    clock = report.clock if clocked else f"{entry.snapshot:012d}"
     # A status that only we assign is unknown as a reported one.
     status = report.status if report.status in _STATUS_RANK else m.OrderStatus.UNRECOGNISED
     rank = _STATUS_RANK[status]
@@ -312,7 +312,7 @@ def apply_settlement(draft: Draft, entry: m.DisputeSettled) -> None:
     record = None if before is None else draft.get(m.OrderRecord, before.client_order_id)
     if before is None or record is None:
         return
-    upheld_at = max(draft.at, before.void_at or draft.at, before.upheld_at or draft.at)
+    upheld_at = max(draft.at, before.busted_at or draft.at, before.upheld_at or draft.at)
     after = evolve(before, upheld_at=upheld_at)
     if entry.exec_ids is None:
         after = evolve(after, settled=tuple(sorted({*before.settled, *before.oddities})))

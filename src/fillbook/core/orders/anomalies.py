@@ -196,4 +196,4 @@ def _is_bust_unconfirmed(
     is_short = counted_qty < qty if qty is not None else tip.filled < current.cum
     if not is_short or current.cum == tip.filled or is_filled_confirmed(tip):
         return False
-    return tip.void_at is None or clock_of(current) <= tip.void_at
+    return tip.busted_at is None or clock_of(current) <= tip.busted_at

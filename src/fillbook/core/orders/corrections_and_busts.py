@@ -22,7 +22,7 @@ from fillbook.errors import present
 from fillbook.model import EXACT, ZERO
 
 #: The oddities that make an order DISPUTED.
-DISPUTED_ODDITIES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_VOID})
+DISPUTED_ODDITIES = frozenset({m.Oddity.UNMATCHED_CORRECTION, m.Oddity.SUPERSEDED_BUST})
 
 #: Two sources report one event within this time.
 _SAME_EVENT: Final = timedelta(seconds=10)
@@ -268,7 +268,7 @@ def _apply_bust(
     newest = chain.members[-1]
     # Step 4: whether a bust of an older version includes its correction is not known.
     if bust.exec_id != newest.exec_id:
-        oddities.add((m.Oddity.SUPERSEDED_VOID, bust.exec_id))
+        oddities.add((m.Oddity.SUPERSEDED_BUST, bust.exec_id))
         is_member = any(x.exec_id == bust.exec_id for x in chain.members)
         qty = ZERO if is_member or bust.qty is None else bust.qty
         return evolve(chain, is_corrected=True, gross=max(chain.gross, qty))

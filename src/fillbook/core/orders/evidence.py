@@ -192,7 +192,7 @@ def recount(
             source=counted.source,
             amended=counted.is_amended,
             oddities=tuple(x for x in counted.oddities if x not in evidence.settled),
-            void_at=max((bust.at for bust in busts if bust.at is not None), default=None),
+            busted_at=max((bust.at for bust in busts if bust.at is not None), default=None),
         ),
         context,
     )
@@ -241,7 +241,7 @@ def _note_filled_confirmed(evidence: m.Evidence, snap: m.OrderSnapshot) -> m.Evi
 
 def is_filled_confirmed(evidence: m.Evidence) -> bool:
     """Return whether a read by id after the latest bust confirmed FILLED."""
-    confirmed_at, busted_at = evidence.upheld_at, evidence.void_at
+    confirmed_at, busted_at = evidence.upheld_at, evidence.busted_at
     return confirmed_at is not None and (busted_at is None or confirmed_at > busted_at)
 
 

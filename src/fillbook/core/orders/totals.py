@@ -182,7 +182,7 @@ def average_differs(evidence: m.Evidence) -> bool:
     if snap is None or value is None or evidence.gap or evidence.quote_sized:
         return False
     is_later = evidence.replaces is None and includes(snap, evidence.chosen.latest_at)
-    if not is_later or not includes(snap, evidence.void_at) or snap.cum != evidence.filled:
+    if not is_later or not includes(snap, evidence.busted_at) or snap.cum != evidence.filled:
         return False
     return not is_average_of(snap, value)
 

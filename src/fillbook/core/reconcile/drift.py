@@ -103,7 +103,7 @@ def explained_findings(
             case m.DisputeSettled():
                 findings += _order_findings(entry.broker_order_id, before, after, seen)
             case m.Busted():
-                findings += _order_findings(entry.void.broker_order_id, before, after, seen)
+                findings += _order_findings(entry.bust.broker_order_id, before, after, seen)
             case m.Executed():
                 findings += _order_findings(entry.execution.broker_order_id, before, after, seen)
                 findings += _external_fills(entry.execution, after)

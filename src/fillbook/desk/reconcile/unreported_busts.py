@@ -44,17 +44,17 @@ class UnreportedBusts:
         cash = [x for x in findings if isinstance(x.drift, m.WrongCash)]
         if not cash and self._book.cash() is not None:
             return False  # the cash agrees: the positions may only be outdated
-        before, voids = self._tracker.snapshot_number(), list[m.Busted]()
+        before, busts = self._tracker.snapshot_number(), list[m.Busted]()
         for finding in findings:
             if finding.confidence is m.Confidence.CONFIRMED and isinstance(
                 finding.drift, m.PositionDrift
             ):
-                voids += self._missing_fills(snapshot, finding.drift)
+                busts += self._missing_fills(snapshot, finding.drift)
         confirmed = [x.drift for x in cash if x.confidence is m.Confidence.CONFIRMED]
-        if not voids and confirmed and self._may_try(confirmed):
-            voids = self._missing_within_fees(snapshot)
-        self._recorder.record(*voids)
-        for broker_order_id in {x.void.broker_order_id for x in voids}:
+        if not busts and confirmed and self._may_try(confirmed):
+            busts = self._missing_within_fees(snapshot)
+        self._recorder.record(*busts)
+        for broker_order_id in {x.bust.broker_order_id for x in busts}:
             record = self._book.record(broker_order_id)
             self._tracker.read(record)  # the status of the order may have changed
             self._tracker.read_history(record)
@@ -95,17 +95,17 @@ class UnreportedBusts:
         busts: list[m.TradeBust] = []
         moved = m.ZERO
         for order in filled[-BY_ID_MAX:]:
-            voids, qty = self._missing_of(snapshot, self._book.record(order))
+            these, qty = self._missing_of(snapshot, self._book.record(order))
             # Only the total may be outdated: a correction lowers it.
-            if voids and self._tracker.read(self._book.record(order)) is None:
-                voids, qty = self._missing_of(snapshot, self._book.record(order))
-                busts += voids
+            if these and self._tracker.read(self._book.record(order)) is None:
+                these, qty = self._missing_of(snapshot, self._book.record(order))
+                busts += these
                 moved += qty
         with self._recorder.store.read() as reader:
             held = reader.get(m.Position, found.symbol) or m.Position(symbol=found.symbol)
         after = held.qty - moved
         explains = busts and after - held.fee_due <= theirs <= after
-        return [m.Busted(void) for void in busts] if explains else []
+        return [m.Busted(bust) for bust in busts] if explains else []
 
     def _missing_of(
         self, snapshot: Snapshot, record: m.OrderRecord
@@ -119,7 +119,7 @@ class UnreportedBusts:
                 mine = [x for x in snapshot.fills_after if x.broker_order_id == broker_order_id]
                 rows = (*history.value, *mine)
                 with self._recorder.store.read() as reader:
-                    voids, qty = missing.infer_busts(reader, broker_order_id, rows, snapshot.at)
-                busts += voids
+                    these, qty = missing.infer_busts(reader, broker_order_id, rows, snapshot.at)
+                busts += these
                 moved += qty
         return busts, moved

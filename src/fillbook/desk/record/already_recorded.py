@@ -163,7 +163,7 @@ def subjects(entry: m.Entry) -> set[str]:
         case m.Reported() | m.Executed():
             return _ids_of(_fact_of(entry)[1])
         case m.Busted():
-            return {entry.void.broker_order_id}
+            return {entry.bust.broker_order_id}
         case m.HistoryRead():
             return {entry.broker_order_id}
         case m.Intended():

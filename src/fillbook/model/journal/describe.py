@@ -80,8 +80,8 @@ def describe_entry(entry: m.Entry) -> tuple[str, str]:
         case m.Executed(x):
             price = "?" if x.price is None else _n(x.price)
             return f"fill ({x.source})", f"{x.side} {_n(x.qty)} {x.symbol} at {price}"
-        case m.Busted(void):
-            return f"bust ({void.source})", short_id(void.exec_id)
+        case m.Busted(bust):
+            return f"bust ({bust.source})", short_id(bust.exec_id)
         case m.HistoryRead(broker_order_id):
             return "history read", short_id(broker_order_id)
         case m.DisputeSettled(broker_order_id, exec_ids):

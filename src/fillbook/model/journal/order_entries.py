@@ -198,7 +198,7 @@ class Reported:
     """The report."""
     source: ReportSource
     """How it was received."""
-    look: int = 0
+    snapshot: int = 0
     """The number of the snapshot that contained it, for brokers without a clock; 0: not needed."""
 
 
@@ -214,7 +214,7 @@ class Executed:
 class Busted:
     """A trade bust: the broker busted an execution."""
 
-    void: TradeBust
+    bust: TradeBust
     """The bust."""
 
 

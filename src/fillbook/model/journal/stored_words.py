@@ -42,17 +42,17 @@ ChangeClosed=Settled: client_order_id number why
 ConcludedAbsent: client_order_id answers
 ResolvedAbsent: client_order_id
 NotFoundAfterSeen: client_order_id broker_order_id
-Reported: report source look
+Reported: report source snapshot=look
 OrderReport: broker_order_id terms status raw_status filled_qty client_order_id avg_price
     filled_value fill_count clock created_at last_fill_at expires_at replaces replaced_by reason
-    legs executions voids
+    legs executions busts=voids
 Terms: symbol side type time_in_force order_class qty notional limit_price stop_price
     trail_price trail_percent extended_hours
 Execution: source exec_id broker_order_id symbol side qty price at cum_qty fixes fee
     fee_currency in_quote fee_from
 TradeBust=Void: source exec_id broker_order_id qty at
 Executed: execution
-Busted=Voided: void
+Busted=Voided: bust=void
 HistoryRead: broker_order_id
 DisputeSettled: broker_order_id exec_ids
 ActivityReported=Happened: activity
@@ -92,8 +92,8 @@ Conclusion: status why at may_send resolved
 Reservation: client_order_id symbol charge margin grown grown_at is_open currency paid_from
 Evidence: broker_order_id client_order_id name terms terms_at echoed created_at replaces
     replaced_by expires_at word loose end working history stream chosen source amended quote_sized
-    history_read not_found conflicts oddities void_at upheld_at filled value gap gap_price gap_at
-    complete odd_executions ignored settled
+    history_read not_found conflicts oddities busted_at=void_at upheld_at filled value gap gap_price
+    gap_at complete odd_executions ignored settled
 OrderSnapshot=Snap: status cum version avg value fills last_fill_at source read_at reason
 Version: clock cum rank raw
 Sums: rows gross net value cum uncounted_at latest_at base fees fee_pending

@@ -106,7 +106,7 @@ class Evidence:
     ignored: tuple[str, ...] = ()  #: the keys of facts that a settlement found not to count
     settled: tuple[tuple[Oddity, str], ...] = ()  #: oddities that a settlement resolved
     oddities: tuple[tuple[Oddity, str], ...] = ()  #: found in a recount, with a detail
-    void_at: Timestamp | None = None  #: the time of the latest bust; None: not reported
+    busted_at: Timestamp | None = None  #: the time of the latest bust; None: not reported
     upheld_at: Timestamp | None = None  #: our clock: read by id as FILLED after a bust
     filled: Decimal = ZERO
     value: Decimal | None = ZERO

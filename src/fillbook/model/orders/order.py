@@ -72,7 +72,7 @@ class Oddity(StrEnum):
     """Of one source, without a match in the other."""
     AVERAGE_DIFFERS = "average_differs"
     """The reported average price is not that of the executions."""
-    SUPERSEDED_VOID = "superseded_void"
+    SUPERSEDED_BUST = "superseded_void"
     """A bust of an execution that was already corrected."""
     OVERFILL = "overfill"
     """Filled more than the order's quantity."""

@@ -85,7 +85,7 @@ class OrderReport:
     """The exits that the broker created for it."""
     executions: tuple[Execution, ...] = ()
     """Fills of this id, in streamed reports."""
-    voids: tuple[TradeBust, ...] = ()
+    busts: tuple[TradeBust, ...] = ()
     """Busts of this id, in streamed reports."""
 
 

@@ -101,7 +101,7 @@ class StreamCases(Cases):
         driver.bust_last(order)
         driver.wait_for_events()
         streamed = [each.exec_id for each in listener.executions(order)]
-        assert streamed == [void.exec_id for r in listener.reports_of(order) for void in r.voids]
+        assert streamed == [bust.exec_id for r in listener.reports_of(order) for bust in r.busts]
         assert self.symbol not in self.positions(broker)
 
     def test_b109_a_correction_names_the_execution_that_it_corrects(

@@ -96,8 +96,8 @@ def _(bench: Bench) -> None:
         bench.world.fill(order, "5", "100")
         bench.clock.advance(10)
         bench.world.wait_for_events()
-    voids = [each.exec_id for report in heard.reports_of(order) for each in report.voids]
-    assert voids == [each.exec_id for each in heard.executions(order)]
+    busts = [each.exec_id for report in heard.reports_of(order) for each in report.busts]
+    assert busts == [each.exec_id for each in heard.executions(order)]
     assert bench.fills(order) == []
 
 

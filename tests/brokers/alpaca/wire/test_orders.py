@@ -181,13 +181,13 @@ def test_a_correction_that_names_nothing_adds_no_fill() -> None:
 def test_a_bust_voids_the_execution_it_names(previous: str | None, expected: str) -> None:
     frame = a_fill_event("trade_bust", order=an_order(), execution_id="own", previous_id=previous)
     (report,) = orders.events(frame)
-    assert [(expected, m.ExecSource.STREAM)] == [(v.exec_id, v.source) for v in report.voids]
+    assert [(expected, m.ExecSource.STREAM)] == [(v.exec_id, v.source) for v in report.busts]
 
 
 @pytest.mark.parametrize("event", ["new", "canceled", "restated", "something_new", None])
 def test_other_events_are_reports_of_the_order(event: str | None) -> None:
     (report,) = orders.events(a_fill_event(event, order=an_order()))
-    assert (report.executions, report.voids) == ((), ())
+    assert (report.executions, report.busts) == ((), ())
 
 
 def test_the_broker_side_stream_has_the_same_shape() -> None:
@@ -309,7 +309,7 @@ def test_every_decoded_field_of_an_order_was_in_the_payload(raw: dict[str, objec
         assert not value or str(word) == str(value) or Decimal(str(word)) == value
     known = enums.STATUSES.get(report.raw_status.lower(), m.OrderStatus.UNRECOGNISED)
     assert report.status in (known, m.OrderStatus.UNRECOGNISED)
-    assert (report.executions, report.voids) == ((), ())
+    assert (report.executions, report.busts) == ((), ())
 
 
 HOSTILE = [

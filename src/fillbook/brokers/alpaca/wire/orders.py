@@ -128,11 +128,11 @@ def _order(
         extended_hours=found.flag("extended_hours"),
     )
     has_units = bool(name) and known_side is not None
-    reason, executions, voids = None, _NO_FILLS, _NO_BUSTS
+    reason, executions, busts = None, _NO_FILLS, _NO_BUSTS
     if event is not None:
         reason = event.text("reason") or event.text("reject_reason")
         if has_units:
-            executions, voids = _traded(event, broker_order_id, terms, filled)
+            executions, busts = _traded(event, broker_order_id, terms, filled)
     report = m.OrderReport(
         broker_order_id=broker_order_id,
         client_order_id=client_order_id,
@@ -150,7 +150,7 @@ def _order(
         reason=reason,
         legs=legs,
         executions=executions,
-        voids=voids,
+        busts=busts,
     )
     return report if has_units else _without_quantities(report)
 
