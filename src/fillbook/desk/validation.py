@@ -15,6 +15,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
+from fillbook.core.plans.exit_triggers import sentence_of_impossible
 from fillbook.desk.record.settings import Prices
 from fillbook.errors import InvalidValue
 from fillbook.model.text.arguments import require_known
@@ -190,6 +191,8 @@ def exit_policy(value: m.ExitPolicy | None) -> m.ExitPolicy | None:
     """Return the policy of the desk's exits. Raises: InvalidValue."""
     if value is not None and not isinstance(value, m.ExitPolicy):
         raise InvalidValue(f"exits must be an ExitPolicy, not {_shown(value)}")
+    if value is not None and (wrong := sentence_of_impossible(value, 0)):
+        raise InvalidValue(f"exits: {wrong}")
     return value
 
 

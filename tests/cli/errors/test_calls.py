@@ -142,9 +142,17 @@ ERRORS = {
     ),
     "protect AAPL --stop-loss 180%": (
         2,
-        "--stop-loss must be below 100 % for a long position, not 180%",
+        "--stop-loss must be below 100 % for a long position, not 180%: give a smaller one",
     ),
-    "protect AAPL --trail 100%": (2, "--trail must be below 100 % for a long position, not 100%"),
+    "protect AAPL --trail 100%": (
+        2,
+        "--trail must be below 100 % for a long position, not 100%: give a smaller one",
+    ),
+    "protect TSLA --stop-loss 100% --pending": (
+        2,
+        "--stop-loss must be below 100 % for a long position, not 100%: give a smaller one, or "
+        "`protect` the short position once it is held",
+    ),
     "protect AAPL --trail x": (2, "--trail: 'x' is not a number"),
     "protect AAPL --stop-price 0": (2, "--stop-price must be above zero, not 0"),
     "protect TSLA --stop-loss 8%": (

@@ -303,14 +303,22 @@ def test_a_rule_that_cannot_be_applied_says_why(policy, expected):
     ("qty", "policy", "expected"),
     [
         (10, {"stop_loss": "99.9%", "take_profit": "180%"}, ""),
-        (10, {"stop_loss": "100%"}, "stop_loss must be below 100 % for a long position, not 100%"),
-        (10, {"trail": "180%"}, "trail must be below 100 % for a long position, not 180%"),
+        (
+            10,
+            {"stop_loss": "100%"},
+            "stop_loss must be below 100 % for a long position, not 100%: give a smaller one",
+        ),
+        (
+            10,
+            {"trail": "180%"},
+            "trail must be below 100 % for a long position, not 180%: give a smaller one",
+        ),
         (10, {"trail": 180}, ""),
         (-10, {"stop_loss": "180%"}, ""),
         (
             -10,
             {"take_profit": "180%"},
-            "take_profit must be below 100 % for a short position, not 180%",
+            "take_profit must be below 100 % for a short position, not 180%: give a smaller one",
         ),
     ],
 )

@@ -292,6 +292,17 @@ def test_an_entry_under_the_policy_gets_its_exit():
     assert cover(bench) is C.COVERED
 
 
+@pytest.mark.parametrize("policy", [{"stop_loss": "100%"}, {"trail": "250%"}], ids=str)
+def test_a_percentage_that_is_no_price_is_refused_before_a_position_is_held(policy):
+    """The next position may be long, and would have no exit."""
+    bench = Bench(cash="100000")
+    with pytest.raises(fb.InvalidValue, match="must be below 100 % for a long position"):
+        bench.desk.protect("AAPL", pending=True, **policy)
+    assert bench.desk.protections() == []
+    with pytest.raises(fb.InvalidValue, match=r"exits: .* must be below 100 %"):
+        fb.open(bench.broker, bench.store, exits=fb.ExitPolicy(**policy))
+
+
 def test_a_dry_run_stores_and_sends_nothing():
     bench = held()
     before = bench.desk.requests, len(bench.desk.book.journal())

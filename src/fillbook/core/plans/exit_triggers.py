@@ -68,13 +68,15 @@ def sentence_of_impossible(policy: m.ExitPolicy, sign: int) -> str:
     """
     Return which percentages of a policy are no price above zero; ``""``: none.
 
-    *sign* is 1 of a long part, whose stop is below its cost, and -1 of a short one.
+    *sign* is 1 of a long part, whose stop is below its cost, -1 of a short one, and 0 of one that
+    is not held yet: it may be long.
     """
-    names = ("stop_loss", "trail") if sign > 0 else ("take_profit", "break_even", "trail_after")
-    side = "long" if sign > 0 else "short"
+    names = ("stop_loss", "trail") if sign >= 0 else ("take_profit", "break_even", "trail_after")
+    side = "long" if sign >= 0 else "short"
+    hint = "" if sign else ", or `protect` the short position once it is held"
     levels: list[tuple[str, m.Level | None]] = [(name, getattr(policy, name)) for name in names]
     return "; ".join(
-        f"{name} must be below 100 % for a {side} position, not {x}"
+        f"{name} must be below 100 % for a {side} position, not {x}: give a smaller one{hint}"
         for name, x in levels
         if x is not None and x.is_percent and x.value >= 100
     )

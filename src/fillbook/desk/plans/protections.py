@@ -122,8 +122,9 @@ class Protections:
                 "protect its next opening fill (pending=True, --pending)"
             )
             raise self._planning.no_position(symbol, text)
-        wrong = name in parts and sentence_of_impossible(policy, 1 if parts[name].qty > 0 else -1)
-        if wrong:
+        part = parts.get(name)
+        sign = 0 if part is None else 1 if part.qty > 0 else -1
+        if wrong := sentence_of_impossible(policy, sign):
             raise errors.InvalidValue(wrong)
         known = reader.get(m.Protection, f"{symbol}/{name}")
         new = m.Protection(
